@@ -1,0 +1,71 @@
+// Runs one row of the table on a device: what the kernel wrote, and whether it stayed inside its buffers.
+import type { Buffer, Device } from '../device.ts';
+import { type Data, type DType, newData, viewAs, widthOf } from '../dtype.ts';
+import { assert } from '../errors.ts';
+import { isAddress, type Parameter } from '../kernel.ts';
+import { kernels } from '../table.ts';
+import type { Case } from './case.ts';
+
+const guardBytes = 64;
+const guardByte = 0xa5;
+
+export interface Outcome {
+  /** What each written argument holds after the run. */
+  readonly written: ReadonlyMap<string, { dtype: DType; data: Data }>;
+  /** Names of arguments whose surroundings changed. */
+  readonly overrun: readonly string[];
+}
+
+export function formatOf(parameter: Parameter, row: Case): DType {
+  if (parameter.kind === 'any') return row.formats?.[parameter.name] ?? 'f32';
+  return parameter.kind as DType;
+}
+
+function bytesOf(data: Data): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Under AddressSanitizer a buffer is exactly as long as its data, so that a read beyond it is seen as well. */
+function place(device: Device, data: Data, guarded: boolean): Buffer {
+  const guard = guarded ? guardBytes : 0;
+  const bytes = new Uint8Array(data.byteLength + guard).fill(guardByte);
+  bytes.set(bytesOf(data));
+  const buffer = device.alloc(bytes.length, 'case');
+  device.write(buffer, bytes);
+  return buffer;
+}
+
+export async function runCase(device: Device, row: Case): Promise<Outcome> {
+  const { parameters } = kernels[row.kernel];
+  const guarded = process.env.MINKE_EXACT_MEMORY !== '1' && device.name !== 'reference';
+  const buffers = new Map<Parameter, Buffer>();
+  const words = parameters.map((parameter) => {
+    const given = row.args[parameter.name];
+    assert(given !== undefined, `case "${row.name}" of ${row.kernel} lacks ${parameter.name}`);
+    if (!isAddress(parameter)) return given as number;
+    if (given === null) return 0;
+    const buffer = place(device, given as Data, guarded);
+    buffers.set(parameter, buffer);
+    return buffer.address;
+  });
+  try {
+    device.encode(device.kernel(row.kernel), ...words);
+    await device.flush();
+    const written = new Map<string, { dtype: DType; data: Data }>();
+    const overrun: string[] = [];
+    for (const [parameter, buffer] of buffers) {
+      const bytes = await device.read(buffer, new Uint8Array(buffer.bytes));
+      const length = (row.args[parameter.name] as Data).byteLength;
+      if (bytes.subarray(length).some((byte) => byte !== guardByte)) overrun.push(parameter.name);
+      const dtype = formatOf(parameter, row);
+      const data = newData(dtype, length / widthOf[dtype]);
+      data.set(viewAs(dtype, bytes.slice(0, length)));
+      if (parameter.written) written.set(parameter.name, { dtype, data });
+      else if (!bytesOf(row.args[parameter.name] as Data).every((byte, i) => byte === bytes[i]))
+        overrun.push(`${parameter.name} (an input)`);
+    }
+    return { written, overrun };
+  } finally {
+    for (const buffer of buffers.values()) buffer.free();
+  }
+}

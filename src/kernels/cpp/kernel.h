@@ -1,0 +1,121 @@
+// What a kernel is, for every family and every instruction set.
+//
+// A kernel is a struct: its fields are the words of one command in order, `signature` says the same in text (the
+// TypeScript table must carry the identical string, checked when a device opens), `tasks` says into how many
+// independent pieces a phase falls, `run` computes one piece. Phases run one after another; tasks of a phase in any
+// order on any thread. Contract: a task's arithmetic never depends on the thread count or on the other tasks.
+//
+// Freestanding on purpose (no libc, no C++ runtime), so that the same source builds for Node-API and for WebAssembly.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+namespace minke {
+
+using i64 = int64_t;
+using bf16 = uint16_t;
+using e4m3 = uint8_t;
+
+constexpr size_t kScratchBytes = size_t(2) << 20;
+
+// What a kernel found wrong in data that only it could see. TypeScript turns it into a sentence.
+enum FaultCode : int32_t { kNoFault = 0, kIndexOutOfRange = 1, kNotFinite = 2, kBadOffsets = 3, kTooManyTasks = 4 };
+
+struct Fault {
+  int32_t code;     // FaultCode
+  int32_t command;  // index of the command in its list
+  int64_t where;    // position of the offending element
+  int64_t value;    // what stood there
+  int64_t limit;    // what it had to stay below
+};
+
+struct Worker {
+  char* scratch;  // kScratchBytes, 64-byte aligned, this thread's own; contents do not survive a task
+  int threads;
+  Fault* fault;  // the running job's; the first fault wins
+
+  void fail(FaultCode code, i64 where, i64 value, i64 limit) {
+    int32_t none = kNoFault;
+    if (__atomic_compare_exchange_n(&fault->code, &none, int32_t(code), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+      fault->where = where;
+      fault->value = value;
+      fault->limit = limit;
+    }
+  }
+};
+
+struct Kernel {
+  const char* name;
+  const char* signature;
+  int phases;
+  i64 (*tasks)(const double* words, int phase);
+  void (*run)(const double* words, int phase, i64 task, Worker& worker);
+};
+
+// Reads the fields of a kernel from the words of its command, in order.
+class Words {
+ public:
+  explicit Words(const double* words) : next(words) {}
+  template <class... T>
+  void operator()(T&... fields) {
+    (read(fields), ...);
+  }
+
+ private:
+  const double* next;
+  template <class T>
+  void read(T*& field) {
+    field = reinterpret_cast<T*>(uintptr_t(*next++));
+  }
+  void read(i64& field) { field = i64(*next++); }
+  void read(float& field) { field = float(*next++); }
+};
+
+template <class K>
+K fields_of(const double* words) {
+  K kernel;
+  Words reader(words);
+  kernel.fields(reader);
+  return kernel;
+}
+
+// A row of a family's table. A kernel with one phase writes tasks() and run(task, worker); with more, it declares
+// `phases` and writes tasks(phase) and run(phase, task, worker).
+template <class K>
+constexpr Kernel row(const char* name) {
+  if constexpr (requires { K::phases; }) {
+    return {name, K::signature, K::phases,
+            [](const double* words, int phase) -> i64 { return fields_of<K>(words).tasks(phase); },
+            [](const double* words, int phase, i64 task, Worker& worker) {
+              fields_of<K>(words).run(phase, task, worker);
+            }};
+  } else {
+    return {name, K::signature, 1, [](const double* words, int) -> i64 { return fields_of<K>(words).tasks(); },
+            [](const double* words, int, i64 task, Worker& worker) { fields_of<K>(words).run(task, worker); }};
+  }
+}
+
+struct Family {
+  const Kernel* kernels;
+  int count;
+};
+
+template <int N>
+constexpr Family family(const Kernel (&kernels)[N]) {
+  return {kernels, N};
+}
+
+// One instruction set's build of every family.
+struct Isa {
+  const char* name;
+  const Family* families;
+  int family_count;
+  int lanes;        // f32 lanes of a vector
+  int panel_width;  // output columns of a weight panel
+};
+
+inline i64 blocks(i64 n, i64 size) { return (n + size - 1) / size; }
+inline i64 smaller(i64 a, i64 b) { return a < b ? a : b; }
+inline i64 larger(i64 a, i64 b) { return a > b ? a : b; }
+
+}  // namespace minke

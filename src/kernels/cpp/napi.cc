@@ -1,0 +1,334 @@
+// Node-API binding of the command queue: opens a pool, moves bytes, submits jobs, reports completion. Only translates.
+//
+// Memory is reserved in large aligned blocks and addressed by plain numbers (48 bits fit a double). Every copy between
+// JavaScript and device memory is checked against the reserved blocks, so a wrong address is an error, not a crash.
+#include <node_api.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <mutex>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "pool.h"
+#if defined(__linux__) || defined(__APPLE__)
+#include <sys/mman.h>
+#endif
+
+namespace minke {
+
+#define MINKE_DECLARE(name) \
+  namespace name {          \
+  extern const Isa isa;     \
+  }
+#if defined(__x86_64__)
+MINKE_DECLARE(avx512bf16)
+MINKE_DECLARE(avx512)
+MINKE_DECLARE(avx2)
+#elif defined(__aarch64__)
+MINKE_DECLARE(neon)
+#endif
+
+namespace {
+
+// Best first.
+std::vector<const Isa*> supported() {
+  std::vector<const Isa*> found;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma");
+  if (avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi"))
+    found.push_back(&avx512bf16::isa);
+  if (avx512) found.push_back(&avx512::isa);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2::isa);
+#elif defined(__aarch64__)
+  found.push_back(&neon::isa);
+#endif
+  return found;
+}
+
+struct Block {
+  char* address;
+  size_t bytes;
+};
+
+struct Completion {
+  i64 id;
+  Fault fault;
+};
+
+struct Device {
+  Pool pool;
+  std::vector<std::thread> threads;
+  std::vector<Block> blocks;
+  napi_threadsafe_function completed = nullptr;
+  bool exact = false;  // every reservation its own malloc, so that AddressSanitizer sees each buffer's end
+};
+
+napi_value fail(napi_env env, const char* message) {
+  napi_throw_error(env, nullptr, message);
+  return nullptr;
+}
+
+napi_value number(napi_env env, double x) {
+  napi_value value;
+  napi_create_double(env, x, &value);
+  return value;
+}
+
+napi_value text(napi_env env, const char* s) {
+  napi_value value;
+  napi_create_string_utf8(env, s, NAPI_AUTO_LENGTH, &value);
+  return value;
+}
+
+struct Arguments {
+  napi_env env;
+  napi_value values[6] = {};
+  Device* device = nullptr;
+  Arguments(napi_env env, napi_callback_info info) : env(env) {
+    size_t count = 6;
+    napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+    void* found = nullptr;
+    if (napi_get_value_external(env, values[0], &found) == napi_ok) device = static_cast<Device*>(found);
+  }
+  double number(int i) {
+    double x = 0;
+    napi_get_value_double(env, values[i], &x);
+    return x;
+  }
+  char* address(int i) { return reinterpret_cast<char*>(uintptr_t(number(i))); }
+};
+
+char* map_block(size_t bytes) {
+#if defined(__linux__) || defined(__APPLE__)
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) return nullptr;
+#if defined(__linux__)
+  madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+  return static_cast<char*>(p);
+#else
+  return static_cast<char*>(malloc(bytes));
+#endif
+}
+
+void unmap_block(const Block& block, bool exact) {
+#if defined(__linux__) || defined(__APPLE__)
+  if (!exact) {
+    munmap(block.address, block.bytes);
+    return;
+  }
+#endif
+  free(block.address);
+}
+
+void thread_main(Pool* pool) {
+  void* scratch = nullptr;
+  if (posix_memalign(&scratch, 64, kScratchBytes)) abort();
+  Worker worker = {static_cast<char*>(scratch), pool->threads, nullptr};
+  pool->work(worker);
+  free(scratch);
+}
+
+void on_complete(Pool& pool, const Job& job) {
+  Device* device = static_cast<Device*>(pool.owner);
+  auto* done = new Completion{job.id, job.fault};
+  if (napi_call_threadsafe_function(device->completed, done, napi_tsfn_nonblocking) != napi_ok) delete done;
+}
+
+void call_completed(napi_env env, napi_value callback, void*, void* data) {
+  auto* done = static_cast<Completion*>(data);
+  if (env) {
+    napi_value undefined;
+    napi_get_undefined(env, &undefined);
+    napi_value arguments[] = {number(env, double(done->id)),          number(env, done->fault.code),
+                              number(env, done->fault.command),       number(env, double(done->fault.where)),
+                              number(env, double(done->fault.value)), number(env, double(done->fault.limit))};
+    napi_call_function(env, undefined, callback, 6, arguments, nullptr);
+  }
+  delete done;
+}
+
+void close_device(void* data) {
+  auto* device = static_cast<Device*>(data);
+  device->pool.stop();
+  for (auto& thread : device->threads) thread.join();
+  napi_release_threadsafe_function(device->completed, napi_tsfn_abort);
+  for (auto& block : device->blocks) unmap_block(block, device->exact);
+  device->~Device();
+  free(device);
+}
+
+// open(isa, threads, exact, completed) -> device
+napi_value open(napi_env env, napi_callback_info info) {
+  Arguments in(env, info);
+  char wanted[32] = {};
+  napi_get_value_string_utf8(env, in.values[0], wanted, sizeof wanted, nullptr);
+  const Isa* isa = nullptr;
+  for (const Isa* candidate : supported())
+    if (!strcmp(candidate->name, wanted)) isa = candidate;
+  if (!isa) return fail(env, "instruction set not supported by this machine or build");
+  void* room = nullptr;
+  if (posix_memalign(&room, 64, sizeof(Device))) return fail(env, "out of memory");
+  Device* device = new (room) Device();
+  device->exact = in.number(2) != 0;
+  device->pool.open(*isa, int(in.number(1)));
+  device->pool.on_complete = on_complete;
+  device->pool.owner = device;
+  napi_create_threadsafe_function(env, in.values[3], nullptr, text(env, "minke"), 0, 1, nullptr, nullptr, nullptr,
+                                  call_completed, &device->completed);
+  napi_unref_threadsafe_function(env, device->completed);
+  for (int i = 0; i < device->pool.threads; i++) device->threads.emplace_back(thread_main, &device->pool);
+  napi_add_env_cleanup_hook(env, close_device, device);
+  napi_value handle;
+  napi_create_external(env, device, nullptr, nullptr, &handle);
+  return handle;
+}
+
+napi_value close(napi_env env, napi_callback_info info) {
+  Arguments in(env, info);
+  napi_remove_env_cleanup_hook(env, close_device, in.device);
+  close_device(in.device);
+  return nullptr;
+}
+
+// isas() -> [[name, lanes, panel width]], best first
+napi_value isas(napi_env env, napi_callback_info) {
+  napi_value list;
+  napi_create_array(env, &list);
+  uint32_t at = 0;
+  for (const Isa* isa : supported()) {
+    napi_value entry;
+    napi_create_array_with_length(env, 3, &entry);
+    napi_set_element(env, entry, 0, text(env, isa->name));
+    napi_set_element(env, entry, 1, number(env, isa->lanes));
+    napi_set_element(env, entry, 2, number(env, isa->panel_width));
+    napi_set_element(env, list, at++, entry);
+  }
+  return list;
+}
+
+// kernels(device) -> [name, signature, name, signature, ...], in the order of their numbers
+napi_value kernels(napi_env env, napi_callback_info info) {
+  Arguments in(env, info);
+  napi_value list;
+  napi_create_array(env, &list);
+  for (int i = 0; i < in.device->pool.kernel_count; i++) {
+    napi_set_element(env, list, uint32_t(2 * i), text(env, in.device->pool.kernels[i]->name));
+    napi_set_element(env, list, uint32_t(2 * i + 1), text(env, in.device->pool.kernels[i]->signature));
+  }
+  return list;
+}
+
+// reserve(device, bytes) -> address, 0 when there is no memory
+napi_value reserve(napi_env env, napi_callback_info info) {
+  Arguments in(env, info);
+  size_t bytes = size_t(in.number(1));
+  void* p = nullptr;
+  if (in.device->exact) {
+    if (posix_memalign(&p, 64, bytes)) p = nullptr;
+  } else {
+    p = map_block(bytes);
+  }
+  if (p) in.device->blocks.push_back({static_cast<char*>(p), bytes});
+  return number(env, double(reinterpret_cast<uintptr_t>(p)));
+}
+
+// release(device, address)
+napi_value release(napi_env env, napi_callback_info info) {
+  Arguments in(env, info);
+  auto& blocks = in.device->blocks;
+  for (size_t i = 0; i < blocks.size(); i++) {
+    if (blocks[i].address != in.address(1)) continue;
+    unmap_block(blocks[i], in.device->exact);
+    blocks[i] = blocks.back();
+    blocks.pop_back();
+    return nullptr;
+  }
+  return fail(env, "release of an address that was never reserved");
+}
+
+bool inside(const Device& device, const char* address, size_t bytes) {
+  for (const Block& block : device.blocks)
+    if (address >= block.address && size_t(address - block.address) <= block.bytes &&
+        bytes <= block.bytes - size_t(address - block.address))
+      return true;
+  return false;
+}
+
+bool bytes_of(napi_env env, napi_value view, void** data, size_t* bytes) {
+  napi_typedarray_type type;
+  size_t length;
+  if (napi_get_typedarray_info(env, view, &type, &length, data, nullptr, nullptr) != napi_ok) return false;
+  static const size_t width[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+  *bytes = length * width[type];
+  return true;
+}
+
+// copyIn(device, address, typed array), copyOut(device, address, typed array)
+template <bool in_direction>
+napi_value copy(napi_env env, napi_callback_info info) {
+  Arguments in(env, info);
+  void* data;
+  size_t bytes;
+  if (!bytes_of(env, in.values[2], &data, &bytes)) return fail(env, "copy needs a typed array");
+  if (bytes == 0) return nullptr;
+  char* address = in.address(1);
+  if (!inside(*in.device, address, bytes)) return fail(env, "copy outside device memory");
+  if (in_direction)
+    memcpy(address, data, bytes);
+  else
+    memcpy(data, address, bytes);
+  return nullptr;
+}
+
+// submit(device, address, words, id) -> false when too many jobs are under way
+napi_value submit(napi_env env, napi_callback_info info) {
+  Arguments in(env, info);
+  auto* words = reinterpret_cast<const double*>(in.address(1));
+  bool taken = in.device->pool.submit(words, i64(in.number(2)), i64(in.number(3)));
+  napi_value result;
+  napi_get_boolean(env, taken, &result);
+  return result;
+}
+
+// hold(device, busy): whether the event loop must stay alive for a completion
+napi_value hold(napi_env env, napi_callback_info info) {
+  Arguments in(env, info);
+  if (in.number(1) != 0)
+    napi_ref_threadsafe_function(env, in.device->completed);
+  else
+    napi_unref_threadsafe_function(env, in.device->completed);
+  return nullptr;
+}
+
+napi_value compiler(napi_env env, napi_callback_info) {
+#if defined(__clang__)
+  return text(env, "clang " __clang_version__);
+#else
+  return text(env, "g++ " __VERSION__);
+#endif
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT() {
+  const struct {
+    const char* name;
+    napi_callback call;
+  } functions[] = {{"open", open},         {"close", close},         {"isas", isas},       {"kernels", kernels},
+                   {"reserve", reserve},   {"release", release},     {"copyIn", copy<true>}, {"copyOut", copy<false>},
+                   {"submit", submit},     {"hold", hold},           {"compiler", compiler}};
+  for (const auto& function : functions) {
+    napi_value value;
+    napi_create_function(env, function.name, NAPI_AUTO_LENGTH, function.call, nullptr, &value);
+    napi_set_named_property(env, exports, function.name, value);
+  }
+  return exports;
+}
+
+}  // namespace minke

@@ -1,0 +1,65 @@
+// The command queue's engine: runs jobs (command lists) in order of submission on a fixed set of threads.
+//
+// One 64-bit ticket describes the running stage (sequence, next task, task count). A thread claims tasks by moving
+// the ticket forward; whoever finishes a stage's last task holds the baton and starts the next stage, running stages
+// of one task by itself with no synchronisation at all. Nobody waits for a thread that holds no task, so a thread
+// which the operating system has put aside costs nothing but its own work. Idle threads spin briefly, then sleep.
+#pragma once
+#include "kernel.h"
+
+namespace minke {
+
+constexpr int kMaxKernels = 256;
+constexpr int kMaxJobs = 64;  // submitted and not yet completed; the TypeScript side holds more back
+
+struct Job {
+  const double* words;  // commands: kernel, number of words, words...
+  i64 count;            // words in all
+  i64 id;
+  Fault fault;
+};
+
+struct Pool {
+  // Written by the baton's holder before it publishes a ticket, read by claimers after they won it.
+  struct Stage {
+    const Kernel* kernel;
+    const double* words;
+    int phase;
+  };
+
+  alignas(64) uint64_t ticket;  // sequence:24 | next task:20 | tasks:20
+  alignas(64) uint64_t finished;
+  alignas(64) uint32_t wake;
+  uint32_t sleepers;
+  alignas(64) uint32_t lock;
+  alignas(64) Stage stage;
+
+  Job jobs[kMaxJobs];
+  uint32_t submitted, completed;  // job counters, modulo 2^32
+  bool running;
+  uint32_t stopping;
+  int threads;
+
+  i64 cursor;  // of the running job: word index of the current command
+  int32_t command;
+  int phase;
+
+  const Kernel* kernels[kMaxKernels];
+  int kernel_count;
+  void (*on_complete)(Pool& pool, const Job& job);
+  void* owner;
+
+  void open(const Isa& isa, int thread_count);
+  bool submit(const double* words, i64 count, i64 id);  // false when kMaxJobs are under way
+  void work(Worker& worker);                            // a thread's life; returns after stop()
+  void stop();
+
+ private:
+  void publish(i64 tasks);
+  void advance(Worker& worker);
+  bool advance_job(Worker& worker, Job& job);
+  void acquire();
+  void release();
+};
+
+}  // namespace minke

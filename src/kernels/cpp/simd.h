@@ -1,0 +1,174 @@
+// The SIMD shim: one vector of f32 lanes for every instruction set, on the compilers' own vector types.
+//
+// Arithmetic (+ - * / comparisons, shifts, select by ?:) is the language's; only what it cannot say is here: fused
+// multiply-add, square root, partial loads and stores, bf16, reductions in a fixed tree, exp and log.
+// Contract: nothing contracts to FMA behind our back (-ffp-contract=off), so the order written is the order computed;
+// lanes beyond n of a partial load are zero, and a partial store touches n elements only.
+#pragma once
+#include "kernel.h"
+
+#if defined(MINKE_AVX512)
+#include <immintrin.h>
+#define MINKE_LANES 16
+#elif defined(MINKE_AVX2)
+#include <immintrin.h>
+#define MINKE_LANES 8
+#elif defined(MINKE_NEON)
+#include <arm_neon.h>
+#define MINKE_LANES 4
+#elif defined(MINKE_WASM)
+#include <wasm_simd128.h>
+#define MINKE_LANES 4
+#else
+#error "choose an instruction set: MINKE_AVX512, MINKE_AVX2, MINKE_NEON or MINKE_WASM"
+#endif
+
+namespace minke::MINKE_ISA {
+
+constexpr int W = MINKE_LANES;
+typedef float vf __attribute__((vector_size(4 * W)));
+typedef float vf_at __attribute__((vector_size(4 * W), aligned(4), may_alias));
+typedef int32_t vi __attribute__((vector_size(4 * W)));
+typedef uint32_t vu __attribute__((vector_size(4 * W)));
+typedef uint16_t vh __attribute__((vector_size(2 * W)));
+typedef uint16_t vh_at __attribute__((vector_size(2 * W), aligned(2), may_alias));
+
+inline vf load(const float* p) { return *reinterpret_cast<const vf_at*>(p); }
+inline void store(float* p, vf v) { *reinterpret_cast<vf_at*>(p) = v; }
+inline vf set1(float x) { return x - vf{}; }
+inline vi set1i(int32_t x) { return x - vi{}; }
+inline vi bits(vf v) { return reinterpret_cast<vi>(v); }
+inline vf floats(vi v) { return reinterpret_cast<vf>(v); }
+inline vf to_floats(vi v) { return __builtin_convertvector(v, vf); }
+inline vi to_ints(vf v) { return __builtin_convertvector(v, vi); }  // towards zero
+inline vf vmax(vf a, vf b) { return a > b ? a : b; }                // b where a is NaN
+inline vf vmin(vf a, vf b) { return a < b ? a : b; }
+inline vf vabs(vf v) { return floats(bits(v) & 0x7fffffff); }
+
+#if defined(MINKE_AVX512)
+inline vf fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+inline vf vsqrt(vf v) { return (vf)_mm512_sqrt_ps((__m512)v); }
+inline __mmask16 first(i64 n) { return __mmask16(n >= W ? 0xffff : (1u << n) - 1); }
+inline vf load_n(const float* p, i64 n) { return (vf)_mm512_maskz_loadu_ps(first(n), p); }
+inline void store_n(float* p, vf v, i64 n) { _mm512_mask_storeu_ps(p, first(n), (__m512)v); }
+#elif defined(MINKE_AVX2)
+inline vf fma(vf a, vf b, vf c) { return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+inline vf vsqrt(vf v) { return (vf)_mm256_sqrt_ps((__m256)v); }
+inline __m256i first(i64 n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n > W ? W : n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline vf load_n(const float* p, i64 n) { return (vf)_mm256_maskload_ps(p, first(n)); }
+inline void store_n(float* p, vf v, i64 n) { _mm256_maskstore_ps(p, first(n), (__m256)v); }
+#else
+#if defined(MINKE_NEON)
+inline vf fma(vf a, vf b, vf c) { return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
+inline vf vsqrt(vf v) { return (vf)vsqrtq_f32((float32x4_t)v); }
+#elif defined(__wasm_relaxed_simd__)
+inline vf fma(vf a, vf b, vf c) { return __builtin_wasm_relaxed_madd_f32x4(a, b, c); }
+inline vf vsqrt(vf v) { return (vf)wasm_f32x4_sqrt((v128_t)v); }
+#else
+inline vf fma(vf a, vf b, vf c) { return a * b + c; }
+inline vf vsqrt(vf v) { return (vf)wasm_f32x4_sqrt((v128_t)v); }
+#endif
+inline vf load_n(const float* p, i64 n) {
+  if (n >= W) return load(p);
+  vf v = {};
+  for (i64 i = 0; i < n; i++) v[i] = p[i];
+  return v;
+}
+inline void store_n(float* p, vf v, i64 n) {
+  if (n >= W) return store(p, v);
+  for (i64 i = 0; i < n; i++) p[i] = v[i];
+}
+#endif
+
+// bf16 is the upper half of an f32; storing rounds to nearest even and keeps NaN a NaN.
+inline vf from_bf16(vh h) { return floats(reinterpret_cast<vi>(__builtin_convertvector(h, vu) << 16)); }
+inline vh to_bf16(vf v) {
+  vu u = reinterpret_cast<vu>(v);
+  vu rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
+  vu quiet = (u >> 16) | 0x40;
+  return __builtin_convertvector((u & 0x7fffffff) > 0x7f800000u ? quiet : rounded, vh);
+}
+inline vf load(const bf16* p) { return from_bf16(*reinterpret_cast<const vh_at*>(p)); }
+inline void store(bf16* p, vf v) { *reinterpret_cast<vh_at*>(p) = to_bf16(v); }
+inline vf load_n(const bf16* p, i64 n) {
+  if (n >= W) return load(p);
+  vh h = {};
+  for (i64 i = 0; i < n; i++) h[i] = p[i];
+  return from_bf16(h);
+}
+inline void store_n(bf16* p, vf v, i64 n) {
+  if (n >= W) return store(p, v);
+  vh h = to_bf16(v);
+  for (i64 i = 0; i < n; i++) p[i] = h[i];
+}
+inline float to_float(float x) { return x; }
+inline float to_float(bf16 x) {
+  uint32_t u = uint32_t(x) << 16;
+  float f;
+  __builtin_memcpy(&f, &u, 4);
+  return f;
+}
+
+// Halves folded onto each other until one lane is left: the same tree whatever the data.
+template <class Fold>
+inline float reduce(vf v, Fold fold) {
+  float lane[W];
+  store(lane, v);
+  for (int half = W / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lane[i] = fold(lane[i], lane[i + half]);
+  return lane[0];
+}
+inline float reduce_add(vf v) {
+  return reduce(v, [](float a, float b) { return a + b; });
+}
+inline float reduce_max(vf v) {
+  return reduce(v, [](float a, float b) { return a > b ? a : b; });
+}
+
+// exp(x) by 2^n * p(r), |r| <= ln2/2, degree 6; 2 ulp. 0 below -87.3, infinity above 88.7, NaN stays.
+inline vf vexp(vf x) {
+  vf clamped = vmin(vmax(x, set1(-87.33654f)), set1(88.72283f));
+  vf shifted = fma(clamped, set1(1.44269504f), set1(12582912.0f));
+  vf n = shifted - 12582912.0f;
+  vf r = fma(n, set1(-0.693359375f), clamped);
+  r = fma(n, set1(2.12194440e-4f), r);
+  vf p = set1(1.3981999507e-3f);
+  p = fma(p, r, set1(8.3334519073e-3f));
+  p = fma(p, r, set1(4.1665795894e-2f));
+  p = fma(p, r, set1(1.6666665459e-1f));
+  p = fma(p, r, set1(5.0000001201e-1f));
+  p = fma(p * r, r, r) + 1.0f;
+  vi whole = to_ints(n);
+  vi half = whole >> 1;  // two steps, so that 2^128 does not overflow on the way
+  vf y = p * floats((half + 127) << 23) * floats((whole - half + 127) << 23);
+  y = x < -87.33654f ? vf{} : y;
+  y = x > 88.72283f ? set1(__builtin_inff()) : y;
+  return x != x ? x : y;
+}
+
+// log(x) for x > 0, normal numbers; 2 ulp.
+inline vf vlog(vf x) {
+  vi u = bits(x);
+  vi e = ((u - 0x3f3504f3) >> 23);  // so that the mantissa lies in [sqrt(1/2), sqrt(2))
+  vf m = floats(u - (e << 23)) - 1.0f;
+  vf n = to_floats(e);
+  vf p = set1(7.0376836292e-2f);
+  p = fma(p, m, set1(-1.1514610310e-1f));
+  p = fma(p, m, set1(1.1676998740e-1f));
+  p = fma(p, m, set1(-1.2420140846e-1f));
+  p = fma(p, m, set1(1.4249322787e-1f));
+  p = fma(p, m, set1(-1.6668057665e-1f));
+  p = fma(p, m, set1(2.0000714765e-1f));
+  p = fma(p, m, set1(-2.4999993993e-1f));
+  p = fma(p, m, set1(3.3333331174e-1f));
+  vf square = m * m;
+  vf y = fma(p * m, square, n * -2.12194440e-4f);
+  y = fma(square, set1(-0.5f), y);
+  return fma(n, set1(0.693359375f), m + y);
+}
+
+inline vf sigmoid(vf x) { return 1.0f / (1.0f + vexp(-x)); }
+
+}  // namespace minke::MINKE_ISA

@@ -1,0 +1,471 @@
+// The device: a command queue over some memory. Ops append commands and return at once; reading is the only wait.
+//
+// Life of a command: encode() appends [kernel, count, words...] to the open list; flush() copies the list into device
+// memory and submits it; the backend runs lists in order off the event loop and reports each one's end or fault.
+// Memory that only commands touch is freed in stream order (arena.ts). Data enters and leaves through staging blocks,
+// so that a pending command never sees a value from its future. Left out: several queues, events between them.
+import { Arena, MemoryBudget } from './arena.ts';
+import type { Data } from './dtype.ts';
+import { assert, DeviceError, DisposedError, type MinkeError, ValueError } from './errors.ts';
+import { type Fault, faultCode, isAddress } from './kernel.ts';
+import { type KernelName, kernelNames, kernels } from './table.ts';
+
+export type DeviceName = 'native' | 'wasm' | 'reference';
+
+/** What runs the lists: native threads, WebAssembly workers, or plain TypeScript. */
+export interface Backend {
+  readonly name: DeviceName;
+  /** Instruction set: avx512bf16, avx512, avx2, neon, relaxed-simd, simd128, typescript. */
+  readonly isa: string;
+  readonly threads: number;
+  /** f32 lanes of a vector. */
+  readonly lanes: number;
+  /** Output columns of a weight panel. */
+  readonly panelWidth: number;
+  /** Bytes this backend can address. */
+  readonly memoryLimit: number;
+  /** Every block its own reservation (AddressSanitizer). */
+  readonly exactMemory: boolean;
+  /** Kernel names in the order of their numbers. */
+  readonly kernelOrder: readonly string[];
+  reserve(bytes: number): number;
+  release(address: number): void;
+  copyIn(address: number, data: Data | Float64Array): void;
+  copyOut(address: number, data: Data | Float64Array): void;
+  /** False when too many lists are under way. Ends in `completed(id, fault)`, in order. */
+  submit(address: number, words: number, id: number): boolean;
+  /** Keeps the process alive while work is under way. */
+  hold(busy: boolean): void;
+  close(): void;
+}
+
+export type Completed = (id: number, fault: Fault) => void;
+
+interface Job {
+  readonly address: number;
+  readonly words: number;
+  readonly done: () => void;
+}
+
+/** A piece of device memory. `arena` is where it goes back to. */
+export class Buffer {
+  readonly device: Device;
+  readonly address: number;
+  readonly bytes: number;
+  readonly #arena: Arena;
+  #freed = false;
+
+  constructor(device: Device, arena: Arena, address: number, bytes: number) {
+    this.device = device;
+    this.#arena = arena;
+    this.address = address;
+    this.bytes = bytes;
+  }
+
+  get freed(): boolean {
+    return this.#freed;
+  }
+
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.#arena.free(this.address, this.bytes);
+  }
+}
+
+/** An open list of commands: a growing array of [kernel, count, words...]. */
+class CommandList {
+  words = new Float64Array(4096);
+  length = 0;
+  commands = 0;
+
+  push(kernel: number, words: readonly number[]): void {
+    const count = words.length;
+    let at = this.length;
+    if (at + count + 2 > this.words.length) this.#grow();
+    const target = this.words;
+    target[at] = kernel;
+    target[at + 1] = count;
+    at += 2;
+    for (let i = 0; i < count; i++) target[at + i] = words[i] as number;
+    this.length = at + count;
+    this.commands++;
+  }
+
+  clear(): void {
+    this.length = 0;
+    this.commands = 0;
+  }
+
+  #grow(): void {
+    const larger = new Float64Array(this.words.length * 2);
+    larger.set(this.words);
+    this.words = larger;
+  }
+}
+
+/** Words after which an open list is submitted without being asked, so that work starts while encoding goes on. */
+const flushWords = 8192;
+
+export class Device {
+  readonly #backend: Backend;
+  readonly #memory: Arena;
+  readonly #staging: Arena;
+  readonly #budget: MemoryBudget;
+  readonly #numbers: Readonly<Record<KernelName, number>>;
+  readonly #open = new CommandList();
+  readonly #jobs = new Map<number, Job>();
+  readonly #waiting: number[] = [];
+  #recording: Recording | null = null;
+  #list = this.#open;
+  #nextId = 1;
+  #fault: MinkeError | null = null;
+  #closed = false;
+
+  constructor(open: (completed: Completed) => Backend, memoryLimit: number) {
+    this.#backend = open((id, fault) => this.#completed(id, fault));
+    this.#budget = new MemoryBudget(Math.min(memoryLimit, this.#backend.memoryLimit));
+    this.#memory = new Arena(this.#backend, this.#budget, this.#backend.exactMemory);
+    this.#staging = new Arena(this.#backend, this.#budget, this.#backend.exactMemory);
+    const order = this.#backend.kernelOrder;
+    const numbers = Object.fromEntries(kernelNames.map((name) => [name, order.indexOf(name)]));
+    this.#numbers = numbers as Record<KernelName, number>;
+  }
+
+  get name(): DeviceName {
+    return this.#backend.name;
+  }
+
+  get isa(): string {
+    return this.#backend.isa;
+  }
+
+  get threads(): number {
+    return this.#backend.threads;
+  }
+
+  get lanes(): number {
+    return this.#backend.lanes;
+  }
+
+  get panelWidth(): number {
+    return this.#backend.panelWidth;
+  }
+
+  /** Bytes of buffers alive, rounded to their size classes; recordings not counted. */
+  get liveBytes(): number {
+    return this.#memory.liveBytes;
+  }
+
+  /** Bytes reserved from the system, and how many may be. */
+  get memory(): { reserved: number; limit: number } {
+    return { reserved: this.#budget.used, limit: this.#budget.limit };
+  }
+
+  /** The number by which `encode` knows a kernel. */
+  kernel(name: KernelName): number {
+    return this.#numbers[name];
+  }
+
+  alloc(bytes: number, op = 'alloc'): Buffer {
+    const arena = this.#recording?.arena ?? this.#memory;
+    return new Buffer(this, arena, arena.alloc(bytes, op), bytes);
+  }
+
+  /** Appends one command. `words` follow the kernel's signature; shapes were checked by the caller. */
+  encode(kernel: number, ...words: number[]): void {
+    const list = this.#list;
+    list.push(kernel, words);
+    if (list.length > flushWords && list === this.#open) this.#submitOpen();
+  }
+
+  /** Copies data into a buffer, in queue order. */
+  write(buffer: Buffer, data: Data, offsetBytes = 0): void {
+    this.#check(buffer, offsetBytes, data.byteLength, 'write');
+    this.#refuseWhileRecording('write');
+    if (data.byteLength === 0) return;
+    if (this.#jobs.size === 0 && this.#open.length === 0) {
+      this.#backend.copyIn(buffer.address + offsetBytes, data);
+      return;
+    }
+    const stage = this.#staging.alloc(data.byteLength, 'write');
+    this.#backend.copyIn(stage, data);
+    this.encode(this.#numbers.copy_bytes, stage, buffer.address + offsetBytes, data.byteLength);
+    this.#submitOpen(() => this.#staging.free(stage, data.byteLength));
+  }
+
+  /** Fills `data` from a buffer, after everything encoded so far. Rejects with the first fault since the last read. */
+  async read<T extends Data>(buffer: Buffer, data: T, offsetBytes = 0): Promise<T> {
+    this.#check(buffer, offsetBytes, data.byteLength, 'read');
+    this.#refuseWhileRecording('read');
+    const stage = this.#staging.alloc(data.byteLength, 'read');
+    try {
+      if (data.byteLength > 0)
+        this.encode(this.#numbers.copy_bytes, buffer.address + offsetBytes, stage, data.byteLength);
+      await this.flush();
+      this.#backend.copyOut(stage, data);
+    } finally {
+      this.#staging.free(stage, data.byteLength);
+    }
+    return data;
+  }
+
+  /** Submits what is open; resolves when all of it has run. Rejects with the first fault since the last report. */
+  flush(): Promise<void> {
+    this.#refuseWhileRecording('flush');
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        const fault = this.#fault;
+        this.#fault = null;
+        if (fault) reject(fault);
+        else resolve();
+      };
+      if (this.#open.length > 0) this.#submitOpen(settle);
+      else if (this.#jobs.size > 0) this.#onLastDone(settle);
+      else settle();
+    });
+  }
+
+  /**
+   * Records the commands that `body` encodes instead of running them. Memory taken meanwhile belongs to the recording,
+   * so that what runs between two replays cannot disturb it. `inputs` are the buffers that bind() may replace.
+   */
+  record<T>(inputs: readonly Buffer[], body: () => T): { recording: Recording; result: T } {
+    this.#refuseWhileRecording('record');
+    const recording = new Recording(this, new Arena(this.#backend, this.#budget, this.#backend.exactMemory), inputs);
+    this.#recording = recording;
+    this.#list = new CommandList();
+    try {
+      const result = body();
+      recording.seal(this.#list.words.slice(0, this.#list.length), this.#list.commands);
+      return { recording, result };
+    } catch (error) {
+      recording.arena.dispose();
+      throw error;
+    } finally {
+      this.#recording = null;
+      this.#list = this.#open;
+    }
+  }
+
+  /** Runs a recording's block after everything encoded so far. For Recording only. */
+  submitBlock(address: number, words: number, done: () => void): void {
+    this.#refuseWhileRecording('replay');
+    if (this.#open.length > 0) this.#submitOpen();
+    this.#submit({ address, words, done });
+  }
+
+  /** Host-visible memory for a recording's words. For Recording only. */
+  stage(data: Float64Array, address = this.#staging.alloc(data.byteLength, 'record')): number {
+    this.#backend.copyIn(address, data);
+    return address;
+  }
+
+  unstage(address: number, bytes: number): void {
+    this.#staging.free(address, bytes);
+  }
+
+  /** Parameter kinds of a kernel number, for rewriting addresses. */
+  addressWords(kernel: number): boolean[] {
+    const name = this.#backend.kernelOrder[kernel] as KernelName;
+    return kernels[name].parameters.map(isAddress);
+  }
+
+  /** Waits for what is under way, then gives threads and memory back. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.flush();
+    this.#closed = true;
+    this.#memory.dispose();
+    this.#staging.dispose();
+    this.#backend.close();
+  }
+
+  #check(buffer: Buffer, offset: number, bytes: number, op: string): void {
+    if (this.#closed) throw new DeviceError(op, 'the device is closed', 'open a new one');
+    if (buffer.freed) throw new DisposedError(op, 'the buffer was freed', 'read it before its scope ends, or keep it');
+    if (buffer.device !== this)
+      throw new DeviceError(op, 'the buffer belongs to another device', 'copy it over with read and write');
+    if (offset < 0 || offset + bytes > buffer.bytes)
+      throw new ValueError(
+        op,
+        `bytes ${offset} to ${offset + bytes} of a buffer of ${buffer.bytes} bytes`,
+        'stay inside the buffer',
+      );
+  }
+
+  #refuseWhileRecording(op: string): void {
+    if (this.#recording)
+      throw new DeviceError(op, 'not possible while a list is being recorded', 'move it out of the recorded function');
+  }
+
+  #submitOpen(done: () => void = () => {}): void {
+    const words = this.#open.words.subarray(0, this.#open.length);
+    const address = this.#staging.alloc(words.byteLength, 'submit');
+    this.#backend.copyIn(address, words);
+    this.#open.clear();
+    const bytes = words.byteLength;
+    this.#submit({
+      address,
+      words: words.length,
+      done: () => {
+        this.#staging.free(address, bytes);
+        done();
+      },
+    });
+  }
+
+  #submit(job: Job): void {
+    const id = this.#nextId++;
+    if (this.#jobs.size === 0) this.#backend.hold(true);
+    this.#jobs.set(id, job);
+    if (this.#waiting.length > 0 || !this.#backend.submit(job.address, job.words, id)) this.#waiting.push(id);
+  }
+
+  #onLastDone(settle: () => void): void {
+    const last = [...this.#jobs.keys()].at(-1) as number;
+    const job = this.#jobs.get(last) as Job;
+    this.#jobs.set(last, {
+      ...job,
+      done: () => {
+        job.done();
+        settle();
+      },
+    });
+  }
+
+  #completed(id: number, fault: Fault): void {
+    const job = this.#jobs.get(id);
+    assert(job, `completion of an unknown job ${id}`);
+    if (fault.code !== faultCode.none) this.#fault ??= this.#explain(job, fault);
+    this.#jobs.delete(id);
+    while (this.#waiting.length > 0) {
+      const next = this.#waiting[0] as number;
+      const waiting = this.#jobs.get(next) as Job;
+      if (!this.#backend.submit(waiting.address, waiting.words, next)) break;
+      this.#waiting.shift();
+    }
+    if (this.#jobs.size === 0) {
+      this.#backend.hold(false);
+      if (this.#backend.exactMemory && this.#open.length === 0) {
+        this.#memory.trim();
+        this.#staging.trim();
+      }
+    }
+    job.done();
+  }
+
+  #explain(job: Job, fault: Fault): MinkeError {
+    const words = new Float64Array(job.words);
+    this.#backend.copyOut(job.address, words);
+    let at = 0;
+    for (let i = 0; i < fault.command; i++) at += 2 + (words[at + 1] as number);
+    const kernel = this.#backend.kernelOrder[words[at] as number] as string;
+    const { where, value, limit } = fault;
+    switch (fault.code) {
+      case faultCode.indexOutOfRange:
+        return new ValueError(
+          kernel,
+          `element ${where} is ${value}, expected 0 to ${limit - 1}`,
+          'check the ids against the table they index',
+        );
+      case faultCode.badOffsets:
+        return new ValueError(
+          kernel,
+          `offset ${where} is ${value}, expected ascending offsets that end at ${limit}`,
+          'check the group sizes against the rows',
+        );
+      case faultCode.notFinite:
+        return new ValueError(kernel, `element ${where} is not finite`, 'look for the first op that made it');
+      default:
+        return new DeviceError(kernel, `${value} tasks in one command, at most ${limit}`, 'split the tensor');
+    }
+  }
+}
+
+/** A list of commands that can be run again and again, with other contents or other buffers as its inputs. */
+export class Recording {
+  readonly device: Device;
+  readonly arena: Arena;
+  readonly #inputs: readonly Buffer[];
+  readonly #places = new Map<Buffer, { word: number; offset: number }[]>();
+  readonly #underWay = new Map<number, number>(); // block address -> replays not yet done
+  #words = new Float64Array(0);
+  #block = 0;
+  #stale = false;
+  #disposed = false;
+  commands = 0;
+
+  constructor(device: Device, arena: Arena, inputs: readonly Buffer[]) {
+    this.device = device;
+    this.arena = arena;
+    this.#inputs = inputs;
+  }
+
+  /** Ends the recording: remembers where each input's address stands. For Device only. */
+  seal(words: Float64Array<ArrayBuffer>, commands: number): void {
+    this.#words = words;
+    this.commands = commands;
+    for (const input of this.#inputs) this.#places.set(input, []);
+    for (let at = 0; at < words.length; at += 2 + (words[at + 1] as number)) {
+      this.device.addressWords(words[at] as number).forEach((address, i) => {
+        const word = at + 2 + i;
+        const value = words[word] as number;
+        const input = this.#inputs.find((b) => address && value >= b.address && value < b.address + b.bytes);
+        if (input) this.#places.get(input)?.push({ word, offset: value - input.address });
+      });
+    }
+    this.#block = this.device.stage(words);
+  }
+
+  /** From the next replay on, reads `replacement` wherever the recorded function read `input`. */
+  bind(input: Buffer, replacement: Buffer): void {
+    const places = this.#places.get(input);
+    if (!places) throw new DeviceError('bind', 'not an input of this recording', 'name it in record(inputs, ...)');
+    if (replacement.freed) throw new DisposedError('bind', 'the replacement was freed', 'keep it alive');
+    if (replacement.bytes !== input.bytes)
+      throw new ValueError(
+        'bind',
+        `the recording was made for ${input.bytes} bytes, the replacement has ${replacement.bytes}`,
+        'record again for the new shape',
+      );
+    for (const { word, offset } of places) this.#words[word] = replacement.address + offset;
+    this.#stale = true;
+  }
+
+  /** Runs the recorded commands after everything encoded so far. */
+  replay(): void {
+    if (this.#disposed) throw new DisposedError('replay', 'the recording was disposed', 'record again');
+    if (this.#stale) this.#rewrite();
+    const block = this.#block;
+    this.#underWay.set(block, (this.#underWay.get(block) ?? 0) + 1);
+    this.device.submitBlock(block, this.#words.length, () => this.#done(block));
+  }
+
+  /** Gives the recording's memory back, its outputs included. Await device.flush() first. */
+  dispose(): void {
+    if (this.#disposed) return;
+    if (this.#underWay.size > 0)
+      throw new DeviceError('dispose', 'replays of the recording are under way', 'await device.flush() first');
+    this.#disposed = true;
+    this.device.unstage(this.#block, this.#words.byteLength);
+    this.arena.dispose();
+  }
+
+  /** Puts the changed words where no replay under way reads them. */
+  #rewrite(): void {
+    if (this.#underWay.has(this.#block)) this.#block = this.device.stage(this.#words);
+    else this.device.stage(this.#words, this.#block);
+    this.#stale = false;
+  }
+
+  #done(block: number): void {
+    const left = (this.#underWay.get(block) as number) - 1;
+    if (left > 0) {
+      this.#underWay.set(block, left);
+      return;
+    }
+    this.#underWay.delete(block);
+    if (block !== this.#block) this.device.unstage(block, this.#words.byteLength);
+  }
+}

@@ -1,0 +1,27 @@
+// The kernels room: where the math runs. Opens devices; everything above speaks to them through Device.
+export { Buffer, Device, type DeviceName, type Recording } from './device.ts';
+export {
+  codeOf,
+  type Data,
+  type DType,
+  fromBf16,
+  fromE4m3,
+  newData,
+  toBf16,
+  toE4m3,
+  viewAs,
+  widthOf,
+} from './dtype.ts';
+export {
+  assert,
+  DeviceError,
+  DisposedError,
+  DTypeError,
+  MinkeError,
+  OutOfMemoryError,
+  ShapeError,
+  ValueError,
+} from './errors.ts';
+export { nativeCompiler, nativeIsas } from './native.ts';
+export { type DeviceOptions, openDevice } from './open.ts';
+export { type KernelName, kernelNames, kernels } from './table.ts';

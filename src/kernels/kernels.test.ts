@@ -1,0 +1,60 @@
+// Every kernel, every case, every device this machine has, against the definition. npm test -- kernels
+// MINKE_TEST_FAMILY=gemm restricts it to kernels whose name contains the word.
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import type { Case } from './cases/case.ts';
+import { cases } from './cases/index.ts';
+import { type Outcome, runCase } from './cases/run.ts';
+import { difference } from './cases/tolerance.ts';
+import { ValueError } from './errors.ts';
+import { kernelNames } from './table.ts';
+import { testDevices } from './test-devices.ts';
+
+const wanted = process.env.MINKE_TEST_FAMILY ?? '';
+const rows = cases.filter((row) => row.kernel.includes(wanted));
+
+function compare(row: Case, expected: Outcome, received: Outcome): void {
+  assert.deepEqual(received.overrun, [], 'memory around these arguments changed');
+  for (const [name, { dtype, data }] of expected.written) {
+    if (row.ignore?.includes(name)) continue;
+    const got = received.written.get(name);
+    assert.ok(got, `${name} was not read back`);
+    if (row.exact) {
+      assert.deepEqual(got.data, data, `${name} must equal the definition to the bit`);
+      continue;
+    }
+    const found = difference(dtype, data, got.data, row.slack);
+    assert.ok(
+      found.worst <= 1,
+      `${name}[${found.at}] is ${found.received}, expected ${found.expected}: ${found.worst.toFixed(2)} x what ${dtype} allows`,
+    );
+  }
+}
+
+test('every kernel has cases', () => {
+  const covered = new Set(cases.map((row) => row.kernel));
+  assert.deepEqual(
+    kernelNames.filter((name) => !covered.has(name) && name !== 'copy_bytes'),
+    [],
+  );
+});
+
+const [reference, ...others] = testDevices();
+const definitions = new Map<Case, Outcome>();
+
+for (const device of [reference, ...others]) {
+  describe(`kernels on ${device.name} ${device.isa}`, () => {
+    after(() => device.close());
+    for (const row of rows) {
+      test(`${row.kernel}: ${row.name}`, async () => {
+        if (row.fault) {
+          await assert.rejects(runCase(device, row), ValueError);
+          return;
+        }
+        const outcome = await runCase(device, row);
+        if (device === reference) definitions.set(row, outcome);
+        compare(row, definitions.get(row) as Outcome, outcome);
+      });
+    }
+  });
+}

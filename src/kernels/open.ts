@@ -1,0 +1,45 @@
+// Chooses a device: the best native build, else WebAssembly; MINKE_DEVICE, MINKE_ISA, MINKE_THREADS and MINKE_MEMORY
+// (MiB) force one.
+import { availableParallelism, totalmem } from 'node:os';
+import { Device, type DeviceName } from './device.ts';
+import { DeviceError } from './errors.ts';
+import { nativeIsas, openNative } from './native.ts';
+import { openReference } from './reference.ts';
+
+export interface DeviceOptions {
+  /** @default native where it was built, else wasm */
+  device?: DeviceName;
+  /** Instruction set. @default the best this machine has */
+  isa?: string;
+  /** @default all cores */
+  threads?: number;
+  /** Most bytes to reserve. @default 90 % of the machine's memory */
+  memoryBytes?: number;
+}
+
+/** Opens a device. Throws DeviceError when what was asked for is not here. */
+export function openDevice(options: DeviceOptions = {}): Device {
+  const isa = options.isa ?? process.env.MINKE_ISA;
+  const wanted = options.device ?? (process.env.MINKE_DEVICE as DeviceName | undefined);
+  const device = wanted ?? (nativeIsas().length > 0 ? 'native' : 'wasm');
+  const threads = options.threads ?? positive('MINKE_THREADS') ?? availableParallelism();
+  const mebibytes = positive('MINKE_MEMORY');
+  const memory = options.memoryBytes ?? (mebibytes ? mebibytes * 2 ** 20 : 0.9 * totalmem());
+  switch (device) {
+    case 'native':
+      return new Device((completed) => openNative(isa ?? nativeIsas()[0] ?? 'none', threads, completed), memory);
+    case 'reference':
+      return new Device(openReference, memory);
+    default:
+      throw new DeviceError('open', `no device named ${device}`, 'choose native, wasm or reference');
+  }
+}
+
+function positive(variable: string): number | undefined {
+  const text = process.env[variable];
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!(Number.isInteger(value) && value > 0))
+    throw new DeviceError('open', `${variable}=${text} is not a positive whole number`, 'correct or unset it');
+  return value;
+}

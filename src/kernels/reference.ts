@@ -1,0 +1,89 @@
+// The reference backend: every list runs at once, in plain TypeScript, by the kernels' definitions.
+//
+// Memory is a set of separate blocks, each with an address far from the next, so that an access outside its block
+// yields nothing instead of a neighbour. This is the definition that the other backends are tested against.
+
+import type { Backend, Completed } from './device.ts';
+import type { Data } from './dtype.ts';
+import { viewAs } from './dtype.ts';
+import { assert } from './errors.ts';
+import { type Fault, faultCode, isAddress, KernelFault, type Parameter } from './kernel.ts';
+import { type KernelName, kernelNames, kernels } from './table.ts';
+
+const noFault: Fault = { code: faultCode.none, command: 0, where: 0, value: 0, limit: 0 };
+const nothing = new Uint8Array(0);
+const gap = 2 ** 20;
+
+class ReferenceMemory {
+  readonly #blocks: { address: number; bytes: Uint8Array }[] = []; // ascending addresses
+  #next = gap;
+
+  reserve(bytes: number): number {
+    const address = this.#next;
+    this.#blocks.push({ address, bytes: new Uint8Array(bytes) });
+    this.#next = address + Math.ceil(bytes / gap) * gap + gap;
+    return address;
+  }
+
+  release(address: number): void {
+    const at = this.#blocks.findIndex((block) => block.address === address);
+    assert(at >= 0, 'release of an address that was never reserved');
+    this.#blocks.splice(at, 1);
+  }
+
+  /** From an address to the end of its block. */
+  from(address: number): Uint8Array {
+    const block = this.#blocks.find((b) => address >= b.address && address <= b.address + b.bytes.length);
+    assert(block, `address ${address} outside device memory`);
+    return block.bytes.subarray(address - block.address);
+  }
+}
+
+function argument(memory: ReferenceMemory, parameter: Parameter, word: number): unknown {
+  if (parameter.kind === 'float') return Math.fround(word);
+  if (!isAddress(parameter)) return word;
+  const bytes = word === 0 ? nothing : memory.from(word);
+  return parameter.kind === 'any' ? bytes : viewAs(parameter.kind as 'f32', bytes);
+}
+
+function runList(memory: ReferenceMemory, words: Float64Array): Fault {
+  let command = 0;
+  for (let at = 0; at < words.length; at += 2 + (words[at + 1] as number), command++) {
+    const kernel = kernels[kernelNames[words[at] as number] as KernelName];
+    const given = kernel.parameters.map((parameter, i) => argument(memory, parameter, words[at + 2 + i] as number));
+    try {
+      kernel.define(...given);
+    } catch (error) {
+      if (!(error instanceof KernelFault)) throw error;
+      return { code: error.code, command, where: error.where, value: error.value, limit: error.limit };
+    }
+  }
+  return noFault;
+}
+
+export function openReference(completed: Completed): Backend {
+  const memory = new ReferenceMemory();
+  const bytesOf = (data: Data | Float64Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return {
+    name: 'reference',
+    isa: 'typescript',
+    threads: 1,
+    lanes: 1,
+    panelWidth: 4,
+    memoryLimit: Number.POSITIVE_INFINITY,
+    exactMemory: true,
+    kernelOrder: kernelNames,
+    reserve: (bytes) => memory.reserve(bytes),
+    release: (address) => memory.release(address),
+    copyIn: (address, data) => memory.from(address).set(bytesOf(data)),
+    copyOut: (address, data) => bytesOf(data).set(memory.from(address).subarray(0, data.byteLength)),
+    submit(address, count, id) {
+      const words = new Float64Array(memory.from(address).slice(0, count * 8).buffer);
+      const fault = runList(memory, words);
+      queueMicrotask(() => completed(id, fault));
+      return true;
+    },
+    hold() {},
+    close() {},
+  };
+}

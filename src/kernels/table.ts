@@ -1,0 +1,14 @@
+// The table of all kernels: name, signature, definition. A new family is one more line here, one file in reference/,
+// one in cpp/ (listed in cpp/isa.cc) and one in cases/.
+import type { Kernel } from './kernel.ts';
+import { elementwise } from './reference/elementwise.ts';
+
+const families = {
+  ...elementwise,
+};
+
+export type KernelName = keyof typeof families;
+
+export const kernels: Readonly<Record<KernelName, Kernel>> = families;
+
+export const kernelNames = Object.keys(families) as KernelName[];
