@@ -418,18 +418,22 @@ export class Recording {
     this.#block = this.device.stage(words);
   }
 
-  /** From the next replay on, reads `replacement` wherever the recorded function read `input`. */
-  bind(input: Buffer, replacement: Buffer): void {
+  /** From the next replay on, uses `replacement` (from `offsetBytes` on) wherever the recording used `input`. */
+  bind(input: Buffer, replacement: Buffer, offsetBytes = 0): void {
     const places = this.#places.get(input);
     if (!places) throw new DeviceError('bind', 'not an input of this recording', 'name it in record(inputs, ...)');
     if (replacement.freed) throw new DisposedError('bind', 'the replacement was freed', 'keep it alive');
-    if (replacement.bytes !== input.bytes)
+    if (replacement.device !== this.device)
+      throw new DeviceError('bind', 'the replacement belongs to another device', 'copy it over with read and write');
+    const room = replacement.bytes - offsetBytes;
+    if (offsetBytes < 0 || room < input.bytes)
       throw new ValueError(
         'bind',
-        `the recording was made for ${input.bytes} bytes, the replacement has ${replacement.bytes}`,
+        `the recording was made for ${input.bytes} bytes, the replacement has ${room}`,
         'record again for the new shape',
       );
-    for (const { word, offset } of places) this.#words[word] = replacement.address + offset;
+    const address = replacement.address + offsetBytes;
+    for (const { word, offset } of places) this.#words[word] = address + offset;
     this.#stale = true;
   }
 

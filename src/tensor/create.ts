@@ -1,0 +1,86 @@
+// Tensors from values: arrays, constants, random numbers.
+import type { Data, Device, DType } from '../kernels/index.ts';
+import { newData, ShapeError, toBf16, toE4m3 } from '../kernels/index.ts';
+import { currentDevice } from './current-device.ts';
+import { normalAt, uniformAt } from './random.ts';
+import { checkShape, formatShape, type Shape, sizeOf } from './shape.ts';
+import { empty, type Tensor } from './tensor.ts';
+
+export interface CreateOptions {
+  /** @default f32, or the format of a typed array: Float32Array f32, Uint16Array bf16, Int32Array i32, Uint8Array u8 */
+  dtype?: DType;
+  /** @default the current device, see useDevice */
+  device?: Device;
+}
+
+function formatOf(values: Data | readonly number[]): DType {
+  if (values instanceof Int32Array) return 'i32';
+  if (values instanceof Uint16Array) return 'bf16';
+  if (values instanceof Uint8Array) return 'u8';
+  return 'f32';
+}
+
+/** Numbers in a format: rounded to nearest even for bf16 and e4m3 (saturating). */
+export function encodeNumbers(values: Iterable<number> & { length: number }, dtype: DType): Data {
+  const data = newData(dtype, values.length);
+  const encode = dtype === 'bf16' ? toBf16 : dtype === 'e4m3' ? toE4m3 : (x: number) => x;
+  let i = 0;
+  for (const value of values) data[i++] = encode(value);
+  return data;
+}
+
+/**
+ * A tensor of the given values, row after row. Plain arrays and Float32Arrays are numbers, rounded to `dtype`; the
+ * other typed arrays are taken as they are (bf16 and e4m3 as codes). Throws ShapeError when counts differ.
+ */
+export function fromArray(values: Data | readonly number[], shape: Shape, options: CreateOptions = {}): Tensor {
+  checkShape(shape, 'fromArray');
+  if (sizeOf(shape) !== values.length)
+    throw new ShapeError(
+      'fromArray',
+      `shape ${formatShape(shape)} has ${sizeOf(shape)} elements, received ${values.length} values`,
+      'correct the shape or the values',
+    );
+  const dtype = options.dtype ?? formatOf(values);
+  const isCode = ArrayBuffer.isView(values) && !(values instanceof Float32Array);
+  const isStored = isCode || (values instanceof Float32Array && dtype === 'f32');
+  const tensor = empty(shape, dtype, options.device ?? currentDevice(), 'fromArray');
+  const data = isStored ? (values as Data) : encodeNumbers(values as number[], dtype);
+  tensor.device.write(tensor.storage.buffer, data);
+  return tensor;
+}
+
+/** Every element `value`. Works while a list is recorded. */
+export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
+  checkShape(shape, 'full');
+  const tensor = empty(shape, options.dtype ?? 'f32', options.device ?? currentDevice(), 'full');
+  fill(tensor, value);
+  return tensor;
+}
+
+export function zeros(shape: Shape, options: CreateOptions = {}): Tensor {
+  return full(shape, 0, options);
+}
+
+/** Overwrites every element, in queue order. */
+export function fill(tensor: Tensor, value: number): void {
+  tensor.use('fill');
+  tensor.device.write(
+    tensor.storage.buffer,
+    encodeNumbers(new Float32Array(tensor.size).fill(value), tensor.dtype),
+    tensor.offsetBytes,
+  );
+  tensor.storage.change();
+}
+
+/** Uniform in [low, high): element i is number i of stream `seed`, the same on every machine. */
+export function uniform(shape: Shape, seed: number, low = 0, high = 1, options: CreateOptions = {}): Tensor {
+  const values = Float32Array.from({ length: sizeOf(shape) }, (_, i) => low + (high - low) * uniformAt(seed, i));
+  return fromArray(values, shape, options);
+}
+
+/** Normal with mean 0: element i is number i of stream `seed`, the same on every machine. */
+export function randn(shape: Shape, seed: number, deviation = 1, options: CreateOptions = {}): Tensor {
+  const values = Float32Array.from({ length: sizeOf(shape) }, (_, i) => deviation * normalAt(seed, i));
+  return fromArray(values, shape, options);
+}

@@ -1,0 +1,107 @@
+// What an op is: one row of the op table, and how a row is applied.
+//
+// Life of an op: inputs are checked (alive, one device), `shape` checks them against each other and says what comes
+// out, memory is taken, `forward` queues kernels, and if a tape runs and an input needs a gradient, the tape keeps what
+// `save` names. Backward, the tape hands `vjp` the gradients of the outputs. Nothing here waits.
+import type { Device, DType } from '../kernels/index.ts';
+import { DeviceError } from '../kernels/index.ts';
+import type { Shape } from './shape.ts';
+import { activeTape } from './tape.ts';
+import { empty, Tensor } from './tensor.ts';
+
+/** What an op takes and gives: tuples of tensors (null: absent) and the numbers that are not tensors. */
+export interface Op {
+  readonly inputs: readonly (Tensor | null)[];
+  readonly params: unknown;
+  readonly outputs: readonly Tensor[];
+}
+
+/** An output to be made; with `of`, a view of that input's memory instead. */
+export interface Spec {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly of?: Tensor;
+  readonly offsetBytes?: number;
+}
+
+/** A tuple as long as another. */
+type Each<Tuple extends readonly unknown[], Item> = { readonly [I in keyof Tuple]: Item };
+
+/** What a vjp gets. Only saved tensors have contents; every tensor has its shape. */
+export interface Backward<T extends Op = Op> {
+  readonly device: Device;
+  readonly inputs: T['inputs'];
+  readonly outputs: T['outputs'];
+  readonly params: T['params'];
+  /** Of the outputs; null where the loss does not depend on one. */
+  readonly gradients: Each<T['outputs'], Tensor | null>;
+  /** Which inputs need a gradient. */
+  readonly needs: Each<T['inputs'], boolean>;
+}
+
+/** New gradients of the inputs, owned by the tape; null or undefined where none is needed. */
+export type Gradients<T extends Op = Op> = Each<T['inputs'], Tensor | null | undefined>;
+
+export interface Row<Name extends string, T extends Op> {
+  readonly name: Name;
+  /** Checks the inputs and says what comes out. Throws ShapeError, DTypeError or ValueError in the op's name. */
+  readonly shape: (inputs: T['inputs'], params: T['params']) => Each<T['outputs'], Spec>;
+  /** Queues the kernels that fill the outputs. */
+  readonly forward: (device: Device, inputs: T['inputs'], outputs: T['outputs'], params: T['params']) => void;
+  /** What vjp will read. */
+  readonly save: (
+    inputs: T['inputs'],
+    outputs: T['outputs'],
+    needs: Backward<T>['needs'],
+    params: T['params'],
+  ) => readonly (Tensor | null | false)[];
+  /** Queues the gradients of the inputs. `null` for an op that has none: it refuses inputs that need one. */
+  readonly vjp: ((backward: Backward<T>) => Gradients<T>) | null;
+}
+
+/** A family's rows, total over its ops: a missing row or part does not compile. */
+export type Rows<Ops> = {
+  readonly [Name in keyof Ops & string]: Ops[Name] extends Op ? Row<Name, Ops[Name]> : never;
+};
+
+function make(spec: Spec, device: Device, op: string): Tensor {
+  if (spec.of === undefined) return empty(spec.shape, spec.dtype, device, op);
+  const { of, offsetBytes = 0 } = spec;
+  return new Tensor(of.storage.retain(), of.offsetBytes + offsetBytes, spec.shape, spec.dtype);
+}
+
+function deviceOf(op: string, inputs: readonly (Tensor | null)[]): Device {
+  let device: Device | null = null;
+  for (let i = 0; i < inputs.length; i++) {
+    const input = inputs[i] as Tensor | null;
+    if (input === null) continue;
+    if (input.disposed) input.use(op);
+    const own = input.storage.buffer.device;
+    if (device === null) device = own;
+    else if (device !== own)
+      throw new DeviceError(op, 'the inputs are on different devices', 'copy one over with read and fromArray');
+  }
+  return device as Device;
+}
+
+/** Checks, allocates, queues and records one op. */
+export function apply<T extends Op>(row: Row<string, T>, inputs: T['inputs'], params: T['params']): T['outputs'] {
+  const device = deviceOf(row.name, inputs);
+  const specs = row.shape(inputs, params) as readonly Spec[];
+  const outputs: Tensor[] = [];
+  try {
+    for (let i = 0; i < specs.length; i++) outputs.push(make(specs[i] as Spec, device, row.name));
+    row.forward(device, inputs, outputs, params);
+    const tape = activeTape();
+    if (tape !== null) tape.record(row as unknown as Row<string, Op>, inputs, outputs, params);
+  } catch (error) {
+    for (const output of outputs) output.dispose();
+    throw error;
+  }
+  return outputs;
+}
+
+/** For `save` of ops whose gradient needs no values. */
+export function saveNothing(): readonly never[] {
+  return [];
+}

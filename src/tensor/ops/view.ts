@@ -1,0 +1,101 @@
+// Ops that move or rename elements and compute nothing. reshape and narrow share memory with their input.
+import { ShapeError, ValueError, widthOf } from '../../kernels/index.ts';
+import { full } from '../create.ts';
+import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { checkShape, formatShape, type Shape, sizeOf } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+
+interface Reshape extends Op {
+  readonly inputs: readonly [x: Tensor];
+  readonly params: Shape;
+  readonly outputs: readonly [Tensor];
+}
+
+interface Copy extends Op {
+  readonly inputs: readonly [x: Tensor];
+  readonly params: null;
+  readonly outputs: readonly [Tensor];
+}
+
+interface Narrow extends Op {
+  readonly inputs: readonly [x: Tensor];
+  readonly params: { readonly start: number; readonly length: number };
+  readonly outputs: readonly [Tensor];
+}
+
+export interface ViewOps {
+  reshape: Reshape;
+  narrow: Narrow;
+  copy: Copy;
+}
+
+/** Bytes of one row along the first dimension. */
+function rowBytes(x: Tensor): number {
+  return sizeOf(x.shape.slice(1)) * widthOf[x.dtype];
+}
+
+export const view: Rows<ViewOps> = {
+  reshape: {
+    name: 'reshape',
+    shape: ([x], shape) => {
+      checkShape(shape, 'reshape');
+      if (sizeOf(shape) !== x.size)
+        throw new ShapeError(
+          'reshape',
+          `expected ${x.size} elements as in ${formatShape(x.shape)}, received ${formatShape(shape)}`,
+          'keep the number of elements',
+        );
+      return [{ shape, dtype: x.dtype, of: x }];
+    },
+    forward: () => {},
+    save: saveNothing,
+    vjp: ({ inputs: [x], gradients: [dy] }) => [(dy as Tensor).alias(x.shape)],
+  },
+
+  narrow: {
+    name: 'narrow',
+    shape: ([x], { start, length }) => {
+      const rows = x.shape[0] ?? 0;
+      if (x.shape.length === 0 || !Number.isInteger(start) || !Number.isInteger(length))
+        throw new ValueError('narrow', `rows ${start} + ${length} of ${formatShape(x.shape)}`, 'pass whole numbers');
+      if (start < 0 || length < 0 || start + length > rows)
+        throw new ValueError(
+          'narrow',
+          `expected rows within 0 to ${rows} of ${formatShape(x.shape)}, received ${start} to ${start + length}`,
+          'correct start or length',
+        );
+      return [{ shape: [length, ...x.shape.slice(1)], dtype: x.dtype, of: x, offsetBytes: start * rowBytes(x) }];
+    },
+    forward: () => {},
+    save: saveNothing,
+    vjp: ({ device, inputs: [x], params: { start }, gradients: [dy] }) => {
+      const dx = full(x.shape, 0, x);
+      const part = dy as Tensor;
+      device.encode(device.kernel('copy_bytes'), part.address, dx.address + start * rowBytes(x), part.bytes);
+      return [dx];
+    },
+  },
+
+  copy: {
+    name: 'copy',
+    shape: ([x]) => [{ shape: x.shape, dtype: x.dtype }],
+    forward: (device, [x], [out]) => device.encode(device.kernel('copy_bytes'), x.address, out.address, x.bytes),
+    save: saveNothing,
+    vjp: ({ gradients: [dy] }) => [(dy as Tensor).alias()],
+  },
+};
+
+/** The same elements in another shape of equal size; shares memory. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  return apply(view.reshape, [x], shape)[0];
+}
+
+/** Rows start to start + length along the first dimension; shares memory. */
+export function narrow(x: Tensor, start: number, length: number): Tensor {
+  return apply(view.narrow, [x], { start, length })[0];
+}
+
+/** The same elements in memory of their own. */
+export function copy(x: Tensor): Tensor {
+  return apply(view.copy, [x], null)[0];
+}

@@ -1,0 +1,99 @@
+// Shapes: plain arrays of whole numbers, row-major, and the sentences that say what is wrong with one.
+
+import type { DType } from '../kernels/index.ts';
+import { DTypeError, ShapeError } from '../kernels/index.ts';
+
+export type Shape = readonly number[];
+
+/** What a shape check needs of a tensor. */
+export interface Shaped {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** Number of elements. */
+export function sizeOf(shape: Shape): number {
+  let size = 1;
+  for (let i = 0; i < shape.length; i++) size *= shape[i] as number;
+  return size;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** `[2, 3]`. */
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** The last dimension; 1 of a scalar. */
+export function lastOf(shape: Shape): number {
+  return shape.length === 0 ? 1 : (shape[shape.length - 1] as number);
+}
+
+/** Elements before the last dimension. */
+export function rowsOf(shape: Shape): number {
+  let rows = 1;
+  for (let i = 0; i < shape.length - 1; i++) rows *= shape[i] as number;
+  return rows;
+}
+
+/** The shape with another last dimension. */
+export function withLast(shape: Shape, last: number): Shape {
+  const result = shape.slice();
+  result[result.length - 1] = last;
+  return result;
+}
+
+export function checkShape(shape: Shape, op: string): void {
+  for (const n of shape)
+    if (!(Number.isInteger(n) && n >= 0))
+      throw new ShapeError(op, `shape ${formatShape(shape)} is not made of whole numbers`, 'correct the dimensions');
+}
+
+/**
+ * Asserts a tensor's shape at the mouth of an op or a module: `expectShape(q, [B, T, H * N], 'mla', 'q')`.
+ * A dimension of -1 stands for any.
+ */
+export function expectShape(tensor: Shaped, expected: Shape, op: string, name = 'input', remedy?: string): void {
+  const { shape } = tensor;
+  let fits = shape.length === expected.length;
+  for (let i = 0; fits && i < expected.length; i++) fits = expected[i] === -1 || shape[i] === expected[i];
+  if (fits) return;
+  const wanted = `[${expected.map((n) => (n === -1 ? 'any' : n)).join(', ')}]`;
+  throw new ShapeError(
+    op,
+    `${name} has the wrong shape: expected ${wanted}, received ${formatShape(shape)}`,
+    remedy ?? 'reshape or slice it, or check which tensor was passed',
+  );
+}
+
+export function expectSameShape(a: Shaped, b: Shaped, op: string, names = 'the inputs'): void {
+  if (!sameShape(a.shape, b.shape))
+    throw new ShapeError(
+      op,
+      `${names} differ in shape: ${formatShape(a.shape)} and ${formatShape(b.shape)}`,
+      'reshape one of them; there is no broadcasting',
+    );
+}
+
+export function expectRank(tensor: Shaped, rank: number, op: string, name = 'input'): void {
+  if (tensor.shape.length !== rank)
+    throw new ShapeError(
+      op,
+      `${name} has ${tensor.shape.length} dimensions: expected ${rank}, received ${formatShape(tensor.shape)}`,
+      'reshape it',
+    );
+}
+
+export function expectDType(tensor: Shaped, dtype: DType, op: string, name = 'input'): void {
+  if (tensor.dtype !== dtype)
+    throw new DTypeError(
+      op,
+      `${name} has the wrong format: expected ${dtype}, received ${tensor.dtype} ${formatShape(tensor.shape)}`,
+      `convert it with cast(x, '${dtype}')`,
+    );
+}

@@ -1,0 +1,57 @@
+// What does not compile: a family that lacks a row, a row that lacks a part. npm test -- tensor/table
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { apply, type Op, type Rows, saveNothing } from './op.ts';
+import { opNames, rowOf, table } from './table.ts';
+import type { Tensor } from './tensor.ts';
+
+interface Unary extends Op {
+  readonly inputs: readonly [x: Tensor];
+  readonly params: null;
+  readonly outputs: readonly [Tensor];
+}
+
+interface Two {
+  one: Unary;
+  two: Unary;
+}
+
+const one: Rows<Two>['one'] = {
+  name: 'one',
+  shape: ([x]) => [x],
+  forward: () => {},
+  save: saveNothing,
+  vjp: null,
+};
+
+// @ts-expect-error the row `two` is missing
+export const withoutRow: Rows<Two> = { one };
+
+// @ts-expect-error the row lacks `vjp`
+export const withoutVjp: Rows<Two>['one'] = { name: 'one', shape: ([x]) => [x], forward: () => {}, save: saveNothing };
+
+// @ts-expect-error the row lacks `shape`
+export const withoutShape: Rows<Two>['one'] = { name: 'one', forward: () => {}, save: saveNothing, vjp: null };
+
+// @ts-expect-error the row is named after another op
+export const misnamed: Rows<Two>['two'] = one;
+
+export const shortVjp: Rows<{ add: typeof table.add extends never ? never : Unary }>['add'] = {
+  name: 'add',
+  shape: ([x]) => [x],
+  forward: () => {},
+  save: saveNothing,
+  // @ts-expect-error one gradient for each input
+  vjp: () => [],
+};
+
+export function callsThatDoNotCompile(x: Tensor): void {
+  // @ts-expect-error add takes two tensors
+  apply(table.add, [x], null);
+  // @ts-expect-error reshape takes a shape
+  apply(table.reshape, [x], null);
+}
+
+test('every row is named as its key', () => {
+  for (const name of opNames) assert.equal(rowOf(name).name, name);
+});
