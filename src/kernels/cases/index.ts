@@ -1,5 +1,17 @@
 // The one table of cases. Every kernel has rows here; kernels.test.ts fails for a kernel without any.
 import type { Case } from './case.ts';
+import { crossEntropy } from './cross-entropy.ts';
+import { dispatch } from './dispatch.ts';
 import { elementwise } from './elementwise.ts';
+import { optimizer } from './optimizer.ts';
+import { quantise } from './quantise.ts';
+import { router } from './router.ts';
 
-export const cases: readonly Case[] = [...elementwise];
+export const cases: readonly Case[] = [
+  ...elementwise,
+  ...quantise,
+  ...crossEntropy,
+  ...optimizer,
+  ...router,
+  ...dispatch,
+];

@@ -1,10 +1,20 @@
 // All kernel families, built once for each instruction set: -DMINKE_ISA=name plus one of the macros of simd.h.
 #include "elementwise.cc"
+#include "quantise.cc"
+#include "cross-entropy.cc"
+#include "optimizer.cc"
+#include "router.cc"
+#include "dispatch.cc"
 
 namespace minke::MINKE_ISA {
 
 constexpr Family families[] = {
     family(elementwise_kernels),
+    family(quantise_kernels),
+    family(cross_entropy_kernels),
+    family(optimizer_kernels),
+    family(router_kernels),
+    family(dispatch_kernels),
 };
 
 extern const Isa isa;

@@ -1,0 +1,97 @@
+// E4M3 in vectors: exact decoding, rounding to nearest even, and the scale of a tile.
+// Source: DeepSeek-V3 report section 3.3 and the released act_quant kernel (amax at least 1e-4, scale amax / 448).
+#pragma once
+#include "simd.h"
+
+namespace minke::MINKE_ISA {
+
+constexpr i64 kTile = 128;  // values that share a scale along the reduction, and the promotion interval
+constexpr float kE4m3Max = 448.0f;
+constexpr float kSmallestAmax = 1e-4f;
+
+// x / scale, correctly rounded, without a division for each x: `inverse` is 1 / scale correctly rounded, so one
+// corrected product is the quotient (Markstein).
+inline vf quotient(vf x, vf scale, vf inverse) {
+  vf q = x * inverse;
+  return fma(fma(-q, scale, x), inverse, q);
+}
+
+inline float tile_scale(float amax) { return (amax > kSmallestAmax ? amax : kSmallestAmax) / kE4m3Max; }
+inline vf tile_scale(vf amax) { return vmax(amax, set1(kSmallestAmax)) / set1(kE4m3Max); }
+
+// The E4M3 value nearest to y, as f32; saturates at 448, NaN stays. Below 2^-6 the steps are 2^-9: adding and taking
+// away 1.5 * 2^14, whose ulp is 2^-9, rounds to them.
+inline vf round_e4m3(vf y) {
+  vf magnitude = vabs(y);
+  vi u = bits(magnitude);
+  vf normal = floats((u + 0x7ffff + ((u >> 20) & 1)) & ~0xfffff);
+  vf tiny = (magnitude + 24576.0f) - 24576.0f;
+  vf value = magnitude < 0.015625f ? tiny : normal;
+  value = value > kE4m3Max ? set1(kE4m3Max) : value;
+  value = y != y ? y : value;
+  return floats(bits(value) | (bits(y) & int32_t(0x80000000)));
+}
+
+// Codes in integer lanes to their values.
+inline vf decode_e4m3(vi code) {
+  vi magnitude = code & 0x7f;
+  vf normal = floats((magnitude << 20) + (120 << 23));
+  vf tiny = to_floats(magnitude) * 0.001953125f;
+  vf value = magnitude < 8 ? tiny : normal;
+  value = magnitude == 0x7f ? floats(set1i(0x7fc00000)) : value;
+  return floats(bits(value) | ((code & 0x80) << 24));
+}
+
+typedef uint8_t vb __attribute__((vector_size(W)));
+typedef uint8_t vb_at __attribute__((vector_size(W), aligned(1), may_alias));
+
+inline vf load(const e4m3* p) {
+  return decode_e4m3(__builtin_convertvector(*reinterpret_cast<const vb_at*>(p), vi));
+}
+inline vf load_n(const e4m3* p, i64 n) {
+  if (n >= W) return load(p);
+#if defined(MINKE_AVX512)
+  return decode_e4m3((vi)_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first(n), p)));
+#endif
+  vi codes = {};
+  for (i64 i = 0; i < n; i++) codes[i] = p[i];
+  return decode_e4m3(codes);
+}
+
+#if defined(MINKE_BF16)
+// 64 codes to 64 bf16, exactly, by byte tables: the lower seven bits of a code choose both bytes of its bf16.
+struct E4m3Table {
+  __m512i low[2], high[2];
+  E4m3Table() {
+    alignas(64) uint8_t bytes[2][128];
+    for (int code = 0; code < 128; code++) {
+      vi lanes = set1i(code);
+      uint32_t half = uint32_t(bits(decode_e4m3(lanes))[0]) >> 16;
+      bytes[0][code] = uint8_t(half);
+      bytes[1][code] = uint8_t(half >> 8);
+    }
+    for (int i = 0; i < 2; i++) {
+      low[i] = _mm512_load_si512(bytes[0] + 64 * i);
+      high[i] = _mm512_load_si512(bytes[1] + 64 * i);
+    }
+  }
+  // The halves of each 16 codes (a 128-bit lane): codes 0-7 of every lane to `first`, 8-15 to `second`.
+  void decode(__m512i codes, __m512i& first, __m512i& second) const {
+    __m512i l = _mm512_permutex2var_epi8(low[0], codes, low[1]);
+    __m512i h = _mm512_permutex2var_epi8(high[0], codes, high[1]);
+    h = _mm512_ternarylogic_epi32(h, codes, _mm512_set1_epi8(char(0x80)), 0xf8);  // h | (codes & sign)
+    first = _mm512_unpacklo_epi8(l, h);
+    second = _mm512_unpackhi_epi8(l, h);
+  }
+};
+
+// 64 codes to 64 bf16 in order.
+inline void decode_codes(const E4m3Table& table, __m512i codes, bf16* to) {
+  __m512i first, second;
+  table.decode(_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), codes), first, second);
+  _mm512_storeu_si512(to, first);
+  _mm512_storeu_si512(to + 32, second);
+}
+#endif
+
+}  // namespace minke::MINKE_ISA

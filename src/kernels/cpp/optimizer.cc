@@ -1,0 +1,100 @@
+// AdamW on f32 master weights, and the global gradient norm with its clip coefficient, all without a read-back.
+//
+// Source: Loshchilov and Hutter 2019, Algorithm 2 (decoupled decay); DeepSeek-V3 section 3.3.2 (bf16 moments). What
+// changes from step to step stands in a small buffer, so that a recorded step replays with new numbers:
+//   hyper = [lr, beta1, beta2, eps, weight decay, 1 - beta1^t, 1 - beta2^t, gradient scale]
+// bf16 moments are rounded to nearest even after this step has used their f32 values. Hazard: a bf16 second moment
+// stands still when 1 - beta2 is below its half ulp of 2^-9, so keep beta2 <= 0.99 with it (V3 uses 0.95).
+#include "vectors.h"
+
+namespace minke::MINKE_ISA {
+
+constexpr i64 kParametersATask = 16384;
+constexpr i64 kSquaresABlock = 65536;  // values a partial sum; part of the arithmetic, mirrored in TypeScript
+
+// In f32: g = grad * scale * clip, m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2,
+// w = (1 - lr decay) w - lr / c1 * m / (sqrt(v / c2) + eps). A clip of NaN (clip_coefficient) skips the step.
+struct adamw {
+  float* weight;
+  const float* grad;
+  void *m, *v;
+  bf16* half;
+  const float *hyper, *clip;
+  i64 moment_type, n;
+  static constexpr const char* signature =
+      "weight:f32! grad:f32 m:any! v:any! half:bf16! hyper:f32 clip:f32 moment_type:int n:int";
+  void fields(Words& w) { w(weight, grad, m, v, half, hyper, clip, moment_type, n); }
+  i64 tasks() const { return blocks(n, kParametersATask); }
+  void run(i64 task, Worker&) const {
+    if (clip && clip[0] != clip[0]) return;
+    in_format(moment_type, [&](auto format) {
+      using M = decltype(format);
+      update(static_cast<M*>(m), static_cast<M*>(v), task);
+    });
+  }
+  template <class M>
+  void update(M* first_moment, M* second_moment, i64 task) const {
+    float lr = hyper[0], keep1 = hyper[1], keep2 = hyper[2];
+    vf beta1 = set1(keep1), beta2 = set1(keep2), fresh1 = set1(1 - keep1), fresh2 = set1(1 - keep2);
+    vf eps = set1(hyper[3]), shrink = set1(1 - lr * hyper[4]), step = set1(-lr / hyper[5]), correction = set1(hyper[6]);
+    vf scale = set1(clip ? hyper[7] * clip[0] : hyper[7]);
+    for_vectors(task * kParametersATask, smaller(n, (task + 1) * kParametersATask), [&](i64 i, i64 left) {
+      vf g = load_n(grad + i, left) * scale;
+      vf mean = fma(beta1, load_n(first_moment + i, left), fresh1 * g);
+      vf square = fma(beta2, load_n(second_moment + i, left), fresh2 * g * g);
+      vf direction = mean / (vsqrt(square / correction) + eps);
+      vf w = fma(step, direction, load_n(weight + i, left) * shrink);
+      store_n(first_moment + i, mean, left);
+      store_n(second_moment + i, square, left);
+      store_n(weight + i, w, left);
+      if (half) store_n(half + i, w, left);
+    });
+  }
+};
+
+// partials[b] = sum of squares of block b. Several tensors write into parts of one array of partials.
+struct sum_squares_f32 {
+  const float* x;
+  float* partials;
+  i64 n;
+  static constexpr const char* signature = "x:f32 partials:f32! n:int";
+  void fields(Words& w) { w(x, partials, n); }
+  i64 tasks() const { return blocks(n, kSquaresABlock); }
+  void run(i64 block, Worker&) const {
+    const float* from = x + block * kSquaresABlock;
+    partials[block] = sum_over(smaller(kSquaresABlock, n - block * kSquaresABlock), [&](i64 i, i64 left) {
+      vf v = load_n(from + i, left);
+      return v * v;
+    });
+  }
+};
+
+// norm = |gradient scale| * sqrt(sum of partials, ascending, in f64); coefficient = min(1, max_norm / (norm + 1e-6)),
+// or NaN when the norm is not finite: then adamw skips the step, and whoever reads the norm later sees why.
+struct clip_coefficient {
+  const float *partials, *hyper;
+  float *norm, *coefficient;
+  float max_norm;
+  i64 count;
+  static constexpr const char* signature =
+      "partials:f32 hyper:f32 norm:f32! coefficient:f32! max_norm:float count:int";
+  void fields(Words& w) { w(partials, hyper, norm, coefficient, max_norm, count); }
+  i64 tasks() const { return 1; }
+  void run(i64, Worker&) const {
+    double sum = 0;
+    for (i64 i = 0; i < count; i++) sum += partials[i];
+    float scale = hyper ? hyper[7] : 1.0f;
+    norm[0] = scalar_sqrt(float(sum)) * (scale < 0 ? -scale : scale);
+    float limit = max_norm / (norm[0] + 1e-6f);
+    bool finite = norm[0] - norm[0] == 0;
+    coefficient[0] = !finite ? __builtin_nanf("") : limit < 1.0f ? limit : 1.0f;
+  }
+};
+
+constexpr Kernel optimizer_kernels[] = {
+    row<adamw>("adamw"),
+    row<sum_squares_f32>("sum_squares_f32"),
+    row<clip_coefficient>("clip_coefficient"),
+};
+
+}  // namespace minke::MINKE_ISA

@@ -1,0 +1,171 @@
+// FP8: E4M3 codes with one scale for each 1x128 tile (activations) or 128x128 block (weights), and back.
+//
+// Source: DeepSeek-V3 report section 3.3 and the released act_quant and weight_dequant kernels: scale = amax / 448 with
+// amax at least 1e-4, so that an all-zero tile gives zeros; y = x / scale by true division; round to nearest even,
+// saturate. Every step is one IEEE operation, so all instruction sets give the bits of the definition. A NaN becomes a
+// NaN code and does not touch the scale; an infinity makes its tile's scale infinite, hence itself NaN, the rest zero.
+// Left out: 128x1 tiles (quantise the transposed tensor), E5M6.
+#include "fp8.h"
+#include "vectors.h"
+
+namespace minke::MINKE_ISA {
+
+constexpr i64 kTilesATask = 512;  // 64 Ki values
+
+// The codes nearest to y, in integer lanes. Below 2^-6 the steps are 2^-9, the ulp of 1.5 * 2^14.
+inline vi encode_e4m3(vf y) {
+  constexpr float magic = 24576.0f;
+  vf magnitude = vmin(vabs(y), set1(kE4m3Max));
+  vi u = bits(magnitude);
+  vi normal = ((u + 0x7ffff + ((u >> 20) & 1)) >> 20) - (120 << 3);
+  vi tiny = bits(magnitude + magic) - bits(set1(magic));
+  vi code = (magnitude < 0.015625f ? tiny : normal) | ((bits(y) >> 24) & 0x80);
+  return y != y ? set1i(0x7f) : code;
+}
+
+// Values of n codes; the definition's NaN has no sign.
+inline vf decode_n(const e4m3* p, i64 n) {
+  vf value = load_n(p, n);
+  return value != value ? floats(set1i(0x7fc00000)) : value;
+}
+
+inline void store_codes(e4m3* p, vi code, i64 n) {
+  vb narrow = __builtin_convertvector(code, vb);
+  if (n >= W) *reinterpret_cast<vb_at*>(p) = narrow;
+  else
+    for (i64 i = 0; i < n; i++) p[i] = narrow[i];
+}
+
+// The scale, or the power of two at or above it (the ue8m0 option).
+inline float scale_of(float amax, bool power_of_two) {
+  float scale = tile_scale(amax);
+  if (!power_of_two) return scale;
+  uint32_t u;
+  __builtin_memcpy(&u, &scale, 4);
+  u = (u + 0x7fffff) & 0xff800000;
+  __builtin_memcpy(&scale, &u, 4);
+  return scale;
+}
+
+template <class X>
+inline vf abs_max(const X* x, i64 n, vf top) {
+  for_vectors(0, n, [&](i64 i, i64 left) { top = vmax(vabs(load_n(x + i, left)), top); });
+  return top;
+}
+
+template <class X>
+inline void encode_run(const X* x, i64 n, vf scale, e4m3* codes) {
+  for_vectors(0, n, [&](i64 i, i64 left) { store_codes(codes + i, encode_e4m3(load_n(x + i, left) / scale), left); });
+}
+
+struct quantise_tiles_e4m3 {
+  const void* x;
+  e4m3* codes;
+  float* scales;
+  i64 x_type, rows, cols, power_of_two;
+  static constexpr const char* signature =
+      "x:any codes:e4m3! scales:f32! x_type:int rows:int cols:int power_of_two:int";
+  void fields(Words& w) { w(x, codes, scales, x_type, rows, cols, power_of_two); }
+  i64 tasks() const { return blocks(rows * blocks(cols, kTile), kTilesATask); }
+  void run(i64 task, Worker&) const {
+    in_format(x_type, [&](auto format) { tiles(static_cast<const decltype(format)*>(x), task); });
+  }
+  template <class X>
+  void tiles(const X* from, i64 task) const {
+    i64 across = blocks(cols, kTile), end = smaller(rows * across, (task + 1) * kTilesATask);
+    for (i64 tile = task * kTilesATask; tile < end; tile++) {
+      i64 at = tile / across * cols + tile % across * kTile;
+      i64 n = smaller(kTile, cols - tile % across * kTile);
+      scales[tile] = scale_of(reduce_max(abs_max(from + at, n, vf{})), power_of_two != 0);
+      encode_run(from + at, n, set1(scales[tile]), codes + at);
+    }
+  }
+};
+
+// Blocks at the ragged edges count as padded with zeros.
+struct quantise_blocks_e4m3 {
+  const void* x;
+  e4m3* codes;
+  float* scales;
+  i64 x_type, N, K, power_of_two;
+  static constexpr const char* signature = "x:any codes:e4m3! scales:f32! x_type:int N:int K:int power_of_two:int";
+  void fields(Words& w) { w(x, codes, scales, x_type, N, K, power_of_two); }
+  i64 tasks() const { return blocks(N, kTile) * blocks(K, kTile); }
+  void run(i64 block, Worker&) const {
+    in_format(x_type, [&](auto format) { encode_block(static_cast<const decltype(format)*>(x), block); });
+  }
+  template <class X>
+  void encode_block(const X* from, i64 block) const {
+    i64 across = blocks(K, kTile), row = block / across * kTile, col = block % across * kTile;
+    i64 end = smaller(N, row + kTile), n = smaller(kTile, K - col);
+    vf top = {};
+    for (i64 r = row; r < end; r++) top = abs_max(from + r * K + col, n, top);
+    scales[block] = scale_of(reduce_max(top), power_of_two != 0);
+    for (i64 r = row; r < end; r++) encode_run(from + r * K + col, n, set1(scales[block]), codes + r * K + col);
+  }
+};
+
+// `rows_a_scale` is 1 for tiles and 128 for blocks.
+inline void dequantise_tiles(const e4m3* codes, const float* scales, void* out, i64 type, i64 rows, i64 cols,
+                             i64 rows_a_scale, i64 task) {
+  in_format(type, [&](auto format) {
+    auto* to = static_cast<decltype(format)*>(out);
+    i64 across = blocks(cols, kTile), end = smaller(rows * across, (task + 1) * kTilesATask);
+    for (i64 tile = task * kTilesATask; tile < end; tile++) {
+      i64 row = tile / across, column = tile % across;
+      vf scale = set1(scales[row / rows_a_scale * across + column]);
+      i64 at = row * cols + column * kTile;
+      for_vectors(at, at + smaller(kTile, cols - column * kTile),
+                  [&](i64 i, i64 n) { store_n(to + i, decode_n(codes + i, n) * scale, n); });
+    }
+  });
+}
+
+struct dequantise_tiles_e4m3 {
+  const e4m3* codes;
+  const float* scales;
+  void* out;
+  i64 out_type, rows, cols;
+  static constexpr const char* signature = "codes:e4m3 scales:f32 out:any! out_type:int rows:int cols:int";
+  void fields(Words& w) { w(codes, scales, out, out_type, rows, cols); }
+  i64 tasks() const { return blocks(rows * blocks(cols, kTile), kTilesATask); }
+  void run(i64 task, Worker&) const { dequantise_tiles(codes, scales, out, out_type, rows, cols, 1, task); }
+};
+
+struct dequantise_blocks_e4m3 {
+  const e4m3* codes;
+  const float* scales;
+  void* out;
+  i64 out_type, N, K;
+  static constexpr const char* signature = "codes:e4m3 scales:f32 out:any! out_type:int N:int K:int";
+  void fields(Words& w) { w(codes, scales, out, out_type, N, K); }
+  i64 tasks() const { return blocks(N * blocks(K, kTile), kTilesATask); }
+  void run(i64 task, Worker&) const { dequantise_tiles(codes, scales, out, out_type, N, K, kTile, task); }
+};
+
+struct cast_e4m3 {
+  const e4m3* codes;
+  void* out;
+  i64 out_type, n;
+  static constexpr const char* signature = "codes:e4m3 out:any! out_type:int n:int";
+  static constexpr i64 kGrain = kTilesATask * kTile;
+  void fields(Words& w) { w(codes, out, out_type, n); }
+  i64 tasks() const { return blocks(n, kGrain); }
+  void run(i64 task, Worker&) const {
+    in_format(out_type, [&](auto format) {
+      auto* to = static_cast<decltype(format)*>(out);
+      for_vectors(task * kGrain, smaller(n, (task + 1) * kGrain),
+                  [&](i64 i, i64 left) { store_n(to + i, decode_n(codes + i, left), left); });
+    });
+  }
+};
+
+constexpr Kernel quantise_kernels[] = {
+    row<quantise_tiles_e4m3>("quantise_tiles_e4m3"),
+    row<quantise_blocks_e4m3>("quantise_blocks_e4m3"),
+    row<dequantise_tiles_e4m3>("dequantise_tiles_e4m3"),
+    row<dequantise_blocks_e4m3>("dequantise_blocks_e4m3"),
+    row<cast_e4m3>("cast_e4m3"),
+};
+
+}  // namespace minke::MINKE_ISA
