@@ -1,6 +1,7 @@
 // The table of all kernels: name, signature, definition. A new family is one more line here, one file in reference/,
 // one in cpp/ (listed in cpp/isa.cc) and one in cases/.
 import type { Kernel } from './kernel.ts';
+import { attention } from './reference/attention.ts';
 import { crossEntropy } from './reference/cross-entropy.ts';
 import { dispatch } from './reference/dispatch.ts';
 import { elementwise } from './reference/elementwise.ts';
@@ -9,6 +10,7 @@ import { quantiseKernels } from './reference/quantise.ts';
 import { router } from './reference/router.ts';
 
 const families = {
+  ...attention,
   ...elementwise,
   ...quantiseKernels,
   ...crossEntropy,

@@ -1,4 +1,5 @@
 // The one table of cases. Every kernel has rows here; kernels.test.ts fails for a kernel without any.
+import { attention } from './attention.ts';
 import type { Case } from './case.ts';
 import { crossEntropy } from './cross-entropy.ts';
 import { dispatch } from './dispatch.ts';
@@ -8,6 +9,7 @@ import { quantise } from './quantise.ts';
 import { router } from './router.ts';
 
 export const cases: readonly Case[] = [
+  ...attention,
   ...elementwise,
   ...quantise,
   ...crossEntropy,

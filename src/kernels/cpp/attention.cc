@@ -1,0 +1,181 @@
+// Attention forward: o = softmax(scale * q k^T, masked) v, one pass over the keys, no score matrix in memory.
+//
+// A task is a block of rows (attention.h) of one sequence and key/value head; it folds the key tiles from position 0
+// with the online softmax of FlashAttention (Dao et al. 2022, algorithm 1), in base 2. A row's result depends on its
+// position and its keys alone: rows are independent, tiles are aligned to absolute positions, keys that a row does not
+// see never enter its chains. Left out: splitting the keys of one row over threads (it would change the order).
+#include "attention.h"
+
+namespace minke::MINKE_ISA {
+
+constexpr i64 kTaskRows = 128;   // rows of a task: repacking a key tile then costs 2 % of using it
+constexpr i64 kFewestTasks = 4;  // smaller row blocks rather than idle threads
+
+// The state of a block of rows between key tiles.
+struct AttentionRows {
+  float* q;    // [rows, q_width]
+  float* o;    // [rows, o_width], not yet divided by sum
+  float* max;  // [rows] largest score so far, in base 2
+  float* sum;  // [rows] of 2^(score - max)
+  i64* visible;
+  i64 q_width, o_width;
+};
+
+struct KeyTile {
+  float* k;  // transposed panels
+  float* v;  // [64, o_width]
+  i64 start, width, value_width;
+};
+
+// Folds one key tile into R rows. `p` holds [R, 64] scores, then probabilities.
+template <int R>
+inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, float scale, float* p) {
+  i64 least = smaller(kKeys, larger(0, rows.visible[r0] - tile.start));
+  i64 most = smaller(kKeys, rows.visible[r0 + R - 1] - tile.start);
+  if (most <= 0) return;
+  vf scales = set1(scale);
+  for (i64 j = 0; j < most; j += kPanel) {
+    vf acc[R][2] = {};
+    fold<R>(rows.q + r0 * rows.q_width, rows.q_width, 1, tile.k + j * tile.width, kPanel, tile.width, acc);
+    for (int r = 0; r < R; r++)
+      for (int c = 0; c < 2; c++) store(p + r * kKeys + j + c * W, acc[r][c] * scales);
+  }
+
+  constexpr int kLanes = R > W ? R : W;
+  float highest[kLanes] = {}, rescale[kLanes];
+  const vi lanes = lane_index();
+  const vf never = set1(-__builtin_inff());
+  for (int r = 0; r < R; r++) {
+    int sees = int(smaller(kKeys, rows.visible[r0 + r] - tile.start));
+    vf top = set1(rows.max[r0 + r]);
+    for (int j = 0; j < kKeys; j += W) top = vmax(lanes + j < sees ? load(p + r * kKeys + j) : never, top);
+    highest[r] = fold_lanes(top, vmax)[0];
+  }
+  for (int r = 0; r < R; r += W) {
+    vf before = load_n(rows.max + r0 + r, R - r);
+    store(rescale + r, exp2_below(before - load(highest + r)));
+  }
+  for (int r = 0; r < R; r++) {
+    int sees = int(smaller(kKeys, rows.visible[r0 + r] - tile.start));
+    vf top = set1(highest[r]), sum = {};
+    for (int j = 0; j < kKeys; j += W) {
+      vf x = exp2_below(load(p + r * kKeys + j) - top);
+      x = lanes + j < sees ? x : vf{};
+      store(p + r * kKeys + j, x);
+      sum = sum + x;
+    }
+    sum = fold_lanes(sum, [](vf a, vf b) { return a + b; });
+    rows.max[r0 + r] = highest[r];
+    rows.sum[r0 + r] = rows.sum[r0 + r] * rescale[r] + sum[0];
+  }
+
+  for (i64 c = 0; c < tile.value_width; c += kPanel) {
+    float* o = rows.o + r0 * rows.o_width + c;
+    vf acc[R][2];
+    for (int r = 0; r < R; r++)
+      for (int i = 0; i < 2; i++) acc[r][i] = load(o + r * rows.o_width + i * W) * set1(rescale[r]);
+    fold<R>(p, kKeys, 1, tile.v + c, rows.o_width, least, acc);
+    for (i64 j = least; j < most; j++) {  // the diagonal: keys that only later rows of the block see
+      vf v0 = load(tile.v + j * rows.o_width + c), v1 = load(tile.v + j * rows.o_width + c + W);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; r++) {
+        if (tile.start + j >= rows.visible[r0 + r]) continue;
+        acc[r][0] = fma(set1(p[r * kKeys + j]), v0, acc[r][0]);
+        acc[r][1] = fma(set1(p[r * kKeys + j]), v1, acc[r][1]);
+      }
+    }
+    for (int r = 0; r < R; r++)
+      for (int i = 0; i < 2; i++) store(o + r * rows.o_width + i * W, acc[r][i]);
+  }
+}
+
+template <class E>
+struct attention : AttentionBatch {
+  const E *q, *k, *v;
+  E* o;
+  float* lse;
+  i64 q_row, q_head, k_row, k_head, v_row, v_head, o_row, o_head;
+  float scale;
+
+  void fields(Words& w) {
+    w(q, k, v, query_start, key_start, first_position, o, lse, B, max_queries, T, S, Hq, Hkv, Dk, Dv, q_row, q_head,
+      k_row, k_head, v_row, v_head, o_row, o_head, causal, scale);
+  }
+
+  i64 task_rows() const {
+    i64 rows = max_queries * group();
+    i64 split = blocks(kFewestTasks, larger(1, B * Hkv));
+    return smaller(kTaskRows, blocks(blocks(larger(1, rows), split), kTall) * kTall);
+  }
+  i64 tasks() const { return B * Hkv * blocks(max_queries * group(), task_rows()); }
+
+  // Later blocks see more keys: they come first.
+  void run(i64 task, Worker& worker) const {
+    i64 most = task_rows(), pairs = B * Hkv;
+    i64 block = blocks(max_queries * group(), most) - 1 - task / pairs;
+    i64 b = task % pairs / Hkv, h = task % Hkv;
+    Sequence s;
+    if (!sequence(b, worker, s)) return;
+    i64 r0 = block * most, n = smaller(most, s.queries * group() - r0);
+    if (n <= 0) return;
+
+    Scratch scratch(worker);
+    AttentionRows rows;
+    rows.q_width = packed_width(Dk);
+    rows.o_width = packed_width(Dv);
+    KeyTile tile = {scratch.floats(kKeys * Dk), scratch.floats(kKeys * rows.o_width), 0, Dk, Dv};
+    rows.q = scratch.floats(n * rows.q_width);
+    rows.o = scratch.floats(n * rows.o_width);
+    rows.max = scratch.floats(n);
+    rows.sum = scratch.floats(n);
+    rows.visible = reinterpret_cast<i64*>(scratch.floats(2 * n));
+    float* p = scratch.floats(kTall * kKeys);
+    for (i64 r = 0; r < n; r++) {
+      i64 i = (r0 + r) / group(), head = h * group() + (r0 + r) % group();
+      pack_row(q + (s.query + i) * q_row + head * q_head, Dk, rows.q + r * rows.q_width);
+      rows.max[r] = -__builtin_inff();
+      rows.sum[r] = 0;
+      rows.visible[r] = visible(s, r0 + r);
+    }
+    __builtin_memset(rows.o, 0, size_t(n * rows.o_width) * 4);
+
+    i64 last = rows.visible[n - 1];
+    for (tile.start = 0; tile.start < last; tile.start += kKeys) {
+      i64 keys = smaller(kKeys, last - tile.start), key = s.key + tile.start;
+      pack_transposed(k + key * k_row + h * k_head, k_row, keys, Dk, tile.k);
+      for (i64 j = 0; j < keys; j++)
+        pack_row(v + (key + j) * v_row + h * v_head, Dv, tile.v + j * rows.o_width);
+      for_row_tiles(n, [&]<int R>(i64 r) { fold_tile<R>(rows, r, tile, scale * kLog2E, p); });
+    }
+    finish(s, h, r0, n, rows);
+  }
+
+  // No key at all gives o = 0 and lse = -infinity.
+  void finish(const Sequence& s, i64 h, i64 r0, i64 n, const AttentionRows& rows) const {
+    for (i64 r = 0; r < n; r++) {
+      i64 i = (r0 + r) / group(), head = h * group() + (r0 + r) % group();
+      float sum = rows.sum[r];
+      E* to = o + (s.query + i) * o_row + head * o_head;
+      for (i64 c = 0; c < Dv; c += W) {
+        vf x = load(rows.o + r * rows.o_width + c);
+        store_n(to + c, sum == 0 ? vf{} : x / set1(sum), Dv - c);
+      }
+      if (!lse) continue;
+      float log_sum = sum == sum ? vlog(set1(sum))[0] : sum;
+      lse[(s.query + i) * Hq + head] = sum == 0 ? -__builtin_inff() : rows.max[r] * kLn2 + log_sum;
+    }
+  }
+};
+
+struct attention_f32 : attention<float> {
+  static constexpr const char* signature =
+      "q:f32 k:f32 v:f32 query_start:i32 key_start:i32 first_position:i32 o:f32! lse:f32! B:int max_queries:int T:int "
+      "S:int Hq:int Hkv:int Dk:int Dv:int q_row:int q_head:int k_row:int k_head:int v_row:int v_head:int o_row:int "
+      "o_head:int causal:int scale:float";
+};
+
+constexpr Kernel attention_kernels[] = {
+    row<attention_f32>("attention_f32"),
+};
+
+}  // namespace minke::MINKE_ISA

@@ -1,0 +1,189 @@
+// What attention's forward and backward share: sequences, tiles, the micro-kernel, the exponential.
+//
+// A row is one (query position, query head) of a key/value head's group, ordered by position, then head; so the heads
+// of a group share every packed key tile, and a decode step of 128 heads over one latent is a 128-row block.
+// Key tiles of 64 are aligned to position 0 of their sequence. Every product is a chain of fused multiply-adds in
+// ascending order of its reduction (width, key or row), so the shape of a register tile never shows in the result.
+#pragma once
+#include "simd.h"
+
+namespace minke::MINKE_ISA {
+
+constexpr i64 kKeys = 64;           // keys of a tile
+constexpr i64 kPanel = 2 * W;       // lanes of a register tile
+constexpr i64 kWidestHead = 1024;   // so that the tiles of backward fit a worker's scratch
+#if defined(MINKE_AVX512) || defined(MINKE_NEON)
+constexpr int kTall = 8;  // rows of a register tile
+#elif defined(MINKE_AVX2)
+constexpr int kTall = 6;
+#else
+constexpr int kTall = 4;
+#endif
+constexpr float kLog2E = 1.44269504f;
+constexpr float kLn2 = 0.693147181f;
+
+// Row length of a packed tile: whole panels, and an odd number of 64-byte lines, so that a column of a tile spreads
+// over all sets of the L1 cache.
+inline i64 packed_width(i64 width) {
+  i64 lines = blocks(blocks(width, kPanel) * kPanel, 16);
+  return (lines | 1) * 16;
+}
+
+// Calls f<R>(first) for register tiles of R rows that cover rows 0 to n.
+template <class F>
+inline void for_row_tiles(i64 n, F f) {
+  i64 r = 0;
+  for (; r + kTall <= n; r += kTall) f.template operator()<kTall>(r);
+  if constexpr (kTall > 4) {
+    if (r + 4 <= n) f.template operator()<4>(r), r += 4;
+  }
+  if (r + 2 <= n) f.template operator()<2>(r), r += 2;
+  if (r < n) f.template operator()<1>(r);
+}
+
+// acc[r][c] = chain over d of a[r * a_row + d * a_step] * b[d * b_step + c]; the one micro-kernel.
+template <int R>
+inline __attribute__((always_inline)) void fold(const float* a, i64 a_row, i64 a_step, const float* b, i64 b_step,
+                                                i64 depth, vf (&acc)[R][2]) {
+  for (i64 d = 0; d < depth; d++, a += a_step, b += b_step) {
+    vf b0 = load(b), b1 = load(b + W);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++) {
+      vf x = set1(a[r * a_row]);
+      acc[r][0] = fma(x, b0, acc[r][0]);
+      acc[r][1] = fma(x, b1, acc[r][1]);
+    }
+  }
+}
+
+// 2^x for x <= 0 (a little above 0 does no harm), 1 exactly at 0; 2 ulp. 0 below -125; NaN stays.
+inline vf exp2_below(vf x) {
+  vf clamped = vmax(set1(-125.0f), x);
+  vf shifted = clamped + 12582912.0f;
+  vf r = clamped - (shifted - 12582912.0f);
+  vf p = set1(1.535336188e-4f);
+  p = fma(p, r, set1(1.339887440e-3f));
+  p = fma(p, r, set1(9.618437357e-3f));
+  p = fma(p, r, set1(5.550332471e-2f));
+  p = fma(p, r, set1(2.402264791e-1f));
+  p = fma(p, r, set1(6.931472028e-1f));
+  p = fma(p, r, set1(1.0f));
+  vf y = floats(bits(p) + (bits(shifted) << 23));
+  y = x < -125.0f ? vf{} : y;
+  return x != x ? x : y;
+}
+
+template <int... L>
+struct Lanes {};
+template <int N, int... L>
+struct UpTo : UpTo<N - 1, N - 1, L...> {};
+template <int... L>
+struct UpTo<0, L...> {
+  using lanes = Lanes<L...>;
+};
+
+template <int K, int... L>
+inline vf partner(vf v, Lanes<L...>) {
+  return __builtin_shufflevector(v, v, (L ^ K)...);
+}
+// Every lane holds the fold of all lanes: partners at distance W/2, ..., 2, 1, the same tree whatever the data.
+template <int K = W / 2, class Fold>
+inline vf fold_lanes(vf v, Fold f) {
+  v = f(v, partner<K>(v, typename UpTo<W>::lanes{}));
+  if constexpr (K > 1) v = fold_lanes<K / 2>(v, f);
+  return v;
+}
+
+template <int K, int... L>
+inline void exchange(vf& a, vf& b, Lanes<L...>) {
+  vf low = __builtin_shufflevector(a, b, (L & K ? W + L - K : L)...);
+  b = __builtin_shufflevector(a, b, (L & K ? W + L : L + K)...);
+  a = low;
+}
+template <int K = 1>
+inline void transpose(vf (&v)[W]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < W; i++)
+    if ((i & K) == 0) exchange<K>(v[i], v[i + K], typename UpTo<W>::lanes{});
+  if constexpr (K < W / 2) transpose<2 * K>(v);
+}
+
+inline vi lane_index() {
+  vi v;
+  for (int i = 0; i < W; i++) v[i] = i;
+  return v;
+}
+
+// Rows [n, width] of a matrix as [n, packed_width(width)], zeros beyond width.
+template <class E>
+inline void pack_row(const E* from, i64 width, float* to) {
+  i64 panels = blocks(width, kPanel) * kPanel;
+  for (i64 c = 0; c < panels; c += W) store(to + c, c < width ? load_n(from + c, width - c) : vf{});
+}
+
+// Rows [n <= 64, width] of a matrix as panels [64 / kPanel][width][kPanel]: lanes along the rows, zeros beyond n.
+template <class E>
+inline void pack_transposed(const E* from, i64 row, i64 n, i64 width, float* to) {
+  for (i64 j = 0; j < blocks(n, kPanel) * kPanel; j += W) {
+    float* panel = to + (j / kPanel) * width * kPanel + j % kPanel;
+    for (i64 d = 0; d < width; d += W) {
+      vf v[W];
+#pragma GCC unroll 16
+      for (int i = 0; i < W; i++) v[i] = j + i < n ? load_n(from + (j + i) * row + d, width - d) : vf{};
+      transpose(v);
+      i64 deep = smaller(W, width - d);
+      for (i64 i = 0; i < deep; i++) store(panel + (d + i) * kPanel, v[i]);
+    }
+  }
+}
+
+// The batch: sequence b has queries query_start[b] to query_start[b + 1] and keys likewise; its first query stands at
+// first_position[b] of its keys. Causal query i sees keys 0 to first_position[b] + i, others see all.
+struct AttentionBatch {
+  const int32_t *query_start, *key_start, *first_position;
+  i64 B, max_queries, T, S, Hq, Hkv, Dk, Dv, causal;
+
+  struct Sequence {
+    i64 query, queries, key, keys, first;
+  };
+
+  i64 group() const { return Hq / Hkv; }
+
+  // False when the starts would lead outside q or k; nothing is read through them then.
+  bool sequence(i64 b, Worker& worker, Sequence& s) const {
+    auto bad = [&](FaultCode code, i64 where, i64 value, i64 limit) {
+      worker.fail(code, where, value, limit);
+      return false;
+    };
+    if (Dk > kWidestHead || Dv > kWidestHead) return bad(kIndexOutOfRange, 0, larger(Dk, Dv), kWidestHead + 1);
+    s = {query_start[b], query_start[b + 1] - i64(query_start[b]), key_start[b], key_start[b + 1] - i64(key_start[b]),
+         first_position ? first_position[b] : 0};
+    if (s.query < 0) return bad(kBadOffsets, b, s.query, T);
+    if (s.queries < 0 || s.query + s.queries > T || s.queries > max_queries)
+      return bad(kBadOffsets, b + 1, s.query + s.queries, smaller(T, s.query + max_queries));
+    if (s.key < 0) return bad(kBadOffsets, b, s.key, S);
+    if (s.keys < 0 || s.key + s.keys > S) return bad(kBadOffsets, b + 1, s.key + s.keys, S);
+    if (causal && s.queries > 0 && (s.first < 0 || s.first + s.queries > s.keys))
+      return bad(kBadOffsets, b, s.first, s.keys - s.queries);
+    return true;
+  }
+
+  // Keys that a row of the sequence sees.
+  i64 visible(const Sequence& s, i64 r) const { return causal ? s.first + r / group() + 1 : s.keys; }
+};
+
+// Pieces of a worker's scratch, 64-byte aligned.
+class Scratch {
+ public:
+  explicit Scratch(Worker& worker) : next(worker.scratch) {}
+  float* floats(i64 n) {
+    float* piece = reinterpret_cast<float*>(next);
+    next += blocks(n, 16) * 64;
+    return piece;
+  }
+
+ private:
+  char* next;
+};
+
+}  // namespace minke::MINKE_ISA
