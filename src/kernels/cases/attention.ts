@@ -1,5 +1,6 @@
 // Rows for attention: ragged lengths around the 64-key tile, grouped heads, packed documents, cached queries, strided
 // slices as MLA makes them, extreme and equal scores, refused starts.
+import { kernels } from '../table.ts';
 import { type Case, Random } from './case.ts';
 
 interface Shape {
@@ -13,9 +14,10 @@ interface Shape {
   Dv: number;
   causal?: 0 | 1;
   scale?: number;
-  /** `mla`: k and v of a head side by side in one row; `absorbed`: v is the front of k; `equal`: all keys the same. */
+  /** `mla`: k and v of a head side by side in one row; `absorbed`: v is the front of k; `equal`: all scores 0. */
   layout?: 'mla' | 'absorbed' | 'equal';
   slack?: number;
+  gradientSlack?: number;
 }
 
 const starts = (counts: number[]) => {
@@ -52,7 +54,7 @@ function inputs(shape: Shape, random: Random) {
   const { T, S, Hkv, Dk, Dv } = sizes;
   const q = random.normals(T * strides.q_row);
   const k = random.normals(S * strides.k_row);
-  if (shape.layout === 'equal') for (let i = strides.k_row; i < k.length; i++) k[i] = k[i - strides.k_row] as number;
+  if (shape.layout === 'equal') q.fill(0);
   // In the `mla` layout the values of a head start Dk behind its keys: the case copies them to a buffer of their own
   // that keeps the strides, since a case's arguments are separate buffers.
   const v = shape.layout === 'absorbed' ? k : random.normals(S === 0 ? 0 : S * strides.v_row - (strides.v_head - Dv));
@@ -102,9 +104,49 @@ const shapes: Shape[] = [
   },
   { name: 'MLA absorbed, prompt', queries: [66], Hq: 3, Hkv: 1, Dk: 576, Dv: 512, layout: 'absorbed' },
   { name: 'equal scores', queries: [100], Hq: 2, Hkv: 2, Dk: 16, Dv: 16, layout: 'equal' },
-  // Scores of +-1e4: an f32 score carries an error of 1e4 * 2^-24, the weights e^ of that.
-  { name: 'extreme scores', queries: [100], Hq: 2, Hkv: 2, Dk: 16, Dv: 16, scale: 800, slack: 500 },
+  // Scores of +-1e4: an f32 score carries an error of 1e4 * 2^-24, the weights e^ of that; the gradients of nearly
+  // one-hot weights are differences of nearly equal numbers, times the scale.
+  {
+    name: 'extreme scores',
+    queries: [100],
+    Hq: 2,
+    Hkv: 2,
+    Dk: 16,
+    Dv: 16,
+    scale: 800,
+    slack: 500,
+    gradientSlack: 20_000,
+  },
 ];
+
+/** The backward row of a shape: o and lse as the definition of forward gives them. */
+function backward(shape: Shape): Case {
+  const random = new Random(shape.queries.length + shape.Dv);
+  const args = inputs(shape, random);
+  const o = new Float32Array(args.T * args.o_row);
+  const lse = new Float32Array(args.T * args.Hq);
+  const values = { ...args, o, lse } as unknown as Record<string, unknown>;
+  kernels.attention_f32.define(...kernels.attention_f32.parameters.map(({ name }) => values[name]));
+  const gaps = { dq_row: args.q_row + 1, dq_head: args.Dk, dk_row: args.Hkv * args.Dk + 2, dk_head: args.Dk };
+  const gradients = { ...gaps, dv_row: args.Hkv * args.Dv + 5, dv_head: args.Dv };
+  return {
+    kernel: 'attention_backward_f32',
+    name: shape.name,
+    args: {
+      ...args,
+      ...gradients,
+      o,
+      lse,
+      dout: random.normals(o.length),
+      delta: new Float32Array(lse.length),
+      dq: new Float32Array(args.T * gradients.dq_row),
+      dk: new Float32Array(args.S * gradients.dk_row),
+      dv: new Float32Array(args.S * gradients.dv_row),
+    },
+    ignore: ['delta'],
+    slack: shape.gradientSlack ?? 1,
+  };
+}
 
 const refusals: [string, Record<string, Int32Array>][] = [
   ['descending query starts', { query_start: Int32Array.of(0, 6, 4) }],
@@ -118,9 +160,11 @@ const refusals: [string, Record<string, Int32Array>][] = [
   ['a negative position', { first_position: Int32Array.of(-1, 0) }],
 ];
 
-const refused: Case[] = refusals.map(([name, wrong]) => {
-  const row = forward({ name, queries: [4, 4], keys: [4, 6], Hq: 2, Hkv: 1, Dk: 8, Dv: 8 });
-  return { ...row, name: `refuses ${name}`, args: { ...row.args, ...wrong }, fault: 'badOffsets' };
-});
+const refused: Case[] = [forward, backward].flatMap((of) =>
+  refusals.map(([name, wrong]) => {
+    const row = of({ name, queries: [4, 4], keys: [4, 6], Hq: 2, Hkv: 1, Dk: 8, Dv: 8 });
+    return { ...row, name: `refuses ${name}`, args: { ...row.args, ...wrong }, fault: 'badOffsets' };
+  }),
+);
 
-export const attention: Case[] = [...shapes.map(forward), ...refused];
+export const attention: Case[] = [...shapes.map(forward), ...shapes.map(backward), ...refused];

@@ -1,7 +1,7 @@
 // Attention forward: o = softmax(scale * q k^T, masked) v, one pass over the keys, no score matrix in memory.
 //
 // A task is a block of rows (attention.h) of one sequence and key/value head; it folds the key tiles from position 0
-// with the online softmax of FlashAttention (Dao et al. 2022, algorithm 1), in base 2. A row's result depends on its
+// with the online softmax of FlashAttention (Dao et al. 2022, algorithm 1). A row's result depends on its
 // position and its keys alone: rows are independent, tiles are aligned to absolute positions, keys that a row does not
 // see never enter its chains. Left out: splitting the keys of one row over threads (it would change the order).
 #include "attention.h"
@@ -15,8 +15,8 @@ constexpr i64 kFewestTasks = 4;  // smaller row blocks rather than idle threads
 struct AttentionRows {
   float* q;    // [rows, q_width]
   float* o;    // [rows, o_width], not yet divided by sum
-  float* max;  // [rows] largest score so far, in base 2
-  float* sum;  // [rows] of 2^(score - max)
+  float* max;  // [rows] largest score so far
+  float* sum;  // [rows] of e^(score - max)
   i64* visible;
   i64 q_width, o_width;
 };
@@ -53,13 +53,13 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
   }
   for (int r = 0; r < R; r += W) {
     vf before = load_n(rows.max + r0 + r, R - r);
-    store(rescale + r, exp2_below(before - load(highest + r)));
+    store(rescale + r, exp_below(before - load(highest + r)));
   }
   for (int r = 0; r < R; r++) {
     int sees = int(smaller(kKeys, rows.visible[r0 + r] - tile.start));
     vf top = set1(highest[r]), sum = {};
     for (int j = 0; j < kKeys; j += W) {
-      vf x = exp2_below(load(p + r * kKeys + j) - top);
+      vf x = exp_below(load(p + r * kKeys + j) - top);
       x = lanes + j < sees ? x : vf{};
       store(p + r * kKeys + j, x);
       sum = sum + x;
@@ -145,7 +145,7 @@ struct attention : AttentionBatch {
       pack_transposed(k + key * k_row + h * k_head, k_row, keys, Dk, tile.k);
       for (i64 j = 0; j < keys; j++)
         pack_row(v + (key + j) * v_row + h * v_head, Dv, tile.v + j * rows.o_width);
-      for_row_tiles(n, [&]<int R>(i64 r) { fold_tile<R>(rows, r, tile, scale * kLog2E, p); });
+      for_row_tiles(n, [&]<int R>(i64 r) { fold_tile<R>(rows, r, tile, scale, p); });
     }
     finish(s, h, r0, n, rows);
   }
@@ -162,7 +162,7 @@ struct attention : AttentionBatch {
       }
       if (!lse) continue;
       float log_sum = sum == sum ? vlog(set1(sum))[0] : sum;
-      lse[(s.query + i) * Hq + head] = sum == 0 ? -__builtin_inff() : rows.max[r] * kLn2 + log_sum;
+      lse[(s.query + i) * Hq + head] = sum == 0 ? -__builtin_inff() : rows.max[r] + log_sum;
     }
   }
 };

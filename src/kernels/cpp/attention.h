@@ -20,7 +20,6 @@ constexpr int kTall = 6;
 constexpr int kTall = 4;
 #endif
 constexpr float kLog2E = 1.44269504f;
-constexpr float kLn2 = 0.693147181f;
 
 // Row length of a packed tile: whole panels, and an odd number of 64-byte lines, so that a column of a tile spreads
 // over all sets of the L1 cache.
@@ -56,9 +55,9 @@ inline __attribute__((always_inline)) void fold(const float* a, i64 a_row, i64 a
   }
 }
 
-// 2^x for x <= 0 (a little above 0 does no harm), 1 exactly at 0; 2 ulp. 0 below -125; NaN stays.
-inline vf exp2_below(vf x) {
-  vf clamped = vmax(set1(-125.0f), x);
+// e^x for x <= 0 (a little above 0 does no harm), 1 exactly at 0; 2 ulp. 0 below -86; NaN stays.
+inline vf exp_below(vf x) {
+  vf clamped = vmax(set1(-125.0f), x * kLog2E);
   vf shifted = clamped + 12582912.0f;
   vf r = clamped - (shifted - 12582912.0f);
   vf p = set1(1.535336188e-4f);
@@ -69,7 +68,7 @@ inline vf exp2_below(vf x) {
   p = fma(p, r, set1(6.931472028e-1f));
   p = fma(p, r, set1(1.0f));
   vf y = floats(bits(p) + (bits(shifted) << 23));
-  y = x < -125.0f ? vf{} : y;
+  y = x < -86.0f ? vf{} : y;
   return x != x ? x : y;
 }
 

@@ -1,5 +1,6 @@
 // All kernel families, built once for each instruction set: -DMINKE_ISA=name plus one of the macros of simd.h.
 #include "attention.cc"
+#include "attention_backward.cc"
 #include "elementwise.cc"
 #include "quantise.cc"
 #include "cross-entropy.cc"
@@ -11,6 +12,7 @@ namespace minke::MINKE_ISA {
 
 constexpr Family families[] = {
     family(attention_kernels),
+    family(attention_backward_kernels),
     family(elementwise_kernels),
     family(quantise_kernels),
     family(cross_entropy_kernels),

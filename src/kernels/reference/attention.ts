@@ -11,104 +11,155 @@ import { KernelFault, kernel } from '../kernel.ts';
 /** Widest head the kernels take. */
 export const widestHead = 1024;
 
-type Starts = Int32Array;
+type Data = ArrayLike<number>;
 
-interface Sequence {
-  readonly query: number;
-  readonly queries: number;
-  readonly key: number;
-  readonly keys: number;
-  readonly first: number;
+const shape = 'B:int max_queries:int T:int S:int Hq:int Hkv:int Dk:int Dv:int';
+const strides = 'q_row:int q_head:int k_row:int k_head:int v_row:int v_head:int o_row:int o_head:int';
+const gradientStrides = 'dq_row:int dq_head:int dk_row:int dk_head:int dv_row:int dv_head:int';
+const mask = 'causal:int scale:float';
+const starts = 'query_start:i32 key_start:i32 first_position:i32';
+const forwardSizes = `${shape} ${strides} ${mask}` as const;
+const backwardSizes = `${shape} ${strides} ${gradientStrides} ${mask}` as const;
+
+type NameOf<S extends string> = S extends `${infer N}:${string} ${infer Rest}`
+  ? N | NameOf<Rest>
+  : S extends `${infer N}:${string}`
+    ? N
+    : never;
+type Sizes<S extends string> = Readonly<Record<NameOf<S>, number>>;
+
+function sizesOf<S extends string>(text: S, values: readonly number[]): Sizes<S> {
+  return Object.fromEntries(text.split(' ').map((word, i) => [word.split(':')[0], values[i]])) as Sizes<S>;
 }
 
-function checkStart(starts: Starts, b: number, limit: number, longest: number): void {
-  const from = starts[b] as number;
-  const to = starts[b + 1] as number;
+function checkStarts(start: Data, b: number, limit: number, longest: number): void {
+  const from = start[b] as number;
+  const to = start[b + 1] as number;
   if (from < 0) throw new KernelFault('badOffsets', b, from, limit);
   if (to < from || to > limit || to - from > longest) throw new KernelFault('badOffsets', b + 1, to, limit);
 }
 
-function sequences(
-  queryStart: Starts,
-  keyStart: Starts,
-  firstPosition: Starts,
-  [B, maxQueries, T, S, causal]: [number, number, number, number, number],
-): Sequence[] {
-  return Array.from({ length: B }, (_, b) => {
-    checkStart(queryStart, b, T, maxQueries);
-    checkStart(keyStart, b, S, S);
-    const query = queryStart[b] as number;
-    const key = keyStart[b] as number;
-    const first = firstPosition[b] ?? 0;
-    const queries = (queryStart[b + 1] as number) - query;
-    const keys = (keyStart[b + 1] as number) - key;
-    if (causal && queries > 0 && (first < 0 || first + queries > keys))
-      throw new KernelFault('badOffsets', b, first, keys - queries);
-    return { query, queries, key, keys, first };
-  });
+/** One query of one head: token t, head h reading key head kv, and the keys it sees, key to key + keys. */
+interface Row {
+  readonly t: number;
+  readonly h: number;
+  readonly kv: number;
+  readonly key: number;
+  readonly keys: number;
 }
 
-function dot(a: ArrayLike<number>, aAt: number, b: ArrayLike<number>, bAt: number, n: number): number {
+function rowsOf(queryStart: Data, keyStart: Data, firstPosition: Data, n: Sizes<typeof forwardSizes>): Row[] {
+  const rows: Row[] = [];
+  for (let b = 0; b < n.B; b++) {
+    checkStarts(queryStart, b, n.T, n.max_queries);
+    checkStarts(keyStart, b, n.S, n.S);
+    const query = queryStart[b] as number;
+    const queries = (queryStart[b + 1] as number) - query;
+    const key = keyStart[b] as number;
+    const keys = (keyStart[b + 1] as number) - key;
+    const first = firstPosition[b] ?? 0;
+    if (n.causal && queries > 0 && (first < 0 || first + queries > keys))
+      throw new KernelFault('badOffsets', b, first, keys - queries);
+    for (let i = 0; i < queries; i++)
+      for (let h = 0; h < n.Hq; h++)
+        rows.push({ t: query + i, h, kv: Math.floor((h * n.Hkv) / n.Hq), key, keys: n.causal ? first + i + 1 : keys });
+  }
+  return rows;
+}
+
+function dot(a: Data, aAt: number, b: Data, bAt: number, width: number): number {
   let sum = 0;
-  for (let d = 0; d < n; d++) sum += (a[aAt + d] as number) * (b[bAt + d] as number);
+  for (let d = 0; d < width; d++) sum += (a[aAt + d] as number) * (b[bAt + d] as number);
   return sum;
 }
 
-const forwardWords =
-  'B:int max_queries:int T:int S:int Hq:int Hkv:int Dk:int Dv:int q_row:int q_head:int k_row:int k_head:int v_row:int v_head:int o_row:int o_head:int causal:int scale:float';
+/** to[toAt + d] += factor * from[fromAt + d] */
+function addTo(to: Float64Array, toAt: number, factor: number, from: Data, fromAt: number, width: number): void {
+  for (let d = 0; d < width; d++) to[toAt + d] = (to[toAt + d] as number) + factor * (from[fromAt + d] as number);
+}
+
+function scoresOf(q: Data, k: Data, row: Row, n: Sizes<typeof forwardSizes>): number[] {
+  const qAt = row.t * n.q_row + row.h * n.q_head;
+  const kAt = (j: number) => (row.key + j) * n.k_row + row.kv * n.k_head;
+  return Array.from({ length: row.keys }, (_, j) => n.scale * dot(q, qAt, k, kAt(j), n.Dk));
+}
+
+/** A gradient summed in float64; `assign` rounds the rows that belong to a sequence into their place. */
+class Gradient {
+  readonly sums: Float64Array;
+  readonly #width: number;
+
+  constructor(length: number, width: number) {
+    this.sums = new Float64Array(length);
+    this.#width = width;
+  }
+
+  assign(to: Float32Array, ats: Iterable<number>): void {
+    for (const at of ats) to.set(this.sums.subarray(at, at + this.#width), at);
+  }
+}
 
 export const attention = {
   attention_f32: kernel(
-    `q:f32 k:f32 v:f32 query_start:i32 key_start:i32 first_position:i32 o:f32! lse:f32! ${forwardWords}`,
-    (
-      q,
-      k,
-      v,
-      queryStart,
-      keyStart,
-      firstPosition,
-      o,
-      lse,
-      B,
-      maxQueries,
-      T,
-      S,
-      Hq,
-      Hkv,
-      Dk,
-      Dv,
-      qRow,
-      qHead,
-      kRow,
-      kHead,
-      vRow,
-      vHead,
-      oRow,
-      oHead,
-      causal,
-      scale,
-    ) => {
-      for (const s of sequences(queryStart, keyStart, firstPosition, [B, maxQueries, T, S, causal]))
-        for (let i = 0; i < s.queries; i++)
-          for (let h = 0; h < Hq; h++) {
-            const kv = Math.floor(h / (Hq / Hkv));
-            const keys = causal ? s.first + i + 1 : s.keys;
-            const t = s.query + i;
-            const scores = Array.from(
-              { length: keys },
-              (_, j) => scale * dot(q, t * qRow + h * qHead, k, (s.key + j) * kRow + kv * kHead, Dk),
-            );
-            const max = Math.max(...scores);
-            const weights = scores.map((x) => Math.exp(x - max));
-            const sum = weights.reduce((a, b) => a + b, 0);
-            if (lse.length > 0) lse[t * Hq + h] = keys === 0 ? Number.NEGATIVE_INFINITY : max + Math.log(sum);
-            for (let c = 0; c < Dv; c++) {
-              let total = 0;
-              for (let j = 0; j < keys; j++)
-                total += (weights[j] as number) * (v[(s.key + j) * vRow + kv * vHead + c] as number);
-              o[t * oRow + h * oHead + c] = keys === 0 ? 0 : total / sum;
-            }
-          }
+    `q:f32 k:f32 v:f32 ${starts} o:f32! lse:f32! ${forwardSizes}`,
+    (q, k, v, queryStart, keyStart, firstPosition, o, lse, ...words) => {
+      const n = sizesOf(forwardSizes, words);
+      for (const row of rowsOf(queryStart, keyStart, firstPosition, n)) {
+        const scores = scoresOf(q, k, row, n);
+        const max = Math.max(...scores);
+        const weights = scores.map((x) => Math.exp(x - max));
+        const sum = weights.reduce((a, b) => a + b, 0);
+        const out = new Float64Array(n.Dv);
+        for (let j = 0; j < row.keys; j++)
+          addTo(out, 0, (weights[j] as number) / sum, v, (row.key + j) * n.v_row + row.kv * n.v_head, n.Dv);
+        o.set(out, row.t * n.o_row + row.h * n.o_head);
+        if (lse.length > 0) lse[row.t * n.Hq + row.h] = row.keys === 0 ? Number.NEGATIVE_INFINITY : max + Math.log(sum);
+      }
+    },
+  ),
+
+  // delta [T, Hq] is scratch between the phases; v may be a part of k (absorbed MLA): add dv to dk's columns then.
+  attention_backward_f32: kernel(
+    `q:f32 k:f32 v:f32 ${starts} o:f32 lse:f32 dout:f32 delta:f32! dq:f32! dk:f32! dv:f32! ${backwardSizes}`,
+    (q, k, v, queryStart, keyStart, firstPosition, o, lse, dout, delta, dq, dk, dv, ...words) => {
+      const n = sizesOf(backwardSizes, words);
+      const rows = rowsOf(queryStart, keyStart, firstPosition, n);
+      const [sumQ, sumK, sumV] = [
+        new Gradient(dq.length, n.Dk),
+        new Gradient(dk.length, n.Dk),
+        new Gradient(dv.length, n.Dv),
+      ];
+      for (const row of rows) {
+        const oAt = row.t * n.o_row + row.h * n.o_head;
+        const rowDelta = dot(dout, oAt, o, oAt, n.Dv);
+        delta[row.t * n.Hq + row.h] = rowDelta;
+        scoresOf(q, k, row, n).forEach((score, j) => {
+          const key = row.key + j;
+          const p = Math.exp(score - (lse[row.t * n.Hq + row.h] as number));
+          const dp = dot(dout, oAt, v, key * n.v_row + row.kv * n.v_head, n.Dv);
+          const ds = p * (dp - rowDelta) * n.scale;
+          addTo(sumV.sums, key * n.dv_row + row.kv * n.dv_head, p, dout, oAt, n.Dv);
+          addTo(sumK.sums, key * n.dk_row + row.kv * n.dk_head, ds, q, row.t * n.q_row + row.h * n.q_head, n.Dk);
+          addTo(sumQ.sums, row.t * n.dq_row + row.h * n.dq_head, ds, k, key * n.k_row + row.kv * n.k_head, n.Dk);
+        });
+      }
+      const keys = Array.from(
+        { length: (keyStart[n.B] as number) - (keyStart[0] as number) },
+        (_, j) => keyStart[0]! + j,
+      );
+      const heads = Array.from({ length: n.Hkv }, (_, h) => h);
+      sumQ.assign(
+        dq,
+        rows.map((row) => row.t * n.dq_row + row.h * n.dq_head),
+      );
+      sumK.assign(
+        dk,
+        keys.flatMap((j) => heads.map((h) => j * n.dk_row + h * n.dk_head)),
+      );
+      sumV.assign(
+        dv,
+        keys.flatMap((j) => heads.map((h) => j * n.dv_row + h * n.dv_head)),
+      );
     },
   ),
 };

@@ -1,0 +1,244 @@
+// Attention backward: dq, dk, dv from q, k, v, o, lse and the gradient of o; probabilities are recomputed by tiles.
+//
+// FlashAttention's backward (Dao et al. 2022, algorithm 4): with p = e^(score - lse), dp = dout v^T and
+// delta = rowsum(dout * o), ds = p (dp - delta) scale; dv = p^T dout, dk = ds^T q, dq = ds k. dk and dv are chains over
+// the rows of a key/value head in order of position, then head; dq is a chain over keys. Where there are enough
+// sequences and key/value heads, a task walks a whole one and every score is computed once; else key tiles and row
+// blocks are tasks of two phases and scores are computed twice. Both ways run the same chains.
+#include "attention.h"
+
+namespace minke::MINKE_ISA {
+
+constexpr i64 kBlockRows = 64;
+constexpr i64 kWholeWalks = 8;    // (sequence, head) pairs from which one walk each keeps the threads busy
+constexpr i64 kDeltaTokens = 32;  // tokens of a task of the first phase
+
+struct GradientTiles {
+  float *kt, *vt;        // transposed panels
+  float* k;              // [64, k_width]
+  float *dk, *dv;        // [64, k_width], [64, v_width]
+  float *q, *dout;       // [64, k_width], [64, v_width]
+  float *p, *ds;         // [64 rows, 64 keys]
+  float *lse, *delta;    // [64]
+  float** dq;            // [64] where a row's gradient stands
+  i64* sees;             // [64] keys of this tile that a row sees, may be negative
+  i64 k_width, v_width;  // row lengths
+  i64 Dk, Dv, keys, rows;
+  float scale;
+
+  GradientTiles(Worker& worker, i64 key_width, i64 value_width, float factor)
+      : k_width(packed_width(key_width)), v_width(packed_width(value_width)), Dk(key_width), Dv(value_width),
+        scale(factor) {
+    Scratch scratch(worker);
+    kt = scratch.floats(kKeys * Dk);
+    vt = scratch.floats(kKeys * Dv);
+    k = scratch.floats(kKeys * k_width);
+    dk = scratch.floats(kKeys * k_width);
+    dv = scratch.floats(kKeys * v_width);
+    q = scratch.floats(kBlockRows * k_width);
+    dout = scratch.floats(kBlockRows * v_width);
+    p = scratch.floats(kBlockRows * kKeys);
+    ds = scratch.floats(kBlockRows * kKeys);
+    lse = scratch.floats(kBlockRows);
+    delta = scratch.floats(kBlockRows);
+    dq = reinterpret_cast<float**>(scratch.floats(2 * kBlockRows));
+    sees = reinterpret_cast<i64*>(scratch.floats(2 * kBlockRows));
+  }
+
+  // p and ds of R rows, all keys of the tile; exact zeros where a row does not see a key.
+  template <int R>
+  void scores(i64 r0) const {
+    const vi lanes = lane_index();
+    for (i64 j = 0; j < keys; j += kPanel) {
+      vf s[R][2] = {}, d[R][2] = {};
+      if (j < sees[r0 + R - 1]) {
+        fold<R>(q + r0 * k_width, k_width, 1, kt + j * Dk, kPanel, Dk, s);
+        fold<R>(dout + r0 * v_width, v_width, 1, vt + j * Dv, kPanel, Dv, d);
+      }
+      for (int r = 0; r < R; r++)
+        for (int c = 0; c < 2; c++) {
+          i64 row = r0 + r, at = row * kKeys + j + c * W;
+          vi seen = lanes + int(j) + c * W < int(sees[row]);
+          vf x = exp_below(s[r][c] * set1(scale) - set1(lse[row]));
+          store(p + at, seen ? x : vf{});
+          store(ds + at, seen ? x * (d[r][c] - set1(delta[row])) * set1(scale) : vf{});
+        }
+    }
+  }
+
+  // sum[key] += weights[row][key] * from[row], rows ascending.
+  void add_to_keys(const float* weights, const float* from, i64 columns, i64 width, float* sum) const {
+    for (i64 c = 0; c < columns; c += kPanel)
+      for_row_tiles(keys, [&]<int R>(i64 key) {
+        float* to = sum + key * width + c;
+        vf acc[R][2];
+        for (int r = 0; r < R; r++)
+          for (int i = 0; i < 2; i++) acc[r][i] = load(to + r * width + i * W);
+        fold<R>(weights + key, 1, kKeys, from + c, width, rows, acc);
+        for (int r = 0; r < R; r++)
+          for (int i = 0; i < 2; i++) store(to + r * width + i * W, acc[r][i]);
+      });
+  }
+
+  // dq[row] += ds[row][key] * k[key], keys ascending; the first tile starts from zero.
+  void add_to_rows(bool first) const {
+    for (i64 c = 0; c < Dk; c += kPanel)
+      for_row_tiles(rows, [&]<int R>(i64 row) {
+        vf acc[R][2] = {};
+        if (!first)
+          for (int r = 0; r < R; r++)
+            for (int i = 0; i < 2; i++)
+              if (c + i * W < Dk) acc[r][i] = load_n(dq[row + r] + c + i * W, Dk - c - i * W);
+        fold<R>(ds + row * kKeys, kKeys, 1, k + c, k_width, keys, acc);
+        for (int r = 0; r < R; r++)
+          for (int i = 0; i < 2; i++)
+            if (c + i * W < Dk) store_n(dq[row + r] + c + i * W, acc[r][i], Dk - c - i * W);
+      });
+  }
+};
+
+template <class E>
+struct attention_backward : AttentionBatch {
+  const E *q, *k, *v, *o, *dout;
+  const float* lse;
+  float *delta, *dq, *dk, *dv;
+  i64 q_row, q_head, k_row, k_head, v_row, v_head, o_row, o_head, dq_row, dq_head, dk_row, dk_head, dv_row, dv_head;
+  float scale;
+  static constexpr int phases = 3;
+
+  void fields(Words& w) {
+    w(q, k, v, query_start, key_start, first_position, o, lse, dout, delta, dq, dk, dv, B, max_queries, T, S, Hq, Hkv,
+      Dk, Dv, q_row, q_head, k_row, k_head, v_row, v_head, o_row, o_head, dq_row, dq_head, dk_row, dk_head, dv_row,
+      dv_head, causal, scale);
+  }
+
+  bool whole() const { return B * Hkv >= kWholeWalks; }
+
+  i64 tasks(int phase) const {
+    if (phase == 0) return blocks(T, kDeltaTokens);
+    if (phase == 1) return whole() ? B * Hkv : B * Hkv * blocks(S, kKeys);
+    return whole() ? 0 : B * Hkv * blocks(max_queries * group(), kBlockRows);
+  }
+
+  void run(int phase, i64 task, Worker& worker) const {
+    if (phase == 0) return row_sums(task);
+    i64 pairs = B * Hkv, b = task % pairs / Hkv, h = task % Hkv, piece = task / pairs;
+    Sequence s;
+    if (!sequence(b, worker, s)) return;
+    GradientTiles tiles(worker, Dk, Dv, scale);
+    if (phase == 2) {
+      i64 first = (blocks(max_queries * group(), kBlockRows) - 1 - piece) * kBlockRows;  // heavy blocks first
+      if (first < s.queries * group()) walk_keys(s, h, first, tiles);
+    } else if (!whole()) {
+      if (piece * kKeys < s.keys) walk_rows(s, h, piece * kKeys, false, tiles);
+    } else {
+      if (s.keys == 0) clear_rows(s, h);
+      for (i64 key = 0; key < s.keys; key += kKeys) walk_rows(s, h, key, true, tiles);
+    }
+  }
+
+  // delta = rowsum(dout * o), which is also rowsum(p * dp): in the order of dp's chain, so that a query which sees one
+  // key has a score gradient of exactly zero. W heads side by side.
+  void row_sums(i64 task) const {
+    i64 end = smaller(T, (task + 1) * kDeltaTokens);
+    for (i64 t = task * kDeltaTokens; t < end; t++)
+      for (i64 head = 0; head < Hq; head += W) {
+        i64 n = smaller(W, Hq - head);
+        const E *a = dout + t * o_row + head * o_head, *b = o + t * o_row + head * o_head;
+        vf sum = {};
+        for (i64 c = 0; c < Dv; c += W) {
+          vf x[W], y[W];
+#pragma GCC unroll 16
+          for (int i = 0; i < W; i++) {
+            x[i] = i < n ? load_n(a + i * o_head + c, Dv - c) : vf{};
+            y[i] = i < n ? load_n(b + i * o_head + c, Dv - c) : vf{};
+          }
+          transpose(x);
+          transpose(y);
+          for (i64 i = 0; i < smaller(W, Dv - c); i++) sum = fma(x[i], y[i], sum);
+        }
+        store_n(delta + t * Hq + head, sum, n);
+      }
+  }
+
+  void load_keys(const Sequence& s, i64 h, i64 key, GradientTiles& t) const {
+    t.keys = smaller(kKeys, s.keys - key);
+    const E* from = k + (s.key + key) * k_row + h * k_head;
+    pack_transposed(from, k_row, t.keys, Dk, t.kt);
+    pack_transposed(v + (s.key + key) * v_row + h * v_head, v_row, t.keys, Dv, t.vt);
+    for (i64 j = 0; j < t.keys; j++) pack_row(from + j * k_row, Dk, t.k + j * t.k_width);
+  }
+
+  void load_rows(const Sequence& s, i64 h, i64 first, GradientTiles& t) const {
+    t.rows = smaller(kBlockRows, s.queries * group() - first);
+    for (i64 r = 0; r < t.rows; r++) {
+      i64 token = s.query + (first + r) / group(), head = h * group() + (first + r) % group();
+      pack_row(q + token * q_row + head * q_head, Dk, t.q + r * t.k_width);
+      pack_row(dout + token * o_row + head * o_head, Dv, t.dout + r * t.v_width);
+      t.lse[r] = lse[token * Hq + head];
+      t.delta[r] = delta[token * Hq + head];
+      t.dq[r] = dq + token * dq_row + head * dq_head;
+    }
+  }
+
+  void scores(const Sequence& s, i64 first, i64 key, GradientTiles& t) const {
+    for (i64 r = 0; r < t.rows; r++) t.sees[r] = visible(s, first + r) - key;
+    for_row_tiles(t.rows, [&]<int R>(i64 r) { t.scores<R>(r); });
+  }
+
+  // One key tile over all rows that see it: its dk and dv, and the tile's part of dq.
+  void walk_rows(const Sequence& s, i64 h, i64 key, bool with_dq, GradientTiles& t) const {
+    load_keys(s, h, key, t);
+    __builtin_memset(t.dk, 0, size_t(kKeys * t.k_width) * 4);
+    __builtin_memset(t.dv, 0, size_t(kKeys * t.v_width) * 4);
+    i64 seeing = causal ? larger(0, key - s.first) * group() : 0;
+    for (i64 first = seeing / kBlockRows * kBlockRows; first < s.queries * group(); first += kBlockRows) {
+      load_rows(s, h, first, t);
+      scores(s, first, key, t);
+      t.add_to_keys(t.p, t.dout, Dv, t.v_width, t.dv);
+      t.add_to_keys(t.ds, t.q, Dk, t.k_width, t.dk);
+      if (with_dq) t.add_to_rows(key == 0);
+    }
+    for (i64 j = 0; j < t.keys; j++) {
+      float* dk_at = dk + (s.key + key + j) * dk_row + h * dk_head;
+      float* dv_at = dv + (s.key + key + j) * dv_row + h * dv_head;
+      for (i64 c = 0; c < Dk; c += W) store_n(dk_at + c, load(t.dk + j * t.k_width + c), Dk - c);
+      for (i64 c = 0; c < Dv; c += W) store_n(dv_at + c, load(t.dv + j * t.v_width + c), Dv - c);
+    }
+  }
+
+  // One block of rows over all keys that it sees: its dq.
+  void walk_keys(const Sequence& s, i64 h, i64 first, GradientTiles& t) const {
+    load_rows(s, h, first, t);
+    i64 last = visible(s, first + t.rows - 1);
+    if (last == 0) {
+      t.keys = 0;
+      t.add_to_rows(true);
+    }
+    for (i64 key = 0; key < last; key += kKeys) {
+      load_keys(s, h, key, t);
+      scores(s, first, key, t);
+      t.add_to_rows(key == 0);
+    }
+  }
+
+  void clear_rows(const Sequence& s, i64 h) const {
+    for (i64 i = 0; i < s.queries; i++)
+      for (i64 g = 0; g < group(); g++)
+        for (i64 d = 0; d < Dk; d++) dq[(s.query + i) * dq_row + (h * group() + g) * dq_head + d] = 0;
+  }
+};
+
+struct attention_backward_f32 : attention_backward<float> {
+  static constexpr const char* signature =
+      "q:f32 k:f32 v:f32 query_start:i32 key_start:i32 first_position:i32 o:f32 lse:f32 dout:f32 delta:f32! dq:f32! "
+      "dk:f32! dv:f32! B:int max_queries:int T:int S:int Hq:int Hkv:int Dk:int Dv:int q_row:int q_head:int k_row:int "
+      "k_head:int v_row:int v_head:int o_row:int o_head:int dq_row:int dq_head:int dk_row:int dk_head:int dv_row:int "
+      "dv_head:int causal:int scale:float";
+};
+
+constexpr Kernel attention_backward_kernels[] = {
+    row<attention_backward_f32>("attention_backward_f32"),
+};
+
+}  // namespace minke::MINKE_ISA
