@@ -1,0 +1,256 @@
+// Fixed order of arithmetic in attention: a query's result is the same to the bit from a cache, in chunks, in any
+// batch, on one thread or two; and grouped heads equal repeated ones. npm test -- attention
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Random } from './cases/case.ts';
+import type { Buffer, Device } from './device.ts';
+import type { Data } from './dtype.ts';
+import { openDevice } from './open.ts';
+import { type KernelName, kernels } from './table.ts';
+import { testDevices } from './test-devices.ts';
+
+interface Heads {
+  Hq: number;
+  Hkv: number;
+  Dk: number;
+  Dv: number;
+}
+
+/** What a call sees: queries of some sequences behind what their caches already hold. */
+interface Batch extends Heads {
+  q: Float32Array;
+  k: Float32Array;
+  v: Float32Array;
+  queries: number[];
+  keys: number[];
+  /** Distances between tokens and heads of v where they are not those of [S, Hkv, Dv]. */
+  v_row?: number;
+  v_head?: number;
+}
+
+interface Gradients {
+  dq: Float32Array;
+  dk: Float32Array;
+  dv: Float32Array;
+}
+
+type Outputs = Record<string, Float32Array>;
+
+function starts(counts: readonly number[]): Int32Array {
+  const sums = [0];
+  for (const n of counts) sums.push((sums.at(-1) as number) + n);
+  return Int32Array.from(sums);
+}
+
+/** Runs a kernel whose arguments are given by name; returns the arrays it writes. */
+async function run(device: Device, name: KernelName, args: Record<string, Data | number>): Promise<Outputs> {
+  const buffers = new Map<string, Buffer>();
+  const words = kernels[name].parameters.map((parameter) => {
+    const given = args[parameter.name];
+    assert.ok(given !== undefined, `${parameter.name} is missing`);
+    if (typeof given === 'number') return given;
+    const buffer = device.alloc(given.byteLength);
+    device.write(buffer, given);
+    buffers.set(parameter.name, buffer);
+    return buffer.address;
+  });
+  device.encode(device.kernel(name), ...words);
+  const outputs: Outputs = {};
+  for (const parameter of kernels[name].parameters) {
+    const buffer = buffers.get(parameter.name);
+    if (!buffer || !parameter.written) continue;
+    outputs[parameter.name] = await device.read(buffer, new Float32Array(buffer.bytes / 4));
+  }
+  for (const buffer of buffers.values()) buffer.free();
+  return outputs;
+}
+
+function words(batch: Batch) {
+  const { Hq, Hkv, Dk, Dv, queries, keys } = batch;
+  const query_start = starts(queries);
+  const key_start = starts(keys);
+  return {
+    ...{ Hq, Hkv, Dk, Dv, query_start, key_start, q: batch.q, k: batch.k, v: batch.v },
+    first_position: Int32Array.from(queries, (n, b) => (keys[b] as number) - n),
+    ...{ B: queries.length, max_queries: Math.max(...queries) },
+    ...{ T: query_start.at(-1) as number, S: key_start.at(-1) as number },
+    ...{ q_row: Hq * Dk, q_head: Dk, k_row: Hkv * Dk, k_head: Dk, o_row: Hq * Dv, o_head: Dv },
+    ...{ v_row: batch.v_row ?? Hkv * Dv, v_head: batch.v_head ?? Dv, causal: 1, scale: Dk ** -0.5 },
+  };
+}
+
+async function forward(device: Device, batch: Batch): Promise<{ o: Float32Array; lse: Float32Array }> {
+  const given = words(batch);
+  const o = new Float32Array(given.T * given.o_row);
+  const out = await run(device, 'attention_f32', { ...given, o, lse: new Float32Array(given.T * batch.Hq) });
+  return { o: out.o as Float32Array, lse: out.lse as Float32Array };
+}
+
+async function backward(device: Device, batch: Batch, dout: Float32Array): Promise<Gradients> {
+  const given = words(batch);
+  const { o, lse } = await forward(device, batch);
+  const { Hq, Hkv, Dk, Dv } = batch;
+  const out = await run(device, 'attention_backward_f32', {
+    ...given,
+    ...{ dq_row: Hq * Dk, dq_head: Dk, dk_row: Hkv * Dk, dk_head: Dk, dv_row: Hkv * Dv, dv_head: Dv },
+    ...{ o, lse, dout, delta: lse },
+    dq: new Float32Array(given.T * Hq * Dk),
+    dk: new Float32Array(given.S * Hkv * Dk),
+    dv: new Float32Array(given.S * Hkv * Dv),
+  });
+  return { dq: out.dq as Float32Array, dk: out.dk as Float32Array, dv: out.dv as Float32Array };
+}
+
+/** Tokens [from, to) of an array of tokens, each `width` numbers. */
+const tokens = (data: Float32Array, width: number, from: number, to: number) => data.slice(from * width, to * width);
+
+function concat(...parts: Float32Array[]): Float32Array {
+  return Float32Array.from(parts.flatMap((part) => [...part]));
+}
+
+function sequence(heads: Heads, length: number, random: Random): Batch {
+  const { Hq, Hkv, Dk, Dv } = heads;
+  const [q, k, v] = [Hq * Dk, Hkv * Dk, Hkv * Dv].map((width) => random.normals(length * width));
+  return {
+    ...heads,
+    q: q as Float32Array,
+    k: k as Float32Array,
+    v: v as Float32Array,
+    queries: [length],
+    keys: [length],
+  };
+}
+
+/** Queries [from, to) of a sequence, with the keys up to them in a cache. */
+function piece(whole: Batch, from: number, to: number): Batch {
+  const { Hq, Hkv, Dk, Dv } = whole;
+  return {
+    ...whole,
+    q: tokens(whole.q, Hq * Dk, from, to),
+    k: tokens(whole.k, Hkv * Dk, 0, to),
+    v: tokens(whole.v, Hkv * Dv, 0, to),
+    queries: [to - from],
+    keys: [to],
+  };
+}
+
+function together(...batches: Batch[]): Batch {
+  return {
+    ...(batches[0] as Batch),
+    q: concat(...batches.map((b) => b.q)),
+    k: concat(...batches.map((b) => b.k)),
+    v: concat(...batches.map((b) => b.v)),
+    queries: batches.flatMap((b) => b.queries),
+    keys: batches.flatMap((b) => b.keys),
+  };
+}
+
+function repeatHeads(data: Float32Array, heads: number, width: number, times: number): Float32Array {
+  return concat(
+    ...Array.from({ length: (data.length / width) * times }, (_, i) => {
+      const token = Math.floor(i / (heads * times));
+      const head = Math.floor((i % (heads * times)) / times);
+      return tokens(data, width, token * heads + head, token * heads + head + 1);
+    }),
+  );
+}
+
+const grouped: Heads = { Hq: 6, Hkv: 2, Dk: 48, Dv: 40 };
+const expanded: Heads = { Hq: 2, Hkv: 2, Dk: 192, Dv: 128 };
+const absorbed: Heads = { Hq: 10, Hkv: 1, Dk: 576, Dv: 512 };
+const shapes = Object.entries({ grouped, expanded, absorbed });
+
+for (const device of testDevices().filter((d) => d.name !== 'reference')) {
+  describe(`attention on ${device.name} ${device.isa}`, () => {
+    let alone: Device;
+    before(() => {
+      alone = openDevice({ device: device.name, isa: device.isa, threads: 1 });
+    });
+    after(async () => {
+      await device.close();
+      await alone.close();
+    });
+
+    for (const [name, heads] of shapes) {
+      const random = new Random(heads.Dk);
+      const whole = sequence(heads, 150, random);
+      const other = sequence(heads, 71, random);
+      const { Hq, Dv } = heads;
+
+      test(`${name}: cached = full`, async () => {
+        const full = await forward(device, whole);
+        for (const t of [0, 1, 62, 63, 64, 65, 127, 128, 149]) {
+          const one = await forward(device, piece(whole, t, t + 1));
+          assert.deepEqual(one.o, tokens(full.o, Hq * Dv, t, t + 1), `o of token ${t}`);
+          assert.deepEqual(one.lse, tokens(full.lse, Hq, t, t + 1), `lse of token ${t}`);
+        }
+      });
+
+      test(`${name}: chunked = whole`, async () => {
+        const full = await forward(device, whole);
+        for (const cuts of [
+          [0, 64, 150],
+          [0, 7, 8, 100, 150],
+        ]) {
+          const parts = [];
+          for (let i = 0; i + 1 < cuts.length; i++)
+            parts.push(await forward(device, piece(whole, cuts[i] as number, cuts[i + 1] as number)));
+          assert.deepEqual(concat(...parts.map((part) => part.o)), full.o);
+          assert.deepEqual(concat(...parts.map((part) => part.lse)), full.lse);
+        }
+      });
+
+      test(`${name}: batched = alone, packed documents = separate calls`, async () => {
+        const batch = [piece(whole, 149, 150), other, piece(whole, 30, 101)];
+        const separate = await Promise.all(batch.map((b) => forward(device, b)));
+        const packed = await forward(device, together(...batch));
+        assert.deepEqual(packed.o, concat(...separate.map((part) => part.o)));
+        assert.deepEqual(packed.lse, concat(...separate.map((part) => part.lse)));
+      });
+
+      test(`${name}: 1 thread = 2 threads, backward too`, async () => {
+        const batch = together(whole, other);
+        assert.deepEqual(await forward(alone, batch), await forward(device, batch));
+        const dout = random.normals((150 + 71) * Hq * Dv);
+        assert.deepEqual(await backward(alone, batch, dout), await backward(device, batch, dout));
+      });
+
+      // Alone there are too few heads for one walk each: keys and queries are gathered in two phases.
+      test(`${name}: gradients of packed documents = separate calls`, async () => {
+        const batch = [other, whole, other, other, other, other, other, other];
+        const douts = batch.map((b) => random.normals((b.queries[0] as number) * Hq * Dv));
+        const packed = await backward(device, together(...batch), concat(...douts));
+        const separate: Gradients[] = [];
+        for (const [i, b] of batch.entries()) separate.push(await backward(device, b, douts[i] as Float32Array));
+        assert.deepEqual(packed.dq, concat(...separate.map((part) => part.dq)));
+        assert.deepEqual(packed.dk, concat(...separate.map((part) => part.dk)));
+        assert.deepEqual(packed.dv, concat(...separate.map((part) => part.dv)));
+      });
+    }
+
+    test('grouped heads = repeated key heads', async () => {
+      const few = sequence(grouped, 100, new Random(1));
+      const times = grouped.Hq / grouped.Hkv;
+      const k = repeatHeads(few.k, grouped.Hkv, grouped.Dk, times);
+      const v = repeatHeads(few.v, grouped.Hkv, grouped.Dv, times);
+      assert.deepEqual(await forward(device, { ...few, k, v, Hkv: grouped.Hq }), await forward(device, few));
+    });
+
+    test('values in front of the keys of one latent = values of their own', async () => {
+      const own = sequence(absorbed, 70, new Random(2));
+      const latent = { ...own, v: own.k, v_row: absorbed.Dk, v_head: absorbed.Dk };
+      const front = Array.from({ length: 70 }, (_, t) => own.k.slice(t * 576, t * 576 + 512));
+      assert.deepEqual(await forward(device, latent), await forward(device, { ...own, v: concat(...front) }));
+    });
+
+    test('an infinite key or value behind a query does not reach it', async () => {
+      const clean = sequence(grouped, 20, new Random(3));
+      const [k, v] = [clean.k.slice(), clean.v.slice()];
+      k.fill(Number.POSITIVE_INFINITY, 12 * grouped.Hkv * grouped.Dk);
+      v.fill(Number.NaN, 12 * grouped.Hkv * grouped.Dv);
+      const width = grouped.Hq * grouped.Dv;
+      const want = tokens((await forward(device, clean)).o, width, 0, 12);
+      assert.deepEqual(tokens((await forward(device, { ...clean, k, v })).o, width, 0, 12), want);
+    });
+  });
+}
