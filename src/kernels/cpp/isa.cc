@@ -1,6 +1,6 @@
 // All kernel families, built once for each instruction set: -DMINKE_ISA=name plus one of the macros of simd.h.
 #include "attention.cc"
-#include "attention_backward.cc"
+#include "attention-backward.cc"
 #include "elementwise.cc"
 #include "quantise.cc"
 #include "cross-entropy.cc"
