@@ -119,10 +119,13 @@ export class Arena {
 /** What all arenas of a device may reserve together. */
 export class MemoryBudget {
   readonly limit: number;
+  readonly #reclaim: () => void;
   #used = 0;
 
-  constructor(limit: number) {
+  /** `reclaim` gives unused reservations back when there is no room left. */
+  constructor(limit: number, reclaim: () => void) {
     this.limit = limit;
+    this.#reclaim = reclaim;
   }
 
   get used(): number {
@@ -130,6 +133,7 @@ export class MemoryBudget {
   }
 
   take(bytes: number): boolean {
+    if (this.#used + bytes > this.limit) this.#reclaim();
     if (this.#used + bytes > this.limit) return false;
     this.#used += bytes;
     return true;

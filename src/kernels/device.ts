@@ -121,10 +121,11 @@ export class Device {
   #nextId = 1;
   #fault: MinkeError | null = null;
   #closed = false;
+  #closing: Promise<void> | null = null;
 
   constructor(open: (completed: Completed) => Backend, memoryLimit: number) {
     this.#backend = open((id, fault) => this.#completed(id, fault));
-    this.#budget = new MemoryBudget(Math.min(memoryLimit, this.#backend.memoryLimit));
+    this.#budget = new MemoryBudget(Math.min(memoryLimit, this.#backend.memoryLimit), () => this.#trim());
     this.#memory = new Arena(this.#backend, this.#budget, this.#backend.exactMemory);
     this.#staging = new Arena(this.#backend, this.#budget, this.#backend.exactMemory);
     const order = this.#backend.kernelOrder;
@@ -142,6 +143,10 @@ export class Device {
 
   get threads(): number {
     return this.#backend.threads;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   get lanes(): number {
@@ -168,6 +173,7 @@ export class Device {
   }
 
   alloc(bytes: number, op = 'alloc'): Buffer {
+    if (this.#closed) this.#refuseWhenClosed(op);
     const arena = this.#recording?.arena ?? this.#memory;
     return new Buffer(this, arena, arena.alloc(bytes, op), bytes);
   }
@@ -271,18 +277,26 @@ export class Device {
     return kernels[name].parameters.map(isAddress);
   }
 
-  /** Waits for what is under way, then gives threads and memory back. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    await this.flush();
+  /** Waits for what is under way, then gives threads and memory back. Rejects with a fault not yet reported. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const done = this.flush();
     this.#closed = true;
-    this.#memory.dispose();
-    this.#staging.dispose();
-    this.#backend.close();
+    try {
+      await done;
+    } finally {
+      this.#memory.dispose();
+      this.#staging.dispose();
+      this.#backend.close();
+    }
   }
 
   #check(buffer: Buffer, offset: number, bytes: number, op: string): void {
-    if (this.#closed) throw new DeviceError(op, 'the device is closed', 'open a new one');
+    this.#refuseWhenClosed(op);
     if (buffer.freed) throw new DisposedError(op, 'the buffer was freed', 'read it before its scope ends, or keep it');
     if (buffer.device !== this)
       throw new DeviceError(op, 'the buffer belongs to another device', 'copy it over with read and write');
@@ -294,12 +308,18 @@ export class Device {
       );
   }
 
+  #refuseWhenClosed(op: string): void {
+    if (this.#closed) throw new DeviceError(op, 'the device is closed', 'open a new one');
+  }
+
   #refuseWhileRecording(op: string): void {
+    this.#refuseWhenClosed(op);
     if (this.#recording)
       throw new DeviceError(op, 'not possible while a list is being recorded', 'move it out of the recorded function');
   }
 
   #submitOpen(done: () => void = () => {}): void {
+    this.#refuseWhenClosed('submit');
     const words = this.#open.words.subarray(0, this.#open.length);
     const address = this.#staging.alloc(words.byteLength, 'submit');
     this.#backend.copyIn(address, words);
@@ -347,12 +367,16 @@ export class Device {
     }
     if (this.#jobs.size === 0) {
       this.#backend.hold(false);
-      if (this.#backend.exactMemory && this.#open.length === 0) {
-        this.#memory.trim();
-        this.#staging.trim();
-      }
+      if (this.#backend.exactMemory) this.#trim();
     }
     job.done();
+  }
+
+  /** Gives unused memory back, unless a command may still touch it. */
+  #trim(): void {
+    if (this.#jobs.size > 0 || this.#open.length > 0) return;
+    this.#memory.trim();
+    this.#staging.trim();
   }
 
   #explain(job: Job, fault: Fault): MinkeError {
@@ -452,6 +476,7 @@ export class Recording {
     if (this.#underWay.size > 0)
       throw new DeviceError('dispose', 'replays of the recording are under way', 'await device.flush() first');
     this.#disposed = true;
+    if (this.device.closed) return;
     this.device.unstage(this.#block, this.#words.byteLength);
     this.arena.dispose();
   }

@@ -250,14 +250,11 @@ function collect(entry: Entry, i: number, gradient: Tensor | null, gradients: (T
     return;
   }
   const input = entry.inputs[i] as Tensor;
-  assert(gradient !== null, `${entry.row.name} gave no gradient of input ${i}`);
-  assert(
-    sameShape(gradient.shape, input.shape) && gradient.dtype === input.dtype,
-    `${entry.row.name} gave a gradient ${gradient} of an input ${input}`,
-  );
+  const fits = gradient !== null && sameShape(gradient.shape, input.shape) && gradient.dtype === input.dtype;
+  if (!fits) assert(false, `${entry.row.name} gave a gradient ${gradient} of an input ${input}`);
   const slot = entry.from[i] as number;
   const before = gradients[slot] as Tensor | null;
-  gradients[slot] = before === null ? gradient : accumulate(before, gradient);
+  gradients[slot] = before === null ? gradient : accumulate(before, gradient as Tensor);
 }
 
 /** Value and gradients of a loss in one call. */
