@@ -2,7 +2,7 @@
 // kernels (when there is a compiler), the WebAssembly kernels, the compiled TypeScript. Prints only what it does.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));

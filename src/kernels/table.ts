@@ -5,6 +5,7 @@ import { attention } from './reference/attention.ts';
 import { crossEntropy } from './reference/cross-entropy.ts';
 import { dispatch } from './reference/dispatch.ts';
 import { elementwise } from './reference/elementwise.ts';
+import { gemm } from './reference/gemm.ts';
 import { optimizer } from './reference/optimizer.ts';
 import { quantiseKernels } from './reference/quantise.ts';
 import { router } from './reference/router.ts';
@@ -17,6 +18,7 @@ const families = {
   ...optimizer,
   ...router,
   ...dispatch,
+  ...gemm,
 };
 
 export type KernelName = keyof typeof families;

@@ -4,6 +4,7 @@ import type { Case } from './case.ts';
 import { crossEntropy } from './cross-entropy.ts';
 import { dispatch } from './dispatch.ts';
 import { elementwise } from './elementwise.ts';
+import { gemm } from './gemm.ts';
 import { optimizer } from './optimizer.ts';
 import { quantise } from './quantise.ts';
 import { router } from './router.ts';
@@ -11,6 +12,7 @@ import { router } from './router.ts';
 export const cases: readonly Case[] = [
   ...attention,
   ...elementwise,
+  ...gemm,
   ...quantise,
   ...crossEntropy,
   ...optimizer,

@@ -23,7 +23,10 @@ export function difference(dtype: DType, expected: Data, received: Data, slack =
   const got = toNumbers(dtype, received);
   let square = 0;
   let finite = 0;
-  for (const x of want) if (Number.isFinite(x)) (square += x * x), finite++;
+  for (const x of want.filter(Number.isFinite)) {
+    square += x * x;
+    finite++;
+  }
   const level = Math.sqrt(square / Math.max(1, finite));
   let result: Difference = { worst: 0, at: -1, expected: 0, received: 0 };
   for (let i = 0; i < want.length; i++) {

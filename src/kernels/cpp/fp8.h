@@ -11,17 +11,17 @@ constexpr float kSmallestAmax = 1e-4f;
 
 // x / scale, correctly rounded, without a division for each x: `inverse` is 1 / scale correctly rounded, so one
 // corrected product is the quotient (Markstein).
-inline vf quotient(vf x, vf scale, vf inverse) {
+MINKE_INLINE vf quotient(vf x, vf scale, vf inverse) {
   vf q = x * inverse;
   return fma(fma(-q, scale, x), inverse, q);
 }
 
-inline float tile_scale(float amax) { return (amax > kSmallestAmax ? amax : kSmallestAmax) / kE4m3Max; }
-inline vf tile_scale(vf amax) { return vmax(amax, set1(kSmallestAmax)) / set1(kE4m3Max); }
+MINKE_INLINE float tile_scale(float amax) { return (amax > kSmallestAmax ? amax : kSmallestAmax) / kE4m3Max; }
+MINKE_INLINE vf tile_scale(vf amax) { return vmax(amax, set1(kSmallestAmax)) / set1(kE4m3Max); }
 
 // The E4M3 value nearest to y, as f32; saturates at 448, NaN stays. Below 2^-6 the steps are 2^-9: adding and taking
 // away 1.5 * 2^14, whose ulp is 2^-9, rounds to them.
-inline vf round_e4m3(vf y) {
+MINKE_INLINE vf round_e4m3(vf y) {
   vf magnitude = vabs(y);
   vi u = bits(magnitude);
   vf normal = floats((u + 0x7ffff + ((u >> 20) & 1)) & ~0xfffff);
@@ -33,7 +33,7 @@ inline vf round_e4m3(vf y) {
 }
 
 // Codes in integer lanes to their values.
-inline vf decode_e4m3(vi code) {
+MINKE_INLINE vf decode_e4m3(vi code) {
   vi magnitude = code & 0x7f;
   vf normal = floats((magnitude << 20) + (120 << 23));
   vf tiny = to_floats(magnitude) * 0.001953125f;
@@ -45,10 +45,10 @@ inline vf decode_e4m3(vi code) {
 typedef uint8_t vb __attribute__((vector_size(W)));
 typedef uint8_t vb_at __attribute__((vector_size(W), aligned(1), may_alias));
 
-inline vf load(const e4m3* p) {
+MINKE_INLINE vf load(const e4m3* p) {
   return decode_e4m3(__builtin_convertvector(*reinterpret_cast<const vb_at*>(p), vi));
 }
-inline vf load_n(const e4m3* p, i64 n) {
+MINKE_INLINE vf load_n(const e4m3* p, i64 n) {
   if (n >= W) return load(p);
 #if defined(MINKE_AVX512)
   return decode_e4m3((vi)_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first(n), p)));
@@ -86,7 +86,7 @@ struct E4m3Table {
 };
 
 // 64 codes to 64 bf16 in order.
-inline void decode_codes(const E4m3Table& table, __m512i codes, bf16* to) {
+MINKE_INLINE void decode_codes(const E4m3Table& table, __m512i codes, bf16* to) {
   __m512i first, second;
   table.decode(_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), codes), first, second);
   _mm512_storeu_si512(to, first);

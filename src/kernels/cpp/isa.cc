@@ -7,6 +7,7 @@
 #include "optimizer.cc"
 #include "router.cc"
 #include "dispatch.cc"
+#include "gemm.cc"
 
 namespace minke::MINKE_ISA {
 
@@ -19,6 +20,7 @@ constexpr Family families[] = {
     family(optimizer_kernels),
     family(router_kernels),
     family(dispatch_kernels),
+    family(gemm::gemm_kernels),
 };
 
 extern const Isa isa;

@@ -23,6 +23,9 @@
 #error "choose an instruction set: MINKE_AVX512, MINKE_AVX2, MINKE_NEON or MINKE_WASM"
 #endif
 
+// Values in registers must never pass through memory because a compiler found a function too large to inline.
+#define MINKE_INLINE inline __attribute__((always_inline))
+
 namespace minke::MINKE_ISA {
 
 constexpr int W = MINKE_LANES;
@@ -33,102 +36,134 @@ typedef uint32_t vu __attribute__((vector_size(4 * W)));
 typedef uint16_t vh __attribute__((vector_size(2 * W)));
 typedef uint16_t vh_at __attribute__((vector_size(2 * W), aligned(2), may_alias));
 
-inline vf load(const float* p) { return *reinterpret_cast<const vf_at*>(p); }
-inline void store(float* p, vf v) { *reinterpret_cast<vf_at*>(p) = v; }
-inline vf set1(float x) { return x - vf{}; }
-inline vi set1i(int32_t x) { return x - vi{}; }
-inline vi bits(vf v) { return reinterpret_cast<vi>(v); }
-inline vf floats(vi v) { return reinterpret_cast<vf>(v); }
-inline vf to_floats(vi v) { return __builtin_convertvector(v, vf); }
-inline vi to_ints(vf v) { return __builtin_convertvector(v, vi); }  // towards zero
-inline vf vmax(vf a, vf b) { return a > b ? a : b; }                // b where a is NaN
-inline vf vmin(vf a, vf b) { return a < b ? a : b; }
-inline vf vabs(vf v) { return floats(bits(v) & 0x7fffffff); }
+MINKE_INLINE vf load(const float* p) { return *reinterpret_cast<const vf_at*>(p); }
+MINKE_INLINE void store(float* p, vf v) { *reinterpret_cast<vf_at*>(p) = v; }
+MINKE_INLINE vf set1(float x) { return x - vf{}; }
+MINKE_INLINE vi set1i(int32_t x) { return x - vi{}; }
+MINKE_INLINE vi bits(vf v) { return reinterpret_cast<vi>(v); }
+MINKE_INLINE vf floats(vi v) { return reinterpret_cast<vf>(v); }
+MINKE_INLINE vf to_floats(vi v) { return __builtin_convertvector(v, vf); }
+MINKE_INLINE vi to_ints(vf v) { return __builtin_convertvector(v, vi); }  // towards zero
+MINKE_INLINE vf vabs(vf v) { return floats(bits(v) & 0x7fffffff); }
+
+// a > b ? a : b, and so b where either is NaN
+#if defined(MINKE_AVX512)
+MINKE_INLINE vf vmax(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+MINKE_INLINE vf vmin(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
+#elif defined(MINKE_AVX2)
+MINKE_INLINE vf vmax(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+MINKE_INLINE vf vmin(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
+#else
+MINKE_INLINE vf vmax(vf a, vf b) { return a > b ? a : b; }
+MINKE_INLINE vf vmin(vf a, vf b) { return a < b ? a : b; }
+#endif
 
 #if defined(MINKE_AVX512)
-inline vf fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
-inline vf vsqrt(vf v) { return (vf)_mm512_maskz_sqrt_ps(0xffff, (__m512)v); }  // g++ 12 warns of the plain one
-inline __mmask16 first(i64 n) { return __mmask16(n >= W ? 0xffff : (1u << n) - 1); }
-inline vf load_n(const float* p, i64 n) { return (vf)_mm512_maskz_loadu_ps(first(n), p); }
-inline void store_n(float* p, vf v, i64 n) { _mm512_mask_storeu_ps(p, first(n), (__m512)v); }
+MINKE_INLINE vf fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+MINKE_INLINE vf vsqrt(vf v) { return (vf)_mm512_maskz_sqrt_ps(0xffff, (__m512)v); }  // g++ 12 warns of the plain one
+MINKE_INLINE __mmask16 first(i64 n) { return __mmask16(n >= W ? 0xffff : n > 0 ? (1u << n) - 1 : 0); }
+MINKE_INLINE vf load_n(const float* p, i64 n) { return (vf)_mm512_maskz_loadu_ps(first(n), p); }
+MINKE_INLINE void store_n(float* p, vf v, i64 n) { _mm512_mask_storeu_ps(p, first(n), (__m512)v); }
 #elif defined(MINKE_AVX2)
-inline vf fma(vf a, vf b, vf c) { return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
-inline vf vsqrt(vf v) { return (vf)_mm256_sqrt_ps((__m256)v); }
-inline __m256i first(i64 n) {
+MINKE_INLINE vf fma(vf a, vf b, vf c) { return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+MINKE_INLINE vf vsqrt(vf v) { return (vf)_mm256_sqrt_ps((__m256)v); }
+MINKE_INLINE __m256i first(i64 n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n > W ? W : n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-inline vf load_n(const float* p, i64 n) { return (vf)_mm256_maskload_ps(p, first(n)); }
-inline void store_n(float* p, vf v, i64 n) { _mm256_maskstore_ps(p, first(n), (__m256)v); }
+MINKE_INLINE vf load_n(const float* p, i64 n) { return (vf)_mm256_maskload_ps(p, first(n)); }
+MINKE_INLINE void store_n(float* p, vf v, i64 n) { _mm256_maskstore_ps(p, first(n), (__m256)v); }
 #else
 #if defined(MINKE_NEON)
-inline vf fma(vf a, vf b, vf c) { return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
-inline vf vsqrt(vf v) { return (vf)vsqrtq_f32((float32x4_t)v); }
+MINKE_INLINE vf fma(vf a, vf b, vf c) { return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
+MINKE_INLINE vf vsqrt(vf v) { return (vf)vsqrtq_f32((float32x4_t)v); }
 #elif defined(__wasm_relaxed_simd__)
-inline vf fma(vf a, vf b, vf c) { return __builtin_wasm_relaxed_madd_f32x4(a, b, c); }
-inline vf vsqrt(vf v) { return (vf)wasm_f32x4_sqrt((v128_t)v); }
+MINKE_INLINE vf fma(vf a, vf b, vf c) { return __builtin_wasm_relaxed_madd_f32x4(a, b, c); }
+MINKE_INLINE vf vsqrt(vf v) { return (vf)wasm_f32x4_sqrt((v128_t)v); }
 #else
-inline vf fma(vf a, vf b, vf c) { return a * b + c; }
-inline vf vsqrt(vf v) { return (vf)wasm_f32x4_sqrt((v128_t)v); }
+MINKE_INLINE vf fma(vf a, vf b, vf c) { return a * b + c; }
+MINKE_INLINE vf vsqrt(vf v) { return (vf)wasm_f32x4_sqrt((v128_t)v); }
 #endif
-inline vf load_n(const float* p, i64 n) {
+MINKE_INLINE vf load_n(const float* p, i64 n) {
   if (n >= W) return load(p);
   vf v = {};
   for (i64 i = 0; i < n; i++) v[i] = p[i];
   return v;
 }
-inline void store_n(float* p, vf v, i64 n) {
+MINKE_INLINE void store_n(float* p, vf v, i64 n) {
   if (n >= W) return store(p, v);
   for (i64 i = 0; i < n; i++) p[i] = v[i];
 }
 #endif
 
 // bf16 is the upper half of an f32; storing rounds to nearest even and keeps NaN a NaN.
-inline vf from_bf16(vh h) { return floats(reinterpret_cast<vi>(__builtin_convertvector(h, vu) << 16)); }
-inline vh to_bf16(vf v) {
+MINKE_INLINE vf from_bf16(vh h) { return floats(reinterpret_cast<vi>(__builtin_convertvector(h, vu) << 16)); }
+MINKE_INLINE vh to_bf16(vf v) {
   vu u = reinterpret_cast<vu>(v);
   vu rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
   vu quiet = (u >> 16) | 0x40;
   return __builtin_convertvector((u & 0x7fffffff) > 0x7f800000u ? quiet : rounded, vh);
 }
-inline vf load(const bf16* p) { return from_bf16(*reinterpret_cast<const vh_at*>(p)); }
-inline void store(bf16* p, vf v) { *reinterpret_cast<vh_at*>(p) = to_bf16(v); }
-inline vf load_n(const bf16* p, i64 n) {
-  if (n >= W) return load(p);
+MINKE_INLINE vf load(const bf16* p) { return from_bf16(*reinterpret_cast<const vh_at*>(p)); }
+MINKE_INLINE void store(bf16* p, vf v) { *reinterpret_cast<vh_at*>(p) = to_bf16(v); }
+#if defined(MINKE_AVX512)
+MINKE_INLINE vh load_halves(const bf16* p, i64 n) { return (vh)_mm256_maskz_loadu_epi16(first(n), p); }
+MINKE_INLINE void store_halves(bf16* p, vh h, i64 n) { _mm256_mask_storeu_epi16(p, first(n), (__m256i)h); }
+#else
+MINKE_INLINE vh load_halves(const bf16* p, i64 n) {
+  if (n >= W) return *reinterpret_cast<const vh_at*>(p);
   vh h = {};
   for (i64 i = 0; i < n; i++) h[i] = p[i];
-  return from_bf16(h);
+  return h;
 }
-inline void store_n(bf16* p, vf v, i64 n) {
-  if (n >= W) return store(p, v);
-  vh h = to_bf16(v);
-  for (i64 i = 0; i < n; i++) p[i] = h[i];
+MINKE_INLINE void store_halves(bf16* p, vh h, i64 n) {
+  if (n >= W)
+    *reinterpret_cast<vh_at*>(p) = h;
+  else
+    for (i64 i = 0; i < n; i++) p[i] = h[i];
 }
-inline float to_float(float x) { return x; }
-inline float to_float(bf16 x) {
+#endif
+MINKE_INLINE vf load_n(const bf16* p, i64 n) { return from_bf16(load_halves(p, n)); }
+MINKE_INLINE void store_n(bf16* p, vf v, i64 n) { store_halves(p, to_bf16(v), n); }
+MINKE_INLINE float to_float(float x) { return x; }
+MINKE_INLINE float to_float(bf16 x) {
   uint32_t u = uint32_t(x) << 16;
   float f;
   __builtin_memcpy(&f, &u, 4);
   return f;
 }
 
-// Halves folded onto each other until one lane is left: the same tree whatever the data.
-template <class Fold>
-inline float reduce(vf v, Fold fold) {
-  float lane[W];
-  store(lane, v);
-  for (int half = W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) lane[i] = fold(lane[i], lane[i + half]);
-  return lane[0];
+template <int... I>
+struct LaneList {};
+template <int N, int... I>
+struct LaneListTo : LaneListTo<N - 1, N - 1, I...> {};
+template <int... I>
+struct LaneListTo<0, I...> {
+  typedef LaneList<I...> type;  // LaneList<0, 1, ... N - 1>
+};
+
+// Every lane i of the result is lane i ^ S of v.
+template <int S, int... I>
+MINKE_INLINE vf partners(vf v, LaneList<I...>) {
+  return __builtin_shufflevector(v, v, (I ^ S)...);
 }
-inline float reduce_add(vf v) {
-  return reduce(v, [](float a, float b) { return a + b; });
+
+// Halves folded onto each other until every lane holds the whole: the same tree whatever the data.
+template <int S, class Fold>
+MINKE_INLINE vf fold_halves(vf v, Fold fold) {
+  if constexpr (S == 0)
+    return v;
+  else
+    return fold_halves<S / 2>(fold(v, partners<S>(v, typename LaneListTo<W>::type())), fold);
 }
-inline float reduce_max(vf v) {
-  return reduce(v, [](float a, float b) { return a > b ? a : b; });
+MINKE_INLINE float reduce_add(vf v) {
+  return fold_halves<W / 2>(v, [](vf a, vf b) { return a + b; })[0];
+}
+MINKE_INLINE float reduce_max(vf v) {
+  return fold_halves<W / 2>(v, [](vf a, vf b) { return vmax(a, b); })[0];
 }
 
 // exp(x) by 2^n * p(r), |r| <= ln2/2, degree 6; 2 ulp. 0 below -87.3, infinity above 88.7, NaN stays.
-inline vf vexp(vf x) {
+MINKE_INLINE vf vexp(vf x) {
   vf clamped = vmin(vmax(x, set1(-87.33654f)), set1(88.72283f));
   vf shifted = fma(clamped, set1(1.44269504f), set1(12582912.0f));
   vf n = shifted - 12582912.0f;
@@ -149,7 +184,7 @@ inline vf vexp(vf x) {
 }
 
 // log(x) for x > 0, normal numbers; 2 ulp.
-inline vf vlog(vf x) {
+MINKE_INLINE vf vlog(vf x) {
   vi u = bits(x);
   vi e = ((u - 0x3f3504f3) >> 23);  // so that the mantissa lies in [sqrt(1/2), sqrt(2))
   vf m = floats(u - (e << 23)) - 1.0f;
@@ -169,6 +204,6 @@ inline vf vlog(vf x) {
   return fma(n, set1(0.693359375f), m + y);
 }
 
-inline vf sigmoid(vf x) { return 1.0f / (1.0f + vexp(-x)); }
+MINKE_INLINE vf sigmoid(vf x) { return 1.0f / (1.0f + vexp(-x)); }
 
 }  // namespace minke::MINKE_ISA

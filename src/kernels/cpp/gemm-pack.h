@@ -1,0 +1,234 @@
+// Packing for the micro-kernel: any source format and order into words [words][stride], lanes side by side.
+//
+// A "lane" is a row of A or an output column of B. Sources are either along (the reduction is contiguous for each
+// lane: A in NT and NN, B in NT) or across (lanes are contiguous for each step: A in TN, B in NN and TN).
+// FP8 sources are quantised on the way, 128 values of the reduction at a time (online amax / 448).
+#pragma once
+#include "gemm-tile.h"
+
+namespace minke::MINKE_ISA::gemm {
+
+// How values enter the product. Where the machine has no bf16 dot product, bf16 and FP8 values ride in f32 words.
+enum class Mode { f32, bf16, fp8 };
+template <Mode mode>
+constexpr bool pairs_in = kPairs && mode != Mode::f32;
+
+template <Mode mode>
+constexpr i64 words_of(i64 k) {
+  return pairs_in<mode> ? (k + 1) / 2 : k;
+}
+
+struct Source {
+  const void* data;
+  i64 ld;
+  i64 type;  // code of dtype.ts: 0 f32, 1 bf16, 2 e4m3
+  bool across;
+};
+
+template <class F>
+inline void with_type(i64 type, const F& body) {
+  if (type == 0)
+    body(static_cast<const float*>(nullptr));
+  else if (type == 1)
+    body(static_cast<const bf16*>(nullptr));
+  else
+    body(static_cast<const e4m3*>(nullptr));
+}
+
+// One exchange of a butterfly: swaps the off-diagonal S x S blocks of rows a and b.
+template <int S, int... I>
+MINKE_INLINE void exchange(vf& a, vf& b, LaneList<I...>) {
+  vf low = __builtin_shufflevector(a, b, ((I & S) ? W + (I ^ S) : I)...);
+  vf high = __builtin_shufflevector(a, b, ((I & S) ? W + I : (I ^ S))...);
+  a = low;
+  b = high;
+}
+
+template <int S>
+MINKE_INLINE void butterflies(vf (&row)[W]) {
+  if constexpr (S > 0) {
+#pragma GCC unroll 16
+    for (int i = 0; i < W; i++)
+      if (!(i & S)) exchange<S>(row[i], row[i + S], typename LaneListTo<W>::type());
+    butterflies<S / 2>(row);
+  }
+}
+
+// to[c * stride + r] = from[r * ld + c] for rows x columns words; lanes from `rows` up to `stride` become zero only
+// as far as a vector reaches, so the caller clears a wider stride once.
+inline void transpose(const float* from, i64 ld, i64 rows, i64 columns, float* to, i64 stride) {
+  for (i64 r = 0; r < rows; r += W) {
+    i64 height = smaller(W, rows - r);
+    i64 room = smaller(W, stride - r);
+    for (i64 c = 0; c < columns; c += W) {
+      i64 width = smaller(W, columns - c);
+      vf block[W];
+#pragma GCC unroll 16
+      for (int i = 0; i < W; i++) block[i] = i < height ? load_n(from + (r + i) * ld + c, width) : vf{};
+      butterflies<W / 2>(block);
+#pragma GCC unroll 16
+      for (int i = 0; i < W; i++)
+        if (i < width) store_n(to + (c + i) * stride + r, block[i], room);
+    }
+  }
+}
+
+MINKE_INLINE vu bf16_bits(vf v) { return __builtin_convertvector(to_bf16(v), vu); }
+
+template <Mode mode>
+MINKE_INLINE vf rounded(vf v) {
+  return mode == Mode::bf16 ? from_bf16(to_bf16(v)) : v;
+}
+
+// ---- along: each lane's reduction is contiguous ----
+
+template <Mode mode, class T>
+constexpr bool quantised_from = mode == Mode::fp8 && sizeof(T) > 1;
+
+// n values (at most W) into their place as words. E4M3 values are bf16 values, so their upper halves are all of them.
+template <Mode mode>
+MINKE_INLINE void put(float* to, i64 i, vf x, i64 n) {
+  if constexpr (!pairs_in<mode>) {
+    store_n(to + i, rounded<mode>(x), n);
+  } else if constexpr (mode == Mode::fp8) {
+    store_halves(reinterpret_cast<bf16*>(to) + i, __builtin_convertvector(reinterpret_cast<vu>(x) >> 16, vh), n);
+  } else {
+    store_n(reinterpret_cast<bf16*>(to) + i, x, n);
+  }
+}
+
+// One tile of one lane, quantised: `count` vectors of which the last may be short. The scale is returned.
+template <Mode mode, int count, class T>
+MINKE_INLINE float quantise_along(const T* from, i64 n, float* to, i64 at) {
+  vf x[count];
+  vf amax = {};
+#pragma GCC unroll 8
+  for (int v = 0; v < count; v++) {
+    x[v] = load_n(from + v * W, n - v * W);
+    amax = vmax(vabs(x[v]), amax);
+  }
+  vf scale = set1(tile_scale(reduce_max(amax)));
+  vf inverse = 1.0f / scale;
+#pragma GCC unroll 8
+  for (int v = 0; v < count; v++)
+    if (v * W < n) put<mode>(to, at + v * W, round_e4m3(quotient(x[v], scale, inverse)), n - v * W);
+  return scale[0];
+}
+
+// Converts k values of one lane into consecutive words at `to` (zero padded to a whole word).
+template <Mode mode, class T>
+inline void convert_along(const T* from, i64 k, float* to, float* scales, i64 scale_stride) {
+  if constexpr (quantised_from<mode, T>) {
+    for (i64 i = 0; i < k; i += kTile)
+      scales[(i / kTile) * scale_stride] =
+          k - i >= kTile ? quantise_along<mode, kTile / W>(from + i, kTile, to, i)
+                         : quantise_along<mode, kTile / W>(from + i, k - i, to, i);
+  } else {
+    for (i64 i = 0; i < k; i += W) put<mode>(to, i, load_n(from + i, k - i), k - i);
+  }
+  if (pairs_in<mode> && k % 2) reinterpret_cast<bf16*>(to)[k] = 0;
+}
+
+#if defined(MINKE_BF16)
+template <>
+inline void convert_along<Mode::fp8, e4m3>(const e4m3* from, i64 k, float* to, float*, i64) {
+  static const E4m3Table table;
+  bf16* halves = reinterpret_cast<bf16*>(to);
+  for (i64 i = 0; i < k; i += 64) {
+    i64 left = k - i;
+    alignas(64) bf16 tail[64];
+    __mmask64 mask = left >= 64 ? ~__mmask64(0) : (__mmask64(1) << left) - 1;
+    decode_codes(table, _mm512_maskz_loadu_epi8(mask, from + i), left >= 64 ? halves + i : tail);
+    if (left < 64) __builtin_memcpy(halves + i, tail, size_t(left + left % 2) * 2);
+  }
+}
+#endif
+
+// lanes x k values into words [words][stride]; `temporary` holds lanes * words words.
+template <Mode mode, class T>
+inline void pack_along(const T* from, i64 ld, i64 lanes, i64 k, float* to, i64 stride, float* scales,
+                       float* temporary) {
+  constexpr bool pairs = pairs_in<mode>;
+  i64 words = words_of<mode>(k);
+  if constexpr (mode == Mode::f32 && sizeof(T) == 4) {
+    transpose(from, ld, lanes, words, to, stride);
+    return;
+  }
+  if constexpr (mode == Mode::bf16 && pairs && sizeof(T) == 2) {
+    if (k % 2 == 0 && ld % 2 == 0) {
+      transpose(reinterpret_cast<const float*>(from), ld / 2, lanes, words, to, stride);
+      return;
+    }
+  }
+  for (i64 lane = 0; lane < lanes; lane++)
+    convert_along<mode>(from + lane * ld, k, temporary + lane * words, scales + lane, stride);
+  transpose(temporary, words, lanes, words, to, stride);
+}
+
+// ---- across: the lanes of one step are contiguous ----
+
+// n lanes (at most W) of one step, or of a pair of steps, as words.
+template <Mode mode>
+MINKE_INLINE vf word(vf x, vf y) {
+  if constexpr (!pairs_in<mode>) return rounded<mode>(x);
+  if constexpr (mode == Mode::fp8)
+    return reinterpret_cast<vf>((reinterpret_cast<vu>(x) >> 16) | (reinterpret_cast<vu>(y) & 0xffff0000u));
+  return reinterpret_cast<vf>(bf16_bits(x) | (bf16_bits(y) << 16));
+}
+
+// One tile of steps, at most 128; V vectors of lanes side by side, so that a row of the source is read once.
+template <Mode mode, int V, class T>
+inline void pack_tile_across(const T* from, i64 ld, i64 lanes, i64 steps, float* to, i64 stride, float* scales) {
+  constexpr i64 pace = pairs_in<mode> ? 2 : 1;
+  vf scale[V], inverse[V];
+  if constexpr (quantised_from<mode, T>) {
+    for (int v = 0; v < V; v++) {
+      vf amax = {};
+      for (i64 i = 0; i < steps; i++) amax = vmax(vabs(load_n(from + i * ld + v * W, lanes - v * W)), amax);
+      scale[v] = tile_scale(amax);
+      inverse[v] = 1.0f / scale[v];
+      store_n(scales + v * W, scale[v], stride - v * W);
+    }
+  }
+  auto value = [&](i64 i, int v) __attribute__((always_inline)) {
+    if (i >= steps) return vf{};
+    vf x = load_n(from + i * ld + v * W, lanes - v * W);
+    if constexpr (quantised_from<mode, T>) x = round_e4m3(quotient(x, scale[v], inverse[v]));
+    return x;
+  };
+  for (i64 i = 0; i < steps; i += pace)
+    for (int v = 0; v < V; v++) {
+      __builtin_prefetch(from + (i + 16) * ld + v * W);
+      if (pace == 2) __builtin_prefetch(from + (i + 17) * ld + v * W);
+      vf second = pace == 2 ? value(i + 1, v) : vf{};
+      store_n(to + (i / pace) * stride + v * W, word<mode>(value(i, v), second), stride - v * W);
+    }
+}
+
+template <Mode mode, class T>
+inline void pack_across(const T* from, i64 ld, i64 lanes, i64 k, float* to, i64 stride, float* scales) {
+  for (i64 tile = 0; tile < k; tile += kTile) {
+    const T* at = from + tile * ld;
+    float* words = to + words_of<mode>(tile) * stride;
+    float* tile_scales = scales + (tile / kTile) * stride;
+    if (lanes > W)
+      pack_tile_across<mode, 2>(at, ld, lanes, smaller(kTile, k - tile), words, stride, tile_scales);
+    else
+      pack_tile_across<mode, 1>(at, ld, lanes, smaller(kTile, k - tile), words, stride, tile_scales);
+  }
+}
+
+// lanes from `lane`, k values from `start`, into words [words][stride].
+template <Mode mode>
+inline void pack(const Source& source, i64 lane, i64 lanes, i64 start, i64 k, float* to, i64 stride, float* scales,
+                 float* temporary) {
+  with_type(source.type, [&](auto* typed) {
+    auto* data = static_cast<decltype(typed)>(source.data);
+    if (source.across)
+      pack_across<mode>(data + start * source.ld + lane, source.ld, lanes, k, to, stride, scales);
+    else
+      pack_along<mode>(data + lane * source.ld + start, source.ld, lanes, k, to, stride, scales, temporary);
+  });
+}
+
+}  // namespace minke::MINKE_ISA::gemm

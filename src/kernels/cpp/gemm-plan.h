@@ -1,0 +1,99 @@
+// How a GEMM, dense or grouped, falls into tasks, and where its packed operand stands in the workspace.
+//
+// Dense is grouped with one group. Forward and dgrad (NT, NN, panels): the rows of A and C are sorted by group, group g
+// has rows offsets[g] to offsets[g+1] and its own B. Wgrad (TN): the reduction is split by group, each has its own C.
+// Nothing here changes what an output is made of; only which task computes it.
+#pragma once
+#include "gemm-pack.h"
+
+namespace minke::MINKE_ISA::gemm {
+
+constexpr i64 kBlockWords = 1024;           // of the reduction: long chains, so that C is seldom touched
+constexpr i64 kBlockPanels = 2;             // of B in a task, packed into scratch (L2)
+constexpr i64 kBlockRows = 64 * kRows;      // of A in a task, at most
+constexpr i64 kPackRows = 4 * kRows;        // of A in a packing task
+constexpr i64 kPackSteps = 1024;            // of the reduction packed at a time
+constexpr double kLeastFlops = 1e6;         // a task below this is not worth a second thread
+
+struct Rows {
+  i64 group, first, count;
+};
+
+// Walks groups of rows cut into blocks; slot s is the s-th block, empty (count 0) when there are fewer.
+inline Rows block_of(const int32_t* offsets, i64 groups, i64 rows, i64 size, i64 slot) {
+  for (i64 g = 0; g < groups; g++) {
+    i64 begin = offsets ? offsets[g] : 0;
+    i64 end = offsets ? offsets[g + 1] : rows;
+    i64 here = blocks(end - begin, size);
+    if (slot < here) return {g, begin + slot * size, smaller(size, end - begin - slot * size)};
+    slot -= here;
+  }
+  return {0, 0, 0};
+}
+
+// Rows of a task such that all have about as many.
+inline i64 even_rows(i64 rows) {
+  i64 tasks = larger(blocks(rows, kBlockRows), 1);
+  return larger(blocks(blocks(rows, tasks), kRows) * kRows, kRows);
+}
+
+// False after reporting offsets that do not ascend from 0 to rows.
+inline bool check_offsets(const int32_t* offsets, i64 groups, i64 rows, Worker& worker) {
+  for (i64 g = 0; g <= groups; g++) {
+    bool wrong = offsets[g] < (g ? offsets[g - 1] : 0) || (g == 0 && offsets[0] != 0) || (g == groups && offsets[g] != rows);
+    if (!wrong) continue;
+    worker.fail(kBadOffsets, g, offsets[g], rows);
+    return false;
+  }
+  return true;
+}
+
+// One block of C as the micro-kernel sees it: C itself when it is f32, else f32 sums in scratch until the end.
+struct Output {
+  void* c;
+  i64 ld, type;
+  bool accumulate;
+
+  float* begin(i64 row, i64 rows, i64 column, i64 columns, float* scratch, i64* sums_ld) const {
+    if (type == 0) {
+      *sums_ld = ld;
+      return static_cast<float*>(c) + row * ld + column;
+    }
+    *sums_ld = columns;
+    if (accumulate)
+      for (i64 r = 0; r < rows; r++)
+        for (i64 i = 0; i < columns; i += W)
+          store_n(scratch + r * columns + i, load_n(half(row + r, column + i), columns - i), columns - i);
+    return scratch;
+  }
+
+  void end(i64 row, i64 rows, i64 column, i64 columns, const float* sums) const {
+    if (type == 0) return;
+    for (i64 r = 0; r < rows; r++)
+      for (i64 i = 0; i < columns; i += W)
+        store_n(half(row + r, column + i), load_n(sums + r * columns + i, columns - i), columns - i);
+  }
+
+ private:
+  bf16* half(i64 row, i64 column) const { return static_cast<bf16*>(c) + row * ld + column; }
+};
+
+// Columns of a task: as many panels as scratch holds, more tasks only while each keeps enough work.
+inline i64 panels_per_task(i64 rows, i64 n, i64 k) {
+  i64 all = blocks(n, kPanel);
+  double flops_of_panel = 2.0 * double(smaller(rows, kBlockRows)) * kPanel * double(k);
+  i64 worth = i64(kLeastFlops / (flops_of_panel + 1)) + 1;
+  return smaller(all, smaller(kBlockPanels, larger(worth, 1)));
+}
+
+// Scratch of a computing task.
+struct GemmScratch {
+  float words[kBlockPanels * kBlockWords * kPanel];
+  float temporary[kBlockWords * kPanel];
+  float scales[kBlockPanels * (kBlockWords / kTile + 1) * 2 * kPanel];
+  float sums[kBlockRows * kBlockPanels * kPanel];
+};
+static_assert(sizeof(GemmScratch) <= kScratchBytes);
+static_assert(kPackSteps * kPanel * 4 <= kScratchBytes);
+
+}  // namespace minke::MINKE_ISA::gemm

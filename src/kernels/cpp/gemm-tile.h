@@ -1,0 +1,128 @@
+// The GEMM micro-kernel: R rows times one panel (two vectors) of outputs, in registers.
+//
+// Operands are packed into words along the reduction: one f32, or a pair of bf16 where the machine multiplies pairs
+// (vdpbf16ps). A: [words][R], B: [words][kPanel]. Every output is one chain over the reduction in ascending order,
+// whatever R is and wherever the reduction is cut into blocks, because a later block starts from the stored sum.
+// With scales (FP8) a chain covers 128 values; its sum, times both scales, is then added to the stored sum in f32:
+// DeepSeek-V3 section 3.3.2, promotion every 128 of K.
+#pragma once
+#include "fp8.h"
+
+namespace minke::MINKE_ISA::gemm {
+
+constexpr int kPanel = 2 * W;
+#if defined(MINKE_AVX512)
+constexpr int kRows = 12;  // 24 sums, 2 weights, 1 broadcast of 32 registers
+#elif defined(MINKE_AVX2)
+constexpr int kRows = 6;  // 12 sums, 2 weights, 1 broadcast of 16 registers
+#elif defined(MINKE_NEON)
+constexpr int kRows = 8;
+#else
+constexpr int kRows = 4;  // V8 spills beyond 8 sums
+#endif
+
+#if defined(MINKE_BF16)
+constexpr bool kPairs = true;
+#else
+constexpr bool kPairs = false;
+#endif
+
+// One step of a chain over a word of a and W words of b.
+template <bool pairs>
+MINKE_INLINE vf step(vf sum, vf a, vf b) {
+#if defined(MINKE_BF16)
+  if constexpr (pairs) return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#endif
+  return fma(a, b, sum);
+}
+
+struct Tile {
+  float* sums;  // [R][ld], f32
+  i64 ld;
+  i64 columns;  // of the panel that exist, at most kPanel
+  bool fresh;   // start from zero instead of from what is stored
+};
+
+template <int R, int P>
+MINKE_INLINE void load_sums(vf (&sum)[R][2 * P], const Tile& tile) {
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < 2 * P; v++)
+      sum[r][v] = tile.fresh ? vf{} : load_n(tile.sums + r * tile.ld + v * W, tile.columns - v * W);
+}
+
+template <int R, int P>
+MINKE_INLINE void store_sums(vf (&sum)[R][2 * P], const Tile& tile) {
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < 2 * P; v++)
+      if (tile.columns > v * W) store_n(tile.sums + r * tile.ld + v * W, sum[r][v], tile.columns - v * W);
+}
+
+// P panels side by side, each `panel_words` words after the other: with few rows, more chains hide the latency.
+template <bool pairs, int R, int P, bool prefetch>
+MINKE_INLINE void chain(vf (&sum)[R][2 * P], const float* a, const float* b, i64 panel_words, i64 words) {
+  for (i64 k = 0; k < words; k++) {
+    vf weight[2 * P];
+#pragma GCC unroll 4
+    for (int v = 0; v < 2 * P; v++) {
+      const float* at = b + (v / 2) * panel_words + k * kPanel + (v % 2) * W;
+      if constexpr (prefetch) __builtin_prefetch(at + 512);
+      weight[v] = load(at);
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < R; r++) {
+      vf x = set1(a[k * R + r]);
+#pragma GCC unroll 4
+      for (int v = 0; v < 2 * P; v++) sum[r][v] = step<pairs>(sum[r][v], x, weight[v]);
+    }
+  }
+}
+
+template <bool pairs, int R, int P, bool prefetch>
+inline void multiply(const float* a, const float* b, i64 panel_words, i64 words, const Tile& tile) {
+  vf sum[R][2 * P];
+  load_sums<R, P>(sum, tile);
+  chain<pairs, R, P, prefetch>(sum, a, b, panel_words, words);
+  store_sums<R, P>(sum, tile);
+}
+
+// words covers whole tiles of 128 values, the last may be short. a_scales: [tiles][R]; b_scales: [tiles][kPanel]. The
+// promoted sums rest in L1 between tiles; both scales are multiplied first, as DeepGEMM does.
+template <bool pairs, int R>
+inline void multiply_scaled(const float* a, const float* b, i64 words, const float* a_scales, const float* b_scales,
+                            const Tile& tile) {
+  constexpr i64 tile_words = kTile / (pairs ? 2 : 1);
+  vf total[R][2];
+  load_sums<R, 1>(total, tile);
+  alignas(64) float promoted[R * kPanel];
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < 2; v++) store(promoted + r * kPanel + v * W, total[r][v]);
+  for (i64 k = 0; k < words; k += tile_words) {
+    vf sum[R][2] = {};
+    chain<pairs, R, 1, false>(sum, a + k * R, b + k * kPanel, 0, smaller(tile_words, words - k));
+#pragma GCC unroll 12
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; v++) {
+        float* at = promoted + r * kPanel + v * W;
+        store(at, fma(sum[r][v], a_scales[r] * load(b_scales + v * W), load(at)));
+      }
+    a_scales += R;
+    b_scales += kPanel;
+  }
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < 2; v++) total[r][v] = load(promoted + r * kPanel + v * W);
+  store_sums<R, 1>(total, tile);
+}
+
+// Calls body.template operator()<R>() for the R that equals rows.
+template <int R, class Body>
+inline void for_rows(i64 rows, const Body& body) {
+  if constexpr (R > 0) {
+    if (rows == R)
+      body.template operator()<R>();
+    else
+      for_rows<R - 1>(rows, body);
+  }
+}
+
+}  // namespace minke::MINKE_ISA::gemm

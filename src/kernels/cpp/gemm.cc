@@ -1,0 +1,227 @@
+// GEMM, dense and grouped, in NT, NN and TN, for f32, bf16 and FP8; see gemm-plan.h and gemm-tile.h.
+//
+//   NT  C[m,n] = sum_k A[m,k] B[n,k]    forward: activations times weights [out, in]
+//   NN  C[m,n] = sum_k A[m,k] B[k,n]    dgrad: output gradients times weights
+//   TN  C[m,n] = sum_k A[k,m] B[k,n]    wgrad: output gradients times activations
+//
+// Two phases: pack A into the workspace, then blocks of C; B is packed inside the tasks that use it. FP8 (DeepSeek-V3
+// section 3.3): activations are quantised while they are packed, 1 x 128 along the reduction; weights come as codes
+// with one scale a 128 x 128 block; in TN both sides are activations. Left out: split K.
+#include "gemm-plan.h"
+
+namespace minke::MINKE_ISA::gemm {
+
+enum class Layout { nt, nn, tn };
+
+template <Layout layout, Mode mode>
+struct Gemm {
+  const void *a, *b;
+  const float* b_scales;  // of weight codes, [ceil(rows/128)][ceil(columns/128)] as B is stored; else absent
+  const int32_t* offsets;  // absent: one group
+  void *c, *workspace;
+  i64 m, n, k, groups, lda, ldb, ldc, a_type, b_type, c_type, accumulate;
+
+  static constexpr bool pairs = pairs_in<mode>;
+  static constexpr bool by_reduction = layout == Layout::tn;
+  static constexpr i64 block_steps = kBlockWords * (pairs ? 2 : 1);
+
+  // -- where things stand --
+
+  i64 reduction(i64 group) const {
+    return by_reduction && offsets ? offsets[group + 1] - offsets[group] : k;
+  }
+  i64 start(i64 group) const { return by_reduction && offsets ? offsets[group] : 0; }
+
+  // Packed rows of A from `row`; within TN every group has its own m rows of its own length.
+  float* packed(i64 group, i64 row) const {
+    float* base = static_cast<float*>(workspace);
+    if (!by_reduction) return base + row * words_of<mode>(k);
+    i64 before = pairs ? (start(group) + group) / 2 : start(group);
+    return base + before * m + row * words_of<mode>(reduction(group));
+  }
+  float* packed_scales(i64 group, i64 row) const {
+    i64 rows_words = by_reduction ? m * (words_of<mode>(k) + groups) : m * words_of<mode>(k);
+    float* base = static_cast<float*>(workspace) + rows_words;
+    if (!by_reduction) return base + row * blocks(k, kTile);
+    return base + (start(group) / kTile + group) * m + row * blocks(reduction(group), kTile);
+  }
+
+  Rows rows_at(i64 size, i64 slot) const {
+    if (!by_reduction) return block_of(offsets, groups, m, size, slot);
+    i64 each = blocks(m, size);
+    i64 first = (slot % each) * size;
+    return {slot / each, first, smaller(size, m - first)};
+  }
+  i64 row_slots(i64 size) const {
+    if (by_reduction) return groups * blocks(m, size);
+    return offsets ? m / size + groups : blocks(m, size);
+  }
+
+  // -- tasks --
+
+  static constexpr int phases = 2;
+
+  i64 tasks(int phase) const {
+    if (m == 0 || n == 0 || groups == 0) return 0;
+    if (phase == 0) return offsets ? row_slots(kPackRows) + 1 : row_slots(kPackRows);
+    return row_slots(task_rows()) * column_blocks();
+  }
+  i64 task_rows() const { return offsets && !by_reduction ? kBlockRows : even_rows(m); }
+  i64 task_panels() const { return panels_per_task(m, n, k); }
+  i64 column_blocks() const { return blocks(n, task_panels() * kPanel); }
+
+  void run(int phase, i64 task, Worker& worker) const {
+    if (offsets && phase == 0) {
+      if (!check_offsets(offsets, groups, by_reduction ? k : m, worker)) return;
+      if (task-- == 0) return;
+    }
+    if (phase == 0)
+      pack_rows(rows_at(kPackRows, task), reinterpret_cast<float*>(worker.scratch));
+    else
+      compute(rows_at(task_rows(), task / column_blocks()), task % column_blocks(),
+              *reinterpret_cast<GemmScratch*>(worker.scratch));
+  }
+
+  void pack_rows(const Rows& rows, float* temporary) const {
+    Source source = {a, lda, a_type, by_reduction};
+    i64 length = reduction(rows.group);
+    for (i64 row = rows.first; row < rows.first + rows.count; row += kRows) {
+      i64 lanes = smaller(kRows, rows.first + rows.count - row);
+      for (i64 step = 0; step < length; step += kPackSteps)
+        pack<mode>(source, row, lanes, start(rows.group) + step, smaller(kPackSteps, length - step),
+                   packed(rows.group, row) + words_of<mode>(step) * lanes, lanes,
+                   packed_scales(rows.group, row) + step / kTile * lanes, temporary);
+    }
+  }
+
+  // B of one block of the reduction, panel by panel.
+  void pack_panels(i64 group, i64 column, i64 columns, i64 step, i64 steps, GemmScratch& scratch) const {
+    i64 width = b_type == 1 ? 2 : b_type == 2 ? 1 : 4;
+    const char* data = static_cast<const char*>(b) + (by_reduction ? 0 : group * n * k * width);
+    Source source = {data, ldb, b_type, layout != Layout::nt};
+    for (i64 p = 0; p * kPanel < columns; p++) {
+      float* words = scratch.words + p * kBlockWords * kPanel;
+      float* scales = scratch.scales + p * (block_steps / kTile) * kPanel;
+      i64 lane = column + p * kPanel;
+      pack<mode>(source, lane, smaller(kPanel, n - lane), start(group) + step, steps, words, kPanel, scales,
+                 scratch.temporary);
+      if constexpr (mode == Mode::fp8)
+        if (b_scales) weight_scales(group, lane, step, steps, scales);
+    }
+  }
+
+  void weight_scales(i64 group, i64 lane, i64 step, i64 steps, float* scales) const {
+    i64 rows = layout == Layout::nt ? n : k, columns = layout == Layout::nt ? k : n;
+    const float* base = b_scales + group * blocks(rows, kTile) * blocks(columns, kTile);
+    for (i64 tile = 0; tile < steps; tile += kTile) {
+      i64 i = (step + tile) / kTile, j = lane / kTile;
+      float scale = layout == Layout::nt ? base[j * blocks(columns, kTile) + i] : base[i * blocks(columns, kTile) + j];
+      for (int v = 0; v < 2; v++) store(scales + (tile / kTile) * kPanel + v * W, set1(scale));
+    }
+  }
+
+  void compute(const Rows& rows, i64 column_block, GemmScratch& scratch) const {
+    if (rows.count == 0) return;
+    i64 column = column_block * task_panels() * kPanel;
+    i64 columns = smaller(n - column, task_panels() * kPanel);
+    i64 length = reduction(rows.group);
+    Output output = {c, ldc, c_type, accumulate != 0};
+    i64 c_row = rows.first + (by_reduction ? rows.group * m : 0);
+    i64 sums_ld;
+    float* sums = output.begin(c_row, rows.count, column, columns, scratch.sums, &sums_ld);
+    i64 step = 0;
+    do {
+      i64 steps = smaller(block_steps, length - step);
+      pack_panels(rows.group, column, columns, step, steps, scratch);
+      for (i64 row = 0; row < rows.count; row += kRows) {
+        i64 height = smaller(kRows, rows.count - row);
+        const float* words = packed(rows.group, rows.first + row) + words_of<mode>(step) * height;
+        const float* scales = packed_scales(rows.group, rows.first + row) + step / kTile * height;
+        for (i64 p = 0; p * kPanel < columns; p++) {
+          Tile tile = {sums + row * sums_ld + p * kPanel, sums_ld, columns - p * kPanel, step == 0 && !accumulate};
+          const float* panel = scratch.words + p * kBlockWords * kPanel;
+          const float* panel_scales = scratch.scales + p * (block_steps / kTile) * kPanel;
+          for_rows<kRows>(height, [&]<int R>() {
+            if (mode == Mode::fp8 && steps > 0)
+              multiply_scaled<pairs, R>(words, panel, words_of<mode>(steps), scales, panel_scales, tile);
+            else
+              multiply<pairs, R, 1, false>(words, panel, 0, words_of<mode>(steps), tile);
+          });
+        }
+      }
+      step += steps;
+    } while (step < length);
+    output.end(c_row, rows.count, column, columns, sums);
+  }
+};
+
+template <Layout layout, Mode mode>
+struct DenseGemm : Gemm<layout, mode> {
+  static constexpr const char* signature =
+      mode == Mode::fp8 && layout != Layout::tn
+          ? "a:any b:e4m3 b_scales:f32 c:any! workspace:u8! m:int n:int k:int lda:int ldb:int ldc:int a_type:int "
+            "c_type:int accumulate:int"
+          : "a:any b:any c:any! workspace:u8! m:int n:int k:int lda:int ldb:int ldc:int a_type:int b_type:int "
+            "c_type:int accumulate:int";
+  void fields(Words& w) {
+    this->offsets = nullptr;
+    this->groups = 1;
+    this->b_scales = nullptr;
+    w(this->a, this->b);
+    if constexpr (mode == Mode::fp8 && layout != Layout::tn) w(this->b_scales);
+    w(this->c, this->workspace, this->m, this->n, this->k, this->lda, this->ldb, this->ldc, this->a_type);
+    if constexpr (mode == Mode::fp8 && layout != Layout::tn)
+      this->b_type = 2;
+    else
+      w(this->b_type);
+    w(this->c_type, this->accumulate);
+  }
+};
+
+// Operands without gaps: lda = k (m in TN), ldb and ldc likewise.
+template <Layout layout, Mode mode>
+struct GroupedGemm : Gemm<layout, mode> {
+  static constexpr const char* signature =
+      mode == Mode::fp8 && layout != Layout::tn
+          ? "a:any b:e4m3 b_scales:f32 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int "
+            "c_type:int accumulate:int"
+          : "a:any b:any offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int b_type:int "
+            "c_type:int accumulate:int";
+  void fields(Words& w) {
+    this->b_scales = nullptr;
+    w(this->a, this->b);
+    if constexpr (mode == Mode::fp8 && layout != Layout::tn) w(this->b_scales);
+    w(this->offsets, this->c, this->workspace, this->m, this->n, this->k, this->groups, this->a_type);
+    if constexpr (mode == Mode::fp8 && layout != Layout::tn)
+      this->b_type = 2;
+    else
+      w(this->b_type);
+    w(this->c_type, this->accumulate);
+    this->lda = layout == Layout::tn ? this->m : this->k;
+    this->ldb = layout == Layout::nt ? this->k : this->n;
+    this->ldc = this->n;
+  }
+};
+
+constexpr Kernel gemm_kernels[] = {
+    row<DenseGemm<Layout::nt, Mode::f32>>("gemm_nt_f32"),
+    row<DenseGemm<Layout::nn, Mode::f32>>("gemm_nn_f32"),
+    row<DenseGemm<Layout::tn, Mode::f32>>("gemm_tn_f32"),
+    row<DenseGemm<Layout::nt, Mode::bf16>>("gemm_nt_bf16"),
+    row<DenseGemm<Layout::nn, Mode::bf16>>("gemm_nn_bf16"),
+    row<DenseGemm<Layout::tn, Mode::bf16>>("gemm_tn_bf16"),
+    row<DenseGemm<Layout::nt, Mode::fp8>>("gemm_nt_fp8"),
+    row<DenseGemm<Layout::nn, Mode::fp8>>("gemm_nn_fp8"),
+    row<DenseGemm<Layout::tn, Mode::fp8>>("gemm_tn_fp8"),
+    row<GroupedGemm<Layout::nt, Mode::f32>>("grouped_gemm_nt_f32"),
+    row<GroupedGemm<Layout::nn, Mode::f32>>("grouped_gemm_nn_f32"),
+    row<GroupedGemm<Layout::tn, Mode::f32>>("grouped_gemm_tn_f32"),
+    row<GroupedGemm<Layout::nt, Mode::bf16>>("grouped_gemm_nt_bf16"),
+    row<GroupedGemm<Layout::nn, Mode::bf16>>("grouped_gemm_nn_bf16"),
+    row<GroupedGemm<Layout::tn, Mode::bf16>>("grouped_gemm_tn_bf16"),
+    row<GroupedGemm<Layout::nt, Mode::fp8>>("grouped_gemm_nt_fp8"),
+    row<GroupedGemm<Layout::nn, Mode::fp8>>("grouped_gemm_nn_fp8"),
+    row<GroupedGemm<Layout::tn, Mode::fp8>>("grouped_gemm_tn_fp8"),
+};
+
+}  // namespace minke::MINKE_ISA::gemm
