@@ -24,4 +24,14 @@ export {
 } from './errors.ts';
 export { nativeCompiler, nativeIsas } from './native.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
+export { sumWorkspaceBytes } from './reference/reduction.ts';
+export { columnSumWorkspaceBytes } from './reference/row-blocks.ts';
+export {
+  inverseFrequencies,
+  type RopeConfig,
+  type RopeTable,
+  ropeTable,
+  type YarnConfig,
+  yarnMagnitude,
+} from './rope-table.ts';
 export { type KernelName, kernelNames, kernels } from './table.ts';

@@ -2,16 +2,23 @@
 // one in cpp/ (listed in cpp/isa.cc) and one in cases/.
 import type { Kernel } from './kernel.ts';
 import { attention } from './reference/attention.ts';
+import { copy } from './reference/copy.ts';
 import { crossEntropy } from './reference/cross-entropy.ts';
 import { dispatch } from './reference/dispatch.ts';
 import { elementwise } from './reference/elementwise.ts';
+import { embedding } from './reference/embedding.ts';
 import { gemm } from './reference/gemm.ts';
+import { norm } from './reference/norm.ts';
 import { optimizer } from './reference/optimizer.ts';
 import { quantiseKernels } from './reference/quantise.ts';
+import { reduction } from './reference/reduction.ts';
+import { rope } from './reference/rope.ts';
 import { router } from './reference/router.ts';
+import { swiglu } from './reference/swiglu.ts';
 
 const families = {
   ...attention,
+  ...copy,
   ...elementwise,
   ...quantiseKernels,
   ...crossEntropy,
@@ -19,6 +26,11 @@ const families = {
   ...router,
   ...dispatch,
   ...gemm,
+  ...embedding,
+  ...norm,
+  ...reduction,
+  ...rope,
+  ...swiglu,
 };
 
 export type KernelName = keyof typeof families;

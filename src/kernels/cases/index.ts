@@ -1,13 +1,19 @@
 // The one table of cases. Every kernel has rows here; kernels.test.ts fails for a kernel without any.
 import { attention } from './attention.ts';
 import type { Case } from './case.ts';
+import { copy } from './copy.ts';
 import { crossEntropy } from './cross-entropy.ts';
 import { dispatch } from './dispatch.ts';
 import { elementwise } from './elementwise.ts';
+import { embedding } from './embedding.ts';
 import { gemm } from './gemm.ts';
+import { norm } from './norm.ts';
 import { optimizer } from './optimizer.ts';
 import { quantise } from './quantise.ts';
+import { reduction } from './reduction.ts';
+import { rope } from './rope.ts';
 import { router } from './router.ts';
+import { swiglu } from './swiglu.ts';
 
 export const cases: readonly Case[] = [
   ...attention,
@@ -18,4 +24,10 @@ export const cases: readonly Case[] = [
   ...optimizer,
   ...router,
   ...dispatch,
+  ...copy,
+  ...embedding,
+  ...norm,
+  ...reduction,
+  ...rope,
+  ...swiglu,
 ];

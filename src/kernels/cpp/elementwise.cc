@@ -1,41 +1,213 @@
-// Elementwise kernels. Every element stands alone, so any split into tasks is the same arithmetic.
-#include "simd.h"
+// Elementwise kernels. Every element stands alone, so any split into tasks is the same arithmetic. bf16 operands are
+// widened, computed in f32 and rounded once at the end.
+#include "rows.h"
 
 namespace minke::MINKE_ISA {
 
-constexpr i64 kElementGrain = 32768;  // elements a task: below this a second thread does not pay
+template <class Body>
+inline void for_elements(i64 task, i64 n, Body body) {
+  for_vectors(task * kGrain, smaller(n, (task + 1) * kGrain), body);
+}
 
-struct add_f32 {
-  const float *a, *b;
-  float* out;
+template <class T>
+constexpr bool is_f32 = false;
+template <>
+constexpr bool is_f32<float> = true;
+
+struct Add { static vf of(vf a, vf b) { return a + b; } };
+struct Subtract { static vf of(vf a, vf b) { return a - b; } };
+struct Multiply { static vf of(vf a, vf b) { return a * b; } };
+struct Divide { static vf of(vf a, vf b) { return a / b; } };
+struct Silu { static vf of(vf x) { return x * sigmoid(x); } };
+struct Sigmoid { static vf of(vf x) { return sigmoid(x); } };
+struct Exp { static vf of(vf x) { return vexp(x); } };
+struct Log {
+  static vf of(vf x) {
+    vi tiny = x < 1.17549435e-38f;  // subnormals are scaled by 2^24
+    vf y = vlog(tiny ? x * 16777216.0f : x) - (tiny ? set1(16.6355323f) : vf{});
+    y = x == 0.0f ? set1(-__builtin_inff()) : y;
+    y = x < 0.0f ? set1(__builtin_nanf("")) : y;
+    return x < __builtin_inff() ? y : x;  // infinity and NaN stay
+  }
+};
+// Gradients, from what the forward kept: silu its input, sigmoid its output.
+struct SiluBackward {
+  static vf of(vf x, vf dy) {
+    vf s = sigmoid(x);
+    return dy * s * fma(x, 1.0f - s, set1(1.0f));
+  }
+};
+struct SigmoidBackward { static vf of(vf y, vf dy) { return dy * y * (1.0f - y); } };
+
+template <class T, class Op>
+struct binary {
+  const T *a, *b;
+  T* out;
   i64 n;
-  static constexpr const char* signature = "a:f32 b:f32 out:f32! n:int";
+  static constexpr const char* signature =
+      is_f32<T> ? "a:f32 b:f32 out:f32! n:int" : "a:bf16 b:bf16 out:bf16! n:int";
   void fields(Words& w) { w(a, b, out, n); }
-  i64 tasks() const { return blocks(n, kElementGrain); }
+  i64 tasks() const { return blocks(n, kGrain); }
   void run(i64 task, Worker&) const {
-    i64 end = smaller(n, (task + 1) * kElementGrain);
-    for (i64 i = task * kElementGrain; i < end; i += W)
-      store_n(out + i, load_n(a + i, end - i) + load_n(b + i, end - i), end - i);
+    for_elements(task, n, [&](i64 i, i64 m) { put(out + i, Op::of(at(a + i, m), at(b + i, m)), m); });
   }
 };
 
-// Bytes moved in queue order: how data enters and leaves while other commands are under way.
-struct copy_bytes {
-  const uint8_t* from;
-  uint8_t* to;
+template <class T, class Op>
+struct unary {
+  const T* x;
+  T* out;
   i64 n;
-  static constexpr const char* signature = "from:u8 to:u8! n:int";
-  static constexpr i64 kGrain = 1 << 20;
-  void fields(Words& w) { w(from, to, n); }
+  static constexpr const char* signature = is_f32<T> ? "x:f32 out:f32! n:int" : "x:bf16 out:bf16! n:int";
+  void fields(Words& w) { w(x, out, n); }
   i64 tasks() const { return blocks(n, kGrain); }
   void run(i64 task, Worker&) const {
-    __builtin_memcpy(to + task * kGrain, from + task * kGrain, size_t(smaller(kGrain, n - task * kGrain)));
+    for_elements(task, n, [&](i64 i, i64 m) { put(out + i, Op::of(at(x + i, m)), m); });
+  }
+};
+
+template <class T>
+struct scale {
+  const T* x;
+  T* out;
+  i64 n;
+  float s;
+  static constexpr const char* signature =
+      is_f32<T> ? "x:f32 out:f32! n:int s:float" : "x:bf16 out:bf16! n:int s:float";
+  void fields(Words& w) { w(x, out, n, s); }
+  i64 tasks() const { return blocks(n, kGrain); }
+  void run(i64 task, Worker&) const {
+    for_elements(task, n, [&](i64 i, i64 m) { put(out + i, at(x + i, m) * s, m); });
+  }
+};
+
+// The factor is a number that an earlier command computed.
+template <class T>
+struct scale_by {
+  const T* x;
+  const float* s;
+  T* out;
+  i64 n;
+  static constexpr const char* signature =
+      is_f32<T> ? "x:f32 s:f32 out:f32! n:int" : "x:bf16 s:f32 out:bf16! n:int";
+  void fields(Words& w) { w(x, s, out, n); }
+  i64 tasks() const { return blocks(n, kGrain); }
+  void run(i64 task, Worker&) const {
+    for_elements(task, n, [&](i64 i, i64 m) { put(out + i, at(x + i, m) * *s, m); });
+  }
+};
+
+template <class T>
+struct add_scaled {
+  const T *a, *b;
+  T* out;
+  i64 n;
+  float s;
+  static constexpr const char* signature =
+      is_f32<T> ? "a:f32 b:f32 out:f32! n:int s:float" : "a:bf16 b:bf16 out:bf16! n:int s:float";
+  void fields(Words& w) { w(a, b, out, n, s); }
+  i64 tasks() const { return blocks(n, kGrain); }
+  void run(i64 task, Worker&) const {
+    for_elements(task, n, [&](i64 i, i64 m) { put(out + i, fma(at(b + i, m), set1(s), at(a + i, m)), m); });
+  }
+};
+
+template <class T>
+struct fill {
+  T* out;
+  i64 n;
+  float value;
+  static constexpr const char* signature = is_f32<T> ? "out:f32! n:int value:float" : "out:bf16! n:int value:float";
+  void fields(Words& w) { w(out, n, value); }
+  i64 tasks() const { return blocks(n, kGrain); }
+  void run(i64 task, Worker&) const {
+    for_elements(task, n, [&](i64 i, i64 m) { put(out + i, set1(value), m); });
+  }
+};
+
+template <class From, class To>
+struct cast {
+  const From* x;
+  To* out;
+  i64 n;
+  static constexpr const char* signature = is_f32<From> ? "x:f32 out:bf16! n:int" : "x:bf16 out:f32! n:int";
+  void fields(Words& w) { w(x, out, n); }
+  i64 tasks() const { return blocks(n, kGrain); }
+  void run(i64 task, Worker&) const {
+    for_elements(task, n, [&](i64 i, i64 m) { put(out + i, at(x + i, m), m); });
+  }
+};
+
+// out[r, :] = x[r, :] + row: a bias.
+template <class T>
+struct add_row {
+  const T* x;
+  const float* row;
+  T* out;
+  i64 rows, cols;
+  static constexpr const char* signature =
+      is_f32<T> ? "x:f32 row:f32 out:f32! rows:int cols:int" : "x:bf16 row:f32 out:bf16! rows:int cols:int";
+  void fields(Words& w) { w(x, row, out, rows, cols); }
+  i64 tasks() const { return row_tasks(rows, cols); }
+  void run(i64 task, Worker&) const {
+    for_rows(task, rows, cols, [&](i64 r) {
+      const T* from = x + r * cols;
+      T* to = out + r * cols;
+      for_vectors(0, cols, [&](i64 c, i64 n) { put(to + c, at(from + c, n) + at(row + c, n), n); });
+    });
+  }
+};
+
+// out[r, :] = x[r, :] * s[r]
+template <class T>
+struct scale_rows {
+  const T* x;
+  const float* s;
+  T* out;
+  i64 rows, cols;
+  static constexpr const char* signature =
+      is_f32<T> ? "x:f32 s:f32 out:f32! rows:int cols:int" : "x:bf16 s:f32 out:bf16! rows:int cols:int";
+  void fields(Words& w) { w(x, s, out, rows, cols); }
+  i64 tasks() const { return row_tasks(rows, cols); }
+  void run(i64 task, Worker&) const {
+    for_rows(task, rows, cols, [&](i64 r) {
+      const T* from = x + r * cols;
+      T* to = out + r * cols;
+      for_vectors(0, cols, [&](i64 c, i64 n) { put(to + c, at(from + c, n) * s[r], n); });
+    });
   }
 };
 
 constexpr Kernel elementwise_kernels[] = {
-    row<add_f32>("add_f32"),
-    row<copy_bytes>("copy_bytes"),
+    row<binary<float, Add>>("add_f32"),
+    row<binary<bf16, Add>>("add_bf16"),
+    row<binary<float, Subtract>>("sub_f32"),
+    row<binary<bf16, Subtract>>("sub_bf16"),
+    row<binary<float, Multiply>>("mul_f32"),
+    row<binary<bf16, Multiply>>("mul_bf16"),
+    row<binary<float, Divide>>("div_f32"),
+    row<unary<float, Silu>>("silu_f32"),
+    row<unary<bf16, Silu>>("silu_bf16"),
+    row<unary<float, Sigmoid>>("sigmoid_f32"),
+    row<unary<float, Exp>>("exp_f32"),
+    row<unary<float, Log>>("log_f32"),
+    row<binary<float, SiluBackward>>("silu_backward_f32"),
+    row<binary<bf16, SiluBackward>>("silu_backward_bf16"),
+    row<binary<float, SigmoidBackward>>("sigmoid_backward_f32"),
+    row<scale<float>>("scale_f32"),
+    row<scale<bf16>>("scale_bf16"),
+    row<scale_by<float>>("scale_by_f32"),
+    row<scale_by<bf16>>("scale_by_bf16"),
+    row<add_scaled<float>>("add_scaled_f32"),
+    row<add_scaled<bf16>>("add_scaled_bf16"),
+    row<fill<float>>("fill_f32"),
+    row<fill<bf16>>("fill_bf16"),
+    row<cast<float, bf16>>("cast_f32_bf16"),
+    row<cast<bf16, float>>("cast_bf16_f32"),
+    row<add_row<float>>("add_row_f32"),
+    row<add_row<bf16>>("add_row_bf16"),
+    row<scale_rows<float>>("scale_rows_f32"),
+    row<scale_rows<bf16>>("scale_rows_bf16"),
 };
 
 }  // namespace minke::MINKE_ISA

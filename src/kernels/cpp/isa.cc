@@ -1,19 +1,26 @@
 // All kernel families, built once for each instruction set: -DMINKE_ISA=name plus one of the macros of simd.h.
 #include "attention.cc"
 #include "attention-backward.cc"
-#include "elementwise.cc"
-#include "quantise.cc"
+#include "copy.cc"
 #include "cross-entropy.cc"
-#include "optimizer.cc"
-#include "router.cc"
 #include "dispatch.cc"
+#include "elementwise.cc"
+#include "embedding.cc"
 #include "gemm.cc"
+#include "norm.cc"
+#include "optimizer.cc"
+#include "quantise.cc"
+#include "reduction.cc"
+#include "rope.cc"
+#include "router.cc"
+#include "swiglu.cc"
 
 namespace minke::MINKE_ISA {
 
 constexpr Family families[] = {
     family(attention_kernels),
     family(attention_backward_kernels),
+    family(copy_kernels),
     family(elementwise_kernels),
     family(quantise_kernels),
     family(cross_entropy_kernels),
@@ -21,6 +28,11 @@ constexpr Family families[] = {
     family(router_kernels),
     family(dispatch_kernels),
     family(gemm::gemm_kernels),
+    family(embedding_kernels),
+    family(norm_kernels),
+    family(reduction_kernels),
+    family(rope_kernels),
+    family(swiglu_kernels),
 };
 
 extern const Isa isa;

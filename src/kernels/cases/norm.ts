@@ -1,0 +1,97 @@
+// Rows of RMSNorm: DeepSeek's widths, the latent 512 of 576 columns, both formats. Backward rows receive the inv_rms
+// that the forward would have kept, so that they are true points of the function.
+import { codeOf, newData } from '../dtype.ts';
+import { columnSumWorkspaceBytes } from '../reference/row-blocks.ts';
+import { type Case, Random, toFormat } from './case.ts';
+
+const eps = 1e-6;
+const shapes = [
+  [0, 8, 8],
+  [1, 1, 1],
+  [1, 2, 2],
+  [3, 17, 17],
+  [5, 512, 576],
+  [65, 100, 100],
+  [9, 7168, 7168],
+] as const;
+const formats = [
+  ['f32', 'f32'],
+  ['bf16', 'bf16'],
+  ['f32', 'bf16'],
+  ['bf16', 'f32'],
+] as const;
+
+function gains(random: Random, cols: number): Float32Array {
+  return random.normals(cols, 0.2).map((g) => g + 1);
+}
+
+const forward = formats.flatMap(([xType, outType]) =>
+  shapes.flatMap(([rows, cols, ld]): Case[] => {
+    const random = new Random(rows * cols + 1);
+    const x = toFormat(xType, random.normals(rows * ld, 3));
+    const name = `[${rows}, ${cols}] of rows of ${ld}, ${xType} to ${outType}`;
+    const sizes = { rows, cols, eps, x_type: codeOf[xType], out_type: codeOf[outType] };
+    const gain = gains(random, cols);
+    const outputs = { out: newData(outType, rows * cols), inv_rms: new Float32Array(rows) };
+    const plain = { x, gain, ...outputs, x_ld: ld, out_ld: cols, ...sizes };
+    const wide = { ...plain, out: newData(outType, rows * ld), out_ld: ld, inv_rms: null };
+    const delta = toFormat(xType, random.normals(rows * ld));
+    const joined = { x, delta, gain, sum: newData(xType, rows * cols), ...outputs, ...sizes };
+    const named = { x: xType, delta: xType, sum: xType, out: outType };
+    return [
+      { kernel: 'rms_norm', name, args: plain, formats: named },
+      { kernel: 'rms_norm', name: `${name}, into rows of ${ld}, inv_rms not kept`, args: wide, formats: named },
+      { kernel: 'add_rms_norm', name, args: joined, formats: named },
+    ];
+  }),
+);
+
+const zeros: Case = {
+  kernel: 'rms_norm',
+  name: 'a row of zeros stays zero',
+  args: {
+    x: new Float32Array(40),
+    gain: new Float32Array(40).fill(1),
+    out: new Float32Array(40),
+    inv_rms: new Float32Array(1),
+    ...{ rows: 1, cols: 40, x_ld: 40, out_ld: 40, eps, x_type: codeOf.f32, out_type: codeOf.f32 },
+  },
+};
+
+/** The norm of a single element is its sign: its gradient is nothing but rounding. */
+const differentiable = ([rows, cols]: readonly number[]) => rows * cols !== 1;
+
+const backward = formats.flatMap(([xType, dyType]) =>
+  shapes.filter(differentiable).flatMap(([rows, cols, ld]): Case[] => {
+    const random = new Random(rows * cols + 2);
+    const values = random.normals(rows * ld, 3);
+    const invRms = Float32Array.from({ length: rows }, (_, r) => {
+      const row = values.subarray(r * ld, r * ld + cols);
+      return 1 / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0) / cols + eps);
+    });
+    const row = (name: string, flags: { accumulate_dx: number; accumulate_dgain: number }, frozen = false): Case => ({
+      kernel: 'rms_norm_backward',
+      name: `[${rows}, ${cols}] of rows of ${ld}, ${xType} from ${dyType}${name}`,
+      args: {
+        x: toFormat(xType, values),
+        gain: gains(random, cols),
+        inv_rms: invRms,
+        dy: toFormat(dyType, random.normals(rows * cols)),
+        dx: toFormat(xType, random.normals(rows * ld)),
+        dgain: frozen ? null : random.normals(cols),
+        workspace: new Float32Array(columnSumWorkspaceBytes(rows, cols) / 4),
+        ...{ rows, cols, x_ld: ld, dy_ld: cols, dx_ld: ld, x_type: codeOf[xType], dy_type: codeOf[dyType] },
+        ...flags,
+      },
+      formats: { x: xType, dx: xType, dy: dyType },
+      ignore: ['workspace'],
+    });
+    return [
+      row('', { accumulate_dx: 0, accumulate_dgain: 0 }),
+      row(', added', { accumulate_dx: 1, accumulate_dgain: 1 }),
+      row(', frozen gain', { accumulate_dx: 0, accumulate_dgain: 0 }, true),
+    ];
+  }),
+);
+
+export const norm: Case[] = [...forward, zeros, ...backward];

@@ -1,0 +1,90 @@
+// Reductions, defined: to one number, to one number a row, to one row.
+import { kernel } from '../kernel.ts';
+import { numbersIn } from './formats.ts';
+
+/** Elements of a whole-tensor sum that are added first: kSumBlock of cpp/reduction.cc. */
+const sumBlock = 4096;
+
+/** Workspace of sum and sum_squares. */
+export function sumWorkspaceBytes(n: number): number {
+  return Math.ceil(n / sumBlock) * 4;
+}
+
+function total(term: (x: number) => number) {
+  return kernel(
+    'x:any out:f32! workspace:f32! n:int factor:float x_type:int',
+    (x, out, _workspace, n, factor, type) => {
+      const values = numbersIn(x, type);
+      let sum = 0;
+      for (let i = 0; i < n; i++) sum += term(values.get(i));
+      out[0] = factor * sum;
+    },
+  );
+}
+
+/** Index of the largest element from `start` on; lowest on ties, 0 where nothing beats -infinity. NaN never wins. */
+function argmax(get: (index: number) => number, start: number, count: number): number {
+  let best = Number.NEGATIVE_INFINITY;
+  let index = 0;
+  for (let c = 0; c < count; c++)
+    if (get(start + c) > best) {
+      best = get(start + c);
+      index = c;
+    }
+  return index;
+}
+
+export const reduction = {
+  /** out = factor * sum of x: the mean with factor 1 / n */
+  sum: total((x) => x),
+  sum_squares: total((x) => x * x),
+
+  row_sum: kernel('x:any out:f32! rows:int cols:int x_ld:int x_type:int', (x, out, rows, cols, ld, type) => {
+    const values = numbersIn(x, type);
+    for (let r = 0; r < rows; r++) {
+      let sum = 0;
+      for (let c = 0; c < cols; c++) sum += values.get(r * ld + c);
+      out[r] = sum;
+    }
+  }),
+
+  /** out[r] = a[r, :] . b[r, :] */
+  row_dot: kernel(
+    'a:any b:any out:f32! rows:int cols:int a_ld:int b_ld:int a_type:int b_type:int',
+    (a, b, out, rows, cols, aLd, bLd, aType, bType) => {
+      const left = numbersIn(a, aType);
+      const right = numbersIn(b, bType);
+      for (let r = 0; r < rows; r++) {
+        let sum = 0;
+        for (let c = 0; c < cols; c++) sum += left.get(r * aLd + c) * right.get(r * bLd + c);
+        out[r] = sum;
+      }
+    },
+  ),
+
+  row_max: kernel('x:any out:f32! rows:int cols:int x_ld:int x_type:int', (x, out, rows, cols, ld, type) => {
+    const { get } = numbersIn(x, type);
+    for (let r = 0; r < rows; r++) {
+      const value = cols > 0 ? get(r * ld + argmax(get, r * ld, cols)) : Number.NaN;
+      out[r] = value > Number.NEGATIVE_INFINITY ? value : Number.NEGATIVE_INFINITY;
+    }
+  }),
+
+  row_argmax: kernel('x:any out:i32! rows:int cols:int x_ld:int x_type:int', (x, out, rows, cols, ld, type) => {
+    const { get } = numbersIn(x, type);
+    for (let r = 0; r < rows; r++) out[r] = argmax(get, r * ld, cols);
+  }),
+
+  /** out[c] (+)= sum of x[:, c]. Workspace: columnSumWorkspaceBytes. */
+  column_sum: kernel(
+    'x:any out:f32! workspace:f32! rows:int cols:int x_ld:int x_type:int accumulate:int',
+    (x, out, _workspace, rows, cols, ld, type, accumulate) => {
+      const values = numbersIn(x, type);
+      for (let c = 0; c < cols; c++) {
+        let sum = accumulate ? out[c] : 0;
+        for (let r = 0; r < rows; r++) sum += values.get(r * ld + c);
+        out[c] = sum;
+      }
+    },
+  ),
+};
