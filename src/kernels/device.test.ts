@@ -27,7 +27,7 @@ function add(device: Device, a: Buffer, b: Buffer, out: Buffer): void {
   device.encode(device.kernel('add_f32'), a.address, b.address, out.address, n);
 }
 
-async function valueOf(device: Device, from: Buffer): Promise<number> {
+async function uniformValue(device: Device, from: Buffer): Promise<number> {
   const data = await device.read(from, new Float32Array(n));
   assert.ok(
     data.every((x) => x === data[0]),
@@ -51,9 +51,9 @@ for (const device of testDevices()) {
       for (let i = 0; i < 20; i++) {
         add(device, x, one, sum);
         device.write(x, constant(100 * i));
-        reads.push(valueOf(device, sum));
+        reads.push(uniformValue(device, sum));
         add(device, x, one, sum);
-        reads.push(valueOf(device, sum));
+        reads.push(uniformValue(device, sum));
       }
       const expected = Array.from({ length: 20 }, (_, i) => [i === 0 ? 2 : 100 * (i - 1) + 1, 100 * i + 1]);
       assert.deepEqual(await Promise.all(reads), expected.flat());
@@ -68,7 +68,7 @@ for (const device of testDevices()) {
       const read = device.read(x, new Float32Array(n));
       device.write(x, constant(7));
       assert.deepEqual(await read, constant(5));
-      assert.equal(await valueOf(device, x), 7);
+      assert.equal(await uniformValue(device, x), 7);
     });
 
     test('parts of a buffer are written and read', async () => {
@@ -90,7 +90,7 @@ for (const device of testDevices()) {
       const reads: Promise<number>[] = [];
       for (let i = 0; i < 300; i++) {
         add(device, x, one, x);
-        reads.push(valueOf(device, x));
+        reads.push(uniformValue(device, x));
       }
       assert.deepEqual(
         await Promise.all(reads),
@@ -101,7 +101,7 @@ for (const device of testDevices()) {
     test('a long list is submitted in parts and stays in order', async () => {
       const [x, one] = [buffer(device, 0), buffer(device, 1)];
       for (let i = 0; i < 5000; i++) add(device, x, one, x);
-      assert.equal(await valueOf(device, x), 5000);
+      assert.equal(await uniformValue(device, x), 5000);
     });
 
     test('freed memory is handed out again without disturbing what is under way', async () => {
@@ -113,7 +113,7 @@ for (const device of testDevices()) {
         const sum = buffer(device);
         add(device, x, one, sum);
         x.free();
-        reads.push(valueOf(device, sum));
+        reads.push(uniformValue(device, sum));
         sum.free();
       }
       assert.equal(device.liveBytes, before);
@@ -134,13 +134,13 @@ for (const device of testDevices()) {
       });
       assert.equal(recording.commands, 2);
       recording.replay();
-      assert.equal(await valueOf(device, result), 3);
+      assert.equal(await uniformValue(device, result), 3);
       device.write(x, constant(10));
       recording.replay();
-      const first = valueOf(device, result);
+      const first = uniformValue(device, result);
       device.write(x, constant(20));
       recording.replay();
-      assert.deepEqual([await first, await valueOf(device, result)], [21, 41]);
+      assert.deepEqual([await first, await uniformValue(device, result)], [21, 41]);
       recording.dispose();
       recording.dispose();
     });
@@ -161,7 +161,7 @@ for (const device of testDevices()) {
       const reads = inputs.map((input) => {
         recording.bind(first, input);
         recording.replay();
-        return valueOf(device, result);
+        return uniformValue(device, result);
       });
       assert.deepEqual(
         await Promise.all(reads),
@@ -169,7 +169,7 @@ for (const device of testDevices()) {
       );
       recording.bind(first, wide, bytes);
       recording.replay();
-      assert.equal(await valueOf(device, result), 141);
+      assert.equal(await uniformValue(device, result), 141);
       assert.throws(() => recording.bind(one, first), DeviceError);
       assert.throws(() => recording.bind(first, wide, bytes + 4), ValueError);
       const freed = buffer(device);
@@ -237,7 +237,7 @@ for (const device of testDevices()) {
       lookUp(device, ids, table, out);
       const first = device.flush();
       add(device, x, one, x);
-      const second = valueOf(device, x);
+      const second = uniformValue(device, x);
       await assert.rejects(first, ValueError);
       assert.equal(await second, 1);
     });
@@ -285,7 +285,7 @@ for (const device of testDevices()) {
       held.free();
       const x = small.alloc(bytes);
       small.write(x, constant(4));
-      assert.equal(await valueOf(small, x), 4);
+      assert.equal(await uniformValue(small, x), 4);
       await small.close();
     });
 
@@ -293,7 +293,7 @@ for (const device of testDevices()) {
       const other = again(device);
       const [x, one] = [buffer(other, 1), buffer(other, 1)];
       for (let i = 0; i < 1000; i++) add(other, x, one, x);
-      const last = valueOf(other, x);
+      const last = uniformValue(other, x);
       await Promise.all([other.close(), other.close()]);
       assert.equal(await last, 1001);
       await other.close();

@@ -5,9 +5,11 @@
 // Memory that only commands touch is freed in stream order (arena.ts). Data enters and leaves through staging blocks,
 // so that a pending command never sees a value from its future. Left out: several queues, events between them.
 import { Arena, MemoryBudget } from './arena.ts';
+import { CommandList } from './command-list.ts';
 import type { Data } from './dtype.ts';
 import { assert, DeviceError, DisposedError, type MinkeError, ValueError } from './errors.ts';
 import { type Fault, faultCode, isAddress } from './kernel.ts';
+import { Recording } from './recording.ts';
 import { type KernelName, kernelNames, kernels } from './table.ts';
 
 export type DeviceName = 'native' | 'wasm' | 'reference';
@@ -70,37 +72,6 @@ export class Buffer {
     if (this.#freed) return;
     this.#freed = true;
     this.#arena.free(this.address, this.bytes);
-  }
-}
-
-/** An open list of commands: a growing array of [kernel, count, words...]. */
-class CommandList {
-  words = new Float64Array(4096);
-  length = 0;
-  commands = 0;
-
-  push(kernel: number, words: readonly number[]): void {
-    const count = words.length;
-    let at = this.length;
-    if (at + count + 2 > this.words.length) this.#grow();
-    const target = this.words;
-    target[at] = kernel;
-    target[at + 1] = count;
-    at += 2;
-    for (let i = 0; i < count; i++) target[at + i] = words[i] as number;
-    this.length = at + count;
-    this.commands++;
-  }
-
-  clear(): void {
-    this.length = 0;
-    this.commands = 0;
-  }
-
-  #grow(): void {
-    const larger = new Float64Array(this.words.length * 2);
-    larger.set(this.words);
-    this.words = larger;
   }
 }
 
@@ -404,97 +375,5 @@ export class Device {
       default:
         return new DeviceError(kernel, `${value} tasks in one command, at most ${limit}`, 'split the tensor');
     }
-  }
-}
-
-/** A list of commands that can be run again and again, with other contents or other buffers as its inputs. */
-export class Recording {
-  readonly device: Device;
-  readonly arena: Arena;
-  readonly #inputs: readonly Buffer[];
-  readonly #places = new Map<Buffer, { word: number; offset: number }[]>();
-  readonly #underWay = new Map<number, number>(); // block address -> replays not yet done
-  #words = new Float64Array(0);
-  #block = 0;
-  #stale = false;
-  #disposed = false;
-  commands = 0;
-
-  constructor(device: Device, arena: Arena, inputs: readonly Buffer[]) {
-    this.device = device;
-    this.arena = arena;
-    this.#inputs = inputs;
-  }
-
-  /** Ends the recording: remembers where each input's address stands. For Device only. */
-  seal(words: Float64Array<ArrayBuffer>, commands: number): void {
-    this.#words = words;
-    this.commands = commands;
-    for (const input of this.#inputs) this.#places.set(input, []);
-    for (let at = 0; at < words.length; at += 2 + (words[at + 1] as number)) {
-      this.device.addressWords(words[at] as number).forEach((address, i) => {
-        const word = at + 2 + i;
-        const value = words[word] as number;
-        const input = this.#inputs.find((b) => address && value >= b.address && value < b.address + b.bytes);
-        if (input) this.#places.get(input)?.push({ word, offset: value - input.address });
-      });
-    }
-    this.#block = this.device.stage(words);
-  }
-
-  /** From the next replay on, uses `replacement` (from `offsetBytes` on) wherever the recording used `input`. */
-  bind(input: Buffer, replacement: Buffer, offsetBytes = 0): void {
-    const places = this.#places.get(input);
-    if (!places) throw new DeviceError('bind', 'not an input of this recording', 'name it in record(inputs, ...)');
-    if (replacement.freed) throw new DisposedError('bind', 'the replacement was freed', 'keep it alive');
-    if (replacement.device !== this.device)
-      throw new DeviceError('bind', 'the replacement belongs to another device', 'copy it over with read and write');
-    const room = replacement.bytes - offsetBytes;
-    if (offsetBytes < 0 || room < input.bytes)
-      throw new ValueError(
-        'bind',
-        `the recording was made for ${input.bytes} bytes, the replacement has ${room}`,
-        'record again for the new shape',
-      );
-    const address = replacement.address + offsetBytes;
-    for (const { word, offset } of places) this.#words[word] = address + offset;
-    this.#stale = true;
-  }
-
-  /** Runs the recorded commands after everything encoded so far. */
-  replay(): void {
-    if (this.#disposed) throw new DisposedError('replay', 'the recording was disposed', 'record again');
-    if (this.#stale) this.#rewrite();
-    const block = this.#block;
-    this.#underWay.set(block, (this.#underWay.get(block) ?? 0) + 1);
-    this.device.submitBlock(block, this.#words.length, () => this.#done(block));
-  }
-
-  /** Gives the recording's memory back, its outputs included. Await device.flush() first. */
-  dispose(): void {
-    if (this.#disposed) return;
-    if (this.#underWay.size > 0)
-      throw new DeviceError('dispose', 'replays of the recording are under way', 'await device.flush() first');
-    this.#disposed = true;
-    if (this.device.closed) return;
-    this.device.unstage(this.#block, this.#words.byteLength);
-    this.arena.dispose();
-  }
-
-  /** Puts the changed words where no replay under way reads them. */
-  #rewrite(): void {
-    if (this.#underWay.has(this.#block)) this.#block = this.device.stage(this.#words);
-    else this.device.stage(this.#words, this.#block);
-    this.#stale = false;
-  }
-
-  #done(block: number): void {
-    const left = (this.#underWay.get(block) as number) - 1;
-    if (left > 0) {
-      this.#underWay.set(block, left);
-      return;
-    }
-    this.#underWay.delete(block);
-    if (block !== this.#block) this.device.unstage(block, this.#words.byteLength);
   }
 }

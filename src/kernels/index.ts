@@ -1,5 +1,5 @@
 // The kernels room: where the math runs. Opens devices; everything above speaks to them through Device.
-export { Buffer, Device, type DeviceName, type Recording } from './device.ts';
+export { Buffer, Device, type DeviceName } from './device.ts';
 export {
   codeOf,
   type Data,
@@ -22,8 +22,11 @@ export {
   ShapeError,
   ValueError,
 } from './errors.ts';
+export { describeMachine, type Machine } from './machine.ts';
 export { nativeCompiler, nativeIsas } from './native.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
+export { calibrate, measure, openYardsticks, type Rate, rateOf, sample, type Work, type Yardsticks } from './rates.ts';
+export type { Recording } from './recording.ts';
 export { sumWorkspaceBytes } from './reference/reduction.ts';
 export { columnSumWorkspaceBytes } from './reference/row-blocks.ts';
 export {

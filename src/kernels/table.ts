@@ -10,6 +10,7 @@ import { embedding } from './reference/embedding.ts';
 import { gemm } from './reference/gemm.ts';
 import { norm } from './reference/norm.ts';
 import { optimizer } from './reference/optimizer.ts';
+import { probe } from './reference/probe.ts';
 import { quantiseKernels } from './reference/quantise.ts';
 import { reduction } from './reference/reduction.ts';
 import { rope } from './reference/rope.ts';
@@ -20,6 +21,7 @@ const families = {
   ...attention,
   ...copy,
   ...elementwise,
+  ...probe,
   ...quantiseKernels,
   ...crossEntropy,
   ...optimizer,

@@ -9,6 +9,7 @@ import { embedding } from './embedding.ts';
 import { gemm } from './gemm.ts';
 import { norm } from './norm.ts';
 import { optimizer } from './optimizer.ts';
+import { probe } from './probe.ts';
 import { quantise } from './quantise.ts';
 import { reduction } from './reduction.ts';
 import { rope } from './rope.ts';
@@ -18,6 +19,7 @@ import { swiglu } from './swiglu.ts';
 export const cases: readonly Case[] = [
   ...attention,
   ...elementwise,
+  ...probe,
   ...gemm,
   ...quantise,
   ...crossEntropy,

@@ -9,6 +9,7 @@
 #include "gemm.cc"
 #include "norm.cc"
 #include "optimizer.cc"
+#include "probe.cc"
 #include "quantise.cc"
 #include "reduction.cc"
 #include "rope.cc"
@@ -22,6 +23,7 @@ constexpr Family families[] = {
     family(attention_backward_kernels),
     family(copy_kernels),
     family(elementwise_kernels),
+    family(probe_kernels),
     family(quantise_kernels),
     family(cross_entropy_kernels),
     family(optimizer_kernels),

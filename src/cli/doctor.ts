@@ -1,0 +1,103 @@
+// minke doctor: what runs the math on this machine, how fast, and what is slow and why. Takes a few seconds.
+import { styleText } from 'node:util';
+import {
+  type Device,
+  describeMachine,
+  measure,
+  nativeCompiler,
+  nativeIsas,
+  openDevice,
+  openYardsticks,
+  type Rate,
+} from '../kernels/index.ts';
+import { findings, type Seen } from './findings.ts';
+
+const coloured = process.stdout.hasColors?.() ?? false; // knows NO_COLOR and pipes
+const bold = (text: string) => (coloured ? styleText('bold', text) : text);
+
+function line(label: string, value: string): void {
+  console.log(`  ${label.padEnd(16)} ${value}`);
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+function giga(rate: number): string {
+  return (rate / 1e9).toFixed(rate < 1e10 ? 1 : 0).padStart(6);
+}
+
+interface Measured {
+  readonly label: string;
+  readonly unit: string;
+  readonly one: number;
+  readonly all: number;
+}
+
+async function measureRates(device: Device): Promise<Measured[]> {
+  const yardsticks = openYardsticks(device);
+  const all = device.threads;
+  try {
+    const rates = await measure(device, [
+      yardsticks.arithmetic('probe_fma_f32', 1),
+      yardsticks.arithmetic('probe_fma_f32', all),
+      yardsticks.arithmetic('probe_dot_bf16', 1),
+      yardsticks.arithmetic('probe_dot_bf16', all),
+      yardsticks.read(1),
+      yardsticks.read(all),
+    ]);
+    const row = (label: string, unit: string, at: number) => ({
+      label,
+      unit,
+      one: (rates[at] as Rate).median,
+      all: (rates[at + 1] as Rate).median,
+    });
+    return [row('f32 arithmetic', 'GFLOP/s', 0), row('bf16 arithmetic', 'GFLOP/s', 2), row('memory reads', 'GB/s', 4)];
+  } finally {
+    yardsticks.free();
+  }
+}
+
+function printDevice(device: Device, compiler: string | null): void {
+  const machine = describeMachine();
+  const others = nativeIsas().filter((isa) => isa !== device.isa);
+  console.log(bold('machine'));
+  line('CPU', `${machine.cpu}, ${machine.cores} cores, ${machine.platform}`);
+  line('memory', `${gibibytes(machine.memoryBytes)}, of which minke takes at most ${gibibytes(device.memory.limit)}`);
+  line('Node', machine.node);
+  console.log(bold('device'));
+  line('runs on', `${device.name}, ${device.isa}, ${device.threads} threads`);
+  line('also here', [...others, ...(device.name === 'wasm' ? [] : ['wasm']), 'reference'].join(', '));
+  line('compiler', compiler ?? 'none: no native kernels');
+}
+
+export async function doctor(): Promise<void> {
+  const machine = describeMachine(); // the load before doctor's own
+  const compiler = nativeCompiler();
+  const device = openDevice();
+  try {
+    printDevice(device, compiler);
+    const rates = await measureRates(device);
+    console.log(bold('measured rates'));
+    line('', `one thread  ${device.threads} threads`);
+    for (const { label, unit, one, all } of rates) line(label, `    ${giga(one)}     ${giga(all)} ${unit}`);
+    const [f32, bf16] = rates as [Measured, Measured];
+    const seen: Seen = {
+      machine,
+      device: device.name,
+      isa: device.isa,
+      nativeIsas: nativeIsas(),
+      compiler,
+      threads: device.threads,
+      f32,
+      bf16,
+      forced: process.env,
+    };
+    console.log(bold('what is slow and why'));
+    const found = findings(seen);
+    for (const sentence of found) console.log(`  - ${sentence}`);
+    if (found.length === 0) console.log('  nothing found');
+  } finally {
+    await device.close();
+  }
+}

@@ -1,0 +1,170 @@
+// The house rules that a compiler does not know: floors, cycles, file sizes, names. npm test -- architecture
+// The table of floors is that of docs/decisions/0002-floors.md; change both together, never by stealth.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, test } from 'node:test';
+import { packageRoot } from '../src/kernels/root.ts';
+
+const root = packageRoot();
+
+/** Rooms of src and what each may import besides itself. `room/file` opens a single file of a room. */
+const floors: Readonly<Record<string, readonly string[]>> = {
+  kernels: [],
+  tokenizer: [],
+  tasks: [],
+  tensor: ['kernels'],
+  data: ['tokenizer', 'tasks'],
+  model: ['kernels', 'tensor'],
+  train: ['kernels', 'tensor', 'model', 'data'],
+  engine: ['kernels', 'tensor', 'model', 'tokenizer'],
+  rl: ['kernels', 'tensor', 'model', 'train', 'engine', 'data', 'tasks', 'tokenizer'],
+  distill: ['kernels', 'tensor', 'model', 'train', 'engine', 'data', 'tasks', 'tokenizer'],
+  server: ['engine', 'tokenizer'],
+  planner: ['model/config.ts'],
+};
+
+/** Folders that compose: they may import everything, and no room may import them. */
+const tops = ['src/cli', 'recipes', 'test', 'bench'];
+
+const maxLines = 400;
+
+function filesIn(folder: string): string[] {
+  let entries: import('node:fs').Dirent[];
+  try {
+    entries = readdirSync(join(root, folder), { withFileTypes: true });
+  } catch {
+    return []; // a room of a later chapter
+  }
+  return entries.flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    return entry.isDirectory() ? filesIn(path) : [path];
+  });
+}
+
+const ours = ['src', ...tops.filter((top) => !top.startsWith('src/')), 'scripts'].flatMap(filesIn);
+const sources = ours.filter((path) => path.endsWith('.ts'));
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+function importsOf(path: string): Import[] {
+  const text = readFileSync(join(root, path), 'utf8');
+  const found: Import[] = [];
+  const pattern = /^(import|export)( type)?\b[^;'"]*?from\s+['"](\.[^'"]+)['"]|\bimport\(\s*['"](\.[^'"]+)['"]\s*\)/gm;
+  for (const match of text.matchAll(pattern)) {
+    const target = (match[3] ?? match[4]) as string;
+    const to = relative(root, resolve(root, dirname(path), target)).replaceAll('\\', '/');
+    found.push({ from: path, to, typeOnly: match[2] !== undefined });
+  }
+  return found;
+}
+
+const imports = sources.flatMap(importsOf);
+
+/** The room of src a path lies in, or null for the tops. */
+function roomOf(path: string): string | null {
+  if (tops.some((top) => path.startsWith(`${top}/`))) return null;
+  return /^src\/([^/]+)\//.exec(path)?.[1] ?? null;
+}
+
+function isAllowed({ from, to }: Import): boolean {
+  const room = roomOf(from);
+  if (room === null) return true;
+  const target = roomOf(to);
+  if (target === room) return true;
+  const allowed = floors[room] ?? [];
+  if (target === null) return false;
+  return allowed.includes(target) || allowed.includes(to.slice('src/'.length));
+}
+
+/** Groups of files that import each other, by Tarjan's algorithm; imports of types alone do not count. */
+function cycles(edges: readonly Import[]): string[][] {
+  const next = new Map<string, string[]>();
+  for (const { from, to, typeOnly } of edges) if (!typeOnly) next.set(from, [...(next.get(from) ?? []), to]);
+  const order = new Map<string, number>();
+  const low = new Map<string, number>();
+  const stack: string[] = [];
+  const found: string[][] = [];
+  const visit = (file: string): void => {
+    order.set(file, order.size);
+    low.set(file, order.get(file) as number);
+    stack.push(file);
+    for (const to of next.get(file) ?? []) {
+      if (!order.has(to)) visit(to);
+      if (stack.includes(to)) low.set(file, Math.min(low.get(file) as number, low.get(to) as number));
+    }
+    if (low.get(file) !== order.get(file)) return;
+    const group = stack.splice(stack.indexOf(file));
+    if (group.length > 1) found.push(group);
+  };
+  for (const file of next.keys()) if (!order.has(file)) visit(file);
+  return found;
+}
+
+describe('architecture', () => {
+  test('every room of src stands in the table of floors', () => {
+    const rooms = new Set(sources.map(roomOf).filter((room) => room !== null));
+    assert.deepEqual(
+      [...rooms].filter((room) => !(room in floors)),
+      [],
+    );
+  });
+
+  test('a room imports only from lower floors', () => {
+    assert.deepEqual(
+      imports.filter((entry) => !isAllowed(entry)).map(({ from, to }) => `${from} -> ${to}`),
+      [],
+    );
+  });
+
+  test('a room is entered through its index', () => {
+    const shipped = imports.filter(({ from }) => roomOf(from) !== null && !from.endsWith('.test.ts'));
+    const inside = shipped.filter(
+      ({ from, to }) => roomOf(from) !== roomOf(to) && !to.endsWith('/index.ts') && to !== 'src/model/config.ts',
+    );
+    assert.deepEqual(
+      inside.map(({ from, to }) => `${from} -> ${to}`),
+      [],
+    );
+  });
+
+  test('no imports in a circle', () => assert.deepEqual(cycles(imports), []));
+
+  test(`no file is longer than ${maxLines} lines`, () => {
+    const code = ours.filter((path) => /\.(ts|mjs|cc|h)$/.test(path));
+    const long = code.map((path) => [path, readFileSync(join(root, path), 'utf8').split('\n').length - 1] as const);
+    assert.deepEqual(
+      long.filter(([, lines]) => lines > maxLines),
+      [],
+    );
+  });
+
+  test('names are kebab-case, and none is a drawer for everything', () => {
+    const names = ours.flatMap((path) => path.split('/'));
+    assert.deepEqual(
+      names.filter((name) => /^(utils?|helpers?|misc|common)\b/.test(name) || !/^[a-z0-9][a-z0-9.-]*$/.test(name)),
+      [],
+    );
+  });
+
+  test('exports have names', () => {
+    const unnamed = sources.filter((path) => /^export default\b/m.test(readFileSync(join(root, path), 'utf8')));
+    assert.deepEqual(unnamed, []);
+  });
+
+  test('the rules themselves catch what they forbid', () => {
+    const upward = { from: 'src/kernels/device.ts', to: 'src/tensor/index.ts', typeOnly: false };
+    assert.equal(isAllowed(upward), false);
+    assert.equal(isAllowed({ ...upward, from: 'src/tensor/tape.ts', to: 'src/kernels/index.ts' }), true);
+    assert.equal(isAllowed({ ...upward, from: 'src/tensor/tape.ts', to: 'bench/main.ts' }), false);
+    assert.equal(isAllowed({ ...upward, from: 'src/planner/cost.ts', to: 'src/model/config.ts' }), true);
+    assert.equal(isAllowed({ ...upward, from: 'src/planner/cost.ts', to: 'src/model/mla.ts' }), false);
+    const circle = ['a', 'b', 'c'].map((from, i) => ({ from, to: ['b', 'c', 'a'][i] as string, typeOnly: false }));
+    assert.equal(cycles(circle).length, 1);
+    assert.equal(cycles([...circle.slice(0, 2), { from: 'c', to: 'a', typeOnly: true }]).length, 0);
+  });
+});
