@@ -31,10 +31,22 @@ function compare(row: Case, expected: Outcome, received: Outcome): void {
   }
 }
 
+/** Kernels that mean something only together with others, and the file that tests them. */
+const elsewhere: Record<string, string> = {
+  copy_bytes: 'device.test.ts',
+  pack_panels: 'gemm.test.ts',
+  gemm_panel_f32: 'gemm.test.ts',
+  gemm_panel_bf16: 'gemm.test.ts',
+  gemm_panel_fp8: 'gemm.test.ts',
+  grouped_gemm_panel_f32: 'gemm.test.ts',
+  grouped_gemm_panel_bf16: 'gemm.test.ts',
+  grouped_gemm_panel_fp8: 'gemm.test.ts',
+};
+
 test('every kernel has cases', () => {
   const covered = new Set(cases.map((row) => row.kernel));
   assert.deepEqual(
-    kernelNames.filter((name) => !covered.has(name) && name !== 'copy_bytes'),
+    kernelNames.filter((name) => !covered.has(name) && !(name in elsewhere)),
     [],
   );
 });

@@ -85,6 +85,11 @@ struct E4m3Table {
   }
 };
 
+inline const E4m3Table& e4m3_table() {
+  static const E4m3Table table;
+  return table;
+}
+
 // 64 codes to 64 bf16 in order.
 MINKE_INLINE void decode_codes(const E4m3Table& table, __m512i codes, bf16* to) {
   __m512i first, second;

@@ -132,7 +132,7 @@ inline void convert_along(const T* from, i64 k, float* to, float* scales, i64 sc
 #if defined(MINKE_BF16)
 template <>
 inline void convert_along<Mode::fp8, e4m3>(const e4m3* from, i64 k, float* to, float*, i64) {
-  static const E4m3Table table;
+  const E4m3Table& table = e4m3_table();
   bf16* halves = reinterpret_cast<bf16*>(to);
   for (i64 i = 0; i < k; i += 64) {
     i64 left = k - i;

@@ -9,11 +9,12 @@
 namespace minke::MINKE_ISA::gemm {
 
 constexpr i64 kBlockWords = 1024;           // of the reduction: long chains, so that C is seldom touched
-constexpr i64 kBlockPanels = 2;             // of B in a task, packed into scratch (L2)
+constexpr i64 kBlockPanels = 2;             // of B at a time, packed into scratch (L2)
 constexpr i64 kBlockRows = 64 * kRows;      // of A in a task, at most
 constexpr i64 kPackRows = 4 * kRows;        // of A in a packing task
 constexpr i64 kPackSteps = 1024;            // of the reduction packed at a time
-constexpr double kLeastFlops = 1e6;         // a task below this is not worth a second thread
+constexpr i64 kFewRows = 4;                 // up to here weights stream through registers, two panels at a time
+constexpr double kLeastFlops = 5e5;         // a task below this is not worth a second thread
 
 struct Rows {
   i64 group, first, count;
@@ -78,20 +79,22 @@ struct Output {
   bf16* half(i64 row, i64 column) const { return static_cast<bf16*>(c) + row * ld + column; }
 };
 
-// Columns of a task: as many panels as scratch holds, more tasks only while each keeps enough work.
+// Panels of a task: a block of them, or as many blocks as it takes to be worth a second thread.
 inline i64 panels_per_task(i64 rows, i64 n, i64 k) {
-  i64 all = blocks(n, kPanel);
-  double flops_of_panel = 2.0 * double(smaller(rows, kBlockRows)) * kPanel * double(k);
-  i64 worth = i64(kLeastFlops / (flops_of_panel + 1)) + 1;
-  return smaller(all, smaller(kBlockPanels, larger(worth, 1)));
+  double flops_of_block = 2.0 * double(smaller(rows, kBlockRows)) * kBlockPanels * kPanel * double(k);
+  i64 worth = (i64(kLeastFlops / (flops_of_block + 1)) + 1) * kBlockPanels;
+  return smaller(blocks(n, kPanel), worth);
 }
 
 // Scratch of a computing task.
 struct GemmScratch {
-  float words[kBlockPanels * kBlockWords * kPanel];
+  float words[kBlockPanels][kBlockWords * kPanel];
+  float scales[kBlockPanels][blocks(kBlockWords * 2, kTile) * kPanel];
   float temporary[kBlockWords * kPanel];
-  float scales[kBlockPanels * (kBlockWords / kTile + 1) * 2 * kPanel];
   float sums[kBlockRows * kBlockPanels * kPanel];
+
+  float* words_of_panel(i64 p) { return words[p]; }
+  float* scales_of(i64 p) { return scales[p]; }
 };
 static_assert(sizeof(GemmScratch) <= kScratchBytes);
 static_assert(kPackSteps * kPanel * 4 <= kScratchBytes);

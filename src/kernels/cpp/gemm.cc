@@ -3,15 +3,16 @@
 //   NT  C[m,n] = sum_k A[m,k] B[n,k]    forward: activations times weights [out, in]
 //   NN  C[m,n] = sum_k A[m,k] B[k,n]    dgrad: output gradients times weights
 //   TN  C[m,n] = sum_k A[k,m] B[k,n]    wgrad: output gradients times activations
+//   panel  NT with B packed beforehand (gemm-panel.h): weights that are used many times, and GEMV
 //
 // Two phases: pack A into the workspace, then blocks of C; B is packed inside the tasks that use it. FP8 (DeepSeek-V3
 // section 3.3): activations are quantised while they are packed, 1 x 128 along the reduction; weights come as codes
 // with one scale a 128 x 128 block; in TN both sides are activations. Left out: split K.
-#include "gemm-plan.h"
+#include "gemm-panel.h"
 
 namespace minke::MINKE_ISA::gemm {
 
-enum class Layout { nt, nn, tn };
+enum class Layout { nt, nn, tn, panel };
 
 template <Layout layout, Mode mode>
 struct Gemm {
@@ -32,8 +33,15 @@ struct Gemm {
   }
   i64 start(i64 group) const { return by_reduction && offsets ? offsets[group] : 0; }
 
+  // A single row whose elements are the words of the product already.
+  bool packed_as_given() const {
+    if (m != 1 || offsets || by_reduction) return false;
+    return mode == Mode::f32 ? a_type == 0 : mode == Mode::bf16 && pairs && a_type == 1 && k % 2 == 0;
+  }
+
   // Packed rows of A from `row`; within TN every group has its own m rows of its own length.
   float* packed(i64 group, i64 row) const {
+    if (packed_as_given()) return static_cast<float*>(const_cast<void*>(a));
     float* base = static_cast<float*>(workspace);
     if (!by_reduction) return base + row * words_of<mode>(k);
     i64 before = pairs ? (start(group) + group) / 2 : start(group);
@@ -62,7 +70,7 @@ struct Gemm {
   static constexpr int phases = 2;
 
   i64 tasks(int phase) const {
-    if (m == 0 || n == 0 || groups == 0) return 0;
+    if (m == 0 || n == 0 || groups == 0 || (phase == 0 && packed_as_given())) return 0;
     if (phase == 0) return offsets ? row_slots(kPackRows) + 1 : row_slots(kPackRows);
     return row_slots(task_rows()) * column_blocks();
   }
@@ -94,71 +102,110 @@ struct Gemm {
     }
   }
 
-  // B of one block of the reduction, panel by panel.
-  void pack_panels(i64 group, i64 column, i64 columns, i64 step, i64 steps, GemmScratch& scratch) const {
-    i64 width = b_type == 1 ? 2 : b_type == 2 ? 1 : 4;
-    const char* data = static_cast<const char*>(b) + (by_reduction ? 0 : group * n * k * width);
-    Source source = {data, ldb, b_type, layout != Layout::nt};
-    for (i64 p = 0; p * kPanel < columns; p++) {
-      float* words = scratch.words + p * kBlockWords * kPanel;
-      float* scales = scratch.scales + p * (block_steps / kTile) * kPanel;
-      i64 lane = column + p * kPanel;
-      pack<mode>(source, lane, smaller(kPanel, n - lane), start(group) + step, steps, words, kPanel, scales,
-                 scratch.temporary);
-      if constexpr (mode == Mode::fp8)
-        if (b_scales) weight_scales(group, lane, step, steps, scales);
-    }
-  }
-
-  void weight_scales(i64 group, i64 lane, i64 step, i64 steps, float* scales) const {
-    i64 rows = layout == Layout::nt ? n : k, columns = layout == Layout::nt ? k : n;
-    const float* base = b_scales + group * blocks(rows, kTile) * blocks(columns, kTile);
-    for (i64 tile = 0; tile < steps; tile += kTile) {
-      i64 i = (step + tile) / kTile, j = lane / kTile;
-      float scale = layout == Layout::nt ? base[j * blocks(columns, kTile) + i] : base[i * blocks(columns, kTile) + j];
-      for (int v = 0; v < 2; v++) store(scales + (tile / kTile) * kPanel + v * W, set1(scale));
-    }
-  }
+  // -- one task: rows of one group times a run of panels --
 
   void compute(const Rows& rows, i64 column_block, GemmScratch& scratch) const {
     if (rows.count == 0) return;
-    i64 column = column_block * task_panels() * kPanel;
-    i64 columns = smaller(n - column, task_panels() * kPanel);
-    i64 length = reduction(rows.group);
-    Output output = {c, ldc, c_type, accumulate != 0};
-    i64 c_row = rows.first + (by_reduction ? rows.group * m : 0);
-    i64 sums_ld;
-    float* sums = output.begin(c_row, rows.count, column, columns, scratch.sums, &sums_ld);
-    i64 step = 0;
+    i64 first = column_block * task_panels() * kPanel;
+    i64 last = smaller(n, first + task_panels() * kPanel);
+    for (i64 column = first; column < last; column += kBlockPanels * kPanel) {
+      i64 columns = smaller(last - column, kBlockPanels * kPanel);
+      i64 c_row = rows.first + (by_reduction ? rows.group * m : 0);
+      Output output = {c, ldc, c_type, accumulate != 0};
+      i64 ld;
+      float* sums = output.begin(c_row, rows.count, column, columns, scratch.sums, &ld);
+      Tile tile = {sums, ld, columns, !accumulate};
+      if (!stream(rows, column, tile)) compute_block(rows, column, tile, scratch);
+      output.end(c_row, rows.count, column, columns, sums);
+    }
+  }
+
+  // Few rows and packed weights: no scratch, the whole reduction at once.
+  bool stream(const Rows& rows, i64 column, const Tile& tile) const {
+    if (layout != Layout::panel || rows.count > kFewRows || !streams<mode>) return false;
+    const float* words = packed(rows.group, rows.first);
+    const char* panels = panel_at<mode>(b, rows.group, n, k, column);
+    for_rows<kFewRows>(rows.count, [&]<int R>() {
+      if constexpr (mode == Mode::fp8)
+        stream_codes<R>(words, packed_scales(rows.group, rows.first), panels, panel_bytes<mode>(k), k,
+                        weight_scale(rows.group, column, 0), tile);
+      else
+        stream_words<pairs, R>(words, panels, panel_bytes<mode>(k), words_of<mode>(k), tile);
+    });
+    return true;
+  }
+
+  void compute_block(const Rows& rows, i64 column, const Tile& block, GemmScratch& scratch) const {
+    i64 length = reduction(rows.group), step = 0;
     do {
       i64 steps = smaller(block_steps, length - step);
-      pack_panels(rows.group, column, columns, step, steps, scratch);
+      const float* panels[kBlockPanels];
+      for (i64 p = 0; p * kPanel < block.columns; p++)
+        panels[p] = panel_words(rows.group, column + p * kPanel, p, step, steps, scratch);
       for (i64 row = 0; row < rows.count; row += kRows) {
         i64 height = smaller(kRows, rows.count - row);
         const float* words = packed(rows.group, rows.first + row) + words_of<mode>(step) * height;
         const float* scales = packed_scales(rows.group, rows.first + row) + step / kTile * height;
-        for (i64 p = 0; p * kPanel < columns; p++) {
-          Tile tile = {sums + row * sums_ld + p * kPanel, sums_ld, columns - p * kPanel, step == 0 && !accumulate};
-          const float* panel = scratch.words + p * kBlockWords * kPanel;
-          const float* panel_scales = scratch.scales + p * (block_steps / kTile) * kPanel;
+        for (i64 p = 0; p * kPanel < block.columns; p++) {
+          Tile tile = {block.sums + row * block.ld + p * kPanel, block.ld, block.columns - p * kPanel,
+                       step == 0 && block.fresh};
           for_rows<kRows>(height, [&]<int R>() {
             if (mode == Mode::fp8 && steps > 0)
-              multiply_scaled<pairs, R>(words, panel, words_of<mode>(steps), scales, panel_scales, tile);
+              multiply_scaled<pairs, R>(words, panels[p], words_of<mode>(steps), scales, scratch.scales_of(p), tile);
             else
-              multiply<pairs, R, 1, false>(words, panel, 0, words_of<mode>(steps), tile);
+              multiply<pairs, R, 1, false>(words, panels[p], 0, words_of<mode>(steps), tile);
           });
         }
       }
       step += steps;
     } while (step < length);
-    output.end(c_row, rows.count, column, columns, sums);
+  }
+
+  // The words of panel p (output columns from `column`) for some steps: where they are packed, or packed into scratch.
+  const float* panel_words(i64 group, i64 column, i64 p, i64 step, i64 steps, GemmScratch& scratch) const {
+    if (mode == Mode::fp8 && layout != Layout::tn) spread_weight_scales(group, column, step, steps, scratch.scales_of(p));
+    if constexpr (layout == Layout::panel) {
+      return unpack_panel<mode>(panel_at<mode>(b, group, n, k, column), step, steps, scratch.words_of_panel(p));
+    } else {
+      i64 width = b_type == 1 ? 2 : b_type == 2 ? 1 : 4;
+      const char* data = static_cast<const char*>(b) + (by_reduction ? 0 : group * n * k * width);
+      Source source = {data, ldb, b_type, layout != Layout::nt};
+      pack<mode>(source, column, smaller(kPanel, n - column), start(group) + step, steps, scratch.words_of_panel(p),
+                 kPanel, scratch.scales_of(p), scratch.temporary);
+      return scratch.words_of_panel(p);
+    }
+  }
+
+  // Scale of the 128 x 128 block of the stored weight that holds this output column and reduction step.
+  const float* weight_scale(i64 group, i64 column, i64 step) const {
+    bool rows_are_outputs = layout != Layout::nn;
+    i64 down = blocks(rows_are_outputs ? n : k, kTile), across = blocks(rows_are_outputs ? k : n, kTile);
+    i64 i = (rows_are_outputs ? column : step) / kTile, j = (rows_are_outputs ? step : column) / kTile;
+    return b_scales + (group * down + i) * across + j;
+  }
+
+  void spread_weight_scales(i64 group, i64 column, i64 step, i64 steps, float* scales) const {
+    for (i64 tile = 0; tile < steps; tile += kTile)
+      for (int v = 0; v < 2; v++)
+        store(scales + (tile / kTile) * kPanel + v * W, set1(*weight_scale(group, column, step + tile)));
   }
 };
 
+// Packed weights have no format word: the kernel's name says what they hold.
+template <Layout layout, Mode mode>
+constexpr i64 stored_type = layout == Layout::panel ? (mode == Mode::f32 ? 0 : mode == Mode::bf16 ? 1 : 2) : 2;
+
 template <Layout layout, Mode mode>
 struct DenseGemm : Gemm<layout, mode> {
+  static constexpr bool scaled = mode == Mode::fp8 && layout != Layout::tn;
+  static constexpr bool typed = layout != Layout::panel && !scaled;
   static constexpr const char* signature =
-      mode == Mode::fp8 && layout != Layout::tn
+      layout == Layout::panel && scaled
+          ? "a:any panels:u8 b_scales:f32 c:any! workspace:u8! m:int n:int k:int lda:int ldc:int a_type:int c_type:int "
+            "accumulate:int"
+      : layout == Layout::panel
+          ? "a:any panels:u8 c:any! workspace:u8! m:int n:int k:int lda:int ldc:int a_type:int c_type:int accumulate:int"
+      : scaled
           ? "a:any b:e4m3 b_scales:f32 c:any! workspace:u8! m:int n:int k:int lda:int ldb:int ldc:int a_type:int "
             "c_type:int accumulate:int"
           : "a:any b:any c:any! workspace:u8! m:int n:int k:int lda:int ldb:int ldc:int a_type:int b_type:int "
@@ -167,13 +214,13 @@ struct DenseGemm : Gemm<layout, mode> {
     this->offsets = nullptr;
     this->groups = 1;
     this->b_scales = nullptr;
+    this->b_type = stored_type<layout, mode>;
     w(this->a, this->b);
-    if constexpr (mode == Mode::fp8 && layout != Layout::tn) w(this->b_scales);
-    w(this->c, this->workspace, this->m, this->n, this->k, this->lda, this->ldb, this->ldc, this->a_type);
-    if constexpr (mode == Mode::fp8 && layout != Layout::tn)
-      this->b_type = 2;
-    else
-      w(this->b_type);
+    if constexpr (scaled) w(this->b_scales);
+    w(this->c, this->workspace, this->m, this->n, this->k, this->lda);
+    if constexpr (layout != Layout::panel) w(this->ldb);
+    w(this->ldc, this->a_type);
+    if constexpr (typed) w(this->b_type);
     w(this->c_type, this->accumulate);
   }
 };
@@ -181,21 +228,27 @@ struct DenseGemm : Gemm<layout, mode> {
 // Operands without gaps: lda = k (m in TN), ldb and ldc likewise.
 template <Layout layout, Mode mode>
 struct GroupedGemm : Gemm<layout, mode> {
+  static constexpr bool scaled = mode == Mode::fp8 && layout != Layout::tn;
+  static constexpr bool typed = layout != Layout::panel && !scaled;
   static constexpr const char* signature =
-      mode == Mode::fp8 && layout != Layout::tn
+      layout == Layout::panel && scaled
+          ? "a:any panels:u8 b_scales:f32 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int "
+            "c_type:int accumulate:int"
+      : layout == Layout::panel
+          ? "a:any panels:u8 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int c_type:int "
+            "accumulate:int"
+      : scaled
           ? "a:any b:e4m3 b_scales:f32 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int "
             "c_type:int accumulate:int"
           : "a:any b:any offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int b_type:int "
             "c_type:int accumulate:int";
   void fields(Words& w) {
     this->b_scales = nullptr;
+    this->b_type = stored_type<layout, mode>;
     w(this->a, this->b);
-    if constexpr (mode == Mode::fp8 && layout != Layout::tn) w(this->b_scales);
+    if constexpr (scaled) w(this->b_scales);
     w(this->offsets, this->c, this->workspace, this->m, this->n, this->k, this->groups, this->a_type);
-    if constexpr (mode == Mode::fp8 && layout != Layout::tn)
-      this->b_type = 2;
-    else
-      w(this->b_type);
+    if constexpr (typed) w(this->b_type);
     w(this->c_type, this->accumulate);
     this->lda = layout == Layout::tn ? this->m : this->k;
     this->ldb = layout == Layout::nt ? this->k : this->n;
@@ -204,6 +257,13 @@ struct GroupedGemm : Gemm<layout, mode> {
 };
 
 constexpr Kernel gemm_kernels[] = {
+    row<PackPanels>("pack_panels"),
+    row<DenseGemm<Layout::panel, Mode::f32>>("gemm_panel_f32"),
+    row<DenseGemm<Layout::panel, Mode::bf16>>("gemm_panel_bf16"),
+    row<DenseGemm<Layout::panel, Mode::fp8>>("gemm_panel_fp8"),
+    row<GroupedGemm<Layout::panel, Mode::f32>>("grouped_gemm_panel_f32"),
+    row<GroupedGemm<Layout::panel, Mode::bf16>>("grouped_gemm_panel_bf16"),
+    row<GroupedGemm<Layout::panel, Mode::fp8>>("grouped_gemm_panel_fp8"),
     row<DenseGemm<Layout::nt, Mode::f32>>("gemm_nt_f32"),
     row<DenseGemm<Layout::nn, Mode::f32>>("gemm_nn_f32"),
     row<DenseGemm<Layout::tn, Mode::f32>>("gemm_tn_f32"),

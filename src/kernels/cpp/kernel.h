@@ -114,7 +114,7 @@ struct Isa {
   int panel_width;  // output columns of a weight panel
 };
 
-inline i64 blocks(i64 n, i64 size) { return (n + size - 1) / size; }
+constexpr i64 blocks(i64 n, i64 size) { return (n + size - 1) / size; }
 inline i64 smaller(i64 a, i64 b) { return a < b ? a : b; }
 inline i64 larger(i64 a, i64 b) { return a > b ? a : b; }
 

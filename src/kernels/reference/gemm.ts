@@ -6,7 +6,7 @@
 // the reduction with scale amax / 448, weights as codes with a scale for each 128 x 128 block, a product summed over
 // 128 and then scaled and added in f32. Grouped: rows sorted by group, offsets[groups + 1]; in tn the groups cut the
 // reduction and C is [groups, m, n]. `*_type` words are codes of dtype.ts.
-import { codeOf, fromBf16, fromE4m3, toBf16, toE4m3 } from '../dtype.ts';
+import { codeOf, fromBf16, fromE4m3, toBf16, toE4m3, widthOf } from '../dtype.ts';
 import { type Kernel, KernelFault, kernel } from '../kernel.ts';
 
 type Order = 'nt' | 'nn' | 'tn';
@@ -17,6 +17,20 @@ const tile = 128;
 /** Bytes of the workspace of any GEMM here: the packed A and its scales. `m` rows of C (all groups), reduction `k`. */
 export function gemmWorkspaceBytes(m: number, k: number, groups = 1): number {
   return 4 * m * (k + Math.ceil(k / tile) + 2 * groups + 1);
+}
+
+/**
+ * Bytes of `groups` weights [n, k] packed into panels: columns filled up to whole panels of the device, k to an even
+ * number. How a panel is laid out inside is the device's own matter.
+ */
+export function panelBytes(
+  dtype: 'f32' | 'bf16' | 'e4m3',
+  n: number,
+  k: number,
+  panelWidth: number,
+  groups = 1,
+): number {
+  return groups * Math.ceil(n / panelWidth) * panelWidth * (k + (k % 2)) * widthOf[dtype];
 }
 
 /** A stored matrix as numbers: element (i, j) of a row-major array with leading dimension ld. */
@@ -245,7 +259,79 @@ function groupedWeights(order: 'nt' | 'nn'): Kernel {
   );
 }
 
+// Panels, here: the weights as they are, row after row.
+
+const packPanels = kernel(
+  'b:any panels:u8! n:int k:int groups:int b_type:int panel_type:int',
+  (b, panels, n, k, groups, bType, panelType) => {
+    const from = matrix(b, bType, k);
+    const rows = groups * n;
+    if (panelType === codeOf.e4m3) panels.set(b.subarray(0, rows * k));
+    else {
+      const write = writer(panels, panelType, k);
+      for (let i = 0; i < rows; i++) for (let j = 0; j < k; j++) write(i, j, from(i, j));
+    }
+  },
+);
+
+const panelFormat = { f32: codeOf.f32, bf16: codeOf.bf16 };
+
+function panel(precision: 'f32' | 'bf16'): Kernel {
+  return kernel(
+    'a:any panels:u8 c:any! workspace:u8! m:int n:int k:int lda:int ldc:int a_type:int c_type:int accumulate:int',
+    (a, panels, c, workspace, m, n, k, lda, ldc, aType, cType, accumulate) => {
+      const bType = panelFormat[precision];
+      dense('nt', precision).define(a, panels, c, workspace, m, n, k, lda, k, ldc, aType, bType, cType, accumulate);
+    },
+  );
+}
+
+const panelFp8 = kernel(
+  'a:any panels:u8 b_scales:f32 c:any! workspace:u8! m:int n:int k:int lda:int ldc:int a_type:int c_type:int accumulate:int',
+  (a, panels, scales, c, workspace, m, n, k, lda, ldc, aType, cType, accumulate) => {
+    denseWeights('nt').define(a, panels, scales, c, workspace, m, n, k, lda, k, ldc, aType, cType, accumulate);
+  },
+);
+
+function groupedPanel(precision: 'f32' | 'bf16'): Kernel {
+  return kernel(
+    'a:any panels:u8 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int c_type:int accumulate:int',
+    (a, panels, offsets, c, workspace, m, n, k, groups, aType, cType, accumulate) => {
+      const bType = panelFormat[precision];
+      grouped('nt', precision).define(
+        a,
+        panels,
+        offsets,
+        c,
+        workspace,
+        m,
+        n,
+        k,
+        groups,
+        aType,
+        bType,
+        cType,
+        accumulate,
+      );
+    },
+  );
+}
+
+const groupedPanelFp8 = kernel(
+  'a:any panels:u8 b_scales:f32 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int c_type:int accumulate:int',
+  (a, panels, scales, offsets, c, workspace, m, n, k, groups, aType, cType, accumulate) => {
+    groupedWeights('nt').define(a, panels, scales, offsets, c, workspace, m, n, k, groups, aType, cType, accumulate);
+  },
+);
+
 export const gemm = {
+  pack_panels: packPanels,
+  gemm_panel_f32: panel('f32'),
+  gemm_panel_bf16: panel('bf16'),
+  gemm_panel_fp8: panelFp8,
+  grouped_gemm_panel_f32: groupedPanel('f32'),
+  grouped_gemm_panel_bf16: groupedPanel('bf16'),
+  grouped_gemm_panel_fp8: groupedPanelFp8,
   gemm_nt_f32: dense('nt', 'f32'),
   gemm_nn_f32: dense('nn', 'f32'),
   gemm_tn_f32: dense('tn', 'f32'),

@@ -1,0 +1,185 @@
+// What the table of cases cannot say of one GEMM alone: packed weights give the bits of plain ones, a row does not
+// depend on the other rows, on the threads or on its group, and FP8 weights decode exactly. npm test -- gemm
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { Random, toFormat } from './cases/case.ts';
+import type { Buffer, Device } from './device.ts';
+import { codeOf, type Data, type DType, fromE4m3, newData } from './dtype.ts';
+import { gemmWorkspaceBytes, panelBytes } from './reference/gemm.ts';
+import { testDevices } from './test-devices.ts';
+
+const precisions = ['f32', 'bf16', 'fp8'] as const;
+type Precision = (typeof precisions)[number];
+const panelType = { f32: 'f32', bf16: 'bf16', fp8: 'e4m3' } as const;
+
+interface Weights {
+  readonly n: number;
+  readonly k: number;
+  readonly groups: number;
+  readonly data: Data;
+  readonly dtype: DType;
+  readonly scales: Float32Array;
+}
+
+function weights(precision: Precision, n: number, k: number, groups = 1): Weights {
+  const random = new Random(n + k);
+  const dtype = precision === 'fp8' ? 'e4m3' : 'f32';
+  const blocks = groups * Math.ceil(n / 128) * Math.ceil(k / 128);
+  const scales = Float32Array.from({ length: blocks }, () => 0.25 + random.next());
+  return { n, k, groups, dtype, data: toFormat(dtype, random.normals(groups * n * k)), scales };
+}
+
+class Bench {
+  readonly device: Device;
+  readonly #buffers: Buffer[] = [];
+
+  constructor(device: Device) {
+    this.device = device;
+  }
+
+  put(data: Data): Buffer {
+    const buffer = this.device.alloc(Math.max(1, data.byteLength));
+    this.device.write(buffer, data);
+    this.#buffers.push(buffer);
+    return buffer;
+  }
+
+  async take(buffer: Buffer, length: number): Promise<Float32Array> {
+    return this.device.read(buffer, newData('f32', length) as Float32Array);
+  }
+
+  free(): void {
+    for (const buffer of this.#buffers.splice(0)) buffer.free();
+  }
+}
+
+/** x [m, k] times weights, rows sorted by group when offsets are given; from panels or from plain weights. */
+async function multiply(
+  bench: Bench,
+  precision: Precision,
+  from: 'panel' | 'nt',
+  x: Float32Array,
+  w: Weights,
+  offsets?: Int32Array,
+): Promise<Float32Array> {
+  const { device } = bench;
+  const { n, k, groups } = w;
+  const m = k === 0 ? 0 : x.length / k;
+  const plain = bench.put(w.data);
+  let b = plain;
+  if (from === 'panel') {
+    b = bench.put(new Uint8Array(panelBytes(panelType[precision], n, k, device.panelWidth, groups)));
+    const types = [codeOf[w.dtype], codeOf[panelType[precision]]];
+    device.encode(device.kernel('pack_panels'), plain.address, b.address, n, k, groups, ...types);
+  }
+  const scales = precision === 'fp8' ? [bench.put(w.scales).address] : [];
+  const groupWords = offsets ? [bench.put(offsets).address] : [];
+  const c = bench.put(new Float32Array(m * n));
+  const workspace = bench.put(new Uint8Array(gemmWorkspaceBytes(m, k, groups)));
+  const sizes = offsets ? [m, n, k, groups] : from === 'panel' ? [m, n, k, k, n] : [m, n, k, k, k, n];
+  const types = from === 'nt' && precision !== 'fp8' ? [codeOf.f32, codeOf[w.dtype]] : [codeOf.f32];
+  const kernel = device.kernel(`${offsets ? 'grouped_gemm' : 'gemm'}_${from}_${precision}`);
+  const operands = [bench.put(x).address, b.address, ...scales, ...groupWords, c.address, workspace.address];
+  device.encode(kernel, ...operands, ...sizes, ...types, codeOf.f32, 0);
+  const result = await bench.take(c, m * n);
+  bench.free();
+  return result;
+}
+
+const rowsOf = (x: Float32Array, width: number, from: number, to: number) => x.slice(from * width, to * width);
+
+for (const device of testDevices()) {
+  describe(`gemm on ${device.name} ${device.isa}`, () => {
+    const bench = new Bench(device);
+    after(() => device.close());
+
+    for (const precision of precisions) {
+      for (const [m, n, k] of [
+        [1, 200, 300],
+        [2, 65, 129],
+        [3, 33, 64],
+        [4, 96, 257],
+        [5, 70, 128],
+        [31, 40, 1100],
+      ] as const) {
+        test(`${precision}: ${m} rows through panels of ${n} x ${k} equal plain weights to the bit`, async () => {
+          const x = new Random(m).normals(m * k);
+          const w = weights(precision, n, k);
+          const plain = await multiply(bench, precision, 'nt', x, w);
+          assert.ok(plain.some((value) => value !== 0));
+          assert.deepEqual(await multiply(bench, precision, 'panel', x, w), plain);
+        });
+      }
+
+      for (const from of ['nt', 'panel'] as const) {
+        test(`${precision} ${from}: a row alone, in a chunk and in the whole batch has the same bits`, async () => {
+          const [m, n, k] = [27, 70, 333];
+          const x = new Random(9).normals(m * k);
+          const w = weights(precision, n, k);
+          const whole = await multiply(bench, precision, from, x, w);
+          for (const [first, last] of [
+            [0, 1],
+            [1, 4],
+            [4, 17],
+            [26, 27],
+          ] as const) {
+            const part = await multiply(bench, precision, from, rowsOf(x, k, first, last), w);
+            assert.deepEqual(part, rowsOf(whole, n, first, last), `rows ${first} to ${last}`);
+          }
+        });
+
+        test(`${precision} ${from}: groups equal one GEMM for each`, async () => {
+          const [n, k, groups] = [50, 140, 4];
+          const offsets = Int32Array.of(0, 13, 13, 14, 30);
+          const x = new Random(5).normals(30 * k);
+          const w = weights(precision, n, k, groups);
+          const whole = await multiply(bench, precision, from, x, w, offsets);
+          for (let g = 0; g < groups; g++) {
+            const [first, last] = [offsets[g] as number, offsets[g + 1] as number];
+            if (first === last) continue;
+            const each = w.scales.length / groups;
+            const one = {
+              ...w,
+              groups: 1,
+              data: w.data.slice(g * n * k, (g + 1) * n * k),
+              scales: w.scales.slice(g * each, (g + 1) * each),
+            };
+            const alone = await multiply(bench, precision, from, rowsOf(x, k, first, last), one);
+            assert.deepEqual(alone, rowsOf(whole, n, first, last), `group ${g}`);
+          }
+        });
+      }
+    }
+
+    test('all 256 FP8 codes reach the product exactly, in panels and in plain weights', async () => {
+      const data = Uint8Array.from({ length: 256 }, (_, code) => code);
+      const w: Weights = { n: 256, k: 1, groups: 1, dtype: 'e4m3', data, scales: Float32Array.of(1, 1) };
+      for (const from of ['nt', 'panel'] as const) {
+        const values = await multiply(bench, 'fp8', from, Float32Array.of(448), w);
+        const expected = Float32Array.from(data, (code) => fromE4m3(code) * 448 + 0); // a sum from +0 has no -0
+        const wrong = [...values.keys()].filter((i) => !Object.is(values[i], expected[i]));
+        assert.deepEqual(wrong, [], `codes ${wrong.map((i) => `${i}: ${values[i]}`)}`);
+      }
+    });
+
+    test('an all-zero activation gives zeros in FP8, never NaN', async () => {
+      const values = await multiply(bench, 'fp8', 'nt', new Float32Array(300), weights('fp8', 40, 100));
+      assert.deepEqual(values, new Float32Array(120));
+    });
+  });
+}
+
+test('one thread and two give the same bits', async () => {
+  const [one, two] = [testDevices(1), testDevices(2)];
+  for (const precision of precisions) {
+    const x = new Random(3).normals(150 * 500);
+    const w = weights(precision, 300, 500);
+    for (const [i, device] of one.entries()) {
+      const results = await Promise.all(
+        [device, two[i] as Device].map((d) => multiply(new Bench(d), precision, 'nt', x, w)),
+      );
+      assert.deepEqual(results[0], results[1], `${precision} on ${device.isa}`);
+    }
+  }
+  for (const device of [...one, ...two]) await device.close();
+});
