@@ -12,28 +12,46 @@ namespace minke::MINKE_ISA {
 
 constexpr i64 kTilesATask = 512;  // 64 Ki values
 
-// The codes nearest to y, in integer lanes. Below 2^-6 the steps are 2^-9, the ulp of 1.5 * 2^14.
+// The codes nearest to y, in integer lanes. Steps are 2^-3 of the power of two below |y|, which is at least 2^-6; adding
+// 1.5 * 2^20 of that power rounds to whole steps and counts them in the last bits of the sum.
 inline vi encode_e4m3(vf y) {
-  constexpr float magic = 24576.0f;
   vf magnitude = vmin(vabs(y), set1(kE4m3Max));
-  vi u = bits(magnitude);
-  vi normal = ((u + 0x7ffff + ((u >> 20) & 1)) >> 20) - (120 << 3);
-  vi tiny = bits(magnitude + magic) - bits(set1(magic));
-  vi code = (magnitude < 0.015625f ? tiny : normal) | ((bits(y) >> 24) & 0x80);
+  vi power = bits(vmax(floats(bits(magnitude) & 0x7f800000), set1(0.015625f)));
+  vi magic = power + ((20 << 23) + (1 << 22));
+  vi steps = bits(magnitude + floats(magic)) - magic;
+  vi code = (steps + ((power >> 20) - (121 << 3))) | ((bits(y) >> 24) & 0x80);
   return y != y ? set1i(0x7f) : code;
 }
 
+#if defined(MINKE_AVX512)  // g++ 12 widens and narrows bytes one by one
+inline vi widen(const e4m3* p) { return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p)); }
+inline vb narrow(vi code) { return (vb)_mm512_cvtepi32_epi8((__m512i)code); }
+#elif defined(MINKE_AVX2)
+inline vi widen(const e4m3* p) { return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p)); }
+inline vb narrow(vi code) {
+  __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)code), _mm256_extracti128_si256((__m256i)code, 1));
+  return (vb)_mm_cvtsi128_si64(_mm_packus_epi16(words, words));
+}
+#else
+inline vi widen(const e4m3* p) { return __builtin_convertvector(*reinterpret_cast<const vb_at*>(p), vi); }
+inline vb narrow(vi code) { return __builtin_convertvector(code, vb); }
+#endif
+
 // Values of n codes; the definition's NaN has no sign.
 inline vf decode_n(const e4m3* p, i64 n) {
-  vf value = load_n(p, n);
-  return value != value ? floats(set1i(0x7fc00000)) : value;
+  vi code = {};
+  if (n >= W) code = widen(p);
+  else
+    for (i64 i = 0; i < n; i++) code[i] = p[i];
+  vf value = decode_e4m3(code);
+  return (code & 0x7f) == 0x7f ? floats(set1i(0x7fc00000)) : value;
 }
 
 inline void store_codes(e4m3* p, vi code, i64 n) {
-  vb narrow = __builtin_convertvector(code, vb);
-  if (n >= W) *reinterpret_cast<vb_at*>(p) = narrow;
+  vb bytes = narrow(code);
+  if (n >= W) *reinterpret_cast<vb_at*>(p) = bytes;
   else
-    for (i64 i = 0; i < n; i++) p[i] = narrow[i];
+    for (i64 i = 0; i < n; i++) p[i] = bytes[i];
 }
 
 // The scale, or the power of two at or above it (the ue8m0 option).
@@ -49,8 +67,9 @@ inline float scale_of(float amax, bool power_of_two) {
 
 template <class X>
 inline vf abs_max(const X* x, i64 n, vf top) {
-  for_vectors(0, n, [&](i64 i, i64 left) { top = vmax(vabs(load_n(x + i, left)), top); });
-  return top;
+  vf tops[kSums] = {top, top, top, top};  // a maximum knows no order
+  for_sums(n, [&](i64 i, i64 left, int j) { tops[j] = vmax(vabs(load_n(x + i, left)), tops[j]); });
+  return vmax(vmax(tops[0], tops[1]), vmax(tops[2], tops[3]));
 }
 
 template <class X>

@@ -9,26 +9,43 @@
 namespace minke::MINKE_ISA {
 
 constexpr i64 kRoutedATask = 64;  // tokens
+constexpr float kLargest = 3.4028234664e38f;
 
-// Keeps the `room` largest of what it is offered, in descending order; of equals the first one offered.
-struct Largest {
-  float* value;
-  int32_t* index;
-  i64 room, held = 0;
-  void offer(float v, i64 i) {
-    if (held == room) {
-      if (room == 0 || !(v > value[held - 1])) return;
-      held--;
-    }
-    i64 at = held++;
-    for (; at > 0 && v > value[at - 1]; at--) {
-      value[at] = value[at - 1];
-      index[at] = index[at - 1];
-    }
-    value[at] = v;
-    index[at] = int32_t(i);
+// Position of the largest of n numbers (a whole number of vectors), the lowest of equals; -1 if all are minus infinity.
+inline i64 position_of_max(const float* x, i64 n) {
+  vf top = set1(-__builtin_inff());
+  vi at = set1i(-1), here = lane_numbers();
+  for (i64 i = 0; i < n; i += W, here += W) {
+    vf v = load(x + i);
+    at = v > top ? here : at;
+    top = vmax(v, top);
   }
-};
+  float value = reduce_max(top);
+  i64 best = -1;
+  for (int i = 0; i < W; i++)
+    if (top[i] == value && at[i] >= 0 && (best < 0 || at[i] < best)) best = at[i];
+  return best;
+}
+
+// The largest of n numbers, or the sum of the two largest: per lane first, then over the lanes.
+inline float sum_of_best(const float* x, i64 n, bool two) {
+  vf low = set1(-__builtin_inff()), first = low, second = low;
+  for_vectors(0, n, [&](i64 i, i64 left) {
+    vf v = keep_n(load_n(x + i, left), left, low);
+    second = vmax(second, vmin(first, v));
+    first = vmax(first, v);
+  });
+  float value = reduce_max(first);
+  if (!two || n < 2) return value;
+  float next = reduce_max(second);
+  bool taken = false;
+  for (int i = 0; i < W; i++) {
+    bool skip = !taken && first[i] == value;
+    taken |= skip;
+    if (!skip && first[i] > next) next = first[i];
+  }
+  return value + next > -kLargest ? value + next : -kLargest;
+}
 
 struct router_f32 {
   const float *logits, *bias;
@@ -44,40 +61,60 @@ struct router_f32 {
   }
   i64 tasks() const { return blocks(T, kRoutedATask); }
 
+  // A token's scratch; rows of whole vectors, minus infinity behind the last expert or group.
   struct Room {
-    float *score, *choice, *best, *group_value;
-    int32_t* group_index;
-    char* allowed;
+    float *score, *choice, *rank;
+    i64 width;  // E in whole vectors
   };
 
   void run(i64 task, Worker& worker) const {
+    i64 width = blocks(E, W) * W;
     auto* free = reinterpret_cast<float*>(worker.scratch);
-    Room room = {free, free + E, free + 2 * E, free + 3 * E, reinterpret_cast<int32_t*>(free + 4 * E),
-                 reinterpret_cast<char*>(free + 5 * E)};
+    Room room = {free, free + width, free + 2 * width, width};
+    for (i64 i = 0; i < width; i++) room.choice[i] = room.rank[i] = -__builtin_inff();
     for (i64 t = task * kRoutedATask; t < smaller(T, (task + 1) * kRoutedATask); t++)
       if (!one_token(t, room, worker)) return;
   }
 
   bool one_token(i64 t, Room& room, Worker& worker) const {
     const float* x = logits + t * E;
-    for (i64 e = 0; e < E; e++)
-      if (!(x[e] - x[e] == 0) || (bias && bias[e] != bias[e])) {
-        worker.fail(kNotFinite, t * E + e, 0, 0);
-        return false;
-      }
-    if (scores) room.score = scores + t * E;
-    score(x, room.score);
+    float* s = scores ? scores + t * E : room.score;
+    if (i64 bad = first_bad(x); bad < E) {
+      worker.fail(kNotFinite, t * E + bad, 0, 0);
+      return false;
+    }
+    score(x, s);
+    // A bias of minus infinity still leaves an expert above the masked ones.
     for_vectors(0, E, [&](i64 e, i64 n) {
-      vf s = load_n(room.score + e, n);
-      store_n(room.choice + e, bias ? s + load_n(bias + e, n) : s, n);
+      vf c = load_n(s + e, n);
+      store_n(room.choice + e, bias ? vmax(c + load_n(bias + e, n), set1(-kLargest)) : c, n);
     });
-    allow_groups(room);
-    Largest top = {room.best, indices + t * K, K};
-    for (i64 g = 0, e = 0; g < groups; g++)
-      for (i64 end = e + E / groups; e < end; e++)
-        if (room.allowed[g]) top.offer(room.choice[e], e);
-    weigh(room.score, indices + t * K, weights + t * K);
+    if (top_groups < groups) mask_groups(room);
+    for (i64 k = 0; k < K; k++) {
+      i64 e = larger(0, position_of_max(room.choice, room.width));
+      indices[t * K + k] = int32_t(e);
+      room.choice[e] = -__builtin_inff();
+    }
+    weigh(s, indices + t * K, weights + t * K);
     return true;
+  }
+
+  // The first logit that is not finite or whose bias is NaN; E if there is none.
+  i64 first_bad(const float* x) const {
+    vf wrong = {};
+    for_vectors(0, E, [&](i64 e, i64 n) {
+      vf v = load_n(x + e, n);
+      wrong += v - v;  // NaN from the first such logit on
+      if (bias) {
+        vf b = load_n(bias + e, n);
+        wrong += b != b ? b : vf{};
+      }
+    });
+    float total = reduce_add(wrong);
+    if (total == total) return E;
+    i64 e = 0;
+    while (x[e] - x[e] == 0 && !(bias && bias[e] != bias[e])) e++;
+    return e;
   }
 
   void score(const float* x, float* out) const {
@@ -94,19 +131,19 @@ struct router_f32 {
     for_vectors(0, E, [&](i64 e, i64 n) { store_n(out + e, load_n(out + e, n) / sum, n); });
   }
 
-  // A group's rank is its best choice, or the sum of its two best (group_best = 2).
-  void allow_groups(Room& room) const {
-    for (i64 g = 0; g < groups; g++) room.allowed[g] = top_groups == groups;
-    if (top_groups == groups) return;
-    Largest top = {room.group_value, room.group_index, top_groups};
-    for (i64 g = 0; g < groups; g++) {
-      float value[2];
-      int32_t index[2];
-      Largest best = {value, index, group_best};
-      for (i64 e = g * (E / groups); e < (g + 1) * (E / groups); e++) best.offer(room.choice[e], e);
-      top.offer(best.held == 2 ? value[0] + value[1] : value[0], g);
+  // Keeps the best groups: minus infinity for the choices of all others. A group's rank is its best choice, or the
+  // sum of its two best (group_best = 2).
+  void mask_groups(Room& room) const {
+    i64 size = E / groups, width = blocks(groups, W) * W;
+    for (i64 g = 0; g < groups; g++) room.rank[g] = sum_of_best(room.choice + g * size, size, group_best == 2);
+    for (i64 i = 0; i < top_groups; i++) {
+      i64 g = position_of_max(room.rank, width);
+      if (g >= 0) room.rank[g] = __builtin_nanf("");  // kept; NaN is never a maximum
     }
-    for (i64 i = 0; i < top.held; i++) room.allowed[room.group_index[i]] = 1;
+    for (i64 g = 0; g < groups; g++) {
+      if (room.rank[g] != room.rank[g]) continue;
+      for (i64 e = g * size; e < (g + 1) * size; e++) room.choice[e] = -__builtin_inff();
+    }
   }
 
   void weigh(const float* score, const int32_t* index, float* weight) const {

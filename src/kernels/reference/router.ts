@@ -5,6 +5,7 @@ import { KernelFault, kernel } from '../kernel.ts';
 
 const { fround } = Math;
 const tiny = fround(1e-20);
+const lowest = -fround(3.4028234663852886e38); // what a choice is at least, so that only the masked are below
 
 /** Positions of the k largest, descending; of equals the lowest position first. */
 function largest(values: ArrayLike<number>, k: number): number[] {
@@ -27,7 +28,10 @@ function maskGroups(choice: Float32Array, groups: number, topGroups: number, gro
     const best = Float32Array.from(choice.subarray(g * size, (g + 1) * size))
       .sort()
       .reverse();
-    return best.slice(0, groupBest).reduce((a, b) => fround(a + b), 0);
+    return Math.max(
+      lowest,
+      best.slice(0, groupBest).reduce((a, b) => fround(a + b), 0),
+    );
   });
   const kept = new Set(largest(ranks, topGroups));
   for (let e = 0; e < choice.length; e++) if (!kept.has(Math.floor(e / size))) choice[e] = Number.NEGATIVE_INFINITY;
@@ -61,7 +65,7 @@ export const router = {
       checkFinite(logits, bias, T, E);
       for (let t = 0; t < T; t++) {
         const s = scoresOf(logits.slice(t * E, (t + 1) * E), softmax !== 0);
-        const choice = s.map((score, e) => score + (bias[e] ?? 0));
+        const choice = s.map((score, e) => Math.max(lowest, score + (bias[e] ?? 0)));
         maskGroups(choice, groups, topGroups, groupBest);
         const chosen = largest(choice, K);
         const total = normalise ? sum(chosen.map((e) => s[e])) + tiny : 1;

@@ -1,0 +1,40 @@
+// Calls a kernel's definition with arguments by name, for tests that need no device.
+import { type Data, newData } from '../dtype.ts';
+import { KernelFault } from '../kernel.ts';
+import { type KernelName, kernels } from '../table.ts';
+
+export type Arguments = Readonly<Record<string, Data | number | null>>;
+
+/** Runs the definition on these very arrays; null and left out addresses are absent. */
+export function define(name: KernelName, args: Arguments): void {
+  const words = kernels[name].parameters.map(({ name: word, kind }) => {
+    const given = args[word] ?? (kind === 'int' || kind === 'float' ? 0 : null);
+    if (typeof given === 'number') return given;
+    if (given === null) return newData(kind === 'any' ? 'u8' : kind === 'int' || kind === 'float' ? 'f32' : kind, 0);
+    return kind === 'any' ? new Uint8Array(given.buffer, given.byteOffset, given.byteLength) : given;
+  });
+  kernels[name].define(...words);
+}
+
+/** The fault that a definition throws. */
+export function faultOf(name: KernelName, args: Arguments): KernelFault {
+  try {
+    define(name, args);
+  } catch (error) {
+    if (error instanceof KernelFault) return error;
+    throw error;
+  }
+  throw new Error(`${name} accepted what it should refuse`);
+}
+
+/** Central differences of a scalar function of `x`, which is left as it was. */
+export function slopes(x: Float32Array, f: () => number, step = 1 / 64): Float64Array {
+  return Float64Array.from(x, (value, i) => {
+    x[i] = value + step;
+    const above = f();
+    x[i] = value - step;
+    const below = f();
+    x[i] = value;
+    return (above - below) / (2 * step);
+  });
+}
