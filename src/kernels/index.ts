@@ -27,6 +27,9 @@ export { nativeCompiler, nativeIsas } from './native.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
 export { calibrate, measure, openYardsticks, type Rate, rateOf, sample, type Work, type Yardsticks } from './rates.ts';
 export type { Recording } from './recording.ts';
+export { gemmWorkspaceBytes } from './reference/gemm.ts';
+export { squarePartials } from './reference/optimizer.ts';
+export { tileSize, tilesIn } from './reference/quantise.ts';
 export { sumWorkspaceBytes } from './reference/reduction.ts';
 export { columnSumWorkspaceBytes } from './reference/row-blocks.ts';
 export {

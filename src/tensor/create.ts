@@ -50,7 +50,7 @@ export function fromArray(values: Data | readonly number[], shape: Shape, option
   return tensor;
 }
 
-/** Every element `value`. Works while a list is recorded. */
+/** Every element `value`. While a list is recorded: f32, bf16, or zeros. */
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
   checkShape(shape, 'full');
   const tensor = empty(shape, options.dtype ?? 'f32', options.device ?? currentDevice(), 'full');
@@ -62,15 +62,16 @@ export function zeros(shape: Shape, options: CreateOptions = {}): Tensor {
   return full(shape, 0, options);
 }
 
-/** Overwrites every element, in queue order. */
+/** Overwrites every element, in queue order. Works while a list is recorded, for i32, u8 and e4m3 with 0 only. */
 export function fill(tensor: Tensor, value: number): void {
   tensor.use('fill');
-  tensor.device.write(
-    tensor.storage.buffer,
-    encodeNumbers(new Float32Array(tensor.size).fill(value), tensor.dtype),
-    tensor.offsetBytes,
-  );
-  tensor.storage.change();
+  const { device, dtype, storage } = tensor;
+  if (value === 0) device.encode(device.kernel('zero_bytes'), tensor.address, tensor.bytes);
+  else if (dtype === 'f32' || dtype === 'bf16')
+    device.encode(device.kernel(`fill_${dtype}`), tensor.address, tensor.size, value);
+  else
+    device.write(storage.buffer, encodeNumbers(new Float32Array(tensor.size).fill(value), dtype), tensor.offsetBytes);
+  storage.change();
 }
 
 /** Uniform in [low, high): element i is number i of stream `seed`, the same on every machine. */

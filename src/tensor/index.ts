@@ -1,9 +1,37 @@
 // The tensor room: tensors, ops, gradients, recordings. Everything above computes through these functions.
 export { type CreateOptions, encodeNumbers, fill, fromArray, full, randn, uniform, zeros } from './create.ts';
 export { currentDevice, useDevice } from './current-device.ts';
-export { add } from './ops/elementwise.ts';
+export { attention, type Sequences } from './ops/attention.ts';
+export { add, addRow, cast, exp, log, mul, scale, scaleRows, sigmoid, silu, sub } from './ops/elementwise.ts';
+export { embedding } from './ops/embedding.ts';
+export { concat, permute, repeatRow, split } from './ops/layout.ts';
+export { groupedLinear, type LinearOptions, linear, type Precision } from './ops/linear.ts';
+export { crossEntropy, ignoreIndex, logprobs } from './ops/loss.ts';
+export { addRmsNorm, rmsNorm } from './ops/norm.ts';
+export { type AdamwConfig, type AdamwState, adamwHyper, adamwStep, gradientNorm } from './ops/optimizer.ts';
+export {
+  dequantiseBlocks,
+  dequantiseTiles,
+  type Quantised,
+  type QuantiseOptions,
+  quantiseBlocks,
+  quantiseTiles,
+} from './ops/quantise.ts';
+export { argmax, mean, rowSum, sum } from './ops/reduction.ts';
+export { type RopeTensors, rope, ropeTable } from './ops/rope.ts';
+export {
+  balanceLoss,
+  type DispatchPlan,
+  dispatchPlan,
+  permuteRows,
+  type RouterConfig,
+  type Routing,
+  router,
+  unpermuteRows,
+} from './ops/router.ts';
+export { swiglu, swigluHalves } from './ops/swiglu.ts';
 export { copy, narrow, reshape } from './ops/view.ts';
-export { Replay, record } from './record.ts';
+export { type Replay, record } from './record.ts';
 export { asyncScope, keep, scope, unscoped } from './scope.ts';
 export { expectDType, expectRank, expectShape, formatShape, type Shape, sizeOf } from './shape.ts';
 export { noGrad, Tape, valueAndGrad } from './tape.ts';

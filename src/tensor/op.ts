@@ -39,8 +39,8 @@ export interface Backward<T extends Op = Op> {
   readonly needs: Each<T['inputs'], boolean>;
 }
 
-/** New gradients of the inputs, owned by the tape; null or undefined where none is needed. */
-export type Gradients<T extends Op = Op> = Each<T['inputs'], Tensor | null | undefined>;
+/** New gradients of the inputs, owned by the tape; null or false where none is needed. */
+export type Gradients<T extends Op = Op> = Each<T['inputs'], Tensor | null | false>;
 
 export interface Row<Name extends string, T extends Op> {
   readonly name: Name;
@@ -55,7 +55,7 @@ export interface Row<Name extends string, T extends Op> {
     needs: Backward<T>['needs'],
     params: T['params'],
   ) => readonly (Tensor | null | false)[];
-  /** Queues the gradients of the inputs. `null` for an op that has none: it refuses inputs that need one. */
+  /** Queues the gradients of the inputs. `null` for an op that has none: with float outputs it refuses such inputs. */
   readonly vjp: ((backward: Backward<T>) => Gradients<T>) | null;
 }
 

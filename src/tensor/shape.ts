@@ -97,3 +97,18 @@ export function expectDType(tensor: Shaped, dtype: DType, op: string, name = 'in
       `convert it with cast(x, '${dtype}')`,
     );
 }
+
+/** f32 or bf16: the formats that gradients have. */
+export function expectFloat(tensor: Shaped, op: string, name = 'input'): void {
+  if (tensor.dtype !== 'f32' && tensor.dtype !== 'bf16')
+    throw new DTypeError(
+      op,
+      `${name} has the wrong format: expected f32 or bf16, received ${tensor.dtype} ${formatShape(tensor.shape)}`,
+      "convert it with cast(x, 'f32')",
+    );
+}
+
+export function expectSameDType(a: Shaped, b: Shaped, op: string, names = 'the inputs'): void {
+  if (a.dtype !== b.dtype)
+    throw new DTypeError(op, `${names} differ in format: ${a.dtype} and ${b.dtype}`, 'cast one of them');
+}

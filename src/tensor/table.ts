@@ -1,16 +1,54 @@
 // The op table: every op of the tensor room, one row each. A family's interface names its ops, and its rows are total
 // over that interface; so an op without a shape rule, forward, save list or vjp does not compile.
 import type { Op, Row, Rows } from './op.ts';
+import { type AttentionOps, attentions } from './ops/attention.ts';
 import { type ElementwiseOps, elementwise } from './ops/elementwise.ts';
+import { type EmbeddingOps, embeddings } from './ops/embedding.ts';
+import { type LayoutOps, layout } from './ops/layout.ts';
+import { type LinearOps, linears } from './ops/linear.ts';
+import { type LossOps, losses } from './ops/loss.ts';
+import { type NormOps, norm } from './ops/norm.ts';
+import { type OptimizerOps, optimizers } from './ops/optimizer.ts';
+import { type QuantiseOps, quantisers } from './ops/quantise.ts';
+import { type ReductionOps, reduction } from './ops/reduction.ts';
+import { type RopeOps, ropes } from './ops/rope.ts';
+import { type RouterOps, routers } from './ops/router.ts';
+import { type SwigluOps, swiglus } from './ops/swiglu.ts';
 import { type ViewOps, view } from './ops/view.ts';
 
-export interface Ops extends ElementwiseOps, ViewOps {}
+export interface Ops
+  extends ViewOps,
+    LayoutOps,
+    ElementwiseOps,
+    ReductionOps,
+    NormOps,
+    RopeOps,
+    SwigluOps,
+    EmbeddingOps,
+    LinearOps,
+    AttentionOps,
+    RouterOps,
+    LossOps,
+    OptimizerOps,
+    QuantiseOps {}
 
 export type OpName = keyof Ops & string;
 
 export const table: Rows<Ops> = {
-  ...elementwise,
   ...view,
+  ...layout,
+  ...elementwise,
+  ...reduction,
+  ...norm,
+  ...ropes,
+  ...swiglus,
+  ...embeddings,
+  ...linears,
+  ...attentions,
+  ...routers,
+  ...losses,
+  ...optimizers,
+  ...quantisers,
 };
 
 export const opNames = Object.keys(table) as OpName[];

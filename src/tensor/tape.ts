@@ -54,8 +54,8 @@ function isDifferentiable(tensor: Tensor): boolean {
 function accumulate(sum: Tensor, term: Tensor): Tensor {
   const { device } = sum;
   const out = emptyLike(sum);
-  assert(sum.dtype === 'f32', 'gradients that add up are f32');
-  device.encode(device.kernel('add_f32'), sum.address, term.address, out.address, sum.size);
+  const kernel = device.kernel(sum.dtype === 'f32' ? 'add_f32' : 'add_bf16');
+  device.encode(kernel, sum.address, term.address, out.address, sum.size);
   sum.dispose();
   term.dispose();
   return out;
@@ -114,6 +114,7 @@ export class Tape extends Resource {
       if (slot >= 0) any = true;
     }
     if (!any) return;
+    if (row.vjp === null && outputs.length > 0 && !outputs.some(isDifferentiable)) return;
     if (row.vjp === null)
       throw new ValueError(row.name, 'an input needs a gradient, but this op has none', 'wrap it in noGrad(() => ...)');
     const to: number[] = [];
@@ -198,7 +199,7 @@ export class Tape extends Resource {
         checkVersions(entry);
         const vjp = row.vjp as (backward: Backward) => Gradients;
         const results = vjp({ device, inputs, outputs, params, gradients: given, needs });
-        for (let i = 0; i < from.length; i++) collect(entry, i, results[i] ?? null, gradients);
+        for (let i = 0; i < from.length; i++) collect(entry, i, results[i] || null, gradients);
       }
       for (let i = 0; i < to.length; i++) {
         if ((to[i] as number) < 0) continue;

@@ -1,0 +1,138 @@
+// Causal attention over packed sequences, heads grouped, keys and values of different widths.
+import { type Device, ShapeError } from '../../kernels/index.ts';
+import { full } from '../create.ts';
+import { apply, type Op, type Rows } from '../op.ts';
+import { expectDType, expectRank, expectShape, formatShape } from '../shape.ts';
+import { empty, type Tensor } from '../tensor.ts';
+
+/** Where sequences (packed documents, or the requests of a batch) begin and end. All i32. */
+export interface Sequences {
+  /** [B + 1]: sequence b owns queries queryStart[b] to queryStart[b + 1] */
+  readonly queryStart: Tensor;
+  /** [B + 1], of the keys. @default queryStart */
+  readonly keyStart?: Tensor;
+  /** [B]: how many of its keys stand before a sequence's first query. @default none */
+  readonly firstPosition?: Tensor;
+  /** No sequence has more queries. */
+  readonly maxQueries: number;
+}
+
+interface AttentionParams {
+  readonly maxQueries: number;
+  readonly scale: number;
+  readonly causal: boolean;
+}
+
+interface Attention extends Op {
+  readonly inputs: readonly [
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    queryStart: Tensor,
+    keyStart: Tensor,
+    firstPosition: Tensor | null,
+  ];
+  readonly params: AttentionParams;
+  readonly outputs: readonly [out: Tensor, lse: Tensor];
+}
+
+export interface AttentionOps {
+  attention: Attention;
+}
+
+type Inputs = Attention['inputs'];
+
+function checkShapes([q, k, v, queryStart, keyStart, firstPosition]: Inputs): void {
+  for (const [x, name] of [
+    [q, 'q'],
+    [k, 'k'],
+    [v, 'v'],
+  ] as const) {
+    expectDType(x, 'f32', 'attention', name);
+    expectRank(x, 3, 'attention', name);
+  }
+  const [, Hq, Dk] = q.shape as [number, number, number];
+  const [S, Hkv] = k.shape as [number, number, number];
+  expectShape(k, [-1, -1, Dk], 'attention', 'k');
+  expectShape(v, [S, Hkv, -1], 'attention', 'v');
+  if (Hkv === 0 || Hq % Hkv !== 0)
+    throw new ShapeError(
+      'attention',
+      `expected query heads in whole groups, received q ${formatShape(q.shape)} and k ${formatShape(k.shape)}`,
+      'use a multiple of the key heads',
+    );
+  const B = queryStart.size - 1;
+  expectDType(queryStart, 'i32', 'attention', 'queryStart');
+  expectDType(keyStart, 'i32', 'attention', 'keyStart');
+  expectShape(keyStart, [B + 1], 'attention', 'keyStart');
+  if (firstPosition) {
+    expectDType(firstPosition, 'i32', 'attention', 'firstPosition');
+    expectShape(firstPosition, [B], 'attention', 'firstPosition');
+  }
+}
+
+/** The words for sizes, strides and mask; with `gradients` also the strides of dq, dk and dv. */
+function wordsOf([q, , v, queryStart]: Inputs, params: AttentionParams, gradients: boolean): number[] {
+  const [T, Hq, Dk] = q.shape as [number, number, number];
+  const [S, Hkv, Dv] = v.shape as [number, number, number];
+  const strides = [Hq * Dk, Dk, Hkv * Dk, Dk, Hkv * Dv, Dv];
+  const sizes = [queryStart.size - 1, params.maxQueries, T, S, Hq, Hkv, Dk, Dv];
+  const of = [...strides, Hq * Dv, Dv];
+  return [...sizes, ...of, ...(gradients ? strides : []), params.causal ? 1 : 0, params.scale];
+}
+
+/** Rows outside every sequence are not written by the kernels: they must be zeros. */
+function zeroed(shape: readonly number[], device: Device): Tensor {
+  return full(shape, 0, { dtype: 'f32', device });
+}
+
+export const attentions: Rows<AttentionOps> = {
+  attention: {
+    name: 'attention',
+    shape: (inputs) => {
+      checkShapes(inputs);
+      const [q, , v] = inputs;
+      const [T, Hq] = q.shape as [number, number, number];
+      return [
+        { shape: [T, Hq, v.shape[2] as number], dtype: 'f32' },
+        { shape: [T, Hq], dtype: 'f32' },
+      ];
+    },
+    forward: (device, inputs, [out, lse], params) => {
+      device.encode(device.kernel('zero_bytes'), out.address, out.bytes);
+      const addresses = inputs.map((x) => x?.address ?? 0);
+      const kernel = device.kernel('attention_f32');
+      device.encode(kernel, ...addresses, out.address, lse.address, ...wordsOf(inputs, params, false));
+    },
+    save: (inputs, outputs) => [...inputs, ...outputs],
+    vjp: ({ device, inputs, outputs: [out, lse], params, gradients: [dout] }) => {
+      const [q, k, v] = inputs;
+      const [dq, dk, dv] = [zeroed(q.shape, device), zeroed(k.shape, device), zeroed(v.shape, device)];
+      const delta = empty(lse.shape, 'f32', device);
+      const addresses = [...inputs, out, lse, dout, delta, dq, dk, dv].map((x) => x?.address ?? 0);
+      device.encode(device.kernel('attention_backward_f32'), ...addresses, ...wordsOf(inputs, params, true));
+      delta.dispose();
+      return [dq, dk, dv, null, null, null];
+    },
+  },
+};
+
+/**
+ * softmax(scale * q k^T) v for every query over the keys it may see: q [T, Hq, Dk], k [S, Hkv, Dk], v [S, Hkv, Dv] to
+ * [T, Hq, Dv], f32. Query head h reads key head floor(h / (Hq / Hkv)). Causal: a query sees its sequence's keys up to
+ * its own position. Bad starts are reported by the next read. Rows outside every sequence are zeros.
+ */
+export function attention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  sequences: Sequences,
+  options: { scale?: number; causal?: boolean } = {},
+): Tensor {
+  const { queryStart, keyStart = queryStart, firstPosition = null, maxQueries } = sequences;
+  const { scale = (q.shape[2] ?? 1) ** -0.5, causal = true } = options;
+  const params = { maxQueries, scale, causal };
+  const [out, lse] = apply(attentions.attention, [q, k, v, queryStart, keyStart, firstPosition], params);
+  lse.dispose();
+  return out;
+}

@@ -1,0 +1,228 @@
+// Ops that copy elements to another order: parts and joins of the last dimension, permuted axes, repeated rows.
+import { type Device, ShapeError, ValueError, widthOf } from '../../kernels/index.ts';
+import { full } from '../create.ts';
+import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import {
+  expectDType,
+  expectSameDType,
+  expectShape,
+  formatShape,
+  lastOf,
+  rowsOf,
+  type Shape,
+  withLast,
+} from '../shape.ts';
+import { empty, type Tensor } from '../tensor.ts';
+
+interface Concat extends Op {
+  readonly inputs: readonly Tensor[];
+  readonly params: null;
+  readonly outputs: readonly [Tensor];
+}
+
+interface Split extends Op {
+  readonly inputs: readonly [x: Tensor];
+  readonly params: readonly number[];
+  readonly outputs: readonly Tensor[];
+}
+
+interface Permute extends Op {
+  readonly inputs: readonly [x: Tensor];
+  readonly params: readonly number[];
+  readonly outputs: readonly [Tensor];
+}
+
+interface RepeatRow extends Op {
+  readonly inputs: readonly [x: Tensor];
+  readonly params: number;
+  readonly outputs: readonly [Tensor];
+}
+
+export interface LayoutOps {
+  concat: Concat;
+  split: Split;
+  permute: Permute;
+  repeatRow: RepeatRow;
+}
+
+/** Copies all columns of `part` into `whole` from column `column` on, or back. */
+function copyColumns(device: Device, part: Tensor, whole: Tensor, column: number, toWhole: boolean): void {
+  const width = widthOf[part.dtype];
+  const [partLd, wholeLd] = [lastOf(part.shape) * width, lastOf(whole.shape) * width];
+  const at = whole.address + column * width;
+  const kernel = device.kernel('copy_columns');
+  const rows = rowsOf(part.shape);
+  if (toWhole) device.encode(kernel, part.address, at, rows, partLd, partLd, wholeLd);
+  else device.encode(kernel, at, part.address, rows, partLd, wholeLd, partLd);
+}
+
+function copyParts(device: Device, parts: readonly Tensor[], whole: Tensor, toWhole: boolean): void {
+  let column = 0;
+  for (const part of parts) {
+    copyColumns(device, part, whole, column, toWhole);
+    column += lastOf(part.shape);
+  }
+}
+
+/** Row-major strides, in elements. */
+function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length).fill(1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] as number) * (shape[i + 1] as number);
+  return strides;
+}
+
+/** Copies with the axes of `out` read from `x` at strides `from`; at most four axes. */
+function permuteInto(device: Device, x: Tensor, out: Tensor, shape: Shape, from: readonly number[]): void {
+  const pad = new Array<number>(4 - shape.length);
+  const [n0, n1, n2, n3] = [...pad.fill(1), ...shape] as [number, number, number, number];
+  const [f0, f1, f2, f3] = [...pad.fill(0), ...from] as [number, number, number, number];
+  const [t0, t1, t2, t3] = [...pad.fill(0), ...stridesOf(shape)] as [number, number, number, number];
+  const kernel = device.kernel('permute');
+  const width = widthOf[x.dtype];
+  device.encode(kernel, x.address, out.address, n0, n1, n2, n3, f0, f1, f2, f3, t0, t1, t2, t3, width);
+}
+
+function permuted(device: Device, x: Tensor, order: readonly number[], out: Tensor): void {
+  const strides = stridesOf(x.shape);
+  permuteInto(
+    device,
+    x,
+    out,
+    out.shape,
+    order.map((axis) => strides[axis] as number),
+  );
+}
+
+/** dy [.., n, C] summed over n: [.., C]. By rows of the permuted [.., C, n], in the fixed order of row_sum. */
+function sumOfRepeats(device: Device, dy: Tensor, like: Tensor): Tensor {
+  const [rows, cols] = [rowsOf(like.shape), lastOf(like.shape)];
+  const n = dy.size / Math.max(1, like.size);
+  const turned = empty([rows, cols, n], 'f32', device);
+  permuteInto(device, dy, turned, [rows, cols, n], [n * cols, 1, cols]);
+  const out = empty(like.shape, 'f32', device);
+  device.encode(device.kernel('row_sum'), turned.address, out.address, rows * cols, n, n, 0);
+  turned.dispose();
+  return out;
+}
+
+export const layout: Rows<LayoutOps> = {
+  concat: {
+    name: 'concat',
+    shape: (parts) => {
+      const [first] = parts;
+      if (first === undefined || first.shape.length === 0)
+        throw new ValueError('concat', 'expected tensors of one dimension at least, received none', 'pass some');
+      for (const [i, part] of parts.entries()) {
+        expectSameDType(first, part, 'concat', `inputs 0 and ${i}`);
+        expectShape(part, withLast(first.shape, -1), 'concat', `input ${i}`);
+      }
+      const cols = parts.reduce((sum, part) => sum + lastOf(part.shape), 0);
+      return [{ shape: withLast(first.shape, cols), dtype: first.dtype }];
+    },
+    forward: (device, parts, [out]) => copyParts(device, parts, out, true),
+    save: saveNothing,
+    vjp: ({ device, inputs, gradients: [dy], needs }) => {
+      let column = 0;
+      return inputs.map((part, i) => {
+        const at = column;
+        column += lastOf(part.shape);
+        if (!needs[i]) return null;
+        const dx = empty(part.shape, part.dtype, device);
+        copyColumns(device, dx, dy as Tensor, at, false);
+        return dx;
+      });
+    },
+  },
+
+  split: {
+    name: 'split',
+    shape: ([x], sizes) => {
+      if (sizes.reduce((sum, size) => sum + size, 0) !== lastOf(x.shape) || sizes.some((size) => size < 0))
+        throw new ShapeError(
+          'split',
+          `expected sizes that add up to the last dimension of ${formatShape(x.shape)}, received ${formatShape(sizes)}`,
+          'correct the sizes',
+        );
+      return sizes.map((size) => ({ shape: withLast(x.shape, size), dtype: x.dtype }));
+    },
+    forward: (device, [x], parts) => copyParts(device, parts, x, false),
+    save: saveNothing,
+    vjp: ({ device, inputs: [x], outputs, gradients }) => {
+      const whole = gradients.every((dy) => dy !== null) ? empty(x.shape, x.dtype, device) : full(x.shape, 0, x);
+      let column = 0;
+      for (const [i, part] of outputs.entries()) {
+        const dy = gradients[i] as Tensor | null;
+        if (dy !== null) copyColumns(device, dy, whole, column, true);
+        column += lastOf(part.shape);
+      }
+      return [whole];
+    },
+  },
+
+  permute: {
+    name: 'permute',
+    shape: ([x], order) => {
+      const rank = x.shape.length;
+      const isOrder = order.length === rank && x.shape.every((_, axis) => order.includes(axis));
+      if (!isOrder || rank > 4)
+        throw new ShapeError(
+          'permute',
+          `expected an order of the ${rank} axes (at most 4) of ${formatShape(x.shape)}, received ${formatShape(order)}`,
+          'name every axis once',
+        );
+      return [{ shape: order.map((axis) => x.shape[axis] as number), dtype: x.dtype }];
+    },
+    forward: (device, [x], [out], order) => permuted(device, x, order, out),
+    save: saveNothing,
+    vjp: ({ device, inputs: [x], params: order, gradients: [dy] }) => {
+      const dx = empty(x.shape, x.dtype, device);
+      permuted(
+        device,
+        dy as Tensor,
+        order.map((_, axis) => order.indexOf(axis)),
+        dx,
+      );
+      return [dx];
+    },
+  },
+
+  repeatRow: {
+    name: 'repeatRow',
+    shape: ([x], n) => {
+      expectDType(x, 'f32', 'repeatRow', 'x');
+      if (x.shape.length === 0 || !(Number.isInteger(n) && n > 0))
+        throw new ValueError(
+          'repeatRow',
+          `${n} times ${formatShape(x.shape)}`,
+          'repeat rows a positive number of times',
+        );
+      return [{ shape: [...x.shape.slice(0, -1), n, lastOf(x.shape)], dtype: x.dtype }];
+    },
+    forward: (device, [x], [out], n) => {
+      const cols = lastOf(x.shape);
+      permuteInto(device, x, out, [rowsOf(x.shape), n, cols], [cols, 0, 1]);
+    },
+    save: saveNothing,
+    vjp: ({ device, inputs: [x], gradients: [dy] }) => [sumOfRepeats(device, dy as Tensor, x)],
+  },
+};
+
+/** Joins tensors [.., C0], [.., C1], ... along the last dimension. */
+export function concat(parts: readonly Tensor[]): Tensor {
+  return apply(layout.concat, parts, null)[0];
+}
+
+/** Cuts x [.., C] along the last dimension into parts of the given sizes, which add up to C. */
+export function split(x: Tensor, sizes: readonly number[]): readonly Tensor[] {
+  return apply(layout.split, [x], sizes);
+}
+
+/** Axis i of the result is axis order[i] of x; at most four axes. */
+export function permute(x: Tensor, order: readonly number[]): Tensor {
+  return apply(layout.permute, [x], order)[0];
+}
+
+/** x [.., C] to [.., n, C]: every row n times (one rotary key for all heads). f32. */
+export function repeatRow(x: Tensor, n: number): Tensor {
+  return apply(layout.repeatRow, [x], n)[0];
+}

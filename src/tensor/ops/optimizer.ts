@@ -1,0 +1,145 @@
+// The optimizer's ops: they change weights and moments in place and have no gradient.
+//
+// Everything that varies from step to step is data (`hyper`), so that a recorded step can be replayed. A gradient norm
+// that is not finite makes the clip coefficient NaN, and adamwStep then changes nothing.
+import { codeOf, squarePartials, ValueError } from '../../kernels/index.ts';
+import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { expectDType, expectFloat, expectSameShape, expectShape } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+
+interface AdamwStep extends Op {
+  readonly inputs: readonly [
+    weight: Tensor,
+    gradient: Tensor,
+    m: Tensor,
+    v: Tensor,
+    hyper: Tensor,
+    half: Tensor | null,
+    clip: Tensor | null,
+  ];
+  readonly params: null;
+  readonly outputs: readonly [];
+}
+
+interface GradientNorm extends Op {
+  readonly inputs: readonly [hyper: Tensor, ...gradients: Tensor[]];
+  readonly params: number;
+  readonly outputs: readonly [norm: Tensor, coefficient: Tensor];
+}
+
+export interface OptimizerOps {
+  adamwStep: AdamwStep;
+  gradientNorm: GradientNorm;
+}
+
+const hyperSize = 8;
+
+export const optimizers: Rows<OptimizerOps> = {
+  adamwStep: {
+    name: 'adamwStep',
+    shape: ([weight, gradient, m, v, hyper, half, clip]) => {
+      expectDType(weight, 'f32', 'adamwStep', 'weight');
+      expectDType(gradient, 'f32', 'adamwStep', 'gradient');
+      expectSameShape(weight, gradient, 'adamwStep', 'weight and gradient');
+      for (const moment of [m, v]) {
+        expectFloat(moment, 'adamwStep', 'a moment');
+        expectDType(moment, m.dtype, 'adamwStep', 'the second moment');
+        expectSameShape(weight, moment, 'adamwStep', 'weight and moments');
+      }
+      expectShape(hyper, [hyperSize], 'adamwStep', 'hyper', 'make it with adamwHyper');
+      if (half) {
+        expectDType(half, 'bf16', 'adamwStep', 'half');
+        expectSameShape(weight, half, 'adamwStep', 'weight and half');
+      }
+      if (clip) expectShape(clip, [], 'adamwStep', 'clip');
+      return [];
+    },
+    forward: (device, [weight, gradient, m, v, hyper, half, clip]) => {
+      const moments = [m.address, v.address, half?.address ?? 0, hyper.address, clip?.address ?? 0];
+      const kernel = device.kernel('adamw');
+      device.encode(kernel, weight.address, gradient.address, ...moments, codeOf[m.dtype], weight.size);
+      for (const changed of [weight, m, v, half]) changed?.storage.change();
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+
+  gradientNorm: {
+    name: 'gradientNorm',
+    shape: ([hyper, ...gradients]) => {
+      expectShape(hyper, [hyperSize], 'gradientNorm', 'hyper', 'make it with adamwHyper');
+      for (const gradient of gradients) expectDType(gradient, 'f32', 'gradientNorm', 'a gradient');
+      return [
+        { shape: [], dtype: 'f32' },
+        { shape: [], dtype: 'f32' },
+      ];
+    },
+    forward: (device, [hyper, ...gradients], [norm, coefficient], maxNorm) => {
+      const count = gradients.reduce((total, gradient) => total + squarePartials(gradient.size), 0);
+      const partials = device.alloc(4 * count, 'gradientNorm');
+      let at = partials.address;
+      for (const gradient of gradients) {
+        device.encode(device.kernel('sum_squares_f32'), gradient.address, at, gradient.size);
+        at += 4 * squarePartials(gradient.size);
+      }
+      const addresses = [partials.address, hyper.address, norm.address, coefficient.address];
+      device.encode(device.kernel('clip_coefficient'), ...addresses, maxNorm, count);
+      partials.free();
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+};
+
+export interface AdamwConfig {
+  readonly learningRate: number;
+  /** Counts from 1. */
+  readonly step: number;
+  /** @default 0.9 */
+  readonly beta1?: number;
+  /** @default 0.95 */
+  readonly beta2?: number;
+  /** @default 1e-8 */
+  readonly eps?: number;
+  /** @default 0.1 */
+  readonly weightDecay?: number;
+  /** Factor on every gradient, such as one over the tokens of the step. @default 1 */
+  readonly gradientScale?: number;
+}
+
+/** The eight numbers of one AdamW step, to be written into a tensor [8] f32. Corrections are computed in float64. */
+export function adamwHyper(config: AdamwConfig): Float32Array {
+  const { learningRate, step, beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weightDecay = 0.1, gradientScale = 1 } = config;
+  if (!(Number.isInteger(step) && step >= 1))
+    throw new ValueError('adamwHyper', `step is ${step}, expected a whole number from 1 on`, 'count steps from 1');
+  const corrections = [1 - beta1 ** step, 1 - beta2 ** step];
+  return Float32Array.of(learningRate, beta1, beta2, eps, weightDecay, ...corrections, gradientScale);
+}
+
+/** What adamwStep changes in place: all of one shape; moments f32 or bf16. */
+export interface AdamwState {
+  /** f32 */
+  readonly weight: Tensor;
+  readonly m: Tensor;
+  readonly v: Tensor;
+  /** A bf16 copy of the weight to keep in step. */
+  readonly half?: Tensor;
+}
+
+/** One AdamW step with decoupled decay, in place. hyper [8] f32: adamwHyper; clip []: gradientNorm's coefficient. */
+export function adamwStep({ weight, m, v, half }: AdamwState, gradient: Tensor, hyper: Tensor, clip?: Tensor): void {
+  apply(optimizers.adamwStep, [weight, gradient, m, v, hyper, half ?? null, clip ?? null], null);
+}
+
+/**
+ * The norm of all gradients together (f32, times hyper's gradient scale) and the factor that clips it to `maxNorm`:
+ * min(1, maxNorm / norm), NaN where the norm is not finite.
+ */
+export function gradientNorm(
+  gradients: readonly Tensor[],
+  maxNorm: number,
+  hyper: Tensor,
+): { norm: Tensor; coefficient: Tensor } {
+  const [norm, coefficient] = apply(optimizers.gradientNorm, [hyper, ...gradients], maxNorm);
+  return { norm, coefficient };
+}

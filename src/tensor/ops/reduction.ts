@@ -1,0 +1,112 @@
+// Ops that add up. Sums run in a fixed order of fixed blocks (cpp/reduction.cc), so they are the same for any threads.
+import { codeOf, type Device, sumWorkspaceBytes } from '../../kernels/index.ts';
+import { full } from '../create.ts';
+import { apply, type Op, type Row, type Rows, saveNothing } from '../op.ts';
+import { expectDType, expectFloat, expectRank, lastOf, rowsOf } from '../shape.ts';
+import { emptyLike, type Tensor } from '../tensor.ts';
+import { converted } from './elementwise.ts';
+
+interface Reduce extends Op {
+  readonly inputs: readonly [x: Tensor];
+  readonly params: null;
+  readonly outputs: readonly [Tensor];
+}
+
+export interface ReductionOps {
+  sum: Reduce;
+  mean: Reduce;
+  rowSum: Reduce;
+  argmax: Reduce;
+}
+
+/** A tensor full of factor * the number that `scalar` [] holds. */
+function spread(device: Device, scalar: Tensor, like: Tensor, factor: number): Tensor {
+  const ones = full(like.shape, factor, { dtype: 'f32', device });
+  const out = emptyLike(ones);
+  device.encode(device.kernel('scale_by_f32'), ones.address, scalar.address, out.address, out.size);
+  ones.dispose();
+  const result = converted(device, out, like.dtype as 'f32' | 'bf16');
+  out.dispose();
+  return result;
+}
+
+function total<Name extends 'sum' | 'mean'>(name: Name): Row<Name, Reduce> {
+  const factorOf = (x: Tensor) => (name === 'sum' ? 1 : 1 / x.size);
+  return {
+    name,
+    shape: ([x]) => {
+      expectFloat(x, name, 'x');
+      return [{ shape: [], dtype: 'f32' }];
+    },
+    forward: (device, [x], [out]) => {
+      const workspace = device.alloc(sumWorkspaceBytes(x.size), name);
+      const kernel = device.kernel('sum');
+      device.encode(kernel, x.address, out.address, workspace.address, x.size, factorOf(x), codeOf[x.dtype]);
+      workspace.free();
+    },
+    save: saveNothing,
+    vjp: ({ device, inputs: [x], gradients: [dy] }) => [spread(device, dy as Tensor, x, factorOf(x))],
+  };
+}
+
+export const reduction: Rows<ReductionOps> = {
+  sum: total('sum'),
+  mean: total('mean'),
+
+  rowSum: {
+    name: 'rowSum',
+    shape: ([x]) => {
+      expectDType(x, 'f32', 'rowSum', 'x');
+      return [{ shape: x.shape.slice(0, -1), dtype: 'f32' }];
+    },
+    forward: (device, [x], [out]) => {
+      const cols = lastOf(x.shape);
+      device.encode(device.kernel('row_sum'), x.address, out.address, rowsOf(x.shape), cols, cols, codeOf.f32);
+    },
+    save: saveNothing,
+    vjp: ({ device, inputs: [x], gradients: [dy] }) => {
+      const ones = full(x.shape, 1, x);
+      const out = emptyLike(x);
+      const sizes = [rowsOf(x.shape), lastOf(x.shape)] as const;
+      device.encode(device.kernel('scale_rows_f32'), ones.address, (dy as Tensor).address, out.address, ...sizes);
+      ones.dispose();
+      return [out];
+    },
+  },
+
+  argmax: {
+    name: 'argmax',
+    shape: ([x]) => {
+      expectFloat(x, 'argmax', 'x');
+      if (x.shape.length === 0) expectRank(x, 1, 'argmax', 'x');
+      return [{ shape: x.shape.slice(0, -1), dtype: 'i32' }];
+    },
+    forward: (device, [x], [out]) => {
+      const cols = lastOf(x.shape);
+      const kernel = device.kernel('row_argmax');
+      device.encode(kernel, x.address, out.address, rowsOf(x.shape), cols, cols, codeOf[x.dtype]);
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+};
+
+/** Sum of all elements: [], f32. */
+export function sum(x: Tensor): Tensor {
+  return apply(reduction.sum, [x], null)[0];
+}
+
+/** Mean of all elements: [], f32. */
+export function mean(x: Tensor): Tensor {
+  return apply(reduction.mean, [x], null)[0];
+}
+
+/** Sums along the last dimension: x [.., C] f32 to [..]. */
+export function rowSum(x: Tensor): Tensor {
+  return apply(reduction.rowSum, [x], null)[0];
+}
+
+/** Index of the largest along the last dimension, the lowest of equals: [..], i32. Has no gradient. */
+export function argmax(x: Tensor): Tensor {
+  return apply(reduction.argmax, [x], null)[0];
+}

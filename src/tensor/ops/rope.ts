@@ -1,0 +1,108 @@
+// Rotary position embedding of the last elements of each head, with or without YaRN's stretched frequencies.
+import {
+  codeOf,
+  type Device,
+  type RopeConfig,
+  ShapeError,
+  ropeTable as tableOf,
+  widthOf,
+} from '../../kernels/index.ts';
+import { type CreateOptions, fromArray } from '../create.ts';
+import { apply, type Op, type Rows } from '../op.ts';
+import { expectDType, expectFloat, expectRank, expectShape, formatShape } from '../shape.ts';
+import { emptyLike, type Tensor } from '../tensor.ts';
+
+interface Rope extends Op {
+  readonly inputs: readonly [x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor];
+  readonly params: { readonly half: boolean };
+  readonly outputs: readonly [Tensor];
+}
+
+export interface RopeOps {
+  rope: Rope;
+}
+
+/** Turns the last R elements of each head of x into out, the others as they are. */
+function turn(
+  device: Device,
+  x: Tensor,
+  [positions, cos, sin]: readonly [Tensor, Tensor, Tensor],
+  out: Tensor,
+  half: boolean,
+  inverse: boolean,
+): void {
+  const [T, H, D] = x.shape as [number, number, number];
+  const [length, pairs] = cos.shape as [number, number];
+  const skip = (D - 2 * pairs) * widthOf[x.dtype];
+  if (skip > 0) device.encode(device.kernel('copy_bytes'), x.address, out.address, x.bytes);
+  device.encode(
+    device.kernel('rope'),
+    x.address + skip,
+    out.address + skip,
+    cos.address,
+    sin.address,
+    positions.address,
+    T,
+    H,
+    2 * pairs,
+    H * D,
+    D,
+    H * D,
+    D,
+    length,
+    half ? 1 : 0,
+    inverse ? 1 : 0,
+    codeOf[x.dtype],
+  );
+}
+
+export const ropes: Rows<RopeOps> = {
+  rope: {
+    name: 'rope',
+    shape: ([x, positions, cos, sin]) => {
+      expectFloat(x, 'rope', 'x');
+      expectRank(x, 3, 'rope', 'x');
+      expectDType(positions, 'i32', 'rope', 'positions');
+      expectShape(positions, [x.shape[0] as number], 'rope', 'positions');
+      expectDType(cos, 'f32', 'rope', 'cos');
+      expectDType(sin, 'f32', 'rope', 'sin');
+      expectRank(cos, 2, 'rope', 'cos');
+      expectShape(sin, cos.shape, 'rope', 'sin');
+      if (2 * (cos.shape[1] as number) > (x.shape[2] as number))
+        throw new ShapeError(
+          'rope',
+          `the table turns ${2 * (cos.shape[1] as number)} elements of a head, x is ${formatShape(x.shape)}`,
+          'make the table with the rotary width of a head',
+        );
+      return [x];
+    },
+    forward: (device, [x, ...table], [out], { half }) => turn(device, x, table, out, half, false),
+    save: ([, ...table]) => table,
+    vjp: ({ device, inputs: [x, ...table], params: { half }, gradients: [dy] }) => {
+      const dx = emptyLike(x);
+      turn(device, dy as Tensor, table, dx, half, true);
+      return [dx, null, null, null];
+    },
+  },
+};
+
+/** cos and sin [length, R / 2] of positions 0 to length - 1, f32. */
+export interface RopeTensors {
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+}
+
+/** The tables for rope, by the model's configuration (dim, base, YaRN) for `length` positions. */
+export function ropeTable(config: RopeConfig & { readonly length: number }, options: CreateOptions = {}): RopeTensors {
+  const { cos, sin } = tableOf(config);
+  const shape = [config.length, config.dim / 2];
+  return { cos: fromArray(cos, shape, options), sin: fromArray(sin, shape, options) };
+}
+
+/**
+ * Turns the last R elements of each head by its token's position (R: twice the table's width): x [T, H, D], positions
+ * [T] i32. Pairs are neighbours as in DeepSeek's weights, or with `half` element i and i + R/2 (Llama, Qwen).
+ */
+export function rope(x: Tensor, positions: Tensor, { cos, sin }: RopeTensors, half = false): Tensor {
+  return apply(ropes.rope, [x, positions, cos, sin], { half })[0];
+}

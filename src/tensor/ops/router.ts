@@ -1,0 +1,332 @@
+// The expert router (DeepSeek-V3 report, section 2.1.2) and the balance loss, in f32; tokens to experts and back.
+import { codeOf, ValueError, widthOf } from '../../kernels/index.ts';
+import { full } from '../create.ts';
+import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { expectDType, expectFloat, expectRank, expectSameDType, expectShape } from '../shape.ts';
+import { empty, emptyLike, type Tensor } from '../tensor.ts';
+
+/** Names of Hugging Face's config.json, in camelCase. */
+export interface RouterConfig {
+  /** K */
+  readonly numExpertsPerTok: number;
+  /** @default 1 */
+  readonly nGroup?: number;
+  /** @default nGroup */
+  readonly topkGroup?: number;
+  /** How many of its best scores rank a group: 2 in V3, 1 in V2. @default 2 */
+  readonly groupBest?: number;
+  /** @default sigmoid */
+  readonly scoringFunc?: 'sigmoid' | 'softmax';
+  /** @default true */
+  readonly normTopkProb?: boolean;
+  /** @default 1 */
+  readonly routedScalingFactor?: number;
+}
+
+interface RouterParams {
+  readonly K: number;
+  readonly groups: number;
+  readonly topGroups: number;
+  readonly groupBest: number;
+  readonly softmax: number;
+  readonly normalise: number;
+  readonly scale: number;
+}
+
+interface Router extends Op {
+  readonly inputs: readonly [logits: Tensor, bias: Tensor | null];
+  readonly params: RouterParams;
+  readonly outputs: readonly [indices: Tensor, weights: Tensor, scores: Tensor];
+}
+
+interface BalanceLoss extends Op {
+  readonly inputs: readonly [scores: Tensor, indices: Tensor, offsets: Tensor];
+  readonly params: number;
+  readonly outputs: readonly [loss: Tensor, fraction: Tensor];
+}
+
+interface DispatchPlanOp extends Op {
+  readonly inputs: readonly [indices: Tensor];
+  readonly params: number;
+  readonly outputs: readonly [offsets: Tensor, rowOf: Tensor, tokenOf: Tensor];
+}
+
+interface PermuteRows extends Op {
+  readonly inputs: readonly [x: Tensor, rowOf: Tensor, tokenOf: Tensor];
+  readonly params: null;
+  readonly outputs: readonly [Tensor];
+}
+
+interface UnpermuteRows extends Op {
+  readonly inputs: readonly [y: Tensor, rowOf: Tensor, weights: Tensor, base: Tensor | null];
+  readonly params: null;
+  readonly outputs: readonly [Tensor];
+}
+
+export interface RouterOps {
+  router: Router;
+  balanceLoss: BalanceLoss;
+  dispatchPlan: DispatchPlanOp;
+  permuteRows: PermuteRows;
+  unpermuteRows: UnpermuteRows;
+}
+
+function checkConfig(E: number, { K, groups, topGroups, groupBest }: RouterParams): void {
+  const whole = [K, groups, topGroups, groupBest].every((n) => Number.isInteger(n) && n > 0);
+  if (whole && E % groups === 0 && topGroups <= groups && K <= (E / groups) * topGroups && groupBest <= E / groups)
+    return;
+  throw new ValueError(
+    'router',
+    `${K} of ${E} experts in ${groups} groups, best ${topGroups} groups by ${groupBest} scores`,
+    'groups must divide the experts, and the chosen groups must hold enough of them',
+  );
+}
+
+const routerRow: Rows<RouterOps>['router'] = {
+  name: 'router',
+  shape: ([logits, bias], params) => {
+    expectDType(logits, 'f32', 'router', 'logits');
+    expectRank(logits, 2, 'router', 'logits');
+    const [T, E] = logits.shape as [number, number];
+    if (bias) {
+      expectDType(bias, 'f32', 'router', 'bias');
+      expectShape(bias, [E], 'router', 'bias');
+    }
+    checkConfig(E, params);
+    const chosen = [T, params.K];
+    return [{ shape: chosen, dtype: 'i32' }, { shape: chosen, dtype: 'f32' }, logits];
+  },
+  forward: (device, [logits, bias], [indices, weights, scores], p) => {
+    const [T, E] = logits.shape as [number, number];
+    device.encode(
+      device.kernel('router_f32'),
+      logits.address,
+      bias?.address ?? 0,
+      indices.address,
+      weights.address,
+      scores.address,
+      T,
+      E,
+      p.K,
+      p.groups,
+      p.topGroups,
+      p.groupBest,
+      p.softmax,
+      p.normalise,
+      p.scale,
+    );
+  },
+  save: (_, [indices, , scores]) => [indices, scores],
+  vjp: ({ device, inputs: [logits], outputs: [indices, weights, scores], params: p, gradients }) => {
+    const [, dweights, dscores] = gradients;
+    const dlogits = emptyLike(logits);
+    const [T, E] = logits.shape as [number, number];
+    const dw = dweights ?? full(weights.shape, 0, weights);
+    const kernel = device.kernel('router_backward_f32');
+    const sizes = [T, E, p.K, p.softmax, p.normalise, p.scale];
+    const addresses = [scores.address, indices.address, dw.address, dscores?.address ?? 0, dlogits.address];
+    device.encode(kernel, ...addresses, ...sizes);
+    if (!dweights) dw.dispose();
+    return [dlogits, null];
+  },
+};
+
+const balanceLossRow: Rows<RouterOps>['balanceLoss'] = {
+  name: 'balanceLoss',
+  shape: ([scores, indices, offsets]) => {
+    expectDType(scores, 'f32', 'balanceLoss', 'scores');
+    expectRank(scores, 2, 'balanceLoss', 'scores');
+    expectDType(indices, 'i32', 'balanceLoss', 'indices');
+    expectShape(indices, [scores.shape[0] as number, -1], 'balanceLoss', 'indices');
+    expectDType(offsets, 'i32', 'balanceLoss', 'offsets');
+    expectRank(offsets, 1, 'balanceLoss', 'offsets');
+    const B = offsets.size - 1;
+    return [
+      { shape: [B], dtype: 'f32' },
+      { shape: [B, scores.shape[1] as number], dtype: 'f32' },
+    ];
+  },
+  forward: (device, [scores, indices, offsets], [loss, fraction], alpha) => {
+    const [T, E] = scores.shape as [number, number];
+    const K = indices.shape[1] as number;
+    const addresses = [scores.address, indices.address, offsets.address, fraction.address, loss.address];
+    device.encode(device.kernel('balance_loss_f32'), ...addresses, loss.size, T, E, K, alpha);
+  },
+  save: ([scores, , offsets], [, fraction]) => [scores, offsets, fraction],
+  vjp: ({ device, inputs: [scores, , offsets], outputs: [loss, fraction], params: alpha, gradients: [dloss] }) => {
+    const [T, E] = scores.shape as [number, number];
+    const dscores = emptyLike(scores);
+    const from = [scores.address, offsets.address, fraction.address, (dloss as Tensor).address];
+    device.encode(device.kernel('balance_loss_backward_f32'), ...from, dscores.address, loss.size, T, E, alpha);
+    return [dscores, null, null];
+  },
+};
+
+const planRow: Rows<RouterOps>['dispatchPlan'] = {
+  name: 'dispatchPlan',
+  shape: ([indices], E) => {
+    expectDType(indices, 'i32', 'dispatchPlan', 'indices');
+    expectRank(indices, 2, 'dispatchPlan', 'indices');
+    return [
+      { shape: [E + 1], dtype: 'i32' },
+      { shape: indices.shape, dtype: 'i32' },
+      { shape: [indices.size], dtype: 'i32' },
+    ];
+  },
+  forward: (device, [indices], [offsets, rowOf, tokenOf], E) => {
+    const [T, K] = indices.shape as [number, number];
+    const addresses = [indices.address, offsets.address, rowOf.address, tokenOf.address];
+    device.encode(device.kernel('dispatch_plan'), ...addresses, T, K, E);
+  },
+  save: saveNothing,
+  vjp: null,
+};
+
+const permuteRow: Rows<RouterOps>['permuteRows'] = {
+  name: 'permuteRows',
+  shape: ([x, rowOf, tokenOf]) => {
+    expectFloat(x, 'permuteRows', 'x');
+    expectRank(x, 2, 'permuteRows', 'x');
+    expectDType(rowOf, 'i32', 'permuteRows', 'rowOf');
+    expectShape(rowOf, [x.shape[0] as number, -1], 'permuteRows', 'rowOf');
+    expectDType(tokenOf, 'i32', 'permuteRows', 'tokenOf');
+    expectShape(tokenOf, [rowOf.size], 'permuteRows', 'tokenOf');
+    return [{ shape: [tokenOf.size, x.shape[1] as number], dtype: x.dtype }];
+  },
+  forward: (device, [x, , tokenOf], [out]) => {
+    const [T, D] = x.shape as [number, number];
+    const rowBytes = D * widthOf[x.dtype];
+    device.encode(device.kernel('permute_rows'), x.address, tokenOf.address, out.address, tokenOf.size, T, rowBytes);
+  },
+  save: ([, rowOf]) => [rowOf],
+  vjp: ({ device, inputs: [x, rowOf], gradients: [dy] }) => {
+    const [d, dx] = [dy as Tensor, emptyLike(x)];
+    const [T, D] = x.shape as [number, number];
+    const types = [codeOf[d.dtype], codeOf[dx.dtype]];
+    const addresses = [d.address, rowOf.address, 0, 0, dx.address];
+    device.encode(device.kernel('unpermute_rows'), ...addresses, ...types, T, rowOf.shape[1] as number, rowOf.size, D);
+    return [dx, null, null];
+  },
+};
+
+const unpermuteRow: Rows<RouterOps>['unpermuteRows'] = {
+  name: 'unpermuteRows',
+  shape: ([y, rowOf, weights, base]) => {
+    expectFloat(y, 'unpermuteRows', 'y');
+    expectRank(rowOf, 2, 'unpermuteRows', 'rowOf');
+    expectDType(rowOf, 'i32', 'unpermuteRows', 'rowOf');
+    expectShape(y, [rowOf.size, -1], 'unpermuteRows', 'y');
+    expectDType(weights, 'f32', 'unpermuteRows', 'weights');
+    expectShape(weights, rowOf.shape, 'unpermuteRows', 'weights');
+    const out = { shape: [rowOf.shape[0] as number, y.shape[1] as number], dtype: y.dtype };
+    if (base) {
+      expectShape(base, out.shape, 'unpermuteRows', 'base');
+      expectSameDType(base, y, 'unpermuteRows', 'base and y');
+    }
+    return [out];
+  },
+  forward: (device, [y, rowOf, weights, base], [out]) => {
+    const [T, K] = rowOf.shape as [number, number];
+    const type = codeOf[y.dtype];
+    const addresses = [y.address, rowOf.address, weights.address, base?.address ?? 0, out.address];
+    const sizes = [T, K, rowOf.size, y.shape[1] as number];
+    device.encode(device.kernel('unpermute_rows'), ...addresses, type, type, ...sizes);
+  },
+  save: ([y, rowOf, weights], _, needs) => [rowOf, weights, needs[2] && y],
+  vjp: ({ device, inputs: [y, rowOf, weights, base], gradients: [dout], needs }) => {
+    const [d, dy] = [dout as Tensor, empty(y.shape, y.dtype, device)];
+    const dweights = needs[2] && emptyLike(weights);
+    const [T, K] = rowOf.shape as [number, number];
+    device.encode(
+      device.kernel('unpermute_rows_backward'),
+      d.address,
+      needs[2] ? y.address : 0,
+      rowOf.address,
+      weights.address,
+      dy.address,
+      dweights ? dweights.address : 0,
+      codeOf[d.dtype],
+      codeOf[y.dtype],
+      codeOf[dy.dtype],
+      T,
+      K,
+      rowOf.size,
+      y.shape[1] as number,
+    );
+    return [dy, null, dweights, needs[3] && base !== null && d.alias()];
+  },
+};
+
+export const routers: Rows<RouterOps> = {
+  router: routerRow,
+  balanceLoss: balanceLossRow,
+  dispatchPlan: planRow,
+  permuteRows: permuteRow,
+  unpermuteRows: unpermuteRow,
+};
+
+/** Chosen experts of each token, their weights, and all scores. */
+export interface Routing {
+  /** [T, K] i32, best first; of equals the lowest index */
+  readonly indices: Tensor;
+  /** [T, K] */
+  readonly weights: Tensor;
+  /** [T, E]: sigmoid or softmax of the logits */
+  readonly scores: Tensor;
+}
+
+/**
+ * Chooses K experts a token: logits [T, E] f32; bias [E] f32 acts on the choice only. Gradients flow through the
+ * weights and the scores, not through the choice. Logits that are not finite are reported by the next read.
+ */
+export function router(logits: Tensor, bias: Tensor | null, config: RouterConfig): Routing {
+  const { numExpertsPerTok: K, nGroup = 1, topkGroup = nGroup, scoringFunc = 'sigmoid' } = config;
+  const groupSize = (logits.shape[1] ?? 1) / nGroup;
+  const { groupBest = Math.min(2, groupSize), normTopkProb = true, routedScalingFactor = 1 } = config;
+  const [indices, weights, scores] = apply(routers.router, [logits, bias], {
+    K,
+    groups: nGroup,
+    topGroups: topkGroup,
+    groupBest,
+    softmax: scoringFunc === 'softmax' ? 1 : 0,
+    normalise: normTopkProb ? 1 : 0,
+    scale: routedScalingFactor,
+  });
+  return { indices, weights, scores };
+}
+
+/**
+ * The sequence-wise balance loss (V3 report, eq. 17 to 20): scores [T, E], indices [T, K], offsets [B + 1] i32 of the
+ * sequences in the tokens, to [B]. Gradients flow to the scores.
+ */
+export function balanceLoss(scores: Tensor, indices: Tensor, offsets: Tensor, alpha: number): Tensor {
+  const [loss, fraction] = apply(routers.balanceLoss, [scores, indices, offsets], alpha);
+  fraction.dispose();
+  return loss;
+}
+
+/** Rows sorted by expert: where each (token, choice) goes and where each row comes from. All i32. */
+export interface DispatchPlan {
+  /** [E + 1] */
+  readonly offsets: Tensor;
+  /** [T, K] */
+  readonly rowOf: Tensor;
+  /** [T * K] */
+  readonly tokenOf: Tensor;
+}
+
+/** Sorts the choices indices [T, K] by expert, stably in token order. */
+export function dispatchPlan(indices: Tensor, experts: number): DispatchPlan {
+  const [offsets, rowOf, tokenOf] = apply(routers.dispatchPlan, [indices], experts);
+  return { offsets, rowOf, tokenOf };
+}
+
+/** Tokens to rows sorted by expert: x [T, D] to [T * K, D]. */
+export function permuteRows(x: Tensor, { rowOf, tokenOf }: DispatchPlan): Tensor {
+  return apply(routers.permuteRows, [x, rowOf, tokenOf], null)[0];
+}
+
+/** Rows back to tokens: base + sum over k of weights[t, k] * y[rowOf[t, k]], in the order of k: [T, D]. */
+export function unpermuteRows(y: Tensor, { rowOf }: DispatchPlan, weights: Tensor, base?: Tensor): Tensor {
+  return apply(routers.unpermuteRows, [y, rowOf, weights, base ?? null], null)[0];
+}
