@@ -19,16 +19,12 @@ MINKE_INLINE vf quotient(vf x, vf scale, vf inverse) {
 MINKE_INLINE float tile_scale(float amax) { return (amax > kSmallestAmax ? amax : kSmallestAmax) / kE4m3Max; }
 MINKE_INLINE vf tile_scale(vf amax) { return vmax(amax, set1(kSmallestAmax)) / set1(kE4m3Max); }
 
-// The E4M3 value nearest to y, as f32; saturates at 448, NaN stays. Below 2^-6 the steps are 2^-9: adding and taking
-// away 1.5 * 2^14, whose ulp is 2^-9, rounds to them.
+// The E4M3 value nearest to y, as f32; saturates at 448, NaN stays. Adding and taking away 1.5 * 2^20 times y's power
+// of two (at least 2^-6, where the subnormals' even steps begin) leaves three bits of mantissa, rounded to even.
 MINKE_INLINE vf round_e4m3(vf y) {
-  vf magnitude = vabs(y);
-  vi u = bits(magnitude);
-  vf normal = floats((u + 0x7ffff + ((u >> 20) & 1)) & ~0xfffff);
-  vf tiny = (magnitude + 24576.0f) - 24576.0f;
-  vf value = magnitude < 0.015625f ? tiny : normal;
-  value = value > kE4m3Max ? set1(kE4m3Max) : value;
-  value = y != y ? y : value;
+  vf limited = vmin(set1(kE4m3Max), vmax(set1(-kE4m3Max), y));
+  vf magic = vmax(floats(bits(limited) & 0x7f800000), set1(0.015625f)) * 1572864.0f;
+  vf value = (limited + magic) - magic;
   return floats(bits(value) | (bits(y) & int32_t(0x80000000)));
 }
 

@@ -73,7 +73,7 @@ inline void transpose(const float* from, i64 ld, i64 rows, i64 columns, float* t
   }
 }
 
-MINKE_INLINE vu bf16_bits(vf v) { return __builtin_convertvector(to_bf16(v), vu); }
+MINKE_INLINE vu bf16_bits(vf v) { return widen(to_bf16(v)); }
 
 template <Mode mode>
 MINKE_INLINE vf rounded(vf v) {
@@ -91,7 +91,7 @@ MINKE_INLINE void put(float* to, i64 i, vf x, i64 n) {
   if constexpr (!pairs_in<mode>) {
     store_n(to + i, rounded<mode>(x), n);
   } else if constexpr (mode == Mode::fp8) {
-    store_halves(reinterpret_cast<bf16*>(to) + i, __builtin_convertvector(reinterpret_cast<vu>(x) >> 16, vh), n);
+    store_halves(reinterpret_cast<bf16*>(to) + i, narrow(reinterpret_cast<vu>(x) >> 16), n);
   } else {
     store_n(reinterpret_cast<bf16*>(to) + i, x, n);
   }
@@ -198,8 +198,9 @@ inline void pack_tile_across(const T* from, i64 ld, i64 lanes, i64 steps, float*
   };
   for (i64 i = 0; i < steps; i += pace)
     for (int v = 0; v < V; v++) {
-      __builtin_prefetch(from + (i + 16) * ld + v * W);
-      if (pace == 2) __builtin_prefetch(from + (i + 17) * ld + v * W);
+      // To L2 only: rows a power of two apart share their few lines of L1.
+      __builtin_prefetch(from + (i + 16) * ld + v * W, 0, 2);
+      if (pace == 2) __builtin_prefetch(from + (i + 17) * ld + v * W, 0, 2);
       vf second = pace == 2 ? value(i + 1, v) : vf{};
       store_n(to + (i / pace) * stride + v * W, word<mode>(value(i, v), second), stride - v * W);
     }

@@ -59,9 +59,9 @@ template <bool pairs, int R>
 inline void stream_words(const float* a, const char* panels, i64 bytes, i64 words, const Tile& tile) {
   const float* b = reinterpret_cast<const float*>(panels);
   if (tile.columns > kPanel)
-    multiply<pairs, R, 2, true>(a, b, bytes / 4, words, tile);
+    multiply<pairs, R, 2>(a, b, bytes / 4, words, tile);
   else
-    multiply<pairs, R, 1, true>(a, b, 0, words, tile);
+    multiply<pairs, R, 1>(a, b, 0, words, tile);
 }
 
 #if defined(MINKE_BF16)

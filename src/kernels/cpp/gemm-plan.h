@@ -12,7 +12,7 @@ constexpr i64 kBlockWords = 1024;           // of the reduction: long chains, so
 constexpr i64 kBlockPanels = 2;             // of B at a time, packed into scratch (L2)
 constexpr i64 kBlockRows = 64 * kRows;      // of A in a task, at most
 constexpr i64 kPackRows = 4 * kRows;        // of A in a packing task
-constexpr i64 kPackSteps = 1024;            // of the reduction packed at a time
+constexpr i64 kPackSteps = 512;             // of the reduction packed at a time
 constexpr i64 kFewRows = 4;                 // up to here weights stream through registers, two panels at a time
 constexpr double kLeastFlops = 5e5;         // a task below this is not worth a second thread
 

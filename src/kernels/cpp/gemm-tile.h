@@ -17,8 +17,10 @@ constexpr int kRows = 12;  // 24 sums, 2 weights, 1 broadcast of 32 registers
 constexpr int kRows = 6;  // 12 sums, 2 weights, 1 broadcast of 16 registers
 #elif defined(MINKE_NEON)
 constexpr int kRows = 8;
+#elif defined(__wasm_relaxed_simd__)
+constexpr int kRows = 6;  // 12 sums, 2 weights, 1 broadcast: V8's 15 registers
 #else
-constexpr int kRows = 4;  // V8 spills beyond 8 sums
+constexpr int kRows = 4;  // a separate multiply and add need one register more
 #endif
 
 #if defined(MINKE_BF16)
@@ -58,14 +60,14 @@ MINKE_INLINE void store_sums(vf (&sum)[R][2 * P], const Tile& tile) {
 }
 
 // P panels side by side, each `panel_words` words after the other: with few rows, more chains hide the latency.
-template <bool pairs, int R, int P, bool prefetch>
+template <bool pairs, int R, int P>
 MINKE_INLINE void chain(vf (&sum)[R][2 * P], const float* a, const float* b, i64 panel_words, i64 words) {
   for (i64 k = 0; k < words; k++) {
     vf weight[2 * P];
 #pragma GCC unroll 4
     for (int v = 0; v < 2 * P; v++) {
       const float* at = b + (v / 2) * panel_words + k * kPanel + (v % 2) * W;
-      if constexpr (prefetch) __builtin_prefetch(at + 512);
+      __builtin_prefetch(at + 512);  // 2 KiB ahead, so that a panel streams
       weight[v] = load(at);
     }
 #pragma GCC unroll 12
@@ -77,11 +79,11 @@ MINKE_INLINE void chain(vf (&sum)[R][2 * P], const float* a, const float* b, i64
   }
 }
 
-template <bool pairs, int R, int P, bool prefetch>
+template <bool pairs, int R, int P>
 inline void multiply(const float* a, const float* b, i64 panel_words, i64 words, const Tile& tile) {
   vf sum[R][2 * P];
   load_sums<R, P>(sum, tile);
-  chain<pairs, R, P, prefetch>(sum, a, b, panel_words, words);
+  chain<pairs, R, P>(sum, a, b, panel_words, words);
   store_sums<R, P>(sum, tile);
 }
 
@@ -98,7 +100,7 @@ inline void multiply_scaled(const float* a, const float* b, i64 words, const flo
     for (int v = 0; v < 2; v++) store(promoted + r * kPanel + v * W, total[r][v]);
   for (i64 k = 0; k < words; k += tile_words) {
     vf sum[R][2] = {};
-    chain<pairs, R, 1, false>(sum, a + k * R, b + k * kPanel, 0, smaller(tile_words, words - k));
+    chain<pairs, R, 1>(sum, a + k * R, b + k * kPanel, 0, smaller(tile_words, words - k));
 #pragma GCC unroll 12
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 2

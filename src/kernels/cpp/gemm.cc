@@ -93,13 +93,13 @@ struct Gemm {
   void pack_rows(const Rows& rows, float* temporary) const {
     Source source = {a, lda, a_type, by_reduction};
     i64 length = reduction(rows.group);
-    for (i64 row = rows.first; row < rows.first + rows.count; row += kRows) {
-      i64 lanes = smaller(kRows, rows.first + rows.count - row);
-      for (i64 step = 0; step < length; step += kPackSteps)
+    for (i64 step = 0; step < length; step += kPackSteps)
+      for (i64 row = rows.first; row < rows.first + rows.count; row += kRows) {
+        i64 lanes = smaller(kRows, rows.first + rows.count - row);
         pack<mode>(source, row, lanes, start(rows.group) + step, smaller(kPackSteps, length - step),
                    packed(rows.group, row) + words_of<mode>(step) * lanes, lanes,
                    packed_scales(rows.group, row) + step / kTile * lanes, temporary);
-    }
+      }
   }
 
   // -- one task: rows of one group times a run of panels --
@@ -153,7 +153,7 @@ struct Gemm {
             if (mode == Mode::fp8 && steps > 0)
               multiply_scaled<pairs, R>(words, panels[p], words_of<mode>(steps), scales, scratch.scales_of(p), tile);
             else
-              multiply<pairs, R, 1, false>(words, panels[p], 0, words_of<mode>(steps), tile);
+              multiply<pairs, R, 1>(words, panels[p], 0, words_of<mode>(steps), tile);
           });
         }
       }

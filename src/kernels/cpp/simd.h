@@ -95,13 +95,24 @@ MINKE_INLINE void store_n(float* p, vf v, i64 n) {
 }
 #endif
 
+#if defined(MINKE_AVX512)
+MINKE_INLINE vu widen(vh h) { return (vu)_mm512_cvtepu16_epi32((__m256i)h); }
+MINKE_INLINE vh narrow(vu u) { return (vh)_mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)u); }
+#elif defined(MINKE_AVX2)
+MINKE_INLINE vu widen(vh h) { return (vu)_mm256_cvtepu16_epi32((__m128i)h); }
+MINKE_INLINE vh narrow(vu u) { return __builtin_convertvector(u, vh); }
+#else
+MINKE_INLINE vu widen(vh h) { return __builtin_convertvector(h, vu); }
+MINKE_INLINE vh narrow(vu u) { return __builtin_convertvector(u, vh); }
+#endif
+
 // bf16 is the upper half of an f32; storing rounds to nearest even and keeps NaN a NaN.
-MINKE_INLINE vf from_bf16(vh h) { return floats(reinterpret_cast<vi>(__builtin_convertvector(h, vu) << 16)); }
+MINKE_INLINE vf from_bf16(vh h) { return floats(reinterpret_cast<vi>(widen(h) << 16)); }
 MINKE_INLINE vh to_bf16(vf v) {
   vu u = reinterpret_cast<vu>(v);
   vu rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
   vu quiet = (u >> 16) | 0x40;
-  return __builtin_convertvector((u & 0x7fffffff) > 0x7f800000u ? quiet : rounded, vh);
+  return narrow((u & 0x7fffffff) > 0x7f800000u ? quiet : rounded);
 }
 MINKE_INLINE vf load(const bf16* p) { return from_bf16(*reinterpret_cast<const vh_at*>(p)); }
 MINKE_INLINE void store(bf16* p, vf v) { *reinterpret_cast<vh_at*>(p) = to_bf16(v); }
