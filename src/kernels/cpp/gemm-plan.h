@@ -11,6 +11,8 @@ namespace minke::MINKE_ISA::gemm {
 constexpr i64 kBlockWords = 1024;           // of the reduction: long chains, so that C is seldom touched
 constexpr i64 kBlockPanels = 2;             // of B at a time, packed into scratch (L2)
 constexpr i64 kBlockRows = 64 * kRows;      // of A in a task, at most
+constexpr i64 kLeastRows = 16 * kRows;      // below this packing B again for each task shows
+constexpr i64 kEnoughTasks = 16;            // so that the last one does not keep a thread waiting for long
 constexpr i64 kPackRows = 4 * kRows;        // of A in a packing task
 constexpr i64 kPackSteps = 512;             // of the reduction packed at a time
 constexpr i64 kFewRows = 4;                 // up to here weights stream through registers, two panels at a time
@@ -32,10 +34,11 @@ inline Rows block_of(const int32_t* offsets, i64 groups, i64 rows, i64 size, i64
   return {0, 0, 0};
 }
 
-// Rows of a task such that all have about as many.
-inline i64 even_rows(i64 rows) {
-  i64 tasks = larger(blocks(rows, kBlockRows), 1);
-  return larger(blocks(blocks(rows, tasks), kRows) * kRows, kRows);
+// Rows of a task: about as many in each, and enough tasks together with the `others` that columns and groups make.
+inline i64 rows_per_task(i64 rows, i64 others) {
+  i64 most = blocks(rows, kLeastRows);
+  i64 tasks = larger(blocks(rows, kBlockRows), smaller(most, blocks(kEnoughTasks, others)));
+  return larger(blocks(blocks(rows, larger(tasks, 1)), kRows) * kRows, kRows);
 }
 
 // False after reporting offsets that do not ascend from 0 to rows.

@@ -74,7 +74,10 @@ struct Gemm {
     if (phase == 0) return offsets ? row_slots(kPackRows) + 1 : row_slots(kPackRows);
     return row_slots(task_rows()) * column_blocks();
   }
-  i64 task_rows() const { return offsets && !by_reduction ? kBlockRows : even_rows(m); }
+  i64 task_rows() const {
+    if (offsets && !by_reduction) return kBlockRows;
+    return rows_per_task(m, column_blocks() * (by_reduction ? groups : 1));
+  }
   i64 task_panels() const { return panels_per_task(m, n, k); }
   i64 column_blocks() const { return blocks(n, task_panels() * kPanel); }
 
