@@ -7,11 +7,11 @@
 // One object for each instruction set of this architecture, each cached under the hash of compiler, flags and sources,
 // so that an unchanged tree costs nothing. The result is build/native/minke.node (minke.asan.node).
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isBuilt, keyOf, markBuilt } from './cache.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = join(root, 'src/kernels/cpp');
@@ -35,12 +35,6 @@ function findCompiler() {
     if (tried.status === 0) return { name, version: tried.stdout.split('\n')[0] };
   }
   return null;
-}
-
-function sourceHash() {
-  const hash = createHash('sha256');
-  for (const file of readdirSync(sources).sort()) hash.update(file).update(readFileSync(join(sources, file)));
-  return hash.digest('hex');
 }
 
 function objects(compiler, asan) {
@@ -81,13 +75,8 @@ function run(command, args) {
 
 async function build(compiler, asan) {
   const target = join(out, asan ? 'minke.asan.node' : 'minke.node');
-  const key = createHash('sha256')
-    .update(sourceHash())
-    .update(compiler.version)
-    .update(readFileSync(fileURLToPath(import.meta.url)))
-    .digest('hex');
-  const stamp = `${target}.key`;
-  if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return true;
+  const key = keyOf(sources, ['wasm.cc'], compiler.version, readFileSync(fileURLToPath(import.meta.url)));
+  if (isBuilt([target], key)) return true;
   mkdirSync(out, { recursive: true });
   const started = Date.now();
   const aside = join(out, `${process.pid}`);
@@ -119,7 +108,7 @@ async function build(compiler, asan) {
       if (probe.status !== 0) return false;
     }
     renameSync(linked, target);
-    writeFileSync(stamp, key);
+    markBuilt([target], key);
   } finally {
     rmSync(aside, { recursive: true, force: true });
   }

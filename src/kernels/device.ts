@@ -38,7 +38,7 @@ export interface Backend {
   submit(address: number, words: number, id: number): boolean;
   /** Keeps the process alive while work is under way. */
   hold(busy: boolean): void;
-  close(): void;
+  close(): void | Promise<void>;
 }
 
 export type Completed = (id: number, fault: Fault) => void;
@@ -262,7 +262,7 @@ export class Device {
     } finally {
       this.#memory.dispose();
       this.#staging.dispose();
-      this.#backend.close();
+      await this.#backend.close();
     }
   }
 

@@ -41,3 +41,4 @@ export {
   yarnMagnitude,
 } from './rope-table.ts';
 export { type KernelName, kernelNames, kernels } from './table.ts';
+export { wasmIsas } from './wasm-node.ts';

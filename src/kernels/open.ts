@@ -5,6 +5,8 @@ import { Device, type DeviceName } from './device.ts';
 import { DeviceError } from './errors.ts';
 import { nativeIsas, openNative } from './native.ts';
 import { openReference } from './reference.ts';
+import { openWasm } from './wasm.ts';
+import { nodeHost, wasmIsas } from './wasm-node.ts';
 
 export interface DeviceOptions {
   /** @default native where it was built, else wasm */
@@ -21,18 +23,24 @@ export interface DeviceOptions {
 export function openDevice(options: DeviceOptions = {}): Device {
   const isa = options.isa ?? process.env.MINKE_ISA;
   const wanted = options.device ?? (process.env.MINKE_DEVICE as DeviceName | undefined);
-  const device = wanted ?? (nativeIsas().length > 0 ? 'native' : 'wasm');
+  const device = wanted ?? (isWasm(isa) || nativeIsas().length === 0 ? 'wasm' : 'native');
   const threads = options.threads ?? positive('MINKE_THREADS') ?? availableParallelism();
   const mebibytes = positive('MINKE_MEMORY');
   const memory = options.memoryBytes ?? (mebibytes ? mebibytes * 2 ** 20 : 0.9 * totalmem());
   switch (device) {
     case 'native':
       return new Device((completed) => openNative(isa ?? nativeIsas()[0] ?? 'none', threads, completed), memory);
+    case 'wasm':
+      return new Device((completed) => openWasm(nodeHost(), isa ?? wasmIsas()[0] ?? 'any', threads, completed), memory);
     case 'reference':
       return new Device(openReference, memory);
     default:
       throw new DeviceError('open', `no device named ${device}`, 'choose native, wasm or reference');
   }
+}
+
+function isWasm(isa: string | undefined): boolean {
+  return isa !== undefined && wasmIsas().includes(isa);
 }
 
 function positive(variable: string): number | undefined {

@@ -3,6 +3,7 @@
 import type { Device } from './device.ts';
 import { nativeIsas } from './native.ts';
 import { openDevice } from './open.ts';
+import { wasmIsas } from './wasm-node.ts';
 
 export function testDevices(threads = 2): Device[] {
   const only = process.env.MINKE_TEST_DEVICE;
@@ -12,5 +13,8 @@ export function testDevices(threads = 2): Device[] {
     ...nativeIsas()
       .filter(wanted)
       .map((isa) => openDevice({ device: 'native', isa, threads })),
+    ...wasmIsas()
+      .filter(wanted)
+      .map((isa) => openDevice({ device: 'wasm', isa, threads })),
   ];
 }

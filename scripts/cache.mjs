@@ -1,0 +1,22 @@
+// When a build may be skipped: its output stands beside a key, the hash of everything that went into it.
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Hash of a folder's sources, without those named in `except`, and of what else decides the output. */
+export function keyOf(folder, except, ...others) {
+  const hash = createHash('sha256');
+  for (const file of readdirSync(folder).sort())
+    if (!except.includes(file)) hash.update(file).update(readFileSync(join(folder, file)));
+  for (const other of others) hash.update('\0').update(other);
+  return hash.digest('hex');
+}
+
+export function isBuilt(targets, key) {
+  const stamp = `${targets[0]}.key`;
+  return targets.every(existsSync) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key;
+}
+
+export function markBuilt(targets, key) {
+  writeFileSync(`${targets[0]}.key`, key);
+}
