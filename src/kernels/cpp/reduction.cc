@@ -89,9 +89,9 @@ inline RowMaximum row_maximum(const T* row, i64 cols) {
   vf best = set1(-__builtin_inff());
   vi where = {};
   for_vectors(0, cols, [&](i64 c, i64 n) {
-    vf v = at(row + c, n);
-    vi wins = (v > best) & (lane < int32_t(n));
-    best = wins ? v : best;
+    vf v = lane < int32_t(n) ? at(row + c, n) : set1(-__builtin_inff());
+    vi wins = v > best;
+    best = vmax(v, best);
     where = wins ? lane + int32_t(c) : where;
   });
   RowMaximum result = {best[0], where[0]};

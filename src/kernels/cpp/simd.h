@@ -53,6 +53,10 @@ MINKE_INLINE vf vmin(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b
 #elif defined(MINKE_AVX2)
 MINKE_INLINE vf vmax(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
 MINKE_INLINE vf vmin(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
+#elif defined(MINKE_WASM)
+// Spelled out, because clang makes relaxed_max of `a > b ? a : b`, which is whatever the host likes where one is NaN.
+MINKE_INLINE vf vmax(vf a, vf b) { return __builtin_wasm_pmax_f32x4(b, a); }
+MINKE_INLINE vf vmin(vf a, vf b) { return __builtin_wasm_pmin_f32x4(b, a); }
 #else
 MINKE_INLINE vf vmax(vf a, vf b) { return a > b ? a : b; }
 MINKE_INLINE vf vmin(vf a, vf b) { return a < b ? a : b; }
