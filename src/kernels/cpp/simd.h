@@ -116,7 +116,7 @@ MINKE_INLINE vh to_bf16(vf v) {
   vu u = reinterpret_cast<vu>(v);
   vu rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
   vu quiet = (u >> 16) | 0x40;
-  return narrow((u & 0x7fffffff) > 0x7f800000u ? quiet : rounded);
+  return narrow(v != v ? quiet : rounded);
 }
 MINKE_INLINE vf load(const bf16* p) { return from_bf16(*reinterpret_cast<const vh_at*>(p)); }
 MINKE_INLINE void store(bf16* p, vf v) { *reinterpret_cast<vh_at*>(p) = to_bf16(v); }
