@@ -49,7 +49,7 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
     int sees = int(smaller(kKeys, rows.visible[r0 + r] - tile.start));
     vf top = set1(rows.max[r0 + r]);
     for (int j = 0; j < kKeys; j += W) top = vmax(lanes + j < sees ? load(p + r * kKeys + j) : never, top);
-    highest[r] = fold_lanes(top, vmax)[0];
+    highest[r] = fold_lanes(top, [](vf a, vf b) { return vmax(a, b); })[0];
   }
   for (int r = 0; r < R; r += W) {
     vf before = load_n(rows.max + r0 + r, R - r);
