@@ -10,7 +10,7 @@
 namespace minke::MINKE_ISA {
 
 constexpr i64 kBlockRows = 64;
-constexpr i64 kWholeWalks = 8;    // (sequence, head) pairs from which one walk each keeps the threads busy
+constexpr i64 kWholeWalks = 4;    // (sequence, head) pairs from which one walk each keeps the threads busy
 constexpr i64 kDeltaTokens = 32;  // tokens of a task of the first phase
 
 struct GradientTiles {
@@ -52,8 +52,8 @@ struct GradientTiles {
     for (i64 j = 0; j < keys; j += kPanel) {
       vf s[R][2] = {}, d[R][2] = {};
       if (j < sees[r0 + R - 1]) {
-        fold<R>(q + r0 * k_width, k_width, 1, kt + j * Dk, kPanel, Dk, s);
-        fold<R>(dout + r0 * v_width, v_width, 1, vt + j * Dv, kPanel, Dv, d);
+        fold<R, 1>(q + r0 * k_width, k_width, 1, kt + j * Dk, kPanel, 0, Dk, s);
+        fold<R, 1>(dout + r0 * v_width, v_width, 1, vt + j * Dv, kPanel, 0, Dv, d);
       }
       for (int r = 0; r < R; r++)
         for (int c = 0; c < 2; c++) {
@@ -74,7 +74,7 @@ struct GradientTiles {
         vf acc[R][2];
         for (int r = 0; r < R; r++)
           for (int i = 0; i < 2; i++) acc[r][i] = load(to + r * width + i * W);
-        fold<R>(weights + key, 1, kKeys, from + c, width, rows, acc);
+        fold<R, 1>(weights + key, 1, kKeys, from + c, width, 0, rows, acc);
         for (int r = 0; r < R; r++)
           for (int i = 0; i < 2; i++) store(to + r * width + i * W, acc[r][i]);
       });
@@ -89,7 +89,7 @@ struct GradientTiles {
           for (int r = 0; r < R; r++)
             for (int i = 0; i < 2; i++)
               if (c + i * W < Dk) acc[r][i] = load_n(dq[row + r] + c + i * W, Dk - c - i * W);
-        fold<R>(ds + row * kKeys, kKeys, 1, k + c, k_width, keys, acc);
+        fold<R, 1>(ds + row * kKeys, kKeys, 1, k + c, k_width, 0, keys, acc);
         for (int r = 0; r < R; r++)
           for (int i = 0; i < 2; i++)
             if (c + i * W < Dk) store_n(dq[row + r] + c + i * W, acc[r][i], Dk - c - i * W);

@@ -22,9 +22,9 @@ struct AttentionRows {
 };
 
 struct KeyTile {
-  float* k;  // transposed panels
-  float* v;  // [64, o_width]
-  i64 start, width, value_width;
+  float* k;        // transposed panels
+  const float* v;  // [64, v_row]
+  i64 v_row, start, width, value_width;
 };
 
 // Folds one key tile into R rows. `p` holds [R, 64] scores, then probabilities.
@@ -34,12 +34,13 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
   i64 most = smaller(kKeys, rows.visible[r0 + R - 1] - tile.start);
   if (most <= 0) return;
   vf scales = set1(scale);
-  for (i64 j = 0; j < most; j += kPanel) {
-    vf acc[R][2] = {};
-    fold<R>(rows.q + r0 * rows.q_width, rows.q_width, 1, tile.k + j * tile.width, kPanel, tile.width, acc);
+  for_panels<R>(most, [&]<int P>(i64 j) {
+    vf acc[R][2 * P] = {};
+    fold<R, P>(rows.q + r0 * rows.q_width, rows.q_width, 1, tile.k + j * tile.width, kPanel, kPanel * tile.width,
+               tile.width, acc);
     for (int r = 0; r < R; r++)
-      for (int c = 0; c < 2; c++) store(p + r * kKeys + j + c * W, acc[r][c] * scales);
-  }
+      for (int c = 0; c < 2 * P; c++) store(p + r * kKeys + j + c * W, acc[r][c] * scales);
+  });
 
   constexpr int kLanes = R > W ? R : W;
   float highest[kLanes] = {}, rescale[kLanes];
@@ -69,24 +70,24 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
     rows.sum[r0 + r] = rows.sum[r0 + r] * rescale[r] + sum[0];
   }
 
-  for (i64 c = 0; c < tile.value_width; c += kPanel) {
+  for_panels<R>(tile.value_width, [&]<int P>(i64 c) {
     float* o = rows.o + r0 * rows.o_width + c;
-    vf acc[R][2];
+    vf acc[R][2 * P];
     for (int r = 0; r < R; r++)
-      for (int i = 0; i < 2; i++) acc[r][i] = load(o + r * rows.o_width + i * W) * set1(rescale[r]);
-    fold<R>(p, kKeys, 1, tile.v + c, rows.o_width, least, acc);
+      for (int i = 0; i < 2 * P; i++) acc[r][i] = load(o + r * rows.o_width + i * W) * set1(rescale[r]);
+    fold<R, P>(p, kKeys, 1, tile.v + c, tile.v_row, kPanel, least, acc);
     for (i64 j = least; j < most; j++) {  // the diagonal: keys that only later rows of the block see
-      vf v0 = load(tile.v + j * rows.o_width + c), v1 = load(tile.v + j * rows.o_width + c + W);
 #pragma GCC unroll 8
       for (int r = 0; r < R; r++) {
         if (tile.start + j >= rows.visible[r0 + r]) continue;
-        acc[r][0] = fma(set1(p[r * kKeys + j]), v0, acc[r][0]);
-        acc[r][1] = fma(set1(p[r * kKeys + j]), v1, acc[r][1]);
+#pragma GCC unroll 4
+        for (int i = 0; i < 2 * P; i++)
+          acc[r][i] = fma(set1(p[r * kKeys + j]), load(tile.v + j * tile.v_row + c + i * W), acc[r][i]);
       }
     }
     for (int r = 0; r < R; r++)
-      for (int i = 0; i < 2; i++) store(o + r * rows.o_width + i * W, acc[r][i]);
-  }
+      for (int i = 0; i < 2 * P; i++) store(o + r * rows.o_width + i * W, acc[r][i]);
+  });
 }
 
 template <class E>
@@ -123,7 +124,8 @@ struct attention : AttentionBatch {
     AttentionRows rows;
     rows.q_width = packed_width(Dk);
     rows.o_width = packed_width(Dv);
-    KeyTile tile = {scratch.floats(kKeys * Dk), scratch.floats(kKeys * rows.o_width), 0, Dk, Dv};
+    float* values = scratch.floats(kKeys * rows.o_width);
+    KeyTile tile = {scratch.floats(kKeys * Dk), values, rows.o_width, 0, Dk, Dv};
     rows.q = scratch.floats(n * rows.q_width);
     rows.o = scratch.floats(n * rows.o_width);
     rows.max = scratch.floats(n);
@@ -143,11 +145,25 @@ struct attention : AttentionBatch {
     for (tile.start = 0; tile.start < last; tile.start += kKeys) {
       i64 keys = smaller(kKeys, last - tile.start), key = s.key + tile.start;
       pack_transposed(k + key * k_row + h * k_head, k_row, keys, Dk, tile.k);
-      for (i64 j = 0; j < keys; j++)
-        pack_row(v + (key + j) * v_row + h * v_head, Dv, tile.v + j * rows.o_width);
+      const E* from = v + key * v_row + h * v_head;
+      if (n <= kTall && in_place(from, tile))
+        prefetch_rows(from + kKeys * v_row, v_row, Dv);
+      else
+        for (i64 j = 0; j < keys; j++) pack_row(from + j * v_row, Dv, values + j * rows.o_width, v_row * kKeys);
       for_row_tiles(n, [&]<int R>(i64 r) { fold_tile<R>(rows, r, tile, scale, p); });
     }
     finish(s, h, r0, n, rows);
+  }
+
+  // Few rows read f32 values of whole panels where they are: copying would cost as much as using them.
+  bool in_place(const E* from, KeyTile& tile) const {
+    if constexpr (sizeof(E) == 4) {
+      if (Dv % kPanel != 0) return false;
+      tile.v = from;
+      tile.v_row = v_row;
+      return true;
+    }
+    return false;
   }
 
   // No key at all gives o = 0 and lse = -infinity.

@@ -40,19 +40,31 @@ inline void for_row_tiles(i64 n, F f) {
   if (r < n) f.template operator()<1>(r);
 }
 
-// acc[r][c] = chain over d of a[r * a_row + d * a_step] * b[d * b_step + c]; the one micro-kernel.
-template <int R>
+// acc[r][c] = chain over d of a[r * a_row + d * a_step] * b[d * b_step + c], over P panels b_panel apart; the one
+// micro-kernel. Two panels at once hide the latency of few rows.
+template <int R, int P>
 inline __attribute__((always_inline)) void fold(const float* a, i64 a_row, i64 a_step, const float* b, i64 b_step,
-                                                i64 depth, vf (&acc)[R][2]) {
+                                                i64 b_panel, i64 depth, vf (&acc)[R][2 * P]) {
   for (i64 d = 0; d < depth; d++, a += a_step, b += b_step) {
-    vf b0 = load(b), b1 = load(b + W);
+    vf y[2 * P];
+#pragma GCC unroll 4
+    for (int c = 0; c < 2 * P; c++) y[c] = load(b + c / 2 * b_panel + c % 2 * W);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
       vf x = set1(a[r * a_row]);
-      acc[r][0] = fma(x, b0, acc[r][0]);
-      acc[r][1] = fma(x, b1, acc[r][1]);
+#pragma GCC unroll 4
+      for (int c = 0; c < 2 * P; c++) acc[r][c] = fma(x, y[c], acc[r][c]);
     }
   }
+}
+
+// Calls f<P>(first) for panels that cover columns 0 to n: two at a time where R rows leave registers for it.
+template <int R, class F>
+inline void for_panels(i64 n, F f) {
+  i64 c = 0;
+  if constexpr (R <= 2)
+    for (; c + kPanel < n; c += 2 * kPanel) f.template operator()<2>(c);
+  for (; c < n; c += kPanel) f.template operator()<1>(c);
 }
 
 // e^x for x <= 0 (a little above 0 does no harm), 1 exactly at 0; 2 ulp. 0 below -86; NaN stays.
@@ -115,23 +127,43 @@ inline vi lane_index() {
 
 // Rows [n, width] of a matrix as [n, packed_width(width)], zeros beyond width.
 template <class E>
-inline void pack_row(const E* from, i64 width, float* to) {
+inline void pack_row(const E* from, i64 width, float* to, i64 ahead = 0) {
   i64 panels = blocks(width, kPanel) * kPanel;
+  if (ahead > 0)
+    for (i64 c = 0; c < width; c += 64 / i64(sizeof(E))) __builtin_prefetch(from + ahead + c);
   for (i64 c = 0; c < panels; c += W) store(to + c, c < width ? load_n(from + c, width - c) : vf{});
 }
 
+// Fetches the rows of a tile: rows of a head are too short a stream for the hardware to follow.
+template <class E>
+inline void prefetch_rows(const E* from, i64 row, i64 width) {
+  for (i64 j = 0; j < kKeys; j++)
+    for (i64 c = 0; c < width; c += 64 / i64(sizeof(E))) __builtin_prefetch(from + j * row + c, 0, 2);
+}
+
 // Rows [n <= 64, width] of a matrix as panels [64 / kPanel][width][kPanel]: lanes along the rows, zeros beyond n.
+// Fetches the next tile on the way.
+// Fetches what lies one tile further on the way: rows of a head are too short a stream for the hardware to follow.
 template <class E>
 inline void pack_transposed(const E* from, i64 row, i64 n, i64 width, float* to) {
   for (i64 j = 0; j < blocks(n, kPanel) * kPanel; j += W) {
     float* panel = to + (j / kPanel) * width * kPanel + j % kPanel;
     for (i64 d = 0; d < width; d += W) {
       vf v[W];
+      if (j + W <= n && d + W <= width) {
 #pragma GCC unroll 16
-      for (int i = 0; i < W; i++) v[i] = j + i < n ? load_n(from + (j + i) * row + d, width - d) : vf{};
+        for (int i = 0; i < W; i++) v[i] = load(from + (j + i) * row + d);
+      } else {
+        for (int i = 0; i < W; i++) v[i] = j + i < n ? load_n(from + (j + i) * row + d, width - d) : vf{};
+      }
+      for (int i = 0; i < W; i++) __builtin_prefetch(from + (j + i + kKeys) * row + d, 0, 2);
       transpose(v);
-      i64 deep = smaller(W, width - d);
-      for (i64 i = 0; i < deep; i++) store(panel + (d + i) * kPanel, v[i]);
+      if (d + W <= width) {
+#pragma GCC unroll 16
+        for (int i = 0; i < W; i++) store(panel + (d + i) * kPanel, v[i]);
+      } else {
+        for (int i = 0; i < int(width - d); i++) store(panel + (d + i) * kPanel, v[i]);
+      }
     }
   }
 }
