@@ -55,7 +55,9 @@ struct GradientTiles {
         fold<R, 1>(q + r0 * k_width, k_width, 1, kt + j * Dk, kPanel, 0, Dk, s);
         fold<R, 1>(dout + r0 * v_width, v_width, 1, vt + j * Dv, kPanel, 0, Dv, d);
       }
+#pragma GCC unroll 8
       for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
         for (int c = 0; c < 2; c++) {
           i64 row = r0 + r, at = row * kKeys + j + c * W;
           vi seen = lanes + int(j) + c * W < int(sees[row]);
@@ -72,10 +74,14 @@ struct GradientTiles {
       for_row_tiles(keys, [&]<int R>(i64 key) {
         float* to = sum + key * width + c;
         vf acc[R][2];
+#pragma GCC unroll 8
         for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
           for (int i = 0; i < 2; i++) acc[r][i] = load(to + r * width + i * W);
         fold<R, 1>(weights + key, 1, kKeys, from + c, width, 0, rows, acc);
+#pragma GCC unroll 8
         for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
           for (int i = 0; i < 2; i++) store(to + r * width + i * W, acc[r][i]);
       });
   }
@@ -86,11 +92,15 @@ struct GradientTiles {
       for_row_tiles(rows, [&]<int R>(i64 row) {
         vf acc[R][2] = {};
         if (!first)
+#pragma GCC unroll 8
           for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
             for (int i = 0; i < 2; i++)
               if (c + i * W < Dk) acc[r][i] = load_n(dq[row + r] + c + i * W, Dk - c - i * W);
         fold<R, 1>(ds + row * kKeys, kKeys, 1, k + c, k_width, 0, keys, acc);
+#pragma GCC unroll 8
         for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
           for (int i = 0; i < 2; i++)
             if (c + i * W < Dk) store_n(dq[row + r] + c + i * W, acc[r][i], Dk - c - i * W);
       });

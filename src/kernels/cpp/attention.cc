@@ -38,7 +38,9 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
     vf acc[R][2 * P] = {};
     fold<R, P>(rows.q + r0 * rows.q_width, rows.q_width, 1, tile.k + j * tile.width, kPanel, kPanel * tile.width,
                tile.width, acc);
+#pragma GCC unroll 8
     for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
       for (int c = 0; c < 2 * P; c++) store(p + r * kKeys + j + c * W, acc[r][c] * scales);
   });
 
@@ -46,6 +48,7 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
   float highest[kLanes] = {}, rescale[kLanes];
   const vi lanes = lane_index();
   const vf never = set1(-__builtin_inff());
+#pragma GCC unroll 8
   for (int r = 0; r < R; r++) {
     int sees = int(smaller(kKeys, rows.visible[r0 + r] - tile.start));
     vf top = set1(rows.max[r0 + r]);
@@ -56,6 +59,7 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
     vf before = load_n(rows.max + r0 + r, R - r);
     store(rescale + r, exp_below(before - load(highest + r)));
   }
+#pragma GCC unroll 8
   for (int r = 0; r < R; r++) {
     int sees = int(smaller(kKeys, rows.visible[r0 + r] - tile.start));
     vf top = set1(highest[r]), sum = {};
@@ -73,7 +77,9 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
   for_panels<R>(tile.value_width, [&]<int P>(i64 c) {
     float* o = rows.o + r0 * rows.o_width + c;
     vf acc[R][2 * P];
+#pragma GCC unroll 8
     for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
       for (int i = 0; i < 2 * P; i++) acc[r][i] = load(o + r * rows.o_width + i * W) * set1(rescale[r]);
     fold<R, P>(p, kKeys, 1, tile.v + c, tile.v_row, kPanel, least, acc);
     for (i64 j = least; j < most; j++) {  // the diagonal: keys that only later rows of the block see
@@ -85,7 +91,9 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
           acc[r][i] = fma(set1(p[r * kKeys + j]), load(tile.v + j * tile.v_row + c + i * W), acc[r][i]);
       }
     }
+#pragma GCC unroll 8
     for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
       for (int i = 0; i < 2 * P; i++) store(o + r * rows.o_width + i * W, acc[r][i]);
   });
 }
