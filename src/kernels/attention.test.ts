@@ -2,14 +2,15 @@
 // batch, on one thread or two; and grouped heads equal repeated ones. npm test -- attention
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Random } from './cases/case.ts';
+import { Random, toFormat } from './cases/case.ts';
 import type { Buffer, Device } from './device.ts';
-import type { Data } from './dtype.ts';
+import { type Data, fromBf16 } from './dtype.ts';
 import { openDevice } from './open.ts';
 import { type KernelName, kernels } from './table.ts';
 import { testDevices } from './test-devices.ts';
 
 interface Heads {
+  format: 'f32' | 'bf16';
   Hq: number;
   Hkv: number;
   Dk: number;
@@ -42,15 +43,16 @@ function starts(counts: readonly number[]): Int32Array {
   return Int32Array.from(sums);
 }
 
-/** Runs a kernel whose arguments are given by name; returns the arrays it writes. */
+/** Runs a kernel whose arguments are given by name, in f32; returns the arrays it writes. */
 async function run(device: Device, name: KernelName, args: Record<string, Data | number>): Promise<Outputs> {
   const buffers = new Map<string, Buffer>();
   const words = kernels[name].parameters.map((parameter) => {
     const given = args[parameter.name];
     assert.ok(given !== undefined, `${parameter.name} is missing`);
     if (typeof given === 'number') return given;
-    const buffer = device.alloc(given.byteLength);
-    device.write(buffer, given);
+    const data = parameter.kind === 'bf16' ? toFormat('bf16', given as Float32Array) : given;
+    const buffer = device.alloc(data.byteLength);
+    device.write(buffer, data);
     buffers.set(parameter.name, buffer);
     return buffer.address;
   });
@@ -59,7 +61,10 @@ async function run(device: Device, name: KernelName, args: Record<string, Data |
   for (const parameter of kernels[name].parameters) {
     const buffer = buffers.get(parameter.name);
     if (!buffer || !parameter.written) continue;
-    outputs[parameter.name] = await device.read(buffer, new Float32Array(buffer.bytes / 4));
+    outputs[parameter.name] =
+      parameter.kind === 'bf16'
+        ? Float32Array.from(await device.read(buffer, new Uint16Array(buffer.bytes / 2)), fromBf16)
+        : await device.read(buffer, new Float32Array(buffer.bytes / 4));
   }
   for (const buffer of buffers.values()) buffer.free();
   return outputs;
@@ -82,7 +87,11 @@ function words(batch: Batch) {
 async function forward(device: Device, batch: Batch): Promise<{ o: Float32Array; lse: Float32Array }> {
   const given = words(batch);
   const o = new Float32Array(given.T * given.o_row);
-  const out = await run(device, 'attention_f32', { ...given, o, lse: new Float32Array(given.T * batch.Hq) });
+  const out = await run(device, `attention_${batch.format}`, {
+    ...given,
+    o,
+    lse: new Float32Array(given.T * batch.Hq),
+  });
   return { o: out.o as Float32Array, lse: out.lse as Float32Array };
 }
 
@@ -90,10 +99,10 @@ async function backward(device: Device, batch: Batch, dout: Float32Array): Promi
   const given = words(batch);
   const { o, lse } = await forward(device, batch);
   const { Hq, Hkv, Dk, Dv } = batch;
-  const out = await run(device, 'attention_backward_f32', {
+  const out = await run(device, `attention_backward_${batch.format}`, {
     ...given,
     ...{ dq_row: Hq * Dk, dq_head: Dk, dk_row: Hkv * Dk, dk_head: Dk, dv_row: Hkv * Dv, dv_head: Dv },
-    ...{ o, lse, dout, delta: lse },
+    ...{ o, lse, dout, delta: lse, dq_sum: new Float32Array(given.T * Hq * Dk) },
     dq: new Float32Array(given.T * Hq * Dk),
     dk: new Float32Array(given.S * Hkv * Dk),
     dv: new Float32Array(given.S * Hkv * Dv),
@@ -155,10 +164,13 @@ function repeatHeads(data: Float32Array, heads: number, width: number, times: nu
   );
 }
 
-const grouped: Heads = { Hq: 6, Hkv: 2, Dk: 48, Dv: 40 };
-const expanded: Heads = { Hq: 2, Hkv: 2, Dk: 192, Dv: 128 };
-const absorbed: Heads = { Hq: 10, Hkv: 1, Dk: 576, Dv: 512 };
-const shapes = Object.entries({ grouped, expanded, absorbed });
+const grouped: Heads = { format: 'f32', Hq: 6, Hkv: 2, Dk: 48, Dv: 40 };
+const expanded: Heads = { format: 'f32', Hq: 2, Hkv: 2, Dk: 192, Dv: 128 };
+const absorbed: Heads = { format: 'f32', Hq: 10, Hkv: 1, Dk: 576, Dv: 512 };
+const shapes = Object.entries({ grouped, expanded, absorbed }).flatMap(([name, heads]) => [
+  { name, heads },
+  { name: `${name} in bf16`, heads: { ...heads, format: 'bf16' as const } },
+]);
 
 for (const device of testDevices().filter((d) => d.name !== 'reference')) {
   describe(`attention on ${device.name} ${device.isa}`, () => {
@@ -171,7 +183,7 @@ for (const device of testDevices().filter((d) => d.name !== 'reference')) {
       await alone.close();
     });
 
-    for (const [name, heads] of shapes) {
+    for (const { name, heads } of shapes) {
       const random = new Random(heads.Dk);
       const whole = sequence(heads, 150, random);
       const other = sequence(heads, 71, random);
@@ -244,13 +256,15 @@ for (const device of testDevices().filter((d) => d.name !== 'reference')) {
     });
 
     test('an infinite key or value behind a query does not reach it', async () => {
-      const clean = sequence(grouped, 20, new Random(3));
-      const [k, v] = [clean.k.slice(), clean.v.slice()];
-      k.fill(Number.POSITIVE_INFINITY, 12 * grouped.Hkv * grouped.Dk);
-      v.fill(Number.NaN, 12 * grouped.Hkv * grouped.Dv);
-      const width = grouped.Hq * grouped.Dv;
-      const want = tokens((await forward(device, clean)).o, width, 0, 12);
-      assert.deepEqual(tokens((await forward(device, { ...clean, k, v })).o, width, 0, 12), want);
+      for (const format of ['f32', 'bf16'] as const) {
+        const clean = { ...sequence(grouped, 20, new Random(3)), format };
+        const [k, v] = [clean.k.slice(), clean.v.slice()];
+        k.fill(Number.POSITIVE_INFINITY, 13 * grouped.Hkv * grouped.Dk);
+        v.fill(Number.NaN, 13 * grouped.Hkv * grouped.Dv);
+        const width = grouped.Hq * grouped.Dv;
+        const want = tokens((await forward(device, clean)).o, width, 0, 13);
+        assert.deepEqual(tokens((await forward(device, { ...clean, k, v })).o, width, 0, 13), want);
+      }
     });
   });
 }

@@ -1,7 +1,8 @@
 // Rows for attention: ragged lengths around the 64-key tile, grouped heads, packed documents, cached queries, strided
 // slices as MLA makes them, extreme and equal scores, refused starts.
-import { kernels } from '../table.ts';
-import { type Case, Random } from './case.ts';
+import type { Data } from '../dtype.ts';
+import { type KernelName, kernels } from '../table.ts';
+import { type Case, Random, toFormat } from './case.ts';
 
 interface Shape {
   name: string;
@@ -62,14 +63,43 @@ function inputs(shape: Shape, random: Random) {
   return { ...sizes, ...strides, ...starts, q, k, v, causal, scale, Hkv, Dk };
 }
 
-function forward(shape: Shape): Case {
+type Format = 'f32' | 'bf16';
+
+/** The arguments of a row, those that its kernel takes in bf16 rounded to it. */
+function rowOf(kernel: KernelName, shape: Shape, args: Record<string, Data | number>): Case {
+  const rounded = kernels[kernel].parameters
+    .filter(({ name, kind }) => kind === 'bf16' && args[name] instanceof Float32Array)
+    .map(({ name }) => [name, toFormat('bf16', args[name] as Float32Array)]);
+  return { kernel, name: shape.name, args: { ...args, ...Object.fromEntries(rounded) } };
+}
+
+function forward(shape: Shape, format: Format): Case {
   const args = inputs(shape, new Random(shape.queries.length + shape.Dk));
-  return {
-    kernel: 'attention_f32',
-    name: shape.name,
-    args: { ...args, o: new Float32Array(args.T * args.o_row), lse: new Float32Array(args.T * args.Hq) },
-    slack: shape.slack ?? 1,
-  };
+  const outputs = { o: new Float32Array(args.T * args.o_row), lse: new Float32Array(args.T * args.Hq) };
+  return { ...rowOf(`attention_${format}`, shape, { ...args, ...outputs }), slack: shape.slack ?? 1 };
+}
+
+/** The backward row of a shape: o and lse as the definition of forward gives them. */
+function backward(shape: Shape, format: Format): Case {
+  const random = new Random(shape.queries.length + shape.Dv);
+  const args = inputs(shape, random);
+  const outputs = { o: new Float32Array(args.T * args.o_row), lse: new Float32Array(args.T * args.Hq) };
+  const before = rowOf(`attention_${format}`, shape, { ...args, ...outputs });
+  const { parameters, define } = kernels[before.kernel];
+  define(...parameters.map(({ name }) => before.args[name]));
+  const gaps = { dq_row: args.q_row + 1, dq_head: args.Dk, dk_row: args.Hkv * args.Dk + 2, dk_head: args.Dk };
+  const gradients = { ...gaps, dv_row: args.Hkv * args.Dv + 5, dv_head: args.Dv };
+  const row = rowOf(`attention_backward_${format}`, shape, {
+    ...(before.args as Record<string, Data | number>),
+    ...gradients,
+    dout: random.normals(outputs.o.length),
+    delta: new Float32Array(outputs.lse.length),
+    dq_sum: new Float32Array(args.T * args.Hq * args.Dk),
+    dq: new Float32Array(args.T * gradients.dq_row),
+    dk: new Float32Array(args.S * gradients.dk_row),
+    dv: new Float32Array(args.S * gradients.dv_row),
+  });
+  return { ...row, ignore: ['delta', 'dq_sum'], slack: shape.gradientSlack ?? 1 };
 }
 
 const shapes: Shape[] = [
@@ -119,35 +149,6 @@ const shapes: Shape[] = [
   },
 ];
 
-/** The backward row of a shape: o and lse as the definition of forward gives them. */
-function backward(shape: Shape): Case {
-  const random = new Random(shape.queries.length + shape.Dv);
-  const args = inputs(shape, random);
-  const o = new Float32Array(args.T * args.o_row);
-  const lse = new Float32Array(args.T * args.Hq);
-  const values = { ...args, o, lse } as unknown as Record<string, unknown>;
-  kernels.attention_f32.define(...kernels.attention_f32.parameters.map(({ name }) => values[name]));
-  const gaps = { dq_row: args.q_row + 1, dq_head: args.Dk, dk_row: args.Hkv * args.Dk + 2, dk_head: args.Dk };
-  const gradients = { ...gaps, dv_row: args.Hkv * args.Dv + 5, dv_head: args.Dv };
-  return {
-    kernel: 'attention_backward_f32',
-    name: shape.name,
-    args: {
-      ...args,
-      ...gradients,
-      o,
-      lse,
-      dout: random.normals(o.length),
-      delta: new Float32Array(lse.length),
-      dq: new Float32Array(args.T * gradients.dq_row),
-      dk: new Float32Array(args.S * gradients.dk_row),
-      dv: new Float32Array(args.S * gradients.dv_row),
-    },
-    ignore: ['delta'],
-    slack: shape.gradientSlack ?? 1,
-  };
-}
-
 const refusals: [string, Record<string, Int32Array>][] = [
   ['descending query starts', { query_start: Int32Array.of(0, 6, 4) }],
   ['negative query start', { query_start: Int32Array.of(-1, 1, 4) }],
@@ -160,11 +161,17 @@ const refusals: [string, Record<string, Int32Array>][] = [
   ['a negative position', { first_position: Int32Array.of(-1, 0) }],
 ];
 
+const formats: Format[] = ['f32', 'bf16'];
+
 const refused: Case[] = [forward, backward].flatMap((of) =>
   refusals.map(([name, wrong]) => {
-    const row = of({ name, queries: [4, 4], keys: [4, 6], Hq: 2, Hkv: 1, Dk: 8, Dv: 8 });
+    const row = of({ name, queries: [4, 4], keys: [4, 6], Hq: 2, Hkv: 1, Dk: 8, Dv: 8 }, 'f32');
     return { ...row, name: `refuses ${name}`, args: { ...row.args, ...wrong }, fault: 'badOffsets' };
   }),
 );
 
-export const attention: Case[] = [...shapes.map(forward), ...shapes.map(backward), ...refused];
+export const attention: Case[] = [
+  ...formats.flatMap((format) => shapes.map((shape) => forward(shape, format))),
+  ...formats.flatMap((format) => shapes.map((shape) => backward(shape, format))),
+  ...refused,
+];

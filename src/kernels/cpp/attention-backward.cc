@@ -52,8 +52,8 @@ struct GradientTiles {
     for (i64 j = 0; j < keys; j += kPanel) {
       vf s[R][2] = {}, d[R][2] = {};
       if (j < sees[r0 + R - 1]) {
-        fold<R, 1>(q + r0 * k_width, k_width, 1, kt + j * Dk, kPanel, 0, Dk, s);
-        fold<R, 1>(dout + r0 * v_width, v_width, 1, vt + j * Dv, kPanel, 0, Dv, d);
+        fold<Singles<float>, R, 1>(q + r0 * k_width, k_width, 1, kt + j * Dk, kPanel, 0, Dk, s);
+        fold<Singles<float>, R, 1>(dout + r0 * v_width, v_width, 1, vt + j * Dv, kPanel, 0, Dv, d);
       }
 #pragma GCC unroll 8
       for (int r = 0; r < R; r++)
@@ -78,7 +78,7 @@ struct GradientTiles {
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
           for (int i = 0; i < 2; i++) acc[r][i] = load(to + r * width + i * W);
-        fold<R, 1>(weights + key, 1, kKeys, from + c, width, 0, rows, acc);
+        fold<Singles<float>, R, 1>(weights + key, 1, kKeys, from + c, width, 0, rows, acc);
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
@@ -97,7 +97,7 @@ struct GradientTiles {
 #pragma GCC unroll 8
             for (int i = 0; i < 2; i++)
               if (c + i * W < Dk) acc[r][i] = load_n(dq[row + r] + c + i * W, Dk - c - i * W);
-        fold<R, 1>(ds + row * kKeys, kKeys, 1, k + c, k_width, 0, keys, acc);
+        fold<Singles<float>, R, 1>(ds + row * kKeys, kKeys, 1, k + c, k_width, 0, keys, acc);
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
@@ -111,15 +111,24 @@ template <class E>
 struct attention_backward : AttentionBatch {
   const E *q, *k, *v, *o, *dout;
   const float* lse;
-  float *delta, *dq, *dk, *dv;
+  float *delta, *dq_sum;  // dq_sum: dq itself in f32, [T, Hq, Dk] for bf16
+  E *dq, *dk, *dv;
   i64 q_row, q_head, k_row, k_head, v_row, v_head, o_row, o_head, dq_row, dq_head, dk_row, dk_head, dv_row, dv_head;
   float scale;
   static constexpr int phases = 3;
 
   void fields(Words& w) {
-    w(q, k, v, query_start, key_start, first_position, o, lse, dout, delta, dq, dk, dv, B, max_queries, T, S, Hq, Hkv,
-      Dk, Dv, q_row, q_head, k_row, k_head, v_row, v_head, o_row, o_head, dq_row, dq_head, dk_row, dk_head, dv_row,
+    w(q, k, v, query_start, key_start, first_position, o, lse, dout, delta);
+    if constexpr (sizeof(E) == 2) w(dq_sum);
+    w(dq, dk, dv, B, max_queries, T, S, Hq, Hkv, Dk, Dv, q_row, q_head, k_row, k_head, v_row, v_head, o_row, o_head, dq_row, dq_head, dk_row, dk_head, dv_row,
       dv_head, causal, scale);
+  }
+
+  float* sum_of(i64 token, i64 head) const {
+    if constexpr (sizeof(E) == 4)
+      return dq + token * dq_row + head * dq_head;
+    else
+      return dq_sum + (token * Hq + head) * Dk;
   }
 
   bool whole() const { return B * Hkv >= kWholeWalks; }
@@ -144,6 +153,7 @@ struct attention_backward : AttentionBatch {
     } else {
       if (s.keys == 0) clear_rows(s, h);
       for (i64 key = 0; key < s.keys; key += kKeys) walk_rows(s, h, key, true, tiles);
+      round_rows(s, h, 0, s.queries * group());
     }
   }
 
@@ -174,20 +184,20 @@ struct attention_backward : AttentionBatch {
   void load_keys(const Sequence& s, i64 h, i64 key, GradientTiles& t) const {
     t.keys = smaller(kKeys, s.keys - key);
     const E* from = k + (s.key + key) * k_row + h * k_head;
-    pack_transposed(from, k_row, t.keys, Dk, t.kt);
-    pack_transposed(v + (s.key + key) * v_row + h * v_head, v_row, t.keys, Dv, t.vt);
-    for (i64 j = 0; j < t.keys; j++) pack_row(from + j * k_row, Dk, t.k + j * t.k_width);
+    pack_transposed<Singles<E>>(from, k_row, t.keys, Dk, t.kt);
+    pack_transposed<Singles<E>>(v + (s.key + key) * v_row + h * v_head, v_row, t.keys, Dv, t.vt);
+    for (i64 j = 0; j < t.keys; j++) pack_row<Singles<E>>(from + j * k_row, Dk, t.k + j * t.k_width);
   }
 
   void load_rows(const Sequence& s, i64 h, i64 first, GradientTiles& t) const {
     t.rows = smaller(kBlockRows, s.queries * group() - first);
     for (i64 r = 0; r < t.rows; r++) {
       i64 token = s.query + (first + r) / group(), head = h * group() + (first + r) % group();
-      pack_row(q + token * q_row + head * q_head, Dk, t.q + r * t.k_width);
-      pack_row(dout + token * o_row + head * o_head, Dv, t.dout + r * t.v_width);
+      pack_row<Singles<E>>(q + token * q_row + head * q_head, Dk, t.q + r * t.k_width);
+      pack_row<Singles<E>>(dout + token * o_row + head * o_head, Dv, t.dout + r * t.v_width);
       t.lse[r] = lse[token * Hq + head];
       t.delta[r] = delta[token * Hq + head];
-      t.dq[r] = dq + token * dq_row + head * dq_head;
+      t.dq[r] = sum_of(token, head);
     }
   }
 
@@ -210,8 +220,8 @@ struct attention_backward : AttentionBatch {
       if (with_dq) t.add_to_rows(key == 0);
     }
     for (i64 j = 0; j < t.keys; j++) {
-      float* dk_at = dk + (s.key + key + j) * dk_row + h * dk_head;
-      float* dv_at = dv + (s.key + key + j) * dv_row + h * dv_head;
+      E* dk_at = dk + (s.key + key + j) * dk_row + h * dk_head;
+      E* dv_at = dv + (s.key + key + j) * dv_row + h * dv_head;
       for (i64 c = 0; c < Dk; c += W) store_n(dk_at + c, load(t.dk + j * t.k_width + c), Dk - c);
       for (i64 c = 0; c < Dv; c += W) store_n(dv_at + c, load(t.dv + j * t.v_width + c), Dv - c);
     }
@@ -230,12 +240,24 @@ struct attention_backward : AttentionBatch {
       scores(s, first, key, t);
       t.add_to_rows(key == 0);
     }
+    round_rows(s, h, first, t.rows);
+  }
+
+  // dq in its format, once its sum is complete.
+  void round_rows(const Sequence& s, i64 h, i64 first, i64 rows) const {
+    if constexpr (sizeof(E) == 2)
+      for (i64 r = first; r < first + rows; r++) {
+        i64 token = s.query + r / group(), head = h * group() + r % group();
+        const float* from = sum_of(token, head);
+        E* to = dq + token * dq_row + head * dq_head;
+        for (i64 d = 0; d < Dk; d += W) store_n(to + d, load_n(from + d, Dk - d), Dk - d);
+      }
   }
 
   void clear_rows(const Sequence& s, i64 h) const {
     for (i64 i = 0; i < s.queries; i++)
       for (i64 g = 0; g < group(); g++)
-        for (i64 d = 0; d < Dk; d++) dq[(s.query + i) * dq_row + (h * group() + g) * dq_head + d] = 0;
+        for (i64 d = 0; d < Dk; d++) sum_of(s.query + i, h * group() + g)[d] = 0;
   }
 };
 
@@ -247,8 +269,18 @@ struct attention_backward_f32 : attention_backward<float> {
       "dv_head:int causal:int scale:float";
 };
 
+// Stored in bf16, computed in f32.
+struct attention_backward_bf16 : attention_backward<bf16> {
+  static constexpr const char* signature =
+      "q:bf16 k:bf16 v:bf16 query_start:i32 key_start:i32 first_position:i32 o:bf16 lse:f32 dout:bf16 delta:f32! "
+      "dq_sum:f32! dq:bf16! dk:bf16! dv:bf16! B:int max_queries:int T:int S:int Hq:int Hkv:int Dk:int Dv:int q_row:int "
+      "q_head:int k_row:int k_head:int v_row:int v_head:int o_row:int o_head:int dq_row:int dq_head:int dk_row:int "
+      "dk_head:int dv_row:int dv_head:int causal:int scale:float";
+};
+
 constexpr Kernel attention_backward_kernels[] = {
     row<attention_backward_f32>("attention_backward_f32"),
+    row<attention_backward_bf16>("attention_backward_bf16"),
 };
 
 }  // namespace minke::MINKE_ISA

@@ -28,7 +28,7 @@ struct KeyTile {
 };
 
 // Folds one key tile into R rows. `p` holds [R, 64] scores, then probabilities.
-template <int R>
+template <class F, int R>
 inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, float scale, float* p) {
   i64 least = smaller(kKeys, larger(0, rows.visible[r0] - tile.start));
   i64 most = smaller(kKeys, rows.visible[r0 + R - 1] - tile.start);
@@ -36,7 +36,7 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
   vf scales = set1(scale);
   for_panels<R>(most, [&]<int P>(i64 j) {
     vf acc[R][2 * P] = {};
-    fold<R, P>(rows.q + r0 * rows.q_width, rows.q_width, 1, tile.k + j * tile.width, kPanel, kPanel * tile.width,
+    fold<F, R, P>(rows.q + r0 * rows.q_width, rows.q_width, 1, tile.k + j * tile.width, kPanel, kPanel * tile.width,
                tile.width, acc);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++)
@@ -74,6 +74,7 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
     rows.sum[r0 + r] = rows.sum[r0 + r] * rescale[r] + sum[0];
   }
 
+  if constexpr (F::kEach == 2) F::pair_weights(p, R);
   for_panels<R>(tile.value_width, [&]<int P>(i64 c) {
     float* o = rows.o + r0 * rows.o_width + c;
     vf acc[R][2 * P];
@@ -81,14 +82,19 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
       for (int i = 0; i < 2 * P; i++) acc[r][i] = load(o + r * rows.o_width + i * W) * set1(rescale[r]);
-    fold<R, P>(p, kKeys, 1, tile.v + c, tile.v_row, kPanel, least, acc);
-    for (i64 j = least; j < most; j++) {  // the diagonal: keys that only later rows of the block see
+    fold<F, R, P>(p, kKeys, 1, tile.v + c, tile.v_row, kPanel, least / F::kEach, acc);
+    for (i64 j = least / F::kEach; j < blocks(most, F::kEach); j++) {  // keys that not all rows of the block see
 #pragma GCC unroll 8
       for (int r = 0; r < R; r++) {
-        if (tile.start + j >= rows.visible[r0 + r]) continue;
+        i64 left = rows.visible[r0 + r] - tile.start - j * F::kEach;
+        if (left <= 0) continue;
+        vf x = broadcast(p + r * kKeys + j);
 #pragma GCC unroll 4
-        for (int i = 0; i < 2 * P; i++)
-          acc[r][i] = fma(set1(p[r * kKeys + j]), load(tile.v + j * tile.v_row + c + i * W), acc[r][i]);
+        for (int i = 0; i < 2 * P; i++) {
+          vf y = load(tile.v + j * tile.v_row + c + i * W);
+          if (left < F::kEach) y = floats(bits(y) & 0xffff);
+          acc[r][i] = F::fold(x, y, acc[r][i]);
+        }
       }
     }
 #pragma GCC unroll 8
@@ -98,8 +104,9 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
   });
 }
 
-template <class E>
+template <class F>
 struct attention : AttentionBatch {
+  using E = typename F::Element;
   const E *q, *k, *v;
   E* o;
   float* lse;
@@ -130,10 +137,10 @@ struct attention : AttentionBatch {
 
     Scratch scratch(worker);
     AttentionRows rows;
-    rows.q_width = packed_width(Dk);
+    rows.q_width = packed_width(blocks(Dk, F::kEach));
     rows.o_width = packed_width(Dv);
     float* values = scratch.floats(kKeys * rows.o_width);
-    KeyTile tile = {scratch.floats(kKeys * Dk), values, rows.o_width, 0, Dk, Dv};
+    KeyTile tile = {scratch.floats(kKeys * Dk), values, rows.o_width, 0, blocks(Dk, F::kEach), Dv};
     rows.q = scratch.floats(n * rows.q_width);
     rows.o = scratch.floats(n * rows.o_width);
     rows.max = scratch.floats(n);
@@ -142,7 +149,7 @@ struct attention : AttentionBatch {
     float* p = scratch.floats(kTall * kKeys);
     for (i64 r = 0; r < n; r++) {
       i64 i = (r0 + r) / group(), head = h * group() + (r0 + r) % group();
-      pack_row(q + (s.query + i) * q_row + head * q_head, Dk, rows.q + r * rows.q_width);
+      pack_row<F>(q + (s.query + i) * q_row + head * q_head, Dk, rows.q + r * rows.q_width);
       rows.max[r] = -__builtin_inff();
       rows.sum[r] = 0;
       rows.visible[r] = visible(s, r0 + r);
@@ -152,26 +159,26 @@ struct attention : AttentionBatch {
     i64 last = rows.visible[n - 1];
     for (tile.start = 0; tile.start < last; tile.start += kKeys) {
       i64 keys = smaller(kKeys, last - tile.start), key = s.key + tile.start;
-      pack_transposed(k + key * k_row + h * k_head, k_row, keys, Dk, tile.k);
-      const E* from = v + key * v_row + h * v_head;
-      if (n <= kTall && in_place(from, tile))
-        prefetch_rows(from + kKeys * v_row, v_row, Dv);
-      else
-        for (i64 j = 0; j < keys; j++) pack_row(from + j * v_row, Dv, values + j * rows.o_width, v_row * kKeys);
-      for_row_tiles(n, [&]<int R>(i64 r) { fold_tile<R>(rows, r, tile, scale, p); });
+      pack_transposed<F>(k + key * k_row + h * k_head, k_row, keys, Dk, tile.k);
+      pack_values(v + key * v_row + h * v_head, keys, n, values, tile);
+      for_row_tiles(n, [&]<int R>(i64 r) { fold_tile<F, R>(rows, r, tile, scale, p); });
     }
     finish(s, h, r0, n, rows);
   }
 
   // Few rows read f32 values of whole panels where they are: copying would cost as much as using them.
-  bool in_place(const E* from, KeyTile& tile) const {
-    if constexpr (sizeof(E) == 4) {
-      if (Dv % kPanel != 0) return false;
-      tile.v = from;
+  void pack_values(const E* from, i64 keys, i64 rows, float* to, KeyTile& tile) const {
+    if constexpr (F::kEach == 2) {
+      for (i64 j = 0; j < keys; j += 2, from += 2 * v_row)
+        F::pack_row_pair(from, j + 1 < keys ? from + v_row : nullptr, Dv, to + j / 2 * tile.v_row);
+      prefetch_rows(from + (kKeys - blocks(keys, 2) * 2) * v_row, v_row, Dv);
+    } else if (sizeof(E) == 4 && rows <= kTall && Dv % kPanel == 0) {
+      tile.v = reinterpret_cast<const float*>(from);
       tile.v_row = v_row;
-      return true;
+      prefetch_rows(from + kKeys * v_row, v_row, Dv);
+    } else {
+      for (i64 j = 0; j < keys; j++) pack_row<F>(from + j * v_row, Dv, to + j * tile.v_row, kKeys * v_row);
     }
-    return false;
   }
 
   // No key at all gives o = 0 and lse = -infinity.
@@ -191,15 +198,25 @@ struct attention : AttentionBatch {
   }
 };
 
-struct attention_f32 : attention<float> {
+struct attention_f32 : attention<Singles<float>> {
   static constexpr const char* signature =
       "q:f32 k:f32 v:f32 query_start:i32 key_start:i32 first_position:i32 o:f32! lse:f32! B:int max_queries:int T:int "
       "S:int Hq:int Hkv:int Dk:int Dv:int q_row:int q_head:int k_row:int k_head:int v_row:int v_head:int o_row:int "
       "o_head:int causal:int scale:float";
 };
 
+// Where there are dot products of bf16 pairs: chains over pairs of the width, weights rounded to bf16, chains over
+// pairs of keys. Elsewhere everything is decoded to f32.
+struct attention_bf16 : attention<Bf16Words> {
+  static constexpr const char* signature =
+      "q:bf16 k:bf16 v:bf16 query_start:i32 key_start:i32 first_position:i32 o:bf16! lse:f32! B:int max_queries:int "
+      "T:int S:int Hq:int Hkv:int Dk:int Dv:int q_row:int q_head:int k_row:int k_head:int v_row:int v_head:int "
+      "o_row:int o_head:int causal:int scale:float";
+};
+
 constexpr Kernel attention_kernels[] = {
     row<attention_f32>("attention_f32"),
+    row<attention_bf16>("attention_bf16"),
 };
 
 }  // namespace minke::MINKE_ISA

@@ -40,9 +40,59 @@ inline void for_row_tiles(i64 n, F f) {
   if (r < n) f.template operator()<1>(r);
 }
 
+// A word in every lane, bits untouched: arithmetic could quiet a pair of bf16 that looks like a NaN.
+inline vf broadcast(const float* word) {
+  int32_t x;
+  __builtin_memcpy(&x, word, 4);
+  return floats(set1i(x));
+}
+
+// What a 32-bit lane of a packed tile holds: one f32 decoded from E, or, where there are dot products of bf16 pairs,
+// two neighbours of the reduction as they are stored.
+template <class E>
+struct Singles {
+  using Element = E;
+  static constexpr int kEach = 1;
+  static vf fold(vf a, vf b, vf sum) { return fma(a, b, sum); }
+  static vf load_words(const E* row, i64 word) { return load(row + word); }
+  static vf load_words_n(const E* row, i64 word, i64 width) { return load_n(row + word, width - word); }
+};
+
+#if defined(MINKE_BF16)
+struct Pairs {
+  using Element = bf16;
+  static constexpr int kEach = 2;
+  static vf fold(vf a, vf b, vf sum) { return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b); }
+  static vf load_words(const bf16* row, i64 word) { return (vf)_mm512_loadu_si512(row + 2 * word); }
+  static vf load_words_n(const bf16* row, i64 word, i64 width) {
+    i64 n = width - 2 * word;
+    __mmask32 some = n >= 32 ? ~__mmask32(0) : (__mmask32(1) << n) - 1;
+    return (vf)_mm512_maskz_loadu_epi16(some, row + 2 * word);
+  }
+  // Rounds rows of 64 weights to bf16, in place: 32 words.
+  static void pair_weights(float* p, int rows) {
+    for (int r = 0; r < rows; r++, p += kKeys)
+      for (int j = 0; j < kKeys; j += 2 * W)
+        store(p + j / 2, (vf)_mm512_cvtne2ps_pbh((__m512)load(p + j + W), (__m512)load(p + j)));
+  }
+  // Rows of two neighbouring keys side by side, the lower key below; `second` is null behind the last key.
+  static void pack_row_pair(const bf16* one, const bf16* second, i64 width, float* to) {
+    for (i64 c = 0; c < blocks(width, kPanel) * kPanel; c += W) {
+      __mmask16 some = c < width ? first(width - c) : __mmask16(0);
+      __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(some, one + c)), high = _mm512_setzero_si512();
+      if (second) high = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(some, second + c));
+      store(to + c, (vf)_mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    }
+  }
+};
+using Bf16Words = Pairs;
+#else
+using Bf16Words = Singles<bf16>;
+#endif
+
 // acc[r][c] = chain over d of a[r * a_row + d * a_step] * b[d * b_step + c], over P panels b_panel apart; the one
 // micro-kernel. Two panels at once hide the latency of few rows.
-template <int R, int P>
+template <class F, int R, int P>
 inline __attribute__((always_inline)) void fold(const float* a, i64 a_row, i64 a_step, const float* b, i64 b_step,
                                                 i64 b_panel, i64 depth, vf (&acc)[R][2 * P]) {
   for (i64 d = 0; d < depth; d++, a += a_step, b += b_step) {
@@ -51,9 +101,9 @@ inline __attribute__((always_inline)) void fold(const float* a, i64 a_row, i64 a
     for (int c = 0; c < 2 * P; c++) y[c] = load(b + c / 2 * b_panel + c % 2 * W);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
-      vf x = set1(a[r * a_row]);
+      vf x = broadcast(a + r * a_row);
 #pragma GCC unroll 4
-      for (int c = 0; c < 2 * P; c++) acc[r][c] = fma(x, y[c], acc[r][c]);
+      for (int c = 0; c < 2 * P; c++) acc[r][c] = F::fold(x, y[c], acc[r][c]);
     }
   }
 }
@@ -125,13 +175,15 @@ inline vi lane_index() {
   return v;
 }
 
-// Rows [n, width] of a matrix as [n, packed_width(width)], zeros beyond width.
-template <class E>
+// A row of a tile as packed_width(words) words, zeros beyond its width.
+template <class F, class E = typename F::Element>
 inline void pack_row(const E* from, i64 width, float* to, i64 ahead = 0) {
-  i64 panels = blocks(width, kPanel) * kPanel;
+  i64 words = blocks(width, F::kEach), panels = blocks(words, kPanel) * kPanel;
   if (ahead > 0)
-    for (i64 c = 0; c < width; c += 64 / i64(sizeof(E))) __builtin_prefetch(from + ahead + c);
-  for (i64 c = 0; c < panels; c += W) store(to + c, c < width ? load_n(from + c, width - c) : vf{});
+    for (i64 c = 0; c < width; c += 64 / i64(sizeof(E))) __builtin_prefetch(from + ahead + c, 0, 2);
+  i64 c = 0;
+  for (; (c + W) * F::kEach <= width; c += W) store(to + c, F::load_words(from, c));
+  for (; c < panels; c += W) store(to + c, c < words ? F::load_words_n(from, c, width) : vf{});
 }
 
 // Fetches the rows of a tile: rows of a head are too short a stream for the hardware to follow.
@@ -141,28 +193,29 @@ inline void prefetch_rows(const E* from, i64 row, i64 width) {
     for (i64 c = 0; c < width; c += 64 / i64(sizeof(E))) __builtin_prefetch(from + j * row + c, 0, 2);
 }
 
-// Rows [n <= 64, width] of a matrix as panels [64 / kPanel][width][kPanel]: lanes along the rows, zeros beyond n.
+// Rows [n <= 64, width] of a matrix as panels [64 / kPanel][words][kPanel]: lanes along the rows, zeros beyond n.
 // Fetches the next tile on the way.
-// Fetches what lies one tile further on the way: rows of a head are too short a stream for the hardware to follow.
-template <class E>
+template <class F, class E = typename F::Element>
 inline void pack_transposed(const E* from, i64 row, i64 n, i64 width, float* to) {
+  i64 words = blocks(width, F::kEach);
   for (i64 j = 0; j < blocks(n, kPanel) * kPanel; j += W) {
-    float* panel = to + (j / kPanel) * width * kPanel + j % kPanel;
-    for (i64 d = 0; d < width; d += W) {
+    float* panel = to + (j / kPanel) * words * kPanel + j % kPanel;
+    for (i64 d = 0; d < words; d += W) {
       vf v[W];
-      if (j + W <= n && d + W <= width) {
+      bool whole = (d + W) * F::kEach <= width;
+      if (j + W <= n && whole) {
 #pragma GCC unroll 16
-        for (int i = 0; i < W; i++) v[i] = load(from + (j + i) * row + d);
+        for (int i = 0; i < W; i++) v[i] = F::load_words(from + (j + i) * row, d);
       } else {
-        for (int i = 0; i < W; i++) v[i] = j + i < n ? load_n(from + (j + i) * row + d, width - d) : vf{};
+        for (int i = 0; i < W; i++) v[i] = j + i < n ? F::load_words_n(from + (j + i) * row, d, width) : vf{};
       }
-      for (int i = 0; i < W; i++) __builtin_prefetch(from + (j + i + kKeys) * row + d, 0, 2);
+      for (int i = 0; i < W; i++) __builtin_prefetch(from + (j + i + kKeys) * row + d * F::kEach, 0, 2);
       transpose(v);
-      if (d + W <= width) {
+      if (d + W <= words) {
 #pragma GCC unroll 16
         for (int i = 0; i < W; i++) store(panel + (d + i) * kPanel, v[i]);
       } else {
-        for (int i = 0; i < int(width - d); i++) store(panel + (d + i) * kPanel, v[i]);
+        for (int i = 0; i < int(words - d); i++) store(panel + (d + i) * kPanel, v[i]);
       }
     }
   }

@@ -6,6 +6,7 @@
 // keys key_start[b] to key_start[b + 1]; several of them are packed documents or a serving batch. Its first query
 // stands at first_position[b] of its keys (absent: 0); with `causal`, query i sees keys 0 to first_position[b] + i,
 // else all. Rows outside every sequence are not written. Source: DeepSeek-V3 section 2.1.1, FlashAttention.
+import { fromBf16, toBf16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
 
 /** Widest head the kernels take. */
@@ -99,22 +100,99 @@ class Gradient {
   }
 }
 
+interface Batch {
+  readonly q: Data;
+  readonly k: Data;
+  readonly v: Data;
+  readonly queryStart: Data;
+  readonly keyStart: Data;
+  readonly firstPosition: Data;
+}
+
+function forward(batch: Batch, o: Float32Array, lse: Float32Array, n: Sizes<typeof forwardSizes>): void {
+  const { q, k, v } = batch;
+  for (const row of rowsOf(batch.queryStart, batch.keyStart, batch.firstPosition, n)) {
+    const scores = scoresOf(q, k, row, n);
+    const max = Math.max(...scores);
+    const weights = scores.map((x) => Math.exp(x - max));
+    const sum = weights.reduce((a, b) => a + b, 0);
+    const out = new Float64Array(n.Dv);
+    for (let j = 0; j < row.keys; j++)
+      addTo(out, 0, (weights[j] as number) / sum, v, (row.key + j) * n.v_row + row.kv * n.v_head, n.Dv);
+    o.set(out, row.t * n.o_row + row.h * n.o_head);
+    if (lse.length > 0) lse[row.t * n.Hq + row.h] = row.keys === 0 ? Number.NEGATIVE_INFINITY : max + Math.log(sum);
+  }
+}
+
+interface Result {
+  readonly o: Data;
+  readonly lse: Data;
+  readonly dout: Data;
+}
+
+interface Gradients {
+  readonly delta: Float32Array;
+  readonly dq: Float32Array;
+  readonly dk: Float32Array;
+  readonly dv: Float32Array;
+}
+
+function backward(batch: Batch, { o, lse, dout }: Result, to: Gradients, n: Sizes<typeof backwardSizes>): void {
+  const { q, k, v, keyStart } = batch;
+  const rows = rowsOf(batch.queryStart, keyStart, batch.firstPosition, n);
+  const dq = new Gradient(to.dq.length, n.Dk);
+  const dk = new Gradient(to.dk.length, n.Dk);
+  const dv = new Gradient(to.dv.length, n.Dv);
+  for (const row of rows) {
+    const oAt = row.t * n.o_row + row.h * n.o_head;
+    const delta = dot(dout, oAt, o, oAt, n.Dv);
+    to.delta[row.t * n.Hq + row.h] = delta;
+    scoresOf(q, k, row, n).forEach((score, j) => {
+      const key = row.key + j;
+      const p = Math.exp(score - (lse[row.t * n.Hq + row.h] as number));
+      const dp = dot(dout, oAt, v, key * n.v_row + row.kv * n.v_head, n.Dv);
+      const ds = p * (dp - delta) * n.scale;
+      addTo(dv.sums, key * n.dv_row + row.kv * n.dv_head, p, dout, oAt, n.Dv);
+      addTo(dk.sums, key * n.dk_row + row.kv * n.dk_head, ds, q, row.t * n.q_row + row.h * n.q_head, n.Dk);
+      addTo(dq.sums, row.t * n.dq_row + row.h * n.dq_head, ds, k, key * n.k_row + row.kv * n.k_head, n.Dk);
+    });
+  }
+  dq.assign(
+    to.dq,
+    rows.map((row) => row.t * n.dq_row + row.h * n.dq_head),
+  );
+  for (let j = keyStart[0] as number; j < (keyStart[n.B] as number); j++)
+    for (let h = 0; h < n.Hkv; h++) {
+      dk.assign(to.dk, [j * n.dk_row + h * n.dk_head]);
+      dv.assign(to.dv, [j * n.dv_row + h * n.dv_head]);
+    }
+}
+
+const decoded = (data: Uint16Array) => Float32Array.from(data, fromBf16);
+
+/** Runs `write` on decoded copies of bf16 arrays, then rounds what it wrote. */
+function inF32<K extends string>(
+  arrays: Record<K, Uint16Array>,
+  write: (copies: Record<K, Float32Array>) => void,
+): void {
+  const names = Object.keys(arrays) as K[];
+  const copies = Object.fromEntries(names.map((name) => [name, decoded(arrays[name])])) as Record<K, Float32Array>;
+  write(copies);
+  for (const name of names) arrays[name].set(copies[name].map(toBf16));
+}
+
 export const attention = {
   attention_f32: kernel(
     `q:f32 k:f32 v:f32 ${starts} o:f32! lse:f32! ${forwardSizes}`,
+    (q, k, v, queryStart, keyStart, firstPosition, o, lse, ...words) =>
+      forward({ q, k, v, queryStart, keyStart, firstPosition }, o, lse, sizesOf(forwardSizes, words)),
+  ),
+
+  attention_bf16: kernel(
+    `q:bf16 k:bf16 v:bf16 ${starts} o:bf16! lse:f32! ${forwardSizes}`,
     (q, k, v, queryStart, keyStart, firstPosition, o, lse, ...words) => {
-      const n = sizesOf(forwardSizes, words);
-      for (const row of rowsOf(queryStart, keyStart, firstPosition, n)) {
-        const scores = scoresOf(q, k, row, n);
-        const max = Math.max(...scores);
-        const weights = scores.map((x) => Math.exp(x - max));
-        const sum = weights.reduce((a, b) => a + b, 0);
-        const out = new Float64Array(n.Dv);
-        for (let j = 0; j < row.keys; j++)
-          addTo(out, 0, (weights[j] as number) / sum, v, (row.key + j) * n.v_row + row.kv * n.v_head, n.Dv);
-        o.set(out, row.t * n.o_row + row.h * n.o_head);
-        if (lse.length > 0) lse[row.t * n.Hq + row.h] = row.keys === 0 ? Number.NEGATIVE_INFINITY : max + Math.log(sum);
-      }
+      const batch = { q: decoded(q), k: decoded(k), v: decoded(v), queryStart, keyStart, firstPosition };
+      inF32({ o }, (copy) => forward(batch, copy.o, lse, sizesOf(forwardSizes, words)));
     },
   ),
 
@@ -122,44 +200,18 @@ export const attention = {
   attention_backward_f32: kernel(
     `q:f32 k:f32 v:f32 ${starts} o:f32 lse:f32 dout:f32 delta:f32! dq:f32! dk:f32! dv:f32! ${backwardSizes}`,
     (q, k, v, queryStart, keyStart, firstPosition, o, lse, dout, delta, dq, dk, dv, ...words) => {
-      const n = sizesOf(backwardSizes, words);
-      const rows = rowsOf(queryStart, keyStart, firstPosition, n);
-      const [sumQ, sumK, sumV] = [
-        new Gradient(dq.length, n.Dk),
-        new Gradient(dk.length, n.Dk),
-        new Gradient(dv.length, n.Dv),
-      ];
-      for (const row of rows) {
-        const oAt = row.t * n.o_row + row.h * n.o_head;
-        const rowDelta = dot(dout, oAt, o, oAt, n.Dv);
-        delta[row.t * n.Hq + row.h] = rowDelta;
-        scoresOf(q, k, row, n).forEach((score, j) => {
-          const key = row.key + j;
-          const p = Math.exp(score - (lse[row.t * n.Hq + row.h] as number));
-          const dp = dot(dout, oAt, v, key * n.v_row + row.kv * n.v_head, n.Dv);
-          const ds = p * (dp - rowDelta) * n.scale;
-          addTo(sumV.sums, key * n.dv_row + row.kv * n.dv_head, p, dout, oAt, n.Dv);
-          addTo(sumK.sums, key * n.dk_row + row.kv * n.dk_head, ds, q, row.t * n.q_row + row.h * n.q_head, n.Dk);
-          addTo(sumQ.sums, row.t * n.dq_row + row.h * n.dq_head, ds, k, key * n.k_row + row.kv * n.k_head, n.Dk);
-        });
-      }
-      const keys = Array.from(
-        { length: (keyStart[n.B] as number) - (keyStart[0] as number) },
-        (_, j) => keyStart[0]! + j,
-      );
-      const heads = Array.from({ length: n.Hkv }, (_, h) => h);
-      sumQ.assign(
-        dq,
-        rows.map((row) => row.t * n.dq_row + row.h * n.dq_head),
-      );
-      sumK.assign(
-        dk,
-        keys.flatMap((j) => heads.map((h) => j * n.dk_row + h * n.dk_head)),
-      );
-      sumV.assign(
-        dv,
-        keys.flatMap((j) => heads.map((h) => j * n.dv_row + h * n.dv_head)),
-      );
+      const batch = { q, k, v, queryStart, keyStart, firstPosition };
+      backward(batch, { o, lse, dout }, { delta, dq, dk, dv }, sizesOf(backwardSizes, words));
+    },
+  ),
+
+  // dq_sum [T, Hq, Dk] is scratch: dq before it is rounded.
+  attention_backward_bf16: kernel(
+    `q:bf16 k:bf16 v:bf16 ${starts} o:bf16 lse:f32 dout:bf16 delta:f32! dq_sum:f32! dq:bf16! dk:bf16! dv:bf16! ${backwardSizes}`,
+    (q, k, v, queryStart, keyStart, firstPosition, o, lse, dout, delta, _dqSum, dq, dk, dv, ...words) => {
+      const batch = { q: decoded(q), k: decoded(k), v: decoded(v), queryStart, keyStart, firstPosition };
+      const result = { o: decoded(o), lse, dout: decoded(dout) };
+      inF32({ dq, dk, dv }, (copies) => backward(batch, result, { delta, ...copies }, sizesOf(backwardSizes, words)));
     },
   ),
 };
