@@ -1,0 +1,272 @@
+// What the ops must equal: each other, by hand, or the same computation cut differently. npm test -- tensor/ops
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { difference } from '../kernels/cases/tolerance.ts';
+import { openDevice, ValueError } from '../kernels/index.ts';
+import { testDevices } from '../kernels/test-devices.ts';
+import * as t from './index.ts';
+import { normalAt } from './random.ts';
+
+type Tensor = t.Tensor;
+
+async function same(received: Tensor, expected: Tensor, what = 'tensors'): Promise<void> {
+  assert.deepEqual(received.shape, expected.shape);
+  assert.deepEqual(await received.read(), await expected.read(), what);
+}
+
+async function near(received: Tensor, expected: ArrayLike<number>, slack = 1): Promise<void> {
+  const found = difference('f32', Float32Array.from(expected), (await received.read()) as Float32Array, slack);
+  assert.ok(found.worst <= 1, `element ${found.at}: ${found.received}, expected ${found.expected}`);
+}
+
+/** Root mean square of the error over that of what was expected. */
+async function relativeError(received: Tensor, expected: Tensor): Promise<number> {
+  const [r, e] = [await received.toArray(), await expected.toArray()];
+  const square = (values: number[]) => values.reduce((sum, x) => sum + x * x, 0);
+  return Math.sqrt(square(e.map((x, i) => x - (r[i] as number))) / square(e));
+}
+
+for (const device of testDevices()) {
+  const on = { device };
+  const of = (values: number[], ...shape: number[]) => t.fromArray(values, shape, on);
+  const ids = (values: number[], ...shape: number[]) => t.fromArray(Int32Array.from(values), shape, on);
+  const random = (seed: number, ...shape: number[]) => t.randn(shape, seed, 1, on);
+
+  describe(`ops on ${device.name} ${device.isa}`, () => {
+    after(() => device.close());
+
+    test('parts and joins of the last dimension are inverse', async () => {
+      const x = random(1, 3, 4, 7);
+      await same(t.concat(t.split(x, [1, 0, 4, 2])), x);
+      const order = [2, 0, 1];
+      await same(t.permute(t.permute(x, order), [1, 2, 0]), x);
+      assert.deepEqual(await t.permute(of([1, 2, 3, 4, 5, 6], 2, 3), [1, 0]).toArray(), [1, 4, 2, 5, 3, 6]);
+      assert.deepEqual(await t.repeatRow(of([1, 2, 3, 4], 2, 2), 2).toArray(), [1, 2, 1, 2, 3, 4, 3, 4]);
+      const bytes = t.fromArray(Uint8Array.of(1, 2, 3, 4), [2, 2], on);
+      assert.deepEqual(await t.permute(bytes, [1, 0]).toArray(), [1, 3, 2, 4]);
+    });
+
+    test('casts round to nearest even, and gradients come back in the format of the input', async () => {
+      const x = of([1, 1 + 2 ** -9, 1 + 3 * 2 ** -8, -3], 4);
+      assert.deepEqual(await t.cast(x, 'bf16').toArray(), [1, 1, 1 + 2 ** -6, -3]);
+      const h = t.cast(x, 'bf16');
+      const { gradients } = t.valueAndGrad(() => t.sum(t.mul(t.cast(h, 'f32'), t.cast(h, 'f32'))), [h]);
+      assert.equal(gradients[0]?.dtype, 'bf16');
+      assert.deepEqual(await gradients[0]?.toArray(), [2, 2, 2 + 2 ** -5, -6]);
+    });
+
+    test('bf16 tensors go through the elementwise ops, and their gradients add up', async () => {
+      const x = t.fromArray([1, -2, 3], [3], { device, dtype: 'bf16' });
+      const y = () => t.sum(t.cast(t.add(t.mul(x, x), t.scale(t.sub(x, x), 2)), 'f32'));
+      const { value, gradients } = t.valueAndGrad(y, [x]);
+      assert.equal(await value.item(), 14);
+      assert.deepEqual(await gradients[0]?.toArray(), [2, -4, 6]);
+    });
+
+    test('reductions by hand', async () => {
+      const x = of([1, 2, 3, 4, 9, 0], 2, 3);
+      assert.equal(await t.sum(x).item(), 19);
+      assert.equal(await t.mean(of([1, 2, 3, 6], 4)).item(), 3);
+      assert.deepEqual(await t.rowSum(x).toArray(), [6, 13]);
+      assert.deepEqual(await t.argmax(x).toArray(), [2, 1]);
+    });
+
+    test('the two forms of SwiGLU and of the residual norm agree to the bit', async () => {
+      const [gate, up, gain] = [random(1, 5, 9), random(2, 5, 9), random(3, 9)];
+      await same(t.swigluHalves(t.concat([gate, up])), t.swiglu(gate, up));
+      const { sum, out } = t.addRmsNorm(gate, up, gain, 1e-6);
+      await same(sum, t.add(gate, up));
+      await same(out, t.rmsNorm(sum, gain, 1e-6));
+    });
+
+    test('rope turns by position, leaves position 0 and the front of a head alone', async () => {
+      const rope = t.ropeTable({ dim: 4, base: 10000, length: 8 }, on);
+      const x = random(1, 2, 3, 6);
+      await same(t.rope(x, ids([0, 0], 2), rope), x);
+      const [front, turned] = t.split(t.rope(x, ids([5, 2], 2), rope), [2, 4]) as [Tensor, Tensor];
+      const [same0, tail] = t.split(x, [2, 4]) as [Tensor, Tensor];
+      await same(front, same0);
+      await same(turned, t.rope(tail, ids([5, 2], 2), rope));
+      const one = t.rope(of([1, 0, 1, 0], 1, 1, 4), ids([3], 1), rope);
+      await near(one, [Math.cos(3), Math.sin(3), Math.cos(0.03), Math.sin(0.03)]);
+    });
+
+    test('linear by hand, and each row alone', async () => {
+      const w = of([1, 2, 3, 4, 5, 6], 2, 3);
+      assert.deepEqual(await t.linear(of([1, 0, -1, 2, 2, 2], 2, 3), w).toArray(), [-2, -2, 12, 30]);
+      const [x, big] = [random(1, 37, 150), random(2, 70, 150)];
+      for (const precision of ['f32', 'bf16', 'fp8'] as const) {
+        const all = t.linear(x, big, { precision });
+        for (const row of [0, 36])
+          await same(t.narrow(all, row, 1), t.linear(t.narrow(x, row, 1), big, { precision }), precision);
+      }
+    });
+
+    test('precision changes values and gradients by no more than its format', async () => {
+      const [x, w, dy] = [random(1, 40, 256), random(2, 130, 256), random(3, 40, 130)];
+      const run = (precision: t.Precision) => {
+        const tape = new t.Tape([x, w]);
+        const y = tape.run(() => t.linear(x, w, { precision }));
+        return [y, ...tape.backward(y, dy)];
+      };
+      const exact = run('f32');
+      // Half a step of the format, relative: each factor of a product is off by up to that, evenly spread.
+      for (const [precision, u] of [['bf16', 2 ** -9] as const, ['fp8', 2 ** -4] as const])
+        for (const [n, received] of run(precision).entries()) {
+          const error = await relativeError(received, exact[n] as Tensor);
+          assert.ok(error > u / 4 && error < 2 * u, `${precision}, ${['y', 'dx', 'dw'][n]}: ${error}`);
+        }
+    });
+
+    test('a grouped linear is a linear for each group, to the bit', async () => {
+      const [N, K] = [20, 33];
+      const [x, w] = [random(1, 11, K), random(2, 3, N, K)];
+      const bounds = [0, 4, 4, 11];
+      for (const precision of ['f32', 'bf16', 'fp8'] as const) {
+        const all = t.groupedLinear(x, w, ids(bounds, 4), { precision });
+        for (const e of [0, 2]) {
+          const [from, rows] = [bounds[e] as number, (bounds[e + 1] as number) - (bounds[e] as number)];
+          const alone = t.linear(t.narrow(x, from, rows), t.reshape(t.narrow(w, e, 1), [N, K]), { precision });
+          await same(t.narrow(all, from, rows), alone, precision);
+        }
+      }
+    });
+
+    test('packed documents attend as each alone', async () => {
+      const [q, k, v] = [random(1, 9, 4, 6), random(2, 9, 2, 6), random(3, 9, 2, 5)];
+      const all = t.attention(q, k, v, { queryStart: ids([0, 4, 9], 3), maxQueries: 5 });
+      for (const [from, n] of [
+        [0, 4],
+        [4, 5],
+      ] as const) {
+        const [a, b, c] = [q, k, v].map((x) => t.narrow(x, from, n)) as [Tensor, Tensor, Tensor];
+        await same(t.narrow(all, from, n), t.attention(a, b, c, { queryStart: ids([0, n], 2), maxQueries: n }));
+      }
+      const last = t.narrow(q, 8, 1);
+      const cached = t.attention(last, t.narrow(k, 4, 5), t.narrow(v, 4, 5), {
+        queryStart: ids([0, 1], 2),
+        keyStart: ids([0, 5], 2),
+        firstPosition: ids([4], 1),
+        maxQueries: 1,
+      });
+      await same(cached, t.narrow(all, 8, 1));
+    });
+
+    test('dispatch brings every token to its experts and back', async () => {
+      const x = random(1, 4, 3);
+      const { indices, weights } = t.router(of([9, 1, 0, 0, 9, 1, 1, 9, 0, 1, 0, 9], 4, 3), null, {
+        numExpertsPerTok: 2,
+        normTopkProb: true,
+      });
+      assert.deepEqual(await indices.toArray(), [0, 1, 1, 2, 1, 0, 2, 0]);
+      const plan = t.dispatchPlan(indices, 3);
+      assert.deepEqual(await plan.offsets.toArray(), [0, 3, 6, 8]);
+      assert.deepEqual(await plan.tokenOf.toArray(), [0, 2, 3, 0, 1, 2, 1, 3]);
+      const rows = t.permuteRows(x, plan);
+      await near(t.unpermuteRows(rows, plan, weights), await x.toArray()); // the weights of a token add up to 1
+      await near(t.unpermuteRows(rows, plan, weights, x), await t.scale(x, 2).toArray());
+    });
+
+    test('log-probabilities are those of the softmax, whatever the chunk', async () => {
+      const [T, D, V] = [130, 6, 11];
+      const [x, head] = [random(1, T, D), random(2, V, D)];
+      const targets = Array.from({ length: T }, (_, n) => (n === 5 ? t.ignoreIndex : (n * 5) % V));
+      const { logprobs, entropy } = t.logprobs(x, head, ids(targets, T));
+      const logits = await t.linear(x, head).toArray();
+      const rows = targets.map((target, n) => {
+        const row = logits.slice(n * V, (n + 1) * V);
+        const whole = Math.log(row.reduce((sum, l) => sum + Math.exp(l), 0));
+        const spread = row.reduce((sum, l) => sum - Math.exp(l - whole) * (l - whole), 0);
+        return [target === t.ignoreIndex ? 0 : (row[target] as number) - whole, spread] as const;
+      });
+      await near(
+        logprobs,
+        rows.map(([value]) => value),
+      );
+      await near(
+        entropy,
+        rows.map(([, spread]) => spread),
+      );
+      const one = t.logprobs(t.narrow(x, 129, 1), head, ids([targets[129] as number], 1));
+      await same(one.logprobs, t.narrow(logprobs, 129, 1));
+      const loss = t.crossEntropy(x, head, ids(targets, T), { count: T - 1 });
+      await near(loss, [-rows.reduce((sum, [value]) => sum + value, 0) / (T - 1)]);
+    });
+
+    test('the entropy is no part of a loss', () => {
+      const [x, head] = [random(1, 2, 3), random(2, 4, 3)];
+      assert.throws(
+        () => t.valueAndGrad(() => t.sum(t.logprobs(x, head, ids([0, 1], 2)).entropy), [x]),
+        /the entropy has no gradient/,
+      );
+    });
+
+    test('no [T, V] tensor exists, forward or backward', { skip: device.name === 'reference' && 'slow' }, async () => {
+      const [T, D, V] = [2048, 2, 16384]; // its logits would take 128 MiB
+      const small = openDevice({ device: device.name, isa: device.isa, threads: 2, memoryBytes: 96 * 2 ** 20 });
+      const inSmall = { device: small };
+      const [x, head] = [t.randn([T, D], 1, 1, inSmall), t.randn([V, D], 2, 1, inSmall)];
+      const targets = t.zeros([T], { ...inSmall, dtype: 'i32' });
+      const { value, gradients } = t.valueAndGrad(() => t.sum(t.logprobs(x, head, targets).logprobs), [x, head]);
+      // Each gradient row of the head sums softmax minus one-hot over x: all rows together cancel.
+      const columns = await t.sum(gradients[1] as Tensor).item();
+      assert.ok((await value.item()) < -T && Math.abs(columns) < 1);
+      await small.close();
+    });
+
+    test('AdamW by its formula, in place, and skipped when the norm is not finite', async () => {
+      const n = 5;
+      const start = Float32Array.from({ length: n }, (_, k) => normalAt(1, k));
+      const g = Float32Array.from({ length: n }, (_, k) => normalAt(2, k));
+      const [weight, gradient] = [t.fromArray(start, [n], on), t.fromArray(g, [n], on)];
+      const state = { weight, m: t.zeros([n], on), v: t.zeros([n], on), half: t.zeros([n], { device, dtype: 'bf16' }) };
+      const hyper = t.fromArray(t.adamwHyper({ learningRate: 0.1, step: 1, weightDecay: 0.5 }), [8], on);
+      const { norm, coefficient } = t.gradientNorm([gradient, t.zeros([3], on)], 0.5, hyper);
+      const length = Math.sqrt(g.reduce((sum, x) => sum + x * x, 0));
+      await near(norm, [length]);
+      await near(coefficient, [0.5 / (length + 1e-6)]);
+      const version = weight.storage.version;
+      t.adamwStep(state, gradient, hyper, coefficient);
+      assert.equal(weight.storage.version, version + 1);
+      // First step: m / correction = g and sqrt(v / correction) = |g|, so the direction is the sign.
+      const expected = Array.from(start, (w, k) => w * (1 - 0.1 * 0.5) - 0.1 * Math.sign(g[k] as number));
+      await near(weight, expected);
+      await same(state.half, t.cast(weight, 'bf16'));
+      const broken = t.gradientNorm([of([Number.NaN, 1], 2)], 1, hyper);
+      const before = await weight.read();
+      t.adamwStep(state, gradient, hyper, broken.coefficient);
+      assert.deepEqual(await weight.read(), before);
+    });
+
+    test('overwriting what backward needs is refused', () => {
+      const [x, w] = [random(1, 2, 3), random(2, 4, 3)];
+      const tape = new t.Tape([x]);
+      const loss = tape.run(() => t.sum(t.linear(x, w)));
+      w.write(new Float32Array(12));
+      assert.throws(() => tape.backward(loss), /\[linear\] a tensor that its gradient needs was overwritten in place/);
+    });
+
+    test('ops without a gradient refuse inputs that need one, unless nothing could flow', async () => {
+      const x = random(1, 2, 3);
+      assert.throws(() => t.valueAndGrad(() => t.quantiseTiles(x).scales, [x]), ValueError);
+      const { gradients } = t.valueAndGrad(() => {
+        t.argmax(x);
+        return t.sum(x);
+      }, [x]);
+      assert.deepEqual(await gradients[0]?.toArray(), [1, 1, 1, 1, 1, 1]);
+    });
+
+    test('quantised and back is the nearest code', async () => {
+      const x = random(1, 3, 200);
+      const exact = await x.toArray();
+      for (const back of [t.dequantiseTiles(t.quantiseTiles(x)), t.dequantiseBlocks(t.quantiseBlocks(x))]) {
+        const values = await back.toArray();
+        // 3 mantissa bits: half a step is at most 1/16 of the value, or of the smallest normal code of the tile.
+        for (const [k, value] of values.entries())
+          assert.ok(
+            Math.abs(value - (exact[k] as number)) <= Math.max(Math.abs(exact[k] as number) / 16, 4 / 448 / 16),
+          );
+      }
+    });
+  });
+}

@@ -1,0 +1,132 @@
+// Every op refuses what does not fit, in its own name, with what it expected, what it got and what to do. Total over
+// the op table: an op without a row here does not compile. npm test -- refusals
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { DTypeError, type MinkeError, openDevice, ShapeError, ValueError } from '../kernels/index.ts';
+import * as t from './index.ts';
+import { type OpName, opNames } from './table.ts';
+
+const device = openDevice({ device: 'reference' });
+after(() => device.close());
+
+const on = { device };
+const f = (...shape: number[]) => t.zeros(shape, on);
+const i = (...shape: number[]) => t.zeros(shape, { device, dtype: 'i32' });
+const half = (...shape: number[]) => t.zeros(shape, { device, dtype: 'bf16' });
+const codes = (...shape: number[]) => t.zeros(shape, { device, dtype: 'e4m3' });
+
+type Refusal = readonly [call: () => unknown, kind: new (...a: never[]) => MinkeError, message: RegExp];
+
+const wrongInner = /inner dimensions differ: x is \[2, 3\], w is \[.*4\] \(expected x \[\.\., 4\]\)/;
+const plan = () => ({ offsets: i(3), rowOf: i(2, 2), tokenOf: i(4) });
+const table = (pairs: number) => ({ cos: f(8, pairs), sin: f(8, pairs) });
+const state = (n: number) => ({ weight: f(n), m: f(n), v: f(n) });
+
+const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
+  reshape: [[() => t.reshape(f(2, 3), [4]), ShapeError, /expected 6 elements as in \[2, 3\], received \[4\]/]],
+  narrow: [[() => t.narrow(f(2, 3), 1, 2), ValueError, /expected rows within 0 to 2 of \[2, 3\], received 1 to 3/]],
+  copy: [],
+  concat: [
+    [() => t.concat([]), ValueError, /received none/],
+    [() => t.concat([f(2, 3), f(3, 3)]), ShapeError, /input 1 .* expected \[2, any\], received \[3, 3\]/],
+    [() => t.concat([f(2), half(2)]), DTypeError, /inputs 0 and 1 differ in format: f32 and bf16/],
+  ],
+  split: [[() => t.split(f(2, 5), [2, 2]), ShapeError, /add up to the last dimension of \[2, 5\], received \[2, 2\]/]],
+  permute: [[() => t.permute(f(2, 5), [0, 0]), ShapeError, /expected an order of the 2 axes .*, received \[0, 0\]/]],
+  repeatRow: [[() => t.repeatRow(f(2, 5), 0), ValueError, /0 times \[2, 5\]/]],
+  add: [[() => t.add(f(2), f(3)), ShapeError, /a and b differ in shape: \[2\] and \[3\]/]],
+  sub: [[() => t.sub(f(2), half(2)), DTypeError, /a and b differ in format: f32 and bf16; cast one of them/]],
+  mul: [[() => t.mul(i(2), i(2)), DTypeError, /a has the wrong format: expected f32 or bf16, received i32 \[2\]/]],
+  scale: [[() => t.scale(i(2), 2), DTypeError, /x has the wrong format/]],
+  addRow: [[() => t.addRow(f(2, 5), f(4)), ShapeError, /row has the wrong shape: expected \[5\], received \[4\]/]],
+  scaleRows: [[() => t.scaleRows(f(2, 5), f(5)), ShapeError, /s has the wrong shape: expected \[2\], received \[5\]/]],
+  silu: [[() => t.silu(i(2)), DTypeError, /x has the wrong format/]],
+  sigmoid: [[() => t.sigmoid(half(2)), DTypeError, /expected f32, received bf16 \[2\]; convert it with cast/]],
+  exp: [[() => t.exp(half(2)), DTypeError, /expected f32, received bf16/]],
+  log: [[() => t.log(half(2)), DTypeError, /expected f32, received bf16/]],
+  cast: [[() => t.cast(i(2), 'f32'), DTypeError, /expected f32 or bf16, received i32/]],
+  sum: [[() => t.sum(i(2)), DTypeError, /expected f32 or bf16, received i32/]],
+  mean: [[() => t.mean(i(2)), DTypeError, /expected f32 or bf16, received i32/]],
+  rowSum: [[() => t.rowSum(half(2)), DTypeError, /expected f32, received bf16/]],
+  argmax: [[() => t.argmax(f()), ShapeError, /0 dimensions: expected 1, received \[\]/]],
+  rmsNorm: [
+    [() => t.rmsNorm(f(2, 5), f(4), 1e-6), ShapeError, /gain has the wrong shape: expected \[5\], received \[4\]/],
+    [() => t.rmsNorm(f(2, 5), half(5), 1e-6), DTypeError, /gain has the wrong format: expected f32, received bf16/],
+  ],
+  addRmsNorm: [[() => t.addRmsNorm(f(2, 5), f(5, 2), f(5), 1e-6), ShapeError, /x and delta differ in shape/]],
+  rope: [
+    [() => t.rope(f(2, 1, 4), i(3), table(2)), ShapeError, /positions has the wrong shape: expected \[2\]/],
+    [() => t.rope(f(2, 1, 4), i(2), table(3)), ShapeError, /the table turns 6 elements of a head, x is \[2, 1, 4\]/],
+  ],
+  swiglu: [[() => t.swiglu(f(2, 5), f(2, 4)), ShapeError, /gate and up differ in shape/]],
+  swigluHalves: [[() => t.swigluHalves(f(2, 5)), ShapeError, /expected x \[\.\., 2F\], received \[2, 5\]/]],
+  embedding: [[() => t.embedding(f(2), f(4, 3)), DTypeError, /ids has the wrong format: expected i32, received f32/]],
+  linear: [
+    [() => t.linear(f(2, 3), f(5, 4)), ShapeError, wrongInner],
+    [() => t.linear(f(2, 4), f(4)), ShapeError, /w has 1 dimensions: expected 2, received \[4\]/],
+  ],
+  groupedLinear: [
+    [() => t.groupedLinear(f(2, 3), f(6, 5, 4), i(7)), ShapeError, wrongInner],
+    [() => t.groupedLinear(f(2, 4), f(6, 5, 4), i(6)), ShapeError, /offsets .* expected \[7\], received \[6\]/],
+  ],
+  attention: [
+    [
+      () => t.attention(f(2, 3, 4), f(2, 2, 4), f(2, 2, 4), { queryStart: i(2), maxQueries: 2 }),
+      ShapeError,
+      /query heads in whole groups, received q \[2, 3, 4\] and k \[2, 2, 4\]/,
+    ],
+    [
+      () => t.attention(f(2, 2, 4), f(2, 2, 5), f(2, 2, 4), { queryStart: i(2), maxQueries: 2 }),
+      ShapeError,
+      /k has the wrong shape: expected \[any, any, 4\], received \[2, 2, 5\]/,
+    ],
+  ],
+  router: [
+    [() => t.router(f(2, 6), f(5), { numExpertsPerTok: 2 }), ShapeError, /bias .* expected \[6\], received \[5\]/],
+    [() => t.router(f(2, 6), null, { numExpertsPerTok: 7 }), ValueError, /7 of 6 experts in 1 groups/],
+  ],
+  balanceLoss: [[() => t.balanceLoss(f(2, 6), i(3, 2), i(2), 1), ShapeError, /indices .* expected \[2, any\]/]],
+  dispatchPlan: [[() => t.dispatchPlan(f(2, 2), 3), DTypeError, /indices .* expected i32, received f32/]],
+  permuteRows: [[() => t.permuteRows(f(3, 4), plan()), ShapeError, /rowOf .* expected \[3, any\], received \[2, 2\]/]],
+  unpermuteRows: [[() => t.unpermuteRows(f(4, 5), plan(), f(2, 3)), ShapeError, /weights .* expected \[2, 2\]/]],
+  logprobs: [
+    [() => t.logprobs(f(2, 3), f(7, 4), i(2)), ShapeError, /head has the wrong shape: expected \[any, 3\]/],
+    [
+      () => t.logprobs(f(2, 3), f(7, 3), i(3)),
+      ShapeError,
+      /targets has the wrong shape: expected \[2\], received \[3\]/,
+    ],
+  ],
+  adamwStep: [
+    [() => t.adamwStep(state(3), f(4), f(8)), ShapeError, /weight and gradient differ in shape: \[3\] and \[4\]/],
+    [() => t.adamwStep(state(3), f(3), f(7)), ShapeError, /expected \[8\], received \[7\]; make it with adamwHyper/],
+  ],
+  gradientNorm: [[() => t.gradientNorm([half(2)], 1, f(8)), DTypeError, /a gradient .* expected f32, received bf16/]],
+  quantiseTiles: [[() => t.quantiseTiles(i(2, 3)), DTypeError, /x has the wrong format/]],
+  quantiseBlocks: [[() => t.quantiseBlocks(f(2, 3, 4)), ShapeError, /expected 2, received \[2, 3, 4\]/]],
+  dequantiseTiles: [
+    [
+      () => t.dequantiseTiles({ codes: codes(2, 129), scales: f(2, 1) }),
+      ShapeError,
+      /scales has the wrong shape: expected \[2, 2\], received \[2, 1\]/,
+    ],
+  ],
+  dequantiseBlocks: [
+    [() => t.dequantiseBlocks({ codes: codes(200, 5), scales: f(1, 1) }), ShapeError, /expected \[2, 1\], received/],
+  ],
+};
+
+for (const name of opNames)
+  for (const [n, [call, kind, message]] of refusals[name].entries())
+    test(`${name} refuses ${n}`, () => {
+      const before = device.liveBytes;
+      t.scope(() =>
+        assert.throws(call, (error) => {
+          assert.ok(error instanceof kind, `${error} is no ${kind.name}`);
+          assert.equal(error.op, name);
+          assert.match(error.message, message);
+          return true;
+        }),
+      );
+      assert.equal(device.liveBytes, before);
+    });
