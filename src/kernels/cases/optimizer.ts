@@ -10,9 +10,10 @@ function hyperOf(t: number): Float32Array {
 function adamw(n: number, format: 'f32' | 'bf16', half: boolean, clip: number | null, step: number): Case {
   const random = new Random(n + step);
   const square = random.normals(n, 0.1).map((x) => x * x);
+  const options = `${half ? ', bf16 copy' : ''}${clip === null ? '' : `, clip ${clip}`}`;
   return {
     kernel: 'adamw',
-    name: `${n} weights, ${format} moments, step ${step}${half ? ', bf16 copy' : ''}${clip === null ? '' : `, clip ${clip}`}`,
+    name: `${n} weights, ${format} moments, step ${step}${options}`,
     args: {
       weight: random.normals(n),
       grad: random.normals(n),

@@ -80,9 +80,10 @@ function positiveScores({ T, E, softmax }: Gate): Float32Array {
 function routeBackward(gate: Gate, withScores: boolean): Case {
   const { T, E, K, softmax, normalise, scale } = gate;
   const random = new Random(T + 17);
+  const options = `${softmax ? 'softmax' : 'sigmoid'}${normalise ? ', normalised' : ''}${withScores ? ', dscores' : ''}`;
   return {
     kernel: 'router_backward_f32',
-    name: `[${T}, ${E}] top ${K}, ${softmax ? 'softmax' : 'sigmoid'}${normalise ? ', normalised' : ''}${withScores ? ', dscores' : ''}`,
+    name: `[${T}, ${E}] top ${K}, ${options}`,
     args: {
       scores: positiveScores(gate),
       indices: someExperts(gate),

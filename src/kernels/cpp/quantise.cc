@@ -12,8 +12,8 @@ namespace minke::MINKE_ISA {
 
 constexpr i64 kTilesATask = 512;  // 64 Ki values
 
-// The codes nearest to y, in integer lanes. Steps are 2^-3 of the power of two below |y|, which is at least 2^-6; adding
-// 1.5 * 2^20 of that power rounds to whole steps and counts them in the last bits of the sum.
+// The codes nearest to y, in integer lanes. Steps are 2^-3 of the power of two below |y|, which is at least 2^-6;
+// adding 1.5 * 2^20 of that power rounds to whole steps and counts them in the last bits of the sum.
 inline vi encode_e4m3(vf y) {
   vf magnitude = vmin(vabs(y), set1(kE4m3Max));
   vi power = bits(vmax(floats(bits(magnitude) & 0x7f800000), set1(0.015625f)));

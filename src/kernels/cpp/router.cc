@@ -232,7 +232,7 @@ struct balance_bias {
 
 // The sequence-wise balance loss (eq. 17 to 20): loss[b] = alpha * sum over i of f_i P_i, with f_i = E / (K n) * the
 // number of tokens that chose i, P_i = mean of s_i / (sum of s), over the n tokens offsets[b] to offsets[b + 1].
-// fraction [B, E] keeps f for the gradient. Sums run over a sequence's tokens in order. An empty sequence costs nothing.
+// fraction [B, E] keeps f for the gradient. Sums run over a sequence's tokens in order. An empty one costs nothing.
 struct balance_loss_f32 {
   const float* scores;
   const int32_t *indices, *offsets;

@@ -8,6 +8,8 @@ function check(where: number, index: number, limit: number): number {
   return index;
 }
 
+const backwardWords = 'dout_type:int y_type:int dy_type:int T:int K:int rows:int cols:int';
+
 export const dispatch = {
   dispatch_plan: kernel(
     'indices:i32 offsets:i32! row_of:i32! token_of:i32! T:int K:int E:int',
@@ -53,7 +55,7 @@ export const dispatch = {
   ),
 
   unpermute_rows_backward: kernel(
-    'dout:any y:any row_of:i32 weights:f32 dy:any! dweights:f32! dout_type:int y_type:int dy_type:int T:int K:int rows:int cols:int',
+    `dout:any y:any row_of:i32 weights:f32 dy:any! dweights:f32! ${backwardWords}`,
     (dout, y, rowOf, weights, dy, dweights, doutType, yType, dyType, T, K, rows, cols) => {
       for (let i = 0; i < T * K; i++) check(i, rowOf[i], rows);
       const from = numbersIn(dout, doutType);

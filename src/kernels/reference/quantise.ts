@@ -1,6 +1,6 @@
 // FP8 with a scale for each 1x128 tile (activations) or 128x128 block (weights), defined to the bit.
-// Source: DeepSeek-V3 report section 3.3 and the released act_quant kernel: scale = max(amax, 1e-4) / 448, y = x / scale,
-// both in f32, then nearest even and saturation. A NaN becomes a NaN code and does not count for amax.
+// Source: DeepSeek-V3 report section 3.3 and the released act_quant kernel: scale = max(amax, 1e-4) / 448 and
+// y = x / scale in f32, then nearest even and saturation. A NaN becomes a NaN code and does not count for amax.
 import { fromE4m3, toE4m3 } from '../dtype.ts';
 import { kernel } from '../kernel.ts';
 import { type Numbers, numbersIn } from './formats.ts';

@@ -56,6 +56,7 @@ function sequence(offsets: Int32Array, b: number, T: number): { from: number; to
 
 const sum = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);
 
+const backwardWords = 'T:int E:int K:int softmax:int normalise:int scale:float';
 const routerWords = 'T:int E:int K:int groups:int top_groups:int group_best:int softmax:int normalise:int scale:float';
 
 export const router = {
@@ -79,7 +80,7 @@ export const router = {
   ),
 
   router_backward_f32: kernel(
-    'scores:f32 indices:i32 dweights:f32 dscores:f32 dlogits:f32! T:int E:int K:int softmax:int normalise:int scale:float',
+    `scores:f32 indices:i32 dweights:f32 dscores:f32 dlogits:f32! ${backwardWords}`,
     (scores, indices, dweights, dscores, dlogits, T, E, K, softmax, normalise, scale) => {
       for (let t = 0; t < T; t++) {
         checkIndices(indices, t * K, (t + 1) * K, E);
