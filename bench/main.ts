@@ -1,0 +1,57 @@
+// npm run bench -- kernels [families...]    every kernel family beside its yardstick
+// npm run bench -- peers --onnxruntime DIR  our f32 GEMM beside onnxruntime-node's, installed in DIR/node_modules
+//
+// A run of all families writes bench/results/; a run of some only prints.
+import { Command } from 'commander';
+import { openDevice } from '../src/kernels/index.ts';
+import { gemm } from './gemm.ts';
+import { grouped } from './grouped.ts';
+import { Bench, type Result } from './harness.ts';
+import { queue } from './queue.ts';
+import { describe, keep, line, newReport } from './report.ts';
+
+const families = { gemm, grouped, queue } as const;
+type FamilyName = keyof typeof families;
+
+async function collect(
+  what: string,
+  rounds: number,
+  write: boolean,
+  body: (bench: Bench) => Promise<void>,
+): Promise<void> {
+  const device = openDevice();
+  const machine = describe(device);
+  const results: Result[] = [];
+  console.log(`${machine}\n${line(undefined)}`);
+  const bench = new Bench(device, rounds, (result) => {
+    results.push(result);
+    console.log(line(result));
+  });
+  try {
+    await body(bench);
+  } finally {
+    bench.free();
+    await device.close();
+  }
+  const missed = results.filter((result) => result.passed === false).length;
+  console.log(`${results.length} figures, ${missed} below what is required`);
+  if (write) console.log(`kept in ${keep(newReport(machine, rounds, results), what)}.md`);
+}
+
+const program = new Command('bench')
+  .description('measures kernels beside yardsticks')
+  .option('--rounds <n>', 'samples', '11');
+
+program
+  .command('kernels')
+  .argument('[families...]', `of ${Object.keys(families).join(', ')}; all when none is named`)
+  .action(async (names: FamilyName[]) => {
+    for (const name of names)
+      if (!families[name]) program.error(`no family named ${name}: choose of ${Object.keys(families).join(', ')}`);
+    const chosen = names.length > 0 ? names : (Object.keys(families) as FamilyName[]);
+    await collect('kernels', Number(program.opts().rounds), names.length === 0, async (bench) => {
+      for (const name of chosen) await bench.family(name, families[name]);
+    });
+  });
+
+await program.parseAsync();
