@@ -47,7 +47,7 @@ MINKE_INLINE vf load(const e4m3* p) {
 MINKE_INLINE vf load_n(const e4m3* p, i64 n) {
   if (n >= W) return load(p);
 #if defined(MINKE_AVX512)
-  return decode_e4m3((vi)_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first(n), p)));
+  return decode_e4m3((vi)_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first(n), will_load(p, n, W))));
 #endif
   vi codes = {};
   for (i64 i = 0; i < n; i++) codes[i] = p[i];

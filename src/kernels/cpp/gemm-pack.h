@@ -138,7 +138,7 @@ inline void convert_along<Mode::fp8, e4m3>(const e4m3* from, i64 k, float* to, f
     i64 left = k - i;
     alignas(64) bf16 tail[64];
     __mmask64 mask = left >= 64 ? ~__mmask64(0) : (__mmask64(1) << left) - 1;
-    decode_codes(table, _mm512_maskz_loadu_epi8(mask, from + i), left >= 64 ? halves + i : tail);
+    decode_codes(table, _mm512_maskz_loadu_epi8(mask, will_load(from + i, left, 64)), left >= 64 ? halves + i : tail);
     if (left < 64) __builtin_memcpy(halves + i, tail, size_t(left + left % 2) * 2);
   }
 }

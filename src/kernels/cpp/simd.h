@@ -26,6 +26,31 @@
 // Values in registers must never pass through memory because a compiler found a function too large to inline.
 #define MINKE_INLINE inline __attribute__((always_inline))
 
+#if defined(__SANITIZE_ADDRESS__)
+extern "C" void __asan_loadN(const void*, size_t);
+extern "C" void __asan_storeN(const void*, size_t);
+#endif
+
+namespace minke {
+
+// AddressSanitizer does not see masked accesses: they say what they touch, n elements but at most `most`.
+template <class T>
+MINKE_INLINE const T* will_load([[maybe_unused]] const T* p, [[maybe_unused]] i64 n, [[maybe_unused]] i64 most) {
+#if defined(__SANITIZE_ADDRESS__)
+  if (n > 0) __asan_loadN(p, size_t(smaller(n, most)) * sizeof(T));
+#endif
+  return p;
+}
+template <class T>
+MINKE_INLINE T* will_store([[maybe_unused]] T* p, [[maybe_unused]] i64 n, [[maybe_unused]] i64 most) {
+#if defined(__SANITIZE_ADDRESS__)
+  if (n > 0) __asan_storeN(p, size_t(smaller(n, most)) * sizeof(T));
+#endif
+  return p;
+}
+
+}  // namespace minke
+
 namespace minke::MINKE_ISA {
 
 constexpr int W = MINKE_LANES;
@@ -66,16 +91,16 @@ MINKE_INLINE vf vmin(vf a, vf b) { return a < b ? a : b; }
 MINKE_INLINE vf fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 MINKE_INLINE vf vsqrt(vf v) { return (vf)_mm512_maskz_sqrt_ps(0xffff, (__m512)v); }  // g++ 12 warns of the plain one
 MINKE_INLINE __mmask16 first(i64 n) { return __mmask16(n >= W ? 0xffff : n > 0 ? (1u << n) - 1 : 0); }
-MINKE_INLINE vf load_n(const float* p, i64 n) { return (vf)_mm512_maskz_loadu_ps(first(n), p); }
-MINKE_INLINE void store_n(float* p, vf v, i64 n) { _mm512_mask_storeu_ps(p, first(n), (__m512)v); }
+MINKE_INLINE vf load_n(const float* p, i64 n) { return (vf)_mm512_maskz_loadu_ps(first(n), will_load(p, n, W)); }
+MINKE_INLINE void store_n(float* p, vf v, i64 n) { _mm512_mask_storeu_ps(will_store(p, n, W), first(n), (__m512)v); }
 #elif defined(MINKE_AVX2)
 MINKE_INLINE vf fma(vf a, vf b, vf c) { return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 MINKE_INLINE vf vsqrt(vf v) { return (vf)_mm256_sqrt_ps((__m256)v); }
 MINKE_INLINE __m256i first(i64 n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n > W ? W : n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-MINKE_INLINE vf load_n(const float* p, i64 n) { return (vf)_mm256_maskload_ps(p, first(n)); }
-MINKE_INLINE void store_n(float* p, vf v, i64 n) { _mm256_maskstore_ps(p, first(n), (__m256)v); }
+MINKE_INLINE vf load_n(const float* p, i64 n) { return (vf)_mm256_maskload_ps(will_load(p, n, W), first(n)); }
+MINKE_INLINE void store_n(float* p, vf v, i64 n) { _mm256_maskstore_ps(will_store(p, n, W), first(n), (__m256)v); }
 #else
 #if defined(MINKE_NEON)
 MINKE_INLINE vf fma(vf a, vf b, vf c) { return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
@@ -121,8 +146,8 @@ MINKE_INLINE vh to_bf16(vf v) {
 MINKE_INLINE vf load(const bf16* p) { return from_bf16(*reinterpret_cast<const vh_at*>(p)); }
 MINKE_INLINE void store(bf16* p, vf v) { *reinterpret_cast<vh_at*>(p) = to_bf16(v); }
 #if defined(MINKE_AVX512)
-MINKE_INLINE vh load_halves(const bf16* p, i64 n) { return (vh)_mm256_maskz_loadu_epi16(first(n), p); }
-MINKE_INLINE void store_halves(bf16* p, vh h, i64 n) { _mm256_mask_storeu_epi16(p, first(n), (__m256i)h); }
+MINKE_INLINE vh load_halves(const bf16* p, i64 n) { return (vh)_mm256_maskz_loadu_epi16(first(n), will_load(p, n, W)); }
+MINKE_INLINE void store_halves(bf16* p, vh h, i64 n) { _mm256_mask_storeu_epi16(will_store(p, n, W), first(n), (__m256i)h); }
 #else
 MINKE_INLINE vh load_halves(const bf16* p, i64 n) {
   if (n >= W) return *reinterpret_cast<const vh_at*>(p);
