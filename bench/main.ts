@@ -4,13 +4,15 @@
 // A run of all families writes bench/results/; a run of some only prints.
 import { Command } from 'commander';
 import { openDevice } from '../src/kernels/index.ts';
+import { attention } from './attention.ts';
 import { gemm } from './gemm.ts';
+import { gemv } from './gemv.ts';
 import { grouped } from './grouped.ts';
 import { Bench, type Result } from './harness.ts';
 import { queue } from './queue.ts';
 import { describe, keep, line, newReport } from './report.ts';
 
-const families = { gemm, grouped, queue } as const;
+const families = { gemm, gemv, grouped, attention, queue } as const;
 type FamilyName = keyof typeof families;
 
 async function collect(
