@@ -58,10 +58,11 @@ inline const float* unpack_panel(const char* panel, i64 step, i64 steps, float* 
 template <bool pairs, int R>
 inline void stream_words(const float* a, const char* panels, i64 bytes, i64 words, const Tile& tile) {
   const float* b = reinterpret_cast<const float*>(panels);
+  NothingAhead nothing;
   if (tile.columns > kPanel)
-    multiply<pairs, R, 2>(a, b, bytes / 4, words, tile);
+    multiply<pairs, R, 2>(a, b, bytes / 4, words, tile, nothing);
   else
-    multiply<pairs, R, 1>(a, b, 0, words, tile);
+    multiply<pairs, R, 1>(a, b, 0, words, tile, nothing);
 }
 
 #if defined(MINKE_BF16)

@@ -59,10 +59,34 @@ MINKE_INLINE void store_sums(vf (&sum)[R][2 * P], const Tile& tile) {
       if (tile.columns > v * W) store_n(tile.sums + r * tile.ld + v * W, sum[r][v], tile.columns - v * W);
 }
 
+// What a later block will read, brought into L2 one line a step while this one multiplies: packing then waits for no
+// memory. Rows of `row_bytes`, `pitch` bytes apart.
+struct Ahead {
+  const char* row;
+  i64 rows, row_bytes, pitch;
+  i64 at = 0;  // within the row
+
+  MINKE_INLINE void fetch() {
+    __builtin_prefetch(row + at, 0, 2);
+    at += 64;
+    if (at < row_bytes) return;
+    at = 0;
+    if (rows > 1) {
+      rows--;
+      row += pitch;
+    }
+  }
+};
+
+struct NothingAhead {
+  MINKE_INLINE void fetch() {}
+};
+
 // P panels side by side, each `panel_words` words after the other: with few rows, more chains hide the latency.
-template <bool pairs, int R, int P>
-MINKE_INLINE void chain(vf (&sum)[R][2 * P], const float* a, const float* b, i64 panel_words, i64 words) {
+template <bool pairs, int R, int P, class Next>
+MINKE_INLINE void chain(vf (&sum)[R][2 * P], const float* a, const float* b, i64 panel_words, i64 words, Next& next) {
   for (i64 k = 0; k < words; k++) {
+    next.fetch();
     vf weight[2 * P];
 #pragma GCC unroll 4
     for (int v = 0; v < 2 * P; v++) {
@@ -79,19 +103,22 @@ MINKE_INLINE void chain(vf (&sum)[R][2 * P], const float* a, const float* b, i64
   }
 }
 
-template <bool pairs, int R, int P>
-inline void multiply(const float* a, const float* b, i64 panel_words, i64 words, const Tile& tile) {
+template <bool pairs, int R, int P, class Next>
+inline void multiply(const float* a, const float* b, i64 panel_words, i64 words, const Tile& tile, Next& next) {
   vf sum[R][2 * P];
+  Next ahead = next;
   load_sums<R, P>(sum, tile);
-  chain<pairs, R, P>(sum, a, b, panel_words, words);
+  chain<pairs, R, P>(sum, a, b, panel_words, words, ahead);
   store_sums<R, P>(sum, tile);
+  next = ahead;
 }
 
 // words covers whole tiles of 128 values, the last may be short. a_scales: [tiles][R]; b_scales: [tiles][kPanel]. The
 // promoted sums rest in L1 between tiles; both scales are multiplied first, as DeepGEMM does.
 template <bool pairs, int R>
 inline void multiply_scaled(const float* a, const float* b, i64 words, const float* a_scales, const float* b_scales,
-                            const Tile& tile) {
+                            const Tile& tile, Ahead& next) {
+  Ahead ahead = next;
   constexpr i64 tile_words = kTile / (pairs ? 2 : 1);
   vf total[R][2];
   load_sums<R, 1>(total, tile);
@@ -100,7 +127,7 @@ inline void multiply_scaled(const float* a, const float* b, i64 words, const flo
     for (int v = 0; v < 2; v++) store(promoted + r * kPanel + v * W, total[r][v]);
   for (i64 k = 0; k < words; k += tile_words) {
     vf sum[R][2] = {};
-    chain<pairs, R, 1>(sum, a + k * R, b + k * kPanel, 0, smaller(tile_words, words - k));
+    chain<pairs, R, 1>(sum, a + k * R, b + k * kPanel, 0, smaller(tile_words, words - k), ahead);
 #pragma GCC unroll 12
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 2
@@ -114,6 +141,7 @@ inline void multiply_scaled(const float* a, const float* b, i64 words, const flo
   for (int r = 0; r < R; r++)
     for (int v = 0; v < 2; v++) total[r][v] = load(promoted + r * kPanel + v * W);
   store_sums<R, 1>(total, tile);
+  next = ahead;
 }
 
 // Calls body.template operator()<R>() for the R that equals rows.

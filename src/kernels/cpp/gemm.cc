@@ -89,7 +89,7 @@ struct Gemm {
     if (phase == 0)
       pack_rows(rows_at(kPackRows, task), reinterpret_cast<float*>(worker.scratch));
     else
-      compute(rows_at(task_rows(), task / column_blocks()), task % column_blocks(),
+      compute(rows_at(task_rows(), task / column_blocks()), task % column_blocks(), worker.threads,
               *reinterpret_cast<GemmScratch*>(worker.scratch));
   }
 
@@ -107,10 +107,13 @@ struct Gemm {
 
   // -- one task: rows of one group times a run of panels --
 
-  void compute(const Rows& rows, i64 column_block, GemmScratch& scratch) const {
+  void compute(const Rows& rows, i64 column_block, i64 threads, GemmScratch& scratch) const {
     if (rows.count == 0) return;
     i64 first = column_block * task_panels() * kPanel;
     i64 last = smaller(n, first + task_panels() * kPanel);
+    i64 later = column_block + threads;  // likely this thread's next task
+    i64 later_group = smaller(rows.group + later / column_blocks(), groups - 1);
+    i64 later_column = later % column_blocks() * task_panels() * kPanel;
     for (i64 column = first; column < last; column += kBlockPanels * kPanel) {
       i64 columns = smaller(last - column, kBlockPanels * kPanel);
       i64 c_row = rows.first + (by_reduction ? rows.group * m : 0);
@@ -118,7 +121,10 @@ struct Gemm {
       i64 ld;
       float* sums = output.begin(c_row, rows.count, column, columns, scratch.sums, &ld);
       Tile tile = {sums, ld, columns, !accumulate};
-      if (!stream(rows, column, tile)) compute_block(rows, column, tile, scratch);
+      bool more = column + columns < last;
+      if (!stream(rows, column, tile))
+        compute_block(rows, column, tile, more ? rows.group : later_group, more ? column + columns : later_column,
+                      scratch);
       output.end(c_row, rows.count, column, columns, sums);
     }
   }
@@ -138,10 +144,13 @@ struct Gemm {
     return true;
   }
 
-  void compute_block(const Rows& rows, i64 column, const Tile& block, GemmScratch& scratch) const {
+  void compute_block(const Rows& rows, i64 column, const Tile& block, i64 later_group, i64 later_column,
+                     GemmScratch& scratch) const {
     i64 length = reduction(rows.group), step = 0;
     do {
       i64 steps = smaller(block_steps, length - step);
+      bool more = step + steps < length;
+      Ahead ahead = stored_block(more ? rows.group : later_group, more ? column : later_column, more ? step + steps : 0);
       const float* panels[kBlockPanels];
       for (i64 p = 0; p * kPanel < block.columns; p++)
         panels[p] = panel_words(rows.group, column + p * kPanel, p, step, steps, scratch);
@@ -154,14 +163,34 @@ struct Gemm {
                        step == 0 && block.fresh};
           for_rows<kRows>(height, [&]<int R>() {
             if (mode == Mode::fp8 && steps > 0)
-              multiply_scaled<pairs, R>(words, panels[p], words_of<mode>(steps), scales, scratch.scales_of(p), tile);
+              multiply_scaled<pairs, R>(words, panels[p], words_of<mode>(steps), scales, scratch.scales_of(p), tile, ahead);
             else
-              multiply<pairs, R, 1>(words, panels[p], 0, words_of<mode>(steps), tile);
+              multiply<pairs, R, 1>(words, panels[p], 0, words_of<mode>(steps), tile, ahead);
           });
         }
       }
       step += steps;
     } while (step < length);
+  }
+
+  // Where B stores a block of panels for one block of the reduction.
+  Ahead stored_block(i64 group, i64 column, i64 step) const {
+    i64 steps = smaller(block_steps, reduction(group) - step), columns = smaller(kBlockPanels * kPanel, n - column);
+    if constexpr (layout == Layout::panel) {
+      i64 bytes = kPanel * element_bytes<mode>;
+      return {panel_at<mode>(b, group, n, k, column) + step * bytes, blocks(columns, kPanel), steps * bytes,
+              panel_bytes<mode>(k)};
+    } else {
+      const char* data = weights(group);
+      i64 width = width_of(b_type), from = start(group) + step;
+      if (layout == Layout::nt) return {data + (column * ldb + from) * width, columns, steps * width, ldb * width};
+      return {data + (from * ldb + column) * width, steps, columns * width, ldb * width};
+    }
+  }
+
+  static i64 width_of(i64 type) { return type == 1 ? 2 : type == 2 ? 1 : 4; }
+  const char* weights(i64 group) const {
+    return static_cast<const char*>(b) + (by_reduction ? 0 : group * n * k * width_of(b_type));
   }
 
   // The words of panel p (output columns from `column`) for some steps: where they are packed, or packed into scratch.
@@ -170,9 +199,7 @@ struct Gemm {
     if constexpr (layout == Layout::panel) {
       return unpack_panel<mode>(panel_at<mode>(b, group, n, k, column), step, steps, scratch.words_of_panel(p));
     } else {
-      i64 width = b_type == 1 ? 2 : b_type == 2 ? 1 : 4;
-      const char* data = static_cast<const char*>(b) + (by_reduction ? 0 : group * n * k * width);
-      Source source = {data, ldb, b_type, layout != Layout::nt};
+      Source source = {weights(group), ldb, b_type, layout != Layout::nt};
       pack<mode>(source, column, smaller(kPanel, n - column), start(group) + step, steps, scratch.words_of_panel(p),
                  kPanel, scratch.scales_of(p), scratch.temporary);
       return scratch.words_of_panel(p);
