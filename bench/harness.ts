@@ -51,6 +51,16 @@ export interface Comparison {
   readonly required?: Required;
 }
 
+/** Seconds of each round, of a work and of its yardstick; amounts in operations or bytes. */
+export interface Samples {
+  readonly name: string;
+  readonly unit: 'GFLOP/s' | 'GB/s';
+  readonly amount: number;
+  readonly seconds: readonly number[];
+  readonly yardstick?: { readonly name: string; readonly amount: number; readonly seconds: readonly number[] };
+  readonly required?: Required;
+}
+
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] as number;
 }
@@ -148,18 +158,28 @@ export class Bench {
       seconds.push(await sample(this.device, work, repeats));
       if (yardstick) otherSeconds.push(await sample(other, yardstick.work, otherRepeats));
     }
-    const rate = rateOf(work, seconds);
+    this.beside({
+      name,
+      unit,
+      amount: work.amount,
+      seconds,
+      ...(yardstick && { yardstick: { name: yardstick.name, amount: yardstick.work.amount, seconds: otherSeconds } }),
+      ...(required && { required }),
+    });
+  }
+
+  /** Samples taken in turn with their yardstick's; the ratio is the median of the rounds' own. */
+  beside({ name, unit, amount, seconds, yardstick, required }: Samples): void {
+    const rate = rateOf({ amount }, seconds);
     const result = { family: this.#family, name, setup: this.setup(), unit, ...inGiga(rate) };
     if (!yardstick) {
       this.#report({ ...result, ...(required && { required, passed: meets(rate.median / 1e9, required) }) });
       return;
     }
-    const ratio = median(
-      seconds.map((s, i) => work.amount / s / (yardstick.work.amount / (otherSeconds[i] as number))),
-    );
+    const ratio = median(seconds.map((s, i) => amount / s / (yardstick.amount / (yardstick.seconds[i] as number))));
     this.#report({
       ...result,
-      yardstick: { name: yardstick.name, median: rateOf(yardstick.work, otherSeconds).median / 1e9 },
+      yardstick: { name: yardstick.name, median: rateOf(yardstick, yardstick.seconds).median / 1e9 },
       ratio,
       ...(required && { required, passed: meets(ratio, required) }),
     });

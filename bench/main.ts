@@ -9,10 +9,13 @@ import { gemm } from './gemm.ts';
 import { gemv } from './gemv.ts';
 import { grouped } from './grouped.ts';
 import { Bench, type Result } from './harness.ts';
+import { peers } from './peers.ts';
 import { queue } from './queue.ts';
 import { describe, keep, line, newReport } from './report.ts';
+import { rowKernels } from './rows.ts';
+import { wasm } from './wasm.ts';
 
-const families = { gemm, gemv, grouped, attention, queue } as const;
+const families = { gemm, gemv, grouped, attention, rows: rowKernels, wasm, queue } as const;
 type FamilyName = keyof typeof families;
 
 async function collect(
@@ -55,5 +58,14 @@ program
       for (const name of chosen) await bench.family(name, families[name]);
     });
   });
+
+program
+  .command('peers')
+  .requiredOption('--onnxruntime <folder>', 'where onnxruntime-node lies in node_modules')
+  .action(({ onnxruntime }: { onnxruntime: string }) =>
+    collect('peers', Number(program.opts().rounds), true, (bench) =>
+      bench.family('gemm', (inFamily) => peers(inFamily, onnxruntime)),
+    ),
+  );
 
 await program.parseAsync();

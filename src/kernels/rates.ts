@@ -40,7 +40,7 @@ export async function calibrate(device: Device, work: Work, milliseconds = sampl
   }
 }
 
-export function rateOf(work: Work, seconds: readonly number[]): Rate {
+export function rateOf(work: { readonly amount: number }, seconds: readonly number[]): Rate {
   const ascending = [...seconds].sort((a, b) => a - b);
   return {
     median: work.amount / (ascending[ascending.length >> 1] as number),

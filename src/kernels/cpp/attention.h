@@ -10,7 +10,6 @@
 namespace minke::MINKE_ISA {
 
 constexpr i64 kKeys = 64;           // keys of a tile
-constexpr i64 kPanel = 2 * W;       // lanes of a register tile
 constexpr i64 kWidestHead = 1024;   // so that the tiles of backward fit a worker's scratch
 #if defined(MINKE_AVX512) || defined(MINKE_NEON)
 constexpr int kTall = 8;  // rows of a register tile
@@ -132,41 +131,6 @@ inline vf exp_below(vf x) {
   vf y = floats(bits(p) + (bits(shifted) << 23));
   y = x < -86.0f ? vf{} : y;
   return x != x ? x : y;
-}
-
-template <int... L>
-struct Lanes {};
-template <int N, int... L>
-struct UpTo : UpTo<N - 1, N - 1, L...> {};
-template <int... L>
-struct UpTo<0, L...> {
-  using lanes = Lanes<L...>;
-};
-
-template <int K, int... L>
-inline vf partner(vf v, Lanes<L...>) {
-  return __builtin_shufflevector(v, v, (L ^ K)...);
-}
-// Every lane holds the fold of all lanes: partners at distance W/2, ..., 2, 1, the same tree whatever the data.
-template <int K = W / 2, class Fold>
-inline vf fold_lanes(vf v, Fold f) {
-  v = f(v, partner<K>(v, typename UpTo<W>::lanes{}));
-  if constexpr (K > 1) v = fold_lanes<K / 2>(v, f);
-  return v;
-}
-
-template <int K, int... L>
-inline void exchange(vf& a, vf& b, Lanes<L...>) {
-  vf low = __builtin_shufflevector(a, b, (L & K ? W + L - K : L)...);
-  b = __builtin_shufflevector(a, b, (L & K ? W + L : L + K)...);
-  a = low;
-}
-template <int K = 1>
-inline void transpose(vf (&v)[W]) {
-#pragma GCC unroll 16
-  for (int i = 0; i < W; i++)
-    if ((i & K) == 0) exchange<K>(v[i], v[i + K], typename UpTo<W>::lanes{});
-  if constexpr (K < W / 2) transpose<2 * K>(v);
 }
 
 inline vi lane_index() {

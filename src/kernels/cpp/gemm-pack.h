@@ -35,28 +35,9 @@ inline void with_type(i64 type, const F& body) {
     body(static_cast<const e4m3*>(nullptr));
 }
 
-// One exchange of a butterfly: swaps the off-diagonal S x S blocks of rows a and b.
-template <int S, int... I>
-MINKE_INLINE void exchange(vf& a, vf& b, LaneList<I...>) {
-  vf low = __builtin_shufflevector(a, b, ((I & S) ? W + (I ^ S) : I)...);
-  vf high = __builtin_shufflevector(a, b, ((I & S) ? W + I : (I ^ S))...);
-  a = low;
-  b = high;
-}
-
-template <int S>
-MINKE_INLINE void butterflies(vf (&row)[W]) {
-  if constexpr (S > 0) {
-#pragma GCC unroll 16
-    for (int i = 0; i < W; i++)
-      if (!(i & S)) exchange<S>(row[i], row[i + S], typename LaneListTo<W>::type());
-    butterflies<S / 2>(row);
-  }
-}
-
 // to[c * stride + r] = from[r * ld + c] for rows x columns words; lanes from `rows` up to `stride` become zero only
 // as far as a vector reaches, so the caller clears a wider stride once.
-inline void transpose(const float* from, i64 ld, i64 rows, i64 columns, float* to, i64 stride) {
+inline void transpose_words(const float* from, i64 ld, i64 rows, i64 columns, float* to, i64 stride) {
   for (i64 r = 0; r < rows; r += W) {
     i64 height = smaller(W, rows - r);
     i64 room = smaller(W, stride - r);
@@ -65,7 +46,7 @@ inline void transpose(const float* from, i64 ld, i64 rows, i64 columns, float* t
       vf block[W];
 #pragma GCC unroll 16
       for (int i = 0; i < W; i++) block[i] = i < height ? load_n(from + (r + i) * ld + c, width) : vf{};
-      butterflies<W / 2>(block);
+      transpose(block);
 #pragma GCC unroll 16
       for (int i = 0; i < W; i++)
         if (i < width) store_n(to + (c + i) * stride + r, block[i], room);
@@ -151,18 +132,18 @@ inline void pack_along(const T* from, i64 ld, i64 lanes, i64 k, float* to, i64 s
   constexpr bool pairs = pairs_in<mode>;
   i64 words = words_of<mode>(k);
   if constexpr (mode == Mode::f32 && sizeof(T) == 4) {
-    transpose(from, ld, lanes, words, to, stride);
+    transpose_words(from, ld, lanes, words, to, stride);
     return;
   }
   if constexpr (mode == Mode::bf16 && pairs && sizeof(T) == 2) {
     if (k % 2 == 0 && ld % 2 == 0) {
-      transpose(reinterpret_cast<const float*>(from), ld / 2, lanes, words, to, stride);
+      transpose_words(reinterpret_cast<const float*>(from), ld / 2, lanes, words, to, stride);
       return;
     }
   }
   for (i64 lane = 0; lane < lanes; lane++)
     convert_along<mode>(from + lane * ld, k, temporary + lane * words, scales + lane, stride);
-  transpose(temporary, words, lanes, words, to, stride);
+  transpose_words(temporary, words, lanes, words, to, stride);
 }
 
 // ---- across: the lanes of one step are contiguous ----

@@ -8,7 +8,11 @@
 
 namespace minke::MINKE_ISA::gemm {
 
+#if defined(MINKE_WASM)
+constexpr i64 kBlockWords = 512;            // nothing is prefetched: a panel and its rows lie in L1
+#else
 constexpr i64 kBlockWords = 1024;           // of the reduction: long chains, so that C is seldom touched
+#endif
 constexpr i64 kBlockPanels = 2;             // of B at a time, packed into scratch (L2)
 constexpr i64 kBlockRows = 64 * kRows;      // of A in a task, at most
 constexpr i64 kLeastRows = 16 * kRows;      // below this packing B again for each task shows

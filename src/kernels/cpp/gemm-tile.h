@@ -10,7 +10,6 @@
 
 namespace minke::MINKE_ISA::gemm {
 
-constexpr int kPanel = 2 * W;
 #if defined(MINKE_AVX512)
 constexpr int kRows = 12;  // 24 sums, 2 weights, 1 broadcast of 32 registers
 #elif defined(MINKE_AVX2)
@@ -59,6 +58,15 @@ MINKE_INLINE void store_sums(vf (&sum)[R][2 * P], const Tile& tile) {
       if (tile.columns > v * W) store_n(tile.sums + r * tile.ld + v * W, sum[r][v], tile.columns - v * W);
 }
 
+#if defined(MINKE_WASM)
+// A function of its own: V8 keeps 12 sums in its 15 registers only when nothing else lives across the loop.
+#define MINKE_TILE __attribute__((noinline))
+constexpr bool kFetches = false;  // there is no prefetch
+#else
+#define MINKE_TILE inline
+constexpr bool kFetches = true;
+#endif
+
 // What a later block will read, brought into L2 one line a step while this one multiplies: packing then waits for no
 // memory. Rows of `row_bytes`, `pitch` bytes apart.
 struct Ahead {
@@ -67,6 +75,7 @@ struct Ahead {
   i64 at = 0;  // within the row
 
   MINKE_INLINE void fetch() {
+    if (!kFetches) return;
     __builtin_prefetch(row + at, 0, 2);
     at += 64;
     if (at < row_bytes) return;
@@ -85,18 +94,19 @@ struct NothingAhead {
 // P panels side by side, each `panel_words` words after the other: with few rows, more chains hide the latency.
 template <bool pairs, int R, int P, class Next>
 MINKE_INLINE void chain(vf (&sum)[R][2 * P], const float* a, const float* b, i64 panel_words, i64 words, Next& next) {
-  for (i64 k = 0; k < words; k++) {
+  // Pointers that step, not indices: WebAssembly then has every address as a constant offset.
+  for (const float* end = a + words * R; a != end; a += R, b += kPanel) {
     next.fetch();
     vf weight[2 * P];
 #pragma GCC unroll 4
     for (int v = 0; v < 2 * P; v++) {
-      const float* at = b + (v / 2) * panel_words + k * kPanel + (v % 2) * W;
+      const float* at = b + (v / 2) * panel_words + (v % 2) * W;
       __builtin_prefetch(at + 512);  // 2 KiB ahead, so that a panel streams
       weight[v] = load(at);
     }
 #pragma GCC unroll 12
     for (int r = 0; r < R; r++) {
-      vf x = set1(a[k * R + r]);
+      vf x = set1(a[r]);
 #pragma GCC unroll 4
       for (int v = 0; v < 2 * P; v++) sum[r][v] = step<pairs>(sum[r][v], x, weight[v]);
     }
@@ -104,7 +114,7 @@ MINKE_INLINE void chain(vf (&sum)[R][2 * P], const float* a, const float* b, i64
 }
 
 template <bool pairs, int R, int P, class Next>
-inline void multiply(const float* a, const float* b, i64 panel_words, i64 words, const Tile& tile, Next& next) {
+MINKE_TILE void multiply(const float* a, const float* b, i64 panel_words, i64 words, const Tile& tile, Next& next) {
   vf sum[R][2 * P];
   Next ahead = next;
   load_sums<R, P>(sum, tile);
@@ -116,7 +126,7 @@ inline void multiply(const float* a, const float* b, i64 panel_words, i64 words,
 // words covers whole tiles of 128 values, the last may be short. a_scales: [tiles][R]; b_scales: [tiles][kPanel]. The
 // promoted sums rest in L1 between tiles; both scales are multiplied first, as DeepGEMM does.
 template <bool pairs, int R>
-inline void multiply_scaled(const float* a, const float* b, i64 words, const float* a_scales, const float* b_scales,
+MINKE_TILE void multiply_scaled(const float* a, const float* b, i64 words, const float* a_scales, const float* b_scales,
                             const Tile& tile, Ahead& next) {
   Ahead ahead = next;
   constexpr i64 tile_words = kTile / (pairs ? 2 : 1);

@@ -54,6 +54,7 @@ MINKE_INLINE T* will_store([[maybe_unused]] T* p, [[maybe_unused]] i64 n, [[mayb
 namespace minke::MINKE_ISA {
 
 constexpr int W = MINKE_LANES;
+constexpr int kPanel = 2 * W;  // outputs side by side in a register tile
 typedef float vf __attribute__((vector_size(4 * W)));
 typedef float vf_at __attribute__((vector_size(4 * W), aligned(4), may_alias));
 typedef int32_t vi __attribute__((vector_size(4 * W)));
@@ -194,18 +195,35 @@ MINKE_INLINE vf partners(vf v, LaneList<I...>) {
 }
 
 // Halves folded onto each other until every lane holds the whole: the same tree whatever the data.
-template <int S, class Fold>
-MINKE_INLINE vf fold_halves(vf v, Fold fold) {
-  if constexpr (S == 0)
-    return v;
-  else
-    return fold_halves<S / 2>(fold(v, partners<S>(v, typename LaneListTo<W>::type())), fold);
+template <int S = W / 2, class Fold>
+MINKE_INLINE vf fold_lanes(vf v, Fold fold) {
+  v = fold(v, partners<S>(v, typename LaneListTo<W>::type()));
+  if constexpr (S > 1) v = fold_lanes<S / 2>(v, fold);
+  return v;
 }
+
+// One exchange of a butterfly: swaps the off-diagonal S x S blocks of rows a and b.
+template <int S, int... I>
+MINKE_INLINE void exchange(vf& a, vf& b, LaneList<I...>) {
+  vf low = __builtin_shufflevector(a, b, ((I & S) ? W + (I ^ S) : I)...);
+  b = __builtin_shufflevector(a, b, ((I & S) ? W + I : (I ^ S))...);
+  a = low;
+}
+
+// Transposes W rows of W lanes in registers.
+template <int S = W / 2>
+MINKE_INLINE void transpose(vf (&row)[W]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < W; i++)
+    if (!(i & S)) exchange<S>(row[i], row[i + S], typename LaneListTo<W>::type());
+  if constexpr (S > 1) transpose<S / 2>(row);
+}
+
 MINKE_INLINE float reduce_add(vf v) {
-  return fold_halves<W / 2>(v, [](vf a, vf b) { return a + b; })[0];
+  return fold_lanes(v, [](vf a, vf b) { return a + b; })[0];
 }
 MINKE_INLINE float reduce_max(vf v) {
-  return fold_halves<W / 2>(v, [](vf a, vf b) { return vmax(a, b); })[0];
+  return fold_lanes(v, [](vf a, vf b) { return vmax(a, b); })[0];
 }
 
 // exp(x) by 2^n * p(r), |r| <= ln2/2, degree 6; 2 ulp. 0 below -87.3, infinity above 88.7, NaN stays.
