@@ -61,9 +61,8 @@ export function instantiate(module: WasmModule, memory: WasmMemory, completed: (
 
 function startThread(start: ThreadStart, posted: () => void): ReturnType<WasmHost['startThread']> {
   const file = import.meta.url.replace(/wasm-node(\.[jt]s)$/, 'wasm-worker$1');
-  // What --input-type says holds for the main script and would be refused for a file.
-  const execArgv = process.execArgv.filter((argument) => !argument.startsWith('--input-type'));
-  const worker = new Worker(new URL(file), { workerData: start, execArgv });
+  // None of the process's own flags: they may hold for its main script only, and Node 26 refuses many for a thread.
+  const worker = new Worker(new URL(file), { workerData: start, execArgv: [] });
   worker.on('message', posted);
   worker.on('error', (error: Error) => assert(false, `a WebAssembly thread died: ${error.stack}`));
   const ended = new Promise<void>((done) => worker.on('exit', () => done()));
