@@ -2,7 +2,8 @@
 //
 // Angles are float64 until the last rounding. YaRN blends each frequency with itself divided by `factor`, by how many
 // turns it makes within the original context: fast ones (beta_fast turns and more) stay, slow ones (beta_slow and
-// fewer) are divided. Left out: the softmax scale, which is the model's (it multiplies by yarnMagnitude squared).
+// fewer) are divided. Llama 3 does the same by wavelength, without a magnitude; linear scaling divides all of them.
+// Left out: the softmax scale, which is the model's (it multiplies by yarnMagnitude squared).
 import { ValueError } from './errors.ts';
 
 /** Names of Hugging Face's `rope_scaling`, in camelCase. */
@@ -19,12 +20,23 @@ export interface YarnConfig {
   readonly mscaleAllDim?: number;
 }
 
+/** Names of Hugging Face's `rope_scaling` of type llama3, in camelCase. */
+export interface Llama3Config {
+  readonly factor: number;
+  readonly originalMaxPositionEmbeddings: number;
+  readonly lowFreqFactor: number;
+  readonly highFreqFactor: number;
+}
+
 export interface RopeConfig {
   /** Rotary elements of a head, R. */
   readonly dim: number;
   /** `rope_theta` */
   readonly base: number;
+  /** At most one of the three. */
   readonly yarn?: YarnConfig;
+  readonly llama3?: Llama3Config;
+  readonly linear?: { readonly factor: number };
 }
 
 export interface RopeTable {
@@ -40,7 +52,7 @@ export function yarnMagnitude(factor: number, mscale: number): number {
 }
 
 /** Radians a position, one for each pair: [dim / 2], float64. */
-export function inverseFrequencies({ dim, base, yarn }: RopeConfig): Float64Array {
+export function inverseFrequencies({ dim, base, yarn, llama3, linear }: RopeConfig): Float64Array {
   if (!(Number.isInteger(dim) && dim > 0 && dim % 2 === 0))
     throw new ValueError(
       'ropeTable',
@@ -48,6 +60,8 @@ export function inverseFrequencies({ dim, base, yarn }: RopeConfig): Float64Arra
       'give the rotary width of a head',
     );
   const plain = Float64Array.from({ length: dim / 2 }, (_, i) => base ** ((-2 * i) / dim));
+  if (llama3) return plain.map((f) => stretchLlama3(f, llama3));
+  if (linear) return plain.map((f) => f / linear.factor);
   if (!yarn) return plain;
   const { factor, originalMaxPositionEmbeddings: length, betaFast = 32, betaSlow = 1 } = yarn;
   // The pair, a fraction, that turns so many times within the original context.
@@ -59,6 +73,14 @@ export function inverseFrequencies({ dim, base, yarn }: RopeConfig): Float64Arra
     const ramp = Math.min(Math.max((i - low) / width, 0), 1);
     return (f / factor) * ramp + f * (1 - ramp);
   });
+}
+
+/** Long waves are divided, short ones stay, those between are blended. */
+function stretchLlama3(f: number, { factor, originalMaxPositionEmbeddings: length, ...turns }: Llama3Config): number {
+  const made = (length * f) / (2 * Math.PI); // turns within the original context
+  const { lowFreqFactor: low, highFreqFactor: high } = turns;
+  const share = Math.min(Math.max((made - low) / (high - low), 0), 1);
+  return (1 - share) * (f / factor) + share * f;
 }
 
 /** cos and sin of positions 0 to length - 1, times YaRN's magnitude (1 where mscale equals mscaleAllDim). */

@@ -1,0 +1,110 @@
+"""Makes test/fixtures/parity/*.json: what Hugging Face transformers computes for small random models.
+
+Development only; the tests read the JSON and need no Python. In a virtual environment outside the repository:
+    pip install torch==2.13.0 transformers==5.23.0 && python scripts/parity/make.py
+Weights are not stored: every value follows from its tensor's name and its index (`weight` here, parity-weights.ts there).
+"""
+import json
+import math
+import pathlib
+
+import numpy as np
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM
+
+HERE = pathlib.Path(__file__).resolve().parents[2] / "test" / "fixtures" / "parity"
+VOCAB, TOKENS, SEQUENCES = 61, 20, 2
+
+DEEPSEEK = dict(
+    vocab_size=VOCAB, hidden_size=48, intermediate_size=64, moe_intermediate_size=24, num_hidden_layers=3,
+    num_attention_heads=4, num_key_value_heads=4, n_shared_experts=1, n_routed_experts=8, routed_scaling_factor=2.5,
+    kv_lora_rank=20, q_lora_rank=28, qk_rope_head_dim=8, qk_nope_head_dim=12, v_head_dim=10, n_group=4, topk_group=2,
+    num_experts_per_tok=3, first_k_dense_replace=1, norm_topk_prob=True, max_position_embeddings=128,
+    rms_norm_eps=1e-6, rope_theta=10000.0, attention_bias=False, tie_word_embeddings=False,
+)
+DENSE = dict(
+    vocab_size=VOCAB, hidden_size=48, intermediate_size=80, num_hidden_layers=3, num_attention_heads=6,
+    num_key_value_heads=2, max_position_embeddings=128, rms_norm_eps=1e-5, rope_theta=10000.0,
+)
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, beta_fast=32, beta_slow=1,
+            mscale=1.0, mscale_all_dim=1.0)
+LLAMA3 = dict(rope_type="llama3", factor=8.0, original_max_position_embeddings=16, low_freq_factor=1.0,
+              high_freq_factor=4.0)
+
+CASES = {
+    "v3": ("deepseek_v3", DEEPSEEK),
+    "v3-yarn": ("deepseek_v3", {**DEEPSEEK, "rope_scaling": YARN}),
+    "v3-without-q-lora": ("deepseek_v3", {**DEEPSEEK, "q_lora_rank": None}),
+    "v2-group-limited": ("deepseek_v2", {**DEEPSEEK, "routed_scaling_factor": 16.0, "norm_topk_prob": False,
+                                         "topk_method": "group_limited_greedy", "n_shared_experts": 2}),
+    "moonlight": ("deepseek_v3", {**DEEPSEEK, "q_lora_rank": None, "n_group": 1, "topk_group": 1,
+                                  "n_shared_experts": 2, "routed_scaling_factor": 2.446, "rope_theta": 50000.0,
+                                  "rms_norm_eps": 1e-5}),
+    "llama": ("llama", {**DENSE, "rope_scaling": LLAMA3}),
+    "qwen2": ("qwen2", {**DENSE, "tie_word_embeddings": True}),
+}
+
+
+def seed_of(name):
+    hash_ = 0x811C9DC5
+    for letter in name.encode():
+        hash_ = ((hash_ ^ letter) * 0x01000193) & 0xFFFFFFFF
+    return hash_
+
+
+def weight(name, shape):
+    """Uniform in [-1, 1) by a hash of name and index, scaled by what the tensor is."""
+    h = np.arange(math.prod(shape), dtype=np.uint64)
+    mask = np.uint64(0xFFFFFFFF)
+    h = (h * np.uint64(0x9E3779B1) + np.uint64(seed_of(name))) & mask
+    h = ((h ^ (h >> np.uint64(16))) * np.uint64(0x85EBCA6B)) & mask
+    h = ((h ^ (h >> np.uint64(13))) * np.uint64(0xC2B2AE35)) & mask
+    unit = (h ^ (h >> np.uint64(16))).astype(np.float64) / 2**31 - 1
+    if name.endswith("norm.weight"):
+        values = 1 + 0.25 * unit
+    elif name.endswith("bias"):
+        values = 0.25 * unit
+    else:
+        values = unit * 1.5 / math.sqrt(shape[-1])
+    return torch.from_numpy(values.astype(np.float32).reshape(shape))
+
+
+def make(case, model_type, fields, shift=0.0):
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(model_type, **fields)
+    config._attn_implementation = "eager"
+    model = AutoModelForCausalLM.from_config(config).float().eval()
+    tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
+    state = {name: tensor for name, tensor in model.state_dict().items() if name not in tied}
+    loaded = {name: weight(name, tuple(tensor.shape)) + (shift if name.endswith("correction_bias") else 0)
+              for name, tensor in state.items()}
+    model.load_state_dict(loaded, strict=not tied)
+    chosen = []
+    for name, module in model.named_modules():
+        if name.endswith("mlp.experts"):
+            module.register_forward_pre_hook(lambda _, args, kwargs: chosen.append(
+                next(a for a in [*args, *kwargs.values()] if torch.is_tensor(a) and not a.is_floating_point())
+            ), with_kwargs=True)
+    rng = np.random.default_rng(7)
+    ids = torch.from_numpy(rng.integers(0, VOCAB, (SEQUENCES, TOKENS)))
+    out = model(input_ids=ids, labels=ids)
+    out.loss.backward()
+    norms = {name: p.grad.norm().item() for name, p in model.named_parameters()}
+    experts = [sorted(row) for layer in chosen for row in layer.reshape(SEQUENCES * TOKENS, -1).tolist()]
+    result = dict(
+        versions=dict(torch=torch.__version__, transformers=transformers.__version__),
+        config={"model_type": model_type, **fields}, correction_bias_shift=shift, ids=ids.tolist(), loss=out.loss.item(),
+        logits=[float(f"{x:.8g}") for x in out.logits.detach().reshape(-1).tolist()],
+        gradient_norms=norms, experts=experts,
+    )
+    HERE.mkdir(parents=True, exist_ok=True)
+    (HERE / f"{case}.json").write_text(json.dumps(result) + "\n")
+    print(case, "loss", out.loss.item(), "tensors", len(norms), "choices", len(experts))
+
+
+print("torch", torch.__version__, "transformers", transformers.__version__)
+for case, (model_type, fields) in CASES.items():
+    make(case, model_type, fields)
+# Every biased score is negative here: masking groups with 0, as transformers did before 5, would choose masked experts.
+make("v3-negative-bias", "deepseek_v3", DEEPSEEK, shift=-2.0)

@@ -1,0 +1,79 @@
+// A batch as the model takes it: tokens of several sequences end to end, each token with its position.
+//
+// The same form serves packed documents in training, and prompts and single tokens in generation: then sequence b
+// continues a cache that already holds firstPosition[b] tokens. Shape letters: T tokens of all sequences, B sequences.
+import type { Device } from '../kernels/index.ts';
+import { fromArray, ignoreIndex, type Sequences, type Tensor } from '../tensor/index.ts';
+import { ModelError } from './errors.ts';
+
+export interface Batch {
+  /** [T] i32 */
+  readonly ids: Tensor;
+  /** [T] i32 */
+  readonly positions: Tensor;
+  readonly sequences: Sequences;
+}
+
+export interface TrainingBatch extends Batch {
+  /** [T] i32; ignoreIndex where there is none */
+  readonly targets: Tensor;
+  /** Targets that count. */
+  readonly count: number;
+  /** For MTP module k = 1, 2, ...: the tokens k ahead and their targets; past a document's end 0 and ignoreIndex. */
+  readonly ahead: readonly { readonly ids: Tensor; readonly targets: Tensor; readonly count: number }[];
+}
+
+/** Sequences end to end; sequence b starts at position `first[b]`. @default first: all 0 */
+export function packSequences(
+  sequences: readonly ArrayLike<number>[],
+  first?: readonly number[],
+  device?: Device,
+): Batch {
+  if (sequences.length === 0) throw new ModelError('batch', 'no sequence', 'pass at least one');
+  const options = device ? { device } : {};
+  const starts = Int32Array.from({ length: sequences.length + 1 }, (_, b) =>
+    sequences.slice(0, b).reduce((sum, s) => sum + s.length, 0),
+  );
+  const T = starts[sequences.length] as number;
+  const ids = new Int32Array(T);
+  const positions = new Int32Array(T);
+  sequences.forEach((sequence, b) => {
+    for (let i = 0; i < sequence.length; i++) {
+      ids[(starts[b] as number) + i] = sequence[i] as number;
+      positions[(starts[b] as number) + i] = (first?.[b] ?? 0) + i;
+    }
+  });
+  return {
+    ids: fromArray(ids, [T], options),
+    positions: fromArray(positions, [T], options),
+    sequences: {
+      queryStart: fromArray(starts, [starts.length], options),
+      maxQueries: Math.max(...sequences.map((s) => s.length)),
+    },
+  };
+}
+
+/** Values of every document moved `shift` towards its start; the places that become free hold `missing`. */
+function shifted(documents: readonly ArrayLike<number>[], shift: number, missing: number): Int32Array {
+  const out: number[] = [];
+  for (const document of documents)
+    for (let i = 0; i < document.length; i++)
+      out.push(i + shift < document.length ? (document[i + shift] as number) : missing);
+  return Int32Array.from(out);
+}
+
+/** Documents end to end, with the targets of the main model and of `depth` MTP modules. Attention stays inside each. */
+export function packDocuments(documents: readonly ArrayLike<number>[], depth = 0, device?: Device): TrainingBatch {
+  const batch = packSequences(documents, undefined, device);
+  const options = device ? { device } : {};
+  const tensor = (values: Int32Array) => fromArray(values, [values.length], options);
+  const targetsAhead = (shift: number) => {
+    const targets = shifted(documents, shift, ignoreIndex);
+    return { targets: tensor(targets), count: targets.filter((id) => id !== ignoreIndex).length };
+  };
+  const ahead = Array.from({ length: depth }, (_, i) => ({
+    ids: tensor(shifted(documents, i + 1, 0)),
+    ...targetsAhead(i + 2),
+  }));
+  return { ...batch, ...targetsAhead(1), ahead };
+}

@@ -1,0 +1,63 @@
+// What attention keeps of the tokens it has seen: rows of each layer, in the order of their positions.
+//
+// MLA keeps [normed c_kv | rotated k_pe] (V3 report, section 2.1.1), GQA the rotated keys and the values. A model asks
+// only for `extend`; where the rows live is the cache's affair (the engine brings pages). Here: one sequence, one piece
+// of memory a layer. Left out: several sequences, eviction.
+import { type Device, widthOf } from '../kernels/index.ts';
+import { currentDevice, fromArray, keep, narrow, type Sequences, type Tensor, zeros } from '../tensor/index.ts';
+import type { ModelConfig } from './config.ts';
+import { cacheWidth } from './cost.ts';
+import { ModelError } from './errors.ts';
+
+export interface Cache {
+  /**
+   * Adds rows [T, width] of the batch's tokens to a layer; returns all rows of its sequences end to end, [S, width],
+   * and where they begin.
+   */
+  extend(layer: number, rows: Tensor, sequences: Sequences): { rows: Tensor; sequences: Sequences };
+}
+
+/** The cache of one sequence of at most `capacity` tokens. `advance` after each forward pass. */
+export class ContiguousCache implements Cache {
+  readonly capacity: number;
+  readonly #device: Device;
+  readonly #layers: Tensor[];
+  #length = 0;
+
+  constructor(config: ModelConfig, capacity: number, device: Device = currentDevice()) {
+    this.capacity = capacity;
+    this.#device = device;
+    const shape = [capacity, cacheWidth(config)];
+    this.#layers = Array.from({ length: config.numHiddenLayers }, () => keep(zeros(shape, { device })));
+  }
+
+  /** Tokens held. */
+  get length(): number {
+    return this.#length;
+  }
+
+  extend(layer: number, rows: Tensor, sequences: Sequences): { rows: Tensor; sequences: Sequences } {
+    const [T, width] = rows.shape as [number, number];
+    const end = this.#length + T;
+    if (end > this.capacity)
+      throw new ModelError('cache', `${end} tokens, room for ${this.capacity}`, 'make the cache larger');
+    const all = this.#layers[layer] as Tensor;
+    const at = all.address + this.#length * width * widthOf[all.dtype];
+    this.#device.encode(this.#device.kernel('copy_bytes'), rows.address, at, rows.bytes);
+    all.storage.change();
+    const i32 = (...values: number[]) => fromArray(Int32Array.from(values), [values.length], { device: this.#device });
+    return {
+      rows: narrow(all, 0, end),
+      sequences: { ...sequences, keyStart: i32(0, end), firstPosition: i32(this.#length) },
+    };
+  }
+
+  /** To be called once all layers have been extended by `tokens`. */
+  advance(tokens: number): void {
+    this.#length += tokens;
+  }
+
+  dispose(): void {
+    for (const layer of this.#layers) layer.dispose();
+  }
+}

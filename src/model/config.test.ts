@@ -1,0 +1,143 @@
+// Configurations: the published counts to the digit, Hugging Face's defaults, refusals. npm test -- config
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type DeepseekConfig, readConfig, writeConfig } from './config.ts';
+import { cacheBytesPerToken, countParameters, flopsPerToken, weightBytes } from './cost.ts';
+import { ModelError } from './errors.ts';
+import { parametersOf, sizeOf } from './parameters.ts';
+import { preset, presetNames } from './presets.ts';
+
+const billions = (n: number) => (n / 1e9).toFixed(2);
+
+describe('counts', () => {
+  // Totals: facts of the releases (README_WEIGHTS, model cards); 250.5 GFLOP: arXiv 2505.09343, table 4.
+  test('DeepSeek-V3', () => {
+    const config = preset('deepseek-v3');
+    const counts = countParameters(config);
+    assert.equal(counts.total, 671_026_419_200);
+    assert.equal(billions(counts.active), '37.55');
+    assert.equal(billions(counts.activeWithoutEmbedding), '36.63');
+    assert.equal(billions(counts.mtp), '11.61');
+    assert.equal(cacheBytesPerToken(config).bf16, 70_272);
+    assert.equal(cacheBytesPerToken(config).fp8, 61 * 656); // FlashMLA's record
+    assert.equal((flopsPerToken(config, 4096).training / 1e9).toFixed(1), '250.5');
+  });
+
+  test('V2, V2-Lite and Moonlight', () => {
+    assert.equal(countParameters(preset('deepseek-v2')).total, 235_741_434_880);
+    assert.equal(countParameters(preset('deepseek-v2-lite')).total, 15_706_484_224);
+    assert.equal(countParameters(preset('moonlight-16b-a3b')).total, 15_960_110_208);
+    assert.equal(cacheBytesPerToken(preset('deepseek-v2')).bf16, 69_120);
+    assert.equal(cacheBytesPerToken(preset('moonlight-16b-a3b')).bf16, 31_104);
+  });
+
+  test('our own: tiny about 5 M, small about 60 M active', () => {
+    assert.equal((countParameters(preset('tiny')).total / 1e6).toFixed(0), '5');
+    const active = countParameters(preset('small')).active / 1e6;
+    assert.ok(active > 50 && active < 70, `${active}`);
+  });
+
+  test('FP8 weights take a byte and a scale for each block; the release is 688.6 GB with its copies of embedding and head', () => {
+    const config = preset('deepseek-v3');
+    const copies = 2 * 2 * config.vocabSize * config.hiddenSize;
+    assert.ok(Math.abs(weightBytes(config).fp8 + copies - 688_574_839_360) / 688_574_839_360 < 1e-4);
+  });
+
+  for (const name of presetNames)
+    test(`${name}: every part adds up`, () => {
+      const config = preset(name);
+      const counts = countParameters(config);
+      const all = parametersOf(config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+      assert.equal(counts.total + counts.mtp, all);
+      assert.equal(new Set(parametersOf(config).map((p) => p.name)).size, parametersOf(config).length);
+      assert.ok(counts.active <= counts.total);
+    });
+});
+
+describe('config.json', () => {
+  for (const name of presetNames)
+    test(`${name}: written and read again`, () => {
+      const config = preset(name);
+      const written = JSON.parse(JSON.stringify(writeConfig(config)));
+      const { extra, ...fields } = readConfig(written);
+      const { extra: none, ...expected } = config;
+      assert.deepEqual(fields, expected);
+      assert.deepEqual(none, {});
+      assert.deepEqual(readConfig(JSON.parse(JSON.stringify(writeConfig(readConfig(written))))).extra, extra);
+    });
+
+  test("Hugging Face's defaults", () => {
+    const config = readConfig({ model_type: 'deepseek_v3' }) as DeepseekConfig;
+    assert.equal(config.nRoutedExperts, 256);
+    assert.equal(config.ropeScaling, null);
+    const llama = readConfig({ model_type: 'llama', hidden_size: 64, num_attention_heads: 4 });
+    assert.ok('headDim' in llama && llama.headDim === 16 && llama.numKeyValueHeads === 4);
+  });
+
+  test('the newer rope_parameters', () => {
+    const rope_parameters = {
+      rope_type: 'llama3',
+      rope_theta: 500000,
+      factor: 8,
+      original_max_position_embeddings: 64,
+    };
+    const parameters = { ...rope_parameters, low_freq_factor: 1, high_freq_factor: 4 };
+    const config = readConfig({ model_type: 'llama', rope_parameters: parameters });
+    assert.equal(config.ropeTheta, 500000);
+    assert.equal(config.ropeScaling?.type, 'llama3');
+  });
+
+  test('fields that are not used are kept', () => {
+    const quantization_config = { quant_method: 'fp8', weight_block_size: [128, 128] };
+    const config = readConfig({ model_type: 'deepseek_v3', quantization_config, transformers_version: '4.33.1' });
+    assert.deepEqual(writeConfig(config).quantization_config, quantization_config);
+    assert.equal(writeConfig(config).transformers_version, '4.33.1');
+  });
+
+  const refused: [what: string, json: unknown, message: RegExp][] = [
+    ['no object', [], /expected a JSON object/],
+    ['another architecture', { model_type: 'mamba' }, /model_type: expected one of deepseek_v3.*received "mamba"/],
+    ['a text for a number', { model_type: 'llama', hidden_size: '64' }, /hidden_size: expected number.*received "64"/],
+    ['no heads', { model_type: 'llama', num_attention_heads: 0 }, /num_attention_heads: .*received 0/],
+    ['another activation', { model_type: 'qwen2', hidden_act: 'gelu' }, /hidden_act: .*received "gelu"/],
+    ['sliding windows', { model_type: 'qwen2', use_sliding_window: true }, /use_sliding_window/],
+    ['another scaling', { model_type: 'llama', rope_scaling: { type: 'dynamic', factor: 2 } }, /rope_scaling/],
+    ['half groups', { model_type: 'deepseek_v3', n_group: 7 }, /n_group: expected a divisor of n_routed_experts = 256/],
+    [
+      'too many chosen',
+      { model_type: 'deepseek_v3', num_experts_per_tok: 200 },
+      /num_experts_per_tok: expected at most/,
+    ],
+    [
+      'more groups than there are',
+      { model_type: 'deepseek_v3', topk_group: 9 },
+      /topk_group: expected at most n_group/,
+    ],
+    [
+      'odd rope width',
+      { model_type: 'deepseek_v3', qk_rope_head_dim: 63 },
+      /qk_rope_head_dim: expected an even number/,
+    ],
+    [
+      'keys that do not divide',
+      { model_type: 'llama', num_key_value_heads: 5 },
+      /num_key_value_heads: expected a divisor/,
+    ],
+  ];
+  for (const [what, json, message] of refused)
+    test(`refused: ${what}`, () => {
+      assert.throws(
+        () => readConfig(json, 'some/config.json'),
+        (error: Error) => {
+          assert.ok(error instanceof ModelError);
+          assert.match(error.message, message);
+          assert.match(error.message, /^\[some\/config\.json\]/);
+          return true;
+        },
+      );
+    });
+
+  test('a preset that does not exist', () => {
+    assert.throws(() => preset('huge'), /no such preset; choose of deepseek-v3/);
+  });
+});

@@ -1,0 +1,283 @@
+// A model's configuration: Hugging Face's config.json in camelCase, checked, with Hugging Face's defaults.
+//
+// Two families. DeepseekConfig (deepseek_v2, deepseek_v3): MLA and mixture of experts. DenseConfig (llama, qwen2): GQA.
+// Contract: readConfig(writeConfig(c)) equals c; fields this program does not use are kept in `extra` and written back.
+// Refused: what would silently compute something else (another activation, another rope scaling, sliding windows).
+// Sources: configuration_deepseek_v3.py and its siblings in transformers; facts of the released checkpoints.
+// Left out: num_nextn_predict_layers defaults to 0, because a file that does not name it has no such tensors.
+import { z } from 'zod';
+import { ModelError } from './errors.ts';
+
+const count = z.number().int().positive();
+const atLeastZero = z.number().int().nonnegative();
+
+const yarn = z.object({
+  type: z.literal('yarn'),
+  factor: z.number().positive(),
+  originalMaxPositionEmbeddings: count,
+  betaFast: z.number().positive().default(32),
+  betaSlow: z.number().positive().default(1),
+  mscale: z.number().nonnegative().default(1),
+  mscaleAllDim: z.number().nonnegative().default(0),
+});
+
+const llama3 = z.object({
+  type: z.literal('llama3'),
+  factor: z.number().positive(),
+  originalMaxPositionEmbeddings: count,
+  lowFreqFactor: z.number().positive(),
+  highFreqFactor: z.number().positive(),
+});
+
+const linear = z.object({ type: z.literal('linear'), factor: z.number().positive() });
+
+const tokenId = z.union([atLeastZero, z.array(atLeastZero)]).nullable();
+
+const common = {
+  hiddenAct: z.literal('silu').default('silu'),
+  initializerRange: z.number().positive().default(0.02),
+  ropeTheta: z.number().positive().default(10000),
+  tieWordEmbeddings: z.boolean().default(false),
+  bosTokenId: tokenId.default(null),
+  eosTokenId: tokenId.default(null),
+  extra: z.record(z.string(), z.unknown()).default({}),
+};
+
+const deepseek = {
+  ...common,
+  vocabSize: count,
+  hiddenSize: count,
+  intermediateSize: count,
+  moeIntermediateSize: count,
+  numHiddenLayers: count,
+  /** D, the MTP modules after the main layers */
+  numNextnPredictLayers: atLeastZero.default(0),
+  numAttentionHeads: count,
+  nSharedExperts: atLeastZero.nullable(),
+  nRoutedExperts: count,
+  numExpertsPerTok: count,
+  routedScalingFactor: z.number().positive(),
+  kvLoraRank: count,
+  /** null: queries are not compressed */
+  qLoraRank: count.nullable(),
+  qkNopeHeadDim: count,
+  qkRopeHeadDim: count,
+  vHeadDim: count,
+  nGroup: count.nullable(),
+  topkGroup: count.nullable(),
+  firstKDenseReplace: atLeastZero,
+  moeLayerFreq: z.literal(1).default(1),
+  normTopkProb: z.boolean(),
+  scoringFunc: z.enum(['sigmoid', 'softmax']),
+  topkMethod: z.enum(['noaux_tc', 'group_limited_greedy', 'greedy']),
+  maxPositionEmbeddings: count,
+  rmsNormEps: z.number().positive().default(1e-6),
+  ropeScaling: yarn.nullable().default(null),
+  ropeInterleave: z.literal(true).default(true),
+  attentionBias: z.literal(false).default(false),
+};
+
+const deepseekV3 = z.object({
+  ...deepseek,
+  modelType: z.literal('deepseek_v3'),
+  vocabSize: count.default(129280),
+  hiddenSize: count.default(7168),
+  intermediateSize: count.default(18432),
+  moeIntermediateSize: count.default(2048),
+  numHiddenLayers: count.default(61),
+  numAttentionHeads: count.default(128),
+  nSharedExperts: atLeastZero.nullable().default(1),
+  nRoutedExperts: count.default(256),
+  numExpertsPerTok: count.default(8),
+  routedScalingFactor: z.number().positive().default(2.5),
+  kvLoraRank: count.default(512),
+  qLoraRank: count.nullable().default(1536),
+  qkNopeHeadDim: count.default(128),
+  qkRopeHeadDim: count.default(64),
+  vHeadDim: count.default(128),
+  nGroup: count.nullable().default(8),
+  topkGroup: count.nullable().default(4),
+  firstKDenseReplace: atLeastZero.default(3),
+  normTopkProb: z.boolean().default(true),
+  scoringFunc: z.enum(['sigmoid', 'softmax']).default('sigmoid'),
+  topkMethod: z.enum(['noaux_tc', 'group_limited_greedy', 'greedy']).default('noaux_tc'),
+  maxPositionEmbeddings: count.default(4096),
+});
+
+const deepseekV2 = z.object({
+  ...deepseek,
+  modelType: z.literal('deepseek_v2'),
+  vocabSize: count.default(32000),
+  hiddenSize: count.default(4096),
+  intermediateSize: count.default(11008),
+  moeIntermediateSize: count.default(1407),
+  numHiddenLayers: count.default(32),
+  numAttentionHeads: count.default(32),
+  nSharedExperts: atLeastZero.nullable().default(2),
+  nRoutedExperts: count.default(64),
+  numExpertsPerTok: count,
+  routedScalingFactor: z.number().positive().default(1),
+  kvLoraRank: count.default(512),
+  qLoraRank: count.nullable().default(1536),
+  qkNopeHeadDim: count.default(128),
+  qkRopeHeadDim: count.default(64),
+  vHeadDim: count.default(128),
+  nGroup: count.nullable().default(null),
+  topkGroup: count.nullable().default(null),
+  firstKDenseReplace: atLeastZero.default(0),
+  normTopkProb: z.boolean().default(false),
+  scoringFunc: z.enum(['sigmoid', 'softmax']).default('softmax'),
+  topkMethod: z.enum(['noaux_tc', 'group_limited_greedy', 'greedy']).default('greedy'),
+  maxPositionEmbeddings: count.default(2048),
+});
+
+const dense = {
+  ...common,
+  hiddenSize: count,
+  intermediateSize: count,
+  numHiddenLayers: count,
+  numAttentionHeads: count,
+  numKeyValueHeads: count.optional(),
+  headDim: count.optional(),
+  rmsNormEps: z.number().positive().default(1e-6),
+  ropeScaling: z.discriminatedUnion('type', [llama3, linear]).nullable().default(null),
+};
+
+const llama = z.object({
+  ...dense,
+  modelType: z.literal('llama'),
+  vocabSize: count.default(32000),
+  hiddenSize: count.default(4096),
+  intermediateSize: count.default(11008),
+  numHiddenLayers: count.default(32),
+  numAttentionHeads: count.default(32),
+  maxPositionEmbeddings: count.default(2048),
+  /** of q, k, v and o */
+  attentionBias: z.boolean().default(false),
+  mlpBias: z.literal(false).default(false),
+});
+
+const qwen2 = z.object({
+  ...dense,
+  modelType: z.literal('qwen2'),
+  vocabSize: count.default(151936),
+  hiddenSize: count.default(4096),
+  intermediateSize: count.default(22016),
+  numHiddenLayers: count.default(32),
+  numAttentionHeads: count.default(32),
+  numKeyValueHeads: count.default(32),
+  maxPositionEmbeddings: count.default(32768),
+  useSlidingWindow: z.literal(false).default(false),
+});
+
+const anyConfig = z.discriminatedUnion('modelType', [deepseekV3, deepseekV2, llama, qwen2]);
+
+export type DeepseekConfig = z.infer<typeof deepseekV3> | z.infer<typeof deepseekV2>;
+type Filled<T> = T & { numKeyValueHeads: number; headDim: number };
+export type DenseConfig = Filled<z.infer<typeof llama>> | Filled<z.infer<typeof qwen2>>;
+export type ModelConfig = DeepseekConfig | DenseConfig;
+
+export function isDeepseek(config: ModelConfig): config is DeepseekConfig {
+  return config.modelType === 'deepseek_v3' || config.modelType === 'deepseek_v2';
+}
+
+const camel = (name: string) => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+function inCamel(json: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(json).map(([name, value]) => [camel(name), value]));
+}
+
+/** `rope_scaling`, or the newer `rope_parameters` which holds rope_theta too. */
+function ropeOf(json: Record<string, unknown>): Record<string, unknown> {
+  const { ropeScaling, ropeParameters, ...rest } = json;
+  const given = (ropeParameters ?? ropeScaling) as object | null | undefined;
+  if (given === null || given === undefined) return rest;
+  const { ropeType, type = ropeType, ropeTheta, ...scaling } = inCamel(given);
+  const theta = ropeTheta === undefined ? {} : { ropeTheta };
+  return { ...rest, ...theta, ropeScaling: type === undefined || type === 'default' ? null : { type, ...scaling } };
+}
+
+/** What of the fields stands at odds with another; the first finding. */
+function inconsistency(config: ModelConfig): [field: string, expected: string, received: unknown] | null {
+  if (!isDeepseek(config)) {
+    const { numAttentionHeads: heads, numKeyValueHeads: kv, headDim } = config;
+    if (heads % kv !== 0) return ['num_key_value_heads', `a divisor of num_attention_heads = ${heads}`, kv];
+    if (headDim % 2 !== 0) return ['head_dim', 'an even number', headDim];
+    return null;
+  }
+  const { nRoutedExperts: experts, numExpertsPerTok: top, qkRopeHeadDim } = config;
+  const groups = config.nGroup ?? 1;
+  const chosen = config.topkGroup ?? groups;
+  if (qkRopeHeadDim % 2 !== 0) return ['qk_rope_head_dim', 'an even number', qkRopeHeadDim];
+  if (config.firstKDenseReplace > config.numHiddenLayers)
+    return [
+      'first_k_dense_replace',
+      `at most num_hidden_layers = ${config.numHiddenLayers}`,
+      config.firstKDenseReplace,
+    ];
+  if (config.topkMethod === 'greedy') return top > experts ? ['num_experts_per_tok', `at most ${experts}`, top] : null;
+  if (experts % groups !== 0) return ['n_group', `a divisor of n_routed_experts = ${experts}`, groups];
+  if (chosen > groups) return ['topk_group', `at most n_group = ${groups}`, chosen];
+  if (top > (experts / groups) * chosen)
+    return ['num_experts_per_tok', `at most the ${(experts / groups) * chosen} experts of topk_group groups`, top];
+  return null;
+}
+
+function refusal(source: string, field: string, expected: string, received: unknown): ModelError {
+  const shown = received === undefined ? 'nothing' : JSON.stringify(received);
+  return new ModelError(source, `${field}: expected ${expected}, received ${shown}`, 'correct the configuration');
+}
+
+function issueOf(error: z.ZodError, json: unknown, source: string): ModelError {
+  const issue = error.issues[0] as z.core.$ZodIssue;
+  const field = issue.path.map((part) => snake(String(part))).join('.');
+  let received: unknown = json;
+  for (const part of issue.path) received = (received as Record<PropertyKey, unknown> | undefined)?.[part];
+  if (field === 'model_type')
+    return refusal(source, 'model_type', 'one of deepseek_v3, deepseek_v2, llama, qwen2', received);
+  return refusal(source, field, issue.message.replace(/^Invalid input: expected /, ''), received);
+}
+
+/**
+ * Reads config.json's object. `source` names it in errors (a path, a preset). Throws ModelError naming the field, what
+ * was expected and what came.
+ */
+export function readConfig(json: unknown, source = 'config.json'): ModelConfig {
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new ModelError(source, 'expected a JSON object', 'pass the contents of a Hugging Face config.json');
+  const fields = ropeOf(inCamel(json));
+  const shape = anyConfig.options.find(({ shape }) => shape.modelType.value === fields.modelType)?.shape ?? {};
+  const known = Object.fromEntries(Object.entries(fields).filter(([name]) => name in shape));
+  const extra = Object.fromEntries(Object.entries(fields).filter(([name]) => !(name in shape)));
+  const restored = Object.fromEntries(Object.entries(extra).map(([name, value]) => [snake(name), value]));
+  const parsed = anyConfig.safeParse({ modelType: fields.modelType, ...known, extra: restored });
+  if (!parsed.success) throw issueOf(parsed.error, fields, source);
+  const config = filled(parsed.data);
+  const found = inconsistency(config);
+  if (found) throw refusal(source, ...found);
+  return config;
+}
+
+function filled(config: z.infer<typeof anyConfig>): ModelConfig {
+  if (config.modelType === 'deepseek_v3' || config.modelType === 'deepseek_v2') return config;
+  const { numAttentionHeads, hiddenSize, numKeyValueHeads = numAttentionHeads } = config;
+  return { ...config, numKeyValueHeads, headDim: config.headDim ?? Math.floor(hiddenSize / numAttentionHeads) };
+}
+
+const architectures = {
+  deepseek_v3: 'DeepseekV3ForCausalLM',
+  deepseek_v2: 'DeepseekV2ForCausalLM',
+  llama: 'LlamaForCausalLM',
+  qwen2: 'Qwen2ForCausalLM',
+} as const;
+
+/** The object of a config.json that Hugging Face's libraries read. */
+export function writeConfig(config: ModelConfig): Record<string, unknown> {
+  const { extra, ropeScaling, ...fields } = config;
+  const own = Object.entries(fields).map(([name, value]) => [snake(name), value]);
+  const scaling = ropeScaling && Object.fromEntries(Object.entries(ropeScaling).map(([k, v]) => [snake(k), v]));
+  const heads = isDeepseek(config) ? { num_key_value_heads: config.numAttentionHeads } : {};
+  const architecture = { architectures: [architectures[config.modelType]] };
+  return { ...architecture, ...heads, ...Object.fromEntries(own), rope_scaling: scaling, ...extra };
+}

@@ -1,0 +1,109 @@
+// What a configuration costs: parameters, FLOPs, bytes. Pure formulas; nothing is measured here.
+//
+// Counting rules, so that the published figures come out: the correction bias counts; a token is active in
+// numExpertsPerTok of the routed experts; a multiply-add is 2 FLOPs; training is 3 forward passes; causal
+// attention scores over T keys cost T / 2 on average; embedding look-ups cost nothing, the head costs a GEMM.
+// Sources: DeepSeek-V3 report section 2 and 4.1; Insights into DeepSeek-V3 (arXiv 2505.09343), table 4.
+import { type DeepseekConfig, isDeepseek, type ModelConfig } from './config.ts';
+import { type Parameter, type Part, parametersOf, sizeOf } from './parameters.ts';
+
+export interface Counts {
+  readonly total: number;
+  /** For one token, embedding and head included. */
+  readonly active: number;
+  readonly activeWithoutEmbedding: number;
+  readonly byPart: Readonly<Record<Part, { readonly total: number; readonly active: number }>>;
+  /** Of the MTP modules, which no other figure includes; embedding and head are shared. */
+  readonly mtp: number;
+}
+
+const parts: readonly Part[] = ['embedding', 'attention', 'dense', 'routed', 'shared', 'router', 'norm', 'head', 'mtp'];
+
+function activeShare(config: ModelConfig, part: Part): number {
+  return isDeepseek(config) && part === 'routed' ? config.numExpertsPerTok / config.nRoutedExperts : 1;
+}
+
+export function countParameters(config: ModelConfig): Counts {
+  const all = parametersOf(config);
+  const main = all.filter(({ mtp }) => !mtp);
+  const sizeIn = (part: Part) => main.reduce((sum, p) => sum + (p.part === part ? sizeOf(p.shape) : 0), 0);
+  const byPart = Object.fromEntries(
+    parts.map((part) => [part, { total: sizeIn(part), active: sizeIn(part) * activeShare(config, part) }]),
+  ) as Counts['byPart'];
+  const total = parts.reduce((sum, part) => sum + byPart[part].total, 0);
+  const active = parts.reduce((sum, part) => sum + byPart[part].active, 0);
+  const mtp = all.reduce((sum, p) => sum + (p.mtp ? sizeOf(p.shape) : 0), 0);
+  return { total, active, activeWithoutEmbedding: active - byPart.embedding.active, byPart, mtp };
+}
+
+/** Multiply-adds of a token against one key, all heads and layers. */
+function scoreWork(config: ModelConfig, form: 'expanded' | 'absorbed'): number {
+  const { numHiddenLayers: L, numAttentionHeads: H } = config;
+  if (!isDeepseek(config)) return L * H * 2 * config.headDim;
+  const { qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V, kvLoraRank: C } = config;
+  return L * H * (form === 'expanded' ? N + R + V : C + R + C);
+}
+
+/** Parameters that a token multiplies with: everything active but the look-up; a tied embedding is the head. */
+function multiplied(config: ModelConfig): number {
+  const { active, byPart } = countParameters(config);
+  return active - (config.tieWordEmbeddings ? 0 : byPart.embedding.active);
+}
+
+export interface Flops {
+  /** Forward and backward, causal, in sequences of `context` tokens. */
+  readonly training: number;
+  /** Forward, in a prompt of `context` tokens. */
+  readonly prefill: number;
+  /** One token after `context` others, attention in its absorbed form. */
+  readonly decode: number;
+}
+
+/** FLOPs of one token. */
+export function flopsPerToken(config: ModelConfig, context: number): Flops {
+  const linear = 2 * multiplied(config);
+  const prefill = linear + (2 * scoreWork(config, 'expanded') * context) / 2;
+  return { training: 3 * prefill, prefill, decode: linear + 2 * scoreWork(config, 'absorbed') * context };
+}
+
+/** Numbers that the cache holds for one token in one layer: latent and rotary key, or keys and values. */
+export function cacheWidth(config: ModelConfig): number {
+  return isDeepseek(config) ? config.kvLoraRank + config.qkRopeHeadDim : 2 * config.numKeyValueHeads * config.headDim;
+}
+
+/** FlashMLA's record: codes with a scale for every 128, the rotary part in BF16. */
+function fp8CacheBytes(config: DeepseekConfig): number {
+  return config.kvLoraRank + 4 * Math.ceil(config.kvLoraRank / 128) + 2 * config.qkRopeHeadDim;
+}
+
+/** Bytes of cache for one token in all layers. FP8 as FlashMLA stores latents; null where there is none. */
+export function cacheBytesPerToken(config: ModelConfig): { readonly bf16: number; readonly fp8: number | null } {
+  const { numHiddenLayers: L } = config;
+  return { bf16: 2 * L * cacheWidth(config), fp8: isDeepseek(config) ? L * fp8CacheBytes(config) : null };
+}
+
+/** Whether the released FP8 checkpoints store a tensor as codes: matrices of attention and feed-forward only. */
+export function isFp8(parameter: Parameter): boolean {
+  const { part, kind, name } = parameter;
+  if (kind !== 'matrix' || name.endsWith('eh_proj.weight')) return false;
+  return part === 'attention' || part === 'dense' || part === 'routed' || part === 'shared';
+}
+
+function fp8Bytes(parameter: Parameter): number {
+  const { shape } = parameter;
+  if (!isFp8(parameter)) return sizeOf(shape) * (parameter.kind === 'correction' ? 4 : 2);
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  const groups = sizeOf(shape.slice(0, -2));
+  return sizeOf(shape) + 4 * groups * Math.ceil(rows / 128) * Math.ceil(columns / 128);
+}
+
+/** Bytes of all weights, MTP modules included. FP8 as released: blocks of 128 x 128 with a scale, the rest BF16. */
+export function weightBytes(config: ModelConfig): {
+  readonly f32: number;
+  readonly bf16: number;
+  readonly fp8: number;
+} {
+  const all = parametersOf(config);
+  const count = all.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return { f32: 4 * count, bf16: 2 * count, fp8: all.reduce((sum, parameter) => sum + fp8Bytes(parameter), 0) };
+}

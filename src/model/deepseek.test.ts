@@ -1,0 +1,262 @@
+// What must be equal in a DeepSeek model: forms, cache, order of experts, batches, formats; and that it learns.
+// npm test -- model/deepseek
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type Device, openDevice } from '../kernels/index.ts';
+import {
+  adamwHyper,
+  adamwStep,
+  add,
+  asyncScope,
+  fromArray,
+  gradientNorm,
+  keep,
+  scale,
+  scope,
+  Tape,
+  type Tensor,
+  useDevice,
+  zeros,
+} from '../tensor/index.ts';
+import { packDocuments, packSequences } from './batch.ts';
+import { ContiguousCache } from './cache.ts';
+import { type DeepseekConfig, readConfig } from './config.ts';
+import { Deepseek, type ForwardOptions } from './deepseek.ts';
+import { ModelError } from './errors.ts';
+import { parametersOf } from './parameters.ts';
+import { precisions } from './precision.ts';
+import { initialWeights } from './weights.ts';
+
+const json = {
+  model_type: 'deepseek_v3',
+  vocab_size: 40,
+  hidden_size: 64,
+  intermediate_size: 96,
+  moe_intermediate_size: 32,
+  num_hidden_layers: 3,
+  num_nextn_predict_layers: 2,
+  num_attention_heads: 4,
+  n_routed_experts: 8,
+  num_experts_per_tok: 3,
+  n_group: 4,
+  topk_group: 2,
+  kv_lora_rank: 32,
+  q_lora_rank: 48,
+  qk_rope_head_dim: 8,
+  qk_nope_head_dim: 16,
+  v_head_dim: 16,
+  first_k_dense_replace: 1,
+  max_position_embeddings: 64,
+  initializer_range: 0.15,
+  rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 16, mscale: 1, mscale_all_dim: 1 },
+};
+const config = readConfig(json) as DeepseekConfig;
+const text = (length: number, seed: number) => Array.from({ length }, (_, i) => (i * i * 3 + i * seed + seed) % 40);
+
+/** |a - b| over |b|, of whole vectors. */
+function relative(a: readonly number[], b: readonly number[]): number {
+  const norm = (values: readonly number[]) => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0));
+  return norm(a.map((x, i) => x - (b[i] as number))) / norm(b);
+}
+
+let device: Device;
+let weights: Map<string, Tensor>;
+let model: Deepseek;
+
+before(() => {
+  device = openDevice();
+  useDevice(device);
+  weights = initialWeights(config, 1);
+  model = new Deepseek(config, weights);
+});
+after(() => device.close());
+
+async function logitsOf(ids: number[][], options: ForwardOptions = {}, of: Deepseek = model): Promise<number[]> {
+  return asyncScope(async (inside) =>
+    inside(() => of.logits(of.forward(packSequences(ids), options).out, undefined, options.policy)).toArray(),
+  );
+}
+
+/** Logits of every token, through a cache that is fed in pieces. */
+async function cachedLogits(
+  ids: number[],
+  pieces: readonly number[],
+  form: 'expanded' | 'absorbed',
+): Promise<number[]> {
+  const cache = new ContiguousCache(config, ids.length);
+  const out: number[] = [];
+  for (const length of pieces) {
+    const part = ids.slice(cache.length, cache.length + length);
+    const values = await asyncScope(async (inside) =>
+      inside(() => model.logits(model.forward(packSequences([part], [cache.length]), { cache, form }).out)).toArray(),
+    );
+    cache.advance(length);
+    out.push(...values);
+  }
+  cache.dispose();
+  return out;
+}
+
+describe('one model, many ways to the same numbers', () => {
+  test('absorbed = expanded', async () => {
+    const [a, b] = [await logitsOf([text(20, 3)], { form: 'absorbed' }), await logitsOf([text(20, 3)])];
+    assert.ok(relative(a, b) < 1e-5, `${relative(a, b)}`);
+  });
+
+  for (const form of ['expanded', 'absorbed'] as const)
+    test(`cached = full, to the bit, in any pieces: ${form}`, async () => {
+      const ids = text(20, 5);
+      const full = await logitsOf([ids], { form });
+      assert.deepEqual(await cachedLogits(ids, [20], form), full);
+      assert.deepEqual(await cachedLogits(ids, [7, 13], form), full);
+      assert.deepEqual(await cachedLogits(ids, [11, ...Array.from({ length: 9 }, () => 1)], form), full);
+    });
+
+  test('a sequence never depends on its batch, to the bit', async () => {
+    const [a, b, c] = [text(9, 2), text(14, 7), text(5, 11)];
+    const alone = [...(await logitsOf([a])), ...(await logitsOf([b])), ...(await logitsOf([c]))];
+    assert.deepEqual(await logitsOf([a, b, c]), alone);
+    const V = config.vocabSize;
+    const shuffled = await logitsOf([c, a, b]);
+    assert.deepEqual([...shuffled.slice(5 * V), ...shuffled.slice(0, 5 * V)], alone);
+  });
+
+  test('bf16 and fp8 stay within what their formats allow', async () => {
+    const exact = await logitsOf([text(24, 3)]);
+    const [bf16, fp8] = [precisions.bf16, precisions.fp8];
+    const errors = [
+      relative(await logitsOf([text(24, 3)], { policy: bf16 }), exact),
+      relative(await logitsOf([text(24, 3)], { policy: fp8 }), exact),
+      relative(await logitsOf([text(24, 3)], { policy: bf16, form: 'absorbed' }), exact),
+    ];
+    // 8 and 4 significant bits round by 2^-9 and 2^-5 at most; a dozen layers of products add up as a random walk.
+    const limits = [12 * 2 ** -9, 12 * 2 ** -5, 12 * 2 ** -9];
+    errors.forEach((error, i) => {
+      assert.ok(error > 0 && error < (limits[i] as number), `${error}`);
+    });
+  });
+
+  test('experts permuted within their groups, with their router rows: the same function', async () => {
+    const order = [1, 0, 3, 2, 5, 4, 7, 6]; // groups of two stay together
+    const permuted = new Map<string, Tensor>();
+    for (const { name, shape } of parametersOf(config)) {
+      const tensor = weights.get(name) as Tensor;
+      const values = await tensor.toArray();
+      const row = values.length / order.length;
+      const turned = order.flatMap((e) => values.slice(e * row, (e + 1) * row));
+      const isOfExperts = /mlp\.(experts|gate\.)/.test(name);
+      permuted.set(name, fromArray(Float32Array.from(isOfExperts ? turned : values), shape));
+    }
+    const a = await logitsOf([text(20, 3)], {}, new Deepseek(config, permuted));
+    const b = await logitsOf([text(20, 3)]);
+    assert.ok(relative(a, b) < 1e-5, `${relative(a, b)}`);
+  });
+});
+
+describe('multi-token prediction', () => {
+  test('with eh_proj that lets only the embedding through, module 1 is a one-layer model of the tokens ahead', async () => {
+    const D = config.hiddenSize;
+    const next = 'model.layers.3';
+    const pass = Float32Array.from({ length: 2 * D * D }, (_, i) => (i % (2 * D) === Math.floor(i / (2 * D)) ? 1 : 0));
+    const changed = new Map(weights).set(`${next}.eh_proj.weight`, fromArray(pass, [D, 2 * D]));
+    const one = readConfig({ ...json, num_hidden_layers: 1, num_nextn_predict_layers: 0, first_k_dense_replace: 0 });
+    const own = new Map<string, Tensor>();
+    for (const { name } of parametersOf(one)) {
+      const from = name.replace('model.layers.0', next).replace('model.norm', `${next}.shared_head.norm`);
+      own.set(name, changed.get(from) as Tensor);
+    }
+    // The module norms the embedding before its block: here the embedding is normed beforehand.
+    const rows = await (weights.get('model.embed_tokens.weight') as Tensor).toArray();
+    const normed = Float32Array.from(rows, (x, i) => {
+      const row = rows.slice(i - (i % D), i - (i % D) + D);
+      return x / Math.sqrt(row.reduce((sum, y) => sum + y * y, 0) / D + config.rmsNormEps);
+    });
+    own.set('model.embed_tokens.weight', fromArray(normed, [config.vocabSize, D]));
+    const documents = [text(12, 3), text(9, 5)];
+    await asyncScope(async (inside) => {
+      const [ours, theirs] = inside(() => {
+        const batch = packDocuments(documents, 2);
+        const { mtp } = new Deepseek(config, changed).loss(batch);
+        const { ids, targets, count } = batch.ahead[0] as (typeof batch.ahead)[0];
+        const single = new Deepseek(one as DeepseekConfig, own).loss({ ...batch, ids, targets, count, ahead: [] });
+        return [mtp[0] as Tensor, single.main];
+      });
+      assert.ok(Math.abs((await ours.item()) / (await theirs.item()) - 1) < 1e-5);
+    });
+  });
+
+  test('targets: module k learns the token k + 1 ahead within its document', async () => {
+    const { targets, ahead } = packDocuments(
+      [
+        [1, 2, 3],
+        [4, 5],
+      ],
+      2,
+    );
+    assert.deepEqual(await targets.toArray(), [2, 3, -100, 5, -100]);
+    assert.deepEqual(await ahead[0]?.ids.toArray(), [2, 3, 0, 5, 0]);
+    assert.deepEqual(await ahead[0]?.targets.toArray(), [3, -100, -100, -100, -100]);
+    assert.deepEqual(await ahead[1]?.targets.toArray(), [-100, -100, -100, -100, -100]);
+    assert.deepEqual([ahead[0]?.count, ahead[1]?.count], [1, 0]);
+  });
+});
+
+describe('weights', () => {
+  test('initial weights depend on name and seed only', async () => {
+    const name = 'model.layers.2.mlp.gate.weight';
+    const fewer = readConfig({ ...json, num_nextn_predict_layers: 0, vocab_size: 7 });
+    const values = async (of: Map<string, Tensor>) => (of.get(name) as Tensor).toArray();
+    assert.deepEqual(await values(initialWeights(fewer, 1)), await values(weights));
+    assert.notDeepEqual(await values(initialWeights(fewer, 2)), await values(weights));
+  });
+
+  test('missing, misshapen and surplus tensors are refused by name', () => {
+    const without = new Map(weights);
+    without.delete('model.layers.1.mlp.experts.down_proj');
+    assert.throws(() => new Deepseek(config, without), /layers\.1\.mlp\.experts\.down_proj \[8, 64, 32\] is missing/);
+    const wrong = new Map(weights).set('model.norm.weight', zeros([65]));
+    assert.throws(
+      () => new Deepseek(config, wrong),
+      /model\.norm\.weight: expected \[64\] in f32, received f32 \[65\]/,
+    );
+    const more = new Map(weights).set('model.layers.9.norm', zeros([1]));
+    assert.throws(() => new Deepseek(config, more), /model\.layers\.9\.norm: not in this configuration/);
+  });
+
+  test('a cache that is full says so', () => {
+    const cache = new ContiguousCache(config, 3);
+    assert.throws(() => scope(() => model.forward(packSequences([text(4, 1)]), { cache })), ModelError);
+    cache.dispose();
+  });
+});
+
+test('it learns: loss of main model, MTP and balance falls in 30 steps, in every precision', async () => {
+  for (const policy of Object.values(precisions)) {
+    const own = initialWeights(readConfig({ ...json, initializer_range: 0.05 }), 3);
+    const names = parametersOf(config).filter(({ kind }) => kind !== 'correction');
+    const learnt = names.map(({ name }) => own.get(name) as Tensor);
+    const moment = (weight: Tensor) => keep(zeros(weight.shape));
+    const states = learnt.map((weight) => ({ weight, m: moment(weight), v: moment(weight) }));
+    const student = new Deepseek(config, own);
+    const hyper = keep(zeros([8]));
+    const history: number[] = [];
+    for (let step = 1; step <= 30; step++)
+      await asyncScope(async (inside) => {
+        hyper.write(adamwHyper({ learningRate: 0.01, step, weightDecay: 0.1 }));
+        const value = inside(() => {
+          const tape = new Tape(learnt);
+          const loss = tape.run(() => {
+            const { main, balance, mtp } = student.loss(packDocuments([text(24, 3), text(24, 8)], 2), policy);
+            const ahead = mtp.reduce((sum, term) => add(sum, term));
+            return add(add(main, scale(ahead, 0.15)), scale(balance as Tensor, 1e-4));
+          });
+          const gradients = tape.backward(loss);
+          const { coefficient } = gradientNorm(gradients, 1, hyper);
+          for (const [i, state] of states.entries()) adamwStep(state, gradients[i] as Tensor, hyper, coefficient);
+          return loss;
+        });
+        history.push(await value.item());
+      });
+    assert.ok((history.at(-1) as number) < 0.3 * (history[0] as number), `${history}`);
+  }
+});

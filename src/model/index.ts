@@ -1,0 +1,28 @@
+// The model room: configurations, what they cost, and the two families of models that compute them.
+export { type Batch, packDocuments, packSequences, type TrainingBatch } from './batch.ts';
+export { type Cache, ContiguousCache } from './cache.ts';
+export {
+  type DeepseekConfig,
+  type DenseConfig,
+  isDeepseek,
+  type ModelConfig,
+  readConfig,
+  writeConfig,
+} from './config.ts';
+export {
+  type Counts,
+  cacheBytesPerToken,
+  countParameters,
+  type Flops,
+  flopsPerToken,
+  weightBytes,
+} from './cost.ts';
+export { Deepseek, type ForwardOptions, type Hidden, type Losses } from './deepseek.ts';
+export { Dense } from './dense.ts';
+export { ModelError } from './errors.ts';
+export { createModel, type Model } from './model.ts';
+export type { LayerRouting } from './moe.ts';
+export { type Parameter, type Part, parametersOf } from './parameters.ts';
+export { type PrecisionName, type PrecisionPolicy, precisions } from './precision.ts';
+export { type PresetName, preset, presetNames } from './presets.ts';
+export { checkWeights, initialWeights, type WeightMap } from './weights.ts';

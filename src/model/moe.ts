@@ -1,0 +1,100 @@
+// DeepSeekMoE (V3 report, section 2.1.2): shared experts for every token, routed ones for the tokens that choose them.
+//
+// The router is f32 in every precision. Its bias acts on the choice only, and where groups are masked it is with minus
+// infinity, as in DeepSeek's own code. Tokens are sorted by expert for one grouped GEMM a projection; none is dropped.
+// Shape letters: T tokens, D hidden, E routed experts, K chosen, F width of an expert.
+import {
+  dispatchPlan,
+  groupedLinear,
+  linear,
+  type Precision,
+  permuteRows,
+  type RouterConfig,
+  type Routing,
+  router,
+  swiglu,
+  swigluHalves,
+  type Tensor,
+  unpermuteRows,
+} from '../tensor/index.ts';
+import type { DeepseekConfig } from './config.ts';
+import type { Weights } from './weights.ts';
+
+/** What an MoE layer chose: for balancing and for statistics. */
+export interface LayerRouting extends Routing {
+  /** [E + 1] i32: expert e got offsets[e + 1] - offsets[e] tokens */
+  readonly offsets: Tensor;
+}
+
+/** The dense feed-forward, and the shared expert. */
+export class Mlp {
+  /** [F, D] */
+  readonly gateProj: Tensor;
+  /** [F, D] */
+  readonly upProj: Tensor;
+  /** [D, F] */
+  readonly downProj: Tensor;
+
+  constructor(weights: Weights) {
+    this.gateProj = weights.take('gate_proj.weight');
+    this.upProj = weights.take('up_proj.weight');
+    this.downProj = weights.take('down_proj.weight');
+  }
+
+  /** x [T, D] to [T, D]. */
+  forward(x: Tensor, precision: Precision): Tensor {
+    const gate = linear(x, this.gateProj, { precision });
+    const up = linear(x, this.upProj, { precision });
+    return linear(swiglu(gate, up), this.downProj, { precision });
+  }
+}
+
+/** How a configuration chooses experts. V2 ranks groups by their best score, V3 by their two best. */
+export function routerConfigOf(config: DeepseekConfig): RouterConfig {
+  const grouped = config.topkMethod !== 'greedy';
+  const nGroup = grouped ? (config.nGroup ?? 1) : 1;
+  return {
+    numExpertsPerTok: config.numExpertsPerTok,
+    nGroup,
+    topkGroup: grouped ? (config.topkGroup ?? nGroup) : 1,
+    groupBest: config.topkMethod === 'noaux_tc' ? Math.min(2, config.nRoutedExperts / nGroup) : 1,
+    scoringFunc: config.scoringFunc,
+    normTopkProb: config.normTopkProb,
+    routedScalingFactor: config.routedScalingFactor,
+  };
+}
+
+export class MixtureOfExperts {
+  /** [E, D] */
+  readonly gate: Tensor;
+  /** [E] f32, moved by the balancing rule, not by gradients; V3 only */
+  readonly eScoreCorrectionBias: Tensor | null;
+  /** [E, 2 F, D]: gate rows, then up rows */
+  readonly gateUpProj: Tensor;
+  /** [E, D, F] */
+  readonly downProj: Tensor;
+  readonly sharedExperts: Mlp | null;
+  readonly #router: RouterConfig;
+
+  constructor(config: DeepseekConfig, weights: Weights) {
+    this.#router = routerConfigOf(config);
+    this.gate = weights.take('gate.weight');
+    this.eScoreCorrectionBias = weights.find('gate.e_score_correction_bias');
+    this.gateUpProj = weights.take('experts.gate_up_proj');
+    this.downProj = weights.take('experts.down_proj');
+    this.sharedExperts = config.nSharedExperts ? new Mlp(weights.at('shared_experts')) : null;
+  }
+
+  /** x [T, D] to [T, D], and what was chosen. */
+  forward(x: Tensor, precision: Precision): { out: Tensor; routing: LayerRouting } {
+    const logits = linear(x, this.gate); // [T, E], f32
+    const routing = router(logits, this.eScoreCorrectionBias, this.#router);
+    const plan = dispatchPlan(routing.indices, this.gate.shape[0] as number);
+    const rows = permuteRows(x, plan); // [T K, D]
+    const inner = swigluHalves(groupedLinear(rows, this.gateUpProj, plan.offsets, { precision })); // [T K, F]
+    const outer = groupedLinear(inner, this.downProj, plan.offsets, { precision }); // [T K, D]
+    const shared = this.sharedExperts?.forward(x, precision);
+    const out = unpermuteRows(outer, plan, routing.weights, shared);
+    return { out, routing: { ...routing, offsets: plan.offsets } };
+  }
+}

@@ -1,0 +1,64 @@
+// Multi-token prediction (DeepSeek-V3 report, section 2.2): module k predicts the token k + 1 ahead.
+//
+// h'_i = eh_proj [enorm(Emb(t_{i+k})) ; hnorm(h_i)], a whole block, a norm of its own, the shared head. The order
+// embedding before hidden state is the released weights', the reverse of the report's equation 21. h of module 1 is the
+// main model's output after its final norm, as the engines that serve the release feed it (the report is silent);
+// of the next ones the output of the block before, not normed. Embedding and head are the main model's.
+import { concat, embedding, linear, type RopeTensors, rmsNorm, type Tensor } from '../tensor/index.ts';
+import type { Batch } from './batch.ts';
+import { Block, settled } from './block.ts';
+import type { DeepseekConfig } from './config.ts';
+import { type AttentionOptions, MultiHeadLatentAttention } from './mla.ts';
+import { type LayerRouting, MixtureOfExperts, Mlp } from './moe.ts';
+import { hasExperts } from './parameters.ts';
+import type { PrecisionPolicy } from './precision.ts';
+import type { Weights } from './weights.ts';
+
+export class MultiTokenPrediction {
+  /** [D], of the embedding */
+  readonly enorm: Tensor;
+  /** [D], of the hidden state */
+  readonly hnorm: Tensor;
+  /** [D, 2 D] */
+  readonly ehProj: Tensor;
+  readonly block: Block;
+  /** [D] */
+  readonly sharedHeadNorm: Tensor;
+  readonly #eps: number;
+
+  constructor(config: DeepseekConfig, weights: Weights, layer: number) {
+    this.#eps = config.rmsNormEps;
+    this.enorm = weights.take('enorm.weight');
+    this.hnorm = weights.take('hnorm.weight');
+    this.ehProj = weights.take('eh_proj.weight');
+    this.block = deepseekBlock(config, weights, layer);
+    this.sharedHeadNorm = weights.take('shared_head.norm.weight');
+  }
+
+  /** hidden [T, D] and ids [T] of the tokens k ahead, to the next hidden [T, D] and what the head reads [T, D]. */
+  forward(
+    hidden: Tensor,
+    ids: Tensor,
+    embedTokens: Tensor,
+    batch: Batch,
+    table: RopeTensors,
+    policy: PrecisionPolicy,
+    options: Omit<AttentionOptions, 'precision'> = {},
+  ): { hidden: Tensor; out: Tensor; routing: LayerRouting | null } {
+    const known = rmsNorm(embedding(ids, embedTokens), this.enorm, this.#eps);
+    const seen = rmsNorm(hidden, this.hnorm, this.#eps);
+    const joined = linear(concat([known, seen]), this.ehProj, { precision: policy.ehProj });
+    const attention = { ...options, precision: policy.linear };
+    const { stream, routing } = this.block.forward({ sum: joined, term: null }, batch, table, attention);
+    const next = settled(stream);
+    return { hidden: next, out: rmsNorm(next, this.sharedHeadNorm, this.#eps), routing };
+  }
+}
+
+/** Layer `layer` of a DeepSeek model: MLA, then a dense feed-forward or experts. */
+export function deepseekBlock(config: DeepseekConfig, weights: Weights, layer: number): Block {
+  const attention = new MultiHeadLatentAttention(config, weights.at('self_attn'), layer);
+  const below = weights.at('mlp');
+  const feedForward = hasExperts(config, layer) ? new MixtureOfExperts(config, below) : new Mlp(below);
+  return new Block(config.rmsNormEps, weights, attention, feedForward);
+}

@@ -1,0 +1,132 @@
+// The tensors that a configuration has: names, shapes, parts. Counts, checkpoints and initialisation all read this list.
+//
+// Names are Hugging Face's. Experts stand stacked, as transformers keeps them: mlp.experts.gate_up_proj [E, 2F, D] and
+// mlp.experts.down_proj [E, D, F]; checkpoints store them one by one. MTP module k is layer numHiddenLayers + k, named
+// as DeepSeek's release does; it shares embedding and head with the main model, so they are not listed again.
+// Source: DeepSeek-V3 report section 2, README_WEIGHTS; facts of shapes in transformers' modeling_deepseek_v3.py.
+import { type DeepseekConfig, type DenseConfig, isDeepseek, type ModelConfig } from './config.ts';
+
+export type Part = 'embedding' | 'attention' | 'dense' | 'routed' | 'shared' | 'router' | 'norm' | 'head' | 'mtp';
+
+export interface Parameter {
+  /** Key of the state dict. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly part: Part;
+  /** Of an MTP module: not part of the main model's counts. */
+  readonly mtp: boolean;
+  /** A norm's gain starts at 1, a bias at 0, a matrix at random. */
+  readonly kind: 'matrix' | 'gain' | 'bias' | 'correction';
+}
+
+type Local = readonly [name: string, shape: readonly number[], part: Part, kind?: Parameter['kind']];
+
+function mla(c: DeepseekConfig): Local[] {
+  const { hiddenSize: D, numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V } = c;
+  const { qLoraRank: Q, kvLoraRank: C } = c;
+  const query: Local[] =
+    Q === null
+      ? [['q_proj.weight', [H * (N + R), D], 'attention']]
+      : [
+          ['q_a_proj.weight', [Q, D], 'attention'],
+          ['q_a_layernorm.weight', [Q], 'attention', 'gain'],
+          ['q_b_proj.weight', [H * (N + R), Q], 'attention'],
+        ];
+  return [
+    ...query,
+    ['kv_a_proj_with_mqa.weight', [C + R, D], 'attention'],
+    ['kv_a_layernorm.weight', [C], 'attention', 'gain'],
+    ['kv_b_proj.weight', [H * (N + V), C], 'attention'],
+    ['o_proj.weight', [D, H * V], 'attention'],
+  ];
+}
+
+function gqa(c: DenseConfig): Local[] {
+  const { hiddenSize: D, numAttentionHeads: H, numKeyValueHeads: G, headDim: N } = c;
+  const all = c.modelType === 'llama' && c.attentionBias;
+  const projection = (name: string, out: number, inner: number, bias: boolean): Local[] => [
+    [`${name}.weight`, [out, inner], 'attention'],
+    ...(bias ? [[`${name}.bias`, [out], 'attention', 'bias'] as const] : []),
+  ];
+  const qkv = all || c.modelType === 'qwen2';
+  return [
+    ...projection('q_proj', H * N, D, qkv),
+    ...projection('k_proj', G * N, D, qkv),
+    ...projection('v_proj', G * N, D, qkv),
+    ...projection('o_proj', D, H * N, all),
+  ];
+}
+
+function swiglu(D: number, F: number, part: Part): Local[] {
+  return [
+    ['gate_proj.weight', [F, D], part],
+    ['up_proj.weight', [F, D], part],
+    ['down_proj.weight', [D, F], part],
+  ];
+}
+
+function under(prefix: string, locals: readonly Local[]): Local[] {
+  return locals.map(([name, ...rest]) => [`${prefix}.${name}`, ...rest] as Local);
+}
+
+function experts(c: DeepseekConfig): Local[] {
+  const { hiddenSize: D, moeIntermediateSize: F, nRoutedExperts: E } = c;
+  const correction: Local[] =
+    c.topkMethod === 'noaux_tc' ? [['gate.e_score_correction_bias', [E], 'router', 'correction']] : [];
+  return [
+    ['gate.weight', [E, D], 'router'],
+    ...correction,
+    ['experts.gate_up_proj', [E, 2 * F, D], 'routed'],
+    ['experts.down_proj', [E, D, F], 'routed'],
+    ...(c.nSharedExperts ? under('shared_experts', swiglu(D, F * c.nSharedExperts, 'shared')) : []),
+  ];
+}
+
+/** Whether main layer `i` has experts; MTP layers always do. */
+export function hasExperts(config: ModelConfig, i: number): boolean {
+  return isDeepseek(config) && i >= config.firstKDenseReplace;
+}
+
+function layer(c: ModelConfig, i: number): Local[] {
+  const D = c.hiddenSize;
+  return [
+    ['input_layernorm.weight', [D], 'norm', 'gain'],
+    ...under('self_attn', isDeepseek(c) ? mla(c) : gqa(c)),
+    ['post_attention_layernorm.weight', [D], 'norm', 'gain'],
+    ...under('mlp', isDeepseek(c) && hasExperts(c, i) ? experts(c) : swiglu(D, c.intermediateSize, 'dense')),
+  ];
+}
+
+function mtp(c: DeepseekConfig, i: number): Local[] {
+  const D = c.hiddenSize;
+  return [
+    ['enorm.weight', [D], 'mtp', 'gain'],
+    ['hnorm.weight', [D], 'mtp', 'gain'],
+    ['eh_proj.weight', [D, 2 * D], 'mtp'],
+    ...layer(c, i),
+    ['shared_head.norm.weight', [D], 'mtp', 'gain'],
+  ];
+}
+
+/** Every tensor of a configuration, main model first, in the order of the layers. */
+export function parametersOf(config: ModelConfig): Parameter[] {
+  const { vocabSize: V, hiddenSize: D, numHiddenLayers: L } = config;
+  const made = (locals: readonly Local[], isMtp = false): Parameter[] =>
+    locals.map(([name, shape, part, kind = 'matrix']) => ({ name, shape, part, kind, mtp: isMtp }));
+  const layers = Array.from({ length: L }, (_, i) => under(`model.layers.${i}`, layer(config, i))).flat();
+  const modules = isDeepseek(config) ? config.numNextnPredictLayers : 0;
+  const next = Array.from({ length: modules }, (_, k) =>
+    under(`model.layers.${L + k}`, mtp(config as DeepseekConfig, L + k)),
+  );
+  return [
+    ...made([['model.embed_tokens.weight', [V, D], 'embedding']]),
+    ...made(layers),
+    ...made([['model.norm.weight', [D], 'norm', 'gain']]),
+    ...made(config.tieWordEmbeddings ? [] : [['lm_head.weight', [V, D], 'head']]),
+    ...made(next.flat(), true),
+  ];
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, n) => size * n, 1);
+}

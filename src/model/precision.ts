@@ -1,0 +1,23 @@
+// Which matrix products run in which format: DeepSeek-V3's mixed precision (report, section 3.3) as a policy.
+//
+// FP8 means all three products of a linear map (forward, input gradient, weight gradient). What stays higher, as in the
+// report: embedding, output head, router, norms, attention itself; and eh_proj of MTP, which the release keeps in BF16.
+// Activations between products and the residual stream are f32 here. Left out: E5M6 caches, recomputation.
+import type { Precision } from '../tensor/index.ts';
+
+export interface PrecisionPolicy {
+  /** Projections of attention, dense feed-forward, shared and routed experts. */
+  readonly linear: Precision;
+  /** Joins hidden state and embedding in MTP. */
+  readonly ehProj: 'f32' | 'bf16';
+  readonly head: 'f32' | 'bf16';
+}
+
+export type PrecisionName = 'f32' | 'bf16' | 'fp8';
+
+/** The router is f32 in all of them. */
+export const precisions: Readonly<Record<PrecisionName, PrecisionPolicy>> = {
+  f32: { linear: 'f32', ehProj: 'f32', head: 'f32' },
+  bf16: { linear: 'bf16', ehProj: 'bf16', head: 'bf16' },
+  fp8: { linear: 'fp8', ehProj: 'bf16', head: 'bf16' },
+};

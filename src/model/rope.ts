@@ -1,0 +1,26 @@
+// Rotary tables and the softmax scale that belong to a configuration.
+//
+// DeepSeek multiplies the scale of attention by YaRN's magnitude squared, and leaves cos and sin alone where mscale
+// equals mscale_all_dim (V3 report, section 4.3; released modeling code).
+import { yarnMagnitude } from '../kernels/index.ts';
+import { type CreateOptions, type RopeTensors, ropeTable } from '../tensor/index.ts';
+import { isDeepseek, type ModelConfig } from './config.ts';
+
+/** cos and sin for positions 0 to `length` - 1. */
+export function ropeOf(config: ModelConfig, length: number, options: CreateOptions = {}): RopeTensors {
+  const dim = isDeepseek(config) ? config.qkRopeHeadDim : config.headDim;
+  const scaling = config.ropeScaling;
+  const base = { dim, base: config.ropeTheta, length };
+  if (scaling === null) return ropeTable(base, options);
+  if (scaling.type === 'yarn') return ropeTable({ ...base, yarn: scaling }, options);
+  if (scaling.type === 'llama3') return ropeTable({ ...base, llama3: scaling }, options);
+  return ropeTable({ ...base, linear: scaling }, options);
+}
+
+/** What the products of queries and keys are multiplied by. */
+export function softmaxScale(config: ModelConfig): number {
+  if (!isDeepseek(config)) return config.headDim ** -0.5;
+  const plain = (config.qkNopeHeadDim + config.qkRopeHeadDim) ** -0.5;
+  const yarn = config.ropeScaling;
+  return yarn && yarn.mscaleAllDim !== 0 ? plain * yarnMagnitude(yarn.factor, yarn.mscaleAllDim) ** 2 : plain;
+}

@@ -1,0 +1,97 @@
+// The weights of a model by name, and how a module takes its own.
+//
+// Contract: a map from state-dict keys to tensors holds exactly what parametersOf lists, in shape and format; anything
+// missing, left over or misshapen is refused by name. Modules see a narrowing of the map: at('self_attn').take('o_proj.weight').
+
+import type { Device } from '../kernels/index.ts';
+import { fromArray, type Tensor } from '../tensor/index.ts';
+import { normalAt } from '../tensor/random.ts';
+import type { ModelConfig } from './config.ts';
+import { ModelError } from './errors.ts';
+import { type Parameter, parametersOf, sizeOf } from './parameters.ts';
+
+export type WeightMap = ReadonlyMap<string, Tensor>;
+
+/** Part of a map: the tensors below a prefix. */
+export class Weights {
+  readonly #map: WeightMap;
+  readonly #prefix: string;
+
+  constructor(map: WeightMap, prefix = '') {
+    this.#map = map;
+    this.#prefix = prefix;
+  }
+
+  at(name: string | number): Weights {
+    return new Weights(this.#map, `${this.#prefix}${name}.`);
+  }
+
+  has(name: string): boolean {
+    return this.#map.has(this.#prefix + name);
+  }
+
+  take(name: string): Tensor {
+    const tensor = this.#map.get(this.#prefix + name);
+    if (tensor === undefined)
+      throw new ModelError('weights', `${this.#prefix}${name} is missing`, 'load a complete checkpoint');
+    return tensor;
+  }
+
+  find(name: string): Tensor | null {
+    return this.#map.get(this.#prefix + name) ?? null;
+  }
+}
+
+function describe(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** Throws ModelError unless the map holds exactly the tensors of the configuration. */
+export function checkWeights(config: ModelConfig, map: WeightMap): void {
+  const wanted = parametersOf(config);
+  for (const { name, shape, kind } of wanted) {
+    const tensor = map.get(name);
+    if (!tensor) throw new ModelError('weights', `${name} ${describe(shape)} is missing`, 'load a complete checkpoint');
+    const fits = describe(tensor.shape) === describe(shape);
+    const format = kind === 'matrix' ? tensor.dtype === 'f32' || tensor.dtype === 'bf16' : tensor.dtype === 'f32';
+    if (fits && format) continue;
+    const expected = `${describe(shape)} in ${kind === 'matrix' ? 'f32 or bf16' : 'f32'}`;
+    throw new ModelError(
+      'weights',
+      `${name}: expected ${expected}, received ${tensor.dtype} ${describe(tensor.shape)}`,
+      'check that the weights belong to this configuration',
+    );
+  }
+  if (map.size === wanted.length) return;
+  const known = new Set(wanted.map(({ name }) => name));
+  const extra = [...map.keys()].filter((name) => !known.has(name));
+  throw new ModelError('weights', `${extra.join(', ')}: not in this configuration`, 'leave them out');
+}
+
+/** FNV-1a, 32 bits: a seed of its own for every name. */
+function seedOf(name: string, seed: number): number {
+  let hash = 0x811c9dc5 ^ seed;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
+function initial({ name, shape, kind }: Parameter, deviation: number, seed: number): Float32Array {
+  const values = new Float32Array(sizeOf(shape));
+  if (kind === 'gain') return values.fill(1);
+  if (kind !== 'matrix') return values;
+  const stream = seedOf(name, seed);
+  for (let i = 0; i < values.length; i++) values[i] = deviation * normalAt(stream, i);
+  return values;
+}
+
+/**
+ * Fresh weights, f32: matrices normal with the configuration's initializerRange, gains 1, biases 0. Each tensor depends
+ * on its name, shape and the seed only, not on the others. The caller's scope owns them.
+ */
+export function initialWeights(config: ModelConfig, seed: number, device?: Device): Map<string, Tensor> {
+  const entries = parametersOf(config).map((parameter) => {
+    const values = initial(parameter, config.initializerRange, seed);
+    return [parameter.name, fromArray(values, parameter.shape, device ? { device } : {})] as const;
+  });
+  return new Map(entries);
+}

@@ -1,0 +1,121 @@
+// The model equals Hugging Face transformers': logits, loss, every gradient's norm, the chosen experts. npm test -- parity
+// Fixtures: scripts/parity/make.py (its versions stand in each file).
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type Device, openDevice } from '../src/kernels/index.ts';
+import { packageRoot } from '../src/kernels/root.ts';
+import {
+  createModel,
+  type DeepseekConfig,
+  type LayerRouting,
+  packDocuments,
+  parametersOf,
+  readConfig,
+} from '../src/model/index.ts';
+import { noGrad, scope, Tape, type Tensor, useDevice } from '../src/tensor/index.ts';
+import { parityWeights } from './parity-weights.ts';
+
+interface Fixture {
+  readonly versions: Record<string, string>;
+  readonly config: object;
+  readonly ids: number[][];
+  readonly loss: number;
+  readonly logits: number[];
+  readonly gradient_norms: Record<string, number>;
+  readonly experts: number[][];
+  readonly correction_bias_shift: number;
+}
+
+const folder = join(packageRoot(), 'test/fixtures/parity');
+const norm = (values: readonly number[]) => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0));
+
+/** |a - b| over |b|, of whole vectors. */
+function relative(a: readonly number[], b: readonly number[]): number {
+  return norm(a.map((x, i) => x - (b[i] as number))) / norm(b);
+}
+
+/** The best `k` of values that are not masked out, ascending; of equals the lowest index. */
+function best(values: readonly number[], k: number): number[] {
+  const order = values.map((_, i) => i).sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
+  return order.slice(0, k).sort((a, b) => a - b);
+}
+
+/** Choice of experts with groups masked by `mask`: minus infinity in DeepSeek's code, 0 in transformers before 5. */
+function chooseMasked(biased: readonly number[], groups: number, top: number, k: number, mask: number): number[] {
+  const size = biased.length / groups;
+  const group = (g: number) => biased.slice(g * size, (g + 1) * size).sort((a, b) => b - a);
+  const rank = Array.from({ length: groups }, (_, g) => (group(g)[0] as number) + (group(g)[1] as number));
+  const kept = best(rank, top);
+  return best(
+    biased.map((x, e) => (kept.includes(Math.floor(e / size)) ? x : mask)),
+    k,
+  );
+}
+
+describe('parity with transformers', () => {
+  let device: Device;
+  before(() => {
+    device = openDevice();
+    useDevice(device);
+  });
+  after(() => device.close());
+
+  for (const file of readdirSync(folder)) {
+    const fixture: Fixture = JSON.parse(readFileSync(join(folder, file), 'utf8'));
+    const config = readConfig(fixture.config, file);
+
+    test(`${file}: the same tensors`, () => {
+      const learnt = parametersOf(config).filter(({ kind }) => kind !== 'correction');
+      assert.deepEqual(learnt.map(({ name }) => name).sort(), Object.keys(fixture.gradient_norms).sort());
+    });
+
+    test(`${file}: logits, experts, loss and gradients`, async () => {
+      const weights = parityWeights(config, fixture.correction_bias_shift);
+      const model = createModel(config, weights);
+      const batch = packDocuments(fixture.ids);
+      const names = Object.keys(fixture.gradient_norms);
+      const { out, routings } = noGrad(() => model.forward(batch));
+      const logits = await noGrad(() => model.logits(out)).toArray();
+      assert.ok(relative(logits, fixture.logits) < 1e-4, `logits differ by ${relative(logits, fixture.logits)}`);
+
+      const chosen: number[][] = [];
+      for (const { indices } of routings) {
+        const [tokens, k] = indices.shape as [number, number];
+        const values = await indices.toArray();
+        for (let t = 0; t < tokens; t++) chosen.push(values.slice(t * k, (t + 1) * k).sort((a, b) => a - b));
+      }
+      assert.deepEqual(chosen, fixture.experts);
+
+      const tape = new Tape(names.map((name) => weights.get(name) as Tensor));
+      const { main } = tape.run(() => model.loss(batch));
+      const gradients = scope(() => tape.backward(main));
+      assert.ok(Math.abs((await main.item()) / fixture.loss - 1) < 1e-3);
+      for (const [i, name] of names.entries()) {
+        const ours = norm(await (gradients[i] as Tensor).toArray());
+        const theirs = fixture.gradient_norms[name] as number;
+        assert.ok(Math.abs(ours - theirs) <= 1e-3 * theirs, `${name}: ${ours}, expected ${theirs}`);
+      }
+      for (const tensor of [...gradients, ...weights.values()]) tensor.dispose();
+    });
+  }
+
+  test('masked groups: minus infinity, not 0', async () => {
+    const fixture: Fixture = JSON.parse(readFileSync(join(folder, 'v3-negative-bias.json'), 'utf8'));
+    const config = readConfig(fixture.config) as DeepseekConfig;
+    const weights = parityWeights(config, fixture.correction_bias_shift);
+    const { routings } = createModel(config, weights).forward(packDocuments(fixture.ids));
+    const bias = await (weights.get('model.layers.1.mlp.gate.e_score_correction_bias') as Tensor).toArray();
+    const scores = await (routings[0] as LayerRouting).scores.toArray();
+    const E = config.nRoutedExperts;
+    const by = (mask: number) =>
+      Array.from({ length: scores.length / E }, (_, t) => {
+        const biased = bias.map((b, e) => b + (scores[t * E + e] as number));
+        return chooseMasked(biased, config.nGroup as number, config.topkGroup as number, config.numExpertsPerTok, mask);
+      });
+    const ours = fixture.experts.slice(0, scores.length / E);
+    assert.deepEqual(by(Number.NEGATIVE_INFINITY), ours);
+    assert.notDeepEqual(by(0), ours);
+  });
+});
