@@ -11,7 +11,7 @@ const root = packageRoot();
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** Whoever adds a dependency adds it here too, with a decision record. */
-const allowedDependencies = ['commander', 'node-api-headers'];
+const allowedDependencies = ['commander', 'node-api-headers', 'zod'];
 const allowedDevDependencies = ['@biomejs/biome', '@types/node', '@yowasp/clang', 'fast-check', 'typescript'];
 
 /** Files that `npm pack` would ship, without running the build first. */
