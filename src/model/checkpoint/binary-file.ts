@@ -1,0 +1,81 @@
+// Reading pieces of a file and writing a file whole: the only places where checkpoints touch the disk.
+//
+// Contract: a read lies inside the file or throws; a file being written stands aside under another name until it is
+// complete, flushed and renamed, so that no reader ever sees half of one.
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CheckpointError } from './errors.ts';
+
+export class BinaryFile {
+  readonly path: string;
+  readonly size: number;
+  readonly #handle: FileHandle;
+
+  private constructor(path: string, size: number, handle: FileHandle) {
+    this.path = path;
+    this.size = size;
+    this.#handle = handle;
+  }
+
+  static async open(path: string): Promise<BinaryFile> {
+    try {
+      const handle = await open(path, 'r');
+      return new BinaryFile(path, (await handle.stat()).size, handle);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new CheckpointError(path, `cannot be opened (${code})`, 'check the path');
+    }
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    if (!(offset >= 0 && length >= 0 && offset + length <= this.size))
+      throw new CheckpointError(
+        this.path,
+        `bytes ${offset} to ${offset + length} lie outside of its ${this.size}`,
+        'the file is truncated or damaged: fetch it again',
+      );
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const { bytesRead } = await this.#handle.read(bytes, done, length - done, offset + done);
+      if (bytesRead === 0)
+        throw new CheckpointError(this.path, 'became shorter while it was read', 'leave it alone while it is loaded');
+      done += bytesRead;
+    }
+    return bytes;
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+/** Calls `body` with a function that appends bytes; the file appears at `path` only when all is written. */
+export async function writeWhole(
+  path: string,
+  body: (append: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const aside = `${path}.partial`;
+  const handle = await open(aside, 'w');
+  try {
+    await body(async (bytes) => {
+      for (let done = 0; done < bytes.length; )
+        done += (await handle.write(bytes, done, bytes.length - done)).bytesWritten;
+    });
+    await handle.sync();
+    await handle.close();
+    await rename(aside, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    await rm(aside, { force: true });
+    throw error;
+  }
+}
+
+/** Makes a rename last. Windows cannot open folders, and does not need it. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(path, 'r');
+  await handle.sync();
+  await handle.close();
+}

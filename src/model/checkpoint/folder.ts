@@ -1,0 +1,130 @@
+// A checkpoint folder as Hugging Face lays it out: config.json, and weights in one file or in shards with an index.
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { CheckpointError } from './errors.ts';
+import { byteLength, openSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
+import type { TensorEntry, TensorSource } from './source.ts';
+
+const single = 'model.safetensors';
+const index = 'model.safetensors.index.json';
+
+/** Parses a JSON file of a checkpoint. Throws CheckpointError. */
+export function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new CheckpointError(
+      path,
+      missing ? 'is missing' : `is no JSON (${(error as Error).message})`,
+      'check the folder',
+    );
+  }
+}
+
+/** The tensors of a folder, or of one .safetensors file. Only headers are read. */
+export async function openCheckpoint(path: string): Promise<TensorSource> {
+  if (path.endsWith('.safetensors')) return openSafetensors(path);
+  if (existsSync(join(path, index))) return openShards(path);
+  if (existsSync(join(path, single))) return openSafetensors(join(path, single));
+  throw new CheckpointError(path, `holds neither ${single} nor ${index}`, 'give a checkpoint folder');
+}
+
+function weightMapOf(folder: string): Map<string, string> {
+  const path = join(folder, index);
+  const { weight_map: map } = (readJson(path) ?? {}) as { weight_map?: unknown };
+  if (typeof map !== 'object' || map === null)
+    throw new CheckpointError(path, 'weight_map: expected file names by tensor', 'fetch the index again');
+  for (const [name, file] of Object.entries(map))
+    if (typeof file !== 'string' || basename(file) !== file || file.startsWith('.'))
+      throw new CheckpointError(
+        path,
+        `${name}: ${JSON.stringify(file)} is no file of this folder`,
+        'fetch the index again',
+      );
+  return new Map(Object.entries(map as Record<string, string>));
+}
+
+async function openShards(folder: string): Promise<TensorSource> {
+  const map = weightMapOf(folder);
+  const shards = new Map<string, TensorSource>();
+  const close = async () => {
+    for (const shard of shards.values()) await shard.close();
+  };
+  try {
+    for (const file of new Set(map.values())) shards.set(file, await openSafetensors(join(folder, file)));
+    const entries = new Map<string, TensorEntry>();
+    for (const [name, file] of map) {
+      const entry = shards.get(file)?.entries.get(name);
+      if (!entry)
+        throw new CheckpointError(
+          join(folder, file),
+          `${name}: the index promises it here`,
+          'fetch index and shard again',
+        );
+      entries.set(name, entry);
+    }
+    for (const [file, shard] of shards)
+      for (const name of shard.entries.keys())
+        if (map.get(name) !== file)
+          throw new CheckpointError(join(folder, file), `${name}: not in the index`, 'fetch index and shard again');
+    return {
+      entries,
+      read: (name, range) => {
+        const shard = shards.get(map.get(name) ?? '');
+        if (!shard)
+          throw new CheckpointError(folder, `${name}: no such tensor`, 'look at its list: minke inspect --tensors');
+        return shard.read(name, range);
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function cut(tensors: readonly TensorToWrite[], shardBytes: number): TensorToWrite[][] {
+  const shards: TensorToWrite[][] = [];
+  let room = 0;
+  for (const tensor of tensors) {
+    const bytes = byteLength(tensor);
+    if (shards.length === 0 || bytes > room) {
+      shards.push([]);
+      room = shardBytes;
+    }
+    (shards.at(-1) as TensorToWrite[]).push(tensor);
+    room -= bytes;
+  }
+  return shards;
+}
+
+export interface WriteOptions {
+  /** @default 5 GB, as Hugging Face */
+  readonly shardBytes?: number;
+  readonly written?: (bytes: number) => void;
+}
+
+/** Writes config.json and the weights; the index comes last, so that it never names a missing shard. */
+export async function writeCheckpoint(
+  folder: string,
+  config: object,
+  tensors: readonly TensorToWrite[],
+  { shardBytes = 5e9, written }: WriteOptions = {},
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  const shards = cut(tensors, shardBytes);
+  if (shards.length <= 1) return writeSafetensors(join(folder, single), tensors, written);
+  const number = (n: number) => String(n).padStart(5, '0');
+  const map: Record<string, string> = {};
+  for (const [i, shard] of shards.entries()) {
+    const file = `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
+    await writeSafetensors(join(folder, file), shard, written);
+    for (const { name } of shard) map[name] = file;
+  }
+  const total = tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0);
+  const json = { metadata: { total_size: total }, weight_map: map };
+  await writeFile(join(folder, index), `${JSON.stringify(json, null, 2)}\n`);
+}

@@ -1,0 +1,150 @@
+// From a checkpoint to the model's weights, a tensor at a time, with a report on every tensor of the checkpoint.
+//
+// Contract: memory beyond the weights themselves is one tensor of the checkpoint. FP8 blocks (weight with its
+// weight_scale_inv, which despite its name multiplies; README_WEIGHTS) are decoded by the device's own kernel.
+import { toBf16 } from '../../kernels/index.ts';
+import {
+  asyncScope,
+  dequantiseBlocks,
+  fromArray,
+  keep,
+  narrow,
+  reshape,
+  type Tensor,
+  zeros,
+} from '../../tensor/index.ts';
+import type { ModelConfig } from '../config.ts';
+import { type Parameter, parametersOf, sizeOf } from '../parameters.ts';
+import { CheckpointError } from './errors.ts';
+import { type Piece, piecesOf, reasonToIgnore } from './pieces.ts';
+import { decode, type TensorEntry, type TensorSource } from './source.ts';
+
+export interface ImportedTensor {
+  readonly name: string;
+  /** used: as it stood; converted: other format; ignored: not needed */
+  readonly how: 'used' | 'converted' | 'ignored';
+  readonly why: string;
+}
+
+export const scaleSuffix = '_scale_inv';
+
+export function describe(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+function expectPiece(source: TensorSource, { name, shape }: Piece): TensorEntry {
+  const entry = source.entries.get(name);
+  if (!entry) {
+    const file = source.entries.values().next().value?.file ?? 'checkpoint';
+    throw new CheckpointError(
+      file,
+      `${name} ${describe(shape)} is missing`,
+      'check that config.json belongs to the weights',
+    );
+  }
+  if (describe(entry.shape) !== describe(shape))
+    throw new CheckpointError(
+      entry.file,
+      `${name}: expected ${describe(shape)}, received ${describe(entry.shape)}`,
+      'check that config.json belongs to the weights',
+    );
+  return entry;
+}
+
+/** Codes times the scale of their 128 x 128 block. */
+async function decodeBlocks(source: TensorSource, entry: TensorEntry): Promise<Float32Array> {
+  const [N, K] = entry.shape as [number, number];
+  const shape = [Math.ceil(N / 128), Math.ceil(K / 128)];
+  const scale = expectPiece(source, { name: entry.name + scaleSuffix, shape, offset: 0 });
+  const [codes, scales] = [await source.read(entry.name), decode(scale, await source.read(scale.name))];
+  return asyncScope(async (inside) => {
+    const values = inside(() =>
+      dequantiseBlocks({ codes: fromArray(codes, entry.shape, { dtype: 'e4m3' }), scales: fromArray(scales, shape) }),
+    );
+    return (await values.read()) as Float32Array;
+  });
+}
+
+/** A checkpoint tensor's values, FP8 blocks decoded. */
+export async function valuesOf(source: TensorSource, entry: TensorEntry): Promise<Float32Array> {
+  if (entry.type === 'F8_E4M3' && source.entries.has(entry.name + scaleSuffix)) return decodeBlocks(source, entry);
+  return decode(entry, await source.read(entry.name));
+}
+
+/** Part of a tensor as rows, to be written into. */
+function place(tensor: Tensor, { shape, offset }: Piece): Tensor {
+  const width = shape.at(-1) as number;
+  return narrow(reshape(tensor, [tensor.size / width, width]), offset / width, sizeOf(shape) / width);
+}
+
+export interface ImportOptions {
+  /** Of matrices; gains and biases are f32. @default bf16 where every matrix is stored in BF16 or FP8, else f32 */
+  readonly dtype?: 'f32' | 'bf16';
+  readonly progress?: (done: number, total: number) => void;
+}
+
+function formatOf(source: TensorSource): 'f32' | 'bf16' {
+  const matrices = [...source.entries.values()].filter((e) => e.shape.length > 1 && !e.name.endsWith(scaleSuffix));
+  return matrices.every(({ type }) => type === 'BF16' || type === 'F8_E4M3') ? 'bf16' : 'f32';
+}
+
+/**
+ * The weights of `config` from a checkpoint, on the current device; the caller disposes them. The report names every
+ * tensor of the checkpoint. Throws CheckpointError for missing and misshapen tensors.
+ */
+export async function importWeights(
+  config: ModelConfig,
+  source: TensorSource,
+  { dtype = formatOf(source), progress = () => undefined }: ImportOptions = {},
+): Promise<{ weights: Map<string, Tensor>; report: ImportedTensor[] }> {
+  const weights = new Map<string, Tensor>();
+  const report: ImportedTensor[] = [];
+  const parameters = parametersOf(config);
+  try {
+    for (const [i, parameter] of parameters.entries()) {
+      const target = parameter.kind === 'matrix' ? dtype : 'f32';
+      const tensor = keep(zeros(parameter.shape, { dtype: target }));
+      weights.set(parameter.name, tensor);
+      for (const piece of sourcePieces(parameter, source)) {
+        const entry = expectPiece(source, piece);
+        const isStored = entry.type === 'BF16' && target === 'bf16';
+        const bytes = isStored ? await source.read(piece.name) : null;
+        const values = bytes ? null : await valuesOf(source, entry);
+        const codes = bytes ? new Uint16Array(bytes.slice().buffer) : encode(values as Float32Array, target);
+        write(tensor, piece, codes);
+        const isUsed = isStored || (entry.type === 'F32' && target === 'f32');
+        report.push({
+          name: piece.name,
+          how: isUsed ? 'used' : 'converted',
+          why: isUsed ? '' : `${entry.type} to ${target}`,
+        });
+        if (entry.type === 'F8_E4M3' && source.entries.has(piece.name + scaleSuffix))
+          report.push({ name: piece.name + scaleSuffix, how: 'used', why: 'scales of the FP8 blocks' });
+      }
+      progress(i + 1, parameters.length);
+    }
+  } catch (error) {
+    for (const tensor of weights.values()) tensor.dispose();
+    throw error;
+  }
+  const known = new Set(report.map(({ name }) => name));
+  for (const name of source.entries.keys())
+    if (!known.has(name)) report.push({ name, how: 'ignored', why: reasonToIgnore(name, config.numHiddenLayers) });
+  return { weights, report };
+}
+
+/** A parameter that the checkpoint holds under its own name is one piece. */
+function sourcePieces(parameter: Parameter, source: TensorSource): readonly Piece[] {
+  const { name, shape } = parameter;
+  return source.entries.has(name) ? [{ name, shape, offset: 0 }] : piecesOf(parameter);
+}
+
+function encode(values: Float32Array, target: 'f32' | 'bf16'): Float32Array | Uint16Array {
+  return target === 'f32' ? values : Uint16Array.from(values, toBf16);
+}
+
+function write(tensor: Tensor, piece: Piece, codes: Float32Array | Uint16Array): void {
+  const part = place(tensor, piece);
+  part.write(codes);
+  part.dispose();
+}

@@ -1,0 +1,7 @@
+// Checkpoints: reading, writing and converting the files that the rest of the world uses.
+export { CheckpointError } from './errors.ts';
+export { convertCheckpoint, exportWeights, quantizationConfig, type WeightFormat } from './export.ts';
+export { openCheckpoint, readJson, writeCheckpoint } from './folder.ts';
+export { type ImportedTensor, importWeights } from './import.ts';
+export { openSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
+export { decode, type TensorEntry, type TensorSource } from './source.ts';

@@ -1,0 +1,41 @@
+// How checkpoints name what the model holds: DeepSeek's release stores every expert by itself, the model stacks them.
+//
+// A piece is a tensor of the checkpoint and its place within the model's parameter. All other parameters are one piece
+// of their own name (Llama, Qwen2, V2, V3 and Moonlight name them alike).
+import { type Parameter, sizeOf } from '../parameters.ts';
+
+export interface Piece {
+  /** In the checkpoint. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Its first element within the parameter. */
+  readonly offset: number;
+}
+
+const stacked = /^(.*\.experts)\.(gate_up_proj|down_proj)$/;
+
+/** The checkpoint's tensors that make up a parameter, in its order. */
+export function piecesOf({ name, shape }: Parameter): Piece[] {
+  const match = stacked.exec(name);
+  if (!match) return [{ name, shape, offset: 0 }];
+  const [, prefix, projection] = match as unknown as [string, string, string];
+  const [E, rows, columns] = shape as [number, number, number];
+  const parts = projection === 'down_proj' ? ['down_proj'] : ['gate_proj', 'up_proj'];
+  const own = [rows / parts.length, columns];
+  return Array.from({ length: E * parts.length }, (_, i) => ({
+    name: `${prefix}.${Math.floor(i / parts.length)}.${parts[i % parts.length]}.weight`,
+    shape: own,
+    offset: i * sizeOf(own),
+  }));
+}
+
+/** Why a tensor that no parameter asks for is left out. */
+export function reasonToIgnore(name: string, layers: number): string {
+  if (name.endsWith('rotary_emb.inv_freq')) return 'computed from the configuration';
+  const layer = Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1);
+  if (layer >= layers && /\.(embed_tokens|shared_head\.head)\.weight$/.test(name))
+    return 'a copy: MTP shares embedding and head with the main model';
+  if (layer >= layers) return 'an MTP module that num_nextn_predict_layers does not count';
+  if (name === 'lm_head.weight') return 'tied to model.embed_tokens.weight';
+  return 'not part of this architecture';
+}

@@ -1,0 +1,199 @@
+// The safetensors format (github.com/huggingface/safetensors, "Format"): 8 bytes of header length, JSON, then bytes.
+//
+// Contract of the reader: everything the header claims is checked against the file before any tensor is read: length,
+// names given once, known formats, whole shapes, offsets that follow each other without gap or overlap and end with the
+// file. Nothing is allocated beyond the header's own bytes. The writer gives what the reader takes, in order of names.
+import { BinaryFile, writeWhole } from './binary-file.ts';
+import { CheckpointError } from './errors.ts';
+import { type StoredType, storedWidths, type TensorEntry, type TensorSource } from './source.ts';
+
+/** As the reference implementation: larger headers are refused. */
+const maxHeaderBytes = 100_000_000;
+
+interface Placed extends TensorEntry {
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface Header {
+  readonly entries: ReadonlyMap<string, Placed>;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Where the first tensor starts in the file. */
+  readonly dataStart: number;
+}
+
+const remedy = 'the file is damaged or no safetensors file: fetch or write it again';
+
+function refuse(file: string, problem: string): never {
+  throw new CheckpointError(file, problem, remedy);
+}
+
+/** Keys of the outermost object, in order; JSON.parse would keep the last of equal ones. */
+function outerKeys(json: string): string[] {
+  const keys: string[] = [];
+  let depth = 0;
+  for (const [token, , isKey] of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/gs)) {
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    else if (isKey && depth === 1) keys.push(JSON.parse(token.slice(0, token.length - isKey.length)));
+  }
+  return keys;
+}
+
+function parseJson(text: string, file: string): Record<string, unknown> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    return refuse(file, `the header is no JSON (${(error as Error).message})`);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    return refuse(file, 'the header is no JSON object');
+  const keys = outerKeys(text);
+  const twice = keys.find((key, i) => keys.indexOf(key) !== i && new Set(keys).size !== keys.length);
+  if (twice !== undefined) refuse(file, `${twice}: stands twice in the header`);
+  return json as Record<string, unknown>;
+}
+
+const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
+
+function parseEntry(name: string, value: unknown, file: string): Placed {
+  const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
+  if (typeof dtype !== 'string' || !(dtype in storedWidths))
+    refuse(
+      file,
+      `${name}: expected a dtype of ${Object.keys(storedWidths).join(', ')}, received ${JSON.stringify(dtype)}`,
+    );
+  if (!(Array.isArray(shape) && shape.every(isCount)))
+    refuse(file, `${name}: expected a shape of whole numbers, received ${JSON.stringify(shape)}`);
+  if (!(Array.isArray(offsets) && offsets.length === 2 && offsets.every(isCount)))
+    refuse(file, `${name}: expected two data_offsets, received ${JSON.stringify(offsets)}`);
+  const type = dtype as StoredType;
+  const [begin, end] = offsets as [number, number];
+  const width = storedWidths[type];
+  const bytes = (shape as number[]).reduce((product, n) => product * n, width);
+  if (!Number.isSafeInteger(bytes) || bytes !== end - begin)
+    refuse(
+      file,
+      `${name}: ${type} [${shape}] takes ${bytes} bytes, its data_offsets ${begin} to ${end} hold ${end - begin}`,
+    );
+  if (begin % width !== 0) refuse(file, `${name}: starts at ${begin}, no multiple of its format's ${width} bytes`);
+  return { name, type, shape: shape as number[], file, begin, end };
+}
+
+function checkPlaces(entries: readonly Placed[], dataBytes: number, file: string): void {
+  const order = [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let end = 0;
+  let before = 'the header';
+  for (const entry of order) {
+    if (entry.end > dataBytes) refuse(file, `${entry.name}: ends ${entry.end - dataBytes} bytes beyond the file`);
+    if (entry.begin < end) refuse(file, `${entry.name}: overlaps ${before}`);
+    if (entry.begin > end) refuse(file, `${entry.name}: ${entry.begin - end} bytes lie unused before it`);
+    end = entry.end;
+    before = entry.name;
+  }
+  if (end !== dataBytes) refuse(file, `${dataBytes - end} bytes after the last tensor belong to none`);
+}
+
+/** Checks a header against the size of its file. `bytes`: the file from its ninth byte, header only. */
+export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): Header {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return refuse(file, 'the header is no UTF-8');
+  }
+  if (!text.startsWith('{')) refuse(file, 'the header does not start with {');
+  const { __metadata__: metadata = {}, ...tensors } = parseJson(text, file);
+  const isText = (value: unknown) => typeof value === 'string';
+  if (typeof metadata !== 'object' || metadata === null || !Object.values(metadata).every(isText))
+    refuse(file, '__metadata__: expected texts by name');
+  const entries = Object.entries(tensors).map(([name, value]) => parseEntry(name, value, file));
+  const dataStart = 8 + bytes.length;
+  checkPlaces(entries, fileSize - dataStart, file);
+  return {
+    entries: new Map(entries.map((entry) => [entry.name, entry])),
+    metadata: metadata as Record<string, string>,
+    dataStart,
+  };
+}
+
+/** One safetensors file. */
+export async function openSafetensors(path: string): Promise<TensorSource & { readonly metadata: Header['metadata'] }> {
+  const file = await BinaryFile.open(path);
+  try {
+    if (file.size < 8) refuse(path, `has ${file.size} bytes, too few for a header`);
+    const first = await file.read(0, 8);
+    const length = Number(new DataView(first.buffer).getBigUint64(0, true));
+    if (length > maxHeaderBytes || 8 + length > file.size)
+      refuse(path, `claims a header of ${length} bytes; it has ${file.size}, and ${maxHeaderBytes} are allowed`);
+    const { entries, metadata, dataStart } = parseHeader(await file.read(8, length), file.size, path);
+    return {
+      entries,
+      metadata,
+      read: (name, range) => {
+        const entry = entries.get(name);
+        if (!entry)
+          throw new CheckpointError(path, `${name}: no such tensor`, 'look at its list: minke inspect --tensors');
+        const width = storedWidths[entry.type];
+        const { offset, length } = range ?? { offset: 0, length: (entry.end - entry.begin) / width };
+        if (entry.begin + (offset + length) * width > entry.end)
+          throw new CheckpointError(path, `${name}: ${offset} to ${offset + length} lie outside of it`, 'report it');
+        return file.read(dataStart + entry.begin + offset * width, length * width);
+      },
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** A tensor to be written: its bytes are asked for when their turn comes. */
+export interface TensorToWrite {
+  readonly name: string;
+  readonly type: StoredType;
+  readonly shape: readonly number[];
+  readonly bytes: () => Uint8Array | Promise<Uint8Array>;
+}
+
+export function byteLength({ type, shape }: Pick<TensorToWrite, 'type' | 'shape'>): number {
+  return shape.reduce((product, n) => product * n, storedWidths[type]);
+}
+
+/** Writes one file; `written` hears of every tensor's bytes. The widest formats stand first, so that all are aligned. */
+export async function writeSafetensors(
+  path: string,
+  tensors: readonly TensorToWrite[],
+  written: (bytes: number) => void = () => undefined,
+): Promise<void> {
+  const order = [...tensors].sort(
+    (a, b) => storedWidths[b.type] - storedWidths[a.type] || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
+  );
+  let at = 0;
+  const fields = order.map((tensor) => {
+    const begin = at;
+    at += byteLength(tensor);
+    return [tensor.name, { dtype: tensor.type, shape: tensor.shape, data_offsets: [begin, at] }];
+  });
+  const json = JSON.stringify({ __metadata__: { format: 'pt' }, ...Object.fromEntries(fields) });
+  const text = new TextEncoder().encode(json);
+  const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20); // padded with spaces
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
+  header.set(text, 8);
+  await writeWhole(path, async (append) => {
+    await append(header);
+    for (const tensor of order) {
+      const bytes = await tensor.bytes();
+      const wanted = byteLength(tensor);
+      if (bytes.length !== wanted)
+        throw new CheckpointError(
+          path,
+          `${tensor.name}: expected ${wanted} bytes, received ${bytes.length}`,
+          'report it',
+        );
+      await append(bytes);
+      written(bytes.length);
+    }
+  });
+}

@@ -1,0 +1,92 @@
+// Where tensors come from, whatever the file format: names, formats, shapes, and bytes on demand.
+//
+// Contract: opening reads headers only; read() reads exactly one tensor's bytes, never beyond the file. Values come as
+// float32 through `decode`, the only place that knows how each stored format is read.
+import { fromBf16, fromE4m3 } from '../../kernels/index.ts';
+import { CheckpointError } from './errors.ts';
+
+/** Bytes an element takes. Formats of safetensors; those with a decoder below can become weights. */
+export const storedWidths = {
+  F64: 8,
+  I64: 8,
+  U64: 8,
+  F32: 4,
+  I32: 4,
+  U32: 4,
+  F16: 2,
+  BF16: 2,
+  I16: 2,
+  U16: 2,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+} as const;
+
+export type StoredType = keyof typeof storedWidths;
+
+export interface TensorEntry {
+  readonly name: string;
+  readonly type: StoredType;
+  readonly shape: readonly number[];
+  /** File that holds it. */
+  readonly file: string;
+}
+
+export interface Range {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface TensorSource {
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  /**
+   * The tensor's bytes, row-major, little-endian; with `range`, of that many elements from that one on. Throws
+   * CheckpointError for a name that is not there.
+   */
+  read(name: string, range?: Range): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Value of every binary16 code. */
+let halves: Float32Array | undefined;
+
+function halfValues(): Float32Array {
+  halves ??= Float32Array.from({ length: 65536 }, (_, code) => {
+    const [sign, exponent, fraction] = [code >> 15 ? -1 : 1, (code >> 10) & 31, code & 1023];
+    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+  });
+  return halves;
+}
+
+/** A copy when the bytes do not start where a typed array may. */
+function aligned(bytes: Uint8Array, width: number): ArrayBuffer {
+  if (bytes.byteOffset % width === 0 && bytes.byteLength === bytes.buffer.byteLength)
+    return bytes.buffer as ArrayBuffer;
+  return bytes.slice().buffer as ArrayBuffer;
+}
+
+const decoders: Partial<Record<StoredType, (bytes: Uint8Array) => Float32Array>> = {
+  F32: (bytes) => new Float32Array(aligned(bytes, 4)),
+  F16: (bytes) => {
+    const values = halfValues();
+    return Float32Array.from(new Uint16Array(aligned(bytes, 2)), (code) => values[code] as number);
+  },
+  BF16: (bytes) => Float32Array.from(new Uint16Array(aligned(bytes, 2)), fromBf16),
+  F8_E4M3: (bytes) => Float32Array.from(bytes, fromE4m3),
+  F64: (bytes) => Float32Array.from(new Float64Array(aligned(bytes, 8))),
+};
+
+/** The values of a tensor. Throws CheckpointError for formats that hold no weights. */
+export function decode(entry: TensorEntry, bytes: Uint8Array): Float32Array {
+  const decoder = decoders[entry.type];
+  if (!decoder)
+    throw new CheckpointError(
+      entry.file,
+      `${entry.name}: expected weights in ${Object.keys(decoders).join(', ')}, received ${entry.type}`,
+      'convert the checkpoint to one of these',
+    );
+  return decoder(bytes);
+}
