@@ -127,10 +127,20 @@ export async function importWeights(
     for (const tensor of weights.values()) tensor.dispose();
     throw error;
   }
-  const known = new Set(report.map(({ name }) => name));
-  for (const name of source.entries.keys())
-    if (!known.has(name)) report.push({ name, how: 'ignored', why: reasonToIgnore(name, config.numHiddenLayers) });
-  return { weights, report };
+  return { weights, report: [...report, ...ignoredIn(config, source, report)] };
+}
+
+/** Tensors of a checkpoint that no parameter of the configuration asks for. */
+function ignoredIn(config: ModelConfig, source: TensorSource, taken: readonly { name: string }[]): ImportedTensor[] {
+  const known = new Set(taken.map(({ name }) => name));
+  const rest = [...source.entries.keys()].filter((name) => !known.has(name));
+  return rest.map((name) => ({ name, how: 'ignored', why: reasonToIgnore(name, config.numHiddenLayers) }));
+}
+
+/** What a conversion leaves out of a checkpoint, and why. */
+export function ignoredTensors(config: ModelConfig, source: TensorSource): ImportedTensor[] {
+  const names = parametersOf(config).flatMap((parameter) => sourcePieces(parameter, source));
+  return ignoredIn(config, source, [...names, ...names.map(({ name }) => ({ name: name + scaleSuffix }))]);
 }
 
 /** A parameter that the checkpoint holds under its own name is one piece. */

@@ -1,0 +1,82 @@
+// The verbs as a user runs them: their real output. npm test -- cli
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { openDevice } from '../kernels/index.ts';
+import { packageRoot } from '../kernels/root.ts';
+import { exportWeights, writeCheckpoint } from '../model/checkpoint/index.ts';
+import { initialWeights, preset, writeConfig } from '../model/index.ts';
+import { useDevice } from '../tensor/index.ts';
+
+function minke(...args: string[]): { status: number | null; out: string; error: string } {
+  const main = join(packageRoot(), 'dist/src/cli/main.js');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+  return { status, out: stdout, error: stderr };
+}
+
+let folder: string;
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'minke-cli-'));
+  const device = openDevice();
+  useDevice(device);
+  const config = preset('nano');
+  await writeCheckpoint(
+    join(folder, 'nano'),
+    writeConfig(config),
+    exportWeights(config, initialWeights(config, 1), 'f32'),
+  );
+  writeFileSync(join(folder, 'nano', 'tokenizer.json'), '{}');
+  await device.close();
+});
+after(() => rmSync(folder, { recursive: true }));
+
+describe('minke inspect', () => {
+  test('DeepSeek-V3: the published figures, exactly', () => {
+    const { out, status } = minke('inspect', 'deepseek-v3');
+    assert.equal(status, 0);
+    for (const figure of ['671,026,419,200', '37.55 B', '36.63 B', '70,272 bytes in BF16', '250.5 GFLOP'])
+      assert.ok(out.includes(figure), `${figure} in\n${out}`);
+  });
+
+  test('V2-Lite and Moonlight', () => {
+    assert.ok(minke('inspect', 'deepseek-v2-lite').out.includes('15,706,484,224'));
+    assert.ok(minke('inspect', 'moonlight-16b-a3b').out.includes('15,960,110,208'));
+  });
+
+  test('a checkpoint and its tensors', () => {
+    const { out } = minke('inspect', join(folder, 'nano'), '--tensors');
+    assert.match(out, /model\.layers\.1\.mlp\.experts\.15\.down_proj\.weight +F32 \[64,32\]/);
+  });
+
+  test('what does not exist is said in a line', () => {
+    const { status, error } = minke('inspect', 'nothing-here');
+    assert.equal(status, 1);
+    assert.match(error, /^\[nothing-here\] no such file, folder or preset; presets are deepseek-v3/);
+    assert.equal(error.trim().split('\n').length, 1);
+  });
+});
+
+describe('minke convert', () => {
+  test('to FP8 and back to BF16, tokenizer along', () => {
+    const [fp8, bf16] = [join(folder, 'fp8'), join(folder, 'bf16')];
+    assert.equal(minke('convert', join(folder, 'nano'), fp8, '--dtype', 'fp8').status, 0);
+    const config = JSON.parse(readFileSync(join(fp8, 'config.json'), 'utf8'));
+    assert.deepEqual(config.quantization_config.weight_block_size, [128, 128]);
+    assert.ok(existsSync(join(fp8, 'tokenizer.json')));
+    assert.match(minke('convert', fp8, bf16, '--dtype', 'bf16').out, /tensors as bf16/);
+    assert.equal(JSON.parse(readFileSync(join(bf16, 'config.json'), 'utf8')).quantization_config, undefined);
+    assert.match(minke('inspect', bf16, '--tensors').out, /layers\.2\.eh_proj\.weight +BF16/);
+  });
+
+  test('refuses to overwrite, and formats it does not know', () => {
+    assert.match(minke('convert', join(folder, 'nano'), folder, '--dtype', 'bf16').error, /exists already; remove it/);
+    assert.match(
+      minke('convert', join(folder, 'nano'), 'x', '--dtype', 'int3').error,
+      /expected one of f32, f16, bf16, fp8/,
+    );
+  });
+});

@@ -1,0 +1,27 @@
+// One line on a terminal that says how far long work is and when it ends; silent where nobody watches.
+export class Progress {
+  readonly #label: string;
+  readonly #total: number;
+  readonly #start = Date.now();
+  #done = 0;
+  #shown = 0;
+
+  constructor(label: string, total: number) {
+    this.#label = label;
+    this.#total = total;
+  }
+
+  advance(amount: number): void {
+    this.#done += amount;
+    const now = Date.now();
+    if (!process.stderr.isTTY || now - this.#shown < 100) return;
+    this.#shown = now;
+    const share = this.#done / this.#total;
+    const left = ((now - this.#start) / 1000) * (1 / share - 1);
+    process.stderr.write(`\r${this.#label}: ${(100 * share).toFixed(0)} %, ${left.toFixed(0)} s left `);
+  }
+
+  end(): void {
+    if (process.stderr.isTTY) process.stderr.write(`\r${this.#label}: done${' '.repeat(20)}\n`);
+  }
+}
