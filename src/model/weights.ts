@@ -4,11 +4,10 @@
 // missing, left over or misshapen is refused by name. Modules see a narrowing of the map: at('self_attn').take('o_proj.weight').
 
 import type { Device } from '../kernels/index.ts';
-import { fromArray, type Tensor } from '../tensor/index.ts';
-import { normalAt } from '../tensor/random.ts';
+import { full, randn, type Tensor } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
 import { ModelError } from './errors.ts';
-import { type Parameter, parametersOf, sizeOf } from './parameters.ts';
+import { parametersOf } from './parameters.ts';
 
 export type WeightMap = ReadonlyMap<string, Tensor>;
 
@@ -75,23 +74,15 @@ function seedOf(name: string, seed: number): number {
   return hash >>> 0;
 }
 
-function initial({ name, shape, kind }: Parameter, deviation: number, seed: number): Float32Array {
-  const values = new Float32Array(sizeOf(shape));
-  if (kind === 'gain') return values.fill(1);
-  if (kind !== 'matrix') return values;
-  const stream = seedOf(name, seed);
-  for (let i = 0; i < values.length; i++) values[i] = deviation * normalAt(stream, i);
-  return values;
-}
-
 /**
  * Fresh weights, f32: matrices normal with the configuration's initializerRange, gains 1, biases 0. Each tensor depends
  * on its name, shape and the seed only, not on the others. The caller's scope owns them.
  */
 export function initialWeights(config: ModelConfig, seed: number, device?: Device): Map<string, Tensor> {
-  const entries = parametersOf(config).map((parameter) => {
-    const values = initial(parameter, config.initializerRange, seed);
-    return [parameter.name, fromArray(values, parameter.shape, device ? { device } : {})] as const;
+  const options = device ? { device } : {};
+  const entries = parametersOf(config).map(({ name, shape, kind }) => {
+    if (kind !== 'matrix') return [name, full(shape, kind === 'gain' ? 1 : 0, options)] as const;
+    return [name, randn(shape, seedOf(name, seed), config.initializerRange, options)] as const;
   });
   return new Map(entries);
 }
