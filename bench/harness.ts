@@ -21,7 +21,11 @@ import {
   type Yardsticks,
 } from '../src/kernels/index.ts';
 
-export type Unit = 'GFLOP/s' | 'GB/s' | 'ns' | 'us' | 'ms' | 'x' | 'ticks/s';
+/** What a rate's unit stands for. */
+const unitOf = { 'GFLOP/s': 1e9, 'GB/s': 1e9, 'MB/s': 1e6 } as const;
+type RateUnit = keyof typeof unitOf;
+
+export type Unit = RateUnit | 'ns' | 'us' | 'ms' | 'x' | 'ticks/s';
 
 /** What the issue asks of a figure: of its ratio where there is a yardstick, else of its median. */
 export interface Required {
@@ -44,7 +48,7 @@ export interface Result {
 
 export interface Comparison {
   readonly name: string;
-  readonly unit: 'GFLOP/s' | 'GB/s';
+  readonly unit: RateUnit;
   readonly work: Work;
   /** Where the yardstick runs on another device, that one. */
   readonly yardstick?: { readonly name: string; readonly work: Work; readonly device?: Device };
@@ -54,7 +58,7 @@ export interface Comparison {
 /** Seconds of each round, of a work and of its yardstick; amounts in operations or bytes. */
 export interface Samples {
   readonly name: string;
-  readonly unit: 'GFLOP/s' | 'GB/s';
+  readonly unit: RateUnit;
   readonly amount: number;
   readonly seconds: readonly number[];
   readonly yardstick?: { readonly name: string; readonly amount: number; readonly seconds: readonly number[] };
@@ -170,16 +174,24 @@ export class Bench {
 
   /** Samples taken in turn with their yardstick's; the ratio is the median of the rounds' own. */
   beside({ name, unit, amount, seconds, yardstick, required }: Samples): void {
+    const scale = unitOf[unit];
     const rate = rateOf({ amount }, seconds);
-    const result = { family: this.#family, name, setup: this.setup(), unit, ...inGiga(rate) };
+    const result = {
+      family: this.#family,
+      name,
+      setup: this.setup(),
+      unit,
+      median: rate.median / scale,
+      best: rate.best / scale,
+    };
     if (!yardstick) {
-      this.#report({ ...result, ...(required && { required, passed: meets(rate.median / 1e9, required) }) });
+      this.#report({ ...result, ...(required && { required, passed: meets(rate.median / scale, required) }) });
       return;
     }
     const ratio = median(seconds.map((s, i) => amount / s / (yardstick.amount / (yardstick.seconds[i] as number))));
     this.#report({
       ...result,
-      yardstick: { name: yardstick.name, median: rateOf(yardstick, yardstick.seconds).median / 1e9 },
+      yardstick: { name: yardstick.name, median: rateOf(yardstick, yardstick.seconds).median / scale },
       ratio,
       ...(required && { required, passed: meets(ratio, required) }),
     });
@@ -198,8 +210,4 @@ export class Bench {
       ...(required && { required, passed: meets(middle, required) }),
     });
   }
-}
-
-function inGiga({ median, best }: { median: number; best: number }): { median: number; best: number } {
-  return { median: median / 1e9, best: best / 1e9 };
 }

@@ -13,9 +13,10 @@ import { peers } from './peers.ts';
 import { queue } from './queue.ts';
 import { describe, keep, line, newReport } from './report.ts';
 import { rowKernels } from './rows.ts';
+import { tokenizer } from './tokenizer.ts';
 import { wasm } from './wasm.ts';
 
-const families = { gemm, gemv, grouped, attention, rows: rowKernels, wasm, queue } as const;
+const families = { gemm, gemv, grouped, attention, rows: rowKernels, wasm, queue, tokenizer } as const;
 type FamilyName = keyof typeof families;
 
 async function collect(

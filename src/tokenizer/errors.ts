@@ -1,0 +1,9 @@
+// Errors of the tokenizer room. The room stands on the ground floor and imports nothing of ours.
+
+/** A tokenizer file, template or text that cannot be used: `[source] what is wrong; what to do`. */
+export class TokenizerError extends Error {
+  constructor(source: string, problem: string, remedy: string) {
+    super(`[${source}] ${problem}; ${remedy}`);
+    this.name = 'TokenizerError';
+  }
+}
