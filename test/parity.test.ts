@@ -14,7 +14,7 @@ import {
   parametersOf,
   readConfig,
 } from '../src/model/index.ts';
-import { noGrad, scope, Tape, type Tensor, useDevice } from '../src/tensor/index.ts';
+import { add, noGrad, scale, scope, Tape, type Tensor, useDevice } from '../src/tensor/index.ts';
 import { parityWeights } from './parity-weights.ts';
 
 interface Fixture {
@@ -22,6 +22,9 @@ interface Fixture {
   readonly config: object;
   readonly ids: number[][];
   readonly loss: number;
+  /** The gradients are those of loss + mtp_weight * the sum of mtp_losses. */
+  readonly mtp_weight?: number;
+  readonly mtp_losses?: number[];
   readonly logits: number[];
   readonly gradient_norms: Record<string, number>;
   readonly experts: number[][];
@@ -74,28 +77,33 @@ describe('parity with transformers', () => {
     test(`${file}: logits, experts, loss and gradients`, async () => {
       const weights = parityWeights(config, fixture.correction_bias_shift);
       const model = createModel(config, weights);
-      const batch = packDocuments(fixture.ids);
+      const { mtp_losses: expected = [], mtp_weight: mtpWeight = 0 } = fixture;
+      const batch = packDocuments(fixture.ids, expected.length);
       const names = Object.keys(fixture.gradient_norms);
-      const { out, routings } = noGrad(() => model.forward(batch));
-      const logits = await noGrad(() => model.logits(out)).toArray();
+      const logits = await noGrad(() => model.logits(model.forward(batch).out)).toArray();
       assert.ok(relative(logits, fixture.logits) < 1e-4, `logits differ by ${relative(logits, fixture.logits)}`);
 
+      const tape = new Tape(names.map((name) => weights.get(name) as Tensor));
+      const { losses, total } = tape.run(() => {
+        const losses = model.loss(batch);
+        return { losses, total: losses.mtp.reduce((sum, term) => add(sum, scale(term, mtpWeight)), losses.main) };
+      });
       const chosen: number[][] = [];
-      for (const { indices } of routings) {
+      for (const { indices } of losses.routings) {
         const [tokens, k] = indices.shape as [number, number];
         const values = await indices.toArray();
         for (let t = 0; t < tokens; t++) chosen.push(values.slice(t * k, (t + 1) * k).sort((a, b) => a - b));
       }
       assert.deepEqual(chosen, fixture.experts);
 
-      const tape = new Tape(names.map((name) => weights.get(name) as Tensor));
-      const { main } = tape.run(() => model.loss(batch));
-      const gradients = scope(() => tape.backward(main));
-      assert.ok(Math.abs((await main.item()) / fixture.loss - 1) < 1e-3);
+      const gradients = scope(() => tape.backward(total));
+      const ours = await Promise.all([losses.main, ...losses.mtp].map((loss) => loss.item()));
+      for (const [i, theirs] of [fixture.loss, ...expected].entries())
+        assert.ok(Math.abs((ours[i] as number) / theirs - 1) < 1e-3, `losses ${ours}, expected ${theirs}`);
       for (const [i, name] of names.entries()) {
-        const ours = norm(await (gradients[i] as Tensor).toArray());
+        const size = norm(await (gradients[i] as Tensor).toArray());
         const theirs = fixture.gradient_norms[name] as number;
-        assert.ok(Math.abs(ours - theirs) <= 1e-3 * theirs, `${name}: ${ours}, expected ${theirs}`);
+        assert.ok(Math.abs(size - theirs) <= 1e-3 * theirs, `${name}: ${size}, expected ${theirs}`);
       }
       for (const tensor of [...gradients, ...weights.values()]) tensor.dispose();
     });

@@ -11,7 +11,9 @@ import pathlib
 import numpy as np
 import torch
 import transformers
+from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.modeling_layers import MtpLayer
 
 HERE = pathlib.Path(__file__).resolve().parents[2] / "test" / "fixtures" / "parity"
 VOCAB, TOKENS, SEQUENCES = 61, 20, 2
@@ -41,9 +43,14 @@ CASES = {
     "moonlight": ("deepseek_v3", {**DEEPSEEK, "q_lora_rank": None, "n_group": 1, "topk_group": 1,
                                   "n_shared_experts": 2, "routed_scaling_factor": 2.446, "rope_theta": 50000.0,
                                   "rms_norm_eps": 1e-5}),
+    "v3-mtp": ("deepseek_v3", {**DEEPSEEK, "num_nextn_predict_layers": 2}),
     "llama": ("llama", {**DENSE, "rope_scaling": LLAMA3}),
+    "llama-bias": ("llama", {**DENSE, "attention_bias": True, "rope_scaling": dict(rope_type="linear", factor=2.0)}),
     "qwen2": ("qwen2", {**DENSE, "tie_word_embeddings": True}),
+    "qwen2-yarn": ("qwen2", {**DENSE, "rope_scaling": dict(rope_type="yarn", factor=4.0,
+                                                           original_max_position_embeddings=16)}),
 }
+MTP_WEIGHT = 0.15  # of each module's loss beside the main one
 
 
 def seed_of(name):
@@ -70,6 +77,37 @@ def weight(name, shape):
     return torch.from_numpy(values.astype(np.float32).reshape(shape))
 
 
+class MultiTokenPrediction(torch.nn.Module):
+    """Modules k = 1, 2, ... of transformers' own MtpLayer, chained as minke trains them: module 1 reads the main model's
+    normed output, the next ones the block's output before its norm. Names are those of DeepSeek's release."""
+
+    def __init__(self, model, depth):
+        super().__init__()
+        main, first = model.model, model.config.num_hidden_layers
+        config = model.config.get_mtp_config() if depth else model.config
+        config._attn_implementation = "eager"
+        block, norm = type(main.layers[-1]), type(main.norm)
+        self.layers = torch.nn.ModuleList(MtpLayer(config, block, norm, k, use_post_norm=False) for k in range(depth))
+        self.norms = torch.nn.ModuleList(norm(config.hidden_size, eps=config.rms_norm_eps) for _ in range(depth))
+        self.main = [model]
+        self.names = {f"layers.{k}.{name}": f"model.layers.{first + k}.{name.removeprefix('mtp_block.')}"
+                      for k in range(depth) for name in self.layers[k].state_dict()}
+        self.names |= {f"norms.{k}.weight": f"model.layers.{first + k}.shared_head.norm.weight" for k in range(depth)}
+
+    def forward(self, ids, hidden):
+        main, T = self.main[0].model, ids.shape[1]
+        positions = torch.arange(T)[None]
+        mask = torch.full((T, T), float("-inf")).triu(1)[None, None]
+        losses = []
+        for k, (layer, norm) in enumerate(zip(self.layers, self.norms), start=1):
+            ahead = torch.nn.functional.pad(ids[:, k:], (0, k))  # padded places have no target
+            embedded = main.embed_tokens(ahead)
+            hidden = layer(embedded, hidden, main.rotary_emb(embedded, positions), mask, positions, None)
+            logits = self.main[0].lm_head(norm(hidden))[:, : T - k - 1]
+            losses.append(cross_entropy(logits.reshape(-1, VOCAB), ids[:, k + 1:].reshape(-1)))
+        return losses
+
+
 def make(case, model_type, fields, shift=0.0):
     torch.manual_seed(0)
     config = AutoConfig.for_model(model_type, **fields)
@@ -80,17 +118,23 @@ def make(case, model_type, fields, shift=0.0):
     loaded = {name: weight(name, tuple(tensor.shape)) + (shift if name.endswith("correction_bias") else 0)
               for name, tensor in state.items()}
     model.load_state_dict(loaded, strict=not tied)
+    mtp = MultiTokenPrediction(model, fields.get("num_nextn_predict_layers", 0)).float()
+    mtp.load_state_dict({name: weight(mtp.names[name], tuple(tensor.shape)) for name, tensor in mtp.state_dict().items()})
     chosen = []
-    for name, module in model.named_modules():
+    for name, module in [*model.named_modules(), *mtp.named_modules()]:
         if name.endswith("mlp.experts"):
             module.register_forward_pre_hook(lambda _, args, kwargs: chosen.append(
                 next(a for a in [*args, *kwargs.values()] if torch.is_tensor(a) and not a.is_floating_point())
             ), with_kwargs=True)
     rng = np.random.default_rng(7)
     ids = torch.from_numpy(rng.integers(0, VOCAB, (SEQUENCES, TOKENS)))
+    normed = []
+    model.model.norm.register_forward_hook(lambda _, args, out: normed.append(out))
     out = model(input_ids=ids, labels=ids)
-    out.loss.backward()
+    ahead = mtp(ids, normed[0])
+    (out.loss + MTP_WEIGHT * sum(ahead)).backward()
     norms = {name: p.grad.norm().item() for name, p in model.named_parameters()}
+    norms |= {mtp.names[name]: p.grad.norm().item() for name, p in mtp.named_parameters()}
     experts = [sorted(row) for layer in chosen for row in layer.reshape(SEQUENCES * TOKENS, -1).tolist()]
     result = dict(
         versions=dict(torch=torch.__version__, transformers=transformers.__version__),
@@ -98,6 +142,8 @@ def make(case, model_type, fields, shift=0.0):
         logits=[float(f"{x:.8g}") for x in out.logits.detach().reshape(-1).tolist()],
         gradient_norms=norms, experts=experts,
     )
+    if ahead:
+        result |= dict(mtp_weight=MTP_WEIGHT, mtp_losses=[loss.item() for loss in ahead])
     HERE.mkdir(parents=True, exist_ok=True)
     (HERE / f"{case}.json").write_text(json.dumps(result) + "\n")
     print(case, "loss", out.loss.item(), "tensors", len(norms), "choices", len(experts))

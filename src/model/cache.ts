@@ -5,7 +5,7 @@
 // of memory a layer. Left out: several sequences, eviction.
 import { type Device, widthOf } from '../kernels/index.ts';
 import { currentDevice, fromArray, keep, narrow, type Sequences, type Tensor, zeros } from '../tensor/index.ts';
-import type { ModelConfig } from './config.ts';
+import { isDeepseek, type ModelConfig } from './config.ts';
 import { cacheWidth } from './cost.ts';
 import { ModelError } from './errors.ts';
 
@@ -17,7 +17,7 @@ export interface Cache {
   extend(layer: number, rows: Tensor, sequences: Sequences): { rows: Tensor; sequences: Sequences };
 }
 
-/** The cache of one sequence of at most `capacity` tokens. `advance` after each forward pass. */
+/** The cache of one sequence, MTP modules included, of at most `capacity` tokens. `advance` after each forward pass. */
 export class ContiguousCache implements Cache {
   readonly capacity: number;
   readonly #device: Device;
@@ -28,7 +28,8 @@ export class ContiguousCache implements Cache {
     this.capacity = capacity;
     this.#device = device;
     const shape = [capacity, cacheWidth(config)];
-    this.#layers = Array.from({ length: config.numHiddenLayers }, () => keep(zeros(shape, { device })));
+    const modules = isDeepseek(config) ? config.numNextnPredictLayers : 0;
+    this.#layers = Array.from({ length: config.numHiddenLayers + modules }, () => keep(zeros(shape, { device })));
   }
 
   /** Tokens held. */

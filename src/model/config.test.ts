@@ -37,10 +37,10 @@ describe('counts', () => {
     assert.ok(active > 50 && active < 70, `${active}`);
   });
 
-  test('FP8 weights take a byte and a scale for each block; the release is 688.6 GB with its copies of embedding and head', () => {
+  test("FP8 weights: V3's release to the byte, with its copies of embedding and head for the MTP module", () => {
     const config = preset('deepseek-v3');
     const copies = 2 * 2 * config.vocabSize * config.hiddenSize;
-    assert.ok(Math.abs(weightBytes(config).fp8 + copies - 688_574_839_360) / 688_574_839_360 < 1e-4);
+    assert.equal(weightBytes(config).fp8 + copies, 688_574_839_360); // model.safetensors.index.json
   });
 
   for (const name of presetNames)
@@ -87,6 +87,20 @@ describe('config.json', () => {
     assert.equal(config.ropeScaling?.type, 'llama3');
   });
 
+  test('null stands for the default where it means nothing else', () => {
+    const nulls = { num_key_value_heads: null, head_dim: null, rope_scaling: null, rms_norm_eps: null };
+    const { extra, ...config } = readConfig({ model_type: 'llama', ...nulls });
+    assert.deepEqual({ extra, ...config }, readConfig({ model_type: 'llama' }));
+    const v3 = readConfig({ model_type: 'deepseek_v3', q_lora_rank: null, norm_topk_prob: null }) as DeepseekConfig;
+    assert.deepEqual([v3.qLoraRank, v3.normTopkProb], [null, true]);
+  });
+
+  test('fields that are not used are kept, whatever their names', () => {
+    const odd = { layer_0_x: 1, _name_or_path: 'a', Cap: [1], 'a.b_c': null, w_8bit: {} };
+    const written = writeConfig(readConfig({ model_type: 'llama', ...odd }));
+    for (const [name, value] of Object.entries(odd)) assert.deepEqual(written[name], value);
+  });
+
   test('fields that are not used are kept', () => {
     const quantization_config = { quant_method: 'fp8', weight_block_size: [128, 128] };
     const config = readConfig({ model_type: 'deepseek_v3', quantization_config, transformers_version: '4.33.1' });
@@ -102,6 +116,20 @@ describe('config.json', () => {
     ['another activation', { model_type: 'qwen2', hidden_act: 'gelu' }, /hidden_act: .*received "gelu"/],
     ['sliding windows', { model_type: 'qwen2', use_sliding_window: true }, /use_sliding_window/],
     ['another scaling', { model_type: 'llama', rope_scaling: { type: 'dynamic', factor: 2 } }, /rope_scaling/],
+    [
+      'another scaling in MLA',
+      { model_type: 'deepseek_v3', rope_scaling: { type: 'linear', factor: 2 } },
+      /rope_scaling\.type: expected "yarn", received "linear"/,
+    ],
+    [
+      'scaling that would not be computed',
+      {
+        model_type: 'qwen2',
+        rope_scaling: { type: 'yarn', factor: 2, original_max_position_embeddings: 9, attention_factor: 2 },
+      },
+      /rope_scaling\.attention_factor: expected nothing.*received 2/,
+    ],
+    ['shared keys in MLA', { model_type: 'deepseek_v3', num_key_value_heads: 8 }, /num_key_value_heads: .*received 8/],
     ['half groups', { model_type: 'deepseek_v3', n_group: 7 }, /n_group: expected a divisor of n_routed_experts = 256/],
     [
       'too many chosen',

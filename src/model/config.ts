@@ -11,7 +11,7 @@ import { ModelError } from './errors.ts';
 const count = z.number().int().positive();
 const atLeastZero = z.number().int().nonnegative();
 
-const yarn = z.object({
+const yarn = z.strictObject({
   type: z.literal('yarn'),
   factor: z.number().positive(),
   originalMaxPositionEmbeddings: count,
@@ -21,7 +21,7 @@ const yarn = z.object({
   mscaleAllDim: z.number().nonnegative().default(0),
 });
 
-const llama3 = z.object({
+const llama3 = z.strictObject({
   type: z.literal('llama3'),
   factor: z.number().positive(),
   originalMaxPositionEmbeddings: count,
@@ -29,7 +29,7 @@ const llama3 = z.object({
   highFreqFactor: z.number().positive(),
 });
 
-const linear = z.object({ type: z.literal('linear'), factor: z.number().positive() });
+const linear = z.strictObject({ type: z.literal('linear'), factor: z.number().positive() });
 
 const tokenId = z.union([atLeastZero, z.array(atLeastZero)]).nullable();
 
@@ -80,6 +80,8 @@ const deepseek = {
 const deepseekV3 = z.object({
   ...deepseek,
   modelType: z.literal('deepseek_v3'),
+  bosTokenId: tokenId.default(0),
+  eosTokenId: tokenId.default(1),
   vocabSize: count.default(129280),
   hiddenSize: count.default(7168),
   intermediateSize: count.default(18432),
@@ -107,7 +109,9 @@ const deepseekV3 = z.object({
 const deepseekV2 = z.object({
   ...deepseek,
   modelType: z.literal('deepseek_v2'),
-  vocabSize: count.default(32000),
+  bosTokenId: tokenId.default(1),
+  eosTokenId: tokenId.default(2),
+  vocabSize: count.default(102400),
   hiddenSize: count.default(4096),
   intermediateSize: count.default(11008),
   moeIntermediateSize: count.default(1407),
@@ -140,12 +144,14 @@ const dense = {
   numKeyValueHeads: count.optional(),
   headDim: count.optional(),
   rmsNormEps: z.number().positive().default(1e-6),
-  ropeScaling: z.discriminatedUnion('type', [llama3, linear]).nullable().default(null),
+  ropeScaling: z.discriminatedUnion('type', [yarn, llama3, linear]).nullable().default(null),
 };
 
 const llama = z.object({
   ...dense,
   modelType: z.literal('llama'),
+  bosTokenId: tokenId.default(1),
+  eosTokenId: tokenId.default(2),
   vocabSize: count.default(32000),
   hiddenSize: count.default(4096),
   intermediateSize: count.default(11008),
@@ -188,12 +194,18 @@ function inCamel(json: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(json).map(([name, value]) => [camel(name), value]));
 }
 
+/** Without what is null where null has no meaning: Hugging Face writes it for a default. */
+function withoutNulls(fields: object, shape: Readonly<Record<string, z.ZodType>>): Record<string, unknown> {
+  const stays = ([name, value]: [string, unknown]) => value !== null || shape[name]?.safeParse(null).success === true;
+  return Object.fromEntries(Object.entries(fields).filter(stays));
+}
+
 /** `rope_scaling`, or the newer `rope_parameters` which holds rope_theta too. */
 function ropeOf(json: Record<string, unknown>): Record<string, unknown> {
   const { ropeScaling, ropeParameters, ...rest } = json;
   const given = (ropeParameters ?? ropeScaling) as object | null | undefined;
   if (given === null || given === undefined) return rest;
-  const { ropeType, type = ropeType, ropeTheta, ...scaling } = inCamel(given);
+  const { ropeType, type = ropeType, ropeTheta, ...scaling } = withoutNulls(inCamel(given), {});
   const theta = ropeTheta === undefined ? {} : { ropeTheta };
   return { ...rest, ...theta, ropeScaling: type === undefined || type === 'default' ? null : { type, ...scaling } };
 }
@@ -209,6 +221,9 @@ function inconsistency(config: ModelConfig): [field: string, expected: string, r
   const { nRoutedExperts: experts, numExpertsPerTok: top, qkRopeHeadDim } = config;
   const groups = config.nGroup ?? 1;
   const chosen = config.topkGroup ?? groups;
+  const { num_key_value_heads: keys = null } = config.extra;
+  if (keys !== null && keys !== config.numAttentionHeads)
+    return ['num_key_value_heads', `num_attention_heads = ${config.numAttentionHeads} (MLA shares no keys)`, keys];
   if (qkRopeHeadDim % 2 !== 0) return ['qk_rope_head_dim', 'an even number', qkRopeHeadDim];
   if (config.firstKDenseReplace > config.numHiddenLayers)
     return [
@@ -231,12 +246,16 @@ function refusal(source: string, field: string, expected: string, received: unkn
 
 function issueOf(error: z.ZodError, json: unknown, source: string): ModelError {
   const issue = error.issues[0] as z.core.$ZodIssue;
-  const field = issue.path.map((part) => snake(String(part))).join('.');
+  const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const path = [...issue.path, ...unknownKey];
+  const field = path.map((part) => snake(String(part))).join('.');
   let received: unknown = json;
-  for (const part of issue.path) received = (received as Record<PropertyKey, unknown> | undefined)?.[part];
+  for (const part of path) received = (received as Record<PropertyKey, unknown> | undefined)?.[part];
+  if (unknownKey.length > 0) return refusal(source, field, 'nothing, for it would not be computed', received);
   if (field === 'model_type')
     return refusal(source, 'model_type', 'one of deepseek_v3, deepseek_v2, llama, qwen2', received);
-  return refusal(source, field, issue.message.replace(/^Invalid input: expected /, ''), received);
+  const expected = issue.message.replace(/^.*?expected /i, '').replace(/, received .*$/, '');
+  return refusal(source, field, expected, received);
 }
 
 /**
@@ -248,10 +267,11 @@ export function readConfig(json: unknown, source = 'config.json'): ModelConfig {
     throw new ModelError(source, 'expected a JSON object', 'pass the contents of a Hugging Face config.json');
   const fields = ropeOf(inCamel(json));
   const shape = anyConfig.options.find(({ shape }) => shape.modelType.value === fields.modelType)?.shape ?? {};
-  const known = Object.fromEntries(Object.entries(fields).filter(([name]) => name in shape));
-  const extra = Object.fromEntries(Object.entries(fields).filter(([name]) => !(name in shape)));
-  const restored = Object.fromEntries(Object.entries(extra).map(([name, value]) => [snake(name), value]));
-  const parsed = anyConfig.safeParse({ modelType: fields.modelType, ...known, extra: restored });
+  const isKnown = (name: string) => Object.hasOwn(shape, name);
+  const known = Object.fromEntries(Object.entries(fields).filter(([name]) => isKnown(name)));
+  const isExtra = ([name]: [string, unknown]) => !isKnown(camel(name)) && name !== 'rope_parameters';
+  const extra = Object.fromEntries(Object.entries(json).filter(isExtra));
+  const parsed = anyConfig.safeParse({ modelType: fields.modelType, ...withoutNulls(known, shape), extra });
   if (!parsed.success) throw issueOf(parsed.error, fields, source);
   const config = filled(parsed.data);
   const found = inconsistency(config);

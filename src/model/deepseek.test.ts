@@ -8,6 +8,7 @@ import {
   adamwStep,
   add,
   asyncScope,
+  crossEntropy,
   fromArray,
   gradientNorm,
   keep,
@@ -153,7 +154,79 @@ describe('one model, many ways to the same numbers', () => {
   });
 });
 
+/** Gradients of the loss of one document by every trained tensor, with attention in one form. */
+async function gradientsIn(form: 'expanded' | 'absorbed'): Promise<number[][]> {
+  const learnt = parametersOf(config).filter(({ kind, mtp }) => kind !== 'correction' && !mtp);
+  return asyncScope(async (inside) => {
+    const gradients = inside(() => {
+      const tape = new Tape(learnt.map(({ name }) => weights.get(name) as Tensor));
+      const { ids, positions, sequences, targets } = packDocuments([text(12, 3)]);
+      const forward = () => model.forward({ ids, positions, sequences }, { form }).out;
+      return tape.backward(tape.run(() => crossEntropy(forward(), model.lmHead, targets)));
+    });
+    return Promise.all(gradients.map((gradient) => gradient.toArray()));
+  });
+}
+
+test('gradients through the absorbed form are those through the expanded one', async () => {
+  const [absorbed, expanded] = [await gradientsIn('absorbed'), await gradientsIn('expanded')];
+  absorbed.forEach((gradient, i) => {
+    const error = relative(gradient, expanded[i] as number[]);
+    assert.ok(error < 1e-4, `tensor ${i}: ${error}`);
+  });
+});
+
+test('the balance loss is eq. 17 to 20 of the V3 report: a mean over sequences, a sum over layers', async () => {
+  const documents = [text(12, 3), text(7, 5)];
+  await asyncScope(async (inside) => {
+    const { balance, routings } = inside(() => model.loss(packDocuments(documents, 2)));
+    const { nRoutedExperts: E, numExpertsPerTok: K } = config;
+    assert.equal(routings.length, 4); // two layers with experts, two modules
+    let expected = 0;
+    for (const { scores, indices } of routings) {
+      const [s, chosen] = [await scores.toArray(), await indices.toArray()];
+      let start = 0;
+      for (const { length: T } of documents) {
+        for (let e = 0; e < E; e++) {
+          const tokens = Array.from({ length: T }, (_, t) => start + t);
+          const f = (E / (K * T)) * tokens.filter((t) => chosen.slice(t * K, (t + 1) * K).includes(e)).length;
+          const share = (t: number) =>
+            (s[t * E + e] as number) / s.slice(t * E, (t + 1) * E).reduce((sum, x) => sum + x, 0);
+          expected += (f * tokens.reduce((sum, t) => sum + share(t), 0)) / T / documents.length;
+        }
+        start += T;
+      }
+    }
+    const ours = await (balance as Tensor).item();
+    assert.ok(Math.abs(ours / expected - 1) < 1e-5, `${ours}, expected ${expected}`);
+  });
+});
+
 describe('multi-token prediction', () => {
+  test('cached = full, to the bit', async () => {
+    const ids = text(16, 3);
+    const next = [...ids.slice(1), 0];
+    const step = (from: number, to: number, cache?: ContiguousCache) => {
+      const batch = packSequences([ids.slice(from, to)], [from]);
+      const { out } = model.forward(batch, cache ? { cache } : {});
+      const ahead = packSequences([next.slice(from, to)]).ids;
+      return model.predictAhead(0, out, ahead, batch, cache ? { cache } : {}).out;
+    };
+    const full = await asyncScope((inside) => inside(() => step(0, 16)).toArray());
+    const cache = new ContiguousCache(config, 16);
+    const pieces: number[] = [];
+    for (const [from, to] of [
+      [0, 9],
+      [9, 10],
+      [10, 16],
+    ] as const) {
+      pieces.push(...(await asyncScope((inside) => inside(() => step(from, to, cache)).toArray())));
+      cache.advance(to - from);
+    }
+    cache.dispose();
+    assert.deepEqual(pieces, full);
+  });
+
   test('with eh_proj that lets only the embedding through, module 1 is a one-layer model of the tokens ahead', async () => {
     const D = config.hiddenSize;
     const next = 'model.layers.3';
@@ -221,6 +294,13 @@ describe('weights', () => {
     );
     const more = new Map(weights).set('model.layers.9.norm', zeros([1]));
     assert.throws(() => new Deepseek(config, more), /model\.layers\.9\.norm: not in this configuration/);
+  });
+
+  test('a batch and a module that are too shallow say so', () => {
+    assert.throws(() => scope(() => model.loss(packDocuments([text(9, 1)], 1))), /no targets for MTP module 1/);
+    const { ids, ...batch } = packSequences([text(4, 1)]);
+    const hidden = zeros([4, config.hiddenSize]);
+    assert.throws(() => model.predictAhead(2, hidden, ids, { ids, ...batch }), /\[mtp\] module 2 of 2/);
   });
 
   test('a cache that is full says so', () => {

@@ -17,9 +17,10 @@ import type { Batch, TrainingBatch } from './batch.ts';
 import { type Block, normed, type Stream } from './block.ts';
 import type { Cache } from './cache.ts';
 import type { DeepseekConfig } from './config.ts';
+import { ModelError } from './errors.ts';
 import type { MlaForm } from './mla.ts';
 import type { LayerRouting } from './moe.ts';
-import { deepseekBlock, MultiTokenPrediction } from './mtp.ts';
+import { deepseekBlock, MultiTokenPrediction, type Prediction } from './mtp.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
 import { ropeOf } from './rope.ts';
 import { checkWeights, type WeightMap, Weights } from './weights.ts';
@@ -41,7 +42,7 @@ export interface Hidden {
 /** Losses in nats a token; alpha and lambda are not yet in them. */
 export interface Losses {
   readonly main: Tensor;
-  /** Mean over MoE layers and sequences of eq. 17 with alpha = 1; null without MoE layers. */
+  /** Eq. 17 with alpha = 1: the mean over sequences, summed over MoE layers as in DeepSeek's code; null without any. */
   readonly balance: Tensor | null;
   /** Of each MTP module. */
   readonly mtp: readonly Tensor[];
@@ -96,16 +97,27 @@ export class Deepseek {
     return linear(chosen, this.lmHead, { precision: policy.head, out: 'f32' });
   }
 
+  /**
+   * MTP module k = 0, 1, ...: hidden [T, D] (forward's for k = 0, then the module's before) and ids [T] of the tokens
+   * k + 1 ahead, to its hidden states and `out`, of which logits are taken.
+   */
+  predictAhead(k: number, hidden: Tensor, ids: Tensor, batch: Batch, options: ForwardOptions = {}): Prediction {
+    const module = this.mtp[k];
+    if (!module) throw new ModelError('mtp', `module ${k} of ${this.mtp.length}`, 'use a model with more modules');
+    const { policy = precisions.f32, ...attention } = options;
+    return module.forward(hidden, ids, this.embedTokens, batch, this.#table, policy, attention);
+  }
+
   loss(batch: TrainingBatch, policy: PrecisionPolicy = precisions.f32): Losses {
     const { out, routings } = this.forward(batch, { policy });
     const precision = policy.head;
     const main = crossEntropy(out, this.lmHead, batch.targets, { precision, count: batch.count });
     const chosen = [...routings];
     let hidden = out;
-    const mtp = this.mtp.map((module, k) => {
+    const mtp = this.mtp.map((_, k) => {
       const ahead = batch.ahead[k];
-      if (!ahead) throw new Error(`the batch has no targets for MTP module ${k + 1}`);
-      const step = module.forward(hidden, ahead.ids, this.embedTokens, batch, this.#table, policy);
+      if (!ahead) throw new ModelError('batch', `no targets for MTP module ${k}`, 'pack with the depth of the model');
+      const step = this.predictAhead(k, hidden, ahead.ids, batch, { policy });
       hidden = step.hidden;
       if (step.routing) chosen.push(step.routing);
       return crossEntropy(step.out, this.lmHead, ahead.targets, { precision, count: Math.max(1, ahead.count) });
@@ -114,10 +126,8 @@ export class Deepseek {
   }
 }
 
-/** The sequence-wise balance loss with alpha = 1, averaged over layers. */
+/** The sequence-wise balance loss with alpha = 1, its mean over sequences summed over layers. */
 function balanceOf(routings: readonly LayerRouting[], { sequences }: Batch): Tensor | null {
-  const each = routings.map(({ scores, indices }) =>
-    mean(balanceLoss(scores, indices, sequences.queryStart, 1 / routings.length)),
-  );
+  const each = routings.map(({ scores, indices }) => mean(balanceLoss(scores, indices, sequences.queryStart, 1)));
   return each.length === 0 ? null : each.reduce((sum, term) => add(sum, term));
 }

@@ -22,6 +22,7 @@ export { Dense } from './dense.ts';
 export { ModelError } from './errors.ts';
 export { createModel, type Model } from './model.ts';
 export type { LayerRouting } from './moe.ts';
+export type { Prediction } from './mtp.ts';
 export { type Parameter, type Part, parametersOf } from './parameters.ts';
 export { type PrecisionName, type PrecisionPolicy, precisions } from './precision.ts';
 export { type PresetName, preset, presetNames } from './presets.ts';

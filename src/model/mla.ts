@@ -4,7 +4,7 @@
 // the latent space instead, one shared key of width C + R; generation, where reading the cache is what costs. Both keep
 // the same cache: [RMSNorm(c_kv) | RoPE(k_pe)]. Shape letters: T tokens, S tokens with the cached ones, D hidden, H
 // heads, N nope width, R rope width, V value width, Q and C ranks of queries and of keys and values. Inner norms have
-// eps 1e-6 whatever rms_norm_eps says, as the released code. The absorbed form is for generation: it has no gradient.
+// eps 1e-6 whatever rms_norm_eps says, as the released code. Both forms have gradients, and the same ones.
 import {
   attention,
   concat,

@@ -49,7 +49,10 @@ export class Mlp {
   }
 }
 
-/** How a configuration chooses experts. V2 ranks groups by their best score, V3 by their two best. */
+/**
+ * How a configuration chooses experts. V2 ranks groups by their best score, V3 by their two best; V2 scales weights or
+ * makes them sum to one, V3 does both (DeepSeek's modeling code; transformers' V2 never makes them sum to one).
+ */
 export function routerConfigOf(config: DeepseekConfig): RouterConfig {
   const grouped = config.topkMethod !== 'greedy';
   const nGroup = grouped ? (config.nGroup ?? 1) : 1;
@@ -60,7 +63,7 @@ export function routerConfigOf(config: DeepseekConfig): RouterConfig {
     groupBest: config.topkMethod === 'noaux_tc' ? Math.min(2, config.nRoutedExperts / nGroup) : 1,
     scoringFunc: config.scoringFunc,
     normTopkProb: config.normTopkProb,
-    routedScalingFactor: config.routedScalingFactor,
+    routedScalingFactor: config.modelType === 'deepseek_v2' && config.normTopkProb ? 1 : config.routedScalingFactor,
   };
 }
 

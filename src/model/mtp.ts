@@ -14,6 +14,14 @@ import { hasExperts } from './parameters.ts';
 import type { PrecisionPolicy } from './precision.ts';
 import type { Weights } from './weights.ts';
 
+export interface Prediction {
+  /** [T, D]: what the next module reads */
+  readonly hidden: Tensor;
+  /** [T, D]: what the head reads */
+  readonly out: Tensor;
+  readonly routing: LayerRouting | null;
+}
+
 export class MultiTokenPrediction {
   /** [D], of the embedding */
   readonly enorm: Tensor;
@@ -35,7 +43,7 @@ export class MultiTokenPrediction {
     this.sharedHeadNorm = weights.take('shared_head.norm.weight');
   }
 
-  /** hidden [T, D] and ids [T] of the tokens k ahead, to the next hidden [T, D] and what the head reads [T, D]. */
+  /** hidden [T, D] and ids [T] of the tokens k ahead. */
   forward(
     hidden: Tensor,
     ids: Tensor,
@@ -44,7 +52,7 @@ export class MultiTokenPrediction {
     table: RopeTensors,
     policy: PrecisionPolicy,
     options: Omit<AttentionOptions, 'precision'> = {},
-  ): { hidden: Tensor; out: Tensor; routing: LayerRouting | null } {
+  ): Prediction {
     const known = rmsNorm(embedding(ids, embedTokens), this.enorm, this.#eps);
     const seen = rmsNorm(hidden, this.hnorm, this.#eps);
     const joined = linear(concat([known, seen]), this.ehProj, { precision: policy.ehProj });

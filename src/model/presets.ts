@@ -127,6 +127,8 @@ function small({ experts = 16, top = 4, ...s }: Sizes): object {
     topk_group: 2,
     first_k_dense_replace: 1,
     max_position_embeddings: s.context,
+    bos_token_id: null, // the tokenizer's
+    eos_token_id: null,
   };
 }
 
