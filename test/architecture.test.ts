@@ -21,8 +21,11 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   rl: ['kernels', 'tensor', 'model', 'train', 'engine', 'data', 'tasks', 'tokenizer'],
   distill: ['kernels', 'tensor', 'model', 'train', 'engine', 'data', 'tasks', 'tokenizer'],
   server: ['engine', 'tokenizer'],
-  planner: ['model/config.ts'],
+  planner: ['model/config.ts', 'model/parameters.ts', 'model/cost.ts', 'model/presets.ts'],
 };
+
+/** Files besides an index through which a room is entered: a browser can load them, for they need no device. */
+const doors = ['src/kernels/errors.ts', ...(floors.planner as string[]).map((file) => `src/${file}`)];
 
 /** Folders that compose: they may import everything, and no room may import them. */
 const tops = ['src/cli', 'recipes', 'test', 'bench'];
@@ -124,12 +127,19 @@ describe('architecture', () => {
   test('a room is entered through its index', () => {
     const shipped = imports.filter(({ from }) => roomOf(from) !== null && !from.endsWith('.test.ts'));
     const inside = shipped.filter(
-      ({ from, to }) => roomOf(from) !== roomOf(to) && !to.endsWith('/index.ts') && to !== 'src/model/config.ts',
+      ({ from, to }) => roomOf(from) !== roomOf(to) && !to.endsWith('/index.ts') && !doors.includes(to),
     );
     assert.deepEqual(
       inside.map(({ from, to }) => `${from} -> ${to}`),
       [],
     );
+  });
+
+  test('what stands beside an index needs no Node module, nor does anything below it', () => {
+    const reached = new Set(doors);
+    for (const path of reached) for (const { from, to } of imports) if (from === path) reached.add(to);
+    const bound = [...reached].filter((path) => /from 'node:/.test(readFileSync(join(root, path), 'utf8')));
+    assert.deepEqual(bound, []);
   });
 
   test('no imports in a circle', () => assert.deepEqual(cycles(imports), []));

@@ -105,7 +105,7 @@ describe('parity with transformers', () => {
         const theirs = fixture.gradient_norms[name] as number;
         assert.ok(Math.abs(size - theirs) <= 1e-3 * theirs, `${name}: ${size}, expected ${theirs}`);
       }
-      for (const tensor of [...gradients, ...weights.values()]) tensor.dispose();
+      for (const resource of [...gradients, ...weights.values(), model]) resource.dispose();
     });
   }
 

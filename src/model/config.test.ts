@@ -41,6 +41,8 @@ describe('counts', () => {
     const config = preset('deepseek-v3');
     const copies = 2 * 2 * config.vocabSize * config.hiddenSize;
     assert.equal(weightBytes(config).fp8 + copies, 688_574_839_360); // model.safetensors.index.json
+    const biases = 59 * 256; // one a layer with experts, the MTP module's included; f32 in every format
+    assert.equal(weightBytes(config).bf16, weightBytes(config).f32 / 2 + 2 * biases);
   });
 
   for (const name of presetNames)

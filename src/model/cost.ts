@@ -89,9 +89,10 @@ export function isFp8(parameter: Parameter): boolean {
   return part === 'attention' || part === 'dense' || part === 'routed' || part === 'shared';
 }
 
-function fp8Bytes(parameter: Parameter): number {
-  const { shape } = parameter;
-  if (!isFp8(parameter)) return sizeOf(shape) * (parameter.kind === 'correction' ? 4 : 2);
+function bytesAs(format: 'bf16' | 'fp8', parameter: Parameter): number {
+  const { shape, kind } = parameter;
+  if (kind === 'correction') return 4 * sizeOf(shape); // f32 in every format: a step moves it by a thousandth
+  if (format === 'bf16' || !isFp8(parameter)) return 2 * sizeOf(shape);
   const [rows, columns] = shape.slice(-2) as [number, number];
   const groups = sizeOf(shape.slice(0, -2));
   return sizeOf(shape) + 4 * groups * Math.ceil(rows / 128) * Math.ceil(columns / 128);
@@ -105,5 +106,6 @@ export function weightBytes(config: ModelConfig): {
 } {
   const all = parametersOf(config);
   const count = all.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  return { f32: 4 * count, bf16: 2 * count, fp8: all.reduce((sum, parameter) => sum + fp8Bytes(parameter), 0) };
+  const of = (format: 'bf16' | 'fp8') => all.reduce((sum, parameter) => sum + bytesAs(format, parameter), 0);
+  return { f32: 4 * count, bf16: of('bf16'), fp8: of('fp8') };
 }

@@ -124,6 +124,12 @@ export class Deepseek {
     });
     return { main, balance: balanceOf(chosen, batch), mtp, routings: chosen };
   }
+
+  /** Frees the rotary tables, which are all that a model owns. */
+  dispose(): void {
+    this.#table.cos.dispose();
+    this.#table.sin.dispose();
+  }
 }
 
 /** The sequence-wise balance loss with alpha = 1, its mean over sequences summed over layers. */

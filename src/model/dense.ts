@@ -137,4 +137,10 @@ export class Dense {
     const main = crossEntropy(out, this.lmHead, batch.targets, { precision: policy.head, count: batch.count });
     return { main, balance: null, mtp: [], routings: [] };
   }
+
+  /** Frees the rotary tables, which are all that a model owns. */
+  dispose(): void {
+    this.#table.cos.dispose();
+    this.#table.sin.dispose();
+  }
 }

@@ -110,6 +110,7 @@ function small({ experts = 16, top = 4, ...s }: Sizes): object {
     model_type: 'deepseek_v3',
     vocab_size: 256,
     hidden_size: s.d,
+    initializer_range: Number((0.006 * Math.sqrt(7168 / s.d)).toFixed(3)), // V3's 0.006 at this width
     intermediate_size: s.dense,
     moe_intermediate_size: s.moe,
     num_hidden_layers: s.layers,

@@ -3,18 +3,16 @@
 // DeepSeek multiplies the scale of attention by YaRN's magnitude squared, and leaves cos and sin alone where mscale
 // equals mscale_all_dim (V3 report, section 4.3; released modeling code).
 import { yarnMagnitude } from '../kernels/index.ts';
-import { type CreateOptions, type RopeTensors, ropeTable } from '../tensor/index.ts';
+import { type CreateOptions, keep, type RopeTensors, ropeTable } from '../tensor/index.ts';
 import { isDeepseek, type ModelConfig } from './config.ts';
 
-/** cos and sin for positions 0 to `length` - 1. */
+/** cos and sin for positions 0 to `length` - 1. They survive scopes: who asks for them disposes them. */
 export function ropeOf(config: ModelConfig, length: number, options: CreateOptions = {}): RopeTensors {
   const dim = isDeepseek(config) ? config.qkRopeHeadDim : config.headDim;
   const scaling = config.ropeScaling;
-  const base = { dim, base: config.ropeTheta, length };
-  if (scaling === null) return ropeTable(base, options);
-  if (scaling.type === 'yarn') return ropeTable({ ...base, yarn: scaling }, options);
-  if (scaling.type === 'llama3') return ropeTable({ ...base, llama3: scaling }, options);
-  return ropeTable({ ...base, linear: scaling }, options);
+  const stretched = scaling === null ? {} : { [scaling.type]: scaling };
+  const { cos, sin } = ropeTable({ dim, base: config.ropeTheta, length, ...stretched }, options);
+  return { cos: keep(cos), sin: keep(sin) };
 }
 
 /** What the products of queries and keys are multiplied by. */
