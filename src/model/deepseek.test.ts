@@ -12,6 +12,7 @@ import {
   fromArray,
   gradientNorm,
   keep,
+  record,
   scale,
   scope,
   Tape,
@@ -111,6 +112,17 @@ describe('one model, many ways to the same numbers', () => {
       assert.deepEqual(await cachedLogits(ids, [20], form), full);
       assert.deepEqual(await cachedLogits(ids, [7, 13], form), full);
       assert.deepEqual(await cachedLogits(ids, [11, ...Array.from({ length: 9 }, () => 1)], form), full);
+    });
+
+  for (const form of ['expanded', 'absorbed'] as const)
+    test(`recorded and replayed with other tokens, to the bit: ${form}`, async () => {
+      const batch = packSequences([text(6, 3), text(4, 9)]);
+      const logits = (ids: Tensor) => model.logits(model.forward({ ...batch, ids }, { form }).out);
+      const recorded = scope(() => record([batch.ids], logits));
+      const other = [text(6, 8), text(4, 2)];
+      const replayed = recorded.replay(packSequences(other).ids);
+      assert.deepEqual(await replayed.toArray(), await logitsOf(other, { form }));
+      recorded.dispose();
     });
 
   test('a sequence never depends on its batch, to the bit', async () => {

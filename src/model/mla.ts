@@ -8,12 +8,12 @@
 import {
   attention,
   concat,
-  fromArray,
   groupedLinear,
   linear,
   type Precision,
   permute,
   type RopeTensors,
+  range,
   repeatRow,
   reshape,
   rmsNorm,
@@ -156,8 +156,7 @@ function perHead(x: Tensor, w: Tensor, precision: Precision): Tensor {
   const [T, H, K] = x.shape as [number, number, number];
   const M = w.shape[1] as number;
   const rows = reshape(permute(x, [1, 0, 2]), [H * T, K]);
-  const starts = Int32Array.from({ length: H + 1 }, (_, h) => h * T);
-  const offsets = fromArray(starts, [H + 1], { device: x.device });
+  const offsets = range(H + 1, T, { device: x.device });
   const out = groupedLinear(rows, w, offsets, { precision: precision === 'fp8' ? 'bf16' : precision });
   return permute(reshape(out, [H, T, M]), [1, 0, 2]);
 }

@@ -62,6 +62,15 @@ export function zeros(shape: Shape, options: CreateOptions = {}): Tensor {
   return full(shape, 0, options);
 }
 
+/** 0, step, 2 step, ...: [n] i32. Works while a list is recorded. */
+export function range(n: number, step = 1, options: Omit<CreateOptions, 'dtype'> = {}): Tensor {
+  checkShape([n], 'range');
+  const { device = currentDevice() } = options;
+  const tensor = empty([n], 'i32', device, 'range');
+  device.encode(device.kernel('range_i32'), tensor.address, n, step);
+  return tensor;
+}
+
 /** Overwrites every element, in queue order. Works while a list is recorded, for i32, u8 and e4m3 with 0 only. */
 export function fill(tensor: Tensor, value: number): void {
   tensor.use('fill');

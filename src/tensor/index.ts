@@ -1,5 +1,5 @@
 // The tensor room: tensors, ops, gradients, recordings. Everything above computes through these functions.
-export { type CreateOptions, encodeNumbers, fill, fromArray, full, randn, uniform, zeros } from './create.ts';
+export { type CreateOptions, encodeNumbers, fill, fromArray, full, randn, range, uniform, zeros } from './create.ts';
 export { currentDevice, useDevice } from './current-device.ts';
 export { attention, type Sequences } from './ops/attention.ts';
 export { add, addRow, cast, exp, log, mul, scale, scaleRows, sigmoid, silu, sub } from './ops/elementwise.ts';

@@ -167,6 +167,16 @@ for (const device of testDevices()) {
       await near(t.unpermuteRows(rows, plan, weights, x), await t.scale(x, 2).toArray());
     });
 
+    test('a bias on the choice of experts has a gradient of zeros', async () => {
+      const [logits, bias] = [random(1, 4, 3), of([0.1, 0, 0.2], 3)];
+      const tape = new t.Tape([logits, bias]);
+      const loss = tape.run(() =>
+        t.sum(t.mul(t.router(logits, bias, { numExpertsPerTok: 2 }).weights, random(2, 4, 2))),
+      );
+      const [, gradient] = tape.backward(loss) as [t.Tensor, t.Tensor];
+      assert.deepEqual(await gradient.toArray(), [0, 0, 0]);
+    });
+
     test('log-probabilities are those of the softmax, whatever the chunk', async () => {
       const [T, D, V] = [130, 6, 11];
       const [x, head] = [random(1, T, D), random(2, V, D)];

@@ -13,6 +13,7 @@ import {
   narrow,
   noGrad,
   randn,
+  range,
   record,
   reshape,
   scope,
@@ -41,6 +42,7 @@ for (const device of testDevices()) {
       assert.deepEqual(await full([3], 2.5, on).toArray(), [2.5, 2.5, 2.5]);
       assert.deepEqual(await zeros([2], { dtype: 'i32', device }).toArray(), [0, 0]);
       assert.deepEqual(await zeros([0, 4], on).toArray(), []);
+      assert.deepEqual(await range(4, -3, on).toArray(), [0, -3, -6, -9]);
       assert.equal(fromBf16((await full([1], 1 / 3, { dtype: 'bf16', device }).read())[0] as number), 0.333984375);
     });
 

@@ -12,6 +12,20 @@ const whole = [0, 1, 63, 1_500_000].flatMap((n): Case[] => [
   { kernel: 'zero_bytes', name: `${n} of ${n + 9} bytes`, args: { to: bytes(n + 9), n }, exact: true },
 ]);
 
+const ranges = [
+  [0, 1],
+  [1, 5],
+  [129, 24],
+  [70_000, -3],
+].map(
+  ([n, step]): Case => ({
+    kernel: 'range_i32',
+    name: `${n} numbers, ${step} apart`,
+    args: { out: new Int32Array(n + 3).fill(7), n, step },
+    exact: true,
+  }),
+);
+
 const columns = [
   [0, 8, 8, 8],
   [3, 0, 4, 4],
@@ -80,4 +94,4 @@ const orders = (['f32', 'bf16', 'u8'] as const).flatMap((format) => {
   ];
 });
 
-export const copy: Case[] = [...whole, ...columns, ...orders];
+export const copy: Case[] = [...whole, ...ranges, ...columns, ...orders];

@@ -1,4 +1,4 @@
-// Kernels that move elements and compute nothing: whole blocks, columns of rows, and any order of four axes.
+// Kernels that move elements, or number them, and compute nothing: whole blocks, columns of rows, and any order of four axes.
 #include "rows.h"
 
 namespace minke::MINKE_ISA {
@@ -26,6 +26,18 @@ struct zero_bytes {
   void run(i64 task, Worker&) const {
     constexpr i64 size = copy_bytes::kBytes;
     __builtin_memset(to + task * size, 0, size_t(smaller(size, n - task * size)));
+  }
+};
+
+struct range_i32 {
+  int32_t* out;
+  i64 n, step;
+  static constexpr const char* signature = "out:i32! n:int step:int";
+  void fields(Words& w) { w(out, n, step); }
+  i64 tasks() const { return blocks(n, kGrain); }
+  void run(i64 task, Worker&) const {
+    i64 end = smaller(n, (task + 1) * kGrain);
+    for (i64 i = task * kGrain; i < end; i++) out[i] = int32_t(i * step);
   }
 };
 
@@ -108,6 +120,7 @@ struct permute {
 constexpr Kernel copy_kernels[] = {
     row<copy_bytes>("copy_bytes"),
     row<zero_bytes>("zero_bytes"),
+    row<range_i32>("range_i32"),
     row<copy_columns>("copy_columns"),
     row<permute>("permute"),
 };

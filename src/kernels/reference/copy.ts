@@ -1,4 +1,4 @@
-// Kernels that move elements and compute nothing, defined.
+// Kernels that move elements, or number them, and compute nothing, defined.
 import { kernel } from '../kernel.ts';
 
 export const copy = {
@@ -8,6 +8,11 @@ export const copy = {
 
   zero_bytes: kernel('to:u8! n:int', (to, n) => {
     to.fill(0, 0, n);
+  }),
+
+  /** 0, step, 2 step, ... */
+  range_i32: kernel('out:i32! n:int step:int', (out, n, step) => {
+    for (let i = 0; i < n; i++) out[i] = i * step;
   }),
 
   /** Slice, split and concat of the last axis. Lengths in bytes; where the columns start is part of the addresses. */

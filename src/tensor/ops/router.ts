@@ -117,7 +117,7 @@ const routerRow: Rows<RouterOps>['router'] = {
     );
   },
   save: (_, [indices, , scores]) => [indices, scores],
-  vjp: ({ device, inputs: [logits], outputs: [indices, weights, scores], params: p, gradients }) => {
+  vjp: ({ device, inputs: [logits, bias], outputs: [indices, weights, scores], params: p, gradients, needs }) => {
     const [, dweights, dscores] = gradients;
     const dlogits = emptyLike(logits);
     const [T, E] = logits.shape as [number, number];
@@ -127,7 +127,7 @@ const routerRow: Rows<RouterOps>['router'] = {
     const addresses = [scores.address, indices.address, dw.address, dscores?.address ?? 0, dlogits.address];
     device.encode(kernel, ...addresses, ...sizes);
     if (!dweights) dw.dispose();
-    return [dlogits, null];
+    return [dlogits, needs[1] && bias !== null && full(bias.shape, 0, bias)];
   },
 };
 
@@ -277,7 +277,7 @@ export interface Routing {
 
 /**
  * Chooses K experts a token: logits [T, E] f32; bias [E] f32 acts on the choice only. Gradients flow through the
- * weights and the scores, not through the choice. Logits that are not finite are reported by the next read.
+ * weights and the scores, not through the choice: the bias gets zeros. Logits that are not finite are reported by the next read.
  */
 export function router(logits: Tensor, bias: Tensor | null, config: RouterConfig): Routing {
   const { numExpertsPerTok: K, nGroup = 1, topkGroup = nGroup, scoringFunc = 'sigmoid' } = config;
