@@ -8,6 +8,8 @@ import {
   adamwStep,
   add,
   asyncScope,
+  balanceBias,
+  countExperts,
   crossEntropy,
   fromArray,
   gradientNorm,
@@ -25,6 +27,7 @@ import { ContiguousCache } from './cache.ts';
 import { type DeepseekConfig, readConfig } from './config.ts';
 import { Deepseek, type ForwardOptions } from './deepseek.ts';
 import { ModelError } from './errors.ts';
+import type { LayerRouting } from './moe.ts';
 import { parametersOf } from './parameters.ts';
 import { precisions } from './precision.ts';
 import { initialWeights } from './weights.ts';
@@ -320,6 +323,29 @@ describe('weights', () => {
     assert.throws(() => scope(() => model.forward(packSequences([text(4, 1)]), { cache })), ModelError);
     cache.dispose();
   });
+});
+
+test('the bias balances the load: the fullest expert comes within a tenth of the mean', async () => {
+  const own = initialWeights(config, 5);
+  const student = new Deepseek(config, own);
+  const batch = packSequences([text(60, 3), text(60, 7), text(60, 11)]);
+  const bias = own.get('model.layers.1.mlp.gate.e_score_correction_bias') as Tensor;
+  const rate = fromArray([0.002], [1]);
+  const violation = () =>
+    asyncScope(async (inside) => {
+      const counts = inside(() => {
+        const counts = zeros([config.nRoutedExperts], { dtype: 'i32' });
+        countExperts((student.forward(batch).routings[0] as LayerRouting).indices, counts);
+        balanceBias(bias, counts, rate);
+        return counts;
+      });
+      const loads = await counts.toArray();
+      return (Math.max(...loads) * loads.length) / loads.reduce((sum, n) => sum + n, 0) - 1;
+    });
+  const first = await violation();
+  for (let step = 0; step < 300; step++) await violation();
+  const last = await violation();
+  assert.ok(first > 0.3 && last < 0.1, `${first}, then ${last}`);
 });
 
 test('it learns: loss of main model, MTP and balance falls in 30 steps, in every precision', async () => {

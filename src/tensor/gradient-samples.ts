@@ -200,6 +200,8 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
     },
   ],
   dispatchPlan: 'no gradient',
+  countExperts: 'no gradient',
+  balanceBias: 'no gradient',
   permuteRows: [{ points: [a, chosen], f: (x: Tensor, indices: Tensor) => permuteRows(x, dispatchPlan(indices, 3)) }],
   unpermuteRows: [
     {

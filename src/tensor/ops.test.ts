@@ -167,6 +167,16 @@ for (const device of testDevices()) {
       await near(t.unpermuteRows(rows, plan, weights, x), await t.scale(x, 2).toArray());
     });
 
+    test('balancing: counts add up over batches, and the bias moves by the sign of the load', async () => {
+      const counts = t.zeros([4], { dtype: 'i32', device });
+      t.countExperts(ids([0, 1, 0, 2], 2, 2), counts);
+      t.countExperts(ids([0, 1], 1, 2), counts);
+      assert.deepEqual(await counts.toArray(), [3, 2, 1, 0]);
+      const bias = of([0, 0.5, 0, 0], 4);
+      t.balanceBias(bias, counts, of([0.25], 1));
+      assert.deepEqual(await bias.toArray(), [-0.25, 0.25, 0.25, 0.25]);
+    });
+
     test('a bias on the choice of experts has a gradient of zeros', async () => {
       const [logits, bias] = [random(1, 4, 3), of([0.1, 0, 0.2], 3)];
       const tape = new t.Tape([logits, bias]);

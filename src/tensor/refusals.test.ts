@@ -87,6 +87,13 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
   ],
   balanceLoss: [[() => t.balanceLoss(f(2, 6), i(3, 2), i(2), 1), ShapeError, /indices .* expected \[2, any\]/]],
   dispatchPlan: [[() => t.dispatchPlan(f(2, 2), 3), DTypeError, /indices .* expected i32, received f32/]],
+  countExperts: [
+    [() => t.countExperts(i(3, 2), f(4)), DTypeError, /counts has the wrong format: expected i32, received f32 \[4\]/],
+  ],
+  balanceBias: [
+    [() => t.balanceBias(f(4), i(3), f(1)), ShapeError, /counts has the wrong shape: expected \[4\], received \[3\]/],
+    [() => t.balanceBias(f(4), i(4), f()), ShapeError, /rate has the wrong shape: expected \[1\], received \[\]/],
+  ],
   permuteRows: [[() => t.permuteRows(f(3, 4), plan()), ShapeError, /rowOf .* expected \[3, any\], received \[2, 2\]/]],
   unpermuteRows: [[() => t.unpermuteRows(f(4, 5), plan(), f(2, 3)), ShapeError, /weights .* expected \[2, 2\]/]],
   logprobs: [

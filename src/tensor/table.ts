@@ -2,6 +2,7 @@
 // over that interface; so an op without a shape rule, forward, save list or vjp does not compile.
 import type { Op, Row, Rows } from './op.ts';
 import { type AttentionOps, attentions } from './ops/attention.ts';
+import { type BalanceOps, balances } from './ops/balance.ts';
 import { type ElementwiseOps, elementwise } from './ops/elementwise.ts';
 import { type EmbeddingOps, embeddings } from './ops/embedding.ts';
 import { type LayoutOps, layout } from './ops/layout.ts';
@@ -28,6 +29,7 @@ export interface Ops
     LinearOps,
     AttentionOps,
     RouterOps,
+    BalanceOps,
     LossOps,
     OptimizerOps,
     QuantiseOps {}
@@ -46,6 +48,7 @@ export const table: Rows<Ops> = {
   ...linears,
   ...attentions,
   ...routers,
+  ...balances,
   ...losses,
   ...optimizers,
   ...quantisers,

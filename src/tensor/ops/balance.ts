@@ -1,0 +1,72 @@
+// Balancing without a loss (V3 report, section 2.1.2): count what each expert got, then nudge the router's bias by sign.
+//
+// Both change their tensor in place, have no gradient, and can be recorded: the rate is data.
+import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { expectDType, expectRank, expectShape } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+
+interface CountExperts extends Op {
+  readonly inputs: readonly [indices: Tensor, counts: Tensor];
+  readonly params: null;
+  readonly outputs: readonly [];
+}
+
+interface BalanceBias extends Op {
+  readonly inputs: readonly [bias: Tensor, counts: Tensor, rate: Tensor];
+  readonly params: null;
+  readonly outputs: readonly [];
+}
+
+export interface BalanceOps {
+  countExperts: CountExperts;
+  balanceBias: BalanceBias;
+}
+
+export const balances: Rows<BalanceOps> = {
+  countExperts: {
+    name: 'countExperts',
+    shape: ([indices, counts]) => {
+      expectDType(indices, 'i32', 'countExperts', 'indices');
+      expectDType(counts, 'i32', 'countExperts', 'counts');
+      expectRank(counts, 1, 'countExperts', 'counts');
+      return [];
+    },
+    forward: (device, [indices, counts]) => {
+      const kernel = device.kernel('expert_counts');
+      device.encode(kernel, indices.address, counts.address, indices.size, counts.size, 1);
+      counts.storage.change();
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+
+  balanceBias: {
+    name: 'balanceBias',
+    shape: ([bias, counts, rate]) => {
+      expectDType(bias, 'f32', 'balanceBias', 'bias');
+      expectRank(bias, 1, 'balanceBias', 'bias');
+      expectDType(counts, 'i32', 'balanceBias', 'counts');
+      expectShape(counts, bias.shape, 'balanceBias', 'counts');
+      expectDType(rate, 'f32', 'balanceBias', 'rate');
+      expectShape(rate, [1], 'balanceBias', 'rate');
+      return [];
+    },
+    forward: (device, [bias, counts, rate]) => {
+      const addresses = [bias.address, counts.address, rate.address];
+      device.encode(device.kernel('balance_bias'), ...addresses, bias.size);
+      bias.storage.change();
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+};
+
+/** Adds to counts [E] i32 how often each expert stands in indices [T, K] i32. One outside is reported by the next read. */
+export function countExperts(indices: Tensor, counts: Tensor): void {
+  apply(balances.countExperts, [indices, counts], null);
+}
+
+/** bias [E] += rate [1] * sign(mean of counts - counts[e]), in place. rate is gamma: 0.001 in the report. */
+export function balanceBias(bias: Tensor, counts: Tensor, rate: Tensor): void {
+  apply(balances.balanceBias, [bias, counts, rate], null);
+}
