@@ -1,5 +1,5 @@
 // The house rules that a compiler does not know: floors, cycles, file sizes, names. npm test -- architecture
-// The table of floors is that of docs/decisions/0002-floors.md; change both together, never by stealth.
+// The table of floors is that of ARCHITECTURE.md; change both together, with a decision record.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';

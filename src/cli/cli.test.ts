@@ -1,7 +1,7 @@
 // The verbs as a user runs them: their real output. npm test -- cli
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -10,6 +10,7 @@ import { packageRoot } from '../kernels/root.ts';
 import { exportWeights, writeCheckpoint } from '../model/checkpoint/index.ts';
 import { initialWeights, preset, writeConfig } from '../model/index.ts';
 import { useDevice } from '../tensor/index.ts';
+import { saveTokenizer, trainTokenizer } from '../tokenizer/index.ts';
 
 function minke(...args: string[]): { status: number | null; out: string; error: string } {
   const main = join(packageRoot(), 'dist/src/cli/main.js');
@@ -29,7 +30,7 @@ before(async () => {
     writeConfig(config),
     exportWeights(config, initialWeights(config, 1), 'f32'),
   );
-  writeFileSync(join(folder, 'nano', 'tokenizer.json'), '{}');
+  saveTokenizer(join(folder, 'nano'), trainTokenizer(['a b'], { vocabSize: 256 }));
   await device.close();
 });
 after(() => rmSync(folder, { recursive: true }));
@@ -72,11 +73,27 @@ describe('minke convert', () => {
     assert.match(minke('inspect', bf16, '--tensors').out, /layers\.2\.eh_proj\.weight +BF16/);
   });
 
+  test('to GGUF with its vocabulary, and back to a folder', () => {
+    const [gguf, again] = [join(folder, 'nano.gguf'), join(folder, 'again')];
+    assert.match(
+      minke('convert', join(folder, 'nano'), gguf, '--dtype', 'q8_0').out,
+      /left out model\.layers\.2\.eh_proj/,
+    );
+    const { out } = minke('inspect', gguf, '--tensors');
+    assert.match(out, /blk\.1\.ffn_gate_exps\.weight +Q8_0 \[16,32,64\]/);
+    assert.equal(minke('convert', gguf, again, '--dtype', 'f32').status, 0);
+    assert.match(
+      minke('inspect', again, '--tensors').out,
+      /layers\.1\.mlp\.experts\.15\.up_proj\.weight +F32 \[32,64\]/,
+    );
+    assert.match(minke('convert', again, join(folder, 'x.gguf'), '--dtype', 'fp8').error, /GGUF takes one of/);
+  });
+
   test('refuses to overwrite, and formats it does not know', () => {
     assert.match(minke('convert', join(folder, 'nano'), folder, '--dtype', 'bf16').error, /exists already; remove it/);
     assert.match(
       minke('convert', join(folder, 'nano'), 'x', '--dtype', 'int3').error,
-      /expected one of f32, f16, bf16, fp8/,
+      /a folder takes one of f32, f16, bf16, fp8/,
     );
   });
 });

@@ -1,24 +1,50 @@
-// minke convert: a checkpoint in another number format, a tensor at a time; config and tokenizer files come along.
-import { copyFileSync, existsSync, readdirSync } from 'node:fs';
+// minke convert: a checkpoint as another file or in another number format, a tensor at a time; tokenizers come along.
+import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDevice } from '../kernels/index.ts';
 import {
   byteLength,
   CheckpointError,
   convertCheckpoint,
+  type GgmlType,
+  type GgufTokenizer,
+  ggmlBytes,
+  ggufMetadata,
+  ggufTensors,
   ignoredTensors,
+  leftOutOfGguf,
   openCheckpoint,
+  openGgufModel,
   quantizationConfig,
+  type TensorSource,
+  valuesOfCheckpoint,
   type WeightFormat,
   writeCheckpoint,
+  writeGguf,
 } from '../model/checkpoint/index.ts';
-import { writeConfig } from '../model/index.ts';
+import { isDeepseek, type ModelConfig, writeConfig } from '../model/index.ts';
 import { useDevice } from '../tensor/index.ts';
+import { loadTokenizer } from '../tokenizer/index.ts';
 import { configOf } from './inspect.ts';
 import { Progress } from './progress.ts';
 
-const formats: readonly string[] = ['f32', 'f16', 'bf16', 'fp8'];
+const folderFormats: readonly string[] = ['f32', 'f16', 'bf16', 'fp8'];
+const ggufFormats: Readonly<Record<string, GgmlType>> = {
+  f32: 'F32',
+  f16: 'F16',
+  bf16: 'BF16',
+  q8_0: 'Q8_0',
+  q4_0: 'Q4_0',
+};
 const torchNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16', fp8: 'bfloat16' } as const;
+const tokenTypes = { normal: 1, control: 3, added: 4, unused: 5 } as const;
+
+const isGguf = (path: string) => path.endsWith('.gguf');
+
+function checkFormat(dtype: string, allowed: readonly string[], where: string): void {
+  if (!allowed.includes(dtype))
+    throw new CheckpointError('convert', `--dtype ${dtype}: ${where} takes one of ${allowed.join(', ')}`, 'choose one');
+}
 
 /** Everything of a folder but weights and config.json: tokenizer, templates, generation settings, licence. */
 function carryAlong(from: string, to: string): void {
@@ -27,33 +53,90 @@ function carryAlong(from: string, to: string): void {
       copyFileSync(join(from, file), join(to, file));
 }
 
+const isFolder = (path: string) => statSync(path).isDirectory();
+
+async function open(from: string): Promise<{ config: ModelConfig; source: TensorSource }> {
+  if (isGguf(from)) return openGgufModel(from);
+  return { config: await configOf(from), source: await openCheckpoint(from) };
+}
+
+/** The tokenizer beside a checkpoint as GGUF keeps it; undefined where there is none. */
+function tokenizerOf(folder: string, config: ModelConfig): GgufTokenizer | undefined {
+  if (!isFolder(folder) || !existsSync(join(folder, 'tokenizer.json'))) return undefined;
+  const { tokenizer, specialTokens } = loadTokenizer(folder);
+  const { tokens, kinds, merges } = tokenizer.describe(config.vocabSize);
+  const idOf = (name: string) => tokenizer.idOf(specialTokens[name] ?? '') ?? null;
+  return {
+    pre: isDeepseek(config) ? 'deepseek-v3' : config.modelType === 'qwen2' ? 'qwen2' : 'llama-bpe',
+    tokens,
+    types: kinds.map((kind) => tokenTypes[kind]),
+    merges,
+    bos: idOf('bos_token'),
+    eos: idOf('eos_token'),
+  };
+}
+
+async function toGguf(
+  from: string,
+  to: string,
+  config: ModelConfig,
+  source: TensorSource,
+  type: GgmlType,
+): Promise<number> {
+  const tensors = ggufTensors(config, valuesOfCheckpoint(config, source), type);
+  const bytes = (shape: readonly number[], of: GgmlType) =>
+    ggmlBytes(
+      of,
+      shape.reduce((product, n) => product * n, 1),
+    );
+  const progress = new Progress(
+    `writing ${to}`,
+    tensors.reduce((sum, tensor) => sum + bytes(tensor.shape, tensor.type), 0),
+  );
+  await writeGguf(to, ggufMetadata(config, tokenizerOf(from, config)), tensors, (done) => progress.advance(done));
+  progress.end();
+  for (const name of leftOutOfGguf(config)) console.log(`left out ${name}: llama.cpp's deepseek2 has no MTP modules`);
+  return tensors.length;
+}
+
+async function toFolder(
+  from: string,
+  to: string,
+  config: ModelConfig,
+  source: TensorSource,
+  format: WeightFormat,
+): Promise<number> {
+  const tensors = convertCheckpoint(config, source, format);
+  const { quantization_config: _, torch_dtype: __, ...fields } = writeConfig(config);
+  const quantization = quantizationConfig(format);
+  const json = {
+    ...fields,
+    torch_dtype: torchNames[format],
+    ...(quantization && { quantization_config: quantization }),
+  };
+  const progress = new Progress(
+    `writing ${to}`,
+    tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0),
+  );
+  await writeCheckpoint(to, json, tensors, { written: (bytes) => progress.advance(bytes) });
+  progress.end();
+  if (isFolder(from)) carryAlong(from, to);
+  return tensors.length;
+}
+
 export async function convert(from: string, to: string, { dtype }: { dtype: string }): Promise<void> {
-  if (!formats.includes(dtype))
-    throw new CheckpointError('convert', `--dtype ${dtype}: expected one of ${formats.join(', ')}`, 'choose one');
-  if (existsSync(to)) throw new CheckpointError(to, 'exists already', 'remove it or name another folder');
-  const format = dtype as WeightFormat;
-  const config = configOf(from);
-  const source = await openCheckpoint(from);
+  if (isGguf(to)) checkFormat(dtype, Object.keys(ggufFormats), 'GGUF');
+  else checkFormat(dtype, folderFormats, 'a folder');
+  if (existsSync(to)) throw new CheckpointError(to, 'exists already', 'remove it or choose another name');
+  const { config, source } = await open(from);
   const device = openDevice();
   useDevice(device);
   try {
-    const tensors = convertCheckpoint(config, source, format);
-    const { quantization_config: _, torch_dtype: __, ...fields } = writeConfig(config);
-    const quantization = quantizationConfig(format);
-    const json = {
-      ...fields,
-      torch_dtype: torchNames[format],
-      ...(quantization && { quantization_config: quantization }),
-    };
-    const progress = new Progress(
-      `writing ${to}`,
-      tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0),
-    );
-    await writeCheckpoint(to, json, tensors, { written: (bytes) => progress.advance(bytes) });
-    progress.end();
-    carryAlong(from, to);
+    const count = isGguf(to)
+      ? await toGguf(from, to, config, source, ggufFormats[dtype] as GgmlType)
+      : await toFolder(from, to, config, source, dtype as WeightFormat);
     for (const { name, why } of ignoredTensors(config, source)) console.log(`ignored ${name}: ${why}`);
-    console.log(`${tensors.length} tensors as ${dtype} in ${to}`);
+    console.log(`${count} tensors as ${dtype} in ${to}`);
   } finally {
     await source.close();
     await device.close();

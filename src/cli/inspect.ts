@@ -1,7 +1,7 @@
 // minke inspect: what a configuration or a checkpoint is, and what it costs. Opens headers only.
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { openCheckpoint, readJson, type TensorSource } from '../model/checkpoint/index.ts';
+import { openCheckpoint, openGguf, openGgufModel, readJson, type TensorSource } from '../model/checkpoint/index.ts';
 import {
   cacheBytesPerToken,
   countParameters,
@@ -20,8 +20,13 @@ const giga = (flops: number) =>
   flops >= 1e9 ? `${(flops / 1e9).toFixed(1)} GFLOP` : `${(flops / 1e6).toFixed(1)} MFLOP`;
 const bytes = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(1)} GB` : `${(n / 1e6).toFixed(1)} MB`);
 
-/** The configuration of a preset, a config.json, a checkpoint folder or a file in one. */
-export function configOf(target: string): ModelConfig {
+/** The configuration of a preset, a config.json, a checkpoint folder or file, or a GGUF file. */
+export async function configOf(target: string): Promise<ModelConfig> {
+  if (target.endsWith('.gguf')) {
+    const { config, source } = await openGgufModel(target);
+    await source.close();
+    return config;
+  }
   if (!existsSync(target)) {
     if ((presetNames as string[]).includes(target)) return preset(target);
     throw new ModelError(target, 'no such file, folder or preset', `presets are ${presetNames.join(', ')}`);
@@ -76,9 +81,9 @@ export async function inspect(target: string, options: { context: string; tensor
   const context = Number(options.context);
   if (!(Number.isInteger(context) && context > 0))
     throw new ModelError('inspect', `--context ${options.context}: expected a positive whole number`, 'correct it');
-  for (const text of describeConfig(configOf(target), context)) console.log(text);
+  for (const text of describeConfig(await configOf(target), context)) console.log(text);
   if (!options.tensors) return;
-  const source = await openCheckpoint(target);
+  const source = await (target.endsWith('.gguf') ? openGguf(target) : openCheckpoint(target));
   try {
     for (const text of describeTensors(source)) console.log(text);
   } finally {

@@ -12,17 +12,17 @@ program.command('doctor').description('what runs the math here, how fast, what i
 program
   .command('inspect')
   .description('parameters, work and memory of a preset, config.json or checkpoint')
-  .argument('<model>', 'a preset, a config.json, a checkpoint folder or a .safetensors file')
+  .argument('<model>', 'a preset, a config.json, a checkpoint folder, a .safetensors or .gguf file')
   .option('--context <tokens>', 'tokens of a sequence', '4096')
   .option('--tensors', 'list the tensors of a checkpoint')
   .action(inspect);
 
 program
   .command('convert')
-  .description('write a checkpoint in another number format')
-  .argument('<from>', 'a checkpoint folder')
-  .argument('<to>', 'a folder that does not exist yet')
-  .requiredOption('--dtype <format>', 'f32, f16, bf16 or fp8 (blocks with scales, as DeepSeek releases them)')
+  .description('write a checkpoint in another file or number format')
+  .argument('<from>', 'a checkpoint folder or a .gguf file')
+  .argument('<to>', 'a folder, or a .gguf file, that does not exist yet')
+  .requiredOption('--dtype <format>', 'f32, f16, bf16; fp8 (blocks as DeepSeek releases them); q8_0, q4_0 (GGUF only)')
   .action(convert);
 
 try {

@@ -12,5 +12,12 @@ export {
 export { TokenizerError } from './errors.ts';
 export { type LoadedTokenizer, loadTokenizer, saveTokenizer } from './folder.ts';
 export { type PreTokenizerName, preTokenizers } from './pre-tokenizer.ts';
-export { type EncodeOptions, Tokenizer, type TokenizerJson, TokenStream } from './tokenizer.ts';
+export {
+  type EncodeOptions,
+  Tokenizer,
+  type TokenizerJson,
+  type TokenKind,
+  TokenStream,
+  type VocabularyDescription,
+} from './tokenizer.ts';
 export { characterTokenizer, type TrainOptions, trainTokenizer } from './train.ts';

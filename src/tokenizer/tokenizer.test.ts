@@ -98,6 +98,15 @@ describe('the vocabulary of DeepSeek-V3', () => {
     assert.equal(v3.decode([0, ...v3.encode('a')], { skipSpecialTokens: true }), 'a');
   });
 
+  test('the vocabulary as other formats write it', () => {
+    const { tokens, kinds, merges } = v3.describe(129280);
+    assert.equal(tokens.length, 129280);
+    assert.equal(new Set(tokens).size, 129280);
+    assert.deepEqual([tokens[0], kinds[0], kinds[129279]], ['<｜begin▁of▁sentence｜>', 'control', 'unused']);
+    assert.equal(merges.length, (json.model as { merges: unknown[] }).merges.length);
+    assert.equal(tokens[v3.encode(' the')[0] as number], 'Ġthe');
+  });
+
   test('streaming gives the same text, and never half a character', () => {
     fc.assert(
       fc.property(texts, (text) => {

@@ -19,6 +19,15 @@ export interface EncodeOptions {
   readonly plain?: boolean;
 }
 
+export type TokenKind = 'normal' | 'control' | 'added' | 'unused';
+
+export interface VocabularyDescription {
+  /** By id, in the byte alphabet; added tokens as text. */
+  readonly tokens: readonly string[];
+  readonly kinds: readonly TokenKind[];
+  readonly merges: readonly string[];
+}
+
 type Normalizer = (text: string) => string;
 
 function normalizerOf(json: unknown, source: string): Normalizer {
@@ -178,6 +187,22 @@ export class Tokenizer {
     if (bytes === undefined)
       throw new TokenizerError(this.#source, `no token has id ${id}`, `ids are 0 to ${this.vocabSize - 1}, with gaps`);
     return bytes;
+  }
+
+  /** The vocabulary as other formats write it: of `size` tokens, ids without one filled up by name. */
+  describe(size: number = this.vocabSize): VocabularyDescription {
+    const tokens = Array.from({ length: size }, (_, id) => `[PAD${id}]`);
+    const kinds = new Array<TokenKind>(size).fill('unused');
+    for (const [token, id] of this.#ids) {
+      tokens[id] = token;
+      kinds[id] = 'normal';
+    }
+    for (const { content, id, special } of this.addedTokens) {
+      tokens[id] = content;
+      kinds[id] = special ? 'control' : 'added';
+    }
+    const { merges } = this.json.model as { merges: (string | string[])[] };
+    return { tokens, kinds, merges: merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' '))) };
   }
 
   /** The text of ids. Bytes that make no character become U+FFFD. */

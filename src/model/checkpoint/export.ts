@@ -9,44 +9,23 @@ import type { ModelConfig } from '../config.ts';
 import { isFp8 } from '../cost.ts';
 import { type Parameter, parametersOf, sizeOf } from '../parameters.ts';
 import type { WeightMap } from '../weights.ts';
+import { toF16 } from './half.ts';
 import { scaleSuffix, valuesOf } from './import.ts';
 import { type Piece, piecesOf } from './pieces.ts';
 import type { TensorToWrite } from './safetensors.ts';
-import { decode, type StoredType, type TensorSource } from './source.ts';
+import { decode, type PlainType, type TensorSource } from './source.ts';
 
 export type WeightFormat = 'f32' | 'f16' | 'bf16' | 'fp8';
 
 const storedAs = { f32: 'F32', f16: 'F16', bf16: 'BF16', fp8: 'BF16' } as const;
 
 /** A tensor of a checkpoint to be, with the way to its values. */
-interface Values extends Piece {
+export interface Values extends Piece {
   readonly parameter: Parameter;
   readonly read: () => Promise<Float32Array>;
 }
 
-const float = new Float32Array(1);
-const bits = new Uint32Array(float.buffer);
-
-/** Rounds to binary16, nearest even; too large becomes infinity. */
-export function toF16(x: number): number {
-  float[0] = x;
-  const u = bits[0] as number;
-  const sign = (u >>> 16) & 0x8000;
-  const magnitude = Math.abs(float[0] as number);
-  if (Number.isNaN(magnitude)) return sign | 0x7e00;
-  if (magnitude >= 65520) return sign | 0x7c00;
-  if (magnitude < 2 ** -14) return sign | roundEven(magnitude * 2 ** 24);
-  const exponent = ((u >>> 23) & 255) - 127;
-  return sign | ((exponent + 15) * 1024 + roundEven(magnitude * 2 ** (10 - exponent)) - 1024);
-}
-
-function roundEven(x: number): number {
-  const down = Math.floor(x);
-  const rest = x - down;
-  return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
-}
-
-function encode(values: Float32Array, type: StoredType): Uint8Array {
+function encode(values: Float32Array, type: PlainType): Uint8Array {
   if (type === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return new Uint8Array(Uint16Array.from(values, type === 'F16' ? toF16 : toBf16).buffer);
 }
@@ -97,20 +76,24 @@ async function valuesOfPart(tensor: Tensor, { shape, offset }: Piece): Promise<F
   });
 }
 
-/** The tensors of a model's weights, under the names of DeepSeek's and Hugging Face's checkpoints. */
-export function exportWeights(config: ModelConfig, weights: WeightMap, format: WeightFormat): TensorToWrite[] {
-  const values = parametersOf(config).flatMap((parameter) =>
+/** A model's weights under the names of DeepSeek's and Hugging Face's checkpoints. */
+export function valuesOfWeights(config: ModelConfig, weights: WeightMap): Values[] {
+  return parametersOf(config).flatMap((parameter) =>
     piecesOf(parameter).map((piece): Values => {
       const tensor = weights.get(parameter.name) as Tensor;
       return { ...piece, parameter, read: () => valuesOfPart(tensor, piece) };
     }),
   );
-  return tensorsOf(values, format);
 }
 
-/** The same tensors of another checkpoint in another format. Stacked experts are taken apart. */
-export function convertCheckpoint(config: ModelConfig, source: TensorSource, format: WeightFormat): TensorToWrite[] {
-  const values = parametersOf(config).flatMap((parameter) =>
+/** The tensors to write of a model's weights. */
+export function exportWeights(config: ModelConfig, weights: WeightMap, format: WeightFormat): TensorToWrite[] {
+  return tensorsOf(valuesOfWeights(config, weights), format);
+}
+
+/** The same of another checkpoint. Stacked experts are taken apart. */
+export function valuesOfCheckpoint(config: ModelConfig, source: TensorSource): Values[] {
+  return parametersOf(config).flatMap((parameter) =>
     piecesOf(parameter).map((piece): Values => {
       const own = source.entries.get(piece.name);
       const whole = source.entries.get(parameter.name);
@@ -122,7 +105,11 @@ export function convertCheckpoint(config: ModelConfig, source: TensorSource, for
       return { ...piece, parameter, read };
     }),
   );
-  return tensorsOf(values, format);
+}
+
+/** The tensors to write of another checkpoint in another format. */
+export function convertCheckpoint(config: ModelConfig, source: TensorSource, format: WeightFormat): TensorToWrite[] {
+  return tensorsOf(valuesOfCheckpoint(config, source), format);
 }
 
 /** config.json's quantization_config of FP8 checkpoints; null takes it away. */

@@ -1,7 +1,18 @@
 // Checkpoints: reading, writing and converting the files that the rest of the world uses.
 export { CheckpointError } from './errors.ts';
-export { convertCheckpoint, exportWeights, quantizationConfig, type WeightFormat } from './export.ts';
+export {
+  convertCheckpoint,
+  exportWeights,
+  quantizationConfig,
+  valuesOfCheckpoint,
+  valuesOfWeights,
+  type WeightFormat,
+} from './export.ts';
 export { openCheckpoint, readJson, writeCheckpoint } from './folder.ts';
+export { type GgmlType, ggmlBytes } from './ggml-blocks.ts';
+export { openGguf, writeGguf } from './gguf.ts';
+export { type GgufTokenizer, ggufMetadata } from './gguf-config.ts';
+export { ggufTensors, leftOutOfGguf, openGgufModel } from './gguf-model.ts';
 export { type ImportedTensor, ignoredTensors, importWeights } from './import.ts';
 export { byteLength, openSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 export { decode, type TensorEntry, type TensorSource } from './source.ts';

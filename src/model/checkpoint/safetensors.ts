@@ -5,12 +5,13 @@
 // file. Nothing is allocated beyond the header's own bytes. The writer gives what the reader takes, in order of names.
 import { BinaryFile, writeWhole } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
-import { type StoredType, storedWidths, type TensorEntry, type TensorSource } from './source.ts';
+import { type PlainType, storedWidths, type TensorEntry, type TensorSource } from './source.ts';
 
 /** As the reference implementation: larger headers are refused. */
 const maxHeaderBytes = 100_000_000;
 
 interface Placed extends TensorEntry {
+  readonly type: PlainType;
   readonly begin: number;
   readonly end: number;
 }
@@ -68,7 +69,7 @@ function parseEntry(name: string, value: unknown, file: string): Placed {
     refuse(file, `${name}: expected a shape of whole numbers, received ${JSON.stringify(shape)}`);
   if (!(Array.isArray(offsets) && offsets.length === 2 && offsets.every(isCount)))
     refuse(file, `${name}: expected two data_offsets, received ${JSON.stringify(offsets)}`);
-  const type = dtype as StoredType;
+  const type = dtype as PlainType;
   const [begin, end] = offsets as [number, number];
   const width = storedWidths[type];
   const bytes = (shape as number[]).reduce((product, n) => product * n, width);
@@ -152,7 +153,7 @@ export async function openSafetensors(path: string): Promise<TensorSource & { re
 /** A tensor to be written: its bytes are asked for when their turn comes. */
 export interface TensorToWrite {
   readonly name: string;
-  readonly type: StoredType;
+  readonly type: PlainType;
   readonly shape: readonly number[];
   readonly bytes: () => Uint8Array | Promise<Uint8Array>;
 }

@@ -4,6 +4,8 @@
 // float32 through `decode`, the only place that knows how each stored format is read.
 import { fromBf16, fromE4m3 } from '../../kernels/index.ts';
 import { CheckpointError } from './errors.ts';
+import { decodeQ4, decodeQ8 } from './ggml-blocks.ts';
+import { halfValues } from './half.ts';
 
 /** Bytes an element takes. Formats of safetensors; those with a decoder below can become weights. */
 export const storedWidths = {
@@ -24,7 +26,11 @@ export const storedWidths = {
   BOOL: 1,
 } as const;
 
-export type StoredType = keyof typeof storedWidths;
+/** Formats whose elements have a width of their own. */
+export type PlainType = keyof typeof storedWidths;
+
+/** And ggml's blocks of 32. */
+export type StoredType = PlainType | 'Q8_0' | 'Q4_0';
 
 export interface TensorEntry {
   readonly name: string;
@@ -49,18 +55,6 @@ export interface TensorSource {
   close(): Promise<void>;
 }
 
-/** Value of every binary16 code. */
-let halves: Float32Array | undefined;
-
-function halfValues(): Float32Array {
-  halves ??= Float32Array.from({ length: 65536 }, (_, code) => {
-    const [sign, exponent, fraction] = [code >> 15 ? -1 : 1, (code >> 10) & 31, code & 1023];
-    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
-  });
-  return halves;
-}
-
 /** A copy when the bytes do not start where a typed array may. */
 function aligned(bytes: Uint8Array, width: number): ArrayBuffer {
   if (bytes.byteOffset % width === 0 && bytes.byteLength === bytes.buffer.byteLength)
@@ -77,6 +71,8 @@ const decoders: Partial<Record<StoredType, (bytes: Uint8Array) => Float32Array>>
   BF16: (bytes) => Float32Array.from(new Uint16Array(aligned(bytes, 2)), fromBf16),
   F8_E4M3: (bytes) => Float32Array.from(bytes, fromE4m3),
   F64: (bytes) => Float32Array.from(new Float64Array(aligned(bytes, 8))),
+  Q8_0: decodeQ8,
+  Q4_0: decodeQ4,
 };
 
 /** The values of a tensor. Throws CheckpointError for formats that hold no weights. */

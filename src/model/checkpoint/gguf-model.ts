@@ -1,0 +1,248 @@
+// A model's tensors as GGUF has them, and back: names of llama.cpp, experts stacked, MLA's kv_b_proj in two.
+//
+// One table for both directions: each GGUF tensor is made of checkpoint tensors (Hugging Face names), perhaps turned.
+// llama's queries and keys are stored with the halves of each head interleaved, because llama.cpp rotates neighbours
+// there; deepseek2 rotates neighbours by itself and qwen2 rotates halves. attn_k_b [H, C, N] is W_UK turned, attn_v_b
+// [H, V, C] is W_UV. Norms, biases and the router stay F32, and a format in blocks falls back to F16 where a row does not
+// fall into blocks. MTP modules are left out, because llama.cpp's deepseek2 has none; `leftOutOfGguf` names them.
+import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
+import { hasExperts, parametersOf, sizeOf } from '../parameters.ts';
+import { CheckpointError } from './errors.ts';
+import type { Values } from './export.ts';
+import { type GgmlType, ggmlTypes } from './ggml-blocks.ts';
+import { type GgufTensor, openGguf } from './gguf.ts';
+import { configOfGguf } from './gguf-config.ts';
+import { piecesOf } from './pieces.ts';
+import { decode, type TensorEntry, type TensorSource } from './source.ts';
+
+/** How values stand in the file; `back` undoes it. */
+interface Turn {
+  readonly there: (values: Float32Array) => Float32Array;
+  readonly back: (values: Float32Array) => Float32Array;
+}
+
+interface Mapping {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Checkpoint tensors, end to end. */
+  readonly from: readonly string[];
+  readonly turn?: Turn;
+}
+
+/** Swaps two axes of [a, b, c, d]: to [a, c, b, d]. */
+function swapMiddle(values: Float32Array, [a, b, c, d]: readonly [number, number, number, number]): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < a; i++)
+    for (let j = 0; j < b; j++)
+      for (let k = 0; k < c; k++)
+        out.set(values.subarray(((i * b + j) * c + k) * d, ((i * b + j) * c + k + 1) * d), ((i * c + k) * b + j) * d);
+  return out;
+}
+
+/** Rows of each head from halves to neighbours. */
+function interleave(heads: number, width: number, columns: number): Turn {
+  const half = width / 2;
+  return {
+    there: (values) => swapMiddle(values, [heads, 2, half, columns]),
+    back: (values) => swapMiddle(values, [heads, half, 2, columns]),
+  };
+}
+
+function renamed(
+  i: number,
+  pairs: readonly (readonly [gguf: string, hf: string])[],
+  shapes: ReadonlyMap<string, readonly number[]>,
+): Mapping[] {
+  return pairs.flatMap(([gguf, hf]) => {
+    const from = `model.layers.${i}.${hf}`;
+    const shape = shapes.get(from);
+    return shape ? [{ name: `blk.${i}.${gguf}`, shape, from: [from] }] : [];
+  });
+}
+
+const everywhere = [
+  ['attn_norm.weight', 'input_layernorm.weight'],
+  ['ffn_norm.weight', 'post_attention_layernorm.weight'],
+  ['attn_output.weight', 'self_attn.o_proj.weight'],
+  ['attn_output.bias', 'self_attn.o_proj.bias'],
+  ['ffn_gate.weight', 'mlp.gate_proj.weight'],
+  ['ffn_up.weight', 'mlp.up_proj.weight'],
+  ['ffn_down.weight', 'mlp.down_proj.weight'],
+] as const;
+
+const mla = [
+  ['attn_q.weight', 'self_attn.q_proj.weight'],
+  ['attn_q_a.weight', 'self_attn.q_a_proj.weight'],
+  ['attn_q_a_norm.weight', 'self_attn.q_a_layernorm.weight'],
+  ['attn_q_b.weight', 'self_attn.q_b_proj.weight'],
+  ['attn_kv_a_mqa.weight', 'self_attn.kv_a_proj_with_mqa.weight'],
+  ['attn_kv_a_norm.weight', 'self_attn.kv_a_layernorm.weight'],
+  ['ffn_gate_inp.weight', 'mlp.gate.weight'],
+  ['exp_probs_b.bias', 'mlp.gate.e_score_correction_bias'],
+  ['ffn_gate_shexp.weight', 'mlp.shared_experts.gate_proj.weight'],
+  ['ffn_up_shexp.weight', 'mlp.shared_experts.up_proj.weight'],
+  ['ffn_down_shexp.weight', 'mlp.shared_experts.down_proj.weight'],
+] as const;
+
+const gqa = (['q', 'k', 'v'] as const).flatMap((which) =>
+  (['weight', 'bias'] as const).map((part) => [`attn_${which}.${part}`, `self_attn.${which}_proj.${part}`] as const),
+);
+
+function expertMappings(c: DeepseekConfig, i: number): Mapping[] {
+  const { nRoutedExperts: E, moeIntermediateSize: F, hiddenSize: D } = c;
+  return (['gate', 'up', 'down'] as const).map((which) => ({
+    name: `blk.${i}.ffn_${which}_exps.weight`,
+    shape: which === 'down' ? [E, D, F] : [E, F, D],
+    from: Array.from({ length: E }, (_, e) => `model.layers.${i}.mlp.experts.${e}.${which}_proj.weight`),
+  }));
+}
+
+function mappingsOf(config: ModelConfig): Mapping[] {
+  const parameters = parametersOf(config).filter(({ mtp }) => !mtp);
+  const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
+  const whole = (name: string, from: string): Mapping[] => {
+    const shape = shapes.get(from);
+    return shape ? [{ name, shape, from: [from] }] : [];
+  };
+  const layers = Array.from({ length: config.numHiddenLayers }, (_, i): Mapping[] => {
+    const common = renamed(i, everywhere, shapes);
+    if (isDeepseek(config)) {
+      const experts = hasExperts(config, i) ? expertMappings(config, i) : [];
+      return [...common, ...renamed(i, mla, shapes), ...experts];
+    }
+    return [...common, ...renamed(i, gqa, shapes).map((mapping) => ({ ...mapping, ...llamaTurn(config, mapping) }))];
+  });
+  return [
+    ...whole('token_embd.weight', 'model.embed_tokens.weight'),
+    ...whole('output_norm.weight', 'model.norm.weight'),
+    ...whole('output.weight', 'lm_head.weight'),
+    ...layers.flat(),
+  ];
+}
+
+function llamaTurn(config: ModelConfig, { name, shape }: Mapping): { turn?: Turn } {
+  const turns = config.modelType === 'llama' && /attn_[qk]\./.test(name);
+  if (!turns || isDeepseek(config)) return {};
+  const { headDim } = config;
+  return { turn: interleave((shape[0] as number) / headDim, headDim, shape[1] ?? 1) };
+}
+
+/** kv_b_proj [H (N + V), C] to attn_k_b [H, C, N] and attn_v_b [H, V, C]. */
+function splitKvB(c: DeepseekConfig, kvB: Float32Array): { k: Float32Array; v: Float32Array } {
+  const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = c;
+  const k = new Float32Array(H * C * N);
+  const v = new Float32Array(H * V * C);
+  for (let h = 0; h < H; h++) {
+    const from = kvB.subarray(h * (N + V) * C);
+    for (let n = 0; n < N; n++) for (let i = 0; i < C; i++) k[(h * C + i) * N + n] = from[n * C + i] as number;
+    v.set(from.subarray(N * C, (N + V) * C), h * V * C);
+  }
+  return { k, v };
+}
+
+function joinKvB(c: DeepseekConfig, k: Float32Array, v: Float32Array): Float32Array {
+  const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = c;
+  const kvB = new Float32Array(H * (N + V) * C);
+  for (let h = 0; h < H; h++) {
+    const to = h * (N + V) * C;
+    for (let n = 0; n < N; n++) for (let i = 0; i < C; i++) kvB[to + n * C + i] = k[(h * C + i) * N + n] as number;
+    kvB.set(v.subarray(h * V * C, (h + 1) * V * C), to + N * C);
+  }
+  return kvB;
+}
+
+function typeOf(name: string, shape: readonly number[], wanted: GgmlType): GgmlType {
+  if (shape.length === 1 || name.includes('ffn_gate_inp')) return 'F32';
+  return (shape.at(-1) as number) % ggmlTypes[wanted].block === 0 ? wanted : 'F16';
+}
+
+/** The tensors of a GGUF file from values under checkpoint names. */
+export function ggufTensors(config: ModelConfig, values: readonly Values[], type: GgmlType): GgufTensor[] {
+  const byName = new Map(values.map((value) => [value.name, value]));
+  const read = (name: string) => (byName.get(name) as Values).read();
+  const plain = mappingsOf(config).map(({ name, shape, from, turn }): GgufTensor => {
+    const parts = from.map((source) => async () => (turn ? turn.there(await read(source)) : read(source)));
+    return { name, type: typeOf(name, shape, type), shape, parts };
+  });
+  if (!isDeepseek(config)) return plain;
+  const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
+  const split = Array.from({ length: config.numHiddenLayers }, (_, i): GgufTensor[] => {
+    const both = async () => splitKvB(config, await read(`model.layers.${i}.self_attn.kv_b_proj.weight`));
+    const [k, v] = [`blk.${i}.attn_k_b.weight`, `blk.${i}.attn_v_b.weight`];
+    return [
+      { name: k, type: typeOf(k, [H, C, N], type), shape: [H, C, N], parts: [async () => (await both()).k] },
+      { name: v, type: typeOf(v, [H, V, C], type), shape: [H, V, C], parts: [async () => (await both()).v] },
+    ];
+  });
+  return [...plain, ...split.flat()];
+}
+
+/** Tensors that a GGUF file of this configuration leaves out. */
+export function leftOutOfGguf(config: ModelConfig): string[] {
+  return parametersOf(config).flatMap((parameter) =>
+    parameter.mtp ? piecesOf(parameter).map(({ name }) => name) : [],
+  );
+}
+
+/** A GGUF file under checkpoint names, values as F32, with its configuration. */
+export async function openGgufModel(path: string): Promise<{ config: ModelConfig; source: TensorSource }> {
+  const file = await openGguf(path);
+  try {
+    const config = configOfGguf(file.metadata, new Set(file.entries.keys()), path);
+    const readers = readersOf(config, file, path);
+    const entries = new Map<string, TensorEntry>();
+    for (const parameter of parametersOf(config))
+      for (const { name, shape } of piecesOf(parameter)) entries.set(name, { name, shape, type: 'F32', file: path });
+    const source: TensorSource = {
+      entries,
+      read: async (name, range) => {
+        const reader = readers.get(name);
+        if (!reader)
+          throw new CheckpointError(path, `${name}: no such tensor`, 'look at its list: minke inspect --tensors');
+        const all = await reader();
+        const { offset, length } = range ?? { offset: 0, length: all.length };
+        return new Uint8Array(all.buffer, all.byteOffset + 4 * offset, 4 * length);
+      },
+      close: () => file.close(),
+    };
+    return { config, source };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** For every checkpoint name the way to its values. Checks that the file has all tensors in their shapes. */
+function readersOf(config: ModelConfig, file: TensorSource, path: string): Map<string, () => Promise<Float32Array>> {
+  const expect = (name: string, shape: readonly number[]): TensorEntry => {
+    const entry = file.entries.get(name);
+    if (entry && entry.shape.join() === shape.join()) return entry;
+    const received = entry ? `received [${entry.shape}]` : 'which is missing';
+    throw new CheckpointError(
+      path,
+      `${name}: expected [${shape}], ${received}`,
+      'convert the model again with a current program',
+    );
+  };
+  const readers = new Map<string, () => Promise<Float32Array>>();
+  for (const { name, shape, from, turn } of mappingsOf(config)) {
+    const entry = expect(name, shape);
+    const length = sizeOf(shape) / from.length;
+    from.forEach((target, i) => {
+      readers.set(target, async () => {
+        const values = decode(entry, await file.read(name, { offset: i * length, length }));
+        return turn ? turn.back(values) : values;
+      });
+    });
+  }
+  if (!isDeepseek(config)) return readers;
+  const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
+  for (let i = 0; i < config.numHiddenLayers; i++) {
+    const k = expect(`blk.${i}.attn_k_b.weight`, [H, C, N]);
+    const v = expect(`blk.${i}.attn_v_b.weight`, [H, V, C]);
+    readers.set(`model.layers.${i}.self_attn.kv_b_proj.weight`, async () =>
+      joinKvB(config, decode(k, await file.read(k.name)), decode(v, await file.read(v.name))),
+    );
+  }
+  return readers;
+}

@@ -1,0 +1,291 @@
+// GGUF: round trips of every architecture and format, another reader's opinion, files that lie. npm test -- gguf
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { gguf } from '@huggingface/gguf';
+import fc from 'fast-check';
+import { type Device, openDevice } from '../../kernels/index.ts';
+import { type Tensor, useDevice } from '../../tensor/index.ts';
+import { type ModelConfig, readConfig } from '../config.ts';
+import { initialWeights } from '../weights.ts';
+import { CheckpointError } from './errors.ts';
+import { valuesOfWeights } from './export.ts';
+import { encodeGgml, type GgmlType } from './ggml-blocks.ts';
+import { openGguf, parseGguf, writeGguf } from './gguf.ts';
+import { type GgufTokenizer, ggufMetadata } from './gguf-config.ts';
+import { ggufTensors, leftOutOfGguf, openGgufModel } from './gguf-model.ts';
+import { importWeights } from './import.ts';
+import { decode } from './source.ts';
+import { bytesOnly, configs, v3 } from './test-gguf-models.ts';
+
+let device: Device;
+let folder: string;
+
+before(() => {
+  device = openDevice();
+  useDevice(device);
+  folder = mkdtempSync(join(tmpdir(), 'minke-gguf-'));
+});
+after(async () => {
+  rmSync(folder, { recursive: true });
+  await device.close();
+});
+
+async function write(config: ModelConfig, type: GgmlType, name: string, tokenizer?: GgufTokenizer) {
+  const weights = initialWeights(config, 7);
+  for (const [key, tensor] of weights)
+    if (/bias$/.test(key)) tensor.write(Float32Array.from({ length: tensor.size }, (_, i) => Math.sin(i) / 4));
+  const path = join(folder, `${name}.gguf`);
+  await writeGguf(path, ggufMetadata(config, tokenizer), ggufTensors(config, valuesOfWeights(config, weights), type));
+  return { weights, path };
+}
+
+async function read(path: string): Promise<{ config: ModelConfig; weights: Map<string, Tensor> }> {
+  const { config, source } = await openGgufModel(path);
+  const { weights } = await importWeights(config, source, { dtype: 'f32' });
+  await source.close();
+  return { config, weights };
+}
+
+async function arrays(weights: ReadonlyMap<string, Tensor>): Promise<Record<string, number[]>> {
+  const entries = [...weights].map(async ([name, tensor]) => [name, await tensor.toArray()] as const);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+describe('round trips', () => {
+  for (const [name, config] of Object.entries(configs))
+    test(`${name}: configuration and every weight, to the bit in F32`, async () => {
+      const { weights, path } = await write(config, 'F32', name);
+      const again = await read(path);
+      assert.deepEqual({ ...again.config, initializerRange: config.initializerRange }, config);
+      assert.deepEqual(await arrays(again.weights), await arrays(weights));
+    });
+
+  for (const [type, step] of [
+    ['F16', 2 ** -11],
+    ['BF16', 2 ** -8],
+    ['Q8_0', 1 / 127],
+    ['Q4_0', 1 / 7],
+  ] as const)
+    test(`${type}: within the format of each row's block`, async () => {
+      const { weights, path } = await write(configs.v3 as ModelConfig, type, `v3-${type}`);
+      const [before, after] = [await arrays(weights), await arrays((await read(path)).weights)];
+      for (const [name, values] of Object.entries(before)) {
+        const most = Math.max(...values.map(Math.abs));
+        values.forEach((x, i) => {
+          assert.ok(Math.abs(x - ((after[name] as number[])[i] as number)) <= step * most, `${name}[${i}]`);
+        });
+      }
+    });
+
+  test('Q8_0 and Q4_0: what was decoded encodes to the same bytes; zeros stay zeros', () => {
+    const x = Float32Array.from({ length: 320 }, (_, i) => (i < 32 ? 0 : Math.sin(i * i) * 2 ** ((i >> 5) - 4)));
+    for (const type of ['Q8_0', 'Q4_0'] as const) {
+      const bytes = encodeGgml(type, x);
+      const values = decode({ name: 'x', type, shape: [320], file: 'x' }, bytes);
+      assert.ok(values.subarray(0, 32).every((v) => v === 0));
+      assert.deepEqual(encodeGgml(type, values), bytes);
+    }
+  });
+
+  test('MTP modules are left out, and named', () => {
+    const names = leftOutOfGguf(readConfig({ ...v3, num_nextn_predict_layers: 1 }));
+    assert.ok(
+      names.includes('model.layers.3.eh_proj.weight') && names.includes('model.layers.3.mlp.experts.7.up_proj.weight'),
+    );
+    assert.deepEqual(leftOutOfGguf(configs.v3 as ModelConfig), []);
+  });
+});
+
+test('@huggingface/gguf reads the same metadata and tensors', async () => {
+  const { path } = await write(configs['v3-yarn-groups'] as ModelConfig, 'BF16', 'oracle', bytesOnly);
+  const theirs = await gguf(path, { allowLocalFile: true });
+  const ours = await openGguf(path);
+  const { version, tensor_count, kv_count, ...metadata } = theirs.metadata as Record<string, unknown>;
+  assert.deepEqual([version, Number(tensor_count), Number(kv_count)], [3, ours.entries.size, ours.metadata.size]);
+  for (const [key, value] of ours.metadata) assert.deepEqual(metadata[key], value, key);
+  for (const { name, shape } of theirs.tensorInfos)
+    assert.deepEqual(ours.entries.get(name)?.shape, shape.map(Number).reverse(), name);
+  await ours.close();
+});
+
+/** A file by hand: numbers are u32, bigints u64, texts with their length. */
+function handmade(...parts: (number | bigint | string | Uint8Array)[]): Buffer {
+  const bytes = parts.map((part) => {
+    const out = Buffer.alloc(typeof part === 'number' ? 4 : 8);
+    if (typeof part === 'number') out.writeUInt32LE(part);
+    else if (typeof part === 'bigint') out.writeBigUInt64LE(part);
+    else if (part instanceof Uint8Array) return Buffer.from(part);
+    else {
+      out.writeBigUInt64LE(BigInt(Buffer.byteLength(part)));
+      return Buffer.concat([out, Buffer.from(part)]);
+    }
+    return out;
+  });
+  return Buffer.concat(bytes);
+}
+
+const magic = 0x46554747;
+const start = (tensors: bigint, pairs: bigint) => handmade(magic, 3, tensors, pairs);
+const tensor = (name: string, dims: bigint[], type: number, offset: bigint) =>
+  handmade(name, dims.length, ...dims, type, offset);
+const padded = (file: Buffer, data: number) =>
+  Buffer.concat([file, Buffer.alloc(((32 - (file.length % 32)) % 32) + data)]);
+
+const lies: [what: string, file: Buffer, message: RegExp][] = [
+  ['empty', Buffer.alloc(0), /the magic number: needs 4 bytes/],
+  ['another magic', handmade(1, 3, 0n, 0n), /does not start with GGUF/],
+  ['version 1', handmade(magic, 1, 0n, 0n), /version 1, expected 2 or 3/],
+  ['big-endian', handmade(magic, 0x03000000, 0n, 0n), /a big-endian file/],
+  ['cut in the counts', handmade(magic, 3, 0n), /metadata: needs 8 bytes/],
+  ['absurd tensor count', handmade(magic, 3, 2n ** 40n, 0n), /tensors: 1099511627776 claimed/],
+  ['absurd metadata count', handmade(magic, 3, 0n, 2n ** 50n), /metadata: .* claimed/],
+  ['a count beyond all numbers', handmade(magic, 3, 2n ** 63n, 0n), /tensors: 9223372036854775808 is absurd/],
+  [
+    'a key longer than the file',
+    Buffer.concat([start(0n, 1n), handmade(2n ** 33n), Buffer.alloc(16)]),
+    /length of a key.*: 8589934592 claimed/,
+  ],
+  [
+    'a key that is no UTF-8',
+    Buffer.concat([start(0n, 1n), handmade(1n), Buffer.from([0xff]), Buffer.alloc(8)]),
+    /no UTF-8/,
+  ],
+  ['a value of no type', Buffer.concat([start(0n, 1n), handmade('k', 77), Buffer.alloc(8)]), /k: no value has type 77/],
+  ['a key twice', Buffer.concat([start(0n, 2n), handmade('k', 4, 1, 'k', 4, 2)]), /k: stands twice in the metadata/],
+  [
+    'an array longer than the file',
+    Buffer.concat([start(0n, 1n), handmade('k', 9, 8, 2n ** 40n)]),
+    /k: 1099511627776 claimed/,
+  ],
+  ['an array of no type', Buffer.concat([start(0n, 1n), handmade('k', 9, 99, 1n)]), /k: no value has type 99/],
+  [
+    'arrays in arrays in arrays',
+    Buffer.concat([start(0n, 1n), handmade('k', 9, 9, 1n, 9, 1n, 9, 1n, 9, 1n, 9, 1n, 4, 1n, 0)]),
+    /more than 4 deep/,
+  ],
+  [
+    'a boolean of 2',
+    Buffer.concat([start(0n, 1n), handmade('k', 7, Uint8Array.of(2)), Buffer.alloc(8)]),
+    /k: expected a boolean, received 2/,
+  ],
+  [
+    'alignment 0',
+    Buffer.concat([start(0n, 1n), handmade('general.alignment', 4, 0)]),
+    /general\.alignment: expected a power of two/,
+  ],
+  [
+    'alignment that is a text',
+    Buffer.concat([start(0n, 1n), handmade('general.alignment', 8, '32')]),
+    /general\.alignment/,
+  ],
+  [
+    'five dimensions',
+    padded(Buffer.concat([start(1n, 0n), tensor('t', [1n, 1n, 1n, 1n, 1n], 0, 0n)]), 32),
+    /t: 5 dimensions/,
+  ],
+  [
+    'an unknown format',
+    padded(Buffer.concat([start(1n, 0n), tensor('t', [4n], 12, 0n)]), 32),
+    /t: expected a format of F32.*received number 12/,
+  ],
+  [
+    'a product beyond all numbers',
+    padded(Buffer.concat([start(1n, 0n), tensor('t', [2n ** 40n, 2n ** 40n], 0, 0n)]), 32),
+    /t: .* is absurd/,
+  ],
+  [
+    'rows that are no blocks',
+    padded(Buffer.concat([start(1n, 0n), tensor('t', [33n], 8, 0n)]), 64),
+    /t: rows of 33 do not fall into blocks of 32/,
+  ],
+  [
+    'a name twice',
+    padded(Buffer.concat([start(2n, 0n), tensor('t', [1n], 0, 0n), tensor('t', [1n], 0, 32n)]), 64),
+    /t: stands twice/,
+  ],
+  [
+    'misaligned',
+    padded(Buffer.concat([start(1n, 0n), tensor('t', [1n], 0, 4n)]), 32),
+    /t: starts at 4, no multiple of 32/,
+  ],
+  [
+    'overlapping',
+    padded(Buffer.concat([start(2n, 0n), tensor('s', [16n], 0, 0n), tensor('t', [1n], 0, 32n)]), 64),
+    /t: overlaps/,
+  ],
+  ['a hole', padded(Buffer.concat([start(1n, 0n), tensor('t', [1n], 0, 64n)]), 96), /t: 64 bytes lie unused before it/],
+  [
+    'data cut short',
+    padded(Buffer.concat([start(1n, 0n), tensor('t', [64n], 0, 0n)]), 32),
+    /t: ends 224 bytes beyond the file/,
+  ],
+];
+
+describe('files that lie', () => {
+  for (const [what, bytes, message] of lies)
+    test(what, async () => {
+      const path = join(folder, 'lie.gguf');
+      writeFileSync(path, bytes);
+      await assert.rejects(openGguf(path), (error: Error) => {
+        assert.ok(error instanceof CheckpointError, String(error));
+        assert.match(error.message, message);
+        return error.message.startsWith(`[${path}]`);
+      });
+    });
+
+  test('another architecture, a missing key, a missing tensor, another shape', async () => {
+    const path = join(folder, 'wrong.gguf');
+    await writeGguf(path, new Map([['general.architecture', { type: 'string', value: 'mamba' } as const]]), []);
+    await assert.rejects(
+      openGgufModel(path),
+      /general\.architecture: expected deepseek2, llama or qwen2, received "mamba"/,
+    );
+    const config = configs.llama as ModelConfig;
+    const metadata = ggufMetadata(config);
+    const tensors = ggufTensors(config, valuesOfWeights(config, initialWeights(config, 1)), 'F32');
+    await writeGguf(path, metadata, tensors.slice(0, -1));
+    await assert.rejects(openGgufModel(path), /blk\.1\..*expected .*which is missing; convert the model again/);
+    metadata.set('llama.embedding_length', { type: 'u32', value: 32 });
+    await writeGguf(path, metadata, tensors);
+    await assert.rejects(openGgufModel(path), /token_embd\.weight: expected \[256,32\], received \[256,64\]/);
+    metadata.delete('llama.embedding_length');
+    await writeGguf(path, metadata, tensors);
+    await assert.rejects(openGgufModel(path), /llama\.embedding_length: expected a number/);
+  });
+
+  test('20,000 mutations of a good header: refused with a CheckpointError, or read within the file', async () => {
+    const { path } = await write(configs.llama as ModelConfig, 'BF16', 'mutate', bytesOnly);
+    const file = readFileSync(path);
+    const { dataStart } = parseGguf(file, file.length, 'x');
+    const header = file.subarray(0, dataStart);
+    const mutation = fc.record({ at: fc.nat(header.length - 1), by: fc.nat(255), more: fc.nat(3) });
+    const counts = fc.record({ at: fc.nat(23), by: fc.nat(255), more: fc.nat(3) });
+    let accepted = 0;
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(mutation, mutation, counts), { minLength: 1, maxLength: 4 }),
+        fc.boolean(),
+        (changes, cut) => {
+          const bytes = Uint8Array.from(header);
+          for (const { at, by, more } of changes) bytes.fill(by, at, at + more + 1);
+          const size = cut ? header.length : file.length;
+          try {
+            const { entries, dataStart: from } = parseGguf(bytes, size, 'x');
+            accepted++;
+            for (const { offset, bytes: length } of entries.values()) assert.ok(from + offset + length <= size);
+          } catch (error) {
+            // A length that grew within the file asks for bytes of its data: the reader would read on.
+            if ((error as Error).constructor.name === 'NeedsMore') return;
+            assert.ok(error instanceof CheckpointError, `${error}`);
+            assert.match(error.message, /^\[x\] .+; .+/s);
+          }
+        },
+      ),
+      { numRuns: 20_000, seed: 1 },
+    );
+    assert.ok(accepted > 100, `${accepted} mutations left a good file`);
+  });
+});

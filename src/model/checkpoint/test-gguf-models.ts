@@ -1,0 +1,58 @@
+// Small models and a vocabulary of bytes, for the tests of GGUF.
+import { type ModelConfig, readConfig } from '../config.ts';
+import type { GgufTokenizer } from './gguf-config.ts';
+
+export const v3 = {
+  model_type: 'deepseek_v3',
+  vocab_size: 256,
+  hidden_size: 64,
+  intermediate_size: 96,
+  moe_intermediate_size: 32,
+  num_hidden_layers: 3,
+  num_attention_heads: 4,
+  n_routed_experts: 8,
+  num_experts_per_tok: 2,
+  n_group: 1,
+  topk_group: 1,
+  kv_lora_rank: 32,
+  q_lora_rank: 64,
+  qk_rope_head_dim: 32,
+  qk_nope_head_dim: 32,
+  v_head_dim: 32,
+  first_k_dense_replace: 1,
+  max_position_embeddings: 256,
+  initializer_range: 0.2,
+};
+const dense = {
+  ...{ vocab_size: 256, hidden_size: 64, intermediate_size: 96, num_hidden_layers: 2, num_attention_heads: 4 },
+  ...{ num_key_value_heads: 2, max_position_embeddings: 256, initializer_range: 0.2 },
+};
+const yarn = { type: 'yarn', factor: 40, original_max_position_embeddings: 64, mscale: 1, mscale_all_dim: 1 };
+export const configs: Record<string, ModelConfig> = {
+  v3: readConfig(v3),
+  'v3-yarn-groups': readConfig({ ...v3, rope_scaling: yarn, n_group: 4, topk_group: 2 }),
+  moonlight: readConfig({ ...v3, q_lora_rank: null, rms_norm_eps: 1e-5, rope_theta: 50000 }),
+  'v2-lite': readConfig({
+    ...v3,
+    model_type: 'deepseek_v2',
+    q_lora_rank: null,
+    topk_method: 'greedy',
+    routed_scaling_factor: 1,
+  }),
+  llama: readConfig({ ...dense, model_type: 'llama' }),
+  'llama-biases': readConfig({ ...dense, model_type: 'llama', attention_bias: true }),
+  qwen2: readConfig({ ...dense, model_type: 'qwen2', tie_word_embeddings: true }),
+};
+
+/** The 256 bytes, one token each. */
+export const bytesOnly: GgufTokenizer = {
+  pre: 'deepseek-v3',
+  tokens: Array.from({ length: 256 }, (_, i) => {
+    const printable = (i >= 0x21 && i <= 0x7e) || (i >= 0xa1 && i <= 0xac) || i >= 0xae;
+    return String.fromCharCode(printable ? i : 0x100 + (i < 0x21 ? i : i < 0xa1 ? i - 0x7f + 0x21 : 0x43));
+  }),
+  types: new Array(256).fill(1),
+  merges: ['a b'],
+  bos: 0,
+  eos: 1,
+};
