@@ -77,7 +77,7 @@ describe('minke convert', () => {
     const [gguf, again] = [join(folder, 'nano.gguf'), join(folder, 'again')];
     assert.match(
       minke('convert', join(folder, 'nano'), gguf, '--dtype', 'q8_0').out,
-      /left out model\.layers\.2\.eh_proj/,
+      /ignored model\.layers\.2\.eh_proj\.weight: an MTP module/,
     );
     const { out } = minke('inspect', gguf, '--tensors');
     assert.match(out, /blk\.1\.ffn_gate_exps\.weight +Q8_0 \[16,32,64\]/);

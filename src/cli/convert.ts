@@ -12,7 +12,6 @@ import {
   ggufMetadata,
   ggufTensors,
   ignoredTensors,
-  leftOutOfGguf,
   openCheckpoint,
   openGgufModel,
   quantizationConfig,
@@ -95,7 +94,6 @@ async function toGguf(
   );
   await writeGguf(to, ggufMetadata(config, tokenizerOf(from, config)), tensors, (done) => progress.advance(done));
   progress.end();
-  for (const name of leftOutOfGguf(config)) console.log(`left out ${name}: llama.cpp's deepseek2 has no MTP modules`);
   return tensors.length;
 }
 
@@ -124,11 +122,22 @@ async function toFolder(
   return tensors.length;
 }
 
-export async function convert(from: string, to: string, { dtype }: { dtype: string }): Promise<void> {
+/** Without MTP modules, unless they are asked for: llama.cpp's deepseek2 refuses files that have them. */
+function forGguf(config: ModelConfig, keepsMtp: boolean): ModelConfig {
+  return isDeepseek(config) && !keepsMtp ? { ...config, numNextnPredictLayers: 0 } : config;
+}
+
+export interface ConvertOptions {
+  readonly dtype: string;
+  readonly mtp?: boolean;
+}
+
+export async function convert(from: string, to: string, { dtype, mtp = false }: ConvertOptions): Promise<void> {
   if (isGguf(to)) checkFormat(dtype, Object.keys(ggufFormats), 'GGUF');
   else checkFormat(dtype, folderFormats, 'a folder');
   if (existsSync(to)) throw new CheckpointError(to, 'exists already', 'remove it or choose another name');
-  const { config, source } = await open(from);
+  const { config: given, source } = await open(from);
+  const config = isGguf(to) ? forGguf(given, mtp) : given;
   const device = openDevice();
   useDevice(device);
   try {

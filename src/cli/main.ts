@@ -23,6 +23,7 @@ program
   .argument('<from>', 'a checkpoint folder or a .gguf file')
   .argument('<to>', 'a folder, or a .gguf file, that does not exist yet')
   .requiredOption('--dtype <format>', 'f32, f16, bf16; fp8 (blocks as DeepSeek releases them); q8_0, q4_0 (GGUF only)')
+  .option('--mtp', 'keep MTP modules in a GGUF file, which llama.cpp then refuses')
   .action(convert);
 
 try {

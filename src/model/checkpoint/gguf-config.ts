@@ -3,7 +3,7 @@
 // deepseek2: attention is written as what it becomes when absorbed, one key head of width kv_lora + rope, with the
 // expanded widths beside it as *_mla; yarn_log_multiplier is 0.1 mscale_all_dim. Fields that GGUF has no key for come
 // back as Hugging Face's defaults. Sources: llama.cpp's src/llama-arch.cpp and conversion scripts. Left out: llama3 rope
-// scaling (llama.cpp wants its factors as a tensor), MTP (llama.cpp's deepseek2 has none).
+// scaling (llama.cpp wants its factors as a tensor).
 import { type DeepseekConfig, type DenseConfig, isDeepseek, type ModelConfig, readConfig } from '../config.ts';
 import { CheckpointError } from './errors.ts';
 import type { GgufValue, TypedValue } from './gguf.ts';
@@ -62,6 +62,7 @@ function deepseekKeys(c: DeepseekConfig): Keys {
     ...(c.topkMethod !== 'greedy' && { expert_group_count: u32(c.nGroup ?? 1) }),
     ...(c.topkMethod !== 'greedy' && { expert_group_used_count: u32(c.topkGroup ?? c.nGroup ?? 1) }),
     'rope.dimension_count': u32(c.qkRopeHeadDim),
+    ...(c.numNextnPredictLayers > 0 && { nextn_predict_layers: u32(c.numNextnPredictLayers) }),
     ...(yarn && {
       'rope.scaling.type': { type: 'string', value: 'yarn' } as const,
       'rope.scaling.factor': f32(yarn.factor),
@@ -169,6 +170,7 @@ function deepseekFields(keys: KeyReader, names: ReadonlySet<string>): object {
     norm_topk_prob: keys.find('expert_weights_norm') ?? false,
     scoring_func: gate === gating.sigmoid ? 'sigmoid' : 'softmax',
     topk_method: hasBias ? 'noaux_tc' : groups ? 'group_limited_greedy' : 'greedy',
+    num_nextn_predict_layers: keys.find('nextn_predict_layers') ?? 0,
     n_group: groups ?? 1,
     topk_group: keys.find('expert_group_used_count') ?? 1,
     rope_scaling: yarn

@@ -4,7 +4,8 @@
 // llama's queries and keys are stored with the halves of each head interleaved, because llama.cpp rotates neighbours
 // there; deepseek2 rotates neighbours by itself and qwen2 rotates halves. attn_k_b [H, C, N] is W_UK turned, attn_v_b
 // [H, V, C] is W_UV. Norms, biases and the router stay F32, and a format in blocks falls back to F16 where a row does not
-// fall into blocks. MTP modules are left out, because llama.cpp's deepseek2 has none; `leftOutOfGguf` names them.
+// fall into blocks. MTP modules follow as further blocks with llama.cpp's names for them (nextn); llama.cpp's deepseek2
+// itself has none and refuses files with tensors it does not know, so a file for it is made of a configuration without.
 import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
 import { hasExperts, parametersOf, sizeOf } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
@@ -82,6 +83,10 @@ const mla = [
   ['ffn_gate_shexp.weight', 'mlp.shared_experts.gate_proj.weight'],
   ['ffn_up_shexp.weight', 'mlp.shared_experts.up_proj.weight'],
   ['ffn_down_shexp.weight', 'mlp.shared_experts.down_proj.weight'],
+  ['nextn.enorm.weight', 'enorm.weight'],
+  ['nextn.hnorm.weight', 'hnorm.weight'],
+  ['nextn.eh_proj.weight', 'eh_proj.weight'],
+  ['nextn.shared_head_norm.weight', 'shared_head.norm.weight'],
 ] as const;
 
 const gqa = (['q', 'k', 'v'] as const).flatMap((which) =>
@@ -97,14 +102,17 @@ function expertMappings(c: DeepseekConfig, i: number): Mapping[] {
   }));
 }
 
+/** Main layers and MTP modules. */
+const blocksOf = (config: ModelConfig) =>
+  config.numHiddenLayers + (isDeepseek(config) ? config.numNextnPredictLayers : 0);
+
 function mappingsOf(config: ModelConfig): Mapping[] {
-  const parameters = parametersOf(config).filter(({ mtp }) => !mtp);
-  const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
+  const shapes = new Map(parametersOf(config).map(({ name, shape }) => [name, shape]));
   const whole = (name: string, from: string): Mapping[] => {
     const shape = shapes.get(from);
     return shape ? [{ name, shape, from: [from] }] : [];
   };
-  const layers = Array.from({ length: config.numHiddenLayers }, (_, i): Mapping[] => {
+  const layers = Array.from({ length: blocksOf(config) }, (_, i): Mapping[] => {
     const common = renamed(i, everywhere, shapes);
     if (isDeepseek(config)) {
       const experts = hasExperts(config, i) ? expertMappings(config, i) : [];
@@ -166,7 +174,7 @@ export function ggufTensors(config: ModelConfig, values: readonly Values[], type
   });
   if (!isDeepseek(config)) return plain;
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
-  const split = Array.from({ length: config.numHiddenLayers }, (_, i): GgufTensor[] => {
+  const split = Array.from({ length: blocksOf(config) }, (_, i): GgufTensor[] => {
     const both = async () => splitKvB(config, await read(`model.layers.${i}.self_attn.kv_b_proj.weight`));
     const [k, v] = [`blk.${i}.attn_k_b.weight`, `blk.${i}.attn_v_b.weight`];
     return [
@@ -175,13 +183,6 @@ export function ggufTensors(config: ModelConfig, values: readonly Values[], type
     ];
   });
   return [...plain, ...split.flat()];
-}
-
-/** Tensors that a GGUF file of this configuration leaves out. */
-export function leftOutOfGguf(config: ModelConfig): string[] {
-  return parametersOf(config).flatMap((parameter) =>
-    parameter.mtp ? piecesOf(parameter).map(({ name }) => name) : [],
-  );
 }
 
 /** A GGUF file under checkpoint names, values as F32, with its configuration. */
@@ -237,7 +238,7 @@ function readersOf(config: ModelConfig, file: TensorSource, path: string): Map<s
   }
   if (!isDeepseek(config)) return readers;
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
-  for (let i = 0; i < config.numHiddenLayers; i++) {
+  for (let i = 0; i < blocksOf(config); i++) {
     const k = expect(`blk.${i}.attn_k_b.weight`, [H, C, N]);
     const v = expect(`blk.${i}.attn_v_b.weight`, [H, V, C]);
     readers.set(`model.layers.${i}.self_attn.kv_b_proj.weight`, async () =>

@@ -15,7 +15,7 @@ import { valuesOfWeights } from './export.ts';
 import { encodeGgml, type GgmlType } from './ggml-blocks.ts';
 import { openGguf, parseGguf, writeGguf } from './gguf.ts';
 import { type GgufTokenizer, ggufMetadata } from './gguf-config.ts';
-import { ggufTensors, leftOutOfGguf, openGgufModel } from './gguf-model.ts';
+import { ggufTensors, openGgufModel } from './gguf-model.ts';
 import { importWeights } from './import.ts';
 import { decode } from './source.ts';
 import { bytesOnly, configs, v3 } from './test-gguf-models.ts';
@@ -90,12 +90,15 @@ describe('round trips', () => {
     }
   });
 
-  test('MTP modules are left out, and named', () => {
-    const names = leftOutOfGguf(readConfig({ ...v3, num_nextn_predict_layers: 1 }));
-    assert.ok(
-      names.includes('model.layers.3.eh_proj.weight') && names.includes('model.layers.3.mlp.experts.7.up_proj.weight'),
-    );
-    assert.deepEqual(leftOutOfGguf(configs.v3 as ModelConfig), []);
+  test('MTP modules of any depth, as further blocks', async () => {
+    const config = readConfig({ ...v3, num_nextn_predict_layers: 2 });
+    const { weights, path } = await write(config, 'F32', 'mtp');
+    const again = await read(path);
+    assert.deepEqual({ ...again.config, initializerRange: config.initializerRange }, config);
+    assert.deepEqual(await arrays(again.weights), await arrays(weights));
+    const file = await openGguf(path);
+    assert.ok(file.entries.has('blk.4.nextn.eh_proj.weight'));
+    await file.close();
   });
 });
 
