@@ -2,8 +2,8 @@
 //
 // deepseek2: attention is written as what it becomes when absorbed, one key head of width kv_lora + rope, with the
 // expanded widths beside it as *_mla; yarn_log_multiplier is 0.1 mscale_all_dim. Fields that GGUF has no key for come
-// back as Hugging Face's defaults. Sources: llama.cpp's src/llama-arch.cpp and conversion scripts. Left out: llama3 rope
-// scaling (llama.cpp wants its factors as a tensor).
+// back as Hugging Face's defaults. Sources: llama.cpp's src/llama-arch.cpp and conversion scripts. Left out: llama3 and YaRN
+// scaling of dense models.
 import { type DeepseekConfig, type DenseConfig, isDeepseek, type ModelConfig, readConfig } from '../config.ts';
 import { CheckpointError } from './errors.ts';
 import type { GgufValue, TypedValue } from './gguf.ts';
@@ -76,8 +76,12 @@ function deepseekKeys(c: DeepseekConfig): Keys {
 
 function denseKeys(c: DenseConfig): Keys {
   const { ropeScaling: scaling } = c;
-  if (scaling?.type === 'llama3')
-    throw new CheckpointError('gguf', 'rope_scaling llama3 is not written', 'keep this model in safetensors');
+  if (scaling && scaling.type !== 'linear')
+    throw new CheckpointError(
+      'gguf',
+      `rope_scaling ${scaling.type} of a dense model is not written`,
+      'keep this model in safetensors',
+    );
   return {
     'attention.head_count_kv': u32(c.numKeyValueHeads),
     'attention.key_length': u32(c.headDim),
@@ -187,6 +191,12 @@ function deepseekFields(keys: KeyReader, names: ReadonlySet<string>): object {
   };
 }
 
+/** Where the vocabulary names them; else Hugging Face's defaults hold. */
+function tokenIds(metadata: ReadonlyMap<string, GgufValue>): object {
+  const [bos, eos] = [metadata.get('tokenizer.ggml.bos_token_id'), metadata.get('tokenizer.ggml.eos_token_id')];
+  return { ...(bos !== undefined && { bos_token_id: bos }), ...(eos !== undefined && { eos_token_id: eos }) };
+}
+
 /** The configuration of a GGUF file. `names`: of its tensors. Throws CheckpointError or ModelError. */
 export function configOfGguf(
   metadata: ReadonlyMap<string, GgufValue>,
@@ -213,8 +223,7 @@ export function configOfGguf(
     tie_word_embeddings: !names.has('output.weight'),
     vocab_size: (keys.find('vocab_size') ??
       (metadata.get('tokenizer.ggml.tokens') as readonly string[] | undefined)?.length) as number,
-    bos_token_id: metadata.get('tokenizer.ggml.bos_token_id') ?? null,
-    eos_token_id: metadata.get('tokenizer.ggml.eos_token_id') ?? null,
+    ...tokenIds(metadata),
   };
   const linear = keys.find('rope.scaling.type') === 'linear';
   const own =
