@@ -2,9 +2,12 @@
 //
 // Contract: a read lies inside the file or throws; a file being written stands aside under another name until it is
 // complete, flushed and renamed, so that no reader ever sees half of one.
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CheckpointError } from './errors.ts';
+
+/** Node aborts the process when one call moves 2 GiB or more. */
+const maxTransfer = 2 ** 30;
 
 export class BinaryFile {
   readonly path: string;
@@ -19,9 +22,11 @@ export class BinaryFile {
 
   static async open(path: string): Promise<BinaryFile> {
     try {
-      const handle = await open(path, 'r');
-      return new BinaryFile(path, (await handle.stat()).size, handle);
+      const found = await stat(path);
+      if (!found.isFile()) throw new CheckpointError(path, 'is no file', 'name a file'); // a pipe would never open
+      return new BinaryFile(path, found.size, await open(path, 'r'));
     } catch (error) {
+      if (error instanceof CheckpointError) throw error;
       const { code } = error as NodeJS.ErrnoException;
       throw new CheckpointError(path, `cannot be opened (${code})`, 'check the path');
     }
@@ -36,7 +41,8 @@ export class BinaryFile {
       );
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length; ) {
-      const { bytesRead } = await this.#handle.read(bytes, done, length - done, offset + done);
+      const part = Math.min(length - done, maxTransfer);
+      const { bytesRead } = await this.#handle.read(bytes, done, part, offset + done);
       if (bytesRead === 0)
         throw new CheckpointError(this.path, 'became shorter while it was read', 'leave it alone while it is loaded');
       done += bytesRead;
@@ -59,7 +65,7 @@ export async function writeWhole(
   try {
     await body(async (bytes) => {
       for (let done = 0; done < bytes.length; )
-        done += (await handle.write(bytes, done, bytes.length - done)).bytesWritten;
+        done += (await handle.write(bytes, done, Math.min(bytes.length - done, maxTransfer))).bytesWritten;
     });
     await handle.sync();
     await handle.close();

@@ -298,6 +298,7 @@ describe('files that lie', () => {
 
   test('a folder without weights, a tensor that is not there, bytes that cannot be weights', async () => {
     await assert.rejects(openCheckpoint(folder), /holds neither model\.safetensors nor/);
+    await assert.rejects(openSafetensors(folder), /is no file; name a file/);
     const path = join(folder, 'ints.safetensors');
     await writeSafetensors(path, [{ name: 'i', type: 'I32', shape: [1], bytes: () => new Uint8Array(4) }]);
     const source = await openSafetensors(path);
