@@ -63,10 +63,10 @@ async function open(from: string): Promise<{ config: ModelConfig; source: Tensor
 function tokenizerOf(folder: string, config: ModelConfig): GgufTokenizer | undefined {
   if (!isFolder(folder) || !existsSync(join(folder, 'tokenizer.json'))) return undefined;
   const { tokenizer, specialTokens } = loadTokenizer(folder);
-  const { tokens, kinds, merges } = tokenizer.describe(config.vocabSize);
+  const { preTokenizer, tokens, kinds, merges } = tokenizer.describe(config.vocabSize);
   const idOf = (name: string) => tokenizer.idOf(specialTokens[name] ?? '') ?? null;
   return {
-    pre: isDeepseek(config) ? 'deepseek-v3' : config.modelType === 'qwen2' ? 'qwen2' : 'llama-bpe',
+    pre: preTokenizer ?? (isDeepseek(config) ? 'deepseek-v3' : config.modelType === 'qwen2' ? 'qwen2' : 'llama-bpe'),
     tokens,
     types: kinds.map((kind) => tokenTypes[kind]),
     merges,

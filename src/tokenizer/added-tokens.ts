@@ -1,6 +1,8 @@
 // Tokens that are found in the text before anything else: special ones, and words that a vocabulary was given later.
 //
-// Leftmost first, the longest at one place. lstrip and rstrip let a token swallow the white space beside it.
+// Leftmost first, the longest at one place, found by a trie of code units in one pass. lstrip and rstrip let a token
+// swallow the white space beside it. Left out: single_word, which is refused.
+import { kindAt, space } from './character-class.ts';
 import { TokenizerError } from './errors.ts';
 
 export interface AddedToken {
@@ -16,59 +18,92 @@ export interface AddedToken {
 /** Reads tokenizer.json's added_tokens. */
 export function addedTokensOf(json: unknown, source: string): AddedToken[] {
   if (json === undefined || json === null) return [];
-  if (!Array.isArray(json)) throw new TokenizerError(source, 'added_tokens: expected a list', 'check the file');
+  if (!Array.isArray(json))
+    throw new TokenizerError(source, `added_tokens: expected a list, received ${typeof json}`, 'fetch the file again');
   return json.map((token, i) => {
-    const {
-      id,
-      content,
-      special = false,
-      normalized = false,
-      lstrip = false,
-      rstrip = false,
-      single_word,
-    } = token ?? {};
-    if (!Number.isInteger(id) || id < 0 || typeof content !== 'string' || content === '')
+    const { id, content, special = false, normalized = !special, lstrip = false, rstrip = false } = token ?? {};
+    if (!Number.isInteger(id) || id < 0 || id >= 2 ** 24 || typeof content !== 'string' || content === '')
       throw new TokenizerError(
         source,
         `added_tokens[${i}]: expected an id and a content, received ${JSON.stringify(token)}`,
-        'check the file',
+        'fetch the file again',
       );
-    if (single_word)
-      throw new TokenizerError(source, `added_tokens[${i}] ${content}: single_word`, 'such tokens are not supported');
+    if (token.single_word)
+      throw new TokenizerError(
+        source,
+        `added_tokens[${i}] ${JSON.stringify(content)}: single_word is not supported`,
+        'set single_word to false, if the token may stand inside words',
+      );
     return { id, content, special, normalized, lstrip, rstrip };
   });
 }
 
+interface Node {
+  readonly next: Map<number, Node>;
+  token?: AddedToken;
+}
+
+/** A part of a text: the token that stands there, or null where there is none. */
+export interface Part {
+  readonly start: number;
+  readonly end: number;
+  readonly token: AddedToken | null;
+}
+
 export class AddedTokens {
-  readonly #byFirst = new Map<number, AddedToken[]>();
-  readonly #starts = new Uint8Array(65536);
+  readonly #root: Node = { next: new Map() };
+  /** Code units that open a token. */
+  readonly #opens = new Uint8Array(65536);
+  readonly #isEmpty: boolean;
 
   constructor(tokens: readonly AddedToken[]) {
-    for (const token of [...tokens].sort((a, b) => b.content.length - a.content.length)) {
-      const first = token.content.charCodeAt(0);
-      this.#starts[first] = 1;
-      this.#byFirst.set(first, [...(this.#byFirst.get(first) ?? []), token]);
+    this.#isEmpty = tokens.length === 0;
+    for (const token of tokens) {
+      let node = this.#root;
+      for (let i = 0; i < token.content.length; i++) {
+        const unit = token.content.charCodeAt(i);
+        if (i === 0) this.#opens[unit] = 1;
+        let next = node.next.get(unit);
+        if (next === undefined) {
+          next = { next: new Map() };
+          node.next.set(unit, next);
+        }
+        node = next;
+      }
+      node.token ??= token;
     }
   }
 
-  /** The text as pieces between tokens, and tokens. */
-  split(text: string): (string | AddedToken)[] {
-    if (this.#byFirst.size === 0) return text === '' ? [] : [text];
-    const out: (string | AddedToken)[] = [];
-    const starts = this.#starts;
-    let from = 0;
-    for (let i = 0; i < text.length; i++) {
-      if (starts[text.charCodeAt(i)] === 0) continue;
-      const token = this.#byFirst.get(text.charCodeAt(i))?.find(({ content }) => text.startsWith(content, i));
+  /** The parts of units[start, end) in order. */
+  split(units: Uint16Array, start: number, end: number): Part[] {
+    if (this.#isEmpty) return start < end ? [{ start, end, token: null }] : [];
+    const parts: Part[] = [];
+    const opens = this.#opens;
+    let from = start;
+    for (let i = start; i < end; i++) {
+      if (opens[units[i]] === 0) continue;
+      const token = this.#longestAt(units, i, end);
       if (token === undefined) continue;
-      const before = token.lstrip ? text.slice(from, i).trimEnd() : text.slice(from, i);
-      if (before !== '') out.push(before);
-      out.push(token);
-      from = i + token.content.length;
-      if (token.rstrip) from += text.length - from - text.slice(from).trimStart().length;
-      i = from - 1;
+      let [left, right] = [i, i + token.content.length];
+      if (token.lstrip) while (left > from && kindAt(units, left - 1, end) & space) left--;
+      if (token.rstrip) while (right < end && kindAt(units, right, end) & space) right++;
+      if (left > from) parts.push({ start: from, end: left, token: null });
+      parts.push({ start: left, end: right, token });
+      from = right;
+      i = right - 1;
     }
-    if (from < text.length) out.push(text.slice(from));
-    return out;
+    if (from < end) parts.push({ start: from, end, token: null });
+    return parts;
+  }
+
+  #longestAt(units: Uint16Array, i: number, end: number): AddedToken | undefined {
+    let node: Node | undefined = this.#root;
+    let token: AddedToken | undefined;
+    for (let at = i; at < end; at++) {
+      node = node.next.get(units[at]);
+      if (node === undefined) break;
+      token = node.token ?? token;
+    }
+    return token;
   }
 }

@@ -1,236 +1,230 @@
 // Byte-pair encoding of one word: bytes, then the merge of lowest rank first, leftmost first among equals.
 //
-// Ids and ranks live in typed arrays; a pair of ids finds its merge in an open-addressing table. Short words scan for the
-// lowest rank, long ones keep candidates in a heap over a linked list, so that a megabyte without a border takes
-// n log n. Words seen before come from a cache. Source: Sennrich et al. 2016; tokenizer.json's model of type BPE.
-import { charOfByte } from './bytes.ts';
+// Short words scan for the lowest rank; long ones keep candidates in a heap over a linked list, so that a megabyte
+// without a border takes n log n. Words seen before come from a table that is emptied when it is full.
+// Source: Sennrich et al. 2016; tokenizer.json's model of type BPE.
+import { utf8Into } from './bytes.ts';
 import { TokenizerError } from './errors.ts';
+import { type MergeTable, noRank } from './merge-table.ts';
+import type { Vocabulary } from './vocabulary.ts';
+import { grown, WordTable } from './word-table.ts';
 
-export interface Merge {
-  readonly left: number;
-  readonly right: number;
-  readonly merged: number;
+const longBytes = 64; // above it the heap is faster than scanning
+const longestKept = 64; // code units of a word that is kept
+const mostKept = 2 ** 17; // words: some 5 MB in natural language, 50 MB at worst
+
+/** Ids as they come. */
+export class IdBuffer {
+  #ids = new Int32Array(256);
+  length = 0;
+
+  push(id: number): void {
+    if (this.length === this.#ids.length) this.#ids = grown(this.#ids, new Int32Array(2 * this.length));
+    this.#ids[this.length++] = id;
+  }
+
+  /** A copy of what came since the last call. */
+  take(): Int32Array {
+    const ids = this.#ids.slice(0, this.length);
+    this.length = 0;
+    if (this.#ids.length > 2 ** 20) this.#ids = new Int32Array(256);
+    return ids;
+  }
 }
 
-const none = 0x7fffffff;
-const longWord = 48; // bytes; above it the heap is faster than scanning
-const cachedWords = 2 ** 17;
-
-/** Pairs of ids to rank and merged id: slots of [left, right, rank, merged]. */
-class MergeTable {
-  readonly #slots: Int32Array;
-  readonly #mask: number;
-
-  constructor(merges: readonly Merge[]) {
-    const size = 2 ** Math.ceil(Math.log2(Math.max(16, 2 * merges.length)));
-    this.#slots = new Int32Array(4 * size).fill(-1);
-    this.#mask = size - 1;
-    merges.forEach(({ left, right, merged }, rank) => {
-      const at = this.find(left, right, true);
-      if (this.#slots[at] !== -1) return; // the first of equal merges counts
-      this.#slots.set([left, right, rank, merged], at);
-    });
-  }
-
-  /** Where the pair stands, or the free slot where it would; -1 when it is not there and `free` is not asked for. */
-  find(left: number, right: number, free = false): number {
-    const slots = this.#slots;
-    let i = (Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b)) >>> 0;
-    for (i = (i ^ (i >>> 15)) & this.#mask; ; i = (i + 1) & this.#mask) {
-      const at = 4 * i;
-      const own = slots[at] as number;
-      if (own === left && slots[at + 1] === right) return at;
-      if (own === -1) return free ? at : -1;
-    }
-  }
-
-  rank(left: number, right: number): number {
-    const at = this.find(left, right);
-    return at < 0 ? none : (this.#slots[at + 2] as number);
-  }
-
-  merged(left: number, right: number): number {
-    return this.#slots[this.find(left, right) + 3] as number;
-  }
+export interface BytePairModel {
+  readonly merges: MergeTable;
+  /** The token of each byte, -1 where there is none. */
+  readonly idOfByte: Int32Array;
+  /** Whole words that are tokens whatever the merges say (tokenizer.json's ignore_merges), in the byte alphabet. */
+  readonly wholeWords: Vocabulary | null;
+  /** Ids of added tokens, which no word becomes. */
+  readonly added: ReadonlySet<number>;
+  /** Stands for bytes without a token; -1 when they are refused. */
+  readonly unknownId: number;
+  /** The file, for errors. */
+  readonly source: string;
 }
 
 export class BytePairEncoder {
-  readonly #table: MergeTable;
-  readonly #idOfByte: Int32Array;
-  /** Whole words that are tokens whatever the merges say (tokenizer.json's ignore_merges). */
-  readonly #whole: ReadonlyMap<string, number> | null;
-  readonly #cache = new Map<string, Int32Array>();
-  readonly #source: string;
+  readonly #model: BytePairModel;
+  readonly #words = new WordTable();
+  /** Ids of known word i: #ids[#idStarts[i], #idStarts[i + 1]). */
+  #idStarts = new Int32Array(1025);
+  #ids = new Int32Array(4096);
   #bytes = new Uint8Array(1024);
-  #ids = new Int32Array(1024);
+  #parts = new Int32Array(1024);
   #ranks = new Int32Array(1024);
-  readonly #utf8 = new TextEncoder();
 
-  /** `idOfByte`: the token of each byte, -1 where there is none. */
-  constructor(
-    merges: readonly Merge[],
-    idOfByte: Int32Array,
-    whole: ReadonlyMap<string, number> | null,
-    source: string,
-  ) {
-    this.#table = new MergeTable(merges);
-    this.#idOfByte = idOfByte;
-    this.#whole = whole;
-    this.#source = source;
+  constructor(model: BytePairModel) {
+    this.#model = model;
   }
 
-  /** Ids of a word, a piece of text between two borders. The array is the cache's: not to be changed. */
-  encode(word: string): Int32Array {
-    const known = this.#cache.get(word);
-    if (known !== undefined) return known;
-    const ids = this.#encode(word);
-    if (word.length <= longWord) {
-      if (this.#cache.size >= cachedWords) this.#cache.clear();
-      this.#cache.set(word, ids);
+  /** Appends the ids of units[start, end), a piece of text between two borders. */
+  encode(units: Uint16Array, start: number, end: number, out: IdBuffer): void {
+    if (end - start > longestKept) {
+      const n = this.#merge(units, start, end);
+      for (let i = 0; i < n; i++) out.push(this.#parts[i]);
+      return;
     }
-    return ids;
+    let word = this.#words.find(units, start, end);
+    if (word < 0) word = this.#keep(units, start, end);
+    const to = this.#idStarts[word + 1];
+    for (let i = this.#idStarts[word]; i < to; i++) out.push(this.#ids[i]);
   }
 
-  #encode(word: string): Int32Array {
-    this.#grow(3 * word.length);
-    const length = this.#utf8.encodeInto(word, this.#bytes).written;
-    if (this.#whole !== null) {
-      let text = '';
-      for (let i = 0; i < length; i++) text += charOfByte[this.#bytes[i] as number];
-      const id = this.#whole.get(text);
-      if (id !== undefined) return Int32Array.of(id);
+  /** Encodes a word that is new and keeps it. */
+  #keep(units: Uint16Array, start: number, end: number): number {
+    const n = this.#merge(units, start, end);
+    if (this.#words.size === mostKept) {
+      this.#words.clear();
+      this.#words.find(units, start, end);
+    }
+    const word = this.#words.insert(units, start, end);
+    if (word + 1 === this.#idStarts.length) this.#idStarts = grown(this.#idStarts, new Int32Array(2 * word + 3));
+    const from = this.#idStarts[word];
+    while (this.#ids.length < from + n) this.#ids = grown(this.#ids, new Int32Array(2 * this.#ids.length));
+    for (let i = 0; i < n; i++) this.#ids[from + i] = this.#parts[i];
+    this.#idStarts[word + 1] = from + n;
+    return word;
+  }
+
+  /** Ids of a word into #parts; returns how many. */
+  #merge(units: Uint16Array, start: number, end: number): number {
+    const { idOfByte, wholeWords, unknownId } = this.#model;
+    this.#reserve(3 * (end - start));
+    const [bytes, parts] = [this.#bytes, this.#parts];
+    const length = utf8Into(units, start, end, bytes);
+    const whole = wholeWords?.findBytes(bytes, length) ?? -1;
+    if (whole >= 0 && !this.#model.added.has(whole)) {
+      parts[0] = whole;
+      return 1;
     }
     for (let i = 0; i < length; i++) {
-      const id = this.#idOfByte[this.#bytes[i] as number] as number;
-      if (id < 0) this.#refuse(word, this.#bytes[i] as number);
-      this.#ids[i] = id;
+      const id = idOfByte[bytes[i]] as number;
+      if (id < 0 && unknownId < 0) this.#refuse(units, start, end, bytes[i]);
+      parts[i] = id < 0 ? unknownId : id;
     }
-    return length <= longWord ? this.#mergeShort(length) : this.#mergeLong(length);
+    return length <= longBytes ? this.#mergeShort(length) : this.#mergeLong(length);
   }
 
-  #grow(bytes: number): void {
+  #reserve(bytes: number): void {
     if (bytes <= this.#bytes.length) return;
     this.#bytes = new Uint8Array(2 * bytes);
-    this.#ids = new Int32Array(2 * bytes);
+    this.#parts = new Int32Array(2 * bytes);
     this.#ranks = new Int32Array(2 * bytes);
   }
 
-  #refuse(word: string, byte: number): never {
+  #refuse(units: Uint16Array, start: number, end: number, byte: number): never {
+    const word = String.fromCharCode(...units.subarray(start, Math.min(end, start + 40)));
     throw new TokenizerError(
-      this.#source,
-      `${JSON.stringify(word.slice(0, 40))}: no token for byte 0x${byte.toString(16).padStart(2, '0')}`,
+      this.#model.source,
+      `${JSON.stringify(word)}: no token for byte 0x${byte.toString(16).padStart(2, '0')}`,
       'use a vocabulary with all 256 bytes, or keep such characters out',
     );
   }
 
-  #mergeShort(length: number): Int32Array {
-    const [ids, ranks, table] = [this.#ids, this.#ranks, this.#table];
-    let n = length;
-    for (let i = 0; i + 1 < n; i++) ranks[i] = table.rank(ids[i] as number, ids[i + 1] as number);
-    while (n > 1) {
-      let best = none;
+  #mergeShort(length: number): number {
+    const { merges } = this.#model;
+    const [parts, ranks] = [this.#parts, this.#ranks];
+    let last = length - 1; // index of the last part
+    for (let i = 0; i < last; i++) ranks[i] = merges.rank(parts[i], parts[i + 1]);
+    for (;;) {
+      let best = noRank;
       let at = -1;
-      for (let i = 0; i + 1 < n; i++) {
-        const rank = ranks[i] as number;
+      for (let i = 0; i < last; i++) {
+        const rank = ranks[i];
         if (rank < best) {
           best = rank;
           at = i;
         }
       }
-      if (at < 0) break;
-      ids[at] = table.merged(ids[at] as number, ids[at + 1] as number);
-      n--;
-      ids.copyWithin(at + 1, at + 2, n + 1);
-      ranks.copyWithin(at, at + 1, n);
-      if (at > 0) ranks[at - 1] = table.rank(ids[at - 1] as number, ids[at] as number);
-      if (at + 1 < n) ranks[at] = table.rank(ids[at] as number, ids[at + 1] as number);
+      if (at < 0) return last + 1;
+      const merged = merges.merged(best);
+      parts[at] = merged;
+      for (let i = at + 1; i < last; i++) {
+        parts[i] = parts[i + 1];
+        ranks[i - 1] = ranks[i];
+      }
+      last--;
+      if (at > 0) ranks[at - 1] = merges.rank(parts[at - 1], merged);
+      if (at < last) ranks[at] = merges.rank(merged, parts[at + 1]);
     }
-    return ids.slice(0, n);
   }
 
-  #mergeLong(length: number): Int32Array {
-    const [ids, table] = [this.#ids, this.#table];
+  #mergeLong(length: number): number {
+    const { merges } = this.#model;
+    const parts = this.#parts;
     const next = Int32Array.from({ length }, (_, i) => i + 1);
     const before = Int32Array.from({ length }, (_, i) => i - 1);
-    const heap = new CandidateHeap(length);
-    const offer = (i: number) => {
-      const right = next[i] as number;
-      if (right >= length) return;
-      const rank = table.rank(ids[i] as number, ids[right] as number);
-      if (rank !== none) heap.push(rank, i, ids[i] as number, ids[right] as number);
+    const rankAt = (i: number): number => {
+      const right = next[i];
+      return right < length ? merges.rank(parts[i], parts[right]) : noRank;
     };
-    for (let i = 0; i < length; i++) offer(i);
+    const heap = new CandidateHeap(length);
+    for (let i = 0; i < length; i++) heap.push(rankAt(i), i);
     while (heap.pop()) {
-      const i = heap.position;
-      const right = next[i] as number;
-      if (ids[i] !== heap.left || right >= length || ids[right] !== heap.right) continue; // merged meanwhile
-      ids[i] = table.merged(heap.left, heap.right);
-      ids[right] = -1;
-      const after = next[right] as number;
-      next[i] = after;
-      if (after < length) before[after] = i;
-      if ((before[i] as number) >= 0) offer(before[i] as number);
-      offer(i);
+      const { rank, position } = heap;
+      if (parts[position] === -1 || rankAt(position) !== rank) continue; // merged meanwhile
+      const right = next[position];
+      parts[position] = merges.merged(rank);
+      parts[right] = -1;
+      const after = next[right];
+      next[position] = after;
+      if (after < length) before[after] = position;
+      const left = before[position];
+      if (left >= 0) heap.push(rankAt(left), left);
+      heap.push(rankAt(position), position);
     }
-    const out: number[] = [];
-    for (let i = 0; i < length; i = next[i] as number) out.push(ids[i] as number);
-    return Int32Array.from(out);
+    let n = 0;
+    for (let i = 0; i < length; i = next[i]) parts[n++] = parts[i];
+    return n;
   }
 }
 
-/** Merges that may be possible, lowest rank first, then leftmost. */
+const positions = 2 ** 31; // a candidate is rank * positions + position, exact in a double for 4 million merges
+
+/** Merges that may be possible: lowest rank first, then leftmost. */
 class CandidateHeap {
-  /** [rank, position, left, right] each */
-  #items: Int32Array;
+  #keys: Float64Array;
   #size = 0;
+  rank = 0;
   position = 0;
-  left = 0;
-  right = 0;
 
   constructor(capacity: number) {
-    this.#items = new Int32Array(4 * Math.max(16, capacity));
+    this.#keys = new Float64Array(Math.max(16, capacity));
   }
 
-  #isBefore(a: number, b: number): boolean {
-    const items = this.#items;
-    const difference = (items[4 * a] as number) - (items[4 * b] as number);
-    return difference < 0 || (difference === 0 && (items[4 * a + 1] as number) < (items[4 * b + 1] as number));
-  }
-
-  #swap(a: number, b: number): void {
-    const items = this.#items;
-    for (let i = 0; i < 4; i++) {
-      const kept = items[4 * a + i] as number;
-      items[4 * a + i] = items[4 * b + i] as number;
-      items[4 * b + i] = kept;
-    }
-  }
-
-  push(rank: number, position: number, left: number, right: number): void {
-    if (4 * this.#size === this.#items.length) {
-      const larger = new Int32Array(2 * this.#items.length);
-      larger.set(this.#items);
-      this.#items = larger;
-    }
+  push(rank: number, position: number): void {
+    if (rank === noRank) return;
+    if (this.#size === this.#keys.length) this.#keys = grown(this.#keys, new Float64Array(2 * this.#size));
+    const keys = this.#keys;
+    const key = rank * positions + position;
     let i = this.#size++;
-    this.#items.set([rank, position, left, right], 4 * i);
-    while (i > 0 && this.#isBefore(i, (i - 1) >> 1)) {
-      this.#swap(i, (i - 1) >> 1);
-      i = (i - 1) >> 1;
+    for (let up = (i - 1) >> 1; i > 0 && key < keys[up]; up = (i - 1) >> 1) {
+      keys[i] = keys[up];
+      i = up;
     }
+    keys[i] = key;
   }
 
   /** Takes the first candidate into the fields; false when there is none. */
   pop(): boolean {
     if (this.#size === 0) return false;
-    [this.position, this.left, this.right] = this.#items.subarray(1, 4) as unknown as [number, number, number];
-    this.#swap(0, --this.#size);
-    for (let i = 0; ; ) {
-      let least = i;
-      for (const child of [2 * i + 1, 2 * i + 2]) if (child < this.#size && this.#isBefore(child, least)) least = child;
-      if (least === i) return true;
-      this.#swap(i, least);
-      i = least;
+    const keys = this.#keys;
+    const top = keys[0];
+    this.rank = Math.floor(top / positions);
+    this.position = top - this.rank * positions;
+    const size = --this.#size;
+    const key = keys[size];
+    let i = 0;
+    for (let child = 1; child < size; child = 2 * i + 1) {
+      if (child + 1 < size && keys[child + 1] < keys[child]) child++;
+      if (keys[child] >= key) break;
+      keys[i] = keys[child];
+      i = child;
     }
+    keys[i] = key;
+    return true;
   }
 }

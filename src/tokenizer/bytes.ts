@@ -13,19 +13,22 @@ export const charOfByte: readonly string[] = (() => {
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
 })();
 
-const byteOfChar = new Map(charOfByte.map((char, byte) => [char, byte]));
+/** Byte of each character of the alphabet, -1 for others below U+0180; all of the alphabet lies below. */
+const byteOfUnit = new Int16Array(0x180).fill(-1);
+charOfByte.forEach((char, byte) => {
+  byteOfUnit[char.charCodeAt(0)] = byte;
+});
 
 const encoder = new TextEncoder();
 
-/** The bytes that a token's text stands for; null when a character is not in the alphabet. */
-export function bytesOf(token: string): Uint8Array | null {
-  const bytes = new Uint8Array(token.length);
-  for (let i = 0; i < token.length; i++) {
-    const byte = byteOfChar.get(token[i] as string);
-    if (byte === undefined) return null;
-    bytes[i] = byte;
+/** Writes the bytes that a token stands for; returns how many, -1 when a character is not in the alphabet. */
+export function bytesInto(units: Uint16Array, start: number, end: number, out: Uint8Array, at: number): number {
+  for (let i = start; i < end; i++) {
+    const byte = units[i] < 0x180 ? byteOfUnit[units[i]] : -1;
+    if (byte < 0) return -1;
+    out[at + i - start] = byte;
   }
-  return bytes;
+  return end - start;
 }
 
 /** A text in the byte alphabet. Lone surrogates become U+FFFD, as in UTF-8 everywhere. */
@@ -33,4 +36,38 @@ export function inByteAlphabet(text: string): string {
   let out = '';
   for (const byte of encoder.encode(text)) out += charOfByte[byte];
   return out;
+}
+
+/** Writes UTF-16 code units as UTF-8, lone surrogates as U+FFFD; `out` needs three bytes a unit. Returns how many. */
+export function utf8Into(units: Uint16Array, start: number, end: number, out: Uint8Array): number {
+  let n = 0;
+  for (let i = start; i < end; i++) {
+    let code = units[i];
+    if (code < 0x80) {
+      out[n++] = code;
+      continue;
+    }
+    if (code < 0x800) {
+      out[n++] = 0xc0 | (code >> 6);
+      out[n++] = 0x80 | (code & 63);
+      continue;
+    }
+    if ((code & 0xf800) === 0xd800) {
+      const low = i + 1 < end ? units[i + 1] : 0;
+      if (code < 0xdc00 && (low & 0xfc00) === 0xdc00) {
+        code = 0x10000 + ((code & 0x3ff) << 10) + (low & 0x3ff);
+        i++;
+        out[n++] = 0xf0 | (code >> 18);
+        out[n++] = 0x80 | ((code >> 12) & 63);
+        out[n++] = 0x80 | ((code >> 6) & 63);
+        out[n++] = 0x80 | (code & 63);
+        continue;
+      }
+      code = 0xfffd;
+    }
+    out[n++] = 0xe0 | (code >> 12);
+    out[n++] = 0x80 | ((code >> 6) & 63);
+    out[n++] = 0x80 | (code & 63);
+  }
+  return n;
 }

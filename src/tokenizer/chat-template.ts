@@ -1,40 +1,24 @@
 // Chat templates: conversations as the text a model was trained on. Templates are Jinja, as in tokenizer_config.json.
 //
-// Profiles for models of our own: deepseek-v3 (no newlines anywhere; system messages joined by a blank line) and
-// deepseek-r1 (of earlier answers only what follows the thinking; the prompt opens the thinking). Sources: the released
-// tokenizer_config.json of V3 and R1. Left out of the profiles: tools, for which a checkpoint brings its own template.
+// Contract: a template is given messages, tools, add_generation_prompt, the special tokens by name and the caller's
+// variables, as transformers gives them. What it raises becomes a TokenizerError in its own words.
 import { Template } from '@huggingface/jinja';
 import { TokenizerError } from './errors.ts';
 
 export interface Message {
   readonly role: string;
-  readonly content: string | null;
+  readonly content?: string | null;
   readonly [field: string]: unknown;
 }
 
 export interface RenderOptions {
   /** Ends with what opens the assistant's turn. @default true */
   readonly addGenerationPrompt?: boolean;
+  /** Functions the model may call, as the API describes them. Templates without a place for them ignore them. */
   readonly tools?: readonly unknown[];
+  /** Whatever else a template reads, as `thinking` or `enable_thinking`. */
+  readonly variables?: Readonly<Record<string, unknown>>;
 }
-
-const turns = (answer: string, opening: string) =>
-  [
-    '{{ bos_token }}',
-    "{{ messages | selectattr('role', 'equalto', 'system') | map(attribute='content') | join('\\n\\n') }}",
-    '{% for message in messages %}',
-    "{% if message['role'] == 'user' %}{{ '<｜User｜>' + message['content'] }}",
-    `{% elif message['role'] == 'assistant' %}{{ '<｜Assistant｜>' + ${answer} + eos_token }}`,
-    '{% endif %}{% endfor %}',
-    `{% if add_generation_prompt %}{{ '${opening}' }}{% endif %}`,
-  ].join('');
-
-export const chatProfiles = {
-  'deepseek-v3': turns("message['content']", '<｜Assistant｜>'),
-  'deepseek-r1': turns("message['content'].split('</think>')[-1]", '<｜Assistant｜><think>\\n'),
-} as const;
-
-export type ChatProfile = keyof typeof chatProfiles;
 
 export class ChatTemplate {
   readonly text: string;
@@ -53,12 +37,14 @@ export class ChatTemplate {
       throw new TokenizerError(
         source,
         `the chat template cannot be parsed (${(error as Error).message})`,
-        'correct it',
+        'correct it, or give a template of your own',
       );
     }
   }
 
-  render(messages: readonly Message[], { addGenerationPrompt = true, tools }: RenderOptions = {}): string {
+  /** The text of a conversation. Throws TokenizerError when the template refuses it. */
+  render(messages: readonly Message[], options: RenderOptions = {}): string {
+    const { addGenerationPrompt = true, tools, variables } = options;
     for (const [i, message] of messages.entries())
       if (typeof message?.role !== 'string')
         throw new TokenizerError(
@@ -66,8 +52,9 @@ export class ChatTemplate {
           `messages[${i}]: expected a role, received ${JSON.stringify(message)}`,
           'give every message a role',
         );
+    const context = { ...this.#tokens, ...variables, messages, add_generation_prompt: addGenerationPrompt };
     try {
-      return this.#template.render({ ...this.#tokens, messages, tools, add_generation_prompt: addGenerationPrompt });
+      return this.#template.render(tools === undefined ? context : { ...context, tools });
     } catch (error) {
       throw new TokenizerError(
         this.#source,
@@ -96,12 +83,12 @@ export function chatTemplateOf(
 ): ChatTemplate | null {
   const { chat_template: given } = config;
   if (given === undefined || given === null) return null;
-  const named = Array.isArray(given) ? given.find((each) => each?.name === name)?.template : given;
-  if (typeof named !== 'string')
+  const text = Array.isArray(given) ? given.find((each) => each?.name === name)?.template : given;
+  if (typeof text !== 'string')
     throw new TokenizerError(
       source,
       `chat_template: expected a text, or a list with one named ${name}`,
-      'check the file',
+      'correct the field, or remove it',
     );
-  return new ChatTemplate(named, specialTokensOf(config), source);
+  return new ChatTemplate(text, specialTokensOf(config), source);
 }

@@ -1,14 +1,22 @@
-// A tokenizer as a folder holds it: tokenizer.json, tokenizer_config.json, perhaps chat_template.jinja.
+// A tokenizer as a folder holds it: tokenizer.json, tokenizer_config.json, perhaps chat_template.jinja; and which tokens
+// end a generation, from generation_config.json or config.json.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChatTemplate, chatTemplateOf, specialTokensOf } from './chat-template.ts';
 import { TokenizerError } from './errors.ts';
-import { Tokenizer, type TokenizerJson } from './tokenizer.ts';
+import { Tokenizer } from './tokenizer.ts';
+import { frameOf, type TokenizerJson } from './tokenizer-json.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
 
 export interface LoadedTokenizer {
   readonly tokenizer: Tokenizer;
-  /** bos_token, eos_token and their like. */
+  /** bos_token, eos_token and their like, as texts. */
   readonly specialTokens: Readonly<Record<string, string>>;
+  readonly bosId: number | null;
+  readonly padId: number | null;
+  /** Tokens that end a generation; empty when no file names one. */
+  readonly eosIds: readonly number[];
   readonly chatTemplate: ChatTemplate | null;
 }
 
@@ -28,26 +36,97 @@ function readObject(path: string): Record<string, unknown> {
   throw new TokenizerError(path, 'holds no JSON object', 'fetch or write it again');
 }
 
+/** Ids by name of tokens that tokenizer_config.json names. */
+function idsByName(tokenizer: Tokenizer, special: Readonly<Record<string, string>>, path: string): Map<string, number> {
+  return new Map(
+    Object.entries(special).map(([name, text]): [string, number] => {
+      const id = tokenizer.idOf(text);
+      if (id === undefined)
+        throw new TokenizerError(
+          path,
+          `${name} ${JSON.stringify(text)}: expected a token of tokenizer.json, which has none of that text`,
+          'take both files from the same checkpoint',
+        );
+      return [name, id];
+    }),
+  );
+}
+
+/** The id of a token's text, looked up in the file itself, which may still be wrong elsewhere. */
+function idIn(json: TokenizerJson, text: string): number | undefined {
+  const added = Array.isArray(json.added_tokens) ? json.added_tokens.find((token) => token?.content === text) : null;
+  const { vocab } = (json.model ?? {}) as { vocab?: Readonly<Record<string, number>> | null };
+  return added?.id ?? (Object.hasOwn(vocab ?? {}, text) ? vocab?.[text] : undefined);
+}
+
+/** What transformers does for `add_bos_token` and `add_eos_token`, written into the post-processor. */
+function framed(json: TokenizerJson, config: Fields, path: string): TokenizerJson {
+  const { before, after } = frameOf(json.post_processor, path);
+  if (before.length + after.length > 0) return json; // the file says so itself
+  const special = specialTokensOf(config);
+  const steps = (flag: string, name: string): { SpecialToken: { id: string; type_id: number } }[] => {
+    if (config[flag] !== true) return [];
+    const text = special[name];
+    if (text === undefined || idIn(json, text) === undefined)
+      throw new TokenizerError(
+        path,
+        `${flag}: expected a ${name} that is a token of tokenizer.json, received ${JSON.stringify(text)}`,
+        `name the ${name}, or set ${flag} to false`,
+      );
+    return [{ SpecialToken: { id: text, type_id: 0 } }];
+  };
+  const [bos, eos] = [steps('add_bos_token', 'bos_token'), steps('add_eos_token', 'eos_token')];
+  if (bos.length + eos.length === 0) return json;
+  const [first, second] = ['A', 'B'].map((id, type_id) => [...bos, { Sequence: { id, type_id } }, ...eos]);
+  const tokens = [...bos, ...eos].map(({ SpecialToken: { id } }) => [id, { id, ids: [idIn(json, id)], tokens: [id] }]);
+  return {
+    ...json,
+    post_processor: {
+      type: 'TemplateProcessing',
+      ...{ single: first, pair: [...first, ...second], special_tokens: Object.fromEntries(tokens) },
+    },
+  };
+}
+
+/** Ids that end a generation: of the first file that names any, else eos_token. */
+function eosIdsOf(folder: string, tokenizer: Tokenizer, eosId: number | undefined): number[] {
+  for (const file of ['generation_config.json', 'config.json']) {
+    const path = join(folder, file);
+    if (!existsSync(path)) continue;
+    const { eos_token_id: given } = readObject(path);
+    if (given === undefined || given === null) continue;
+    const ids: unknown[] = Array.isArray(given) ? given : [given];
+    for (const id of ids)
+      if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= tokenizer.vocabSize)
+        throw new TokenizerError(
+          path,
+          `eos_token_id: expected ids below ${tokenizer.vocabSize}, received ${JSON.stringify(given)}`,
+          'take all files from the same checkpoint',
+        );
+    return ids as number[];
+  }
+  return eosId === undefined ? [] : [eosId];
+}
+
 /** Reads the tokenizer of a checkpoint folder. Throws TokenizerError naming file, field and remedy. */
 export function loadTokenizer(folder: string): LoadedTokenizer {
   const path = join(folder, 'tokenizer.json');
-  const tokenizer = new Tokenizer(readObject(path), path);
   const configPath = join(folder, 'tokenizer_config.json');
   const config = existsSync(configPath) ? readObject(configPath) : {};
+  const tokenizer = new Tokenizer(framed(readObject(path), config, configPath), path);
   const specialTokens = specialTokensOf(config);
+  const ids = idsByName(tokenizer, specialTokens, configPath);
   const jinja = join(folder, 'chat_template.jinja');
   const chatTemplate = existsSync(jinja)
     ? new ChatTemplate(readFileSync(jinja, 'utf8'), specialTokens, jinja)
     : chatTemplateOf(config, configPath);
-  return { tokenizer, specialTokens, chatTemplate };
+  const [bosId, padId] = [ids.get('bos_token') ?? null, ids.get('pad_token') ?? null];
+  const eosIds = eosIdsOf(folder, tokenizer, ids.get('eos_token'));
+  return { tokenizer, specialTokens, bosId, padId, eosIds, chatTemplate };
 }
 
 /** Writes tokenizer.json and tokenizer_config.json as Hugging Face's libraries read them. */
-export function saveTokenizer(
-  folder: string,
-  json: TokenizerJson,
-  config: Readonly<Record<string, unknown>> = {},
-): void {
+export function saveTokenizer(folder: string, json: TokenizerJson, config: Fields = {}): void {
   mkdirSync(folder, { recursive: true });
   const write = (file: string, value: object) => {
     const path = join(folder, file);

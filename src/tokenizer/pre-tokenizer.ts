@@ -1,52 +1,79 @@
-// Where words end: tokenizer.json's pre_tokenizer as a function from text to pieces.
+// Where words end: tokenizer.json's pre_tokenizer as a function from a text to pieces.
 //
 // Supported: Sequence, Split (behaviors Isolated and Removed), Digits, ByteLevel (its own regex, and the prefix space).
 // The byte alphabet itself is not applied: words stay text until they are encoded. Anything else is refused by name.
 import { TokenizerError } from './errors.ts';
+import { type Cut, Pieces, UnitBuffer } from './pieces.ts';
+import { patterns, scanners } from './scanner.ts';
 
-export type Split = (pieces: string[]) => string[];
-
-/** GPT-2's words, which ByteLevel uses unless told otherwise. */
-const gpt2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-
-/** `(?i:...)` written out, because V8 knows it only from Node 23 on: letters of either case. */
-function expandCase(pattern: string): string {
-  return pattern.replace(/\(\?i:((?:[^()\\]|\\.)*)\)/g, (_, inner: string) => {
-    const either = inner.replace(/(?<!\\)[A-Za-z]/g, (c) => `[${c.toLowerCase()}${c.toUpperCase()}]`);
-    return `(?:${either})`;
-  });
+export interface PreTokenizer {
+  readonly cut: Cut;
+  /** ByteLevel's add_prefix_space: a text that begins with no space gets one. */
+  readonly addPrefixSpace: boolean;
 }
 
-function compile(pattern: string, source: string): RegExp {
+/**
+ * A pattern of Oniguruma, which tokenizer.json is written for, as JavaScript's: `\s` and `\d` mean all of Unicode (V8's
+ * `\s` has U+FEFF and lacks U+0085), and `(?i:...)`, which V8 knows only from Node 23 on, is written out in ASCII.
+ */
+function fromOniguruma(pattern: string): string {
+  const unicode = { s: 'p{White_Space}', S: 'P{White_Space}', d: 'p{Nd}', D: 'P{Nd}' } as const;
+  return pattern
+    .replace(/\\(.)/gs, (whole, char: string) =>
+      char in unicode ? `\\${unicode[char as keyof typeof unicode]}` : whole,
+    )
+    .replace(/\(\?i:((?:[^()\\]|\\.)*)\)/g, (_, inner: string) => {
+      const either = inner.replace(/(?<!\\)[A-Za-z]/g, (c) => `[${c.toLowerCase()}${c.toUpperCase()}]`);
+      return `(?:${either})`;
+    });
+}
+
+/** What JavaScript would accept and read otherwise than Oniguruma. */
+const readOtherwise = /\\[wWbB]|\[\[:|&&/;
+
+/** A cut by the regex engine: matches, and what lies between them; with `keep` false the matches are left out. */
+export function cutByRegex(pattern: string, source: string, keep = true): Cut {
+  let regex: RegExp;
   try {
-    return new RegExp(expandCase(pattern), 'gu');
+    const odd = readOtherwise.exec(pattern);
+    if (odd) throw new SyntaxError(`${odd[0]} is not supported`);
+    regex = new RegExp(fromOniguruma(pattern), 'gu');
   } catch (error) {
     const problem = `pre_tokenizer: the pattern ${JSON.stringify(pattern)} cannot be used (${(error as Error).message})`;
     throw new TokenizerError(source, problem, 'report it with the tokenizer.json');
   }
+  return ({ text }, start, end, out) => {
+    const part = text.slice(start, end); // look-ahead must end where the piece ends
+    let gap = 0;
+    for (const { 0: match, index } of part.matchAll(regex)) {
+      if (match === '') continue;
+      if (index > gap) out.push(start + gap, start + index);
+      gap = index + match.length;
+      if (keep) out.push(start + index, start + gap);
+    }
+    if (gap < part.length) out.push(start + gap, end);
+  };
 }
 
-/** Matches, and what lies between them, each a piece; with `keep` false the matches are left out. */
-function isolate(regex: RegExp, keep: boolean): Split {
-  return (pieces) => {
-    const out: string[] = [];
-    for (const piece of pieces) {
-      regex.lastIndex = 0;
-      let end = 0;
-      for (let match = regex.exec(piece); match !== null; match = regex.exec(piece)) {
-        const text = match[0];
-        if (match.index > end) out.push(piece.slice(end, match.index));
-        if (text === '') {
-          regex.lastIndex++;
-          end = match.index;
-          continue;
-        }
-        end = regex.lastIndex;
-        if (keep) out.push(text);
-      }
-      if (end < piece.length) out.push(end === 0 ? piece : piece.slice(end));
-    }
-    return out;
+const uncut: Cut = (_, start, end, out) => {
+  if (end > start) out.push(start, end);
+};
+
+/** Each cut applied to the pieces of the one before. */
+function inSequence(cuts: readonly Cut[]): Cut {
+  const [first, ...others] = cuts.filter((cut) => cut !== uncut);
+  if (first === undefined) return uncut;
+  if (others.length === 0) return first;
+  const between = others.map(() => new Pieces());
+  return (text, start, end, out) => {
+    first(text, start, end, between[0] as Pieces);
+    others.forEach((cut, i) => {
+      const pieces = between[i] as Pieces;
+      const { bounds, count } = pieces;
+      const next = between[i + 1] ?? out;
+      for (let at = 0; at < 2 * count; at += 2) cut(text, bounds[at], bounds[at + 1], next);
+      pieces.clear();
+    });
   };
 }
 
@@ -55,74 +82,109 @@ interface Component {
   readonly [field: string]: unknown;
 }
 
-function split(component: Component, source: string): Split {
+function split(component: Component, source: string): Cut {
   const { pattern, behavior, invert } = component as { pattern?: { Regex?: string; String?: string } } & Component;
-  const text = pattern?.Regex ?? pattern?.String?.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const text = pattern?.Regex ?? pattern?.String?.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
   if (typeof text !== 'string')
     throw new TokenizerError(
       source,
       `pre_tokenizer Split: expected a pattern, received ${JSON.stringify(pattern)}`,
-      'check the file',
+      'fetch the file again',
     );
   if (behavior !== 'Isolated' && !(behavior === 'Removed' && !invert))
     throw new TokenizerError(
       source,
       `pre_tokenizer Split: behavior ${JSON.stringify(behavior)}${invert ? ', inverted' : ''}, expected Isolated or Removed`,
-      'such tokenizers are not supported yet',
+      'such tokenizers are not supported',
     );
-  return isolate(compile(text, source), behavior === 'Isolated');
+  if (behavior === 'Removed') return cutByRegex(text, source, false);
+  return scanners.get(text) ?? cutByRegex(text, source);
 }
 
-function byteLevel({ add_prefix_space: prefix, use_regex: useRegex = true }: Component, source: string): Split {
-  const words = useRegex ? isolate(compile(gpt2, source), true) : (pieces: string[]) => pieces;
-  if (!prefix) return words;
-  return (pieces) => words(pieces.map((piece) => (piece.startsWith(' ') ? piece : ` ${piece}`)));
+function refuseComponent(type: unknown, source: string): never {
+  throw new TokenizerError(
+    source,
+    `pre_tokenizer ${JSON.stringify(type)}: expected Sequence, Split, Digits or ByteLevel`,
+    'only byte-level BPE tokenizers are supported',
+  );
 }
 
-/** The function that a pre_tokenizer describes. Throws TokenizerError for components it does not know. */
-export function preTokenizerOf(component: unknown, source: string): Split {
-  if (component === null || component === undefined) return (pieces) => pieces;
-  const known = component as Component;
-  switch (known.type) {
-    case 'Sequence': {
-      const steps = (known.pretokenizers as unknown[]).map((step) => preTokenizerOf(step, source));
-      return (pieces) => steps.reduce((parts, step) => step(parts), pieces);
-    }
+function cutOf(component: Component, source: string): Cut {
+  switch (component?.type) {
+    case 'Sequence':
+      if (!Array.isArray(component.pretokenizers)) refuseComponent('Sequence without a list of pretokenizers', source);
+      return inSequence((component.pretokenizers as Component[]).map((step) => cutOf(step, source)));
     case 'Split':
-      return split(known, source);
+      return split(component, source);
     case 'Digits':
-      return isolate(known.individual_digits ? /\p{N}/gu : /\p{N}+/gu, true);
+      return scanners.get(component.individual_digits ? patterns.oneDigit : patterns.digits) as Cut;
     case 'ByteLevel':
-      return byteLevel(known, source);
+      return (component.use_regex ?? true) ? (scanners.get(patterns.gpt2) as Cut) : uncut;
     default:
-      throw new TokenizerError(
-        source,
-        `pre_tokenizer ${JSON.stringify(known.type)}: expected Sequence, Split, Digits or ByteLevel`,
-        'only byte-level BPE tokenizers are supported',
-      );
+      return refuseComponent(component?.type, source);
   }
 }
 
-/** Pre-tokenizers by name, as tokenizer.json writes them: for training vocabularies of one's own. */
+/** The components of a pre_tokenizer in order. */
+function stepsOf(component: Component): Component[] {
+  const { pretokenizers } = component;
+  return component.type === 'Sequence' && Array.isArray(pretokenizers) ? pretokenizers.flatMap(stepsOf) : [component];
+}
+
+/** What a pre_tokenizer describes. Throws TokenizerError for components it does not know. */
+export function preTokenizerOf(json: unknown, source: string): PreTokenizer {
+  if (json === null || json === undefined) return { cut: uncut, addPrefixSpace: false };
+  const component = json as Component;
+  const cut = cutOf(component, source);
+  const prefixed = stepsOf(component).findIndex((step) => step.type === 'ByteLevel' && step.add_prefix_space);
+  if (prefixed > 0)
+    throw new TokenizerError(
+      source,
+      'pre_tokenizer ByteLevel: add_prefix_space after another component',
+      'such tokenizers are not supported',
+    );
+  return { cut, addPrefixSpace: prefixed === 0 };
+}
+
+/** The pieces of a text as strings: for training, tests and curious people. */
+export function piecesOf(cut: Cut, text: string): string[] {
+  const pieces = new Pieces();
+  cut(new UnitBuffer().fill(text), 0, text.length, pieces);
+  return Array.from({ length: pieces.count }, (_, i) => text.slice(pieces.bounds[2 * i], pieces.bounds[2 * i + 1]));
+}
+
+/** Splits one after the other, then bytes. */
+export function sequence(regexes: readonly string[]): object {
+  const splits = regexes.map((Regex) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false }));
+  const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
+  return { type: 'Sequence', pretokenizers: [...splits, bytes] };
+}
+
+/** Pre-tokenizers by name, as tokenizer.json writes them. `gguf` is the name llama.cpp knows them by. */
 export const preTokenizers = {
-  'deepseek-v3': sequence([
-    '\\p{N}{1,3}',
-    '[一-龥぀-ゟ゠-ヿ]+',
-    '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+',
-  ]),
-  'llama-3': sequence([
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-  ]),
-  qwen2: sequence([
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-  ]),
-  characters: sequence([]),
+  'deepseek-v3': {
+    gguf: 'deepseek-v3',
+    json: sequence([patterns.threeDigits, patterns.cjk, patterns.deepseekV3]),
+  },
+  'llama-3': { gguf: 'llama-bpe', json: sequence([patterns.llama3]) },
+  qwen2: { gguf: 'qwen2', json: sequence([patterns.qwen2]) },
+  'gpt-2': {
+    gguf: 'gpt-2',
+    json: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+  },
 } as const;
 
 export type PreTokenizerName = keyof typeof preTokenizers;
 
-function sequence(patterns: readonly string[]): object {
-  const splits = patterns.map((Regex) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false }));
-  const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
-  return { type: 'Sequence', pretokenizers: [...splits, bytes] };
+/** The name of a pre_tokenizer that cuts as one of ours does; null for others. */
+export function preTokenizerName(json: unknown): PreTokenizerName | null {
+  const meaning = (component: unknown) =>
+    JSON.stringify(
+      stepsOf(component as Component)
+        .filter(({ type, use_regex: own }) => type !== 'ByteLevel' || own !== false)
+        .map(({ type, pattern, behavior, individual_digits: single }) => ({ type, pattern, behavior, single })),
+    );
+  if (typeof json !== 'object' || json === null) return null;
+  const names = Object.keys(preTokenizers) as PreTokenizerName[];
+  return names.find((name) => meaning(preTokenizers[name].json) === meaning(json)) ?? null;
 }

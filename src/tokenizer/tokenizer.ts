@@ -1,105 +1,52 @@
 // A tokenizer.json of byte-level BPE (DeepSeek, Llama 3, Qwen2): text to ids and back.
 //
-// Contract: encode equals Hugging Face's tokenizers; decode is its inverse for every text that is valid Unicode. What a
-// file asks for and this program does not do is refused by name, never skipped. Source: the format of
-// github.com/huggingface/tokenizers. Left out: other models (Unigram, WordPiece), offsets, truncation and padding.
+// Contract: encode equals Hugging Face's tokenizers; decode is its inverse for every text that is valid Unicode and that
+// the normalizer leaves alone. What a file asks for and this program does not do is refused by name, never skipped.
+// Texts are worked on as UTF-16 code units in typed arrays: no string is made for a word. Left out: other models than
+// byte-level BPE, offsets, pairs of texts.
 import { type AddedToken, AddedTokens, addedTokensOf } from './added-tokens.ts';
-import { BytePairEncoder, type Merge } from './bpe.ts';
-import { bytesOf, charOfByte } from './bytes.ts';
+import { BytePairEncoder, IdBuffer } from './bpe.ts';
 import { TokenizerError } from './errors.ts';
-import { preTokenizerOf, type Split } from './pre-tokenizer.ts';
-
-/** The object of a tokenizer.json. */
-export type TokenizerJson = Readonly<Record<string, unknown>>;
+import { Pieces, UnitBuffer, type UnitText } from './pieces.ts';
+import { type PreTokenizer, preTokenizerName, preTokenizerOf, preTokenizers } from './pre-tokenizer.ts';
+import {
+  checkDecoder,
+  type Frame,
+  frameOf,
+  modelOf,
+  type Normalize,
+  normalizerOf,
+  type TokenBytes,
+  type TokenizerJson,
+  tokenBytesOf,
+} from './tokenizer-json.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 export interface EncodeOptions {
   /** Adds what the post-processor adds, as a begin-of-sequence token. @default false */
   readonly addSpecialTokens?: boolean;
-  /** Special tokens in the text are taken as text: for input that is not trusted. @default false */
+  /** Added tokens in the text are taken as text: for input that is not trusted. @default false */
   readonly plain?: boolean;
+}
+
+export interface DecodeOptions {
+  /** Leaves out tokens that are special. @default false */
+  readonly skipSpecialTokens?: boolean;
 }
 
 export type TokenKind = 'normal' | 'control' | 'added' | 'unused';
 
+/** A vocabulary as plain lists, which is how GGUF and other formats hold it. */
 export interface VocabularyDescription {
+  /** llama.cpp's name of the pre-tokenizer; null for one that it does not know. */
+  readonly preTokenizer: string | null;
   /** By id, in the byte alphabet; added tokens as text. */
   readonly tokens: readonly string[];
   readonly kinds: readonly TokenKind[];
   readonly merges: readonly string[];
 }
 
-type Normalizer = (text: string) => string;
-
-function normalizerOf(json: unknown, source: string): Normalizer {
-  if (json === null || json === undefined) return (text) => text;
-  const { type, normalizers } = json as { type?: string; normalizers?: unknown[] };
-  if (type === 'Sequence') {
-    const steps = (normalizers ?? []).map((step) => normalizerOf(step, source));
-    return (text) => steps.reduce((value, step) => step(value), text);
-  }
-  if (type === 'NFC' || type === 'NFD' || type === 'NFKC' || type === 'NFKD') return (text) => text.normalize(type);
-  throw new TokenizerError(
-    source,
-    `normalizer ${JSON.stringify(type)}: expected NFC, NFD, NFKC, NFKD or Sequence`,
-    'such tokenizers are not supported',
-  );
-}
-
-/** Special tokens that a TemplateProcessing puts before and after one sequence. */
-function templateOf(json: unknown, source: string): { before: number[]; after: number[] } {
-  const { type, processors, single, special_tokens: special } = (json ?? {}) as Record<string, unknown>;
-  const nothing = { before: [], after: [] };
-  if (type === undefined || type === 'ByteLevel') return nothing;
-  if (type === 'Sequence')
-    return (
-      (processors as unknown[])
-        .map((step) => templateOf(step, source))
-        .find((t) => t.before.length + t.after.length > 0) ?? nothing
-    );
-  if (type !== 'TemplateProcessing')
-    throw new TokenizerError(
-      source,
-      `post_processor ${JSON.stringify(type)}: expected ByteLevel, TemplateProcessing or Sequence`,
-      'such tokenizers are not supported',
-    );
-  const steps = single as { Sequence?: object; SpecialToken?: { id: string } }[];
-  const at = steps.findIndex((step) => step.Sequence);
-  const ids = (part: typeof steps) =>
-    part.flatMap((step) => (special as Record<string, { ids: number[] }>)[step.SpecialToken?.id ?? '']?.ids ?? []);
-  return { before: ids(steps.slice(0, at)), after: ids(steps.slice(at + 1)) };
-}
-
-interface Model {
-  readonly vocab: ReadonlyMap<string, number>;
-  readonly merges: readonly Merge[];
-  readonly ignoreMerges: boolean;
-}
-
-function modelOf(json: unknown, source: string): Model {
-  const {
-    type = 'BPE',
-    vocab,
-    merges,
-    ignore_merges: ignoreMerges = false,
-    ...rest
-  } = (json ?? {}) as Record<string, unknown>;
-  const refuse = (problem: string): never => {
-    throw new TokenizerError(source, `model: ${problem}`, 'only byte-level BPE tokenizers are supported');
-  };
-  if (type !== 'BPE') refuse(`expected type BPE, received ${JSON.stringify(type)}`);
-  if (rest.byte_fallback || rest.continuing_subword_prefix || rest.end_of_word_suffix)
-    refuse('byte_fallback, prefixes and suffixes are not byte-level');
-  if (typeof vocab !== 'object' || vocab === null || !Array.isArray(merges)) refuse('expected a vocab and merges');
-  const ids = new Map(Object.entries(vocab as Record<string, number>));
-  const pairs = (merges as unknown[]).map((merge, i): Merge => {
-    const [a, b] = typeof merge === 'string' ? merge.split(' ') : (merge as string[]);
-    const [left, right, merged] = [ids.get(a as string), ids.get(b as string), ids.get(`${a}${b}`)];
-    if (left === undefined || right === undefined || merged === undefined)
-      return refuse(`merges[${i}] ${JSON.stringify(merge)}: its tokens are not all in the vocab`);
-    return { left, right, merged };
-  });
-  return { vocab: ids, merges: pairs, ignoreMerges: ignoreMerges === true };
-}
+const noTokens = new AddedTokens([]);
 
 export class Tokenizer {
   /** Largest id plus one. */
@@ -107,18 +54,21 @@ export class Tokenizer {
   readonly addedTokens: readonly AddedToken[];
   /** What it was made from. */
   readonly json: TokenizerJson;
-  readonly #normalize: Normalizer;
+  readonly #source: string;
+  readonly #normalize: Normalize | null;
   readonly #raw: AddedTokens;
   readonly #normalized: AddedTokens;
-  readonly #untouched: AddedTokens;
-  readonly #split: Split;
+  readonly #preTokenizer: PreTokenizer;
   readonly #encoder: BytePairEncoder;
-  readonly #template: { before: number[]; after: number[] };
-  readonly #ids: ReadonlyMap<string, number>;
-  /** Bytes of each token. */
-  readonly #bytes: (Uint8Array | undefined)[];
+  readonly #frame: Frame;
+  readonly #vocab: Vocabulary;
+  readonly #added: ReadonlyMap<string, number>;
+  readonly #tokenBytes: TokenBytes;
   readonly #special: ReadonlySet<number>;
-  readonly #source: string;
+  readonly #given = new UnitBuffer();
+  readonly #changed = new UnitBuffer();
+  readonly #pieces = new Pieces();
+  readonly #ids = new IdBuffer();
 
   /** From the object of a tokenizer.json; `source` names it in errors. Throws TokenizerError. */
   constructor(json: TokenizerJson, source = 'tokenizer.json') {
@@ -126,96 +76,121 @@ export class Tokenizer {
       throw new TokenizerError(source, 'expected a JSON object', 'pass the contents of a tokenizer.json');
     this.json = json;
     this.#source = source;
-    const { vocab, merges, ignoreMerges } = modelOf(json.model, source);
+    const { vocab, ignoreMerges, ...model } = modelOf(json.model, source);
     this.addedTokens = addedTokensOf(json.added_tokens, source);
     this.#normalize = normalizerOf(json.normalizer, source);
-    this.#split = preTokenizerOf(json.pre_tokenizer, source);
-    this.#template = templateOf(json.post_processor, source);
+    this.#preTokenizer = preTokenizerOf(json.pre_tokenizer, source);
+    this.#frame = frameOf(json.post_processor, source);
+    checkDecoder(json.decoder, source);
     this.#raw = new AddedTokens(this.addedTokens.filter((token) => !token.normalized));
     this.#normalized = new AddedTokens(this.addedTokens.filter((token) => token.normalized));
-    this.#untouched = new AddedTokens([]);
-    const idOfByte = Int32Array.from(charOfByte, (char) => vocab.get(char) ?? -1);
-    this.#encoder = new BytePairEncoder(merges, idOfByte, ignoreMerges ? vocab : null, source);
-    const ids = new Map(vocab);
-    for (const { content, id } of this.addedTokens) ids.set(content, id);
-    this.#ids = ids;
-    this.vocabSize = [...ids.values()].reduce((most, id) => Math.max(most, id), -1) + 1;
-    this.#bytes = this.#tokenBytes(vocab);
+    const added = new Set(this.addedTokens.map(({ id }) => id));
+    this.#encoder = new BytePairEncoder({ ...model, wholeWords: ignoreMerges ? vocab : null, added, source });
+    this.#vocab = vocab;
+    this.#added = new Map(this.addedTokens.map(({ content, id }) => [content, id]));
+    this.vocabSize = this.addedTokens.reduce((most, { id }) => Math.max(most, id), vocab.largestId) + 1;
+    this.#tokenBytes = tokenBytesOf(this.vocabSize, vocab, this.addedTokens);
     this.#special = new Set(this.addedTokens.filter(({ special }) => special).map(({ id }) => id));
   }
 
-  #tokenBytes(vocab: ReadonlyMap<string, number>): (Uint8Array | undefined)[] {
-    const bytes: (Uint8Array | undefined)[] = new Array(this.vocabSize).fill(undefined);
-    const utf8 = new TextEncoder();
-    for (const [token, id] of vocab) bytes[id] = bytesOf(token) ?? utf8.encode(token);
-    for (const { content, id } of this.addedTokens) bytes[id] = utf8.encode(content);
-    return bytes;
+  /** Ids of a text. Throws TokenizerError when the vocabulary has no token for one of its bytes. */
+  encode(text: string, { addSpecialTokens = false, plain = false }: EncodeOptions = {}): Int32Array {
+    const ids = this.#ids;
+    ids.length = 0;
+    if (addSpecialTokens) for (const id of this.#frame.before) ids.push(id);
+    const given = this.#given.fill(text);
+    for (const { start, end, token } of (plain ? noTokens : this.#raw).split(given.units, 0, text.length))
+      if (token !== null) ids.push(token.id);
+      else if (this.#normalize === null) this.#encodeNormalized(given, start, end, plain);
+      else {
+        const changed = this.#changed.fill(this.#normalize(text.slice(start, end)));
+        this.#encodeNormalized(changed, 0, changed.text.length, plain);
+      }
+    if (addSpecialTokens) for (const id of this.#frame.after) ids.push(id);
+    return ids.take();
   }
 
-  /** Ids of a text. */
-  encode(text: string, { addSpecialTokens = false, plain = false }: EncodeOptions = {}): number[] {
-    const out: number[] = addSpecialTokens ? [...this.#template.before] : [];
-    for (const part of (plain ? this.#untouched : this.#raw).split(text))
-      if (typeof part !== 'string') out.push(part.id);
-      else
-        for (const piece of (plain ? this.#untouched : this.#normalized).split(this.#normalize(part)))
-          if (typeof piece !== 'string') out.push(piece.id);
-          else this.#encodeWords(piece, out);
-    if (addSpecialTokens) out.push(...this.#template.after);
-    return out;
+  #encodeNormalized(text: UnitText, from: number, to: number, plain: boolean): void {
+    for (const { start, end, token } of (plain ? noTokens : this.#normalized).split(text.units, from, to))
+      if (token !== null) this.#ids.push(token.id);
+      else if (this.#preTokenizer.addPrefixSpace && text.units[start] !== 0x20) {
+        const prefixed = new UnitBuffer().fill(` ${text.text.slice(start, end)}`);
+        this.#encodeWords(prefixed, 0, prefixed.text.length);
+      } else this.#encodeWords(text, start, end);
   }
 
-  #encodeWords(text: string, out: number[]): void {
-    for (const word of this.#split([text])) {
-      const ids = this.#encoder.encode(word);
-      for (let i = 0; i < ids.length; i++) out.push(ids[i] as number);
-    }
+  #encodeWords(text: UnitText, start: number, end: number): void {
+    const pieces = this.#pieces;
+    pieces.clear();
+    this.#preTokenizer.cut(text, start, end, pieces);
+    const { bounds, count } = pieces;
+    for (let at = 0; at < 2 * count; at += 2) this.#encoder.encode(text.units, bounds[at], bounds[at + 1], this.#ids);
   }
 
   /** The id of a token as the vocabulary spells it (byte alphabet), or of an added token. */
   idOf(token: string): number | undefined {
-    return this.#ids.get(token);
+    return this.#added.get(token) ?? this.#vocab.idOf(token);
   }
 
   isSpecial(id: number): boolean {
     return this.#special.has(id);
   }
 
-  /** The bytes of a token. Throws TokenizerError for ids that are not in the vocabulary. */
+  /** The bytes of a token, not to be changed. Throws TokenizerError for ids that are not in the vocabulary. */
   bytesOf(id: number): Uint8Array {
-    const bytes = this.#bytes[id];
-    if (bytes === undefined)
+    const { bytes, starts } = this.#tokenBytes;
+    const [start, end] = [starts[id], starts[id + 1]];
+    if (start === undefined || end === undefined || start === end)
       throw new TokenizerError(this.#source, `no token has id ${id}`, `ids are 0 to ${this.vocabSize - 1}, with gaps`);
-    return bytes;
+    return bytes.subarray(start, end);
   }
 
   /** The vocabulary as other formats write it: of `size` tokens, ids without one filled up by name. */
   describe(size: number = this.vocabSize): VocabularyDescription {
+    if (size < this.vocabSize)
+      throw new TokenizerError(this.#source, `${this.vocabSize} tokens do not fit into ${size}`, 'use a larger size');
     const tokens = Array.from({ length: size }, (_, id) => `[PAD${id}]`);
     const kinds = new Array<TokenKind>(size).fill('unused');
-    for (const [token, id] of this.#ids) {
-      tokens[id] = token;
-      kinds[id] = 'normal';
+    const { vocab, merges } = this.json.model as { vocab: Record<string, number>; merges: (string | string[])[] };
+    for (const token in vocab) {
+      tokens[vocab[token]] = token;
+      kinds[vocab[token]] = 'normal';
     }
     for (const { content, id, special } of this.addedTokens) {
       tokens[id] = content;
       kinds[id] = special ? 'control' : 'added';
     }
-    const { merges } = this.json.model as { merges: (string | string[])[] };
-    return { tokens, kinds, merges: merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' '))) };
+    const name = preTokenizerName(this.json.pre_tokenizer);
+    return {
+      preTokenizer: name && preTokenizers[name].gguf,
+      tokens,
+      kinds,
+      merges: merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' '))),
+    };
   }
 
   /** The text of ids. Bytes that make no character become U+FFFD. */
-  decode(ids: Iterable<number>, options: { skipSpecialTokens?: boolean } = {}): string {
-    const stream = this.stream(options);
-    let text = '';
-    for (const id of ids) text += stream.push(id);
-    return text + stream.end();
+  decode(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions = {}): string {
+    const tokens: Uint8Array[] = [];
+    let length = 0;
+    for (const id of ids) {
+      if (skipSpecialTokens && this.#special.has(id)) continue;
+      const bytes = this.bytesOf(id);
+      tokens.push(bytes);
+      length += bytes.length;
+    }
+    const all = new Uint8Array(length);
+    let at = 0;
+    for (const bytes of tokens) {
+      all.set(bytes, at);
+      at += bytes.length;
+    }
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(all);
   }
 
   /** Decodes ids as they come, whole characters only. */
-  stream(options: { skipSpecialTokens?: boolean } = {}): TokenStream {
-    return new TokenStream(this, options.skipSpecialTokens ?? false);
+  stream({ skipSpecialTokens = false }: DecodeOptions = {}): TokenStream {
+    return new TokenStream(this, skipSpecialTokens);
   }
 }
 
@@ -236,7 +211,7 @@ export class TokenStream {
     return this.#utf8.decode(this.#tokenizer.bytesOf(id), { stream: true });
   }
 
-  /** What is left: U+FFFD for a character that never became whole. */
+  /** What is left: U+FFFD for a character that never became whole. Afterwards the stream can begin again. */
   end(): string {
     return this.#utf8.decode();
   }

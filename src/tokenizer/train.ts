@@ -1,202 +1,224 @@
 // Training a byte-level BPE vocabulary: count words once, then merge the most frequent pair again and again.
 //
-// Deterministic: of equally frequent pairs the one with the smaller ids first, left then right. Pair counts are kept up
-// to date word by word; a heap holds them with stale entries that are noticed when taken. Sources: Sennrich et al. 2016;
-// the trainer of github.com/huggingface/tokenizers, whose ties it does not promise. Left out: minimum frequencies.
-import { bytesOf, charOfByte, inByteAlphabet } from './bytes.ts';
+// Deterministic, and equal to Hugging Face's trainer: bytes have ids in the order of their characters, of equally
+// frequent pairs the one with the smaller ids comes first, and a merge whose text is a token already uses its id.
+// The corpus is a linked list of ids; each pair knows its positions, so that a merge costs what it changes, however
+// long a word is. Sources: Sennrich et al. 2016; BpeTrainer of github.com/huggingface/tokenizers. Left out: minimum
+// frequencies, longest tokens.
+import { charOfByte, utf8Into } from './bytes.ts';
 import { TokenizerError } from './errors.ts';
+import { PairCounts } from './pair-counts.ts';
+import { Pieces, UnitBuffer } from './pieces.ts';
 import { type PreTokenizerName, preTokenizerOf, preTokenizers } from './pre-tokenizer.ts';
-import type { TokenizerJson } from './tokenizer.ts';
+import type { TokenizerJson } from './tokenizer-json.ts';
+import { grown, WordTable } from './word-table.ts';
+
+/** How far training is. */
+export type TrainProgress =
+  | { readonly stage: 'words'; readonly characters: number; readonly words: number }
+  /** `secondsLeft` at the pace so far; merges become cheaper, so mostly less. */
+  | { readonly stage: 'merges'; readonly done: number; readonly total: number; readonly secondsLeft: number };
+
+/** A token that no text is merged to. Those with `special` false stay when special tokens are skipped, as `<think>`. */
+export type SpecialToken = string | { readonly content: string; readonly special: boolean };
 
 export interface TrainOptions {
-  /** Tokens in all: special ones, 256 bytes, merges. */
+  /** Tokens in all: special ones, 256 bytes, merges. Fewer when the texts have not so many pairs. */
   readonly vocabSize: number;
-  /** They get the first ids. @default none */
-  readonly specialTokens?: readonly string[];
+  /** They get the first ids, and no merge spells one. @default none */
+  readonly specialTokens?: readonly SpecialToken[];
   /** @default deepseek-v3 */
   readonly preTokenizer?: PreTokenizerName;
-  readonly progress?: (merges: number, of: number) => void;
+  readonly progress?: (progress: TrainProgress) => void;
 }
 
-interface Word {
-  ids: number[];
-  readonly count: number;
-}
-
-const radix = 2 ** 24; // a pair as one number
-
-function addedTokens(contents: readonly string[]): object[] {
-  return contents.map((content, id) => ({
-    ...{ id, content, single_word: false, lstrip: false, rstrip: false },
-    ...{ normalized: false, special: true },
-  }));
-}
-
-function tokenizerJson(
-  vocab: object,
-  merges: string[],
-  special: readonly string[],
-  pre: PreTokenizerName,
+/** The object of a tokenizer.json; `vocab` in order of ids, its first tokens the special ones. */
+export function tokenizerJson(
+  vocab: readonly string[],
+  specialTokens: readonly SpecialToken[],
+  fields: { readonly normalizer?: object; readonly preTokenizer: object; readonly merges?: readonly string[] },
 ): TokenizerJson {
-  const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+  const { normalizer = null, preTokenizer, merges = [] } = fields;
   return {
-    ...{ version: '1.0', truncation: null, padding: null },
-    added_tokens: addedTokens(special),
-    normalizer: null,
-    pre_tokenizer: preTokenizers[pre],
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: specialTokens.map((token, id) => {
+      const { content, special } = typeof token === 'string' ? { content: token, special: true } : token;
+      return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special };
+    }),
+    normalizer,
+    pre_tokenizer: preTokenizer,
     post_processor: null,
-    decoder: bytes,
+    decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
     model: {
       ...{ type: 'BPE', dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null },
-      ...{ fuse_unk: false, byte_fallback: false, ignore_merges: false },
-      vocab,
+      ...{ fuse_unk: false, byte_fallback: false, ignore_merges: merges.length === 0 },
+      vocab: Object.fromEntries(vocab.map((token, id) => [token, id])),
       merges,
     },
   };
 }
 
-function countWords(texts: Iterable<string>, pre: PreTokenizerName): Map<string, number> {
-  const split = preTokenizerOf(preTokenizers[pre], 'train');
-  const counts = new Map<string, number>();
-  for (const text of texts) for (const word of split([text])) counts.set(word, (counts.get(word) ?? 0) + 1);
+/** Texts of special tokens. Refuses those that are empty, stand twice, or stand in the alphabet. */
+export function contentsOf(tokens: readonly SpecialToken[], alphabet: readonly string[]): string[] {
+  const contents = tokens.map((token) => (typeof token === 'string' ? token : token.content));
+  const taken = new Set(['', ...alphabet]);
+  for (const content of contents) {
+    if (taken.has(content))
+      throw new TokenizerError(
+        'specialTokens',
+        `${JSON.stringify(content)}: empty, there already, or a token of the alphabet`,
+        'give every special token a text of its own',
+      );
+    taken.add(content);
+  }
+  return contents;
+}
+
+/** Different words with how often each stands in the corpus. */
+class WordCounts {
+  readonly words = new WordTable();
+  counts = new Int32Array(1024);
+  readonly #buffer = new UnitBuffer();
+  readonly #pieces = new Pieces();
+
+  add(text: string, cut: ReturnType<typeof preTokenizerOf>['cut']): void {
+    const given = this.#buffer.fill(text);
+    this.#pieces.clear();
+    cut(given, 0, text.length, this.#pieces);
+    const { bounds, count } = this.#pieces;
+    for (let at = 0; at < 2 * count; at += 2) {
+      let word = this.words.find(given.units, bounds[at], bounds[at + 1]);
+      if (word < 0) word = this.words.insert(given.units, bounds[at], bounds[at + 1]);
+      if (word === this.counts.length) this.counts = grown(this.counts, new Int32Array(2 * word));
+      this.counts[word]++;
+    }
+  }
+}
+
+const none = -1;
+
+/** Different words as linked lists of ids, with the pairs in them. */
+class Corpus {
+  readonly pairs = new PairCounts();
+  readonly #ids: Int32Array;
+  readonly #next: Int32Array;
+  readonly #before: Int32Array;
+  /** How often the word stands that a position belongs to. */
+  readonly #weights: Int32Array;
+
+  constructor({ words, counts }: WordCounts, idOfByte: Int32Array) {
+    const most = 3 * words.starts[words.size];
+    const bytes = new Uint8Array(most);
+    const wordOf = new Int32Array(most);
+    let length = 0;
+    for (let word = 0; word < words.size; word++) {
+      const n = utf8Into(words.units, words.starts[word], words.starts[word + 1], bytes.subarray(length));
+      wordOf.fill(word, length, length + n);
+      length += n;
+    }
+    this.#ids = Int32Array.from({ length }, (_, i) => idOfByte[bytes[i]]);
+    this.#weights = Int32Array.from({ length }, (_, i) => counts[wordOf[i]]);
+    this.#next = Int32Array.from({ length }, (_, i) => (i + 1 < length && wordOf[i + 1] === wordOf[i] ? i + 1 : none));
+    this.#before = Int32Array.from({ length }, (_, i) => (i > 0 && wordOf[i - 1] === wordOf[i] ? i - 1 : none));
+    for (let i = 0; i < length; i++) {
+      const next = this.#next[i];
+      if (next !== none) this.pairs.add(this.#ids[i], this.#ids[next], this.#weights[i], i);
+    }
+    this.pairs.settle();
+  }
+
+  /** Makes `merged` of a pair wherever it stands, from left to right. */
+  merge(pair: number, merged: number): void {
+    const pairs = this.pairs;
+    const [ids, next, before] = [this.#ids, this.#next, this.#before];
+    const [left, right] = [pairs.left[pair], pairs.right[pair]];
+    for (const at of pairs.takePositions(pair)) {
+      const second = next[at];
+      if (ids[at] !== left || second === none || ids[second] !== right) continue; // merged meanwhile
+      const weight = this.#weights[at];
+      const [previous, after] = [before[at], next[second]];
+      ids[at] = merged;
+      ids[second] = none;
+      next[at] = after;
+      if (previous !== none) {
+        pairs.subtract(ids[previous], left, weight);
+        pairs.add(ids[previous], merged, weight, previous);
+      }
+      if (after !== none) {
+        before[after] = at;
+        pairs.subtract(right, ids[after], weight);
+        pairs.add(merged, ids[after], weight, at);
+      }
+    }
+    pairs.counts[pair] = 0;
+    pairs.settle();
+  }
+}
+
+function countWords(texts: Iterable<string>, { preTokenizer = 'deepseek-v3', progress }: TrainOptions): WordCounts {
+  const { cut } = preTokenizerOf(preTokenizers[preTokenizer].json, 'train');
+  const counts = new WordCounts();
+  let [characters, told] = [0, performance.now()];
+  for (const text of texts) {
+    counts.add(text, cut);
+    characters += text.length;
+    if (progress === undefined || performance.now() - told < 500) continue;
+    told = performance.now();
+    progress({ stage: 'words', characters, words: counts.words.size });
+  }
+  progress?.({ stage: 'words', characters, words: counts.words.size });
   return counts;
 }
 
-/** Counts of pairs, the words they stand in, and which is the most frequent. */
-class PairCounts {
-  readonly #counts = new Map<number, number>();
-  readonly #words = new Map<number, Set<number>>();
-  /** [count, pair] by count, then pair ascending; counts may be out of date. */
-  readonly #heap: [count: number, pair: number][] = [];
-
-  add(pair: number, by: number, word: number): void {
-    const count = (this.#counts.get(pair) ?? 0) + by;
-    this.#counts.set(pair, count);
-    if (by <= 0) return;
-    const words = this.#words.get(pair);
-    if (words) words.add(word);
-    else this.#words.set(pair, new Set([word]));
-    this.#push([count, pair]);
+/** Merges until the vocabulary is full; adds to `tokens`. Returns the merges in order. */
+function mergesOf(corpus: Corpus, tokens: string[], special: ReadonlySet<string>, options: TrainOptions): string[] {
+  const { vocabSize, progress } = options;
+  const ids = new Map(tokens.map((token, id) => [token, id]));
+  const merges: string[] = [];
+  const [begun, total] = [performance.now(), vocabSize - tokens.length];
+  let told = begun;
+  while (tokens.length < vocabSize) {
+    const pair = corpus.pairs.takeBest();
+    if (pair < 0) break; // every word is one token
+    const [left, right] = [tokens[corpus.pairs.left[pair]], tokens[corpus.pairs.right[pair]]];
+    const text = left + right;
+    if (special.has(text)) continue;
+    const id = ids.get(text) ?? tokens.push(text) - 1;
+    ids.set(text, id);
+    merges.push(`${left} ${right}`);
+    corpus.merge(pair, id);
+    const done = total - (vocabSize - tokens.length);
+    const now = performance.now();
+    if (now - told < 500 && done < total) continue;
+    told = now;
+    progress?.({ stage: 'merges', done, total, secondsLeft: ((now - begun) / 1000 / done) * (total - done) });
   }
-
-  wordsOf(pair: number): Set<number> {
-    return this.#words.get(pair) ?? new Set();
-  }
-
-  forget(pair: number): void {
-    this.#counts.delete(pair);
-    this.#words.delete(pair);
-  }
-
-  /** The most frequent pair, the smallest among equals; -1 when none is left. */
-  takeBest(): number {
-    for (;;) {
-      const top = this.#pop();
-      if (top === undefined) return -1;
-      const [count, pair] = top;
-      const now = this.#counts.get(pair) ?? 0;
-      if (now === count && now > 0) return pair;
-      if (now > 0 && now < count) this.#push([now, pair]);
-    }
-  }
-
-  #isBefore(a: number, b: number): boolean {
-    const [x, y] = [this.#heap[a] as [number, number], this.#heap[b] as [number, number]];
-    return x[0] > y[0] || (x[0] === y[0] && x[1] < y[1]);
-  }
-
-  #swap(a: number, b: number): void {
-    const heap = this.#heap;
-    [heap[a], heap[b]] = [heap[b] as [number, number], heap[a] as [number, number]];
-  }
-
-  #push(item: [number, number]): void {
-    let i = this.#heap.push(item) - 1;
-    for (; i > 0 && this.#isBefore(i, (i - 1) >> 1); i = (i - 1) >> 1) this.#swap(i, (i - 1) >> 1);
-  }
-
-  #pop(): [number, number] | undefined {
-    if (this.#heap.length === 0) return undefined;
-    this.#swap(0, this.#heap.length - 1);
-    const top = this.#heap.pop();
-    for (let i = 0; ; ) {
-      let first = i;
-      for (const child of [2 * i + 1, 2 * i + 2])
-        if (child < this.#heap.length && this.#isBefore(child, first)) first = child;
-      if (first === i) return top;
-      this.#swap(i, first);
-      i = first;
-    }
-  }
-}
-
-/** Replaces left right by merged in a word, and keeps the counts. */
-function mergeIn(word: Word, index: number, pair: number, merged: number, counts: PairCounts): void {
-  const [left, right] = [Math.floor(pair / radix), pair % radix];
-  const { ids, count } = word;
-  for (let i = 0; i + 1 < ids.length; i++)
-    counts.add((ids[i] as number) * radix + (ids[i + 1] as number), -count, index);
-  const out: number[] = [];
-  for (let i = 0; i < ids.length; i++) {
-    if (ids[i] === left && ids[i + 1] === right) {
-      out.push(merged);
-      i++;
-    } else out.push(ids[i] as number);
-  }
-  word.ids = out;
-  for (let i = 0; i + 1 < out.length; i++)
-    counts.add((out[i] as number) * radix + (out[i + 1] as number), count, index);
+  return merges;
 }
 
 /** Trains a vocabulary on texts; the result is a tokenizer.json's object. Throws TokenizerError. */
 export function trainTokenizer(texts: Iterable<string>, options: TrainOptions): TokenizerJson {
-  const { vocabSize, specialTokens = [], preTokenizer = 'deepseek-v3', progress = () => undefined } = options;
-  const wanted = vocabSize - specialTokens.length - 256;
-  if (!Number.isInteger(vocabSize) || wanted < 0)
+  const { vocabSize, specialTokens = [], preTokenizer = 'deepseek-v3' } = options;
+  const alphabet = [...charOfByte].sort();
+  const special = contentsOf(specialTokens, alphabet);
+  const least = specialTokens.length + 256;
+  if (!Number.isInteger(vocabSize) || vocabSize < least || vocabSize > 2 ** 22)
     throw new TokenizerError(
       'train',
-      `vocabSize ${vocabSize}: expected a whole number of at least ${specialTokens.length + 256}`,
+      `vocabSize ${vocabSize}: expected a whole number from ${least} to ${2 ** 22}`,
       'leave room for 256 bytes and the special tokens',
     );
-  const tokens = [...specialTokens, ...charOfByte];
-  const idOfByte = (byte: number) => specialTokens.length + byte;
-  const words: Word[] = [...countWords(texts, preTokenizer)].map(([text, count]) => ({
-    ids: Array.from(new TextEncoder().encode(text), idOfByte),
-    count,
-  }));
-  const counts = new PairCounts();
-  words.forEach(({ ids, count }, index) => {
-    for (let i = 0; i + 1 < ids.length; i++)
-      counts.add((ids[i] as number) * radix + (ids[i + 1] as number), count, index);
-  });
-  const merges: string[] = [];
-  for (let n = 0; n < wanted; n++) {
-    const pair = counts.takeBest();
-    if (pair < 0) break; // every word is one token
-    const [left, right] = [tokens[Math.floor(pair / radix)] as string, tokens[pair % radix] as string];
-    const merged = tokens.push(left + right) - 1;
-    merges.push(`${left} ${right}`);
-    for (const index of counts.wordsOf(pair)) mergeIn(words[index] as Word, index, pair, merged, counts);
-    counts.forget(pair);
-    if (n % 64 === 63) progress(n + 1, wanted);
-  }
-  const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]).slice(specialTokens.length));
-  return tokenizerJson(vocab, merges, specialTokens, preTokenizer);
-}
-
-/**
- * A tokenizer of the characters in `alphabet` only, one id each after the special tokens: for laptop recipes. Characters
- * must be one byte (ASCII); any other text is refused when it is encoded.
- */
-export function characterTokenizer(alphabet: string, specialTokens: readonly string[] = []): TokenizerJson {
-  const chars = [...new Set(alphabet)].sort();
-  const wide = chars.find((char) => (bytesOf(inByteAlphabet(char))?.length ?? 0) !== 1);
-  if (wide !== undefined)
+  if (!Object.hasOwn(preTokenizers, preTokenizer))
     throw new TokenizerError(
-      'characterTokenizer',
-      `${JSON.stringify(wide)} takes several bytes`,
-      'use ASCII, or train a vocabulary',
+      'train',
+      `preTokenizer ${JSON.stringify(preTokenizer)}: expected one of ${Object.keys(preTokenizers).join(', ')}`,
+      'choose one of them',
     );
-  const vocab = Object.fromEntries(chars.map((char, i) => [inByteAlphabet(char), specialTokens.length + i]));
-  return tokenizerJson(vocab, [], specialTokens, 'characters');
+  const tokens = [...special, ...alphabet];
+  const idOfByte = Int32Array.from(charOfByte, (char) => specialTokens.length + alphabet.indexOf(char));
+  const corpus = new Corpus(countWords(texts, options), idOfByte);
+  const merges = mergesOf(corpus, tokens, new Set(special), options);
+  return tokenizerJson(tokens, specialTokens, { preTokenizer: preTokenizers[preTokenizer].json, merges });
 }
