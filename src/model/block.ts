@@ -2,9 +2,9 @@
 //
 // A residual stream travels as its sum so far and the term not yet added, so that the next norm adds and normalises in
 // one pass (addRmsNorm). Shape letters: T tokens, D hidden.
-import { add, addRmsNorm, type RopeTensors, rmsNorm, type Tensor } from '../tensor/index.ts';
+import { add, addRmsNorm, type Precision, type RopeTensors, rmsNorm, type Tensor } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
-import type { AttentionOptions } from './mla.ts';
+import type { Cache } from './cache.ts';
 import type { LayerRouting } from './moe.ts';
 import type { Weights } from './weights.ts';
 
@@ -14,12 +14,22 @@ export interface Stream {
   readonly term: Tensor | null;
 }
 
+export type MlaForm = 'expanded' | 'absorbed';
+
+export interface AttentionOptions {
+  readonly precision: Precision;
+  /** Keeps and finds the tokens before the batch. @default none: the batch is all there is */
+  readonly cache?: Cache | undefined;
+  /** MLA only. @default expanded */
+  readonly form?: MlaForm | undefined;
+}
+
 interface Attention {
   forward(x: Tensor, batch: Batch, table: RopeTensors, options: AttentionOptions): Tensor;
 }
 
 interface FeedForward {
-  forward(x: Tensor, precision: AttentionOptions['precision']): Tensor | { out: Tensor; routing: LayerRouting };
+  forward(x: Tensor, precision: Precision): Tensor | { out: Tensor; routing: LayerRouting };
 }
 
 /** The stream after its term is added, and its norm. */

@@ -43,6 +43,18 @@ const common = {
   extra: z.record(z.string(), z.unknown()).default({}),
 };
 
+/** A shape with Hugging Face's defaults for some of its fields. */
+function withDefaults<Shape extends Record<string, z.ZodType>, Values extends Partial<z.input<z.ZodObject<Shape>>>>(
+  shape: Shape,
+  values: Values,
+) {
+  const given: Readonly<Record<string, unknown>> = values;
+  const filled = Object.entries(shape).map(([name, type]) => [name, name in given ? type.default(given[name]) : type]);
+  return Object.fromEntries(filled) as {
+    [Name in keyof Shape]: Name extends keyof Values ? z.ZodDefault<Shape[Name]> : Shape[Name];
+  };
+}
+
 const deepseek = {
   ...common,
   vocabSize: count,
@@ -57,12 +69,12 @@ const deepseek = {
   nRoutedExperts: count,
   numExpertsPerTok: count,
   routedScalingFactor: z.number().positive(),
-  kvLoraRank: count,
+  kvLoraRank: count.default(512),
   /** null: queries are not compressed */
-  qLoraRank: count.nullable(),
-  qkNopeHeadDim: count,
-  qkRopeHeadDim: count,
-  vHeadDim: count,
+  qLoraRank: count.nullable().default(1536),
+  qkNopeHeadDim: count.default(128),
+  qkRopeHeadDim: count.default(64),
+  vHeadDim: count.default(128),
   nGroup: count.nullable(),
   topkGroup: count.nullable(),
   firstKDenseReplace: atLeastZero,
@@ -78,101 +90,55 @@ const deepseek = {
 };
 
 const deepseekV3 = z.object({
-  ...deepseek,
+  ...withDefaults(deepseek, {
+    ...{ vocabSize: 129280, bosTokenId: 0, eosTokenId: 1, maxPositionEmbeddings: 4096 },
+    ...{ hiddenSize: 7168, intermediateSize: 18432, moeIntermediateSize: 2048 },
+    ...{ numHiddenLayers: 61, numAttentionHeads: 128, firstKDenseReplace: 3 },
+    ...{ nSharedExperts: 1, nRoutedExperts: 256, numExpertsPerTok: 8, nGroup: 8, topkGroup: 4 },
+    ...{ scoringFunc: 'sigmoid', topkMethod: 'noaux_tc', normTopkProb: true, routedScalingFactor: 2.5 },
+  }),
   modelType: z.literal('deepseek_v3'),
-  bosTokenId: tokenId.default(0),
-  eosTokenId: tokenId.default(1),
-  vocabSize: count.default(129280),
-  hiddenSize: count.default(7168),
-  intermediateSize: count.default(18432),
-  moeIntermediateSize: count.default(2048),
-  numHiddenLayers: count.default(61),
-  numAttentionHeads: count.default(128),
-  nSharedExperts: atLeastZero.nullable().default(1),
-  nRoutedExperts: count.default(256),
-  numExpertsPerTok: count.default(8),
-  routedScalingFactor: z.number().positive().default(2.5),
-  kvLoraRank: count.default(512),
-  qLoraRank: count.nullable().default(1536),
-  qkNopeHeadDim: count.default(128),
-  qkRopeHeadDim: count.default(64),
-  vHeadDim: count.default(128),
-  nGroup: count.nullable().default(8),
-  topkGroup: count.nullable().default(4),
-  firstKDenseReplace: atLeastZero.default(3),
-  normTopkProb: z.boolean().default(true),
-  scoringFunc: z.enum(['sigmoid', 'softmax']).default('sigmoid'),
-  topkMethod: z.enum(['noaux_tc', 'group_limited_greedy', 'greedy']).default('noaux_tc'),
-  maxPositionEmbeddings: count.default(4096),
 });
 
 const deepseekV2 = z.object({
-  ...deepseek,
+  ...withDefaults(deepseek, {
+    ...{ vocabSize: 102400, bosTokenId: 1, eosTokenId: 2, maxPositionEmbeddings: 2048 },
+    ...{ hiddenSize: 4096, intermediateSize: 11008, moeIntermediateSize: 1407 },
+    ...{ numHiddenLayers: 32, numAttentionHeads: 32, firstKDenseReplace: 0 },
+    ...{ nSharedExperts: 2, nRoutedExperts: 64, nGroup: null, topkGroup: null },
+    ...{ scoringFunc: 'softmax', topkMethod: 'greedy', normTopkProb: false, routedScalingFactor: 1 },
+  }),
   modelType: z.literal('deepseek_v2'),
-  bosTokenId: tokenId.default(1),
-  eosTokenId: tokenId.default(2),
-  vocabSize: count.default(102400),
-  hiddenSize: count.default(4096),
-  intermediateSize: count.default(11008),
-  moeIntermediateSize: count.default(1407),
-  numHiddenLayers: count.default(32),
-  numAttentionHeads: count.default(32),
-  nSharedExperts: atLeastZero.nullable().default(2),
-  nRoutedExperts: count.default(64),
-  numExpertsPerTok: count,
-  routedScalingFactor: z.number().positive().default(1),
-  kvLoraRank: count.default(512),
-  qLoraRank: count.nullable().default(1536),
-  qkNopeHeadDim: count.default(128),
-  qkRopeHeadDim: count.default(64),
-  vHeadDim: count.default(128),
-  nGroup: count.nullable().default(null),
-  topkGroup: count.nullable().default(null),
-  firstKDenseReplace: atLeastZero.default(0),
-  normTopkProb: z.boolean().default(false),
-  scoringFunc: z.enum(['sigmoid', 'softmax']).default('softmax'),
-  topkMethod: z.enum(['noaux_tc', 'group_limited_greedy', 'greedy']).default('greedy'),
-  maxPositionEmbeddings: count.default(2048),
 });
 
 const dense = {
   ...common,
-  hiddenSize: count,
+  vocabSize: count,
+  hiddenSize: count.default(4096),
   intermediateSize: count,
-  numHiddenLayers: count,
-  numAttentionHeads: count,
+  numHiddenLayers: count.default(32),
+  numAttentionHeads: count.default(32),
   numKeyValueHeads: count.optional(),
   headDim: count.optional(),
+  maxPositionEmbeddings: count,
   rmsNormEps: z.number().positive().default(1e-6),
   ropeScaling: z.discriminatedUnion('type', [yarn, llama3, linear]).nullable().default(null),
 };
 
 const llama = z.object({
-  ...dense,
+  ...withDefaults(dense, { vocabSize: 32000, intermediateSize: 11008, maxPositionEmbeddings: 2048 }),
   modelType: z.literal('llama'),
   bosTokenId: tokenId.default(1),
   eosTokenId: tokenId.default(2),
-  vocabSize: count.default(32000),
-  hiddenSize: count.default(4096),
-  intermediateSize: count.default(11008),
-  numHiddenLayers: count.default(32),
-  numAttentionHeads: count.default(32),
-  maxPositionEmbeddings: count.default(2048),
   /** of q, k, v and o */
   attentionBias: z.boolean().default(false),
   mlpBias: z.literal(false).default(false),
 });
 
 const qwen2 = z.object({
-  ...dense,
+  ...withDefaults(dense, { vocabSize: 151936, intermediateSize: 22016, maxPositionEmbeddings: 32768 }),
   modelType: z.literal('qwen2'),
-  vocabSize: count.default(151936),
-  hiddenSize: count.default(4096),
-  intermediateSize: count.default(22016),
-  numHiddenLayers: count.default(32),
-  numAttentionHeads: count.default(32),
   numKeyValueHeads: count.default(32),
-  maxPositionEmbeddings: count.default(32768),
   useSlidingWindow: z.literal(false).default(false),
 });
 

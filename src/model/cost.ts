@@ -5,7 +5,7 @@
 // attention scores over T keys cost T / 2 on average; embedding look-ups cost nothing, the head costs a GEMM.
 // Sources: DeepSeek-V3 report section 2 and 4.1; Insights into DeepSeek-V3 (arXiv 2505.09343), table 4.
 import { type DeepseekConfig, isDeepseek, type ModelConfig } from './config.ts';
-import { type Parameter, type Part, parametersOf, sizeOf } from './parameters.ts';
+import { isFp8, type Parameter, type Part, parametersOf, sizeOf } from './parameters.ts';
 
 export interface Counts {
   readonly total: number;
@@ -80,13 +80,6 @@ function fp8CacheBytes(config: DeepseekConfig): number {
 export function cacheBytesPerToken(config: ModelConfig): { readonly bf16: number; readonly fp8: number | null } {
   const { numHiddenLayers: L } = config;
   return { bf16: 2 * L * cacheWidth(config), fp8: isDeepseek(config) ? L * fp8CacheBytes(config) : null };
-}
-
-/** Whether the released FP8 checkpoints store a tensor as codes: matrices of attention and feed-forward only. */
-export function isFp8(parameter: Parameter): boolean {
-  const { part, kind, name } = parameter;
-  if (kind !== 'matrix' || name.endsWith('eh_proj.weight')) return false;
-  return part === 'attention' || part === 'dense' || part === 'routed' || part === 'shared';
 }
 
 function bytesAs(format: 'bf16' | 'fp8', parameter: Parameter): number {

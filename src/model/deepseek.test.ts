@@ -25,7 +25,8 @@ import {
 import { packDocuments, packSequences } from './batch.ts';
 import { ContiguousCache } from './cache.ts';
 import { type DeepseekConfig, readConfig } from './config.ts';
-import { Deepseek, type ForwardOptions } from './deepseek.ts';
+import type { ForwardOptions } from './decoder.ts';
+import { Deepseek } from './deepseek.ts';
 import { ModelError } from './errors.ts';
 import type { LayerRouting } from './moe.ts';
 import { parametersOf } from './parameters.ts';

@@ -1,14 +1,12 @@
 // The dense students: Llama and Qwen2, GQA with the rotary embedding of halves.
 //
-// The same face as Deepseek: forward, logits, loss. Tied embeddings serve as head. Sources: transformers'
-// modeling_llama.py and modeling_qwen2.py. Left out: sliding windows. Shape letters: T tokens, D hidden, H query heads,
-// G key heads, N head width, V vocabulary.
+// The same face as Deepseek (decoder.ts). Sources: transformers' modeling_llama.py and modeling_qwen2.py. Left out:
+// sliding windows. Shape letters: T tokens, D hidden, H query heads, G key heads, N head width.
 import {
   addRow,
   attention,
   concat,
   crossEntropy,
-  embedding,
   linear,
   type Precision,
   type RopeTensors,
@@ -18,14 +16,13 @@ import {
   type Tensor,
 } from '../tensor/index.ts';
 import type { Batch, TrainingBatch } from './batch.ts';
-import { Block, normed, type Stream } from './block.ts';
+import { type AttentionOptions, Block } from './block.ts';
 import type { DenseConfig } from './config.ts';
-import type { ForwardOptions, Hidden, Losses } from './deepseek.ts';
-import type { AttentionOptions } from './mla.ts';
-import { Mlp } from './moe.ts';
+import { Decoder, type Losses } from './decoder.ts';
+import { Mlp } from './mlp.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
-import { ropeOf, softmaxScale } from './rope.ts';
-import { checkWeights, type WeightMap, Weights } from './weights.ts';
+import { softmaxScale } from './rope.ts';
+import type { WeightMap, Weights } from './weights.ts';
 
 /** A linear map with or without bias. */
 class Projection {
@@ -91,56 +88,18 @@ export class GroupedQueryAttention {
   }
 }
 
-export class Dense {
-  readonly config: DenseConfig;
-  /** [V, D] */
-  readonly embedTokens: Tensor;
-  readonly layers: readonly Block[];
-  /** [D] */
-  readonly norm: Tensor;
-  /** [V, D] */
-  readonly lmHead: Tensor;
-  readonly #table: RopeTensors;
-
+export class Dense extends Decoder<DenseConfig> {
   /** `weights` stay the caller's. `context`: the longest sequence. @default context: maxPositionEmbeddings */
   constructor(config: DenseConfig, weights: WeightMap, context: number = config.maxPositionEmbeddings) {
-    checkWeights(config, weights);
-    const all = new Weights(weights);
-    const model = all.at('model');
-    this.config = config;
-    this.embedTokens = model.take('embed_tokens.weight');
-    this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) => {
-      const layer = model.at('layers').at(i);
+    super(config, weights, context, (layer, i) => {
       const attention = new GroupedQueryAttention(config, layer.at('self_attn'), i);
       return new Block(config.rmsNormEps, layer, attention, new Mlp(layer.at('mlp')));
     });
-    this.norm = model.take('norm.weight');
-    this.lmHead = all.find('lm_head.weight') ?? this.embedTokens;
-    this.#table = ropeOf(config, context, { device: this.embedTokens.device });
-  }
-
-  forward(batch: Batch, { policy = precisions.f32, cache }: ForwardOptions = {}): Hidden {
-    let stream: Stream = { sum: embedding(batch.ids, this.embedTokens), term: null }; // [T, D]
-    for (const layer of this.layers)
-      ({ stream } = layer.forward(stream, batch, this.#table, { precision: policy.linear, cache }));
-    return { out: normed(stream, this.norm, this.config.rmsNormEps).out, routings: [] };
-  }
-
-  /** Logits [R, V] f32 of rows [R] i32 of hidden states; of all rows without. */
-  logits(hidden: Tensor, rows?: Tensor, policy: PrecisionPolicy = precisions.f32): Tensor {
-    const chosen = rows ? embedding(rows, hidden) : hidden;
-    return linear(chosen, this.lmHead, { precision: policy.head, out: 'f32' });
   }
 
   loss(batch: TrainingBatch, policy: PrecisionPolicy = precisions.f32): Losses {
     const { out } = this.forward(batch, { policy });
     const main = crossEntropy(out, this.lmHead, batch.targets, { precision: policy.head, count: batch.count });
     return { main, balance: null, mtp: [], routings: [] };
-  }
-
-  /** Frees the rotary tables, which are all that a model owns. */
-  dispose(): void {
-    this.#table.cos.dispose();
-    this.#table.sin.dispose();
   }
 }

@@ -17,7 +17,8 @@ export {
   flopsPerToken,
   weightBytes,
 } from './cost.ts';
-export { Deepseek, type ForwardOptions, type Hidden, type Losses } from './deepseek.ts';
+export type { ForwardOptions, Hidden, Losses } from './decoder.ts';
+export { Deepseek } from './deepseek.ts';
 export { Dense } from './dense.ts';
 export { ModelError } from './errors.ts';
 export { createModel, type Model } from './model.ts';

@@ -23,12 +23,10 @@ import {
   type Tensor,
 } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
-import type { Cache } from './cache.ts';
+import type { AttentionOptions } from './block.ts';
 import type { DeepseekConfig } from './config.ts';
 import { softmaxScale } from './rope.ts';
 import type { Weights } from './weights.ts';
-
-export type MlaForm = 'expanded' | 'absorbed';
 
 const innerEps = 1e-6;
 
@@ -159,12 +157,4 @@ function perHead(x: Tensor, w: Tensor, precision: Precision): Tensor {
   const offsets = range(H + 1, T, { device: x.device });
   const out = groupedLinear(rows, w, offsets, { precision: precision === 'fp8' ? 'bf16' : precision });
   return permute(reshape(out, [H, T, M]), [1, 0, 2]);
-}
-
-export interface AttentionOptions {
-  readonly precision: Precision;
-  /** Keeps and finds the tokens before the batch. @default none: the batch is all there is */
-  readonly cache?: Cache | undefined;
-  /** MLA only. @default expanded */
-  readonly form?: MlaForm | undefined;
 }

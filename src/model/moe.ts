@@ -12,41 +12,18 @@ import {
   type RouterConfig,
   type Routing,
   router,
-  swiglu,
   swigluHalves,
   type Tensor,
   unpermuteRows,
 } from '../tensor/index.ts';
 import type { DeepseekConfig } from './config.ts';
+import { Mlp } from './mlp.ts';
 import type { Weights } from './weights.ts';
 
 /** What an MoE layer chose: for balancing and for statistics. */
 export interface LayerRouting extends Routing {
   /** [E + 1] i32: expert e got offsets[e + 1] - offsets[e] tokens */
   readonly offsets: Tensor;
-}
-
-/** The dense feed-forward, and the shared expert. */
-export class Mlp {
-  /** [F, D] */
-  readonly gateProj: Tensor;
-  /** [F, D] */
-  readonly upProj: Tensor;
-  /** [D, F] */
-  readonly downProj: Tensor;
-
-  constructor(weights: Weights) {
-    this.gateProj = weights.take('gate_proj.weight');
-    this.upProj = weights.take('up_proj.weight');
-    this.downProj = weights.take('down_proj.weight');
-  }
-
-  /** x [T, D] to [T, D]. */
-  forward(x: Tensor, precision: Precision): Tensor {
-    const gate = linear(x, this.gateProj, { precision });
-    const up = linear(x, this.upProj, { precision });
-    return linear(swiglu(gate, up), this.downProj, { precision });
-  }
 }
 
 /**

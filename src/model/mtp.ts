@@ -6,11 +6,8 @@
 // of the next ones the output of the block before, not normed. Embedding and head are the main model's.
 import { concat, embedding, linear, type RopeTensors, rmsNorm, type Tensor } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
-import { Block, settled } from './block.ts';
-import type { DeepseekConfig } from './config.ts';
-import { type AttentionOptions, MultiHeadLatentAttention } from './mla.ts';
-import { type LayerRouting, MixtureOfExperts, Mlp } from './moe.ts';
-import { hasExperts } from './parameters.ts';
+import { type AttentionOptions, type Block, settled } from './block.ts';
+import type { LayerRouting } from './moe.ts';
 import type { PrecisionPolicy } from './precision.ts';
 import type { Weights } from './weights.ts';
 
@@ -34,12 +31,12 @@ export class MultiTokenPrediction {
   readonly sharedHeadNorm: Tensor;
   readonly #eps: number;
 
-  constructor(config: DeepseekConfig, weights: Weights, layer: number) {
-    this.#eps = config.rmsNormEps;
+  constructor(eps: number, weights: Weights, block: Block) {
+    this.#eps = eps;
     this.enorm = weights.take('enorm.weight');
     this.hnorm = weights.take('hnorm.weight');
     this.ehProj = weights.take('eh_proj.weight');
-    this.block = deepseekBlock(config, weights, layer);
+    this.block = block;
     this.sharedHeadNorm = weights.take('shared_head.norm.weight');
   }
 
@@ -61,12 +58,4 @@ export class MultiTokenPrediction {
     const next = settled(stream);
     return { hidden: next, out: rmsNorm(next, this.sharedHeadNorm, this.#eps), routing };
   }
-}
-
-/** Layer `layer` of a DeepSeek model: MLA, then a dense feed-forward or experts. */
-export function deepseekBlock(config: DeepseekConfig, weights: Weights, layer: number): Block {
-  const attention = new MultiHeadLatentAttention(config, weights.at('self_attn'), layer);
-  const below = weights.at('mlp');
-  const feedForward = hasExperts(config, layer) ? new MixtureOfExperts(config, below) : new Mlp(below);
-  return new Block(config.rmsNormEps, weights, attention, feedForward);
 }

@@ -127,6 +127,13 @@ export function parametersOf(config: ModelConfig): Parameter[] {
   ];
 }
 
+/** Whether the released FP8 checkpoints store a tensor as codes: matrices of attention and feed-forward only. */
+export function isFp8(parameter: Parameter): boolean {
+  const { part, kind, name } = parameter;
+  if (kind !== 'matrix' || name.endsWith('eh_proj.weight')) return false;
+  return part === 'attention' || part === 'dense' || part === 'routed' || part === 'shared';
+}
+
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((size, n) => size * n, 1);
 }

@@ -10,6 +10,21 @@ const mscaleLite = 0.707;
 
 const yarn40 = { type: 'yarn', factor: 40, original_max_position_embeddings: 4096, beta_fast: 32, beta_slow: 1 };
 
+/** The shape that V2-Lite and Moonlight have in common. */
+const sixteenBillion = {
+  hidden_size: 2048,
+  moe_intermediate_size: 1408,
+  num_hidden_layers: 27,
+  num_attention_heads: 16,
+  q_lora_rank: null,
+  n_shared_experts: 2,
+  n_routed_experts: 64,
+  num_experts_per_tok: 6,
+  n_group: 1,
+  topk_group: 1,
+  first_k_dense_replace: 1,
+};
+
 const presetFiles = {
   'deepseek-v3': {
     model_type: 'deepseek_v3',
@@ -41,41 +56,21 @@ const presetFiles = {
     eos_token_id: 100001,
   },
   'deepseek-v2-lite': {
+    ...sixteenBillion,
     model_type: 'deepseek_v2',
     vocab_size: 102400,
-    hidden_size: 2048,
     intermediate_size: 10944,
-    moe_intermediate_size: 1408,
-    num_hidden_layers: 27,
-    num_attention_heads: 16,
-    q_lora_rank: null,
-    n_shared_experts: 2,
-    n_routed_experts: 64,
-    num_experts_per_tok: 6,
-    n_group: 1,
-    topk_group: 1,
-    first_k_dense_replace: 1,
     max_position_embeddings: 163840,
     rope_scaling: { ...yarn40, mscale: mscaleLite, mscale_all_dim: mscaleLite },
     bos_token_id: 100000,
     eos_token_id: 100001,
   },
   'moonlight-16b-a3b': {
+    ...sixteenBillion,
     model_type: 'deepseek_v3',
     vocab_size: 163840,
-    hidden_size: 2048,
     intermediate_size: 11264,
-    moe_intermediate_size: 1408,
-    num_hidden_layers: 27,
-    num_attention_heads: 16,
-    q_lora_rank: null,
-    n_shared_experts: 2,
-    n_routed_experts: 64,
-    num_experts_per_tok: 6,
-    n_group: 1,
-    topk_group: 1,
     routed_scaling_factor: 2.446,
-    first_k_dense_replace: 1,
     rope_theta: 50000,
     rms_norm_eps: 1e-5,
     max_position_embeddings: 8192,

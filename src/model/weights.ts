@@ -2,9 +2,8 @@
 //
 // Contract: a map from state-dict keys to tensors holds exactly what parametersOf lists, in shape and format; anything
 // missing, left over or misshapen is refused by name. Modules see a narrowing of the map: at('self_attn').take('o_proj.weight').
-
 import type { Device } from '../kernels/index.ts';
-import { full, randn, type Tensor } from '../tensor/index.ts';
+import { formatShape, full, randn, type Tensor } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
 import { ModelError } from './errors.ts';
 import { parametersOf } from './parameters.ts';
@@ -25,10 +24,6 @@ export class Weights {
     return new Weights(this.#map, `${this.#prefix}${name}.`);
   }
 
-  has(name: string): boolean {
-    return this.#map.has(this.#prefix + name);
-  }
-
   take(name: string): Tensor {
     const tensor = this.#map.get(this.#prefix + name);
     if (tensor === undefined)
@@ -41,23 +36,20 @@ export class Weights {
   }
 }
 
-function describe(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
-}
-
 /** Throws ModelError unless the map holds exactly the tensors of the configuration. */
 export function checkWeights(config: ModelConfig, map: WeightMap): void {
   const wanted = parametersOf(config);
   for (const { name, shape, kind } of wanted) {
     const tensor = map.get(name);
-    if (!tensor) throw new ModelError('weights', `${name} ${describe(shape)} is missing`, 'load a complete checkpoint');
-    const fits = describe(tensor.shape) === describe(shape);
+    if (!tensor)
+      throw new ModelError('weights', `${name} ${formatShape(shape)} is missing`, 'load a complete checkpoint');
+    const fits = formatShape(tensor.shape) === formatShape(shape);
     const format = kind === 'matrix' ? tensor.dtype === 'f32' || tensor.dtype === 'bf16' : tensor.dtype === 'f32';
     if (fits && format) continue;
-    const expected = `${describe(shape)} in ${kind === 'matrix' ? 'f32 or bf16' : 'f32'}`;
+    const expected = `${formatShape(shape)} in ${kind === 'matrix' ? 'f32 or bf16' : 'f32'}`;
     throw new ModelError(
       'weights',
-      `${name}: expected ${expected}, received ${tensor.dtype} ${describe(tensor.shape)}`,
+      `${name}: expected ${expected}, received ${tensor.dtype} ${formatShape(tensor.shape)}`,
       'check that the weights belong to this configuration',
     );
   }

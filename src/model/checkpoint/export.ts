@@ -6,8 +6,7 @@
 import { toBf16 } from '../../kernels/index.ts';
 import { asyncScope, copy, fromArray, narrow, quantiseBlocks, reshape, type Tensor } from '../../tensor/index.ts';
 import type { ModelConfig } from '../config.ts';
-import { isFp8 } from '../cost.ts';
-import { type Parameter, parametersOf, sizeOf } from '../parameters.ts';
+import { isFp8, type Parameter, parametersOf, sizeOf } from '../parameters.ts';
 import type { WeightMap } from '../weights.ts';
 import { toF16 } from './half.ts';
 import { scaleSuffix, valuesOf } from './import.ts';

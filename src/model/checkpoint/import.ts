@@ -6,6 +6,7 @@ import { toBf16 } from '../../kernels/index.ts';
 import {
   asyncScope,
   dequantiseBlocks,
+  formatShape,
   fromArray,
   keep,
   narrow,
@@ -28,24 +29,20 @@ export interface ImportedTensor {
 
 export const scaleSuffix = '_scale_inv';
 
-export function describe(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
-}
-
 function expectPiece(source: TensorSource, { name, shape }: Piece): TensorEntry {
   const entry = source.entries.get(name);
   if (!entry) {
     const file = source.entries.values().next().value?.file ?? 'checkpoint';
     throw new CheckpointError(
       file,
-      `${name} ${describe(shape)} is missing`,
+      `${name} ${formatShape(shape)} is missing`,
       'check that config.json belongs to the weights',
     );
   }
-  if (describe(entry.shape) !== describe(shape))
+  if (formatShape(entry.shape) !== formatShape(shape))
     throw new CheckpointError(
       entry.file,
-      `${name}: expected ${describe(shape)}, received ${describe(entry.shape)}`,
+      `${name}: expected ${formatShape(shape)}, received ${formatShape(entry.shape)}`,
       'check that config.json belongs to the weights',
     );
   return entry;

@@ -1,0 +1,84 @@
+// What both families share: an embedding, blocks, a final norm, a head; from tokens to hidden states and logits.
+//
+// Tied embeddings serve as head. Shape letters: T tokens, D hidden, V vocabulary.
+import { embedding, linear, type RopeTensors, type Tensor } from '../tensor/index.ts';
+import type { Batch } from './batch.ts';
+import { type Block, type MlaForm, normed, type Stream } from './block.ts';
+import type { Cache } from './cache.ts';
+import type { ModelConfig } from './config.ts';
+import type { LayerRouting } from './moe.ts';
+import { type PrecisionPolicy, precisions } from './precision.ts';
+import { ropeOf } from './rope.ts';
+import { checkWeights, type WeightMap, Weights } from './weights.ts';
+
+export interface ForwardOptions {
+  /** @default f32 */
+  readonly policy?: PrecisionPolicy;
+  readonly cache?: Cache;
+  /** Of MLA. @default expanded */
+  readonly form?: MlaForm;
+}
+
+/** Hidden states [T, D] after the final norm, and what each MoE layer chose. */
+export interface Hidden {
+  readonly out: Tensor;
+  readonly routings: readonly LayerRouting[];
+}
+
+/** Losses in nats a token; alpha and lambda are not yet in them. */
+export interface Losses {
+  readonly main: Tensor;
+  /** Eq. 17 with alpha = 1: the mean over sequences, summed over MoE layers as in DeepSeek's code; null without any. */
+  readonly balance: Tensor | null;
+  /** Of each MTP module. */
+  readonly mtp: readonly Tensor[];
+  readonly routings: readonly LayerRouting[];
+}
+
+export class Decoder<Config extends ModelConfig> {
+  readonly config: Config;
+  /** [V, D] */
+  readonly embedTokens: Tensor;
+  readonly layers: readonly Block[];
+  /** [D] */
+  readonly norm: Tensor;
+  /** [V, D] */
+  readonly lmHead: Tensor;
+  readonly ropeTable: RopeTensors;
+
+  /** `blockOf` makes layer `i` of its weights. `weights` stay the caller's. `context`: the longest sequence. */
+  constructor(config: Config, weights: WeightMap, context: number, blockOf: (weights: Weights, i: number) => Block) {
+    checkWeights(config, weights);
+    const all = new Weights(weights);
+    const model = all.at('model');
+    this.config = config;
+    this.embedTokens = model.take('embed_tokens.weight');
+    this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) => blockOf(model.at('layers').at(i), i));
+    this.norm = model.take('norm.weight');
+    this.lmHead = all.find('lm_head.weight') ?? this.embedTokens;
+    this.ropeTable = ropeOf(config, context, { device: this.embedTokens.device });
+  }
+
+  forward(batch: Batch, { policy = precisions.f32, ...attention }: ForwardOptions = {}): Hidden {
+    const routings: LayerRouting[] = [];
+    let stream: Stream = { sum: embedding(batch.ids, this.embedTokens), term: null }; // [T, D]
+    for (const layer of this.layers) {
+      const step = layer.forward(stream, batch, this.ropeTable, { ...attention, precision: policy.linear });
+      stream = step.stream;
+      if (step.routing) routings.push(step.routing);
+    }
+    return { out: normed(stream, this.norm, this.config.rmsNormEps).out, routings };
+  }
+
+  /** Logits [R, V] f32 of rows [R] i32 of hidden states; of all rows without. */
+  logits(hidden: Tensor, rows?: Tensor, policy: PrecisionPolicy = precisions.f32): Tensor {
+    const chosen = rows ? embedding(rows, hidden) : hidden;
+    return linear(chosen, this.lmHead, { precision: policy.head, out: 'f32' });
+  }
+
+  /** Frees the rotary tables, which are all that a model owns. */
+  dispose(): void {
+    this.ropeTable.cos.dispose();
+    this.ropeTable.sin.dispose();
+  }
+}
