@@ -8,7 +8,7 @@ import {
   convertCheckpoint,
   type GgmlType,
   type GgufTokenizer,
-  ggmlBytes,
+  ggufByteLength,
   ggufMetadata,
   ggufTensors,
   ignoredTensors,
@@ -83,14 +83,9 @@ async function toGguf(
   type: GgmlType,
 ): Promise<number> {
   const tensors = ggufTensors(config, valuesOfCheckpoint(config, source), type);
-  const bytes = (shape: readonly number[], of: GgmlType) =>
-    ggmlBytes(
-      of,
-      shape.reduce((product, n) => product * n, 1),
-    );
   const progress = new Progress(
     `writing ${to}`,
-    tensors.reduce((sum, tensor) => sum + bytes(tensor.shape, tensor.type), 0),
+    tensors.reduce((sum, tensor) => sum + ggufByteLength(tensor), 0),
   );
   await writeGguf(to, ggufMetadata(config, tokenizerOf(from, config)), tensors, (done) => progress.advance(done));
   progress.end();

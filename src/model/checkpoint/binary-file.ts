@@ -55,17 +55,30 @@ export class BinaryFile {
   }
 }
 
-/** Calls `body` with a function that appends bytes; the file appears at `path` only when all is written. */
+/** Opens a file for as long as what `body` makes of it lives; closes it when `body` fails. */
+export async function opened<T>(path: string, body: (file: BinaryFile) => Promise<T>): Promise<T> {
+  const file = await BinaryFile.open(path);
+  try {
+    return await body(file);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** Calls `body` with a function that writes bytes at a position; the file appears at `path` only when all is written. */
 export async function writeWhole(
   path: string,
-  body: (append: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
+  body: (write: (bytes: Uint8Array, position: number) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const aside = `${path}.partial`;
   const handle = await open(aside, 'w');
   try {
-    await body(async (bytes) => {
-      for (let done = 0; done < bytes.length; )
-        done += (await handle.write(bytes, done, Math.min(bytes.length - done, maxTransfer))).bytesWritten;
+    await body(async (bytes, position) => {
+      for (let done = 0; done < bytes.length; ) {
+        const part = Math.min(bytes.length - done, maxTransfer);
+        done += (await handle.write(bytes, done, part, position + done)).bytesWritten;
+      }
     });
     await handle.sync();
     await handle.close();
@@ -84,4 +97,8 @@ async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, 'r');
   await handle.sync();
   await handle.close();
+}
+
+export function writeJson(path: string, value: object): Promise<void> {
+  return writeWhole(path, (write) => write(new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`), 0));
 }

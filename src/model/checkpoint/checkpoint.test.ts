@@ -302,8 +302,8 @@ describe('files that lie', () => {
     const path = join(folder, 'ints.safetensors');
     await writeSafetensors(path, [{ name: 'i', type: 'I32', shape: [1], bytes: () => new Uint8Array(4) }]);
     const source = await openSafetensors(path);
-    assert.throws(() => source.read('j'), /j: no such tensor/);
-    assert.throws(() => source.read('i', { offset: 0, length: 2 }), /0 to 2 lie outside of it/);
+    await assert.rejects(source.read('j'), /j: no such tensor/);
+    await assert.rejects(source.read('i', { offset: 0, length: 2 }), /0 to 2 lie outside of it/);
     assert.throws(
       () => decode(source.entries.get('i') as never, new Uint8Array(4)),
       /expected weights in F32.*received I32/,

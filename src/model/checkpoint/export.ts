@@ -40,10 +40,24 @@ async function quantise(
   });
 }
 
-/** Codes and scales of one matrix: two tensors from one reading, for they are written at different times. */
+/** A value for two readers: made for the first, let go after the second. */
+export function forTwo<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => {
+    if (made === null) {
+      made = make();
+      return made;
+    }
+    const value = made;
+    made = null;
+    return value;
+  };
+}
+
+/** Codes and scales of one matrix, quantised once. */
 function asBlocks({ name, shape, read }: Values): TensorToWrite[] {
   const [N, K] = shape as [number, number];
-  const both = async () => quantise(await read(), shape);
+  const both = forTwo(async () => quantise(await read(), shape));
   return [
     { name, type: 'F8_E4M3', shape, bytes: async () => (await both())[0] },
     {

@@ -1,10 +1,11 @@
 // A checkpoint folder as Hugging Face lays it out: config.json, and weights in one file or in shards with an index.
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { writeJson } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
 import { byteLength, openSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
-import type { TensorEntry, TensorSource } from './source.ts';
+import { entryOf, type TensorEntry, type TensorSource } from './source.ts';
 
 const single = 'model.safetensors';
 const index = 'model.safetensors.index.json';
@@ -71,12 +72,7 @@ async function openShards(folder: string): Promise<TensorSource> {
           throw new CheckpointError(join(folder, file), `${name}: not in the index`, 'fetch index and shard again');
     return {
       entries,
-      read: (name, range) => {
-        const shard = shards.get(map.get(name) ?? '');
-        if (!shard)
-          throw new CheckpointError(folder, `${name}: no such tensor`, 'look at its list: minke inspect --tensors');
-        return shard.read(name, range);
-      },
+      read: async (name, range) => (shards.get(entryOf(map, name, folder)) as TensorSource).read(name, range),
       close,
     };
   } catch (error) {
@@ -114,7 +110,7 @@ export async function writeCheckpoint(
   { shardBytes = 5e9, written }: WriteOptions = {},
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  await writeJson(join(folder, 'config.json'), config);
   const shards = cut(tensors, shardBytes);
   if (shards.length <= 1) return writeSafetensors(join(folder, single), tensors, written);
   const number = (n: number) => String(n).padStart(5, '0');
@@ -125,6 +121,5 @@ export async function writeCheckpoint(
     for (const { name } of shard) map[name] = file;
   }
   const total = tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0);
-  const json = { metadata: { total_size: total }, weight_map: map };
-  await writeFile(join(folder, index), `${JSON.stringify(json, null, 2)}\n`);
+  await writeJson(join(folder, index), { metadata: { total_size: total }, weight_map: map });
 }

@@ -6,7 +6,8 @@
 // scaling of dense models.
 import { type DeepseekConfig, type DenseConfig, isDeepseek, type ModelConfig, readConfig } from '../config.ts';
 import { CheckpointError } from './errors.ts';
-import type { GgufValue, TypedValue } from './gguf.ts';
+import type { GgufValue } from './gguf.ts';
+import type { TypedValue } from './gguf-writer.ts';
 
 const gating = { softmax: 1, sigmoid: 2 } as const;
 

@@ -9,12 +9,13 @@
 import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
 import { hasExperts, parametersOf, sizeOf } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
-import type { Values } from './export.ts';
+import { forTwo, type Values } from './export.ts';
 import { type GgmlType, ggmlTypes } from './ggml-blocks.ts';
-import { type GgufTensor, openGguf } from './gguf.ts';
+import { openGguf } from './gguf.ts';
 import { configOfGguf } from './gguf-config.ts';
+import type { GgufTensor } from './gguf-writer.ts';
 import { piecesOf } from './pieces.ts';
-import { decode, type TensorEntry, type TensorSource } from './source.ts';
+import { decode, elementsOf, entryOf, type TensorEntry, type TensorSource } from './source.ts';
 
 /** How values stand in the file; `back` undoes it. */
 interface Turn {
@@ -175,7 +176,7 @@ export function ggufTensors(config: ModelConfig, values: readonly Values[], type
   if (!isDeepseek(config)) return plain;
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
   const split = Array.from({ length: blocksOf(config) }, (_, i): GgufTensor[] => {
-    const both = async () => splitKvB(config, await read(`model.layers.${i}.self_attn.kv_b_proj.weight`));
+    const both = forTwo(async () => splitKvB(config, await read(`model.layers.${i}.self_attn.kv_b_proj.weight`)));
     const [k, v] = [`blk.${i}.attn_k_b.weight`, `blk.${i}.attn_v_b.weight`];
     return [
       { name: k, type: typeOf(k, [H, C, N], type), shape: [H, C, N], parts: [async () => (await both()).k] },
@@ -197,12 +198,9 @@ export async function openGgufModel(path: string): Promise<{ config: ModelConfig
     const source: TensorSource = {
       entries,
       read: async (name, range) => {
-        const reader = readers.get(name);
-        if (!reader)
-          throw new CheckpointError(path, `${name}: no such tensor`, 'look at its list: minke inspect --tensors');
-        const all = await reader();
-        const { offset, length } = range ?? { offset: 0, length: all.length };
-        return new Uint8Array(all.buffer, all.byteOffset + 4 * offset, 4 * length);
+        const { offset, length } = elementsOf(entryOf(entries, name, path), range);
+        const values = await entryOf(readers, name, path)();
+        return new Uint8Array(values.buffer, values.byteOffset + 4 * offset, 4 * length);
       },
       close: () => file.close(),
     };

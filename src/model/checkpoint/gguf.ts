@@ -3,18 +3,24 @@
 // Contract of the reader: one cursor checks every length and count against the bytes that the file still has before it
 // reads or allocates; tensors must follow each other, aligned, without overlap, and end within the file. Dimensions are
 // given here as everywhere in minke, slowest first (the file has them the other way round). Left out: big-endian files.
-import { BinaryFile, writeWhole } from './binary-file.ts';
+import { sizeOf } from '../parameters.ts';
+import { type BinaryFile, opened } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
-import { encodeGgml, type GgmlType, ggmlBytes, ggmlTypes } from './ggml-blocks.ts';
-import type { TensorEntry, TensorSource } from './source.ts';
+import { type GgmlType, ggmlBytes, ggmlTypes } from './ggml-blocks.ts';
+import { elementsOf, entryOf, type TensorEntry, type TensorSource } from './source.ts';
 
-export type GgufValue = number | boolean | string | readonly GgufValue[];
+/** Arrays of numbers and booleans are typed arrays, no larger than in the file. */
+export type GgufValue = number | boolean | string | Numbers | readonly GgufValue[];
 
-/** How a value is written. Numbers of metadata are u32 or f32 by their key's meaning, so the writer is told. */
-export interface TypedValue {
-  readonly type: 'u32' | 'i32' | 'f32' | 'bool' | 'string';
-  readonly value: GgufValue;
-}
+type Numbers =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
 
 interface Placed extends TensorEntry {
   readonly type: GgmlType;
@@ -32,7 +38,7 @@ export interface GgufHeader {
 class NeedsMore extends Error {}
 
 const remedy = 'the file is damaged or no GGUF: fetch or write it again';
-const typeIds = {
+export const typeIds = {
   u8: 0,
   i8: 1,
   u16: 2,
@@ -48,6 +54,11 @@ const typeIds = {
   f64: 12,
 };
 const leastBytes = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
+/** Typed arrays by type of their elements; texts and arrays have none. */
+const numericArrays: readonly ((new (count: number) => Numbers) | undefined)[] = [
+  ...[Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Uint8Array],
+  ...[undefined, undefined, Float64Array, Float64Array, Float64Array],
+];
 const deepest = 4; // arrays in arrays
 
 class Cursor {
@@ -145,14 +156,28 @@ class Cursor {
     }
   }
 
-  #array(what: string, depth: number): GgufValue[] {
+  #array(what: string, depth: number): GgufValue {
     const type = this.u32(what);
     if (leastBytes[type] === undefined) this.refuse(`${what}: no value has type ${type}`);
     if (depth > deepest) this.refuse(`${what}: arrays within arrays, more than ${deepest} deep`);
     const count = this.count(what, leastBytes[type] as number);
+    const Numeric = numericArrays[type];
+    if (Numeric === undefined) return this.#values(count, () => this.value(type, what, depth));
+    this.#need(count * (leastBytes[type] as number));
+    const numbers = new Numeric(count);
+    for (let i = 0; i < count; i++) numbers[i] = Number(this.value(type, what));
+    return numbers;
+  }
+
+  #values(count: number, next: () => GgufValue): GgufValue[] {
     const values: GgufValue[] = [];
-    for (let i = 0; i < count; i++) values.push(this.value(type, what, depth));
+    for (let i = 0; i < count; i++) values.push(next());
     return values;
+  }
+
+  /** Before memory is taken for bytes that are not there yet. */
+  #need(bytes: number): void {
+    if (this.at + bytes > this.#bytes.length) throw new NeedsMore();
   }
 }
 
@@ -171,7 +196,7 @@ function readTensor(cursor: Cursor, file: string): Placed {
       `${name}: expected a format of ${[...nameOfType.values()].join(', ')}, received number ${id}`,
       'requantise the file to one of these',
     );
-  const elements = shape.reduce((product, n) => product * n, 1);
+  const elements = sizeOf(shape);
   if (!Number.isSafeInteger(elements)) cursor.refuse(`${name}: [${shape}] is absurd`);
   if ((shape.at(-1) ?? 1) % ggmlTypes[type].block !== 0)
     cursor.refuse(`${name}: rows of ${shape.at(-1)} do not fall into blocks of ${ggmlTypes[type].block}`);
@@ -179,7 +204,7 @@ function readTensor(cursor: Cursor, file: string): Placed {
   return { name, type, shape, file, offset, bytes: ggmlBytes(type, elements) };
 }
 
-const padded = (at: number, alignment: number) => Math.ceil(at / alignment) * alignment;
+export const padded = (at: number, alignment: number) => Math.ceil(at / alignment) * alignment;
 
 function checkPlaces(cursor: Cursor, entries: readonly Placed[], alignment: number, dataBytes: number): void {
   let end = 0;
@@ -221,9 +246,12 @@ export function parseGguf(bytes: Uint8Array, fileSize: number, file: string): Gg
   return { metadata, entries, dataStart };
 }
 
+/** More is refused; DeepSeek-V3's vocabulary takes 4 MB. */
+const maxHeaderBytes = 2 ** 26;
+
 /** Reads as much of the beginning as the header needs. */
 async function readHeader(file: BinaryFile): Promise<GgufHeader> {
-  for (let length = 2 ** 20; ; length *= 8) {
+  for (let length = 2 ** 20; length <= maxHeaderBytes; length *= 8) {
     const bytes = await file.read(0, Math.min(length, file.size));
     try {
       return parseGguf(bytes, file.size, file.path);
@@ -231,157 +259,22 @@ async function readHeader(file: BinaryFile): Promise<GgufHeader> {
       if (!(error instanceof NeedsMore)) throw error;
     }
   }
+  throw new CheckpointError(file.path, `its header takes more than ${maxHeaderBytes} bytes`, remedy);
 }
 
 /** A GGUF file: its tensors under their own names, and its metadata. */
-export async function openGguf(path: string): Promise<TensorSource & { readonly metadata: GgufHeader['metadata'] }> {
-  const file = await BinaryFile.open(path);
-  try {
+export function openGguf(path: string): Promise<TensorSource & { readonly metadata: GgufHeader['metadata'] }> {
+  return opened(path, async (file) => {
     const { metadata, entries, dataStart } = await readHeader(file);
     return {
       metadata,
       entries,
-      read: (name, range) => {
-        const entry = entries.get(name);
-        if (!entry)
-          throw new CheckpointError(path, `${name}: no such tensor`, 'look at its list: minke inspect --tensors');
-        const all = entry.shape.reduce((product, n) => product * n, 1);
-        const { offset, length } = range ?? { offset: 0, length: all };
-        if (offset + length > all)
-          throw new CheckpointError(path, `${name}: ${offset} to ${offset + length} lie outside of it`, 'report it');
+      read: async (name, range) => {
+        const entry = entryOf(entries, name, path);
+        const { offset, length } = elementsOf(entry, range);
         return file.read(dataStart + entry.offset + ggmlBytes(entry.type, offset), ggmlBytes(entry.type, length));
       },
       close: () => file.close(),
     };
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-}
-
-/** A tensor to be written, in parts that are asked for when their turn comes; each part is whole rows. */
-export interface GgufTensor {
-  readonly name: string;
-  readonly type: GgmlType;
-  readonly shape: readonly number[];
-  readonly parts: readonly (() => Promise<Float32Array>)[];
-}
-
-class Builder {
-  readonly #parts: Uint8Array[] = [];
-  length = 0;
-
-  push(bytes: Uint8Array): void {
-    this.#parts.push(bytes);
-    this.length += bytes.length;
-  }
-
-  number(write: (view: DataView) => void, bytes: number): void {
-    const part = new Uint8Array(bytes);
-    write(new DataView(part.buffer));
-    this.push(part);
-  }
-
-  u32(x: number): void {
-    this.number((view) => view.setUint32(0, x, true), 4);
-  }
-
-  u64(x: number): void {
-    this.number((view) => view.setBigUint64(0, BigInt(x), true), 8);
-  }
-
-  string(text: string): void {
-    const bytes = new TextEncoder().encode(text);
-    this.u64(bytes.length);
-    this.push(bytes);
-  }
-
-  scalar(type: TypedValue['type'], value: GgufValue): void {
-    if (type === 'string') this.string(value as string);
-    else if (type === 'bool') this.push(Uint8Array.of(value ? 1 : 0));
-    else if (type === 'f32') this.number((view) => view.setFloat32(0, value as number, true), 4);
-    else if (type === 'i32') this.number((view) => view.setInt32(0, value as number, true), 4);
-    else this.u32(value as number);
-  }
-
-  pair(key: string, { type, value }: TypedValue): void {
-    this.string(key);
-    if (!Array.isArray(value)) {
-      this.u32(typeIds[type]);
-      this.scalar(type, value);
-      return;
-    }
-    this.u32(typeIds.array);
-    this.u32(typeIds[type]);
-    this.u64(value.length);
-    for (const item of value) this.scalar(type, item);
-  }
-
-  bytes(): Uint8Array {
-    const out = new Uint8Array(this.length);
-    let at = 0;
-    for (const part of this.#parts) {
-      out.set(part, at);
-      at += part.length;
-    }
-    return out;
-  }
-}
-
-const alignment = 32;
-
-function headerOf(metadata: ReadonlyMap<string, TypedValue>, tensors: readonly GgufTensor[]): Uint8Array {
-  const header = new Builder();
-  header.push(new TextEncoder().encode('GGUF'));
-  header.u32(3);
-  header.u64(tensors.length);
-  header.u64(metadata.size);
-  for (const [key, value] of metadata) header.pair(key, value);
-  let offset = 0;
-  for (const { name, type, shape } of tensors) {
-    header.string(name);
-    header.u32(shape.length);
-    for (const n of [...shape].reverse()) header.u64(n);
-    header.u32(ggmlTypes[type].id);
-    header.u64(offset);
-    offset = padded(
-      offset +
-        ggmlBytes(
-          type,
-          shape.reduce((product, n) => product * n, 1),
-        ),
-      alignment,
-    );
-  }
-  header.push(new Uint8Array(padded(header.length, alignment) - header.length));
-  return header.bytes();
-}
-
-/** Writes a GGUF file, a part of a tensor at a time. */
-export async function writeGguf(
-  path: string,
-  metadata: ReadonlyMap<string, TypedValue>,
-  tensors: readonly GgufTensor[],
-  written: (bytes: number) => void = () => undefined,
-): Promise<void> {
-  const header = headerOf(metadata, tensors);
-  await writeWhole(path, async (append) => {
-    await append(header);
-    for (const { name, type, shape, parts } of tensors) {
-      const wanted = ggmlBytes(
-        type,
-        shape.reduce((product, n) => product * n, 1),
-      );
-      let length = 0;
-      for (const part of parts) {
-        const bytes = encodeGgml(type, await part());
-        await append(bytes);
-        length += bytes.length;
-        written(bytes.length);
-      }
-      if (length !== wanted)
-        throw new CheckpointError(path, `${name}: expected ${wanted} bytes, received ${length}`, 'report it');
-      await append(new Uint8Array(padded(length, alignment) - length));
-    }
   });
 }

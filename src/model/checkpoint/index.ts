@@ -9,10 +9,11 @@ export {
   type WeightFormat,
 } from './export.ts';
 export { openCheckpoint, readJson, writeCheckpoint } from './folder.ts';
-export { type GgmlType, ggmlBytes } from './ggml-blocks.ts';
-export { openGguf, writeGguf } from './gguf.ts';
+export type { GgmlType } from './ggml-blocks.ts';
+export { openGguf } from './gguf.ts';
 export { type GgufTokenizer, ggufMetadata } from './gguf-config.ts';
 export { ggufTensors, openGgufModel } from './gguf-model.ts';
+export { ggufByteLength, writeGguf } from './gguf-writer.ts';
 export { type ImportedTensor, ignoredTensors, importWeights } from './import.ts';
 export { byteLength, openSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 export { decode, type TensorEntry, type TensorSource } from './source.ts';

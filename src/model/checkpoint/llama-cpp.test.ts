@@ -28,9 +28,9 @@ import { parametersOf } from '../parameters.ts';
 import { precisions } from '../precision.ts';
 import { initialWeights } from '../weights.ts';
 import { valuesOfWeights } from './export.ts';
-import { writeGguf } from './gguf.ts';
 import { ggufMetadata } from './gguf-config.ts';
 import { ggufTensors, openGgufModel } from './gguf-model.ts';
+import { writeGguf } from './gguf-writer.ts';
 import { importWeights } from './import.ts';
 import { bytesOnly, configs } from './test-gguf-models.ts';
 

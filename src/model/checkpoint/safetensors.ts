@@ -2,10 +2,12 @@
 //
 // Contract of the reader: everything the header claims is checked against the file before any tensor is read: length,
 // names given once, known formats, whole shapes, offsets that follow each other without gap or overlap and end with the
-// file. Nothing is allocated beyond the header's own bytes. The writer gives what the reader takes, in order of names.
-import { BinaryFile, writeWhole } from './binary-file.ts';
+// file. Nothing is allocated beyond the header's own bytes. The writer lays the widest formats first, so that all are
+// aligned, and asks for tensors in the order in which it is given them.
+import { sizeOf } from '../parameters.ts';
+import { opened, writeWhole } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
-import { type PlainType, storedWidths, type TensorEntry, type TensorSource } from './source.ts';
+import { elementsOf, entryOf, type PlainType, storedWidths, type TensorEntry, type TensorSource } from './source.ts';
 
 /** As the reference implementation: larger headers are refused. */
 const maxHeaderBytes = 100_000_000;
@@ -50,9 +52,11 @@ function parseJson(text: string, file: string): Record<string, unknown> {
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     return refuse(file, 'the header is no JSON object');
-  const keys = outerKeys(text);
-  const twice = keys.find((key, i) => keys.indexOf(key) !== i && new Set(keys).size !== keys.length);
-  if (twice !== undefined) refuse(file, `${twice}: stands twice in the header`);
+  const seen = new Set<string>();
+  for (const key of outerKeys(text)) {
+    if (seen.has(key)) refuse(file, `${key}: stands twice in the header`);
+    seen.add(key);
+  }
   return json as Record<string, unknown>;
 }
 
@@ -60,7 +64,7 @@ const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as nu
 
 function parseEntry(name: string, value: unknown, file: string): Placed {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
-  if (typeof dtype !== 'string' || !(dtype in storedWidths))
+  if (typeof dtype !== 'string' || !Object.hasOwn(storedWidths, dtype))
     refuse(
       file,
       `${name}: expected a dtype of ${Object.keys(storedWidths).join(', ')}, received ${JSON.stringify(dtype)}`,
@@ -120,34 +124,26 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): 
 }
 
 /** One safetensors file. */
-export async function openSafetensors(path: string): Promise<TensorSource & { readonly metadata: Header['metadata'] }> {
-  const file = await BinaryFile.open(path);
-  try {
+export function openSafetensors(path: string): Promise<TensorSource & { readonly metadata: Header['metadata'] }> {
+  return opened(path, async (file) => {
     if (file.size < 8) refuse(path, `has ${file.size} bytes, too few for a header`);
     const first = await file.read(0, 8);
-    const length = Number(new DataView(first.buffer).getBigUint64(0, true));
-    if (length > maxHeaderBytes || 8 + length > file.size)
-      refuse(path, `claims a header of ${length} bytes; it has ${file.size}, and ${maxHeaderBytes} are allowed`);
-    const { entries, metadata, dataStart } = parseHeader(await file.read(8, length), file.size, path);
+    const headerBytes = Number(new DataView(first.buffer).getBigUint64(0, true));
+    if (headerBytes > maxHeaderBytes || 8 + headerBytes > file.size)
+      refuse(path, `claims a header of ${headerBytes} bytes; it has ${file.size}, and ${maxHeaderBytes} are allowed`);
+    const { entries, metadata, dataStart } = parseHeader(await file.read(8, headerBytes), file.size, path);
     return {
       entries,
       metadata,
-      read: (name, range) => {
-        const entry = entries.get(name);
-        if (!entry)
-          throw new CheckpointError(path, `${name}: no such tensor`, 'look at its list: minke inspect --tensors');
+      read: async (name, range) => {
+        const entry = entryOf(entries, name, path);
+        const { offset, length } = elementsOf(entry, range);
         const width = storedWidths[entry.type];
-        const { offset, length } = range ?? { offset: 0, length: (entry.end - entry.begin) / width };
-        if (entry.begin + (offset + length) * width > entry.end)
-          throw new CheckpointError(path, `${name}: ${offset} to ${offset + length} lie outside of it`, 'report it');
         return file.read(dataStart + entry.begin + offset * width, length * width);
       },
       close: () => file.close(),
     };
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+  });
 }
 
 /** A tensor to be written: its bytes are asked for when their turn comes. */
@@ -159,32 +155,44 @@ export interface TensorToWrite {
 }
 
 export function byteLength({ type, shape }: Pick<TensorToWrite, 'type' | 'shape'>): number {
-  return shape.reduce((product, n) => product * n, storedWidths[type]);
+  return storedWidths[type] * sizeOf(shape);
 }
 
-/** Writes one file; `written` hears of every tensor's bytes. The widest formats stand first, so that all are aligned. */
-export async function writeSafetensors(
-  path: string,
-  tensors: readonly TensorToWrite[],
-  written: (bytes: number) => void = () => undefined,
-): Promise<void> {
-  const order = [...tensors].sort(
-    (a, b) => storedWidths[b.type] - storedWidths[a.type] || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
-  );
+/** Where each tensor lies after the header: the widest formats first. */
+function placesOf(tensors: readonly TensorToWrite[]): Map<TensorToWrite, number> {
+  const places = new Map<TensorToWrite, number>();
   let at = 0;
-  const fields = order.map((tensor) => {
-    const begin = at;
+  for (const tensor of [...tensors].sort((a, b) => storedWidths[b.type] - storedWidths[a.type])) {
+    places.set(tensor, at);
     at += byteLength(tensor);
-    return [tensor.name, { dtype: tensor.type, shape: tensor.shape, data_offsets: [begin, at] }];
+  }
+  return places;
+}
+
+function headerOf(places: ReadonlyMap<TensorToWrite, number>): Uint8Array {
+  const fields = [...places].map(([tensor, begin]) => {
+    const { name, type, shape } = tensor;
+    return [name, { dtype: type, shape, data_offsets: [begin, begin + byteLength(tensor)] }];
   });
   const json = JSON.stringify({ __metadata__: { format: 'pt' }, ...Object.fromEntries(fields) });
   const text = new TextEncoder().encode(json);
   const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20); // padded with spaces
   new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
   header.set(text, 8);
-  await writeWhole(path, async (append) => {
-    await append(header);
-    for (const tensor of order) {
+  return header;
+}
+
+/** Writes one file; `written` hears of every tensor's bytes. */
+export async function writeSafetensors(
+  path: string,
+  tensors: readonly TensorToWrite[],
+  written: (bytes: number) => void = () => undefined,
+): Promise<void> {
+  const places = placesOf(tensors);
+  const header = headerOf(places);
+  await writeWhole(path, async (write) => {
+    await write(header, 0);
+    for (const tensor of tensors) {
       const bytes = await tensor.bytes();
       const wanted = byteLength(tensor);
       if (bytes.length !== wanted)
@@ -193,7 +201,7 @@ export async function writeSafetensors(
           `${tensor.name}: expected ${wanted} bytes, received ${bytes.length}`,
           'report it',
         );
-      await append(bytes);
+      await write(bytes, header.length + (places.get(tensor) as number));
       written(bytes.length);
     }
   });

@@ -3,6 +3,7 @@
 // Contract: opening reads headers only; read() reads exactly one tensor's bytes, never beyond the file. Values come as
 // float32 through `decode`, the only place that knows how each stored format is read.
 import { fromBf16, fromE4m3 } from '../../kernels/index.ts';
+import { sizeOf } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
 import { decodeQ4, decodeQ8 } from './ggml-blocks.ts';
 import { halfValues } from './half.ts';
@@ -53,6 +54,23 @@ export interface TensorSource {
    */
   read(name: string, range?: Range): Promise<Uint8Array>;
   close(): Promise<void>;
+}
+
+/** The entry of a name. `where` is the file or folder, for the error. */
+export function entryOf<Entry>(entries: ReadonlyMap<string, Entry>, name: string, where: string): Entry {
+  const entry = entries.get(name);
+  if (entry === undefined)
+    throw new CheckpointError(where, `${name}: no such tensor`, 'look at its list: minke inspect --tensors');
+  return entry;
+}
+
+/** The elements that a read asks for, all of them without `range`. Throws CheckpointError when they are not there. */
+export function elementsOf({ name, shape, file }: TensorEntry, range?: Range): Range {
+  const all = sizeOf(shape);
+  const { offset, length } = range ?? { offset: 0, length: all };
+  if (!(offset >= 0 && length >= 0 && offset + length <= all))
+    throw new CheckpointError(file, `${name}: ${offset} to ${offset + length} lie outside of it`, 'report it');
+  return { offset, length };
 }
 
 /** A copy when the bytes do not start where a typed array may. */
