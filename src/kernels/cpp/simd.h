@@ -122,12 +122,12 @@ MINKE_INLINE vf vsqrt(vf v) { return (vf)wasm_f32x4_sqrt((v128_t)v); }
 MINKE_INLINE vf load_n(const float* p, i64 n) {
   if (n >= W) return load(p);
   vf v = {};
-  for (i64 i = 0; i < W && i < n; i++) v[i] = p[i];
+  for (i64 i = 0; i < n; i++) v[i] = p[i];
   return v;
 }
 MINKE_INLINE void store_n(float* p, vf v, i64 n) {
   if (n >= W) return store(p, v);
-  for (i64 i = 0; i < W && i < n; i++) p[i] = v[i];
+  for (i64 i = 0; i < n; i++) p[i] = v[i];
 }
 #endif
 
