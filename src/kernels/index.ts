@@ -32,6 +32,7 @@ export { squarePartials } from './reference/optimizer.ts';
 export { tileSize, tilesIn } from './reference/quantise.ts';
 export { sumWorkspaceBytes } from './reference/reduction.ts';
 export { columnSumWorkspaceBytes } from './reference/row-blocks.ts';
+export { packageRoot } from './root.ts';
 export {
   inverseFrequencies,
   type RopeConfig,

@@ -44,6 +44,15 @@ function scoreWork(config: ModelConfig, form: 'expanded' | 'absorbed'): number {
   return L * H * (form === 'expanded' ? N + R + V : C + R + C);
 }
 
+/** FLOPs of a token in all MTP modules, forward: their active matrices, a layer's scores, the shared head once more. */
+function mtpWork(config: ModelConfig, context: number): number {
+  if (!isDeepseek(config) || config.numNextnPredictLayers === 0) return 0;
+  const own = parametersOf(config).filter(({ mtp }) => mtp);
+  const active = own.reduce((sum, { part, shape }) => sum + sizeOf(shape) * activeShare(config, part), 0);
+  const { numNextnPredictLayers: modules, numHiddenLayers: L, vocabSize: V, hiddenSize: D } = config;
+  return 2 * (active + modules * V * D) + (modules / L) * scoreWork(config, 'expanded') * context;
+}
+
 /** Parameters that a token multiplies with: everything active but the look-up; a tied embedding is the head. */
 function multiplied(config: ModelConfig): number {
   const { active, byPart } = countParameters(config);
@@ -53,6 +62,8 @@ function multiplied(config: ModelConfig): number {
 export interface Flops {
   /** Forward and backward, causal, in sequences of `context` tokens. */
   readonly training: number;
+  /** What training the MTP modules costs on top. */
+  readonly mtpTraining: number;
   /** Forward, in a prompt of `context` tokens. */
   readonly prefill: number;
   /** One token after `context` others, attention in its absorbed form. */
@@ -63,7 +74,8 @@ export interface Flops {
 export function flopsPerToken(config: ModelConfig, context: number): Flops {
   const linear = 2 * multiplied(config);
   const prefill = linear + (2 * scoreWork(config, 'expanded') * context) / 2;
-  return { training: 3 * prefill, prefill, decode: linear + 2 * scoreWork(config, 'absorbed') * context };
+  const mtpTraining = 3 * mtpWork(config, context);
+  return { training: 3 * prefill, mtpTraining, prefill, decode: linear + 2 * scoreWork(config, 'absorbed') * context };
 }
 
 /** Numbers that the cache holds for one token in one layer: latent and rotary key, or keys and values. */

@@ -223,6 +223,7 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
       f: (x: Tensor, w: Tensor, t: Tensor) => crossEntropy(x, w, t, { count: 3 }),
     },
   ],
+  accumulate: 'no gradient',
   adamwStep: 'no gradient',
   gradientNorm: 'no gradient',
   quantiseTiles: 'no gradient',

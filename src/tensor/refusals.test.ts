@@ -104,6 +104,10 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
       /targets has the wrong shape: expected \[2\], received \[3\]/,
     ],
   ],
+  accumulate: [
+    [() => t.accumulate(f(3), f(4)), ShapeError, /sum and term differ in shape: \[3\] and \[4\]/],
+    [() => t.accumulate(f(3), i(3)), DTypeError, /term has the wrong format: expected f32, received i32 \[3\]/],
+  ],
   adamwStep: [
     [() => t.adamwStep(state(3), f(4), f(8)), ShapeError, /weight and gradient differ in shape: \[3\] and \[4\]/],
     [() => t.adamwStep(state(3), f(3), f(7)), ShapeError, /expected \[8\], received \[7\]; make it with adamwHyper/],

@@ -1,4 +1,5 @@
 // Checkpoints: reading, writing and converting the files that the rest of the world uses.
+export { writeJson } from './binary-file.ts';
 export { CheckpointError } from './errors.ts';
 export {
   convertCheckpoint,

@@ -27,7 +27,14 @@ interface GradientNorm extends Op {
   readonly outputs: readonly [norm: Tensor, coefficient: Tensor];
 }
 
+interface Accumulate extends Op {
+  readonly inputs: readonly [sum: Tensor, term: Tensor];
+  readonly params: null;
+  readonly outputs: readonly [];
+}
+
 export interface OptimizerOps {
+  accumulate: Accumulate;
   adamwStep: AdamwStep;
   gradientNorm: GradientNorm;
 }
@@ -35,6 +42,22 @@ export interface OptimizerOps {
 const hyperSize = 8;
 
 export const optimizers: Rows<OptimizerOps> = {
+  accumulate: {
+    name: 'accumulate',
+    shape: ([sum, term]) => {
+      expectDType(sum, 'f32', 'accumulate', 'sum');
+      expectDType(term, 'f32', 'accumulate', 'term');
+      expectSameShape(sum, term, 'accumulate', 'sum and term');
+      return [];
+    },
+    forward: (device, [sum, term]) => {
+      device.encode(device.kernel('add_f32'), sum.address, term.address, sum.address, sum.size);
+      sum.storage.change();
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+
   adamwStep: {
     name: 'adamwStep',
     shape: ([weight, gradient, m, v, hyper, half, clip]) => {
@@ -90,6 +113,11 @@ export const optimizers: Rows<OptimizerOps> = {
     vjp: null,
   },
 };
+
+/** sum += term, in place: gradients of several micro-batches. Both f32. */
+export function accumulate(sum: Tensor, term: Tensor): void {
+  apply(optimizers.accumulate, [sum, term], null);
+}
 
 export interface AdamwConfig {
   readonly learningRate: number;

@@ -1,0 +1,178 @@
+// The batches of a run: windows of documents packed end to end, in an order that is known at every place.
+//
+// packed: an epoch is all documents in an order of its own, cut into windows that share their last tokens with the next,
+// so that every token is a target once; windows come in an order of their own too. windows: random places, as nanoGPT.
+// FIM (V3 report, section 4.1): some documents become prefix, suffix, middle (PSM). Contract: everything follows from
+// seed and number, so the state is one number and restoring it costs nothing.
+import { DataError } from './errors.ts';
+import { permuted, uniform } from './order.ts';
+import type { TokenSplit } from './shards.ts';
+import type { FimIds } from './vocabulary.ts';
+
+export interface BatchOptions {
+  /** Windows of a batch. */
+  readonly batch: number;
+  /** Tokens that a window is trained on. */
+  readonly sequenceLength: number;
+  /** Tokens of a window: more than sequenceLength by the targets that lie behind it. */
+  readonly windowLength: number;
+  readonly seed: number;
+  /** @default packed */
+  readonly mode?: 'packed' | 'windows';
+  readonly fim?: { readonly rate: number; readonly ids: FimIds; readonly endId: number | null };
+}
+
+export interface BatchState {
+  /** Windows taken. */
+  readonly taken: number;
+}
+
+const streams = { order: 1, windows: 2, places: 3, rotate: 4, cut: 5, shift: 6 } as const;
+
+/** Documents of one epoch end to end. */
+interface Epoch {
+  readonly number: number;
+  /** Where document `order(i)` begins; one more for the end. */
+  readonly starts: Float64Array;
+  readonly windows: number;
+  /** Tokens left out at the front, so that borders of windows move from epoch to epoch. */
+  readonly shift: number;
+}
+
+export class BatchStream {
+  readonly #split: TokenSplit;
+  readonly #options: BatchOptions;
+  #taken = 0;
+  #epoch: Epoch;
+
+  constructor(split: TokenSplit, options: BatchOptions) {
+    this.#split = split;
+    this.#options = options;
+    if (split.tokens < options.windowLength)
+      throw new DataError(
+        'corpus',
+        `${split.tokens} tokens, a window takes ${options.windowLength}`,
+        'give more text or shorten sequenceLength',
+      );
+    this.#epoch = this.#epochOf(0);
+  }
+
+  /** Passes over the corpus that are complete. */
+  get epoch(): number {
+    return this.#options.mode === 'windows'
+      ? Math.floor((this.#taken * this.#options.sequenceLength) / this.#split.tokens)
+      : Math.floor(this.#taken / this.#epoch.windows);
+  }
+
+  get state(): BatchState {
+    return { taken: this.#taken };
+  }
+
+  restore({ taken }: BatchState): void {
+    this.#taken = taken;
+  }
+
+  next(): Int32Array[] {
+    return Array.from({ length: this.#options.batch }, () => this.#window(this.#taken++));
+  }
+
+  #window(number: number): Int32Array {
+    const { mode, seed, windowLength, sequenceLength } = this.#options;
+    if (mode === 'windows') {
+      const places = this.#split.tokens - windowLength + 1;
+      const from = Math.floor(uniform(seed, streams.places, number) * places);
+      return this.#split.read(from, from + windowLength);
+    }
+    const { windows } = this.#epoch; // the same in every epoch: rotation keeps lengths
+    const epoch = Math.floor(number / windows);
+    if (epoch !== this.#epoch.number) this.#epoch = this.#epochOf(epoch);
+    const place = permuted(number % windows, windows, seed, streams.windows, epoch);
+    return this.#read(this.#epoch, this.#epoch.shift + place * sequenceLength);
+  }
+
+  /** FIM takes three tokens and drops none, so lengths are those of the split plus 3 for every document, always. */
+  #epochOf(number: number): Epoch {
+    const { seed, windowLength, sequenceLength, fim } = this.#options;
+    const { documents, starts: places, tokens } = this.#split;
+    const starts = new Float64Array(documents + 1);
+    for (let i = 0; i < documents; i++) {
+      const d = this.#documentAt(number, i);
+      const length = (places[d + 1] as number) - (places[d] as number);
+      starts[i + 1] = (starts[i] as number) + length + (fim && this.#rotates(number, d) ? 3 : 0);
+    }
+    const room = tokens - windowLength;
+    const windows = Math.max(1, Math.floor(room / sequenceLength));
+    const spare = room - (windows - 1) * sequenceLength;
+    const shift = Math.floor(uniform(seed, streams.shift, number) * (Math.max(0, spare) + 1));
+    return { number, starts, windows, shift };
+  }
+
+  #documentAt(epoch: number, i: number): number {
+    return permuted(i, this.#split.documents, this.#options.seed, streams.order, epoch);
+  }
+
+  #rotates(epoch: number, document: number): boolean {
+    const { fim, seed } = this.#options;
+    return fim !== undefined && uniform(seed, streams.rotate, epoch, document) < fim.rate;
+  }
+
+  #read({ number, starts }: Epoch, from: number): Int32Array {
+    const { windowLength } = this.#options;
+    const window = new Int32Array(windowLength);
+    let [low, high] = [0, starts.length - 1];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((starts[middle] as number) <= from) low = middle;
+      else high = middle;
+    }
+    for (let i = low, at = 0; at < windowLength; i++) {
+      const begin = from + at - (starts[i] as number);
+      const count = Math.min(windowLength - at, (starts[i + 1] as number) - (starts[i] as number) - begin);
+      window.set(this.#document(number, i, begin, count), at);
+      at += count;
+    }
+    return window;
+  }
+
+  /** `count` tokens from `begin` of the epoch's document i. */
+  #document(epoch: number, i: number, begin: number, count: number): Int32Array {
+    const d = this.#documentAt(epoch, i);
+    const start = this.#split.starts[d] as number;
+    if (!this.#rotates(epoch, d)) return this.#split.read(start + begin, start + begin + count);
+    const { fim, seed } = this.#options as Required<BatchOptions>;
+    const cuts = [uniform(seed, streams.cut, epoch, d, 1), uniform(seed, streams.cut, epoch, d, 2)] as const;
+    return fillInTheMiddle(this.#split.document(d), cuts, fim.ids, fim.endId).subarray(begin, begin + count);
+  }
+}
+
+/** PSM: begin, prefix, hole, suffix, end, middle, and the document's own end at the end. `cuts` are in [0, 1). */
+export function fillInTheMiddle(
+  document: Int32Array,
+  cuts: readonly [number, number],
+  { begin, hole, end }: FimIds,
+  endId: number | null,
+): Int32Array {
+  const length = endId !== null && document.at(-1) === endId ? document.length - 1 : document.length;
+  const [first, second] = cuts.map((cut) => Math.floor(cut * (length + 1))).sort((a, b) => a - b) as [number, number];
+  const part = (from: number, to: number) => Array.from(document.subarray(from, to));
+  return Int32Array.of(
+    ...[begin, ...part(0, first), hole, ...part(second, length), end],
+    ...[...part(first, second), ...part(length, document.length)],
+  );
+}
+
+/** Windows of a split that do not overlap in their targets, in order, `batch` at a time; at most `tokens` tokens. */
+export function* validationBatches(
+  split: TokenSplit,
+  { batch, sequenceLength, windowLength }: Pick<BatchOptions, 'batch' | 'sequenceLength' | 'windowLength'>,
+  tokens = Number.POSITIVE_INFINITY,
+): Generator<Int32Array[]> {
+  const fitting = Math.floor((split.tokens - windowLength) / sequenceLength) + 1;
+  const batches = Math.floor(Math.min(fitting, Math.max(batch, tokens / sequenceLength)) / batch);
+  const stride = batches * batch < fitting ? Math.floor(fitting / (batches * batch)) : 1;
+  for (let b = 0; b < batches; b++)
+    yield Array.from({ length: batch }, (_, i) => {
+      const from = (b * batch + i) * stride * sequenceLength;
+      return split.read(from, from + windowLength);
+    });
+}

@@ -1,0 +1,177 @@
+// A corpus, tokenised once: shards of ids in a folder named by the content of files, tokenizer and choices.
+//
+// Contract: the same corpus gives the same folder, which is used as it stands; another corpus never meets it. The folder
+// appears when it is whole. Validation is split by document, by the hash of its ids, so that order and company of files
+// do not move a document; a corpus of one document gives its end instead (as nanoGPT does with Shakespeare).
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type Input, type ReadOptions, readDocuments } from './documents.ts';
+import { DataError } from './errors.ts';
+import { checkShard, hashOfFile, ShardWriter, TokenSplit, tokenBytes } from './shards.ts';
+import type { Vocabulary } from './vocabulary.ts';
+
+const shard = z.object({ file: z.string(), tokens: z.number(), sha256: z.string() });
+const split = z.object({ shards: z.array(shard), lengths: z.array(z.number()) });
+
+const schema = z.object({
+  format: z.literal(1),
+  hash: z.string(),
+  vocabSize: z.number(),
+  tokenizerHash: z.string(),
+  documents: z.number(),
+  sources: z.array(z.object({ name: z.string(), sha256: z.string() })),
+  train: split,
+  validation: split,
+});
+
+type DatasetFile = z.infer<typeof schema>;
+
+export interface Dataset {
+  /** Of everything that decides its content. */
+  readonly hash: string;
+  readonly vocabSize: number;
+  readonly tokenizerHash: string;
+  readonly documents: number;
+  readonly sources: readonly { readonly name: string; readonly sha256: string }[];
+  readonly train: TokenSplit;
+  readonly validation: TokenSplit;
+  readonly close: () => void;
+}
+
+export interface PrepareOptions extends ReadOptions {
+  readonly inputs: readonly Input[];
+  readonly vocabulary: Vocabulary;
+  readonly validationFraction: number;
+  /** Datasets are folders in it. */
+  readonly root: string;
+  readonly progress?: (done: { readonly bytes: number; readonly totalBytes: number; readonly tokens: number }) => void;
+  readonly signal?: AbortSignal;
+}
+
+const indexFile = 'dataset.json';
+
+const sha256 = (text: string | Uint8Array) => createHash('sha256').update(text).digest('hex');
+
+async function sourceOf(input: Input): Promise<{ name: string; sha256: string }> {
+  if (typeof input === 'string') {
+    if (!existsSync(input)) throw new DataError(input, 'no such file', 'check the path');
+    return { name: input.split(/[\\/]/).at(-1) as string, sha256: await hashOfFile(input) };
+  }
+  const { name, seed, count, document } = input;
+  return { name, sha256: sha256(JSON.stringify([name, seed, count, document(seed, 0), document(seed, count - 1)])) };
+}
+
+/** Tokenises a corpus, or opens what an earlier call left. Throws DataError. */
+export async function prepareDataset(options: PrepareOptions): Promise<Dataset> {
+  const { inputs, vocabulary, validationFraction, root, fields, separator, maxDocumentBytes } = options;
+  if (inputs.length === 0) throw new DataError('data', 'no input', 'name at least one file');
+  const sources = await Promise.all(inputs.map(sourceOf));
+  const choices = { validationFraction, fields, separator, maxDocumentBytes };
+  const hash = sha256(JSON.stringify([1, sources.map((source) => source.sha256), vocabulary.hash, choices]));
+  const folder = join(root, hash.slice(0, 16));
+  if (existsSync(folder)) return openDataset(folder);
+  const aside = `${folder}.partial`;
+  try {
+    rmSync(aside, { recursive: true, force: true });
+    mkdirSync(aside, { recursive: true });
+    const file = await tokenise(aside, options, { hash, sources });
+    writeFileSync(join(aside, indexFile), JSON.stringify(file));
+    const handle = openSync(join(aside, indexFile), 'r');
+    fsyncSync(handle);
+    closeSync(handle);
+    renameSync(aside, folder);
+  } catch (error) {
+    rmSync(aside, { recursive: true, force: true });
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    throw new DataError(folder, 'the disk is full while tokens were written; nothing is left of them', 'make room');
+  }
+  return openDataset(folder);
+}
+
+async function tokenise(
+  folder: string,
+  { inputs, vocabulary, validationFraction, progress = () => undefined, signal, ...reading }: PrepareOptions,
+  { hash, sources }: Pick<DatasetFile, 'hash' | 'sources'>,
+): Promise<DatasetFile> {
+  const { tokenizer, endId } = vocabulary;
+  const width = tokenBytes(tokenizer.vocabSize);
+  const train = new ShardWriter(folder, 'train', width);
+  const validation = new ShardWriter(folder, 'validation', width);
+  const totalBytes = inputs.reduce((sum, input) => sum + (typeof input === 'string' ? statSync(input).size : 0), 0);
+  let [bytes, tokens, documents] = [0, 0, 0];
+  let first: Int32Array | null = null; // held back until it is known whether it is the only one
+  const place = (ids: Int32Array) => {
+    const isHeldOut =
+      Number.parseInt(sha256(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength)).slice(0, 8), 16) / 2 ** 32;
+    (isHeldOut < validationFraction ? validation : train).add(ids);
+  };
+  for await (const document of readDocuments(inputs, reading)) {
+    signal?.throwIfAborted();
+    const encoded = tokenizer.encode(document, { plain: true });
+    const ids =
+      endId === null ? encoded : Int32Array.from({ length: encoded.length + 1 }, (_, i) => encoded[i] ?? endId);
+    if (documents === 1) place(first as unknown as Int32Array);
+    if (documents === 0) first = ids;
+    else place(ids);
+    documents++;
+    tokens += ids.length;
+    bytes += Buffer.byteLength(document);
+    progress({ bytes, totalBytes, tokens });
+  }
+  if (tokens === 0) throw new DataError('corpus', 'has no token', 'give files with text in them');
+  if (documents === 1) {
+    const only = first as unknown as Int32Array;
+    const end = Math.floor(only.length * (1 - validationFraction));
+    train.add(only.subarray(0, end));
+    if (end < only.length) validation.add(only.subarray(end));
+  }
+  const splitOf = (writer: ShardWriter) => ({ shards: writer.end(), lengths: writer.lengths });
+  return {
+    ...{ format: 1, hash, vocabSize: tokenizer.vocabSize, tokenizerHash: vocabulary.hash, documents, sources },
+    ...{ train: splitOf(train), validation: splitOf(validation) },
+  };
+}
+
+/** Opens a dataset's folder; every shard is checked. Throws DataError naming the file. */
+export async function openDataset(folder: string): Promise<Dataset> {
+  const path = join(folder, indexFile);
+  let file: DatasetFile;
+  try {
+    file = schema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (error) {
+    throw new DataError(
+      path,
+      `cannot be read (${(error as Error).message})`,
+      'remove the folder and tokenise the corpus again',
+    );
+  }
+  const width = tokenBytes(file.vocabSize);
+  const open = async ({ shards, lengths }: DatasetFile['train']) => {
+    for (const each of shards) await checkShard(folder, each, width);
+    return new TokenSplit(folder, shards, lengths, width);
+  };
+  const [train, validation] = [await open(file.train), await open(file.validation)];
+  const { format: _, ...fields } = file;
+  return {
+    ...fields,
+    train,
+    validation,
+    close: () => {
+      train.close();
+      validation.close();
+    },
+  };
+}

@@ -1,0 +1,176 @@
+// Documents of files: text, JSONL and Parquet, a piece at a time.
+//
+// Contract: no file is held whole but a text file below `maxDocumentBytes`, which is one document; a longer one is cut
+// at line ends and `notice` says so. What is no text is refused with its place, before anything is trained on it.
+import { createReadStream, existsSync, statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { DataError } from './errors.ts';
+
+/** Documents that a program makes; the same for the same name, seed and count. */
+export interface Synthetic {
+  readonly name: string;
+  readonly seed: number;
+  readonly count: number;
+  readonly document: (seed: number, index: number) => string;
+}
+
+export type Input = string | Synthetic;
+
+export interface ReadOptions {
+  /** Fields of a JSONL line or columns of a Parquet file, joined by newlines. @default ['text'] */
+  readonly fields?: readonly string[];
+  /** Separates the documents of a text file. @default none: a file is one document */
+  readonly separator?: string;
+  /** @default 64 MiB */
+  readonly maxDocumentBytes?: number;
+  readonly notice?: (message: string) => void;
+}
+
+const newline = 10;
+
+export async function* readDocuments(inputs: readonly Input[], options: ReadOptions = {}): AsyncGenerator<string> {
+  for (const input of inputs) {
+    if (typeof input !== 'string') yield* synthetic(input);
+    else {
+      checkFile(input);
+      const kind = extname(input).toLowerCase();
+      if (kind === '.jsonl') yield* jsonl(input, options);
+      else if (kind === '.parquet') yield* parquet(input, options);
+      else yield* text(input, options);
+    }
+  }
+}
+
+function* synthetic({ seed, count, document }: Synthetic): Generator<string> {
+  for (let i = 0; i < count; i++) yield document(seed, i);
+}
+
+function checkFile(path: string): void {
+  if (!existsSync(path)) throw new DataError(path, 'no such file', 'check the path');
+  const found = statSync(path);
+  if (!found.isFile()) throw new DataError(path, 'is no file', 'name files: .txt, .jsonl or .parquet');
+  if (found.size === 0) throw new DataError(path, 'is empty', 'give a file with text in it');
+}
+
+/** Bytes as text. `offset`: of the bytes in their file. */
+function decoded(bytes: Buffer, path: string, offset: number): string {
+  const zero = bytes.indexOf(0);
+  if (zero >= 0)
+    throw new DataError(path, `byte ${offset + zero} is 0: this is no text`, 'give text, JSONL or Parquet files');
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    const at = offset + firstInvalid(bytes);
+    throw new DataError(path, `byte ${at} is not valid UTF-8`, 'convert the file to UTF-8, or leave it out');
+  }
+}
+
+/** Bytes that decode whole, counted by halving. */
+function firstInvalid(bytes: Buffer): number {
+  let [valid, invalid] = [0, bytes.length];
+  while (invalid - valid > 1) {
+    const middle = (valid + invalid) >> 1;
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, middle), { stream: true });
+      valid = middle;
+    } catch {
+      invalid = middle;
+    }
+  }
+  return invalid - 1;
+}
+
+/** Pieces of a file that end at a line's end, each at most about `size` bytes. */
+async function* pieces(path: string, size: number): AsyncGenerator<{ bytes: Buffer; offset: number }> {
+  let held: Buffer[] = [];
+  let count = 0;
+  let offset = 0;
+  for await (const part of createReadStream(path, { highWaterMark: 2 ** 20 }) as AsyncIterable<Buffer>) {
+    held.push(part);
+    count += part.length;
+    if (count < size) continue;
+    const all = Buffer.concat(held);
+    const end = all.lastIndexOf(newline) + 1 || all.length;
+    yield { bytes: all.subarray(0, end), offset };
+    offset += end;
+    held = [all.subarray(end)];
+    count = all.length - end;
+  }
+  if (count > 0) yield { bytes: Buffer.concat(held), offset };
+}
+
+async function* text(path: string, options: ReadOptions): AsyncGenerator<string> {
+  const { separator, maxDocumentBytes = 2 ** 26, notice = () => undefined } = options;
+  const { size } = statSync(path);
+  if (separator === undefined && size > maxDocumentBytes)
+    notice(`${path}: a document of ${size} bytes is cut at line ends into pieces of ${maxDocumentBytes}`);
+  let rest = '';
+  for await (const { bytes, offset } of pieces(path, maxDocumentBytes)) {
+    const piece = decoded(bytes, path, offset);
+    if (separator === undefined) {
+      yield piece;
+      continue;
+    }
+    const documents = (rest + piece).split(separator);
+    rest = documents.pop() as string;
+    for (const document of documents) if (document.length > 0) yield document;
+    if (rest.length > maxDocumentBytes)
+      throw new DataError(path, `a document is longer than ${maxDocumentBytes} bytes`, 'check the separator');
+  }
+  if (rest.length > 0) yield rest;
+}
+
+async function* jsonl(path: string, { fields = ['text'] }: ReadOptions): AsyncGenerator<string> {
+  let number = 0;
+  const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY });
+  for await (const line of lines) {
+    number++;
+    if (line.trim() === '') continue;
+    const where = `${path}:${number}`;
+    let row: unknown;
+    try {
+      row = JSON.parse(line);
+    } catch (error) {
+      throw new DataError(where, `is no JSON (${(error as Error).message})`, 'write one JSON object a line');
+    }
+    yield joined(row, fields, where);
+  }
+}
+
+function joined(row: unknown, fields: readonly string[], where: string): string {
+  const object = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
+  return fields
+    .map((field) => {
+      const value = object[field];
+      if (typeof value === 'string') return value;
+      const has = Object.keys(object).join(', ') || 'none';
+      throw new DataError(where, `expected a text in field ${field}; fields are ${has}`, 'name the fields to read');
+    })
+    .join('\n');
+}
+
+async function* parquet(path: string, { fields = ['text'] }: ReadOptions): AsyncGenerator<string> {
+  const file = await asyncBufferFromFile(path);
+  const metadata = await parquetMetadataAsync(file).catch((error: Error) => {
+    throw new DataError(path, `is no Parquet file (${error.message})`, 'fetch or write it again');
+  });
+  const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
+  for (const field of fields)
+    if (!columns.includes(field))
+      throw new DataError(
+        path,
+        `has no column ${field}; columns are ${columns.join(', ')}`,
+        'name the columns to read',
+      );
+  let start = 0;
+  for (const group of metadata.row_groups) {
+    const end = start + Number(group.num_rows);
+    const options = { file, metadata, compressors, columns: [...fields], rowStart: start, rowEnd: end };
+    for (const [i, row] of (await parquetReadObjects(options)).entries())
+      yield joined(row, fields, `${path}, row ${start + i}`);
+    start = end;
+  }
+}

@@ -1,0 +1,14 @@
+// The data room: documents of files and programs, tokenised once, packed into batches in an order that resumes.
+export {
+  type BatchOptions,
+  type BatchState,
+  BatchStream,
+  fillInTheMiddle,
+  validationBatches,
+} from './batch-stream.ts';
+export { type Dataset, openDataset, type PrepareOptions, prepareDataset } from './dataset.ts';
+export { type Input, type ReadOptions, readDocuments, type Synthetic } from './documents.ts';
+export { DataError } from './errors.ts';
+export { hash32, permuted, uniform } from './order.ts';
+export { hashOfFile, TokenSplit } from './shards.ts';
+export { chooseVocabulary, endOfSequence, type FimIds, type TokenizerChoice, type Vocabulary } from './vocabulary.ts';

@@ -1,0 +1,105 @@
+// The tokenizer of a corpus: its characters, its bytes, a BPE trained on it, or one that exists.
+//
+// Vocabularies made here begin with an end-of-sequence token where documents need one between them, and with FIM's
+// three where documents are rotated. Contract: the hash is of the tokenizer.json, so equal vocabularies are equal hashes.
+import { createHash } from 'node:crypto';
+import {
+  characterTokenizer,
+  loadTokenizer,
+  saveTokenizer,
+  Tokenizer,
+  type TokenizerJson,
+  trainTokenizer,
+} from '../tokenizer/index.ts';
+import { DataError } from './errors.ts';
+
+export const endOfSequence = '<｜end▁of▁sentence｜>';
+const fimTokens = ['<｜fim▁begin｜>', '<｜fim▁hole｜>', '<｜fim▁end｜>'] as const;
+
+/** characters: those of the corpus. bytes: one id a byte. A number: ids of a BPE trained on it. Else: a folder. */
+export type TokenizerChoice = 'characters' | 'bytes' | number | (string & {});
+
+export interface FimIds {
+  readonly begin: number;
+  readonly hole: number;
+  readonly end: number;
+}
+
+export interface Vocabulary {
+  readonly tokenizer: Tokenizer;
+  readonly hash: string;
+  /** Ends a document; null where there is no such token. */
+  readonly endId: number | null;
+  readonly fim: FimIds | null;
+  /** Writes tokenizer.json and tokenizer_config.json. */
+  readonly save: (folder: string) => void;
+}
+
+/** Characters of BPE's training at most: vocabularies hardly change beyond it. */
+const trainingCharacters = 2 ** 28;
+
+async function sampleOf(documents: AsyncIterable<string>): Promise<string[]> {
+  const sample: string[] = [];
+  let room = trainingCharacters;
+  for await (const document of documents) {
+    sample.push(document);
+    room -= document.length;
+    if (room < 0) break;
+  }
+  return sample;
+}
+
+async function alphabetOf(documents: AsyncIterable<string>): Promise<{ characters: string; count: number }> {
+  const seen = new Set<string>();
+  let count = 0;
+  for await (const document of documents) {
+    for (const character of document) seen.add(character);
+    count++;
+  }
+  return { characters: [...seen].join(''), count };
+}
+
+function vocabularyOf(json: TokenizerJson, source: string, config: Record<string, unknown>): Vocabulary {
+  const tokenizer = new Tokenizer(json, source);
+  const [begin, hole, end] = fimTokens.map((token) => tokenizer.idOf(token));
+  const eos = typeof config.eos_token === 'string' ? tokenizer.idOf(config.eos_token) : undefined;
+  return {
+    tokenizer,
+    hash: createHash('sha256').update(JSON.stringify(json)).digest('hex'),
+    endId: eos ?? null,
+    fim: begin === undefined || hole === undefined || end === undefined ? null : { begin, hole, end },
+    save: (folder) => saveTokenizer(folder, json, config),
+  };
+}
+
+function existing(folder: string): Vocabulary {
+  const { tokenizer, eosIds, specialTokens } = loadTokenizer(folder);
+  const made = vocabularyOf(tokenizer.json, folder, { ...specialTokens });
+  return { ...made, endId: made.endId ?? eosIds[0] ?? null };
+}
+
+/** `documents` starts the corpus from its beginning each time it is called. */
+export async function chooseVocabulary(
+  choice: TokenizerChoice,
+  documents: () => AsyncIterable<string>,
+  { fim = false }: { readonly fim?: boolean } = {},
+): Promise<Vocabulary> {
+  const rotated = fim ? [...fimTokens] : [];
+  const eos = { eos_token: endOfSequence };
+  if (choice === 'characters') {
+    const { characters, count } = await alphabetOf(documents());
+    if (characters === '') throw new DataError('corpus', 'has no character', 'give files with text in them');
+    const specialTokens = [...(count > 1 || fim ? [endOfSequence] : []), ...rotated];
+    return vocabularyOf(
+      characterTokenizer(characters, { specialTokens }),
+      'characters',
+      specialTokens.length > 0 ? eos : {},
+    );
+  }
+  const specialTokens = [endOfSequence, ...rotated];
+  if (choice === 'bytes')
+    return vocabularyOf(trainTokenizer([], { vocabSize: 256 + specialTokens.length, specialTokens }), 'bytes', eos);
+  if (typeof choice === 'number')
+    return vocabularyOf(trainTokenizer(await sampleOf(documents()), { vocabSize: choice, specialTokens }), 'bpe', eos);
+  return existing(choice);
+}

@@ -1,0 +1,76 @@
+// What goes wrong in training, said in words: a pure watcher of step reports.
+//
+// Each alarm is raised once and again only after its cause had gone. Not-finite numbers are found elsewhere
+// (first-bad-op.ts): here they are only kept out of the averages.
+import type { AlarmKind } from './events.ts';
+import type { StepReport } from './train-step.ts';
+
+export interface Alarm {
+  readonly kind: AlarmKind;
+  readonly message: string;
+}
+
+/** Steps in a row without a token after which an expert counts as dead. */
+const deadAfter = 50;
+/** Deviations above the running mean from which a loss is a spike, once the average has settled. */
+const spikeDeviations = 6;
+const settledAfter = 50;
+const smoothing = 0.98;
+
+export class Watch {
+  /** Steps without a token, by layer and expert. */
+  #idle: number[][] = [];
+  #mean = 0;
+  #variance = 0;
+  #seen = 0;
+  #raised = new Set<string>();
+
+  /** Looks at one step; returns what is newly wrong. */
+  see({ metrics, load, routerGradientNorms }: StepReport): Alarm[] {
+    const alarms = [...this.#dead(load), ...this.#withoutGradient(routerGradientNorms)];
+    const { loss } = metrics;
+    return loss !== undefined && Number.isFinite(loss) ? [...alarms, ...this.#spike(loss)] : alarms;
+  }
+
+  #once(key: string, wrong: boolean, alarm: () => Alarm): Alarm[] {
+    if (!wrong) this.#raised.delete(key);
+    if (!wrong || this.#raised.has(key)) return [];
+    this.#raised.add(key);
+    return [alarm()];
+  }
+
+  #dead(load: StepReport['load']): Alarm[] {
+    this.#idle = load.map((layer, l) => layer.map((tokens, e) => (tokens > 0 ? 0 : (this.#idle[l]?.[e] ?? 0) + 1)));
+    return this.#idle.flatMap((layer, l) => {
+      const dead = layer.flatMap((steps, e) => (steps >= deadAfter ? [e] : []));
+      return this.#once(`dead ${l} ${dead}`, dead.length > 0, () => ({
+        kind: 'dead-experts',
+        message: `MoE layer ${l}: expert ${dead.join(', ')} got no token for ${deadAfter} steps; raise biasUpdateSpeed, or train with fewer experts`,
+      }));
+    });
+  }
+
+  #withoutGradient(norms: readonly number[]): Alarm[] {
+    return norms.flatMap((norm, l) =>
+      this.#once(`router ${l}`, norm === 0, () => ({
+        kind: 'router-without-gradient',
+        message: `MoE layer ${l}: the router's gate has a gradient of exactly 0 and cannot learn; with one expert a token and normTopkProb its weight is always 1: choose more experts or set norm_topk_prob to false`,
+      })),
+    );
+  }
+
+  #spike(loss: number): Alarm[] {
+    const limit = this.#mean + spikeDeviations * Math.sqrt(this.#variance);
+    const isSpike = this.#seen >= settledAfter && loss > limit;
+    const found = this.#once('spike', isSpike, () => ({
+      kind: 'loss-spike',
+      message: `the loss jumped to ${loss.toFixed(3)}, ${spikeDeviations} deviations above its running mean ${this.#mean.toFixed(3)}; if it does not come back, lower the learning rate or lengthen the warm-up and resume from the last checkpoint`,
+    }));
+    const weight = Math.max(1 - smoothing, 1 / (this.#seen + 1));
+    const distance = loss - this.#mean;
+    this.#mean += weight * distance;
+    this.#variance = (1 - weight) * (this.#variance + weight * distance ** 2);
+    this.#seen++;
+    return found;
+  }
+}

@@ -1,0 +1,193 @@
+// Checkpoints of a run: Hugging Face's layout plus moments, position in the data and checksums.
+//
+// Contract: a checkpoint is written aside, every file flushed, then the folder renamed: a folder named step-N is
+// complete. Its files are checked against training.json before they are used, and a damaged one is passed over, aloud,
+// for the one before. Weights and moments come back to the bit. Any folder is a model as it is: config.json,
+// model.safetensors, tokenizer, lineage.json.
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import {
+  CheckpointError,
+  exportWeights,
+  openSafetensors,
+  readJson,
+  type TensorToWrite,
+  writeCheckpoint,
+  writeJson,
+  writeSafetensors,
+} from '../model/checkpoint/index.ts';
+import { type ModelConfig, type WeightMap, writeConfig } from '../model/index.ts';
+import type { Tensor } from '../tensor/index.ts';
+import type { Adamw } from './adamw.ts';
+import { TrainError } from './errors.ts';
+
+const stateFile = 'training.json';
+const momentsFile = 'optimizer.safetensors';
+export const weightsFile = 'model.safetensors';
+
+const schema = z.object({
+  step: z.number().int().nonnegative(),
+  tokens: z.number().int().nonnegative(),
+  /** Of the stream of batches; JSON of its own. */
+  data: z.unknown(),
+  files: z.record(z.string(), z.object({ bytes: z.number(), sha256: z.string() })),
+});
+
+export type SavedState = z.infer<typeof schema>;
+
+export interface Checkpoint {
+  readonly folder: string;
+  readonly state: SavedState;
+}
+
+async function digest(path: string): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash('sha256');
+  for await (const part of createReadStream(path)) hash.update(part);
+  return { bytes: (await stat(path)).size, sha256: hash.digest('hex') };
+}
+
+async function flush(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(path, 'r');
+  await handle.sync();
+  await handle.close();
+}
+
+function momentTensors(optimizer: Adamw): TensorToWrite[] {
+  const bytes = async (tensor: Tensor) => {
+    const data = await tensor.read();
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  };
+  return [...optimizer.moments].flatMap(([name, moments]) =>
+    (['m', 'v'] as const).map((which): TensorToWrite => {
+      const tensor = moments[which];
+      const type = tensor.dtype === 'bf16' ? 'BF16' : 'F32';
+      return { name: `${name}.${which}`, type, shape: tensor.shape, bytes: () => bytes(tensor) };
+    }),
+  );
+}
+
+export interface ToSave {
+  readonly config: ModelConfig;
+  readonly weights: WeightMap;
+  readonly optimizer: Adamw;
+  readonly step: number;
+  readonly tokens: number;
+  readonly data: unknown;
+  /** Writes what belongs beside the weights (tokenizer, lineage) into the folder. */
+  readonly beside: (folder: string, weightsSha256: string) => Promise<void> | void;
+}
+
+export const folderOf = (run: string, step: number) =>
+  join(run, 'checkpoints', `step-${String(step).padStart(8, '0')}`);
+
+/** Writes a checkpoint of a run and removes older ones beyond `keep`. */
+export async function saveCheckpoint(
+  run: string,
+  saving: ToSave,
+  keep: number,
+): Promise<Checkpoint & { sha256: string }> {
+  const folder = folderOf(run, saving.step);
+  const aside = join(run, 'checkpoints', 'writing');
+  try {
+    await rm(aside, { recursive: true, force: true });
+    await mkdir(aside, { recursive: true });
+    const { config, weights, optimizer, step, tokens, data, beside } = saving;
+    const tensors = exportWeights(config, weights, 'f32');
+    const file = { ...writeConfig(config), torch_dtype: 'float32' };
+    await writeCheckpoint(aside, file, tensors, { shardBytes: Number.POSITIVE_INFINITY });
+    await writeSafetensors(join(aside, momentsFile), momentTensors(optimizer));
+    const { sha256 } = await digest(join(aside, weightsFile));
+    await beside(aside, sha256);
+    const files: SavedState['files'] = {};
+    for (const name of readdirSync(aside)) {
+      await flush(join(aside, name));
+      files[name] = await digest(join(aside, name));
+    }
+    const state = { step, tokens, data, files };
+    await writeJson(join(aside, stateFile), state);
+    await rm(folder, { recursive: true, force: true });
+    await rename(aside, folder);
+    await flush(join(run, 'checkpoints'));
+    for (const old of stepFolders(run).slice(keep)) await rm(old, { recursive: true, force: true });
+    return { folder, state, sha256 };
+  } catch (error) {
+    await rm(aside, { recursive: true, force: true }).catch(() => undefined);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    throw new TrainError(
+      folder,
+      'the disk is full: the checkpoint could not be written, earlier ones are untouched',
+      'make room and resume the run, or keep fewer checkpoints (keepCheckpoints)',
+    );
+  }
+}
+
+/** Folders of whole checkpoints, latest first. */
+function stepFolders(run: string): string[] {
+  const root = join(run, 'checkpoints');
+  if (!existsSync(root)) return [];
+  const names = readdirSync(root).filter((name) => /^step-\d{8,}$/.test(name));
+  return names
+    .sort()
+    .reverse()
+    .map((name) => join(root, name));
+}
+
+/** Throws TrainError unless every file of a checkpoint is as it was written. */
+export async function verifyCheckpoint(folder: string): Promise<Checkpoint> {
+  const path = join(folder, stateFile);
+  const refuse = (file: string, problem: string): never => {
+    throw new TrainError(join(folder, file), problem, 'take another checkpoint of the run');
+  };
+  let state: SavedState;
+  try {
+    state = schema.parse(readJson(path));
+  } catch (error) {
+    return refuse(stateFile, `cannot be read (${(error as Error).message})`);
+  }
+  for (const [file, expected] of Object.entries(state.files)) {
+    if (!existsSync(join(folder, file))) refuse(file, 'is missing');
+    const found = await digest(join(folder, file));
+    if (found.bytes !== expected.bytes) refuse(file, `has ${found.bytes} bytes, was written with ${expected.bytes}`);
+    if (found.sha256 !== expected.sha256) refuse(file, 'its sha256 is not that of the file that was written');
+  }
+  return { folder, state };
+}
+
+/** The latest checkpoint of a run that is as it was written; `damaged` hears of each that is not. Null without any. */
+export async function latestCheckpoint(run: string, damaged: (error: TrainError) => void): Promise<Checkpoint | null> {
+  for (const folder of stepFolders(run)) {
+    try {
+      return await verifyCheckpoint(folder);
+    } catch (error) {
+      if (!(error instanceof TrainError)) throw error;
+      damaged(error);
+    }
+  }
+  return null;
+}
+
+/** Reads the moments of a checkpoint into an optimizer. */
+export async function loadMoments(folder: string, optimizer: Adamw): Promise<void> {
+  const source = await openSafetensors(join(folder, momentsFile));
+  try {
+    for (const { name, tensor } of [...optimizer.moments].flatMap(([name, { m, v }]) => [
+      { name: `${name}.m`, tensor: m },
+      { name: `${name}.v`, tensor: v },
+    ])) {
+      const bytes = (await source.read(name)).slice();
+      if (bytes.byteLength !== tensor.bytes)
+        throw new CheckpointError(
+          folder,
+          `${name}: expected ${tensor.bytes} bytes of moments, received ${bytes.byteLength}`,
+          'resume with the format of moments that the run began with',
+        );
+      tensor.write(tensor.dtype === 'bf16' ? new Uint16Array(bytes.buffer) : new Float32Array(bytes.buffer));
+    }
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,84 @@
+// Validation: the main loss and the experts' load over fixed windows, recorded once.
+import type { Device } from '../kernels/index.ts';
+import { isDeepseek, type ModelConfig } from '../model/index.ts';
+import {
+  copy,
+  countExperts,
+  fill,
+  keep,
+  narrow,
+  type Replay,
+  record,
+  reshape,
+  scope,
+  type Tensor,
+  zeros,
+} from '../tensor/index.ts';
+import { type PretrainObjective, shiftedWindows } from './pretrain-objective.ts';
+
+export interface Evaluated {
+  /** Nats a token. */
+  readonly loss: number;
+  readonly tokens: number;
+  /** Tokens that each expert got, by MoE layer of the main model. */
+  readonly load: readonly (readonly number[])[];
+}
+
+export class Evaluation {
+  readonly #objective: PretrainObjective;
+  readonly #device: Device;
+  readonly #sequenceLength: number;
+  /** [MoE layers, E] i32 */
+  readonly #counts: Tensor | null;
+  #replay: Replay<readonly [Tensor], Tensor> | null = null;
+
+  constructor(config: ModelConfig, objective: PretrainObjective, sequenceLength: number, device: Device) {
+    this.#objective = objective;
+    this.#device = device;
+    this.#sequenceLength = sequenceLength;
+    const layers = isDeepseek(config) ? config.numHiddenLayers - config.firstKDenseReplace : 0;
+    const shape = [layers, isDeepseek(config) ? config.nRoutedExperts : 0];
+    this.#counts = layers > 0 ? keep(zeros(shape, { dtype: 'i32', device })) : null;
+  }
+
+  /** Means over batches of windows (windowLength tokens each), all of the objective's size. */
+  async run(batches: Iterable<readonly Int32Array[]>): Promise<Evaluated> {
+    const losses: Promise<number>[] = [];
+    let tokens = 0;
+    if (this.#counts) fill(this.#counts, 0);
+    for (const windows of batches)
+      scope(() => {
+        const shifted = shiftedWindows(windows, this.#sequenceLength, this.#device);
+        this.#replay ??= record([shifted], (input) => this.#queue(input));
+        losses.push(this.#replay.replay(shifted).item());
+        tokens += windows.length * this.#sequenceLength;
+      });
+    const values = await Promise.all(losses);
+    return {
+      loss: values.reduce((sum, value) => sum + value, 0) / values.length,
+      tokens,
+      load: await this.#load(),
+    };
+  }
+
+  dispose(): void {
+    this.#replay?.dispose();
+    this.#counts?.dispose();
+  }
+
+  #queue(shifted: Tensor): Tensor {
+    const { loss, routings } = this.#objective.evaluate(shifted);
+    routings.forEach(({ indices }, layer) => {
+      const counts = this.#counts as Tensor;
+      countExperts(indices, reshape(narrow(counts, layer, 1), [counts.shape[1] as number]));
+    });
+    return copy(loss);
+  }
+
+  async #load(): Promise<number[][]> {
+    if (!this.#counts) return [];
+    const [layers, experts] = this.#counts.shape as [number, number];
+    const all = (await this.#counts.read()) as Int32Array;
+    return Array.from({ length: layers }, (_, l) => Array.from(all.subarray(l * experts, (l + 1) * experts)));
+  }
+}

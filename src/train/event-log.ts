@@ -1,0 +1,47 @@
+// events.jsonl on disk: appended a line at a time, read back whole.
+import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
+import { TrainError } from './errors.ts';
+import { eventSchema, type NewEvent, type TrainEvent, withoutSuperseded } from './events.ts';
+
+/** Lines that are whole; a last one without its end was cut off by a crash. */
+function wholeLines(text: string): string[] {
+  return text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split('\n')
+    .slice(0, -1);
+}
+
+function parse(path: string, line: string, number: number): TrainEvent {
+  try {
+    return eventSchema.parse(JSON.parse(line));
+  } catch (error) {
+    throw new TrainError(`${path}:${number}`, `is no event (${(error as Error).message})`, 'remove the line');
+  }
+}
+
+/** The events of a file, those that a resumed run did again left out. Empty when there is no file. */
+export function readEvents(path: string): TrainEvent[] {
+  if (!existsSync(path)) return [];
+  const lines = wholeLines(readFileSync(path, 'utf8'));
+  return withoutSuperseded(lines.map((line, i) => parse(path, line, i + 1)));
+}
+
+export class EventLog {
+  readonly #path: string;
+  readonly #listen: (event: TrainEvent) => void;
+
+  /** Cuts off what a crash left of a line. `listen` hears each event once it is in the file. */
+  constructor(path: string, listen: (event: TrainEvent) => void = () => undefined) {
+    this.#path = path;
+    this.#listen = listen;
+    if (!existsSync(path)) return;
+    const bytes = readFileSync(path);
+    truncateSync(path, bytes.lastIndexOf(10) + 1);
+  }
+
+  append(event: NewEvent): void {
+    const stamped = { time: Date.now(), ...event } as TrainEvent;
+    appendFileSync(this.#path, `${JSON.stringify(stamped)}\n`);
+    this.#listen(stamped);
+  }
+}

@@ -1,0 +1,94 @@
+// Everything a run says, as typed events: one JSON object a line in events.jsonl.
+//
+// Contract: the file only grows. A run that was resumed says `resumed` with the step it went on from; what stood behind
+// that step is superseded, because the same steps come again (readEvents leaves it out). A line that was cut off by a
+// crash is completed or dropped when the file is opened. The console prints these events and the dashboard draws them.
+import { z } from 'zod';
+
+const numbers = z.array(z.number());
+const at = { time: z.number().describe('milliseconds since 1970') };
+const step = { step: z.number().int().nonnegative() };
+// JSON has no NaN: a number that is not finite is written as null.
+const number = z.number().nullable();
+
+export const alarmKinds = [
+  'not-finite',
+  'loss-spike',
+  'dead-experts',
+  'router-without-gradient',
+  'damaged-checkpoint',
+] as const;
+
+export const eventSchema = z.discriminatedUnion('event', [
+  z.object({
+    event: z.literal('started'),
+    ...at,
+    run: z.string(),
+    parameters: z.object({ total: z.number(), active: z.number(), mtp: z.number() }),
+    flopsPerToken: z.number(),
+    tokensPerStep: z.number(),
+    steps: z.number(),
+    device: z.string(),
+    gemmRate: z.number().describe('measured bf16 GEMM, FLOP/s'),
+  }),
+  z.object({ event: z.literal('resumed'), ...at, ...step }),
+  z.object({
+    event: z.literal('step'),
+    ...at,
+    ...step,
+    tokens: z.number().describe('since the first step'),
+    loss: number.describe('main loss, nats a token'),
+    mtpLoss: number.optional(),
+    balanceLoss: number.optional(),
+    gradientNorm: number,
+    learningRate: z.number(),
+    tokensPerSecond: z.number(),
+    mfu: z.number().describe("of the machine's measured bf16 GEMM rate"),
+    maxVio: z.number().nullable().describe('worst MoE layer, this step; null without experts'),
+    memoryBytes: z.number(),
+    secondsLeft: z.number(),
+    load: z.array(numbers).optional().describe('tokens of each expert, by MoE layer'),
+  }),
+  z.object({
+    event: z.literal('evaluated'),
+    ...at,
+    ...step,
+    loss: z.number(),
+    tokens: z.number(),
+    maxVio: z.number().nullable().describe('over all of the validation tokens'),
+  }),
+  z.object({ event: z.literal('sampled'), ...at, ...step, prompt: z.string(), text: z.string() }),
+  z.object({ event: z.literal('saved'), ...at, ...step, folder: z.string(), sha256: z.string() }),
+  z.object({ event: z.literal('alarm'), ...at, ...step, kind: z.enum(alarmKinds), message: z.string() }),
+  z.object({
+    event: z.literal('ended'),
+    ...at,
+    ...step,
+    status: z.enum(['completed', 'stopped', 'failed']),
+    reason: z.string(),
+  }),
+]);
+
+export type TrainEvent = z.infer<typeof eventSchema>;
+export type StepEvent = Extract<TrainEvent, { event: 'step' }>;
+export type AlarmKind = (typeof alarmKinds)[number];
+
+type WithoutTime<E> = E extends unknown ? Omit<E, 'time'> : never;
+/** An event before the log has stamped it. */
+export type NewEvent = WithoutTime<TrainEvent>;
+
+/** Events without what a resumed run did again. */
+export function withoutSuperseded(events: readonly TrainEvent[]): TrainEvent[] {
+  const kept: TrainEvent[] = [];
+  for (const event of events) {
+    if (event.event === 'resumed')
+      while (kept.length > 0 && isBehind(kept.at(-1) as TrainEvent, event.step)) kept.pop();
+    kept.push(event);
+  }
+  return kept;
+}
+
+/** Alarms stay: they tell what happened, even if it did not happen again. */
+function isBehind(event: TrainEvent, step: number): boolean {
+  return 'step' in event && event.step > step && event.event !== 'alarm';
+}

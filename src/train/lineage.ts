@@ -1,0 +1,92 @@
+// Where a model comes from, in a file beside it: of every run from its first second, failed and stopped ones too.
+//
+// Contract: lineage.json is valid at every moment (written aside and renamed); hashes are of contents, so that a model
+// can be found again whatever its folder is called. A session that was killed counts until its last event. Costs are at
+// the stated price of this machine's hour and include everything the run did, evaluation and compilation too.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type Device, describeMachine, packageRoot } from '../kernels/index.ts';
+import { readJson, writeJson } from '../model/checkpoint/index.ts';
+
+const session = z.object({
+  started: z.string(),
+  seconds: z.number(),
+  fromStep: z.number(),
+  machine: z.string(),
+  device: z.string(),
+});
+
+export const lineageSchema = z.object({
+  format: z.literal(1),
+  kind: z.literal('pretraining'),
+  status: z.enum(['running', 'completed', 'stopped', 'failed']),
+  reason: z.string(),
+  /** sha256 of model.safetensors; null before the first checkpoint. */
+  weights: z.string().nullable(),
+  data: z.object({
+    hash: z.string(),
+    tokenizer: z.string(),
+    documents: z.number(),
+    tokens: z.number(),
+    sources: z.array(z.object({ name: z.string(), sha256: z.string() })),
+  }),
+  code: z.object({ version: z.string(), commit: z.string().nullable(), changed: z.boolean() }),
+  seed: z.number(),
+  /** Resolved: with it, the data and the code the run can be made again. */
+  config: z.unknown(),
+  parents: z.array(z.object({ role: z.string(), weights: z.string() })),
+  steps: z.number(),
+  tokens: z.number(),
+  flops: z.number(),
+  hours: z.number(),
+  cost: z.object({ amount: z.number(), currency: z.string(), pricePerHour: z.number() }),
+  sessions: z.array(session),
+});
+
+export type Lineage = z.infer<typeof lineageSchema>;
+
+function git(...args: string[]): string | null {
+  const root = packageRoot();
+  if (!existsSync(join(root, '.git'))) return null;
+  try {
+    return execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return null;
+  }
+}
+
+/** Version and, in a clone, commit of the program. */
+export function codeVersion(): Lineage['code'] {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+  return { version, commit: git('rev-parse', 'HEAD'), changed: (git('status', '--porcelain') ?? '') !== '' };
+}
+
+export function describeSession(device: Device, fromStep: number): Lineage['sessions'][number] {
+  const { cpu, cores, memoryBytes, node, platform } = describeMachine();
+  return {
+    started: new Date().toISOString(),
+    seconds: 0,
+    fromStep,
+    machine: `${cpu}, ${cores} cores, ${Math.round(memoryBytes / 2 ** 30)} GiB, ${platform}, Node ${node}`,
+    device: `${device.name} ${device.isa}, ${device.threads} threads`,
+  };
+}
+
+/** The file of a run or checkpoint, or null where there is none. */
+export function readLineage(folder: string): Lineage | null {
+  const path = join(folder, 'lineage.json');
+  return existsSync(path) ? lineageSchema.parse(readJson(path)) : null;
+}
+
+export function writeLineage(folder: string, lineage: Lineage): Promise<void> {
+  return writeJson(join(folder, 'lineage.json'), lineage);
+}
+
+/** The same with what `seconds` of the last session make of hours and cost. */
+export function withSeconds(lineage: Lineage, seconds: number): Lineage {
+  const sessions = lineage.sessions.map((s, i) => (i === lineage.sessions.length - 1 ? { ...s, seconds } : s));
+  const hours = sessions.reduce((sum, s) => sum + s.seconds, 0) / 3600;
+  return { ...lineage, sessions, hours, cost: { ...lineage.cost, amount: hours * lineage.cost.pricePerHour } };
+}

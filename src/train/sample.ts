@@ -1,0 +1,57 @@
+// A sample on the way: the model goes on from a prompt, a token at a time, to be read by whoever watches the run.
+//
+// Plain sampling at a temperature over a cache of one sequence; the engine room does this well and fast.
+import { uniform } from '../data/index.ts';
+import { ContiguousCache, type Model, type PrecisionPolicy, packSequences } from '../model/index.ts';
+import { asyncScope } from '../tensor/index.ts';
+
+export interface SampleOptions {
+  readonly policy: PrecisionPolicy;
+  readonly tokens: number;
+  readonly seed: number;
+  /** @default 0.8 */
+  readonly temperature?: number;
+  /** Ends the sample. */
+  readonly endId: number | null;
+}
+
+function draw(logits: Float32Array, temperature: number, point: number): number {
+  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const weights = logits.map((x) => Math.exp((x - largest) / temperature));
+  let left = point * weights.reduce((sum, w) => sum + w, 0);
+  for (const [id, weight] of weights.entries()) {
+    left -= weight;
+    if (left < 0) return id;
+  }
+  return weights.length - 1;
+}
+
+/** Ids that follow `prompt`, which is at least one id. */
+export async function sampleIds(model: Model, prompt: ArrayLike<number>, options: SampleOptions): Promise<number[]> {
+  const { policy, tokens, seed, temperature = 0.8, endId } = options;
+  const { device } = model.embedTokens;
+  const cache = new ContiguousCache(model.config, prompt.length + tokens, device);
+  const made: number[] = [];
+  try {
+    let next: ArrayLike<number> = prompt;
+    while (made.length < tokens) {
+      const logits = await asyncScope(async (inside) => {
+        const rows = inside(() => {
+          const batch = packSequences([next], [cache.length], device);
+          const { out } = model.forward(batch, { policy, cache });
+          return model.logits(out, undefined, policy);
+        });
+        const all = (await rows.read()) as Float32Array;
+        return all.slice(-(rows.shape[1] as number));
+      });
+      cache.advance(next.length);
+      const id = draw(logits, temperature, uniform(seed, made.length));
+      if (id === endId) break;
+      made.push(id);
+      next = [id];
+    }
+  } finally {
+    cache.dispose();
+  }
+  return made;
+}
