@@ -1,9 +1,12 @@
 // minke: one verb a file.
 import { Command } from 'commander';
+import { DataError } from '../data/index.ts';
 import { MinkeError } from '../kernels/index.ts';
+import { TokenizerError } from '../tokenizer/index.ts';
 import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { inspect } from './inspect.ts';
+import { pretrainCommand } from './pretrain.ts';
 
 const program = new Command('minke').description('The DeepSeek-V3/R1 recipe as one TypeScript program.');
 
@@ -26,10 +29,21 @@ program
   .option('--mtp', 'keep MTP modules in a GGUF file, which llama.cpp then refuses')
   .action(convert);
 
+program
+  .command('pretrain')
+  .description('train a model from text, by the DeepSeek-V3 recipe')
+  .argument('[recipe]', 'a preset, a recipe of recipes/, or a file that exports one')
+  .option('--data <files...>', 'text, JSONL or Parquet files')
+  .option('--run <folder>', 'where the run is kept; runs/<recipe>-<time> without')
+  .option('--set <path=value...>', 'replace a choice, as in schedule.learningRate=3e-4')
+  .option('--resume', 'go on with the run of --run')
+  .action(pretrainCommand);
+
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof MinkeError)) throw error;
+  const isOurs = error instanceof MinkeError || error instanceof DataError || error instanceof TokenizerError;
+  if (!isOurs) throw error;
   console.error(error.message);
   process.exitCode = 1;
 }

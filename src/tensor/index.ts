@@ -37,3 +37,4 @@ export { asyncScope, keep, scope, unscoped } from './scope.ts';
 export { expectDType, expectRank, expectShape, formatShape, type Shape, sizeOf } from './shape.ts';
 export { noGrad, Tape, valueAndGrad } from './tape.ts';
 export { Tensor } from './tensor.ts';
+export { type OpWatcher, watchOps } from './watch.ts';

@@ -8,6 +8,7 @@ import { DeviceError } from '../kernels/index.ts';
 import type { Shape } from './shape.ts';
 import { activeTape } from './tape.ts';
 import { empty, Tensor } from './tensor.ts';
+import { tellWatcher } from './watch.ts';
 
 /** What an op takes and gives: tuples of tensors (null: absent) and the numbers that are not tensors. */
 export interface Op {
@@ -92,6 +93,7 @@ export function apply<T extends Op>(row: Row<string, T>, inputs: T['inputs'], pa
   try {
     for (let i = 0; i < specs.length; i++) outputs.push(make(specs[i] as Spec, device, row.name));
     row.forward(device, inputs, outputs, params);
+    tellWatcher(row.name, outputs);
     const tape = activeTape();
     if (tape !== null) tape.record(row as unknown as Row<string, Op>, inputs, outputs, params);
   } catch (error) {

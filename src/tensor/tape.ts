@@ -11,6 +11,7 @@ import type { Backward, Gradients, Op, Row } from './op.ts';
 import { Resource, scope } from './scope.ts';
 import { formatShape, sameShape } from './shape.ts';
 import { emptyLike, type Storage, type Tensor } from './tensor.ts';
+import { tellWatcher } from './watch.ts';
 
 interface Entry {
   readonly row: Row<string, Op>;
@@ -199,6 +200,7 @@ export class Tape extends Resource {
         checkVersions(entry);
         const vjp = row.vjp as (backward: Backward) => Gradients;
         const results = vjp({ device, inputs, outputs, params, gradients: given, needs });
+        tellWatcher(`gradient of ${row.name}`, results);
         for (let i = 0; i < from.length; i++) collect(entry, i, results[i] || null, gradients);
       }
       for (let i = 0; i < to.length; i++) {

@@ -16,6 +16,10 @@ const data = z.strictObject({
   inputs: z.array(z.string()).min(1),
   /** characters: those of the corpus. bytes: one id a byte. A number: a trained BPE vocabulary. Else a folder. */
   tokenizer: z.union([z.literal('characters'), z.literal('bytes'), count, z.string()]).default('bytes'),
+  /** Fields of JSONL lines or columns of Parquet files, joined by newlines. */
+  fields: z.array(z.string()).optional(),
+  /** Between the documents of a text file; without, a file is one document. */
+  separator: z.string().optional(),
   validationFraction: share.default(0.1),
   /** packed: an epoch shows every token once. windows: random places, as nanoGPT. */
   mode: z.enum(['packed', 'windows']).default('packed'),

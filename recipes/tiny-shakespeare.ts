@@ -1,0 +1,11 @@
+// Shakespeare, character level, in 20 seconds: what nanoGPT's CPU recipe needs three minutes for (validation 1.88).
+import type { PretrainRecipe } from '../src/train/index.ts';
+
+export const recipe: PretrainRecipe = {
+  model: { preset: 'nano', num_nextn_predict_layers: 0 },
+  data: { tokenizer: 'characters', mode: 'windows' },
+  steps: 1000,
+  batchSize: 16,
+  sequenceLength: 64,
+  schedule: { learningRate: 4e-3, minLearningRate: 4e-4, warmupSteps: 50 },
+};

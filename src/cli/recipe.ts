@@ -1,0 +1,41 @@
+// Recipes by name or file: a preset, one of recipes/, or a file of one's own that exports `recipe`.
+import { existsSync } from 'node:fs';
+import { extname, join, relative, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { packageRoot } from '../kernels/index.ts';
+import { presetNames } from '../model/index.ts';
+import { TrainError } from '../train/index.ts';
+
+/** Recipes of this package are compiled with it. */
+function compiled(path: string): string {
+  const own = relative(join(packageRoot(), 'recipes'), path);
+  return own.startsWith('..') ? path : join(packageRoot(), 'dist', 'recipes', own.replace(/\.ts$/, '.js'));
+}
+
+function expectReadable(path: string): void {
+  const stripsTypes = Boolean((process.features as { typescript?: unknown }).typescript);
+  if (extname(path) === '.ts' && !stripsTypes)
+    throw new TrainError(
+      path,
+      `Node ${process.versions.node} does not read TypeScript`,
+      'use Node 22.18 or newer, or compile the recipe to .js',
+    );
+}
+
+/** What a file exports as `recipe`, or the recipe that is a preset with all defaults. */
+export async function loadRecipe<Recipe>(target: string): Promise<Recipe | { readonly model: string }> {
+  if ((presetNames as string[]).includes(target)) return { model: target };
+  const named = join(packageRoot(), 'recipes', `${target}.ts`);
+  const path = existsSync(target) ? resolve(target) : named;
+  const file = compiled(path);
+  if (!existsSync(file))
+    throw new TrainError(
+      target,
+      'no such preset, recipe or file',
+      `presets are ${presetNames.join(', ')}; recipes stand in recipes/`,
+    );
+  expectReadable(file);
+  const { recipe } = (await import(pathToFileURL(file).href)) as { recipe?: Recipe };
+  if (recipe === undefined) throw new TrainError(file, 'exports no recipe', 'write: export const recipe = { ... }');
+  return recipe;
+}

@@ -1,0 +1,14 @@
+// The train room: from a corpus and a recipe to a model, its curve and its lineage.
+export { Adamw, type AdamwOptions } from './adamw.ts';
+export { type Checkpoint, latestCheckpoint, verifyCheckpoint } from './checkpoint.ts';
+export { modelConfigOf, type PretrainConfig, type PretrainRecipe, resolvePretrain } from './config.ts';
+export { TrainError } from './errors.ts';
+export { EventLog, readEvents } from './event-log.ts';
+export { eventSchema, type StepEvent, type TrainEvent } from './events.ts';
+export { type Lineage, readLineage } from './lineage.ts';
+export { maxViolation, worstViolation } from './load.ts';
+export { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
+export { isRun, pretrain, type RunOptions, resumePretraining } from './pretrain-run.ts';
+export { learningRateAt, type Schedule } from './schedule.ts';
+export { measureGemmRate } from './throughput.ts';
+export { type Losses, type Objective, type Rates, type StepReport, TrainStep } from './train-step.ts';
