@@ -68,19 +68,26 @@ function decoded(bytes: Buffer, path: string, offset: number): string {
   }
 }
 
-/** Bytes that decode whole, counted by halving. */
+function isValid(bytes: Buffer, isCut: boolean): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: isCut });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Bytes before the first character that is broken, found by halving. */
 function firstInvalid(bytes: Buffer): number {
   let [valid, invalid] = [0, bytes.length];
   while (invalid - valid > 1) {
     const middle = (valid + invalid) >> 1;
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, middle), { stream: true });
-      valid = middle;
-    } catch {
-      invalid = middle;
-    }
+    if (isValid(bytes.subarray(0, middle), true)) valid = middle;
+    else invalid = middle;
   }
-  return invalid - 1;
+  let whole = invalid - 1;
+  while (!isValid(bytes.subarray(0, whole), false)) whole--;
+  return whole;
 }
 
 /** Pieces of a file that end at a line's end, each at most about `size` bytes. */

@@ -3,7 +3,10 @@
 // A recipe gives some of these fields; `--set path=value` replaces any by its path. The resolved form stands in the run
 // folder and in the lineage, so that a run can be made again from it alone. Defaults are the V3 report's (section 4.2)
 // where a laptop can follow it.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { readJson } from '../model/checkpoint/index.ts';
 import { type ModelConfig, preset, readConfig, writeConfig } from '../model/index.ts';
 import { TrainError } from './errors.ts';
 
@@ -72,6 +75,8 @@ const every = z.strictObject({
 export const pretrainSchema = z.strictObject({
   /** Fields of a Hugging Face config.json; vocab_size follows the tokenizer where it is not given. */
   model: z.record(z.string(), z.unknown()),
+  /** A checkpoint's folder to start from instead of fresh weights. */
+  initial: z.string().nullable().default(null),
   data,
   steps: count.default(2000),
   /** Sequences of a step, and of a micro-batch. */
@@ -97,20 +102,26 @@ export const pretrainSchema = z.strictObject({
 
 export type PretrainConfig = z.infer<typeof pretrainSchema>;
 
-/** What a recipe gives: a preset's name or config.json fields, and any of the other choices. */
+/** What a recipe gives: a preset's name, a checkpoint's folder or config.json fields, and any of the other choices. */
 export type PretrainRecipe = Omit<z.input<typeof pretrainSchema>, 'model' | 'data'> & {
   readonly model: string | Readonly<Record<string, unknown>>;
   readonly data?: Partial<z.input<typeof data>>;
 };
 
-/** A preset's name, or config.json fields with perhaps the preset that they change. */
-function modelFields(model: PretrainRecipe['model']): Record<string, unknown> {
-  if (typeof model === 'string') {
-    const { vocab_size: _, ...fields } = writeConfig(preset(model)) as Record<string, unknown>;
-    return fields;
+function presetFields(name: string): Record<string, unknown> {
+  const { vocab_size: _, ...fields } = writeConfig(preset(name)) as Record<string, unknown>;
+  return fields;
+}
+
+/** The model's fields; a checkpoint's folder brings its weights and its tokenizer. */
+function startingPoint({ model, data }: PretrainRecipe): Record<string, unknown> {
+  if (typeof model !== 'string') {
+    const { preset: name, ...own } = model;
+    return { model: typeof name === 'string' ? { ...presetFields(name), ...own } : own };
   }
-  const { preset: name, ...own } = model;
-  return typeof name === 'string' ? { ...modelFields(name), ...own } : { ...own };
+  const file = join(model, 'config.json');
+  if (!existsSync(file)) return { model: presetFields(model) };
+  return { model: readJson(file), initial: model, data: { tokenizer: model, ...data } };
 }
 
 /** `text` as JSON where it is JSON, else as it stands. */
@@ -146,7 +157,7 @@ export function setPath(target: Record<string, unknown>, assignment: string): vo
 
 /** A recipe with assignments, checked and with all defaults. Throws TrainError naming each field that is wrong. */
 export function resolvePretrain(recipe: PretrainRecipe, assignments: readonly string[] = []): PretrainConfig {
-  const fields = structuredClone({ ...recipe, model: modelFields(recipe.model) }) as Record<string, unknown>;
+  const fields = structuredClone({ ...recipe, ...startingPoint(recipe) }) as Record<string, unknown>;
   for (const assignment of assignments) setPath(fields, assignment);
   const checked = pretrainSchema.safeParse(fields);
   if (!checked.success) {

@@ -3,13 +3,14 @@
 // A run folder: config.json (resolved recipe), tokenizer/, events.jsonl, lineage.json, checkpoints/step-N/. Datasets
 // stand beside runs and are shared by all. Contract: a folder that holds a run is never begun anew, only resumed, with the
 // configuration that stands in it.
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   type BatchState,
   BatchStream,
   chooseVocabulary,
   type Dataset,
+  hashOfFile,
   type PrepareOptions,
   prepareDataset,
   readDocuments,
@@ -88,6 +89,7 @@ export async function pretrain(config: PretrainConfig, options: RunOptions): Pro
     const vocabulary = await vocabularyOf(config);
     const dataset = await datasetOf(config, vocabulary, options);
     const model = modelConfigOf(config, vocabulary.tokenizer.vocabSize);
+    checkBeginning(config, model, vocabulary, dataset);
     vocabulary.save(join(folder, files.tokenizer));
     await writeJson(join(folder, files.config), config);
     return await runFrom(null, { config, model, vocabulary, dataset }, options);
@@ -116,6 +118,35 @@ export async function resumePretraining(options: RunOptions): Promise<'completed
     }),
   );
   return runFrom(checkpoint, { config, model, vocabulary, dataset }, options);
+}
+
+/** What can be known to be wrong before the first step. */
+function checkBeginning(config: PretrainConfig, model: ModelConfig, vocabulary: Vocabulary, dataset: Dataset): void {
+  const { initial, data, sequenceLength, batchSize, microBatchSize = batchSize } = config;
+  const needed = (microBatchSize - 1) * sequenceLength + windowLength(model, sequenceLength);
+  const held = dataset.validation.tokens;
+  if (data.validationFraction > 0 && held < needed)
+    throw new TrainError(
+      'data.validationFraction',
+      `${held} tokens are held out for validation, one batch takes ${needed}`,
+      'give more text, hold out a larger share, or 0 to have no validation',
+    );
+  if (initial === null || !existsSync(join(initial, 'tokenizer.json'))) return;
+  const own = readFileSync(join(initial, 'tokenizer.json'), 'utf8');
+  if (JSON.stringify(JSON.parse(own)) !== JSON.stringify(vocabulary.tokenizer.json))
+    throw new TrainError(
+      'data.tokenizer',
+      `is not the tokenizer of ${initial}: its ids would mean other texts`,
+      'leave data.tokenizer out, or start from fresh weights',
+    );
+}
+
+/** The weights that a run begins from, by their content. */
+async function parentsOf({ initial }: PretrainConfig): Promise<Lineage['parents']> {
+  if (initial === null) return [];
+  const files = readdirSync(initial).filter((name) => name.endsWith('.safetensors'));
+  const hashes = await Promise.all(files.sort().map((name) => hashOfFile(join(initial, name))));
+  return hashes.map((weights) => ({ role: 'initial weights', weights }));
 }
 
 function vocabularyOf({ data }: PretrainConfig): Promise<Vocabulary> {
@@ -149,10 +180,11 @@ interface Prepared {
 async function weightsOf(
   checkpoint: Checkpoint | null,
   config: ModelConfig,
-  { seed }: PretrainConfig,
+  { seed, initial }: PretrainConfig,
   device: Device,
 ): Promise<WeightMap> {
-  if (checkpoint === null) {
+  const folder = checkpoint?.folder ?? initial;
+  if (folder === null) {
     const weights = scope(() => {
       const made = initialWeights(config, seed, device);
       for (const tensor of made.values()) keep(tensor);
@@ -160,7 +192,7 @@ async function weightsOf(
     });
     return weights;
   }
-  const source = await openCheckpoint(checkpoint.folder);
+  const source = await openCheckpoint(folder);
   try {
     return (await importWeights(config, source, { dtype: 'f32' })).weights;
   } finally {
@@ -199,7 +231,7 @@ async function runFrom(
   const evaluation = new Evaluation(modelConfig, objective, config.sequenceLength, device);
   const gemmRate = await measureGemmRate(device);
   const log = new EventLog(join(folder, files.events), listen);
-  const lineage = lineageOf(prepared, options, fromStep);
+  const lineage = await lineageOf(prepared, options, fromStep);
   await writeLineage(folder, lineage);
   const secondsBefore = (performance.now() - began) / 1000;
   announce(prepared, options, log, {
@@ -244,7 +276,11 @@ function announce(
 }
 
 /** The run's lineage with this session added; one that was killed counts until its last event. */
-function lineageOf({ config, dataset }: Prepared, { folder, device }: RunOptions, fromStep: number): Lineage {
+async function lineageOf(
+  { config, dataset }: Prepared,
+  { folder, device }: RunOptions,
+  fromStep: number,
+): Promise<Lineage> {
   const session = describeSession(device, fromStep);
   const before = readLineage(folder);
   if (before) {
@@ -264,7 +300,16 @@ function lineageOf({ config, dataset }: Prepared, { folder, device }: RunOptions
       tokens: train.tokens + validation.tokens,
       sources: [...sources],
     },
-    ...{ code: codeVersion(), seed: config.seed, config, parents: [], steps: 0, tokens: 0, flops: 0, hours: 0 },
+    ...{
+      code: codeVersion(),
+      seed: config.seed,
+      config,
+      parents: await parentsOf(config),
+      steps: 0,
+      tokens: 0,
+      flops: 0,
+      hours: 0,
+    },
     cost: { amount: 0, currency: config.currency, pricePerHour: config.pricePerHour },
     sessions: [session],
   };
