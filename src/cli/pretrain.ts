@@ -31,10 +31,10 @@ export async function pretrainCommand(target: string | undefined, options: Pretr
   const { data, set = [], resume = false } = options;
   if (resume && options.run === undefined)
     throw new TrainError('--resume', 'no run is named', 'add --run and its folder');
-  if (resume && (target !== undefined || data || set.length > 0))
+  if (resume && (target !== undefined || data))
     throw new TrainError(
       '--resume',
-      'a run goes on with its own recipe, data and choices',
+      'a run goes on with its own recipe and data',
       'leave them out, or start another run',
     );
   if (!resume && target === undefined)
@@ -50,7 +50,7 @@ export async function pretrainCommand(target: string | undefined, options: Pretr
     const listen: NonNullable<Parameters<typeof pretrain>[1]['listen']> = (event) => shown?.show(event);
     if (resume) {
       shown = new TrainConsole(0);
-      await resumePretraining({ ...common, listen });
+      await resumePretraining({ ...common, listen }, set);
       return;
     }
     const recipe = (await loadRecipe<PretrainRecipe>(target as string)) as PretrainRecipe;

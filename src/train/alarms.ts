@@ -32,7 +32,8 @@ export class Watch {
     return loss !== undefined && Number.isFinite(loss) ? [...alarms, ...this.#spike(loss)] : alarms;
   }
 
-  #once(key: string, wrong: boolean, alarm: () => Alarm): Alarm[] {
+  /** What `alarm` makes when something has just become wrong. */
+  #once<T>(key: string, wrong: boolean, alarm: () => T): T[] {
     if (!wrong) this.#raised.delete(key);
     if (!wrong || this.#raised.has(key)) return [];
     this.#raised.add(key);
@@ -42,30 +43,39 @@ export class Watch {
   #dead(load: StepReport['load']): Alarm[] {
     this.#idle = load.map((layer, l) => layer.map((tokens, e) => (tokens > 0 ? 0 : (this.#idle[l]?.[e] ?? 0) + 1)));
     return this.#idle.flatMap((layer, l) => {
-      const dead = layer.flatMap((steps, e) => (steps >= deadAfter ? [e] : []));
-      return this.#once(`dead ${l} ${dead}`, dead.length > 0, () => ({
+      const newlyDead = layer.flatMap((steps, e) => this.#once(`dead ${l} ${e}`, steps >= deadAfter, () => e));
+      if (newlyDead.length === 0) return [];
+      return {
         kind: 'dead-experts',
-        message: `MoE layer ${l}: expert ${dead.join(', ')} got no token for ${deadAfter} steps; raise biasUpdateSpeed, or train with fewer experts`,
-      }));
+        message: `MoE layer ${l}: expert ${newlyDead.join(', ')} got no token for ${deadAfter} steps; raise biasUpdateSpeed, or train with fewer experts`,
+      };
     });
   }
 
   #withoutGradient(norms: readonly number[]): Alarm[] {
     return norms.flatMap((norm, l) =>
-      this.#once(`router ${l}`, norm === 0, () => ({
-        kind: 'router-without-gradient',
-        message: `MoE layer ${l}: the router's gate has a gradient of exactly 0 and cannot learn; with one expert a token and normTopkProb its weight is always 1: choose more experts or set norm_topk_prob to false`,
-      })),
+      this.#once(
+        `router ${l}`,
+        norm === 0,
+        (): Alarm => ({
+          kind: 'router-without-gradient',
+          message: `MoE layer ${l}: the router's gate has a gradient of exactly 0 and cannot learn; with one expert a token and normTopkProb its weight is always 1: choose more experts or set norm_topk_prob to false`,
+        }),
+      ),
     );
   }
 
   #spike(loss: number): Alarm[] {
     const limit = this.#mean + spikeDeviations * Math.sqrt(this.#variance);
     const isSpike = this.#seen >= settledAfter && loss > limit;
-    const found = this.#once('spike', isSpike, () => ({
-      kind: 'loss-spike',
-      message: `the loss jumped to ${loss.toFixed(3)}, ${spikeDeviations} deviations above its running mean ${this.#mean.toFixed(3)}; if it does not come back, lower the learning rate or lengthen the warm-up and resume from the last checkpoint`,
-    }));
+    const found = this.#once(
+      'spike',
+      isSpike,
+      (): Alarm => ({
+        kind: 'loss-spike',
+        message: `the loss jumped to ${loss.toFixed(3)}, ${spikeDeviations} deviations above its running mean ${this.#mean.toFixed(3)}; if it does not come back, lower the learning rate or lengthen the warm-up and resume from the last checkpoint`,
+      }),
+    );
     const weight = Math.max(1 - smoothing, 1 / (this.#seen + 1));
     const distance = loss - this.#mean;
     this.#mean += weight * distance;

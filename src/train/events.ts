@@ -79,10 +79,9 @@ export type NewEvent = WithoutTime<TrainEvent>;
 
 /** Events without what a resumed run did again. */
 export function withoutSuperseded(events: readonly TrainEvent[]): TrainEvent[] {
-  const kept: TrainEvent[] = [];
+  let kept: TrainEvent[] = [];
   for (const event of events) {
-    if (event.event === 'resumed')
-      while (kept.length > 0 && isBehind(kept.at(-1) as TrainEvent, event.step)) kept.pop();
+    if (event.event === 'resumed') kept = kept.filter((earlier) => !isBehind(earlier, event.step));
     kept.push(event);
   }
   return kept;

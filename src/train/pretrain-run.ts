@@ -30,7 +30,7 @@ import {
 } from '../model/index.ts';
 import { keep, scope } from '../tensor/index.ts';
 import { type Checkpoint, latestCheckpoint, loadMoments } from './checkpoint.ts';
-import { modelConfigOf, type PretrainConfig, pretrainSchema } from './config.ts';
+import { modelConfigOf, type PretrainConfig, type PretrainRecipe, pretrainSchema, resolvePretrain } from './config.ts';
 import { TrainError } from './errors.ts';
 import { Evaluation } from './evaluation.ts';
 import { EventLog, readEvents } from './event-log.ts';
@@ -99,11 +99,22 @@ export async function pretrain(config: PretrainConfig, options: RunOptions): Pro
   }
 }
 
-/** Goes on with the run of a folder from its last whole checkpoint. */
-export async function resumePretraining(options: RunOptions): Promise<'completed' | 'stopped'> {
+/**
+ * Goes on with the run of a folder from its last whole checkpoint. `assignments` change its choices from there on, but
+ * for model and data.
+ */
+export async function resumePretraining(
+  options: RunOptions,
+  assignments: readonly string[] = [],
+): Promise<'completed' | 'stopped'> {
   const { folder, listen } = options;
   if (!isRun(folder)) throw new TrainError(folder, 'holds no run', 'start one without --resume');
-  const config = pretrainSchema.parse(readJson(join(folder, files.config)));
+  const began = pretrainSchema.parse(readJson(join(folder, files.config)));
+  for (const assignment of assignments)
+    if (/^(model|data|initial|seed)\b/.test(assignment))
+      throw new TrainError('--set', `${assignment}: a run keeps its model and its data`, 'start another run');
+  const config = resolvePretrain(began as PretrainRecipe, assignments);
+  if (assignments.length > 0) await writeJson(join(folder, files.config), config);
   const saved = { ...config, data: { ...config.data, tokenizer: join(folder, files.tokenizer) } };
   const vocabulary = await vocabularyOf(saved);
   const dataset = await datasetOf(config, vocabulary, options);
@@ -288,7 +299,7 @@ async function lineageOf(
     const ended = readEvents(join(folder, files.events)).at(-1)?.time ?? 0;
     const lasted = last ? Math.max(last.seconds, (ended - Date.parse(last.started)) / 1000) : 0;
     const counted = withSeconds(before, lasted);
-    return { ...counted, status: 'running', reason: '', sessions: [...counted.sessions, session] };
+    return { ...counted, config, status: 'running', reason: '', sessions: [...counted.sessions, session] };
   }
   const { hash, tokenizerHash, documents, sources, train, validation } = dataset;
   return {

@@ -24,6 +24,7 @@ const maxBadSteps = 5;
 const paceSteps = 20;
 /** Loads of all experts are logged every so many steps. */
 const loadEvery = 10;
+const remedyForNaN = 'resume from the last checkpoint with a lower rate: --resume --set schedule.learningRate=...';
 
 export type Outcome = 'completed' | 'stopped';
 
@@ -112,7 +113,7 @@ export class PretrainLoop {
   }
 
   async #log({ rates, windows, report: promise }: Queued): Promise<void> {
-    const report = await promise;
+    const report = await promise.catch((error: Error) => this.#broken(rates.step, windows, error));
     const { config, log, gemmRate } = this.#run;
     const { step, learningRate } = rates;
     const tokensPerStep = config.batchSize * config.sequenceLength;
@@ -144,25 +145,37 @@ export class PretrainLoop {
     else await this.#notFinite(step, windows);
   }
 
+  /** Where the first number of a step that is not finite comes from, in words. */
+  async #whereFrom(windows: readonly Int32Array[]): Promise<string> {
+    const { config, model, weights, trainStep } = this.#run;
+    const size = config.microBatchSize ?? config.batchSize;
+    for (let at = 0; at < windows.length; at += size) {
+      const part = windows.slice(at, at + size);
+      const found = await firstBadOp(weights, () => {
+        trainStep.gradients([shiftedWindows(part, config.sequenceLength, model.embedTokens.device)]);
+      });
+      if (found !== null) return found;
+    }
+    return 'it was finite when it was run again';
+  }
+
+  /** A kernel refused a number: there is nothing to go on with. */
+  async #broken(step: number, windows: readonly Int32Array[], error: Error): Promise<never> {
+    const message = `step ${step}: ${error.message}: ${await this.#whereFrom(windows)}`;
+    this.#run.log.append({ event: 'alarm', step, kind: 'not-finite', message });
+    throw new TrainError(`step ${step}`, message, remedyForNaN);
+  }
+
   /** A step whose gradient was not finite changed nothing; says where it came from, and gives up after several. */
   async #notFinite(step: number, windows: readonly Int32Array[]): Promise<void> {
-    const { config, model, weights, trainStep, log } = this.#run;
     this.#badSteps++;
-    const size = config.microBatchSize ?? config.batchSize;
-    let where: string | null = null;
-    for (let at = 0; where === null && at < windows.length; at += size)
-      where = await firstBadOp(weights, () => {
-        const part = windows.slice(at, at + size);
-        const shifted = shiftedWindows(part, config.sequenceLength, model.embedTokens.device);
-        trainStep.gradients([shifted]);
-      });
-    const message = `step ${step} has no finite gradient and changed nothing: ${where ?? 'it was finite when it was run again'}`;
-    log.append({ event: 'alarm', step, kind: 'not-finite', message });
+    const message = `step ${step} has no finite gradient and changed nothing: ${await this.#whereFrom(windows)}`;
+    this.#run.log.append({ event: 'alarm', step, kind: 'not-finite', message });
     if (this.#badSteps >= maxBadSteps)
       throw new TrainError(
         `step ${step}`,
         `${maxBadSteps} steps in a row had no finite gradient: ${message}`,
-        'lower schedule.learningRate, train in bf16 or f32, and resume from the last checkpoint',
+        remedyForNaN,
       );
   }
 

@@ -3,7 +3,8 @@
 // Contract: `objective` turns the inputs of a micro-batch into a loss to minimise, numbers to report and what the
 // routers chose; pretraining, fine-tuning and reinforcement learning differ in it alone. Gradients and numbers are means
 // over the micro-batches. Steps queue: run() may be called again before the last one's promise resolves. A gradient
-// that is not finite changes no weight and no moment. Left out: shapes that differ from step to step.
+// that is not finite changes no weight and no moment; a kernel that meets a number it cannot use (a router whose logits
+// are not finite) rejects the step instead, and its weights are not to be used any more. Left out: shapes that differ from step to step.
 import { isDeepseek, type LayerRouting, type ModelConfig, parametersOf, type WeightMap } from '../model/index.ts';
 import {
   accumulate,

@@ -1,0 +1,239 @@
+// A step of pretraining: recorded = plain ops, micro-batches = one batch, NaN changes nothing and is found.
+// npm test -- train-step
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type Device, openDevice } from '../kernels/index.ts';
+import {
+  createModel,
+  initialWeights,
+  type Model,
+  packDocuments,
+  precisions,
+  preset,
+  type WeightMap,
+} from '../model/index.ts';
+import * as t from '../tensor/index.ts';
+import type { AdamwOptions } from './adamw.ts';
+import { firstBadOp } from './first-bad-op.ts';
+import { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
+import { TrainStep } from './train-step.ts';
+
+const config = preset('nano', { vocabSize: 40 });
+const S = 12;
+const adamw: AdamwOptions = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, maxGradNorm: 1, moments: 'f32' };
+
+function windowsOf(count: number, step = 0): Int32Array[] {
+  const length = windowLength(config, S);
+  return Array.from({ length: count }, (_, b) =>
+    Int32Array.from({ length }, (_, i) => (b * 7 + i * 3 + step * 5 + ((i * i) % 5)) % 40),
+  );
+}
+
+interface Made {
+  readonly model: Model;
+  readonly weights: WeightMap;
+  readonly objective: PretrainObjective;
+  readonly step: TrainStep;
+}
+
+function make(
+  sequences: number,
+  microBatches: number,
+  balance: BalanceMethod = 'bias',
+  moments: 'f32' | 'bf16' = 'f32',
+): Made {
+  const weights = initialWeights(config, 3);
+  const model = createModel(config, weights, S + 1);
+  const objective = new PretrainObjective(model, {
+    sequences,
+    sequenceLength: S,
+    policy: precisions.bf16,
+    balance,
+    alpha: 1e-3,
+  });
+  objective.mtpWeight = 0.3;
+  return {
+    model,
+    weights,
+    objective,
+    step: new TrainStep(config, weights, { ...adamw, moments }, microBatches, objective),
+  };
+}
+
+function free({ model, weights, objective, step }: Made): void {
+  for (const owned of [step, objective, model, ...weights.values()]) owned.dispose();
+}
+
+const rates = (step: number) => ({ step, learningRate: 3e-3, biasUpdateSpeed: 0.001 });
+
+async function valuesOf(weights: WeightMap): Promise<Map<string, number[]>> {
+  const values = new Map<string, number[]>();
+  for (const [name, tensor] of weights) values.set(name, await tensor.toArray());
+  return values;
+}
+
+describe('a training step', () => {
+  let device: Device;
+  before(() => {
+    device = openDevice();
+    t.useDevice(device);
+  });
+  after(() => device.close());
+
+  const run = (made: Made, windows: readonly Int32Array[], step: number, size = windows.length) =>
+    t.scope(() => {
+      const batches = Array.from({ length: windows.length / size }, (_, i) => [
+        shiftedWindows(windows.slice(i * size, (i + 1) * size), S, device),
+      ]);
+      return { report: made.step.run(batches, rates(step)) };
+    }).report;
+
+  test('the losses of windows are those of the documents, targets at the end added', async () => {
+    const made = make(2, 1);
+    const windows = windowsOf(2);
+    const [ours, theirs] = await t.asyncScope(async (inside) => {
+      const losses = inside(() => {
+        const { metrics } = made.objective.of(shiftedWindows(windows, S, device));
+        const whole = packDocuments(
+          windows.map((w) => w.subarray(0, S + 1)),
+          1,
+        );
+        return [metrics.loss, made.model.loss(whole, precisions.bf16).main] as [t.Tensor, t.Tensor];
+      });
+      return [await losses[0].item(), await losses[1].item()];
+    });
+    assert.ok(Math.abs((ours as number) - (theirs as number)) < 1e-5 * (theirs as number), `${ours} ${theirs}`);
+    free(made);
+  });
+
+  test('recorded = the same ops one by one, to the bit, over several steps', async () => {
+    const [recorded, plain] = [make(4, 1), make(4, 1)];
+    for (let step = 1; step <= 3; step++) {
+      await run(recorded, windowsOf(4, step), step);
+      await t.asyncScope(async (inside) => {
+        inside(() => {
+          const { optimizer } = plain.step;
+          optimizer.prepare(step, rates(step).learningRate);
+          const trained = [...optimizer.moments.keys()].map((name) => plain.weights.get(name) as t.Tensor);
+          const tape = new t.Tape(trained);
+          let routings: readonly { readonly indices: t.Tensor }[] = [];
+          const total = tape.run(() => {
+            const losses = plain.objective.of(shiftedWindows(windowsOf(4, step), S, device));
+            routings = losses.routings;
+            return losses.total;
+          });
+          optimizer.update(tape.backward(total));
+          const biases = [...plain.weights].filter(([name]) => name.endsWith('correction_bias'));
+          biases.forEach(([, bias], layer) => {
+            const counts = t.zeros(bias.shape, { dtype: 'i32' });
+            t.countExperts(routings[layer]?.indices as t.Tensor, counts);
+            t.balanceBias(bias, counts, t.fromArray(Float32Array.of(0.001), [1]));
+          });
+        });
+        await device.flush();
+      });
+    }
+    assert.deepEqual(await valuesOf(recorded.weights), await valuesOf(plain.weights));
+    free(recorded);
+    free(plain);
+  });
+
+  test('two micro-batches = one batch, within f32', async () => {
+    const [whole, halves] = [make(4, 1), make(2, 2)];
+    const windows = windowsOf(4);
+    const [a, b] = [await run(whole, windows, 1), await run(halves, windows, 1, 2)];
+    assert.ok(Math.abs(a.gradientNorm - b.gradientNorm) < 1e-3 * a.gradientNorm, `${a.gradientNorm} ${b.gradientNorm}`);
+    for (const name of Object.keys(a.metrics))
+      assert.ok(
+        Math.abs((a.metrics[name] as number) - (b.metrics[name] as number)) <
+          1e-4 * Math.abs(a.metrics[name] as number),
+        name,
+      );
+    assert.deepEqual(a.load, b.load);
+    const second = await run(halves, windowsOf(4, 9), 2, 2);
+    assert.notEqual(second.metrics.loss, b.metrics.loss); // sums began at zero again
+    assert.ok((second.metrics.loss as number) < 2 * (b.metrics.loss as number));
+    free(whole);
+    free(halves);
+  });
+
+  test('load counts every choice; biases move by their speed against it', async () => {
+    const made = make(4, 1);
+    const report = await run(made, windowsOf(4), 1);
+    assert.equal(report.routerGradientNorms.length, report.load.length);
+    assert.ok(report.routerGradientNorms.every((norm) => norm > 0));
+    const biases = [...made.weights].filter(([name]) => name.endsWith('correction_bias')).map(([, bias]) => bias);
+    for (const [layer, load] of report.load.entries()) {
+      assert.equal(
+        load.reduce((sum, n) => sum + n, 0),
+        4 * S * 4,
+      );
+      const mean = (4 * S * 4) / load.length;
+      const moved = await (biases[layer] as t.Tensor).toArray();
+      moved.forEach((bias, e) => {
+        assert.ok(Math.abs(bias - 0.001 * Math.sign(mean - (load[e] as number))) < 1e-9);
+      });
+    }
+    free(made);
+  });
+
+  test('none leaves biases and loss alone; the auxiliary loss moves the gates', async () => {
+    const [none, loss] = [make(4, 1, 'none'), make(4, 1, 'loss')];
+    const [a, b] = [await run(none, windowsOf(4), 1), await run(loss, windowsOf(4), 1)];
+    assert.equal(a.metrics.loss, b.metrics.loss);
+    assert.notDeepEqual(a.routerGradientNorms, b.routerGradientNorms);
+    free(none);
+    free(loss);
+  });
+
+  test('moments in bf16 learn about as well', async () => {
+    const [full, half] = [make(4, 1), make(4, 1, 'bias', 'bf16')];
+    const losses: [number, number][] = [];
+    for (let step = 1; step <= 20; step++) {
+      const [a, b] = [await run(full, windowsOf(4), step), await run(half, windowsOf(4), step)];
+      losses.push([a.metrics.loss as number, b.metrics.loss as number]);
+    }
+    const [[start], [end, endInHalf]] = [losses[0], losses.at(-1)] as [[number, number], [number, number]];
+    assert.ok(end < 0.1 * start && Math.abs(end - endInHalf) < 0.01 * start, `${start} ${end} ${endInHalf}`);
+    free(full);
+    free(half);
+  });
+
+  test('steps queue: two runs before the first is read', async () => {
+    const [queued, waited] = [make(4, 1), make(4, 1)];
+    const reports = await Promise.all([run(queued, windowsOf(4, 1), 1), run(queued, windowsOf(4, 2), 2)]);
+    assert.deepEqual(reports, [await run(waited, windowsOf(4, 1), 1), await run(waited, windowsOf(4, 2), 2)]);
+    free(queued);
+    free(waited);
+  });
+
+  test('a gradient that is not finite changes no weight, and its first op is named', async () => {
+    const made = make(4, 1);
+    const norm = made.weights.get('model.layers.0.input_layernorm.weight') as t.Tensor;
+    norm.write(new Float32Array(norm.size).fill(3e38));
+    const before = await valuesOf(made.weights);
+    await assert.rejects(run(made, windowsOf(4), 1), /router_f32\] element \d+ is not finite/);
+    const after = await valuesOf(made.weights);
+    for (const name of made.step.optimizer.moments.keys()) assert.deepEqual(after.get(name), before.get(name), name);
+    const find = () =>
+      firstBadOp(made.weights, () => void made.step.gradients([shiftedWindows(windowsOf(4), S, device)]));
+    assert.match(
+      (await find()) as string,
+      /^(rmsNorm|addRmsNorm|linear) \(output \d+ of \d+, Tensor f32 .*is the first that is not finite/,
+    );
+    norm.write(new Float32Array(norm.size).fill(Number.NaN));
+    assert.equal(await find(), 'the weight model.layers.0.input_layernorm.weight is not finite');
+    norm.write(new Float32Array(norm.size).fill(1));
+    assert.equal(await find(), null);
+    free(made);
+  });
+
+  test('everything is given back', async () => {
+    const baseline = device.liveBytes;
+    const made = make(2, 2);
+    for (let step = 1; step <= 3; step++) await run(made, windowsOf(4), step, 2);
+    free(made);
+    await device.flush();
+    assert.equal(device.liveBytes, baseline);
+  });
+});
