@@ -10,12 +10,15 @@ namespace {
 constexpr uint64_t kTaskBits = 20;
 constexpr uint64_t kTaskMask = (uint64_t(1) << kTaskBits) - 1;
 constexpr int kSpins = 4000;  // about 40 us before an idle thread sleeps
-// A claim takes a share of what is left, so that many small tasks do not fight for the ticket.
+// A claim takes a share of what a range has left, so that many small tasks do not fight for it.
 constexpr uint64_t kClaimShare = 4;
 
-uint64_t sequence_of(uint64_t ticket) { return ticket >> (2 * kTaskBits); }
-uint64_t next_of(uint64_t ticket) { return (ticket >> kTaskBits) & kTaskMask; }
-uint64_t tasks_of(uint64_t ticket) { return ticket & kTaskMask; }
+uint64_t range_of(uint64_t sequence, uint64_t next, uint64_t end) {
+  return (sequence << (2 * kTaskBits)) | (next << kTaskBits) | end;
+}
+uint64_t sequence_of(uint64_t range) { return range >> (2 * kTaskBits); }
+uint64_t next_of(uint64_t range) { return (range >> kTaskBits) & kTaskMask; }
+uint64_t end_of(uint64_t range) { return range & kTaskMask; }
 
 void nothing(const double*, int, i64, Worker&) {}
 i64 one(const double*, int) { return 1; }
@@ -25,10 +28,12 @@ const Kernel kStart = {"start", "", 1, one, nothing};
 }  // namespace
 
 void Pool::open(const Isa& isa, int thread_count) {
-  ticket = finished = 0;
+  sequence = finished = 0;
+  joined = 0;
+  for (Range& range : ranges) range.word = 0;
   wake = sleepers = lock = submitted = completed = stopping = 0;
   running = false;
-  threads = thread_count;
+  threads = thread_count < kMaxThreads ? thread_count : kMaxThreads;
   kernel_count = 0;
   for (int f = 0; f < isa.family_count; f++)
     for (int k = 0; k < isa.families[f].count; k++) kernels[kernel_count++] = &isa.families[f].kernels[k];
@@ -42,8 +47,11 @@ void Pool::release() { __atomic_store_n(&lock, 0, __ATOMIC_RELEASE); }
 
 void Pool::publish(i64 tasks) {
   finished = 0;
-  uint64_t sequence = sequence_of(ticket) + 1;
-  __atomic_store_n(&ticket, (sequence << (2 * kTaskBits)) | uint64_t(tasks), __ATOMIC_SEQ_CST);
+  total = uint64_t(tasks);
+  uint64_t next = sequence + 1;
+  for (int t = 0; t < threads; t++)
+    __atomic_store_n(&ranges[t].word, range_of(next, total * t / threads, total * (t + 1) / threads), __ATOMIC_RELEASE);
+  __atomic_store_n(&sequence, next, __ATOMIC_SEQ_CST);
   if (__atomic_exchange_n(&sleepers, 0, __ATOMIC_SEQ_CST)) {
     __atomic_fetch_add(&wake, 1, __ATOMIC_RELEASE);
     futex_wake_all(&wake);
@@ -115,21 +123,32 @@ void Pool::advance(Worker& worker) {
   }
 }
 
+// Takes tasks of one range: from its front by the thread it belongs to, from its back by others.
+bool Pool::claim(int owner, bool own, Worker& worker) {
+  uint64_t seen = __atomic_load_n(&ranges[owner].word, __ATOMIC_ACQUIRE);
+  for (;;) {
+    uint64_t next = next_of(seen), end = end_of(seen);
+    if (next >= end) return false;
+    uint64_t take = (end - next) / kClaimShare + 1;
+    uint64_t left = own ? range_of(sequence_of(seen), next + take, end) : range_of(sequence_of(seen), next, end - take);
+    if (!__atomic_compare_exchange_n(&ranges[owner].word, &seen, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) continue;
+    Stage now = stage;
+    uint64_t all = total, first = own ? next : end - take;
+    worker.fault = &jobs[completed % kMaxJobs].fault;
+    for (uint64_t i = 0; i < take; i++) now.kernel->run(now.words, now.phase, i64(first + i), worker);
+    if (__atomic_add_fetch(&finished, take, __ATOMIC_ACQ_REL) == all) advance(worker);
+    return true;
+  }
+}
+
 void Pool::work(Worker& worker) {
+  int self = __atomic_fetch_add(&joined, 1, __ATOMIC_RELAXED) % threads;
   int idle = 0;
   while (!__atomic_load_n(&stopping, __ATOMIC_ACQUIRE)) {
-    uint64_t seen = __atomic_load_n(&ticket, __ATOMIC_ACQUIRE);
-    uint64_t next = next_of(seen), tasks = tasks_of(seen);
-    if (next < tasks) {
-      uint64_t take = (tasks - next) / (kClaimShare * uint64_t(threads));
-      if (take == 0) take = 1;
-      if (!__atomic_compare_exchange_n(&ticket, &seen, seen + (take << kTaskBits), false, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_RELAXED))
-        continue;
-      Stage now = stage;
-      worker.fault = &jobs[completed % kMaxJobs].fault;
-      for (uint64_t i = 0; i < take; i++) now.kernel->run(now.words, now.phase, i64(next + i), worker);
-      if (__atomic_add_fetch(&finished, take, __ATOMIC_ACQ_REL) == tasks) advance(worker);
+    uint64_t seen = __atomic_load_n(&sequence, __ATOMIC_ACQUIRE);
+    bool worked = claim(self, true, worker);
+    for (int t = 1; t < threads && !worked; t++) worked = claim((self + t) % threads, false, worker);
+    if (worked) {
       idle = 0;
       continue;
     }
@@ -137,7 +156,7 @@ void Pool::work(Worker& worker) {
     if (++idle < kSpins) continue;
     uint32_t before = __atomic_load_n(&wake, __ATOMIC_SEQ_CST);
     __atomic_fetch_add(&sleepers, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&ticket, __ATOMIC_SEQ_CST) == seen && !__atomic_load_n(&stopping, __ATOMIC_SEQ_CST))
+    if (__atomic_load_n(&sequence, __ATOMIC_SEQ_CST) == seen && !__atomic_load_n(&stopping, __ATOMIC_SEQ_CST))
       futex_wait(&wake, before);
     idle = 0;
   }

@@ -1,8 +1,9 @@
 // The command queue's engine: runs jobs (command lists) in order of submission on a fixed set of threads.
 //
-// One 64-bit ticket describes the running stage (sequence, next task, task count). A thread claims tasks by moving
-// the ticket forward; whoever finishes a stage's last task holds the baton and starts the next stage, running stages
-// of one task by itself with no synchronisation at all. Nobody waits for a thread that holds no task, so a thread
+// The tasks of a stage are cut into one range a thread, always at the same places, so that rows which a thread has
+// written stay in its cache for the next stage; who has finished its own range takes from the back of another. Each
+// range is one 64-bit word (sequence, next task, end). Whoever finishes a stage's last task holds the baton and starts
+// the next stage, running stages of one task by itself with no synchronisation at all. Nobody waits for a thread that holds no task, so a thread
 // which the operating system has put aside costs nothing but its own work. Idle threads spin briefly, then sleep.
 #pragma once
 #include "kernel.h"
@@ -10,6 +11,7 @@
 namespace minke {
 
 constexpr int kMaxKernels = 256;
+constexpr int kMaxThreads = 256;
 constexpr int kMaxJobs = 64;  // submitted and not yet completed; the TypeScript side holds more back
 
 struct Job {
@@ -20,15 +22,22 @@ struct Job {
 };
 
 struct Pool {
-  // Written by the baton's holder before it publishes a ticket, read by claimers after they won it.
+  // Written by the baton's holder before it publishes a stage, read by claimers after they won it.
   struct Stage {
     const Kernel* kernel;
     const double* words;
     int phase;
   };
 
-  alignas(64) uint64_t ticket;  // sequence:24 | next task:20 | tasks:20
+  struct alignas(64) Range {
+    uint64_t word;  // sequence:24 | next task:20 | end:20
+  };
+
+  alignas(64) uint64_t sequence;  // of the running stage
   alignas(64) uint64_t finished;
+  alignas(64) uint64_t total;  // tasks of the stage
+  Range ranges[kMaxThreads];
+  int joined;
   alignas(64) uint32_t wake;
   uint32_t sleepers;
   alignas(64) uint32_t lock;
@@ -56,6 +65,7 @@ struct Pool {
 
  private:
   void publish(i64 tasks);
+  bool claim(int owner, bool own, Worker& worker);
   void advance(Worker& worker);
   bool advance_job(Worker& worker, Job& job);
   void acquire();
