@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { DataError } from '../data/index.ts';
 import { MinkeError } from '../kernels/index.ts';
 import { TokenizerError } from '../tokenizer/index.ts';
+import { ablate } from './ablate.ts';
 import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { inspect } from './inspect.ts';
@@ -38,6 +39,15 @@ program
   .option('--set <path=value...>', 'replace a choice, as in schedule.learningRate=3e-4')
   .option('--resume', 'go on with the run of --run')
   .action(pretrainCommand);
+
+program
+  .command('ablate')
+  .description('measure one idea: the same recipe with and without it, a table and a plot')
+  .argument('<recipe>', 'an ablation of recipes/, or a file that exports one')
+  .requiredOption('--data <files...>', 'text, JSONL or Parquet files')
+  .option('--runs <folder>', 'where the runs are kept; complete ones are used again', 'runs')
+  .option('--results <folder>', 'where table and plot go; beside the runs without')
+  .action(ablate);
 
 try {
   await program.parseAsync();

@@ -161,7 +161,10 @@ export function fillInTheMiddle(
   );
 }
 
-/** Windows of a split that do not overlap in their targets, in order, `batch` at a time; at most `tokens` tokens. */
+/**
+ * Windows of a split that do not overlap in their targets, in order, `batch` at a time; at most about `tokens` tokens,
+ * then spread evenly over the whole split.
+ */
 export function* validationBatches(
   split: TokenSplit,
   { batch, sequenceLength, windowLength }: Pick<BatchOptions, 'batch' | 'sequenceLength' | 'windowLength'>,
@@ -169,10 +172,10 @@ export function* validationBatches(
 ): Generator<Int32Array[]> {
   const fitting = Math.floor((split.tokens - windowLength) / sequenceLength) + 1;
   const batches = Math.floor(Math.min(fitting, Math.max(batch, tokens / sequenceLength)) / batch);
-  const stride = batches * batch < fitting ? Math.floor(fitting / (batches * batch)) : 1;
+  const spread = fitting / Math.max(1, batches * batch);
   for (let b = 0; b < batches; b++)
     yield Array.from({ length: batch }, (_, i) => {
-      const from = (b * batch + i) * stride * sequenceLength;
+      const from = Math.floor((b * batch + i) * spread) * sequenceLength;
       return split.read(from, from + windowLength);
     });
 }

@@ -1,4 +1,11 @@
 // The train room: from a corpus and a recipe to a model, its curve and its lineage.
+export {
+  type AblationRecipe,
+  type Arm,
+  type ArmResult,
+  runAblation,
+  smoothed,
+} from './ablation.ts';
 export { Adamw, type AdamwOptions } from './adamw.ts';
 export { type Checkpoint, latestCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export { modelConfigOf, type PretrainConfig, type PretrainRecipe, resolvePretrain } from './config.ts';

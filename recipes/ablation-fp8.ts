@@ -1,0 +1,21 @@
+// Does FP8 training, in the report's recipe, follow BF16 within a quarter of a percent?
+import type { AblationRecipe } from '../src/train/index.ts';
+
+export const recipe: AblationRecipe = {
+  question: 'FP8 against BF16, the same data and seed',
+  published: 'relative loss error below 0.25 % (V3 report, figure 10 and appendix B.1; smoothed by 0.9)',
+  base: {
+    model: 'tiny',
+    data: { tokenizer: 'characters', mode: 'windows' },
+    steps: 2000,
+    batchSize: 8,
+    sequenceLength: 128,
+    evaluateTokens: 110_000,
+    schedule: { learningRate: 1e-3, minLearningRate: 1e-4, warmupSteps: 100 },
+    every: { evaluate: 500, sample: 2000, save: 2000 },
+    keepCheckpoints: 1,
+  },
+  arms: { BF16: { set: ['precision=bf16'] }, FP8: { set: ['precision=fp8'] } },
+  seeds: [1],
+  plot: 'loss',
+};

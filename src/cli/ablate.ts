@@ -1,0 +1,115 @@
+// minke ablate: one idea measured beside what the papers found; a table and a plot.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { describeMachine, openDevice } from '../kernels/index.ts';
+import { useDevice } from '../tensor/index.ts';
+import { type AblationRecipe, type ArmResult, runAblation, smoothed, TrainError } from '../train/index.ts';
+import { lineChart } from './line-chart.ts';
+import { loadRecipe } from './recipe.ts';
+import { TrainConsole } from './train-console.ts';
+
+export interface AblateCommand {
+  readonly data: string[];
+  readonly runs: string;
+  readonly results?: string;
+}
+
+/** As figure 10 of the V3 report. */
+const decay = 0.9;
+/** Steps whose smoothed losses are compared: those before are the warm-up's. */
+const comparedFrom = 0.1;
+
+const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
+
+/** Mean, with the standard deviation where there are several. */
+function spread(values: readonly number[], digits: number): string {
+  if (values.length === 0) return '';
+  const m = mean(values);
+  if (values.length === 1) return m.toFixed(digits);
+  const deviation = Math.sqrt(values.reduce((sum, x) => sum + (x - m) ** 2, 0) / (values.length - 1));
+  return `${m.toFixed(digits)} ± ${deviation.toFixed(digits)}`;
+}
+
+/** Mean and largest relative distance of two smoothed training curves, after the warm-up. */
+function gap(first: ArmResult, other: ArmResult): { mean: number; largest: number } {
+  const [a, b] = [first, other].map(({ curve }) => smoothed(curve.loss, decay)) as [number[], number[]];
+  const from = Math.floor(comparedFrom * a.length);
+  const gaps = a.slice(from).map((x, i) => (b[from + i] as number) / x - 1);
+  return { mean: mean(gaps), largest: gaps.reduce((most, x) => (Math.abs(x) > Math.abs(most) ? x : most), 0) };
+}
+
+function table(results: readonly ArmResult[]): string {
+  const [first] = results as [ArmResult];
+  const withExperts = results.some(({ maxVio }) => maxVio.length > 0);
+  const million = (n: number) => `${(n / 1e6).toFixed(2)} M`;
+  const percent = (x: number) => `${x >= 0 ? '+' : ''}${(100 * x).toFixed(3)} %`;
+  const header = ['arm', 'validation loss', 'training loss, smoothed: mean gap', 'largest gap', 'parameters (active)'];
+  const rows = results.map((result) => {
+    const apart = gap(first, result);
+    return [
+      result.name,
+      spread(result.validation, 4),
+      result === first ? '' : percent(apart.mean),
+      result === first ? '' : percent(apart.largest),
+      `${million(result.parameters.total)} (${million(result.parameters.active)})`,
+      `${result.cacheBytes}`,
+      ...(withExperts ? [spread(result.maxVio, 3)] : []),
+      Math.round(mean(result.tokensPerSecond)).toLocaleString('en-US'),
+    ];
+  });
+  const heads = [...header, 'cache bytes a token, BF16', ...(withExperts ? ['MaxVio'] : []), 'tokens/s'];
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function chart(name: string, { plot, seeds }: AblationRecipe, results: readonly ArmResult[]): string {
+  const lines = results
+    .filter(({ curve }) => curve[plot].some(Number.isFinite))
+    .map(({ name, curve }) => {
+      const y = smoothed(curve[plot], 0.98);
+      const from = Math.floor(comparedFrom * y.length);
+      return { name, x: curve.tokens.slice(from), y: y.slice(from) };
+    });
+  const yLabel = plot === 'loss' ? 'training loss, nats (smoothed)' : 'MaxVio of a step (smoothed)';
+  return lineChart(lines, { title: `${name}, mean of ${seeds.length} seed(s)`, xLabel: 'tokens', yLabel });
+}
+
+export async function ablate(target: string, { data, runs, results: kept }: AblateCommand): Promise<void> {
+  const recipe = (await loadRecipe<AblationRecipe>(target)) as AblationRecipe;
+  if (!('arms' in recipe))
+    throw new TrainError(target, 'is no ablation: it has no arms', 'use minke pretrain, or a recipe with arms');
+  const name = basename(target).replace(/\.\w+$/, '');
+  const stopping = new AbortController();
+  process.once('SIGINT', () => stopping.abort());
+  const device = openDevice();
+  useDevice(device);
+  try {
+    let current = '';
+    let shown = new TrainConsole(0);
+    const results = await runAblation(recipe, {
+      ...{ folder: join(runs, name), inputs: data, device, signal: stopping.signal },
+      listen: (run, event) => {
+        if (run !== current) shown = new TrainConsole(recipe.base.steps ?? 0);
+        current = run;
+        shown.show(event);
+      },
+    });
+    const { cpu, cores } = describeMachine();
+    const { steps, batchSize, sequenceLength } = recipe.base;
+    const text = [
+      `## ${recipe.question}`,
+      table(results),
+      `Published: ${recipe.published}`,
+      `![${name}](results/${name}.svg)`,
+      `${recipe.seeds.length} seed(s), ${steps} steps of ${batchSize} x ${sequenceLength} tokens, ${cpu}, ${cores} cores, ${device.isa}. Again: \`npx minke ablate ${name} --data <file>\`.`,
+    ].join('\n\n');
+    console.log(text);
+    const folder = kept ?? join(runs, name);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `${name}.md`), `${text}\n`);
+    writeFileSync(join(folder, `${name}.svg`), chart(name, recipe, results));
+    console.error(`written to ${join(folder, `${name}.md`)} and .svg`);
+  } finally {
+    await device.close();
+  }
+}
