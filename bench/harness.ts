@@ -22,7 +22,7 @@ import {
 } from '../src/kernels/index.ts';
 
 /** What a rate's unit stands for. */
-const unitOf = { 'GFLOP/s': 1e9, 'GB/s': 1e9, 'MB/s': 1e6 } as const;
+const unitOf = { 'GFLOP/s': 1e9, 'GB/s': 1e9, 'MB/s': 1e6, 'tokens/s': 1 } as const;
 type RateUnit = keyof typeof unitOf;
 
 export type Unit = RateUnit | 'ns' | 'us' | 'ms' | 'x' | 'ticks/s';

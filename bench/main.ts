@@ -1,5 +1,6 @@
 // npm run bench -- kernels [families...]    every kernel family beside its yardstick
 // npm run bench -- peers --onnxruntime DIR  our f32 GEMM beside onnxruntime-node's, installed in DIR/node_modules
+// npm run bench -- train --python PATH      training steps beside PyTorch's (bench/peers/train.py)
 //
 // A run of all families writes bench/results/; a run of some only prints.
 import { Command } from 'commander';
@@ -14,6 +15,7 @@ import { queue } from './queue.ts';
 import { describe, keep, line, newReport } from './report.ts';
 import { rowKernels } from './rows.ts';
 import { tokenizer } from './tokenizer.ts';
+import { training } from './train.ts';
 import { wasm } from './wasm.ts';
 
 const families = { gemm, gemv, grouped, attention, rows: rowKernels, wasm, queue, tokenizer } as const;
@@ -66,6 +68,19 @@ program
   .action(({ onnxruntime }: { onnxruntime: string }) =>
     collect('peers', Number(program.opts().rounds), true, (bench) =>
       bench.family('gemm', (inFamily) => peers(inFamily, onnxruntime)),
+    ),
+  );
+
+program
+  .command('train')
+  .description('training steps beside PyTorch and beside what the machine multiplies')
+  .option(
+    '--python <path>',
+    'a Python with torch 2.13.0 and transformers 5.23.0; without, only the share of the machine',
+  )
+  .action(({ python }: { python?: string }) =>
+    collect('train', Number(program.opts().rounds), true, (bench) =>
+      bench.family('train', (inFamily) => training(inFamily, python)),
     ),
   );
 

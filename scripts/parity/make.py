@@ -149,8 +149,9 @@ def make(case, model_type, fields, shift=0.0):
     print(case, "loss", out.loss.item(), "tensors", len(norms), "choices", len(experts))
 
 
-print("torch", torch.__version__, "transformers", transformers.__version__)
-for case, (model_type, fields) in CASES.items():
-    make(case, model_type, fields)
-# Every biased score is negative here: masking groups with 0, as transformers did before 5, would choose masked experts.
-make("v3-negative-bias", "deepseek_v3", DEEPSEEK, shift=-2.0)
+if __name__ == "__main__":
+    print("torch", torch.__version__, "transformers", transformers.__version__)
+    for case, (model_type, fields) in CASES.items():
+        make(case, model_type, fields)
+    # Every biased score is negative here: masking groups with 0, as transformers did before 5, would choose masked experts.
+    make("v3-negative-bias", "deepseek_v3", DEEPSEEK, shift=-2.0)

@@ -1,0 +1,123 @@
+// Twenty training steps are PyTorch's: losses, gradient norms, the weights and biases at the end. npm test -- golden
+// Fixture: scripts/parity/train.py (its versions stand in it). FP8 and BF16 follow the same curve within what the format
+// loses: a product of numbers with 8 bits of mantissa is off by 2^-8 at most, with 4 bits (E4M3) by 2^-4, and a loss is
+// a mean over many of them.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type Device, openDevice } from '../src/kernels/index.ts';
+import { packageRoot } from '../src/kernels/root.ts';
+import { createModel, type PrecisionName, precisions, readConfig } from '../src/model/index.ts';
+import { scope, useDevice } from '../src/tensor/index.ts';
+import {
+  learningRateAt,
+  PretrainObjective,
+  type StepReport,
+  shiftedWindows,
+  TrainStep,
+  windowLength,
+} from '../src/train/index.ts';
+import { parityWeights } from './parity-weights.ts';
+
+interface Fixture {
+  readonly config: { readonly vocab_size: number };
+  readonly recipe: Readonly<Record<string, number>>;
+  readonly curve: readonly Readonly<Record<'loss' | 'mtpLoss' | 'balanceLoss' | 'gradientNorm', number>>[];
+  readonly weight_norms: Readonly<Record<string, number>>;
+  readonly biases: readonly (readonly number[])[];
+}
+
+const fixture: Fixture = JSON.parse(readFileSync(join(packageRoot(), 'test/fixtures/training.json'), 'utf8'));
+const of = (name: string) => fixture.recipe[name] as number;
+const config = readConfig(fixture.config, 'training.json');
+const S = of('sequence_length');
+
+function windows(step: number): Int32Array[] {
+  const V = fixture.config.vocab_size;
+  return Array.from({ length: of('sequences') }, (_, b) =>
+    Int32Array.from({ length: windowLength(config, S) }, (_, i) => (b * 7 + i * 3 + step * 5 + ((i * i) % 5)) % V),
+  );
+}
+
+interface Trained {
+  readonly curve: readonly StepReport[];
+  readonly norms: ReadonlyMap<string, number>;
+  readonly biases: readonly (readonly number[])[];
+}
+
+async function train(device: Device, precision: PrecisionName): Promise<Trained> {
+  const weights = parityWeights(config, 0);
+  const model = createModel(config, weights, S);
+  const sizes = { sequences: of('sequences'), sequenceLength: S };
+  const objective = new PretrainObjective(model, {
+    ...{ ...sizes, policy: precisions[precision], balance: 'bias', alpha: of('alpha') },
+  });
+  objective.mtpWeight = of('mtp_weight');
+  const optimizer = { beta1: of('beta1'), beta2: of('beta2'), eps: of('eps'), weightDecay: of('weight_decay') };
+  const step = new TrainStep(
+    config,
+    weights,
+    { ...optimizer, maxGradNorm: of('max_grad_norm'), moments: 'f32' },
+    1,
+    objective,
+  );
+  const [peak, warmupSteps] = [of('learning_rate'), of('warmup_steps')];
+  const schedule = { learningRate: peak, minLearningRate: peak, warmupSteps, decay: 'constant', decayFrom: 0 } as const;
+  const curve: StepReport[] = [];
+  for (let i = 1; i <= of('steps'); i++) {
+    const rates = { learningRate: learningRateAt(schedule, i, of('steps')), biasUpdateSpeed: of('bias_update_speed') };
+    const { report } = scope(() => ({
+      report: step.run([[shiftedWindows(windows(i), S, device)]], { step: i, ...rates }),
+    }));
+    curve.push(await report);
+  }
+  const norms = new Map<string, number>();
+  const biases: number[][] = [];
+  for (const [name, weight] of weights) {
+    const values = await weight.toArray();
+    norms.set(name, Math.sqrt(values.reduce((sum, x) => sum + x * x, 0)));
+    if (name.endsWith('correction_bias')) biases.push(values);
+  }
+  for (const owned of [step, objective, model, ...weights.values()]) owned.dispose();
+  return { curve, norms, biases };
+}
+
+describe('twenty steps in PyTorch', () => {
+  let device: Device;
+  before(() => {
+    device = openDevice();
+    useDevice(device);
+  });
+  after(() => device.close());
+
+  function compare({ curve }: Trained, tolerance: number): void {
+    for (const [i, expected] of fixture.curve.entries()) {
+      const { metrics, gradientNorm } = curve[i] as StepReport;
+      for (const [name, ours] of Object.entries({ ...metrics, gradientNorm })) {
+        const theirs = expected[name as keyof typeof expected];
+        assert.ok(Math.abs(ours / theirs - 1) < tolerance, `step ${i + 1}, ${name}: ${ours}, expected ${theirs}`);
+      }
+    }
+  }
+
+  test('the curve falls', () => {
+    const [first, last] = [fixture.curve[0], fixture.curve.at(-1)] as [{ loss: number }, { loss: number }];
+    assert.ok(last.loss < 0.9 * first.loss);
+  });
+
+  test('f32: every loss and norm, the weights and the biases at the end', async () => {
+    const trained = await train(device, 'f32');
+    compare(trained, 1e-3);
+    for (const [name, theirs] of Object.entries(fixture.weight_norms)) {
+      const ours = trained.norms.get(name) as number;
+      assert.ok(Math.abs(ours / theirs - 1) < 1e-4, `${name}: ${ours}, expected ${theirs}`);
+    }
+    for (const [layer, theirs] of fixture.biases.entries())
+      for (const [e, bias] of theirs.entries())
+        assert.ok(Math.abs((trained.biases[layer]?.[e] as number) - bias) < 1e-6, `layer ${layer}, expert ${e}`);
+  });
+
+  test('bf16 follows the curve', async () => compare(await train(device, 'bf16'), 2 ** -5));
+  test('fp8 follows the curve', async () => compare(await train(device, 'fp8'), 2 ** -3));
+});
