@@ -11,8 +11,13 @@ import { scale } from './elementwise.ts';
 import { gemm, operand } from './linear.ts';
 import { sum } from './reduction.ts';
 
-/** Tokens whose logits exist at the same time: 128 rows keep the GEMM at speed; 66 MB for a vocabulary of 129280. */
-const chunkTokens = 128;
+/**
+ * Tokens whose logits exist at the same time: as many as fit into 4 MB, which stays in cache, but at least 128 to keep
+ * the GEMM at speed (66 MB for a vocabulary of 129280). A function of the vocabulary alone, so that sums keep their order.
+ */
+function chunkTokens(V: number): number {
+  return Math.max(128, 128 * Math.floor(2 ** 20 / V / 128));
+}
 
 /** A target that stands for "no target here": log-probability 0, no gradient. */
 export const ignoreIndex = -100;
@@ -49,10 +54,11 @@ function forChunks(
 ): void {
   const [T, D] = x.shape as [number, number];
   const V = head.shape[0] as number;
-  const room = device.alloc(4 * V * Math.min(T, chunkTokens), 'logprobs');
+  const chunk = chunkTokens(V);
+  const room = device.alloc(4 * V * Math.min(T, chunk), 'logprobs');
   const logits = { address: room.address, type: codeOf.f32 };
-  for (let start = 0; start < T; start += chunkTokens) {
-    const rows = Math.min(chunkTokens, T - start);
+  for (let start = 0; start < T; start += chunk) {
+    const rows = Math.min(chunk, T - start);
     const part = { address: x.address + start * D * widthOf[x.dtype], type: codeOf[x.dtype] };
     gemm(device, 'nt', precision, part, operand(head), logits, [rows, V, D]);
     body({ start, rows, x: part, logits });
