@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Device, openDevice } from '../src/kernels/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
+import { testDevices } from '../src/kernels/test-devices.ts';
 import { createModel, type PrecisionName, precisions, readConfig } from '../src/model/index.ts';
 import { scope, useDevice } from '../src/tensor/index.ts';
 import {
@@ -106,17 +107,21 @@ describe('twenty steps in PyTorch', () => {
     assert.ok(last.loss < 0.9 * first.loss);
   });
 
-  test('f32: every loss and norm, the weights and the biases at the end', async () => {
-    const trained = await train(device, 'f32');
-    compare(trained, 1e-3);
-    for (const [name, theirs] of Object.entries(fixture.weight_norms)) {
-      const ours = trained.norms.get(name) as number;
-      assert.ok(Math.abs(ours / theirs - 1) < 1e-4, `${name}: ${ours}, expected ${theirs}`);
-    }
-    for (const [layer, theirs] of fixture.biases.entries())
-      for (const [e, bias] of theirs.entries())
-        assert.ok(Math.abs((trained.biases[layer]?.[e] as number) - bias) < 1e-6, `layer ${layer}, expert ${e}`);
-  });
+  const others = testDevices().filter(({ name }) => name !== 'reference');
+  after(() => Promise.all(others.map((other) => other.close())));
+  for (const other of others)
+    test(`f32 on ${other.name} ${other.isa}: every loss and norm, the weights and the biases at the end`, async () => {
+      useDevice(other);
+      const trained = await train(other, 'f32').finally(() => useDevice(device));
+      compare(trained, 1e-3);
+      for (const [name, theirs] of Object.entries(fixture.weight_norms)) {
+        const ours = trained.norms.get(name) as number;
+        assert.ok(Math.abs(ours / theirs - 1) < 1e-4, `${name}: ${ours}, expected ${theirs}`);
+      }
+      for (const [layer, theirs] of fixture.biases.entries())
+        for (const [e, bias] of theirs.entries())
+          assert.ok(Math.abs((trained.biases[layer]?.[e] as number) - bias) < 1e-6, `layer ${layer}, expert ${e}`);
+    });
 
   test('bf16 follows the curve', async () => compare(await train(device, 'bf16'), 2 ** -5));
   test('fp8 follows the curve', async () => compare(await train(device, 'fp8'), 2 ** -3));

@@ -11,7 +11,14 @@ const root = packageRoot();
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** Whoever adds a dependency adds it here too, with a decision record. */
-const allowedDependencies = ['@huggingface/jinja', 'commander', 'node-api-headers', 'zod'];
+const allowedDependencies = [
+  '@huggingface/jinja',
+  'commander',
+  'hyparquet',
+  'hyparquet-compressors',
+  'node-api-headers',
+  'zod',
+];
 const allowedDevDependencies = [
   '@biomejs/biome',
   '@huggingface/gguf',
@@ -20,6 +27,7 @@ const allowedDevDependencies = [
   '@types/node',
   '@yowasp/clang',
   'fast-check',
+  'hyparquet-writer',
   'typescript',
 ];
 
@@ -56,7 +64,7 @@ describe('package', () => {
     const files = packed();
     const allowed = [
       /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
-      /^dist\/src\/.*\.(js|js\.map|d\.ts)$/,
+      /^dist\/(src|recipes)\/.*\.(js|js\.map|d\.ts)$/,
       /^build\/wasm\//,
       /^src\/kernels\/cpp\/[a-z0-9-]+\.(cc|h)$/,
       /^scripts\/[a-z-]+\.mjs$/,
@@ -74,6 +82,7 @@ describe('package', () => {
       'dist/src/kernels/index.js',
       'dist/src/kernels/index.d.ts',
       'dist/src/cli/main.js',
+      'dist/recipes/tiny-shakespeare.js',
     ])
       assert.ok(files.includes(needed), `${needed} is missing`);
   });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -98,10 +98,20 @@ describe('minke pretrain', () => {
     let kills = 0;
     for (let life = 0; life < 20; life++) {
       const { child, ended } = start(next(), 1 + (life % 2));
-      // The first moments fall into setting up, the later ones into steps, evaluations and saving.
-      const timer = setTimeout(() => child.kill('SIGKILL'), 250 + 600 * uniform(11, life));
+      // Some moments fall into setting up; the others come after so and so many bytes of events, which are written in
+      // steps, evaluations and savings, and a little later.
+      const inSetUp = life % 5 === 4;
+      const events = join(killed, 'events.jsonl');
+      const bytes = () => (existsSync(events) ? statSync(events).size : 0);
+      const wanted = bytes() + 9000 * uniform(11, life);
+      const kill = () => setTimeout(() => child.kill('SIGKILL'), (inSetUp ? 300 : 15) * uniform(12, life));
+      const watch = setInterval(() => {
+        if (!inSetUp && bytes() < wanted) return;
+        clearInterval(watch);
+        kill();
+      }, 2);
       const { code, signal, said } = await ended;
-      clearTimeout(timer);
+      clearInterval(watch);
       if (signal === 'SIGKILL') kills++;
       else assert.equal(code, 0, said);
     }
@@ -115,4 +125,114 @@ describe('minke pretrain', () => {
     );
     assert.ok((readLineage(killed) as Lineage).sessions.length > 1);
   });
+
+  test('a damaged latest checkpoint: the one before is used, and it is said', async () => {
+    const copy = join(folder, 'runs', 'damaged');
+    cpSync(whole, copy, { recursive: true });
+    const path = join(copy, 'checkpoints', 'step-00000200', 'optimizer.safetensors');
+    truncateSync(path, 1000);
+    const { code, said } = await run(['--resume', '--run', copy]);
+    assert.equal(code, 0, said);
+    assert.match(said, /ALARM .*damaged-checkpoint.*optimizer\.safetensors\] has 1000 bytes/);
+    assert.match(said, /resumed after step 190/);
+    assert.equal(lastWeights(copy), lastWeights(whole));
+  });
+
+  test('a run goes on beyond its end with more steps, and from its checkpoint as a new model', async () => {
+    const longer = join(folder, 'runs', 'longer');
+    cpSync(whole, longer, { recursive: true });
+    const { code, said } = await run(['--resume', '--run', longer, '--set', 'steps=210']);
+    assert.equal(code, 0, said);
+    assert.equal((readLineage(longer) as Lineage).steps, 210);
+    const parent = join(whole, 'checkpoints', 'step-00000200');
+    const child = join(folder, 'runs', 'child');
+    const started = await run([parent, '--data', corpus, '--run', child, ...small]);
+    assert.equal(started.code, 0, started.said);
+    const { parents } = readLineage(child) as Lineage;
+    assert.deepEqual(parents, [{ role: 'initial weights', weights: lastWeights(whole) }]);
+  });
+
+  const small = ['--set', 'steps=12', 'batchSize=2', 'sequenceLength=16', 'schedule.warmupSteps=2'];
+  const broken = join(folder, 'broken.mjs');
+  writeFileSync(broken, 'export const recipe = {');
+  const nameless = join(folder, 'nameless.mjs');
+  writeFileSync(nameless, 'export const x = 1;');
+  const refusals: [string, () => string[], RegExp][] = [
+    ['no recipe', () => [], /expected a preset or a recipe; as in: minke pretrain tiny/],
+    [
+      'no such recipe',
+      () => ['huge', '--data', corpus],
+      /no such preset, recipe, checkpoint or file; presets are deepseek-v3/,
+    ],
+    ['no data', () => ['nano'], /data\.inputs: .*expected array/],
+    [
+      'a run that exists',
+      () => [join(folder, 'r.mjs'), '--run', whole],
+      /holds a run already; resume it with --resume/,
+    ],
+    ['a broken recipe', () => [broken], /broken\.mjs\] cannot be loaded .*Unexpected/],
+    ['a recipe that exports none', () => [nameless], /exports no recipe; write: export const recipe/],
+    ['resuming nothing', () => ['--resume', '--run', join(folder, 'none')], /holds no run/],
+    [
+      'another model on resuming',
+      () => ['--resume', '--run', whole, '--set', 'model.hidden_size=8'],
+      /keeps its model and its data/,
+    ],
+    [
+      'an unknown choice',
+      () => ['nano', '--data', corpus, '--set', 'scedule.warmupSteps=3'],
+      /Unrecognized key: "scedule"/,
+    ],
+    ['a choice of the wrong type', () => ['nano', '--data', corpus, '--set', 'steps=many'], /steps: .*expected number/],
+    [
+      'an impossible model',
+      () => ['nano', '--data', corpus, '--set', 'model.num_experts_per_tok=99'],
+      /num_experts_per_tok/,
+    ],
+    [
+      'micro-batches that do not fit',
+      () => ['nano', '--data', corpus, '--set', 'batchSize=6', 'microBatchSize=4'],
+      /do not fall into micro-batches of 4/,
+    ],
+    [
+      'a context too long',
+      () => ['nano', '--data', corpus, '--set', 'sequenceLength=9999'],
+      /9999 tokens, the model takes 256/,
+    ],
+    [
+      'too little text',
+      () => ['nano', '--data', corpus, '--set', 'batchSize=64', 'sequenceLength=256'],
+      /held out for validation, one batch takes/,
+    ],
+    [
+      'a vocabulary too small',
+      () => ['nano', '--data', corpus, ...small, 'model.vocab_size=100'],
+      /the tokenizer has ids up to 256/,
+    ],
+    [
+      'a prompt that has no token',
+      () => [recipe('prompt', 10, 5), '--set', 'samplePrompt=#'],
+      /no token for byte 0x23/,
+    ],
+    [
+      'a binary corpus',
+      () => ['nano', '--data', join(whole, 'checkpoints', 'step-00000200', 'model.safetensors')],
+      /this is no text/,
+    ],
+    [
+      'the wrong tokenizer',
+      () => [join(whole, 'checkpoints', 'step-00000200'), '--data', corpus, ...small, 'data.tokenizer=bytes'],
+      /is not the tokenizer of .*: its ids would mean other texts|the tokenizer has ids up to/,
+    ],
+  ];
+  for (const [what, args, message] of refusals)
+    test(`refuses ${what} before the first step, and leaves no run`, async () => {
+      const at = join(folder, 'runs', 'refused');
+      const given = args();
+      const { code, said } = await run(given.includes('--run') || given.length === 0 ? given : [...given, '--run', at]);
+      assert.equal(code, 1, said);
+      assert.match(said, message);
+      assert.ok(!said.includes('    at '), said);
+      assert.equal(isRun(at), false);
+    });
 });

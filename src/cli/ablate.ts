@@ -53,11 +53,16 @@ function table(results: readonly ArmResult[]): string {
       result === first ? '' : percent(apart.largest),
       `${million(result.parameters.total)} (${million(result.parameters.active)})`,
       `${result.cacheBytes}`,
-      ...(withExperts ? [spread(result.maxVio, 3)] : []),
+      ...(withExperts ? [spread(result.maxVio, 3), spread(result.validationMaxVio, 3)] : []),
       Math.round(mean(result.tokensPerSecond)).toLocaleString('en-US'),
     ];
   });
-  const heads = [...header, 'cache bytes a token, BF16', ...(withExperts ? ['MaxVio'] : []), 'tokens/s'];
+  const heads = [
+    ...header,
+    'cache bytes a token, BF16',
+    ...(withExperts ? ['MaxVio, last quarter of training', 'MaxVio, validation text'] : []),
+    'tokens/s',
+  ];
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n');
 }
@@ -85,11 +90,11 @@ export async function ablate(target: string, { data, runs, results: kept }: Abla
   useDevice(device);
   try {
     let current = '';
-    let shown = new TrainConsole(0);
+    const shown = new TrainConsole();
     const results = await runAblation(recipe, {
       ...{ folder: join(runs, name), inputs: data, device, signal: stopping.signal },
       listen: (run, event) => {
-        if (run !== current) shown = new TrainConsole(recipe.base.steps ?? 0);
+        if (run !== current) console.error(`--- ${run}`);
         current = run;
         shown.show(event);
       },

@@ -2,7 +2,15 @@
 import { join } from 'node:path';
 import { openDevice } from '../kernels/index.ts';
 import { useDevice } from '../tensor/index.ts';
-import { type PretrainRecipe, pretrain, resolvePretrain, resumePretraining, TrainError } from '../train/index.ts';
+import {
+  type PretrainRecipe,
+  pretrain,
+  type RunOptions,
+  resolvePretrain,
+  resumePretraining,
+  TrainError,
+} from '../train/index.ts';
+import { Progress } from './progress.ts';
 import { loadRecipe } from './recipe.ts';
 import { TrainConsole } from './train-console.ts';
 
@@ -44,20 +52,28 @@ export async function pretrainCommand(target: string | undefined, options: Pretr
   useDevice(device);
   try {
     const folder = options.run ?? newFolder(target as string);
-    const common = { folder, device, signal: stopping.signal, notice: (message: string) => console.error(message) };
+    const shown = new TrainConsole();
+    let tokenising: Progress | null = null;
+    const common: RunOptions = {
+      folder,
+      device,
+      signal: stopping.signal,
+      notice: (message) => console.error(message),
+      listen: (event) => shown.show(event),
+      progress: ({ bytes, totalBytes }) => {
+        tokenising ??= new Progress('tokenising', totalBytes);
+        tokenising.reach(bytes);
+        if (bytes >= totalBytes) tokenising.end();
+      },
+    };
     onInterrupt(() => stopping.abort());
-    let shown: TrainConsole | null = null;
-    const listen: NonNullable<Parameters<typeof pretrain>[1]['listen']> = (event) => shown?.show(event);
     if (resume) {
-      shown = new TrainConsole(0);
-      await resumePretraining({ ...common, listen }, set);
+      await resumePretraining(common, set);
       return;
     }
     const recipe = (await loadRecipe<PretrainRecipe>(target as string)) as PretrainRecipe;
     const merged = { ...recipe, data: { ...recipe.data, ...(data && { inputs: data }) } };
-    const config = resolvePretrain(merged, set);
-    shown = new TrainConsole(config.steps);
-    await pretrain(config, { ...common, listen });
+    await pretrain(resolvePretrain(merged, set), common);
   } finally {
     await device.close();
   }

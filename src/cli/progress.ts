@@ -12,7 +12,11 @@ export class Progress {
   }
 
   advance(amount: number): void {
-    this.#done += amount;
+    this.reach(this.#done + amount);
+  }
+
+  reach(done: number): void {
+    this.#done = done;
     const now = Date.now();
     if (!process.stderr.isTTY || now - this.#shown < 100) return;
     this.#shown = now;

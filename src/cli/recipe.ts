@@ -1,4 +1,4 @@
-// Recipes by name or file: a preset, one of recipes/, or a file of one's own that exports `recipe`.
+// Recipes by name or file: a preset, a checkpoint, one of recipes/, or a file of one's own that exports `recipe`.
 import { existsSync } from 'node:fs';
 import { extname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -22,20 +22,23 @@ function expectReadable(path: string): void {
     );
 }
 
-/** What a file exports as `recipe`, or the recipe that is a preset with all defaults. */
+/** What a file exports as `recipe`; a preset or a checkpoint's folder is the recipe that trains it with all defaults. */
 export async function loadRecipe<Recipe>(target: string): Promise<Recipe | { readonly model: string }> {
-  if ((presetNames as string[]).includes(target)) return { model: target };
+  const isCheckpoint = existsSync(join(target, 'config.json'));
+  if (isCheckpoint || (presetNames as string[]).includes(target)) return { model: target };
   const named = join(packageRoot(), 'recipes', `${target}.ts`);
   const path = existsSync(target) ? resolve(target) : named;
   const file = compiled(path);
   if (!existsSync(file))
     throw new TrainError(
       target,
-      'no such preset, recipe or file',
+      'no such preset, recipe, checkpoint or file',
       `presets are ${presetNames.join(', ')}; recipes stand in recipes/`,
     );
   expectReadable(file);
-  const { recipe } = (await import(pathToFileURL(file).href)) as { recipe?: Recipe };
+  const { recipe } = (await import(pathToFileURL(file).href).catch((error: Error) => {
+    throw new TrainError(file, `cannot be loaded (${error.message})`, 'correct the recipe');
+  })) as { recipe?: Recipe };
   if (recipe === undefined) throw new TrainError(file, 'exports no recipe', 'write: export const recipe = { ... }');
   return recipe;
 }

@@ -29,11 +29,8 @@ export class TrainConsole {
   readonly #isTerminal = process.stderr.isTTY === true;
   #steps = 0;
 
-  constructor(steps: number) {
-    this.#steps = steps;
-  }
-
   show(event: TrainEvent): void {
+    if (event.event === 'started' || event.event === 'resumed') this.#steps = event.steps;
     if (event.event === 'step') this.#step(event);
     else for (const line of this.#lines(event)) this.#stay(line);
   }

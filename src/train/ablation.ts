@@ -11,6 +11,7 @@ import { type PretrainRecipe, resolvePretrain } from './config.ts';
 import { readEvents } from './event-log.ts';
 import type { TrainEvent } from './events.ts';
 import { readLineage } from './lineage.ts';
+import { worstViolation } from './load.ts';
 import { isRun, pretrain, resumePretraining } from './pretrain-run.ts';
 
 export interface Arm {
@@ -42,8 +43,10 @@ export interface Curve {
 export interface ArmResult {
   readonly name: string;
   readonly validation: readonly number[];
-  /** Over all validation tokens, at the end; empty without experts. */
+  /** MaxVio of the worst layer over the last quarter of the steps together; empty without experts. */
   readonly maxVio: readonly number[];
+  /** Over the validation text, whose topics may be others. */
+  readonly validationMaxVio: readonly number[];
   readonly tokensPerSecond: readonly number[];
   readonly parameters: { readonly total: number; readonly active: number };
   readonly cacheBytes: number;
@@ -84,6 +87,16 @@ export function smoothed(values: readonly number[], decay: number): number[] {
   });
 }
 
+/** MaxVio of the loads of the last quarter of the steps, summed. */
+function lateViolation(events: readonly TrainEvent[]): number[] {
+  const steps = events.flatMap((event) => (event.event === 'step' ? [event] : []));
+  const late = steps.slice(Math.floor(0.75 * steps.length)).flatMap(({ load }) => (load ? [load] : []));
+  const [first] = late;
+  if (!first) return [];
+  const sums = first.map((layer, l) => layer.map((_, e) => late.reduce((sum, load) => sum + (load[l]?.[e] ?? 0), 0)));
+  return [worstViolation(sums) as number];
+}
+
 function resultOf(name: string, folders: readonly string[]): ArmResult {
   const events = folders.map((folder) => readEvents(join(folder, 'events.jsonl')));
   const last = events.map((each) => each.findLast((event) => event.event === 'evaluated'));
@@ -96,7 +109,8 @@ function resultOf(name: string, folders: readonly string[]): ArmResult {
   return {
     name,
     validation: last.map((event) => event?.loss ?? Number.NaN),
-    maxVio: last.flatMap((event) => (typeof event?.maxVio === 'number' ? [event.maxVio] : [])),
+    maxVio: events.flatMap(lateViolation),
+    validationMaxVio: last.flatMap((event) => (typeof event?.maxVio === 'number' ? [event.maxVio] : [])),
     tokensPerSecond: paces.map((pace) => pace[pace.length >> 1] as number),
     parameters: { total, active },
     cacheBytes: cacheBytesPerToken(config).bf16,

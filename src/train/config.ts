@@ -91,7 +91,8 @@ export const pretrainSchema = z.strictObject({
   every: every.prefault({}),
   /** Validation tokens of an evaluation, at most. */
   evaluateTokens: count.default(65536),
-  samplePrompt: z.string().default('\n'),
+  /** Null: samples go on from the first words held out for validation. */
+  samplePrompt: z.string().min(1).nullable().default(null),
   sampleTokens: count.default(200),
   keepCheckpoints: count.default(2),
   seed: z.number().int().default(1337),

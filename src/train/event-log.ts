@@ -41,7 +41,12 @@ export class EventLog {
 
   append(event: NewEvent): void {
     const stamped = { time: Date.now(), ...event } as TrainEvent;
-    appendFileSync(this.#path, `${JSON.stringify(stamped)}\n`);
+    try {
+      appendFileSync(this.#path, `${JSON.stringify(stamped)}\n`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      throw new TrainError(this.#path, 'the disk is full', 'make room and resume the run from its last checkpoint');
+    }
     this.#listen(stamped);
   }
 }

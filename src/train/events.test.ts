@@ -34,7 +34,7 @@ describe('events', () => {
     const path = join(folder, 'b.jsonl');
     const log = new EventLog(path);
     for (const event of [evaluated(1, 3), evaluated(2, 2), alarm(2), evaluated(3, 1)]) log.append(event);
-    log.append({ event: 'resumed', step: 1 });
+    log.append({ event: 'resumed', step: 1, steps: 3 });
     log.append(evaluated(2, 2));
     const told = readEvents(path).map((event) => [event.event, 'step' in event && event.step]);
     assert.deepEqual(told, [

@@ -31,7 +31,7 @@ export const eventSchema = z.discriminatedUnion('event', [
     device: z.string(),
     gemmRate: z.number().describe('measured bf16 GEMM, FLOP/s'),
   }),
-  z.object({ event: z.literal('resumed'), ...at, ...step }),
+  z.object({ event: z.literal('resumed'), ...at, ...step, steps: z.number() }),
   z.object({
     event: z.literal('step'),
     ...at,

@@ -133,7 +133,8 @@ export async function resumePretraining(
 
 /** What can be known to be wrong before the first step. */
 function checkBeginning(config: PretrainConfig, model: ModelConfig, vocabulary: Vocabulary, dataset: Dataset): void {
-  const { initial, data, sequenceLength, batchSize, microBatchSize = batchSize } = config;
+  const { initial, data, sequenceLength, batchSize, microBatchSize = batchSize, samplePrompt } = config;
+  if (samplePrompt !== null) vocabulary.tokenizer.encode(samplePrompt, { plain: true }); // refuses what has no token
   const needed = (microBatchSize - 1) * sequenceLength + windowLength(model, sequenceLength);
   const held = dataset.validation.tokens;
   if (data.validationFraction > 0 && held < needed)
@@ -155,7 +156,7 @@ function checkBeginning(config: PretrainConfig, model: ModelConfig, vocabulary: 
 /** The weights that a run begins from, by their content. */
 async function parentsOf({ initial }: PretrainConfig): Promise<Lineage['parents']> {
   if (initial === null) return [];
-  const files = readdirSync(initial).filter((name) => name.endsWith('.safetensors'));
+  const files = readdirSync(initial).filter((name) => /^model.*\.safetensors$/.test(name));
   const hashes = await Promise.all(files.sort().map((name) => hashOfFile(join(initial, name))));
   return hashes.map((weights) => ({ role: 'initial weights', weights }));
 }
@@ -257,7 +258,7 @@ async function runFrom(
   try {
     return await loop.run(signal);
   } catch (error) {
-    await loop.fail(error as Error);
+    await loop.fail(error as Error).catch(() => undefined); // a full disk takes no last words
     throw error;
   } finally {
     await device.flush().catch(() => undefined);
@@ -274,7 +275,7 @@ function announce(
   { fromStep, gemmRate, isResumed }: { fromStep: number; gemmRate: number; isResumed: boolean },
 ): void {
   if (isResumed) {
-    log.append({ event: 'resumed', step: fromStep });
+    log.append({ event: 'resumed', step: fromStep, steps: config.steps });
     return;
   }
   const { total, active, mtp } = countParameters(model);

@@ -24,6 +24,8 @@ const maxBadSteps = 5;
 const paceSteps = 20;
 /** Loads of all experts are logged every so many steps. */
 const loadEvery = 10;
+/** Of the text held out, where the recipe names no prompt. */
+const promptTokens = 12;
 const remedyForNaN = 'resume from the last checkpoint with a lower rate: --resume --set schedule.learningRate=...';
 
 export type Outcome = 'completed' | 'stopped';
@@ -196,12 +198,17 @@ export class PretrainLoop {
   }
 
   async #sample(): Promise<void> {
-    const { config, vocabulary, model, log } = this.#run;
-    const { samplePrompt: prompt, sampleTokens } = config;
+    const { config, vocabulary, model, dataset, log } = this.#run;
+    const { samplePrompt, sampleTokens, sequenceLength } = config;
     const { tokenizer, endId } = vocabulary;
-    const ids = tokenizer.encode(prompt, { plain: true });
-    const room = Math.min(sampleTokens, config.sequenceLength - ids.length);
-    if (ids.length === 0 || room <= 0) return;
+    const split = dataset.validation.tokens > 0 ? dataset.validation : dataset.train;
+    const ids =
+      samplePrompt === null
+        ? split.read(0, Math.min(promptTokens, split.tokens))
+        : tokenizer.encode(samplePrompt, { plain: true });
+    const prompt = tokenizer.decode(ids);
+    const room = Math.min(sampleTokens, sequenceLength - ids.length);
+    if (room <= 0) return;
     const policy = precisions[config.precision];
     const made = await sampleIds(model, ids, { policy, tokens: room, seed: config.seed, endId });
     log.append({ event: 'sampled', step: this.#step, prompt, text: tokenizer.decode(made) });
