@@ -7,5 +7,7 @@ export const recipe: PretrainRecipe = {
   steps: 1000,
   batchSize: 16,
   sequenceLength: 64,
+  evaluateTokens: 110_000,
   schedule: { learningRate: 4e-3, minLearningRate: 4e-4, warmupSteps: 50 },
+  every: { evaluate: 200, sample: 1000, save: 1000 },
 };

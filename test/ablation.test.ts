@@ -54,7 +54,7 @@ describe('minke ablate', () => {
     }) as [number, number];
     const row = stdout.split('\n').find((line) => line.startsWith('| bias |')) as string;
     assert.ok(row.includes(((losses[0] + losses[1]) / 2).toFixed(4)), row);
-    const svg = readFileSync(join(at, 'balance.svg'), 'utf8');
+    const svg = readFileSync(join(at, 'result', 'balance.svg'), 'utf8');
     assert.equal(svg.match(/<polyline/g)?.length, 2);
     assert.ok(!svg.includes('NaN'));
   });

@@ -1,11 +1,11 @@
 // minke ablate: one idea measured beside what the papers found; a table and a plot.
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describeMachine, openDevice } from '../kernels/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { type AblationRecipe, type ArmResult, runAblation, smoothed, TrainError } from '../train/index.ts';
 import { lineChart } from './line-chart.ts';
 import { loadRecipe } from './recipe.ts';
+import { writeResult } from './results.ts';
 import { TrainConsole } from './train-console.ts';
 
 export interface AblateCommand {
@@ -101,19 +101,14 @@ export async function ablate(target: string, { data, runs, results: kept }: Abla
     });
     const { cpu, cores } = describeMachine();
     const { steps, batchSize, sequenceLength } = recipe.base;
-    const text = [
+    const paragraphs = [
       `## ${recipe.question}`,
       table(results),
       `Published: ${recipe.published}`,
-      `![${name}](results/${name}.svg)`,
       `${recipe.seeds.length} seed(s), ${steps} steps of ${batchSize} x ${sequenceLength} tokens, ${cpu}, ${cores} cores, ${device.isa}. Again: \`npx minke ablate ${name} --data <file>\`.`,
-    ].join('\n\n');
-    console.log(text);
-    const folder = kept ?? join(runs, name);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, `${name}.md`), `${text}\n`);
-    writeFileSync(join(folder, `${name}.svg`), chart(name, recipe, results));
-    console.error(`written to ${join(folder, `${name}.md`)} and .svg`);
+    ];
+    console.log(paragraphs.join('\n\n'));
+    writeResult(kept ?? join(runs, name, 'result'), { name, paragraphs, svg: chart(name, recipe, results) });
   } finally {
     await device.close();
   }

@@ -8,6 +8,7 @@ import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { inspect } from './inspect.ts';
 import { pretrainCommand } from './pretrain.ts';
+import { report } from './report.ts';
 
 const program = new Command('minke').description('The DeepSeek-V3/R1 recipe as one TypeScript program.');
 
@@ -46,8 +47,16 @@ program
   .argument('<recipe>', 'an ablation of recipes/, or a file that exports one')
   .requiredOption('--data <files...>', 'text, JSONL or Parquet files')
   .option('--runs <folder>', 'where the runs are kept; complete ones are used again', 'runs')
-  .option('--results <folder>', 'where table and plot go; beside the runs without')
+  .option('--results <folder>', 'where table and plot go, as docs/results; beside the runs without')
   .action(ablate);
+
+program
+  .command('report')
+  .description('what a run came to: its curve, its validation loss, its time and cost')
+  .argument('<run>', "a run's folder")
+  .option('--name <name>', 'of the result; the name of the folder without')
+  .option('--results <folder>', 'writes table and plot there, as docs/results')
+  .action(report);
 
 try {
   await program.parseAsync();
