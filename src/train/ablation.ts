@@ -12,7 +12,7 @@ import { readEvents } from './event-log.ts';
 import type { TrainEvent } from './events.ts';
 import { readLineage } from './lineage.ts';
 import { worstViolation } from './load.ts';
-import { isRun, pretrain, resumePretraining } from './pretrain-run.ts';
+import { isRun, pretrain, resumePretraining } from './pretrain.ts';
 
 export interface Arm {
   /** Replaces the base's model. */

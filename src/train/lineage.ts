@@ -4,11 +4,13 @@
 // can be found again whatever its folder is called. A session that was killed counts until its last event. Costs are at
 // the stated price of this machine's hour and include everything the run did, evaluation and compilation too.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { type Dataset, hashOfFile } from '../data/index.ts';
 import { type Device, describeMachine, packageRoot } from '../kernels/index.ts';
 import { readJson, writeJson } from '../model/checkpoint/index.ts';
+import type { PretrainConfig } from './config.ts';
 
 const session = z.object({
   started: z.string(),
@@ -58,12 +60,12 @@ function git(...args: string[]): string | null {
 }
 
 /** Version and, in a clone, commit of the program. */
-export function codeVersion(): Lineage['code'] {
+function codeVersion(): Lineage['code'] {
   const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
   return { version, commit: git('rev-parse', 'HEAD'), changed: (git('status', '--porcelain') ?? '') !== '' };
 }
 
-export function describeSession(device: Device, fromStep: number): Lineage['sessions'][number] {
+function describeSession(device: Device, fromStep: number): Lineage['sessions'][number] {
   const { cpu, cores, memoryBytes, node, platform } = describeMachine();
   return {
     started: new Date().toISOString(),
@@ -89,4 +91,41 @@ export function withSeconds(lineage: Lineage, seconds: number): Lineage {
   const sessions = lineage.sessions.map((s, i) => (i === lineage.sessions.length - 1 ? { ...s, seconds } : s));
   const hours = sessions.reduce((sum, s) => sum + s.seconds, 0) / 3600;
   return { ...lineage, sessions, hours, cost: { ...lineage.cost, amount: hours * lineage.cost.pricePerHour } };
+}
+
+/** The weights that a run begins from, by their content. */
+async function parentsOf({ initial }: PretrainConfig): Promise<Lineage['parents']> {
+  if (initial === null) return [];
+  const files = readdirSync(initial).filter((name) => /^model.*\.safetensors$/.test(name));
+  const hashes = await Promise.all(files.sort().map((name) => hashOfFile(join(initial, name))));
+  return hashes.map((weights) => ({ role: 'initial weights', weights }));
+}
+
+/** Of a run that begins. */
+export async function newLineage(config: PretrainConfig, dataset: Dataset, device: Device): Promise<Lineage> {
+  const { hash, tokenizerHash: tokenizer, documents, sources, train, validation } = dataset;
+  const tokens = train.tokens + validation.tokens;
+  return {
+    ...{ format: 1, kind: 'pretraining', status: 'running', reason: '', weights: null },
+    data: { hash, tokenizer, documents, tokens, sources: [...sources] },
+    ...{ code: codeVersion(), seed: config.seed, config, parents: await parentsOf(config) },
+    ...{ steps: 0, tokens: 0, flops: 0, hours: 0 },
+    cost: { amount: 0, currency: config.currency, pricePerHour: config.pricePerHour },
+    sessions: [describeSession(device, 0)],
+  };
+}
+
+/** With a session added. The one before, if it was killed, counts until the time of its last event. */
+export function resumedLineage(
+  before: Lineage,
+  config: PretrainConfig,
+  device: Device,
+  fromStep: number,
+  lastEvent: number,
+): Lineage {
+  const last = before.sessions.at(-1);
+  const lasted = last ? Math.max(last.seconds, (lastEvent - Date.parse(last.started)) / 1000) : 0;
+  const counted = withSeconds(before, lasted);
+  const sessions = [...counted.sessions, describeSession(device, fromStep)];
+  return { ...counted, config, status: 'running', reason: '', sessions };
 }

@@ -1,256 +1,127 @@
-// The loop of pretraining: evaluate, sample, save, test for stop, *step*, log.
+// Pretraining, begun or gone on with: what is opened and checked before the first step, then the loop.
 //
-// Contract: a run that was killed at any moment goes on from its last whole checkpoint and ends in the same weights to
-// the bit, on any number of threads. One step is queued while the one before is logged. Left out: what is prepared
-// before the first step (pretrain-run.ts).
-import { validationBatches } from '../data/index.ts';
-import { flopsPerToken, precisions } from '../model/index.ts';
-import { scope } from '../tensor/index.ts';
-import { Watch } from './alarms.ts';
-import { saveCheckpoint } from './checkpoint.ts';
+// A run folder: config.json (resolved recipe), tokenizer/, events.jsonl, lineage.json, checkpoints/step-N/. Datasets
+// stand beside runs and are shared by all. Contract: a folder that holds a run is never begun anew, only resumed, with the
+// configuration that stands in it; what can be known to be wrong is refused before the first step, and leaves no run.
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { chooseVocabulary, type Dataset, prepareDataset, readDocuments, type Vocabulary } from '../data/index.ts';
+import { readJson, writeJson } from '../model/checkpoint/index.ts';
+import type { ModelConfig } from '../model/index.ts';
+import { type Checkpoint, latestCheckpoint } from './checkpoint.ts';
+import { modelConfigOf, type PretrainConfig, type PretrainRecipe, pretrainSchema, resolvePretrain } from './config.ts';
 import { TrainError } from './errors.ts';
-import { firstBadOp } from './first-bad-op.ts';
-import { withSeconds, writeLineage } from './lineage.ts';
-import { worstViolation } from './load.ts';
-import { shiftedWindows, windowLength } from './pretrain-objective.ts';
-import type { PretrainRun } from './pretrain-run.ts';
-import { sampleIds } from './sample.ts';
-import { learningRateAt, switched } from './schedule.ts';
-import type { Rates, StepReport } from './train-step.ts';
+import { EventLog } from './event-log.ts';
+import { openRun, type Prepared, type RunOptions, runFiles } from './open-run.ts';
+import { type Outcome, PretrainLoop } from './pretrain-loop.ts';
+import { windowLength } from './pretrain-objective.ts';
 
-/** Steps in a row that changed nothing, after which a run fails. */
-const maxBadSteps = 5;
-/** Steps over which tokens a second are averaged. */
-const paceSteps = 20;
-/** Loads of all experts are logged every so many steps. */
-const loadEvery = 10;
-/** Of the text held out, where the recipe names no prompt. */
-const promptTokens = 12;
-const remedyForNaN = 'resume from the last checkpoint with a lower rate: --resume --set schedule.learningRate=...';
-
-export type Outcome = 'completed' | 'stopped';
-
-interface Queued {
-  readonly rates: Rates;
-  readonly windows: readonly Int32Array[];
-  readonly report: Promise<StepReport>;
+/** Whether a folder holds a run. */
+export function isRun(folder: string): boolean {
+  return existsSync(join(folder, runFiles.config));
 }
 
-export class PretrainLoop {
-  readonly #run: PretrainRun;
-  readonly #watch = new Watch();
-  readonly #flopsPerToken: number;
-  readonly #started = performance.now();
-  /** When the last steps ended, milliseconds. */
-  #ends: number[] = [];
-  #badSteps = 0;
-  #step: number;
-  #weightsSha256: string | null = null;
-
-  constructor(run: PretrainRun) {
-    this.#run = run;
-    this.#step = run.fromStep;
-    const { training, mtpTraining } = flopsPerToken(run.model.config, run.config.sequenceLength);
-    this.#flopsPerToken = training + mtpTraining;
+/** Trains from the first step. Throws TrainError, DataError or ModelError before it where something does not fit. */
+export async function pretrain(config: PretrainConfig, options: RunOptions): Promise<Outcome> {
+  const { folder } = options;
+  if (isRun(folder))
+    throw new TrainError(folder, 'holds a run already', 'resume it with --resume, or choose another folder');
+  mkdirSync(folder, { recursive: true });
+  try {
+    const vocabulary = await vocabularyOf(config);
+    const dataset = await datasetOf(config, vocabulary, options);
+    const model = modelConfigOf(config, vocabulary.tokenizer.vocabSize);
+    checkBeginning(config, model, vocabulary, dataset);
+    vocabulary.save(join(folder, runFiles.tokenizer));
+    await writeJson(join(folder, runFiles.config), config);
+    return await runFrom(null, { config, model, vocabulary, dataset }, options);
+  } catch (error) {
+    if (!existsSync(join(folder, runFiles.events))) rmSync(join(folder, runFiles.config), { force: true });
+    throw error;
   }
+}
 
-  /** Runs to the last step, or until the signal; either way a checkpoint of the last step is on disk. */
-  async run(signal?: AbortSignal): Promise<Outcome> {
-    const { steps, every } = this.#run.config;
-    let queued: Queued | null = null;
-    const settle = async () => {
-      if (queued) await this.#log(queued);
-      queued = null;
-    };
-    for (;;) {
-      const isLast = this.#step === steps;
-      const isStopped = signal?.aborted === true && !isLast;
-      const due = (period: number) => isLast || this.#step % period === 0;
-      const isNew = this.#step > this.#run.fromStep;
-      if (isStopped || due(every.evaluate) || (isNew && (due(every.sample) || due(every.save)))) {
-        await settle();
-        this.#ends = [];
-      }
-      if (due(every.evaluate) && (isNew || this.#step === 0)) await this.#evaluate();
-      if (isNew && due(every.sample)) await this.#sample();
-      if (isNew && (isStopped || due(every.save))) await this.#save();
-      if (isLast || isStopped) return this.#end(isLast ? 'completed' : 'stopped');
-      const next = this.#queueStep(this.#step + 1);
-      await settle();
-      queued = next;
-      this.#step++;
-    }
-  }
-
-  /** What a run that cannot go on leaves: its lineage and its last event say why. */
-  async fail(error: Error): Promise<void> {
-    await this.#writeLineage('failed', error.message);
-    this.#run.log.append({ event: 'ended', step: this.#step, status: 'failed', reason: error.message });
-  }
-
-  #ratesOf(step: number): Rates {
-    const { schedule, steps, balance } = this.#run.config;
-    const speed = switched(balance.biasUpdateSpeed, 0, balance.biasFixedFrom, step, steps);
-    return {
-      step,
-      learningRate: learningRateAt(schedule, step, steps),
-      biasUpdateSpeed: balance.method === 'bias' ? speed : 0,
-    };
-  }
-
-  #queueStep(step: number): Queued {
-    const { config, stream, objective, trainStep, model } = this.#run;
-    const windows = stream.next();
-    const rates = this.#ratesOf(step);
-    const { weight, lateWeight, lateFrom } = config.mtp;
-    objective.mtpWeight = switched(weight, lateWeight, lateFrom, step, config.steps);
-    const size = config.microBatchSize ?? config.batchSize;
-    const report = scope(() => {
-      const batches = Array.from({ length: windows.length / size }, (_, i) => [
-        shiftedWindows(windows.slice(i * size, (i + 1) * size), config.sequenceLength, model.embedTokens.device),
-      ]);
-      return { made: trainStep.run(batches, rates) };
-    }).made;
-    return { rates, windows, report };
-  }
-
-  async #log({ rates, windows, report: promise }: Queued): Promise<void> {
-    const report = await promise.catch((error: Error) => this.#broken(rates.step, windows, error));
-    const { config, log, gemmRate } = this.#run;
-    const { step, learningRate } = rates;
-    const tokensPerStep = config.batchSize * config.sequenceLength;
-    this.#ends.push(performance.now());
-    const [first, last] = [this.#ends.at(-1 - paceSteps) ?? this.#ends[0], this.#ends.at(-1)] as [number, number];
-    const spans = Math.min(paceSteps, this.#ends.length - 1);
-    const secondsPerStep = spans > 0 ? (last - first) / 1000 / spans : 0;
-    const tokensPerSecond = spans > 0 ? tokensPerStep / secondsPerStep : 0;
-    const finite = (x: number | undefined) => (x !== undefined && Number.isFinite(x) ? x : null);
-    const { loss, mtpLoss, balanceLoss } = report.metrics;
+/**
+ * Goes on with the run of a folder from its last whole checkpoint. `assignments` change its choices from there on, but
+ * for model and data.
+ */
+export async function resumePretraining(options: RunOptions, assignments: readonly string[] = []): Promise<Outcome> {
+  const { folder, listen } = options;
+  if (!isRun(folder)) throw new TrainError(folder, 'holds no run', 'start one without --resume');
+  const began = pretrainSchema.parse(readJson(join(folder, runFiles.config)));
+  for (const assignment of assignments)
+    if (/^(model|data|initial|seed)\b/.test(assignment))
+      throw new TrainError('--set', `${assignment}: a run keeps its model and its data`, 'start another run');
+  const config = resolvePretrain(began as PretrainRecipe, assignments);
+  if (assignments.length > 0) await writeJson(join(folder, runFiles.config), config);
+  const saved = { ...config, data: { ...config.data, tokenizer: join(folder, runFiles.tokenizer) } };
+  const vocabulary = await vocabularyOf(saved);
+  const dataset = await datasetOf(config, vocabulary, options);
+  const model = modelConfigOf(config, vocabulary.tokenizer.vocabSize);
+  const log = new EventLog(join(folder, runFiles.events), listen);
+  const checkpoint = await latestCheckpoint(folder, ({ message }) =>
     log.append({
-      event: 'step',
-      step,
-      tokens: step * tokensPerStep,
-      loss: finite(loss),
-      ...(mtpLoss !== undefined && { mtpLoss: finite(mtpLoss) }),
-      ...(balanceLoss !== undefined && { balanceLoss: finite(balanceLoss) }),
-      gradientNorm: finite(report.gradientNorm),
-      learningRate,
-      tokensPerSecond,
-      mfu: (tokensPerSecond * this.#flopsPerToken) / gemmRate,
-      maxVio: worstViolation(report.load),
-      memoryBytes: process.memoryUsage.rss(),
-      secondsLeft: (config.steps - step) * secondsPerStep,
-      ...(step % loadEvery === 0 && report.load.length > 0 && { load: report.load.map((layer) => [...layer]) }),
-    });
-    for (const alarm of this.#watch.see(report)) log.append({ event: 'alarm', step, ...alarm });
-    if (Number.isFinite(report.gradientNorm)) this.#badSteps = 0;
-    else await this.#notFinite(step, windows);
-  }
+      event: 'alarm',
+      step: 0,
+      kind: 'damaged-checkpoint',
+      message: `${message}; going on from an earlier one`,
+    }),
+  );
+  return runFrom(checkpoint, { config, model, vocabulary, dataset }, options);
+}
 
-  /** Where the first number of a step that is not finite comes from, in words. */
-  async #whereFrom(windows: readonly Int32Array[]): Promise<string> {
-    const { config, model, weights, trainStep } = this.#run;
-    const size = config.microBatchSize ?? config.batchSize;
-    for (let at = 0; at < windows.length; at += size) {
-      const part = windows.slice(at, at + size);
-      const found = await firstBadOp(weights, () => {
-        trainStep.gradients([shiftedWindows(part, config.sequenceLength, model.embedTokens.device)]);
-      });
-      if (found !== null) return found;
-    }
-    return 'it was finite when it was run again';
-  }
-
-  /** A kernel refused a number: there is nothing to go on with. */
-  async #broken(step: number, windows: readonly Int32Array[], error: Error): Promise<never> {
-    const message = `step ${step}: ${error.message}: ${await this.#whereFrom(windows)}`;
-    this.#run.log.append({ event: 'alarm', step, kind: 'not-finite', message });
-    throw new TrainError(`step ${step}`, message, remedyForNaN);
-  }
-
-  /** A step whose gradient was not finite changed nothing; says where it came from, and gives up after several. */
-  async #notFinite(step: number, windows: readonly Int32Array[]): Promise<void> {
-    this.#badSteps++;
-    const message = `step ${step} has no finite gradient and changed nothing: ${await this.#whereFrom(windows)}`;
-    this.#run.log.append({ event: 'alarm', step, kind: 'not-finite', message });
-    if (this.#badSteps >= maxBadSteps)
-      throw new TrainError(
-        `step ${step}`,
-        `${maxBadSteps} steps in a row had no finite gradient: ${message}`,
-        remedyForNaN,
-      );
-  }
-
-  async #evaluate(): Promise<void> {
-    const { config, dataset, evaluation, model, log } = this.#run;
-    const batches = validationBatches(
-      dataset.validation,
-      {
-        batch: config.microBatchSize ?? config.batchSize,
-        sequenceLength: config.sequenceLength,
-        windowLength: windowLength(model.config, config.sequenceLength),
-      },
-      config.evaluateTokens,
+/** What can be known to be wrong before the first step. */
+function checkBeginning(config: PretrainConfig, model: ModelConfig, vocabulary: Vocabulary, dataset: Dataset): void {
+  const { initial, data, sequenceLength, batchSize, microBatchSize = batchSize, samplePrompt } = config;
+  if (samplePrompt !== null) vocabulary.tokenizer.encode(samplePrompt, { plain: true }); // refuses what has no token
+  const needed = (microBatchSize - 1) * sequenceLength + windowLength(model, sequenceLength);
+  const held = dataset.validation.tokens;
+  if (data.validationFraction > 0 && held < needed)
+    throw new TrainError(
+      'data.validationFraction',
+      `${held} tokens are held out for validation, one batch takes ${needed}`,
+      'give more text, hold out a larger share, or 0 to have no validation',
     );
-    const { loss, tokens, load } = await evaluation.run(batches);
-    if (tokens === 0) return;
-    log.append({ event: 'evaluated', step: this.#step, loss, tokens, maxVio: worstViolation(load) });
-  }
-
-  async #sample(): Promise<void> {
-    const { config, vocabulary, model, dataset, log } = this.#run;
-    const { samplePrompt, sampleTokens, sequenceLength } = config;
-    const { tokenizer, endId } = vocabulary;
-    const split = dataset.validation.tokens > 0 ? dataset.validation : dataset.train;
-    const ids =
-      samplePrompt === null
-        ? split.read(0, Math.min(promptTokens, split.tokens))
-        : tokenizer.encode(samplePrompt, { plain: true });
-    const prompt = tokenizer.decode(ids);
-    const room = Math.min(sampleTokens, sequenceLength - ids.length);
-    if (room <= 0) return;
-    const policy = precisions[config.precision];
-    const made = await sampleIds(model, ids, { policy, tokens: room, seed: config.seed, endId });
-    log.append({ event: 'sampled', step: this.#step, prompt, text: tokenizer.decode(made) });
-  }
-
-  async #save(): Promise<void> {
-    const { folder, config, model, weights, trainStep, stream, vocabulary, log } = this.#run;
-    const saved = await saveCheckpoint(
-      folder,
-      {
-        ...{ config: model.config, weights, optimizer: trainStep.optimizer, step: this.#step },
-        tokens: this.#step * config.batchSize * config.sequenceLength,
-        data: stream.state,
-        beside: async (aside, sha256) => {
-          vocabulary.save(aside);
-          this.#weightsSha256 = sha256;
-          await writeLineage(aside, this.#lineage('running', 'checkpoint of a run'));
-        },
-      },
-      config.keepCheckpoints,
+  if (initial === null || !existsSync(join(initial, 'tokenizer.json'))) return;
+  const own = readFileSync(join(initial, 'tokenizer.json'), 'utf8');
+  if (JSON.stringify(JSON.parse(own)) !== JSON.stringify(vocabulary.tokenizer.json))
+    throw new TrainError(
+      'data.tokenizer',
+      `is not the tokenizer of ${initial}: its ids would mean other texts`,
+      'leave data.tokenizer out, or start from fresh weights',
     );
-    await this.#writeLineage('running', '');
-    log.append({ event: 'saved', step: this.#step, folder: saved.folder, sha256: saved.sha256 });
-  }
+}
 
-  async #end(status: Outcome): Promise<Outcome> {
-    const reason = status === 'completed' ? 'all steps are done' : 'asked to stop';
-    await this.#writeLineage(status, reason);
-    this.#run.log.append({ event: 'ended', step: this.#step, status, reason });
-    return status;
-  }
+function vocabularyOf({ data }: PretrainConfig): Promise<Vocabulary> {
+  const { inputs, fields, separator } = data;
+  const reading = { ...(fields && { fields }), ...(separator !== undefined && { separator }) };
+  return chooseVocabulary(data.tokenizer, () => readDocuments(inputs, reading), { fim: data.fimRate > 0 });
+}
 
-  #lineage(status: 'running' | Outcome | 'failed', reason: string) {
-    const { config, lineage } = this.#run;
-    const tokens = this.#step * config.batchSize * config.sequenceLength;
-    const weights = this.#weightsSha256 ?? lineage.weights;
-    const flops = tokens * this.#flopsPerToken;
-    const seconds = this.#run.secondsBefore + (performance.now() - this.#started) / 1000;
-    return withSeconds({ ...lineage, status, reason, weights, steps: this.#step, tokens, flops }, seconds);
-  }
+async function datasetOf({ data }: PretrainConfig, vocabulary: Vocabulary, options: RunOptions): Promise<Dataset> {
+  const { inputs, fields, separator, validationFraction } = data;
+  const { folder, datasets = join(dirname(folder), 'datasets'), progress, notice, signal } = options;
+  if (data.fimRate > 0 && vocabulary.fim === null)
+    throw new TrainError('data.fimRate', 'the tokenizer has no FIM tokens', 'set it to 0 or train a tokenizer');
+  return prepareDataset({
+    ...{ inputs, vocabulary, validationFraction, root: datasets },
+    ...(fields && { fields }),
+    ...(separator !== undefined && { separator }),
+    ...(progress && { progress }),
+    ...(notice && { notice }),
+    ...(signal && { signal }),
+  });
+}
 
-  #writeLineage(status: 'running' | Outcome | 'failed', reason: string): Promise<void> {
-    return writeLineage(this.#run.folder, this.#lineage(status, reason));
+async function runFrom(checkpoint: Checkpoint | null, prepared: Prepared, options: RunOptions): Promise<Outcome> {
+  const { run, close } = await openRun(checkpoint, prepared, options);
+  const loop = new PretrainLoop(run);
+  try {
+    return await loop.run(options.signal);
+  } catch (error) {
+    await loop.fail(error as Error).catch(() => undefined); // a full disk takes no last words
+    throw error;
+  } finally {
+    await close();
   }
 }
