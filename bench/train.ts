@@ -193,14 +193,7 @@ async function share(bench: Bench, shape: Shape, required: Required): Promise<vo
   own.free();
 }
 
-const experts = [
-  'f32+eager',
-  'f32+grouped_mm',
-  'bf16+eager',
-  'bf16+grouped_mm',
-  'f32+grouped_mm+compile',
-  'bf16+grouped_mm+compile',
-];
+const experts = ['f32+eager', 'f32+grouped_mm', 'bf16+eager', 'bf16+grouped_mm', 'bf16+grouped_mm+compile'];
 const plain = ['f32', 'bf16', 'f32+compile', 'bf16+compile'];
 
 export async function training(bench: Bench, python?: string): Promise<void> {
@@ -210,6 +203,7 @@ export async function training(bench: Bench, python?: string): Promise<void> {
   await share(bench, { name: 'small', config: preset('small'), batch: 8, sequence: 512 }, { atLeast: 0.45 });
   if (python === undefined) return;
   for (const [batch, sequence] of [
+    [12, 64],
     [8, 128],
     [16, 256],
   ] as const) {

@@ -1,12 +1,13 @@
-// Does FP8 training, in the report's recipe, follow BF16 within a quarter of a percent?
+// Does FP8 training, in the report's recipe, follow BF16 within a quarter of a percent? On text that is seen once, as in
+// the report: GSM8K's training set holds 4 M bytes, of which a run sees 2 M.
 import type { AblationRecipe } from '../src/train/index.ts';
 
 export const recipe: AblationRecipe = {
-  question: 'FP8 against BF16, the same data and seed',
+  question: 'FP8 against BF16, the same data and seed (GSM8K)',
   published: 'relative loss error below 0.25 % (V3 report, figure 10 and appendix B.1; smoothed by 0.9)',
   base: {
     model: 'tiny',
-    data: { tokenizer: 'characters', mode: 'windows' },
+    data: { tokenizer: 'bytes', fields: ['question', 'answer'] },
     steps: 2000,
     batchSize: 8,
     sequenceLength: 128,

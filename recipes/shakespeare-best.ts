@@ -4,7 +4,7 @@ import type { PretrainRecipe } from '../src/train/index.ts';
 export const recipe: PretrainRecipe = {
   model: 'tiny',
   data: { tokenizer: 'characters', mode: 'windows' },
-  steps: 2200,
+  steps: 1600,
   batchSize: 16,
   sequenceLength: 256,
   evaluateTokens: 110_000,

@@ -1,8 +1,18 @@
 // minke pretrain as a user runs it: a process of its own, stopped, killed, resumed, refused. npm test -- test/pretrain
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -52,6 +62,12 @@ function start(args: readonly string[], threads = 2): { child: ChildProcess; end
   return { child, ended };
 }
 
+function minke(...args: string[]): { code: number | null; said: string } {
+  const main = join(packageRoot(), 'dist', 'src', 'cli', 'main.js');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+  return { code: status, said: stdout + stderr };
+}
+
 const run = (args: readonly string[], threads = 2) => start(args, threads).ended;
 
 function lastWeights(runFolder: string): string {
@@ -88,6 +104,21 @@ describe('minke pretrain', () => {
     const files = readdirSync(join(whole, 'checkpoints', 'step-00000200'));
     for (const file of ['config.json', 'model.safetensors', 'tokenizer.json', 'lineage.json'])
       assert.ok(files.includes(file), file);
+  });
+
+  test('minke report says what a run came to, as its events and its lineage have it', () => {
+    const at = join(folder, 'docs', 'results');
+    const { said, code } = minke('report', whole, '--name', 'r', '--results', at);
+    assert.equal(code, 0, said);
+    const events = readEvents(join(whole, 'events.jsonl'));
+    const best = Math.min(...events.flatMap((e) => (e.event === 'evaluated' ? [e.loss] : [])));
+    assert.ok(said.includes(`| best validation loss | ${best.toFixed(4)} on`), said);
+    assert.ok(said.includes(`| weights | ${lastWeights(whole)} |`), said);
+    assert.match(readFileSync(join(folder, 'docs', 'results.md'), 'utf8'), /## r\n[^]*!\[r\]\(results\/r\.svg\)/);
+    assert.equal(readFileSync(join(at, 'r.svg'), 'utf8').match(/<polyline/g)?.length, 2);
+    const nothing = minke('report', join(folder, 'none'));
+    assert.equal(nothing.code, 1);
+    assert.match(nothing.said, /holds no run with a step/);
   });
 
   test('killed at 20 moments, on one thread and on two: the same weights to the bit', async () => {

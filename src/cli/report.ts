@@ -76,6 +76,6 @@ export function report(run: string, { name = basename(run), results }: ReportCom
   const text = table(events, lineage);
   console.log(text);
   if (results === undefined) return;
-  const again = `Again: \`npx minke pretrain ${name} --data <file>\`, then \`npx minke report <run> --name ${name} --results ${results}\`.`;
+  const again = `Again: \`npx minke pretrain ${name} --data <file>\`, then \`npx minke report <run>\`.`;
   writeResult(results, { name, paragraphs: [`## ${name}`, text, again], svg: chart(name, events) });
 }

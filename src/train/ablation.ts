@@ -3,10 +3,10 @@
 // Contract: each arm and seed is an ordinary run in a folder of its own; one that is complete is used as it is, one that
 // was cut off is resumed. What is compared is read from the runs' events, so the folders are all there is to know.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Device } from '../kernels/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
-import { cacheBytesPerToken, countParameters, readConfig } from '../model/index.ts';
+import { cacheBytesPerToken, countParameters, type ModelConfig, readConfig } from '../model/index.ts';
 import { type PretrainRecipe, resolvePretrain } from './config.ts';
 import { readEvents } from './event-log.ts';
 import type { TrainEvent } from './events.ts';
@@ -103,8 +103,7 @@ function resultOf(name: string, folders: readonly string[]): ArmResult {
   const paces = events.map((each) =>
     each.flatMap((event) => (event.event === 'step' ? [event.tokensPerSecond] : [])).sort((a, b) => a - b),
   );
-  const { checkpoint } = checkpointOf(folders[0] as string);
-  const config = readConfig(readJson(join(checkpoint, 'config.json')), checkpoint);
+  const config = modelOf(folders[0] as string);
   const { total, active } = countParameters(config);
   return {
     name,
@@ -118,9 +117,11 @@ function resultOf(name: string, folders: readonly string[]): ArmResult {
   };
 }
 
-function checkpointOf(folder: string): { checkpoint: string } {
-  const saved = readEvents(join(folder, 'events.jsonl')).findLast((event) => event.event === 'saved');
-  return { checkpoint: (saved as { folder: string }).folder };
+/** The model of a run, with the vocabulary it got, from its last checkpoint. */
+function modelOf(run: string): ModelConfig {
+  const saved = readEvents(join(run, 'events.jsonl')).findLast((event) => event.event === 'saved');
+  const path = join(run, 'checkpoints', basename((saved as { folder: string }).folder), 'config.json');
+  return readConfig(readJson(path), path);
 }
 
 /** Runs every arm with every seed, or what is still to do; then says what came out. */
