@@ -114,7 +114,7 @@ describe('minke pretrain', () => {
     const best = Math.min(...events.flatMap((e) => (e.event === 'evaluated' ? [e.loss] : [])));
     assert.ok(said.includes(`| best validation loss | ${best.toFixed(4)} on`), said);
     assert.ok(said.includes(`| weights | ${lastWeights(whole)} |`), said);
-    assert.match(readFileSync(join(folder, 'docs', 'results.md'), 'utf8'), /## r\n[^]*!\[r\]\(results\/r\.svg\)/);
+    assert.match(readFileSync(join(folder, 'docs', 'results.md'), 'utf8'), /## r\n[\s\S]*!\[r\]\(results\/r\.svg\)/);
     assert.equal(readFileSync(join(at, 'r.svg'), 'utf8').match(/<polyline/g)?.length, 2);
     const nothing = minke('report', join(folder, 'none'));
     assert.equal(nothing.code, 1);
