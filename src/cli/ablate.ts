@@ -30,12 +30,11 @@ function spread(values: readonly number[], digits: number): string {
   return `${m.toFixed(digits)} ± ${deviation.toFixed(digits)}`;
 }
 
-/** Mean and largest relative distance of two smoothed training curves, after the warm-up. */
-function gap(first: ArmResult, other: ArmResult): { mean: number; largest: number } {
+/** Mean relative distance of two smoothed training curves, from a share of the steps on. */
+function gap(first: ArmResult, other: ArmResult, share: number): number {
   const [a, b] = [first, other].map(({ curve }) => smoothed(curve.loss, decay)) as [number[], number[]];
-  const from = Math.floor(comparedFrom * a.length);
-  const gaps = a.slice(from).map((x, i) => (b[from + i] as number) / x - 1);
-  return { mean: mean(gaps), largest: gaps.reduce((most, x) => (Math.abs(x) > Math.abs(most) ? x : most), 0) };
+  const from = Math.floor(share * a.length);
+  return mean(a.slice(from).map((x, i) => (b[from + i] as number) / x - 1));
 }
 
 function table(results: readonly ArmResult[]): string {
@@ -43,14 +42,19 @@ function table(results: readonly ArmResult[]): string {
   const withExperts = results.some(({ maxVio }) => maxVio.length > 0);
   const million = (n: number) => `${(n / 1e6).toFixed(2)} M`;
   const percent = (x: number) => `${x >= 0 ? '+' : ''}${(100 * x).toFixed(3)} %`;
-  const header = ['arm', 'validation loss', 'training loss, smoothed: mean gap', 'largest gap', 'parameters (active)'];
+  const header = [
+    'arm',
+    'validation loss',
+    'training loss: mean gap',
+    'gap in the last quarter',
+    'parameters (active)',
+  ];
   const rows = results.map((result) => {
-    const apart = gap(first, result);
     return [
       result.name,
       spread(result.validation, 4),
-      result === first ? '' : percent(apart.mean),
-      result === first ? '' : percent(apart.largest),
+      result === first ? '' : percent(gap(first, result, comparedFrom)),
+      result === first ? '' : percent(gap(first, result, 0.75)),
       `${million(result.parameters.total)} (${million(result.parameters.active)})`,
       `${result.cacheBytes}`,
       ...(withExperts ? [spread(result.maxVio, 3), spread(result.validationMaxVio, 3)] : []),
