@@ -1,0 +1,284 @@
+// The engine without a model: a runner that keeps tokens where a model keeps rows, and reads every one of them back.
+// npm test -- engine/engine
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { BlockPool, blockTokens, prefixKeys } from './block-pool.ts';
+import { Engine, type EngineOptions } from './engine.ts';
+import { type GeneratedToken, RefusedError } from './generation.ts';
+import type { Run, RunForm, RunResult, Runner } from './runner.ts';
+import type { Sequence, SequenceOptions, Verdict } from './sequence.ts';
+
+const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 };
+const defaults: SequenceOptions = {
+  sampling: { ...sampling, repetitionPenalty: 1, seed: 0, logitBias: new Map() },
+  ...{ maxTokens: 20, logprobs: null, promptLogprobs: null },
+};
+
+function nextOf(tokens: ArrayLike<number>): number {
+  let hash = 17;
+  for (let i = 0; i < tokens.length; i++) hash = Math.imul(hash ^ (tokens[i] as number), 0x01000193) >>> 0;
+  return hash % 1000;
+}
+
+/** The next token is a hash of all before it, which it reads from the blocks: a wrong block gives a wrong token. */
+class TokenRunner implements Runner {
+  readonly drafts: number;
+  readonly #memory: Int32Array;
+  readonly #gate: (() => Promise<void>) | null;
+  steps = 0;
+  largest = 0;
+
+  constructor(blocks: number, drafts = 0, gate: (() => Promise<void>) | null = null) {
+    this.drafts = drafts;
+    this.#memory = new Int32Array(blocks * blockTokens).fill(-1);
+    this.#gate = gate;
+  }
+
+  async run(_: RunForm, runs: readonly Run[]): Promise<RunResult[]> {
+    this.steps++;
+    this.largest = Math.max(this.largest, runs.length);
+    const results = runs.map((run) => this.#one(run));
+    await (this.#gate?.() ?? Promise.resolve());
+    return results;
+  }
+
+  #one({ sequence, from, ids, sampleFrom }: Run): RunResult {
+    const at = (p: number) => (sequence.blocks[Math.floor(p / blockTokens)] as number) * blockTokens + (p % blockTokens);
+    ids.forEach((id, i) => {
+      this.#memory[at(from + i)] = id;
+    });
+    const sampled: GeneratedToken[] = [];
+    const drafts: number[] = [];
+    for (let row = sampleFrom; row < ids.length; row++) {
+      const seen = Array.from({ length: from + row + 1 }, (_, p) => this.#memory[at(p)] as number);
+      const id = nextOf(seen);
+      sampled.push({ id, logprob: 0, top: [] });
+      const right = nextOf([...seen, id]);
+      if (this.drafts > 0) drafts.push(seen.length % 3 === 0 ? right + 1 : right);
+    }
+    return { sampled, drafts, promptLogprobs: [] };
+  }
+
+  dispose(): void {}
+}
+
+interface Outcome {
+  readonly tokens: number[];
+  reason: string;
+  error?: Error | undefined;
+}
+
+function ask(engine: Engine, prompt: readonly number[], options: Partial<SequenceOptions> = {}, stopAt = -1) {
+  const outcome: Outcome = { tokens: [], reason: '' };
+  let done = () => {};
+  const ended = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  const sequence: Sequence = engine.add(
+    prompt,
+    { ...defaults, ...options },
+    {
+      settled: ({ id }): Verdict => {
+        outcome.tokens.push(id);
+        return outcome.tokens.length === stopAt ? 'stop' : 'go-on';
+      },
+      forced: () => null,
+      promptLogprobs: () => undefined,
+      ended: (reason, error) => {
+        Object.assign(outcome, { reason, error });
+        done();
+      },
+    },
+  );
+  return { sequence, outcome, ended };
+}
+
+function expected(prompt: readonly number[], count: number): number[] {
+  const tokens = [...prompt];
+  while (tokens.length < prompt.length + count) tokens.push(nextOf(tokens));
+  return tokens.slice(prompt.length);
+}
+
+function engineOf(runner: Runner, options: Partial<EngineOptions> = {}): Engine {
+  return new Engine(runner, { blocks: 64, contextLength: 64 * blockTokens, ...options });
+}
+
+describe('engine', () => {
+  test('any mix of requests, pool, steps, drafts and aborts: the tokens of each alone, and every block back', async () => {
+    const request = fc.record({
+      length: fc.integer({ min: 1, max: 300 }),
+      shared: fc.boolean(),
+      maxTokens: fc.integer({ min: 1, max: 150 }),
+      stopAt: fc.integer({ min: -1, max: 60 }),
+      abortAfter: fc.option(fc.integer({ min: 0, max: 30 }), { nil: null }),
+    });
+    const setting = fc.record({
+      blocks: fc.integer({ min: 8, max: 40 }),
+      maxSequences: fc.integer({ min: 1, max: 8 }),
+      maxStepTokens: fc.integer({ min: 1, max: 400 }),
+      drafts: fc.integer({ min: 0, max: 1 }),
+      prefixCache: fc.boolean(),
+      reuseGenerated: fc.boolean(),
+    });
+    let preempted = 0;
+    let cached = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 12 }), setting, async (requests, options) => {
+        const runner = new TokenRunner(options.blocks, options.drafts);
+        const engine = engineOf(runner, { ...options, contextLength: options.blocks * blockTokens });
+        const asked = requests.map(({ length, shared, maxTokens, stopAt, abortAfter }, i) => {
+          const prompt = Array.from({ length }, (_, p) => (shared ? p % 50 : (p * 7 + i) % 90));
+          const it = ask(engine, prompt, { maxTokens }, stopAt);
+          const { settled } = it.sequence.listener;
+          it.sequence.listener.settled = (token) => {
+            const verdict = settled(token);
+            if (it.outcome.tokens.length === abortAfter) engine.abort(it.sequence);
+            return verdict;
+          };
+          return { ...it, prompt };
+        });
+        await Promise.all(asked.map(({ ended }) => ended));
+        for (const { prompt, outcome } of asked)
+          assert.deepEqual(outcome.tokens, expected(prompt, outcome.tokens.length), outcome.error?.stack);
+        asked.forEach(({ outcome }, i) => {
+          const { maxTokens, stopAt, abortAfter } = requests[i] as (typeof requests)[0];
+          const limits = [maxTokens, stopAt, abortAfter].filter((n) => n !== null && n > 0) as number[];
+          assert.equal(outcome.tokens.length, Math.min(...limits));
+          assert.notEqual(outcome.reason, 'error');
+        });
+        const { blocksUsed, running, waiting, preemptions, cachedTokens } = engine.stats;
+        assert.deepEqual({ blocksUsed, running, waiting }, { blocksUsed: 0, running: 0, waiting: 0 });
+        assert.ok(runner.largest <= options.maxSequences);
+        preempted += preemptions;
+        cached += options.prefixCache ? cachedTokens : 0;
+        if (!options.prefixCache) assert.equal(cachedTokens, 0);
+      }),
+      { numRuns: 200, seed: 7 },
+    );
+    assert.ok(preempted > 0 && cached > 0, 'the cases never preempted, or never found a prefix');
+  });
+
+  test('drafts that are right save steps and change no token', async () => {
+    const steps = async (drafts: number) => {
+      const runner = new TokenRunner(64, drafts);
+      const { outcome, ended } = ask(engineOf(runner), [1, 2, 3], { maxTokens: 60 });
+      await ended;
+      assert.deepEqual(outcome.tokens, expected([1, 2, 3], 60));
+      return runner.steps;
+    };
+    assert.ok((await steps(1)) < 0.8 * (await steps(0)));
+  });
+
+  test('a second prompt with the same beginning runs only what is new', async () => {
+    const engine = engineOf(new TokenRunner(64));
+    const prompt = Array.from({ length: 200 }, (_, i) => i);
+    await ask(engine, prompt).ended;
+    await ask(engine, [...prompt.slice(0, 150), 5, 6]).ended;
+    assert.equal(engine.stats.cachedTokens, 2 * blockTokens);
+    await ask(engine, prompt, { promptLogprobs: 0 }).ended; // they need every row
+    assert.equal(engine.stats.cachedTokens, 2 * blockTokens);
+  });
+
+  test('blocks made while generating serve a later prompt only when that was asked for', async () => {
+    const hits = async (reuseGenerated: boolean) => {
+      const engine = engineOf(new TokenRunner(64), { reuseGenerated });
+      const first = ask(engine, [1, 2, 3], { maxTokens: 140 });
+      await first.ended;
+      await ask(engine, [1, 2, 3, ...first.outcome.tokens, 4]).ended;
+      return engine.stats.cachedTokens;
+    };
+    assert.equal(await hits(false), 0);
+    assert.equal(await hits(true), 2 * blockTokens);
+  });
+
+  test('an abort frees blocks at once, also while a step is under way', async () => {
+    let open = () => {};
+    const gate = () =>
+      new Promise<void>((resolve) => {
+        open = resolve;
+      });
+    const engine = engineOf(new TokenRunner(64, 0, gate));
+    const { sequence, outcome, ended } = ask(engine, [1, 2, 3]);
+    await new Promise(setImmediate);
+    assert.ok(engine.stats.blocksUsed > 0);
+    engine.abort(sequence);
+    assert.equal(engine.stats.blocksUsed, 0);
+    open();
+    await ended;
+    assert.deepEqual(outcome, { tokens: [], reason: 'abort', error: undefined });
+  });
+
+  test('a step that fails ends its sequences with the error; the engine goes on', async () => {
+    const runner = new TokenRunner(64);
+    const { run } = runner;
+    runner.run = () => Promise.reject(new Error('NaN'));
+    const engine = engineOf(runner);
+    const failed = ask(engine, [1]);
+    await failed.ended;
+    assert.equal(failed.outcome.reason, 'error');
+    assert.equal(failed.outcome.error?.message, 'NaN');
+    runner.run = run;
+    const next = ask(engine, [1]);
+    await next.ended;
+    assert.deepEqual(next.outcome.tokens, expected([1], 20));
+    assert.equal(engine.stats.requests.error, 1);
+  });
+
+  test('refusals say what and why', async () => {
+    const engine = engineOf(new TokenRunner(4), { blocks: 4, maxWaiting: 2, maxSequences: 1 });
+    const refusal = (prompt: number[]) => {
+      try {
+        ask(engine, prompt);
+      } catch (error) {
+        if (error instanceof RefusedError) return `${error.kind}: ${error.message}`;
+        throw error;
+      }
+      return 'taken';
+    };
+    assert.match(refusal([]), /^invalid: the prompt is empty/);
+    assert.match(refusal(new Array(256).fill(1)), /^too-long: the prompt has 256 tokens, the context holds 256/);
+    const taken = [ask(engine, [1]), ask(engine, [2])];
+    assert.match(refusal([3]), /^overloaded: 2 requests of 2 tokens are waiting/);
+    await Promise.all(taken.map(({ ended }) => ended));
+    await engine.close();
+    assert.match(refusal([1]), /^closing/);
+  });
+
+  test('close lets what runs finish, and aborts it after the grace', async () => {
+    const engine = engineOf(new TokenRunner(64));
+    const finishing = ask(engine, [1], { maxTokens: 5 });
+    await engine.close(10_000);
+    assert.equal(finishing.outcome.reason, 'length');
+    const slow = engineOf(new TokenRunner(64, 0, () => new Promise((resolve) => setTimeout(resolve, 5))));
+    const cut = ask(slow, [1], { maxTokens: 2000 });
+    await slow.close(20);
+    assert.equal(cut.outcome.reason, 'abort');
+  });
+});
+
+describe('block pool', () => {
+  test('named blocks outlive their owners, the longest unused goes first', () => {
+    const pool = new BlockPool(2);
+    const [a, b] = [pool.take() as number, pool.take() as number];
+    assert.equal(pool.take(), null);
+    pool.name(a, 'a');
+    pool.name(b, 'b');
+    pool.release(b);
+    pool.release(a);
+    assert.deepEqual([pool.used, pool.cached, pool.available], [0, 2, 2]);
+    assert.equal(pool.take(), b);
+    assert.equal(pool.find('b'), null);
+    assert.equal(pool.find('a'), a);
+    assert.throws(() => [pool.release(b), pool.release(b)], /released twice/);
+  });
+
+  test('keys name everything before a block, and what it is salted with', () => {
+    const ids = Int32Array.from({ length: 3 * blockTokens + 5 }, (_, i) => i);
+    const keys = prefixKeys(ids);
+    assert.equal(keys.length, 3);
+    const other = ids.slice();
+    other[0] = 99;
+    assert.equal(new Set([...keys, ...prefixKeys(other), ...prefixKeys(ids, 'salt')]).size, 9);
+  });
+});

@@ -1,0 +1,208 @@
+// The engine: schedule, run, sample, settle, over and over. Many sequences share every pass over the weights.
+//
+// Continuous batching (Orca) over a paged cache (vLLM), prompts in pieces (Sarathi), drafts of multi-token prediction
+// verified in the same pass. Contract: a sequence's tokens are the same whoever else runs, however its prompt was cut,
+// whether it was put aside, with and without drafts: a draft counts only when it is the token that is drawn at its
+// place, and draws depend on seed and position alone.
+import { BlockPool, blockTokens } from './block-pool.ts';
+import { type EngineStats, type FinishReason, RefusedError } from './generation.ts';
+import type { Run, RunResult, Runner } from './runner.ts';
+import { type Fill, type Plan, Scheduler } from './scheduler.ts';
+import { Sequence, type SequenceListener, type SequenceOptions } from './sequence.ts';
+
+export interface EngineOptions {
+  /** Blocks of 64 tokens that the cache has. */
+  readonly blocks: number;
+  /** Longest sequence. */
+  readonly contextLength: number;
+  /** Sequences that run at once. @default 64 */
+  readonly maxSequences?: number;
+  /** Tokens of prompts in a step. @default 512 */
+  readonly maxStepTokens?: number;
+  /** Sequences that may wait; one more is refused. @default 1024 */
+  readonly maxWaiting?: number;
+  /** Tokens of prompts that may wait. @default 64 times the context */
+  readonly maxWaitingTokens?: number;
+  /** @default true */
+  readonly prefixCache?: boolean;
+  /**
+   * Lets a later prompt use blocks made while generating. Faster over several turns, but its answer may then differ in
+   * rounding from what the same prompt gives without them. @default false
+   */
+  readonly reuseGenerated?: boolean;
+}
+
+export class Engine {
+  readonly contextLength: number;
+  readonly #runner: Runner;
+  readonly #scheduler: Scheduler;
+  readonly #maxWaiting: number;
+  readonly #maxWaitingTokens: number;
+  readonly #requests: Record<FinishReason, number> = { stop: 0, length: 0, abort: 0, error: 0 };
+  readonly #counts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
+  #nextId = 1;
+  #closed = false;
+  #loop: Promise<void> | null = null;
+
+  constructor(runner: Runner, options: EngineOptions) {
+    const { blocks, maxSequences = 64, maxStepTokens = 512, prefixCache = true, reuseGenerated = false } = options;
+    this.contextLength = Math.min(options.contextLength, blocks * blockTokens - runner.drafts);
+    this.#runner = runner;
+    this.#maxWaiting = options.maxWaiting ?? 1024;
+    this.#maxWaitingTokens = options.maxWaitingTokens ?? 64 * this.contextLength;
+    const policy = { maxSequences, maxStepTokens, drafts: runner.drafts, prefixCache, reuseGenerated };
+    this.#scheduler = new Scheduler(new BlockPool(blocks), policy);
+  }
+
+  get stats(): EngineStats {
+    const { pool, running, waiting, preemptions } = this.#scheduler;
+    return {
+      ...this.#counts,
+      running: running.length,
+      waiting: waiting.length,
+      blocksUsed: pool.used,
+      blocksTotal: pool.total,
+      preemptions,
+      requests: { ...this.#requests },
+    };
+  }
+
+  /** Takes a request; it runs as soon as there is room. Throws RefusedError when it cannot be taken. */
+  add(prompt: ArrayLike<number>, options: SequenceOptions, listener: SequenceListener): Sequence {
+    this.#refuse(prompt.length);
+    const room = this.contextLength - prompt.length;
+    const sequence = new Sequence(
+      this.#nextId++,
+      prompt,
+      { ...options, maxTokens: Math.min(options.maxTokens, room) },
+      listener,
+    );
+    this.#counts.promptTokens += prompt.length;
+    this.#scheduler.add(sequence);
+    this.#loop ??= this.#run();
+    return sequence;
+  }
+
+  /** Ends a sequence now and frees its blocks; what a step under way gives for it is thrown away. */
+  abort(sequence: Sequence): void {
+    this.#end(sequence, 'abort');
+  }
+
+  /** Takes no more requests, waits until all have ended, at most `graceMs`, and aborts the rest. */
+  async close(graceMs = 0): Promise<void> {
+    this.#closed = true;
+    const timer = setTimeout(() => this.#abortAll(), graceMs);
+    await this.#loop;
+    clearTimeout(timer);
+    this.#runner.dispose();
+  }
+
+  /** One step. False when there is nothing to do. */
+  async step(): Promise<boolean> {
+    const scheduler = this.#scheduler;
+    if (scheduler.idle) return false;
+    const plan = scheduler.schedule();
+    const [generate, prompts, outputs] = runsOf(plan, this.#runner.drafts);
+    const groups = [
+      { form: 'generation' as const, runs: generate },
+      { form: 'prompt' as const, runs: prompts },
+      { form: 'generation' as const, runs: outputs },
+    ].filter(({ runs }) => runs.length > 0);
+    await Promise.all(
+      groups.map(async ({ form, runs }) => {
+        try {
+          const results = await this.#runner.run(form, runs);
+          for (const [i, run] of runs.entries()) this.#settle(run, results[i] as RunResult);
+        } catch (error) {
+          for (const { sequence } of runs) this.#end(sequence, 'error', error as Error);
+        }
+      }),
+    );
+    return true;
+  }
+
+  async #run(): Promise<void> {
+    await null; // what is added in the same turn of the event loop starts together
+    while (await this.step());
+    this.#loop = null;
+  }
+
+  #refuse(promptLength: number): void {
+    if (this.#closed) throw new RefusedError('closing', 'the engine is shutting down: ask another one');
+    if (promptLength === 0)
+      throw new RefusedError('invalid', 'the prompt is empty: expected one token or more', 'prompt');
+    if (promptLength >= this.contextLength)
+      throw new RefusedError(
+        'too-long',
+        `the prompt has ${promptLength} tokens, the context holds ${this.contextLength} with the answer: shorten it`,
+        'prompt',
+      );
+    const { waiting } = this.#scheduler;
+    const tokens = waiting.reduce((sum, { length }) => sum + length, 0);
+    if (waiting.length < this.#maxWaiting && tokens + promptLength <= this.#maxWaitingTokens) return;
+    throw new RefusedError('overloaded', `${waiting.length} requests of ${tokens} tokens are waiting: try again later`);
+  }
+
+  #settle({ sequence, from, ids, sampleFrom }: Run, { sampled, drafts, promptLogprobs }: RunResult): void {
+    if (hasEnded(sequence)) return;
+    if (promptLogprobs.length > 0) sequence.listener.promptLogprobs(promptLogprobs);
+    if (sampled.length === 0) {
+      sequence.computed = from + ids.length;
+      this.#scheduler.filled(sequence);
+      return;
+    }
+    if (sequence.outputLength === 0) this.#counts.cachedTokens += sequence.cachedTokens;
+    for (const [i, token] of sampled.entries()) {
+      const row = sampleFrom + i;
+      sequence.computed = from + row + 1;
+      if (row === sampleFrom) this.#scheduler.filled(sequence);
+      sequence.push(token.id);
+      this.#counts.completionTokens++;
+      sequence.draft = drafts[i] ?? null;
+      const verdict = sequence.listener.settled(token);
+      if (hasEnded(sequence)) return; // the listener aborted it
+      const full = sequence.outputLength >= sequence.options.maxTokens;
+      if (verdict !== 'go-on' || full) return this.#end(sequence, verdict === 'stop' ? 'stop' : 'length');
+      if (row + 1 < ids.length) {
+        const accepted = ids[row + 1] === token.id;
+        this.#count(sequence, accepted);
+        if (!accepted) return;
+      }
+    }
+  }
+
+  #count(sequence: Sequence, accepted: boolean): void {
+    sequence.drafted++;
+    this.#counts.draftedTokens++;
+    if (!accepted) return;
+    sequence.accepted++;
+    this.#counts.acceptedTokens++;
+  }
+
+  #end(sequence: Sequence, reason: FinishReason, error?: Error): void {
+    if (hasEnded(sequence)) return;
+    this.#scheduler.remove(sequence);
+    this.#requests[reason]++;
+    sequence.listener.ended(reason, error);
+  }
+
+  #abortAll(): void {
+    for (const sequence of [...this.#scheduler.running, ...this.#scheduler.waiting]) this.abort(sequence);
+  }
+}
+
+const hasEnded = ({ state }: Sequence) => state === 'finished';
+
+function fillRun({ sequence, from, to }: Fill): Run {
+  const wanted = sequence.outputLength === 0 && to === sequence.promptLength;
+  return { sequence, from, ids: sequence.tokens.slice(from, to), sampleFrom: wanted ? to - from - 1 : to - from };
+}
+
+function runsOf({ generate, prompts, outputs }: Plan, drafts: number): [Run[], Run[], Run[]] {
+  const next = generate.map((sequence): Run => {
+    const last = sequence.token(sequence.length - 1);
+    const ids = drafts > 0 && sequence.draft !== null ? [last, sequence.draft] : [last];
+    return { sequence, from: sequence.length - 1, ids: Int32Array.from(ids), sampleFrom: 0 };
+  });
+  return [next, prompts.map(fillRun), outputs.map(fillRun)];
+}

@@ -1,0 +1,101 @@
+// One request on its way through the engine: its tokens, its blocks, and how far its cache reaches.
+//
+// Tokens are the prompt, then what was generated. `computed` of them have valid rows in the cache. While generating all
+// but the last are computed; a sequence that was put aside starts again from 0 and computes what it has generated in
+// the form of generation, so that the bits are those it had. Nothing here touches a tensor.
+import type { GeneratedToken, SamplingOptions } from './generation.ts';
+
+/** Sampling as it was asked for, nothing left open. */
+export interface Sampling extends Required<Omit<SamplingOptions, 'logitBias'>> {
+  readonly logitBias: ReadonlyMap<number, number>;
+}
+
+export interface SequenceOptions {
+  readonly sampling: Sampling;
+  readonly maxTokens: number;
+  /** Alternatives with each output token; null: no log-probabilities wanted. */
+  readonly logprobs: number | null;
+  readonly promptLogprobs: number | null;
+}
+
+/** What became of a token: go on, or why the sequence ends after it. */
+export type Verdict = 'go-on' | 'stop' | 'length';
+
+/** Whoever listens to a sequence. */
+export interface SequenceListener {
+  /** A token was settled. */
+  settled(token: GeneratedToken): Verdict;
+  /** A token that must come next, whatever the model says (closing the thinking). */
+  forced(): number | null;
+  promptLogprobs(tokens: readonly GeneratedToken[]): void;
+  ended(reason: 'stop' | 'length' | 'abort' | 'error', error?: Error): void;
+}
+
+export class Sequence {
+  /** In order of arrival. */
+  readonly id: number;
+  readonly options: SequenceOptions;
+  readonly listener: SequenceListener;
+  readonly promptLength: number;
+  /** Blocks of the cache, in order of positions. */
+  readonly blocks: number[] = [];
+  /** Names of the whole blocks of the prompt (prefixKeys); made when they are first needed. */
+  keys: readonly string[] | null = null;
+  state: 'waiting' | 'running' | 'finished' = 'waiting';
+  /** Tokens with valid rows in the cache. */
+  computed = 0;
+  /** Tokens of the prompt that were found in the cache when it first ran. */
+  cachedTokens = 0;
+  /** What multi-token prediction expects next. */
+  draft: number | null = null;
+  drafted = 0;
+  accepted = 0;
+  #tokens: Int32Array;
+  #length: number;
+
+  constructor(id: number, prompt: ArrayLike<number>, options: SequenceOptions, listener: SequenceListener) {
+    this.id = id;
+    this.options = options;
+    this.listener = listener;
+    this.promptLength = prompt.length;
+    this.#tokens = new Int32Array(prompt.length + Math.min(options.maxTokens, 256));
+    this.#tokens.set(prompt);
+    this.#length = prompt.length;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get outputLength(): number {
+    return this.#length - this.promptLength;
+  }
+
+  /** A view; valid until the next token. */
+  get tokens(): Int32Array {
+    return this.#tokens.subarray(0, this.#length);
+  }
+
+  get prompt(): Int32Array {
+    return this.#tokens.subarray(0, this.promptLength);
+  }
+
+  /** prompt: in the form of prompts; output: generated before it was put aside; generate: only the last is missing. */
+  get phase(): 'prompt' | 'output' | 'generate' {
+    if (this.computed < this.promptLength) return 'prompt';
+    return this.computed < this.#length - 1 ? 'output' : 'generate';
+  }
+
+  token(position: number): number {
+    return this.#tokens[position] as number;
+  }
+
+  push(token: number): void {
+    if (this.#length === this.#tokens.length) {
+      const larger = new Int32Array(2 * this.#length);
+      larger.set(this.#tokens);
+      this.#tokens = larger;
+    }
+    this.#tokens[this.#length++] = token;
+  }
+}
