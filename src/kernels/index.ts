@@ -29,6 +29,8 @@ export { calibrate, measure, openYardsticks, type Rate, rateOf, sample, type Wor
 export type { Recording } from './recording.ts';
 export { gemmWorkspaceBytes } from './reference/gemm.ts';
 export { squarePartials } from './reference/optimizer.ts';
+export { blockTokens, type PoolFormat, poolFormat, recordBytes } from './reference/paged.ts';
+export { pagedAttentionWorkspace } from './reference/paged-attention.ts';
 export { tileSize, tilesIn } from './reference/quantise.ts';
 export { sumWorkspaceBytes } from './reference/reduction.ts';
 export { columnSumWorkspaceBytes } from './reference/row-blocks.ts';

@@ -10,6 +10,8 @@ import { embedding } from './reference/embedding.ts';
 import { gemm } from './reference/gemm.ts';
 import { norm } from './reference/norm.ts';
 import { optimizer } from './reference/optimizer.ts';
+import { paged } from './reference/paged.ts';
+import { pagedAttention } from './reference/paged-attention.ts';
 import { probe } from './reference/probe.ts';
 import { quantiseKernels } from './reference/quantise.ts';
 import { reduction } from './reference/reduction.ts';
@@ -33,6 +35,8 @@ const families = {
   ...reduction,
   ...rope,
   ...swiglu,
+  ...paged,
+  ...pagedAttention,
 };
 
 export type KernelName = keyof typeof families;

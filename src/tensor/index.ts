@@ -11,6 +11,15 @@ export { crossEntropy, ignoreIndex, logprobs } from './ops/loss.ts';
 export { addRmsNorm, rmsNorm } from './ops/norm.ts';
 export { type AdamwConfig, type AdamwState, accumulate, adamwHyper, adamwStep, gradientNorm } from './ops/optimizer.ts';
 export {
+  blocksFor,
+  type PagedHeads,
+  type PagedSequences,
+  pagedAttention,
+  readCache,
+  writeCache,
+  writeLatentCache,
+} from './ops/paged.ts';
+export {
   dequantiseBlocks,
   dequantiseTiles,
   type Quantised,
@@ -32,6 +41,7 @@ export {
 } from './ops/router.ts';
 export { swiglu, swigluHalves } from './ops/swiglu.ts';
 export { copy, narrow, reshape } from './ops/view.ts';
+export { PagedPool, type PagedPoolOptions } from './paged-pool.ts';
 export { type Replay, record } from './record.ts';
 export { asyncScope, keep, scope, unscoped } from './scope.ts';
 export { expectDType, expectRank, expectShape, formatShape, type Shape, sizeOf } from './shape.ts';

@@ -22,6 +22,14 @@ const plan = () => ({ offsets: i(3), rowOf: i(2, 2), tokenOf: i(4) });
 const table = (pairs: number) => ({ cos: f(8, pairs), sin: f(8, pairs) });
 const state = (n: number) => ({ weight: f(n), m: f(n), v: f(n) });
 
+const pool = (format: 'bf16' | 'fp8' = 'bf16') =>
+  new t.PagedPool({ format, width: 6, blocks: 2, codes: format === 'fp8' ? 4 : 0, device });
+
+function attendPaged(q: t.Tensor, heads: Partial<t.PagedHeads>, records = pool()): t.Tensor {
+  const sequences = { tables: i(1, 2), lengths: i(1), queryStart: i(2), maxQueries: 2 };
+  return t.pagedAttention(q, records, sequences, { valueWidth: 4, ...heads });
+}
+
 const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
   reshape: [[() => t.reshape(f(2, 3), [4]), ShapeError, /expected 6 elements as in \[2, 3\], received \[4\]/]],
   narrow: [[() => t.narrow(f(2, 3), 1, 2), ValueError, /expected rows within 0 to 2 of \[2, 3\], received 1 to 3/]],
@@ -124,6 +132,51 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
   ],
   dequantiseBlocks: [
     [() => t.dequantiseBlocks({ codes: codes(200, 5), scales: f(1, 1) }), ShapeError, /expected \[2, 1\], received/],
+  ],
+  writeCache: [
+    [() => t.writeCache(pool(), f(2, 5), i(2)), ShapeError, /rows has the wrong shape: expected \[any, 6\]/],
+    [
+      () => t.writeCache(pool(), f(2, 6), i(3)),
+      ShapeError,
+      /slots has the wrong shape: expected \[2\], received \[3\]/,
+    ],
+    [
+      () => {
+        const rows = f(2, 6);
+        new t.Tape([rows]).run(() => t.writeCache(pool(), rows, i(2)));
+      },
+      ValueError,
+      /an input needs a gradient, but this op has none; wrap it in noGrad/,
+    ],
+  ],
+  writeLatentCache: [
+    [
+      () => t.writeLatentCache(pool(), f(2, 6), f(5), i(2), i(2), table(1), 1e-6),
+      ShapeError,
+      /gain has the wrong shape: expected \[4\], received \[5\]/,
+    ],
+  ],
+  readCache: [
+    [() => t.readCache(pool(), i(2, 3), i(2), 9), ShapeError, /starts .* expected \[3\], received \[2\]/],
+    [() => t.readCache(pool(), i(2, 3), i(3), -1), ValueError, /-1 rows; pass a whole number/],
+  ],
+  pagedAttention: [
+    [() => attendPaged(f(2, 3, 6), { keyHeads: 2 }), ShapeError, /query heads in whole groups, .* 2 key heads/],
+    [() => attendPaged(f(2, 3, 7), {}), ShapeError, /keys end at 7 and values at 4 of records of width 6/],
+    [() => attendPaged(f(2, 3, 6), { valueOffset: 3 }), ShapeError, /values at 7 of records of width 6/],
+    [
+      () => attendPaged(f(2, 3, 6), { valueWidth: 6 }, pool('fp8')),
+      ShapeError,
+      /one key of width 6 with 4 values in front, received keys of 6 and values of 6/,
+    ],
+    [
+      () => {
+        const q = f(2, 3, 6);
+        new t.Tape([q]).run(() => attendPaged(q, {}));
+      },
+      ValueError,
+      /an input needs a gradient, but this op has none/,
+    ],
   ],
 };
 

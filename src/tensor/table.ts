@@ -10,6 +10,7 @@ import { type LinearOps, linears } from './ops/linear.ts';
 import { type LossOps, losses } from './ops/loss.ts';
 import { type NormOps, norm } from './ops/norm.ts';
 import { type OptimizerOps, optimizers } from './ops/optimizer.ts';
+import { type PagedOps, pages } from './ops/paged.ts';
 import { type QuantiseOps, quantisers } from './ops/quantise.ts';
 import { type ReductionOps, reduction } from './ops/reduction.ts';
 import { type RopeOps, ropes } from './ops/rope.ts';
@@ -32,7 +33,8 @@ export interface Ops
     BalanceOps,
     LossOps,
     OptimizerOps,
-    QuantiseOps {}
+    QuantiseOps,
+    PagedOps {}
 
 export type OpName = keyof Ops & string;
 
@@ -52,6 +54,7 @@ export const table: Rows<Ops> = {
   ...losses,
   ...optimizers,
   ...quantisers,
+  ...pages,
 };
 
 export const opNames = Object.keys(table) as OpName[];

@@ -9,6 +9,7 @@ import { embedding } from './embedding.ts';
 import { gemm } from './gemm.ts';
 import { norm } from './norm.ts';
 import { optimizer } from './optimizer.ts';
+import { paged } from './paged.ts';
 import { probe } from './probe.ts';
 import { quantise } from './quantise.ts';
 import { reduction } from './reduction.ts';
@@ -32,4 +33,5 @@ export const cases: readonly Case[] = [
   ...reduction,
   ...rope,
   ...swiglu,
+  ...paged,
 ];

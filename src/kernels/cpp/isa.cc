@@ -15,6 +15,9 @@
 #include "rope.cc"
 #include "router.cc"
 #include "swiglu.cc"
+// These call families above.
+#include "paged.cc"
+#include "paged-attention.cc"
 
 namespace minke::MINKE_ISA {
 
@@ -35,6 +38,8 @@ constexpr Family families[] = {
     family(reduction_kernels),
     family(rope_kernels),
     family(swiglu_kernels),
+    family(paged_kernels),
+    family(paged_attention_kernels),
 };
 
 extern const Isa isa;

@@ -1,0 +1,200 @@
+// Rows for the paged cache and attention over it: the three record formats, lengths around blocks (64) and chunks
+// (256), permuted tables, several queries of a sequence, padding, refused slots, tables and lengths.
+import { newData } from '../dtype.ts';
+import { blockTokens, poolFormat, type RecordLayout, recordBytes, writeRecord } from '../reference/paged.ts';
+import { pagedAttentionWorkspace } from '../reference/paged-attention.ts';
+import { type Case, Random } from './case.ts';
+import { tolerance } from './tolerance.ts';
+
+interface Shape extends RecordLayout {
+  readonly name: string;
+}
+
+const layouts: Shape[] = [
+  { name: 'f32', width: 48, codes: 0, format: poolFormat.f32 },
+  { name: 'bf16', width: 48, codes: 0, format: poolFormat.bf16 },
+  { name: 'fp8, V3', width: 576, codes: 512, format: poolFormat.fp8 },
+  { name: 'fp8, nano', width: 48, codes: 32, format: poolFormat.fp8 },
+  { name: 'fp8, a short last tile', width: 214, codes: 202, format: poolFormat.fp8 },
+];
+
+const words = ({ width, codes, format }: RecordLayout, blocks: number) => ({ blocks, width, codes, format });
+
+function rotation(rows: number, rotary: number) {
+  const angles = Float32Array.from({ length: rows * (rotary / 2) }, (_, i) => Math.sin(i) * 3);
+  return { cos: angles.map(Math.cos), sin: angles.map(Math.sin) };
+}
+
+function poolOf(layout: RecordLayout, blocks: number, random: Random): Uint8Array {
+  const pool = new Uint8Array(blocks * blockTokens * recordBytes(layout));
+  for (let slot = 0; slot < blocks * blockTokens; slot++) writeRecord(random.normals(layout.width), pool, slot, layout);
+  return pool;
+}
+
+function writes(layout: Shape): Case[] {
+  const random = new Random(layout.width);
+  const slots = Int32Array.of(70, -1, 3, 191, 0);
+  const pool = new Uint8Array(3 * blockTokens * recordBytes(layout)).fill(7);
+  const { width, name } = layout;
+  const latent = layout.codes || width - 16;
+  const shared = { slots, pool, tokens: 5, ...words(layout, 3) };
+  const norm = {
+    gain: random.normals(latent),
+    ...rotation(9, width - latent),
+    positions: Int32Array.of(8, 99, 0, 4, 1),
+  };
+  return [
+    {
+      kernel: 'cache_write',
+      name,
+      args: { ...shared, rows: random.normals(5 * (width + 3)), row_ld: width + 3 },
+      exact: true,
+    },
+    {
+      kernel: 'mla_cache_write',
+      name,
+      args: { ...shared, ...norm, x: random.normals(5 * width), latent, table_length: 9, eps: 1e-6 },
+      // Bytes cannot be compared with a tolerance where norms differ in their last bit; paged.test.ts compares them with
+      // rms_norm, rope and cache_write.
+      ignore: ['pool'],
+    },
+  ];
+}
+
+function reads(layout: Shape): Case[] {
+  const random = new Random(layout.width);
+  const pool = poolOf(layout, 5, random);
+  const row = (name: string, starts: number[], S: number): Case => ({
+    kernel: 'cache_read',
+    name: `${layout.name}, ${name}`,
+    args: {
+      pool,
+      tables: Int32Array.of(3, 1, 0, 2, 2, 4, 99, 99, 4, 99, 99, 99),
+      starts: Int32Array.from(starts),
+      out: new Float32Array(S * layout.width).fill(5),
+      ...{ B: 3, S, max_blocks: 4, ...words(layout, 5) },
+    },
+    exact: true,
+  });
+  return [row('three sequences and padding', [1, 171, 235, 235], 240), row('nothing', [0, 0, 0, 0], 0)];
+}
+
+interface Attention {
+  readonly name: string;
+  readonly lengths: number[];
+  readonly queries: number[];
+  readonly Hq: number;
+  readonly Hkv?: number;
+  readonly Dk: number;
+  readonly Dv: number;
+  /** Latent: values are the front of the one key. Grouped: keys of all heads, then values. */
+  readonly latent: boolean;
+  readonly padding?: number;
+  readonly scale?: number;
+}
+
+const attentions: Attention[] = [
+  ...[1, 2, 63, 64, 65, 255, 256, 257, 700].map((n) => ({
+    name: `1 query of ${n}`,
+    lengths: [n],
+    queries: [1],
+    ...{ Hq: 3, Dk: 48, Dv: 32, latent: true },
+  })),
+  { name: '3 queries of 257', lengths: [257], queries: [3], Hq: 4, Dk: 48, Dv: 32, latent: true },
+  { name: 'V3 in small', lengths: [150, 300], queries: [1, 2], Hq: 8, Dk: 576, Dv: 512, latent: true },
+  { name: 'many heads', lengths: [300, 70], queries: [1, 2], Hq: 40, Dk: 214, Dv: 202, latent: true },
+  { name: 'a prompt', lengths: [330], queries: [70], Hq: 3, Dk: 48, Dv: 32, latent: true },
+  { name: 'grouped heads', lengths: [90, 260], queries: [1, 4], Hq: 6, Hkv: 2, Dk: 16, Dv: 20, latent: false },
+  { name: 'heads of their own', lengths: [66], queries: [5], Hq: 3, Hkv: 3, Dk: 10, Dv: 7, latent: false },
+  {
+    name: 'batch with gaps',
+    lengths: [5, 0, 129],
+    queries: [1, 0, 2],
+    Hq: 2,
+    Dk: 48,
+    Dv: 32,
+    latent: true,
+    padding: 3,
+  },
+  { name: 'no queries', lengths: [9], queries: [0], Hq: 2, Dk: 48, Dv: 32, latent: true },
+];
+
+function attentionRow(shape: Attention, format: number, split: boolean): Case {
+  const { lengths, queries, Hq, Hkv = 1, Dk, Dv, latent, padding = 0 } = shape;
+  const random = new Random(Hq + Dk);
+  const width = latent ? Dk : Hkv * (Dk + Dv);
+  const layout = { width, codes: format === poolFormat.fp8 ? Dv : 0, format };
+  const B = lengths.length;
+  const max_blocks = Math.max(1, ...lengths.map((n) => Math.ceil(n / blockTokens)));
+  const blocks = B * max_blocks + 1;
+  const starts = queries.reduce((sums, n) => [...sums, (sums.at(-1) as number) + n], [padding]);
+  const T = (starts.at(-1) as number) + padding;
+  const pool = poolOf(layout, blocks, random);
+  const unused = lengths.map((n) => Math.ceil(n / blockTokens));
+  return {
+    kernel: 'paged_attention',
+    name: `${Object.keys(poolFormat)[format]}${split ? '' : ', walking'}: ${shape.name}`,
+    args: {
+      q: random.normals(T * Hq * Dk),
+      pool,
+      // Block ids descend; behind a sequence's end they are not valid.
+      tables: Int32Array.from({ length: B * max_blocks }, (_, i) =>
+        i % max_blocks < (unused[Math.floor(i / max_blocks)] as number) ? blocks - 1 - i : -7,
+      ),
+      lengths: Int32Array.from(lengths),
+      query_start: Int32Array.from(starts),
+      partial: split ? new Float32Array(pagedAttentionWorkspace(T, Hq, Dv, max_blocks)) : null,
+      out: new Float32Array(T * Hq * Dv).fill(3),
+      ...{ B, T, max_queries: Math.max(...queries), max_blocks, Hq, Hkv, Dk, Dv },
+      ...{ k_offset: 0, k_head: Dk, v_offset: latent ? 0 : Hkv * Dk, v_head: latent ? 0 : Dv },
+      ...{ scale: shape.scale ?? Dk ** -0.5, ...words(layout, blocks) },
+    },
+    ignore: ['partial'],
+    // Weights (times scales) are rounded to bf16 where pairs of bf16 are multiplied, so the output carries the error of
+    // bf16, twice that where few keys have large values.
+    ...(format !== poolFormat.f32 && { slack: (2 * tolerance.bf16) / tolerance.f32 }),
+  };
+}
+
+const refusals: [string, Record<string, Int32Array>][] = [
+  ['a block beyond the pool', { tables: Int32Array.of(0, 99, 1, 2) }],
+  ['a negative block', { tables: Int32Array.of(0, -1, 1, 2) }],
+  ['a sequence longer than its table', { lengths: Int32Array.of(129, 5) }],
+  ['a negative length', { lengths: Int32Array.of(-1, 5) }],
+  ['more queries than tokens', { lengths: Int32Array.of(1, 5) }],
+  ['descending query starts', { query_start: Int32Array.of(2, 0, 3) }],
+  ['a negative query start', { query_start: Int32Array.of(-1, 1, 3) }],
+  ['query starts beyond q', { query_start: Int32Array.of(0, 2, 9) }],
+];
+
+function refused(): Case[] {
+  const shape = { name: '', lengths: [100, 65], queries: [2, 1], Hq: 2, Dk: 48, Dv: 32, latent: true };
+  const row = attentionRow(shape, poolFormat.bf16, true);
+  const [layout] = layouts as [Shape];
+  const [write, mla] = writes(layout) as [Case, Case];
+  const [read] = reads(layout) as [Case];
+  const wrong = (base: Case, name: string, args: Case['args'], fault: Case['fault'] = 'indexOutOfRange'): Case => ({
+    ...base,
+    name: `refuses ${name}`,
+    args: { ...base.args, ...args },
+    ...(fault && { fault }),
+  });
+  return [
+    ...refusals.map(([name, args]) => wrong(row, name, args)),
+    wrong(write, 'a slot beyond the pool', { slots: Int32Array.of(70, -1, 192, 191, 0) }),
+    wrong(write, 'a slot of -2', { slots: Int32Array.of(70, -2, 3, 191, 0) }),
+    wrong(mla, 'a position beyond the table', { positions: Int32Array.of(9, 0, 0, 0, 0) }),
+    wrong(read, 'descending starts', { starts: Int32Array.of(0, 5, 4, 4) }),
+    wrong(read, 'starts beyond the rows', { starts: Int32Array.of(0, 5, 241, 241) }),
+    wrong(read, 'a sequence longer than its table', { starts: Int32Array.of(0, 5, 5, 235), max_blocks: 2 }),
+    wrong(read, 'a block beyond the pool', { tables: newData('i32', 12).fill(5) as Int32Array }),
+  ];
+}
+
+const attentionRows = attentions.flatMap((shape) =>
+  [poolFormat.f32, poolFormat.bf16, ...(shape.latent ? [poolFormat.fp8] : [])].flatMap((format) =>
+    [true, false].map((split) => attentionRow(shape, format, split)),
+  ),
+);
+
+export const paged: Case[] = [...layouts.flatMap(writes), ...layouts.flatMap(reads), ...attentionRows, ...refused()];

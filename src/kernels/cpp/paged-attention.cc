@@ -1,0 +1,289 @@
+// Attention over a paged cache; reference/paged-attention.ts says what it computes, paged-attention.h how.
+//
+// With a workspace a task is (sequence, chunk of keys, key head, block of rows) and a second phase merges a row's
+// chunks in ascending order: a few queries of long sequences. Without one a task walks all chunks of its rows and
+// merges as it goes: prompts. Both give the same bits. All queries and heads that share a chunk read it once.
+#include "paged-attention.h"
+
+namespace minke::MINKE_ISA {
+
+constexpr i64 kPagedRows = 128;   // rows of a task
+constexpr i64 kFewestRows = 16;   // of a task that could be split further for idle threads
+constexpr i64 kMergeGrain = 16384;  // f32 of the workspace that a merging task reads
+
+struct paged_attention {
+  const float* q;
+  const uint8_t* pool;
+  const int32_t *tables, *lengths, *query_start;
+  float *partial, *out;
+  i64 B, T, max_queries, max_blocks, Hq, Hkv, Dk, Dv, k_offset, k_head, v_offset, v_head;
+  float scale;
+  PoolLayout layout;
+  static constexpr int phases = 2;
+  static constexpr const char* signature =
+      "q:f32 pool:u8 tables:i32 lengths:i32 query_start:i32 partial:f32! out:f32! B:int T:int max_queries:int "
+      "max_blocks:int Hq:int Hkv:int Dk:int Dv:int k_offset:int k_head:int v_offset:int v_head:int scale:float "
+      "blocks:int width:int codes:int format:int";
+  void fields(Words& w) {
+    w(q, pool, tables, lengths, query_start, partial, out, B, T, max_queries, max_blocks, Hq, Hkv, Dk, Dv, k_offset,
+      k_head, v_offset, v_head, scale, layout.blocks, layout.width, layout.codes, layout.format);
+  }
+
+  struct Sequence {
+    i64 query, queries, length;
+  };
+  // What one task computes.
+  struct Unit {
+    i64 b, head, rows, first, chunk;
+    Sequence s;
+  };
+
+  i64 group() const { return Hq / Hkv; }
+  i64 max_chunks() const { return blocks(max_blocks * kBlockTokens, kChunk); }
+  bool few() const { return group() <= kFewHeads; }
+
+  Sequence sequence(i64 b) const { return {query_start[b], query_start[b + 1] - i64(query_start[b]), lengths[b]}; }
+  bool is_sound(const Sequence& s) const {
+    return s.query >= 0 && s.queries >= 0 && s.query + s.queries <= T && s.queries <= max_queries &&
+           (s.queries == 0 || (s.length >= s.queries && s.length <= max_blocks * kBlockTokens));
+  }
+  void refuse(i64 b, const Sequence& s, Worker& worker) const {
+    if (Dk > kWidestHead || Dv > kWidestHead)
+      worker.fail(kIndexOutOfRange, 0, larger(Dk, Dv), kWidestHead + 1);
+    else if (s.query < 0)
+      worker.fail(kBadOffsets, b, s.query, T);
+    else if (s.queries < 0 || s.query + s.queries > T || s.queries > max_queries)
+      worker.fail(kBadOffsets, b + 1, s.query + s.queries, smaller(T, s.query + max_queries));
+    else
+      worker.fail(kBadOffsets, b, s.length, max_blocks * kBlockTokens);
+  }
+
+  i64 task_rows() const {
+    i64 rows = max_queries * group(), split = blocks(4, larger(1, B * Hkv * (partial ? max_chunks() : 1)));
+    return smaller(kPagedRows, larger(kFewestRows, blocks(blocks(rows, split), kTall) * kTall));
+  }
+  i64 row_blocks(const Sequence& s) const { return blocks(s.queries * group(), task_rows()); }
+  // A bad sequence has one task, which refuses it.
+  i64 tasks_of(const Sequence& s) const {
+    if (!is_sound(s)) return 1;
+    return row_blocks(s) * Hkv * (partial ? blocks(s.length, kChunk) : 1);
+  }
+  i64 merged_rows() const { return larger(1, kMergeGrain / (Dv * (partial ? max_chunks() : 1))); }
+
+  i64 tasks(int phase) const {
+    if (phase == 1) return blocks(T * Hq, merged_rows());
+    i64 n = 0;
+    for (i64 b = 0; b < B; b++) n += tasks_of(sequence(b));
+    return n;
+  }
+
+  void run(int phase, i64 task, Worker& worker) const {
+    if (phase == 1) return merge(task);
+    Unit unit = {};
+    for (;; unit.b++) {
+      unit.s = sequence(unit.b);
+      i64 n = tasks_of(unit.s);
+      if (task < n) break;
+      task -= n;
+    }
+    if (!is_sound(unit.s) || Dk > kWidestHead || Dv > kWidestHead) return refuse(unit.b, unit.s, worker);
+    // Later rows see more keys: they come first.
+    i64 count = row_blocks(unit.s), block = count - 1 - task % count;
+    unit.first = block * task_rows();
+    unit.rows = smaller(task_rows(), unit.s.queries * group() - unit.first);
+    unit.head = task / count % Hkv;
+    unit.chunk = task / count / Hkv;
+    if (layout.format == kPoolF32)
+      attend<Singles<float>>(unit, worker);
+    else
+      attend<Bf16Words>(unit, worker);
+  }
+
+  i64 row_of(const Unit& unit, i64 r) const {
+    i64 i = unit.first + r;
+    return (unit.s.query + i / group()) * Hq + unit.head * group() + i % group();
+  }
+  float* partial_of(i64 row, i64 chunk) const { return partial + (row * max_chunks() + chunk) * Dv; }
+  // Highest score and sum of weights.
+  float* statistics_of(i64 row, i64 chunk) const {
+    return partial + T * Hq * max_chunks() * Dv + (row * max_chunks() + chunk) * 2;
+  }
+
+  template <class F>
+  void attend(const Unit& unit, Worker& worker) const {
+    using E = typename F::Element;
+    i64 n = unit.rows;
+    Scratch scratch(worker);
+    PagedRows rows = {};
+    rows.n = n;
+    rows.q_width = packed_width(blocks(Dk, F::kEach));
+    rows.q = scratch.floats(n * rows.q_width);
+    rows.p = scratch.floats(n * kChunk);
+    rows.weights = rows.p;
+    bool scaled = layout.format == kPoolFp8;
+    if (scaled || F::kEach == 2) rows.weights = scratch.floats(n * kChunk / F::kEach);
+    rows.top = scratch.floats(n);
+    rows.sum = scratch.floats(n);
+    rows.visible = reinterpret_cast<i64*>(scratch.floats(2 * n));
+    float* panel = scratch.floats(kChunk / F::kEach * kPanel);
+    float* tops = scratch.floats(n);
+    float* sums = scratch.floats(n);
+    float* transposed = few() ? nullptr : scratch.floats(kKeys * blocks(Dk, F::kEach));
+    float* scales = scaled ? scratch.floats(blocks(layout.codes, kTile) * kChunk) : nullptr;
+    E* decoded = scaled ? reinterpret_cast<E*>(scratch.floats(blocks(kChunk * layout.width * i64(sizeof(E)), 4))) : nullptr;
+
+    for (i64 r = 0; r < n; r++) {
+      load_query<F>(q + row_of(unit, r) * Dk, rows.q + r * rows.q_width);
+      rows.visible[r] = unit.s.length - unit.s.queries + (unit.first + r) / group() + 1;
+      tops[r] = -__builtin_inff();
+      sums[r] = 0;
+    }
+
+    Chunk<E> chunk = {};
+    chunk.k_at = k_offset + unit.head * k_head;
+    chunk.v_at = v_offset + unit.head * v_head;
+    chunk.codes = layout.codes;
+    i64 last = rows.visible[n - 1];
+    i64 from = partial ? unit.chunk * kChunk : 0, to = partial ? smaller(last, from + kChunk) : last;
+    for (chunk.start = from; chunk.start < to; chunk.start += kChunk) {
+      chunk.keys = smaller(kChunk, last - chunk.start);
+      if (!find_chunk(unit, chunk, scales, decoded, worker)) return;
+      if (partial) {
+        fold_chunk<F>(rows, chunk, Dk, Dv, few(), scale, transposed, panel,
+                      [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
+                        float* o = partial_of(row_of(unit, r), unit.chunk) + c;
+                        store_n(o, acc[0], columns);
+                        if (columns > W) store_n(o + W, acc[1], columns - W);
+                      });
+        for (i64 r = 0; r < n; r++) {
+          if (rows.seen(r, chunk.start) == 0) continue;
+          float* statistics = statistics_of(row_of(unit, r), unit.chunk);
+          statistics[0] = rows.top[r];
+          statistics[1] = rows.sum[r];
+        }
+      } else {
+        walk_chunk<F>(unit, rows, chunk, transposed, panel, tops, sums);
+      }
+    }
+    if (!partial)
+      for (i64 r = 0; r < n; r++) divide(out + row_of(unit, r) * Dv, sums[r]);
+  }
+
+  template <class F>
+  void load_query(const float* from, float* to) const {
+    if constexpr (sizeof(typename F::Element) == 4) {
+      pack_row<F>(from, Dk, to);
+    } else {
+      bf16 rounded[kWidestHead];
+      for_vectors(0, Dk, [&](i64 c, i64 n) { put(rounded + c, at(from + c, n), n); });
+      pack_row<F>(static_cast<const bf16*>(rounded), Dk, to);
+    }
+  }
+
+  // How the sums so far and a chunk's join: o = o * before + chunk * added.
+  struct Join {
+    float before, added;
+  };
+  static Join join(float& top, float& sum, float chunk_top, float chunk_sum) {
+    float high = vmax(set1(top), set1(chunk_top))[0];
+    Join j = {exp_below(set1(top - high))[0], exp_below(set1(chunk_top - high))[0]};
+    top = high;
+    sum = sum * j.before + chunk_sum * j.added;
+    return j;
+  }
+  static vf joined(vf before, vf chunk, const Join& j) { return fma(chunk, set1(j.added), before * set1(j.before)); }
+
+  template <class F, class E>
+  void walk_chunk(const Unit& unit, const PagedRows& rows, const Chunk<E>& chunk, float* transposed, float* panel,
+                  float* tops, float* sums) const {
+    Join joins[kPagedRows];
+    bool ready = false;
+    fold_chunk<F>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
+      if (!ready)
+        for (i64 i = 0; i < rows.n; i++)
+          if (rows.seen(i, chunk.start) > 0) joins[i] = join(tops[i], sums[i], rows.top[i], rows.sum[i]);
+      ready = true;
+      float* o = out + row_of(unit, r) * Dv + c;
+      for (int v = 0; v < 2 && columns > v * W; v++) {
+        vf before = chunk.start == 0 ? vf{} : at(o + v * W, columns - v * W);
+        put(o + v * W, joined(before, acc[v], joins[r]), columns - v * W);
+      }
+    });
+  }
+
+  void divide(float* o, float sum) const {
+    for_vectors(0, Dv, [&](i64 c, i64 n) { put(o + c, at(o + c, n) / set1(sum), n); });
+  }
+
+  // Where the chunk's records stand; FP8 records are decoded into `decoded`, their scales turned to [tiles][keys].
+  template <class E>
+  bool find_chunk(const Unit& unit, Chunk<E>& chunk, float* scales, E* decoded, Worker& worker) const {
+    // Weights behind the last key are zeros: their scales must be numbers.
+    if (scales && chunk.keys < kChunk)
+      __builtin_memset(scales, 0, size_t(blocks(layout.codes, kTile) * kChunk * 4));
+    for (i64 i = 0; i * kKeys < chunk.keys; i++) {
+      i64 at = unit.b * max_blocks + chunk.start / kKeys + i;
+      const uint8_t* block = block_of(layout, pool, tables, at, worker);
+      if (!block) return false;
+      if constexpr (sizeof(E) == 2) {
+        if (scales) {
+          i64 keys = smaller(kKeys, chunk.keys - i * kKeys);
+          E* to = decoded + i * kKeys * layout.width;
+          for (i64 j = 0; j < keys; j++)
+            decode(block + j * layout.record_bytes(), to + j * layout.width, scales + i * kKeys + j);
+          chunk.block[i] = to;
+          continue;
+        }
+      }
+      chunk.block[i] = reinterpret_cast<const E*>(block);
+    }
+    chunk.row = layout.width;
+    chunk.scales = scales;
+    return true;
+  }
+
+  // One FP8 record: codes as bf16, which is exact, and the rest as it is.
+  void decode(const uint8_t* record, bf16* to, float* scales) const {
+    for (i64 c = 0; c < layout.codes; c += kTile) scales[c / kTile * kChunk] = PoolLayout::scale_at(record, layout.codes, c / kTile);
+    i64 c = 0;
+#if defined(MINKE_BF16)
+    const E4m3Table& table = e4m3_table();
+    for (; c + 64 <= layout.codes; c += 64) decode_codes(table, _mm512_loadu_si512(record + c), to + c);
+#endif
+    for_vectors(c, layout.codes, [&](i64 i, i64 n) { put(to + i, decode_n(record + i, n), n); });
+    __builtin_memcpy(to + layout.codes, layout.rest(record), size_t(2 * (layout.width - layout.codes)));
+  }
+
+  // Rows of no sequence are zeros; with a workspace the others are the sums of their chunks.
+  void merge(i64 task) const {
+    i64 end = smaller(T * Hq, (task + 1) * merged_rows()), b = 0;
+    for (i64 row = task * merged_rows(); row < end; row++) {
+      i64 t = row / Hq;
+      while (b < B && query_start[b + 1] <= t) b++;
+      if (b == B || t < query_start[b]) {
+        __builtin_memset(out + row * Dv, 0, size_t(4 * Dv));
+      } else if (partial) {
+        merge_row(row, lengths[b] - query_start[b + 1] + t + 1);
+      }
+    }
+  }
+
+  void merge_row(i64 row, i64 visible) const {
+    float* o = out + row * Dv;
+    float top = -__builtin_inff(), sum = 0;
+    for (i64 chunk = 0; chunk * kChunk < visible; chunk++) {
+      const float *statistics = statistics_of(row, chunk), *part = partial_of(row, chunk);
+      Join j = join(top, sum, statistics[0], statistics[1]);
+      for_vectors(0, Dv, [&](i64 c, i64 n) {
+        put(o + c, joined(chunk == 0 ? vf{} : at(o + c, n), at(part + c, n), j), n);
+      });
+    }
+    divide(o, sum);
+  }
+};
+
+constexpr Kernel paged_attention_kernels[] = {
+    row<paged_attention>("paged_attention"),
+};
+
+}  // namespace minke::MINKE_ISA

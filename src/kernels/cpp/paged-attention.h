@@ -1,0 +1,268 @@
+// Attention over chunks of a paged cache: scores, softmax and weighted values of one chunk of keys, for a block of rows.
+//
+// A chunk is 256 keys from a multiple of 256 on, so four whole blocks. A row (query, head) takes the chunk's highest
+// score, the weights e^(score - highest), rounded to bf16 where pairs are multiplied, and one chain over the keys for
+// each output; chunks are merged in ascending order. Nothing of that depends on the other rows or on who computes it.
+// Scores have two orders, by the number of heads that share a key alone: with few, lanes lie along the width and are
+// added in a fixed tree, so that keys are used as they are stored; with many, transposing them pays.
+#pragma once
+#include "attention.h"
+#include "paged.h"
+
+namespace minke::MINKE_ISA {
+
+constexpr i64 kChunk = 256;    // keys; chunkKeys of reference/paged-attention.ts
+constexpr i64 kFewHeads = 32;  // heads that share a key, up to which lanes lie along the width
+constexpr i64 kKeyGroup = 16;  // keys that stay in L1 while rows pass
+
+// One chunk of one key head. Rows of keys and values stand in blocks of 64.
+template <class E>
+struct Chunk {
+  const E* block[kChunk / kKeys];
+  i64 row;                // elements between the records
+  i64 k_at, v_at;         // where keys and values begin in a record
+  const float* scales;    // [tiles][kChunk] of FP8, or null
+  i64 codes;              // leading elements of a record that have scales
+  i64 start;              // position of the first key
+  i64 keys;               // that any row sees
+  const E* at(i64 j) const { return block[j / kKeys] + j % kKeys * row; }
+};
+
+// A block of rows in ascending order of position.
+struct PagedRows {
+  i64 n, q_width;
+  float* q;        // [n, q_width] packed
+  i64* visible;    // keys that a row sees, from position 0
+  float* p;        // [n, kChunk]: scores, then weights
+  float* weights;  // [n, kChunk / each]: weights as words; p itself where they are f32
+  float *top, *sum;
+
+  i64 seen(i64 r, i64 start) const { return larger(0, smaller(kChunk, visible[r] - start)); }
+};
+
+// Lane i: the sum of the lanes of v[i], in a fixed tree.
+template <int S = W / 2>
+MINKE_INLINE vf sums_of(vf (&v)[W]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < S; i++) {
+    exchange<S>(v[i], v[i + S], typename LaneListTo<W>::type());
+    v[i] = v[i] + v[i + S];
+  }
+  if constexpr (S > 1) return sums_of<S / 2>(v);
+  return v[0];
+}
+
+// acc[r * K + k] += q row r times key k over elements from to end, lanes along the width.
+template <class F, int R, int K, class E = typename F::Element>
+MINKE_INLINE void dot_tile(const float* q, i64 q_row, const E* keys, i64 row, i64 from, i64 end, vf* acc) {
+  i64 w = from / F::kEach;
+  for (; (w + W) * F::kEach <= end; w += W) {
+    vf key[K];
+#pragma GCC unroll 16
+    for (int k = 0; k < K; k++) key[k] = F::load_words(keys + k * row, w);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r++) {
+      vf x = load(q + r * q_row + w);
+#pragma GCC unroll 16
+      for (int k = 0; k < K; k++) acc[r * K + k] = F::fold(x, key[k], acc[r * K + k]);
+    }
+  }
+  if (w * F::kEach >= end) return;
+#pragma GCC unroll 4
+  for (int r = 0; r < R; r++) {
+    vf x = load(q + r * q_row + w);
+#pragma GCC unroll 16
+    for (int k = 0; k < K; k++)
+      acc[r * K + k] = F::fold(x, F::load_words_n(keys + k * row, w, end), acc[r * K + k]);
+  }
+}
+
+// Scores of R rows and W / R keys.
+template <class F, int R, class E>
+MINKE_INLINE void few_scores(const float* q, i64 q_row, const Chunk<E>& chunk, i64 j, i64 width, float scale,
+                             float* p) {
+  constexpr int K = W / R;
+  const E* keys = chunk.at(j) + chunk.k_at;
+  vf total[W] = {};
+  if (!chunk.scales) {
+    dot_tile<F, R, K>(q, q_row, keys, chunk.row, 0, width, total);
+  } else {
+    for (i64 c = 0; c < width; c = c < chunk.codes ? smaller(chunk.codes, c + kTile) : width) {
+      vf acc[W] = {};
+      bool scaled = c < chunk.codes;
+      dot_tile<F, R, K>(q, q_row, keys, chunk.row, c, scaled ? smaller(chunk.codes, c + kTile) : width, acc);
+      const float* scales = chunk.scales + c / kTile * kChunk + j;
+#pragma GCC unroll 16
+      for (int i = 0; i < W; i++) total[i] = scaled ? fma(acc[i], set1(scales[i % K]), total[i]) : total[i] + acc[i];
+    }
+  }
+  alignas(64) float lanes[W];
+  store(lanes, sums_of(total) * set1(scale));
+#pragma GCC unroll 4
+  for (int r = 0; r < R; r++) __builtin_memcpy(p + r * kChunk, lanes + r * K, K * 4);
+}
+
+template <class F, class E>
+inline void all_few_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk, i64 width, float scale) {
+  for (i64 group = 0; group < chunk.keys; group += kKeyGroup) {
+    auto pass = [&]<int R>(i64 r) {
+      for (i64 j = group; j < smaller(chunk.keys, group + kKeyGroup); j += W / R)
+        few_scores<F, R>(rows.q + r * rows.q_width, rows.q_width, chunk, j, width, scale, rows.p + r * kChunk + j);
+    };
+    i64 r = r0;
+    if constexpr (W > 4)
+      for (; r + 4 <= rows.n; r += 4) pass.template operator()<4>(r);
+    for (; r + 2 <= rows.n; r += 2) pass.template operator()<2>(r);
+    if (r < rows.n) pass.template operator()<1>(r);
+  }
+}
+
+// With transposed keys, lanes along the keys. `tile`: 64 keys.
+template <class F, class E>
+inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk, i64 width, float scale, float* tile) {
+  i64 words = blocks(width, F::kEach);
+  for (i64 start = 0; start < chunk.keys; start += kKeys) {
+    i64 n = smaller(kKeys, chunk.keys - start);
+    pack_transposed<F>(chunk.at(start) + chunk.k_at, chunk.row, n, width, tile);
+    for_row_tiles(rows.n - r0, [&]<int R>(i64 i) {
+      const float* q = rows.q + (r0 + i) * rows.q_width;
+      float* p = rows.p + (r0 + i) * kChunk + start;
+      for_panels<R>(n, [&]<int P>(i64 j) {
+        vf total[R][2 * P] = {};
+        const float* panel = tile + j * words;
+        if (!chunk.scales) {
+          fold<F, R, P>(q, rows.q_width, 1, panel, kPanel, kPanel * words, words, total);
+        } else {
+          for (i64 c = 0; c < width; c = c < chunk.codes ? smaller(chunk.codes, c + kTile) : width) {
+            vf acc[R][2 * P] = {};
+            i64 from = c / F::kEach;
+            i64 end = c < chunk.codes ? smaller(chunk.codes, c + kTile) / F::kEach : words;
+            fold<F, R, P>(q + from, rows.q_width, 1, panel + from * kPanel, kPanel, kPanel * words, end - from, acc);
+            const float* scales = chunk.scales + c / kTile * kChunk + start + j;
+#pragma GCC unroll 8
+            for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+              for (int v = 0; v < 2 * P; v++)
+                total[r][v] = c < chunk.codes ? fma(acc[r][v], load(scales + v * W), total[r][v])
+                                              : total[r][v] + acc[r][v];
+          }
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+          for (int v = 0; v < 2 * P; v++) store(p + r * kChunk + j + v * W, total[r][v] * set1(scale));
+      });
+    });
+  }
+}
+
+// Scores to weights e^(score - top) of the keys that the row sees; zeros behind them up to `end`.
+inline void soften(float* p, i64 seen, i64 end, float& top, float& sum) {
+  const vi lanes = lane_index();
+  const vf never = set1(-__builtin_inff());
+  vf high = never, total = {};
+  for (i64 j = 0; j < seen; j += W) high = vmax(lanes + int(j) < int(seen) ? load(p + j) : never, high);
+  high = fold_lanes(high, [](vf a, vf b) { return vmax(a, b); });
+  for (i64 j = 0; j < end; j += W) {
+    vf x = j < seen ? exp_below(load(p + j) - high) : vf{};
+    x = lanes + int(j) < int(seen) ? x : vf{};
+    store(p + j, x);
+    total = total + x;
+  }
+  top = high[0];
+  sum = fold_lanes(total, [](vf a, vf b) { return a + b; })[0];
+}
+
+// Weights as the words that multiply values; for FP8 times the scales of one tile.
+template <class F>
+inline void weigh(const PagedRows& rows, i64 r0, i64 end, const float* scales) {
+  for (i64 r = r0; r < rows.n; r++) {
+    const float* p = rows.p + r * kChunk;
+    float* to = rows.weights + r * kChunk / F::kEach;
+    for (i64 j = 0; j < end; j += 2 * W) {
+      vf a = load(p + j), b = load(p + j + W);
+      if (scales) a = a * load(scales + j), b = b * load(scales + j + W);
+      if constexpr (F::kEach == 2) {
+#if defined(MINKE_BF16)
+        store(to + j / 2, (vf)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a));
+#endif
+      } else {
+        store(to + j, a);
+        store(to + j + W, b);
+      }
+    }
+  }
+}
+
+// Columns c to c + kPanel of the chunk's values as words [keys / each][kPanel].
+template <class F, class E>
+inline void pack_value_panel(const Chunk<E>& chunk, i64 c, i64 columns, float* to) {
+  for (i64 j = 0; j < chunk.keys; j += F::kEach, to += kPanel) {
+    const E* from = chunk.at(j) + chunk.v_at + c;
+    if constexpr (F::kEach == 2) {
+#if defined(MINKE_BF16)
+      __mmask32 some = columns >= 32 ? ~__mmask32(0) : (__mmask32(1) << columns) - 1;
+      __m512i a = _mm512_maskz_loadu_epi16(some, from), b = _mm512_setzero_si512();
+      if (j + 1 < chunk.keys) b = _mm512_maskz_loadu_epi16(some, from + chunk.row);
+      const __m512i halves = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
+                                              37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+      const __m512i behind = _mm512_add_epi16(halves, _mm512_set1_epi16(16));
+      store(to, (vf)_mm512_permutex2var_epi16(a, halves, b));
+      store(to + W, (vf)_mm512_permutex2var_epi16(a, behind, b));
+#endif
+    } else {
+      store(to, load_n(from, columns));
+      store(to + W, columns > W ? load_n(from + W, columns - W) : vf{});
+    }
+  }
+}
+
+// acc[r] = chain over the keys that row r0 + r sees.
+template <class F, int R>
+MINKE_INLINE void fold_values(const PagedRows& rows, i64 r0, i64 start, const float* panel, vf (&acc)[R][2]) {
+  constexpr i64 each = F::kEach, p_row = kChunk / each;
+  const float* p = rows.weights + r0 * p_row;
+  i64 least = rows.seen(r0, start), most = rows.seen(r0 + R - 1, start);
+  fold<F, R, 1>(p, p_row, 1, panel, kPanel, 0, least / each, acc);
+  for (i64 j = least / each; j < blocks(most, each); j++)  // keys that not all rows of the tile see
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++) {
+      i64 left = rows.visible[r0 + r] - start - j * each;
+      if (left <= 0) continue;
+      vf x = broadcast(p + r * p_row + j);
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; v++) {
+        vf y = load(panel + j * kPanel + v * W);
+        if (left < each) y = floats(bits(y) & 0xffff);
+        acc[r][v] = F::fold(x, y, acc[r][v]);
+      }
+    }
+}
+
+// One chunk for all rows of a block. emit(r, column, columns, sums) takes row r's outputs, two vectors at a time.
+template <class F, class E, class Emit>
+inline void fold_chunk(const PagedRows& rows, const Chunk<E>& chunk, i64 key_width, i64 value_width, bool few,
+                       float scale, float* keys, float* panel, Emit emit) {
+  i64 r0 = 0, end = blocks(chunk.keys, 2 * W) * 2 * W;
+  while (rows.seen(r0, chunk.start) == 0) r0++;
+  if (few)
+    all_few_scores<F>(rows, r0, chunk, key_width, scale);
+  else
+    all_many_scores<F>(rows, r0, chunk, key_width, scale, keys);
+  for (i64 r = r0; r < rows.n; r++)
+    soften(rows.p + r * kChunk, rows.seen(r, chunk.start), end, rows.top[r], rows.sum[r]);
+  if (!chunk.scales && F::kEach == 2) weigh<F>(rows, r0, end, nullptr);
+  for (i64 c = 0; c < value_width; c += kPanel) {
+    i64 columns = smaller(kPanel, value_width - c);
+    if (chunk.scales && c % kTile == 0) weigh<F>(rows, r0, end, chunk.scales + c / kTile * kChunk);
+    pack_value_panel<F>(chunk, c, columns, panel);
+    for_row_tiles(rows.n - r0, [&]<int R>(i64 i) {
+      vf acc[R][2] = {};
+      fold_values<F, R>(rows, r0 + i, chunk.start, panel, acc);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; r++) emit(r0 + i + r, c, columns, acc[r]);
+    });
+  }
+}
+
+}  // namespace minke::MINKE_ISA

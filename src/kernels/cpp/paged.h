@@ -1,0 +1,53 @@
+// A paged cache's records; reference/paged.ts says what they hold.
+#pragma once
+#include "fp8.h"
+#include "rows.h"
+
+namespace minke::MINKE_ISA {
+
+constexpr i64 kBlockTokens = 64;
+constexpr i64 kPoolF32 = 0, kPoolBf16 = 1, kPoolFp8 = 2;
+
+struct PoolLayout {
+  i64 blocks, width, codes, format;
+
+  i64 scales_bytes() const { return 4 * minke::blocks(codes, kTile); }
+  i64 record_bytes() const {
+    if (format == kPoolF32) return 4 * width;
+    if (format == kPoolBf16) return 2 * width;
+    return codes + scales_bytes() + 2 * (width - codes);
+  }
+  i64 slots() const { return blocks * kBlockTokens; }
+
+  // f32 scales may stand at any even address.
+  static float scale_at(const uint8_t* record, i64 codes, i64 tile) {
+    float scale;
+    __builtin_memcpy(&scale, record + codes + 4 * tile, 4);
+    return scale;
+  }
+  const bf16* rest(const uint8_t* record) const {
+    return reinterpret_cast<const bf16*>(record + codes + scales_bytes());
+  }
+};
+
+// Whether row t is written; a slot outside the pool is a fault, -1 a padding row.
+inline bool is_written(const PoolLayout& pool, i64 slot, i64 t, Worker& worker) {
+  if (slot < -1 || slot >= pool.slots()) {
+    worker.fail(kIndexOutOfRange, t, slot, pool.slots());
+    return false;
+  }
+  return slot >= 0;
+}
+
+// The bytes of a sequence's block through the tables [B, max_blocks]; null, with a fault, where its id is none.
+inline const uint8_t* block_of(const PoolLayout& layout, const uint8_t* pool, const int32_t* tables, i64 at,
+                               Worker& worker) {
+  i64 block = tables[at];
+  if (block < 0 || block >= layout.blocks) {
+    worker.fail(kIndexOutOfRange, at, block, layout.blocks);
+    return nullptr;
+  }
+  return pool + block * kBlockTokens * layout.record_bytes();
+}
+
+}  // namespace minke::MINKE_ISA

@@ -1,0 +1,263 @@
+// The paged cache: rows into a pool, rows back, and attention that reads the pool. No gradients: for inference.
+//
+// Everything that varies from step to step is data (tables, lengths, slots, starts), so that a recorded step can be
+// replayed with other contents; sizes are bounds. A block id or slot outside the pool is reported by the next read.
+import { blockTokens, pagedAttentionWorkspace, ShapeError, ValueError } from '../../kernels/index.ts';
+import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import type { PagedPool } from '../paged-pool.ts';
+import { expectDType, expectRank, expectShape, formatShape } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+import type { RopeTensors } from './rope.ts';
+
+interface WriteCache extends Op {
+  readonly inputs: readonly [rows: Tensor, slots: Tensor, records: Tensor];
+  readonly params: PagedPool;
+  readonly outputs: readonly [];
+}
+
+interface WriteLatentCache extends Op {
+  readonly inputs: readonly [
+    x: Tensor,
+    gain: Tensor,
+    positions: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    slots: Tensor,
+    records: Tensor,
+  ];
+  readonly params: { readonly pool: PagedPool; readonly eps: number };
+  readonly outputs: readonly [];
+}
+
+interface ReadCache extends Op {
+  readonly inputs: readonly [tables: Tensor, starts: Tensor, records: Tensor];
+  readonly params: { readonly pool: PagedPool; readonly rows: number };
+  readonly outputs: readonly [Tensor];
+}
+
+/** The sequences of a batch, as the pool holds them. All i32. */
+export interface PagedSequences {
+  /** [B, maxBlocks]: the blocks of each sequence in order; what stands behind its length is not read. */
+  readonly tables: Tensor;
+  /** [B]: tokens of each sequence, the new ones included. */
+  readonly lengths: Tensor;
+  /** [B + 1]: sequence b owns queries queryStart[b] to queryStart[b + 1], the last of its tokens; none is fine. */
+  readonly queryStart: Tensor;
+  /** No sequence has more queries. */
+  readonly maxQueries: number;
+}
+
+/** Where a key head's numbers stand in a record. The defaults are absorbed MLA's: one head, values in front. */
+export interface PagedHeads {
+  /** Numbers of a value head, Dv. */
+  readonly valueWidth: number;
+  /** @default 1 */
+  readonly keyHeads?: number;
+  /** First key. @default 0 */
+  readonly keyOffset?: number;
+  /** From key head to key head. @default the width of a key */
+  readonly keyStride?: number;
+  /** First value. @default 0 */
+  readonly valueOffset?: number;
+  /** From value head to value head. @default valueWidth */
+  readonly valueStride?: number;
+  /** @default 1 / sqrt(width of a key) */
+  readonly scale?: number;
+}
+
+interface PagedAttention extends Op {
+  readonly inputs: readonly [q: Tensor, tables: Tensor, lengths: Tensor, queryStart: Tensor, records: Tensor];
+  readonly params: Required<PagedHeads> & { readonly pool: PagedPool; readonly maxQueries: number };
+  readonly outputs: readonly [Tensor];
+}
+
+export interface PagedOps {
+  writeCache: WriteCache;
+  writeLatentCache: WriteLatentCache;
+  readCache: ReadCache;
+  pagedAttention: PagedAttention;
+}
+
+/** Queries of a sequence up to which its keys are split over threads. */
+const fewQueries = 8;
+/** f32 numbers that the workspace of a split may have; beyond it there are rows enough for all threads. */
+const mostWorkspace = 2 ** 24;
+
+function expectI32(x: Tensor, shape: readonly number[], op: string, name: string): void {
+  expectDType(x, 'i32', op, name);
+  expectShape(x, shape, op, name);
+}
+
+/** Heads of a record must lie within it; FP8 records hold one key, with the values in front. */
+function checkHeads(q: Tensor, heads: PagedAttention['params']): void {
+  const { pool, keyHeads, keyOffset, keyStride, valueOffset, valueStride, valueWidth } = heads;
+  const [, Hq, Dk] = q.shape as [number, number, number];
+  if (keyHeads < 1 || Hq % keyHeads !== 0)
+    throw new ShapeError(
+      'pagedAttention',
+      `expected query heads in whole groups, received q ${formatShape(q.shape)} and ${keyHeads} key heads`,
+      'use a multiple of the key heads',
+    );
+  const ends = [keyOffset + (keyHeads - 1) * keyStride + Dk, valueOffset + (keyHeads - 1) * valueStride + valueWidth];
+  if (ends.some((end) => end > pool.width) || Math.min(keyOffset, keyStride, valueOffset, valueStride) < 0)
+    throw new ShapeError(
+      'pagedAttention',
+      `keys end at ${ends[0]} and values at ${ends[1]} of records of width ${pool.width}`,
+      'correct the offsets and strides of the heads',
+    );
+  const isLatent = keyHeads === 1 && keyOffset === 0 && valueOffset === 0 && Dk === pool.width;
+  if (pool.format === 'fp8' && !(isLatent && valueWidth <= pool.codes))
+    throw new ShapeError(
+      'pagedAttention',
+      `fp8 records hold one key of width ${pool.width} with ${pool.codes} values in front, received keys of ${Dk} and values of ${valueWidth}`,
+      'use format bf16 for other heads',
+    );
+}
+
+export const pages: Rows<PagedOps> = {
+  writeCache: {
+    name: 'writeCache',
+    shape: ([rows, slots], pool) => {
+      expectDType(rows, 'f32', 'writeCache', 'rows');
+      expectShape(rows, [-1, pool.width], 'writeCache', 'rows');
+      expectI32(slots, [rows.shape[0] as number], 'writeCache', 'slots');
+      return [];
+    },
+    forward: (device, [rows, slots, records], _outputs, pool) => {
+      const [T, width] = rows.shape as [number, number];
+      const addresses = [rows.address, slots.address, records.address];
+      device.encode(device.kernel('cache_write'), ...addresses, T, width, ...pool.words);
+      records.storage.change();
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+
+  writeLatentCache: {
+    name: 'writeLatentCache',
+    shape: ([x, gain, positions, cos, sin, slots], { pool }) => {
+      expectDType(x, 'f32', 'writeLatentCache', 'x');
+      expectShape(x, [-1, pool.width], 'writeLatentCache', 'x');
+      const T = x.shape[0] as number;
+      expectI32(positions, [T], 'writeLatentCache', 'positions');
+      expectI32(slots, [T], 'writeLatentCache', 'slots');
+      expectRank(cos, 2, 'writeLatentCache', 'cos');
+      expectShape(sin, cos.shape, 'writeLatentCache', 'sin');
+      expectDType(gain, 'f32', 'writeLatentCache', 'gain');
+      expectShape(gain, [pool.width - 2 * (cos.shape[1] as number)], 'writeLatentCache', 'gain');
+      return [];
+    },
+    forward: (device, inputs, _outputs, { pool, eps }) => {
+      const [x, gain, positions, cos, sin, slots, records] = inputs;
+      const addresses = [x, gain, cos, sin, positions, slots, records].map((tensor) => tensor.address);
+      const sizes = [x.shape[0] as number, gain.size, cos.shape[0] as number, eps];
+      device.encode(device.kernel('mla_cache_write'), ...addresses, ...sizes, ...pool.words);
+      records.storage.change();
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+
+  readCache: {
+    name: 'readCache',
+    shape: ([tables, starts], { pool, rows }) => {
+      expectDType(tables, 'i32', 'readCache', 'tables');
+      expectRank(tables, 2, 'readCache', 'tables');
+      expectI32(starts, [(tables.shape[0] as number) + 1], 'readCache', 'starts');
+      if (!(Number.isInteger(rows) && rows >= 0))
+        throw new ValueError('readCache', `${rows} rows`, 'pass a whole number, at least starts[B]');
+      return [{ shape: [rows, pool.width], dtype: 'f32' }];
+    },
+    forward: (device, [tables, starts, records], [out], { pool, rows }) => {
+      const addresses = [records.address, tables.address, starts.address, out.address];
+      device.encode(
+        device.kernel('cache_read'),
+        ...addresses,
+        ...[tables.shape[0] as number, rows, tables.shape[1] as number],
+        ...pool.words,
+      );
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+
+  pagedAttention: {
+    name: 'pagedAttention',
+    shape: ([q, tables, lengths, queryStart], heads) => {
+      expectDType(q, 'f32', 'pagedAttention', 'q');
+      expectRank(q, 3, 'pagedAttention', 'q');
+      expectDType(tables, 'i32', 'pagedAttention', 'tables');
+      expectRank(tables, 2, 'pagedAttention', 'tables');
+      const B = tables.shape[0] as number;
+      expectI32(lengths, [B], 'pagedAttention', 'lengths');
+      expectI32(queryStart, [B + 1], 'pagedAttention', 'queryStart');
+      checkHeads(q, heads);
+      return [{ shape: [q.shape[0] as number, q.shape[1] as number, heads.valueWidth], dtype: 'f32' }];
+    },
+    forward: (device, [q, tables, lengths, queryStart, records], [out], heads) => {
+      const { pool, maxQueries, keyHeads, valueWidth, keyOffset, keyStride, valueOffset, valueStride, scale } = heads;
+      const [T, Hq, Dk] = q.shape as [number, number, number];
+      const [B, maxBlocks] = tables.shape as [number, number];
+      const wanted = pagedAttentionWorkspace(T, Hq, valueWidth, maxBlocks);
+      const isSplit = maxQueries <= fewQueries && wanted <= mostWorkspace;
+      const partial = isSplit ? device.alloc(4 * wanted, 'pagedAttention') : null;
+      const inputs = [q, records, tables, lengths, queryStart].map((tensor) => tensor.address);
+      const sizes = [B, T, maxQueries, maxBlocks, Hq, keyHeads, Dk, valueWidth];
+      const places = [keyOffset, keyStride, valueOffset, valueStride, scale];
+      const kernel = device.kernel('paged_attention');
+      device.encode(kernel, ...inputs, partial?.address ?? 0, out.address, ...sizes, ...places, ...pool.words);
+      partial?.free();
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+};
+
+/** Writes rows [T, width] f32 to slots [T] i32 (block * 64 + offset) of a pool; a slot of -1 is not written. */
+export function writeCache(pool: PagedPool, rows: Tensor, slots: Tensor): void {
+  apply(pages.writeCache, [rows, slots, pool.records], pool);
+}
+
+/**
+ * Writes what MLA caches of x [T, C + R], the output of kv_a_proj_with_mqa: [rmsNorm(x[:C], gain, eps) | rope(x[C:])],
+ * in one pass and with the bits of those ops. positions and slots [T] i32; R is twice the table's width.
+ */
+export function writeLatentCache(
+  pool: PagedPool,
+  x: Tensor,
+  gain: Tensor,
+  positions: Tensor,
+  slots: Tensor,
+  { cos, sin }: RopeTensors,
+  eps: number,
+): void {
+  apply(pages.writeLatentCache, [x, gain, positions, cos, sin, slots, pool.records], { pool, eps });
+}
+
+/**
+ * All tokens of sequences, end to end, as they are stored: [rows, width] f32. Sequence b of tables [B, maxBlocks] has
+ * rows starts[b] to starts[b + 1] (starts [B + 1] i32, as keyStart of attention); rows of no sequence are zeros.
+ */
+export function readCache(pool: PagedPool, tables: Tensor, starts: Tensor, rows: number): Tensor {
+  return apply(pages.readCache, [tables, starts, pool.records], { pool, rows })[0];
+}
+
+/**
+ * Causal attention of q [T, Hq, Dk] f32 over a pool: [T, Hq, Dv]. Query i of a sequence's n sees its tokens 0 to length -
+ * n + i, which must have been written. Queries are rounded to bf16 unless the pool is f32. A row's bits depend on its
+ * own query and keys alone. Rows of no sequence are zeros.
+ */
+export function pagedAttention(q: Tensor, pool: PagedPool, sequences: PagedSequences, heads: PagedHeads): Tensor {
+  const { tables, lengths, queryStart, maxQueries } = sequences;
+  const Dk = q.shape[2] ?? 1;
+  const { valueWidth, keyHeads = 1, keyOffset = 0, keyStride = Dk, valueOffset = 0, valueStride = valueWidth } = heads;
+  const { scale = Dk ** -0.5 } = heads;
+  const places = { valueWidth, keyHeads, keyOffset, keyStride, valueOffset, valueStride, scale };
+  const params = { ...places, pool, maxQueries };
+  return apply(pages.pagedAttention, [q, tables, lengths, queryStart, pool.records], params)[0];
+}
+
+/** Blocks that hold so many tokens. */
+export function blocksFor(tokens: number): number {
+  return Math.ceil(tokens / blockTokens);
+}
