@@ -4,6 +4,7 @@
 // but the last are computed; a sequence that was put aside starts again from 0 and computes what it has generated in
 // the form of generation, so that the bits are those it had. Nothing here touches a tensor.
 import type { GeneratedToken, SamplingOptions } from './generation.ts';
+import { LogitEdits } from './logit-edits.ts';
 
 /** Sampling as it was asked for, nothing left open. */
 export interface Sampling extends Required<Omit<SamplingOptions, 'logitBias'>> {
@@ -37,6 +38,8 @@ export class Sequence {
   readonly options: SequenceOptions;
   readonly listener: SequenceListener;
   readonly promptLength: number;
+  /** What penalties and biases make of the next logits. */
+  readonly edits: LogitEdits;
   /** Blocks of the cache, in order of positions. */
   readonly blocks: number[] = [];
   /** Names of the whole blocks of the prompt (prefixKeys); made when they are first needed. */
@@ -58,6 +61,7 @@ export class Sequence {
     this.options = options;
     this.listener = listener;
     this.promptLength = prompt.length;
+    this.edits = new LogitEdits(options.sampling, prompt);
     this.#tokens = new Int32Array(prompt.length + Math.min(options.maxTokens, 256));
     this.#tokens.set(prompt);
     this.#length = prompt.length;
@@ -97,5 +101,6 @@ export class Sequence {
       this.#tokens = larger;
     }
     this.#tokens[this.#length++] = token;
+    this.edits.push(token);
   }
 }

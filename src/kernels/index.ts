@@ -27,7 +27,7 @@ export { nativeCompiler, nativeIsas } from './native.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
 export { calibrate, measure, openYardsticks, type Rate, rateOf, sample, type Work, type Yardsticks } from './rates.ts';
 export type { Recording } from './recording.ts';
-export { gemmWorkspaceBytes } from './reference/gemm.ts';
+export { gemmWorkspaceBytes, panelBytes } from './reference/gemm.ts';
 export { squarePartials } from './reference/optimizer.ts';
 export { blockTokens, type PoolFormat, poolFormat, recordBytes } from './reference/paged.ts';
 export { pagedAttentionWorkspace } from './reference/paged-attention.ts';

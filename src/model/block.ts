@@ -20,7 +20,7 @@ export interface AttentionOptions {
   readonly precision: Precision;
   /** Keeps and finds the tokens before the batch. @default none: the batch is all there is */
   readonly cache?: Cache | undefined;
-  /** MLA only. @default expanded */
+  /** absorbed also lets GQA read a cache where it lies. @default expanded */
   readonly form?: MlaForm | undefined;
 }
 

@@ -1,13 +1,23 @@
 // What attention keeps of the tokens it has seen: rows of each layer, in the order of their positions.
 //
-// MLA keeps [normed c_kv | rotated k_pe] (V3 report, section 2.1.1), GQA the rotated keys and the values. A model asks
-// only for `extend`; where the rows live is the cache's affair (the engine brings pages). Here: one sequence, one piece
-// of memory a layer. Left out: several sequences, eviction.
+// MLA keeps [normed c_kv | rotated k_pe] (V3 report, section 2.1.1), GQA the rotated keys and the values. Where the rows
+// live is the cache's affair: the engine brings pages, which `attend` reads in place. Here: one sequence, one piece of
+// memory a layer. Left out: several sequences, eviction.
 import { type Device, widthOf } from '../kernels/index.ts';
 import { currentDevice, fromArray, keep, narrow, type Sequences, type Tensor, zeros } from '../tensor/index.ts';
 import { isDeepseek, type ModelConfig } from './config.ts';
 import { cacheWidth } from './cost.ts';
 import { ModelError } from './errors.ts';
+
+/** Where keys and values stand in a row of the cache, and how scores are scaled. Widths in values. */
+export interface RowLayout {
+  readonly keyHeads: number;
+  readonly keyWidth: number;
+  readonly valueWidth: number;
+  /** Value of key head 0; the head's key itself begins at 0. */
+  readonly valueOffset: number;
+  readonly scale: number;
+}
 
 export interface Cache {
   /**
@@ -15,6 +25,11 @@ export interface Cache {
    * and where they begin.
    */
   extend(layer: number, rows: Tensor, sequences: Sequences): { rows: Tensor; sequences: Sequences };
+  /**
+   * Adds rows and attends to them and all before them where they lie: q [T, H, keyWidth] to [T, H, valueWidth]. null:
+   * this cache has no other way than extend.
+   */
+  attend?(layer: number, rows: Tensor, q: Tensor, layout: RowLayout): Tensor | null;
 }
 
 /** The cache of one sequence, MTP modules included, of at most `capacity` tokens. `advance` after each forward pass. */

@@ -1,15 +1,16 @@
 // What both families share: an embedding, blocks, a final norm, a head; from tokens to hidden states and logits.
 //
 // Tied embeddings serve as head. Shape letters: T tokens, D hidden, V vocabulary.
-import { embedding, linear, type RopeTensors, type Tensor } from '../tensor/index.ts';
+import { embedding, linear, type RopeTensors, Tensor, type Weight } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
 import { type Block, type MlaForm, normed, type Stream } from './block.ts';
 import type { Cache } from './cache.ts';
 import type { ModelConfig } from './config.ts';
+import { ModelError } from './errors.ts';
 import type { LayerRouting } from './moe.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
 import { ropeOf } from './rope.ts';
-import { checkWeights, type WeightMap, Weights } from './weights.ts';
+import { checkWeights, type ModelWeights, Weights } from './weights.ts';
 
 export interface ForwardOptions {
   /** @default f32 */
@@ -43,11 +44,11 @@ export class Decoder<Config extends ModelConfig> {
   /** [D] */
   readonly norm: Tensor;
   /** [V, D] */
-  readonly lmHead: Tensor;
+  readonly lmHead: Weight;
   readonly ropeTable: RopeTensors;
 
   /** `blockOf` makes layer `i` of its weights. `weights` stay the caller's. `context`: the longest sequence. */
-  constructor(config: Config, weights: WeightMap, context: number, blockOf: (weights: Weights, i: number) => Block) {
+  constructor(config: Config, weights: ModelWeights, context: number, blockOf: (weights: Weights, i: number) => Block) {
     checkWeights(config, weights);
     const all = new Weights(weights);
     const model = all.at('model');
@@ -55,7 +56,7 @@ export class Decoder<Config extends ModelConfig> {
     this.embedTokens = model.take('embed_tokens.weight');
     this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) => blockOf(model.at('layers').at(i), i));
     this.norm = model.take('norm.weight');
-    this.lmHead = all.find('lm_head.weight') ?? this.embedTokens;
+    this.lmHead = all.findMatrix('lm_head.weight') ?? this.embedTokens;
     this.ropeTable = ropeOf(config, context, { device: this.embedTokens.device });
   }
 
@@ -74,6 +75,12 @@ export class Decoder<Config extends ModelConfig> {
   logits(hidden: Tensor, rows?: Tensor, policy: PrecisionPolicy = precisions.f32): Tensor {
     const chosen = rows ? embedding(rows, hidden) : hidden;
     return linear(chosen, this.lmHead, { precision: policy.head, out: 'f32' });
+  }
+
+  /** The head as a loss reads it. Throws ModelError when it is packed. */
+  get plainHead(): Tensor {
+    if (this.lmHead instanceof Tensor) return this.lmHead;
+    throw new ModelError('loss', 'the head is packed', 'train on plain weights');
   }
 
   /** Frees the rotary tables, which are all that a model owns. */

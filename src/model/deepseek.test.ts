@@ -191,7 +191,7 @@ async function gradientsIn(form: 'expanded' | 'absorbed'): Promise<number[][]> {
       const tape = new Tape(learnt.map(({ name }) => weights.get(name) as Tensor));
       const { ids, positions, sequences, targets } = packDocuments([text(12, 3)]);
       const forward = () => model.forward({ ids, positions, sequences }, { form }).out;
-      return tape.backward(tape.run(() => crossEntropy(forward(), model.lmHead, targets)));
+      return tape.backward(tape.run(() => crossEntropy(forward(), model.plainHead, targets)));
     });
     return Promise.all(gradients.map((gradient) => gradient.toArray()));
   });

@@ -14,13 +14,13 @@ import { type LayerRouting, MixtureOfExperts } from './moe.ts';
 import { MultiTokenPrediction, type Prediction } from './mtp.ts';
 import { hasExperts } from './parameters.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
-import { type WeightMap, Weights } from './weights.ts';
+import { type ModelWeights, Weights } from './weights.ts';
 
 export class Deepseek extends Decoder<DeepseekConfig> {
   readonly mtp: readonly MultiTokenPrediction[];
 
   /** `weights` stay the caller's. `context`: the longest sequence. @default context: maxPositionEmbeddings */
-  constructor(config: DeepseekConfig, weights: WeightMap, context: number = config.maxPositionEmbeddings) {
+  constructor(config: DeepseekConfig, weights: ModelWeights, context: number = config.maxPositionEmbeddings) {
     super(config, weights, context, (layer, i) => blockOf(config, layer, i));
     this.mtp = Array.from({ length: config.numNextnPredictLayers }, (_, k) => {
       const i = config.numHiddenLayers + k;
@@ -43,7 +43,7 @@ export class Deepseek extends Decoder<DeepseekConfig> {
   loss(batch: TrainingBatch, policy: PrecisionPolicy = precisions.f32): Losses {
     const { out, routings } = this.forward(batch, { policy });
     const precision = policy.head;
-    const main = crossEntropy(out, this.lmHead, batch.targets, { precision, count: batch.count });
+    const main = crossEntropy(out, this.plainHead, batch.targets, { precision, count: batch.count });
     const chosen = [...routings];
     let hidden = out;
     const mtp = this.mtp.map((_, k) => {
@@ -52,7 +52,7 @@ export class Deepseek extends Decoder<DeepseekConfig> {
       const step = this.predictAhead(k, hidden, ahead.ids, batch, { policy });
       hidden = step.hidden;
       if (step.routing) chosen.push(step.routing);
-      return crossEntropy(step.out, this.lmHead, ahead.targets, { precision, count: Math.max(1, ahead.count) });
+      return crossEntropy(step.out, this.plainHead, ahead.targets, { precision, count: Math.max(1, ahead.count) });
     });
     return { main, balance: balanceOf(chosen, batch), mtp, routings: chosen };
   }

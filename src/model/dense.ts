@@ -12,27 +12,30 @@ import {
   type RopeTensors,
   reshape,
   rope,
+  type Sequences,
   split,
   type Tensor,
+  type Weight,
 } from '../tensor/index.ts';
 import type { Batch, TrainingBatch } from './batch.ts';
 import { type AttentionOptions, Block } from './block.ts';
+import type { Cache } from './cache.ts';
 import type { DenseConfig } from './config.ts';
 import { Decoder, type Losses } from './decoder.ts';
 import { Mlp } from './mlp.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
 import { softmaxScale } from './rope.ts';
-import type { WeightMap, Weights } from './weights.ts';
+import type { ModelWeights, Weights } from './weights.ts';
 
 /** A linear map with or without bias. */
 class Projection {
   /** [out, in] */
-  readonly weight: Tensor;
+  readonly weight: Weight;
   /** [out] */
   readonly bias: Tensor | null;
 
   constructor(weights: Weights) {
-    this.weight = weights.take('weight');
+    this.weight = weights.matrix('weight');
     this.bias = weights.find('bias');
   }
 
@@ -42,13 +45,16 @@ class Projection {
   }
 }
 
+/** Of the batch's own tokens. */
+interface Own {
+  readonly keys: Tensor;
+  readonly values: Tensor;
+  readonly rows: Tensor | undefined;
+}
+
 export class GroupedQueryAttention {
-  /** [H N, D] */
-  readonly qProj: Projection;
-  /** [G N, D] */
-  readonly kProj: Projection;
-  /** [G N, D] */
-  readonly vProj: Projection;
+  /** [H N, D], [G N, D] and [G N, D]: queries, keys and values; of a model that serves as one */
+  readonly qkvProj: readonly Projection[];
   /** [D, H N] */
   readonly oProj: Projection;
   readonly #config: DenseConfig;
@@ -57,40 +63,52 @@ export class GroupedQueryAttention {
   constructor(config: DenseConfig, weights: Weights, layer: number) {
     this.#config = config;
     this.#layer = layer;
-    this.qProj = new Projection(weights.at('q_proj'));
-    this.kProj = new Projection(weights.at('k_proj'));
-    this.vProj = new Projection(weights.at('v_proj'));
+    const names = weights.findMatrix('qkv_proj.weight') ? ['qkv_proj'] : ['q_proj', 'k_proj', 'v_proj'];
+    this.qkvProj = names.map((name) => new Projection(weights.at(name)));
     this.oProj = new Projection(weights.at('o_proj'));
   }
 
   /** x [T, D] to [T, D]. The cache holds [rotated keys | values], 2 G N wide. */
   forward(
     x: Tensor,
-    { positions, ...batch }: Batch,
+    { positions, sequences }: Batch,
     table: RopeTensors,
-    { precision, cache }: AttentionOptions,
+    { precision, cache, form }: AttentionOptions,
   ): Tensor {
     const { numAttentionHeads: H, numKeyValueHeads: G, headDim: N } = this.#config;
     const T = x.shape[0] as number;
-    const q = rope(reshape(this.qProj.forward(x, precision), [T, H, N]), positions, table, true);
-    let keys = rope(reshape(this.kProj.forward(x, precision), [T, G, N]), positions, table, true);
-    let values = reshape(this.vProj.forward(x, precision), [T, G, N]);
-    let { sequences } = batch;
-    if (cache) {
-      const rows = concat([reshape(keys, [T, G * N]), reshape(values, [T, G * N])]);
-      const held = cache.extend(this.#layer, rows, sequences);
-      const S = held.rows.shape[0] as number;
-      [keys, values] = split(held.rows, [G * N, G * N]).map((part) => reshape(part, [S, G, N])) as [Tensor, Tensor];
-      sequences = held.sequences;
-    }
-    const heads = attention(q, keys, values, sequences, { scale: softmaxScale(this.#config) }); // [T, H, N]
-    return this.oProj.forward(reshape(heads, [T, H * N]), precision);
+    const [flat, ownKeys, ownValues] = this.#project(x, precision);
+    const q = rope(reshape(flat, [T, H, N]), positions, table, true);
+    const keys = rope(reshape(ownKeys, [T, G, N]), positions, table, true);
+    const scale = softmaxScale(this.#config);
+    const rows = cache && concat([reshape(keys, [T, G * N]), ownValues]);
+    const layout = { keyHeads: G, keyWidth: N, valueWidth: N, valueOffset: G * N, scale };
+    const attend = rows && form === 'absorbed' ? cache?.attend?.(this.#layer, rows, q, layout) : null;
+    const heads = attend ?? this.#overRows(q, { keys, values: reshape(ownValues, [T, G, N]), rows }, sequences, cache);
+    return this.oProj.forward(reshape(heads, [T, H * N]), precision); // of [T, H, N]
+  }
+
+  #project(x: Tensor, precision: Precision): [queries: Tensor, keys: Tensor, values: Tensor] {
+    const { numAttentionHeads: H, numKeyValueHeads: G, headDim: N } = this.#config;
+    const parts = this.qkvProj.map((projection) => projection.forward(x, precision));
+    return (parts.length === 3 ? parts : split(parts[0] as Tensor, [H * N, G * N, G * N])) as [Tensor, Tensor, Tensor];
+  }
+
+  /** Over keys and values [T, G, N] of the batch, or over all that the cache holds with `rows` [T, 2 G N] added. */
+  #overRows(q: Tensor, own: Own, sequences: Sequences, cache?: Cache): Tensor {
+    const { numKeyValueHeads: G, headDim: N } = this.#config;
+    const options = { scale: softmaxScale(this.#config) };
+    if (!cache) return attention(q, own.keys, own.values, sequences, options);
+    const held = cache.extend(this.#layer, own.rows as Tensor, sequences);
+    const S = held.rows.shape[0] as number;
+    const [keys, values] = split(held.rows, [G * N, G * N]).map((part) => reshape(part, [S, G, N])) as [Tensor, Tensor];
+    return attention(q, keys, values, held.sequences, options);
   }
 }
 
 export class Dense extends Decoder<DenseConfig> {
   /** `weights` stay the caller's. `context`: the longest sequence. @default context: maxPositionEmbeddings */
-  constructor(config: DenseConfig, weights: WeightMap, context: number = config.maxPositionEmbeddings) {
+  constructor(config: DenseConfig, weights: ModelWeights, context: number = config.maxPositionEmbeddings) {
     super(config, weights, context, (layer, i) => {
       const attention = new GroupedQueryAttention(config, layer.at('self_attn'), i);
       return new Block(config.rmsNormEps, layer, attention, new Mlp(layer.at('mlp')));
@@ -99,7 +117,7 @@ export class Dense extends Decoder<DenseConfig> {
 
   loss(batch: TrainingBatch, policy: PrecisionPolicy = precisions.f32): Losses {
     const { out } = this.forward(batch, { policy });
-    const main = crossEntropy(out, this.lmHead, batch.targets, { precision: policy.head, count: batch.count });
+    const main = crossEntropy(out, this.plainHead, batch.targets, { precision: policy.head, count: batch.count });
     return { main, balance: null, mtp: [], routings: [] };
   }
 }

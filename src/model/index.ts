@@ -1,6 +1,6 @@
 // The model room: configurations, what they cost, and the two families of models that compute them.
 export { type Batch, packDocuments, packSequences, type TrainingBatch } from './batch.ts';
-export { type Cache, ContiguousCache } from './cache.ts';
+export { type Cache, ContiguousCache, type RowLayout } from './cache.ts';
 export {
   type DeepseekConfig,
   type DenseConfig,
@@ -12,6 +12,7 @@ export {
 export {
   type Counts,
   cacheBytesPerToken,
+  cacheWidth,
   countParameters,
   type Flops,
   flopsPerToken,
@@ -27,4 +28,4 @@ export type { Prediction } from './mtp.ts';
 export { type Parameter, type Part, parametersOf } from './parameters.ts';
 export { type PrecisionName, type PrecisionPolicy, precisions } from './precision.ts';
 export { type PresetName, preset, presetNames } from './presets.ts';
-export { checkWeights, initialWeights, type WeightMap } from './weights.ts';
+export { checkWeights, initialWeights, type ModelWeights, type WeightMap } from './weights.ts';

@@ -20,55 +20,64 @@ import {
   rope,
   type Sequences,
   split,
-  type Tensor,
+  Tensor,
+  type Weight,
 } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
 import type { AttentionOptions } from './block.ts';
+import type { Cache } from './cache.ts';
 import type { DeepseekConfig } from './config.ts';
+import { ModelError } from './errors.ts';
 import { softmaxScale } from './rope.ts';
 import type { Weights } from './weights.ts';
 
 const innerEps = 1e-6;
 
-/** Keys of the absorbed form: W_UK turned and W_UV, of each head. */
+/** W_UK turned and W_UV, of each head: what the absorbed form reads of kv_b_proj. */
 interface Absorbed {
   /** [H, C, N] */
-  readonly keys: Tensor;
+  readonly keys: Weight;
   /** [H, V, C] */
-  readonly values: Tensor;
+  readonly values: Weight;
 }
 
 export class MultiHeadLatentAttention {
+  /** [Q + C + R, D], or [H (N + R) + C + R, D] where queries are not compressed; of a model that serves */
+  readonly qKvAProj: Weight | null;
   /** [H (N + R), D], where queries are not compressed */
-  readonly qProj: Tensor | null;
+  readonly qProj: Weight | null;
   /** [Q, D] */
-  readonly qAProj: Tensor | null;
+  readonly qAProj: Weight | null;
   /** [Q] */
   readonly qALayernorm: Tensor | null;
   /** [H (N + R), Q] */
-  readonly qBProj: Tensor | null;
+  readonly qBProj: Weight | null;
   /** [C + R, D] */
-  readonly kvAProjWithMqa: Tensor;
+  readonly kvAProjWithMqa: Weight | null;
   /** [C] */
   readonly kvALayernorm: Tensor;
   /** [H (N + V), C] */
-  readonly kvBProj: Tensor;
+  readonly kvBProj: Weight;
   /** [D, H V] */
-  readonly oProj: Tensor;
+  readonly oProj: Weight;
+  readonly #absorbed: Absorbed | null;
   readonly #config: DeepseekConfig;
   readonly #layer: number;
 
   constructor(config: DeepseekConfig, weights: Weights, layer: number) {
     this.#config = config;
     this.#layer = layer;
-    this.qProj = weights.find('q_proj.weight');
-    this.qAProj = weights.find('q_a_proj.weight');
+    this.qKvAProj = weights.findMatrix('q_kv_a_proj.weight');
+    this.qProj = weights.findMatrix('q_proj.weight');
+    this.qAProj = weights.findMatrix('q_a_proj.weight');
     this.qALayernorm = weights.find('q_a_layernorm.weight');
-    this.qBProj = weights.find('q_b_proj.weight');
-    this.kvAProjWithMqa = weights.take('kv_a_proj_with_mqa.weight');
+    this.qBProj = weights.findMatrix('q_b_proj.weight');
+    this.kvAProjWithMqa = this.qKvAProj ? null : weights.matrix('kv_a_proj_with_mqa.weight');
     this.kvALayernorm = weights.take('kv_a_layernorm.weight');
-    this.kvBProj = weights.take('kv_b_proj.weight');
-    this.oProj = weights.take('o_proj.weight');
+    this.kvBProj = weights.matrix('kv_b_proj.weight');
+    this.oProj = weights.matrix('o_proj.weight');
+    const [keys, values] = [weights.findMatrix('k_b_proj'), weights.findMatrix('v_b_proj')];
+    this.#absorbed = keys && values ? { keys, values } : null;
   }
 
   /** x [T, D] to [T, D]. */
@@ -78,41 +87,44 @@ export class MultiHeadLatentAttention {
     table: RopeTensors,
     { precision, cache, form = 'expanded' }: AttentionOptions,
   ): Tensor {
-    const q = this.#queries(x, batch, table, precision);
-    let latent = this.#latent(x, batch, table, precision);
-    let { sequences } = batch;
-    if (cache) ({ rows: latent, sequences } = cache.extend(this.#layer, latent, sequences));
-    const attend = form === 'expanded' ? this.#expanded : this.#absorbed;
-    const heads = attend.call(this, q, latent, sequences, precision); // [T, H, V]
-    const [T, H, V] = heads.shape as [number, number, number];
+    const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V } = this.#config;
+    const T = x.shape[0] as number;
+    const { queries, kv } = this.#project(x, precision);
+    const q = rope(reshape(queries, [T, H, N + R]), batch.positions, table); // the last R of each head
+    const rows = this.#latent(kv, batch, table);
+    const heads =
+      form === 'expanded'
+        ? this.#expand(q, rows, batch.sequences, precision, cache)
+        : this.#absorb(q, rows, batch.sequences, precision, cache); // [T, H, V]
     return linear(reshape(heads, [T, H * V]), this.oProj, { precision });
   }
 
-  /** [T, H, N + R], the last R of each head rotated. */
-  #queries(x: Tensor, { positions }: Batch, table: RopeTensors, precision: Precision): Tensor {
-    const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R } = this.#config;
-    const flat =
-      this.qProj !== null
-        ? linear(x, this.qProj, { precision })
-        : linear(
-            rmsNorm(linear(x, this.qAProj as Tensor, { precision }), this.qALayernorm as Tensor, innerEps),
-            this.qBProj as Tensor,
-            { precision },
-          );
-    return rope(reshape(flat, [x.shape[0] as number, H, N + R]), positions, table);
+  /** Queries [T, H (N + R)] and what the latent is made of, kv [T, C + R]. */
+  #project(x: Tensor, precision: Precision): { queries: Tensor; kv: Tensor } {
+    const { kvLoraRank: C, qkRopeHeadDim: R } = this.#config;
+    const own = (w: Weight | null) => linear(x, w as Weight, { precision });
+    const first = () => own(this.qProj ?? this.qAProj);
+    const fused = this.qKvAProj && own(this.qKvAProj);
+    const [q, kv] = fused
+      ? (split(fused, [(fused.shape[1] as number) - C - R, C + R]) as [Tensor, Tensor])
+      : [first(), own(this.kvAProjWithMqa)];
+    if (this.qBProj === null) return { queries: q, kv };
+    const queries = linear(rmsNorm(q, this.qALayernorm as Tensor, innerEps), this.qBProj, { precision });
+    return { queries, kv };
   }
 
   /** What is cached: [T, C + R]. */
-  #latent(x: Tensor, { positions }: Batch, table: RopeTensors, precision: Precision): Tensor {
+  #latent(kv: Tensor, { positions }: Batch, table: RopeTensors): Tensor {
     const { kvLoraRank: C, qkRopeHeadDim: R } = this.#config;
-    const T = x.shape[0] as number;
-    const [cKv, kPe] = split(linear(x, this.kvAProjWithMqa, { precision }), [C, R]) as [Tensor, Tensor];
+    const T = kv.shape[0] as number;
+    const [cKv, kPe] = split(kv, [C, R]) as [Tensor, Tensor];
     const turned = reshape(rope(reshape(kPe, [T, 1, R]), positions, table), [T, R]);
     return concat([rmsNorm(cKv, this.kvALayernorm, innerEps), turned]);
   }
 
-  #expanded(q: Tensor, latent: Tensor, sequences: Sequences, precision: Precision): Tensor {
+  #expand(q: Tensor, rows: Tensor, own: Sequences, precision: Precision, cache?: Cache): Tensor {
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V, kvLoraRank: C } = this.#config;
+    const { rows: latent, sequences } = cache ? cache.extend(this.#layer, rows, own) : { rows, sequences: own };
     const S = latent.shape[0] as number;
     const [cKv, kPe] = split(latent, [C, R]) as [Tensor, Tensor];
     const kv = reshape(linear(cKv, this.kvBProj, { precision }), [S, H, N + V]);
@@ -121,36 +133,42 @@ export class MultiHeadLatentAttention {
     return attention(q, k, v, sequences, { scale: softmaxScale(this.#config) });
   }
 
-  #absorbed(q: Tensor, latent: Tensor, sequences: Sequences, precision: Precision): Tensor {
+  #absorb(q: Tensor, rows: Tensor, own: Sequences, precision: Precision, cache?: Cache): Tensor {
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, kvLoraRank: C } = this.#config;
     const T = q.shape[0] as number;
-    const S = latent.shape[0] as number;
-    const { keys, values } = this.#absorb();
+    const { keys, values } = this.#absorbed ?? this.#halves();
     const [qNope, qPe] = split(q, [N, R]) as [Tensor, Tensor];
-    const qLatent = perHead(qNope, keys, precision); // [T, H, C]
-    const [cKv] = split(latent, [C, R]) as [Tensor, Tensor];
-    const scale = softmaxScale(this.#config);
-    const heads = attention(
-      concat([qLatent, qPe]),
-      reshape(latent, [S, 1, C + R]),
-      reshape(cKv, [S, 1, C]),
-      sequences,
-      { scale },
-    );
+    const qLatent = concat([perHead(qNope, keys, precision), qPe]); // [T, H, C + R]
+    const layout = { keyHeads: 1, keyWidth: C + R, valueWidth: C, valueOffset: 0, scale: softmaxScale(this.#config) };
+    const heads =
+      cache?.attend?.(this.#layer, rows, qLatent, layout) ?? this.#overLatent(qLatent, rows, own, layout.scale, cache);
     return perHead(reshape(heads, [T, H, C]), values, precision);
   }
 
-  /** W_UK and W_UV of each head from kv_b_proj. */
-  #absorb(): Absorbed {
-    const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = this.#config;
-    const turned = permute(reshape(this.kvBProj, [H, N + V, C]), [0, 2, 1]); // [H, C, N + V]
-    const [keys, values] = split(turned, [N, V]) as [Tensor, Tensor];
-    return { keys, values: permute(values, [0, 2, 1]) };
+  #overLatent(q: Tensor, rows: Tensor, own: Sequences, scale: number, cache?: Cache): Tensor {
+    const { qkRopeHeadDim: R, kvLoraRank: C } = this.#config;
+    const { rows: latent, sequences } = cache ? cache.extend(this.#layer, rows, own) : { rows, sequences: own };
+    const S = latent.shape[0] as number;
+    const [cKv] = split(latent, [C, R]) as [Tensor, Tensor];
+    return attention(q, reshape(latent, [S, 1, C + R]), reshape(cKv, [S, 1, C]), sequences, { scale });
+  }
+
+  #halves(): Absorbed {
+    if (this.kvBProj instanceof Tensor) return halvesOf(this.#config, this.kvBProj);
+    throw new ModelError('mla', 'kv_b_proj is packed, k_b_proj and v_b_proj are missing', 'pack them too');
   }
 }
 
+/** kv_b_proj [H (N + V), C] as the absorbed form reads it: W_UK turned [H, C, N] and W_UV [H, V, C]. */
+export function halvesOf(config: DeepseekConfig, kvBProj: Tensor): { keys: Tensor; values: Tensor } {
+  const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
+  const turned = permute(reshape(kvBProj, [H, N + V, C]), [0, 2, 1]); // [H, C, N + V]
+  const [keys, values] = split(turned, [N, V]) as [Tensor, Tensor];
+  return { keys, values: permute(values, [0, 2, 1]) };
+}
+
 /** Each head times its own matrix: x [T, H, K], w [H, M, K] to [T, H, M]. */
-function perHead(x: Tensor, w: Tensor, precision: Precision): Tensor {
+function perHead(x: Tensor, w: Weight, precision: Precision): Tensor {
   const [T, H, K] = x.shape as [number, number, number];
   const M = w.shape[1] as number;
   const rows = reshape(permute(x, [1, 0, 2]), [H * T, K]);

@@ -2,11 +2,11 @@
 import { isDeepseek, type ModelConfig } from './config.ts';
 import { Deepseek } from './deepseek.ts';
 import { Dense } from './dense.ts';
-import type { WeightMap } from './weights.ts';
+import type { ModelWeights } from './weights.ts';
 
 export type Model = Deepseek | Dense;
 
 /** The model of a configuration over weights that stay the caller's. Throws ModelError when they do not fit. */
-export function createModel(config: ModelConfig, weights: WeightMap, context?: number): Model {
+export function createModel(config: ModelConfig, weights: ModelWeights, context?: number): Model {
   return isDeepseek(config) ? new Deepseek(config, weights, context) : new Dense(config, weights, context);
 }

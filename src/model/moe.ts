@@ -15,6 +15,7 @@ import {
   swigluHalves,
   type Tensor,
   unpermuteRows,
+  type Weight,
 } from '../tensor/index.ts';
 import type { DeepseekConfig } from './config.ts';
 import { Mlp } from './mlp.ts';
@@ -46,22 +47,22 @@ export function routerConfigOf(config: DeepseekConfig): RouterConfig {
 
 export class MixtureOfExperts {
   /** [E, D] */
-  readonly gate: Tensor;
+  readonly gate: Weight;
   /** [E] f32, moved by the balancing rule, not by gradients; V3 only */
   readonly eScoreCorrectionBias: Tensor | null;
   /** [E, 2 F, D]: gate rows, then up rows */
-  readonly gateUpProj: Tensor;
+  readonly gateUpProj: Weight;
   /** [E, D, F] */
-  readonly downProj: Tensor;
+  readonly downProj: Weight;
   readonly sharedExperts: Mlp | null;
   readonly #router: RouterConfig;
 
   constructor(config: DeepseekConfig, weights: Weights) {
     this.#router = routerConfigOf(config);
-    this.gate = weights.take('gate.weight');
+    this.gate = weights.matrix('gate.weight');
     this.eScoreCorrectionBias = weights.find('gate.e_score_correction_bias');
-    this.gateUpProj = weights.take('experts.gate_up_proj');
-    this.downProj = weights.take('experts.down_proj');
+    this.gateUpProj = weights.matrix('experts.gate_up_proj');
+    this.downProj = weights.matrix('experts.down_proj');
     this.sharedExperts = config.nSharedExperts ? new Mlp(weights.at('shared_experts')) : null;
   }
 

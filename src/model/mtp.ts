@@ -4,7 +4,7 @@
 // embedding before hidden state is the released weights', the reverse of the report's equation 21. h of module 1 is the
 // main model's output after its final norm, as the engines that serve the release feed it (the report is silent);
 // of the next ones the output of the block before, not normed. Embedding and head are the main model's.
-import { concat, embedding, linear, type RopeTensors, rmsNorm, type Tensor } from '../tensor/index.ts';
+import { concat, embedding, linear, type RopeTensors, rmsNorm, type Tensor, type Weight } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
 import { type AttentionOptions, type Block, settled } from './block.ts';
 import type { LayerRouting } from './moe.ts';
@@ -25,7 +25,7 @@ export class MultiTokenPrediction {
   /** [D], of the hidden state */
   readonly hnorm: Tensor;
   /** [D, 2 D] */
-  readonly ehProj: Tensor;
+  readonly ehProj: Weight;
   readonly block: Block;
   /** [D] */
   readonly sharedHeadNorm: Tensor;
@@ -35,7 +35,7 @@ export class MultiTokenPrediction {
     this.#eps = eps;
     this.enorm = weights.take('enorm.weight');
     this.hnorm = weights.take('hnorm.weight');
-    this.ehProj = weights.take('eh_proj.weight');
+    this.ehProj = weights.matrix('eh_proj.weight');
     this.block = block;
     this.sharedHeadNorm = weights.take('shared_head.norm.weight');
   }

@@ -1,21 +1,26 @@
 // The weights of a model by name, and how a module takes its own.
 //
 // Contract: a map from state-dict keys to tensors holds exactly what parametersOf lists, in shape and format; anything
-// missing, left over or misshapen is refused by name. Modules see a narrowing of the map: at('self_attn').take('o_proj.weight').
+// missing, left over or misshapen is refused by name. A model that serves has packed matrices, some of them fused
+// (fusion.ts). Modules see a narrowing of the map: at('self_attn').take('o_proj.weight').
 import type { Device } from '../kernels/index.ts';
-import { formatShape, full, randn, type Tensor } from '../tensor/index.ts';
-import type { ModelConfig } from './config.ts';
+import { formatShape, full, randn, Tensor, type Weight } from '../tensor/index.ts';
+import { isDeepseek, type ModelConfig } from './config.ts';
 import { ModelError } from './errors.ts';
-import { parametersOf } from './parameters.ts';
+import { fusionsOf } from './fusion.ts';
+import { type Parameter, parametersOf } from './parameters.ts';
 
 export type WeightMap = ReadonlyMap<string, Tensor>;
 
+/** Weights as a model runs on them: plain, or packed and fused to serve. */
+export type ModelWeights = ReadonlyMap<string, Weight>;
+
 /** Part of a map: the tensors below a prefix. */
 export class Weights {
-  readonly #map: WeightMap;
+  readonly #map: ModelWeights;
   readonly #prefix: string;
 
-  constructor(map: WeightMap, prefix = '') {
+  constructor(map: ModelWeights, prefix = '') {
     this.#map = map;
     this.#prefix = prefix;
   }
@@ -24,39 +29,70 @@ export class Weights {
     return new Weights(this.#map, `${this.#prefix}${name}.`);
   }
 
-  take(name: string): Tensor {
-    const tensor = this.#map.get(this.#prefix + name);
-    if (tensor === undefined)
+  /** A matrix, plain or packed. */
+  matrix(name: string): Weight {
+    const weight = this.findMatrix(name);
+    if (weight === null)
       throw new ModelError('weights', `${this.#prefix}${name} is missing`, 'load a complete checkpoint');
-    return tensor;
+    return weight;
+  }
+
+  findMatrix(name: string): Weight | null {
+    return this.#map.get(this.#prefix + name) ?? null;
+  }
+
+  /** A tensor that is never packed: gains, biases, the embedding. */
+  take(name: string): Tensor {
+    const weight = this.matrix(name);
+    if (weight instanceof Tensor) return weight;
+    throw new ModelError('weights', `${this.#prefix}${name} is packed`, 'pack matrices only');
   }
 
   find(name: string): Tensor | null {
-    return this.#map.get(this.#prefix + name) ?? null;
+    return this.#map.has(this.#prefix + name) ? this.take(name) : null;
   }
 }
 
+/** What the map must hold: its parameters, each under its own name or as part of a fused matrix. */
+function wantedOf(config: ModelConfig, map: ModelWeights): Pick<Parameter, 'name' | 'shape' | 'kind'>[] {
+  const fused = fusionsOf(config).filter(({ name }) => map.has(name));
+  const inside = new Set(fused.flatMap(({ parts }) => parts.map(({ name }) => name)));
+  const whole = fused.map(({ name, parts }) => {
+    const [{ shape, kind }] = parts as [Parameter];
+    const rows = parts.reduce((sum, part) => sum + (part.shape[0] as number), 0);
+    return { name, shape: [rows, ...shape.slice(1)], kind };
+  });
+  return [...parametersOf(config).filter(({ name }) => !inside.has(name)), ...whole];
+}
+
 /** Throws ModelError unless the map holds exactly the tensors of the configuration. */
-export function checkWeights(config: ModelConfig, map: WeightMap): void {
-  const wanted = parametersOf(config);
+export function checkWeights(config: ModelConfig, map: ModelWeights): void {
+  const wanted = wantedOf(config, map);
   for (const { name, shape, kind } of wanted) {
-    const tensor = map.get(name);
-    if (!tensor)
+    const weight = map.get(name);
+    if (!weight)
       throw new ModelError('weights', `${name} ${formatShape(shape)} is missing`, 'load a complete checkpoint');
-    const fits = formatShape(tensor.shape) === formatShape(shape);
-    const format = kind === 'matrix' ? tensor.dtype === 'f32' || tensor.dtype === 'bf16' : tensor.dtype === 'f32';
-    if (fits && format) continue;
+    const format = weight instanceof Tensor ? weight.dtype : weight.format;
+    const fits = formatShape(weight.shape) === formatShape(shape);
+    const isKnown = weight instanceof Tensor ? format === 'f32' || (kind === 'matrix' && format === 'bf16') : true;
+    if (fits && isKnown && (kind === 'matrix' || weight instanceof Tensor)) continue;
     const expected = `${formatShape(shape)} in ${kind === 'matrix' ? 'f32 or bf16' : 'f32'}`;
     throw new ModelError(
       'weights',
-      `${name}: expected ${expected}, received ${tensor.dtype} ${formatShape(tensor.shape)}`,
+      `${name}: expected ${expected}, received ${format} ${formatShape(weight.shape)}`,
       'check that the weights belong to this configuration',
     );
   }
-  if (map.size === wanted.length) return;
   const known = new Set(wanted.map(({ name }) => name));
-  const extra = [...map.keys()].filter((name) => !known.has(name));
+  const extra = [...map.keys()].filter((name) => !known.has(name) && !isServed(config, name));
+  if (extra.length === 0) return;
   throw new ModelError('weights', `${extra.join(', ')}: not in this configuration`, 'leave them out');
+}
+
+/** What a serving model holds besides its parameters. */
+function isServed(config: ModelConfig, name: string): boolean {
+  if (name === 'lm_head.weight') return config.tieWordEmbeddings; // the embedding again, packed
+  return isDeepseek(config) && /\.self_attn\.[kv]_b_proj$/.test(name);
 }
 
 /** FNV-1a, 32 bits: a seed of its own for every name. */

@@ -80,9 +80,42 @@ export interface ImportOptions {
   readonly progress?: (done: number, total: number) => void;
 }
 
-function formatOf(source: TensorSource): 'f32' | 'bf16' {
+export function formatOf(source: TensorSource): 'f32' | 'bf16' {
   const matrices = [...source.entries.values()].filter((e) => e.shape.length > 1 && !e.name.endsWith(scaleSuffix));
   return matrices.every(({ type }) => type === 'BF16' || type === 'F8_E4M3') ? 'bf16' : 'f32';
+}
+
+/**
+ * One parameter from a checkpoint, on the current device, which the caller disposes; matrices in `dtype`. What became of
+ * its pieces is added to `report`.
+ */
+export async function importParameter(
+  source: TensorSource,
+  parameter: Parameter,
+  dtype: 'f32' | 'bf16',
+  report: ImportedTensor[],
+): Promise<Tensor> {
+  const target = parameter.kind === 'matrix' ? dtype : 'f32';
+  const tensor = keep(zeros(parameter.shape, { dtype: target }));
+  try {
+    for (const piece of sourcePieces(parameter, source)) {
+      const entry = expectPiece(source, piece);
+      const isStored = entry.type === 'BF16' && target === 'bf16';
+      const bytes = isStored ? await source.read(piece.name) : null;
+      const values = bytes ? null : await valuesOf(source, entry);
+      const codes = bytes ? new Uint16Array(bytes.slice().buffer) : encode(values as Float32Array, target);
+      write(tensor, piece, codes);
+      const isUsed = isStored || (entry.type === 'F32' && target === 'f32');
+      const how = isUsed ? 'used' : 'converted';
+      report.push({ name: piece.name, how, why: isUsed ? '' : `${entry.type} to ${target}` });
+      if (entry.type === 'F8_E4M3' && source.entries.has(piece.name + scaleSuffix))
+        report.push({ name: piece.name + scaleSuffix, how: 'used', why: 'scales of the FP8 blocks' });
+    }
+  } catch (error) {
+    tensor.dispose();
+    throw error;
+  }
+  return tensor;
 }
 
 /**
@@ -99,25 +132,7 @@ export async function importWeights(
   const parameters = parametersOf(config);
   try {
     for (const [i, parameter] of parameters.entries()) {
-      const target = parameter.kind === 'matrix' ? dtype : 'f32';
-      const tensor = keep(zeros(parameter.shape, { dtype: target }));
-      weights.set(parameter.name, tensor);
-      for (const piece of sourcePieces(parameter, source)) {
-        const entry = expectPiece(source, piece);
-        const isStored = entry.type === 'BF16' && target === 'bf16';
-        const bytes = isStored ? await source.read(piece.name) : null;
-        const values = bytes ? null : await valuesOf(source, entry);
-        const codes = bytes ? new Uint16Array(bytes.slice().buffer) : encode(values as Float32Array, target);
-        write(tensor, piece, codes);
-        const isUsed = isStored || (entry.type === 'F32' && target === 'f32');
-        report.push({
-          name: piece.name,
-          how: isUsed ? 'used' : 'converted',
-          why: isUsed ? '' : `${entry.type} to ${target}`,
-        });
-        if (entry.type === 'F8_E4M3' && source.entries.has(piece.name + scaleSuffix))
-          report.push({ name: piece.name + scaleSuffix, how: 'used', why: 'scales of the FP8 blocks' });
-      }
+      weights.set(parameter.name, await importParameter(source, parameter, dtype, report));
       progress(i + 1, parameters.length);
     }
   } catch (error) {
@@ -128,7 +143,7 @@ export async function importWeights(
 }
 
 /** Tensors of a checkpoint that no parameter of the configuration asks for. */
-function ignoredIn(config: ModelConfig, source: TensorSource, taken: readonly { name: string }[]): ImportedTensor[] {
+export function ignoredIn(config: ModelConfig, source: TensorSource, taken: readonly { name: string }[]): ImportedTensor[] {
   const known = new Set(taken.map(({ name }) => name));
   const rest = [...source.entries.keys()].filter((name) => !known.has(name));
   return rest.map((name) => ({ name, how: 'ignored', why: reasonToIgnore(name, config.numHiddenLayers) }));

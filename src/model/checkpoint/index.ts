@@ -17,4 +17,5 @@ export { ggufTensors, openGgufModel } from './gguf-model.ts';
 export { ggufByteLength, writeGguf } from './gguf-writer.ts';
 export { type ImportedTensor, ignoredTensors, importWeights } from './import.ts';
 export { byteLength, openSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
+export { type ServingOptions, servingWeights, storedFormat } from './serving.ts';
 export { decode, type TensorEntry, type TensorSource } from './source.ts';

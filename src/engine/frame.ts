@@ -1,0 +1,176 @@
+// The numbers that change from step to step, as one piece of memory: tokens, places, tables, draws. One write a step.
+//
+// Rows of several runs stand end to end. A recorded step has a fixed shape: every run has `maxRows` rows, all of them
+// wanted; a run of fewer repeats its last token, and runs beyond those given repeat the first, with slots of -1, so that
+// the copies choose the same experts, write nothing and are thrown away. The place of a token in its sequence decides its
+// draw (draws.ts). Shape letters: B runs, T rows, W blocks of a table, R rows whose next token is wanted, M edits.
+import { narrow, reshape, Tensor } from '../tensor/index.ts';
+import { blockTokens } from './block-pool.ts';
+import { drawAt } from './draws.ts';
+import type { Run } from './runner.ts';
+
+export interface FrameShape {
+  readonly runs: number;
+  readonly rows: number;
+  /** No run has more rows; in a fixed shape every run has as many. */
+  readonly maxRows: number;
+  readonly isFixed: boolean;
+  readonly tableWidth: number;
+  readonly wanted: number;
+  /** Keys of all runs, where they are to be read back end to end; else 0. */
+  readonly keys: number;
+  /** Room for edits of logits. */
+  readonly edits: number;
+}
+
+/** Numbers of a row of settings: temperature, top-k, top-p, min-p, draw. */
+const settingWidth = 5;
+
+/** Name, format and dimensions of each section. */
+function sectionsOf({ runs: B, rows: T, tableWidth: W, wanted: R, edits: M }: FrameShape) {
+  return {
+    ids: ['i32', [T]],
+    positions: ['i32', [T]],
+    slots: ['i32', [T]],
+    /** The token after each row where it is known, else -1. */
+    ahead: ['i32', [T]],
+    wanted: ['i32', [R]],
+    starts: ['i32', [B + 1]],
+    keyStarts: ['i32', [B + 1]],
+    first: ['i32', [B]],
+    lengths: ['i32', [B]],
+    tables: ['i32', [B, W]],
+    settings: ['f32', [R, settingWidth]],
+    /** Of the drafts, whose draw is the next place's. */
+    draftSettings: ['f32', [R, settingWidth]],
+    editStarts: ['i32', [R + 1]],
+    editIds: ['i32', [M]],
+    editFactors: ['f32', [M]],
+    editOffsets: ['f32', [M]],
+  } as const satisfies Record<string, readonly ['i32' | 'f32', readonly number[]]>;
+}
+
+type Section = keyof ReturnType<typeof sectionsOf>;
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((size, n) => size * n, 1);
+
+/** 4-byte numbers of a frame. */
+export function frameSize(shape: FrameShape): number {
+  return Object.values(sectionsOf(shape)).reduce((sum, [, dimensions]) => sum + sizeOf(dimensions), 0);
+}
+
+/** Views of a frame [frameSize] i32 on the device. */
+export function frameViews(shape: FrameShape, frame: Tensor): Record<Section, Tensor> {
+  let from = 0;
+  const views = Object.entries(sectionsOf(shape)).map(([name, [dtype, dimensions]]) => {
+    const section = narrow(frame, from, sizeOf(dimensions));
+    from += section.size;
+    if (dtype === 'i32') return [name, reshape(section, dimensions)];
+    return [name, new Tensor(section.storage.retain(), section.offsetBytes, dimensions, dtype)];
+  });
+  return Object.fromEntries(views);
+}
+
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+
+/** The shape that holds these runs exactly. */
+export function exactShape(runs: readonly Run[], readsBack: boolean): Omit<FrameShape, 'edits'> {
+  const lengths = runs.map(({ ids }) => ids.length);
+  const ends = runs.map(({ from, ids }) => from + ids.length);
+  return {
+    runs: runs.length,
+    rows: sum(lengths),
+    maxRows: Math.max(...lengths),
+    isFixed: false,
+    tableWidth: Math.max(...ends.map((end) => Math.ceil(end / blockTokens))),
+    wanted: sum(runs.map(({ ids, sampleFrom }) => ids.length - sampleFrom)),
+    keys: readsBack ? sum(ends) : 0,
+  };
+}
+
+/** Sections of a frame being written, as typed arrays over one buffer. */
+class FrameWriter {
+  readonly frame: Int32Array;
+  readonly #at = new Map<string, Int32Array | Float32Array>();
+
+  constructor(shape: FrameShape) {
+    this.frame = new Int32Array(frameSize(shape));
+    let from = 0;
+    for (const [name, [dtype, dimensions]] of Object.entries(sectionsOf(shape))) {
+      const [offset, length] = [4 * from, sizeOf(dimensions)];
+      const { buffer } = this.frame;
+      this.#at.set(name, dtype === 'i32' ? new Int32Array(buffer, offset, length) : new Float32Array(buffer, offset, length));
+      from += length;
+    }
+  }
+
+  at(name: Section): Int32Array | Float32Array {
+    return this.#at.get(name) as Int32Array | Float32Array;
+  }
+}
+
+/** Edits of the logits of all wanted rows, in their order. */
+export interface StepEdits {
+  readonly ends: readonly number[];
+  readonly ids: readonly number[];
+  readonly factors: readonly number[];
+  readonly offsets: readonly number[];
+}
+
+/** What penalties, biases and forced tokens make of the logits of the wanted rows; `rowsEach` as in a fixed shape. */
+export function editsOf(runs: readonly Run[], rowsEach: number | null): StepEdits {
+  const [ends, ids, factors, offsets]: [number[], number[], number[], number[]] = [[], [], [], []];
+  for (const { sequence, ids: tokens, sampleFrom } of runs) {
+    for (let row = sampleFrom; row < (rowsEach ?? tokens.length); row++) {
+      const isFirst = row === sampleFrom;
+      const forced = isFirst ? sequence.listener.forced() : null;
+      if (row < tokens.length && (forced !== null || !sequence.edits.isPlain)) {
+        const made = sequence.edits.edits(isFirst ? [] : Array.from(tokens.subarray(sampleFrom + 1, row + 1)), forced);
+        ids.push(...made.ids);
+        factors.push(...made.factors);
+        offsets.push(...made.offsets);
+      }
+      ends.push(ids.length);
+    }
+  }
+  return { ends, ids, factors, offsets };
+}
+
+/** Writes runs and the edits of their wanted rows into a frame. */
+export function fillFrame(shape: FrameShape, runs: readonly Run[], edits: StepEdits): Int32Array {
+  const writer = new FrameWriter(shape);
+  let [row, wanted, key] = [0, 0, 0];
+  for (let b = 0; b < shape.runs; b++) {
+    const isCopy = b >= runs.length;
+    const { sequence, from, ids, sampleFrom } = runs[isCopy ? 0 : b] as Run;
+    const rows = shape.isFixed ? shape.maxRows : ids.length;
+    writer.at('starts')[b] = row;
+    writer.at('keyStarts')[b] = key;
+    writer.at('first')[b] = from;
+    writer.at('lengths')[b] = from + rows;
+    writer.at('tables').set(sequence.blocks.slice(0, shape.tableWidth), b * shape.tableWidth);
+    for (let i = 0; i < rows; i++, row++) {
+      const p = from + i;
+      const isReal = !isCopy && i < ids.length;
+      const slot = (sequence.blocks[Math.floor(p / blockTokens)] as number) * blockTokens + (p % blockTokens);
+      writer.at('ids')[row] = ids[Math.min(i, ids.length - 1)] as number;
+      writer.at('positions')[row] = p;
+      writer.at('slots')[row] = isReal ? slot : -1;
+      writer.at('ahead')[row] = p + 1 < sequence.length ? sequence.token(p + 1) : -1;
+      if (i < sampleFrom) continue;
+      const { temperature, topK, topP, minP, seed } = sequence.options.sampling;
+      const own = isReal ? [temperature, topK, topP, minP] : [0, 0, 1, 0];
+      writer.at('settings').set([...own, drawAt(seed, p + 1)], wanted * settingWidth);
+      writer.at('draftSettings').set([...own, drawAt(seed, p + 2)], wanted * settingWidth);
+      writer.at('wanted')[wanted++] = row;
+    }
+    key += from + rows;
+  }
+  writer.at('starts')[shape.runs] = row;
+  writer.at('keyStarts')[shape.runs] = key;
+  for (let r = 0; r < shape.wanted; r++) writer.at('editStarts')[r + 1] = edits.ends[r] ?? edits.ids.length;
+  writer.at('editIds').set(edits.ids);
+  writer.at('editFactors').set(edits.factors);
+  writer.at('editOffsets').set(edits.offsets);
+  return writer.frame;
+}

@@ -1,0 +1,189 @@
+// Runs a model for the engine: prompts as they come, generation as recorded steps.
+//
+// A generating step of a given shape is recorded once (runs, rows of each, width of tables) and replayed with a new
+// frame: main model, draws and drafts in one list. Draft and verification share the passes over the weights. Contract:
+// see runner.ts. In trainer form nothing is recorded and MLA is expanded throughout, over an f32 cache: the bits of a
+// training step, for rollouts.
+import { Deepseek, type Model, type PrecisionPolicy } from '../model/index.ts';
+import {
+  asyncScope,
+  fromArray,
+  keep,
+  type PagedPool,
+  type Replay,
+  record,
+  scope,
+  type Tensor,
+  unscoped,
+  zeros,
+} from '../tensor/index.ts';
+import { editsOf, exactShape, type FrameShape, fillFrame, frameSize } from './frame.ts';
+import type { GeneratedToken } from './generation.ts';
+import { type CacheFormat, pagedPools } from './paged-cache.ts';
+import type { Run, RunForm, RunResult, Runner } from './runner.ts';
+import { type Left, StepModel } from './step-model.ts';
+import { queueAlternatives, queuePromptLogprobs } from './token-logprobs.ts';
+
+export interface ModelRunnerOptions {
+  readonly blocks: number;
+  /** Of the cache. @default bf16 */
+  readonly cacheFormat?: CacheFormat;
+  /** Of products with weights that are not packed. */
+  readonly policy: PrecisionPolicy;
+  /** Drafts by the model's first MTP module. @default where it has one */
+  readonly speculate?: boolean;
+  /** @default serving */
+  readonly form?: 'serving' | 'trainer';
+}
+
+interface Recorded {
+  readonly replay: Replay<readonly [Tensor], Left>;
+  readonly frame: Tensor;
+}
+
+/** Recordings kept; the least recently used goes first. */
+const mostRecordings = 48;
+
+/** Runs rounded up to a shape that is recorded: exact up to 8, then in steps of an eighth. */
+function runsBucket(runs: number): number {
+  if (runs <= 8) return runs;
+  const step = 2 ** (Math.floor(Math.log2(runs - 1)) - 2);
+  return Math.ceil(runs / step) * step;
+}
+
+/** The next power of `base`, at most `most`. */
+function powerBucket(n: number, base: number, most = Number.POSITIVE_INFINITY): number {
+  return Math.min(most, base ** Math.ceil(Math.log(n) / Math.log(base) - 1e-9));
+}
+
+export class ModelRunner implements Runner {
+  readonly drafts: number;
+  readonly #model: Model;
+  readonly #step: StepModel;
+  readonly #pools: readonly PagedPool[];
+  readonly #blocks: number;
+  readonly #isTrainer: boolean;
+  readonly #recorded = new Map<string, Recorded>();
+
+  /** `model` stays the caller's. */
+  constructor(model: Model, { blocks, policy, form = 'serving', ...options }: ModelRunnerOptions) {
+    this.#isTrainer = form === 'trainer';
+    const hasMtp = model instanceof Deepseek && model.mtp.length > 0;
+    this.drafts = hasMtp && (options.speculate ?? true) ? 1 : 0;
+    this.#model = model;
+    this.#blocks = blocks;
+    this.#pools = pagedPools(model.config, this.#isTrainer ? 'f32' : (options.cacheFormat ?? 'bf16'), blocks);
+    this.#step = new StepModel(model, this.#pools, policy, this.drafts > 0);
+  }
+
+  run(form: RunForm, runs: readonly Run[]): Promise<RunResult[]> {
+    const isStep = form === 'generation' && runs.every(({ ids, sampleFrom }) => ids.length <= 2 && sampleFrom === 0);
+    return isStep && !this.#isTrainer ? this.#generate(runs) : this.#fill(form, runs);
+  }
+
+  dispose(): void {
+    for (const recorded of this.#recorded.values()) disposeRecorded(recorded);
+    for (const pool of this.#pools) pool.dispose();
+  }
+
+  #fill(form: RunForm, runs: readonly Run[]): Promise<RunResult[]> {
+    const isExpanded = form === 'prompt' || this.#isTrainer;
+    const edits = editsOf(runs, null);
+    const shape = { ...exactShape(runs, isExpanded), edits: Math.max(1, edits.ids.length) };
+    const { device } = this.#model.embedTokens;
+    return asyncScope(async (inside) => {
+      const { drawn, alternatives, prompts } = inside(() => {
+        const frame = fromArray(fillFrame(shape, runs, edits), [frameSize(shape)], { device });
+        const left = this.#step.run(shape, frame, isExpanded ? 'expanded' : 'absorbed', wantedRows(runs));
+        const logits = (rows: Tensor) => this.#step.logits(left.hidden, rows);
+        return {
+          drawn: left.drawn,
+          alternatives: queueAlternatives(runs, left.logits),
+          prompts: queuePromptLogprobs(runs, device, logits),
+        };
+      });
+      const results = resultsOf(runs, drawn, alternatives, { rowsEach: null, drafts: this.drafts });
+      const [all, read] = await Promise.all([results, prompts]);
+      return all.map((result, i) => ({ ...result, promptLogprobs: read[i] as GeneratedToken[] }));
+    });
+  }
+
+  #generate(runs: readonly Run[]): Promise<RunResult[]> {
+    const exact = exactShape(runs, false);
+    const rowsEach = exact.maxRows;
+    const edits = editsOf(runs, rowsEach);
+    const count = runsBucket(runs.length);
+    const rows = count * rowsEach;
+    const shape = {
+      ...{ runs: count, rows, maxRows: rowsEach, isFixed: true, wanted: rows, keys: 0 },
+      tableWidth: powerBucket(exact.tableWidth, 4, this.#blocks),
+      edits: powerBucket(Math.max(1, edits.ids.length), 16),
+    };
+    const { replay, frame } = this.#recording(shape);
+    frame.write(fillFrame(shape, runs, edits));
+    const left = replay.replay(frame);
+    return asyncScope((inside) => {
+      const alternatives = inside(() => queueAlternatives(runs, left.logits, rowsEach));
+      return resultsOf(runs, left.drawn, alternatives, { rowsEach, drafts: this.drafts });
+    });
+  }
+
+  #recording(shape: FrameShape): Recorded {
+    const key = Object.values(shape).join(' ');
+    let recorded = this.#recorded.get(key);
+    if (recorded) this.#recorded.delete(key);
+    else {
+      if (this.#recorded.size >= mostRecordings) this.#forgetOne();
+      const { device } = this.#model.embedTokens;
+      const frame = unscoped(() => keep(zeros([frameSize(shape)], { dtype: 'i32', device })));
+      const replay = scope(() => record([frame], (input) => this.#step.run(shape, input, 'absorbed')));
+      recorded = { replay, frame };
+    }
+    this.#recorded.set(key, recorded);
+    return recorded;
+  }
+
+  #forgetOne(): void {
+    const [key, recorded] = this.#recorded.entries().next().value as [string, Recorded];
+    this.#recorded.delete(key);
+    disposeRecorded(recorded);
+  }
+}
+
+function disposeRecorded({ replay, frame }: Recorded): void {
+  replay.dispose();
+  frame.dispose();
+}
+
+/** Rows of a batch whose next token is wanted. */
+function wantedRows(runs: readonly Run[]): number[] {
+  let start = 0;
+  return runs.flatMap(({ ids, sampleFrom }) => {
+    start += ids.length;
+    return Array.from({ length: ids.length - sampleFrom }, (_, i) => start - ids.length + sampleFrom + i);
+  });
+}
+
+async function resultsOf(
+  runs: readonly Run[],
+  drawn: Tensor | null,
+  alternatives: Promise<(row: number) => GeneratedToken['top']>,
+  { rowsEach, drafts }: { rowsEach: number | null; drafts: number },
+): Promise<RunResult[]> {
+  const [data, topOf] = await Promise.all([drawn?.read() as Promise<Int32Array> | undefined, alternatives]);
+  const ids = data ?? new Int32Array(0);
+  const R = ids.length / 3;
+  const logprobs = new Float32Array(ids.buffer, ids.byteOffset, ids.length);
+  let next = 0;
+  return runs.map(({ ids: tokens, sampleFrom }, b) => {
+    const count = tokens.length - sampleFrom;
+    const first = rowsEach === null ? next : b * rowsEach;
+    next += count;
+    const rows = Array.from({ length: count }, (_, i) => first + i);
+    return {
+      sampled: rows.map((r) => ({ id: ids[r] as number, logprob: logprobs[R + r] as number, top: topOf(r) })),
+      drafts: drafts > 0 ? rows.map((r) => ids[2 * R + r] as number) : [],
+      promptLogprobs: [],
+    };
+  });
+}

@@ -1,0 +1,70 @@
+// The model's cache as pages: one pool of blocks a layer, MTP modules included; rows go to their slots, attention reads
+// them where they lie, and prompts read back what was stored, so that a prompt's pieces see what the whole would.
+import type { Cache, ModelConfig, RowLayout } from '../model/index.ts';
+import { cacheWidth, isDeepseek } from '../model/index.ts';
+import {
+  keep,
+  PagedPool,
+  pagedAttention,
+  readCache,
+  type Sequences,
+  type Tensor,
+  unscoped,
+  writeCache,
+} from '../tensor/index.ts';
+import type { FrameShape, frameViews } from './frame.ts';
+
+export type CacheFormat = 'f32' | 'bf16' | 'fp8';
+
+/** Layers that keep rows. */
+function layersOf(config: ModelConfig): number {
+  return config.numHiddenLayers + (isDeepseek(config) ? config.numNextnPredictLayers : 0);
+}
+
+/** Bytes of a block of 64 tokens in all layers. */
+export function blockBytes(config: ModelConfig, format: CacheFormat): number {
+  const [pool] = openPools(config, format, 1) as [PagedPool];
+  const bytes = pool.bytes * layersOf(config);
+  pool.dispose();
+  return bytes;
+}
+
+function openPools(config: ModelConfig, format: CacheFormat, blocks: number, layers = 1): PagedPool[] {
+  const codes = format === 'fp8' && isDeepseek(config) ? { codes: config.kvLoraRank } : {};
+  const options = { format, width: cacheWidth(config), blocks, ...codes };
+  return unscoped(() => Array.from({ length: layers }, () => keep(new PagedPool(options))));
+}
+
+/** A pool for each layer; the caller disposes them. */
+export function pagedPools(config: ModelConfig, format: CacheFormat, blocks: number): PagedPool[] {
+  return openPools(config, format, blocks, layersOf(config));
+}
+
+/** The cache during one step. */
+export class PagedCache implements Cache {
+  readonly #pools: readonly PagedPool[];
+  readonly #shape: FrameShape;
+  readonly #views: ReturnType<typeof frameViews>;
+
+  constructor(pools: readonly PagedPool[], shape: FrameShape, views: ReturnType<typeof frameViews>) {
+    this.#pools = pools;
+    this.#shape = shape;
+    this.#views = views;
+  }
+
+  extend(layer: number, rows: Tensor, { queryStart, maxQueries }: Sequences): { rows: Tensor; sequences: Sequences } {
+    const pool = this.#pools[layer] as PagedPool;
+    const { slots, tables, keyStarts, first } = this.#views;
+    writeCache(pool, rows, slots);
+    const all = readCache(pool, tables, keyStarts, this.#shape.keys);
+    return { rows: all, sequences: { queryStart, maxQueries, keyStart: keyStarts, firstPosition: first } };
+  }
+
+  attend(layer: number, rows: Tensor, q: Tensor, layout: RowLayout): Tensor {
+    const pool = this.#pools[layer] as PagedPool;
+    const { slots, tables, lengths, starts } = this.#views;
+    writeCache(pool, rows, slots);
+    const sequences = { tables, lengths, queryStart: starts, maxQueries: this.#shape.maxRows };
+    return pagedAttention(q, pool, sequences, layout);
+  }
+}

@@ -1,0 +1,88 @@
+// One step of a model over the paged cache: hidden states, logits, draws, and drafts of multi-token prediction.
+//
+// Everything is queued from a frame on the device and nothing is read back, so that a step can be recorded. Shape
+// letters: T rows, R wanted rows, V vocabulary.
+import { Deepseek, type Model, type PrecisionPolicy } from '../model/index.ts';
+import { type PagedPool, sampleTokens, type Tensor, zeros } from '../tensor/index.ts';
+import { type FrameShape, frameViews } from './frame.ts';
+import { PagedCache } from './paged-cache.ts';
+
+/** What a step leaves to be read. */
+export interface Left {
+  /** [3, R] i32: tokens, the bits of their log-probabilities (f32), drafts */
+  readonly drawn: Tensor | null;
+  /** [R, V] */
+  readonly logits: Tensor | null;
+  /** [T, D] */
+  readonly hidden: Tensor;
+}
+
+export class StepModel {
+  readonly #model: Model;
+  readonly #pools: readonly PagedPool[];
+  readonly #policy: PrecisionPolicy;
+  readonly #drafts: boolean;
+
+  constructor(model: Model, pools: readonly PagedPool[], policy: PrecisionPolicy, drafts: boolean) {
+    this.#model = model;
+    this.#pools = pools;
+    this.#policy = policy;
+    this.#drafts = drafts;
+  }
+
+  /** Logits [R, V] of hidden states, of the rows asked for. */
+  logits(hidden: Tensor, rows?: Tensor): Tensor {
+    return this.#model.logits(hidden, rows, this.#policy);
+  }
+
+  /** `wantedRows`: of a frame whose wanted rows are not all rows. */
+  run(shape: FrameShape, frame: Tensor, form: 'expanded' | 'absorbed', wantedRows: readonly number[] = []): Left {
+    const at = frameViews(shape, frame);
+    const batch = {
+      ids: at.ids,
+      positions: at.positions,
+      sequences: { queryStart: at.starts, maxQueries: shape.maxRows },
+    };
+    const cache = new PagedCache(this.#pools, shape, at);
+    const options = { policy: this.#policy, cache, form };
+    const { out: hidden } = this.#model.forward(batch, options);
+    const rows = shape.wanted === shape.rows ? undefined : at.wanted;
+    const edits = { starts: at.editStarts, ids: at.editIds, factors: at.editFactors, offsets: at.editOffsets };
+    const logits = shape.wanted > 0 ? this.logits(hidden, rows) : null;
+    const drawn = logits && sampleTokens(logits, at.settings, edits);
+    let drafts: Tensor | null = null;
+    if (this.#drafts && this.#model instanceof Deepseek) {
+      const ahead = rows || !drawn ? withDrawn(at.ahead, drawn?.tokens ?? null, wantedRows) : drawn.tokens;
+      const { out } = this.#model.predictAhead(0, hidden, ahead, batch, options);
+      if (logits) drafts = sampleTokens(this.logits(out, rows), at.draftSettings, noEdits(edits, shape.wanted)).tokens;
+    }
+    return { drawn: drawn && inOne(drawn.tokens, drawn.logprobs, drafts), logits, hidden };
+  }
+}
+
+type Edits = Parameters<typeof sampleTokens>[2];
+
+/** Drafts are drawn without penalties: a wrong guess costs a row, not a bit. */
+function noEdits(edits: Edits, rows: number): Edits {
+  return { ...edits, starts: zeros([rows + 1], { dtype: 'i32', device: edits.ids.device }) };
+}
+
+/** The tokens after each row, those just drawn in their places. */
+function withDrawn(ahead: Tensor, tokens: Tensor | null, rows: readonly number[]): Tensor {
+  const { device } = ahead;
+  rows.forEach((row, r) => {
+    if (tokens) device.encode(device.kernel('copy_bytes'), tokens.address + 4 * r, ahead.address + 4 * row, 4);
+  });
+  ahead.storage.change();
+  return ahead;
+}
+
+/** Numbers of 4 bytes, side by side as they are, so that one read brings all. */
+function inOne(tokens: Tensor, logprobs: Tensor, drafts: Tensor | null): Tensor {
+  const { device, size } = tokens;
+  const all = zeros([3, size], { dtype: 'i32', device });
+  for (const [i, part] of [tokens, logprobs, drafts].entries())
+    if (part) device.encode(device.kernel('copy_bytes'), part.address, all.address + 4 * size * i, 4 * size);
+  all.storage.change();
+  return all;
+}

@@ -1,0 +1,133 @@
+// A checkpoint as a model serves it: matrices packed and fused (fusion.ts), one after another.
+//
+// Contract: memory beyond the packed weights is the largest matrix. Formats: bf16 and f32 as training computes; fp8 as
+// DeepSeek's release keeps it (embedding, head, eh_proj and the halves of kv_b_proj in bf16, as its own code reads them);
+// int8 and int4 in ggml's groups of 32, where the inner width falls into them, else bf16. The router is f32 always.
+import {
+  concat,
+  keep,
+  type PackedFormat,
+  type PackedWeight,
+  packWeight,
+  scope,
+  type Tensor,
+  type Weight,
+} from '../../tensor/index.ts';
+import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
+import { fusionsOf } from '../fusion.ts';
+import { halvesOf } from '../mla.ts';
+import { isFp8, type Parameter, parametersOf } from '../parameters.ts';
+import { formatOf, type ImportedTensor, ignoredIn, importParameter } from './import.ts';
+import type { TensorSource } from './source.ts';
+
+export interface ServingOptions {
+  /** Of matrices. @default what the checkpoint stores: fp8, int8 (Q8_0), int4 (Q4_0), else bf16 or f32 */
+  readonly format?: PackedFormat;
+  readonly progress?: (done: number, total: number) => void;
+}
+
+const groupWidth = 32;
+
+/** The format that most matrices of a checkpoint are stored in. */
+export function storedFormat(source: TensorSource): PackedFormat {
+  const stored = [...source.entries.values()].filter(({ shape }) => shape.length > 1).map(({ type }) => type);
+  if (stored.includes('F8_E4M3')) return 'fp8';
+    return formatOf(source);
+}
+
+/** What a matrix is packed in when the model's format is `format`. */
+function packedFormat(parameter: Parameter, format: PackedFormat): PackedFormat {
+  if (parameter.part === 'router') return 'f32';
+  if (format === 'fp8') return isFp8(parameter) ? 'fp8' : 'bf16';
+  return fitting(parameter.shape.at(-1) as number, format);
+}
+
+function fitting(width: number, format: PackedFormat): PackedFormat {
+  return (['int8', 'int4'] as string[]).includes(format) && width % groupWidth !== 0 ? 'bf16' : format;
+}
+
+/** Parameters that become one weight of the serving model, in the order of the parameters. */
+function groupsOf(config: ModelConfig): { name: string; parts: readonly Parameter[] }[] {
+  const firstOf = new Map(fusionsOf(config).map((fusion) => [fusion.parts[0] as Parameter, fusion]));
+  const byName = new Map([...firstOf].map(([{ name }, fusion]) => [name, fusion]));
+  const later = new Set([...firstOf.values()].flatMap(({ parts }) => parts.slice(1).map(({ name }) => name)));
+  return parametersOf(config).flatMap((parameter) => {
+    if (later.has(parameter.name)) return [];
+    return [byName.get(parameter.name) ?? { name: parameter.name, parts: [parameter] }];
+  });
+}
+
+/**
+ * The weights of `config`, ready to serve on the current device; the caller disposes them. The report names every tensor
+ * of the checkpoint. Throws CheckpointError for missing and misshapen tensors.
+ */
+export async function servingWeights(
+  config: ModelConfig,
+  source: TensorSource,
+  { format = storedFormat(source), progress = () => undefined }: ServingOptions = {},
+): Promise<{ weights: Map<string, Weight>; report: ImportedTensor[] }> {
+  const weights = new Map<string, Weight>();
+  const report: ImportedTensor[] = [];
+  const dtype = format !== 'fp8' && formatOf(source) === 'bf16' ? 'bf16' : 'f32';
+  const groups = groupsOf(config);
+  try {
+    for (const [i, group] of groups.entries()) {
+      const parts: Tensor[] = [];
+      for (const part of group.parts) parts.push(await importParameter(source, part, dtype, report));
+      for (const [name, weight] of served(config, group, parts, format)) weights.set(name, weight);
+      progress(i + 1, groups.length);
+    }
+  } catch (error) {
+    for (const weight of weights.values()) weight.dispose();
+    throw error;
+  }
+  return { weights, report: [...report, ...ignoredIn(config, source, report)] };
+}
+
+/** What a group becomes; its parts are disposed unless they serve as they are. */
+function served(
+  config: ModelConfig,
+  { name, parts }: { name: string; parts: readonly Parameter[] },
+  tensors: readonly Tensor[],
+  format: PackedFormat,
+): [string, Weight][] {
+  const [parameter] = parts as [Parameter];
+  const [first] = tensors as [Tensor];
+  if (parameter.part === 'embedding') {
+    const head = config.tieWordEmbeddings ? [first] : [];
+    const packed = head.map((tensor): [string, Weight] => ['lm_head.weight', pack([tensor], format, parameter)]);
+    return [[name, first], ...packed];
+  }
+  if (parameter.kind !== 'matrix') return [[name, joined(tensors)]];
+  const own: [string, Weight][] = [[name, pack(tensors, format, parameter)]];
+  if (name.endsWith('.kv_b_proj.weight') && isDeepseek(config)) own.push(...halves(config, name, first, format));
+  for (const tensor of tensors) tensor.dispose();
+  return own;
+}
+
+function pack(tensors: readonly Tensor[], format: PackedFormat, parameter: Parameter): PackedWeight {
+  return keep(packWeight(tensors, packedFormat(parameter, format)));
+}
+
+/** W_UK turned and W_UV, for the absorbed form: in bf16 where the model is FP8. */
+function halves(config: DeepseekConfig, name: string, kvBProj: Tensor, format: PackedFormat): [string, Weight][] {
+  const own = format === 'fp8' ? 'bf16' : format;
+  const prefix = name.slice(0, -'kv_b_proj.weight'.length);
+  return scope(() => {
+    const { keys, values } = halvesOf(config, kvBProj);
+    const packed = (w: Tensor) => keep(packWeight([w], fitting(w.shape[2] as number, own)));
+    return [
+      [`${prefix}k_b_proj`, packed(keys)],
+      [`${prefix}v_b_proj`, packed(values)],
+    ];
+  });
+}
+
+/** Biases end to end. */
+function joined(tensors: readonly Tensor[]): Tensor {
+  const [first] = tensors as [Tensor];
+  if (tensors.length === 1) return first;
+  const whole = keep(concat(tensors));
+  for (const tensor of tensors) tensor.dispose();
+  return whole;
+}

@@ -1,0 +1,37 @@
+// How a model's weights stand when it serves: what reads the same input stands as one matrix, and MLA's two halves of
+// kv_b_proj stand apart, as the absorbed form reads them.
+//
+// Fusing along the outputs changes no bit of a product. A module takes the fused name where the map has it, else the
+// parts under their own names; training and checkpoints know only those. k_b_proj and v_b_proj are made from kv_b_proj
+// (V3 report, section 2.1.2: W^UK and W^UV) and named as in GGUF.
+import { type Parameter, parametersOf } from './parameters.ts';
+import type { ModelConfig } from './config.ts';
+
+export interface Fusion {
+  readonly name: string;
+  /** Stacked along their outputs, in this order. */
+  readonly parts: readonly Parameter[];
+}
+
+const fusions: readonly { readonly name: string; readonly parts: readonly string[] }[] = [
+  { name: 'q_kv_a_proj.weight', parts: ['q_a_proj.weight', 'kv_a_proj_with_mqa.weight'] },
+  { name: 'q_kv_a_proj.weight', parts: ['q_proj.weight', 'kv_a_proj_with_mqa.weight'] },
+  { name: 'qkv_proj.weight', parts: ['q_proj.weight', 'k_proj.weight', 'v_proj.weight'] },
+  { name: 'qkv_proj.bias', parts: ['q_proj.bias', 'k_proj.bias', 'v_proj.bias'] },
+  { name: 'gate_up_proj.weight', parts: ['gate_proj.weight', 'up_proj.weight'] },
+];
+
+/** The fused matrices of a configuration; every parameter is part of one at most. */
+export function fusionsOf(config: ModelConfig): Fusion[] {
+  const byName = new Map(parametersOf(config).map((parameter) => [parameter.name, parameter]));
+  return [...byName.keys()].flatMap((name) =>
+    fusions.flatMap((fusion) => {
+      const [first] = fusion.parts as [string];
+      if (!name.endsWith(`.${first}`)) return [];
+      const prefix = name.slice(0, -first.length);
+      const parts = fusion.parts.map((part) => byName.get(prefix + part));
+      if (parts.some((part) => part === undefined)) return [];
+      return [{ name: prefix + fusion.name, parts: parts as Parameter[] }];
+    }),
+  );
+}
