@@ -4,7 +4,7 @@
 // Packing several weights that read the same input stacks them along their outputs, which changes no bit. No gradients.
 import { codeOf, type Device, panelBytes, ShapeError, tilesIn } from '../kernels/index.ts';
 import { quantiseWeight } from './ops/quantise.ts';
-import { Resource, scope } from './scope.ts';
+import { Resource, scope, unscoped } from './scope.ts';
 import { expectFloat, formatShape, type Shape } from './shape.ts';
 import { empty, type Tensor } from './tensor.ts';
 
@@ -75,7 +75,7 @@ export function packWeight(w: Tensor | readonly Tensor[], format: PackedFormat):
     const [N, K] = shape.slice(-2) as [number, number];
     const E = shape.length === 3 ? (shape[0] as number) : 1;
     const stored = format === 'fp8' ? 'e4m3' : format;
-    const panels = empty([panelBytes(stored, N, K, device.panelWidth, E)], 'u8', device);
+    const panels = unscoped(() => empty([panelBytes(stored, N, K, device.panelWidth, E)], 'u8', device));
     const pack = (from: Tensor) =>
       device.encode(
         device.kernel('pack_panels'),
@@ -86,7 +86,7 @@ export function packWeight(w: Tensor | readonly Tensor[], format: PackedFormat):
       return new PackedWeight(format, shape, panels, null);
     }
     const codes = empty(shape, 'e4m3', device);
-    const scales = empty([...shape.slice(0, -2), tilesIn(N), tilesIn(K)], 'f32', device);
+    const scales = unscoped(() => empty([...shape.slice(0, -2), tilesIn(N), tilesIn(K)], 'f32', device));
     quantiseWeight(device, rows, [codes, scales]);
     pack(codes);
     return new PackedWeight(format, shape, panels, scales);

@@ -15,7 +15,7 @@ import { openGguf } from './gguf.ts';
 import { configOfGguf } from './gguf-config.ts';
 import type { GgufTensor } from './gguf-writer.ts';
 import { piecesOf } from './pieces.ts';
-import { decode, elementsOf, entryOf, type TensorEntry, type TensorSource } from './source.ts';
+import { decode, elementsOf, entryOf, type Range, type StoredType, type TensorEntry, type TensorSource } from './source.ts';
 
 /** How values stand in the file; `back` undoes it. */
 interface Turn {
@@ -186,21 +186,25 @@ export function ggufTensors(config: ModelConfig, values: readonly Values[], type
   return [...plain, ...split.flat()];
 }
 
-/** A GGUF file under checkpoint names, values as F32, with its configuration. */
+/** A tensor under its checkpoint name: as it is stored, or F32 where llama.cpp's order of rows is another. */
+interface Stored {
+  readonly entry: TensorEntry;
+  /** `range` of elements. */
+  readonly read: (range: Range) => Promise<Uint8Array>;
+}
+
+/** A GGUF file under checkpoint names, with its configuration. */
 export async function openGgufModel(path: string): Promise<{ config: ModelConfig; source: TensorSource }> {
   const file = await openGguf(path);
   try {
     const config = configOfGguf(file.metadata, new Set(file.entries.keys()), path);
-    const readers = readersOf(config, file, path);
-    const entries = new Map<string, TensorEntry>();
-    for (const parameter of parametersOf(config))
-      for (const { name, shape } of piecesOf(parameter)) entries.set(name, { name, shape, type: 'F32', file: path });
+    const stored = storedTensors(config, file, path);
+    const entries = new Map([...stored].map(([name, { entry }]) => [name, entry]));
     const source: TensorSource = {
       entries,
-      read: async (name, range) => {
-        const { offset, length } = elementsOf(entryOf(entries, name, path), range);
-        const values = await entryOf(readers, name, path)();
-        return new Uint8Array(values.buffer, values.byteOffset + 4 * offset, 4 * length);
+      read: (name, range) => {
+        const { entry, read } = entryOf(stored, name, path);
+        return read(elementsOf(entry, range));
       },
       close: () => file.close(),
     };
@@ -211,8 +215,8 @@ export async function openGgufModel(path: string): Promise<{ config: ModelConfig
   }
 }
 
-/** For every checkpoint name the way to its values. Checks that the file has all tensors in their shapes. */
-function readersOf(config: ModelConfig, file: TensorSource, path: string): Map<string, () => Promise<Float32Array>> {
+/** Checks that the file has all tensors in their shapes. */
+function storedTensors(config: ModelConfig, file: TensorSource, path: string): Map<string, Stored> {
   const expect = (name: string, shape: readonly number[]): TensorEntry => {
     const entry = file.entries.get(name);
     if (entry && entry.shape.join() === shape.join()) return entry;
@@ -223,25 +227,38 @@ function readersOf(config: ModelConfig, file: TensorSource, path: string): Map<s
       'convert the model again with a current program',
     );
   };
-  const readers = new Map<string, () => Promise<Float32Array>>();
+  const shapes = new Map(
+    parametersOf(config)
+      .flatMap((parameter) => piecesOf(parameter))
+      .map(({ name, shape }) => [name, shape]),
+  );
+  const stored = new Map<string, Stored>();
+  const add = (name: string, type: StoredType, read: Stored['read']) => {
+    stored.set(name, { entry: { name, shape: shapes.get(name) as readonly number[], type, file: path }, read });
+  };
+  const addValues = (name: string, values: () => Promise<Float32Array>) => {
+    add(name, 'F32', async ({ offset, length }) => {
+      const all = await values();
+      return new Uint8Array(all.buffer, all.byteOffset + 4 * offset, 4 * length);
+    });
+  };
   for (const { name, shape, from, turn } of mappingsOf(config)) {
     const entry = expect(name, shape);
     const length = sizeOf(shape) / from.length;
     from.forEach((target, i) => {
-      readers.set(target, async () => {
-        const values = decode(entry, await file.read(name, { offset: i * length, length }));
-        return turn ? turn.back(values) : values;
-      });
+      const read: Stored['read'] = (range) => file.read(name, { ...range, offset: i * length + range.offset });
+      if (turn) addValues(target, async () => turn.back(decode(entry, await read({ offset: 0, length }))));
+      else add(target, entry.type, read);
     });
   }
-  if (!isDeepseek(config)) return readers;
+  if (!isDeepseek(config)) return stored;
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
   for (let i = 0; i < blocksOf(config); i++) {
     const k = expect(`blk.${i}.attn_k_b.weight`, [H, C, N]);
     const v = expect(`blk.${i}.attn_v_b.weight`, [H, V, C]);
-    readers.set(`model.layers.${i}.self_attn.kv_b_proj.weight`, async () =>
+    addValues(`model.layers.${i}.self_attn.kv_b_proj.weight`, async () =>
       joinKvB(config, decode(k, await file.read(k.name)), decode(v, await file.read(v.name))),
     );
   }
-  return readers;
+  return stored;
 }

@@ -156,7 +156,7 @@ export function ignoredTensors(config: ModelConfig, source: TensorSource): Impor
 }
 
 /** A parameter that the checkpoint holds under its own name is one piece. */
-function sourcePieces(parameter: Parameter, source: TensorSource): readonly Piece[] {
+export function sourcePieces(parameter: Parameter, source: TensorSource): readonly Piece[] {
   const { name, shape } = parameter;
   return source.entries.has(name) ? [{ name, shape, offset: 0 }] : piecesOf(parameter);
 }

@@ -17,7 +17,7 @@ import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts'
 import { fusionsOf } from '../fusion.ts';
 import { halvesOf } from '../mla.ts';
 import { isFp8, type Parameter, parametersOf } from '../parameters.ts';
-import { formatOf, type ImportedTensor, ignoredIn, importParameter } from './import.ts';
+import { formatOf, type ImportedTensor, ignoredIn, importParameter, sourcePieces } from './import.ts';
 import type { TensorSource } from './source.ts';
 
 export interface ServingOptions {
@@ -68,12 +68,11 @@ export async function servingWeights(
 ): Promise<{ weights: Map<string, Weight>; report: ImportedTensor[] }> {
   const weights = new Map<string, Weight>();
   const report: ImportedTensor[] = [];
-  const dtype = format !== 'fp8' && formatOf(source) === 'bf16' ? 'bf16' : 'f32';
   const groups = groupsOf(config);
   try {
     for (const [i, group] of groups.entries()) {
       const parts: Tensor[] = [];
-      for (const part of group.parts) parts.push(await importParameter(source, part, dtype, report));
+      for (const part of group.parts) parts.push(await importParameter(source, part, dtypeOf(source, group.parts), report));
       for (const [name, weight] of served(config, group, parts, format)) weights.set(name, weight);
       progress(i + 1, groups.length);
     }
@@ -82,6 +81,12 @@ export async function servingWeights(
     throw error;
   }
   return { weights, report: [...report, ...ignoredIn(config, source, report)] };
+}
+
+/** bf16 where all pieces of the parameters are stored so: then nothing is converted. */
+function dtypeOf(source: TensorSource, parts: readonly Parameter[]): 'f32' | 'bf16' {
+  const pieces = parts.flatMap((part) => sourcePieces(part, source));
+  return pieces.every(({ name }) => source.entries.get(name)?.type === 'BF16') ? 'bf16' : 'f32';
 }
 
 /** What a group becomes; its parts are disposed unless they serve as they are. */

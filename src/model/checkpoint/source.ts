@@ -2,7 +2,7 @@
 //
 // Contract: opening reads headers only; read() reads exactly one tensor's bytes, never beyond the file. Values come as
 // float32 through `decode`, the only place that knows how each stored format is read.
-import { fromBf16, fromE4m3 } from '../../kernels/index.ts';
+import { fromE4m3 } from '../../kernels/index.ts';
 import { sizeOf } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
 import { decodeQ4, decodeQ8 } from './ggml-blocks.ts';
@@ -80,13 +80,20 @@ function aligned(bytes: Uint8Array, width: number): ArrayBuffer {
   return bytes.slice().buffer as ArrayBuffer;
 }
 
+/** A bf16 is the upper half of an f32. */
+function bf16Values(codes: Uint16Array): Float32Array {
+  const bits = new Uint32Array(codes.length);
+  for (let i = 0; i < codes.length; i++) bits[i] = (codes[i] as number) << 16;
+  return new Float32Array(bits.buffer);
+}
+
 const decoders: Partial<Record<StoredType, (bytes: Uint8Array) => Float32Array>> = {
   F32: (bytes) => new Float32Array(aligned(bytes, 4)),
   F16: (bytes) => {
     const values = halfValues();
     return Float32Array.from(new Uint16Array(aligned(bytes, 2)), (code) => values[code] as number);
   },
-  BF16: (bytes) => Float32Array.from(new Uint16Array(aligned(bytes, 2)), fromBf16),
+  BF16: (bytes) => bf16Values(new Uint16Array(aligned(bytes, 2))),
   F8_E4M3: (bytes) => Float32Array.from(bytes, fromE4m3),
   F64: (bytes) => Float32Array.from(new Float64Array(aligned(bytes, 8))),
   Q8_0: decodeQ8,
