@@ -38,6 +38,17 @@ inline Rows block_of(const int32_t* offsets, i64 groups, i64 rows, i64 size, i64
   return {0, 0, 0};
 }
 
+// How many slots there are; 0 for offsets that check_offsets will refuse.
+inline i64 slots_of(const int32_t* offsets, i64 groups, i64 rows, i64 size) {
+  if (!offsets) return blocks(rows, size);
+  i64 slots = 0;
+  for (i64 g = 0; g < groups; g++) {
+    if (offsets[g] < 0 || offsets[g + 1] < offsets[g] || offsets[g + 1] > rows) return 0;
+    slots += blocks(offsets[g + 1] - offsets[g], size);
+  }
+  return slots;
+}
+
 // Rows of a task: about as many in each, and enough tasks together with the `others` that columns and groups make.
 inline i64 rows_per_task(i64 rows, i64 others) {
   i64 most = blocks(rows, kLeastRows);

@@ -60,9 +60,10 @@ struct Gemm {
     i64 first = (slot % each) * size;
     return {slot / each, first, smaller(size, m - first)};
   }
+  // Offsets are final when a stage starts: only groups with rows have slots, however many experts there are.
   i64 row_slots(i64 size) const {
     if (by_reduction) return groups * blocks(m, size);
-    return offsets ? m / size + groups : blocks(m, size);
+    return slots_of(offsets, groups, m, size);
   }
 
   // -- tasks --
@@ -71,26 +72,31 @@ struct Gemm {
 
   i64 tasks(int phase) const {
     if (m == 0 || n == 0 || groups == 0 || (phase == 0 && packed_as_given())) return 0;
-    if (phase == 0) return offsets ? row_slots(kPackRows) + 1 : row_slots(kPackRows);
-    return row_slots(task_rows()) * column_blocks();
+    if (phase == 1) return row_slots(task_rows()) * column_blocks();
+    if (packs_at_once()) return 1;
+    return offsets ? row_slots(kPackRows) + 1 : row_slots(kPackRows);
   }
   i64 task_rows() const {
     if (offsets && !by_reduction) return kBlockRows;
     return rows_per_task(m, column_blocks() * (by_reduction ? groups : 1));
   }
+  // Few rows: not worth a second thread.
+  bool packs_at_once() const { return !by_reduction && m <= kPackRows; }
   i64 task_panels() const { return panels_per_task(m, n, k); }
   i64 column_blocks() const { return blocks(n, task_panels() * kPanel); }
 
   void run(int phase, i64 task, Worker& worker) const {
-    if (offsets && phase == 0) {
-      if (!check_offsets(offsets, groups, by_reduction ? k : m, worker)) return;
-      if (task-- == 0) return;
-    }
-    if (phase == 0)
-      pack_rows(rows_at(kPackRows, task), reinterpret_cast<float*>(worker.scratch));
-    else
+    float* temporary = reinterpret_cast<float*>(worker.scratch);
+    if (phase == 0) {
+      if (offsets && !check_offsets(offsets, groups, by_reduction ? k : m, worker)) return;
+      if (packs_at_once())
+        for (i64 slot = 0; slot < row_slots(kPackRows); slot++) pack_rows(rows_at(kPackRows, slot), temporary);
+      else if (!offsets || task-- > 0)
+        pack_rows(rows_at(kPackRows, task), temporary);
+    } else {
       compute(rows_at(task_rows(), task / column_blocks()), task % column_blocks(), worker.threads,
               *reinterpret_cast<GemmScratch*>(worker.scratch));
+    }
   }
 
   void pack_rows(const Rows& rows, float* temporary) const {
