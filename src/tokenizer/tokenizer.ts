@@ -136,6 +136,11 @@ export class Tokenizer {
     return this.#special.has(id);
   }
 
+  /** Whether a token has this id: vocabularies have gaps, and models more outputs than their vocabulary has tokens. */
+  has(id: number): boolean {
+    return this.#tokenBytes.starts[id] < this.#tokenBytes.starts[id + 1];
+  }
+
   /** The bytes of a token, not to be changed. Throws TokenizerError for ids that are not in the vocabulary. */
   bytesOf(id: number): Uint8Array {
     const { bytes, starts } = this.#tokenBytes;

@@ -1,0 +1,107 @@
+// Penalties and biases of one sequence as a short list of changes to its logits, kept up as tokens come.
+//
+// An edit of token i is logit' = (logit > 0 ? logit / scale : logit * scale) + add: first the repetition penalty of CTRL
+// (Keskar et al. 2019) for tokens of prompt and output, then minus presence and frequency penalties for tokens of the
+// output (OpenAI's definition), plus the bias. Edits are in ascending order of ids, which is what the kernels take.
+// A request without penalties and biases has no edits and costs nothing.
+import type { ResolvedSampling } from './sampling-options.ts';
+
+/** Where edits are written for the kernels: the same place of each array is one edit. */
+export interface EditArrays {
+  readonly ids: Int32Array;
+  readonly scales: Float32Array;
+  readonly adds: Float32Array;
+}
+
+type Penalties = Pick<ResolvedSampling, 'presencePenalty' | 'frequencyPenalty' | 'repetitionPenalty' | 'logitBias'>;
+
+export class LogitEdits {
+  readonly #penalties: Penalties;
+  readonly #countsOutput: boolean;
+  readonly #countsPrompt: boolean;
+  /** Tokens with an edit, ascending; the first `#length` count. */
+  #ids: Int32Array;
+  #length: number;
+  /** Times a token was generated, and why else it has an edit: in the prompt, biased. */
+  readonly #generated = new Map<number, number>();
+  readonly #prompt = new Set<number>();
+
+  constructor(penalties: Penalties, prompt: ArrayLike<number>) {
+    this.#penalties = penalties;
+    this.#countsPrompt = penalties.repetitionPenalty !== 1;
+    this.#countsOutput = this.#countsPrompt || penalties.presencePenalty !== 0 || penalties.frequencyPenalty !== 0;
+    if (this.#countsPrompt) for (let i = 0; i < prompt.length; i++) this.#prompt.add(prompt[i]);
+    const ids = Int32Array.from(new Set([...this.#prompt, ...penalties.logitBias.keys()])).sort();
+    this.#ids = ids;
+    this.#length = ids.length;
+  }
+
+  /** Edits there are now. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** A token was generated, or is taken as generated while a guess of speculation is verified. */
+  push(id: number): void {
+    if (!this.#countsOutput) return;
+    const times = this.#generated.get(id) ?? 0;
+    this.#generated.set(id, times + 1);
+    if (times === 0 && !this.#isGiven(id)) this.#insert(id);
+  }
+
+  /** Takes back a `push` of the same token. */
+  pop(id: number): void {
+    const times = this.#generated.get(id);
+    if (times === undefined) return;
+    if (times > 1) this.#generated.set(id, times - 1);
+    else {
+      this.#generated.delete(id);
+      if (!this.#isGiven(id)) this.#remove(id);
+    }
+  }
+
+  /** Writes all edits from place `at` on; returns the place behind them. */
+  write(out: EditArrays, at: number): number {
+    const { presencePenalty, frequencyPenalty, repetitionPenalty, logitBias } = this.#penalties;
+    for (let i = 0; i < this.#length; i++) {
+      const id = this.#ids[i];
+      const times = this.#generated.get(id) ?? 0;
+      out.ids[at + i] = id;
+      out.scales[at + i] = this.#countsPrompt && (times > 0 || this.#prompt.has(id)) ? repetitionPenalty : 1;
+      const penalty = times > 0 ? presencePenalty + frequencyPenalty * times : 0;
+      out.adds[at + i] = (logitBias.get(id) ?? 0) - penalty;
+    }
+    return at + this.#length;
+  }
+
+  #isGiven(id: number): boolean {
+    return this.#prompt.has(id) || this.#penalties.logitBias.has(id);
+  }
+
+  /** First place whose id is not below `id`. */
+  #placeOf(id: number): number {
+    let [low, high] = [0, this.#length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#ids[middle] < id) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #insert(id: number): void {
+    if (this.#length === this.#ids.length) {
+      const grown = new Int32Array(2 * this.#length + 64);
+      grown.set(this.#ids);
+      this.#ids = grown;
+    }
+    const place = this.#placeOf(id);
+    this.#ids.copyWithin(place + 1, place, this.#length++);
+    this.#ids[place] = id;
+  }
+
+  #remove(id: number): void {
+    const place = this.#placeOf(id);
+    this.#ids.copyWithin(place, place + 1, this.#length--);
+  }
+}

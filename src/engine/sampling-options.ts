@@ -1,0 +1,151 @@
+// What a request asks for, checked and with every default filled in: what the engine works with.
+//
+// Contract: whatever passes can be sampled; whatever does not is a RefusedError of kind `invalid` that names the field,
+// what it must be and what came. Ranges are those of the OpenAI and DeepSeek interfaces where these have one; a
+// temperature below 1e-5 is 0, as in vLLM, for logits divided by it leave the range of f32.
+import { type GenerateOptions, RefusedError } from './generation.ts';
+
+/** SamplingOptions with every default filled in. */
+export interface ResolvedSampling {
+  /** 0: the most probable token. */
+  readonly temperature: number;
+  /** 0: all. */
+  readonly topK: number;
+  readonly topP: number;
+  readonly minP: number;
+  readonly presencePenalty: number;
+  readonly frequencyPenalty: number;
+  readonly repetitionPenalty: number;
+  readonly seed: number;
+  readonly logitBias: ReadonlyMap<number, number>;
+}
+
+/** GenerateOptions with every default filled in; null where nothing was asked for. */
+export interface ResolvedOptions extends ResolvedSampling {
+  readonly maxTokens: number;
+  readonly stop: readonly string[];
+  readonly ignoreEos: boolean;
+  readonly logprobs: number | null;
+  readonly promptLogprobs: number | null;
+  readonly startsThinking: boolean;
+  readonly reasoningBudget: number | null;
+  readonly signal: AbortSignal | null;
+}
+
+/** What the model and the prompt leave open. */
+export interface OptionLimits {
+  readonly vocabSize: number;
+  /** Tokens that the context still holds after the prompt: more than these are never generated. */
+  readonly room: number;
+}
+
+/** As many alternatives as the kernels give. */
+export const maxLogprobs = 20;
+/** As many stop texts as DeepSeek's interface takes. */
+export const maxStopTexts = 16;
+const coldest = 1e-5;
+
+function refuse(field: string, expected: string, received: unknown): never {
+  const shown = typeof received === 'string' ? JSON.stringify(received) : String(received);
+  throw new RefusedError('invalid', `${field}: expected ${expected}, received ${shown}`, field);
+}
+
+type Numbers = {
+  [K in keyof GenerateOptions as GenerateOptions[K] extends number | undefined ? K : never]: GenerateOptions[K];
+};
+
+function numberOf(
+  options: Numbers,
+  field: keyof Numbers,
+  fallback: number,
+  expected: string,
+  fits: (value: number) => boolean,
+): number {
+  const value: unknown = options[field] ?? fallback;
+  if (typeof value !== 'number' || !fits(value)) refuse(field, expected, value);
+  return value;
+}
+
+const within = (from: number, to: number) => (value: number) => value >= from && value <= to;
+const wholeWithin = (from: number, to: number) => (value: number) =>
+  Number.isInteger(value) && value >= from && value <= to;
+
+function countOf(options: Numbers, field: keyof Numbers, most: number): number | null {
+  if (options[field] === undefined || options[field] === null) return null;
+  const range = most === Number.MAX_SAFE_INTEGER ? 'a whole number from 0' : `a whole number from 0 to ${most}`;
+  return numberOf(options, field, 0, range, wholeWithin(0, most));
+}
+
+function stopOf(stop: unknown): readonly string[] {
+  if (stop === undefined || stop === null) return [];
+  if (!Array.isArray(stop) || stop.length > maxStopTexts)
+    refuse('stop', `at most ${maxStopTexts} texts`, Array.isArray(stop) ? `${stop.length} texts` : stop);
+  for (const [i, text] of stop.entries()) {
+    if (typeof text !== 'string' || text === '') refuse('stop', 'texts that are not empty', `${text} at place ${i}`);
+    if (/\p{Cs}/u.test(text)) refuse('stop', 'whole characters', `half a surrogate pair at place ${i}`);
+  }
+  return [...new Set(stop as string[])];
+}
+
+function biasOf(bias: unknown, vocabSize: number): ReadonlyMap<number, number> {
+  if (bias === undefined || bias === null) return new Map();
+  if (!(bias instanceof Map)) refuse('logitBias', 'a Map of token ids to numbers', bias);
+  for (const [id, value] of bias) {
+    if (!wholeWithin(0, vocabSize - 1)(id)) refuse('logitBias', `token ids from 0 to ${vocabSize - 1}`, id);
+    if (typeof value !== 'number' || !(value < Infinity))
+      refuse('logitBias', 'numbers below Infinity (-Infinity forbids a token)', `${value} for token ${id}`);
+  }
+  return new Map(bias);
+}
+
+function flagOf(options: GenerateOptions, field: 'ignoreEos' | 'startsThinking'): boolean {
+  const value: unknown = options[field] ?? false;
+  if (typeof value !== 'boolean') refuse(field, 'true or false', value);
+  return value;
+}
+
+function signalOf(signal: unknown): AbortSignal | null {
+  if (signal === undefined || signal === null) return null;
+  if (!(signal instanceof AbortSignal)) refuse('signal', 'an AbortSignal', signal);
+  return signal;
+}
+
+function newSeed(): number {
+  return Math.floor(Math.random() * 2 ** 32);
+}
+
+function resolveSampling(options: GenerateOptions, vocabSize: number): ResolvedSampling {
+  const finite = 'a finite number from 0';
+  const temperature = numberOf(options, 'temperature', 1, finite, within(0, Number.MAX_VALUE));
+  const penalty = 'a number from -2 to 2';
+  return {
+    temperature: temperature < coldest ? 0 : temperature,
+    topK: Math.min(
+      numberOf(options, 'topK', 0, 'a whole number from 0', wholeWithin(0, Number.MAX_SAFE_INTEGER)),
+      vocabSize,
+    ),
+    topP: numberOf(options, 'topP', 1, 'a number above 0 and up to 1', (value) => value > 0 && value <= 1),
+    minP: numberOf(options, 'minP', 0, 'a number from 0 to 1', within(0, 1)),
+    presencePenalty: numberOf(options, 'presencePenalty', 0, penalty, within(-2, 2)),
+    frequencyPenalty: numberOf(options, 'frequencyPenalty', 0, penalty, within(-2, 2)),
+    repetitionPenalty: numberOf(options, 'repetitionPenalty', 1, 'a number from 0.01 to 100', within(0.01, 100)),
+    seed: numberOf(options, 'seed', newSeed(), 'a whole number from 0 to 2^32 - 1', wholeWithin(0, 2 ** 32 - 1)),
+    logitBias: biasOf(options.logitBias, vocabSize),
+  };
+}
+
+/** Checks the options of a request and fills in defaults. Throws RefusedError('invalid') naming the field. */
+export function resolveOptions(options: GenerateOptions, limits: OptionLimits): ResolvedOptions {
+  const any = Number.MAX_SAFE_INTEGER;
+  return {
+    ...resolveSampling(options, limits.vocabSize),
+    maxTokens: Math.min(countOf(options, 'maxTokens', any) ?? limits.room, limits.room),
+    stop: stopOf(options.stop),
+    ignoreEos: flagOf(options, 'ignoreEos'),
+    logprobs: countOf(options, 'logprobs', maxLogprobs),
+    promptLogprobs: countOf(options, 'promptLogprobs', maxLogprobs),
+    startsThinking: flagOf(options, 'startsThinking'),
+    reasoningBudget: countOf(options, 'reasoningBudget', any),
+    signal: signalOf(options.signal),
+  };
+}

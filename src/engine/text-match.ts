@@ -1,0 +1,31 @@
+// One text looked for in a stream of UTF-16 code units, and how much of it the end of the stream already is.
+//
+// Knuth, Morris and Pratt 1977: `matched` is always the longest end of the stream that begins the text, so what could
+// still become the text is known exactly, and nothing else need be held back.
+
+export class TextMatch {
+  readonly text: string;
+  /** Units at the end of the stream that are the beginning of `text`; all of it when it was just met. */
+  matched = 0;
+  /** After i + 1 units of `text`: its longest proper beginning that is also an end of them. */
+  readonly #borders: Uint32Array;
+
+  constructor(text: string) {
+    this.text = text;
+    this.#borders = new Uint32Array(text.length);
+    for (let i = 1, length = 0; i < text.length; i++) {
+      while (length > 0 && text[i] !== text[length]) length = this.#borders[length - 1];
+      if (text[i] === text[length]) length++;
+      this.#borders[i] = length;
+    }
+  }
+
+  /** The next unit; whether the text is complete with it. */
+  push(unit: string): boolean {
+    const { text } = this;
+    if (this.matched === text.length) this.matched = this.#borders[text.length - 1];
+    while (this.matched > 0 && unit !== text[this.matched]) this.matched = this.#borders[this.matched - 1];
+    if (unit === text[this.matched]) this.matched++;
+    return this.matched === text.length;
+  }
+}
