@@ -15,6 +15,7 @@ constexpr i64 kChunk = 256;    // keys; chunkKeys of reference/paged-attention.t
 constexpr i64 kFewHeads = 32;  // heads that share a key, up to which lanes lie along the width
 constexpr i64 kStoredRows = 16;  // rows up to which values of bf16 are used as they are stored
 constexpr i64 kKeyGroup = 16;  // keys that stay in L1 while rows pass
+constexpr i64 kSoon = 8;       // keys ahead whose scores come next and that are fetched into L1
 
 // One chunk of one key head. Rows of keys and values stand in blocks of 64.
 template <class E>
@@ -73,10 +74,13 @@ MINKE_INLINE vf sums_of(vf (&v)[W]) {
 // acc[r * K + k] += q row r times key k over elements from to end, lanes along the width.
 template <class F, int R, int K, class E = typename F::Element>
 MINKE_INLINE void dot_tile(const float* q, i64 q_row, const E* keys, i64 row, i64 from, i64 end, vf* acc,
-                           Prefetch& next) {
+                           const E* soon, Prefetch& next) {
   i64 w = from / F::kEach;
   for (; (w + W) * F::kEach <= end; w += W) {
     next.step();
+    if (soon)
+#pragma GCC unroll 16
+      for (int k = 0; k < K; k++) __builtin_prefetch(soon + k * row + w * F::kEach);
     vf key[K];
 #pragma GCC unroll 16
     for (int k = 0; k < K; k++) key[k] = F::load_words(keys + k * row, w);
@@ -100,17 +104,18 @@ MINKE_INLINE void dot_tile(const float* q, i64 q_row, const E* keys, i64 row, i6
 // Scores of R rows and W / R keys.
 template <class F, int R, class E>
 MINKE_INLINE void few_scores(const float* q, i64 q_row, const Chunk<E>& chunk, i64 j, i64 width, float scale, float* p,
-                             Prefetch& next) {
+                             const E* soon, Prefetch& next) {
   constexpr int K = W / R;
   const E* keys = chunk.at(j) + chunk.k_at;
   vf total[W] = {};
   if (!chunk.scales) {
-    dot_tile<F, R, K>(q, q_row, keys, chunk.row, 0, width, total, next);
+    dot_tile<F, R, K>(q, q_row, keys, chunk.row, 0, width, total, soon, next);
   } else {
     for (i64 c = 0; c < width; c = c < chunk.codes ? smaller(chunk.codes, c + kTile) : width) {
       vf acc[W] = {};
       bool scaled = c < chunk.codes;
-      dot_tile<F, R, K>(q, q_row, keys, chunk.row, c, scaled ? smaller(chunk.codes, c + kTile) : width, acc, next);
+      dot_tile<F, R, K>(q, q_row, keys, chunk.row, c, scaled ? smaller(chunk.codes, c + kTile) : width, acc, soon,
+                        next);
       const float* scales = chunk.scales + c / kTile * kChunk + j;
 #pragma GCC unroll 16
       for (int i = 0; i < W; i++) total[i] = scaled ? fma(acc[i], set1(scales[i % K]), total[i]) : total[i] + acc[i];
@@ -128,8 +133,11 @@ inline void all_few_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk,
   Prefetch ahead = next;
   for (i64 group = 0; group < chunk.keys; group += kKeyGroup) {
     auto pass = [&]<int R>(i64 r) {
-      for (i64 j = group; j < smaller(chunk.keys, group + kKeyGroup); j += W / R)
-        few_scores<F, R>(rows.q + r * rows.q_width, rows.q_width, chunk, j, width, scale, rows.p + r * kChunk + j, ahead);
+      for (i64 j = group; j < smaller(chunk.keys, group + kKeyGroup); j += W / R) {
+        const E* soon = r == r0 && !chunk.scales && j + kSoon < chunk.keys ? chunk.at(j + kSoon) + chunk.k_at : nullptr;
+        few_scores<F, R>(rows.q + r * rows.q_width, rows.q_width, chunk, j, width, scale, rows.p + r * kChunk + j, soon,
+                         ahead);
+      }
     };
     i64 r = r0;
     if constexpr (W > 4)
