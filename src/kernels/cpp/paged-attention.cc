@@ -149,7 +149,7 @@ struct paged_attention {
       chunk.keys = smaller(kChunk, last - chunk.start);
       if (!find_chunk(unit, chunk, scales, decoded, worker)) return;
       if (partial) {
-        fold_chunk<F>(rows, chunk, Dk, Dv, few(), scale, transposed, panel,
+        fold_chunk<F>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start),
                       [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
                         float* o = partial_of(row_of(unit, r), unit.chunk) + c;
                         store_n(o, acc[0], columns);
@@ -198,7 +198,7 @@ struct paged_attention {
                   float* tops, float* sums) const {
     Join joins[kPagedRows];
     bool ready = false;
-    fold_chunk<F>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
+    fold_chunk<F>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start), [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
       if (!ready)
         for (i64 i = 0; i < rows.n; i++)
           if (rows.seen(i, chunk.start) > 0) joins[i] = join(tops[i], sums[i], rows.top[i], rows.sum[i]);
@@ -213,6 +213,24 @@ struct paged_attention {
 
   void divide(float* o, float sum) const {
     for_vectors(0, Dv, [&](i64 c, i64 n) { put(o + c, at(o + c, n) / set1(sum), n); });
+  }
+
+  // This head's share of the chunk that likely comes next: of this sequence, or else of the next one.
+  Prefetch after(const Unit& unit, i64 start) const {
+    i64 b = unit.b, from = start + kChunk, length = unit.s.length;
+    if (from >= length) {
+      if (++b >= B) return {};
+      from = 0, length = smaller(lengths[b], max_blocks * kBlockTokens);
+    }
+    i64 whole = kBlockTokens * layout.record_bytes();
+    Prefetch next;
+    next.bytes = whole / Hkv;
+    for (i64 i = blocks(smaller(kChunk, length - from), kKeys) - 1; i >= 0; i--) {
+      i64 block = tables[b * max_blocks + from / kKeys + i];
+      if (block < 0 || block >= layout.blocks) return {};
+      next.later[next.count++] = reinterpret_cast<const char*>(pool) + block * whole + unit.head * next.bytes;
+    }
+    return next;
   }
 
   // Where the chunk's records stand; FP8 records are decoded into `decoded`, their scales turned to [tiles][keys].

@@ -13,7 +13,9 @@ namespace minke::MINKE_ISA {
 
 constexpr i64 kChunk = 256;    // keys; chunkKeys of reference/paged-attention.ts
 constexpr i64 kFewHeads = 32;  // heads that share a key, up to which lanes lie along the width
+constexpr i64 kStoredRows = 16;  // rows up to which values of bf16 are used as they are stored
 constexpr i64 kKeyGroup = 16;  // keys that stay in L1 while rows pass
+constexpr i64 kSoon = 8;       // keys ahead whose scores come next and that are fetched into L1
 
 // One chunk of one key head. Rows of keys and values stand in blocks of 64.
 template <class E>
@@ -26,6 +28,23 @@ struct Chunk {
   i64 start;              // position of the first key
   i64 keys;               // that any row sees
   const E* at(i64 j) const { return block[j / kKeys] + j % kKeys * row; }
+};
+
+// Fetches the next chunk into the second-level cache, a line a step of this one: nothing else would have memory work
+// while this chunk is computed.
+struct Prefetch {
+  const char *at = nullptr, *end = nullptr;
+  const char* later[kChunk / kKeys] = {};  // blocks after this one, last first
+  i64 count = 0, bytes = 0;                // of `later`, of one block
+  MINKE_INLINE void step() {
+    if (at >= end) {
+      if (count == 0) return;
+      at = later[--count];
+      end = at + bytes;
+    }
+    __builtin_prefetch(at, 0, 2);
+    at += 64;
+  }
 };
 
 // A block of rows in ascending order of position.
@@ -54,9 +73,14 @@ MINKE_INLINE vf sums_of(vf (&v)[W]) {
 
 // acc[r * K + k] += q row r times key k over elements from to end, lanes along the width.
 template <class F, int R, int K, class E = typename F::Element>
-MINKE_INLINE void dot_tile(const float* q, i64 q_row, const E* keys, i64 row, i64 from, i64 end, vf* acc) {
+MINKE_INLINE void dot_tile(const float* q, i64 q_row, const E* keys, i64 row, i64 from, i64 end, vf* acc,
+                           const E* soon, Prefetch& next) {
   i64 w = from / F::kEach;
   for (; (w + W) * F::kEach <= end; w += W) {
+    next.step();
+    if (soon)
+#pragma GCC unroll 16
+      for (int k = 0; k < K; k++) __builtin_prefetch(soon + k * row + w * F::kEach);
     vf key[K];
 #pragma GCC unroll 16
     for (int k = 0; k < K; k++) key[k] = F::load_words(keys + k * row, w);
@@ -79,18 +103,19 @@ MINKE_INLINE void dot_tile(const float* q, i64 q_row, const E* keys, i64 row, i6
 
 // Scores of R rows and W / R keys.
 template <class F, int R, class E>
-MINKE_INLINE void few_scores(const float* q, i64 q_row, const Chunk<E>& chunk, i64 j, i64 width, float scale,
-                             float* p) {
+MINKE_INLINE void few_scores(const float* q, i64 q_row, const Chunk<E>& chunk, i64 j, i64 width, float scale, float* p,
+                             const E* soon, Prefetch& next) {
   constexpr int K = W / R;
   const E* keys = chunk.at(j) + chunk.k_at;
   vf total[W] = {};
   if (!chunk.scales) {
-    dot_tile<F, R, K>(q, q_row, keys, chunk.row, 0, width, total);
+    dot_tile<F, R, K>(q, q_row, keys, chunk.row, 0, width, total, soon, next);
   } else {
     for (i64 c = 0; c < width; c = c < chunk.codes ? smaller(chunk.codes, c + kTile) : width) {
       vf acc[W] = {};
       bool scaled = c < chunk.codes;
-      dot_tile<F, R, K>(q, q_row, keys, chunk.row, c, scaled ? smaller(chunk.codes, c + kTile) : width, acc);
+      dot_tile<F, R, K>(q, q_row, keys, chunk.row, c, scaled ? smaller(chunk.codes, c + kTile) : width, acc, soon,
+                        next);
       const float* scales = chunk.scales + c / kTile * kChunk + j;
 #pragma GCC unroll 16
       for (int i = 0; i < W; i++) total[i] = scaled ? fma(acc[i], set1(scales[i % K]), total[i]) : total[i] + acc[i];
@@ -103,11 +128,16 @@ MINKE_INLINE void few_scores(const float* q, i64 q_row, const Chunk<E>& chunk, i
 }
 
 template <class F, class E>
-inline void all_few_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk, i64 width, float scale) {
+inline void all_few_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk, i64 width, float scale,
+                           Prefetch& next) {
+  Prefetch ahead = next;
   for (i64 group = 0; group < chunk.keys; group += kKeyGroup) {
     auto pass = [&]<int R>(i64 r) {
-      for (i64 j = group; j < smaller(chunk.keys, group + kKeyGroup); j += W / R)
-        few_scores<F, R>(rows.q + r * rows.q_width, rows.q_width, chunk, j, width, scale, rows.p + r * kChunk + j);
+      for (i64 j = group; j < smaller(chunk.keys, group + kKeyGroup); j += W / R) {
+        const E* soon = r == r0 && !chunk.scales && j + kSoon < chunk.keys ? chunk.at(j + kSoon) + chunk.k_at : nullptr;
+        few_scores<F, R>(rows.q + r * rows.q_width, rows.q_width, chunk, j, width, scale, rows.p + r * kChunk + j, soon,
+                         ahead);
+      }
     };
     i64 r = r0;
     if constexpr (W > 4)
@@ -115,6 +145,7 @@ inline void all_few_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk,
     for (; r + 2 <= rows.n; r += 2) pass.template operator()<2>(r);
     if (r < rows.n) pass.template operator()<1>(r);
   }
+  next = ahead;
 }
 
 // With transposed keys, lanes along the keys. `tile`: 64 keys.
@@ -194,6 +225,16 @@ inline void weigh(const PagedRows& rows, i64 r0, i64 end, const float* scales) {
   }
 }
 
+#if defined(MINKE_BF16)
+// Columns 0 to 31 of two neighbouring keys as words, the lower key below.
+MINKE_INLINE void join_keys(__m512i low, __m512i high, vf (&words)[2]) {
+  const __m512i halves = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37,
+                                          5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  words[0] = (vf)_mm512_permutex2var_epi16(low, halves, high);
+  words[1] = (vf)_mm512_permutex2var_epi16(low, _mm512_add_epi16(halves, _mm512_set1_epi16(16)), high);
+}
+#endif
+
 // Columns c to c + kPanel of the chunk's values as words [keys / each][kPanel].
 template <class F, class E>
 inline void pack_value_panel(const Chunk<E>& chunk, i64 c, i64 columns, float* to) {
@@ -204,11 +245,10 @@ inline void pack_value_panel(const Chunk<E>& chunk, i64 c, i64 columns, float* t
       __mmask32 some = columns >= 32 ? ~__mmask32(0) : (__mmask32(1) << columns) - 1;
       __m512i a = _mm512_maskz_loadu_epi16(some, from), b = _mm512_setzero_si512();
       if (j + 1 < chunk.keys) b = _mm512_maskz_loadu_epi16(some, from + chunk.row);
-      const __m512i halves = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
-                                              37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
-      const __m512i behind = _mm512_add_epi16(halves, _mm512_set1_epi16(16));
-      store(to, (vf)_mm512_permutex2var_epi16(a, halves, b));
-      store(to + W, (vf)_mm512_permutex2var_epi16(a, behind, b));
+      vf words[2];
+      join_keys(a, b, words);
+      store(to, words[0]);
+      store(to + W, words[1]);
 #endif
     } else {
       store(to, load_n(from, columns));
@@ -239,14 +279,57 @@ MINKE_INLINE void fold_values(const PagedRows& rows, i64 r0, i64 start, const fl
     }
 }
 
+#if defined(MINKE_BF16)
+// fold_values for a whole panel of values as they are stored: with few rows packing them would cost more.
+template <int R>
+inline __attribute__((noinline)) void fold_stored(const PagedRows& rows, i64 r0, const Chunk<bf16>& chunk, i64 c, vf (&sums)[R][2], Prefetch& next) {
+  Prefetch ahead = next;
+  constexpr i64 p_row = kChunk / 2;
+  const float* p = rows.weights + r0 * p_row;
+  i64 least = rows.seen(r0, chunk.start) / 2, most = blocks(rows.seen(r0 + R - 1, chunk.start), 2);
+  vf acc[R][2] = {};
+  for (i64 start = 0; start < least; start += kKeys / 2) {
+    const bf16* from = chunk.block[start / (kKeys / 2)] + chunk.v_at + c;
+    for (i64 j = start, end = smaller(least, start + kKeys / 2); j < end; j++, from += 2 * chunk.row) {
+      vf y[2];
+      ahead.step();
+      join_keys(_mm512_loadu_si512(from), _mm512_loadu_si512(from + chunk.row), y);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; r++) {
+        vf x = broadcast(p + r * p_row + j);
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; v++) acc[r][v] = Pairs::fold(x, y[v], acc[r][v]);
+      }
+    }
+  }
+  for (i64 j = least; j < most; j++) {  // keys that not all rows see
+    const bf16* from = chunk.at(2 * j) + chunk.v_at + c;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++) {
+      i64 left = rows.visible[r0 + r] - chunk.start - 2 * j;
+      if (left <= 0) continue;
+      vf y[2], x = broadcast(p + r * p_row + j);
+      join_keys(_mm512_loadu_si512(from), left < 2 ? _mm512_setzero_si512() : _mm512_loadu_si512(from + chunk.row), y);
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; v++) acc[r][v] = Pairs::fold(x, y[v], acc[r][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; v++) sums[r][v] = acc[r][v];
+  next = ahead;
+}
+#endif
+
 // One chunk for all rows of a block. emit(r, column, columns, sums) takes row r's outputs, two vectors at a time.
 template <class F, class E, class Emit>
 inline void fold_chunk(const PagedRows& rows, const Chunk<E>& chunk, i64 key_width, i64 value_width, bool few,
-                       float scale, float* keys, float* panel, Emit emit) {
+                       float scale, float* keys, float* panel, Prefetch next, Emit emit) {
   i64 r0 = 0, end = blocks(chunk.keys, 2 * W) * 2 * W;
   while (rows.seen(r0, chunk.start) == 0) r0++;
   if (few)
-    all_few_scores<F>(rows, r0, chunk, key_width, scale);
+    all_few_scores<F>(rows, r0, chunk, key_width, scale, next);
   else
     all_many_scores<F>(rows, r0, chunk, key_width, scale, keys);
   for (i64 r = r0; r < rows.n; r++)
@@ -255,10 +338,16 @@ inline void fold_chunk(const PagedRows& rows, const Chunk<E>& chunk, i64 key_wid
   for (i64 c = 0; c < value_width; c += kPanel) {
     i64 columns = smaller(kPanel, value_width - c);
     if (chunk.scales && c % kTile == 0) weigh<F>(rows, r0, end, chunk.scales + c / kTile * kChunk);
-    pack_value_panel<F>(chunk, c, columns, panel);
+    bool stored = F::kEach == 2 && rows.n - r0 <= kStoredRows && columns == kPanel;
+    if (!stored) pack_value_panel<F>(chunk, c, columns, panel);
     for_row_tiles(rows.n - r0, [&]<int R>(i64 i) {
       vf acc[R][2] = {};
-      fold_values<F, R>(rows, r0 + i, chunk.start, panel, acc);
+#if defined(MINKE_BF16)
+      if constexpr (F::kEach == 2) {
+        if (stored) fold_stored<R>(rows, r0 + i, chunk, c, acc, next);
+      }
+#endif
+      if (!stored) fold_values<F, R>(rows, r0 + i, chunk.start, panel, acc);
 #pragma GCC unroll 8
       for (int r = 0; r < R; r++) emit(r0 + i + r, c, columns, acc[r]);
     });

@@ -1,0 +1,102 @@
+// Decoding over a paged latent cache (C = 512, R = 64): one query a sequence, absorbed MLA.
+//
+// With 8 heads in bytes of cache a second against plain reading: every turn reads other blocks of a pool that exceeds
+// the caches, as the layers of a model do. With 128 heads it is arithmetic, against one bf16 GEMM of 2048.
+import {
+  fromBf16,
+  type PoolFormat,
+  pagedAttentionWorkspace,
+  poolFormat,
+  recordBytes,
+  type Work,
+} from '../src/kernels/index.ts';
+import { gemmWork } from './gemm.ts';
+import type { Bench } from './harness.ts';
+
+const C = 512;
+const width = C + 64;
+const poolBlocks = 4096;
+
+interface Decode {
+  readonly format: PoolFormat;
+  readonly sequences: number;
+  readonly tokens: number;
+  readonly heads: number;
+  readonly queries?: number;
+  readonly unit: 'bytes' | 'flops';
+}
+
+/** FP8 records whose every byte is the same: codes of 1, small scales and values. Random bytes would hold NaNs. */
+function records(bench: Bench, bytes: number): number {
+  const buffer = bench.alloc(poolBlocks * 64 * bytes);
+  bench.device.encode(bench.device.kernel('fill_bf16'), buffer, (poolBlocks * 64 * bytes) / 2, fromBf16(0x3838));
+  return buffer;
+}
+
+function decodeWork(bench: Bench, { format, sequences: B, tokens, heads: H, queries = 1, unit }: Decode): Work {
+  const { device } = bench;
+  const layout = { width, codes: format === 'fp8' ? C : 0, format: poolFormat[format] };
+  const bytes = recordBytes(layout);
+  const pool = format === 'fp8' ? records(bench, bytes) : bench.random('bf16', (poolBlocks * 64 * bytes) / 2);
+  const each = tokens / 64;
+  const turns = Math.max(1, Math.floor(poolBlocks / (B * each)));
+  const tables = Array.from({ length: turns }, (_, turn) =>
+    bench.put(Int32Array.from({ length: B * each }, (_, i) => (turn * B * each + i * 5) % poolBlocks)),
+  );
+  const T = B * queries;
+  const fixed = [
+    bench.put(new Int32Array(B).fill(tokens)),
+    bench.put(Int32Array.from({ length: B + 1 }, (_, b) => b * queries)),
+  ];
+  const workspace = pagedAttentionWorkspace(T, H, C, each);
+  const partial = workspace <= 2 ** 24 ? bench.alloc(4 * workspace) : 0;
+  const memory = [partial, bench.alloc(4 * T * H * C)];
+  const q = bench.random('f32', T * H * width);
+  const sizes = [B, T, queries, each, H, 1, width, C, 0, width, 0, C, width ** -0.5];
+  const number = device.kernel('paged_attention');
+  let turn = 0;
+  return {
+    amount: unit === 'bytes' ? B * tokens * bytes : 2 * T * H * tokens * (width + C),
+    encode: () => {
+      const table = tables[turn++ % turns] as number;
+      device.encode(
+        number,
+        q,
+        pool,
+        table,
+        ...fixed,
+        ...memory,
+        ...sizes,
+        poolBlocks,
+        width,
+        layout.codes,
+        layout.format,
+      );
+    },
+  };
+}
+
+export async function paged(bench: Bench): Promise<void> {
+  const gemm = () => ({ name: 'bf16 GEMM 2048', work: gemmWork(bench, 'bf16', 2048, 2048, 2048) });
+  const reading = () => ({ name: 'plain reading', work: bench.yardsticks.read(bench.device.threads) });
+  const of = (format: PoolFormat, heads: number) =>
+    [1, 16, 64].flatMap((sequences) => [512, 4096].map((tokens) => ({ format, sequences, tokens, heads })));
+  for (const shape of [
+    ...of('bf16', 8),
+    { format: 'bf16', sequences: 1, tokens: 4096, heads: 8, queries: 4 },
+    ...of('fp8', 8),
+    ...of('bf16', 128),
+    ...of('fp8', 128),
+  ] as const) {
+    const unit = shape.heads === 8 ? 'bytes' : 'flops';
+    const { format, sequences, tokens, heads, queries = 1 } = { queries: 1, ...shape };
+    await bench.compare({
+      name: `${format}, ${sequences} x ${tokens} tokens, ${heads} heads${queries > 1 ? `, ${queries} queries` : ''}`,
+      unit: unit === 'bytes' ? 'GB/s' : 'GFLOP/s',
+      work: decodeWork(bench, { ...shape, unit }),
+      yardstick: unit === 'bytes' ? reading() : gemm(),
+      ...(unit === 'flops' && { required: { atLeast: 0.5 } }),
+    });
+    bench.free();
+  }
+}
