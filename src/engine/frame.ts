@@ -3,10 +3,11 @@
 // Rows of several runs stand end to end. A recorded step has a fixed shape: every run has `maxRows` rows, all of them
 // wanted; a run of fewer repeats its last token, and runs beyond those given repeat the first, with slots of -1, so that
 // the copies choose the same experts, write nothing and are thrown away. The place of a token in its sequence decides its
-// draw (draws.ts). Shape letters: B runs, T rows, W blocks of a table, R rows whose next token is wanted, M edits.
+// draw (random.ts). Shape letters: B runs, T rows, W blocks of a table, R rows whose next token is wanted, M edits.
 import { narrow, reshape, Tensor } from '../tensor/index.ts';
 import { blockTokens } from './block-pool.ts';
-import { drawAt } from './draws.ts';
+import type { EditArrays } from './logit-edits.ts';
+import { uniformAt } from './random.ts';
 import type { Run } from './runner.ts';
 
 export interface FrameShape {
@@ -45,8 +46,8 @@ function sectionsOf({ runs: B, rows: T, tableWidth: W, wanted: R, edits: M }: Fr
     draftSettings: ['f32', [R, settingWidth]],
     editStarts: ['i32', [R + 1]],
     editIds: ['i32', [M]],
-    editFactors: ['f32', [M]],
-    editOffsets: ['f32', [M]],
+    editScales: ['f32', [M]],
+    editAdds: ['f32', [M]],
   } as const satisfies Record<string, readonly ['i32' | 'f32', readonly number[]]>;
 }
 
@@ -109,31 +110,36 @@ class FrameWriter {
   }
 }
 
-/** Edits of the logits of all wanted rows, in their order. */
-export interface StepEdits {
+/** Edits of the logits of all wanted rows, in their order; row r's end at ends[r]. */
+export interface StepEdits extends EditArrays {
   readonly ends: readonly number[];
-  readonly ids: readonly number[];
-  readonly factors: readonly number[];
-  readonly offsets: readonly number[];
 }
 
 /** What penalties, biases and forced tokens make of the logits of the wanted rows; `rowsEach` as in a fixed shape. */
 export function editsOf(runs: readonly Run[], rowsEach: number | null): StepEdits {
-  const [ends, ids, factors, offsets]: [number[], number[], number[], number[]] = [[], [], [], []];
-  for (const { sequence, ids: tokens, sampleFrom } of runs) {
-    for (let row = sampleFrom; row < (rowsEach ?? tokens.length); row++) {
-      const isFirst = row === sampleFrom;
-      const forced = isFirst ? sequence.listener.forced() : null;
-      if (row < tokens.length && (forced !== null || !sequence.edits.isPlain)) {
-        const made = sequence.edits.edits(isFirst ? [] : Array.from(tokens.subarray(sampleFrom + 1, row + 1)), forced);
-        ids.push(...made.ids);
-        factors.push(...made.factors);
-        offsets.push(...made.offsets);
+  const most = sum(runs.map(({ sequence, ids, sampleFrom }) => (ids.length - sampleFrom) * (sequence.edits.length + 2)));
+  const arrays = { ids: new Int32Array(most), scales: new Float32Array(most), adds: new Float32Array(most) };
+  const ends: number[] = [];
+  let at = 0;
+  for (const { sequence, ids, sampleFrom } of runs) {
+    const { edits, listener } = sequence;
+    for (let row = sampleFrom; row < (rowsEach ?? ids.length); row++) {
+      const forced = row === sampleFrom ? listener.forced() : null;
+      if (forced !== null) {
+        arrays.ids[at] = forced;
+        arrays.scales[at] = 1;
+        arrays.adds[at++] = Number.POSITIVE_INFINITY;
+      } else if (row < ids.length) {
+        const guessed = ids.subarray(sampleFrom + 1, row + 1);
+        for (const id of guessed) edits.push(id);
+        at = edits.write(arrays, at);
+        for (const id of guessed) edits.pop(id);
       }
-      ends.push(ids.length);
+      ends.push(at);
     }
   }
-  return { ends, ids, factors, offsets };
+  const whole = { ids: arrays.ids.subarray(0, at), scales: arrays.scales.subarray(0, at) };
+  return { ...whole, adds: arrays.adds.subarray(0, at), ends };
 }
 
 /** Writes runs and the edits of their wanted rows into a frame. */
@@ -160,8 +166,8 @@ export function fillFrame(shape: FrameShape, runs: readonly Run[], edits: StepEd
       if (i < sampleFrom) continue;
       const { temperature, topK, topP, minP, seed } = sequence.options.sampling;
       const own = isReal ? [temperature, topK, topP, minP] : [0, 0, 1, 0];
-      writer.at('settings').set([...own, drawAt(seed, p + 1)], wanted * settingWidth);
-      writer.at('draftSettings').set([...own, drawAt(seed, p + 2)], wanted * settingWidth);
+      writer.at('settings').set([...own, uniformAt(seed, p + 1)], wanted * settingWidth);
+      writer.at('draftSettings').set([...own, uniformAt(seed, p + 2)], wanted * settingWidth);
       writer.at('wanted')[wanted++] = row;
     }
     key += from + rows;
@@ -170,7 +176,7 @@ export function fillFrame(shape: FrameShape, runs: readonly Run[], edits: StepEd
   writer.at('keyStarts')[shape.runs] = key;
   for (let r = 0; r < shape.wanted; r++) writer.at('editStarts')[r + 1] = edits.ends[r] ?? edits.ids.length;
   writer.at('editIds').set(edits.ids);
-  writer.at('editFactors').set(edits.factors);
-  writer.at('editOffsets').set(edits.offsets);
+  writer.at('editScales').set(edits.scales);
+  writer.at('editAdds').set(edits.adds);
   return writer.frame;
 }

@@ -3,16 +3,12 @@
 // Tokens are the prompt, then what was generated. `computed` of them have valid rows in the cache. While generating all
 // but the last are computed; a sequence that was put aside starts again from 0 and computes what it has generated in
 // the form of generation, so that the bits are those it had. Nothing here touches a tensor.
-import type { GeneratedToken, SamplingOptions } from './generation.ts';
+import type { GeneratedToken } from './generation.ts';
 import { LogitEdits } from './logit-edits.ts';
-
-/** Sampling as it was asked for, nothing left open. */
-export interface Sampling extends Required<Omit<SamplingOptions, 'logitBias'>> {
-  readonly logitBias: ReadonlyMap<number, number>;
-}
+import type { ResolvedSampling } from './sampling-options.ts';
 
 export interface SequenceOptions {
-  readonly sampling: Sampling;
+  readonly sampling: ResolvedSampling;
   readonly maxTokens: number;
   /** Alternatives with each output token; null: no log-probabilities wanted. */
   readonly logprobs: number | null;

@@ -1,0 +1,105 @@
+// One generation as its reader sees it: events in order, waiting for the reader as long as it takes.
+//
+// It listens to its sequence, makes text of tokens, and ends it when the reader leaves or the signal aborts. Contract:
+// every event comes once, `end` last and once; leaving early frees the sequence before the promise of return settles.
+import type { Engine } from './engine.ts';
+import type { FinishReason, GeneratedToken, GenerationEnd, GenerationEvent } from './generation.ts';
+import type { ReasoningBudget } from './reasoning-budget.ts';
+import type { ResolvedOptions } from './sampling-options.ts';
+import type { Sequence, SequenceListener, Verdict } from './sequence.ts';
+import type { TextAssembler } from './text-assembler.ts';
+
+export class GenerationStream implements AsyncIterable<GenerationEvent>, SequenceListener {
+  readonly #engine: Engine;
+  readonly #assembler: TextAssembler;
+  readonly #budget: ReasoningBudget;
+  readonly #signal: AbortSignal | null;
+  readonly #started = performance.now();
+  readonly #events: GenerationEvent[] = [];
+  readonly #abort = () => this.#engine.abort(this.#sequence);
+  readonly #sequence: Sequence;
+  #wake: (() => void) | null = null;
+  #firstTokenMs = 0;
+  #promptLogprobs: GeneratedToken[] | null = null;
+  #isOver = false;
+
+  /** Throws RefusedError when the engine does not take the request. */
+  constructor(
+    engine: Engine,
+    prompt: ArrayLike<number>,
+    options: ResolvedOptions,
+    { assembler, budget }: { assembler: TextAssembler; budget: ReasoningBudget },
+  ) {
+    const { maxTokens, logprobs, promptLogprobs, signal, ...sampling } = options;
+    this.#engine = engine;
+    this.#assembler = assembler;
+    this.#budget = budget;
+    this.#signal = signal;
+    if (promptLogprobs !== null) this.#promptLogprobs = [];
+    this.#sequence = engine.add(prompt, { sampling, maxTokens, logprobs, promptLogprobs }, this);
+    if (signal?.aborted) this.#abort();
+    else signal?.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  settled(token: GeneratedToken): Verdict {
+    this.#firstTokenMs ||= performance.now() - this.#started;
+    this.#give(this.#assembler.push(token));
+    this.#budget.settle(this.#assembler.thinking);
+    return this.#assembler.ended ? 'stop' : 'go-on';
+  }
+
+  forced(): number | null {
+    return this.#budget.forcedToken();
+  }
+
+  promptLogprobs(tokens: readonly GeneratedToken[]): void {
+    this.#promptLogprobs?.push(...tokens);
+  }
+
+  ended(reason: FinishReason, error?: Error): void {
+    this.#signal?.removeEventListener('abort', this.#abort);
+    this.#isOver = true;
+    this.#give(this.#assembler.end());
+    this.#give([this.#endEvent(reason, error)]);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<GenerationEvent, void, undefined> {
+    try {
+      for (;;) {
+        const event = this.#events.shift();
+        if (event) yield event;
+        if (event?.type === 'end') return;
+        if (!event) await this.#nextEvent();
+      }
+    } finally {
+      if (!this.#isOver) this.#abort();
+    }
+  }
+
+  #nextEvent(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #give(events: readonly GenerationEvent[]): void {
+    if (events.length === 0) return;
+    this.#events.push(...events);
+    this.#wake?.();
+    this.#wake = null;
+  }
+
+  #endEvent(finishReason: FinishReason, error?: Error): GenerationEnd {
+    const { promptLength, cachedTokens, outputLength, drafted, accepted } = this.#sequence;
+    return {
+      ...{ type: 'end', finishReason, stopText: this.#assembler.stopText },
+      usage: {
+        ...{ promptTokens: promptLength, cachedTokens, completionTokens: outputLength },
+        ...{ reasoningTokens: this.#assembler.reasoningTokens, draftedTokens: drafted, acceptedTokens: accepted },
+      },
+      ...{ firstTokenMs: this.#firstTokenMs, totalMs: performance.now() - this.#started },
+      promptLogprobs: this.#promptLogprobs,
+      ...(error && { error }),
+    };
+  }
+}

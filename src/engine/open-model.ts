@@ -1,0 +1,93 @@
+// From a path to a model that answers: a checkpoint folder or a GGUF file, its tokenizer, an engine over them.
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { type Device, openDevice } from '../kernels/index.ts';
+import { openCheckpoint, openGgufModel, readJson, servingWeights, storedFormat, type TensorSource } from '../model/checkpoint/index.ts';
+import { createModel, type ModelConfig, precisions, readConfig } from '../model/index.ts';
+import { type PackedFormat, useDevice } from '../tensor/index.ts';
+import { loadTokenizer } from '../tokenizer/index.ts';
+import { blockTokens } from './block-pool.ts';
+import { Engine, type EngineOptions } from './engine.ts';
+import { ModelRunner } from './model-runner.ts';
+import { blockBytes, type CacheFormat } from './paged-cache.ts';
+import { ServedModel } from './served-model.ts';
+
+export interface OpenOptions extends Partial<Omit<EngineOptions, 'blocks'>> {
+  /** @default the name of the folder or file */
+  readonly name?: string;
+  /** Of matrices. @default what most of them are stored in */
+  readonly format?: PackedFormat;
+  /** Of the cache: bf16, or fp8 as in FlashMLA (MLA only). @default bf16 */
+  readonly cacheFormat?: CacheFormat;
+  /** Memory for the cache. @default 1 GiB, and at least one whole context */
+  readonly cacheBytes?: number;
+  /** Drafts by multi-token prediction. @default where the model has it */
+  readonly speculate?: boolean;
+  /** Folder of the tokenizer. @default the model's */
+  readonly tokenizer?: string;
+  /** @default a new one, closed with the model */
+  readonly device?: Device;
+  readonly progress?: (done: number, total: number) => void;
+}
+
+const isGguf = (path: string) => path.endsWith('.gguf');
+
+async function openSource(path: string): Promise<{ config: ModelConfig; source: TensorSource }> {
+  if (isGguf(path)) return openGgufModel(path);
+  const file = join(path, 'config.json');
+  return { config: readConfig(readJson(file), file), source: await openCheckpoint(path) };
+}
+
+/** Names weights (by their files' sizes and times, and the list of tensors), format and kernels. */
+function fingerprintOf(source: TensorSource, ...settings: readonly string[]): string {
+  const hash = createHash('sha256');
+  const files = new Set([...source.entries.values()].map(({ file }) => file));
+  for (const file of files) {
+    const { size, mtimeMs } = statSync(file);
+    hash.update(`${basename(file)} ${size} ${mtimeMs}\n`);
+  }
+  for (const { name, type, shape } of source.entries.values()) hash.update(`${name} ${type} ${shape}\n`);
+  return `fp_${hash.update(settings.join(' ')).digest('hex').slice(0, 16)}`;
+}
+
+/** Blocks of the cache: as many as fit the memory, and one whole sequence at least. */
+function blocksIn(bytes: number, each: number, contextLength: number): number {
+  return Math.max(Math.ceil((contextLength + 1) / blockTokens), Math.floor(bytes / each));
+}
+
+/**
+ * Opens a model for answering. Throws CheckpointError, ModelError or TokenizerError naming what is wrong with its files.
+ * @example const model = await openModel('my-model'); for await (const event of model.chat(messages)) ...
+ */
+export async function openModel(path: string, options: OpenOptions = {}): Promise<ServedModel> {
+  const { cacheFormat = 'bf16', cacheBytes = 2 ** 30 } = options;
+  const device = options.device ?? openDevice();
+  useDevice(device);
+  const { config, source } = await openSource(path);
+  try {
+    const format = options.format ?? storedFormat(source);
+    const tokenizer = loadTokenizer(options.tokenizer ?? (isGguf(path) ? dirname(path) : path));
+    const contextLength = Math.min(options.contextLength ?? config.maxPositionEmbeddings, config.maxPositionEmbeddings);
+    const progress = options.progress ? { progress: options.progress } : {};
+    const { weights } = await servingWeights(config, source, { format, ...progress });
+    const model = createModel(config, weights, contextLength + 1);
+    const blocks = blocksIn(cacheBytes, blockBytes(config, cacheFormat), contextLength);
+    const speculate = options.speculate === undefined ? {} : { speculate: options.speculate };
+    const runner = new ModelRunner(model, { blocks, cacheFormat, policy: precisions.bf16, ...speculate });
+    return new ServedModel({
+      name: options.name ?? basename(path).replace(/\.gguf$/, ''),
+      ...{ vocabSize: config.vocabSize, tokenizer },
+      fingerprint: fingerprintOf(source, format, cacheFormat, device.name, device.isa),
+      engine: new Engine(runner, { ...options, blocks, contextLength }),
+      free: async () => {
+        await device.flush();
+        model.dispose();
+        for (const weight of weights.values()) weight.dispose();
+        if (!options.device) await device.close();
+      },
+    });
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,88 @@
+// A model ready to answer: weights, tokenizer and engine behind the library's face (generation.ts).
+import type { LoadedTokenizer, Message, RenderOptions } from '../tokenizer/index.ts';
+import { chatPrompt } from './chat-prompt.ts';
+import type { Engine } from './engine.ts';
+import { type EngineStats, type GenerateOptions, type GenerationEvent, RefusedError, type TextModel } from './generation.ts';
+import { GenerationStream } from './generation-stream.ts';
+import { ReasoningBudget } from './reasoning-budget.ts';
+import { resolveOptions } from './sampling-options.ts';
+import { TextAssembler } from './text-assembler.ts';
+import { closingIds } from './think-tags.ts';
+
+export interface ServedModelParts {
+  readonly name: string;
+  readonly vocabSize: number;
+  readonly tokenizer: LoadedTokenizer;
+  readonly fingerprint: string;
+  readonly engine: Engine;
+  /** Frees weights and device, once the engine is closed. */
+  readonly free: () => Promise<void>;
+}
+
+export class ServedModel implements TextModel {
+  readonly name: string;
+  readonly vocabSize: number;
+  readonly tokenizer: LoadedTokenizer;
+  readonly fingerprint: string;
+  readonly #engine: Engine;
+  readonly #free: () => Promise<void>;
+  #closing: Promise<void> | null = null;
+
+  constructor({ name, vocabSize, tokenizer, fingerprint, engine, free }: ServedModelParts) {
+    this.name = name;
+    this.vocabSize = vocabSize;
+    this.tokenizer = tokenizer;
+    this.fingerprint = fingerprint;
+    this.#engine = engine;
+    this.#free = free;
+  }
+
+  get contextLength(): number {
+    return this.#engine.contextLength;
+  }
+
+  get stats(): EngineStats {
+    return this.#engine.stats;
+  }
+
+  /** Goes on from token ids. Throws RefusedError at once when the request cannot be taken. */
+  generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): AsyncIterable<GenerationEvent> {
+    this.#checkIds(prompt);
+    const room = Math.max(1, this.contextLength - prompt.length);
+    const resolved = resolveOptions(options, { vocabSize: this.vocabSize, room });
+    const { reasoningBudget, startsThinking } = resolved;
+    const closing = reasoningBudget === null ? [] : closingIds(this.tokenizer);
+    return new GenerationStream(this.#engine, prompt, resolved, {
+      assembler: new TextAssembler(this.tokenizer, resolved),
+      budget: new ReasoningBudget(reasoningBudget, closing, startsThinking),
+    });
+  }
+
+  /** Goes on from a text. */
+  complete(text: string, options: GenerateOptions = {}): AsyncIterable<GenerationEvent> {
+    return this.generate(this.tokenizer.tokenizer.encode(text, { addSpecialTokens: true }), options);
+  }
+
+  /**
+   * Answers a conversation by the model's chat template. What users write never becomes a special token.
+   * @example for await (const part of model.chat([{ role: 'user', content: 'Why is the sky blue?' }])) ...
+   */
+  chat(messages: readonly Message[], options: GenerateOptions & RenderOptions = {}): AsyncIterable<GenerationEvent> {
+    const { ids, startsThinking } = chatPrompt(this.tokenizer, messages, options);
+    return this.generate(ids, { startsThinking, ...options });
+  }
+
+  close(graceMs = 0): Promise<void> {
+    this.#closing ??= this.#engine.close(graceMs).then(this.#free);
+    return this.#closing;
+  }
+
+  #checkIds(prompt: ArrayLike<number>): void {
+    for (let i = 0; i < prompt.length; i++) {
+      const id = prompt[i] as number;
+      if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) continue;
+      const expected = `expected token ids from 0 to ${this.vocabSize - 1}`;
+      throw new RefusedError('invalid', `prompt[${i}]: ${expected}, received ${id}`, 'prompt');
+    }
+  }
+}
