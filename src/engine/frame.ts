@@ -4,7 +4,7 @@
 // wanted; a run of fewer repeats its last token, and runs beyond those given repeat the first, with slots of -1, so that
 // the copies choose the same experts, write nothing and are thrown away. The place of a token in its sequence decides its
 // draw (random.ts). Shape letters: B runs, T rows, W blocks of a table, R rows whose next token is wanted, M edits.
-import { narrow, reshape, Tensor } from '../tensor/index.ts';
+import { drawSettings, narrow, reshape, Tensor } from '../tensor/index.ts';
 import { blockTokens } from './block-pool.ts';
 import type { EditArrays } from './logit-edits.ts';
 import { uniformAt } from './random.ts';
@@ -24,9 +24,6 @@ export interface FrameShape {
   readonly edits: number;
 }
 
-/** Numbers of a row of settings: temperature, top-k, top-p, min-p, draw. */
-const settingWidth = 5;
-
 /** Name, format and dimensions of each section. */
 function sectionsOf({ runs: B, rows: T, tableWidth: W, wanted: R, edits: M }: FrameShape) {
   return {
@@ -41,9 +38,9 @@ function sectionsOf({ runs: B, rows: T, tableWidth: W, wanted: R, edits: M }: Fr
     first: ['i32', [B]],
     lengths: ['i32', [B]],
     tables: ['i32', [B, W]],
-    settings: ['f32', [R, settingWidth]],
+    settings: ['f32', [R, drawSettings]],
     /** Of the drafts, whose draw is the next place's. */
-    draftSettings: ['f32', [R, settingWidth]],
+    draftSettings: ['f32', [R, drawSettings]],
     editStarts: ['i32', [R + 1]],
     editIds: ['i32', [M]],
     editScales: ['f32', [M]],
@@ -166,8 +163,8 @@ export function fillFrame(shape: FrameShape, runs: readonly Run[], edits: StepEd
       if (i < sampleFrom) continue;
       const { temperature, topK, topP, minP, seed } = sequence.options.sampling;
       const own = isReal ? [temperature, topK, topP, minP] : [0, 0, 1, 0];
-      writer.at('settings').set([...own, uniformAt(seed, p + 1)], wanted * settingWidth);
-      writer.at('draftSettings').set([...own, uniformAt(seed, p + 2)], wanted * settingWidth);
+      writer.at('settings').set([...own, uniformAt(seed, p + 1)], wanted * drawSettings);
+      writer.at('draftSettings').set([...own, uniformAt(seed, p + 2)], wanted * drawSettings);
       writer.at('wanted')[wanted++] = row;
     }
     key += from + rows;

@@ -17,6 +17,7 @@ import { quantiseKernels } from './reference/quantise.ts';
 import { reduction } from './reference/reduction.ts';
 import { rope } from './reference/rope.ts';
 import { router } from './reference/router.ts';
+import { sampling } from './reference/sampling.ts';
 import { swiglu } from './reference/swiglu.ts';
 
 const families = {
@@ -35,6 +36,7 @@ const families = {
   ...reduction,
   ...rope,
   ...swiglu,
+  ...sampling,
   ...paged,
   ...pagedAttention,
 };

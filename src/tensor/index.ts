@@ -39,7 +39,7 @@ export {
   router,
   unpermuteRows,
 } from './ops/router.ts';
-export { sampleTokens, targetLogprobs, topLogprobs } from './ops/sampling.ts';
+export { drawSettings, type LogitEditTensors, sampleTokens, targetLogprobs, topLogprobs } from './ops/sampling.ts';
 export { swiglu, swigluHalves } from './ops/swiglu.ts';
 export { copy, narrow, reshape } from './ops/view.ts';
 export { PagedPool, type PagedPoolOptions } from './paged-pool.ts';

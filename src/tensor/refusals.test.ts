@@ -22,6 +22,10 @@ const plan = () => ({ offsets: i(3), rowOf: i(2, 2), tokenOf: i(4) });
 const table = (pairs: number) => ({ cos: f(8, pairs), sin: f(8, pairs) });
 const state = (n: number) => ({ weight: f(n), m: f(n), v: f(n) });
 
+function draw({ logits = f(2, 3), settings = f(2, 5), starts = i(3) }): unknown {
+  return t.sampleTokens(logits, settings, { starts, ids: i(1), scales: f(1), adds: f(1) });
+}
+
 const pool = (format: 'bf16' | 'fp8' = 'bf16') =>
   new t.PagedPool({ format, width: 6, blocks: 2, codes: format === 'fp8' ? 4 : 0, device });
 
@@ -132,6 +136,15 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
   ],
   dequantiseBlocks: [
     [() => t.dequantiseBlocks({ codes: codes(200, 5), scales: f(1, 1) }), ShapeError, /expected \[2, 1\], received/],
+  ],
+  sampleTokens: [
+    [() => draw({ settings: f(2, 4) }), ShapeError, /settings has the wrong shape: expected \[2, 5\], received \[2, 4\]/],
+    [() => draw({ starts: i(2) }), ShapeError, /starts has the wrong shape: expected \[3\]/],
+    [() => draw({ logits: f(2, 0) }), ValueError, /the vocabulary is empty/],
+  ],
+  topLogprobs: [[() => t.topLogprobs(f(2, 3), 4), ValueError, /4 of 3 tokens/]],
+  targetLogprobs: [
+    [() => t.targetLogprobs(f(2, 3), i(3)), ShapeError, /targets has the wrong shape: expected \[2\], received \[3\]/],
   ],
   writeCache: [
     [() => t.writeCache(pool(), f(2, 5), i(2)), ShapeError, /rows has the wrong shape: expected \[any, 6\]/],

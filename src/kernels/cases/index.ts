@@ -15,6 +15,7 @@ import { quantise } from './quantise.ts';
 import { reduction } from './reduction.ts';
 import { rope } from './rope.ts';
 import { router } from './router.ts';
+import { sampling } from './sampling.ts';
 import { swiglu } from './swiglu.ts';
 
 export const cases: readonly Case[] = [
@@ -34,4 +35,5 @@ export const cases: readonly Case[] = [
   ...rope,
   ...swiglu,
   ...paged,
+  ...sampling,
 ];
