@@ -4,8 +4,10 @@ import { DataError } from '../data/index.ts';
 import { MinkeError } from '../kernels/index.ts';
 import { TokenizerError } from '../tokenizer/index.ts';
 import { ablate } from './ablate.ts';
+import { chatCommand } from './chat.ts';
 import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
+import { withEngineFlags } from './engine-flags.ts';
 import { inspect } from './inspect.ts';
 import { pretrainCommand } from './pretrain.ts';
 import { report } from './report.ts';
@@ -57,6 +59,16 @@ program
   .option('--name <name>', 'of the result; the name of the folder without')
   .option('--results <folder>', 'writes table and plot there, as docs/results')
   .action(report);
+
+withEngineFlags(program.command('chat').description('talk to a model in the terminal'))
+  .argument('<model>', 'a checkpoint folder or a .gguf file')
+  .option('--prompt <text>', 'one question, then end')
+  .option('--system <text>', 'what the model is told first')
+  .option('--temperature <t>', '0 for the most probable token', '0.6')
+  .option('--top-p <p>', 'only the most probable tokens that sum to this', '0.95')
+  .option('--seed <n>', 'the same answer again')
+  .option('--max-tokens <n>', 'of an answer')
+  .action(chatCommand);
 
 try {
   await program.parseAsync();

@@ -1,0 +1,98 @@
+// minke chat: a conversation in the terminal, the thinking dimmed, speed and acceptance under each answer.
+import { createInterface } from 'node:readline/promises';
+import { styleText } from 'node:util';
+import { type GenerateOptions, openModel, RefusedError, type ServedModel } from '../engine/index.ts';
+import type { Message } from '../tokenizer/index.ts';
+import { engineOptions, type EngineFlags } from './engine-flags.ts';
+import { Progress } from './progress.ts';
+
+export interface ChatFlags extends EngineFlags {
+  readonly system?: string;
+  readonly prompt?: string;
+  readonly temperature: string;
+  readonly topP: string;
+  readonly seed?: string;
+  readonly maxTokens?: string;
+}
+
+const coloured = process.stdout.hasColors?.() ?? false;
+const dim = (text: string) => (coloured ? styleText('dim', text) : text);
+
+function samplingOf({ temperature, topP, seed, maxTokens }: ChatFlags): GenerateOptions {
+  return {
+    ...{ temperature: Number(temperature), topP: Number(topP) },
+    ...(seed !== undefined && { seed: Number(seed) }),
+    ...(maxTokens !== undefined && { maxTokens: Number(maxTokens) }),
+  };
+}
+
+/** Prints an answer as it comes; returns its text. Ctrl-C ends the answer, not the conversation. */
+async function answer(model: ServedModel, messages: readonly Message[], options: GenerateOptions): Promise<string> {
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  process.once('SIGINT', stop);
+  let text = '';
+  let channel = 'answer';
+  try {
+    for await (const event of model.chat(messages, { ...options, signal: abort.signal })) {
+      if (event.type === 'part') {
+        if (channel === 'thinking' && event.channel === 'answer') process.stdout.write('\n');
+        channel = event.channel;
+        process.stdout.write(channel === 'thinking' ? dim(event.text) : event.text);
+        if (channel === 'answer') text += event.text;
+        continue;
+      }
+      if (event.error) throw event.error;
+      const { usage, totalMs, firstTokenMs, finishReason } = event;
+      const rate = ((usage.completionTokens - 1) / Math.max(1e-3, totalMs - firstTokenMs)) * 1000;
+      const said = [
+        `${usage.completionTokens} tokens`,
+        `${rate.toFixed(1)} tokens/s`,
+        `first after ${firstTokenMs.toFixed(0)} ms`,
+        ...(usage.draftedTokens > 0
+          ? [`${((100 * usage.acceptedTokens) / usage.draftedTokens).toFixed(0)} % of drafts accepted`]
+          : []),
+        ...(usage.cachedTokens > 0 ? [`${usage.cachedTokens} of ${usage.promptTokens} prompt tokens cached`] : []),
+        ...(finishReason === 'stop' ? [] : [`ended by ${finishReason}`]),
+      ];
+      process.stdout.write(`\n${dim(said.join(', '))}\n`);
+    }
+  } finally {
+    process.off('SIGINT', stop);
+  }
+  return text;
+}
+
+export async function chatCommand(path: string, flags: ChatFlags): Promise<void> {
+  const options = samplingOf(flags);
+  const progress = new Progress(`loading ${path}`, 1);
+  const model = await openModel(path, {
+    ...engineOptions(flags),
+    progress: (done, total) => progress.reach(done / total),
+  });
+  progress.end();
+  const messages: Message[] = flags.system ? [{ role: 'system', content: flags.system }] : [];
+  const turn = async (content: string) => {
+    messages.push({ role: 'user', content });
+    try {
+      messages.push({ role: 'assistant', content: await answer(model, messages, options) });
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      messages.pop();
+      console.error(error.message);
+    }
+  };
+  if (flags.prompt !== undefined) await turn(flags.prompt);
+  else {
+    const terminal = createInterface({ input: process.stdin, output: process.stdout });
+    console.log(dim(`${model.name}: type a message; /new starts again, Ctrl-D leaves`));
+    for (;;) {
+      const line = await terminal.question('> ').catch(() => null);
+      if (line === null) break;
+      if (line.trim() === '/new') messages.length = flags.system ? 1 : 0;
+      else if (line.trim() !== '') await turn(line);
+    }
+    terminal.close();
+  }
+  await model.close();
+}
