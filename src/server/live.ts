@@ -1,0 +1,66 @@
+// Requests that are being answered: how many may be at once, and how all of them end when the server does.
+//
+// Every request that generates holds a lease. Its signal aborts when the client leaves, when its reader stalls, or when
+// the server's grace is over; giving it back frees the place.
+import { ApiError } from './errors.ts';
+
+export interface Lease {
+  /** For generate(). */
+  readonly signal: AbortSignal;
+  /** Ends the generation. `closing`: the server does, and the client has to be told. */
+  abort(reason: 'client' | 'stalled' | 'closing'): void;
+  release(): void;
+}
+
+export class LiveRequests {
+  readonly #most: number;
+  readonly #leases = new Set<Lease>();
+  #closing = false;
+  #whenEmpty: (() => void) | null = null;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  get count(): number {
+    return this.#leases.size;
+  }
+
+  /** Throws ApiError 429 or 503. */
+  enter(client: AbortSignal): Lease {
+    if (this.#closing) throw new ApiError(503, 'the server is shutting down: ask again later, or another one');
+    if (this.#leases.size >= this.#most)
+      throw new ApiError(429, `${this.#most} requests are being answered: ask again in a second`, {
+        code: 'queue_full',
+        headers: { 'retry-after': '1' },
+      });
+    const controller = new AbortController();
+    const left = () => controller.abort('client');
+    const lease: Lease = {
+      signal: controller.signal,
+      abort: (reason) => controller.abort(reason),
+      release: () => {
+        client.removeEventListener('abort', left);
+        if (this.#leases.delete(lease) && this.#leases.size === 0) this.#whenEmpty?.();
+      },
+    };
+    this.#leases.add(lease);
+    if (client.aborted) left();
+    else client.addEventListener('abort', left, { once: true });
+    return lease;
+  }
+
+  /** Takes no more; waits until all have ended, at most `graceMs`, then aborts the rest and waits for their last words. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    if (this.#leases.size === 0) return;
+    const empty = new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+    const timer = setTimeout(() => {
+      for (const lease of this.#leases) lease.abort('closing');
+    }, graceMs);
+    await empty;
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,139 @@
+// What clients get, as schemas: answers whole and in chunks, usage, log-probabilities, errors.
+//
+// Types come from the schemas, the OpenAPI document and the tests' checks too. No Node module is imported.
+import { z } from 'zod';
+
+const count = z.int().min(0);
+
+export const usage = z
+  .object({
+    prompt_tokens: count,
+    completion_tokens: count,
+    total_tokens: count,
+    prompt_cache_hit_tokens: count,
+    prompt_cache_miss_tokens: count,
+    prompt_tokens_details: z.object({ cached_tokens: count }),
+    completion_tokens_details: z.object({
+      reasoning_tokens: count,
+      accepted_prediction_tokens: count,
+      rejected_prediction_tokens: count,
+    }),
+  })
+  .meta({ id: 'Usage' });
+
+const alternative = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()).nullable() });
+
+export const tokenLogprob = alternative.extend({ top_logprobs: z.array(alternative) }).meta({ id: 'TokenLogprob' });
+
+export const chatLogprobs = z.object({
+  content: z.array(tokenLogprob).nullable(),
+  reasoning_content: z.array(tokenLogprob).nullable(),
+});
+
+const finishReason = z.enum(['stop', 'length']);
+const head = { id: z.string(), created: z.int(), model: z.string(), system_fingerprint: z.string() };
+
+export const chatCompletion = z
+  .object({
+    ...head,
+    object: z.literal('chat.completion'),
+    choices: z.array(
+      z.object({
+        index: z.int(),
+        message: z.object({
+          role: z.literal('assistant'),
+          content: z.string(),
+          reasoning_content: z.string().optional(),
+          reasoning: z.string().optional(),
+        }),
+        logprobs: chatLogprobs.nullable(),
+        finish_reason: finishReason,
+      }),
+    ),
+    usage,
+  })
+  .meta({ id: 'ChatCompletion' });
+
+export const chatDelta = z.object({
+  role: z.literal('assistant').optional(),
+  content: z.string().nullable().optional(),
+  reasoning_content: z.string().nullable().optional(),
+  reasoning: z.string().nullable().optional(),
+});
+
+export const chatChunk = z
+  .object({
+    ...head,
+    object: z.literal('chat.completion.chunk'),
+    choices: z.array(
+      z.object({
+        index: z.int(),
+        delta: chatDelta,
+        logprobs: chatLogprobs.nullable(),
+        finish_reason: finishReason.nullable(),
+      }),
+    ),
+    usage: usage.nullable().optional(),
+  })
+  .meta({ id: 'ChatCompletionChunk' });
+
+export const completionLogprobs = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z.array(z.number().nullable()),
+  top_logprobs: z.array(z.record(z.string(), z.number()).nullable()).nullable(),
+  text_offset: z.array(z.int()),
+});
+
+export const completion = z
+  .object({
+    ...head,
+    object: z.literal('text_completion'),
+    choices: z.array(
+      z.object({
+        index: z.int(),
+        text: z.string(),
+        logprobs: completionLogprobs.nullable(),
+        finish_reason: finishReason.nullable(),
+      }),
+    ),
+    usage: usage.nullable().optional(),
+  })
+  .meta({ id: 'Completion' });
+
+export const errorBody = z
+  .object({
+    error: z.object({ message: z.string(), type: z.string(), param: z.string().nullable(), code: z.string() }),
+  })
+  .meta({ id: 'Error' });
+
+export const modelList = z
+  .object({
+    object: z.literal('list'),
+    data: z.array(
+      z.object({
+        id: z.string(),
+        object: z.literal('model'),
+        created: z.int(),
+        owned_by: z.string(),
+        max_model_len: z.int(),
+      }),
+    ),
+  })
+  .meta({ id: 'ModelList' });
+
+export const tokenized = z
+  .object({ tokens: z.array(z.int()), count, max_model_len: z.int() })
+  .meta({ id: 'Tokenized' });
+
+export const detokenized = z.object({ prompt: z.string() }).meta({ id: 'Detokenized' });
+
+export type Usage = z.output<typeof usage>;
+export type TokenLogprob = z.output<typeof tokenLogprob>;
+export type ChatLogprobs = z.output<typeof chatLogprobs>;
+export type ChatCompletion = z.output<typeof chatCompletion>;
+export type ChatDelta = z.output<typeof chatDelta>;
+export type ChatChunk = z.output<typeof chatChunk>;
+export type CompletionLogprobs = z.output<typeof completionLogprobs>;
+export type Completion = z.output<typeof completion>;
+export type ErrorBody = z.output<typeof errorBody>;
+export type ModelList = z.output<typeof modelList>;

@@ -1,0 +1,206 @@
+// A TextModel for tests whose answers are a function of its prompt, with an engine's manners and a real vocabulary.
+//
+// Tokens are bytes and the R1 profile's tokens. It answers with the script's text; every token has the log-probability
+// -(id % 7) / 8 and alternatives that follow from it. It queues, refuses, stops, aborts and counts as an engine does.
+import {
+  type EngineStats,
+  type FinishReason,
+  type GeneratedToken,
+  type GenerateOptions,
+  type GenerationEvent,
+  RefusedError,
+  type TextModel,
+} from '../engine/index.ts';
+import {
+  type ChatProfileName,
+  chatProfiles,
+  chatTemplateOf,
+  type LoadedTokenizer,
+  specialTokensOf,
+  Tokenizer,
+  trainTokenizer,
+} from '../tokenizer/index.ts';
+
+export function testTokenizer(profile: ChatProfileName = 'deepseek-r1'): LoadedTokenizer {
+  const { specialTokens, config } = chatProfiles[profile];
+  const text = 'the quick brown fox says User: hello, Assistant: you are welcome to be or not to be 1 2 3 ';
+  const tokenizer = new Tokenizer(trainTokenizer([text.repeat(8)], { vocabSize: 340, specialTokens }));
+  const idOf = (name: string) => tokenizer.idOf(name) as number;
+  return {
+    tokenizer,
+    specialTokens: specialTokensOf(config),
+    bosId: idOf('<｜begin▁of▁sentence｜>'),
+    padId: idOf('<｜▁pad▁｜>'),
+    eosIds: [idOf('<｜end▁of▁sentence｜>')],
+    chatTemplate: chatTemplateOf(config),
+  };
+}
+
+export interface Answer {
+  readonly thinking?: string;
+  readonly answer: string;
+}
+
+export interface TestModelOptions {
+  readonly name?: string;
+  readonly contextLength?: number;
+  /** What it says to a prompt, which comes as text. */
+  readonly script?: (prompt: string, options: GenerateOptions) => Answer;
+  /** Generations at once; one more is refused. */
+  readonly capacity?: number;
+  /** Before each token; 0: none. */
+  readonly delayMs?: number;
+  /** Before the first token. */
+  readonly firstMs?: number;
+  /** After so many tokens it fails. */
+  readonly failsAfter?: number;
+  readonly profile?: ChatProfileName;
+}
+
+const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done);
+  });
+
+export class TestModel implements TextModel {
+  readonly name: string;
+  readonly contextLength: number;
+  readonly tokenizer: LoadedTokenizer;
+  readonly vocabSize: number;
+  readonly fingerprint = 'fp_test';
+  /** Generations under way, and the most there ever were. */
+  live = 0;
+  most = 0;
+  readonly prompts: number[][] = [];
+  readonly asked: GenerateOptions[] = [];
+  readonly requests: Record<FinishReason, number> = { stop: 0, length: 0, abort: 0, error: 0 };
+  readonly options: TestModelOptions;
+  isClosed = false;
+
+  constructor(options: TestModelOptions = {}) {
+    this.options = options;
+    this.name = options.name ?? 'test-model';
+    this.contextLength = options.contextLength ?? 4096;
+    this.tokenizer = testTokenizer(options.profile);
+    this.vocabSize = this.tokenizer.tokenizer.vocabSize + 8; // a padded embedding
+  }
+
+  get stats(): EngineStats {
+    const none = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
+    return {
+      ...none,
+      ...{ running: this.live, waiting: 0, blocksUsed: this.live, blocksTotal: 64, preemptions: 0 },
+      requests: this.requests,
+    };
+  }
+
+  generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): AsyncIterable<GenerationEvent> {
+    if (this.isClosed) throw new RefusedError('closing', 'the engine is shutting down: ask another one');
+    if (prompt.length === 0) throw new RefusedError('invalid', 'the prompt is empty: expected a token', 'prompt');
+    if (prompt.length >= this.contextLength)
+      throw new RefusedError('too-long', `the prompt has ${prompt.length} tokens: shorten it`, 'prompt');
+    if (this.live >= (this.options.capacity ?? 1024))
+      throw new RefusedError('overloaded', 'the queue is full: try again later');
+    this.prompts.push(Array.from(prompt));
+    this.asked.push(options);
+    this.live++;
+    this.most = Math.max(this.most, this.live);
+    return this.#events(Array.from(prompt), options);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+
+  scored(id: number, top: number): GeneratedToken {
+    const logprob = (token: number) => -(token % 7) / 8;
+    const alternatives = Array.from({ length: top }, (_, i) => ({ id: 7 * i, logprob: -i / 8 }));
+    return { id, logprob: logprob(id), top: alternatives };
+  }
+
+  async *#events(prompt: number[], options: GenerateOptions): AsyncGenerator<GenerationEvent> {
+    let hasEnded = false;
+    const leave = (reason: FinishReason) => {
+      if (hasEnded) return;
+      hasEnded = true;
+      this.live--;
+      this.requests[reason]++;
+    };
+    const aborted = () => leave('abort'); // memory is free at once, wherever the generator stands
+    options.signal?.addEventListener('abort', aborted);
+    try {
+      const spoken = yield* this.#parts(prompt, options);
+      const { thought, count, reason, stopText } = spoken;
+      leave(reason);
+      const promptLogprobs = prompt.slice(1).map((id) => this.scored(id, options.promptLogprobs ?? 0));
+      yield {
+        type: 'end',
+        finishReason: reason,
+        stopText,
+        usage: {
+          promptTokens: prompt.length,
+          cachedTokens: Math.min(64 * Math.floor(prompt.length / 64), prompt.length - 1),
+          completionTokens: count,
+          reasoningTokens: thought,
+          draftedTokens: 0,
+          acceptedTokens: 0,
+        },
+        ...{ firstTokenMs: 1, totalMs: 2 },
+        promptLogprobs: options.promptLogprobs === undefined ? null : promptLogprobs,
+        ...(reason === 'error' && { error: new Error('a kernel faulted: secret detail') }),
+      };
+    } finally {
+      leave('abort');
+      options.signal?.removeEventListener('abort', aborted);
+    }
+  }
+
+  async *#parts(prompt: number[], options: GenerateOptions) {
+    const { tokenizer, eosIds } = this.tokenizer;
+    const {
+      script = (): Answer => ({ answer: 'hello' }),
+      delayMs = 0,
+      firstMs = 0,
+      failsAfter = Infinity,
+    } = this.options;
+    const { thinking, answer } = script(tokenizer.decode(prompt.filter((id) => id < tokenizer.vocabSize)), options);
+    const limit = options.maxTokens ?? this.contextLength - prompt.length;
+    const ended = (reason: FinishReason, stopText: string | null = null) => ({ thought, count, reason, stopText });
+    let [count, thought] = [0, 0];
+    await pause(firstMs, options.signal);
+    const channels = [
+      ['thinking', thinking ?? ''],
+      ['answer', answer],
+    ] as const;
+    for (const [channel, full] of channels) {
+      const stopText = options.stop?.find((stop) => channel === 'answer' && full.includes(stop)) ?? null;
+      const text = stopText === null ? full : full.slice(0, full.indexOf(stopText));
+      const stream = tokenizer.stream();
+      for (const id of tokenizer.encode(text, { plain: true })) {
+        if (delayMs > 0) await pause(delayMs, options.signal);
+        else if (count % 8 === 0) await null;
+        if (options.signal?.aborted) return ended('abort');
+        if (count >= failsAfter) return ended('error');
+        if (count >= limit) return ended('length');
+        count++;
+        if (channel === 'thinking') thought++;
+        const tokens = options.logprobs === undefined ? [] : [this.scored(id, options.logprobs)];
+        yield { type: 'part' as const, channel, text: stream.push(id), tokens };
+      }
+      if (stopText !== null) return ended('stop', stopText);
+    }
+    if (count >= limit) return ended('length');
+    count++;
+    const end = eosIds[0] as number;
+    const tokens = options.logprobs === undefined ? [] : [this.scored(end, options.logprobs)];
+    yield { type: 'part' as const, channel: 'answer' as const, text: '', tokens };
+    return ended('stop');
+  }
+}

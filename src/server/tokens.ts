@@ -1,0 +1,41 @@
+// POST /tokenize and /detokenize, GET /tokenizer_info, as vLLM has them and lm-evaluation-harness reads them.
+import { chatPrompt } from './chat-prompt.ts';
+import { type Context, modelOf } from './context.ts';
+import { ApiError, checked } from './errors.ts';
+import { wellFormed } from './prompt-text.ts';
+import { detokenizeRequest, tokenizeRequest } from './protocol.ts';
+
+export function answerTokenize(context: Context, body: unknown): Response {
+  const request = checked(tokenizeRequest, body);
+  const model = modelOf(context, request.model);
+  const { tokenizer } = model.tokenizer;
+  const text = request.prompt ?? request.content;
+  if (request.messages) {
+    const { ids } = chatPrompt(model.tokenizer, request.messages);
+    return Response.json({ tokens: [...ids], count: ids.length, max_model_len: model.contextLength });
+  }
+  if (typeof text !== 'string')
+    throw new ApiError(422, 'prompt: expected a text, or messages beside it', { param: 'prompt' });
+  const ids = tokenizer.encode(wellFormed(text), {
+    addSpecialTokens: request.add_special_tokens ?? true,
+    plain: request.parse_special === false,
+  });
+  return Response.json({ tokens: [...ids], count: ids.length, max_model_len: model.contextLength });
+}
+
+export function answerDetokenize(context: Context, body: unknown): Response {
+  const { model, tokens } = checked(detokenizeRequest, body);
+  return Response.json({ prompt: modelOf(context, model).tokenizer.tokenizer.decode(tokens) });
+}
+
+export function tokenizerInfo(context: Context): Response {
+  const { specialTokens, chatTemplate, tokenizer, bosId, eosIds, padId } = modelOf(context, null).tokenizer;
+  const { eos_token = null, bos_token = null, pad_token = null } = specialTokens;
+  return Response.json({
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    ...{ bos_token, eos_token, pad_token },
+    ...{ bos_token_id: bosId, eos_token_ids: eosIds, pad_token_id: padId },
+    vocab_size: tokenizer.vocabSize,
+    chat_template: chatTemplate?.text ?? null,
+  });
+}
