@@ -11,6 +11,7 @@ import { withEngineFlags } from './engine-flags.ts';
 import { inspect } from './inspect.ts';
 import { pretrainCommand } from './pretrain.ts';
 import { report } from './report.ts';
+import { serveCommand } from './serve.ts';
 
 const program = new Command('minke').description('The DeepSeek-V3/R1 recipe as one TypeScript program.');
 
@@ -69,6 +70,16 @@ withEngineFlags(program.command('chat').description('talk to a model in the term
   .option('--seed <n>', 'the same answer again')
   .option('--max-tokens <n>', 'of an answer')
   .action(chatCommand);
+
+withEngineFlags(program.command('serve').description("answer behind DeepSeek's and OpenAI's API"))
+  .argument('<model>', 'a checkpoint folder or a .gguf file')
+  .option('--host <address>', 'where to listen', '127.0.0.1')
+  .option('--port <n>', '0 for any free one', '8000')
+  .option('--name <name>', 'of the model in the API; that of the folder without')
+  .option('--key <keys...>', 'bearer keys, one of which a client must bring')
+  .option('--origin <origins...>', 'web pages that may ask, as https://example.org')
+  .option('--parallel <n>', 'sequences that run at once', '64')
+  .action(serveCommand);
 
 try {
   await program.parseAsync();

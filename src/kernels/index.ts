@@ -34,7 +34,7 @@ export { pagedAttentionWorkspace } from './reference/paged-attention.ts';
 export { tileSize, tilesIn } from './reference/quantise.ts';
 export { sumWorkspaceBytes } from './reference/reduction.ts';
 export { columnSumWorkspaceBytes } from './reference/row-blocks.ts';
-export { packageRoot } from './root.ts';
+export { packageRoot, packageVersion } from './root.ts';
 export {
   inverseFrequencies,
   type RopeConfig,

@@ -4,11 +4,11 @@
 // can be found again whatever its folder is called. A session that was killed counts until its last event. Costs are at
 // the stated price of this machine's hour and include everything the run did, evaluation and compilation too.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Dataset, hashOfFile } from '../data/index.ts';
-import { type Device, describeMachine, packageRoot } from '../kernels/index.ts';
+import { type Device, describeMachine, packageRoot, packageVersion } from '../kernels/index.ts';
 import { readJson, writeJson } from '../model/checkpoint/index.ts';
 import type { PretrainConfig } from './config.ts';
 
@@ -61,8 +61,7 @@ function git(...args: string[]): string | null {
 
 /** Version and, in a clone, commit of the program. */
 function codeVersion(): Lineage['code'] {
-  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
-  return { version, commit: git('rev-parse', 'HEAD'), changed: (git('status', '--porcelain') ?? '') !== '' };
+  return { version: packageVersion(), commit: git('rev-parse', 'HEAD'), changed: (git('status', '--porcelain') ?? '') !== '' };
 }
 
 function describeSession(device: Device, fromStep: number): Lineage['sessions'][number] {

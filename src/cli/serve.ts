@@ -1,0 +1,41 @@
+// minke serve: a model behind DeepSeek's and OpenAI's API. Ctrl-C finishes what runs, a second one cuts it.
+import { openModel } from '../engine/index.ts';
+import { packageVersion } from '../kernels/index.ts';
+import { listen } from '../server/index.ts';
+import { type EngineFlags, engineOptions, positiveOf } from './engine-flags.ts';
+import { Progress } from './progress.ts';
+
+export interface ServeFlags extends EngineFlags {
+  readonly host: string;
+  readonly port: string;
+  readonly name?: string;
+  readonly key?: readonly string[];
+  readonly origin?: readonly string[];
+  readonly parallel: string;
+}
+
+export async function serveCommand(path: string, flags: ServeFlags): Promise<void> {
+  const progress = new Progress(`loading ${path}`, 1);
+  const model = await openModel(path, {
+    ...engineOptions(flags),
+    ...(flags.name !== undefined && { name: flags.name }),
+    maxSequences: positiveOf(flags.parallel, '--parallel'),
+    progress: (done, total) => progress.reach(done / total),
+  });
+  progress.end();
+  const server = await listen(model, {
+    ...{ host: flags.host, port: Number(flags.port), version: packageVersion() },
+    ...(flags.key && { keys: flags.key }),
+    ...(flags.origin && { origins: flags.origin }),
+  });
+  console.log(`${model.name} at ${server.url}/v1, context ${model.contextLength} tokens, ${model.fingerprint}`);
+  let isClosing = false;
+  const stop = () => {
+    if (isClosing) process.exit(130);
+    isClosing = true;
+    console.log('finishing what runs; once more to cut it');
+    void server.close().then(() => model.close());
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+}
