@@ -2,10 +2,13 @@
 // npm run bench -- peers --onnxruntime DIR  our f32 GEMM beside onnxruntime-node's, installed in DIR/node_modules
 // npm run bench -- train --python PATH      training steps beside PyTorch's (bench/peers/train.py)
 //
+// npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama-bench binaries, by shape of the model
+//
 // A run of all families writes bench/results/; a run of some only prints.
 import { Command } from 'commander';
 import { openDevice } from '../src/kernels/index.ts';
 import { attention } from './attention.ts';
+import { type EnginePeer, engines, type ShapeName, shapeNames } from './engine.ts';
 import { gemm } from './gemm.ts';
 import { gemv } from './gemv.ts';
 import { grouped } from './grouped.ts';
@@ -84,5 +87,25 @@ program
       bench.family('train', (inFamily) => training(inFamily, python)),
     ),
   );
+
+/** NAME=PATH, or NAME=PATH,argument,argument. */
+function peerOf(text: string): EnginePeer {
+  const [name, rest] = text.split('=') as [string, string | undefined];
+  if (!rest) program.error(`--peer ${text}: expected NAME=PATH`);
+  const [llamaBench, ...args] = (rest as string).split(',') as [string, ...string[]];
+  return { name, llamaBench, args };
+}
+
+program
+  .command('engine')
+  .description('prompts and decoding of random V3-shaped models beside llama-bench on the same GGUF files')
+  .argument('[shapes...]', `of ${shapeNames.join(', ')}; smallv3 when none is named`)
+  .option('--peer <name=path...>', 'a llama-bench binary, with further arguments behind commas: ik=PATH,-rtr,1')
+  .action(async (names: ShapeName[], { peer = [] }: { peer?: string[] }) => {
+    await collect('engine', Number(program.opts().rounds), true, async (bench) => {
+      for (const name of names.length > 0 ? names : (['smallv3'] as const))
+        await bench.family('engine', (inFamily) => engines(inFamily, name, peer.map(peerOf)));
+    });
+  });
 
 await program.parseAsync();

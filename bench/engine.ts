@@ -1,0 +1,257 @@
+// The engine beside llama-bench of llama.cpp or ik_llama.cpp: the same weights from the same GGUF file, the same threads.
+//
+// Each round runs ours and then every peer, so that a busy neighbour hits all of them; ratios are of the same round.
+// Weights are random (routing then spreads over all experts, the worst case for caches). Prefill is a prompt of P tokens
+// and its first token; decode is tokens after a short prompt or after 4,096. Peers are given as paths of binaries.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Engine, ModelRunner, type SequenceOptions } from '../src/engine/index.ts';
+import { type GgmlType, ggufMetadata, ggufTensors, openGgufModel, servingWeights, valuesOfWeights, writeGguf } from '../src/model/checkpoint/index.ts';
+import { createModel, flopsPerToken, initialWeights, type ModelConfig, precisions, readConfig } from '../src/model/index.ts';
+import { type PackedFormat, useDevice } from '../src/tensor/index.ts';
+import type { Bench, Required } from './harness.ts';
+
+/** V3-shaped: `smallv3` has V3's latent, `v3slice` V3's real widths in two layers. */
+const shapes = {
+  smallv3: {
+    ...{ hidden_size: 512, num_hidden_layers: 12, num_attention_heads: 8, q_lora_rank: 256, kv_lora_rank: 512 },
+    ...{ qk_nope_head_dim: 128, qk_rope_head_dim: 64, v_head_dim: 128, intermediate_size: 1536 },
+    ...{ moe_intermediate_size: 384, n_routed_experts: 64, num_experts_per_tok: 6 },
+  },
+  v3slice: {
+    ...{ hidden_size: 7168, num_hidden_layers: 2, num_attention_heads: 128, q_lora_rank: 1536, kv_lora_rank: 512 },
+    ...{ qk_nope_head_dim: 128, qk_rope_head_dim: 64, v_head_dim: 128, intermediate_size: 18432 },
+    ...{ moe_intermediate_size: 2048, n_routed_experts: 64, num_experts_per_tok: 8 },
+  },
+} as const;
+export type ShapeName = keyof typeof shapes;
+export const shapeNames = Object.keys(shapes) as ShapeName[];
+
+const formats: readonly { readonly packed: PackedFormat; readonly stored: GgmlType }[] = [
+  { packed: 'int4', stored: 'Q4_0' },
+  { packed: 'int8', stored: 'Q8_0' },
+  { packed: 'bf16', stored: 'BF16' },
+];
+
+function configOf(name: ShapeName): ModelConfig {
+  const common = { model_type: 'deepseek_v3', vocab_size: 32000, n_shared_experts: 1, n_group: 1, topk_group: 1 };
+  return readConfig({ ...common, first_k_dense_replace: 1, max_position_embeddings: 8192, ...shapes[name] }, name);
+}
+
+/** A vocabulary that llama.cpp accepts: the bytes, then names. */
+function vocabulary(size: number): Parameters<typeof ggufMetadata>[1] {
+  const letter = (i: number) => {
+    const printable = (i >= 0x21 && i <= 0x7e) || (i >= 0xa1 && i <= 0xac) || i >= 0xae;
+    return String.fromCharCode(printable ? i : 0x100 + (i < 0x21 ? i : i < 0xa1 ? i - 0x7f + 0x21 : 0x43));
+  };
+  const tokens = Array.from({ length: size }, (_, i) => (i < 256 ? letter(i) : `x${i}`));
+  return { pre: 'deepseek-v3', tokens, types: new Array(size).fill(1), merges: ['a b'], bos: 0, eos: 1 };
+}
+
+async function writeModels(bench: Bench, config: ModelConfig, folder: string, name: string): Promise<void> {
+  const weights = initialWeights(config, 1, bench.device);
+  for (const { stored } of formats) {
+    const tensors = ggufTensors(config, valuesOfWeights(config, weights), stored);
+    await writeGguf(join(folder, `${name}-${stored}.gguf`), ggufMetadata(config, vocabulary(config.vocabSize)), tensors);
+  }
+  for (const weight of weights.values()) weight.dispose();
+}
+
+const sampling = {
+  ...{ temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0, repetitionPenalty: 1 },
+  ...{ seed: 1, logitBias: new Map<number, number>() },
+};
+
+interface Times {
+  readonly prefill: number;
+  readonly decode: number;
+}
+
+/** Our side: an engine over a file. */
+class Ours {
+  readonly #engine: Engine;
+  readonly #vocabSize: number;
+  readonly #free: () => void;
+  readonly activeBytes: number;
+  #asked = 0;
+
+  private constructor(engine: Engine, vocabSize: number, activeBytes: number, free: () => void) {
+    this.#engine = engine;
+    this.#vocabSize = vocabSize;
+    this.activeBytes = activeBytes;
+    this.#free = free;
+  }
+
+  static async open(path: string, format: PackedFormat): Promise<Ours> {
+    const { config, source } = await openGgufModel(path);
+    const { weights } = await servingWeights(config, source, { format });
+    await source.close();
+    const model = createModel(config, weights, 8192);
+    const blocks = 256;
+    const runner = new ModelRunner(model, { blocks, policy: precisions.bf16 });
+    const limits = { blocks, contextLength: 8192, prefixCache: false, maxStepTokens: 2048 };
+    const active = [...weights].reduce((sum, [name, { bytes }]) => sum + bytes * activeShare(config, name), 0);
+    return new Ours(new Engine(runner, limits), config.vocabSize, active, () => {
+      model.dispose();
+      for (const weight of weights.values()) weight.dispose();
+    });
+  }
+
+  /** Seconds to the first token, and from it to the last, of `parallel` sequences together. */
+  async run(promptLength: number, tokens: number, parallel = 1): Promise<Times> {
+    const start = performance.now();
+    const firsts = await Promise.all(Array.from({ length: parallel }, () => this.#one(promptLength, tokens)));
+    const end = performance.now();
+    const first = Math.max(...firsts);
+    return { prefill: (first - start) / 1000, decode: (end - first) / 1000 };
+  }
+
+  #one(promptLength: number, maxTokens: number): Promise<number> {
+    const seed = this.#asked++;
+    const prompt = Array.from({ length: promptLength }, (_, i) => (seed * 7919 + i * 104729) % this.#vocabSize);
+    const options: SequenceOptions = { sampling, maxTokens, logprobs: null, promptLogprobs: null };
+    return new Promise((resolve, reject) => {
+      let first = 0;
+      this.#engine.add(prompt, options, {
+        settled: () => {
+          first ||= performance.now();
+          return 'go-on';
+        },
+        forced: () => null,
+        promptLogprobs: () => undefined,
+        ended: (_, error) => (error ? reject(error) : resolve(first)),
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#engine.close();
+    this.#free();
+  }
+}
+
+/** Share of a weight's bytes that a token reads. */
+function activeShare(config: ModelConfig, name: string): number {
+  if (name === 'model.embed_tokens.weight' || name.endsWith('.kv_b_proj.weight')) return 0;
+  if (!('nRoutedExperts' in config) || !name.includes('.experts.')) return 1;
+  return config.numExpertsPerTok / config.nRoutedExperts;
+}
+
+/** tokens/s that llama-bench measures of one test. */
+function theirs(binary: string, model: string, threads: number, test: readonly string[], more: readonly string[]): number {
+  const args = ['-m', model, '-t', String(threads), '-r', '1', '-o', 'json', ...test, ...more];
+  const out = execFileSync(binary, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const [result] = JSON.parse(out.slice(out.indexOf('[\n'))) as { avg_ts: number }[];
+  return result?.avg_ts ?? 0;
+}
+
+export interface EnginePeer {
+  readonly name: string;
+  readonly llamaBench: string;
+  /** More arguments, as `-rtr 1` for ik_llama.cpp. */
+  readonly args: readonly string[];
+}
+
+interface Test {
+  readonly name: string;
+  readonly amount: number;
+  readonly args: readonly string[];
+  readonly ours: (engine: Ours) => Promise<number>;
+  readonly required: Readonly<Partial<Record<PackedFormat, Required>>>;
+}
+
+const decoded = 48;
+const tests: readonly Test[] = [
+  {
+    ...{ name: 'decode', amount: decoded, args: ['-p', '0', '-n', String(decoded)] },
+    ours: async (engine) => (await engine.run(1, decoded + 1)).decode,
+    required: { int4: { atLeast: 1.3 }, int8: { atLeast: 1.1 }, bf16: { atLeast: 1.1 } },
+  },
+  {
+    ...{ name: 'prefill 512', amount: 512, args: ['-p', '512', '-n', '0'] },
+    ours: async (engine) => (await engine.run(512, 1)).prefill,
+    required: { int4: { atLeast: 1.3 }, int8: { atLeast: 1.3 }, bf16: { atLeast: 1.3 } },
+  },
+  {
+    ...{ name: 'prefill 2048', amount: 2048, args: ['-p', '2048', '-n', '0'] },
+    ours: async (engine) => (await engine.run(2048, 1)).prefill,
+    required: { int4: { atLeast: 1.3 }, int8: { atLeast: 1.3 }, bf16: { atLeast: 1.3 } },
+  },
+  {
+    ...{ name: 'decode at 4096', amount: 32, args: ['-p', '0', '-n', '0', '-gp', '4096,32'] },
+    ours: async (engine) => (await engine.run(4096, 33)).decode,
+    required: { int4: { atLeast: 1.8 }, int8: { atLeast: 1.8 }, bf16: { atLeast: 1.8 } },
+  },
+];
+
+async function oneFormat(
+  bench: Bench,
+  path: string,
+  format: PackedFormat,
+  label: string,
+  peers: readonly EnginePeer[],
+): Promise<void> {
+  const engine = await Ours.open(path, format);
+  try {
+    await engine.run(8, 8);
+    for (const test of tests) {
+      const seconds: number[] = [];
+      const others = peers.map((): number[] => []);
+      await test.ours(engine);
+      for (let round = 0; round < bench.rounds; round++) {
+        seconds.push(await test.ours(engine));
+        for (const [i, { llamaBench, args }] of peers.entries())
+          others[i]?.push(test.amount / theirs(llamaBench, path, bench.device.threads, test.args, args));
+      }
+      const own = { name: `${label} ${format}, ${test.name}`, unit: 'tokens/s', amount: test.amount, seconds } as const;
+      if (peers.length === 0) bench.beside(own);
+      const required = test.required[format];
+      for (const [i, peer] of peers.entries()) {
+        const yardstick = { name: peer.name, amount: test.amount, seconds: others[i] as number[] };
+        bench.beside({ ...own, yardstick, ...(required && { required }) });
+      }
+      if (test.name === 'decode') await bandwidth(bench, engine, `${label} ${format}`, seconds);
+    }
+    for (const parallel of [16, 64]) {
+      const runs: number[] = [];
+      for (let round = 0; round < bench.rounds; round++) runs.push((await engine.run(64, 33, parallel)).decode);
+      const name = `${label} ${format}, decode of ${parallel} together`;
+      bench.beside({ name, unit: 'tokens/s', amount: parallel * 32, seconds: runs });
+    }
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Weight bytes a token reads over what plain reading gives in the same minute. */
+async function bandwidth(bench: Bench, engine: Ours, label: string, seconds: readonly number[]): Promise<void> {
+  const read = bench.yardsticks.read(bench.device.threads);
+  const reads: number[] = [];
+  for (let i = 0; i < seconds.length; i++) {
+    const start = performance.now();
+    read.encode();
+    await bench.device.flush();
+    reads.push((performance.now() - start) / 1000);
+  }
+  bench.beside({
+    ...{ name: `${label}, weight bytes of decode`, unit: 'GB/s', amount: engine.activeBytes * decoded, seconds },
+    yardstick: { name: 'plain reading', amount: read.amount, seconds: reads },
+    required: { atLeast: 0.85 },
+  });
+}
+
+export async function engines(bench: Bench, name: ShapeName, peers: readonly EnginePeer[]): Promise<void> {
+  useDevice(bench.device);
+  const config = configOf(name);
+  const folder = mkdtempSync(join(tmpdir(), 'minke-bench-'));
+  console.log(`  ${name}: ${(flopsPerToken(config, 1).prefill / 1e6).toFixed(0)} MFLOP a token`);
+  try {
+    await writeModels(bench, config, folder, name);
+    for (const { packed, stored } of formats)
+      await oneFormat(bench, join(folder, `${name}-${stored}.gguf`), packed, name, peers);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
