@@ -6,9 +6,11 @@ export {
   type DType,
   fromBf16,
   fromE4m3,
+  fromF16,
   newData,
   toBf16,
   toE4m3,
+  toF16,
   viewAs,
   widthOf,
 } from './dtype.ts';
@@ -28,6 +30,7 @@ export { type DeviceOptions, openDevice } from './open.ts';
 export { calibrate, measure, openYardsticks, type Rate, rateOf, sample, type Work, type Yardsticks } from './rates.ts';
 export type { Recording } from './recording.ts';
 export { gemmWorkspaceBytes, panelBytes } from './reference/gemm.ts';
+export { blockBytes, type GroupFormat, groupPanelBytes, groupSize } from './reference/gemm-groups.ts';
 export { squarePartials } from './reference/optimizer.ts';
 export { blockTokens, type PoolFormat, poolFormat, recordBytes } from './reference/paged.ts';
 export { pagedAttentionWorkspace } from './reference/paged-attention.ts';

@@ -3,6 +3,7 @@
 // Contract: memory beyond the packed weights is the largest matrix. Formats: bf16 and f32 as training computes; fp8 as
 // DeepSeek's release keeps it (embedding, head, eh_proj and the halves of kv_b_proj in bf16, as its own code reads them);
 // int8 and int4 in ggml's groups of 32, where the inner width falls into them, else bf16. The router is f32 always.
+import { tileSize } from '../../kernels/index.ts';
 import {
   concat,
   keep,
@@ -14,10 +15,11 @@ import {
   type Weight,
 } from '../../tensor/index.ts';
 import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
-import { fusionsOf } from '../fusion.ts';
+import { type Fusion, fusionsOf } from '../fusion.ts';
 import { halvesOf } from '../mla.ts';
 import { isFp8, type Parameter, parametersOf } from '../parameters.ts';
 import { formatOf, type ImportedTensor, ignoredIn, importParameter, sourcePieces } from './import.ts';
+import { packStored } from './stored-weights.ts';
 import type { TensorSource } from './source.ts';
 
 export interface ServingOptions {
@@ -32,7 +34,9 @@ const groupWidth = 32;
 export function storedFormat(source: TensorSource): PackedFormat {
   const stored = [...source.entries.values()].filter(({ shape }) => shape.length > 1).map(({ type }) => type);
   if (stored.includes('F8_E4M3')) return 'fp8';
-    return formatOf(source);
+  if (stored.includes('Q4_0')) return 'int4';
+  if (stored.includes('Q8_0')) return 'int8';
+  return formatOf(source);
 }
 
 /** What a matrix is packed in when the model's format is `format`. */
@@ -43,12 +47,14 @@ function packedFormat(parameter: Parameter, format: PackedFormat): PackedFormat 
 }
 
 function fitting(width: number, format: PackedFormat): PackedFormat {
-  return (['int8', 'int4'] as string[]).includes(format) && width % groupWidth !== 0 ? 'bf16' : format;
+  return (format === 'int8' || format === 'int4') && width % groupWidth !== 0 ? 'bf16' : format;
 }
 
 /** Parameters that become one weight of the serving model, in the order of the parameters. */
-function groupsOf(config: ModelConfig): { name: string; parts: readonly Parameter[] }[] {
-  const firstOf = new Map(fusionsOf(config).map((fusion) => [fusion.parts[0] as Parameter, fusion]));
+function groupsOf(config: ModelConfig, format: PackedFormat): { name: string; parts: readonly Parameter[] }[] {
+  const whole = ({ parts }: Fusion) => parts.slice(0, -1).every(({ shape }) => (shape[0] as number) % tileSize === 0);
+  const fusions = fusionsOf(config).filter((fusion) => format !== 'fp8' || whole(fusion)); // scales of 128 x 128
+  const firstOf = new Map(fusions.map((fusion) => [fusion.parts[0] as Parameter, fusion]));
   const byName = new Map([...firstOf].map(([{ name }, fusion]) => [name, fusion]));
   const later = new Set([...firstOf.values()].flatMap(({ parts }) => parts.slice(1).map(({ name }) => name)));
   return parametersOf(config).flatMap((parameter) => {
@@ -68,12 +74,17 @@ export async function servingWeights(
 ): Promise<{ weights: Map<string, Weight>; report: ImportedTensor[] }> {
   const weights = new Map<string, Weight>();
   const report: ImportedTensor[] = [];
-  const groups = groupsOf(config);
+  const groups = groupsOf(config, format);
   try {
     for (const [i, group] of groups.entries()) {
-      const parts: Tensor[] = [];
-      for (const part of group.parts) parts.push(await importParameter(source, part, dtypeOf(source, group.parts), report));
-      for (const [name, weight] of served(config, group, parts, format)) weights.set(name, weight);
+      const stored = await packStored(source, group.parts, format, report);
+      if (stored) weights.set(group.name, stored);
+      else {
+        const parts: Tensor[] = [];
+        const dtype = dtypeOf(source, group.parts);
+        for (const part of group.parts) parts.push(await importParameter(source, part, dtype, report));
+        for (const [name, weight] of served(config, group, parts, format)) weights.set(name, weight);
+      }
       progress(i + 1, groups.length);
     }
   } catch (error) {

@@ -4,18 +4,28 @@
 // rounded. fp8: DeepSeek-V3's recipe (report, section 3.3): weights quantised here in 128x128 blocks, activations and
 // gradients inside the GEMM in tiles of 128 along the reduction. Sums are f32 always. The codes of the forward pass
 // serve dx as well. Left out: codes kept over several forward passes of one weight.
-import { codeOf, type Device, gemmWorkspaceBytes, type KernelName, ShapeError, tilesIn } from '../../kernels/index.ts';
+import {
+  codeOf,
+  type Device,
+  gemmWorkspaceBytes,
+  type KernelName,
+  ShapeError,
+  tilesIn,
+} from '../../kernels/index.ts';
 import { apply, type Op, type Rows, type Spec } from '../op.ts';
-import { PackedWeight, type Weight } from '../packed-weight.ts';
+import { PackedWeight } from '../packed-weight.ts';
 import { expectDType, expectFloat, expectRank, expectShape, formatShape, lastOf, rowsOf, withLast } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
-import { packedGroupedLinear, packedLinear } from './packed-linear.ts';
+import { groupedPackedLinear, packedLinear } from './packed-linear.ts';
 import { quantiseWeight } from './quantise.ts';
 
 export type Precision = 'f32' | 'bf16' | 'fp8';
 
+/** What linear and groupedLinear multiply by. */
+export type Weight = Tensor | PackedWeight;
+
 export interface LinearOptions {
-  /** @default f32 */
+  /** Of a plain weight; a packed one has its own. @default f32 */
   precision?: Precision;
   /** Format of the result. @default the format of x */
   out?: 'f32' | 'bf16';
@@ -230,8 +240,8 @@ function paramsOf(x: Tensor, { precision = 'f32', out }: LinearOptions): LinearP
 }
 
 /**
- * x [.., K] times w [N, K], transposed: [.., N]. x and w are f32 or bf16; see LinearOptions for the arithmetic. A packed
- * weight brings its own.
+ * x [.., K] times w [N, K], transposed: [.., N]. x is f32 or bf16, w too, or packed; see LinearOptions for the arithmetic.
+ * By a packed weight there is no gradient: a tape that needs one refuses.
  */
 export function linear(x: Tensor, w: Weight, options: LinearOptions = {}): Tensor {
   if (w instanceof PackedWeight) return packedLinear(x, w, paramsOf(x, options).out);
@@ -245,7 +255,7 @@ export function linear(x: Tensor, w: Weight, options: LinearOptions = {}): Tenso
  * expert e owns rows offsets[e] to offsets[e + 1] (dispatchPlan makes them); they must cover all rows.
  */
 export function groupedLinear(x: Tensor, w: Weight, offsets: Tensor, options: LinearOptions = {}): Tensor {
-  if (w instanceof PackedWeight) return packedGroupedLinear(x, w, offsets, paramsOf(x, options).out);
+  if (w instanceof PackedWeight) return groupedPackedLinear(x, w, offsets, paramsOf(x, options).out);
   const [out, ...weight] = apply(linears.groupedLinear, [x, w, offsets], paramsOf(x, options));
   for (const tensor of weight) tensor.dispose();
   return out;

@@ -89,8 +89,8 @@ export interface QuantiseOptions {
   powerOfTwo?: boolean;
 }
 
-/** Quantises each [N, K] of w in blocks of 128x128. */
-export function quantiseWeight(device: Device, w: Tensor, [codes, scales]: readonly (Tensor | undefined)[]): void {
+/** Queues the quantisation of each [N, K] of w in blocks of 128x128. For ops. */
+export function quantiseWeight(device: Device, w: Tensor, [codes, scales]: readonly Tensor[]): void {
   const K = lastOf(w.shape);
   const N = w.shape[w.shape.length - 2] as number;
   const groups = w.shape.length === 3 ? (w.shape[0] as number) : 1;

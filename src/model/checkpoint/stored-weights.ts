@@ -1,0 +1,104 @@
+// Matrices that a checkpoint stores in the very format they are served in: packed as they are, nothing decoded.
+//
+// ggml's blocks (Q8_0, Q4_0) become int8 and int4, DeepSeek's FP8 codes with their scales become fp8. kv_b_proj is left
+// out, because the absorbed form needs it in two halves. null: not stored so, decode it.
+import { blockBytes, groupSize, tileSize, tilesIn } from '../../kernels/index.ts';
+import {
+  keep,
+  narrow,
+  type PackedFormat,
+  type PackedWeight,
+  packBlocks,
+  packCodes,
+  type Quantised,
+  reshape,
+  scope,
+  type Tensor,
+  zeros,
+} from '../../tensor/index.ts';
+import type { Parameter } from '../parameters.ts';
+import { type ImportedTensor, scaleSuffix, sourcePieces } from './import.ts';
+import type { Piece } from './pieces.ts';
+import { decode, type StoredType, type TensorEntry, type TensorSource } from './source.ts';
+
+const storedAs: Readonly<Partial<Record<PackedFormat, StoredType>>> = { int8: 'Q8_0', int4: 'Q4_0', fp8: 'F8_E4M3' };
+
+/** Writes bytes of a piece to where they belong in a u8 or e4m3 tensor. */
+function place(tensor: Tensor, bytes: Uint8Array, at: number): void {
+  scope(() => narrow(reshape(tensor, [tensor.bytes]), at, bytes.length).write(bytes as Uint8Array<ArrayBuffer>));
+}
+
+/** All pieces of a parameter in ggml's blocks: u8 [.., K / 32 blocks of bytes]. */
+async function blocksOf(source: TensorSource, { shape }: Parameter, pieces: readonly Piece[], bytes: number): Promise<Tensor> {
+  const width = ((shape.at(-1) as number) / groupSize) * bytes;
+  const blocks = keep(zeros([...shape.slice(0, -1), width], { dtype: 'u8' }));
+  for (const { name, offset } of pieces) place(blocks, await source.read(name), (offset / groupSize) * bytes);
+  return blocks;
+}
+
+/** Codes and scales of a parameter; its pieces fill whole blocks of 128 rows, or whole experts. */
+async function codesOf(source: TensorSource, { shape }: Parameter, pieces: readonly Piece[]): Promise<Quantised> {
+  const K = shape.at(-1) as number;
+  const codes = keep(zeros(shape, { dtype: 'e4m3' }));
+  const scaleShape = [...shape.slice(0, -2), tilesIn(shape.at(-2) as number), tilesIn(K)];
+  const scales = keep(zeros(scaleShape, { dtype: 'f32' }));
+  let scaleAt = 0;
+  for (const { name, offset } of pieces) {
+    place(codes, await source.read(name), offset);
+    const entry = source.entries.get(name + scaleSuffix) as TensorEntry;
+    const values = decode(entry, await source.read(entry.name));
+    scope(() => narrow(reshape(scales, [scales.size]), scaleAt, values.length).write(values as Float32Array<ArrayBuffer>));
+    scaleAt += values.length;
+  }
+  return { codes, scales };
+}
+
+/** Whether the scales of the pieces, end to end, are those of the whole parameter. */
+function scalesFit(source: TensorSource, { shape }: Parameter, pieces: readonly Piece[]): boolean {
+  const rows = shape.at(-2) as number;
+  return pieces.every(({ name, shape: own }) => {
+    const isWhole = own[0] === rows || (own[0] as number) % tileSize === 0;
+    return isWhole && source.entries.has(name + scaleSuffix);
+  });
+}
+
+/** Parameters that are one weight of the serving model, as they are stored; null where they are stored otherwise. */
+export async function packStored(
+  source: TensorSource,
+  parameters: readonly Parameter[],
+  format: PackedFormat,
+  report: ImportedTensor[],
+): Promise<PackedWeight | null> {
+  const type = storedAs[format];
+  const pieces = parameters.map((parameter) => sourcePieces(parameter, source));
+  const isStored = ({ name, shape }: Piece) => {
+    const entry = source.entries.get(name);
+    return entry?.type === type && entry?.shape.join() === shape.join();
+  };
+  const [{ part, name }] = parameters as [Parameter];
+  if (part === 'embedding' || name.endsWith('.kv_b_proj.weight') || !pieces.flat().every(isStored)) return null;
+  if (format === 'fp8' && !parameters.every((p, i) => scalesFit(source, p, pieces[i] as readonly Piece[]))) return null;
+  for (const piece of pieces.flat()) {
+    report.push({ name: piece.name, how: 'used', why: '' });
+    if (format === 'fp8') report.push({ name: piece.name + scaleSuffix, how: 'used', why: 'scales of the FP8 blocks' });
+  }
+  const made: Tensor[] = [];
+  try {
+    if (format === 'fp8') {
+      const parts: Quantised[] = [];
+      for (const [i, parameter] of parameters.entries()) {
+        const quantised = await codesOf(source, parameter, pieces[i] as readonly Piece[]);
+        made.push(quantised.codes, quantised.scales);
+        parts.push(quantised);
+      }
+      return keep(packCodes(parts));
+    }
+    const own = format as 'int8' | 'int4';
+    for (const [i, parameter] of parameters.entries())
+      made.push(await blocksOf(source, parameter, pieces[i] as readonly Piece[], blockBytes[own]));
+    return keep(packBlocks(made, own));
+  } finally {
+    for (const tensor of made) tensor.dispose();
+  }
+}
+
