@@ -53,7 +53,7 @@ struct PagedRows {
   float* q;        // [n, q_width] packed
   i64* visible;    // keys that a row sees, from position 0
   float* p;        // [n, kChunk]: scores, then weights
-  float* weights;  // [n, kChunk / each]: weights as words; p itself where they are f32
+  float* weights;  // [n, kChunk / each]: weights as words; p itself where they are f32 without scales
   float *top, *sum;
 
   i64 seen(i64 r, i64 start) const { return larger(0, smaller(kChunk, visible[r] - start)); }
