@@ -15,6 +15,7 @@ constexpr i64 kChunk = 256;    // keys; chunkKeys of reference/paged-attention.t
 constexpr i64 kFewHeads = 32;  // heads that share a key, up to which lanes lie along the width
 constexpr i64 kStoredRows = 16;  // rows up to which values of bf16 are used as they are stored
 constexpr i64 kKeyGroup = 16;  // keys that stay in L1 while rows pass
+constexpr int kBurst = 48;       // lines of the next chunk fetched at a time between long chains
 constexpr i64 kSoon = 8;       // keys ahead whose scores come next and that are fetched into L1
 
 // One chunk of one key head. Rows of keys and values stand in blocks of 64.
@@ -150,7 +151,8 @@ inline void all_few_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk,
 
 // With transposed keys, lanes along the keys. `tile`: 64 keys.
 template <class F, class E>
-inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk, i64 width, float scale, float* tile) {
+inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk, i64 width, float scale, float* tile,
+                            Prefetch next) {
   i64 words = blocks(width, F::kEach);
   for (i64 start = 0; start < chunk.keys; start += kKeys) {
     i64 n = smaller(kKeys, chunk.keys - start);
@@ -161,6 +163,7 @@ inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk
       for_panels<R>(n, [&]<int P>(i64 j) {
         vf total[R][2 * P] = {};
         const float* panel = tile + j * words;
+        for (int i = 0; i < kBurst; i++) next.step();
         if (!chunk.scales) {
           fold<F, R, P>(q, rows.q_width, 1, panel, kPanel, kPanel * words, words, total);
         } else {
@@ -331,7 +334,7 @@ inline void fold_chunk(const PagedRows& rows, const Chunk<E>& chunk, i64 key_wid
   if (few)
     all_few_scores<F>(rows, r0, chunk, key_width, scale, next);
   else
-    all_many_scores<F>(rows, r0, chunk, key_width, scale, keys);
+    all_many_scores<F>(rows, r0, chunk, key_width, scale, keys, next);
   for (i64 r = r0; r < rows.n; r++)
     soften(rows.p + r * kChunk, rows.seen(r, chunk.start), end, rows.top[r], rows.sum[r]);
   if (!chunk.scales && F::kEach == 2) weigh<F>(rows, r0, end, nullptr);
