@@ -3,7 +3,8 @@
 // With a workspace a task is (sequence, chunk of keys, key head, block of rows) and a second phase merges a row's
 // chunks in ascending order: a few queries of long sequences. Without one a task walks all chunks of its rows and
 // merges as it goes: prompts. Both give the same bits. An f32 pool has those of attention_f32 instead, which has no
-// chunks: what trains and what samples then see the same numbers. All queries and heads that share a chunk read it once.
+// chunks: what trains and what samples then see the same numbers. All queries and heads that share a chunk read it
+// once.
 #include "paged-attention.h"
 
 namespace minke::MINKE_ISA {
@@ -179,7 +180,7 @@ struct paged_attention {
     float* sums = scratch.floats(n);
     float* transposed = few() ? nullptr : scratch.floats(kKeys * blocks(Dk, F::kEach));
     float* scales = scaled ? scratch.floats(blocks(layout.codes, kTile) * kChunk) : nullptr;
-    E* decoded = scaled ? reinterpret_cast<E*>(scratch.floats(blocks(kChunk * layout.width * i64(sizeof(E)), 4))) : nullptr;
+    E* decoded = scaled ? reinterpret_cast<E*>(scratch.floats(kChunk / 2 * layout.width)) : nullptr;
 
     for (i64 r = 0; r < n; r++) {
       bf16 rounded[kWidestHead];
@@ -238,7 +239,7 @@ struct paged_attention {
                   float* tops, float* sums) const {
     Join joins[kPagedRows];
     bool ready = false;
-    fold_chunk<Bf16Words>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start), [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
+    auto emit = [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
       if (!ready)
         for (i64 i = 0; i < rows.n; i++)
           if (rows.seen(i, chunk.start) > 0) joins[i] = join(tops[i], sums[i], rows.top[i], rows.sum[i]);
@@ -248,7 +249,8 @@ struct paged_attention {
         vf before = chunk.start == 0 ? vf{} : at(o + v * W, columns - v * W);
         put(o + v * W, joined(before, acc[v], joins[r]), columns - v * W);
       }
-    });
+    };
+    fold_chunk<Bf16Words>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start), emit);
   }
 
   void divide(float* o, float sum) const {
@@ -299,7 +301,8 @@ struct paged_attention {
 
   // One FP8 record: codes as bf16, which is exact, and the rest as it is.
   void decode(const uint8_t* record, bf16* to, float* scales) const {
-    for (i64 c = 0; c < layout.codes; c += kTile) scales[c / kTile * kChunk] = PoolLayout::scale_at(record, layout.codes, c / kTile);
+    for (i64 tile = 0; tile * kTile < layout.codes; tile++)
+      scales[tile * kChunk] = PoolLayout::scale_at(record, layout.codes, tile);
     i64 c = 0;
 #if defined(MINKE_BF16)
     const E4m3Table& table = e4m3_table();

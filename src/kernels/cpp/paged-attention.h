@@ -1,4 +1,4 @@
-// Attention over chunks of a paged cache: scores, softmax and weighted values of one chunk of keys, for a block of rows.
+// Attention over chunks of a paged cache: scores, softmax and weighted values of one chunk, for a block of rows.
 //
 // A chunk is 256 keys from a multiple of 256 on, so four whole blocks. A row (query, head) takes the chunk's highest
 // score, the weights e^(score - highest), rounded to bf16 where pairs are multiplied, and one chain over the keys for
@@ -231,8 +231,8 @@ inline void weigh(const PagedRows& rows, i64 r0, i64 end, const float* scales) {
 #if defined(MINKE_BF16)
 // Columns 0 to 31 of two neighbouring keys as words, the lower key below.
 MINKE_INLINE void join_keys(__m512i low, __m512i high, vf (&words)[2]) {
-  const __m512i halves = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37,
-                                          5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  const __m512i halves = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
+                                          37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
   words[0] = (vf)_mm512_permutex2var_epi16(low, halves, high);
   words[1] = (vf)_mm512_permutex2var_epi16(low, _mm512_add_epi16(halves, _mm512_set1_epi16(16)), high);
 }
@@ -285,7 +285,8 @@ MINKE_INLINE void fold_values(const PagedRows& rows, i64 r0, i64 start, const fl
 #if defined(MINKE_BF16)
 // fold_values for a whole panel of values as they are stored: with few rows packing them would cost more.
 template <int R>
-inline __attribute__((noinline)) void fold_stored(const PagedRows& rows, i64 r0, const Chunk<bf16>& chunk, i64 c, vf (&sums)[R][2], Prefetch& next) {
+inline __attribute__((noinline)) void fold_stored(const PagedRows& rows, i64 r0, const Chunk<bf16>& chunk, i64 c,
+                                                  vf (&sums)[R][2], Prefetch& next) {
   Prefetch ahead = next;
   constexpr i64 p_row = kChunk / 2;
   const float* p = rows.weights + r0 * p_row;
