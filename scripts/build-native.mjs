@@ -21,7 +21,7 @@ const x86 = '-mfma -mf16c';
 const avx512 = `-DMINKE_AVX512 ${x86} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512`;
 const isas = {
   x64: {
-    avx512bf16: `${avx512} -DMINKE_BF16 -mavx512bf16 -mavx512vbmi`,
+    avx512bf16: `${avx512} -DMINKE_BF16 -mavx512bf16 -mavx512vbmi -mavx512vnni`,
     avx512,
     avx2: `-DMINKE_AVX2 ${x86} -mavx2`,
   },

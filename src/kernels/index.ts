@@ -6,9 +6,11 @@ export {
   type DType,
   fromBf16,
   fromE4m3,
+  fromF16,
   newData,
   toBf16,
   toE4m3,
+  toF16,
   viewAs,
   widthOf,
 } from './dtype.ts';
@@ -27,7 +29,8 @@ export { nativeCompiler, nativeIsas } from './native.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
 export { calibrate, measure, openYardsticks, type Rate, rateOf, sample, type Work, type Yardsticks } from './rates.ts';
 export type { Recording } from './recording.ts';
-export { gemmWorkspaceBytes } from './reference/gemm.ts';
+export { gemmWorkspaceBytes, panelBytes } from './reference/gemm.ts';
+export { blockBytes, type GroupFormat, groupPanelBytes, groupSize } from './reference/gemm-groups.ts';
 export { squarePartials } from './reference/optimizer.ts';
 export { tileSize, tilesIn } from './reference/quantise.ts';
 export { sumWorkspaceBytes } from './reference/reduction.ts';

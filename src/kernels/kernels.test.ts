@@ -41,6 +41,12 @@ const elsewhere: Record<string, string> = {
   grouped_gemm_panel_f32: 'gemm.test.ts',
   grouped_gemm_panel_bf16: 'gemm.test.ts',
   grouped_gemm_panel_fp8: 'gemm.test.ts',
+  pack_panels_int8: 'gemm-groups.test.ts',
+  pack_panels_int4: 'gemm-groups.test.ts',
+  gemm_panel_int8: 'gemm-groups.test.ts',
+  gemm_panel_int4: 'gemm-groups.test.ts',
+  grouped_gemm_panel_int8: 'gemm-groups.test.ts',
+  grouped_gemm_panel_int4: 'gemm-groups.test.ts',
 };
 
 test('every kernel has cases', () => {

@@ -8,6 +8,7 @@ import { dispatch } from './reference/dispatch.ts';
 import { elementwise } from './reference/elementwise.ts';
 import { embedding } from './reference/embedding.ts';
 import { gemm } from './reference/gemm.ts';
+import { gemmGroups } from './reference/gemm-groups.ts';
 import { norm } from './reference/norm.ts';
 import { optimizer } from './reference/optimizer.ts';
 import { probe } from './reference/probe.ts';
@@ -28,6 +29,7 @@ const families = {
   ...router,
   ...dispatch,
   ...gemm,
+  ...gemmGroups,
   ...embedding,
   ...norm,
   ...reduction,

@@ -230,6 +230,8 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
   quantiseBlocks: 'no gradient',
   dequantiseTiles: 'no gradient',
   dequantiseBlocks: 'no gradient',
+  packedLinear: 'no gradient',
+  groupedPackedLinear: 'no gradient',
 };
 
 function positiveScores(): Point {

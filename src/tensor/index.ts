@@ -6,7 +6,7 @@ export { balanceBias, countExperts } from './ops/balance.ts';
 export { add, addRow, cast, exp, log, mul, scale, scaleRows, sigmoid, silu, sub } from './ops/elementwise.ts';
 export { embedding } from './ops/embedding.ts';
 export { concat, permute, repeatRow, split } from './ops/layout.ts';
-export { groupedLinear, type LinearOptions, linear, type Precision } from './ops/linear.ts';
+export { groupedLinear, type LinearOptions, linear, type Precision, type Weight } from './ops/linear.ts';
 export { crossEntropy, ignoreIndex, logprobs } from './ops/loss.ts';
 export { addRmsNorm, rmsNorm } from './ops/norm.ts';
 export { type AdamwConfig, type AdamwState, accumulate, adamwHyper, adamwStep, gradientNorm } from './ops/optimizer.ts';
@@ -32,6 +32,7 @@ export {
 } from './ops/router.ts';
 export { swiglu, swigluHalves } from './ops/swiglu.ts';
 export { copy, narrow, reshape } from './ops/view.ts';
+export { type PackedFormat, PackedWeight, packBlocks, packCodes, packWeight } from './packed-weight.ts';
 export { type Replay, record } from './record.ts';
 export { asyncScope, keep, scope, unscoped } from './scope.ts';
 export { expectDType, expectRank, expectShape, formatShape, type Shape, sizeOf } from './shape.ts';

@@ -15,6 +15,8 @@ const i = (...shape: number[]) => t.zeros(shape, { device, dtype: 'i32' });
 const half = (...shape: number[]) => t.zeros(shape, { device, dtype: 'bf16' });
 const codes = (...shape: number[]) => t.zeros(shape, { device, dtype: 'e4m3' });
 
+const packed = (...shape: number[]) => t.packWeight(f(...shape), 'bf16');
+
 type Refusal = readonly [call: () => unknown, kind: new (...a: never[]) => MinkeError, message: RegExp];
 
 const wrongInner = /inner dimensions differ: x is \[2, 3\], w is \[.*4\] \(expected x \[\.\., 4\]\)/;
@@ -68,6 +70,14 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
   groupedLinear: [
     [() => t.groupedLinear(f(2, 3), f(6, 5, 4), i(7)), ShapeError, wrongInner],
     [() => t.groupedLinear(f(2, 4), f(6, 5, 4), i(6)), ShapeError, /offsets .* expected \[7\], received \[6\]/],
+  ],
+  packedLinear: [
+    [() => t.linear(f(2, 3), packed(5, 4)), ShapeError, /inner dimensions differ: x is \[2, 3\], w is bf16 \[5, 4\]/],
+    [() => t.linear(f(2, 4), packed(6, 5, 4)), ShapeError, /expected a weight of 2 dimensions, .* use groupedLinear/],
+  ],
+  groupedPackedLinear: [
+    [() => t.groupedLinear(f(2, 4), packed(5, 4), i(6)), ShapeError, /expected a weight of 3 dimensions/],
+    [() => t.groupedLinear(f(2, 4), packed(6, 5, 4), i(6)), ShapeError, /offsets .* expected \[7\], received \[6\]/],
   ],
   attention: [
     [

@@ -10,6 +10,7 @@ import { type LinearOps, linears } from './ops/linear.ts';
 import { type LossOps, losses } from './ops/loss.ts';
 import { type NormOps, norm } from './ops/norm.ts';
 import { type OptimizerOps, optimizers } from './ops/optimizer.ts';
+import { type PackedLinearOps, packedLinears } from './ops/packed-linear.ts';
 import { type QuantiseOps, quantisers } from './ops/quantise.ts';
 import { type ReductionOps, reduction } from './ops/reduction.ts';
 import { type RopeOps, ropes } from './ops/rope.ts';
@@ -27,6 +28,7 @@ export interface Ops
     SwigluOps,
     EmbeddingOps,
     LinearOps,
+    PackedLinearOps,
     AttentionOps,
     RouterOps,
     BalanceOps,
@@ -46,6 +48,7 @@ export const table: Rows<Ops> = {
   ...swiglus,
   ...embeddings,
   ...linears,
+  ...packedLinears,
   ...attentions,
   ...routers,
   ...balances,

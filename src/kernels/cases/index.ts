@@ -7,6 +7,7 @@ import { dispatch } from './dispatch.ts';
 import { elementwise } from './elementwise.ts';
 import { embedding } from './embedding.ts';
 import { gemm } from './gemm.ts';
+import { gemmGroups } from './gemm-groups.ts';
 import { norm } from './norm.ts';
 import { optimizer } from './optimizer.ts';
 import { probe } from './probe.ts';
@@ -21,6 +22,7 @@ export const cases: readonly Case[] = [
   ...elementwise,
   ...probe,
   ...gemm,
+  ...gemmGroups,
   ...quantise,
   ...crossEntropy,
   ...optimizer,

@@ -41,6 +41,19 @@ MINKE_INLINE vf decode_e4m3(vi code) {
 typedef uint8_t vb __attribute__((vector_size(W)));
 typedef uint8_t vb_at __attribute__((vector_size(W), aligned(1), may_alias));
 
+// The low bytes of integer lanes; g++ 12 would take them one by one.
+#if defined(MINKE_AVX512)
+MINKE_INLINE vb narrow_bytes(vi code) { return (vb)_mm512_cvtepi32_epi8((__m512i)code); }
+#elif defined(MINKE_AVX2)
+MINKE_INLINE vb narrow_bytes(vi code) {
+  __m256i low = _mm256_and_si256((__m256i)code, _mm256_set1_epi32(255));
+  __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+  return (vb)_mm_cvtsi128_si64(_mm_packus_epi16(words, words));
+}
+#else
+MINKE_INLINE vb narrow_bytes(vi code) { return __builtin_convertvector(code, vb); }
+#endif
+
 MINKE_INLINE vf load(const e4m3* p) {
   return decode_e4m3(__builtin_convertvector(*reinterpret_cast<const vb_at*>(p), vi));
 }

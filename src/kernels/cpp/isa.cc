@@ -7,6 +7,7 @@
 #include "elementwise.cc"
 #include "embedding.cc"
 #include "gemm.cc"
+#include "gemm-groups.cc"
 #include "norm.cc"
 #include "optimizer.cc"
 #include "probe.cc"
@@ -30,6 +31,7 @@ constexpr Family families[] = {
     family(router_kernels),
     family(dispatch_kernels),
     family(gemm::gemm_kernels),
+    family(gemm::group_kernels),
     family(embedding_kernels),
     family(norm_kernels),
     family(reduction_kernels),

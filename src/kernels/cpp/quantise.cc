@@ -23,18 +23,12 @@ inline vi encode_e4m3(vf y) {
   return y != y ? set1i(0x7f) : code;
 }
 
-#if defined(MINKE_AVX512)  // g++ 12 widens and narrows bytes one by one
+#if defined(MINKE_AVX512)  // g++ 12 widens bytes one by one
 inline vi widen(const e4m3* p) { return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p)); }
-inline vb narrow(vi code) { return (vb)_mm512_cvtepi32_epi8((__m512i)code); }
 #elif defined(MINKE_AVX2)
 inline vi widen(const e4m3* p) { return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p)); }
-inline vb narrow(vi code) {
-  __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)code), _mm256_extracti128_si256((__m256i)code, 1));
-  return (vb)_mm_cvtsi128_si64(_mm_packus_epi16(words, words));
-}
 #else
 inline vi widen(const e4m3* p) { return __builtin_convertvector(*reinterpret_cast<const vb_at*>(p), vi); }
-inline vb narrow(vi code) { return __builtin_convertvector(code, vb); }
 #endif
 
 // Values of n codes; the definition's NaN has no sign.
@@ -48,7 +42,7 @@ inline vf decode_n(const e4m3* p, i64 n) {
 }
 
 inline void store_codes(e4m3* p, vi code, i64 n) {
-  vb bytes = narrow(code);
+  vb bytes = narrow_bytes(code);
   if (n >= W) *reinterpret_cast<vb_at*>(p) = bytes;
   else
     for (i64 i = 0; i < n; i++) p[i] = bytes[i];

@@ -14,9 +14,9 @@ type Precision = 'f32' | 'bf16' | 'fp8';
 
 const tile = 128;
 
-/** Bytes of the workspace of any GEMM here: the packed A and its scales. `m` rows of C (all groups), reduction `k`. */
+/** Bytes of the workspace of any GEMM: packed A, its scales, row blocks. `m` rows of C (all groups), reduction `k`. */
 export function gemmWorkspaceBytes(m: number, k: number, groups = 1): number {
-  return 4 * m * (k + Math.ceil(k / tile) + 2 * groups + 1);
+  return 4 * m * (k + Math.ceil(k / tile) + 2 * groups + 2);
 }
 
 /**

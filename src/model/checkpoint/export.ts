@@ -3,12 +3,11 @@
 // FP8: matrices of attention and feed-forward as codes with weight_scale_inv for every 128 x 128 block, edges padded by
 // zeros; embedding, head, norms, router and eh_proj in BF16; the correction bias stays F32 in every format. Contract:
 // one tensor is in memory at a time; each is read when it is written.
-import { toBf16 } from '../../kernels/index.ts';
+import { toBf16, toF16 } from '../../kernels/index.ts';
 import { asyncScope, copy, fromArray, narrow, quantiseBlocks, reshape, type Tensor } from '../../tensor/index.ts';
 import type { ModelConfig } from '../config.ts';
 import { isFp8, type Parameter, parametersOf, sizeOf } from '../parameters.ts';
 import type { WeightMap } from '../weights.ts';
-import { toF16 } from './half.ts';
 import { scaleSuffix, valuesOf } from './import.ts';
 import { type Piece, piecesOf } from './pieces.ts';
 import type { TensorToWrite } from './safetensors.ts';

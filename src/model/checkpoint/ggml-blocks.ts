@@ -3,8 +3,8 @@
 // A block is 32 values of one row. Q8_0: a binary16 step and 32 signed bytes. Q4_0: a binary16 step and 16 bytes, value
 // j in the low half of byte j, value j + 16 in the high half, both plus 8; the step makes the value of largest magnitude
 // -8. Rounding as in ggml: half away from zero, by the step before it is rounded itself. Source: ggml-quants.c.
-import { toBf16 } from '../../kernels/index.ts';
-import { halfValues, toF16 } from './half.ts';
+import { toBf16, toF16 } from '../../kernels/index.ts';
+import { halfValues } from './half.ts';
 
 export const ggmlTypes = {
   F32: { id: 0, block: 1, bytes: 4 },

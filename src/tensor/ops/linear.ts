@@ -10,17 +10,22 @@ import {
   gemmWorkspaceBytes,
   type KernelName,
   ShapeError,
-  tileSize,
   tilesIn,
 } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, type Spec } from '../op.ts';
+import { PackedWeight } from '../packed-weight.ts';
 import { expectDType, expectFloat, expectRank, expectShape, formatShape, lastOf, rowsOf, withLast } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
+import { groupedPackedLinear, packedLinear } from './packed-linear.ts';
+import { quantiseWeight } from './quantise.ts';
 
 export type Precision = 'f32' | 'bf16' | 'fp8';
 
+/** What linear and groupedLinear multiply by. */
+export type Weight = Tensor | PackedWeight;
+
 export interface LinearOptions {
-  /** @default f32 */
+  /** Of a plain weight; a packed one has its own. @default f32 */
   precision?: Precision;
   /** Format of the result. @default the format of x */
   out?: 'f32' | 'bf16';
@@ -118,25 +123,6 @@ function gemmCodes(
     0,
   );
   workspace.free();
-}
-
-/** Quantises each [N, K] of w in blocks of 128x128. */
-function quantiseWeight(device: Device, w: Tensor, [codes, scales]: readonly Tensor[]): void {
-  const K = lastOf(w.shape);
-  const N = w.shape[w.shape.length - 2] as number;
-  const groups = w.shape.length === 3 ? (w.shape[0] as number) : 1;
-  const kernel = device.kernel('quantise_blocks_e4m3');
-  const type = codeOf[w.dtype];
-  const width = w.bytes / Math.max(1, w.size);
-  // Experts whose rows fill their blocks are one tall matrix.
-  const calls = N % tileSize === 0 ? 1 : groups;
-  const rows = (N * groups) / calls;
-  for (let g = 0; g < calls; g++) {
-    const at = g * rows * K;
-    const to = (codes as Tensor).address + at;
-    const scale = (scales as Tensor).address + 4 * g * tilesIn(rows) * tilesIn(K);
-    device.encode(kernel, w.address + at * width, to, scale, type, rows, K, 0);
-  }
 }
 
 function weightSpecs(w: Tensor, precision: Precision): Spec[] {
@@ -253,8 +239,12 @@ function paramsOf(x: Tensor, { precision = 'f32', out }: LinearOptions): LinearP
   return { precision, out: out ?? (x.dtype as 'f32' | 'bf16') };
 }
 
-/** x [.., K] times w [N, K], transposed: [.., N]. x and w are f32 or bf16; see LinearOptions for the arithmetic. */
-export function linear(x: Tensor, w: Tensor, options: LinearOptions = {}): Tensor {
+/**
+ * x [.., K] times w [N, K], transposed: [.., N]. x is f32 or bf16, w too, or packed; see LinearOptions for the arithmetic.
+ * By a packed weight there is no gradient: a tape that needs one refuses.
+ */
+export function linear(x: Tensor, w: Weight, options: LinearOptions = {}): Tensor {
+  if (w instanceof PackedWeight) return packedLinear(x, w, paramsOf(x, options).out);
   const [out, ...weight] = apply(linears.linear, [x, w], paramsOf(x, options));
   for (const tensor of weight) tensor.dispose();
   return out;
@@ -264,7 +254,8 @@ export function linear(x: Tensor, w: Tensor, options: LinearOptions = {}): Tenso
  * Rows sorted by expert, each group times its expert's matrix: x [R, K], w [E, N, K] to [R, N]. offsets [E + 1] i32:
  * expert e owns rows offsets[e] to offsets[e + 1] (dispatchPlan makes them); they must cover all rows.
  */
-export function groupedLinear(x: Tensor, w: Tensor, offsets: Tensor, options: LinearOptions = {}): Tensor {
+export function groupedLinear(x: Tensor, w: Weight, offsets: Tensor, options: LinearOptions = {}): Tensor {
+  if (w instanceof PackedWeight) return groupedPackedLinear(x, w, offsets, paramsOf(x, options).out);
   const [out, ...weight] = apply(linears.groupedLinear, [x, w, offsets], paramsOf(x, options));
   for (const tensor of weight) tensor.dispose();
   return out;

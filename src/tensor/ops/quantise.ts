@@ -1,6 +1,6 @@
 // FP8 (E4M3) with scales, as DeepSeek-V3 trains (report, section 3.3): activations in tiles of 1x128, weights in blocks
 // of 128x128. Not differentiable: linear with precision fp8 is.
-import { codeOf, tilesIn } from '../../kernels/index.ts';
+import { codeOf, type Device, tileSize, tilesIn } from '../../kernels/index.ts';
 import { apply, type Op, type Row, type Rows, saveNothing } from '../op.ts';
 import { expectDType, expectFloat, expectRank, expectShape, lastOf, rowsOf, withLast } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
@@ -87,6 +87,25 @@ export interface Quantised {
 export interface QuantiseOptions {
   /** Scales rounded up to powers of two (UE8M0, as V3.1). @default false */
   powerOfTwo?: boolean;
+}
+
+/** Queues the quantisation of each [N, K] of w in blocks of 128x128. For ops. */
+export function quantiseWeight(device: Device, w: Tensor, [codes, scales]: readonly Tensor[]): void {
+  const K = lastOf(w.shape);
+  const N = w.shape[w.shape.length - 2] as number;
+  const groups = w.shape.length === 3 ? (w.shape[0] as number) : 1;
+  const kernel = device.kernel('quantise_blocks_e4m3');
+  const type = codeOf[w.dtype];
+  const width = w.bytes / Math.max(1, w.size);
+  // Experts whose rows fill their blocks are one tall matrix.
+  const calls = N % tileSize === 0 ? 1 : groups;
+  const rows = (N * groups) / calls;
+  for (let g = 0; g < calls; g++) {
+    const at = g * rows * K;
+    const to = (codes as Tensor).address + at;
+    const scale = (scales as Tensor).address + 4 * g * tilesIn(rows) * tilesIn(K);
+    device.encode(kernel, w.address + at * width, to, scale, type, rows, K, 0);
+  }
 }
 
 /** x [.., K] in tiles of 1x128: codes [.., K], scales [.., ceil(K / 128)]. */

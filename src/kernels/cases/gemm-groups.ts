@@ -1,0 +1,65 @@
+// Rows for int8 and int4 weights as blocks. Their panels are each device's own: gemm-groups.test.ts multiplies by them.
+import { codeOf, toF16 } from '../dtype.ts';
+import { blockBytes, type GroupFormat } from '../reference/gemm-groups.ts';
+import { type Case, Random, toFormat } from './case.ts';
+
+const formats: readonly GroupFormat[] = ['int8', 'int4'];
+
+function quantised(format: GroupFormat, name: string, x: Float32Array, dtype: 'f32' | 'bf16' = 'f32'): Case {
+  const count = x.length / 32;
+  return {
+    kernel: `quantise_groups_${format}`,
+    name: `${name}, ${count} groups of ${dtype}`,
+    formats: { x: dtype },
+    args: {
+      x: toFormat(dtype, x),
+      blocks: new Uint8Array(count * blockBytes[format]),
+      x_type: codeOf[dtype],
+      count,
+    },
+    exact: true,
+  };
+}
+
+/** Halves, which round away from zero, and the largest value in several places and both signs. */
+const halves = Float32Array.from({ length: 8 * 32 }, (_, i) => {
+  const group = Math.floor(i / 32);
+  if (i % 32 === group * 4) return group % 2 === 0 ? 127 : -127;
+  if (i % 32 === 31) return group % 3 === 0 ? 127 : -127;
+  return (i % 32) * 7.5 - 117.5;
+});
+
+/** Scales across the range of f16: subnormal, zero by underflow, almost too large. */
+const magnitudes = Float32Array.from({ length: 12 * 32 }, (_, i) => {
+  const group = Math.floor(i / 32);
+  const level = [1e-38, 1e-9, 3e-6, 1e-4, 0.01, 1, 30, 1e3, 1e4, 1e5, 4e5, 0][group] as number;
+  return level * Math.sin(i);
+});
+
+export const gemmGroups: Case[] = formats.flatMap((format) => [
+  ...[0, 1, 5, 2050].flatMap((count) =>
+    (['f32', 'bf16'] as const).map((dtype) =>
+      quantised(format, 'normal', new Random(count + 1).normals(32 * count, 0.05), dtype),
+    ),
+  ),
+  quantised(format, 'halves and ties', halves),
+  quantised(format, 'magnitudes', magnitudes),
+  quantised(format, 'all zero', new Float32Array(64)),
+  ...[Number.NaN, Number.POSITIVE_INFINITY, 1e30].map((bad): Case => {
+    const row = quantised(format, `a value of ${bad}`, new Random(4).normals(96));
+    (row.args.x as Float32Array)[70] = bad;
+    return { ...row, fault: 'notFinite' };
+  }),
+]);
+
+/** Random blocks [rows][k / 32]: every code that occurs in files, scales of either sign. */
+export function randomBlocks(format: GroupFormat, rows: number, k: number, seed: number): Uint8Array {
+  const random = new Random(seed);
+  const blocks = new Uint8Array(((rows * k) / 32) * blockBytes[format]);
+  const view = new DataView(blocks.buffer);
+  for (let at = 0; at < blocks.length; at += blockBytes[format]) {
+    view.setUint16(at, toF16(random.normal(0.01)), true);
+    for (let i = 2; i < blockBytes[format]; i++) blocks[at + i] = random.below(256);
+  }
+  return blocks;
+}

@@ -1,0 +1,196 @@
+// int8 and int4 products: equal to the definition, to dequantised weights times quantised activations, and the same bits
+// whatever the rows beside, the threads and the groups. npm test -- gemm-groups
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import fc from 'fast-check';
+import { Random, toFormat } from './cases/case.ts';
+import { define } from './cases/define.ts';
+import { randomBlocks } from './cases/gemm-groups.ts';
+import { difference } from './cases/tolerance.ts';
+import type { Device } from './device.ts';
+import { codeOf, type Data, fromF16, newData } from './dtype.ts';
+import { ValueError } from './errors.ts';
+import { gemmWorkspaceBytes } from './reference/gemm.ts';
+import { blockBytes, type GroupFormat, groupPanelBytes } from './reference/gemm-groups.ts';
+import { testDevices } from './test-devices.ts';
+
+const formats: readonly GroupFormat[] = ['int8', 'int4'];
+
+interface Product {
+  readonly format: GroupFormat;
+  readonly x: Float32Array;
+  readonly n: number;
+  readonly k: number;
+  /** [groups, n] rows of blocks. */
+  readonly blocks: Uint8Array;
+  readonly offsets?: Int32Array;
+  readonly aType?: 'f32' | 'bf16';
+  readonly cType?: 'f32' | 'bf16';
+  /** What C holds before: the product is added to it. */
+  readonly start?: Float32Array;
+}
+
+async function multiply(device: Device, p: Product): Promise<Data> {
+  const { format, x, n, k, blocks, offsets, aType = 'f32', cType = 'f32', start } = p;
+  const groups = offsets ? offsets.length - 1 : 1;
+  const m = x.length / k;
+  const buffers = [
+    toFormat(aType, x),
+    new Uint8Array(groupPanelBytes(format, n, k, device.panelWidth, groups)),
+    offsets ?? new Int32Array(0),
+    start ? toFormat(cType, start) : newData(cType, m * n),
+    new Uint8Array(gemmWorkspaceBytes(m, k, groups)),
+    blocks,
+  ].map((data) => {
+    const buffer = device.alloc(Math.max(1, data.byteLength));
+    device.write(buffer, data);
+    return buffer;
+  });
+  const [a, panels, ranges, c, workspace, from] = buffers.map((buffer) => buffer.address);
+  device.encode(device.kernel(`pack_panels_${format}`), from, panels, n, k, groups);
+  const types = [codeOf[aType], codeOf[cType], start ? 1 : 0];
+  if (offsets)
+    device.encode(
+      device.kernel(`grouped_gemm_panel_${format}`),
+      ...[a, panels, ranges, c, workspace],
+      ...[m, n, k, groups, ...types],
+    );
+  else device.encode(device.kernel(`gemm_panel_${format}`), ...[a, panels, c, workspace], ...[m, n, k, k, n, ...types]);
+  try {
+    return await device.read(buffers[3], newData(cType, m * n));
+  } finally {
+    for (const buffer of buffers) buffer.free();
+  }
+}
+
+/** Weights as numbers, [rows, k]. */
+function dequantised(format: GroupFormat, blocks: Uint8Array): Float64Array {
+  const bytes = blockBytes[format];
+  const values = new Float64Array((blocks.length / bytes) * 32);
+  const view = new DataView(blocks.buffer);
+  for (let i = 0; i < values.length; i++) {
+    const at = Math.floor(i / 32) * bytes;
+    const j = i % 32;
+    const code = format === 'int8' ? view.getInt8(at + 2 + j) : ((view.getUint8(at + 2 + (j % 16)) >> (j < 16 ? 0 : 4)) & 15) - 8;
+    values[i] = code * fromF16(view.getUint16(at, true));
+  }
+  return values;
+}
+
+/** What the product sees of activations: int8 codes times their group's scale. */
+function seen(x: Float32Array): Float64Array {
+  return Float64Array.from(x, (value, i) => {
+    const group = x.subarray(i - (i % 32), i - (i % 32) + 32);
+    const amax = group.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    const scaled = Math.fround(value * Math.fround(127 / amax));
+    const down = Math.floor(scaled);
+    const rest = scaled - down;
+    const code = rest > 0.5 || (rest === 0.5 && down % 2 !== 0) ? down + 1 : down;
+    return code * Math.fround(amax / 127);
+  });
+}
+
+const rowsOf = <T extends Data>(x: T, width: number, from: number, to: number) => x.slice(from * width, to * width) as T;
+const bits = (data: Data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex');
+
+for (const device of testDevices()) {
+  describe(`groups of 32 on ${device.name} ${device.isa}`, () => {
+    after(() => device.close());
+
+    for (const format of formats) {
+      for (const [m, n, k] of [
+        [0, 5, 32],
+        [1, 1, 32],
+        [1, 200, 320],
+        [2, 65, 96],
+        [3, 33, 64],
+        [7, 70, 128],
+        [12, 31, 544],
+        [13, 40, 1120],
+        [29, 66, 576],
+      ] as const)
+        test(`${format}: ${m} x ${n} x ${k} is dequantised weights times quantised activations`, async () => {
+          const x = new Random(m + 1).normals(m * k);
+          const blocks = randomBlocks(format, n, k, n + k);
+          const received = await multiply(device, { format, x, n, k, blocks });
+          const [a, w] = [seen(x), dequantised(format, blocks)];
+          const expected = Float32Array.from({ length: m * n }, (_, at) => {
+            const [i, j] = [Math.floor(at / n), at % n];
+            let sum = 0;
+            for (let step = 0; step < k; step++) sum += a[i * k + step] * w[j * k + step];
+            return sum;
+          });
+          const found = difference('f32', expected, received);
+          assert.ok(found.worst <= 1, `element ${found.at}: ${found.received}, expected ${found.expected}`);
+        });
+
+      test(`${format}: bf16 in, bf16 out, added to what stands there`, async () => {
+        const [m, n, k] = [9, 50, 96];
+        const p: Product = {
+          ...{ format, n, k, x: new Random(3).normals(m * k), blocks: randomBlocks(format, n, k, 8) },
+          ...{ aType: 'bf16', cType: 'bf16', start: new Random(4).normals(m * n) },
+        };
+        const c = toFormat('bf16', p.start as Float32Array);
+        const sizes = { m, n, k, lda: k, ldc: n, a_type: codeOf.bf16, c_type: codeOf.bf16, accumulate: 1 };
+        define(`gemm_panel_${format}`, { a: toFormat('bf16', p.x), panels: p.blocks, c, workspace: null, ...sizes });
+        const found = difference('bf16', c, await multiply(device, p));
+        assert.ok(found.worst <= 1, `element ${found.at}: ${found.received}, expected ${found.expected}`);
+      });
+
+      test(`${format}: a row's bits do not depend on the rows beside it, nor on its group`, async () => {
+        const arbitrary = fc.record({
+          counts: fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 5 }),
+          n: fc.integer({ min: 1, max: 90 }),
+          groups: fc.integer({ min: 1, max: 20 }),
+          seed: fc.nat(1000),
+        });
+        await fc.assert(
+          fc.asyncProperty(arbitrary, async ({ counts, n, groups, seed }) => {
+            const k = 32 * groups;
+            const offsets = Int32Array.from([0, ...counts.map((_, g) => counts.slice(0, g + 1).reduce((s, c) => s + c))]);
+            const x = new Random(seed).normals((offsets.at(-1) as number) * k);
+            const blocks = randomBlocks(format, counts.length * n, k, seed);
+            const whole = await multiply(device, { format, x, n, k, blocks, offsets });
+            for (let g = 0; g < counts.length; g++) {
+              const own = rowsOf(blocks, (n * blocks.length) / (counts.length * n), g, g + 1);
+              for (let row = offsets[g] as number; row < (offsets[g + 1] as number); row++) {
+                const alone = await multiply(device, { format, x: rowsOf(x, k, row, row + 1), n, k, blocks: own });
+                assert.equal(bits(alone), bits(rowsOf(whole, n, row, row + 1)), `row ${row} of group ${g}`);
+              }
+            }
+          }),
+          { numRuns: device.name === 'native' ? 40 : 8 },
+        );
+      });
+
+      test(`${format}: zeros give zeros, a NaN or an infinity spoils its row alone`, async () => {
+        const [n, k] = [40, 64];
+        const x = new Random(2).normals(3 * k);
+        x.fill(0, 0, k);
+        x[k + 5] = Number.NaN;
+        x[2 * k + 40] = Number.POSITIVE_INFINITY;
+        const c = (await multiply(device, { format, x, n, k, blocks: randomBlocks(format, n, k, 1) })) as Float32Array;
+        assert.ok(rowsOf(c, n, 0, 1).every((v) => v === 0));
+        assert.ok(rowsOf(c, n, 1, 3).every(Number.isNaN));
+      });
+
+      test(`${format}: offsets that do not cover the rows are refused`, async () => {
+        const [n, k] = [8, 32];
+        const p = { format, n, k, x: new Float32Array(5 * k), blocks: randomBlocks(format, 3 * n, k, 1) };
+        for (const offsets of [Int32Array.of(0, 2, 3, 4), Int32Array.of(0, 6, 3, 5), Int32Array.of(1, 2, 3, 5)])
+          await assert.rejects(multiply(device, { ...p, offsets }), ValueError);
+      });
+    }
+  });
+}
+
+test('one thread and two give the same bits', async () => {
+  const [one, two] = [testDevices(1), testDevices(2)];
+  for (const format of formats) {
+    const [m, n, k] = [150, 300, 512];
+    const p = { format, n, k, x: new Random(3).normals(m * k), blocks: randomBlocks(format, n, k, 7) };
+    for (const [i, device] of one.entries())
+      assert.equal(bits(await multiply(device, p)), bits(await multiply(two[i] as Device, p)), `${format} ${device.isa}`);
+  }
+  for (const device of [...one, ...two]) await device.close();
+});

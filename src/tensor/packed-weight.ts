@@ -1,0 +1,243 @@
+// A weight as serving keeps it: [N, K] or experts [E, N, K], packed for the device's kernels, in one of five formats.
+//
+// Contract: immutable; linear and groupedLinear take it in place of a tensor, and the format is also the arithmetic. f32,
+// bf16 and fp8 give the bits of the plain weight in that precision; int8 and int4 are groups of 32 along K, ggml's Q8_0
+// and Q4_0, with activations quantised to int8 in the same groups. Several weights with the same inputs (gate and up)
+// join along N into one, which changes no bit. No gradients. Left out: unpacking.
+import {
+  type Buffer,
+  blockBytes,
+  codeOf,
+  type Device,
+  DisposedError,
+  type GroupFormat,
+  groupPanelBytes,
+  groupSize,
+  panelBytes,
+  ShapeError,
+  tileSize,
+  tilesIn,
+  ValueError,
+} from '../kernels/index.ts';
+import { concat } from './ops/layout.ts';
+import { type Quantised, quantiseWeight } from './ops/quantise.ts';
+import { reshape } from './ops/view.ts';
+import { Resource, scope } from './scope.ts';
+import { expectDType, expectFloat, expectSameDType, formatShape, lastOf, type Shape, sizeOf } from './shape.ts';
+import { noGrad } from './tape.ts';
+import { empty, type Tensor } from './tensor.ts';
+
+export type PackedFormat = 'f32' | 'bf16' | 'fp8' | 'int8' | 'int4';
+
+export class PackedWeight extends Resource {
+  readonly format: PackedFormat;
+  /** [N, K] or [E, N, K]. */
+  readonly shape: Shape;
+  readonly #panels: Buffer;
+  readonly #scales: Buffer | null;
+  #disposed = false;
+
+  /** Takes over the buffers. Use packWeight, packCodes or packBlocks. */
+  constructor(format: PackedFormat, shape: Shape, panels: Buffer, scales: Buffer | null) {
+    super();
+    this.format = format;
+    this.shape = shape;
+    this.#panels = panels;
+    this.#scales = scales;
+  }
+
+  get device(): Device {
+    return this.#panels.device;
+  }
+
+  /** Of device memory. */
+  get bytes(): number {
+    return this.#panels.bytes + (this.#scales?.bytes ?? 0);
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** For kernels: the panels, then the scales of fp8. */
+  get addresses(): number[] {
+    return this.#scales === null ? [this.#panels.address] : [this.#panels.address, this.#scales.address];
+  }
+
+  /** Frees the memory, in stream order. Disposing twice is no error. */
+  override dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#panels.free();
+    this.#scales?.free();
+  }
+
+  /** Throws DisposedError in the name of `op` when the weight was freed. */
+  use(op: string): void {
+    if (this.#disposed)
+      throw new DisposedError(op, `the weight ${this} was freed`, 'return it from its scope, or keep() it');
+  }
+
+  override toString(): string {
+    return `${this.format} ${formatShape(this.shape)}`;
+  }
+}
+
+/** Experts, rows, columns of [N, K] or [E, N, K]. */
+export function weightSizes(shape: Shape): readonly [groups: number, n: number, k: number] {
+  return [shape.length === 3 ? (shape[0] as number) : 1, shape[shape.length - 2] as number, lastOf(shape)];
+}
+
+/** The parts agree in all but N. Throws ShapeError or DTypeError. */
+function checkParts(op: string, parts: readonly Tensor[]): void {
+  const [first] = parts;
+  if (first === undefined) throw new ValueError(op, 'expected at least one weight, received none', 'pass the weights');
+  for (const part of parts) {
+    part.use(op);
+    const [groups, , k] = weightSizes(part.shape);
+    const [wanted, , wantedK] = weightSizes(first.shape);
+    const rank = first.shape.length;
+    if (part.shape.length !== rank || groups !== wanted || k !== wantedK || rank < 2 || rank > 3)
+      throw new ShapeError(
+        op,
+        `expected weights [N, K] or [E, N, K] that differ in N only, received ${parts.map((p) => formatShape(p.shape)).join(', ')}`,
+        'join only weights that have the same inputs',
+      );
+    expectSameDType(first, part, op, 'the weights');
+  }
+}
+
+/** Joined along the rows of each expert. */
+function joined(parts: readonly Tensor[]): Tensor {
+  const [first] = parts as [Tensor];
+  if (parts.length === 1) return first;
+  const [groups, , k] = weightSizes(first.shape);
+  const rows = parts.reduce((sum, part) => sum + weightSizes(part.shape)[1], 0);
+  const flat = concat(parts.map((part) => reshape(part, [groups, part.size / groups])));
+  return reshape(flat, first.shape.length === 3 ? [groups, rows, k] : [rows, k]);
+}
+
+/** Rows of f32 or bf16, or e4m3 codes, into panels of the given format. */
+function packPanels(w: Tensor, dtype: 'f32' | 'bf16' | 'e4m3'): Buffer {
+  const { device } = w;
+  const [groups, n, k] = weightSizes(w.shape);
+  const panels = device.alloc(panelBytes(dtype, n, k, device.panelWidth, groups), 'packWeight');
+  device.encode(device.kernel('pack_panels'), w.address, panels.address, n, k, groups, codeOf[w.dtype], codeOf[dtype]);
+  return panels;
+}
+
+function packGroups(blocks: Tensor, format: GroupFormat, shape: Shape): PackedWeight {
+  const { device } = blocks;
+  const [groups, n, k] = weightSizes(shape);
+  const panels = device.alloc(groupPanelBytes(format, n, k, device.panelWidth, groups), 'packBlocks');
+  device.encode(device.kernel(`pack_panels_${format}`), blocks.address, panels.address, n, k, groups);
+  return new PackedWeight(format, shape, panels, null);
+}
+
+function quantiseGroups(w: Tensor, format: GroupFormat): PackedWeight {
+  const { device } = w;
+  const k = lastOf(w.shape);
+  if (k % groupSize !== 0)
+    throw new ShapeError(
+      'packWeight',
+      `${format} has groups of ${groupSize} along K, received a weight ${formatShape(w.shape)}`,
+      'choose bf16 or fp8 for it',
+    );
+  const count = w.size / groupSize;
+  const blocks = empty([count * blockBytes[format]], 'u8', device, 'packWeight');
+  device.encode(device.kernel(`quantise_groups_${format}`), w.address, blocks.address, codeOf[w.dtype], count);
+  return packGroups(blocks, format, w.shape);
+}
+
+function quantised(w: Tensor): Quantised {
+  const [groups, n, k] = weightSizes(w.shape);
+  const codes = empty(w.shape, 'e4m3', w.device, 'packWeight');
+  const scales = empty([...w.shape.slice(0, -2), tilesIn(n), tilesIn(k)], 'f32', w.device, 'packWeight');
+  if (groups > 0) quantiseWeight(w.device, w, [codes, scales]);
+  return { codes, scales };
+}
+
+/**
+ * f32 or bf16 weights [N, K] or [E, N, K] packed in a format, which rounds or quantises them; several join along N. int8
+ * and int4 need K in whole groups of 32; fp8 joins only after rows in whole blocks of 128.
+ * @example const gateUp = packWeight([gate, up], 'int8'); const h = linear(x, gateUp);
+ */
+export function packWeight(w: Tensor | readonly Tensor[], format: PackedFormat): PackedWeight {
+  const parts = [w].flat() as Tensor[];
+  checkParts('packWeight', parts);
+  for (const part of parts) expectFloat(part, 'packWeight', 'w');
+  return noGrad(() =>
+    scope(() => {
+      if (format === 'fp8') return packCodes(parts.map(quantised));
+      const whole = joined(parts);
+      if (format === 'int8' || format === 'int4') return quantiseGroups(whole, format);
+      return new PackedWeight(format, whole.shape, packPanels(whole, format), null);
+    }),
+  );
+}
+
+function checkScales(op: string, { codes, scales }: Quantised): void {
+  const [, n, k] = weightSizes(codes.shape);
+  const expected = [...codes.shape.slice(0, -2), tilesIn(n), tilesIn(k)];
+  expectDType(scales, 'f32', op, 'scales');
+  if (formatShape(scales.shape) !== formatShape(expected))
+    throw new ShapeError(
+      op,
+      `codes ${formatShape(codes.shape)} need scales ${formatShape(expected)}, received ${formatShape(scales.shape)}`,
+      `pass one scale for each ${tileSize}x${tileSize} block`,
+    );
+}
+
+/** FP8 as DeepSeek stores it: e4m3 codes with an f32 scale for each 128x128 block. Several weights join along N. */
+export function packCodes(w: Quantised | readonly Quantised[]): PackedWeight {
+  const op = 'packCodes';
+  const parts = [w].flat() as Quantised[];
+  const codes = parts.map((part) => part.codes);
+  checkParts(op, codes);
+  for (const [i, part] of parts.entries()) {
+    expectDType(part.codes, 'e4m3', op, 'codes');
+    checkScales(op, part);
+    if (i < parts.length - 1 && weightSizes(part.codes.shape)[1] % tileSize !== 0)
+      throw new ShapeError(
+        op,
+        `weight ${i} of ${parts.length} is ${formatShape(part.codes.shape)}: its last block of ${tileSize} rows is not full`,
+        'put it last, or pack it alone',
+      );
+  }
+  return noGrad(() =>
+    scope(() => {
+      const whole = joined(codes);
+      const scales = joined(parts.map((part) => part.scales));
+      const { device } = whole;
+      const kept = device.alloc(4 * sizeOf(scales.shape), op);
+      device.encode(device.kernel('copy_bytes'), scales.address, kept.address, scales.bytes);
+      return new PackedWeight('fp8', whole.shape, packPanels(whole, 'e4m3'), kept);
+    }),
+  );
+}
+
+/**
+ * ggml's blocks as they are stored: u8 [N, K / 32 * 34] of Q8_0 (int8) or [N, K / 32 * 18] of Q4_0 (int4), or with
+ * experts in front. Nothing is rounded. Several weights join along N.
+ */
+export function packBlocks(blocks: Tensor | readonly Tensor[], format: GroupFormat): PackedWeight {
+  const op = 'packBlocks';
+  const parts = [blocks].flat() as Tensor[];
+  checkParts(op, parts);
+  for (const part of parts) {
+    expectDType(part, 'u8', op, 'blocks');
+    if (lastOf(part.shape) % blockBytes[format] !== 0)
+      throw new ShapeError(
+        op,
+        `expected rows of whole blocks of ${blockBytes[format]} bytes (${format}), received ${formatShape(part.shape)}`,
+        'check the format and that K is a multiple of 32',
+      );
+  }
+  return noGrad(() =>
+    scope(() => {
+      const whole = joined(parts);
+      const k = (lastOf(whole.shape) / blockBytes[format]) * groupSize;
+      return packGroups(whole, format, [...whole.shape.slice(0, -1), k]);
+    }),
+  );
+}
