@@ -13,6 +13,7 @@ import { gemm } from './gemm.ts';
 import { gemv } from './gemv.ts';
 import { grouped } from './grouped.ts';
 import { Bench, type Result } from './harness.ts';
+import { packed } from './packed.ts';
 import { paged } from './paged.ts';
 import { peers } from './peers.ts';
 import { queue } from './queue.ts';
@@ -22,7 +23,7 @@ import { tokenizer } from './tokenizer.ts';
 import { training } from './train.ts';
 import { wasm } from './wasm.ts';
 
-const families = { gemm, gemv, grouped, attention, paged, rows: rowKernels, wasm, queue, tokenizer } as const;
+const families = { gemm, gemv, packed, grouped, attention, paged, rows: rowKernels, wasm, queue, tokenizer } as const;
 type FamilyName = keyof typeof families;
 
 async function collect(

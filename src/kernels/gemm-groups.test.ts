@@ -71,7 +71,8 @@ function dequantised(format: GroupFormat, blocks: Uint8Array): Float64Array {
   for (let i = 0; i < values.length; i++) {
     const at = Math.floor(i / 32) * bytes;
     const j = i % 32;
-    const code = format === 'int8' ? view.getInt8(at + 2 + j) : ((view.getUint8(at + 2 + (j % 16)) >> (j < 16 ? 0 : 4)) & 15) - 8;
+    const code =
+      format === 'int8' ? view.getInt8(at + 2 + j) : ((view.getUint8(at + 2 + (j % 16)) >> (j < 16 ? 0 : 4)) & 15) - 8;
     values[i] = code * fromF16(view.getUint16(at, true));
   }
   return values;
@@ -90,7 +91,8 @@ function seen(x: Float32Array): Float64Array {
   });
 }
 
-const rowsOf = <T extends Data>(x: T, width: number, from: number, to: number) => x.slice(from * width, to * width) as T;
+const rowsOf = <T extends Data>(x: T, width: number, from: number, to: number) =>
+  x.slice(from * width, to * width) as T;
 const bits = (data: Data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex');
 
 for (const device of testDevices()) {
@@ -147,7 +149,10 @@ for (const device of testDevices()) {
         await fc.assert(
           fc.asyncProperty(arbitrary, async ({ counts, n, groups, seed }) => {
             const k = 32 * groups;
-            const offsets = Int32Array.from([0, ...counts.map((_, g) => counts.slice(0, g + 1).reduce((s, c) => s + c))]);
+            const offsets = Int32Array.from([
+              0,
+              ...counts.map((_, g) => counts.slice(0, g + 1).reduce((s, c) => s + c)),
+            ]);
             const x = new Random(seed).normals((offsets.at(-1) as number) * k);
             const blocks = randomBlocks(format, counts.length * n, k, seed);
             const whole = await multiply(device, { format, x, n, k, blocks, offsets });
@@ -190,7 +195,11 @@ test('one thread and two give the same bits', async () => {
     const [m, n, k] = [150, 300, 512];
     const p = { format, n, k, x: new Random(3).normals(m * k), blocks: randomBlocks(format, n, k, 7) };
     for (const [i, device] of one.entries())
-      assert.equal(bits(await multiply(device, p)), bits(await multiply(two[i] as Device, p)), `${format} ${device.isa}`);
+      assert.equal(
+        bits(await multiply(device, p)),
+        bits(await multiply(two[i] as Device, p)),
+        `${format} ${device.isa}`,
+      );
   }
   for (const device of [...one, ...two]) await device.close();
 });

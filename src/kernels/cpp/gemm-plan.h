@@ -26,29 +26,6 @@ struct Rows {
   i64 group, first, count;
 };
 
-// Walks groups of rows cut into blocks; slot s is the s-th block, empty (count 0) when there are fewer.
-inline Rows block_of(const int32_t* offsets, i64 groups, i64 rows, i64 size, i64 slot) {
-  for (i64 g = 0; g < groups; g++) {
-    i64 begin = offsets ? offsets[g] : 0;
-    i64 end = offsets ? offsets[g + 1] : rows;
-    i64 here = blocks(end - begin, size);
-    if (slot < here) return {g, begin + slot * size, smaller(size, end - begin - slot * size)};
-    slot -= here;
-  }
-  return {0, 0, 0};
-}
-
-// How many slots there are; 0 for offsets that check_offsets will refuse.
-inline i64 slots_of(const int32_t* offsets, i64 groups, i64 rows, i64 size) {
-  if (!offsets) return blocks(rows, size);
-  i64 slots = 0;
-  for (i64 g = 0; g < groups; g++) {
-    if (offsets[g] < 0 || offsets[g + 1] < offsets[g] || offsets[g + 1] > rows) return 0;
-    slots += blocks(offsets[g + 1] - offsets[g], size);
-  }
-  return slots;
-}
-
 // Rows of a task: about as many in each, and enough tasks together with the `others` that columns and groups make.
 inline i64 rows_per_task(i64 rows, i64 others) {
   i64 most = blocks(rows, kLeastRows);

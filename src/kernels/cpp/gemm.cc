@@ -9,6 +9,7 @@
 // section 3.3): activations are quantised while they are packed, 1 x 128 along the reduction; weights come as codes
 // with one scale a 128 x 128 block; in TN both sides are activations. Left out: split K.
 #include "gemm-panel.h"
+#include "row-blocks.h"
 
 namespace minke::MINKE_ISA::gemm {
 
@@ -54,48 +55,45 @@ struct Gemm {
     return base + (start(group) / kTile + group) * m + row * blocks(reduction(group), kTile);
   }
 
+  // Rows sorted by group: their blocks stand listed behind the packed A.
+  bool listed() const { return offsets && !by_reduction; }
+  BlockList* list() const {
+    return reinterpret_cast<BlockList*>(static_cast<float*>(workspace) + m * (words_of<mode>(k) + blocks(k, kTile)));
+  }
+
   Rows rows_at(i64 size, i64 slot) const {
-    if (!by_reduction) return block_of(offsets, groups, m, size, slot);
-    i64 each = blocks(m, size);
-    i64 first = (slot % each) * size;
+    i64 each = blocks(m, size), first = slot % each * size;
     return {slot / each, first, smaller(size, m - first)};
   }
-  // Offsets are final when a stage starts: only groups with rows have slots, however many experts there are.
-  i64 row_slots(i64 size) const {
-    if (by_reduction) return groups * blocks(m, size);
-    return slots_of(offsets, groups, m, size);
-  }
+  i64 row_slots(i64 size) const { return (by_reduction ? groups : 1) * blocks(m, size); }
 
   // -- tasks --
 
-  static constexpr int phases = 2;
+  static constexpr int phases = 3;
 
   i64 tasks(int phase) const {
-    if (m == 0 || n == 0 || groups == 0 || (phase == 0 && packed_as_given())) return 0;
-    if (phase == 1) return row_slots(task_rows()) * column_blocks();
-    if (packs_at_once()) return 1;
-    return offsets ? row_slots(kPackRows) + 1 : row_slots(kPackRows);
+    if (m == 0 || n == 0 || groups == 0 || (phase == 1 && packed_as_given())) return 0;
+    if (phase == 0) return offsets ? 1 : 0;
+    if (phase == 1) return listed() ? list()->count * pack_slices() : row_slots(kPackRows);
+    return (listed() ? list()->count : row_slots(task_rows())) * column_blocks();
   }
-  i64 task_rows() const {
-    if (offsets && !by_reduction) return kBlockRows;
-    return rows_per_task(m, column_blocks() * (by_reduction ? groups : 1));
-  }
-  // Few rows: not worth a second thread.
-  bool packs_at_once() const { return !by_reduction && m <= kPackRows; }
-  i64 task_panels() const { return panels_per_task(m, n, k); }
+  i64 pack_slices() const { return blocks(list()->most, kPackRows); }
+  i64 task_rows() const { return rows_per_task(m, column_blocks() * (by_reduction ? groups : 1)); }
+  i64 task_panels() const { return panels_per_task(listed() ? blocks(m, list()->count) : m, n, k); }
   i64 column_blocks() const { return blocks(n, task_panels() * kPanel); }
 
   void run(int phase, i64 task, Worker& worker) const {
-    float* temporary = reinterpret_cast<float*>(worker.scratch);
     if (phase == 0) {
-      if (offsets && !check_offsets(offsets, groups, by_reduction ? k : m, worker)) return;
-      if (packs_at_once())
-        for (i64 slot = 0; slot < row_slots(kPackRows); slot++) pack_rows(rows_at(kPackRows, slot), temporary);
-      else if (!offsets || task-- > 0)
-        pack_rows(rows_at(kPackRows, task), temporary);
+      if (check_offsets(offsets, groups, by_reduction ? k : m, worker) && listed())
+        list()->write(offsets, groups, kBlockRows);
+    } else if (phase == 1) {
+      pack_rows(listed() ? list()->slice(task / pack_slices(), task % pack_slices(), offsets, kBlockRows, kPackRows)
+                         : rows_at(kPackRows, task),
+                reinterpret_cast<float*>(worker.scratch));
     } else {
-      compute(rows_at(task_rows(), task / column_blocks()), task % column_blocks(), worker.threads,
-              *reinterpret_cast<GemmScratch*>(worker.scratch));
+      i64 block = task / column_blocks();
+      compute(listed() ? list()->at(block, offsets, kBlockRows) : rows_at(task_rows(), block), task % column_blocks(),
+              worker.threads, *reinterpret_cast<GemmScratch*>(worker.scratch));
     }
   }
 

@@ -26,6 +26,11 @@ struct BlockList {
     i64 group = block[i].group, first = block[i].first;
     return {group, first, smaller(size, offsets[group + 1] - first)};
   }
+  // Part s of block i in parts of `rows`; empty (a count below 1) when the block is shorter.
+  Rows slice(i64 i, i64 s, const int32_t* offsets, i64 size, i64 rows) const {
+    Rows whole = at(i, offsets, size);
+    return {whole.group, whole.first + s * rows, smaller(rows, whole.count - s * rows)};
+  }
 };
 
 }  // namespace minke::MINKE_ISA::gemm

@@ -4,14 +4,7 @@
 // rounded. fp8: DeepSeek-V3's recipe (report, section 3.3): weights quantised here in 128x128 blocks, activations and
 // gradients inside the GEMM in tiles of 128 along the reduction. Sums are f32 always. The codes of the forward pass
 // serve dx as well. Left out: codes kept over several forward passes of one weight.
-import {
-  codeOf,
-  type Device,
-  gemmWorkspaceBytes,
-  type KernelName,
-  ShapeError,
-  tilesIn,
-} from '../../kernels/index.ts';
+import { codeOf, type Device, gemmWorkspaceBytes, type KernelName, ShapeError, tilesIn } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, type Spec } from '../op.ts';
 import { PackedWeight } from '../packed-weight.ts';
 import { expectDType, expectFloat, expectRank, expectShape, formatShape, lastOf, rowsOf, withLast } from '../shape.ts';
