@@ -127,7 +127,8 @@ function attentionRow(shape: Attention, format: number, split: boolean): Case {
   const B = lengths.length;
   const max_blocks = Math.max(1, ...lengths.map((n) => Math.ceil(n / blockTokens)));
   const blocks = B * max_blocks + 1;
-  const starts = queries.reduce((sums, n) => [...sums, (sums.at(-1) as number) + n], [padding]);
+  const starts = [padding];
+  for (const n of queries) starts.push((starts.at(-1) as number) + n);
   const T = (starts.at(-1) as number) + padding;
   const pool = poolOf(layout, blocks, random);
   const unused = lengths.map((n) => Math.ceil(n / blockTokens));

@@ -2,7 +2,9 @@
 //
 // With a workspace a task is (sequence, chunk of keys, key head, block of rows) and a second phase merges a row's
 // chunks in ascending order: a few queries of long sequences. Without one a task walks all chunks of its rows and
-// merges as it goes: prompts. Both give the same bits. All queries and heads that share a chunk read it once.
+// merges as it goes: prompts. Both give the same bits. An f32 pool has those of attention_f32 instead, which has no
+// chunks: what trains and what samples then see the same numbers. All queries and heads that share a chunk read it
+// once.
 #include "paged-attention.h"
 
 namespace minke::MINKE_ISA {
@@ -40,6 +42,7 @@ struct paged_attention {
 
   i64 group() const { return Hq / Hkv; }
   i64 max_chunks() const { return blocks(max_blocks * kBlockTokens, kChunk); }
+  bool splits() const { return partial && layout.format != kPoolF32; }
   bool few() const { return group() <= kFewHeads; }
 
   Sequence sequence(i64 b) const { return {query_start[b], query_start[b + 1] - i64(query_start[b]), lengths[b]}; }
@@ -59,16 +62,16 @@ struct paged_attention {
   }
 
   i64 task_rows() const {
-    i64 rows = max_queries * group(), split = blocks(4, larger(1, B * Hkv * (partial ? max_chunks() : 1)));
+    i64 rows = max_queries * group(), split = blocks(4, larger(1, B * Hkv * (splits() ? max_chunks() : 1)));
     return smaller(kPagedRows, larger(kFewestRows, blocks(blocks(rows, split), kTall) * kTall));
   }
   i64 row_blocks(const Sequence& s) const { return blocks(s.queries * group(), task_rows()); }
   // A bad sequence has one task, which refuses it.
   i64 tasks_of(const Sequence& s) const {
     if (!is_sound(s)) return 1;
-    return row_blocks(s) * Hkv * (partial ? blocks(s.length, kChunk) : 1);
+    return row_blocks(s) * Hkv * (splits() ? blocks(s.length, kChunk) : 1);
   }
-  i64 merged_rows() const { return larger(1, kMergeGrain / (Dv * (partial ? max_chunks() : 1))); }
+  i64 merged_rows() const { return larger(1, kMergeGrain / (Dv * (splits() ? max_chunks() : 1))); }
 
   i64 tasks(int phase) const {
     if (phase == 1) return blocks(T * Hq, merged_rows());
@@ -94,14 +97,17 @@ struct paged_attention {
     unit.head = task / count % Hkv;
     unit.chunk = task / count / Hkv;
     if (layout.format == kPoolF32)
-      attend<Singles<float>>(unit, worker);
+      attend_f32(unit, worker);
     else
-      attend<Bf16Words>(unit, worker);
+      attend(unit, worker);
   }
 
   i64 row_of(const Unit& unit, i64 r) const {
     i64 i = unit.first + r;
     return (unit.s.query + i / group()) * Hq + unit.head * group() + i % group();
+  }
+  i64 visible(const Unit& unit, i64 r) const {
+    return unit.s.length - unit.s.queries + (unit.first + r) / group() + 1;
   }
   float* partial_of(i64 row, i64 chunk) const { return partial + (row * max_chunks() + chunk) * Dv; }
   // Highest score and sum of weights.
@@ -109,9 +115,53 @@ struct paged_attention {
     return partial + T * Hq * max_chunks() * Dv + (row * max_chunks() + chunk) * 2;
   }
 
-  template <class F>
+  // An f32 pool gives the bits of attention_f32: blocks are its tiles, folded in ascending order (attention.cc).
+  void attend_f32(const Unit& unit, Worker& worker) const {
+    using F = Singles<float>;
+    i64 n = unit.rows;
+    Scratch scratch(worker);
+    AttentionRows rows;
+    rows.q_width = packed_width(Dk);
+    rows.o_width = packed_width(Dv);
+    float* values = scratch.floats(kKeys * rows.o_width);
+    KeyTile tile = {scratch.floats(kKeys * Dk), values, rows.o_width, 0, Dk, Dv};
+    rows.q = scratch.floats(n * rows.q_width);
+    rows.o = scratch.floats(n * rows.o_width);
+    rows.max = scratch.floats(n);
+    rows.sum = scratch.floats(n);
+    rows.visible = reinterpret_cast<i64*>(scratch.floats(2 * n));
+    float* p = scratch.floats(kTall * kKeys);
+    for (i64 r = 0; r < n; r++) {
+      pack_row<F>(q + row_of(unit, r) * Dk, Dk, rows.q + r * rows.q_width);
+      rows.max[r] = -__builtin_inff();
+      rows.sum[r] = 0;
+      rows.visible[r] = visible(unit, r);
+    }
+    __builtin_memset(rows.o, 0, size_t(n * rows.o_width) * 4);
+    for (i64 last = rows.visible[n - 1]; tile.start < last; tile.start += kKeys) {
+      i64 keys = smaller(kKeys, last - tile.start);
+      const uint8_t* block = block_of(layout, pool, tables, unit.b * max_blocks + tile.start / kKeys, worker);
+      if (!block) return;
+      const float* records = reinterpret_cast<const float*>(block);
+      pack_transposed<F>(records + k_offset + unit.head * k_head, layout.width, keys, Dk, tile.k);
+      const float* from = records + v_offset + unit.head * v_head;
+      if (n <= kTall && Dv % kPanel == 0) {
+        tile.v = from;
+        tile.v_row = layout.width;
+      } else {
+        for (i64 j = 0; j < keys; j++) pack_row<F>(from + j * layout.width, Dv, values + j * rows.o_width);
+      }
+      for_row_tiles(n, [&]<int R>(i64 r) { fold_tile<F, R>(rows, r, tile, scale, p); });
+    }
+    for (i64 r = 0; r < n; r++) {
+      float* o = out + row_of(unit, r) * Dv;
+      for (i64 c = 0; c < Dv; c += W) store_n(o + c, load(rows.o + r * rows.o_width + c) / set1(rows.sum[r]), Dv - c);
+    }
+  }
+
   void attend(const Unit& unit, Worker& worker) const {
-    using E = typename F::Element;
+    using F = Bf16Words;
+    using E = bf16;
     i64 n = unit.rows;
     Scratch scratch(worker);
     PagedRows rows = {};
@@ -130,11 +180,14 @@ struct paged_attention {
     float* sums = scratch.floats(n);
     float* transposed = few() ? nullptr : scratch.floats(kKeys * blocks(Dk, F::kEach));
     float* scales = scaled ? scratch.floats(blocks(layout.codes, kTile) * kChunk) : nullptr;
-    E* decoded = scaled ? reinterpret_cast<E*>(scratch.floats(blocks(kChunk * layout.width * i64(sizeof(E)), 4))) : nullptr;
+    E* decoded = scaled ? reinterpret_cast<E*>(scratch.floats(kChunk / 2 * layout.width)) : nullptr;
 
     for (i64 r = 0; r < n; r++) {
-      load_query<F>(q + row_of(unit, r) * Dk, rows.q + r * rows.q_width);
-      rows.visible[r] = unit.s.length - unit.s.queries + (unit.first + r) / group() + 1;
+      bf16 rounded[kWidestHead];
+      const float* from = q + row_of(unit, r) * Dk;
+      for_vectors(0, Dk, [&](i64 c, i64 n) { put(rounded + c, at(from + c, n), n); });
+      pack_row<F>(static_cast<const bf16*>(rounded), Dk, rows.q + r * rows.q_width);
+      rows.visible[r] = visible(unit, r);
       tops[r] = -__builtin_inff();
       sums[r] = 0;
     }
@@ -149,7 +202,7 @@ struct paged_attention {
       chunk.keys = smaller(kChunk, last - chunk.start);
       if (!find_chunk(unit, chunk, scales, decoded, worker)) return;
       if (partial) {
-        fold_chunk<F>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start),
+        fold_chunk<Bf16Words>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start),
                       [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
                         float* o = partial_of(row_of(unit, r), unit.chunk) + c;
                         store_n(o, acc[0], columns);
@@ -162,22 +215,11 @@ struct paged_attention {
           statistics[1] = rows.sum[r];
         }
       } else {
-        walk_chunk<F>(unit, rows, chunk, transposed, panel, tops, sums);
+        walk_chunk(unit, rows, chunk, transposed, panel, tops, sums);
       }
     }
     if (!partial)
       for (i64 r = 0; r < n; r++) divide(out + row_of(unit, r) * Dv, sums[r]);
-  }
-
-  template <class F>
-  void load_query(const float* from, float* to) const {
-    if constexpr (sizeof(typename F::Element) == 4) {
-      pack_row<F>(from, Dk, to);
-    } else {
-      bf16 rounded[kWidestHead];
-      for_vectors(0, Dk, [&](i64 c, i64 n) { put(rounded + c, at(from + c, n), n); });
-      pack_row<F>(static_cast<const bf16*>(rounded), Dk, to);
-    }
   }
 
   // How the sums so far and a chunk's join: o = o * before + chunk * added.
@@ -193,12 +235,11 @@ struct paged_attention {
   }
   static vf joined(vf before, vf chunk, const Join& j) { return fma(chunk, set1(j.added), before * set1(j.before)); }
 
-  template <class F, class E>
-  void walk_chunk(const Unit& unit, const PagedRows& rows, const Chunk<E>& chunk, float* transposed, float* panel,
+  void walk_chunk(const Unit& unit, const PagedRows& rows, const Chunk<bf16>& chunk, float* transposed, float* panel,
                   float* tops, float* sums) const {
     Join joins[kPagedRows];
     bool ready = false;
-    fold_chunk<F>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start), [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
+    auto emit = [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
       if (!ready)
         for (i64 i = 0; i < rows.n; i++)
           if (rows.seen(i, chunk.start) > 0) joins[i] = join(tops[i], sums[i], rows.top[i], rows.sum[i]);
@@ -208,7 +249,8 @@ struct paged_attention {
         vf before = chunk.start == 0 ? vf{} : at(o + v * W, columns - v * W);
         put(o + v * W, joined(before, acc[v], joins[r]), columns - v * W);
       }
-    });
+    };
+    fold_chunk<Bf16Words>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start), emit);
   }
 
   void divide(float* o, float sum) const {
@@ -234,8 +276,7 @@ struct paged_attention {
   }
 
   // Where the chunk's records stand; FP8 records are decoded into `decoded`, their scales turned to [tiles][keys].
-  template <class E>
-  bool find_chunk(const Unit& unit, Chunk<E>& chunk, float* scales, E* decoded, Worker& worker) const {
+  bool find_chunk(const Unit& unit, Chunk<bf16>& chunk, float* scales, bf16* decoded, Worker& worker) const {
     // Weights behind the last key are zeros: their scales must be numbers.
     if (scales && chunk.keys < kChunk)
       __builtin_memset(scales, 0, size_t(blocks(layout.codes, kTile) * kChunk * 4));
@@ -243,17 +284,15 @@ struct paged_attention {
       i64 at = unit.b * max_blocks + chunk.start / kKeys + i;
       const uint8_t* block = block_of(layout, pool, tables, at, worker);
       if (!block) return false;
-      if constexpr (sizeof(E) == 2) {
-        if (scales) {
-          i64 keys = smaller(kKeys, chunk.keys - i * kKeys);
-          E* to = decoded + i * kKeys * layout.width;
-          for (i64 j = 0; j < keys; j++)
-            decode(block + j * layout.record_bytes(), to + j * layout.width, scales + i * kKeys + j);
-          chunk.block[i] = to;
-          continue;
-        }
+      if (!scales) {
+        chunk.block[i] = reinterpret_cast<const bf16*>(block);
+        continue;
       }
-      chunk.block[i] = reinterpret_cast<const E*>(block);
+      i64 keys = smaller(kKeys, chunk.keys - i * kKeys);
+      bf16* to = decoded + i * kKeys * layout.width;
+      for (i64 j = 0; j < keys; j++)
+        decode(block + j * layout.record_bytes(), to + j * layout.width, scales + i * kKeys + j);
+      chunk.block[i] = to;
     }
     chunk.row = layout.width;
     chunk.scales = scales;
@@ -262,7 +301,8 @@ struct paged_attention {
 
   // One FP8 record: codes as bf16, which is exact, and the rest as it is.
   void decode(const uint8_t* record, bf16* to, float* scales) const {
-    for (i64 c = 0; c < layout.codes; c += kTile) scales[c / kTile * kChunk] = PoolLayout::scale_at(record, layout.codes, c / kTile);
+    for (i64 tile = 0; tile * kTile < layout.codes; tile++)
+      scales[tile * kChunk] = PoolLayout::scale_at(record, layout.codes, tile);
     i64 c = 0;
 #if defined(MINKE_BF16)
     const E4m3Table& table = e4m3_table();
@@ -280,7 +320,7 @@ struct paged_attention {
       while (b < B && query_start[b + 1] <= t) b++;
       if (b == B || t < query_start[b]) {
         __builtin_memset(out + row * Dv, 0, size_t(4 * Dv));
-      } else if (partial) {
+      } else if (splits()) {
         merge_row(row, lengths[b] - query_start[b + 1] + t + 1);
       }
     }

@@ -1,4 +1,4 @@
-// Attention over chunks of a paged cache: scores, softmax and weighted values of one chunk of keys, for a block of rows.
+// Attention over chunks of a paged cache: scores, softmax and weighted values of one chunk, for a block of rows.
 //
 // A chunk is 256 keys from a multiple of 256 on, so four whole blocks. A row (query, head) takes the chunk's highest
 // score, the weights e^(score - highest), rounded to bf16 where pairs are multiplied, and one chain over the keys for
@@ -15,6 +15,7 @@ constexpr i64 kChunk = 256;    // keys; chunkKeys of reference/paged-attention.t
 constexpr i64 kFewHeads = 32;  // heads that share a key, up to which lanes lie along the width
 constexpr i64 kStoredRows = 16;  // rows up to which values of bf16 are used as they are stored
 constexpr i64 kKeyGroup = 16;  // keys that stay in L1 while rows pass
+constexpr int kBurst = 48;       // lines of the next chunk fetched at a time between long chains
 constexpr i64 kSoon = 8;       // keys ahead whose scores come next and that are fetched into L1
 
 // One chunk of one key head. Rows of keys and values stand in blocks of 64.
@@ -53,7 +54,7 @@ struct PagedRows {
   float* q;        // [n, q_width] packed
   i64* visible;    // keys that a row sees, from position 0
   float* p;        // [n, kChunk]: scores, then weights
-  float* weights;  // [n, kChunk / each]: weights as words; p itself where they are f32
+  float* weights;  // [n, kChunk / each]: weights as words; p itself where they are f32 without scales
   float *top, *sum;
 
   i64 seen(i64 r, i64 start) const { return larger(0, smaller(kChunk, visible[r] - start)); }
@@ -150,7 +151,8 @@ inline void all_few_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk,
 
 // With transposed keys, lanes along the keys. `tile`: 64 keys.
 template <class F, class E>
-inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk, i64 width, float scale, float* tile) {
+inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk, i64 width, float scale, float* tile,
+                            Prefetch next) {
   i64 words = blocks(width, F::kEach);
   for (i64 start = 0; start < chunk.keys; start += kKeys) {
     i64 n = smaller(kKeys, chunk.keys - start);
@@ -161,6 +163,7 @@ inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk
       for_panels<R>(n, [&]<int P>(i64 j) {
         vf total[R][2 * P] = {};
         const float* panel = tile + j * words;
+        for (int i = 0; i < kBurst; i++) next.step();
         if (!chunk.scales) {
           fold<F, R, P>(q, rows.q_width, 1, panel, kPanel, kPanel * words, words, total);
         } else {
@@ -228,8 +231,8 @@ inline void weigh(const PagedRows& rows, i64 r0, i64 end, const float* scales) {
 #if defined(MINKE_BF16)
 // Columns 0 to 31 of two neighbouring keys as words, the lower key below.
 MINKE_INLINE void join_keys(__m512i low, __m512i high, vf (&words)[2]) {
-  const __m512i halves = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37,
-                                          5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  const __m512i halves = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
+                                          37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
   words[0] = (vf)_mm512_permutex2var_epi16(low, halves, high);
   words[1] = (vf)_mm512_permutex2var_epi16(low, _mm512_add_epi16(halves, _mm512_set1_epi16(16)), high);
 }
@@ -282,7 +285,8 @@ MINKE_INLINE void fold_values(const PagedRows& rows, i64 r0, i64 start, const fl
 #if defined(MINKE_BF16)
 // fold_values for a whole panel of values as they are stored: with few rows packing them would cost more.
 template <int R>
-inline __attribute__((noinline)) void fold_stored(const PagedRows& rows, i64 r0, const Chunk<bf16>& chunk, i64 c, vf (&sums)[R][2], Prefetch& next) {
+inline __attribute__((noinline)) void fold_stored(const PagedRows& rows, i64 r0, const Chunk<bf16>& chunk, i64 c,
+                                                  vf (&sums)[R][2], Prefetch& next) {
   Prefetch ahead = next;
   constexpr i64 p_row = kChunk / 2;
   const float* p = rows.weights + r0 * p_row;
@@ -331,7 +335,7 @@ inline void fold_chunk(const PagedRows& rows, const Chunk<E>& chunk, i64 key_wid
   if (few)
     all_few_scores<F>(rows, r0, chunk, key_width, scale, next);
   else
-    all_many_scores<F>(rows, r0, chunk, key_width, scale, keys);
+    all_many_scores<F>(rows, r0, chunk, key_width, scale, keys, next);
   for (i64 r = r0; r < rows.n; r++)
     soften(rows.p + r * kChunk, rows.seen(r, chunk.start), end, rows.top[r], rows.sum[r]);
   if (!chunk.scales && F::kEach == 2) weigh<F>(rows, r0, end, nullptr);

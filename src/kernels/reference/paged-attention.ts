@@ -3,7 +3,7 @@
 // Sequence b owns queries query_start[b] to query_start[b + 1] of q [T, Hq, Dk]: the last of its lengths[b] tokens, so
 // query i of n sees keys 0 to lengths[b] - n + i. Key head g = floor(h / (Hq / Hkv)) of a record stands at k_offset +
 // g * k_head, its values at v_offset + g * v_head (absorbed MLA: one head, values are the front of the key). Queries
-// are rounded to bf16 unless the pool is f32. out [T, Hq, Dv]; rows of no sequence are zeros. `partial` is a workspace
+// are rounded to bf16 unless the pool is f32, which gives the bits of attention_f32. out [T, Hq, Dv]; rows of no sequence are zeros. `partial` is a workspace
 // (pagedAttentionWorkspace) or absent; it changes no bit, only how the work is split over threads.
 import { fromBf16, toBf16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';

@@ -199,7 +199,7 @@ export const pages: Rows<PagedOps> = {
       const [T, Hq, Dk] = q.shape as [number, number, number];
       const [B, maxBlocks] = tables.shape as [number, number];
       const wanted = pagedAttentionWorkspace(T, Hq, valueWidth, maxBlocks);
-      const isSplit = maxQueries <= fewQueries && wanted <= mostWorkspace;
+      const isSplit = pool.format !== 'f32' && maxQueries <= fewQueries && wanted <= mostWorkspace;
       const partial = isSplit ? device.alloc(4 * wanted, 'pagedAttention') : null;
       const inputs = [q, records, tables, lengths, queryStart].map((tensor) => tensor.address);
       const sizes = [B, T, maxQueries, maxBlocks, Hq, keyHeads, Dk, valueWidth];
@@ -244,8 +244,8 @@ export function readCache(pool: PagedPool, tables: Tensor, starts: Tensor, rows:
 
 /**
  * Causal attention of q [T, Hq, Dk] f32 over a pool: [T, Hq, Dv]. Query i of a sequence's n sees its tokens 0 to length -
- * n + i, which must have been written. Queries are rounded to bf16 unless the pool is f32. A row's bits depend on its
- * own query and keys alone. Rows of no sequence are zeros.
+ * n + i, which must have been written. Queries are rounded to bf16 unless the pool is f32; then the bits are those of
+ * attention over the same rows. A row's bits depend on its own query and keys alone. Rows of no sequence are zeros.
  */
 export function pagedAttention(q: Tensor, pool: PagedPool, sequences: PagedSequences, heads: PagedHeads): Tensor {
   const { tables, lengths, queryStart, maxQueries } = sequences;
