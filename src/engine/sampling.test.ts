@@ -51,7 +51,7 @@ describe('options', () => {
     ['logitBias', { 3: 1 }, /expected a Map/],
     ['logitBias', new Map([[100, 1]]), /token ids from 0 to 99, received 100/],
     ['logitBias', new Map([[1, Number.POSITIVE_INFINITY]]), /received "Infinity for token 1"/],
-    ['maxTokens', -1, /expected a whole number from 0, received -1/],
+    ['maxTokens', 0, /expected a whole number from 1, received 0/],
     ['stop', 'a', /at most 16 texts, received "a"/],
     ['stop', [''], /texts that are not empty/],
     ['stop', ['\ud83d'], /half a surrogate pair/],

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { charOfByte } from '../tokenizer/bytes.ts';
 import { characterTokenizer, type LoadedTokenizer, Tokenizer, type TokenizerJson } from '../tokenizer/index.ts';
-import type { GeneratedToken, GenerationPart } from './generation.ts';
+import { type GeneratedToken, type GenerationPart, RefusedError } from './generation.ts';
 import { ReasoningBudget } from './reasoning-budget.ts';
 import { type AssemblerOptions, TextAssembler } from './text-assembler.ts';
 import { closingIds } from './think-tags.ts';
@@ -288,5 +288,13 @@ describe('reasoning budget', () => {
   test('a template that opens the thinking on a line of its own closes it on one', () => {
     const chatTemplate = { text: "{{ '<think>\\n' }}" } as LoadedTokenizer['chatTemplate'];
     assert.deepEqual(closingIds({ ...tagged, chatTemplate }), [10, close]);
+  });
+
+  test('is refused by name where the vocabulary cannot write the closing tag', () => {
+    for (const unknown of ['refuse', 'replace', 'drop'] as const)
+      assert.throws(
+        () => closingIds(loaded(characterTokenizer('abc', { unknown }))),
+        (error) => error instanceof RefusedError && error.field === 'reasoningBudget',
+      );
   });
 });
