@@ -36,7 +36,6 @@ export class ReasoningBudget {
     if (this.#forcing >= 0) {
       if (++this.#forcing === this.#closing.length) {
         this.#forcing = -1;
-        this.#count = 0;
         this.#thinking = thinking;
       }
       return;

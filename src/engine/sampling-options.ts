@@ -70,10 +70,10 @@ const within = (from: number, to: number) => (value: number) => value >= from &&
 const wholeWithin = (from: number, to: number) => (value: number) =>
   Number.isInteger(value) && value >= from && value <= to;
 
-function countOf(options: Numbers, field: keyof Numbers, most: number): number | null {
+function countOf(options: Numbers, field: keyof Numbers, least: number, most: number): number | null {
   if (options[field] === undefined || options[field] === null) return null;
-  const range = most === Number.MAX_SAFE_INTEGER ? 'a whole number from 0' : `a whole number from 0 to ${most}`;
-  return numberOf(options, field, 0, range, wholeWithin(0, most));
+  const end = most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`;
+  return numberOf(options, field, least, `a whole number from ${least}${end}`, wholeWithin(least, most));
 }
 
 function stopOf(stop: unknown): readonly string[] {
@@ -139,13 +139,13 @@ export function resolveOptions(options: GenerateOptions, limits: OptionLimits): 
   const any = Number.MAX_SAFE_INTEGER;
   return {
     ...resolveSampling(options, limits.vocabSize),
-    maxTokens: Math.min(countOf(options, 'maxTokens', any) ?? limits.room, limits.room),
+    maxTokens: Math.min(countOf(options, 'maxTokens', 1, any) ?? limits.room, limits.room),
     stop: stopOf(options.stop),
     ignoreEos: flagOf(options, 'ignoreEos'),
-    logprobs: countOf(options, 'logprobs', maxLogprobs),
-    promptLogprobs: countOf(options, 'promptLogprobs', maxLogprobs),
+    logprobs: countOf(options, 'logprobs', 0, maxLogprobs),
+    promptLogprobs: countOf(options, 'promptLogprobs', 0, maxLogprobs),
     startsThinking: flagOf(options, 'startsThinking'),
-    reasoningBudget: countOf(options, 'reasoningBudget', any),
+    reasoningBudget: countOf(options, 'reasoningBudget', 0, any),
     signal: signalOf(options.signal),
   };
 }

@@ -1,5 +1,6 @@
 // The tags around a model's thinking: single tokens where the vocabulary has them, else text over several tokens.
-import type { LoadedTokenizer } from '../tokenizer/index.ts';
+import { type LoadedTokenizer, type Tokenizer, TokenizerError } from '../tokenizer/index.ts';
+import { RefusedError } from './generation.ts';
 
 export const openTag = '<think>';
 export const closeTag = '</think>';
@@ -17,11 +18,24 @@ export function thinkTokensOf({ tokenizer }: LoadedTokenizer): ThinkTokens | nul
 
 /**
  * Ids that end a thinking: of `</think>`, with the line break before it where the chat template opens the thinking
- * with a line of its own, as R1's does. What follows the tag is left to the model. Throws TokenizerError when the
- * vocabulary cannot write the tag.
+ * with a line of its own, as R1's does. What follows the tag is left to the model. Throws RefusedError when the
+ * vocabulary cannot write the tag, so that no budget can be kept.
  */
-export function closingIds(loaded: LoadedTokenizer): readonly number[] {
-  const { tokenizer, chatTemplate } = loaded;
+export function closingIds({ tokenizer, chatTemplate }: LoadedTokenizer): readonly number[] {
   const ownLine = chatTemplate !== null && /<think>(\\n|\n)/.test(chatTemplate.text);
-  return [...tokenizer.encode(ownLine ? `\n${closeTag}` : closeTag)];
+  const text = ownLine ? `\n${closeTag}` : closeTag;
+  const ids = encoded(tokenizer, text);
+  if (tokenizer.decode(ids) === text) return ids;
+  const expected = `a model whose vocabulary can write ${closeTag}, which ends the thinking`;
+  throw new RefusedError('invalid', `reasoningBudget: expected ${expected}; leave it out`, 'reasoningBudget');
+}
+
+/** No ids for a text with characters that the vocabulary lacks. */
+function encoded(tokenizer: Tokenizer, text: string): readonly number[] {
+  try {
+    return [...tokenizer.encode(text)];
+  } catch (error) {
+    if (error instanceof TokenizerError) return [];
+    throw error;
+  }
 }
