@@ -77,7 +77,7 @@ export async function listen(
       requestTimeout: requestTimeoutMs,
       headersTimeout: requestTimeoutMs,
       keepAliveTimeout: options.idleTimeoutMs ?? 10_000,
-      connectionsCheckingInterval: Math.max(20, requestTimeoutMs / 4),
+      connectionsCheckingInterval: Math.max(20, Math.round(requestTimeoutMs / 4)),
       keepAlive: true,
       noDelay: true,
       insecureHTTPParser: false,

@@ -120,8 +120,8 @@ export class TestModel implements TextModel {
   }
 
   scored(id: number, top: number): GeneratedToken {
-    const logprob = (token: number) => -(token % 7) / 8;
-    const alternatives = Array.from({ length: top }, (_, i) => ({ id: 7 * i, logprob: -i / 8 }));
+    const logprob = (token: number) => 0 - (token % 7) / 8;
+    const alternatives = Array.from({ length: top }, (_, i) => ({ id: 7 * i, logprob: 0 - i / 8 }));
     return { id, logprob: logprob(id), top: alternatives };
   }
 
