@@ -109,18 +109,18 @@ describe('openai', () => {
   });
 
   test('a full queue is asked again', async () => {
-    const turns = { left: 2 };
+    let refusals = 1;
     const patient = new OpenAI({
       ...{ baseURL: `${server.url}/v1`, apiKey: 'secret' },
       fetch: async (url, init) => {
-        const body = String(init?.body).replace('"busy"', turns.left-- > 0 ? '"busy"' : '"test-model"');
+        const body = String(init?.body).replace('"busy"', refusals-- > 0 ? '"busy"' : '"test-model"');
         return fetch(url, { ...(init as RequestInit), body });
       },
     });
     const started = performance.now();
     const answer = await patient.chat.completions.create({ model: 'busy', messages });
     assert.equal(answer.choices[0]?.message.content, 'turn 1');
-    assert.ok(performance.now() - started > 1900, 'it waited as retry-after says');
+    assert.ok(performance.now() - started > 900, 'it waited as retry-after says');
     const hasty = openai.chat.completions.create({ model: 'busy', messages }, { maxRetries: 0 });
     await assert.rejects(hasty, OpenAI.RateLimitError);
   });
