@@ -43,6 +43,9 @@ export interface App {
   close(graceMs?: number): Promise<void>;
 }
 
+/** For clients to read that their answer was cut. */
+const lastWordsMs = 1000;
+
 type Route = (context: Context, call: Call, body: unknown) => Promise<Response>;
 type Bindings = { Bindings: Connection };
 
@@ -142,6 +145,7 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
       } catch (error) {
         response = failed(error);
       }
+      if (request.method === 'HEAD') response = new Response(null, response);
       for (const [name, value] of Object.entries(guard.corsHeaders(request))) response.headers.set(name, value);
       context.metrics.answered(paths.has(path) && path !== '*' ? path : 'other', response.status);
       return response;
@@ -149,6 +153,6 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
     get live() {
       return context.live.count;
     },
-    close: (graceMs = 30_000) => context.live.close(graceMs),
+    close: (graceMs = 30_000) => context.live.close(graceMs, lastWordsMs),
   };
 }

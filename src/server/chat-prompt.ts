@@ -1,6 +1,6 @@
 // Conversations as ids. Nobody who writes a message can forge a token of the template: its text stays text.
 //
-// The template is rendered twice: with the messages, and with a random word in place of every text in them. The second
+// The template is rendered with the messages, and with a random word in place of every text in them. The latter
 // rendering never saw the texts, so all of it is the template's own; the texts are put back as untrusted pieces. Where
 // both agree, these are the ids. Where a template changes texts, the first rendering is taken if no text names an added
 // token and the template's own are all there, in the same order; else the second. A template that takes the words themselves apart is refused.
@@ -65,45 +65,51 @@ class Mask {
     return value.slice(0, at) + word + value.slice(at + text.length);
   }
 
-  /** The pieces of a rendering; null when words were taken apart. */
-  pieces(rendered: string): Piece[] | null {
-    const parts = rendered.split(new RegExp(`q${this.#nonce}x(\\d+)z`));
-    const pieces = parts.map((part, i): Piece => {
+  pieces(rendered: string): Piece[] {
+    return rendered.split(new RegExp(`q${this.#nonce}x(\\d+)z`)).map((part, i): Piece => {
       if (i % 2 === 0) return { text: part, trusted: true };
       return { text: this.#texts[Number(part)] ?? '', trusted: false };
     });
-    const own = pieces.filter(({ trusted }) => trusted).map(({ text }) => text.toLowerCase());
-    const fragments = [this.#nonce.slice(0, 8), this.#nonce.slice(-8)];
-    return own.some((text) => fragments.some((fragment) => text.includes(fragment))) ? null : pieces;
   }
 }
 
-function maskedPieces(template: ChatTemplate, messages: readonly Message[], variables: Variables): Piece[] | null {
-  const mask = new Mask();
-  try {
+const join = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text).join('');
+
+/** Words of other letters must change nothing: a template that looks into them is not one that we can keep apart. */
+function maskedTwice(template: ChatTemplate, messages: readonly Message[], variables: Variables): Piece[] {
+  const masked = (): Piece[] => {
+    const mask = new Mask();
     return mask.pieces(template.render(mask.hide(messages) as Message[], { variables }));
+  };
+  try {
+    const [pieces, again] = [masked(), masked()];
+    if (pieces.length === again.length && pieces.every(({ text }, i) => text === again[i]?.text)) return pieces;
   } catch {
-    return null;
+    // it wants texts of a certain form: refused below as well
   }
+  throw new ApiError(
+    422,
+    'messages: the chat template of this model takes contents apart, so that tokens could be forged: ' +
+      'render the conversation yourself and send it to /v1/completions as token ids',
+    { param: 'messages', code: 'unsafe_chat_template' },
+  );
 }
 
-function rendered(loaded: LoadedTokenizer, template: ChatTemplate, messages: readonly Message[], variables: Variables) {
-  const { tokenizer } = loaded;
+function rendered(
+  { tokenizer }: LoadedTokenizer,
+  template: ChatTemplate,
+  messages: readonly Message[],
+  variables: Variables,
+): ChatPrompt {
   const whole = template.render(messages, { variables });
-  const pieces = maskedPieces(template, messages, variables);
-  if (pieces === null)
-    throw new ApiError(
-      422,
-      'messages: the chat template of this model takes contents apart, so that tokens could be forged: ' +
-        'render the conversation yourself and send it to /v1/completions as token ids',
-      { param: 'messages', code: 'unsafe_chat_template' },
-    );
+  const pieces = maskedTwice(template, messages, variables);
   const own = pieces.filter(({ trusted }) => trusted).map(({ text }) => text);
-  const startsThinking = (pieces.at(-1)?.trusted ?? false) && /<think>\s*$/.test(pieces.at(-1)?.text ?? '');
-  if (pieces.map(({ text }) => text).join('') !== whole) {
+  const last = pieces.at(-1);
+  const startsThinking = last?.trusted === true && /<think>\s*$/.test(last.text);
+  if (join(pieces) !== whole) {
+    const isBenign = pieces.every(({ text, trusted }) => trusted || addedTokensIn(tokenizer, text).length === 0);
     const expected = own.flatMap((text) => addedTokensIn(tokenizer, text));
     const found = addedTokensIn(tokenizer, whole);
-    const isBenign = pieces.every(({ text, trusted }) => trusted || addedTokensIn(tokenizer, text).length === 0);
     if (isBenign && found.length === expected.length && found.every((name, i) => name === expected[i]))
       return { ids: tokenizer.encode(whole), startsThinking };
   }

@@ -87,7 +87,9 @@ function written(path: readonly PropertyKey[]): string {
 
 /** The first thing that a schema finds wrong. */
 export function ofIssues(issues: readonly z.core.$ZodIssue[]): ApiError {
-  const [{ path, message }] = issues as [z.core.$ZodIssue];
+  const [issue] = issues as [z.core.$ZodIssue];
+  const { path } = issue;
+  const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
   const param = written(path).slice(0, 256);
   return new ApiError(422, param === '' ? `the body: ${message}` : `${param}: ${message}`, { param: param || null });
 }

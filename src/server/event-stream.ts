@@ -66,6 +66,7 @@ export function eventStream(frames: AsyncIterator<string>, options: EventStreamO
   };
   return new ReadableStream<Uint8Array>(
     {
+      start: watch,
       async pull(controller) {
         clearTimeout(stall);
         const result = await nextFrame();

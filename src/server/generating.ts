@@ -66,12 +66,15 @@ export async function* merged(sources: readonly AsyncIterable<GenerationEvent>[]
   }
 }
 
+const left = () => new ApiError(408, 'the client left before the answer was there');
+
 /** Starts all generations; a refusal at once is thrown, so that it can still become a status. */
 export async function started(
   model: TextModel,
   runs: readonly { readonly prompt: ArrayLike<number>; readonly options: GenerateOptions }[],
   lease: Lease,
 ): Promise<AsyncIterableIterator<Indexed>> {
+  if (lease.signal.aborted) throw left();
   const sources = runs.map(({ prompt, options }) => model.generate(prompt, { ...options, signal: lease.signal }));
   const events = merged(sources);
   let first: Promise<IteratorResult<Indexed>> | null = events.next();
@@ -92,7 +95,7 @@ export async function started(
 export function failureOf(end: GenerationEnd, lease: Lease): Error | null {
   if (end.finishReason === 'error') return end.error ?? new Error('the generation failed and does not say why');
   if (end.finishReason !== 'abort') return null;
-  if (lease.signal.reason === 'client') return new ApiError(408, 'the client left before the answer was there');
+  if (lease.signal.reason === 'client') return left();
   return new ApiError(503, 'the server is shutting down and ended this answer: ask again later, or another one');
 }
 

@@ -32,8 +32,17 @@ export interface RunningServer {
   close(graceMs?: number): Promise<void>;
 }
 
+/** For what is written already to be read, once the server closes. */
+const lastWordsMs = 1000;
+
+interface Watch {
+  stop(): void;
+  /** Closes connections that have sent nothing: Node does not count them as idle. */
+  closeSilent(): void;
+}
+
 /** Closes connections whose reader takes nothing for `stallMs`. */
-function watchReaders(server: Server, stallMs: number): () => void {
+function watchReaders(server: Server, stallMs: number): Watch {
   const written = new Map<Socket, { bytes: number; since: number }>();
   server.on('connection', (socket: Socket) => {
     written.set(socket, { bytes: 0, since: Date.now() });
@@ -49,7 +58,12 @@ function watchReaders(server: Server, stallMs: number): () => void {
   };
   const timer = setInterval(look, Math.max(20, stallMs / 4));
   timer.unref();
-  return () => clearInterval(timer);
+  return {
+    stop: () => clearInterval(timer),
+    closeSilent: () => {
+      for (const socket of written.keys()) if (socket.bytesRead === 0) socket.destroy();
+    },
+  };
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {
@@ -77,7 +91,7 @@ export async function listen(
       requestTimeout: requestTimeoutMs,
       headersTimeout: requestTimeoutMs,
       keepAliveTimeout: options.idleTimeoutMs ?? 10_000,
-      connectionsCheckingInterval: Math.max(20, requestTimeoutMs / 4),
+      connectionsCheckingInterval: Math.max(20, Math.round(requestTimeoutMs / 4)),
       keepAlive: true,
       noDelay: true,
       insecureHTTPParser: false,
@@ -85,7 +99,7 @@ export async function listen(
     listener,
   );
   server.maxConnections = options.maxConnections ?? 1024;
-  const stopWatching = watchReaders(server, stallMs);
+  const watch = watchReaders(server, stallMs);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
@@ -95,13 +109,14 @@ export async function listen(
   const close = async (graceMs: number): Promise<void> => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
+    watch.closeSilent();
     await app.close(graceMs);
-    await new Promise((resolve) => setImmediate(resolve)); // last words reach the sockets
-    server.closeIdleConnections();
-    const cut = setTimeout(() => server.closeAllConnections(), 1000);
+    const idle = setInterval(() => server.closeIdleConnections(), 10); // as last words reach their readers
+    const cut = setTimeout(() => server.closeAllConnections(), lastWordsMs);
     await closed;
+    clearInterval(idle);
     clearTimeout(cut);
-    stopWatching();
+    watch.stop();
   };
   return {
     url: urlOf(address),

@@ -50,17 +50,22 @@ export class LiveRequests {
     return lease;
   }
 
-  /** Takes no more; waits until all have ended, at most `graceMs`, then aborts the rest and waits for their last words. */
-  async close(graceMs: number): Promise<void> {
+  /**
+   * Takes no more; waits until all have ended, at most `graceMs`, then aborts the rest. Their clients have `lastWordsMs`
+   * to read that they were; who reads nothing is not waited for.
+   */
+  async close(graceMs: number, lastWordsMs: number): Promise<void> {
     this.#closing = true;
     if (this.#leases.size === 0) return;
-    const empty = new Promise<void>((resolve) => {
-      this.#whenEmpty = resolve;
+    await new Promise<void>((resolve) => {
+      let timer = setTimeout(() => {
+        for (const lease of this.#leases) lease.abort('closing');
+        timer = setTimeout(resolve, lastWordsMs);
+      }, graceMs);
+      this.#whenEmpty = () => {
+        clearTimeout(timer);
+        resolve();
+      };
     });
-    const timer = setTimeout(() => {
-      for (const lease of this.#leases) lease.abort('closing');
-    }, graceMs);
-    await empty;
-    clearTimeout(timer);
   }
 }

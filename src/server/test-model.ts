@@ -112,20 +112,6 @@ export class TestModel implements TextModel {
     this.asked.push(options);
     this.live++;
     this.most = Math.max(this.most, this.live);
-    return this.#events(Array.from(prompt), options);
-  }
-
-  async close(): Promise<void> {
-    this.isClosed = true;
-  }
-
-  scored(id: number, top: number): GeneratedToken {
-    const logprob = (token: number) => -(token % 7) / 8;
-    const alternatives = Array.from({ length: top }, (_, i) => ({ id: 7 * i, logprob: -i / 8 }));
-    return { id, logprob: logprob(id), top: alternatives };
-  }
-
-  async *#events(prompt: number[], options: GenerateOptions): AsyncGenerator<GenerationEvent> {
     let hasEnded = false;
     const leave = (reason: FinishReason) => {
       if (hasEnded) return;
@@ -133,8 +119,28 @@ export class TestModel implements TextModel {
       this.live--;
       this.requests[reason]++;
     };
-    const aborted = () => leave('abort'); // memory is free at once, wherever the generator stands
-    options.signal?.addEventListener('abort', aborted);
+    const { signal } = options;
+    if (signal?.aborted)
+      leave('abort'); // memory is free at once, wherever the generation stands
+    else signal?.addEventListener('abort', () => leave('abort'), { once: true });
+    return this.#events(Array.from(prompt), options, leave);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+
+  scored(id: number, top: number): GeneratedToken {
+    const logprob = (token: number) => 0 - (token % 7) / 8;
+    const alternatives = Array.from({ length: top }, (_, i) => ({ id: 7 * i, logprob: 0 - i / 8 }));
+    return { id, logprob: logprob(id), top: alternatives };
+  }
+
+  async *#events(
+    prompt: number[],
+    options: GenerateOptions,
+    leave: (reason: FinishReason) => void,
+  ): AsyncGenerator<GenerationEvent> {
     try {
       const spoken = yield* this.#parts(prompt, options);
       const { thought, count, reason, stopText } = spoken;
@@ -158,7 +164,6 @@ export class TestModel implements TextModel {
       };
     } finally {
       leave('abort');
-      options.signal?.removeEventListener('abort', aborted);
     }
   }
 

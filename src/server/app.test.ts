@@ -1,0 +1,539 @@
+// The API without sockets: answers, chunks, refusals, who may ask, how it ends. npm test -- server/app
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type App, type AppOptions, createApp } from './app.ts';
+import { chatChunk, chatCompletion, completion, errorBody } from './protocol-answers.ts';
+import { type Answer, TestModel, type TestModelOptions } from './test-model.ts';
+
+const thinker = { script: (): Answer => ({ thinking: 'Hm, 1+1.', answer: 'It is 2.' }) };
+
+function serve(model: TestModelOptions | TestModel = thinker, options: AppOptions = {}) {
+  const own = model instanceof TestModel ? model : new TestModel(model);
+  const errors: unknown[] = [];
+  const app = createApp(own, { onError: (error) => errors.push(error), ...options });
+  return { app, model: own, errors };
+}
+
+function post(app: App, path: string, body: unknown, init: RequestInit = {}): Promise<Response> {
+  const text = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
+  return app.fetch(new Request(`http://localhost${path}`, { method: 'POST', body: text as string, ...init }));
+}
+
+const get = (app: App, path: string, init: RequestInit = {}) => app.fetch(new Request(`http://localhost${path}`, init));
+
+const ask = (more: object = {}) => ({ messages: [{ role: 'user', content: '1+1?' }], ...more });
+
+/** JSON that is looked into, whatever it holds. */
+interface Loose {
+  readonly [field: string]: Loose;
+}
+
+const json = async (response: Response | Promise<Response>) => (await (await response).json()) as Loose;
+
+/** The data of every event. */
+async function events(response: Response): Promise<string[]> {
+  const text = await response.text();
+  return text
+    .split('\n\n')
+    .filter((event) => event.startsWith('data: '))
+    .map((event) => event.slice(6));
+}
+
+async function refused(response: Response, status: number, message: RegExp, param?: string | null) {
+  const body = errorBody.parse(await response.json());
+  assert.equal(response.status, status, body.error.message);
+  assert.match(body.error.message, message);
+  if (param !== undefined) assert.equal(body.error.param, param);
+  return body.error;
+}
+
+describe('chat', () => {
+  test('one answer, its thinking beside it, what it used', async () => {
+    const { app, model } = serve();
+    const answer = chatCompletion.parse(await (await post(app, '/v1/chat/completions', ask())).json());
+    const [choice] = answer.choices;
+    assert.deepEqual(choice?.message, { role: 'assistant', content: 'It is 2.', reasoning_content: 'Hm, 1+1.' });
+    assert.equal(choice?.finish_reason, 'stop');
+    assert.equal(choice?.logprobs, null);
+    const { usage } = answer;
+    assert.equal(usage.prompt_tokens, model.prompts[0]?.length);
+    assert.equal(usage.prompt_cache_hit_tokens + usage.prompt_cache_miss_tokens, usage.prompt_tokens);
+    assert.equal(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens);
+    assert.ok(usage.completion_tokens_details.reasoning_tokens > 0);
+    assert.equal(answer.system_fingerprint, 'fp_test');
+    assert.equal(model.asked[0]?.startsThinking, true);
+    assert.equal(app.live, 0);
+  });
+
+  test('a stream is a transcript of DeepSeek: role, thinking, answer, end, usage, [DONE]', async () => {
+    const script = () => ({ thinking: '1', answer: '2' });
+    for (const include of [false, true]) {
+      const { app } = serve({ script });
+      const request = ask({ stream: true, ...(include && { stream_options: { include_usage: true } }) });
+      const response = await post(app, '/chat/completions', request);
+      assert.match(response.headers.get('content-type') as string, /^text\/event-stream/);
+      const text = (await response.text())
+        .replace(/"id":"chatcmpl-[0-9a-f]{32}"/g, '"id":"ID"')
+        .replace(/"created":\d+/g, '"created":0');
+      const head =
+        '{"id":"ID","object":"chat.completion.chunk","created":0,"model":"test-model","system_fingerprint":"fp_test"';
+      const usage = /"usage":(\{"prompt_tokens".*?\}\})/.exec(text)?.[1] as string;
+      const no = include ? ',"usage":null' : '';
+      const chunk = (delta: string, end = 'null', last = no) =>
+        `data: ${head},"choices":[{"index":0,"delta":${delta},"logprobs":null,"finish_reason":${end}}]${last}}\n\n`;
+      assert.equal(
+        text,
+        chunk('{"role":"assistant","content":null,"reasoning_content":""}') +
+          chunk('{"content":null,"reasoning_content":"1"}') +
+          chunk('{"content":"2","reasoning_content":null}') +
+          chunk('{"content":"","reasoning_content":null}', '"stop"', include ? no : `,"usage":${usage}`) +
+          (include ? `data: ${head},"choices":[],"usage":${usage}}\n\n` : '') +
+          'data: [DONE]\n\n',
+      );
+      assert.equal(app.live, 0);
+    }
+  });
+
+  test('a model that does not think says nothing of thinking', async () => {
+    const { app } = serve({ profile: 'deepseek-v3' });
+    const chunks = (await events(await post(app, '/chat/completions', ask({ stream: true })))).slice(0, -1);
+    const deltas = chunks.map((chunk) => chatChunk.parse(JSON.parse(chunk)).choices[0]?.delta);
+    assert.deepEqual(deltas[0], { role: 'assistant', content: '' });
+    assert.ok(deltas.every((delta) => !('reasoning_content' in (delta as object))));
+    assert.equal(deltas.map((delta) => delta?.content).join(''), 'hello');
+  });
+
+  test('reasoning under its other name too, on request', async () => {
+    const { app } = serve();
+    const answer = await json(post(app, '/chat/completions', ask({ include_reasoning: true })));
+    assert.equal(answer.choices[0].message.reasoning, 'Hm, 1+1.');
+    const chunks = await events(await post(app, '/chat/completions', ask({ include_reasoning: true, stream: true })));
+    assert.match(chunks[1] as string, /"reasoning_content":"(.*?)","reasoning":"\1"/);
+  });
+
+  test('log-probabilities of thinking and answer, with bytes and alternatives', async () => {
+    const { app, model } = serve();
+    const request = ask({ logprobs: true, top_logprobs: 2 });
+    const answer = chatCompletion.parse(await (await post(app, '/chat/completions', request)).json());
+    const lists = answer.choices[0]?.logprobs;
+    const text = (list: { bytes: number[] | null }[]) =>
+      new TextDecoder().decode(new Uint8Array(list.flatMap(({ bytes }) => bytes ?? [])));
+    assert.equal(text(lists?.reasoning_content ?? []), 'Hm, 1+1.');
+    assert.equal(text(lists?.content ?? []), 'It is 2.<｜end▁of▁sentence｜>');
+    assert.equal(lists?.content?.[0]?.top_logprobs.length, 2);
+    const count = (lists?.content?.length ?? 0) + (lists?.reasoning_content?.length ?? 0);
+    assert.equal(count, answer.usage.completion_tokens);
+    const chunks = (await events(await post(app, '/chat/completions', { ...request, stream: true }))).slice(0, -1);
+    const streamed = chunks.flatMap((chunk) => chatChunk.parse(JSON.parse(chunk)).choices[0]?.logprobs?.content ?? []);
+    assert.deepEqual(streamed, lists?.content);
+    await refused(
+      await post(app, '/chat/completions', ask({ top_logprobs: 2 })),
+      422,
+      /needs logprobs/,
+      'top_logprobs',
+    );
+    assert.equal(model.live, 0);
+  });
+
+  test('options reach the engine under its names; several answers have seeds of their own', async () => {
+    const { app, model } = serve();
+    const options = {
+      ...{ temperature: 0.5, top_p: 0.9, top_k: 7, min_p: 0.1, presence_penalty: 1, frequency_penalty: -1 },
+      ...{ repetition_penalty: 1.5, seed: 2 ** 32 - 1, stop: ['x', ''], max_tokens: 3, reasoning_budget: 5 },
+      ...{ logit_bias: { '7': -100 }, n: 2, ignore_eos: true, user: 'ignored', max_completion_tokens: null },
+    };
+    const answer = chatCompletion.parse(await (await post(app, '/chat/completions', ask(options))).json());
+    assert.deepEqual(
+      answer.choices.map(({ index, finish_reason }) => [index, finish_reason]),
+      [
+        [0, 'length'],
+        [1, 'length'],
+      ],
+    );
+    const [first, second] = model.asked as [object, object];
+    const { signal: _, ...rest } = first as { signal?: AbortSignal };
+    assert.deepEqual(rest, {
+      ...{ temperature: 0.5, topP: 0.9, topK: 7, minP: 0.1, presencePenalty: 1, frequencyPenalty: -1 },
+      ...{ repetitionPenalty: 1.5, seed: 2 ** 32 - 1, stop: ['x'], maxTokens: 3, reasoningBudget: 5 },
+      ...{ logitBias: new Map([[7, -100]]), ignoreEos: true, startsThinking: true },
+    });
+    assert.equal((second as { seed?: number }).seed, 0);
+    assert.equal(answer.usage.completion_tokens, 6);
+    assert.equal(answer.usage.prompt_tokens, model.prompts[0]?.length);
+  });
+
+  test('two answers in one stream, told apart by index', async () => {
+    const { app } = serve({ delayMs: 1 });
+    const chunks = (await events(await post(app, '/chat/completions', ask({ stream: true, n: 2 })))).slice(0, -1);
+    const texts = ['', ''];
+    for (const chunk of chunks)
+      for (const { index, delta } of chatChunk.parse(JSON.parse(chunk)).choices) texts[index] += delta.content ?? '';
+    assert.deepEqual(texts, ['hello', 'hello']);
+    assert.ok(chunks.findIndex((chunk) => chunk.includes('"index":1')) < 3);
+  });
+});
+
+describe('completions', () => {
+  const script = (prompt: string): Answer => ({ answer: prompt.replace('<｜begin▁of▁sentence｜>', '').toUpperCase() });
+
+  test('texts and ids, one or many, n of each', async () => {
+    const { app, model } = serve({ script });
+    const { tokenizer } = model.tokenizer;
+    const many = async (prompt: unknown, more: object = {}) =>
+      completion
+        .parse(await (await post(app, '/v1/completions', { prompt, ...more })).json())
+        .choices.map(({ text }) => text);
+    const ids = (text: string) => [...tokenizer.encode(text)];
+    assert.deepEqual(await many('ab'), ['AB']);
+    assert.deepEqual(await many(['ab', 'cd'], { n: 2 }), ['AB', 'AB', 'CD', 'CD']);
+    assert.deepEqual(await many(ids('ab')), ['AB']);
+    assert.deepEqual(await many([ids('ab'), ids('cd')]), ['AB', 'CD']);
+    assert.deepEqual(model.prompts.at(-1), ids('cd'));
+    assert.deepEqual(await many('ab', { echo: true, add_special_tokens: false }), ['abAB']);
+    assert.deepEqual(await many('ab', { echo: true, max_tokens: 0, add_special_tokens: false }), ['ab']);
+    const body = { prompt: [ids('ab'), ids('cd')], stream: true, stream_options: { include_usage: true } };
+    const chunks = await events(await post(app, '/completions', body));
+    const last = completion.parse(JSON.parse(chunks.at(-2) as string));
+    assert.deepEqual([last.choices, last.usage?.prompt_tokens], [[], 4]);
+  });
+
+  test('names of special tokens are text, unless told', async () => {
+    const { app, model } = serve({ script });
+    const user = model.tokenizer.tokenizer.idOf('<｜User｜>') as number;
+    await post(app, '/completions', { prompt: '<｜User｜>' });
+    assert.ok(!model.prompts.at(-1)?.includes(user));
+    await post(app, '/completions', { prompt: '<｜User｜>', parse_special: true });
+    assert.ok(model.prompts.at(-1)?.includes(user));
+  });
+
+  test('fills in between, where the vocabulary can', async () => {
+    const { app, model } = serve();
+    const { tokenizer } = model.tokenizer;
+    await post(app, '/beta/completions', { prompt: 'a<｜fim▁end｜>', suffix: 'b' });
+    const prompt = model.prompts.at(-1) as number[];
+    assert.equal(
+      tokenizer.decode(prompt),
+      '<｜begin▁of▁sentence｜><｜fim▁begin｜>a<｜fim▁end｜><｜fim▁hole｜>b<｜fim▁end｜>',
+    );
+    assert.equal(prompt.filter((id) => id === tokenizer.idOf('<｜fim▁end｜>')).length, 1);
+    await refused(await post(app, '/completions', { prompt: ['a'], suffix: 'b' }), 400, /one text/, 'suffix');
+  });
+
+  test('the raw text has the tags of thinking', async () => {
+    const { app } = serve();
+    const body = { prompt: 'x', max_tokens: 100 };
+    const answer = completion.parse(await (await post(app, '/completions', body)).json());
+    assert.equal(answer.choices[0]?.text, '<think>Hm, 1+1.</think>It is 2.');
+  });
+
+  test("lm-evaluation-harness: a prompt's own log-probabilities, its tokenizer's routes", async () => {
+    const { app, model } = serve({ script: () => ({ answer: '' }) }); // ends at once
+    const { tokenizer } = model.tokenizer;
+    const tokens = [[...tokenizer.encode('the quick 你 brown')], [...tokenizer.encode('to be or not')]];
+    const context = [3, 2];
+    const body = {
+      model: 'test-model',
+      prompt: tokens,
+      temperature: 0,
+      max_tokens: 1,
+      logprobs: 1,
+      seed: 1234,
+      echo: true,
+    };
+    const answer = completion.parse(await (await post(app, '/v1/completions', body)).json());
+    for (const [i, { index, logprobs, text }] of answer.choices.entries()) {
+      assert.equal(index, i);
+      const own = tokens[i] as number[];
+      assert.equal(text, tokenizer.decode(own));
+      assert.equal(logprobs?.token_logprobs.length, own.length + 1); // the prompt's, and one more, which is cut off
+      assert.equal(logprobs?.token_logprobs[0], null);
+      assert.equal(logprobs?.top_logprobs?.[0], null);
+      const scored = logprobs?.token_logprobs.slice(context[i], -1) as number[];
+      const expected = own.slice(context[i]).map((id) => model.scored(id, 1).logprob);
+      assert.deepEqual(scored, expected);
+      const best = logprobs?.top_logprobs
+        ?.slice(context[i], -1)
+        .map((top) => Math.max(...Object.values(top as object)));
+      assert.deepEqual(
+        best,
+        expected.map(() => 0),
+      ); // the scripted best alternative
+      assert.deepEqual(logprobs?.text_offset.slice(0, 3), [
+        0,
+        ...[0, 1].map((k) => [...tokenizer.decode(own.slice(0, k + 1))].length),
+      ]);
+    }
+    const info = await json(get(app, '/tokenizer_info'));
+    assert.equal(info.eos_token, '<｜end▁of▁sentence｜>');
+    assert.equal(info.chat_template, model.tokenizer.chatTemplate?.text);
+    const encode = async (prompt: string) =>
+      (await json(post(app, '/tokenize', { prompt, add_special_tokens: false }))).tokens;
+    assert.deepEqual(await encode('test'), [...tokenizer.encode('test')]);
+    assert.deepEqual(await encode(String(info.eos_token)), [model.tokenizer.eosIds[0]]);
+    const back = await json(post(app, '/detokenize', { tokens: tokens[1] }));
+    assert.equal(back.prompt, 'to be or not');
+    await refused(await post(app, '/completions', { ...body, stream: true }), 400, /log-probabilities come last/);
+  });
+});
+
+describe('what is refused, and how', () => {
+  const { app } = serve({ ...thinker, contextLength: 64 });
+  const chat = (more: object) => post(app, '/v1/chat/completions', ask(more));
+
+  test('bodies that are none', async () => {
+    const raw = (body: string | Uint8Array) => post(app, '/v1/chat/completions', body);
+    await refused(await raw('{"messages": ['), 400, /no JSON/);
+    await refused(await raw(''), 400, /empty: send a JSON object/);
+    await refused(await raw(new Uint8Array([0x7b, 0xff, 0x7d])), 400, /not valid UTF-8/);
+    await refused(await raw('['.repeat(100_000)), 400, /deeper than 64/);
+    await refused(await raw('null'), 422, /expected object/);
+    const small = serve({}, { maxBodyBytes: 100 });
+    await refused(await post(small.app, '/completions', { prompt: 'x'.repeat(200) }), 413, /larger than 100 bytes/);
+  });
+
+  test('wrong types and sizes name the field', async () => {
+    await refused(await chat({ temperature: 'hot' }), 422, /temperature: .*expected number/, 'temperature');
+    await refused(await chat({ temperature: 3 }), 422, /temperature/, 'temperature');
+    await refused(await chat({ max_tokens: 1e300 }), 422, /max_tokens/, 'max_tokens');
+    await refused(await chat({ stop: Array(17).fill('a') }), 422, /at most 16/, 'stop');
+    await refused(await chat({ logit_bias: { x: 1 } }), 422, /token ids/);
+    await refused(await chat({ logit_bias: { '99999': 1 } }), 422, /token 99999 does not exist/, 'logit_bias');
+    await refused(await chat({ messages: [] }), 422, /one message or more/, 'messages');
+    await refused(await chat({ messages: [{ role: 'robot', content: '' }] }), 422, /role/, 'messages[0].role');
+    await refused(
+      await chat({ messages: [{ role: 'user', content: 7 }] }),
+      422,
+      /expected a text/,
+      'messages[0].content',
+    );
+    await refused(await post(app, '/completions', { prompt: [-1] }), 422, /prompt/, 'prompt[0]');
+    await refused(await post(app, '/completions', { prompt: [99999] }), 422, /token 99999/, 'prompt');
+    await refused(await post(app, '/completions', { prompt: [] }), 422, /prompt/, 'prompt');
+    await refused(await post(app, '/completions', '{"prompt":"a","temperature":1e999}'), 422, /temperature/);
+  });
+
+  test('models, routes and methods that are not', async () => {
+    const error = await refused(
+      await chat({ model: 'gpt-4' }),
+      404,
+      /"gpt-4" is not served: use one of test-model/,
+      'model',
+    );
+    assert.equal(error.code, 'model_not_found');
+    await refused(await get(app, '/v2'), 404, /\/v2 does not exist/);
+    const wrong = await get(app, '/v1/chat/completions');
+    assert.equal(wrong.headers.get('allow'), 'POST');
+    await refused(wrong, 405, /takes POST, not GET/);
+  });
+
+  test('what is not there yet is named', async () => {
+    const tool = { type: 'function', function: { name: 'f' } };
+    await refused(await chat({ tools: [tool] }), 400, /tools is not supported yet/, 'tools');
+    await refused(
+      await chat({ response_format: { type: 'json_object' } }),
+      400,
+      /constrained decoding/,
+      'response_format',
+    );
+    await refused(await chat({ tool_choice: 'required' }), 400, /tool_choice/, 'tool_choice');
+    assert.equal((await chat({ tools: [], tool_choice: 'none', response_format: { type: 'text' } })).status, 200);
+    const image = [{ type: 'image_url', image_url: { url: 'x' } }];
+    await refused(await chat({ messages: [{ role: 'user', content: image }] }), 422, /expected a text/);
+  });
+
+  test('contexts too long, queues too full, engines that close or fail', async () => {
+    const long = await refused(
+      await chat({ messages: [{ role: 'user', content: 'x y z '.repeat(200) }] }),
+      400,
+      /shorten/,
+    );
+    assert.equal(long.code, 'context_length_exceeded');
+    const full = await post(serve({ capacity: 0 }).app, '/chat/completions', ask({ stream: true }));
+    assert.equal(full.headers.get('retry-after'), '1');
+    await refused(full, 429, /queue is full/);
+    const closed = new TestModel();
+    await closed.close();
+    await refused(await post(serve(closed).app, '/chat/completions', ask()), 503, /shutting down/);
+    const failing = serve({ ...thinker, failsAfter: 2 });
+    const error = await refused(await post(failing.app, '/chat/completions', ask()), 500, /the server failed/);
+    assert.ok(!error.message.includes('secret'));
+    assert.match(String(failing.errors[0]), /secret detail/);
+    const stream = await events(await post(failing.app, '/chat/completions', ask({ stream: true })));
+    assert.equal(errorBody.parse(JSON.parse(stream.at(-1) as string)).error.type, 'server_error');
+    assert.equal(failing.model.live, 0);
+  });
+
+  test('more at once than allowed', async () => {
+    const { app: one, model } = serve({ delayMs: 5 }, { maxLive: 1 });
+    const first = post(one, '/chat/completions', ask());
+    await wait(2);
+    await refused(await post(one, '/chat/completions', ask()), 429, /1 requests are being answered/);
+    assert.equal((await first).status, 200);
+    assert.deepEqual([one.live, model.live], [0, 0]);
+    assert.equal((await post(one, '/chat/completions', ask())).status, 200);
+  });
+});
+
+describe('who may ask', () => {
+  const from = (app: App, headers: Record<string, string>, url = 'http://localhost:8000/v1/models') =>
+    app.fetch(new Request(url, { headers }));
+
+  test('hosts: loopback and addresses; names only when allowed', async () => {
+    const { app } = serve();
+    for (const host of ['localhost', 'localhost:1', '127.0.0.1:8000', '[::1]:8000', 'a.localhost', '192.168.1.5'])
+      assert.equal((await from(app, { host })).status, 200, host);
+    for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:8000', 'x'])
+      await refused(await from(app, { host }), 403, /is not served/);
+    assert.equal((await from(serve({}, { hosts: ['Box.local'] }).app, { host: 'box.local:1' })).status, 200);
+  });
+
+  test('origins: its own and those allowed, which may read the answer', async () => {
+    const { app } = serve();
+    const own = { host: 'localhost:8000', origin: 'http://localhost:8000' };
+    assert.equal((await from(app, own)).status, 200);
+    for (const origin of ['http://localhost:9000', 'https://evil.example', 'null'])
+      await refused(await from(app, { host: 'localhost:8000', origin }), 403, /may not use this server/);
+    const open = serve({}, { origins: ['https://good.example/'] }).app;
+    const good = await from(open, { origin: 'https://good.example' });
+    assert.equal(good.headers.get('access-control-allow-origin'), 'https://good.example');
+    assert.equal((await from(open, { origin: 'https://evil.example' })).status, 403);
+    const preflight = (origin: string) => {
+      const headers = { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-a' };
+      return open.fetch(new Request('http://localhost/v1/models', { method: 'OPTIONS', headers }));
+    };
+    const allowed = await preflight('https://good.example');
+    assert.deepEqual([allowed.status, allowed.headers.get('access-control-allow-headers')], [204, 'x-a']);
+    assert.equal((await preflight('https://evil.example')).status, 403);
+  });
+
+  test('keys', async () => {
+    const { app } = serve({}, { keys: ['k1', 'k2'] });
+    await refused(await from(app, {}), 401, /no key was given/);
+    await refused(await from(app, { authorization: 'Bearer k3' }), 401, /not known/);
+    await refused(await from(app, { authorization: 'Basic k1' }), 401, /no key/);
+    assert.equal((await from(app, { authorization: 'bearer k2' })).status, 200);
+    assert.equal((await get(app, '/health')).status, 200);
+  });
+});
+
+describe('streams', () => {
+  test('comments while nothing comes', async () => {
+    const { app } = serve({ firstMs: 35 }, { keepAliveMs: 10 });
+    const text = await (await post(app, '/chat/completions', ask({ stream: true }))).text();
+    assert.match(text, /^data: .*\n\n(: keep-alive\n\n){2,3}data: /);
+  });
+
+  test('a client that leaves ends its generation at once', async () => {
+    const { app, model } = serve({ delayMs: 5, script: () => ({ answer: 'x '.repeat(1000) }) });
+    const reader = ((await post(app, '/chat/completions', ask({ stream: true }))).body as ReadableStream).getReader();
+    await reader.read();
+    assert.deepEqual([app.live, model.live], [1, 1]);
+    await reader.cancel();
+    assert.deepEqual([app.live, model.live, model.requests.abort], [0, 0, 1]);
+    const controller = new AbortController();
+    const whole = post(app, '/chat/completions', ask(), { signal: controller.signal });
+    await wait(10);
+    assert.equal(model.live, 1);
+    controller.abort();
+    assert.equal(model.live, 0);
+    assert.equal((await whole).status, 408);
+  });
+
+  test('a reader that takes nothing is given up', async () => {
+    const { app, model } = serve({ script: () => ({ answer: 'x '.repeat(1000) }) }, { stallMs: 20 });
+    const reader = ((await post(app, '/chat/completions', ask({ stream: true }))).body as ReadableStream).getReader();
+    await reader.read();
+    await wait(60);
+    assert.deepEqual([app.live, model.live], [0, 0]);
+    await assert.rejects(async () => {
+      for (;;) if ((await reader.read()).done) return;
+    }, /took nothing for 20 ms/);
+  });
+
+  test('nor is one waited for that never begins to read', async () => {
+    const { app, model } = serve({}, { stallMs: 20 });
+    await post(app, '/chat/completions', ask({ stream: true }));
+    await wait(60);
+    assert.deepEqual([app.live, model.live], [0, 0]);
+    const patient = serve({ script: () => ({ answer: 'x '.repeat(1000) }) });
+    await post(patient.app, '/chat/completions', ask({ stream: true }));
+    const started = performance.now();
+    await patient.app.close(0);
+    assert.ok(performance.now() - started < 3000);
+    assert.equal(patient.model.live, 0);
+  });
+
+  test('closing lets answers end, then tells those that have not', async () => {
+    const { app, model } = serve({ delayMs: 3, script: () => ({ answer: 'x '.repeat(20) }) });
+    const [short, stream] = [
+      post(app, '/chat/completions', ask()),
+      post(app, '/completions', { prompt: 'a', stream: true }),
+    ];
+    const texts = Promise.all([json(short), stream.then(events)]);
+    await wait(5);
+    await app.close(5000);
+    const [whole, chunks] = await texts;
+    assert.equal(whole.choices[0].message.content, 'x '.repeat(20));
+    assert.equal(chunks.at(-1), '[DONE]');
+    await refused(await post(app, '/completions', { prompt: 'a' }), 503, /shutting down/);
+    assert.equal(model.live, 0);
+
+    const late = serve({ delayMs: 5, script: () => ({ answer: 'x '.repeat(1000) }) });
+    const cut = Promise.all([
+      post(late.app, '/chat/completions', ask()),
+      post(late.app, '/chat/completions', ask({ stream: true })).then(events),
+    ]);
+    await wait(10);
+    await late.app.close(10);
+    const [answer, told] = await cut;
+    await refused(answer, 503, /ended this answer/);
+    assert.match(told.at(-1) as string, /service_unavailable_error/);
+    assert.deepEqual([late.app.live, late.model.live], [0, 0]);
+  });
+});
+
+describe('the other routes', () => {
+  test('models, aliases, health', async () => {
+    const { app } = serve({}, { aliases: { 'deepseek-reasoner': 'test-model' } });
+    const list = await json(get(app, '/models'));
+    assert.deepEqual(
+      Object.values(list.data ?? {}).map(({ id }) => id),
+      ['test-model', 'deepseek-reasoner'],
+    );
+    assert.equal((await post(app, '/chat/completions', ask({ model: 'deepseek-reasoner' }))).status, 200);
+    assert.equal((await get(app, '/health')).status, 200);
+    const two = createApp([new TestModel({ name: 'a' }), new TestModel({ name: 'b' })]);
+    const answer = await json(post(two, '/chat/completions', ask({ model: 'b' })));
+    assert.equal(answer.model, 'b');
+  });
+
+  test('metrics count what happened', async () => {
+    const { app } = serve();
+    await post(app, '/chat/completions', ask());
+    await get(app, '/nothing"\n');
+    const text = await (await get(app, '/metrics')).text();
+    assert.match(text, /^minke_http_requests_total\{route="\/chat\/completions",status="200"\} 1$/m);
+    assert.match(text, /^minke_http_requests_total\{route="other",status="404"\} 1$/m);
+    assert.match(text, /^minke_generations_total\{model="test-model",finish_reason="stop"\} 1$/m);
+    assert.match(text, /^minke_first_token_seconds_bucket\{model="test-model",le="0.01"\} 1$/m);
+    for (const line of text.trimEnd().split('\n'))
+      assert.match(line, /^(# (HELP|TYPE) minke_\w+ .+|minke_\w+(\{[^{}]*\})? [\d.e+-]+)$/);
+  });
+
+  test('the OpenAPI document has every route and resolves its own references', async () => {
+    const { app } = serve({}, { version: '1.2.3' });
+    const document = await json(get(app, '/openapi.json'));
+    assert.equal(document.info.version, '1.2.3');
+    const schemas = Object.keys(document.components.schemas);
+    for (const [, name] of JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g))
+      assert.ok(schemas.includes(name as string), name);
+    for (const [path, operations] of Object.entries(document.paths as Record<string, object>))
+      for (const method of Object.keys(operations)) {
+        const init = method === 'get' ? {} : { method: 'POST', body: '{}' };
+        const { status } = await app.fetch(new Request(`http://localhost${path}`, init));
+        assert.ok(status === 200 || status === 422, `${path} ${status}`);
+      }
+    assert.equal(document.components.schemas.ChatCompletionRequest.properties.temperature.anyOf[0].maximum, 2);
+  });
+});
