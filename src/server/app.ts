@@ -50,9 +50,10 @@ type Route = (context: Context, call: Call, body: unknown) => Promise<Response>;
 type Bindings = { Bindings: Connection };
 
 async function generated(context: Context, route: Route, request: Request, connection: Connection): Promise<Response> {
+  context.live.check(); // before the body is read; a body that comes slowly must not hold a place
+  const body = await readJson(request, context.maxBodyBytes);
   const lease = context.live.enter(request.signal);
   try {
-    const body = await readJson(request, context.maxBodyBytes);
     const response = await route(context, { lease, drop: connection.drop }, body);
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) lease.release();
     return response;

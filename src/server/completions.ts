@@ -14,6 +14,7 @@ import type { Completion } from './protocol-answers.ts';
 import { TokenTable } from './token-text.ts';
 
 const usualTokens = 16;
+const mostChoices = 1024;
 
 function idsOfText(request: CompletionRequest, { tokenizer: loaded }: TextModel, given: string): Int32Array {
   const text = wellFormed(given);
@@ -183,6 +184,10 @@ export async function answerCompletion(context: Context, call: Call, body: unkno
   checkBias(request, model);
   const n = request.n ?? 1;
   const prompts = promptsOf(request, model);
+  if (prompts.length * n > mostChoices)
+    throw new ApiError(422, `n: ${prompts.length} prompts of ${n} answers: at most ${mostChoices} in a request`, {
+      param: 'n',
+    });
   const { logprobs, echo } = request;
   const scores = typeof logprobs === 'number';
   const runs = prompts.flatMap((prompt) =>

@@ -48,18 +48,43 @@ export function maxTokensOf(asked: number | null | undefined, promptLength: numb
 
 export type Indexed = readonly [index: number, event: GenerationEvent];
 
-/** Events of several generations as they come, in turn. Ends them all when it is ended itself, or one fails. */
+/**
+ * Events of several generations as they come. Ends them all when it is ended itself, or one fails. What has come stands
+ * in a list: racing all pending promises for every event would cost memory with the square of the generations.
+ */
 export async function* merged(sources: readonly AsyncIterable<GenerationEvent>[]): AsyncGenerator<Indexed> {
   const iterators = sources.map((source) => source[Symbol.asyncIterator]());
-  const next = async (i: number) => [i, await (iterators[i] as AsyncIterator<GenerationEvent>).next()] as const;
-  const pending = new Map(iterators.map((_, i) => [i, next(i)]));
+  const ready: (() => readonly [index: number, result: IteratorResult<GenerationEvent>])[] = [];
+  let wake: (() => void) | null = null;
+  const arrived = (take: (typeof ready)[number]): void => {
+    ready.push(take);
+    wake?.();
+  };
+  const ask = (i: number): void => {
+    (iterators[i] as AsyncIterator<GenerationEvent>).next().then(
+      (result) => arrived(() => [i, result]),
+      (error: unknown) =>
+        arrived(() => {
+          throw error;
+        }),
+    );
+  };
   try {
-    while (pending.size > 0) {
-      const [i, result] = await Promise.race(pending.values());
-      pending.delete(i);
-      if (result.done) continue;
-      pending.set(i, next(i));
-      yield [i, result.value];
+    for (const i of iterators.keys()) ask(i);
+    for (let open = iterators.length; open > 0; ) {
+      if (ready.length === 0)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      for (const take of ready.splice(0)) {
+        const [i, result] = take();
+        if (result.done) {
+          open--;
+          continue;
+        }
+        ask(i);
+        yield [i, result.value];
+      }
     }
   } finally {
     for (const iterator of iterators) iterator.return?.().catch(() => {});

@@ -26,14 +26,19 @@ export class LiveRequests {
     return this.#leases.size;
   }
 
-  /** Throws ApiError 429 or 503. */
-  enter(client: AbortSignal): Lease {
+  /** Whether there is a place now. Throws ApiError 429 or 503. */
+  check(): void {
     if (this.#closing) throw new ApiError(503, 'the server is shutting down: ask again later, or another one');
     if (this.#leases.size >= this.#most)
       throw new ApiError(429, `${this.#most} requests are being answered: ask again in a second`, {
         code: 'queue_full',
         headers: { 'retry-after': '1' },
       });
+  }
+
+  /** Takes a place. Throws ApiError 429 or 503. */
+  enter(client: AbortSignal): Lease {
+    this.check();
     const controller = new AbortController();
     const left = () => controller.abort('client');
     const lease: Lease = {

@@ -1,0 +1,33 @@
+// Many answers of one request, and clients that do not finish theirs: neither may cost the others. npm test -- crowd
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { createApp } from './app.ts';
+import { listen } from './listen.ts';
+import { TestModel } from './test-model.ts';
+
+const asking = (body: object): Request =>
+  new Request('http://localhost/v1/completions', { method: 'POST', body: JSON.stringify(body) });
+
+test('a thousand answers of one request come, and more are refused', async () => {
+  const model = new TestModel();
+  const app = createApp(model);
+  const prompt = new Array<string>(64).fill('a');
+  const response = await app.fetch(asking({ prompt, n: 16 }));
+  const { choices } = (await response.json()) as { choices: unknown[] };
+  assert.deepEqual([response.status, choices.length, model.most, model.live], [200, 1024, 1024, 0]);
+  const refused = await app.fetch(asking({ prompt: [...prompt, 'a'], n: 16 }));
+  assert.deepEqual([refused.status, model.live, app.live], [422, 0, 0]);
+});
+
+test('half a body holds no place', async () => {
+  const server = await listen(new TestModel(), { port: 0, maxLive: 1 });
+  const half = connect(server.port, '127.0.0.1').on('error', () => {});
+  half.write('POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const response = await fetch(`${server.url}/v1/completions`, { method: 'POST', body: '{"prompt":"a"}' });
+  assert.equal(response.status, 200);
+  await response.text();
+  half.destroy();
+  await server.close(100);
+});
