@@ -119,7 +119,7 @@ class Ours {
           first ||= performance.now();
           return 'go-on';
         },
-        forced: () => null,
+        ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
         promptLogprobs: () => undefined,
         ended: (_, error) => (error ? reject(error) : resolve(first)),
       });

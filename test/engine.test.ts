@@ -54,7 +54,7 @@ function ask(engine: Engine, prompt: readonly number[], wanted: Partial<Sequence
         tokens.push(token);
         return 'go-on';
       },
-      forced: () => null,
+      ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
       promptLogprobs: () => undefined,
       ended: (_, error) => (error ? reject(error) : resolve(tokens)),
     });

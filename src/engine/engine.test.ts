@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { BlockPool, blockTokens, prefixKeys } from './block-pool.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { type GeneratedToken, RefusedError } from './generation.ts';
+import { ReasoningBudget } from './reasoning-budget.ts';
 import type { Run, RunForm, RunResult, Runner } from './runner.ts';
 import type { Sequence, SequenceOptions, Verdict } from './sequence.ts';
 
@@ -63,6 +64,18 @@ class TokenRunner implements Runner {
   dispose(): void {}
 }
 
+/** Obeys forced tokens, as a model's draws do. */
+class ForcedRunner extends TokenRunner {
+  override async run(form: RunForm, runs: readonly Run[]): Promise<RunResult[]> {
+    const results = await super.run(form, runs);
+    return results.map((result, i) => {
+      const forced = (runs[i] as Run).sequence.listener.forced();
+      if (forced === null || result.sampled.length === 0) return result;
+      return { ...result, sampled: [{ id: forced, logprob: 0, top: [] }, ...result.sampled.slice(1)] };
+    });
+  }
+}
+
 interface Outcome {
   readonly tokens: number[];
   reason: string;
@@ -83,7 +96,7 @@ function ask(engine: Engine, prompt: readonly number[], options: Partial<Sequenc
         outcome.tokens.push(id);
         return outcome.tokens.length === stopAt ? 'stop' : 'go-on';
       },
-      forced: () => null,
+      ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
       promptLogprobs: () => undefined,
       ended: (reason, error) => {
         Object.assign(outcome, { reason, error });
@@ -168,6 +181,35 @@ describe('engine', () => {
       return runner.steps;
     };
     assert.ok((await steps(1)) < 0.8 * (await steps(0)));
+  });
+
+  test('a budget of thinking closes it at the same place with and without drafts', async () => {
+    const thought = async (drafts: number, limit: number) => {
+      const budget = new ReasoningBudget(limit, [7777], true);
+      const tokens: number[] = [];
+      const engine = engineOf(new ForcedRunner(64, drafts));
+      await new Promise<void>((resolve) => {
+        engine.add([1, 2, 3], { ...defaults, maxTokens: 12 }, {
+          settled: ({ id }) => {
+            tokens.push(id);
+            budget.settle(!tokens.includes(7777));
+            return 'go-on';
+          },
+          forced: () => budget.forcedToken(),
+          get free() {
+            return budget.free;
+          },
+          promptLogprobs: () => undefined,
+          ended: () => resolve(),
+        });
+      });
+      return tokens;
+    };
+    for (const limit of [0, 1, 2, 3, 4, 5]) {
+      const plain = await thought(0, limit);
+      assert.equal(plain.indexOf(7777), limit);
+      assert.deepEqual(await thought(1, limit), plain);
+    }
   });
 
   test('a second prompt with the same beginning runs only what is new', async () => {

@@ -201,7 +201,9 @@ function fillRun({ sequence, from, to }: Fill): Run {
 function runsOf({ generate, prompts, outputs }: Plan, drafts: number): [Run[], Run[], Run[]] {
   const next = generate.map((sequence): Run => {
     const last = sequence.token(sequence.length - 1);
-    const ids = drafts > 0 && sequence.draft !== null ? [last, sequence.draft] : [last];
+    // A draft is verified only where the token after it is the model's to choose.
+    const verifies = drafts > 0 && sequence.draft !== null && sequence.listener.free > drafts;
+    const ids = verifies ? [last, sequence.draft as number] : [last];
     return { sequence, from: sequence.length - 1, ids: Int32Array.from(ids), sampleFrom: 0 };
   });
   return [next, prompts.map(fillRun), outputs.map(fillRun)];

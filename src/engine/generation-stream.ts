@@ -52,6 +52,10 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
     return this.#budget.forcedToken();
   }
 
+  get free(): number {
+    return this.#budget.free;
+  }
+
   promptLogprobs(tokens: readonly GeneratedToken[]): void {
     this.#promptLogprobs?.push(...tokens);
   }

@@ -24,6 +24,8 @@ export interface SequenceListener {
   settled(token: GeneratedToken): Verdict;
   /** A token that must come next, whatever the model says (closing the thinking). */
   forced(): number | null;
+  /** Tokens that the model may choose before one is forced. */
+  readonly free: number;
   promptLogprobs(tokens: readonly GeneratedToken[]): void;
   ended(reason: 'stop' | 'length' | 'abort' | 'error', error?: Error): void;
 }
