@@ -9,7 +9,7 @@ struct copy_bytes {
   uint8_t* to;
   i64 n;
   static constexpr const char* signature = "from:u8 to:u8! n:int";
-  static constexpr i64 kBytes = 1 << 20;  // a task
+  static constexpr i64 kBytes = 1 << 17;  // a task: half a megabyte is worth a second thread
   void fields(Words& w) { w(from, to, n); }
   i64 tasks() const { return blocks(n, kBytes); }
   void run(i64 task, Worker&) const {

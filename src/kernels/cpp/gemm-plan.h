@@ -74,10 +74,13 @@ struct Output {
   bf16* half(i64 row, i64 column) const { return static_cast<bf16*>(c) + row * ld + column; }
 };
 
-// Panels of a task: a block of them, or as many blocks as it takes to be worth a second thread.
+// Panels of a task: a block of them, or as many blocks as it takes to be worth a second thread; one panel where blocks
+// would be too few tasks.
 inline i64 panels_per_task(i64 rows, i64 n, i64 k) {
   double flops_of_block = 2.0 * double(smaller(rows, kBlockRows)) * kBlockPanels * kPanel * double(k);
   i64 worth = (i64(kLeastFlops / (flops_of_block + 1)) + 1) * kBlockPanels;
+  i64 tasks = blocks(rows, kLeastRows) * blocks(n, kBlockPanels * kPanel);
+  if (tasks < kEnoughTasks && flops_of_block > kBlockPanels * kLeastFlops) worth = 1;
   return smaller(blocks(n, kPanel), worth);
 }
 
