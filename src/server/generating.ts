@@ -50,6 +50,11 @@ export type Indexed = readonly [index: number, event: GenerationEvent];
 
 /** Events of several generations as they come, in turn. Ends them all when it is ended itself, or one fails. */
 export async function* merged(sources: readonly AsyncIterable<GenerationEvent>[]): AsyncGenerator<Indexed> {
+  const [only] = sources;
+  if (only !== undefined && sources.length === 1) {
+    for await (const event of only) yield [0, event];
+    return;
+  }
   const iterators = sources.map((source) => source[Symbol.asyncIterator]());
   const next = async (i: number) => [i, await (iterators[i] as AsyncIterator<GenerationEvent>).next()] as const;
   const pending = new Map(iterators.map((_, i) => [i, next(i)]));
