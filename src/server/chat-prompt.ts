@@ -66,10 +66,14 @@ class Mask {
   }
 
   pieces(rendered: string): Piece[] {
-    return rendered.split(new RegExp(`q${this.#nonce}x(\\d+)z`)).map((part, i): Piece => {
-      if (i % 2 === 0) return { text: part, trusted: true };
-      return { text: this.#texts[Number(part)] ?? '', trusted: false };
-    });
+    const [first = '', ...others] = rendered.split(`q${this.#nonce}x`);
+    const pieces: Piece[] = [{ text: first, trusted: true }];
+    for (const part of others) {
+      const end = part.indexOf('z');
+      pieces.push({ text: this.#texts[Number(part.slice(0, end))] ?? '', trusted: false });
+      pieces.push({ text: part.slice(end + 1), trusted: true });
+    }
+    return pieces;
   }
 }
 

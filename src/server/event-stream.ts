@@ -28,60 +28,96 @@ export function dataFrame(json: string): string {
 }
 
 /** `frames` never reject: what goes wrong is a frame too. */
-export function eventStream(frames: AsyncIterator<string>, options: EventStreamOptions): ReadableStream<Uint8Array> {
-  const { keepAliveMs, stallMs, onAbort, onEnd, drop } = options;
-  let pending: Promise<IteratorResult<string>> | null = null;
-  let stall: NodeJS.Timeout | undefined;
-  let hasEnded = false;
-  const end = (): void => {
-    clearTimeout(stall);
-    if (hasEnded) return;
-    hasEnded = true;
-    onEnd();
-  };
-  const abort = (reason: 'client' | 'stalled'): void => {
-    if (hasEnded) return;
-    onAbort(reason);
-    frames.return?.().catch(() => {});
-    end();
-  };
-  /** The next frame, or null when it lets itself be waited for. */
-  const nextFrame = async (): Promise<IteratorResult<string> | null> => {
-    pending ??= frames.next();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<null>((resolve) => {
-      timer = setTimeout(resolve, keepAliveMs, null);
-    });
-    const result = await Promise.race([pending, late]);
-    clearTimeout(timer);
-    if (result !== null) pending = null;
-    return result;
-  };
-  const watch = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
-    stall = setTimeout(() => {
-      abort('stalled');
+class Writer {
+  readonly #frames: AsyncIterator<string>;
+  readonly #options: EventStreamOptions;
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  /** While the reader waits for us. */
+  #resume: (() => void) | null = null;
+  /** A frame is being made. */
+  #isPending = false;
+  /** A frame that came while nobody waited. */
+  #ready: IteratorResult<string> | null = null;
+  #late!: NodeJS.Timeout;
+  #stall!: NodeJS.Timeout;
+  #hasEnded = false;
+
+  constructor(frames: AsyncIterator<string>, options: EventStreamOptions) {
+    this.#frames = frames;
+    this.#options = options;
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const { keepAliveMs, stallMs, drop } = this.#options;
+    this.#controller = controller;
+    this.#late = setTimeout(() => this.#resume !== null && this.#write(keepAlive), keepAliveMs);
+    this.#stall = setTimeout(() => {
+      if (this.#resume !== null || this.#hasEnded) return;
+      this.#abort('stalled');
       if (drop === undefined) controller.error(new Error(`the reader took nothing for ${stallMs} ms`));
       else drop();
     }, stallMs);
-  };
-  return new ReadableStream<Uint8Array>(
-    {
-      start: watch,
-      async pull(controller) {
-        clearTimeout(stall);
-        const result = await nextFrame();
-        if (hasEnded) return;
-        if (result?.done) {
-          controller.close();
-          return end();
-        }
-        controller.enqueue(encoder.encode(result === null ? keepAlive : result.value));
-        watch(controller);
-      },
-      cancel() {
-        abort('client');
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  }
+
+  pull(): Promise<void> | undefined {
+    const ready = this.#ready;
+    this.#ready = null;
+    if (ready !== null) {
+      this.#deliver(ready);
+      return undefined;
+    }
+    this.#late.refresh();
+    if (!this.#isPending) {
+      this.#isPending = true;
+      void this.#frames.next().then((frame) => {
+        this.#isPending = false;
+        if (this.#hasEnded) return;
+        if (this.#resume === null) this.#ready = frame;
+        else this.#deliver(frame);
+      });
+    }
+    return new Promise((resolve) => {
+      this.#resume = resolve;
+    });
+  }
+
+  cancel(): void {
+    this.#abort('client');
+  }
+
+  #deliver({ done, value }: IteratorResult<string>): void {
+    if (!done) {
+      this.#write(value);
+      return;
+    }
+    this.#controller.close();
+    this.#end();
+  }
+
+  #write(text: string): void {
+    this.#controller.enqueue(encoder.encode(text));
+    this.#stall.refresh();
+    this.#resume?.();
+    this.#resume = null;
+  }
+
+  #abort(reason: 'client' | 'stalled'): void {
+    if (this.#hasEnded) return;
+    this.#options.onAbort(reason);
+    this.#frames.return?.().catch(() => {});
+    this.#end();
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    clearTimeout(this.#late);
+    clearTimeout(this.#stall);
+    this.#resume?.();
+    this.#resume = null;
+    this.#options.onEnd();
+  }
+}
+
+export function eventStream(frames: AsyncIterator<string>, options: EventStreamOptions): ReadableStream<Uint8Array> {
+  return new ReadableStream(new Writer(frames, options), { highWaterMark: 0 });
 }

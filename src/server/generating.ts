@@ -53,6 +53,11 @@ export type Indexed = readonly [index: number, event: GenerationEvent];
  * in a list: racing all pending promises for every event would cost memory with the square of the generations.
  */
 export async function* merged(sources: readonly AsyncIterable<GenerationEvent>[]): AsyncGenerator<Indexed> {
+  const [only] = sources;
+  if (only !== undefined && sources.length === 1) {
+    for await (const event of only) yield [0, event];
+    return;
+  }
   const iterators = sources.map((source) => source[Symbol.asyncIterator]());
   const ready: (() => readonly [index: number, result: IteratorResult<GenerationEvent>])[] = [];
   let wake: (() => void) | null = null;

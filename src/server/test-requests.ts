@@ -1,0 +1,48 @@
+// How tests ask the app: without sockets, with little to write.
+import assert from 'node:assert/strict';
+import { type App, type AppOptions, createApp } from './app.ts';
+import { errorBody } from './protocol-answers.ts';
+import { type Answer, TestModel, type TestModelOptions } from './test-model.ts';
+
+export const thinker = { script: (): Answer => ({ thinking: 'Hm, 1+1.', answer: 'It is 2.' }) };
+
+export function serve(model: TestModelOptions | TestModel = thinker, options: AppOptions = {}) {
+  const own = model instanceof TestModel ? model : new TestModel(model);
+  const errors: unknown[] = [];
+  const app = createApp(own, { onError: (error) => errors.push(error), ...options });
+  return { app, model: own, errors };
+}
+
+export function post(app: App, path: string, body: unknown, init: RequestInit = {}): Promise<Response> {
+  const text = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
+  return app.fetch(new Request(`http://localhost${path}`, { method: 'POST', body: text as string, ...init }));
+}
+
+export const get = (app: App, path: string, init: RequestInit = {}) =>
+  app.fetch(new Request(`http://localhost${path}`, init));
+
+export const ask = (more: object = {}) => ({ messages: [{ role: 'user', content: '1+1?' }], ...more });
+
+/** JSON that is looked into, whatever it holds. */
+export interface Loose {
+  readonly [field: string]: Loose;
+}
+
+export const json = async (response: Response | Promise<Response>) => (await (await response).json()) as Loose;
+
+/** The data of every event. */
+export async function events(response: Response): Promise<string[]> {
+  const text = await response.text();
+  return text
+    .split('\n\n')
+    .filter((event) => event.startsWith('data: '))
+    .map((event) => event.slice(6));
+}
+
+export async function refused(response: Response, status: number, message: RegExp, param?: string | null) {
+  const body = errorBody.parse(await response.json());
+  assert.equal(response.status, status, body.error.message);
+  assert.match(body.error.message, message);
+  if (param !== undefined) assert.equal(body.error.param, param);
+  return body.error;
+}
