@@ -1,7 +1,6 @@
 // The model's cache as pages: one pool of blocks a layer, MTP modules included; rows go to their slots, attention reads
 // them where they lie, and prompts read back what was stored, so that a prompt's pieces see what the whole would.
-import type { Cache, ModelConfig, RowLayout } from '../model/index.ts';
-import { cacheWidth, isDeepseek } from '../model/index.ts';
+import { type Cache, cacheWidth, isDeepseek, type LatentNorm, type ModelConfig, type RowLayout } from '../model/index.ts';
 import {
   keep,
   PagedPool,
@@ -11,6 +10,7 @@ import {
   type Tensor,
   unscoped,
   writeCache,
+  writeLatentCache,
 } from '../tensor/index.ts';
 import type { FrameShape, frameViews } from './frame.ts';
 
@@ -52,19 +52,23 @@ export class PagedCache implements Cache {
     this.#views = views;
   }
 
-  extend(layer: number, rows: Tensor, { queryStart, maxQueries }: Sequences): { rows: Tensor; sequences: Sequences } {
-    const pool = this.#pools[layer] as PagedPool;
-    const { slots, tables, keyStarts, first } = this.#views;
-    writeCache(pool, rows, slots);
-    const all = readCache(pool, tables, keyStarts, this.#shape.keys);
-    return { rows: all, sequences: { queryStart, maxQueries, keyStart: keyStarts, firstPosition: first } };
+  store(layer: number, rows: Tensor): void {
+    writeCache(this.#pools[layer] as PagedPool, rows, this.#views.slots);
   }
 
-  attend(layer: number, rows: Tensor, q: Tensor, layout: RowLayout): Tensor {
-    const pool = this.#pools[layer] as PagedPool;
-    const { slots, tables, lengths, starts } = this.#views;
-    writeCache(pool, rows, slots);
+  storeLatent(layer: number, kv: Tensor, { gain, eps, positions, table }: LatentNorm): void {
+    writeLatentCache(this.#pools[layer] as PagedPool, kv, gain, positions, this.#views.slots, table, eps);
+  }
+
+  rows(layer: number, { queryStart, maxQueries }: Sequences): { rows: Tensor; sequences: Sequences } {
+    const { tables, keyStarts, first } = this.#views;
+    const rows = readCache(this.#pools[layer] as PagedPool, tables, keyStarts, this.#shape.keys);
+    return { rows, sequences: { queryStart, maxQueries, keyStart: keyStarts, firstPosition: first } };
+  }
+
+  attend(layer: number, q: Tensor, layout: RowLayout): Tensor {
+    const { tables, lengths, starts } = this.#views;
     const sequences = { tables, lengths, queryStart: starts, maxQueries: this.#shape.maxRows };
-    return pagedAttention(q, pool, sequences, layout);
+    return pagedAttention(q, this.#pools[layer] as PagedPool, sequences, layout);
   }
 }

@@ -4,7 +4,16 @@
 // live is the cache's affair: the engine brings pages, which `attend` reads in place. Here: one sequence, one piece of
 // memory a layer. Left out: several sequences, eviction.
 import { type Device, widthOf } from '../kernels/index.ts';
-import { currentDevice, fromArray, keep, narrow, type Sequences, type Tensor, zeros } from '../tensor/index.ts';
+import {
+  currentDevice,
+  fromArray,
+  keep,
+  narrow,
+  type RopeTensors,
+  type Sequences,
+  type Tensor,
+  zeros,
+} from '../tensor/index.ts';
 import { isDeepseek, type ModelConfig } from './config.ts';
 import { cacheWidth } from './cost.ts';
 import { ModelError } from './errors.ts';
@@ -19,17 +28,25 @@ export interface RowLayout {
   readonly scale: number;
 }
 
+/** What turns kv_a_proj's output [T, C + R] into the row that MLA keeps. */
+export interface LatentNorm {
+  /** [C] */
+  readonly gain: Tensor;
+  readonly eps: number;
+  /** [T] i32 */
+  readonly positions: Tensor;
+  readonly table: RopeTensors;
+}
+
 export interface Cache {
-  /**
-   * Adds rows [T, width] of the batch's tokens to a layer; returns all rows of its sequences end to end, [S, width],
-   * and where they begin.
-   */
-  extend(layer: number, rows: Tensor, sequences: Sequences): { rows: Tensor; sequences: Sequences };
-  /**
-   * Adds rows and attends to them and all before them where they lie: q [T, H, keyWidth] to [T, H, valueWidth]. null:
-   * this cache has no other way than extend.
-   */
-  attend?(layer: number, rows: Tensor, q: Tensor, layout: RowLayout): Tensor | null;
+  /** Adds rows [T, width] of the batch's tokens to a layer. */
+  store(layer: number, rows: Tensor): void;
+  /** The same from kv_a_proj's output, in one pass; absent: the model makes the rows. */
+  storeLatent?(layer: number, kv: Tensor, norm: LatentNorm): void;
+  /** All rows of the batch's sequences end to end, those just stored included: [S, width], and where they begin. */
+  rows(layer: number, sequences: Sequences): { rows: Tensor; sequences: Sequences };
+  /** Attends to all rows where they lie: q [T, H, keyWidth] to [T, H, valueWidth]; absent: `rows` is the only way. */
+  attend?(layer: number, q: Tensor, layout: RowLayout): Tensor;
 }
 
 /** The cache of one sequence, MTP modules included, of at most `capacity` tokens. `advance` after each forward pass. */
@@ -38,6 +55,8 @@ export class ContiguousCache implements Cache {
   readonly #device: Device;
   readonly #layers: Tensor[];
   #length = 0;
+  /** Tokens that the batch under way adds. */
+  #added = 0;
 
   constructor(config: ModelConfig, capacity: number, device: Device = currentDevice()) {
     this.capacity = capacity;
@@ -52,8 +71,9 @@ export class ContiguousCache implements Cache {
     return this.#length;
   }
 
-  extend(layer: number, rows: Tensor, sequences: Sequences): { rows: Tensor; sequences: Sequences } {
+  store(layer: number, rows: Tensor): void {
     const [T, width] = rows.shape as [number, number];
+    this.#added = T;
     const end = this.#length + T;
     if (end > this.capacity)
       throw new ModelError('cache', `${end} tokens, room for ${this.capacity}`, 'make the cache larger');
@@ -61,9 +81,13 @@ export class ContiguousCache implements Cache {
     const at = all.address + this.#length * width * widthOf[all.dtype];
     this.#device.encode(this.#device.kernel('copy_bytes'), rows.address, at, rows.bytes);
     all.storage.change();
+  }
+
+  rows(layer: number, sequences: Sequences): { rows: Tensor; sequences: Sequences } {
+    const end = this.#length + this.#added;
     const i32 = (...values: number[]) => fromArray(Int32Array.from(values), [values.length], { device: this.#device });
     return {
-      rows: narrow(all, 0, end),
+      rows: narrow(this.#layers[layer] as Tensor, 0, end),
       sequences: { ...sequences, keyStart: i32(0, end), firstPosition: i32(this.#length) },
     };
   }

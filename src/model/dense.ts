@@ -45,13 +45,6 @@ class Projection {
   }
 }
 
-/** Of the batch's own tokens. */
-interface Own {
-  readonly keys: Tensor;
-  readonly values: Tensor;
-  readonly rows: Tensor | undefined;
-}
-
 export class GroupedQueryAttention {
   /** [H N, D], [G N, D] and [G N, D]: queries, keys and values; of a model that serves as one */
   readonly qkvProj: readonly Projection[];
@@ -82,9 +75,10 @@ export class GroupedQueryAttention {
     const keys = rope(reshape(ownKeys, [T, G, N]), positions, table, true);
     const scale = softmaxScale(this.#config);
     const rows = cache && concat([reshape(keys, [T, G * N]), ownValues]);
+    if (rows) cache.store(this.#layer, rows);
     const layout = { keyHeads: G, keyWidth: N, valueWidth: N, valueOffset: G * N, scale };
-    const attend = rows && form === 'absorbed' ? cache?.attend?.(this.#layer, rows, q, layout) : null;
-    const heads = attend ?? this.#overRows(q, { keys, values: reshape(ownValues, [T, G, N]), rows }, sequences, cache);
+    const attended = form === 'absorbed' ? cache?.attend?.(this.#layer, q, layout) : null;
+    const heads = attended ?? this.#overRows(q, keys, reshape(ownValues, [T, G, N]), sequences, cache);
     return this.oProj.forward(reshape(heads, [T, H * N]), precision); // of [T, H, N]
   }
 
@@ -94,15 +88,15 @@ export class GroupedQueryAttention {
     return (parts.length === 3 ? parts : split(parts[0] as Tensor, [H * N, G * N, G * N])) as [Tensor, Tensor, Tensor];
   }
 
-  /** Over keys and values [T, G, N] of the batch, or over all that the cache holds with `rows` [T, 2 G N] added. */
-  #overRows(q: Tensor, own: Own, sequences: Sequences, cache?: Cache): Tensor {
+  /** Over keys and values [T, G, N] of the batch, or over all that the cache holds. */
+  #overRows(q: Tensor, keys: Tensor, values: Tensor, sequences: Sequences, cache?: Cache): Tensor {
     const { numKeyValueHeads: G, headDim: N } = this.#config;
     const options = { scale: softmaxScale(this.#config) };
-    if (!cache) return attention(q, own.keys, own.values, sequences, options);
-    const held = cache.extend(this.#layer, own.rows as Tensor, sequences);
+    if (!cache) return attention(q, keys, values, sequences, options);
+    const held = cache.rows(this.#layer, sequences);
     const S = held.rows.shape[0] as number;
-    const [keys, values] = split(held.rows, [G * N, G * N]).map((part) => reshape(part, [S, G, N])) as [Tensor, Tensor];
-    return attention(q, keys, values, held.sequences, options);
+    const [all, allValues] = split(held.rows, [G * N, G * N]).map((part) => reshape(part, [S, G, N]));
+    return attention(q, all as Tensor, allValues as Tensor, held.sequences, options);
   }
 }
 

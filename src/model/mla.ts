@@ -41,6 +41,12 @@ interface Absorbed {
   readonly values: Weight;
 }
 
+/** Latent rows [S, C + R] of all sequences, and where they begin. */
+interface Held {
+  readonly rows: Tensor;
+  readonly sequences: Sequences;
+}
+
 export class MultiHeadLatentAttention {
   /** [Q + C + R, D], or [H (N + R) + C + R, D] where queries are not compressed; of a model that serves */
   readonly qKvAProj: Weight | null;
@@ -91,12 +97,22 @@ export class MultiHeadLatentAttention {
     const T = x.shape[0] as number;
     const { queries, kv } = this.#project(x, precision);
     const q = rope(reshape(queries, [T, H, N + R]), batch.positions, table); // the last R of each head
-    const rows = this.#latent(kv, batch, table);
+    const held = this.#keep(kv, batch, table, cache);
     const heads =
-      form === 'expanded'
-        ? this.#expand(q, rows, batch.sequences, precision, cache)
-        : this.#absorb(q, rows, batch.sequences, precision, cache); // [T, H, V]
+      form === 'expanded' ? this.#expand(q, held(), precision) : this.#absorb(q, held, precision, cache); // [T, H, V]
     return linear(reshape(heads, [T, H * V]), this.oProj, { precision });
+  }
+
+  /** Stores what is cached; the function gives all rows of the sequences, with the batch's own. */
+  #keep(kv: Tensor, batch: Batch, table: RopeTensors, cache?: Cache): () => Held {
+    const { positions, sequences } = batch;
+    if (cache?.storeLatent) {
+      cache.storeLatent(this.#layer, kv, { gain: this.kvALayernorm, eps: innerEps, positions, table });
+      return () => cache.rows(this.#layer, sequences);
+    }
+    const rows = this.#latent(kv, batch, table);
+    cache?.store(this.#layer, rows);
+    return () => cache?.rows(this.#layer, sequences) ?? { rows, sequences };
   }
 
   /** Queries [T, H (N + R)] and what the latent is made of, kv [T, C + R]. */
@@ -122,9 +138,8 @@ export class MultiHeadLatentAttention {
     return concat([rmsNorm(cKv, this.kvALayernorm, innerEps), turned]);
   }
 
-  #expand(q: Tensor, rows: Tensor, own: Sequences, precision: Precision, cache?: Cache): Tensor {
+  #expand(q: Tensor, { rows: latent, sequences }: Held, precision: Precision): Tensor {
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V, kvLoraRank: C } = this.#config;
-    const { rows: latent, sequences } = cache ? cache.extend(this.#layer, rows, own) : { rows, sequences: own };
     const S = latent.shape[0] as number;
     const [cKv, kPe] = split(latent, [C, R]) as [Tensor, Tensor];
     const kv = reshape(linear(cKv, this.kvBProj, { precision }), [S, H, N + V]);
@@ -133,21 +148,19 @@ export class MultiHeadLatentAttention {
     return attention(q, k, v, sequences, { scale: softmaxScale(this.#config) });
   }
 
-  #absorb(q: Tensor, rows: Tensor, own: Sequences, precision: Precision, cache?: Cache): Tensor {
+  #absorb(q: Tensor, held: () => Held, precision: Precision, cache?: Cache): Tensor {
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, kvLoraRank: C } = this.#config;
     const T = q.shape[0] as number;
     const { keys, values } = this.#absorbed ?? this.#halves();
     const [qNope, qPe] = split(q, [N, R]) as [Tensor, Tensor];
     const qLatent = concat([perHead(qNope, keys, precision), qPe]); // [T, H, C + R]
     const layout = { keyHeads: 1, keyWidth: C + R, valueWidth: C, valueOffset: 0, scale: softmaxScale(this.#config) };
-    const heads =
-      cache?.attend?.(this.#layer, rows, qLatent, layout) ?? this.#overLatent(qLatent, rows, own, layout.scale, cache);
+    const heads = cache?.attend?.(this.#layer, qLatent, layout) ?? this.#overLatent(qLatent, held(), layout.scale);
     return perHead(reshape(heads, [T, H, C]), values, precision);
   }
 
-  #overLatent(q: Tensor, rows: Tensor, own: Sequences, scale: number, cache?: Cache): Tensor {
+  #overLatent(q: Tensor, { rows: latent, sequences }: Held, scale: number): Tensor {
     const { qkRopeHeadDim: R, kvLoraRank: C } = this.#config;
-    const { rows: latent, sequences } = cache ? cache.extend(this.#layer, rows, own) : { rows, sequences: own };
     const S = latent.shape[0] as number;
     const [cKv] = split(latent, [C, R]) as [Tensor, Tensor];
     return attention(q, reshape(latent, [S, 1, C + R]), reshape(cKv, [S, 1, C]), sequences, { scale });
@@ -171,8 +184,9 @@ export function halvesOf(config: DeepseekConfig, kvBProj: Tensor): { keys: Tenso
 function perHead(x: Tensor, w: Weight, precision: Precision): Tensor {
   const [T, H, K] = x.shape as [number, number, number];
   const M = w.shape[1] as number;
-  const rows = reshape(permute(x, [1, 0, 2]), [H * T, K]);
+  const byHead = (y: Tensor) => (T === 1 ? y : permute(y, [1, 0, 2])); // one token is in order either way
+  const rows = reshape(byHead(x), [H * T, K]);
   const offsets = range(H + 1, T, { device: x.device });
   const out = groupedLinear(rows, w, offsets, { precision: precision === 'fp8' ? 'bf16' : precision });
-  return permute(reshape(out, [H, T, M]), [1, 0, 2]);
+  return T === 1 ? reshape(out, [T, H, M]) : permute(reshape(out, [H, T, M]), [1, 0, 2]);
 }

@@ -11,7 +11,7 @@
 
 namespace minke::MINKE_ISA {
 
-constexpr i64 kChunk = 256;    // keys; chunkKeys of reference/paged-attention.ts
+constexpr i64 kChunk = 128;    // keys; chunkKeys of reference/paged-attention.ts
 constexpr i64 kFewHeads = 32;  // heads that share a key, up to which lanes lie along the width
 constexpr i64 kStoredRows = 16;  // rows up to which values of bf16 are used as they are stored
 constexpr i64 kKeyGroup = 16;  // keys that stay in L1 while rows pass

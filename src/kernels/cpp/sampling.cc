@@ -183,8 +183,13 @@ struct sample_tokens {
   }
 
   i64 first_largest(const float* x) const {
-    float top = max_over(x, V);
-    for (i64 i = 0; i < V; i++)
+    i64 piece = 0;
+    float top = -__builtin_inff();
+    for (i64 at = 0; at < V; at += kDrawPiece) {
+      float highest = max_over(x + at, smaller(kDrawPiece, V - at));
+      if (highest > top) piece = at, top = highest;
+    }
+    for (i64 i = piece; i < smaller(V, piece + kDrawPiece); i++)
       if (x[i] == top) return i;
     return 0;
   }

@@ -10,7 +10,7 @@ import { KernelFault, kernel } from '../kernel.ts';
 import { blockTokens, poolFormat, readRecord, slotOf } from './paged.ts';
 
 /** Keys whose softmax is one piece; pieces begin at multiples of it. kChunk of cpp/paged-attention.cc. */
-export const chunkKeys = 256;
+export const chunkKeys = 128;
 
 /** f32 numbers of `partial`. */
 export function pagedAttentionWorkspace(T: number, Hq: number, Dv: number, maxBlocks: number): number {
