@@ -8,8 +8,23 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine, ModelRunner, type SequenceOptions } from '../src/engine/index.ts';
-import { type GgmlType, ggufMetadata, ggufTensors, openGgufModel, servingWeights, valuesOfWeights, writeGguf } from '../src/model/checkpoint/index.ts';
-import { createModel, flopsPerToken, initialWeights, type ModelConfig, precisions, readConfig } from '../src/model/index.ts';
+import {
+  type GgmlType,
+  ggufMetadata,
+  ggufTensors,
+  openGgufModel,
+  servingWeights,
+  valuesOfWeights,
+  writeGguf,
+} from '../src/model/checkpoint/index.ts';
+import {
+  createModel,
+  flopsPerToken,
+  initialWeights,
+  type ModelConfig,
+  precisions,
+  readConfig,
+} from '../src/model/index.ts';
 import { type PackedFormat, useDevice } from '../src/tensor/index.ts';
 import type { Bench, Required } from './harness.ts';
 
@@ -54,7 +69,11 @@ async function writeModels(bench: Bench, config: ModelConfig, folder: string, na
   const weights = initialWeights(config, 1, bench.device);
   for (const { stored } of formats) {
     const tensors = ggufTensors(config, valuesOfWeights(config, weights), stored);
-    await writeGguf(join(folder, `${name}-${stored}.gguf`), ggufMetadata(config, vocabulary(config.vocabSize)), tensors);
+    await writeGguf(
+      join(folder, `${name}-${stored}.gguf`),
+      ggufMetadata(config, vocabulary(config.vocabSize)),
+      tensors,
+    );
   }
   for (const weight of weights.values()) weight.dispose();
 }
@@ -140,7 +159,13 @@ function activeShare(config: ModelConfig, name: string): number {
 }
 
 /** tokens/s that llama-bench measures of one test. */
-function theirs(binary: string, model: string, threads: number, test: readonly string[], more: readonly string[]): number {
+function theirs(
+  binary: string,
+  model: string,
+  threads: number,
+  test: readonly string[],
+  more: readonly string[],
+): number {
   const args = ['-m', model, '-t', String(threads), '-r', '1', '-o', 'json', ...test, ...more];
   const out = execFileSync(binary, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   const [result] = JSON.parse(out.slice(out.indexOf('[\n'))) as { avg_ts: number }[];

@@ -46,22 +46,31 @@ function start(model: Model, runner: Partial<ModelRunnerOptions> = {}, engine: P
   });
 }
 
-function ask(engine: Engine, prompt: readonly number[], wanted: Partial<SequenceOptions> = {}): Promise<GeneratedToken[]> {
+function ask(
+  engine: Engine,
+  prompt: readonly number[],
+  wanted: Partial<SequenceOptions> = {},
+): Promise<GeneratedToken[]> {
   const tokens: GeneratedToken[] = [];
   return new Promise((resolve, reject) => {
-    engine.add(prompt, { ...options, ...wanted }, {
-      settled: (token) => {
-        tokens.push(token);
-        return 'go-on';
+    engine.add(
+      prompt,
+      { ...options, ...wanted },
+      {
+        settled: (token) => {
+          tokens.push(token);
+          return 'go-on';
+        },
+        ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
+        promptLogprobs: () => undefined,
+        ended: (_, error) => (error ? reject(error) : resolve(tokens)),
       },
-      ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
-      promptLogprobs: () => undefined,
-      ended: (_, error) => (error ? reject(error) : resolve(tokens)),
-    });
+    );
   });
 }
 
-const promptOf = (length: number, from: number) => Array.from({ length }, (_, i) => (i * 31 + from * 17 + ((i * i) % 23)) % 300);
+const promptOf = (length: number, from: number) =>
+  Array.from({ length }, (_, i) => (i * 31 + from * 17 + ((i * i) % 23)) % 300);
 
 describe('engine over a V3-shaped model', () => {
   test('greedy tokens are those of the model itself, in trainer form to the bit', async () => {
@@ -84,7 +93,10 @@ describe('engine over a V3-shaped model', () => {
     await engine.close();
   });
 
-  for (const [name, wanted] of [['greedy', {}], ['seeded', { sampling: { ...options.sampling, temperature: 0.8 } }]] as const)
+  for (const [name, wanted] of [
+    ['greedy', {}],
+    ['seeded', { sampling: { ...options.sampling, temperature: 0.8 } }],
+  ] as const)
     test(`alone, among others, in pieces, put aside, after a prefix hit, speculated: the same tokens, ${name}`, async () => {
       const model = models(v3);
       const prompts = Array.from({ length: 12 }, (_, i) => promptOf(20 + 37 * i, i));
@@ -106,7 +118,11 @@ describe('engine over a V3-shaped model', () => {
         const all = await Promise.all(prompts.map((prompt) => ask(engine, prompt, wanted)));
         const again = await Promise.all(prompts.map((prompt) => ask(engine, prompt, wanted)));
         for (const [i, tokens] of [...all, ...again].entries())
-          assert.deepEqual(tokens.map(({ id }) => id), alone[i % 12], `${how}, prompt ${i}`);
+          assert.deepEqual(
+            tokens.map(({ id }) => id),
+            alone[i % 12],
+            `${how}, prompt ${i}`,
+          );
         const { stats } = engine;
         if (how === 'put aside') assert.ok(stats.preemptions > 0);
         if (how === 'among others') assert.ok(stats.cachedTokens > 0);

@@ -1,9 +1,8 @@
 // minke chat: a conversation in the terminal, the thinking dimmed, speed and acceptance under each answer.
 import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
-import { type GenerateOptions, openModel, RefusedError, type ServedModel } from '../engine/index.ts';
-import type { Message } from '../tokenizer/index.ts';
-import { engineOptions, type EngineFlags } from './engine-flags.ts';
+import { type ChatMessage, type GenerateOptions, openModel, RefusedError, type ServedModel } from '../engine/index.ts';
+import { type EngineFlags, engineOptions } from './engine-flags.ts';
 import { Progress } from './progress.ts';
 
 export interface ChatFlags extends EngineFlags {
@@ -27,7 +26,7 @@ function samplingOf({ temperature, topP, seed, maxTokens }: ChatFlags): Generate
 }
 
 /** Prints an answer as it comes; returns its text. Ctrl-C ends the answer, not the conversation. */
-async function answer(model: ServedModel, messages: readonly Message[], options: GenerateOptions): Promise<string> {
+async function answer(model: ServedModel, messages: readonly ChatMessage[], options: GenerateOptions): Promise<string> {
   const abort = new AbortController();
   const stop = () => abort.abort();
   process.once('SIGINT', stop);
@@ -71,7 +70,7 @@ export async function chatCommand(path: string, flags: ChatFlags): Promise<void>
     progress: (done, total) => progress.reach(done / total),
   });
   progress.end();
-  const messages: Message[] = flags.system ? [{ role: 'system', content: flags.system }] : [];
+  const messages: ChatMessage[] = flags.system ? [{ role: 'system', content: flags.system }] : [];
   const turn = async (content: string) => {
     messages.push({ role: 'user', content });
     try {

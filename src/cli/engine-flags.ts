@@ -1,7 +1,7 @@
 // What `minke chat` and `minke serve` let a user choose of the engine.
 import type { Command } from 'commander';
-import { MinkeError } from '../kernels/index.ts';
 import type { CacheFormat, OpenOptions } from '../engine/index.ts';
+import { MinkeError } from '../kernels/index.ts';
 import type { PackedFormat } from '../tensor/index.ts';
 
 export interface EngineFlags {

@@ -1,131 +1,197 @@
-// A conversation as token ids, by the model's chat template: what the template writes may be special tokens, what users
-// write never is.
+// Conversations as ids. Nobody who writes a message can forge a token of the template: its text stays text.
 //
-// The template is rendered twice: as it is, and with marks that nobody can guess in place of what users wrote. The marks
-// say which stretches of the text are theirs (a template may trim them, or keep only what follows the thinking). Then
-// special tokens are taken out of the template's stretches alone, and all text between two of them is encoded as one,
-// so that ids equal those of the whole text wherever nobody tries to forge. Where the two renderings do not fit together
-// the marked one counts, with what users wrote as it is. Left out: templates that rewrite contents in other ways.
-import { randomBytes } from 'node:crypto';
-import { ChatTemplate, type LoadedTokenizer, type Message, type RenderOptions } from '../tokenizer/index.ts';
-import { closeTag, openTag } from './think-tags.ts';
+// The template is rendered with the messages, and with a random word in place of every text in them. The latter
+// rendering never saw the texts, so all of it is the template's own; the texts are put back as untrusted pieces. Where
+// both agree, these are the ids. Where a template changes texts, the first rendering is taken if no text names an added
+// token and the template's own are all there, in the same order; else the second. A template that takes the words themselves apart is refused.
+import type { ChatTemplate, LoadedTokenizer, Message } from '../tokenizer/index.ts';
+import { RefusedError } from './generation.ts';
+import { addedTokensIn, encodePieces, type Piece, wellFormed } from './prompt-text.ts';
+
+/** A message as DeepSeek's and OpenAI's interfaces write it. */
+export interface ChatMessage {
+  readonly role: string;
+  readonly content?: string | readonly TextPart[] | null | undefined;
+  readonly name?: string | null | undefined;
+  /** The thinking of an earlier answer; `reasoning` is another name of it. */
+  readonly reasoning_content?: string | null | undefined;
+  readonly reasoning?: string | null | undefined;
+  readonly tool_calls?: readonly ToolCall[] | null | undefined;
+  readonly tool_call_id?: string | null | undefined;
+  /** On the last message, of the assistant: the answer goes on from it. */
+  readonly prefix?: boolean | null | undefined;
+}
+
+interface TextPart {
+  readonly type?: string;
+  readonly text: string;
+}
+
+interface ToolCall {
+  readonly id?: string | null | undefined;
+  readonly function: { readonly name: string; readonly arguments: string };
+}
 
 export interface ChatPrompt {
   readonly ids: Int32Array;
-  /** The prompt ends inside the thinking, as R1's does. */
+  /** The prompt ends inside the thinking. */
   readonly startsThinking: boolean;
 }
 
-/** For models without a template. */
-const plainTemplate =
-  "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\\n\\n' }}{% endfor %}" +
-  "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}";
+type Variables = Readonly<Record<string, boolean | number>>;
 
-/** Fields that hold what somebody wrote; other strings are marked only where they hold a special token. */
-const written = ['content', 'reasoning_content', 'reasoning'];
-
-interface Stretch {
-  readonly text: string;
-  readonly isTheirs: boolean;
+/** What an answer thought and what it said. Only models whose template knows of thinking have it told apart. */
+function thoughtAndSaid(content: string, given: string): [string, string] {
+  const end = content.lastIndexOf('</think>');
+  if (end < 0) return [given, content];
+  const before = content.slice(0, end).replace(/^\s*<think>/, '');
+  return [given === '' ? before.trim() : given, content.slice(end + '</think>'.length)];
 }
 
-/** Strings replaced by marks, and what stood there. */
-class Marks {
-  readonly #prefix = `m${randomBytes(12).toString('hex')}n`;
-  readonly #texts: string[] = [];
-  readonly #special: RegExp | null;
-
-  constructor(special: RegExp | null) {
-    this.#special = special;
-  }
-
-  /** The same value with marks in it. */
-  mark(value: unknown, field = ''): unknown {
-    if (typeof value === 'string') {
-      const isWritten = written.includes(field) || this.#special?.test(value);
-      if (value === '' || !isWritten) return value;
-      return `${this.#prefix}${this.#texts.push(value) - 1}n`;
-    }
-    if (Array.isArray(value)) return value.map((item) => this.mark(item, field));
-    if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, this.mark(item, name)]));
-  }
-
-  /** A marked text, cut at its marks. */
-  cut(text: string): Stretch[] {
-    return text.split(new RegExp(`${this.#prefix}(\\d+)n`)).map((part, i) => {
-      return i % 2 === 0 ? { text: part, isTheirs: false } : { text: this.#texts[Number(part)] as string, isTheirs: true };
-    });
-  }
-}
-
-/** What a template may make of a text. */
-function formsOf(text: string): string[] {
-  const answer = text.split(closeTag).at(-1) as string;
-  const json = JSON.stringify(text).slice(1, -1);
-  return [text, text.trim(), text.trimEnd(), text.trimStart(), answer, answer.trim(), answer.trimStart(), json, ''];
-}
-
-/** The stretches as they stand in the text itself; null when they do not fit. */
-function aligned(stretches: readonly Stretch[], text: string): Stretch[] | null {
-  const found: Stretch[] = [];
-  let at = 0;
-  for (const [i, { text: part, isTheirs }] of stretches.entries()) {
-    const next = stretches[i + 1]?.text ?? '';
-    const isLast = i >= stretches.length - 2;
-    const fits = (form: string) =>
-      text.startsWith(form, at) &&
-      text.startsWith(next, at + form.length) &&
-      (!isLast || at + form.length + next.length === text.length);
-    const form = isTheirs ? formsOf(part).find(fits) : text.startsWith(part, at) ? part : undefined;
-    if (form === undefined) return null;
-    found.push({ text: form, isTheirs });
-    at += form.length;
-  }
-  return at === text.length ? found : null;
-}
-
-function specialPattern({ tokenizer }: LoadedTokenizer): RegExp | null {
-  const contents = tokenizer.addedTokens.map(({ content }) => content).filter((content) => content !== '');
-  if (contents.length === 0) return null;
-  const escaped = contents.sort((a, b) => b.length - a.length).map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-  return new RegExp(`(${escaped.join('|')})`);
-}
-
-function encode({ tokenizer }: LoadedTokenizer, stretches: readonly Stretch[], special: RegExp | null): Int32Array {
-  const ids: number[] = [];
-  let run = '';
-  const endRun = () => {
-    if (run !== '') ids.push(...tokenizer.encode(run, { plain: true }));
-    run = '';
+/** A message as templates know it: one text, the thinking beside it, nothing that is absent. */
+function plainMessage(message: ChatMessage, tellsThinking: boolean): Message {
+  const { content: given, name, tool_calls: calls, tool_call_id: callId } = message;
+  let content = wellFormed(typeof given === 'string' ? given : (given ?? []).map(({ text }) => text).join(''));
+  let thought = wellFormed(message.reasoning_content ?? message.reasoning ?? '');
+  if (message.role === 'assistant' && tellsThinking) [thought, content] = thoughtAndSaid(content, thought);
+  const hasCalls = calls !== null && calls !== undefined && calls.length > 0;
+  return {
+    role: message.role === 'developer' ? 'system' : message.role,
+    content: content === '' && hasCalls ? null : content,
+    ...(thought !== '' && { reasoning_content: thought }),
+    ...(typeof name === 'string' && { name: wellFormed(name) }),
+    ...(typeof callId === 'string' && { tool_call_id: wellFormed(callId) }),
+    ...(hasCalls && {
+      tool_calls: calls.map(({ id, function: { name: called, arguments: args } }) => ({
+        type: 'function',
+        function: { name: wellFormed(called), arguments: wellFormed(args) },
+        ...(typeof id === 'string' && { id: wellFormed(id) }),
+      })),
+    }),
   };
-  for (const { text, isTheirs } of stretches) {
-    const pieces = isTheirs || special === null ? [text] : text.split(special);
-    pieces.forEach((piece, i) => {
-      if (i % 2 === 0) run += piece;
-      else {
-        endRun();
-        ids.push(tokenizer.idOf(piece) as number);
-      }
-    });
-  }
-  endRun();
-  return Int32Array.from(ids);
 }
 
-/** The ids of a conversation. Throws TokenizerError when the template refuses it. */
+/** Random words in place of texts. White space around a text stays, for templates trim. */
+class Mask {
+  readonly #nonce = crypto.randomUUID().replaceAll('-', '');
+  readonly #texts: string[] = [];
+
+  hide(value: unknown, field = ''): unknown {
+    if (Array.isArray(value)) return value.map((each) => this.hide(each));
+    if (typeof value === 'object' && value !== null)
+      return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, this.hide(each, key)]));
+    if (typeof value !== 'string' || field === 'role' || field === 'type') return value;
+    const text = value.trim();
+    if (text === '') return value;
+    const word = `q${this.#nonce}x${this.#texts.push(text) - 1}z`;
+    const at = value.indexOf(text);
+    return value.slice(0, at) + word + value.slice(at + text.length);
+  }
+
+  pieces(rendered: string): Piece[] {
+    const [first = '', ...others] = rendered.split(`q${this.#nonce}x`);
+    const pieces: Piece[] = [{ text: first, trusted: true }];
+    for (const part of others) {
+      const end = part.indexOf('z');
+      pieces.push({ text: this.#texts[Number(part.slice(0, end))] ?? '', trusted: false });
+      pieces.push({ text: part.slice(end + 1), trusted: true });
+    }
+    return pieces;
+  }
+}
+
+const join = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text).join('');
+
+/** Words of other letters must change nothing: a template that looks into them is not one that we can keep apart. */
+function maskedTwice(template: ChatTemplate, messages: readonly Message[], variables: Variables): Piece[] {
+  const masked = (): Piece[] => {
+    const mask = new Mask();
+    return mask.pieces(template.render(mask.hide(messages) as Message[], { variables }));
+  };
+  try {
+    const [pieces, again] = [masked(), masked()];
+    if (pieces.length === again.length && pieces.every(({ text }, i) => text === again[i]?.text)) return pieces;
+  } catch {
+    // it wants texts of a certain form: refused below as well
+  }
+  throw new RefusedError(
+    'invalid',
+    'messages: the chat template of this model takes contents apart, so that tokens could be forged: ' +
+      'render the conversation yourself and send it to /v1/completions as token ids',
+    'messages',
+  );
+}
+
+function rendered(
+  { tokenizer }: LoadedTokenizer,
+  template: ChatTemplate,
+  messages: readonly Message[],
+  variables: Variables,
+): ChatPrompt {
+  const whole = template.render(messages, { variables });
+  const pieces = maskedTwice(template, messages, variables);
+  const own = pieces.filter(({ trusted }) => trusted).map(({ text }) => text);
+  const last = pieces.at(-1);
+  const startsThinking = last?.trusted === true && /<think>\s*$/.test(last.text);
+  if (join(pieces) !== whole) {
+    const isBenign = pieces.every(({ text, trusted }) => trusted || addedTokensIn(tokenizer, text).length === 0);
+    const expected = own.flatMap((text) => addedTokensIn(tokenizer, text));
+    const found = addedTokensIn(tokenizer, whole);
+    if (isBenign && found.length === expected.length && found.every((name, i) => name === expected[i]))
+      return { ids: tokenizer.encode(whole), startsThinking };
+  }
+  return { ids: encodePieces(tokenizer, pieces), startsThinking };
+}
+
+/** DeepSeek-V2's form, for vocabularies that bring no template. */
+function transcript({ tokenizer, specialTokens }: LoadedTokenizer, messages: readonly Message[]): ChatPrompt {
+  const { bos_token: bos = '', eos_token: eos = '\n\n' } = specialTokens;
+  const pieces = messages.flatMap(({ role, content }): Piece[] => {
+    const [before, after] =
+      role === 'assistant' ? ['Assistant: ', eos] : role === 'user' ? ['User: ', '\n\n'] : ['', '\n\n'];
+    return [
+      { text: before, trusted: true },
+      { text: content ?? '', trusted: false },
+      { text: after, trusted: true },
+    ];
+  });
+  const all = [{ text: bos, trusted: true }, ...pieces, { text: 'Assistant:', trusted: true }];
+  return { ids: encodePieces(tokenizer, all), startsThinking: false };
+}
+
+/** Puts the beginning of an answer behind a prompt. */
+function continued(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message): ChatPrompt {
+  const thought = (last.reasoning_content as string | undefined) ?? '';
+  const said = last.content ?? '';
+  const pieces: Piece[] = [{ text: said, trusted: false }];
+  if (prompt.startsThinking) {
+    if (said !== '') pieces.unshift({ text: '\n</think>\n\n', trusted: true });
+    pieces.unshift({ text: thought, trusted: false });
+  }
+  const more = encodePieces(loaded.tokenizer, pieces);
+  const ids = new Int32Array(prompt.ids.length + more.length);
+  ids.set(prompt.ids);
+  ids.set(more, prompt.ids.length);
+  return { ids, startsThinking: prompt.startsThinking && said === '' };
+}
+
+/** Throws RefusedError, or TokenizerError in the template's own words when it refuses the messages. */
 export function chatPrompt(
   loaded: LoadedTokenizer,
-  messages: readonly Message[],
-  options: RenderOptions = {},
+  messages: readonly ChatMessage[],
+  variables: Variables = {},
 ): ChatPrompt {
-  const template = loaded.chatTemplate ?? new ChatTemplate(plainTemplate, loaded.specialTokens, 'plain template');
-  const special = specialPattern(loaded);
-  const marks = new Marks(special);
-  const tools = options.tools === undefined ? {} : { tools: marks.mark(options.tools) as readonly unknown[] };
-  const marked = template.render(marks.mark(messages) as Message[], { ...options, ...tools });
-  const stretches = marks.cut(marked);
-  const fitting = aligned(stretches, template.render(messages, options)) ?? stretches;
-  const end = fitting.at(-1) as Stretch;
-  return { ids: encode(loaded, fitting, special), startsThinking: new RegExp(`${openTag}\\s*$`).test(end.text) };
+  const template = loaded.chatTemplate;
+  const tellsThinking = template?.text.includes('</think>') ?? false;
+  const goesOn = messages.at(-1)?.prefix === true;
+  if (messages.some(({ prefix, role }, i) => prefix && (role !== 'assistant' || i < messages.length - 1)))
+    throw new RefusedError(
+      'invalid',
+      'messages: prefix is for the last message, of the assistant: leave it out elsewhere',
+      'messages',
+    );
+  const plain = messages.map((message) => plainMessage(message, tellsThinking));
+  const asked = goesOn ? plain.slice(0, -1) : plain;
+  const prompt = template === null ? transcript(loaded, asked) : rendered(loaded, template, asked, variables);
+  return goesOn ? continued(loaded, prompt, plain.at(-1) as Message) : prompt;
 }

@@ -7,7 +7,7 @@ import { BlockPool, blockTokens, prefixKeys } from './block-pool.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { type GeneratedToken, RefusedError } from './generation.ts';
 import { ReasoningBudget } from './reasoning-budget.ts';
-import type { Run, RunForm, RunResult, Runner } from './runner.ts';
+import type { Run, RunForm, Runner, RunResult } from './runner.ts';
 import type { Sequence, SequenceOptions, Verdict } from './sequence.ts';
 
 const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 };
@@ -45,7 +45,8 @@ class TokenRunner implements Runner {
   }
 
   #one({ sequence, from, ids, sampleFrom }: Run): RunResult {
-    const at = (p: number) => (sequence.blocks[Math.floor(p / blockTokens)] as number) * blockTokens + (p % blockTokens);
+    const at = (p: number) =>
+      (sequence.blocks[Math.floor(p / blockTokens)] as number) * blockTokens + (p % blockTokens);
     ids.forEach((id, i) => {
       this.#memory[at(from + i)] = id;
     });
@@ -189,19 +190,23 @@ describe('engine', () => {
       const tokens: number[] = [];
       const engine = engineOf(new ForcedRunner(64, drafts));
       await new Promise<void>((resolve) => {
-        engine.add([1, 2, 3], { ...defaults, maxTokens: 12 }, {
-          settled: ({ id }) => {
-            tokens.push(id);
-            budget.settle(!tokens.includes(7777));
-            return 'go-on';
+        engine.add(
+          [1, 2, 3],
+          { ...defaults, maxTokens: 12 },
+          {
+            settled: ({ id }) => {
+              tokens.push(id);
+              budget.settle(!tokens.includes(7777));
+              return 'go-on';
+            },
+            forced: () => budget.forcedToken(),
+            get free() {
+              return budget.free;
+            },
+            promptLogprobs: () => undefined,
+            ended: () => resolve(),
           },
-          forced: () => budget.forcedToken(),
-          get free() {
-            return budget.free;
-          },
-          promptLogprobs: () => undefined,
-          ended: () => resolve(),
-        });
+        );
       });
       return tokens;
     };

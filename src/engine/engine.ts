@@ -5,8 +5,8 @@
 // whether it was put aside, with and without drafts: a draft counts only when it is the token that is drawn at its
 // place, and draws depend on seed and position alone.
 import { BlockPool, blockTokens } from './block-pool.ts';
-import { type EngineStats, type FinishReason, RefusedError } from './generation.ts';
-import type { Run, RunResult, Runner } from './runner.ts';
+import { type EngineStats, type FinishReason, type GeneratedToken, RefusedError } from './generation.ts';
+import type { Run, Runner, RunResult } from './runner.ts';
 import { type Fill, type Plan, Scheduler } from './scheduler.ts';
 import { Sequence, type SequenceListener, type SequenceOptions } from './sequence.ts';
 
@@ -155,20 +155,24 @@ export class Engine {
     for (const [i, token] of sampled.entries()) {
       const row = sampleFrom + i;
       sequence.computed = from + row + 1;
-      if (row === sampleFrom) this.#scheduler.filled(sequence);
-      sequence.push(token.id);
-      this.#counts.completionTokens++;
+      if (i === 0) this.#scheduler.filled(sequence);
       sequence.draft = drafts[i] ?? null;
-      const verdict = sequence.listener.settled(token);
-      if (hasEnded(sequence)) return; // the listener aborted it
-      const full = sequence.outputLength >= sequence.options.maxTokens;
-      if (verdict !== 'go-on' || full) return this.#end(sequence, verdict === 'stop' ? 'stop' : 'length');
-      if (row + 1 < ids.length) {
-        const accepted = ids[row + 1] === token.id;
-        this.#count(sequence, accepted);
-        if (!accepted) return;
-      }
+      if (!this.#accept(sequence, token)) return;
+      const guess = ids[row + 1];
+      if (guess === undefined) return;
+      this.#count(sequence, guess === token.id);
+      if (guess !== token.id) return;
     }
+  }
+
+  /** Adds a token. False when the sequence ends with it. */
+  #accept(sequence: Sequence, token: GeneratedToken): boolean {
+    sequence.push(token.id);
+    this.#counts.completionTokens++;
+    const verdict = sequence.listener.settled(token);
+    const isFull = sequence.outputLength >= sequence.options.maxTokens;
+    if (verdict !== 'go-on' || isFull) this.#end(sequence, verdict === 'stop' ? 'stop' : 'length');
+    return !hasEnded(sequence); // the listener may have aborted it, too
   }
 
   #count(sequence: Sequence, accepted: boolean): void {

@@ -97,7 +97,10 @@ class FrameWriter {
     for (const [name, [dtype, dimensions]] of Object.entries(sectionsOf(shape))) {
       const [offset, length] = [4 * from, sizeOf(dimensions)];
       const { buffer } = this.frame;
-      this.#at.set(name, dtype === 'i32' ? new Int32Array(buffer, offset, length) : new Float32Array(buffer, offset, length));
+      this.#at.set(
+        name,
+        dtype === 'i32' ? new Int32Array(buffer, offset, length) : new Float32Array(buffer, offset, length),
+      );
       from += length;
     }
   }
@@ -114,7 +117,9 @@ export interface StepEdits extends EditArrays {
 
 /** What penalties, biases and forced tokens make of the logits of the wanted rows; `rowsEach` as in a fixed shape. */
 export function editsOf(runs: readonly Run[], rowsEach: number | null): StepEdits {
-  const most = sum(runs.map(({ sequence, ids, sampleFrom }) => (ids.length - sampleFrom) * (sequence.edits.length + 2)));
+  const most = sum(
+    runs.map(({ sequence, ids, sampleFrom }) => (ids.length - sampleFrom) * (sequence.edits.length + 2)),
+  );
   const arrays = { ids: new Int32Array(most), scales: new Float32Array(most), adds: new Float32Array(most) };
   const ends: number[] = [];
   let at = 0;

@@ -96,8 +96,8 @@ export interface GenerationEnd {
 
 export type GenerationEvent = GenerationPart | GenerationEnd;
 
-/** The queue is full, or the request can never fit: what HTTP calls 429, 503 or 400. */
-export type RefusalKind = 'overloaded' | 'closing' | 'too-long' | 'invalid';
+/** The queue is full, or the request can never fit: what HTTP calls 429, 503, 422 or 400. */
+export type RefusalKind = 'overloaded' | 'closing' | 'too-long' | 'invalid' | 'unsupported';
 
 /** A request that the engine does not take. */
 export class RefusedError extends Error {

@@ -1,9 +1,10 @@
 // The engine room: many conversations over one model, each as if it were alone.
-export { type ChatPrompt, chatPrompt } from './chat-prompt.ts';
+export { type ChatMessage, type ChatPrompt, chatPrompt } from './chat-prompt.ts';
 export { Engine, type EngineOptions } from './engine.ts';
 export * from './generation.ts';
 export { ModelRunner, type ModelRunnerOptions } from './model-runner.ts';
 export { type OpenOptions, openModel } from './open-model.ts';
 export type { CacheFormat } from './paged-cache.ts';
+export { addedTokensIn, encodePieces, fillInPieces, type Piece, wellFormed } from './prompt-text.ts';
 export type { SequenceListener, SequenceOptions, Verdict } from './sequence.ts';
 export { ServedModel } from './served-model.ts';

@@ -20,7 +20,7 @@ import {
 import { editsOf, exactShape, type FrameShape, fillFrame, frameSize } from './frame.ts';
 import type { GeneratedToken } from './generation.ts';
 import { type CacheFormat, pagedPools } from './paged-cache.ts';
-import type { Run, RunForm, RunResult, Runner } from './runner.ts';
+import type { Run, RunForm, Runner, RunResult } from './runner.ts';
 import { type Left, StepModel } from './step-model.ts';
 import { queueAlternatives, queuePromptLogprobs } from './token-logprobs.ts';
 

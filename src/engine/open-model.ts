@@ -3,7 +3,14 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type Device, openDevice } from '../kernels/index.ts';
-import { openCheckpoint, openGgufModel, readJson, servingWeights, storedFormat, type TensorSource } from '../model/checkpoint/index.ts';
+import {
+  openCheckpoint,
+  openGgufModel,
+  readJson,
+  servingWeights,
+  storedFormat,
+  type TensorSource,
+} from '../model/checkpoint/index.ts';
 import { createModel, type ModelConfig, precisions, readConfig } from '../model/index.ts';
 import { type PackedFormat, useDevice } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';

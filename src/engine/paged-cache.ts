@@ -1,6 +1,13 @@
 // The model's cache as pages: one pool of blocks a layer, MTP modules included; rows go to their slots, attention reads
 // them where they lie, and prompts read back what was stored, so that a prompt's pieces see what the whole would.
-import { type Cache, cacheWidth, isDeepseek, type LatentNorm, type ModelConfig, type RowLayout } from '../model/index.ts';
+import {
+  type Cache,
+  cacheWidth,
+  isDeepseek,
+  type LatentNorm,
+  type ModelConfig,
+  type RowLayout,
+} from '../model/index.ts';
 import {
   keep,
   PagedPool,

@@ -1,8 +1,14 @@
 // A model ready to answer: weights, tokenizer and engine behind the library's face (generation.ts).
-import type { LoadedTokenizer, Message, RenderOptions } from '../tokenizer/index.ts';
-import { chatPrompt } from './chat-prompt.ts';
+import type { LoadedTokenizer } from '../tokenizer/index.ts';
+import { type ChatMessage, chatPrompt } from './chat-prompt.ts';
 import type { Engine } from './engine.ts';
-import { type EngineStats, type GenerateOptions, type GenerationEvent, RefusedError, type TextModel } from './generation.ts';
+import {
+  type EngineStats,
+  type GenerateOptions,
+  type GenerationEvent,
+  RefusedError,
+  type TextModel,
+} from './generation.ts';
 import { GenerationStream } from './generation-stream.ts';
 import { ReasoningBudget } from './reasoning-budget.ts';
 import { resolveOptions } from './sampling-options.ts';
@@ -17,6 +23,11 @@ export interface ServedModelParts {
   readonly engine: Engine;
   /** Frees weights and device, once the engine is closed. */
   readonly free: () => Promise<void>;
+}
+
+export interface ChatOptions extends GenerateOptions {
+  /** Whatever else the chat template reads, as `enable_thinking`. */
+  readonly variables?: Readonly<Record<string, boolean | number>>;
 }
 
 export class ServedModel implements TextModel {
@@ -67,9 +78,10 @@ export class ServedModel implements TextModel {
    * Answers a conversation by the model's chat template. What users write never becomes a special token.
    * @example for await (const part of model.chat([{ role: 'user', content: 'Why is the sky blue?' }])) ...
    */
-  chat(messages: readonly Message[], options: GenerateOptions & RenderOptions = {}): AsyncIterable<GenerationEvent> {
-    const { ids, startsThinking } = chatPrompt(this.tokenizer, messages, options);
-    return this.generate(ids, { startsThinking, ...options });
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): AsyncIterable<GenerationEvent> {
+    const { variables, ...rest } = options;
+    const { ids, startsThinking } = chatPrompt(this.tokenizer, messages, variables);
+    return this.generate(ids, { startsThinking, ...rest });
   }
 
   close(graceMs = 0): Promise<void> {

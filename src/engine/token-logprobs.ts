@@ -3,7 +3,7 @@
 // Only what was asked for is computed, and only numbers come back, never logits. Prompt rows are taken a few at a time,
 // because a row has the whole vocabulary. Shape letters: R rows.
 import type { Device } from '../kernels/index.ts';
-import { fromArray, targetLogprobs, type Tensor, topLogprobs } from '../tensor/index.ts';
+import { fromArray, type Tensor, targetLogprobs, topLogprobs } from '../tensor/index.ts';
 import type { GeneratedToken, TokenLogprob } from './generation.ts';
 import type { Run } from './runner.ts';
 

@@ -4,8 +4,9 @@
 // Fusing along the outputs changes no bit of a product. A module takes the fused name where the map has it, else the
 // parts under their own names; training and checkpoints know only those. k_b_proj and v_b_proj are made from kv_b_proj
 // (V3 report, section 2.1.2: W^UK and W^UV) and named as in GGUF.
-import { type Parameter, parametersOf } from './parameters.ts';
+
 import type { ModelConfig } from './config.ts';
+import { type Parameter, parametersOf } from './parameters.ts';
 
 export interface Fusion {
   readonly name: string;

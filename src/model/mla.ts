@@ -98,8 +98,7 @@ export class MultiHeadLatentAttention {
     const { queries, kv } = this.#project(x, precision);
     const q = rope(reshape(queries, [T, H, N + R]), batch.positions, table); // the last R of each head
     const held = this.#keep(kv, batch, table, cache);
-    const heads =
-      form === 'expanded' ? this.#expand(q, held(), precision) : this.#absorb(q, held, precision, cache); // [T, H, V]
+    const heads = form === 'expanded' ? this.#expand(q, held(), precision) : this.#absorb(q, held, precision, cache); // [T, H, V]
     return linear(reshape(heads, [T, H * V]), this.oProj, { precision });
   }
 

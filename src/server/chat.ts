@@ -3,8 +3,14 @@
 // In chunks: the role alone, `reasoning_content` with content null, `content` with reasoning_content null, then the
 // reason of the end. Usage is on the last chunk, or, with stream_options.include_usage, on one of its own without
 // choices. Functions and constrained output are refused by name.
-import type { GenerateOptions, GenerationEnd, GenerationPart, TextModel } from '../engine/index.ts';
-import { type ChatPrompt, chatPrompt } from './chat-prompt.ts';
+import {
+  type ChatPrompt,
+  chatPrompt,
+  type GenerateOptions,
+  type GenerationEnd,
+  type GenerationPart,
+  type TextModel,
+} from '../engine/index.ts';
 import { type Call, ChunkWriter, type Context, headOf, modelOf, streamResponse } from './context.ts';
 import { ApiError, checked, toApiError } from './errors.ts';
 import { dataFrame } from './event-stream.ts';

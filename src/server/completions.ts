@@ -3,12 +3,20 @@
 //
 // Names of special tokens in a text are text, unless parse_special says otherwise. The tags of thinking, which the
 // engine keeps out of its text, are written again here, for this is the raw text of the model.
-import type { GenerateOptions, GenerationEnd, GenerationEvent, GenerationPart, TextModel } from '../engine/index.ts';
+import {
+  encodePieces,
+  fillInPieces,
+  type GenerateOptions,
+  type GenerationEnd,
+  type GenerationEvent,
+  type GenerationPart,
+  type TextModel,
+  wellFormed,
+} from '../engine/index.ts';
 import { type Call, ChunkWriter, type Context, headOf, modelOf, streamResponse } from './context.ts';
 import { ApiError, checked, toApiError } from './errors.ts';
 import { dataFrame } from './event-stream.ts';
 import { checkBias, failureOf, type Indexed, maxTokensOf, samplingOf, started, usageOf } from './generating.ts';
-import { encodePieces, fillInPieces, wellFormed } from './prompt-text.ts';
 import { type CompletionRequest, completionRequest } from './protocol.ts';
 import type { Completion } from './protocol-answers.ts';
 import { TokenTable } from './token-text.ts';

@@ -57,6 +57,7 @@ const refusals: Readonly<Record<RefusalKind, readonly [ErrorStatus, string]>> = 
   closing: [503, 'shutting_down'],
   'too-long': [400, 'context_length_exceeded'],
   invalid: [422, 'invalid_parameter'],
+  unsupported: [400, 'unsupported_parameter'],
 };
 
 const retryAfter = { 'retry-after': '1' };

@@ -1,6 +1,5 @@
 // The server room: DeepSeek's and OpenAI's API over any TextModel, as a function and on a socket.
 export { type App, type AppOptions, type Connection, createApp } from './app.ts';
-export { type ChatPrompt, chatPrompt } from './chat-prompt.ts';
 export { ApiError, type ErrorStatus } from './errors.ts';
 export type { GuardOptions } from './guard.ts';
 export { listen, type RunningServer, type ServerOptions } from './listen.ts';

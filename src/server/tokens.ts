@@ -1,8 +1,7 @@
 // POST /tokenize and /detokenize, GET /tokenizer_info, as vLLM has them and lm-evaluation-harness reads them.
-import { chatPrompt } from './chat-prompt.ts';
+import { chatPrompt, wellFormed } from '../engine/index.ts';
 import { type Context, modelOf } from './context.ts';
 import { ApiError, checked } from './errors.ts';
-import { wellFormed } from './prompt-text.ts';
 import { detokenizeRequest, tokenizeRequest } from './protocol.ts';
 
 export function answerTokenize(context: Context, body: unknown): Response {

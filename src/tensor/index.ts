@@ -42,8 +42,8 @@ export {
 export { drawSettings, type LogitEditTensors, sampleTokens, targetLogprobs, topLogprobs } from './ops/sampling.ts';
 export { swiglu, swigluHalves } from './ops/swiglu.ts';
 export { copy, narrow, reshape } from './ops/view.ts';
-export { PagedPool, type PagedPoolOptions } from './paged-pool.ts';
 export { type PackedFormat, PackedWeight, packBlocks, packCodes, packWeight } from './packed-weight.ts';
+export { PagedPool, type PagedPoolOptions } from './paged-pool.ts';
 export { type Replay, record } from './record.ts';
 export { asyncScope, keep, scope, unscoped } from './scope.ts';
 export { expectDType, expectRank, expectShape, formatShape, type Shape, sizeOf } from './shape.ts';

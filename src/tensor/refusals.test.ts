@@ -148,7 +148,11 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
     [() => t.dequantiseBlocks({ codes: codes(200, 5), scales: f(1, 1) }), ShapeError, /expected \[2, 1\], received/],
   ],
   sampleTokens: [
-    [() => draw({ settings: f(2, 4) }), ShapeError, /settings has the wrong shape: expected \[2, 5\], received \[2, 4\]/],
+    [
+      () => draw({ settings: f(2, 4) }),
+      ShapeError,
+      /settings has the wrong shape: expected \[2, 5\], received \[2, 4\]/,
+    ],
     [() => draw({ starts: i(2) }), ShapeError, /starts has the wrong shape: expected \[3\]/],
     [() => draw({ logits: f(2, 0) }), ValueError, /the vocabulary is empty/],
   ],

@@ -61,7 +61,11 @@ function git(...args: string[]): string | null {
 
 /** Version and, in a clone, commit of the program. */
 function codeVersion(): Lineage['code'] {
-  return { version: packageVersion(), commit: git('rev-parse', 'HEAD'), changed: (git('status', '--porcelain') ?? '') !== '' };
+  return {
+    version: packageVersion(),
+    commit: git('rev-parse', 'HEAD'),
+    changed: (git('status', '--porcelain') ?? '') !== '',
+  };
 }
 
 function describeSession(device: Device, fromStep: number): Lineage['sessions'][number] {

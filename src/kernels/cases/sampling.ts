@@ -17,7 +17,10 @@ function draws(V: number, name: string, own: readonly number[], more: Partial<Ca
     kernel: 'sample_tokens',
     name: `${name}, [${R}, ${V}]`,
     args: {
-      ...{ logits: random.normals(R * V, 3), settings: Float32Array.from({ length: R * 5 }, (_, i) => own[i % 5] as number) },
+      ...{
+        logits: random.normals(R * V, 3),
+        settings: Float32Array.from({ length: R * 5 }, (_, i) => own[i % 5] as number),
+      },
       ...{ edit_start: new Int32Array(R + 1), edit_ids: new Int32Array(1), edit_scales: new Float32Array(1) },
       ...{ edit_adds: new Float32Array(1), work: new Float32Array(3 * R * V), tokens: new Int32Array(R) },
       ...{ logprobs: new Float32Array(R), R, V, M: 1 },

@@ -77,20 +77,20 @@ export const sampling = {
     },
   ),
 
-  top_logprobs: kernel(
-    'logits:f32 ids:i32! logprobs:f32! R:int V:int N:int',
-    (logits, ids, logprobs, R, V, N) => {
-      for (let r = 0; r < R; r++) {
-        const row = rowOf(logits, r, V);
-        const sum = logSumExp(row);
-        const best = descending(row, Array.from(row, (_, i) => i)).slice(0, N);
-        for (let i = 0; i < N; i++) {
-          ids[r * N + i] = best[i];
-          logprobs[r * N + i] = row[best[i]] - sum;
-        }
+  top_logprobs: kernel('logits:f32 ids:i32! logprobs:f32! R:int V:int N:int', (logits, ids, logprobs, R, V, N) => {
+    for (let r = 0; r < R; r++) {
+      const row = rowOf(logits, r, V);
+      const sum = logSumExp(row);
+      const best = descending(
+        row,
+        Array.from(row, (_, i) => i),
+      ).slice(0, N);
+      for (let i = 0; i < N; i++) {
+        ids[r * N + i] = best[i];
+        logprobs[r * N + i] = row[best[i]] - sum;
       }
-    },
-  ),
+    }
+  }),
 
   target_logprobs: kernel('logits:f32 targets:i32 logprobs:f32! R:int V:int', (logits, targets, logprobs, R, V) => {
     for (let r = 0; r < R; r++) {

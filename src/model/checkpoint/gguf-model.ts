@@ -15,7 +15,15 @@ import { openGguf } from './gguf.ts';
 import { configOfGguf } from './gguf-config.ts';
 import type { GgufTensor } from './gguf-writer.ts';
 import { piecesOf } from './pieces.ts';
-import { decode, elementsOf, entryOf, type Range, type StoredType, type TensorEntry, type TensorSource } from './source.ts';
+import {
+  decode,
+  elementsOf,
+  entryOf,
+  type Range,
+  type StoredType,
+  type TensorEntry,
+  type TensorSource,
+} from './source.ts';
 
 /** How values stand in the file; `back` undoes it. */
 interface Turn {

@@ -143,7 +143,11 @@ export async function importWeights(
 }
 
 /** Tensors of a checkpoint that no parameter of the configuration asks for. */
-export function ignoredIn(config: ModelConfig, source: TensorSource, taken: readonly { name: string }[]): ImportedTensor[] {
+export function ignoredIn(
+  config: ModelConfig,
+  source: TensorSource,
+  taken: readonly { name: string }[],
+): ImportedTensor[] {
   const known = new Set(taken.map(({ name }) => name));
   const rest = [...source.entries.keys()].filter((name) => !known.has(name));
   return rest.map((name) => ({ name, how: 'ignored', why: reasonToIgnore(name, config.numHiddenLayers) }));

@@ -19,8 +19,8 @@ import { type Fusion, fusionsOf } from '../fusion.ts';
 import { halvesOf } from '../mla.ts';
 import { isFp8, type Parameter, parametersOf } from '../parameters.ts';
 import { formatOf, type ImportedTensor, ignoredIn, importParameter, sourcePieces } from './import.ts';
-import { packStored } from './stored-weights.ts';
 import type { TensorSource } from './source.ts';
+import { packStored } from './stored-weights.ts';
 
 export interface ServingOptions {
   /** Of matrices. @default what the checkpoint stores: fp8, int8 (Q8_0), int4 (Q4_0), else bf16 or f32 */

@@ -29,7 +29,12 @@ function place(tensor: Tensor, bytes: Uint8Array, at: number): void {
 }
 
 /** All pieces of a parameter in ggml's blocks: u8 [.., K / 32 blocks of bytes]. */
-async function blocksOf(source: TensorSource, { shape }: Parameter, pieces: readonly Piece[], bytes: number): Promise<Tensor> {
+async function blocksOf(
+  source: TensorSource,
+  { shape }: Parameter,
+  pieces: readonly Piece[],
+  bytes: number,
+): Promise<Tensor> {
   const width = ((shape.at(-1) as number) / groupSize) * bytes;
   const blocks = keep(zeros([...shape.slice(0, -1), width], { dtype: 'u8' }));
   for (const { name, offset } of pieces) place(blocks, await source.read(name), (offset / groupSize) * bytes);
@@ -47,7 +52,9 @@ async function codesOf(source: TensorSource, { shape }: Parameter, pieces: reado
     place(codes, await source.read(name), offset);
     const entry = source.entries.get(name + scaleSuffix) as TensorEntry;
     const values = decode(entry, await source.read(entry.name));
-    scope(() => narrow(reshape(scales, [scales.size]), scaleAt, values.length).write(values as Float32Array<ArrayBuffer>));
+    scope(() =>
+      narrow(reshape(scales, [scales.size]), scaleAt, values.length).write(values as Float32Array<ArrayBuffer>),
+    );
     scaleAt += values.length;
   }
   return { codes, scales };
@@ -101,4 +108,3 @@ export async function packStored(
     for (const tensor of made) tensor.dispose();
   }
 }
-

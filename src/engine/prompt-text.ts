@@ -3,7 +3,7 @@
 // Contract: where no text holds the name of an added token, the ids are those of the whole text encoded at once. A token
 // whose name begins in one text and ends in another is none. Added tokens of every kind count, special or not.
 import type { AddedToken, LoadedTokenizer, Tokenizer } from '../tokenizer/index.ts';
-import { ApiError } from './errors.ts';
+import { RefusedError } from './generation.ts';
 
 export interface Piece {
   readonly text: string;
@@ -88,15 +88,16 @@ const fillIn = [
   ['<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>'],
 ] as const;
 
-/** The prompt that fills in between two texts (prefix first). Throws ApiError 400 when the vocabulary has no such tokens. */
+/** The prompt that fills in between two texts (prefix first). Throws RefusedError when the vocabulary has no such tokens. */
 export function fillInPieces({ tokenizer }: LoadedTokenizer, before: string, after: string): Piece[] {
   const known = new Set(tokenizer.addedTokens.map(({ content }) => content));
   const found = fillIn.find((family) => family.every((name) => known.has(name)));
   if (found === undefined)
-    throw new ApiError(400, 'suffix: the vocabulary of this model has no tokens for filling in: leave suffix out', {
-      param: 'suffix',
-      code: 'unsupported_parameter',
-    });
+    throw new RefusedError(
+      'unsupported',
+      'suffix: the vocabulary of this model has no tokens for filling in: leave suffix out',
+      'suffix',
+    );
   const [begin, hole, end] = found.map((text): Piece => ({ text, trusted: true })) as [Piece, Piece, Piece];
   return [begin, { text: before, trusted: false }, hole, { text: after, trusted: false }, end];
 }

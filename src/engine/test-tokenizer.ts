@@ -1,0 +1,25 @@
+// A small vocabulary with a profile's tokens and template, for tests.
+import {
+  type ChatProfileName,
+  chatProfiles,
+  chatTemplateOf,
+  type LoadedTokenizer,
+  specialTokensOf,
+  Tokenizer,
+  trainTokenizer,
+} from '../tokenizer/index.ts';
+
+export function testTokenizer(profile: ChatProfileName = 'deepseek-r1'): LoadedTokenizer {
+  const { specialTokens, config } = chatProfiles[profile];
+  const text = 'the quick brown fox says User: hello, Assistant: you are welcome to be or not to be 1 2 3 ';
+  const tokenizer = new Tokenizer(trainTokenizer([text.repeat(8)], { vocabSize: 340, specialTokens }));
+  const idOf = (name: string) => tokenizer.idOf(name) as number;
+  return {
+    tokenizer,
+    specialTokens: specialTokensOf(config),
+    bosId: idOf('<｜begin▁of▁sentence｜>'),
+    padId: idOf('<｜▁pad▁｜>'),
+    eosIds: [idOf('<｜end▁of▁sentence｜>')],
+    chatTemplate: chatTemplateOf(config),
+  };
+}
