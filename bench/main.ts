@@ -3,6 +3,7 @@
 // npm run bench -- train --python PATH      training steps beside PyTorch's (bench/peers/train.py)
 //
 // npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama-bench binaries, by shape of the model
+// npm run bench -- serve                    streams through the server beside the bare engine
 //
 // A run of all families writes bench/results/; a run of some only prints.
 import { Command } from 'commander';
@@ -19,6 +20,7 @@ import { peers } from './peers.ts';
 import { queue } from './queue.ts';
 import { describe, keep, line, newReport } from './report.ts';
 import { rowKernels } from './rows.ts';
+import { serving } from './serve.ts';
 import { tokenizer } from './tokenizer.ts';
 import { training } from './train.ts';
 import { wasm } from './wasm.ts';
@@ -108,5 +110,10 @@ program
         await bench.family('engine', (inFamily) => engines(inFamily, name, peer.map(peerOf)));
     });
   });
+
+program
+  .command('serve')
+  .description('streams of 1 to 128 clients through the server, beside the engine alone')
+  .action(() => collect('serve', Number(program.opts().rounds), true, (bench) => bench.family('serve', serving)));
 
 await program.parseAsync();

@@ -6,8 +6,18 @@ import { Engine, type EngineOptions } from '../src/engine/engine.ts';
 import type { GeneratedToken } from '../src/engine/generation.ts';
 import { ModelRunner, type ModelRunnerOptions } from '../src/engine/model-runner.ts';
 import type { SequenceOptions } from '../src/engine/sequence.ts';
+import { Random } from '../src/kernels/cases/case.ts';
 import { type Device, openDevice } from '../src/kernels/index.ts';
-import { createModel, initialWeights, type Model, packSequences, precisions, readConfig } from '../src/model/index.ts';
+import { servingWeights, type TensorSource, valuesOfWeights } from '../src/model/checkpoint/index.ts';
+import {
+  createModel,
+  initialWeights,
+  type Model,
+  type ModelConfig,
+  packSequences,
+  precisions,
+  readConfig,
+} from '../src/model/index.ts';
 import { asyncScope, keep, type Tensor, useDevice } from '../src/tensor/index.ts';
 
 let device: Device;
@@ -50,6 +60,7 @@ function ask(
   engine: Engine,
   prompt: readonly number[],
   wanted: Partial<SequenceOptions> = {},
+  seen: GeneratedToken[] = [],
 ): Promise<GeneratedToken[]> {
   const tokens: GeneratedToken[] = [];
   return new Promise((resolve, reject) => {
@@ -62,7 +73,7 @@ function ask(
           return 'go-on';
         },
         ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
-        promptLogprobs: () => undefined,
+        promptLogprobs: (of) => seen.push(...of),
         ended: (_, error) => (error ? reject(error) : resolve(tokens)),
       },
     );
@@ -128,5 +139,161 @@ describe('engine over a V3-shaped model', () => {
         if (how === 'among others') assert.ok(stats.cachedTokens > 0);
         await engine.close();
       }
+    });
+
+  test('1,000 prompts: drafts change no token', async () => {
+    const model = models(v3);
+    const prompts = Array.from({ length: 1000 }, (_, i) => promptOf(1 + (i % 29), i));
+    const texts = await Promise.all(
+      [false, true].map(async (speculate) => {
+        const engine = start(model, { speculate }, { blocks: 256 });
+        const all = await Promise.all(prompts.map((prompt) => ask(engine, prompt, { maxTokens: 12 })));
+        if (speculate) assert.ok(engine.stats.draftedTokens > 0);
+        await engine.close();
+        return all.map((tokens) => tokens.map(({ id }) => id).join(' '));
+      }),
+    );
+    assert.deepEqual(texts[0], texts[1]);
+  });
+
+  test('random cancellations leave no block and no memory behind', async () => {
+    const model = models(v3);
+    const engine = start(model);
+    await ask(engine, promptOf(40, 1));
+    const round = async (seed: number) => {
+      const asked = Array.from({ length: 500 }, (_, i) => {
+        const random = new Random(seed + i);
+        const prompt = promptOf(1 + random.below(90), random.below(5));
+        const cut = random.below(12);
+        return new Promise<void>((resolve, reject) => {
+          let count = 0;
+          const sequence = engine.add(
+            prompt,
+            { ...options, maxTokens: 10 },
+            {
+              settled: () => {
+                if (++count === cut) engine.abort(sequence);
+                return 'go-on';
+              },
+              ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
+              promptLogprobs: () => undefined,
+              ended: (_, error) => (error ? reject(error) : resolve()),
+            },
+          );
+          if (cut === 0) engine.abort(sequence);
+        });
+      });
+      await Promise.all(asked);
+      await device.flush();
+      return device.liveBytes;
+    };
+    const before = await round(1);
+    assert.equal(await round(1000), before);
+    const { blocksUsed, running, waiting } = engine.stats;
+    assert.deepEqual({ blocksUsed, running, waiting }, { blocksUsed: 0, running: 0, waiting: 0 });
+    await engine.close();
+  });
+
+  test('log-probabilities: of the answer, its alternatives, and the prompt', async () => {
+    const model = models(v3);
+    const engine = start(model, { form: 'trainer' });
+    const prompt = promptOf(9, 2);
+    const seen: GeneratedToken[] = [];
+    const tokens = await ask(engine, prompt, { maxTokens: 2, logprobs: 3, promptLogprobs: 2 }, seen);
+    const ids = [...prompt, ...tokens.map(({ id }) => id)];
+    const rows = await asyncScope(async (inside) =>
+      inside(() => {
+        const { out } = model.forward(packSequences([ids], undefined, device), { policy: precisions.bf16 });
+        return model.logits(out, undefined, precisions.bf16);
+      }).toArray(),
+    );
+    [...seen, ...tokens].forEach((token, i) => {
+      const row = rows.slice(300 * i, 300 * (i + 1));
+      const sum = Math.log(row.reduce((total, x) => total + Math.exp(x), 0));
+      assert.equal(token.id, ids[i + 1]);
+      assert.ok(Math.abs(token.logprob - ((row[token.id] as number) - sum)) < 1e-4);
+      const best = row.map((x, id) => ({ id, x })).sort((x, y) => y.x - x.x || x.id - y.id);
+      const wanted = best.slice(0, i < seen.length ? 2 : 3).map(({ id }) => id);
+      assert.deepEqual(
+        token.top.map(({ id }) => id),
+        wanted,
+      );
+    });
+    await engine.close();
+  });
+});
+
+/** The weights of a model as a checkpoint would hold them. */
+function sourceOf(config: ModelConfig, weights: ReadonlyMap<string, Tensor>): TensorSource {
+  const values = new Map(valuesOfWeights(config, weights).map((value) => [value.name, value]));
+  const entries = new Map(
+    [...values].map(([name, { shape }]) => [name, { name, shape, type: 'F32' as const, file: 'memory' }]),
+  );
+  return {
+    entries,
+    read: async (name) => {
+      const data = await (values.get(name) as { read(): Promise<Float32Array> }).read();
+      return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    },
+    close: async () => undefined,
+  };
+}
+
+describe('engine over packed weights', () => {
+  for (const format of ['f32', 'bf16', 'fp8', 'int8', 'int4'] as const)
+    for (const cacheFormat of ['bf16', 'fp8'] as const)
+      test(`${format} with a cache of ${cacheFormat}: alone, among others and speculated the same`, async () => {
+        const config = readConfig(v3);
+        const plain = initialWeights(config, 3, device);
+        const { weights } = await servingWeights(config, sourceOf(config, plain), { format });
+        const model = createModel(config, weights);
+        const prompts = Array.from({ length: 5 }, (_, i) => promptOf(10 + 45 * i, i));
+        const run = async (speculate: boolean, together: boolean) => {
+          const engine = start(model, { speculate, cacheFormat }, { maxStepTokens: together ? 50 : 512 });
+          const all: GeneratedToken[][] = [];
+          if (together) all.push(...(await Promise.all(prompts.map((prompt) => ask(engine, prompt)))));
+          else for (const prompt of prompts) all.push(await ask(engine, prompt));
+          await engine.close();
+          return all.map((tokens) => tokens.map(({ id }) => id));
+        };
+        const alone = await run(false, false);
+        assert.deepEqual(await run(true, true), alone);
+        if (format === 'bf16' && cacheFormat === 'bf16') {
+          const engine = start(createModel(config, plain), { speculate: false });
+          const own = await Promise.all(prompts.map((prompt) => ask(engine, prompt)));
+          assert.deepEqual(
+            own.map((tokens) => tokens.map(({ id }) => id)),
+            alone,
+            'packing changed a bit',
+          );
+          await engine.close();
+        }
+        for (const weight of [...weights.values(), ...plain.values()]) weight.dispose();
+      });
+
+  for (const model_type of ['llama', 'qwen2'])
+    test(`${model_type}: greedy tokens among others are those of the model`, async () => {
+      const sizes = { vocab_size: 300, hidden_size: 64, intermediate_size: 96, num_hidden_layers: 2 };
+      const heads = { num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 512 };
+      const config = readConfig({ model_type, ...sizes, ...heads, initializer_range: 0.2, tie_word_embeddings: true });
+      const plain = initialWeights(config, 4, device);
+      const { weights } = await servingWeights(config, sourceOf(config, plain), { format: 'f32' });
+      const engine = start(createModel(config, weights), { cacheFormat: 'f32' }, { contextLength: 512 });
+      const prompts = [promptOf(70, 1), promptOf(3, 2)];
+      const own = createModel(config, plain);
+      const answers = await Promise.all(prompts.map((prompt) => ask(engine, prompt, { maxTokens: 20 })));
+      for (const [i, tokens] of answers.entries()) {
+        const ids = [...(prompts[i] as number[]), ...tokens.map(({ id }) => id)];
+        const logits = await asyncScope(async (inside) =>
+          inside(() => own.logits(own.forward(packSequences([ids], undefined, device)).out)).toArray(),
+        );
+        tokens.forEach(({ id }, t) => {
+          const at = (prompts[i] as number[]).length + t - 1;
+          const row = logits.slice(300 * at, 300 * (at + 1));
+          assert.equal(id, row.indexOf(Math.max(...row)));
+        });
+      }
+      await engine.close();
+      for (const weight of [...weights.values(), ...plain.values()]) weight.dispose();
     });
 });

@@ -39,19 +39,26 @@ function drawn(logits: Float32Array, { temperature, topK, topP, minP, draw }: Se
   const top = logits[best] as number;
   if (!Number.isFinite(top)) return best;
   const p = logits.map((x) => Math.exp((x - top) / temperature));
-  const mass = (ids: readonly number[]) => ids.reduce((sum, id) => sum + (p[id] as number), 0);
+  /** Of probabilities, up to each id. */
+  const sums = (ids: readonly number[]) => {
+    let sum = 0;
+    return ids.map((id) => {
+      sum += p[id] as number;
+      return sum;
+    });
+  };
+  const mass = (ids: readonly number[]) => sums(ids).at(-1) ?? 0;
   let kept = descending(p, all);
   if (topK > 0) kept = kept.slice(0, topK);
   if (topP < 1) {
     const limit = topP * mass(kept);
-    let sum = 0;
-    const last = kept.findIndex((id) => (sum += p[id] as number) >= limit);
+    const last = sums(kept).findIndex((sum) => sum >= limit);
     kept = kept.slice(0, last < 0 ? kept.length : last + 1);
   }
   kept = kept.filter((id) => (p[id] as number) >= minP).sort((a, b) => a - b);
   const target = draw * mass(kept);
-  let sum = 0;
-  return kept.find((id) => (sum += p[id] as number) > target) ?? (kept.at(-1) as number);
+  const place = sums(kept).findIndex((sum) => sum > target);
+  return kept.at(place) as number; // the last where rounding leaves none
 }
 
 export const sampling = {
