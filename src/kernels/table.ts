@@ -17,6 +17,7 @@ import { quantiseKernels } from './reference/quantise.ts';
 import { reduction } from './reference/reduction.ts';
 import { rope } from './reference/rope.ts';
 import { router } from './reference/router.ts';
+import { sampling } from './reference/sampling.ts';
 import { swiglu } from './reference/swiglu.ts';
 
 const families = {
@@ -34,6 +35,7 @@ const families = {
   ...norm,
   ...reduction,
   ...rope,
+  ...sampling,
   ...swiglu,
   ...paged,
   ...pagedAttention,

@@ -39,6 +39,13 @@ export {
   router,
   unpermuteRows,
 } from './ops/router.ts';
+export {
+  type LogitEdits,
+  type SampledTokens,
+  sampleTokens,
+  targetLogprobs,
+  topLogprobs,
+} from './ops/sampling.ts';
 export { swiglu, swigluHalves } from './ops/swiglu.ts';
 export { copy, narrow, reshape } from './ops/view.ts';
 export { PagedPool, type PagedPoolOptions } from './paged-pool.ts';

@@ -30,6 +30,10 @@ function attendPaged(q: t.Tensor, heads: Partial<t.PagedHeads>, records = pool()
   return t.pagedAttention(q, records, sequences, { valueWidth: 4, ...heads });
 }
 
+function sample(logits: t.Tensor, settings: t.Tensor, starts = 3, edits = 1): t.SampledTokens {
+  return t.sampleTokens(logits, settings, { starts: i(starts), ids: i(1), factors: f(edits), offsets: f(1) });
+}
+
 const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
   reshape: [[() => t.reshape(f(2, 3), [4]), ShapeError, /expected 6 elements as in \[2, 3\], received \[4\]/]],
   narrow: [[() => t.narrow(f(2, 3), 1, 2), ValueError, /expected rows within 0 to 2 of \[2, 3\], received 1 to 3/]],
@@ -177,6 +181,34 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
       ValueError,
       /an input needs a gradient, but this op has none/,
     ],
+  ],
+  sampleTokens: [
+    [() => sample(half(2, 3), f(2, 5)), DTypeError, /logits has the wrong format: expected f32, received bf16/],
+    [() => sample(f(2, 0), f(2, 5)), ValueError, /logits \[2, 0\] have no tokens; pass at least one column/],
+    [
+      () => sample(f(2, 3), f(2, 4)),
+      ShapeError,
+      /settings .* expected \[2, 5\], received \[2, 4\]; a row: temperature, topK, topP, minP, draw/,
+    ],
+    [() => sample(f(2, 3), f(2, 5), 2), ShapeError, /starts .* expected \[3\], received \[2\]/],
+    [() => sample(f(2, 3), f(2, 5), 3, 2), ShapeError, /factors .* expected \[1\], received \[2\]/],
+    [
+      () => {
+        const logits = f(2, 3);
+        new t.Tape([logits]).run(() => sample(logits, f(2, 5)));
+      },
+      ValueError,
+      /an input needs a gradient, but this op has none/,
+    ],
+  ],
+  topLogprobs: [
+    [() => t.topLogprobs(f(2, 30), 21), ValueError, /21 of 30 tokens; ask for 1 to 20/],
+    [() => t.topLogprobs(f(2, 3), 4), ValueError, /4 of 3 tokens; ask for 1 to 3/],
+    [() => t.topLogprobs(f(3), 1), ShapeError, /logits has 1 dimensions: expected 2/],
+  ],
+  targetLogprobs: [
+    [() => t.targetLogprobs(f(2, 3), i(3)), ShapeError, /targets .* expected \[2\], received \[3\]/],
+    [() => t.targetLogprobs(f(2, 3), f(2)), DTypeError, /targets has the wrong format: expected i32/],
   ],
 };
 

@@ -15,6 +15,7 @@ import { type QuantiseOps, quantisers } from './ops/quantise.ts';
 import { type ReductionOps, reduction } from './ops/reduction.ts';
 import { type RopeOps, ropes } from './ops/rope.ts';
 import { type RouterOps, routers } from './ops/router.ts';
+import { type SamplingOps, samplers } from './ops/sampling.ts';
 import { type SwigluOps, swiglus } from './ops/swiglu.ts';
 import { type ViewOps, view } from './ops/view.ts';
 
@@ -34,7 +35,8 @@ export interface Ops
     LossOps,
     OptimizerOps,
     QuantiseOps,
-    PagedOps {}
+    PagedOps,
+    SamplingOps {}
 
 export type OpName = keyof Ops & string;
 
@@ -55,6 +57,7 @@ export const table: Rows<Ops> = {
   ...optimizers,
   ...quantisers,
   ...pages,
+  ...samplers,
 };
 
 export const opNames = Object.keys(table) as OpName[];

@@ -15,6 +15,7 @@ import { quantise } from './quantise.ts';
 import { reduction } from './reduction.ts';
 import { rope } from './rope.ts';
 import { router } from './router.ts';
+import { sampling } from './sampling.ts';
 import { swiglu } from './swiglu.ts';
 
 export const cases: readonly Case[] = [
@@ -32,6 +33,7 @@ export const cases: readonly Case[] = [
   ...norm,
   ...reduction,
   ...rope,
+  ...sampling,
   ...swiglu,
   ...paged,
 ];

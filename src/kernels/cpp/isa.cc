@@ -14,6 +14,7 @@
 #include "reduction.cc"
 #include "rope.cc"
 #include "router.cc"
+#include "sampling.cc"
 #include "swiglu.cc"
 // These call families above.
 #include "paged.cc"
@@ -37,6 +38,7 @@ constexpr Family families[] = {
     family(norm_kernels),
     family(reduction_kernels),
     family(rope_kernels),
+    family(sampling_kernels),
     family(swiglu_kernels),
     family(paged_kernels),
     family(paged_attention_kernels),
