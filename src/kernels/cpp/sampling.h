@@ -183,8 +183,19 @@ inline void gather(const Row& row, i64 p) {
   int32_t* ids = row.ids + begin;
   for (i64 g = 0; g < kMaxima && g * kGroup < size; g += W) {
     if (!(reduce_max(load(maxima + g)) >= floor)) continue;
-    i64 end = smaller(size, (g + W) * kGroup);
-    for (i64 i = g * kGroup; i < end; i++) {
+    i64 i = g * kGroup, end = smaller(size, (g + W) * kGroup);
+#if defined(MINKE_AVX512)
+    // A store writes whole vectors, but found <= i, so none ends behind the piece.
+    for (; i + W <= end; i += W) {
+      __m512 v = (__m512)load(x + i);
+      __mmask16 above = _mm512_cmp_ps_mask(v, (__m512)set1(floor), _CMP_GE_OQ);
+      vi id = lane_numbers() + int32_t(begin + i);
+      _mm512_storeu_ps(to + found, _mm512_maskz_compress_ps(above, v));
+      _mm512_storeu_si512(ids + found, _mm512_maskz_compress_epi32(above, (__m512i)id));
+      found += __builtin_popcount(above);
+    }
+#endif
+    for (; i < end; i++) {
       to[found] = x[i];
       ids[found] = int32_t(begin + i);
       found += x[i] >= floor;
@@ -196,11 +207,14 @@ inline void gather(const Row& row, i64 p) {
 // The candidates of all pieces end to end.
 inline i64 join(const Row& row) {
   i64 count = row.pieces[0].candidates;
-  for (i64 p = 1; p < row.count(); p++)
-    for (i64 i = p * kPiece, end = i + row.pieces[p].candidates; i < end; i++, count++) {
-      row.weights[count] = row.weights[i];
-      row.ids[count] = row.ids[i];
+  for (i64 p = 1; p < row.count(); p++) {
+    i64 from = p * kPiece, found = row.pieces[p].candidates;
+    for (i64 i = 0; i < found && count != from; i++) {
+      row.weights[count + i] = row.weights[from + i];
+      row.ids[count + i] = row.ids[from + i];
     }
+    count += found;
+  }
   return count;
 }
 
