@@ -20,12 +20,15 @@ import { peers } from './peers.ts';
 import { queue } from './queue.ts';
 import { describe, keep, line, newReport } from './report.ts';
 import { rowKernels } from './rows.ts';
+import { sampling } from './sampling.ts';
 import { serving } from './serve.ts';
 import { tokenizer } from './tokenizer.ts';
 import { training } from './train.ts';
 import { wasm } from './wasm.ts';
 
-const families = { gemm, gemv, packed, grouped, attention, paged, rows: rowKernels, wasm, queue, tokenizer } as const;
+const families = {
+  ...{ gemm, gemv, packed, grouped, attention, paged, rows: rowKernels, sampling, wasm, queue, tokenizer },
+} as const;
 type FamilyName = keyof typeof families;
 
 async function collect(

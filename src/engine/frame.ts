@@ -4,7 +4,7 @@
 // wanted; a run of fewer repeats its last token, and runs beyond those given repeat the first, with slots of -1, so that
 // the copies choose the same experts, write nothing and are thrown away. The place of a token in its sequence decides its
 // draw (random.ts). Shape letters: B runs, T rows, W blocks of a table, R rows whose next token is wanted, M edits.
-import { drawSettings, narrow, reshape, Tensor } from '../tensor/index.ts';
+import { narrow, reshape, Tensor } from '../tensor/index.ts';
 import { blockTokens } from './block-pool.ts';
 import type { EditArrays } from './logit-edits.ts';
 import { uniformAt } from './random.ts';
@@ -23,6 +23,9 @@ export interface FrameShape {
   /** Room for edits of logits. */
   readonly edits: number;
 }
+
+/** Numbers of a row of settings: temperature, top-k, top-p, min-p, draw. */
+const drawSettings = 5;
 
 /** Name, format and dimensions of each section. */
 function sectionsOf({ runs: B, rows: T, tableWidth: W, wanted: R, edits: M }: FrameShape) {

@@ -47,7 +47,7 @@ export class StepModel {
     const options = { policy: this.#policy, cache, form };
     const { out: hidden } = this.#model.forward(batch, options);
     const rows = shape.wanted === shape.rows ? undefined : at.wanted;
-    const edits = { starts: at.editStarts, ids: at.editIds, scales: at.editScales, adds: at.editAdds };
+    const edits = { starts: at.editStarts, ids: at.editIds, factors: at.editScales, offsets: at.editAdds };
     const logits = shape.wanted > 0 ? this.logits(hidden, rows) : null;
     const drawn = logits && sampleTokens(logits, at.settings, edits);
     let drafts: Tensor | null = null;

@@ -37,6 +37,7 @@ export { pagedAttentionWorkspace } from './reference/paged-attention.ts';
 export { tileSize, tilesIn } from './reference/quantise.ts';
 export { sumWorkspaceBytes } from './reference/reduction.ts';
 export { columnSumWorkspaceBytes } from './reference/row-blocks.ts';
+export { mostListed, samplingWorkspace } from './reference/sampling.ts';
 export { packageRoot, packageVersion } from './root.ts';
 export {
   inverseFrequencies,

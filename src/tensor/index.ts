@@ -39,7 +39,13 @@ export {
   router,
   unpermuteRows,
 } from './ops/router.ts';
-export { drawSettings, type LogitEditTensors, sampleTokens, targetLogprobs, topLogprobs } from './ops/sampling.ts';
+export {
+  type LogitEdits,
+  type SampledTokens,
+  sampleTokens,
+  targetLogprobs,
+  topLogprobs,
+} from './ops/sampling.ts';
 export { swiglu, swigluHalves } from './ops/swiglu.ts';
 export { copy, narrow, reshape } from './ops/view.ts';
 export { type PackedFormat, PackedWeight, packBlocks, packCodes, packWeight } from './packed-weight.ts';

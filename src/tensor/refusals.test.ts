@@ -24,16 +24,16 @@ const plan = () => ({ offsets: i(3), rowOf: i(2, 2), tokenOf: i(4) });
 const table = (pairs: number) => ({ cos: f(8, pairs), sin: f(8, pairs) });
 const state = (n: number) => ({ weight: f(n), m: f(n), v: f(n) });
 
-function draw({ logits = f(2, 3), settings = f(2, 5), starts = i(3) }): unknown {
-  return t.sampleTokens(logits, settings, { starts, ids: i(1), scales: f(1), adds: f(1) });
-}
-
 const pool = (format: 'bf16' | 'fp8' = 'bf16') =>
   new t.PagedPool({ format, width: 6, blocks: 2, codes: format === 'fp8' ? 4 : 0, device });
 
 function attendPaged(q: t.Tensor, heads: Partial<t.PagedHeads>, records = pool()): t.Tensor {
   const sequences = { tables: i(1, 2), lengths: i(1), queryStart: i(2), maxQueries: 2 };
   return t.pagedAttention(q, records, sequences, { valueWidth: 4, ...heads });
+}
+
+function sample(logits: t.Tensor, settings: t.Tensor, starts = 3, edits = 1): t.SampledTokens {
+  return t.sampleTokens(logits, settings, { starts: i(starts), ids: i(1), factors: f(edits), offsets: f(1) });
 }
 
 const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
@@ -147,19 +147,6 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
   dequantiseBlocks: [
     [() => t.dequantiseBlocks({ codes: codes(200, 5), scales: f(1, 1) }), ShapeError, /expected \[2, 1\], received/],
   ],
-  sampleTokens: [
-    [
-      () => draw({ settings: f(2, 4) }),
-      ShapeError,
-      /settings has the wrong shape: expected \[2, 5\], received \[2, 4\]/,
-    ],
-    [() => draw({ starts: i(2) }), ShapeError, /starts has the wrong shape: expected \[3\]/],
-    [() => draw({ logits: f(2, 0) }), ValueError, /the vocabulary is empty/],
-  ],
-  topLogprobs: [[() => t.topLogprobs(f(2, 3), 4), ValueError, /4 of 3 tokens/]],
-  targetLogprobs: [
-    [() => t.targetLogprobs(f(2, 3), i(3)), ShapeError, /targets has the wrong shape: expected \[2\], received \[3\]/],
-  ],
   writeCache: [
     [() => t.writeCache(pool(), f(2, 5), i(2)), ShapeError, /rows has the wrong shape: expected \[any, 6\]/],
     [
@@ -204,6 +191,34 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
       ValueError,
       /an input needs a gradient, but this op has none/,
     ],
+  ],
+  sampleTokens: [
+    [() => sample(half(2, 3), f(2, 5)), DTypeError, /logits has the wrong format: expected f32, received bf16/],
+    [() => sample(f(2, 0), f(2, 5)), ValueError, /logits \[2, 0\] have no tokens; pass at least one column/],
+    [
+      () => sample(f(2, 3), f(2, 4)),
+      ShapeError,
+      /settings .* expected \[2, 5\], received \[2, 4\]; a row: temperature, topK, topP, minP, draw/,
+    ],
+    [() => sample(f(2, 3), f(2, 5), 2), ShapeError, /starts .* expected \[3\], received \[2\]/],
+    [() => sample(f(2, 3), f(2, 5), 3, 2), ShapeError, /factors .* expected \[1\], received \[2\]/],
+    [
+      () => {
+        const logits = f(2, 3);
+        new t.Tape([logits]).run(() => sample(logits, f(2, 5)));
+      },
+      ValueError,
+      /an input needs a gradient, but this op has none/,
+    ],
+  ],
+  topLogprobs: [
+    [() => t.topLogprobs(f(2, 30), 21), ValueError, /21 of 30 tokens; ask for 1 to 20/],
+    [() => t.topLogprobs(f(2, 3), 4), ValueError, /4 of 3 tokens; ask for 1 to 3/],
+    [() => t.topLogprobs(f(3), 1), ShapeError, /logits has 1 dimensions: expected 2/],
+  ],
+  targetLogprobs: [
+    [() => t.targetLogprobs(f(2, 3), i(3)), ShapeError, /targets .* expected \[2\], received \[3\]/],
+    [() => t.targetLogprobs(f(2, 3), f(2)), DTypeError, /targets has the wrong format: expected i32/],
   ],
 };
 

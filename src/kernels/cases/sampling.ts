@@ -1,89 +1,209 @@
-// Rows of the draws: vocabularies around vectors and pieces, every filter, ties, edits, and what is refused.
+// Rows for sampling: every cut alone and together, edits, ties, infinities, refusals, with and without a workspace.
+// Draws are put into the middle of a token's share, so that rounding cannot choose another.
+import { type Settings, samplingWorkspace, survivors } from '../reference/sampling.ts';
 import { type Case, Random } from './case.ts';
 
-const settings: Readonly<Record<string, readonly number[]>> = {
-  greedy: [0, 0, 1, 0, 0.5],
-  plain: [1, 0, 1, 0, 0.37],
-  cold: [0.6, 0, 0.95, 0, 0.71],
-  'top-k': [1.3, 7, 1, 0, 0.55],
-  'top-k, top-p and min-p': [0.9, 40, 0.8, 0.05, 0.83],
-  'min-p': [2, 0, 1, 0.2, 0.11],
-  'the first': [1, 0, 1, 0, 0],
-};
+interface Edit {
+  readonly id: number;
+  readonly factor?: number;
+  readonly offset?: number;
+}
 
-function draws(V: number, name: string, own: readonly number[], more: Partial<Case['args']> = {}, R = 3): Case {
-  const random = new Random(V + own.length);
+const plain: Settings = { temperature: 1, topK: 0, topP: 1, minP: 0, draw: 0.5 };
+
+function edited(row: Float32Array, edits: readonly Edit[]): Float32Array {
+  const result = row.slice();
+  for (const { id, factor = 1, offset = 0 } of edits) {
+    const x = result[id] as number;
+    result[id] = Math.fround(x > 0 ? x / factor : x * factor) + offset;
+  }
+  return result;
+}
+
+/** A draw for the largest share among the tokens that `settings.draw` lies near. */
+function centred(row: Float32Array, settings: Settings): number {
+  if (settings.temperature <= 0 || Number.isNaN(settings.temperature)) return settings.draw;
+  const left = survivors(row, settings);
+  const whole = left.reduce((sum, [, weight]) => sum + weight, 0);
+  let [sum, draw, share] = [0, 0, 0];
+  for (const [, weight] of left) {
+    const isNear = Math.abs(sum / whole - settings.draw) < 0.2 || left.length < 10;
+    if (isNear && weight > share) [draw, share] = [(sum + weight / 2) / whole, weight];
+    sum += weight;
+  }
+  return draw;
+}
+
+interface Row {
+  readonly settings?: Partial<Settings>;
+  readonly edits?: readonly Edit[];
+}
+
+/** `shared` gives a workspace where none is wanted: the arithmetic must be the same. */
+function sample(name: string, logits: Float32Array, rows: readonly Row[], shared = false): Case {
+  const R = rows.length;
+  const V = logits.length / R;
+  const edits = rows.flatMap((row) => row.edits ?? []);
+  const starts = [0];
+  for (const row of rows) starts.push((starts.at(-1) as number) + (row.edits?.length ?? 0));
+  const settings = rows.flatMap((row, r) => {
+    const own = { ...plain, ...row.settings };
+    const draw = centred(edited(logits.subarray(r * V, (r + 1) * V), row.edits ?? []), own);
+    return [own.temperature, own.topK, own.topP, own.minP, draw];
+  });
+  const padded = [...edits, { id: -7 }]; // behind the last start: not read
+  const words = samplingWorkspace(R, V) || (shared ? samplingWorkspace(1, 2 ** 20) : 0);
   return {
     kernel: 'sample_tokens',
-    name: `${name}, [${R}, ${V}]`,
+    name: `${name}, [${R}, ${V}]${words > 0 ? ', shared rows' : ''}`,
     args: {
-      ...{
-        logits: random.normals(R * V, 3),
-        settings: Float32Array.from({ length: R * 5 }, (_, i) => own[i % 5] as number),
-      },
-      ...{ edit_start: new Int32Array(R + 1), edit_ids: new Int32Array(1), edit_scales: new Float32Array(1) },
-      ...{ edit_adds: new Float32Array(1), work: new Float32Array(3 * R * V), tokens: new Int32Array(R) },
-      ...{ logprobs: new Float32Array(R), R, V, M: 1 },
-      ...more,
+      logits,
+      settings: Float32Array.from(settings),
+      starts: Int32Array.from(starts),
+      ids: Int32Array.from(padded, ({ id }) => id),
+      factors: Float32Array.from(padded, ({ factor = 1 }: Edit) => factor),
+      offsets: Float32Array.from(padded, ({ offset = 0 }: Edit) => offset),
+      workspace: words > 0 ? new Float32Array(words) : null,
+      tokens: new Int32Array(R).fill(-1),
+      logprobs: new Float32Array(R).fill(7),
+      R,
+      V,
+      M: padded.length,
     },
-    ignore: ['work'],
+    ignore: ['workspace'],
   };
 }
 
-const plain = [1, 5, 257, 4096].flatMap((V) => Object.entries(settings).map(([name, own]) => draws(V, name, own)));
-
-const edits = {
-  ...{ edit_start: Int32Array.of(0, 2, 2, 4), edit_ids: Int32Array.of(3, 9, 0, 256), M: 4 },
-  edit_scales: Float32Array.of(1.3, 0.7, 1, 2),
-  edit_adds: Float32Array.of(-1, 5, Number.NEGATIVE_INFINITY, 0.5),
-};
-const forced = { ...edits, edit_adds: Float32Array.of(-1, Number.POSITIVE_INFINITY, 0, Number.POSITIVE_INFINITY) };
-const ties = Float32Array.from({ length: 3 * 257 }, (_, i) => (i % 7 === 3 ? 2 : -1));
-const broken = new Random(4).normals(3 * 257);
-broken[300] = Number.NaN;
-
-const odd: Case[] = [
-  ...Object.entries(settings).map(([name, own]) => draws(257, `edited, ${name}`, own, edits)),
-  draws(257, 'forced', settings.plain as number[], forced),
-  ...Object.entries(settings).map(([name, own]) => draws(257, `ties, ${name}`, own, { logits: ties })),
-  { ...draws(257, 'not a number', settings.plain as number[], { logits: broken }), fault: 'notFinite' },
-  { ...draws(5, 'edit of no token', settings.plain as number[], { ...edits }), fault: 'indexOutOfRange' },
-  { ...draws(257, 'edits that end early', settings.plain as number[], { ...edits, M: 3 }), fault: 'badOffsets' },
-];
-
-const lists = [
-  [1, 1, 1],
-  [3, 257, 5],
-  [2, 4096, 20],
-].flatMap(([R, V, N]): Case[] => {
-  const logits = new Random(V as number).normals((R as number) * (V as number), 2);
-  const sizes = { R: R as number, V: V as number };
-  const [ids, logprobs] = [new Int32Array(sizes.R * (N as number)), new Float32Array(sizes.R * (N as number))];
-  const name = `${N} of [${R}, ${V}]`;
-  const targets = Int32Array.from({ length: sizes.R }, (_, r) => (r * 31) % sizes.V);
-  return [
-    { kernel: 'top_logprobs', name, args: { logits, ids, logprobs, ...sizes, N: N as number } },
-    {
-      kernel: 'target_logprobs',
-      name,
-      args: { logits, targets, logprobs: new Float32Array(sizes.R), ...sizes },
+function top(name: string, logits: Float32Array, R: number, count: number, shared = false): Case {
+  const V = logits.length / Math.max(1, R);
+  const words = samplingWorkspace(R, V) || (shared ? samplingWorkspace(1, 2 ** 20) : 0);
+  return {
+    kernel: 'top_logprobs',
+    name: `${name}, ${count} of [${R}, ${V}]${words > 0 ? ', shared rows' : ''}`,
+    args: {
+      logits,
+      workspace: words > 0 ? new Float32Array(words) : null,
+      ids: new Int32Array(R * count).fill(-1),
+      logprobs: new Float32Array(R * count).fill(7),
+      R,
+      V,
+      count,
     },
+    ignore: ['workspace'],
+  };
+}
+
+/** All kinds of settings; cuts lie where no rounding moves them. */
+function kinds(V: number): Row[] {
+  const settings: Partial<Settings>[] = [
+    { temperature: 0 },
+    { draw: 0.1 },
+    { temperature: 0.6, topP: 0.95, draw: 0.9 },
+    { topK: 3, draw: 0.7 },
+    { topK: 40, topP: 0.8 },
+    { topK: V, temperature: 1.5 },
+    { minP: 0.1 },
+    { topP: 0.9, minP: 0.05, draw: 0.3 },
+    { topK: 50, topP: 0.97, minP: 0.02, temperature: 0.8 },
+    { topK: 10, minP: 0.2 },
+    { topP: 0, draw: 0.99 },
+    { temperature: 1e-3, draw: 0.4 },
+    { temperature: 100, topP: 0.5 },
+    { temperature: Number.POSITIVE_INFINITY, topK: 4 },
+    { minP: 1, draw: 0.8 },
+    { temperature: 1e-42 },
+    { topK: 1, draw: 0.95 },
+    { temperature: 0.7, topP: 0.999_999 },
+  ];
+  return settings.map((own, r) => {
+    const at = (i: number) => (r * 31 + i * 7) % V;
+    const penalties = Array.from({ length: Math.min(V, r % 4) }, (_, i) => ({ id: at(i), factor: 1.3, offset: -0.5 }));
+    return { settings: own, edits: penalties };
+  });
+}
+
+const normals = (rows: number, V: number, scale = 3) => new Random(rows * 31 + V).normals(rows * V, scale);
+const grid = (rows: number, V: number) => normals(rows, V, 2).map((x) => Math.round(x));
+
+const every = [1, 5, 257, 4096].flatMap((V) => {
+  const rows = kinds(V);
+  return [
+    sample('all settings', normals(rows.length, V), rows),
+    sample('ties', grid(rows.length, V), rows),
+    sample('all settings', normals(rows.length, V), rows, V < 300),
   ];
 });
 
-export const sampling: readonly Case[] = [
-  ...plain,
-  ...odd,
-  ...lists,
-  {
-    kernel: 'top_logprobs',
-    name: 'ties: the lowest ids',
-    args: { logits: ties, ids: new Int32Array(9), logprobs: new Float32Array(9), R: 3, V: 257, N: 3 },
-  },
-  {
-    kernel: 'target_logprobs',
-    name: 'no such token',
-    args: { logits: ties, targets: Int32Array.of(0, 257, 1), logprobs: new Float32Array(3), R: 3, V: 257 },
-    fault: 'indexOutOfRange',
-  },
+const five = new Float32Array([1, 4, 4, -2, 0.5]);
+const { NEGATIVE_INFINITY, POSITIVE_INFINITY, NaN: nan } = Number;
+const one = (name: string, logits: Float32Array, row: Row) => sample(name, logits, [row]);
+
+const special: Case[] = [
+  one('banned: the next best', five, { settings: { temperature: 0 }, edits: [{ id: 1, offset: NEGATIVE_INFINITY }] }),
+  one('forced', five, { settings: { draw: 0.99 }, edits: [{ id: 3, offset: POSITIVE_INFINITY }] }),
+  one('two forced', five, {
+    settings: { draw: 0.7 },
+    edits: [
+      { id: 3, offset: POSITIVE_INFINITY },
+      { id: 0, offset: POSITIVE_INFINITY },
+    ],
+  }),
+  ...[0, 1].map((temperature) =>
+    one(`all banned at temperature ${temperature}`, five, {
+      settings: { temperature, draw: 0.5 },
+      edits: [0, 1, 2, 3, 4].map((id) => ({ id, offset: NEGATIVE_INFINITY })),
+    }),
+  ),
+  one('edits of one id, one after the other', five, {
+    settings: { temperature: 0 },
+    edits: [
+      { id: 4, factor: 2, offset: 3 },
+      { id: 4, factor: 0.5 },
+    ],
+  }),
+  one('a masked logit', new Float32Array([NEGATIVE_INFINITY, 0, 1]), { settings: { draw: 0.1 } }),
+  one('minus zero is zero', new Float32Array([-0, 0, -0]), { settings: { topK: 1 } }),
+  sample('pieces and threads', normals(2, 20_000), [{ settings: { temperature: 0 } }, { settings: { topK: 30 } }]),
+  sample('pieces and threads', normals(2, 20_000, 0.3), [{ settings: { topP: 0.6 } }, { settings: { draw: 0.8 } }]),
+  sample('no rows', new Float32Array(0), []),
+];
+
+function refused(name: string, fault: 'notFinite' | 'badOffsets' | 'indexOutOfRange', change: Case['args']): Case {
+  const row = sample(name, normals(2, 9), [{}, { edits: [{ id: 1 }, { id: 2 }] }]);
+  return { ...row, args: { ...row.args, ...change }, fault };
+}
+
+/** Logits [2, 9] with one changed. */
+function spoilt(value: number): Float32Array {
+  const logits = normals(2, 9);
+  logits[11] = value;
+  return logits;
+}
+
+const refusals: Case[] = [
+  refused('a NaN logit', 'notFinite', { logits: spoilt(nan) }),
+  refused('an infinite logit', 'notFinite', { logits: spoilt(POSITIVE_INFINITY) }),
+  refused('nothing but minus infinity', 'notFinite', { logits: new Float32Array(18).fill(NEGATIVE_INFINITY) }),
+  refused('a NaN setting', 'notFinite', { settings: Float32Array.of(0, 0, 1, 0, 0, 0, 0, nan, 0, 0) }),
+  refused('an edit to NaN', 'notFinite', { offsets: Float32Array.of(nan, 0, 0) }),
+  refused('starts beyond the edits', 'badOffsets', { starts: Int32Array.of(0, 0, 4) }),
+  refused('starts that fall', 'badOffsets', { starts: Int32Array.of(2, 1, 3) }),
+  refused('a start below zero', 'badOffsets', { starts: Int32Array.of(-1, 0, 1) }),
+  ...[-1, 9].map((id) => refused(`edit of ${id} in 9`, 'indexOutOfRange', { ids: Int32Array.of(1, id, 0) })),
+  { ...top('a NaN logit', spoilt(nan), 2, 3), fault: 'notFinite' },
+  { ...top('an infinite logit', spoilt(POSITIVE_INFINITY), 2, 3), fault: 'notFinite' },
+];
+
+export const sampling: Case[] = [
+  ...every,
+  ...special,
+  ...refusals,
+  top('one token', normals(3, 1), 3, 1),
+  top('all of them', normals(3, 5), 3, 5),
+  top('ties', grid(3, 257), 3, 20),
+  top('many', normals(7, 4096), 7, 20),
+  top('shared', normals(7, 257), 7, 3, true),
+  top('pieces and threads', grid(2, 20_000), 2, 20),
+  top('masked logits', new Float32Array([NEGATIVE_INFINITY, 1, NEGATIVE_INFINITY, 0]), 1, 4),
+  top('no rows', new Float32Array(0), 0, 1),
 ];

@@ -2,8 +2,9 @@
 //
 // A caller works through the tokens chunk by chunk, so that no [T, V] tensor is ever kept: logits of a chunk, this
 // kernel, its gradient in place, the head's gradient GEMMs, next chunk. A row is one token; rows are independent, and
-// each is two passes in a fixed order: the maximum, then the sum of exp(x - maximum). A NaN in a row makes the row's
-// results NaN. Left out: temperature and label smoothing; the gradient through the entropy, which is a metric.
+// each is two passes in a fixed order: the maximum, then the sum of exp(x - maximum), in pieces as sampling.h adds it,
+// so that a sampler's log-probabilities have a trainer's bits. A NaN in a row makes the row's results NaN. Left out:
+// temperature and label smoothing; the gradient through the entropy, which is a metric.
 #include "vectors.h"
 
 namespace minke::MINKE_ISA {
@@ -35,7 +36,7 @@ struct cross_entropy_f32 {
       float top = max_over(x, V);
       float sum, moment = 0;
       if (entropy) sum = exp_sums(x, top, moment);
-      else sum = sum_over(V, [&](i64 i, i64 n) { return keep_n(vexp(load_n(x + i, n) - top), n, vf{}); });
+      else sum = sum_in_pieces(V, [&](i64 i, i64 n) { return keep_n(vexp(load_n(x + i, n) - top), n, vf{}); });
       float log_sum = scalar_log(sum);
       lse[r] = top + log_sum;
       logprob[r] = targets[r] == ignore ? 0 : (x[targets[r]] - top) - log_sum;
@@ -44,15 +45,19 @@ struct cross_entropy_f32 {
   }
   // The sum of e = exp(x - top), and into `moment` that of e * (x - top), where a logit of minus infinity counts zero.
   float exp_sums(const float* x, float top, float& moment) const {
-    Sum sum, weighted;
-    for_sums(V, [&](i64 i, i64 n, int j) {
-      vf shifted = load_n(x + i, n) - top;
-      vf e = keep_n(vexp(shifted), n, vf{});
-      sum.part[j] += e;
-      weighted.part[j] += e * vmax(shifted, set1(-100.0f));  // exp(-100) is 0 in f32
-    });
-    moment = weighted.total();
-    return sum.total();
+    float total = 0;
+    for (i64 from = 0; from < V; from += kPiece) {
+      Sum sum, weighted;
+      for_sums(smaller(kPiece, V - from), [&](i64 i, i64 n, int j) {
+        vf shifted = load_n(x + from + i, n) - top;
+        vf e = keep_n(vexp(shifted), n, vf{});
+        sum.part[j] += e;
+        weighted.part[j] += e * vmax(shifted, set1(-100.0f));  // exp(-100) is 0 in f32
+      });
+      moment += weighted.total();
+      total += sum.total();
+    }
+    return total;
   }
 };
 

@@ -1,281 +1,280 @@
-// From logits to tokens; reference/sampling.ts says what is computed. A row is one task, in a fixed order of its own.
+// From logits to tokens: greedy, or a draw from softmax(logits / T) cut by top-k, then top-p, then min-p; and the most
+// likely tokens of a row. reference/sampling.ts says what is computed, sampling.h how rows are cut into pieces.
 //
-// Nothing is sorted but a single bin: probabilities fall into bins by exponent and three bits of mantissa, each with its
-// count and mass; the limits of top-k and top-p are in some bin, and only that one is put in order. Sums run over
-// pieces of 256 ids in ascending order. Left out: one row on several threads.
-#include "vectors.h"
+// Left out: sorting. Cuts are thresholds found by radix among the candidates; candidates stay in ascending id order.
+#include "sampling.h"
 
 namespace minke::MINKE_ISA {
 
-constexpr i64 kDrawPiece = 256;
-constexpr int kBinShift = 20;
-constexpr i64 kBins = (0x3f800000 >> kBinShift) + 1;  // of probabilities up to 1
+constexpr i64 kDrawBlock = 256;    // candidates whose weights are added first when a draw is located
+constexpr float kLogTiny = -88.0f; // exp of less is 0
+constexpr int kMostListed = 20;
 
-struct Ranked {
-  float p;
-  int32_t id;
-};
-
-// Whether a comes before b: larger first, then the lower id.
-inline bool ranks_before(const Ranked& a, const Ranked& b) { return a.p > b.p || (a.p == b.p && a.id < b.id); }
-
-// Sorts by rank, in place (heapsort).
-inline void sort_ranked(Ranked* items, i64 n) {
-  auto sift = [&](i64 root, i64 end) {
-    for (i64 child; (child = 2 * root + 1) < end; root = child) {
-      if (child + 1 < end && ranks_before(items[child], items[child + 1])) child++;
-      if (!ranks_before(items[root], items[child])) return;
-      Ranked swapped = items[root];
-      items[root] = items[child];
-      items[child] = swapped;
-    }
-  };
-  for (i64 i = n / 2; i-- > 0;) sift(i, n);
-  for (i64 end = n; end-- > 1;) {
-    Ranked swapped = items[0];
-    items[0] = items[end];
-    items[end] = swapped;
-    sift(0, end);
+struct Settings {
+  float temperature, top_p, min_p, draw;
+  i64 top_k;  // 0: all
+  Settings(const float* s, i64 V) {
+    temperature = s[0] < 1e30f ? s[0] : 1e30f;
+    top_k = s[1] >= 1.0f && s[1] < float(V) ? i64(s[1]) : 0;
+    top_p = s[2] > 0 ? s[2] : 0;
+    min_p = s[3] < 1.0f ? s[3] : 1.0f;
+    draw = s[4];
   }
-}
-
-inline int32_t float_bits(float x) {
-  int32_t result;
-  __builtin_memcpy(&result, &x, 4);
-  return result;
-}
-
-// Log of the sum of e^x; false where an x is no number.
-inline bool log_sum_exp(const float* x, i64 V, float* result) {
-  float top = max_over(x, V);
-  float sum = sum_over(V, [&](i64 i, i64 n) { return keep_n(vexp(load_n(x + i, n) - top), n, vf{}); });
-  *result = top + scalar_log(sum);
-  return sum == sum;
-}
-
-inline bool refuse_nan(const float* x, i64 r, i64 V, Worker& worker) {
-  for (i64 i = 0; i < V; i++)
-    if (x[i] != x[i]) {
-      worker.fail(kNotFinite, r * V + i, 0, 0);
-      return true;
-    }
-  return false;
-}
-
-// Probabilities of one row and which of them are kept: those that rank no later than `last`.
-struct Draw {
-  float* p;  // [V], relative to the largest
-  i64 V;
-  Ranked* room;  // [V]
-  Ranked last;
-
-  bool keeps(i64 i) const { return !ranks_before(last, {p[i], int32_t(i)}); }
-
-  double mass() const {
-    double sum = 0;
-    for (i64 i = 0; i < V; i++)
-      if (keeps(i)) sum += double(p[i]);
-    return sum;
-  }
-
-  // Keeps, by rank, as many as `count` of those kept so far, or as few as reach `limit` of mass.
-  void cut(i64 count, double limit) {
-    i64 counts[kBins] = {};
-    double masses[kBins] = {};
-    for (i64 i = 0; i < V; i++) {
-      if (!keeps(i)) continue;
-      i64 bin = float_bits(p[i]) >> kBinShift;
-      counts[bin]++;
-      masses[bin] += double(p[i]);
-    }
-    i64 bin = kBins - 1;
-    i64 seen = 0;
-    double sum = 0;
-    for (; bin > 0 && seen + counts[bin] < count && sum + masses[bin] < limit; bin--) {
-      seen += counts[bin];
-      sum += masses[bin];
-    }
-    i64 n = 0;
-    for (i64 i = 0; i < V; i++)
-      if (float_bits(p[i]) >> kBinShift == bin && keeps(i)) room[n++] = {p[i], int32_t(i)};
-    if (n == 0) return;
-    sort_ranked(room, n);
-    for (i64 i = 0; i < n; i++) {
-      seen++;
-      sum += double(room[i].p);
-      if (seen >= count || sum >= limit || i == n - 1) {
-        last = room[i];
-        return;
-      }
-    }
-  }
-
-  i64 pick(float draw) const {
-    double target = double(draw) * mass(), sum = 0;
-    i64 found = 0;
-    for (i64 i = 0; i < V; i++) {
-      if (!keeps(i)) continue;
-      found = i;
-      sum += double(p[i]);
-      if (sum > target) break;
-    }
-    return found;
+  bool is_greedy() const { return !(temperature > 0); }
+  bool cuts_mass() const { return top_p < 1.0f; }
+  float inverse() const {
+    float most = 3.0e38f, inverse = 1.0f / temperature;
+    return inverse < most ? inverse : most;
   }
 };
 
 struct sample_tokens {
-  const float *logits, *settings;
-  const int32_t *edit_start, *edit_ids;
-  const float *edit_scales, *edit_adds;
-  float* work;
+  const float* logits;
+  const float* settings;
+  const int32_t *starts, *edited_ids;
+  const float *factors, *offsets;
+  float* workspace;
   int32_t* tokens;
   float* logprobs;
   i64 R, V, M;
+  static constexpr int phases = kSteps;
   static constexpr const char* signature =
-      "logits:f32 settings:f32 edit_start:i32 edit_ids:i32 edit_scales:f32 edit_adds:f32 work:f32! tokens:i32! "
-      "logprobs:f32! R:int V:int M:int";
+      "logits:f32 settings:f32 starts:i32 ids:i32 factors:f32 offsets:f32 workspace:f32! tokens:i32! logprobs:f32! "
+      "R:int V:int M:int";
   void fields(Words& w) {
-    w(logits, settings, edit_start, edit_ids, edit_scales, edit_adds, work, tokens, logprobs, R, V, M);
+    w(logits, settings, starts, edited_ids, factors, offsets, workspace, tokens, logprobs, R, V, M);
   }
-  i64 tasks() const { return R; }
+  i64 tasks(int phase) const { return tasks_of_step(*this, phase); }
+  void run(int phase, i64 task, Worker& worker) const { run_step(*this, phase, task, worker); }
 
-  void run(i64 r, Worker& worker) const {
-    const float* x = logits + r * V;
-    float whole;
-    if (!log_sum_exp(x, V, &whole) && refuse_nan(x, r, V, worker)) return;
-    // [V] edited logits, then probabilities; behind them [V] for ranks
-    float* row = work + 3 * r * V;
-    bool is_edited = edit_start[r + 1] != edit_start[r];
-    const float *edited = x, *own = settings + 5 * r;
-    if (is_edited) {
-      __builtin_memcpy(row, x, size_t(V) * 4);
-      if (!edit(row, r, worker)) return;
-      edited = row;
-    }
-    i64 best = first_largest(edited);
-    i64 token = best;
-    if (own[0] > 0 && edited[best] < __builtin_inff() && edited[best] > -__builtin_inff()) {
-      vf inverse = set1(1.0f / own[0]);
-      float top = edited[best];
-      for_vectors(0, V, [&](i64 i, i64 n) { store_n(row + i, vexp((load_n(edited + i, n) - top) * inverse), n); });
-      token = draw(row, own);
-    }
-    tokens[r] = int32_t(token);
-    logprobs[r] = x[token] - whole;
+  bool step(int s, Row row, i64 p, Worker& worker) const {
+    if (s == 0) return check(row.r, p, worker) && scan_piece(row, p, worker);
+    if (starts[row.r] < starts[row.r + 1]) row.x = row.edited;
+    Settings settings(this->settings + row.r * 5, V);
+    if (s == 1) return sum(row, p, settings, worker);
+    if (s == 2 && !settings.is_greedy()) *row.floor = floor_of(row, settings, bins_of(worker));
+    if (s == 3 && !settings.is_greedy()) weigh(row, p, settings);
+    if (s == 4) finish(row, settings, worker);
+    return true;
   }
 
- private:
-  bool edit(float* row, i64 r, Worker& worker) const {
-    i64 from = edit_start[r], to = edit_start[r + 1];
+  bool check(i64 r, i64 p, Worker& worker) const {
+    i64 from = starts[r], to = starts[r + 1];
     if (from < 0 || to < from || to > M) {
       worker.fail(kBadOffsets, r + 1, to, M);
       return false;
     }
-    for (i64 e = from; e < to; e++) {
-      i64 id = edit_ids[e];
-      if (id < 0 || id >= V) {
-        worker.fail(kIndexOutOfRange, e, id, V);
+    for (i64 i = from; i < to && p == 0; i++)
+      if (edited_ids[i] < 0 || edited_ids[i] >= V) {
+        worker.fail(kIndexOutOfRange, i, edited_ids[i], V);
         return false;
       }
-      row[id] = (row[id] > 0 ? row[id] / edit_scales[e] : row[id] * edit_scales[e]) + edit_adds[e];
-    }
+    for (i64 i = r * 5; i < r * 5 + 5; i++)
+      if (settings[i] != settings[i]) {
+        worker.fail(kNotFinite, r, 0, 0);
+        return false;
+      }
     return true;
   }
 
-  i64 first_largest(const float* x) const {
-    i64 piece = 0;
-    float top = -__builtin_inff();
-    for (i64 at = 0; at < V; at += kDrawPiece) {
-      float highest = max_over(x + at, smaller(kDrawPiece, V - at));
-      if (highest > top) piece = at, top = highest;
+  bool scan_piece(const Row& row, i64 p, Worker& worker) const {
+    Piece& piece = row.pieces[p];
+    i64 begin = p * kPiece, size = row.size(p);
+    float* maxima = row.maxima + p * kMaxima;
+    bool good = scan(row.raw + begin, size, maxima, piece.raw_top, piece.best);
+    piece.top = piece.raw_top;
+    if (good && starts[row.r] < starts[row.r + 1]) {
+      __builtin_memcpy(row.edited + begin, row.raw + begin, size_t(4 * size));
+      for (i64 i = starts[row.r]; i < starts[row.r + 1]; i++) {
+        i64 id = edited_ids[i];
+        if (id < begin || id >= begin + size) continue;
+        float x = row.edited[id];
+        row.edited[id] = (x > 0 ? x / factors[i] : x * factors[i]) + offsets[i];
+      }
+      good = scan(row.edited + begin, size, maxima, piece.top, piece.best);
     }
-    for (i64 i = piece; i < smaller(V, piece + kDrawPiece); i++)
-      if (x[i] == top) return i;
-    return 0;
+    piece.best += int32_t(begin);
+    if (!good) worker.fail(kNotFinite, row.r, 0, 0);
+    return good;
   }
 
-  // Without filters the sums of whole pieces say in which one the draw falls.
-  i64 draw(float* p, const float* own) const {
-    bool filters = own[1] > 0 || own[2] < 1 || own[3] > 0;
-    if (!filters) return draw_of_all(p, own[4]);
-    Draw row = {p, V, reinterpret_cast<Ranked*>(p + V), {0, int32_t(V)}};
-    if (own[1] > 0) row.cut(i64(own[1]), __builtin_inf());
-    if (own[2] < 1) row.cut(V, double(own[2]) * row.mass());
-    if (own[3] > row.last.p) row.last = {own[3], int32_t(V)};
-    return row.pick(own[4]);
+  bool sum(const Row& row, i64 p, const Settings& settings, Worker& worker) const {
+    float raw_top = row.raw_top();
+    if (raw_top - raw_top != 0) {
+      worker.fail(kNotFinite, row.r, 0, 0);
+      return false;
+    }
+    sum_piece(row, p, raw_top);
+    if (settings.is_greedy() || settings.top_k || !settings.cuts_mass()) return true;
+    const float* x = row.x + p * kPiece;
+    float top = row.best().top, inverse = settings.inverse();
+    row.pieces[p].sum = sum_over(
+        row.size(p), [&](i64 i, i64 n) { return keep_n(weight_of(load_n(x + i, n), top, inverse), n, vf{}); });
+    return true;
   }
 
-  i64 draw_of_all(const float* p, float u) const {
-    double total = 0;
-    auto piece = [&](i64 at) {
-      i64 n = smaller(kDrawPiece, V - at);
-      return double(sum_over(n, [&](i64 i, i64 m) { return load_n(p + at + i, m); }));
+  // Logits below have no weight, or are not among the k largest, or none among those that make up top_p: all weights
+  // below (1 - top_p) * sum / V together are less than what top_p leaves out. Half of it allows for rounding.
+  float floor_of(const Row& row, const Settings& settings, Histogram& bins) const {
+    float top = row.best().top, reach = kLogTiny;
+    if (settings.min_p > 0 && (!settings.cuts_mass() || !settings.top_k))
+      reach = larger_of(reach, scalar_log(larger_of(settings.min_p, 1e-37f)) - 0.7f);
+    if (settings.cuts_mass() && !settings.top_k)
+      reach = larger_of(reach, scalar_log((1.0f - settings.top_p) * row.sum() / float(V)) - 0.7f);
+    float size = top < 0 ? -top : top;
+    float floor = top - top == 0 ? top + reach * settings.temperature - size * 2.4e-7f : top;
+    if (!settings.top_k) return floor;
+    return larger_of(floor, floor_of_largest(row, settings.top_k, bins));
+  }
+  static float larger_of(float a, float b) { return a > b ? a : b; }
+
+  void weigh(const Row& row, i64 p, const Settings& settings) const {
+    gather(row, p);
+    float top = row.best().top, inverse = settings.inverse();
+    float* weights = row.weights + p * kPiece;
+    for_vectors(0, row.pieces[p].candidates,
+                [&](i64 i, i64 n) { store_n(weights + i, weight_of(load_n(weights + i, n), top, inverse), n); });
+  }
+
+  void finish(const Row& row, const Settings& settings, Worker& worker) const {
+    int32_t token = settings.is_greedy() ? row.best().best : draw(row, settings, bins_of(worker));
+    tokens[row.r] = token;
+    logprobs[row.r] = (row.raw[token] - row.raw_top()) - row.log_sum();
+  }
+
+  int32_t draw(const Row& row, const Settings& settings, Histogram& bins) const {
+    i64 count = join(row);
+    auto key = [&](i64 i) { return key_of(row.x[row.ids[i]]); };
+    if (settings.top_k && settings.top_k < count) {
+      double k = double(settings.top_k);
+      Threshold least = threshold_of(count, k, bins, key, [](i64) { return 1.0; });
+      count = cut(row, count, k, least, false);
+    }
+    if (settings.cuts_mass()) {
+      auto weight = [&](i64 i, i64 n) { return load_n(row.weights + i, n); };
+      float whole = settings.top_k ? sum_over(count, weight) : row.sum();
+      double mass = double(settings.top_p) * double(whole);
+      Threshold least = threshold_of(count, mass, bins, key, [&](i64 i) { return double(row.weights[i]); });
+      count = cut(row, count, mass, least, true);
+    }
+    if (settings.min_p > 0) {
+      i64 left = 0;
+      for (i64 i = 0; i < count; i++) left = keep(row, i, left, row.weights[i] >= settings.min_p);
+      count = left;
+    }
+    return row.ids[locate(row.weights, count, settings.draw)];
+  }
+
+  static i64 keep(const Row& row, i64 i, i64 to, bool stays) {
+    row.weights[to] = row.weights[i];
+    row.ids[to] = row.ids[i];
+    return to + stays;
+  }
+
+  // Keeps what lies above a threshold and, in ascending order, as many equals as it takes to reach the target.
+  i64 cut(const Row& row, i64 count, double target, Threshold least, bool by_weight) const {
+    if (!least.reached) return count;
+    i64 left = 0;
+    double total = least.above;
+    bool is_first = true;
+    for (i64 i = 0; i < count; i++) {
+      uint32_t key = key_of(row.x[row.ids[i]]);
+      bool stays = key > least.key;
+      if (key == least.key && (is_first || total < target)) {
+        total += by_weight ? double(row.weights[i]) : 1.0;
+        is_first = false;
+        stays = true;
+      }
+      left = keep(row, i, left, stays);
+    }
+    return left;
+  }
+
+  // The first position whose weights up to it exceed draw * all of them.
+  static i64 locate(const float* weights, i64 count, float draw) {
+    auto block_sum = [&](i64 b) {
+      return double(sum_over(smaller(kDrawBlock, count - b), [&](i64 i, i64 n) { return load_n(weights + b + i, n); }));
     };
-    for (i64 at = 0; at < V; at += kDrawPiece) total += piece(at);
-    double target = double(u) * total, sum = 0;
-    i64 at = 0;
-    for (; at + kDrawPiece < V; at += kDrawPiece) {
-      double next = sum + piece(at);
-      if (next > target) break;
-      sum = next;
+    double total = 0, before = 0;
+    for (i64 b = 0; b < count; b += kDrawBlock) total += block_sum(b);
+    double target = double(draw) * total;
+    i64 begin = 0;
+    for (i64 b = 0; b < count; b += kDrawBlock) {
+      double sum = block_sum(b);
+      if (sum > 0) begin = b;
+      if (before + sum > target) break;
+      before += sum;
     }
-    i64 found = at;
-    for (i64 i = at; i < smaller(V, at + kDrawPiece); i++) {
-      if (p[i] == 0) continue;
-      found = i;
-      sum += double(p[i]);
-      if (sum > target) break;
+    i64 last = begin;
+    for (i64 i = begin, end = smaller(count, begin + kDrawBlock); i < end; i++) {
+      before += double(weights[i]);
+      if (weights[i] > 0) last = i;
+      if (before > target) return i;
     }
-    return found;
+    return last;
   }
 };
 
-// The N best of each row: a list kept in order, which few of V values enter.
 struct top_logprobs {
   const float* logits;
+  float* workspace;
   int32_t* ids;
   float* logprobs;
-  i64 R, V, N;
-  static constexpr const char* signature = "logits:f32 ids:i32! logprobs:f32! R:int V:int N:int";
-  void fields(Words& w) { w(logits, ids, logprobs, R, V, N); }
-  i64 tasks() const { return R; }
-  void run(i64 r, Worker& worker) const {
-    const float* x = logits + r * V;
-    float whole;
-    if (!log_sum_exp(x, V, &whole) && refuse_nan(x, r, V, worker)) return;
-    int32_t* best = ids + r * N;
-    i64 held = 0;
-    for (i64 i = 0; i < V; i++) {
-      if (held == N && x[i] <= x[best[N - 1]]) continue;
-      i64 at = held < N ? held++ : N - 1;
-      for (; at > 0 && x[best[at - 1]] < x[i]; at--) best[at] = best[at - 1];
-      best[at] = int32_t(i);
-    }
-    for (i64 i = 0; i < N; i++) logprobs[r * N + i] = x[best[i]] - whole;
-  }
-};
+  i64 R, V, count;
+  static constexpr int phases = kSteps;
+  static constexpr const char* signature =
+      "logits:f32 workspace:f32! ids:i32! logprobs:f32! R:int V:int count:int";
+  void fields(Words& w) { w(logits, workspace, ids, logprobs, R, V, count); }
+  i64 tasks(int phase) const { return tasks_of_step(*this, phase); }
+  void run(int phase, i64 task, Worker& worker) const { run_step(*this, phase, task, worker); }
 
-struct target_logprobs {
-  const float* logits;
-  const int32_t* targets;
-  float* logprobs;
-  i64 R, V;
-  static constexpr const char* signature = "logits:f32 targets:i32 logprobs:f32! R:int V:int";
-  void fields(Words& w) { w(logits, targets, logprobs, R, V); }
-  i64 tasks() const { return R; }
-  void run(i64 r, Worker& worker) const {
-    const float* x = logits + r * V;
-    if (targets[r] < 0 || targets[r] >= V) return worker.fail(kIndexOutOfRange, r, targets[r], V);
-    float whole;
-    if (!log_sum_exp(x, V, &whole) && refuse_nan(x, r, V, worker)) return;
-    logprobs[r] = x[targets[r]] - whole;
+  bool step(int s, const Row& row, i64 p, Worker& worker) const {
+    if (s == 0) {
+      Piece& piece = row.pieces[p];
+      bool good = scan(row.raw + p * kPiece, row.size(p), row.maxima + p * kMaxima, piece.raw_top, piece.best);
+      if (!good) worker.fail(kNotFinite, row.r, 0, 0);
+      return good;
+    }
+    if (s == 1) {
+      float top = row.raw_top();
+      bool finite = top - top == 0;
+      if (finite) sum_piece(row, p, top);
+      else worker.fail(kNotFinite, row.r, 0, 0);
+      return finite;
+    }
+    if (s == 2) *row.floor = floor_of_largest(row, count, bins_of(worker));
+    if (s == 3) gather(row, p);
+    if (s == 4) list(row);
+    return true;
+  }
+
+  // The candidates come in ascending id, so an equal one stands behind those already listed.
+  void list(const Row& row) const {
+    float value[kMostListed];
+    int32_t id[kMostListed];
+    i64 found = join(row), listed = 0, most = smaller(count, kMostListed);
+    for (i64 i = 0; i < found; i++) {
+      float x = row.weights[i];
+      if (listed == most && !(x > value[most - 1])) continue;
+      i64 at = listed < most ? listed++ : most - 1;
+      for (; at > 0 && x > value[at - 1]; at--) {
+        value[at] = value[at - 1];
+        id[at] = id[at - 1];
+      }
+      value[at] = x;
+      id[at] = row.ids[i];
+    }
+    float top = row.raw_top(), log_sum = row.log_sum();
+    for (i64 i = 0; i < listed; i++) {
+      ids[row.r * count + i] = id[i];
+      logprobs[row.r * count + i] = (value[i] - top) - log_sum;
+    }
   }
 };
 
 constexpr Kernel sampling_kernels[] = {
     row<sample_tokens>("sample_tokens"),
     row<top_logprobs>("top_logprobs"),
-    row<target_logprobs>("target_logprobs"),
 };
 
 }  // namespace minke::MINKE_ISA

@@ -48,6 +48,16 @@ inline float sum_over(i64 count, F value) {
   return sum.total();
 }
 
+// A sum over a long row, which several threads may share: pieces of kPiece elements, added in order.
+constexpr i64 kPiece = 8192;  // pieceSize of reference/sampling.ts
+template <class F>
+inline float sum_in_pieces(i64 count, F value) {
+  float sum = 0;
+  for (i64 from = 0; from < count; from += kPiece)
+    sum += sum_over(smaller(kPiece, count - from), [&](i64 i, i64 n) { return value(from + i, n); });
+  return sum;
+}
+
 inline float max_over(const float* x, i64 count) {
   vf low = set1(-__builtin_inff());
   vf top[kSums] = {low, low, low, low};

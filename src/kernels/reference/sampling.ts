@@ -1,30 +1,38 @@
-// From logits to tokens, defined: the draw of each row, its best tokens, the log-probability of given ones.
-//
-// A draw: edits first (penalties, biases: l' = (l > 0 ? l / scale : l * scale) + add), then temperature 0 takes the
-// largest, else softmax(l' / temperature) keeps the top_k most probable, of these the fewest that sum to top_p of their
-// mass, of these those of at least min_p times the largest probability; then the first id, ascending, at which the sum
-// of what is kept exceeds draw times the whole. Equal probabilities count in ascending order of ids. Log-probabilities
-// are those of the logits as they came. Order of the filters: transformers' and vLLM's.
+// From logits to tokens, defined. For each row of logits [R, V]:
+//   1. edits, in order: l' = (l > 0 ? l / factor : l * factor) + offset, in f32; a banned token is -Infinity
+//   2. temperature 0 (or less): the largest l', of equals the lowest id. Otherwise p = softmax(l' / T), cut by
+//   3. top-k: the k largest (none or 0: all), then
+//   4. top-p: the fewest of these, largest first, that hold topP of their sum; at least one, then
+//   5. min-p: those with at least minP times the probability of the likeliest
+//   6. of what is left, in ascending id, the first whose running sum exceeds draw times the whole.
+// The order of the cuts is that of Hugging Face transformers; equals are taken by lowest id. Tokens of +Infinity share
+// all probability; where every token is banned, none is. The log-probability is that of the raw logits. settings [R, 5]
+// are temperature, topK, topP, minP, draw. `workspace` (samplingWorkspace) or absent: it changes no bit.
 import { KernelFault, kernel } from '../kernel.ts';
 
-function rowOf(logits: Float32Array, r: number, V: number): Float32Array {
-  const row = logits.subarray(r * V, (r + 1) * V);
-  const bad = row.findIndex((x) => Number.isNaN(x));
-  if (bad >= 0) throw new KernelFault('notFinite', r * V + bad, 0, 0);
-  return row;
+const { fround } = Math;
+
+/** Logits of a piece: kPiece of cpp/vectors.h. */
+const pieceSize = 8192;
+/** Maxima that are kept of a piece, kMaxima of cpp/sampling.h, and the words of its record. */
+const pieceWords = 512 + 8;
+/** Rows that are enough for all threads; with fewer, threads share a row. */
+const fewRows = 16;
+/** What a thread has of its own, less the histogram of a threshold: kScratchBytes of cpp/kernel.h. */
+const scratchBytes = 2 ** 21 - 2048 * 12;
+
+/** Most tokens that top_logprobs lists. */
+export const mostListed = 20;
+
+/** f32 numbers of `workspace`; 0 where every thread takes whole rows. */
+export function samplingWorkspace(R: number, V: number): number {
+  const pieces = Math.ceil(V / pieceSize);
+  const rowWords = 3 * V + pieces * pieceWords + 8;
+  const isShared = (pieces > 1 && R < fewRows) || 4 * rowWords > scratchBytes;
+  return isShared ? R * rowWords : 0;
 }
 
-function logSumExp(row: Float32Array): number {
-  const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  return top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0));
-}
-
-/** Ids by descending value, equal ones ascending. */
-function descending(values: ArrayLike<number>, ids: readonly number[]): number[] {
-  return [...ids].sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
-}
-
-interface Settings {
+export interface Settings {
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
@@ -32,78 +40,93 @@ interface Settings {
   readonly draw: number;
 }
 
-function drawn(logits: Float32Array, { temperature, topK, topP, minP, draw }: Settings): number {
-  const all = Array.from(logits, (_, i) => i);
-  const best = descending(logits, all)[0] as number;
-  if (temperature === 0) return best;
-  const top = logits[best] as number;
-  if (!Number.isFinite(top)) return best;
-  const p = logits.map((x) => Math.exp((x - top) / temperature));
-  /** Of probabilities, up to each id. */
-  const sums = (ids: readonly number[]) => {
-    let sum = 0;
-    return ids.map((id) => {
-      sum += p[id] as number;
-      return sum;
-    });
+/** Ids from the largest logit down; of equals the lowest first. */
+function ranked(logits: Float32Array): number[] {
+  const at = (id: number) => logits[id] as number;
+  return Array.from(logits, (_, id) => id).sort((a, b) => (at(a) === at(b) ? a - b : at(b) - at(a)));
+}
+
+/** What the cuts leave, in ascending id, with its weights: exp((l - top) / T). */
+export function survivors(logits: Float32Array, { temperature, topK, topP, minP }: Settings): [number, number][] {
+  const order = ranked(logits);
+  const top = logits[order[0] as number] as number;
+  const heat = Math.min(temperature, 1e30);
+  const weigh = (id: number): [number, number] => {
+    const logit = logits[id] as number;
+    return [id, logit === top ? 1 : Math.exp((logit - top) / heat)];
   };
-  const mass = (ids: readonly number[]) => sums(ids).at(-1) ?? 0;
-  let kept = descending(p, all);
-  if (topK > 0) kept = kept.slice(0, topK);
-  if (topP < 1) {
-    const limit = topP * mass(kept);
-    const last = sums(kept).findIndex((sum) => sum >= limit);
-    kept = kept.slice(0, last < 0 ? kept.length : last + 1);
+  const k = topK >= 1 ? Math.floor(topK) : order.length;
+  const largest = order.slice(0, k).map(weigh);
+  const target = topP * largest.reduce((sum, [, weight]) => sum + weight, 0);
+  let sum = 0;
+  const nucleus = largest.filter(([, weight], rank) => {
+    const isNeeded = topP >= 1 || rank === 0 || sum < target;
+    sum += weight;
+    return isNeeded;
+  });
+  return nucleus.filter(([, weight]) => !(minP > 0) || weight >= Math.min(minP, 1)).sort(([a], [b]) => a - b);
+}
+
+function choose(logits: Float32Array, settings: Settings): number {
+  if (!(settings.temperature > 0)) return ranked(logits)[0] as number;
+  const left = survivors(logits, settings);
+  const target = settings.draw * left.reduce((sum, [, weight]) => sum + weight, 0);
+  let sum = 0;
+  let last = 0;
+  for (const [id, weight] of left) {
+    sum += weight;
+    if (weight > 0) last = id;
+    if (sum > target) return id;
   }
-  kept = kept.filter((id) => (p[id] as number) >= minP).sort((a, b) => a - b);
-  const target = draw * mass(kept);
-  const place = sums(kept).findIndex((sum) => sum > target);
-  return kept.at(place) as number; // the last where rounding leaves none
+  return last;
+}
+
+/** The row's log of the sum of exponentials; refuses NaN, +Infinity, and a row of nothing but -Infinity. */
+function logSumOf(row: Float32Array, r: number): number {
+  const top = row.reduce((a, b) => (Number.isNaN(a) || b > a ? b : a), Number.NEGATIVE_INFINITY);
+  if (!Number.isFinite(top) || row.some(Number.isNaN)) throw new KernelFault('notFinite', r, 0, 0);
+  return top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0));
 }
 
 export const sampling = {
-  // edit_start [R + 1]; settings [R, 5]: temperature, top_k, top_p, min_p, draw; work [R, 3 V] is scratch.
   sample_tokens: kernel(
-    'logits:f32 settings:f32 edit_start:i32 edit_ids:i32 edit_scales:f32 edit_adds:f32 work:f32! tokens:i32! logprobs:f32! R:int V:int M:int',
-    (logits, settings, start, ids, scales, adds, _work, tokens, logprobs, R, V, M) => {
+    'logits:f32 settings:f32 starts:i32 ids:i32 factors:f32 offsets:f32 workspace:f32! tokens:i32! logprobs:f32! R:int V:int M:int',
+    (logits, settings, starts, ids, factors, offsets, _workspace, tokens, logprobs, R, V, M) => {
       for (let r = 0; r < R; r++) {
-        const row = rowOf(logits, r, V);
-        const edited = row.slice();
-        const [from, to] = [start[r], start[r + 1]];
+        const [from, to] = [starts[r], starts[r + 1]] as [number, number];
         if (from < 0 || to < from || to > M) throw new KernelFault('badOffsets', r + 1, to, M);
-        for (let e = from; e < to; e++) {
-          const id = ids[e];
-          if (id < 0 || id >= V) throw new KernelFault('indexOutOfRange', e, id, V);
-          edited[id] = (edited[id] > 0 ? edited[id] / scales[e] : edited[id] * scales[e]) + adds[e];
+        const own = settings.subarray(5 * r, 5 * r + 5);
+        if (own.some(Number.isNaN)) throw new KernelFault('notFinite', r, 0, 0);
+        const raw = logits.subarray(r * V, (r + 1) * V);
+        const whole = logSumOf(raw, r);
+        const edited = raw.slice();
+        for (let i = from; i < to; i++) {
+          const id = ids[i] as number;
+          if (id < 0 || id >= V) throw new KernelFault('indexOutOfRange', i, id, V);
+          const [x, factor] = [edited[id], factors[i]] as [number, number];
+          edited[id] = fround(x > 0 ? x / factor : x * factor) + (offsets[i] as number);
         }
-        const [temperature, topK, topP, minP, draw] = settings.subarray(5 * r, 5 * r + 5);
-        const token = drawn(edited, { temperature, topK, topP, minP, draw });
+        if (edited.some(Number.isNaN)) throw new KernelFault('notFinite', r, 0, 0);
+        const [temperature, topK, topP, minP, draw] = own as unknown as [number, number, number, number, number];
+        const token = choose(edited, { temperature, topK, topP, minP, draw });
         tokens[r] = token;
-        logprobs[r] = row[token] - logSumExp(row);
+        logprobs[r] = (raw[token] as number) - whole;
       }
     },
   ),
 
-  top_logprobs: kernel('logits:f32 ids:i32! logprobs:f32! R:int V:int N:int', (logits, ids, logprobs, R, V, N) => {
-    for (let r = 0; r < R; r++) {
-      const row = rowOf(logits, r, V);
-      const sum = logSumExp(row);
-      const best = descending(
-        row,
-        Array.from(row, (_, i) => i),
-      ).slice(0, N);
-      for (let i = 0; i < N; i++) {
-        ids[r * N + i] = best[i];
-        logprobs[r * N + i] = row[best[i]] - sum;
+  /** The `count` largest logits of each row, best first, of equals the lowest id first: [R, count]. */
+  top_logprobs: kernel(
+    'logits:f32 workspace:f32! ids:i32! logprobs:f32! R:int V:int count:int',
+    (logits, _workspace, ids, logprobs, R, V, count) => {
+      for (let r = 0; r < R; r++) {
+        const row = logits.subarray(r * V, (r + 1) * V);
+        const whole = logSumOf(row, r);
+        for (const [i, id] of ranked(row).slice(0, count).entries()) {
+          ids[r * count + i] = id;
+          logprobs[r * count + i] = (row[id] as number) - whole;
+        }
       }
-    }
-  }),
-
-  target_logprobs: kernel('logits:f32 targets:i32 logprobs:f32! R:int V:int', (logits, targets, logprobs, R, V) => {
-    for (let r = 0; r < R; r++) {
-      const row = rowOf(logits, r, V);
-      if (targets[r] < 0 || targets[r] >= V) throw new KernelFault('indexOutOfRange', r, targets[r], V);
-      logprobs[r] = row[targets[r]] - logSumExp(row);
-    }
-  }),
+    },
+  ),
 };

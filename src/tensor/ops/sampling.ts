@@ -1,23 +1,9 @@
-// From logits to tokens: draws, best tokens, log-probabilities of given ones. No gradients; all that varies is data.
-import { ValueError } from '../../kernels/index.ts';
+// Ops from logits to tokens and log-probabilities, for inference: none has a gradient. Whatever differs from request
+// to request stands in tensors, so that a recorded step serves any of them. kernels/reference/sampling.ts defines them.
+import { type Device, mostListed, samplingWorkspace, ValueError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import { expectDType, expectRank, expectShape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
-
-/** Numbers of a row of settings: temperature, top-k (0: all), top-p, min-p, draw in [0, 1). */
-export const drawSettings = 5;
-
-/** Changes to logits before a draw: l' = (l > 0 ? l / scale : l * scale) + add. */
-export interface LogitEditTensors {
-  /** [R + 1] i32: row r has edits starts[r] to starts[r + 1] */
-  readonly starts: Tensor;
-  /** [M] i32 */
-  readonly ids: Tensor;
-  /** [M] f32 */
-  readonly scales: Tensor;
-  /** [M] f32; infinities force or forbid a token */
-  readonly adds: Tensor;
-}
+import { empty, type Tensor } from '../tensor.ts';
 
 interface SampleTokens extends Op {
   readonly inputs: readonly [
@@ -25,8 +11,8 @@ interface SampleTokens extends Op {
     settings: Tensor,
     starts: Tensor,
     ids: Tensor,
-    scales: Tensor,
-    adds: Tensor,
+    factors: Tensor,
+    offsets: Tensor,
   ];
   readonly params: null;
   readonly outputs: readonly [tokens: Tensor, logprobs: Tensor];
@@ -50,31 +36,40 @@ export interface SamplingOps {
   targetLogprobs: TargetLogprobs;
 }
 
+/** No i32 has this value: every target counts. */
+const noTarget = -(2 ** 40);
+
 function expectLogits(logits: Tensor, op: string): [R: number, V: number] {
   expectDType(logits, 'f32', op, 'logits');
   expectRank(logits, 2, op, 'logits');
   const [R, V] = logits.shape as [number, number];
-  if (V === 0) throw new ValueError(op, 'the vocabulary is empty', 'pass logits [R, V] with V of 1 or more');
+  if (V === 0) throw new ValueError(op, `logits [${R}, 0] have no tokens`, 'pass at least one column');
   return [R, V];
+}
+
+/** Calls `body` with the address of a workspace for logits, or with 0. */
+function withWorkspace(device: Device, logits: Tensor, op: string, body: (address: number) => void): void {
+  const [R, V] = logits.shape as [number, number];
+  const words = samplingWorkspace(R, V);
+  const workspace = words > 0 ? device.alloc(4 * words, op) : null;
+  body(workspace?.address ?? 0);
+  workspace?.free();
 }
 
 export const samplers: Rows<SamplingOps> = {
   sampleTokens: {
     name: 'sampleTokens',
-    shape: ([logits, settings, starts, ids, scales, adds]) => {
+    shape: ([logits, settings, starts, ids, factors, offsets]) => {
       const [R] = expectLogits(logits, 'sampleTokens');
       expectDType(settings, 'f32', 'sampleTokens', 'settings');
-      expectShape(settings, [R, drawSettings], 'sampleTokens', 'settings');
+      expectShape(settings, [R, 5], 'sampleTokens', 'settings', 'a row: temperature, topK, topP, minP, draw');
       expectDType(starts, 'i32', 'sampleTokens', 'starts');
       expectShape(starts, [R + 1], 'sampleTokens', 'starts');
       expectDType(ids, 'i32', 'sampleTokens', 'ids');
       expectRank(ids, 1, 'sampleTokens', 'ids');
-      for (const [x, name] of [
-        [scales, 'scales'],
-        [adds, 'adds'],
-      ] as const) {
-        expectDType(x, 'f32', 'sampleTokens', name);
-        expectShape(x, ids.shape, 'sampleTokens', name);
+      for (const [name, edits] of Object.entries({ factors, offsets })) {
+        expectDType(edits, 'f32', 'sampleTokens', name);
+        expectShape(edits, ids.shape, 'sampleTokens', name);
       }
       return [
         { shape: [R], dtype: 'i32' },
@@ -84,10 +79,10 @@ export const samplers: Rows<SamplingOps> = {
     forward: (device, inputs, [tokens, logprobs]) => {
       const [logits, , , ids] = inputs;
       const [R, V] = logits.shape as [number, number];
-      const work = device.alloc(12 * R * V, 'sampleTokens');
-      const addresses = [...inputs.map((x) => x.address), work.address, tokens.address, logprobs.address];
-      device.encode(device.kernel('sample_tokens'), ...addresses, R, V, ids.size);
-      work.free();
+      withWorkspace(device, logits, 'sampleTokens', (workspace) => {
+        const addresses = [...inputs.map((tensor) => tensor.address), workspace, tokens.address, logprobs.address];
+        device.encode(device.kernel('sample_tokens'), ...addresses, R, V, ids.size);
+      });
     },
     save: saveNothing,
     vjp: null,
@@ -97,8 +92,9 @@ export const samplers: Rows<SamplingOps> = {
     name: 'topLogprobs',
     shape: ([logits], n) => {
       const [R, V] = expectLogits(logits, 'topLogprobs');
-      if (!(Number.isInteger(n) && n > 0 && n <= V))
-        throw new ValueError('topLogprobs', `${n} of ${V} tokens`, 'ask for 1 or more, at most all');
+      const most = Math.min(V, mostListed);
+      if (!(Number.isInteger(n) && n >= 1 && n <= most))
+        throw new ValueError('topLogprobs', `${n} of ${V} tokens`, `ask for 1 to ${most}`);
       return [
         { shape: [R, n], dtype: 'i32' },
         { shape: [R, n], dtype: 'f32' },
@@ -106,8 +102,10 @@ export const samplers: Rows<SamplingOps> = {
     },
     forward: (device, [logits], [ids, logprobs], n) => {
       const [R, V] = logits.shape as [number, number];
-      const kernel = device.kernel('top_logprobs');
-      device.encode(kernel, logits.address, ids.address, logprobs.address, R, V, n);
+      withWorkspace(device, logits, 'topLogprobs', (workspace) => {
+        const addresses = [logits.address, workspace, ids.address, logprobs.address];
+        device.encode(device.kernel('top_logprobs'), ...addresses, R, V, n);
+      });
     },
     save: saveNothing,
     vjp: null,
@@ -121,35 +119,54 @@ export const samplers: Rows<SamplingOps> = {
       expectShape(targets, [R], 'targetLogprobs', 'targets');
       return [{ shape: [R], dtype: 'f32' }];
     },
-    forward: (device, [logits, targets], [out]) => {
+    forward: (device, [logits, targets], [logprobs]) => {
       const [R, V] = logits.shape as [number, number];
-      device.encode(device.kernel('target_logprobs'), logits.address, targets.address, out.address, R, V);
+      const lse = empty([R], 'f32', device, 'targetLogprobs');
+      const addresses = [logits.address, targets.address, logprobs.address, lse.address, 0];
+      device.encode(device.kernel('cross_entropy_f32'), ...addresses, R, V, noTarget);
+      lse.dispose();
     },
     save: saveNothing,
     vjp: null,
   },
 };
 
+/** Changes of single logits before a draw: penalties and biases. Several of one id act one after the other. */
+export interface LogitEdits {
+  /** [R + 1] i32: row r has edits starts[r] to starts[r + 1]. */
+  readonly starts: Tensor;
+  /** [M] i32, M >= 1; what stands behind the last start is not read. */
+  readonly ids: Tensor;
+  /** [M] f32: a repetition penalty divides positive logits and multiplies the others; 1 for none. */
+  readonly factors: Tensor;
+  /** [M] f32, added behind: presence and frequency penalties, bias; -Infinity bans a token, Infinity forces it. */
+  readonly offsets: Tensor;
+}
+
+/** [R] i32, and [R] f32 of the raw logits: before edits and temperature. */
+export interface SampledTokens {
+  readonly tokens: Tensor;
+  readonly logprobs: Tensor;
+}
+
 /**
- * Draws the next token of each row of logits [R, V] f32: settings [R, 5] f32 (temperature, 0 for the largest logit;
- * top-k; top-p; min-p; draw). Log-probabilities are of the logits before edits and temperature.
+ * One token for each row of logits [R, V] f32. settings [R, 5] f32: temperature (0: the largest edited logit), topK (0:
+ * all), topP (1: all), minP (0: none), draw in [0, 1). Cuts act in this order, top-p on what top-k left; equals go by
+ * lowest id. A row's bits do not depend on the others. The next read reports NaN, by row.
  */
-export function sampleTokens(
-  logits: Tensor,
-  settings: Tensor,
-  { starts, ids, scales, adds }: LogitEditTensors,
-): { tokens: Tensor; logprobs: Tensor } {
-  const [tokens, logprobs] = apply(samplers.sampleTokens, [logits, settings, starts, ids, scales, adds], null);
+export function sampleTokens(logits: Tensor, settings: Tensor, edits: LogitEdits): SampledTokens {
+  const { starts, ids, factors, offsets } = edits;
+  const [tokens, logprobs] = apply(samplers.sampleTokens, [logits, settings, starts, ids, factors, offsets], null);
   return { tokens, logprobs };
 }
 
-/** The n most probable tokens of each row of logits [R, V] f32, best first, equal ones by id: [R, n] each. */
-export function topLogprobs(logits: Tensor, n: number): { ids: Tensor; logprobs: Tensor } {
+/** The n (at most 20) likeliest tokens of each row of logits [R, V] f32: [R, n], best first, of equals the lowest id. */
+export function topLogprobs(logits: Tensor, n: number): { readonly ids: Tensor; readonly logprobs: Tensor } {
   const [ids, logprobs] = apply(samplers.topLogprobs, [logits], n);
   return { ids, logprobs };
 }
 
-/** Log-probabilities [R] of targets [R] i32 under logits [R, V] f32. */
+/** Log-probabilities of targets [R] i32 in logits [R, V] f32, with the bits of `logprobs` and of sampleTokens: [R]. */
 export function targetLogprobs(logits: Tensor, targets: Tensor): Tensor {
   return apply(samplers.targetLogprobs, [logits, targets], null)[0];
 }
