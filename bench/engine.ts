@@ -4,7 +4,7 @@
 // Weights are random (routing then spreads over all experts, the worst case for caches). Prefill is a prompt of P tokens
 // and its first token; decode is tokens after a short prompt or after 4,096. Peers are given as paths of binaries.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine, ModelRunner, type SequenceOptions } from '../src/engine/index.ts';
@@ -65,9 +65,12 @@ function vocabulary(size: number): Parameters<typeof ggufMetadata>[1] {
   return { pre: 'deepseek-v3', tokens, types: new Array(size).fill(1), merges: ['a b'], bos: 0, eos: 1 };
 }
 
+/** Writes the files that are not there yet; they depend on the shape alone. */
 async function writeModels(bench: Bench, config: ModelConfig, folder: string, name: string): Promise<void> {
+  const missing = formats.filter(({ stored }) => !existsSync(join(folder, `${name}-${stored}.gguf`)));
+  if (missing.length === 0) return;
   const weights = initialWeights(config, 1, bench.device);
-  for (const { stored } of formats) {
+  for (const { stored } of missing) {
     const tensors = ggufTensors(config, valuesOfWeights(config, weights), stored);
     await writeGguf(
       join(folder, `${name}-${stored}.gguf`),
@@ -267,16 +270,22 @@ async function bandwidth(bench: Bench, engine: Ours, label: string, seconds: rea
   });
 }
 
-export async function engines(bench: Bench, name: ShapeName, peers: readonly EnginePeer[]): Promise<void> {
+/** `models`: where files are kept; without, in a folder that goes with the run. */
+export async function engines(
+  bench: Bench,
+  name: ShapeName,
+  peers: readonly EnginePeer[],
+  models?: string,
+): Promise<void> {
   useDevice(bench.device);
   const config = configOf(name);
-  const folder = mkdtempSync(join(tmpdir(), 'minke-bench-'));
+  const folder = models ?? mkdtempSync(join(tmpdir(), 'minke-bench-'));
   console.log(`  ${name}: ${(flopsPerToken(config, 1).prefill / 1e6).toFixed(0)} MFLOP a token`);
   try {
     await writeModels(bench, config, folder, name);
     for (const { packed, stored } of formats)
       await oneFormat(bench, join(folder, `${name}-${stored}.gguf`), packed, name, peers);
   } finally {
-    rmSync(folder, { recursive: true });
+    if (!models) rmSync(folder, { recursive: true });
   }
 }

@@ -107,10 +107,11 @@ program
   .description('prompts and decoding of random V3-shaped models beside llama-bench on the same GGUF files')
   .argument('[shapes...]', `of ${shapeNames.join(', ')}; smallv3 when none is named`)
   .option('--peer <name=path...>', 'a llama-bench binary, with further arguments behind commas: ik=PATH,-rtr,1')
-  .action(async (names: ShapeName[], { peer = [] }: { peer?: string[] }) => {
+  .option('--models <folder>', 'keeps the files of the models there, and uses those it finds')
+  .action(async (names: ShapeName[], { peer = [], models }: { peer?: string[]; models?: string }) => {
     await collect('engine', Number(program.opts().rounds), true, async (bench) => {
       for (const name of names.length > 0 ? names : (['smallv3'] as const))
-        await bench.family('engine', (inFamily) => engines(inFamily, name, peer.map(peerOf)));
+        await bench.family('engine', (inFamily) => engines(inFamily, name, peer.map(peerOf), models));
     });
   });
 

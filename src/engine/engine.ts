@@ -97,11 +97,9 @@ export class Engine {
     this.#runner.dispose();
   }
 
-  /** One step. False when there is nothing to do. */
-  async step(): Promise<boolean> {
-    const scheduler = this.#scheduler;
-    if (scheduler.idle) return false;
-    const plan = scheduler.schedule();
+  /** Schedule, run, sample, settle: one step of whoever can go on. */
+  async step(): Promise<void> {
+    const plan = this.#scheduler.schedule();
     const [generate, prompts, outputs] = runsOf(plan, this.#runner.drafts);
     const groups = [
       { form: 'generation' as const, runs: generate },
@@ -118,13 +116,12 @@ export class Engine {
         }
       }),
     );
-    return true;
   }
 
   async #run(): Promise<void> {
     await null; // what is added in the same turn of the event loop starts together
-    while (await this.step());
-    this.#loop = null;
+    while (!this.#scheduler.idle) await this.step();
+    this.#loop = null; // in the same turn as the test, so that no request falls between
   }
 
   #refuse(promptLength: number): void {
