@@ -1,0 +1,107 @@
+// A checkpoint on disk, opened, served on a socket and asked by the openai client; and by the library, the same answers.
+// npm test -- test/serve
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import OpenAI from 'openai';
+import { openModel, type ServedModel } from '../src/engine/index.ts';
+import { openDevice } from '../src/kernels/index.ts';
+import { exportWeights, writeCheckpoint } from '../src/model/checkpoint/index.ts';
+import { initialWeights, readConfig, writeConfig } from '../src/model/index.ts';
+import { listen, type RunningServer } from '../src/server/index.ts';
+import { useDevice } from '../src/tensor/index.ts';
+import { chatProfiles, saveTokenizer, Tokenizer, trainTokenizer } from '../src/tokenizer/index.ts';
+
+let folder: string;
+let model: ServedModel;
+let server: RunningServer;
+let client: OpenAI;
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'minke-serve-'));
+  const { specialTokens, config: chat } = chatProfiles['deepseek-r1'];
+  const json = trainTokenizer(['the whale sings in the deep of the sea '.repeat(30)], {
+    vocabSize: 330,
+    specialTokens,
+  });
+  const vocabSize = new Tokenizer(json).vocabSize;
+  const config = readConfig({
+    ...{ model_type: 'deepseek_v3', vocab_size: vocabSize, hidden_size: 64, intermediate_size: 96 },
+    ...{ moe_intermediate_size: 32, num_hidden_layers: 2, num_attention_heads: 4, n_routed_experts: 8 },
+    ...{ num_experts_per_tok: 2, n_shared_experts: 1, n_group: 2, topk_group: 1, kv_lora_rank: 32, q_lora_rank: 48 },
+    ...{ qk_rope_head_dim: 16, qk_nope_head_dim: 32, v_head_dim: 32, first_k_dense_replace: 1 },
+    ...{ max_position_embeddings: 512, initializer_range: 0.2, num_nextn_predict_layers: 1 },
+  });
+  const device = openDevice();
+  useDevice(device);
+  await writeCheckpoint(folder, writeConfig(config), exportWeights(config, initialWeights(config, 1), 'bf16'));
+  saveTokenizer(folder, json, chat);
+  await device.close();
+  model = await openModel(folder, { name: 'whale' });
+  server = await listen(model, { port: 0 });
+  client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
+});
+
+after(async () => {
+  await server.close();
+  await model.close();
+  rmSync(folder, { recursive: true });
+});
+
+const messages = [{ role: 'user' as const, content: 'the whale' }];
+
+describe('a model from disk to a client', () => {
+  test('the library and the client get the same tokens of a seed, streamed or whole', async () => {
+    const own = { thinking: '', answer: '' };
+    for await (const event of model.chat(messages, { seed: 5, temperature: 1, maxTokens: 40 }))
+      if (event.type === 'part') own[event.channel] += event.text;
+    const request = { model: 'whale', messages, seed: 5, temperature: 1, max_tokens: 40 };
+    const whole = await client.chat.completions.create(request);
+    const [choice] = whole.choices as [{ message: { content: string; reasoning_content?: string } }];
+    const { content, reasoning_content } = choice.message;
+    assert.equal((reasoning_content ?? '') + content, own.thinking + own.answer);
+    assert.equal(whole.usage?.completion_tokens, 40);
+    assert.equal(whole.system_fingerprint, model.fingerprint);
+    let streamed = '';
+    for await (const chunk of await client.chat.completions.create({ ...request, stream: true })) {
+      const delta = chunk.choices[0]?.delta as { content?: string | null; reasoning_content?: string | null };
+      streamed += (delta?.reasoning_content ?? '') + (delta?.content ?? '');
+    }
+    assert.equal(streamed, own.thinking + own.answer);
+  });
+
+  test('many clients at once, some of whom leave: each gets what it gets alone', async () => {
+    const ask = async (seed: number) => {
+      const { choices } = await client.completions.create({
+        ...{ model: 'whale', prompt: 'sings '.repeat(1 + (seed % 9)), seed, temperature: 1, max_tokens: 12 },
+      });
+      return choices[0]?.text;
+    };
+    const alone: unknown[] = [];
+    for (let seed = 0; seed < 8; seed++) alone.push(await ask(seed));
+    const leaving = Array.from({ length: 8 }, async () => {
+      const stream = await client.chat.completions.create({ model: 'whale', messages, stream: true });
+      for await (const chunk of stream) if (chunk) break;
+    });
+    const together = await Promise.all(Array.from({ length: 24 }, (_, i) => ask(i % 8)));
+    await Promise.all(leaving);
+    together.forEach((text, i) => {
+      assert.equal(text, alone[i % 8]);
+    });
+    for (let i = 0; i < 200 && model.stats.running > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.deepEqual([model.stats.running, model.stats.blocksUsed], [0, 0]);
+  });
+
+  test('an unknown model and a prompt beyond the context are refused in words', async () => {
+    const refused = async (request: object) =>
+      client.chat.completions.create({ model: 'whale', messages, ...request } as never).then(
+        () => null,
+        (error: { status: number; message: string }) => `${error.status} ${error.message}`,
+      );
+    assert.match(`${await refused({ model: 'shark' })}`, /^404 .*whale/);
+    const long = [{ role: 'user', content: 'the whale sings '.repeat(400) }];
+    assert.match(`${await refused({ messages: long })}`, /^400 .*context/);
+  });
+});
