@@ -59,7 +59,7 @@ describe('a model from disk to a client', () => {
       if (event.type === 'part') own[event.channel] += event.text;
     const request = { model: 'whale', messages, seed: 5, temperature: 1, max_tokens: 40 };
     const whole = await client.chat.completions.create(request);
-    const [choice] = whole.choices as [{ message: { content: string; reasoning_content?: string } }];
+    const [choice] = whole.choices as unknown as [{ message: { content: string; reasoning_content?: string } }];
     const { content, reasoning_content } = choice.message;
     assert.equal((reasoning_content ?? '') + content, own.thinking + own.answer);
     assert.equal(whole.usage?.completion_tokens, 40);
