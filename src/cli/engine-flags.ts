@@ -38,7 +38,7 @@ export function positiveOf(value: string, flag: string): number {
   throw new FlagError(flag, `expected a positive whole number, received ${value}`, 'correct it');
 }
 
-class FlagError extends MinkeError {}
+export class FlagError extends MinkeError {}
 
 export function engineOptions(flags: EngineFlags): OpenOptions {
   const { dtype, cacheDtype, cacheMemory, context, tokenizer, mtp } = flags;

@@ -2,7 +2,7 @@
 import { openModel } from '../engine/index.ts';
 import { packageVersion } from '../kernels/index.ts';
 import { listen } from '../server/index.ts';
-import { type EngineFlags, engineOptions, positiveOf } from './engine-flags.ts';
+import { type EngineFlags, engineOptions, FlagError, positiveOf } from './engine-flags.ts';
 import { Progress } from './progress.ts';
 
 export interface ServeFlags extends EngineFlags {
@@ -14,7 +14,11 @@ export interface ServeFlags extends EngineFlags {
   readonly parallel: string;
 }
 
+const loopback: readonly string[] = ['127.0.0.1', '::1', 'localhost'];
+
 export async function serveCommand(path: string, flags: ServeFlags): Promise<void> {
+  if (!loopback.includes(flags.host) && !flags.key)
+    throw new FlagError('--host', `${flags.host} can be reached by others, and no key is asked for`, 'give a --key');
   const progress = new Progress(`loading ${path}`, 1);
   const model = await openModel(path, {
     ...engineOptions(flags),
