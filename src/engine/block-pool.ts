@@ -4,10 +4,7 @@
 // stays until memory is needed, the longest unused first. Equal keys mean equal tokens from position 0 on, hence equal
 // bits. Contract: used + cached + free blocks are all there are; nothing here touches a tensor.
 import { createHash } from 'node:crypto';
-import { assert } from '../kernels/index.ts';
-
-/** Tokens of a block. */
-export const blockTokens = 64;
+import { assert, blockTokens } from '../kernels/index.ts';
 
 /**
  * Names of the whole blocks of `ids`: each the SHA-256 of the one before and its own tokens. `salt` tells apart what

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { BlockPool, blockTokens, prefixKeys } from './block-pool.ts';
+import { blockTokens } from '../kernels/index.ts';
+import { BlockPool, prefixKeys } from './block-pool.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { type GeneratedToken, RefusedError } from './generation.ts';
 import { ReasoningBudget } from './reasoning-budget.ts';

@@ -4,7 +4,8 @@
 // verified in the same pass. Contract: a sequence's tokens are the same whoever else runs, however its prompt was cut,
 // whether it was put aside, with and without drafts: a draft counts only when it is the token that is drawn at its
 // place, and draws depend on seed and position alone.
-import { BlockPool, blockTokens } from './block-pool.ts';
+import { blockTokens } from '../kernels/index.ts';
+import { BlockPool } from './block-pool.ts';
 import { type EngineStats, type FinishReason, type GeneratedToken, RefusedError } from './generation.ts';
 import type { Run, Runner, RunResult } from './runner.ts';
 import { type Fill, type Plan, Scheduler } from './scheduler.ts';

@@ -4,8 +4,9 @@
 // wanted; a run of fewer repeats its last token, and runs beyond those given repeat the first, with slots of -1, so that
 // the copies choose the same experts, write nothing and are thrown away. The place of a token in its sequence decides its
 // draw (random.ts). Shape letters: B runs, T rows, W blocks of a table, R rows whose next token is wanted, M edits.
+
+import { blockTokens } from '../kernels/index.ts';
 import { narrow, reshape, Tensor } from '../tensor/index.ts';
-import { blockTokens } from './block-pool.ts';
 import type { EditArrays } from './logit-edits.ts';
 import { uniformAt } from './random.ts';
 import type { Run } from './runner.ts';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { type Device, openDevice } from '../kernels/index.ts';
+import { blockTokens, type Device, openDevice } from '../kernels/index.ts';
 import {
   openCheckpoint,
   openGgufModel,
@@ -14,7 +14,6 @@ import {
 import { createModel, type ModelConfig, precisions, readConfig } from '../model/index.ts';
 import { type PackedFormat, useDevice } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
-import { blockTokens } from './block-pool.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { ModelRunner } from './model-runner.ts';
 import { blockBytes, type CacheFormat } from './paged-cache.ts';

@@ -5,7 +5,8 @@
 // its blocks are freed and it starts again later (recomputed, not copied away). Contract: a sequence is admitted only
 // when its blocks and one more for everybody who runs are there, so that who came first always goes on; no block is
 // leaked or owned twice (scheduler.test.ts fuzzes it).
-import { type BlockPool, blockTokens, prefixKeys } from './block-pool.ts';
+import { blockTokens } from '../kernels/index.ts';
+import { type BlockPool, prefixKeys } from './block-pool.ts';
 import type { Sequence } from './sequence.ts';
 
 export interface SchedulerOptions {

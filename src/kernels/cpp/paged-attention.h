@@ -1,6 +1,6 @@
 // Attention over chunks of a paged cache: scores, softmax and weighted values of one chunk, for a block of rows.
 //
-// A chunk is 256 keys from a multiple of 256 on, so four whole blocks. A row (query, head) takes the chunk's highest
+// A chunk is 128 keys from a multiple of 128 on, so two whole blocks. A row (query, head) takes the chunk's highest
 // score, the weights e^(score - highest), rounded to bf16 where pairs are multiplied, and one chain over the keys for
 // each output; chunks are merged in ascending order. Nothing of that depends on the other rows or on who computes it.
 // Scores have two orders, by the number of heads that share a key alone: with few, lanes lie along the width and are

@@ -3,7 +3,7 @@
 // Contract: memory beyond the packed weights is the largest matrix. Formats: bf16 and f32 as training computes; fp8 as
 // DeepSeek's release keeps it (embedding, head, eh_proj and the halves of kv_b_proj in bf16, as its own code reads them);
 // int8 and int4 in ggml's groups of 32, where the inner width falls into them, else bf16. The router is f32 always.
-import { tileSize } from '../../kernels/index.ts';
+import { groupSize, tileSize } from '../../kernels/index.ts';
 import {
   concat,
   keep,
@@ -28,8 +28,6 @@ export interface ServingOptions {
   readonly progress?: (done: number, total: number) => void;
 }
 
-const groupWidth = 32;
-
 /** The format that most matrices of a checkpoint are stored in. */
 export function storedFormat(source: TensorSource): PackedFormat {
   const stored = [...source.entries.values()].filter(({ shape }) => shape.length > 1).map(({ type }) => type);
@@ -47,7 +45,7 @@ function packedFormat(parameter: Parameter, format: PackedFormat): PackedFormat 
 }
 
 function fitting(width: number, format: PackedFormat): PackedFormat {
-  return (format === 'int8' || format === 'int4') && width % groupWidth !== 0 ? 'bf16' : format;
+  return (format === 'int8' || format === 'int4') && width % groupSize !== 0 ? 'bf16' : format;
 }
 
 /** Parameters that become one weight of the serving model, in the order of the parameters. */

@@ -1,0 +1,78 @@
+// Weights to serve from checkpoints that store them in the very format: products as those of the decoded weights, each
+// within its format, and every tensor reported. npm test -- checkpoint/serving
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { type Device, openDevice } from '../../kernels/index.ts';
+import { groupedLinear, linear, type PackedFormat, randn, range, type Tensor, useDevice } from '../../tensor/index.ts';
+import { readConfig, writeConfig } from '../config.ts';
+import { initialWeights } from '../weights.ts';
+import { exportWeights, valuesOfWeights } from './export.ts';
+import { openCheckpoint, writeCheckpoint } from './folder.ts';
+import { ggufMetadata } from './gguf-config.ts';
+import { ggufTensors, openGgufModel } from './gguf-model.ts';
+import { writeGguf } from './gguf-writer.ts';
+import { importWeights } from './import.ts';
+import { servingWeights } from './serving.ts';
+import { bytesOnly, v3 } from './test-gguf-models.ts';
+
+let device: Device;
+let folder: string;
+before(() => {
+  device = openDevice();
+  useDevice(device);
+  folder = mkdtempSync(join(tmpdir(), 'minke-serving-'));
+});
+after(async () => {
+  rmSync(folder, { recursive: true });
+  await device.close();
+});
+
+const config = readConfig({ ...v3, hidden_size: 128, moe_intermediate_size: 128, kv_lora_rank: 64 });
+const expert = 'model.layers.1.mlp.experts.down_proj';
+const dense = 'model.layers.0.self_attn.o_proj.weight';
+
+async function sourceIn(format: PackedFormat) {
+  const weights = initialWeights(config, 5);
+  if (format === 'fp8') {
+    await writeCheckpoint(join(folder, 'fp8'), writeConfig(config), exportWeights(config, weights, 'fp8'));
+    return openCheckpoint(join(folder, 'fp8'));
+  }
+  const path = join(folder, `${format}.gguf`);
+  const tensors = ggufTensors(config, valuesOfWeights(config, weights), format === 'int8' ? 'Q8_0' : 'Q4_0');
+  await writeGguf(path, ggufMetadata(config, bytesOnly), tensors);
+  return (await openGgufModel(path)).source;
+}
+
+/** Largest difference over the largest value. */
+async function difference(a: Tensor, b: Tensor): Promise<number> {
+  const [x, y] = [await a.toArray(), await b.toArray()];
+  const most = Math.max(...y.map(Math.abs));
+  return Math.max(...x.map((value, i) => Math.abs(value - (y[i] as number)))) / most;
+}
+
+for (const [format, tolerance] of [
+  ['fp8', 0.05],
+  ['int8', 0.02],
+  ['int4', 0.02],
+] as const)
+  test(`${format} as it is stored: products of the decoded weights, activations rounded`, async () => {
+    const source = await sourceIn(format);
+    const { weights, report } = await servingWeights(config, source);
+    const plain = (await importWeights(config, source, { dtype: 'f32' })).weights;
+    await source.close();
+    assert.equal((weights.get(dense) as { format?: string }).format, format);
+    assert.equal((weights.get(expert) as { format?: string }).format, format);
+    const used = report.filter(({ name, how }) => name.includes('.mlp.experts.') && how === 'used');
+    assert.ok(used.length >= 3 * 8 * 2, `${used.length} tensors of experts were used as they stand`);
+    const whole = plain.get(dense) as Tensor;
+    const x = randn([5, whole.shape[1] as number], 1, 1);
+    assert.ok((await difference(linear(x, weights.get(dense) as Tensor), linear(x, whole))) < tolerance);
+    const stack = plain.get(expert) as Tensor;
+    const rows = randn([8, stack.shape[2] as number], 2, 1);
+    const offsets = range(9, 1);
+    const grouped = groupedLinear(rows, weights.get(expert) as Tensor, offsets);
+    assert.ok((await difference(grouped, groupedLinear(rows, stack, offsets))) < tolerance);
+  });
