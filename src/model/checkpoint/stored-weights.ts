@@ -41,12 +41,18 @@ async function blocksOf(
   return blocks;
 }
 
-/** Codes and scales of a parameter; its pieces fill whole blocks of 128 rows, or whole experts. */
-async function codesOf(source: TensorSource, { shape }: Parameter, pieces: readonly Piece[]): Promise<Quantised> {
+/** Codes and scales of a parameter, added to `made` before they are filled; its pieces fill whole blocks of 128 rows, or whole experts. */
+async function codesOf(
+  source: TensorSource,
+  { shape }: Parameter,
+  pieces: readonly Piece[],
+  made: Tensor[],
+): Promise<Quantised> {
   const K = shape.at(-1) as number;
   const codes = keep(zeros(shape, { dtype: 'e4m3' }));
   const scaleShape = [...shape.slice(0, -2), tilesIn(shape.at(-2) as number), tilesIn(K)];
   const scales = keep(zeros(scaleShape, { dtype: 'f32' }));
+  made.push(codes, scales);
   let scaleAt = 0;
   for (const { name, offset } of pieces) {
     place(codes, await source.read(name), offset);
@@ -94,9 +100,7 @@ export async function packStored(
     if (format === 'fp8') {
       const parts: Quantised[] = [];
       for (const [i, parameter] of parameters.entries()) {
-        const quantised = await codesOf(source, parameter, pieces[i] as readonly Piece[]);
-        made.push(quantised.codes, quantised.scales);
-        parts.push(quantised);
+        parts.push(await codesOf(source, parameter, pieces[i] as readonly Piece[], made));
       }
       return keep(packCodes(parts));
     }
