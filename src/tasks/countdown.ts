@@ -1,0 +1,101 @@
+// Countdown: make a target from numbers, each used exactly once, with + - * /. As in TinyZero and Stream of Search.
+//
+// Numbers from 1 to 99 and targets from 10 to 99, of a random expression whose every step is a whole number, so that
+// each problem has a solution. The dial is how many numbers there are. Problems with the same numbers share a key,
+// whatever their target: held-out number sets are never seen in training. Sources: github.com/Jiayi-Pan/TinyZero;
+// Gandhi et al. 2024, "Stream of Search".
+import { readExpression } from './expression.ts';
+import type { Random } from './random.ts';
+import { equals, type Operator, rational, show } from './rational.ts';
+import type { Problem, Task, Verdict } from './task.ts';
+
+export interface CountdownProblem extends Problem {
+  readonly numbers: readonly number[];
+  readonly target: number;
+  readonly solution: string;
+}
+
+const largest = 99;
+const targets = { from: 10, to: 99 };
+
+/** A value and the expression that makes it. */
+export interface Made {
+  readonly value: number;
+  readonly text: string;
+}
+
+export const operators: readonly Operator[] = ['+', '-', '*', '/'];
+
+/** x op y as a whole number from 0 to 9999, or null: steps that people take when they look for a solution. */
+export function step(x: Made, operator: Operator, y: Made): Made | null {
+  const value = { '+': x.value + y.value, '-': x.value - y.value, '*': x.value * y.value, '/': x.value / y.value }[
+    operator
+  ];
+  if (!Number.isInteger(value) || value < 0 || value > 9999) return null;
+  const isProduct = operator === '*' || operator === '/';
+  const needs = (side: Made, isRight: boolean) =>
+    (isProduct && /[+-]/.test(outer(side.text))) ||
+    (isRight && (operator === '-' || operator === '/') && outer(side.text) !== '');
+  const left = needs(x, false) ? `(${x.text})` : x.text;
+  const right = needs(y, true) ? `(${y.text})` : y.text;
+  return { value, text: `${left}${operator}${right}` };
+}
+
+/** Operators of an expression that stand outside of all parentheses. */
+function outer(text: string): string {
+  let inner = text;
+  while (/\([^()]*\)/.test(inner)) inner = inner.replace(/\([^()]*\)/g, '');
+  return inner.replace(/\d/g, '');
+}
+
+export const number = (value: number): Made => ({ value, text: `${value}` });
+
+/** A random expression over all numbers, or null where a step fails. */
+function expression(random: Random, numbers: readonly number[]): Made | null {
+  let parts = numbers.map(number);
+  while (parts.length > 1) {
+    const [x, y, ...rest] = random.shuffled(parts) as [Made, Made, ...Made[]];
+    const made = step(x, random.pick(operators), y);
+    if (made === null) return null;
+    parts = [made, ...rest];
+  }
+  return parts[0] as Made;
+}
+
+function problem(random: Random, count: number): CountdownProblem {
+  for (;;) {
+    const numbers = Array.from({ length: count }, () => random.whole(1, largest));
+    const made = expression(random, numbers);
+    if (made === null || made.value < targets.from || made.value > targets.to) continue;
+    return {
+      prompt: `Make ${made.value} from ${numbers.join(', ')}.`,
+      key: [...numbers].sort((a, b) => a - b).join(' '),
+      numbers,
+      target: made.value,
+      solution: made.text,
+    };
+  }
+}
+
+function grade({ numbers, target }: CountdownProblem, answer: string): Verdict {
+  const wrong = (reason: string): Verdict => ({ correct: false, reason });
+  const [left, right, ...more] = answer.split('=');
+  if (more.length > 0 || (right !== undefined && right.trim() !== `${target}`))
+    return wrong(`after "=" stands something other than ${target}`);
+  const read = readExpression(left as string);
+  if ('problem' in read) return wrong(`the expression cannot be read: ${read.problem}`);
+  const sorted = (list: readonly (bigint | number)[]) => list.map(Number).sort((a, b) => a - b);
+  const [used, given] = [sorted(read.numbers), sorted(numbers)];
+  if (used.join() !== given.join()) return wrong(`it uses ${used.join(', ')}, not each of ${given.join(', ')} once`);
+  const reason = `it makes ${show(read.value)}`;
+  return { correct: equals(read.value, rational(target) as NonNullable<ReturnType<typeof rational>>), reason };
+}
+
+export const countdown: Task<CountdownProblem> = {
+  name: 'countdown',
+  description: 'Make a target from numbers, each used once, with + - * /.',
+  difficulty: { from: 2, to: 6, usual: 3 },
+  problem,
+  grade,
+  solution: ({ solution }) => solution,
+};

@@ -1,0 +1,7 @@
+// What is wrong with a task or an answer's grader, and what to do.
+export class TaskError extends Error {
+  constructor(task: string, problem: string, remedy: string) {
+    super(`${task}: ${problem}: ${remedy}`);
+    this.name = 'TaskError';
+  }
+}

@@ -1,0 +1,6 @@
+// The task room: problems that can be checked, and texts in which people look for their solutions.
+export { type CountdownProblem, countdown } from './countdown.ts';
+export { TaskError } from './errors.ts';
+export { type Expression, type Reading, readExpression } from './expression.ts';
+export { Random } from './random.ts';
+export { isHeldOut, type Problem, type ProblemPlace, problemAt, type Split, type Task, type Verdict } from './task.ts';
