@@ -2,8 +2,8 @@
 //
 // A generating step of a given shape is recorded once (runs, rows of each, width of tables) and replayed with a new
 // frame: main model, draws and drafts in one list. Draft and verification share the passes over the weights. Contract:
-// see runner.ts. In trainer form nothing is recorded and MLA is expanded throughout, over an f32 cache: the bits of a
-// training step, for rollouts.
+// see runner.ts. In trainer form the cache keeps every head's key and value in f32, for prompts and generation alike: the
+// bits of a training step, for rollouts.
 import { Deepseek, type Model, type PrecisionPolicy } from '../model/index.ts';
 import {
   asyncScope,
@@ -72,13 +72,15 @@ export class ModelRunner implements Runner {
     this.drafts = hasMtp && (options.speculate ?? true) ? 1 : 0;
     this.#model = model;
     this.#blocks = blocks;
-    this.#pools = pagedPools(model.config, this.#isTrainer ? 'f32' : (options.cacheFormat ?? 'bf16'), blocks);
-    this.#step = new StepModel(model, this.#pools, policy, this.drafts > 0);
+    const keepsHeads = this.#isTrainer;
+    const format = keepsHeads ? 'f32' : (options.cacheFormat ?? 'bf16');
+    this.#pools = pagedPools(model.config, { format, keepsHeads }, blocks);
+    this.#step = new StepModel(model, this.#pools, { policy, drafts: this.drafts > 0, keepsHeads });
   }
 
   run(form: RunForm, runs: readonly Run[]): Promise<RunResult[]> {
     const isStep = form === 'generation' && runs.every(({ ids, sampleFrom }) => ids.length <= 2 && sampleFrom === 0);
-    return isStep && !this.#isTrainer ? this.#generate(runs) : this.#fill(form, runs);
+    return isStep ? this.#generate(runs) : this.#fill(form, runs);
   }
 
   dispose(): void {
@@ -87,7 +89,7 @@ export class ModelRunner implements Runner {
   }
 
   #fill(form: RunForm, runs: readonly Run[]): Promise<RunResult[]> {
-    const isExpanded = form === 'prompt' || this.#isTrainer;
+    const isExpanded = form === 'prompt' && !this.#isTrainer;
     const edits = editsOf(runs, null);
     const shape = { ...exactShape(runs, isExpanded), edits: Math.max(1, edits.ids.length) };
     const { device } = this.#model.embedTokens;

@@ -78,7 +78,7 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
     const progress = options.progress ? { progress: options.progress } : {};
     const { weights } = await servingWeights(config, source, { format, ...progress });
     const model = createModel(config, weights, contextLength + 1);
-    const blocks = blocksIn(cacheBytes, blockBytes(config, cacheFormat), contextLength);
+    const blocks = blocksIn(cacheBytes, blockBytes(config, { format: cacheFormat }), contextLength);
     const speculate = options.speculate === undefined ? {} : { speculate: options.speculate };
     const runner = new ModelRunner(model, { blocks, cacheFormat, policy: precisions.bf16, ...speculate });
     return new ServedModel({

@@ -23,37 +23,56 @@ import type { FrameShape, frameViews } from './frame.ts';
 
 export type CacheFormat = 'f32' | 'bf16' | 'fp8';
 
+/** What the pages hold. heads, of MLA: every head's key and value in f32, the bits of a training step. */
+export interface CacheContent {
+  readonly format: CacheFormat;
+  readonly keepsHeads?: boolean;
+}
+
+function rowWidth(config: ModelConfig, keepsHeads: boolean): number {
+  if (!keepsHeads || !isDeepseek(config)) return cacheWidth(config);
+  return config.numAttentionHeads * (config.qkNopeHeadDim + config.qkRopeHeadDim + config.vHeadDim);
+}
+
 /** Layers that keep rows. */
 function layersOf(config: ModelConfig): number {
   return config.numHiddenLayers + (isDeepseek(config) ? config.numNextnPredictLayers : 0);
 }
 
 /** Bytes of a block of 64 tokens in all layers. */
-export function blockBytes(config: ModelConfig, format: CacheFormat): number {
-  const [pool] = openPools(config, format, 1) as [PagedPool];
+export function blockBytes(config: ModelConfig, content: CacheContent): number {
+  const [pool] = openPools(config, content, 1) as [PagedPool];
   const bytes = pool.bytes * layersOf(config);
   pool.dispose();
   return bytes;
 }
 
-function openPools(config: ModelConfig, format: CacheFormat, blocks: number, layers = 1): PagedPool[] {
+function openPools(config: ModelConfig, content: CacheContent, blocks: number, layers = 1): PagedPool[] {
+  const { format, keepsHeads = false } = content;
   const codes = format === 'fp8' && isDeepseek(config) ? { codes: config.kvLoraRank } : {};
-  const options = { format, width: cacheWidth(config), blocks, ...codes };
+  const options = { format, width: rowWidth(config, keepsHeads), blocks, ...codes };
   return unscoped(() => Array.from({ length: layers }, () => keep(new PagedPool(options))));
 }
 
 /** A pool for each layer; the caller disposes them. */
-export function pagedPools(config: ModelConfig, format: CacheFormat, blocks: number): PagedPool[] {
-  return openPools(config, format, blocks, layersOf(config));
+export function pagedPools(config: ModelConfig, content: CacheContent, blocks: number): PagedPool[] {
+  return openPools(config, content, blocks, layersOf(config));
 }
 
 /** The cache during one step. */
 export class PagedCache implements Cache {
+  readonly keepsHeads: boolean;
   readonly #pools: readonly PagedPool[];
   readonly #shape: FrameShape;
   readonly #views: ReturnType<typeof frameViews>;
 
-  constructor(pools: readonly PagedPool[], shape: FrameShape, views: ReturnType<typeof frameViews>) {
+  constructor(
+    pools: readonly PagedPool[],
+    keepsHeads: boolean,
+    shape: FrameShape,
+    views: ReturnType<typeof frameViews>,
+  ) {
+    this.keepsHeads = keepsHeads;
     this.#pools = pools;
     this.#shape = shape;
     this.#views = views;

@@ -17,17 +17,27 @@ export interface Left {
   readonly hidden: Tensor;
 }
 
+export interface StepOptions {
+  readonly policy: PrecisionPolicy;
+  /** Whether the first MTP module drafts. */
+  readonly drafts: boolean;
+  /** Of the pools: as training computes. */
+  readonly keepsHeads: boolean;
+}
+
 export class StepModel {
   readonly #model: Model;
   readonly #pools: readonly PagedPool[];
   readonly #policy: PrecisionPolicy;
   readonly #drafts: boolean;
+  readonly #keepsHeads: boolean;
 
-  constructor(model: Model, pools: readonly PagedPool[], policy: PrecisionPolicy, drafts: boolean) {
+  constructor(model: Model, pools: readonly PagedPool[], { policy, drafts, keepsHeads }: StepOptions) {
     this.#model = model;
     this.#pools = pools;
     this.#policy = policy;
     this.#drafts = drafts;
+    this.#keepsHeads = keepsHeads;
   }
 
   /** Logits [R, V] of hidden states, of the rows asked for. */
@@ -43,7 +53,7 @@ export class StepModel {
       positions: at.positions,
       sequences: { queryStart: at.starts, maxQueries: shape.maxRows },
     };
-    const cache = new PagedCache(this.#pools, shape, at);
+    const cache = new PagedCache(this.#pools, this.#keepsHeads, shape, at);
     const options = { policy: this.#policy, cache, form };
     const { out: hidden } = this.#model.forward(batch, options);
     const rows = shape.wanted === shape.rows ? undefined : at.wanted;

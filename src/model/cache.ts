@@ -39,6 +39,8 @@ export interface LatentNorm {
 }
 
 export interface Cache {
+  /** Of MLA: rows are every head's key and value instead of the latent, as training computes them. */
+  readonly keepsHeads?: boolean;
   /** Adds rows [T, width] of the batch's tokens to a layer. */
   store(layer: number, rows: Tensor): void;
   /** The same from kv_a_proj's output, in one pass; absent: the model makes the rows. */

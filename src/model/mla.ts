@@ -2,7 +2,7 @@
 //
 // Expanded: keys and values of every head are made from the latent; training and prompts. Absorbed: queries move into
 // the latent space instead, one shared key of width C + R; generation, where reading the cache is what costs. Both keep
-// the same cache: [RMSNorm(c_kv) | RoPE(k_pe)]. Shape letters: T tokens, S tokens with the cached ones, D hidden, H
+// the same cache: [RMSNorm(c_kv) | RoPE(k_pe)]; a cache that keeps heads holds what the expanded form makes of it. Shape letters: T tokens, S tokens with the cached ones, D hidden, H
 // heads, N nope width, R rope width, V value width, Q and C ranks of queries and of keys and values. Inner norms have
 // eps 1e-6 whatever rms_norm_eps says, as the released code. Both forms have gradients, and the same ones.
 import {
@@ -97,9 +97,15 @@ export class MultiHeadLatentAttention {
     const T = x.shape[0] as number;
     const { queries, kv } = this.#project(x, precision);
     const q = rope(reshape(queries, [T, H, N + R]), batch.positions, table); // the last R of each head
-    const held = this.#keep(kv, batch, table, cache);
-    const heads = form === 'expanded' ? this.#expand(q, held(), precision) : this.#absorb(q, held, precision, cache); // [T, H, V]
+    const heads = this.#attend(q, kv, batch, table, { precision, cache, form }); // [T, H, V]
     return linear(reshape(heads, [T, H * V]), this.oProj, { precision });
+  }
+
+  #attend(q: Tensor, kv: Tensor, batch: Batch, table: RopeTensors, options: AttentionOptions): Tensor {
+    const { precision, cache, form } = options;
+    if (cache?.keepsHeads) return this.#overHeads(q, this.#latent(kv, batch, table), precision, cache);
+    const held = this.#keep(kv, batch, table, cache);
+    return form === 'expanded' ? this.#expand(q, held(), precision) : this.#absorb(q, held, precision, cache);
   }
 
   /** Stores what is cached; the function gives all rows of the sequences, with the batch's own. */
@@ -137,14 +143,31 @@ export class MultiHeadLatentAttention {
     return concat([rmsNorm(cKv, this.kvALayernorm, innerEps), turned]);
   }
 
-  #expand(q: Tensor, { rows: latent, sequences }: Held, precision: Precision): Tensor {
+  /** Keys [S, H, N + R] and values [S, H, V] of every head, of latent rows [S, C + R]. */
+  #headsOf(latent: Tensor, precision: Precision): { k: Tensor; v: Tensor } {
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V, kvLoraRank: C } = this.#config;
     const S = latent.shape[0] as number;
     const [cKv, kPe] = split(latent, [C, R]) as [Tensor, Tensor];
     const kv = reshape(linear(cKv, this.kvBProj, { precision }), [S, H, N + V]);
     const [kNope, v] = split(kv, [N, V]) as [Tensor, Tensor];
-    const k = concat([kNope, repeatRow(kPe, H)]); // [S, H, N + R]
+    return { k: concat([kNope, repeatRow(kPe, H)]), v };
+  }
+
+  #expand(q: Tensor, { rows, sequences }: Held, precision: Precision): Tensor {
+    const { k, v } = this.#headsOf(rows, precision);
     return attention(q, k, v, sequences, { scale: softmaxScale(this.#config) });
+  }
+
+  /** Stores keys and values of the batch's own tokens and attends to all of them where they lie. */
+  #overHeads(q: Tensor, latent: Tensor, precision: Precision, cache: Cache): Tensor {
+    const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V } = this.#config;
+    const T = latent.shape[0] as number;
+    const { k, v } = this.#headsOf(latent, precision);
+    cache.store(this.#layer, concat([reshape(k, [T, H * (N + R)]), reshape(v, [T, H * V])]));
+    const layout = { keyHeads: H, keyWidth: N + R, valueWidth: V, valueOffset: H * (N + R) };
+    const heads = cache.attend?.(this.#layer, q, { ...layout, scale: softmaxScale(this.#config) });
+    if (heads) return heads;
+    throw new ModelError('mla', 'the cache keeps heads but cannot attend to them', 'give it `attend`');
   }
 
   #absorb(q: Tensor, held: () => Held, precision: Precision, cache?: Cache): Tensor {
