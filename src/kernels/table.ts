@@ -13,6 +13,7 @@ import { norm } from './reference/norm.ts';
 import { optimizer } from './reference/optimizer.ts';
 import { paged } from './reference/paged.ts';
 import { pagedAttention } from './reference/paged-attention.ts';
+import { policy } from './reference/policy.ts';
 import { probe } from './reference/probe.ts';
 import { quantiseKernels } from './reference/quantise.ts';
 import { reduction } from './reference/reduction.ts';
@@ -41,6 +42,7 @@ const families = {
   ...sampling,
   ...paged,
   ...pagedAttention,
+  ...policy,
 };
 
 export type KernelName = keyof typeof families;

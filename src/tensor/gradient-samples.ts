@@ -9,6 +9,7 @@ import { concat, permute, repeatRow, split } from './ops/layout.ts';
 import { groupedLinear, linear } from './ops/linear.ts';
 import { crossEntropy, logprobs } from './ops/loss.ts';
 import { addRmsNorm, rmsNorm } from './ops/norm.ts';
+import { policyLoss } from './ops/policy.ts';
 import { mean, rowSum, sum } from './ops/reduction.ts';
 import { rope } from './ops/rope.ts';
 import { balanceLoss, dispatchPlan, permuteRows, router, unpermuteRows } from './ops/router.ts';
@@ -221,6 +222,14 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
       what: 'as cross-entropy',
       points: [normal([4, 3], 4), head, whole(1, 0, -100, 4)],
       f: (x: Tensor, w: Tensor, t: Tensor) => crossEntropy(x, w, t, { count: 3 }),
+    },
+  ],
+  policyLoss: [
+    {
+      what: 'by the log-probability',
+      points: [normal([6], 4), ...[5, 6, 7, 8].map((seed) => fixed(normal([6], seed)))],
+      f: (p: Tensor, old: Tensor, reference: Tensor, advantage: Tensor, weight: Tensor) =>
+        policyLoss(p, old, reference, advantage, weight, { clipLow: 50, clipHigh: 50, beta: 0.3 }).loss,
     },
   ],
   accumulate: 'no gradient',

@@ -19,6 +19,7 @@ export {
   writeCache,
   writeLatentCache,
 } from './ops/paged.ts';
+export { type PolicyTerms, policyLoss } from './ops/policy.ts';
 export {
   dequantiseBlocks,
   dequantiseTiles,

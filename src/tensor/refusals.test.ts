@@ -126,6 +126,18 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
       /targets has the wrong shape: expected \[2\], received \[3\]/,
     ],
   ],
+  policyLoss: [
+    [
+      () => t.policyLoss(f(3), f(3), f(3), f(4), f(3), { clipLow: 0.2, clipHigh: 0.2, beta: 0 }),
+      ShapeError,
+      /advantage has the wrong shape: expected \[3\], received \[4\]/,
+    ],
+    [
+      () => t.policyLoss(f(3), f(3), f(3), f(3), f(3), { clipLow: -1, clipHigh: 0.2, beta: 0 }),
+      ValueError,
+      /clipLow is -1/,
+    ],
+  ],
   accumulate: [
     [() => t.accumulate(f(3), f(4)), ShapeError, /sum and term differ in shape: \[3\] and \[4\]/],
     [() => t.accumulate(f(3), i(3)), DTypeError, /term has the wrong format: expected f32, received i32 \[3\]/],

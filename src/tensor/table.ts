@@ -12,6 +12,7 @@ import { type NormOps, norm } from './ops/norm.ts';
 import { type OptimizerOps, optimizers } from './ops/optimizer.ts';
 import { type PackedLinearOps, packedLinears } from './ops/packed-linear.ts';
 import { type PagedOps, pages } from './ops/paged.ts';
+import { type PolicyOps, policies } from './ops/policy.ts';
 import { type QuantiseOps, quantisers } from './ops/quantise.ts';
 import { type ReductionOps, reduction } from './ops/reduction.ts';
 import { type RopeOps, ropes } from './ops/rope.ts';
@@ -38,6 +39,7 @@ export interface Ops
     OptimizerOps,
     QuantiseOps,
     PagedOps,
+    PolicyOps,
     SamplingOps {}
 
 export type OpName = keyof Ops & string;
@@ -60,6 +62,7 @@ export const table: Rows<Ops> = {
   ...optimizers,
   ...quantisers,
   ...pages,
+  ...policies,
   ...samplers,
 };
 

@@ -11,6 +11,7 @@ import { gemmGroups } from './gemm-groups.ts';
 import { norm } from './norm.ts';
 import { optimizer } from './optimizer.ts';
 import { paged } from './paged.ts';
+import { policy } from './policy.ts';
 import { probe } from './probe.ts';
 import { quantise } from './quantise.ts';
 import { reduction } from './reduction.ts';
@@ -38,4 +39,5 @@ export const cases: readonly Case[] = [
   ...swiglu,
   ...paged,
   ...sampling,
+  ...policy,
 ];

@@ -10,6 +10,7 @@
 #include "gemm-groups.cc"
 #include "norm.cc"
 #include "optimizer.cc"
+#include "policy.cc"
 #include "probe.cc"
 #include "quantise.cc"
 #include "reduction.cc"
@@ -44,6 +45,7 @@ constexpr Family families[] = {
     family(sampling_kernels),
     family(paged_kernels),
     family(paged_attention_kernels),
+    family(policy_kernels),
 };
 
 extern const Isa isa;

@@ -1,0 +1,49 @@
+// The loss of policy optimisation, defined: clipped surrogate and KL penalty of each token, with its slope.
+//
+// With r = exp(logprob - old) and d = reference - logprob: surrogate = min(r A, clip(r, 1 - low, 1 + high) A), kl =
+// e^d - d - 1 (the k3 estimate, never negative), loss = weight * (beta kl - surrogate); slope is the loss's derivative by
+// logprob. clipped is 1 where the minimum is the clipped term, differs where logprob is not old to the bit. Tokens of
+// weight 0 give zeros. Sources: DeepSeekMath section 4.1 (GRPO); DAPO (arXiv 2503.14476) for unequal low and high.
+import { kernel } from '../kernel.ts';
+
+type Numbers = Float32Array;
+
+const inputs = 'logprob:f32 old:f32 reference:f32 advantage:f32 weight:f32';
+const outputs = 'loss:f32! slope:f32! kl:f32! clipped:f32! differs:f32!';
+
+export const policy = {
+  policy_loss_f32: kernel(
+    `${inputs} ${outputs} n:int low:float high:float beta:float`,
+    (
+      logprob: Numbers,
+      old: Numbers,
+      reference: Numbers,
+      advantage: Numbers,
+      weight: Numbers,
+      loss: Numbers,
+      slope: Numbers,
+      kl: Numbers,
+      clipped: Numbers,
+      differs: Numbers,
+      n: number,
+      low: number,
+      high: number,
+      beta: number,
+    ) => {
+      for (let i = 0; i < n; i++) {
+        const [p, A, w] = [logprob[i], advantage[i], weight[i]] as [number, number, number];
+        const r = Math.exp(p - (old[i] as number));
+        const bounded = Math.min(Math.max(r, 1 - low), 1 + high) * A;
+        const isClipped = bounded < r * A;
+        const d = (reference[i] as number) - p;
+        const k3 = Math.max(0, Math.exp(d) - d - 1);
+        const counts = w !== 0;
+        loss[i] = counts ? w * (beta * k3 - (isClipped ? bounded : r * A)) : 0;
+        slope[i] = counts ? w * (beta * (1 - Math.exp(d)) - (isClipped ? 0 : r * A)) : 0;
+        kl[i] = counts ? k3 : 0;
+        clipped[i] = counts && isClipped ? 1 : 0;
+        differs[i] = counts && p !== old[i] ? 1 : 0;
+      }
+    },
+  ),
+};

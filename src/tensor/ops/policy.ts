@@ -1,0 +1,82 @@
+// The loss of policy optimisation from log-probabilities: one op, so that ratio, clip and KL have one definition.
+import { ValueError } from '../../kernels/index.ts';
+import { apply, type Op, type Rows } from '../op.ts';
+import { expectDType, expectRank, expectShape } from '../shape.ts';
+import { emptyLike, type Tensor } from '../tensor.ts';
+
+interface PolicyParams {
+  readonly clipLow: number;
+  readonly clipHigh: number;
+  readonly beta: number;
+}
+
+interface PolicyLoss extends Op {
+  readonly inputs: readonly [logprob: Tensor, old: Tensor, reference: Tensor, advantage: Tensor, weight: Tensor];
+  readonly params: PolicyParams;
+  readonly outputs: readonly [loss: Tensor, slope: Tensor, kl: Tensor, clipped: Tensor, differs: Tensor];
+}
+
+export interface PolicyOps {
+  policyLoss: PolicyLoss;
+}
+
+const names = ['logprob', 'old', 'reference', 'advantage', 'weight'] as const;
+
+export const policies: Rows<PolicyOps> = {
+  policyLoss: {
+    name: 'policyLoss',
+    shape: (inputs, { clipLow, clipHigh, beta }) => {
+      const [logprob] = inputs;
+      expectRank(logprob, 1, 'policyLoss', 'logprob');
+      names.forEach((name, i) => {
+        expectDType(inputs[i] as Tensor, 'f32', 'policyLoss', name);
+        expectShape(inputs[i] as Tensor, logprob.shape, 'policyLoss', name);
+      });
+      for (const [name, value] of Object.entries({ clipLow, clipHigh, beta }))
+        if (!(value >= 0)) throw new ValueError('policyLoss', `${name} is ${value}`, 'pass a number from 0');
+      return [logprob, logprob, logprob, logprob, logprob];
+    },
+    forward: (device, inputs, outputs, { clipLow, clipHigh, beta }) => {
+      const addresses = [...inputs, ...outputs].map(({ address }) => address);
+      device.encode(device.kernel('policy_loss_f32'), ...addresses, inputs[0].size, clipLow, clipHigh, beta);
+    },
+    save: (_, [, slope]) => [slope],
+    vjp: ({ device, inputs: [logprob], outputs: [, slope], gradients: [dloss, ...others] }) => {
+      if (others.some((gradient) => gradient !== null))
+        throw new ValueError('policyLoss', 'only the loss has a gradient', 'use kl, clipped and differs as metrics');
+      const out = emptyLike(logprob);
+      device.encode(device.kernel('mul_f32'), slope.address, (dloss as Tensor).address, out.address, out.size);
+      return [out, null, null, null, null];
+    },
+  },
+};
+
+/** Of each token, [T] f32. */
+export interface PolicyTerms {
+  /** weight * (beta kl - min(r A, clip(r, 1 - clipLow, 1 + clipHigh) A)), r = exp(logprob - old) */
+  readonly loss: Tensor;
+  /** e^d - d - 1 with d = reference - logprob (k3); a metric */
+  readonly kl: Tensor;
+  /** 1 where the clipped term was the smaller; a metric */
+  readonly clipped: Tensor;
+  /** 1 where logprob and old differ in any bit; a metric */
+  readonly differs: Tensor;
+}
+
+/**
+ * GRPO's loss of each token. All inputs [T] f32; tokens of weight 0 count as nothing. Only `loss` has a gradient, to
+ * `logprob` alone.
+ */
+export function policyLoss(
+  logprob: Tensor,
+  old: Tensor,
+  reference: Tensor,
+  advantage: Tensor,
+  weight: Tensor,
+  params: { readonly clipLow: number; readonly clipHigh: number; readonly beta: number },
+): PolicyTerms {
+  const inputs = [logprob, old, reference, advantage, weight] as const;
+  const [loss, slope, kl, clipped, differs] = apply(policies.policyLoss, inputs, params);
+  slope.dispose();
+  return { loss, kl, clipped, differs };
+}
