@@ -98,7 +98,7 @@ describe('minke pretrain', () => {
       lineage.flops > 0 && lineage.hours > 0 && lineage.cost.amount === lineage.hours * lineage.cost.pricePerHour,
     );
     assert.deepEqual(
-      lineage.data.sources.map(({ name }) => name),
+      lineage.data?.sources.map(({ name }) => name),
       ['corpus.jsonl'],
     );
     const files = readdirSync(join(whole, 'checkpoints', 'step-00000200'));

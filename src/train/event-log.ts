@@ -1,7 +1,12 @@
 // events.jsonl on disk: appended a line at a time, read back whole.
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
 import { TrainError } from './errors.ts';
-import { eventSchema, type NewEvent, type TrainEvent, withoutSuperseded } from './events.ts';
+import { eventSchema, type NewEvent, type RunEvent, type TrainEvent, withoutSuperseded } from './events.ts';
+
+/** Checks a line; zod's schemas do. */
+interface EventSchema<E> {
+  parse(line: unknown): E;
+}
 
 /** Lines that are whole; a last one without its end was cut off by a crash. */
 function wholeLines(text: string): string[] {
@@ -11,27 +16,29 @@ function wholeLines(text: string): string[] {
     .slice(0, -1);
 }
 
-function parse(path: string, line: string, number: number): TrainEvent {
+function parse<E>(path: string, line: string, number: number, schema: EventSchema<E>): E {
   try {
-    return eventSchema.parse(JSON.parse(line));
+    return schema.parse(JSON.parse(line));
   } catch (error) {
     throw new TrainError(`${path}:${number}`, `is no event (${(error as Error).message})`, 'remove the line');
   }
 }
 
 /** The events of a file, those that a resumed run did again left out. Empty when there is no file. */
-export function readEvents(path: string): TrainEvent[] {
+export function readEvents(path: string): TrainEvent[];
+export function readEvents<E extends RunEvent>(path: string, schema: EventSchema<E>): E[];
+export function readEvents(path: string, schema: EventSchema<RunEvent> = eventSchema): RunEvent[] {
   if (!existsSync(path)) return [];
   const lines = wholeLines(readFileSync(path, 'utf8'));
-  return withoutSuperseded(lines.map((line, i) => parse(path, line, i + 1)));
+  return withoutSuperseded(lines.map((line, i) => parse(path, line, i + 1, schema)));
 }
 
-export class EventLog {
+export class EventLog<E extends RunEvent = TrainEvent> {
   readonly #path: string;
-  readonly #listen: (event: TrainEvent) => void;
+  readonly #listen: (event: E) => void;
 
   /** Cuts off what a crash left of a line. `listen` hears each event once it is in the file. */
-  constructor(path: string, listen: (event: TrainEvent) => void = () => undefined) {
+  constructor(path: string, listen: (event: E) => void = () => undefined) {
     this.#path = path;
     this.#listen = listen;
     if (!existsSync(path)) return;
@@ -39,8 +46,8 @@ export class EventLog {
     truncateSync(path, bytes.lastIndexOf(10) + 1);
   }
 
-  append(event: NewEvent): void {
-    const stamped = { time: Date.now(), ...event } as TrainEvent;
+  append(event: NewEvent<E>): void {
+    const stamped = { time: Date.now(), ...event } as unknown as E;
     try {
       appendFileSync(this.#path, `${JSON.stringify(stamped)}\n`);
     } catch (error) {

@@ -73,21 +73,29 @@ export type TrainEvent = z.infer<typeof eventSchema>;
 export type StepEvent = Extract<TrainEvent, { event: 'step' }>;
 export type AlarmKind = (typeof alarmKinds)[number];
 
+/** What every kind of run's events have in common. */
+export interface RunEvent {
+  readonly event: string;
+  readonly time: number;
+  readonly step?: number | undefined;
+}
+
 type WithoutTime<E> = E extends unknown ? Omit<E, 'time'> : never;
 /** An event before the log has stamped it. */
-export type NewEvent = WithoutTime<TrainEvent>;
+export type NewEvent<E extends RunEvent = TrainEvent> = WithoutTime<E>;
 
 /** Events without what a resumed run did again. */
-export function withoutSuperseded(events: readonly TrainEvent[]): TrainEvent[] {
-  let kept: TrainEvent[] = [];
+export function withoutSuperseded<E extends RunEvent>(events: readonly E[]): E[] {
+  let kept: E[] = [];
   for (const event of events) {
-    if (event.event === 'resumed') kept = kept.filter((earlier) => !isBehind(earlier, event.step));
+    const { step = 0 } = event;
+    if (event.event === 'resumed') kept = kept.filter((earlier) => !isBehind(earlier, step));
     kept.push(event);
   }
   return kept;
 }
 
 /** Alarms stay: they tell what happened, even if it did not happen again. */
-function isBehind(event: TrainEvent, step: number): boolean {
-  return 'step' in event && event.step > step && event.event !== 'alarm';
+function isBehind(event: RunEvent, step: number): boolean {
+  return event.step !== undefined && event.step > step && event.event !== 'alarm';
 }

@@ -10,7 +10,6 @@ import { z } from 'zod';
 import { type Dataset, hashOfFile } from '../data/index.ts';
 import { type Device, describeMachine, packageRoot, packageVersion } from '../kernels/index.ts';
 import { readJson, writeJson } from '../model/checkpoint/index.ts';
-import type { PretrainConfig } from './config.ts';
 
 const session = z.object({
   started: z.string(),
@@ -22,23 +21,28 @@ const session = z.object({
 
 export const lineageSchema = z.object({
   format: z.literal(1),
-  kind: z.literal('pretraining'),
+  kind: z.enum(['pretraining', 'reinforcement', 'distillation']),
   status: z.enum(['running', 'completed', 'stopped', 'failed']),
   reason: z.string(),
   /** sha256 of model.safetensors; null before the first checkpoint. */
   weights: z.string().nullable(),
-  data: z.object({
-    hash: z.string(),
-    tokenizer: z.string(),
-    documents: z.number(),
-    tokens: z.number(),
-    sources: z.array(z.object({ name: z.string(), sha256: z.string() })),
-  }),
+  /** The corpus; null where a run makes its own data, as reinforcement learning does. */
+  data: z
+    .object({
+      hash: z.string(),
+      tokenizer: z.string(),
+      documents: z.number(),
+      tokens: z.number(),
+      sources: z.array(z.object({ name: z.string(), sha256: z.string() })),
+    })
+    .nullable(),
   code: z.object({ version: z.string(), commit: z.string().nullable(), changed: z.boolean() }),
   seed: z.number(),
   /** Resolved: with it, the data and the code the run can be made again. */
   config: z.unknown(),
   parents: z.array(z.object({ role: z.string(), weights: z.string() })),
+  /** Who wrote what was learned from: a model or an interface, and how many tokens of it. */
+  teachers: z.array(z.object({ name: z.string(), weights: z.string().nullable(), tokens: z.number() })).default([]),
   steps: z.number(),
   tokens: z.number(),
   flops: z.number(),
@@ -97,21 +101,43 @@ export function withSeconds(lineage: Lineage, seconds: number): Lineage {
 }
 
 /** The weights that a run begins from, by their content. */
-async function parentsOf({ initial }: PretrainConfig): Promise<Lineage['parents']> {
+async function parentsOf(initial: string | null): Promise<Lineage['parents']> {
   if (initial === null) return [];
   const files = readdirSync(initial).filter((name) => /^model.*\.safetensors$/.test(name));
   const hashes = await Promise.all(files.sort().map((name) => hashOfFile(join(initial, name))));
   return hashes.map((weights) => ({ role: 'initial weights', weights }));
 }
 
+/** What a configuration of any kind of run says for its lineage. */
+interface RunConfig {
+  readonly seed: number;
+  /** Folder of the weights that it begins from; null: fresh ones. */
+  readonly initial: string | null;
+  readonly pricePerHour: number;
+  readonly currency: string;
+}
+
+function dataOf({ hash, tokenizerHash: tokenizer, documents, sources, train, validation }: Dataset): Lineage['data'] {
+  return { hash, tokenizer, documents, tokens: train.tokens + validation.tokens, sources: [...sources] };
+}
+
 /** Of a run that begins. */
-export async function newLineage(config: PretrainConfig, dataset: Dataset, device: Device): Promise<Lineage> {
-  const { hash, tokenizerHash: tokenizer, documents, sources, train, validation } = dataset;
-  const tokens = train.tokens + validation.tokens;
+export async function newLineage(
+  config: RunConfig,
+  device: Device,
+  {
+    kind,
+    dataset = null,
+    teachers = [],
+  }: Pick<Lineage, 'kind'> & {
+    readonly dataset?: Dataset | null;
+    readonly teachers?: Lineage['teachers'];
+  },
+): Promise<Lineage> {
   return {
-    ...{ format: 1, kind: 'pretraining', status: 'running', reason: '', weights: null },
-    data: { hash, tokenizer, documents, tokens, sources: [...sources] },
-    ...{ code: codeVersion(), seed: config.seed, config, parents: await parentsOf(config) },
+    ...{ format: 1, kind, status: 'running', reason: '', weights: null },
+    data: dataset && dataOf(dataset),
+    ...{ code: codeVersion(), seed: config.seed, config, parents: await parentsOf(config.initial), teachers },
     ...{ steps: 0, tokens: 0, flops: 0, hours: 0 },
     cost: { amount: 0, currency: config.currency, pricePerHour: config.pricePerHour },
     sessions: [describeSession(device, 0)],
@@ -121,7 +147,7 @@ export async function newLineage(config: PretrainConfig, dataset: Dataset, devic
 /** With a session added. The one before, if it was killed, counts until the time of its last event. */
 export function resumedLineage(
   before: Lineage,
-  config: PretrainConfig,
+  config: RunConfig,
   device: Device,
   fromStep: number,
   lastEvent: number,

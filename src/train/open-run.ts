@@ -135,7 +135,7 @@ export async function openRun(
   const before = readLineage(folder);
   const lineage = before
     ? resumedLineage(before, config, device, fromStep, events.at(-1)?.time ?? 0)
-    : await newLineage(config, dataset, device);
+    : await newLineage(config, device, { kind: 'pretraining', dataset });
   await writeLineage(folder, lineage);
   const secondsBefore = (performance.now() - began) / 1000;
   if (events.length > 0) log.append({ event: 'resumed', step: fromStep, steps: config.steps });

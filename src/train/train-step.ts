@@ -2,7 +2,7 @@
 //
 // Contract: `objective` turns the inputs of a micro-batch into a loss to minimise, numbers to report and what the
 // routers chose; pretraining, fine-tuning and reinforcement learning differ in it alone. Gradients and numbers are means
-// over the micro-batches. Steps queue: run() may be called again before the last one's promise resolves. A gradient
+// over the micro-batches, or sums of any number of them where the objective weighs its tokens itself. Steps queue: run() may be called again before the last one's promise resolves. A gradient
 // that is not finite changes no weight and no moment; a kernel that meets a number it cannot use (a router whose logits
 // are not finite) rejects the step instead, and its weights are not to be used any more. Left out: shapes that differ from step to step.
 import { isDeepseek, type LayerRouting, type ModelConfig, parametersOf, type WeightMap } from '../model/index.ts';
@@ -73,7 +73,7 @@ const asOne = (x: Tensor) => reshape(x, [1]);
 export class TrainStep {
   readonly optimizer: Adamw;
   readonly #objective: Objective;
-  readonly #microBatches: number;
+  readonly #microBatches: number | 'sum';
   readonly #trained: ReadonlyMap<string, Tensor>;
   readonly #biases: readonly Tensor[];
   /** Places of the routers' gates among the trained weights. */
@@ -87,12 +87,12 @@ export class TrainStep {
   #micro: Replay<Inputs, Left | null> | null = null;
   #update: Replay<readonly [Tensor], Left> | null = null;
 
-  /** `weights` stay the caller's and are changed in place. `microBatches`: of one step. */
+  /** `weights` stay the caller's and are changed in place. `microBatches`: of one step; sum: any number, added up. */
   constructor(
     config: ModelConfig,
     weights: WeightMap,
     optimizer: AdamwOptions,
-    microBatches: number,
+    microBatches: number | 'sum',
     objective: Objective,
   ) {
     const parameters = parametersOf(config).map(({ name, kind }) => ({
@@ -112,22 +112,27 @@ export class TrainStep {
     this.#rate = keep(zeros([1], { device }));
     const shape = [this.#gates.length, isDeepseek(config) ? config.nRoutedExperts : 0];
     this.#counts = this.#gates.length > 0 ? keep(zeros(shape, { dtype: 'i32', device })) : null;
-    this.#sums = microBatches > 1 ? trained.map(({ weight }) => keep(zeros(weight.shape, { device }))) : [];
+    this.#sums = microBatches !== 1 ? trained.map(({ weight }) => keep(zeros(weight.shape, { device }))) : [];
   }
 
   /** Queues one step on micro-batches whose inputs have the shapes of the first step's; resolves when it has run. */
   run(batches: readonly Inputs[], { step, learningRate, biasUpdateSpeed }: Rates): Promise<StepReport> {
-    this.optimizer.prepare(step, learningRate, 1 / this.#microBatches);
+    this.optimizer.prepare(step, learningRate, this.#share);
     this.#rate.write(Float32Array.of(biasUpdateSpeed));
     const [first] = batches as [Inputs];
     this.#micro ??= scope(() => record(first, (...inputs) => this.#whole(inputs)));
     let left: Left | null = null;
     for (const inputs of batches) left = this.#micro.replay(...inputs);
-    if (this.#microBatches > 1) {
+    if (this.#microBatches !== 1) {
       this.#update ??= scope(() => record<readonly [Tensor], Left>([this.#rate], () => this.#finish(this.#sums)));
       left = this.#update.replay(this.#rate);
     }
     return this.#report(left as Left);
+  }
+
+  /** Of a micro-batch in the gradients and numbers of a step. */
+  get #share(): number {
+    return this.#microBatches === 'sum' ? 1 : 1 / this.#microBatches;
   }
 
   /** The gradients of a micro-batch, in the order of the weights; its numbers are added to the sums. */
@@ -173,7 +178,7 @@ export class TrainStep {
     const sums = this.#metricSums;
     const norm = this.optimizer.update(gradients);
     const ofRouters = this.#gates.map((i) => this.optimizer.normOf([gradients[i] as Tensor]));
-    const numbers = concat([scale(sums, 1 / this.#microBatches), ...[norm, ...ofRouters].map(asOne)]);
+    const numbers = concat([scale(sums, this.#share), ...[norm, ...ofRouters].map(asOne)]);
     const counts = this.#counts && copy(this.#counts);
     this.#biases.forEach((bias, layer) => {
       balanceBias(bias, this.#countsOf(layer), this.#rate);
