@@ -69,7 +69,7 @@ export function openReference(completed: Completed): Backend {
     isa: 'typescript',
     threads: 1,
     lanes: 1,
-    panelWidth: 4,
+    panelLayout: { width: 4, order: 'rows' },
     memoryLimit: Number.POSITIVE_INFINITY,
     exactMemory: true,
     kernelOrder: kernelNames,
