@@ -35,6 +35,7 @@ export {
   panelBytesOf,
   panelOrders,
   rowBytesOf,
+  strideOf,
   unpackPanels,
 } from './panel-layout.ts';
 export { calibrate, measure, openYardsticks, type Rate, rateOf, sample, type Work, type Yardsticks } from './rates.ts';

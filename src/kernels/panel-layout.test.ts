@@ -4,7 +4,7 @@ import { after, describe, test } from 'node:test';
 import { Random } from './cases/case.ts';
 import type { Device } from './device.ts';
 import { codeOf } from './dtype.ts';
-import { type PanelFormat, panelBytesOf, rowBytesOf, unpackPanels } from './panel-layout.ts';
+import { type PanelFormat, panelBytesOf, rowBytesOf, strideOf, unpackPanels } from './panel-layout.ts';
 import { testDevices } from './test-devices.ts';
 
 const formats: readonly PanelFormat[] = ['f32', 'bf16', 'e4m3', 'int8', 'int4'];
@@ -60,7 +60,7 @@ describe('panel layouts', () => {
           if (k % 32 !== 0 && format.startsWith('int')) continue;
           const rows = randomRows(format, groups * rowBytesOf(format, n, k), random);
           const panels = await packed(device, format, rows, size);
-          const each = panels.length / groups;
+          const each = strideOf(format, n, k, device.panelLayout);
           const again = Array.from({ length: groups }, (_, group) =>
             unpackPanels(panels.subarray(group * each, (group + 1) * each), format, n, k, device.panelLayout),
           );

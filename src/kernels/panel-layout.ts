@@ -35,6 +35,11 @@ export function rowBytesOf(format: PanelFormat, n: number, k: number): number {
   return n * k * { f32: 4, bf16: 2, e4m3: 1 }[format];
 }
 
+/** Where the next of several weights [n, k] begins. Rows follow each other without a gap and are filled up at their end. */
+export function strideOf(format: PanelFormat, n: number, k: number, { order, width }: PanelLayout): number {
+  return order === 'rows' ? rowBytesOf(format, n, k) : panelBytesOf(format, n, k, width);
+}
+
 /** Panels of one weight [n, k] back to rows: numbers and codes [n, k], or ggml's blocks [n, k / 32]. */
 export function unpackPanels(
   panels: Uint8Array,

@@ -4,7 +4,15 @@
 // panels lie otherwise packs them again, which is slower and said by a notice. What is short, damaged or of another
 // version is refused from its header.
 import { join } from 'node:path';
-import { type Buffer, blockBytes, groupSize, type Mapping, rowBytesOf, unpackPanels } from '../../kernels/index.ts';
+import {
+  type Buffer,
+  blockBytes,
+  groupSize,
+  type Mapping,
+  rowBytesOf,
+  strideOf,
+  unpackPanels,
+} from '../../kernels/index.ts';
 import {
   currentDevice,
   keep,
@@ -20,7 +28,6 @@ import {
 } from '../../tensor/index.ts';
 import {
   type PackedShape,
-  panelBytesIn,
   panelFormatOf,
   plainNames,
   readContents,
@@ -156,7 +163,7 @@ class ReadyLoader {
     const [groups, n, k] = weightSizes(shape);
     const own = panelFormatOf(format);
     const { layout } = this.#contents;
-    const [stored, wanted] = [panelBytesIn(layout, packed) / groups, rowBytesOf(own, n, k)];
+    const [stored, wanted] = [strideOf(own, n, k, layout), rowBytesOf(own, n, k)];
     const rows = await this.#filled(groups * wanted, async (buffer) => {
       for (let group = 0; group < groups; group++) {
         const panels = await this.#file.read(name, { offset: group * stored, length: stored });
