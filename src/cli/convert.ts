@@ -173,7 +173,9 @@ export async function convert(from: string, to: string, options: ConvertOptions)
     };
     const count = await write();
     for (const { name, why } of ignoredTensors(config, source)) console.log(`ignored ${name}: ${why}`);
-    console.log(`${count} tensors as ${dtype} in ${to}`);
+    const { order, width } = device.panelLayout;
+    if (ready) console.log(`${count} weights as ${dtype}, packed for ${device.isa} (${order} of ${width}), in ${to}`);
+    else console.log(`${count} tensors as ${dtype} in ${to}`);
   } finally {
     await source.close();
     await device.close();
