@@ -29,6 +29,7 @@ export { describeMachine, type Machine } from './machine.ts';
 export { nativeCompiler, nativeIsas } from './native.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
 export {
+  liesAlike,
   type PanelFormat,
   type PanelLayout,
   type PanelOrder,

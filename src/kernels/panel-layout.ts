@@ -19,6 +19,12 @@ export interface PanelLayout {
   readonly width: number;
 }
 
+/** Whether two layouts are one for a format. */
+export function liesAlike(format: PanelFormat, a: PanelLayout, b: PanelLayout): boolean {
+  if (a.order === b.order || a.width !== b.width) return a.width === b.width;
+  return format !== 'bf16' && format !== 'e4m3' && a.order !== 'rows' && b.order !== 'rows';
+}
+
 /** What panels hold: numbers, codes of FP8, or ggml's blocks. */
 export type PanelFormat = 'f32' | 'bf16' | 'e4m3' | 'int8' | 'int4';
 

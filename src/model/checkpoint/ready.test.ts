@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Device, type Buffer as DeviceBuffer, strideOf, unpackPanels } from '../../kernels/index.ts';
+import { type Device, type Buffer as DeviceBuffer, liesAlike, strideOf, unpackPanels } from '../../kernels/index.ts';
 import { testDevices } from '../../kernels/test-devices.ts';
 import { type PackedFormat, PackedWeight, useDevice, type Weight, weightSizes } from '../../tensor/index.ts';
 import { type ModelConfig, readConfig, writeConfig } from '../config.ts';
@@ -143,8 +143,11 @@ describe('ready checkpoints', () => {
           const notices: string[] = [];
           const opened = await ready.weights({ notice: (text) => notices.push(text) });
           await ready.close();
-          assert.equal(notices.length, 1);
-          assert.match(notices[0] as string, /packed again while loading; to open at once, convert on this machine/);
+          // An odd width leaves some weights of int8 and int4 in bf16.
+          const isAlike = liesAlike(format === 'f32' ? 'f32' : 'bf16', device.panelLayout, other.panelLayout);
+          assert.equal(notices.length, isAlike ? 0 : 1);
+          if (!isAlike)
+            assert.match(notices[0] as string, /packed again while loading; to open at once, convert on this machine/);
           const source = await openCheckpoint(join(folder, 'odd'));
           const { weights } = await servingWeights(odd, source, { format });
           await source.close();

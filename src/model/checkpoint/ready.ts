@@ -8,6 +8,7 @@ import {
   type Buffer,
   blockBytes,
   groupSize,
+  liesAlike,
   type Mapping,
   rowBytesOf,
   strideOf,
@@ -90,7 +91,7 @@ class ReadyLoader {
     const weights = new Map<string, Weight>();
     const names = [...this.#contents.packed.keys(), ...plainNames(this.#file, this.#contents)];
     this.#mapping = this.#device.map(this.#file.fd, this.#file.size);
-    if (!this.#fits) notice?.(this.#whyPacked());
+    if (![...this.#contents.packed.values()].every(({ format }) => this.#fits(format))) notice?.(this.#whyPacked());
     try {
       for (const [i, name] of names.entries()) {
         weights.set(name, await this.#weight(name));
@@ -105,10 +106,9 @@ class ReadyLoader {
     }
   }
 
-  /** Whether the panels lie as this device reads them. */
-  get #fits(): boolean {
-    const [own, theirs] = [this.#device.panelLayout, this.#contents.layout];
-    return own.order === theirs.order && own.width === theirs.width;
+  /** Whether panels of a format lie as this device reads them. */
+  #fits(format: PackedFormat): boolean {
+    return liesAlike(panelFormatOf(format), this.#device.panelLayout, this.#contents.layout);
   }
 
   #whyPacked(): string {
@@ -126,7 +126,7 @@ class ReadyLoader {
       const { type, shape } = entryOf(this.#file.entries, name, this.#path);
       return keep(tensorOver(await this.#buffer(name), shape, type === 'BF16' ? 'bf16' : 'f32'));
     }
-    if (!this.#fits) return this.#packedAgain(name, packed);
+    if (!this.#fits(packed.format)) return this.#packedAgain(name, packed);
     const panels = await this.#buffer(name);
     const scales = packed.format === 'fp8' ? await this.#buffer(scalesOf(name)) : null;
     return keep(new PackedWeight(packed.format, packed.shape, panels, scales));
