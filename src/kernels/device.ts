@@ -31,6 +31,8 @@ export interface Backend {
   readonly memoryLimit: number;
   /** Every block its own reservation (AddressSanitizer). */
   readonly exactMemory: boolean;
+  /** Whether what is reserved is zeros. */
+  readonly givesZeros: boolean;
   /** Kernel names in the order of their numbers. */
   readonly kernelOrder: readonly string[];
   reserve(bytes: number): number;
@@ -133,6 +135,16 @@ export class Device {
     if (this.#closed) this.#refuseWhenClosed(op);
     const arena = this.#recording?.arena ?? this.#memory;
     return new Buffer(this, arena, arena.alloc(bytes, op), bytes);
+  }
+
+  /** Memory that is zeros, in queue order. */
+  allocZeros(bytes: number, op = 'alloc'): Buffer {
+    if (this.#closed) this.#refuseWhenClosed(op);
+    const clear = (address: number) => this.encode(this.#numbers.zero_bytes, address, bytes);
+    if (!this.#recording) return new Buffer(this, this.#memory, this.#memory.allocZeros(bytes, op, clear), bytes);
+    const buffer = this.alloc(bytes, op);
+    clear(buffer.address); // in every replay
+    return buffer;
   }
 
   /**

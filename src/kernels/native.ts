@@ -83,6 +83,7 @@ export function openNative(isa: string, threads: number, completed: Completed): 
     panelLayout: { width: found[2], order: found[3] },
     memoryLimit: Number.POSITIVE_INFINITY,
     exactMemory,
+    givesZeros: !exactMemory && process.platform !== 'win32',
     kernelOrder: checkSignatures(listed, `the ${isa} build`),
     reserve: (bytes) => native.reserve(handle, bytes),
     release: (address) => native.release(handle, address),

@@ -72,6 +72,7 @@ export function openReference(completed: Completed): Backend {
     panelLayout: { width: 4, order: 'rows' },
     memoryLimit: Number.POSITIVE_INFINITY,
     exactMemory: true,
+    givesZeros: true,
     kernelOrder: kernelNames,
     reserve: (bytes) => memory.reserve(bytes),
     release: (address) => memory.release(address),

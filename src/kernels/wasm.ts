@@ -213,6 +213,7 @@ export function openWasm(host: WasmHost, isa: string, threads: number, completed
     panelLayout: { width: exports.panel_width(), order: heap.text(exports.panel_order()) as PanelOrder },
     memoryLimit: heapLimit,
     exactMemory: false,
+    givesZeros: false,
     kernelOrder,
     reserve: (bytes) => heap.reserve(bytes),
     release: (address) => heap.release(address),

@@ -170,6 +170,11 @@ export function tensorOver(buffer: Buffer, shape: Shape, dtype: DType): Tensor {
   return new Tensor(new Storage(buffer), 0, shape, dtype);
 }
 
+/** Every byte 0, in queue order. */
+export function zeroed(shape: Shape, dtype: DType, device: Device, op: string): Tensor {
+  return new Tensor(new Storage(device.allocZeros(sizeOf(shape) * widthOf[dtype], op)), 0, shape, dtype);
+}
+
 /** Unset, in the shape, format and device of another. */
 export function emptyLike(tensor: Tensor): Tensor {
   return empty(tensor.shape, tensor.dtype, tensor.device);
