@@ -59,7 +59,7 @@ export function panelFormatOf(format: PackedFormat): PanelFormat {
 }
 
 /** Bytes of a weight's panels. */
-export function panelBytesIn({ width }: PanelLayout, { format, shape }: PackedShape): number {
+function panelBytesIn({ width }: PanelLayout, { format, shape }: PackedShape): number {
   const [groups, n, k] = weightSizes(shape);
   return panelBytesOf(panelFormats[format], n, k, width, groups);
 }

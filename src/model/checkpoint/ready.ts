@@ -127,8 +127,15 @@ class ReadyLoader {
       return keep(tensorOver(await this.#buffer(name), shape, type === 'BF16' ? 'bf16' : 'f32'));
     }
     if (!this.#fits(packed.format)) return this.#packedAgain(name, packed);
-    const panels = await this.#buffer(name);
-    const scales = packed.format === 'fp8' ? await this.#buffer(scalesOf(name)) : null;
+    const buffers: Buffer[] = [];
+    try {
+      for (const part of packed.format === 'fp8' ? [name, scalesOf(name)] : [name])
+        buffers.push(await this.#buffer(part));
+    } catch (error) {
+      for (const buffer of buffers) buffer.free();
+      throw error;
+    }
+    const [panels, scales = null] = buffers as [Buffer, Buffer | undefined];
     return keep(new PackedWeight(packed.format, packed.shape, panels, scales));
   }
 
