@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  groupSize,
   type PanelFormat,
   type PanelLayout,
   type PanelOrder,
@@ -108,7 +109,14 @@ function readPacked(file: string, text: string | undefined): Map<string, PackedS
     const { format, shape } = (value ?? {}) as { format?: string; shape?: unknown };
     if (!(Array.isArray(shape) && (shape.length === 2 || shape.length === 3) && shape.every(isSize)))
       refuse(file, `${name}: expected a shape [N, K] or [E, N, K], received ${JSON.stringify(shape)}`);
-    return [name, { format: oneOf(file, name, format, formats), shape: shape as number[] }];
+    const packed = { format: oneOf(file, name, format, formats), shape: shape as number[] };
+    const inGroups = packed.format === 'int8' || packed.format === 'int4';
+    if (inGroups && (packed.shape.at(-1) as number) % groupSize !== 0)
+      refuse(
+        file,
+        `${name}: ${format} needs a K in whole groups of ${groupSize}, received ${formatShape(packed.shape)}`,
+      );
+    return [name, packed];
   });
   return new Map(entries);
 }

@@ -132,7 +132,7 @@ describe('ready checkpoints', () => {
 
   for (const device of devices)
     test(`${device.name} ${device.isa}: files of other devices packed again, the same weights, and said`, async () => {
-      const [, ...others] = devices.filter(({ panelLayout: { order, width } }) => {
+      const others = devices.filter(({ panelLayout: { order, width } }) => {
         return order !== device.panelLayout.order || width !== device.panelLayout.width;
       });
       for (const other of others)
@@ -229,6 +229,11 @@ const lies: readonly [what: string, lie: (file: Parts) => void, message: RegExp]
     'a weight without format',
     changed({ packed: `{"${router}":{"shape":[1,2]}}` }),
     /gate\.weight of its metadata: expected f32, bf16, fp8, int8, int4, received nothing/,
+  ],
+  [
+    'half a group',
+    changed({ packed: `{"${router}":{"format":"int8","shape":[8,16]}}` }),
+    /gate\.weight: int8 needs a K in whole groups of 32, received \[8, 16\]/,
   ],
   [
     'a promise of more',
