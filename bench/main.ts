@@ -4,6 +4,7 @@
 //
 // npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama-bench binaries, by shape of the model
 // npm run bench -- serve                    streams through the server beside the bare engine
+// npm run bench -- load                     a ready checkpoint of 5 GB, from openModel to its first token
 //
 // A run of all families writes bench/results/; a run of some only prints.
 import { Command } from 'commander';
@@ -14,6 +15,7 @@ import { gemm } from './gemm.ts';
 import { gemv } from './gemv.ts';
 import { grouped } from './grouped.ts';
 import { Bench, type Result } from './harness.ts';
+import { loading, loadShapes } from './load.ts';
 import { packed } from './packed.ts';
 import { paged } from './paged.ts';
 import { peers } from './peers.ts';
@@ -119,5 +121,17 @@ program
   .command('serve')
   .description('streams of 1 to 128 clients through the server, beside the engine alone')
   .action(() => collect('serve', Number(program.opts().rounds), true, (bench) => bench.family('serve', serving)));
+
+program
+  .command('load')
+  .description('from openModel to the first token of a ready checkpoint of 5 GB, which is made for it and deleted')
+  .argument('[shapes...]', `of ${loadShapes.join(', ')}; all when none is named`)
+  .action((names: string[]) => {
+    for (const name of names) if (!loadShapes.includes(name)) program.error(`no shape named ${name}`);
+    const chosen = names.length > 0 ? names : loadShapes;
+    return collect('load', Number(program.opts().rounds), names.length === 0, (bench) =>
+      bench.family('load', (inFamily) => loading(inFamily, chosen)),
+    );
+  });
 
 await program.parseAsync();

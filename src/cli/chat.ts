@@ -68,6 +68,7 @@ export async function chatCommand(path: string, flags: ChatFlags): Promise<void>
   const model = await openModel(path, {
     ...engineOptions(flags),
     progress: (done, total) => progress.reach(done / total),
+    notice: (text) => console.error(text),
   });
   progress.end();
   const messages: ChatMessage[] = flags.system ? [{ role: 'system', content: flags.system }] : [];

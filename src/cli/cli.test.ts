@@ -89,6 +89,37 @@ describe('minke convert', () => {
     assert.match(minke('convert', again, join(folder, 'x.gguf'), '--dtype', 'fp8').error, /GGUF takes one of/);
   });
 
+  test('to a ready folder: its tensors are listed, it goes no further, chat opens it', () => {
+    const ready = join(folder, 'ready');
+    assert.match(
+      minke('convert', join(folder, 'nano'), ready, '--ready', '--dtype', 'int8').out,
+      /weights as int8, packed for .*, in .*ready/,
+    );
+    assert.ok(existsSync(join(ready, 'tokenizer.json')));
+    assert.match(
+      minke('inspect', join(ready, 'ready.safetensors'), '--tensors').out,
+      /model\.layers\.1\.mlp\.experts\.gate_up_proj +U8 \[\d+\]/,
+    );
+    assert.match(minke('inspect', ready, '--tensors').error, /weights packed for serving; chat and serve open it/);
+    assert.match(minke('convert', ready, join(folder, 'y'), '--dtype', 'f32').error, /packed for serving/);
+    const asked = ['--prompt', 'hello', '--temperature', '0', '--max-tokens', '8', '--cache-memory', '1'];
+    const [mapped, packed] = [
+      minke('chat', ready, ...asked),
+      minke('chat', join(folder, 'nano'), '--dtype', 'int8', ...asked),
+    ];
+    assert.equal(mapped.status, packed.status);
+    assert.equal(mapped.out.split('\n')[0], packed.out.split('\n')[0]);
+    assert.match(minke('chat', ready, '--dtype', 'int4', ...asked).error, /packed in int8, int4 was asked for/);
+    assert.match(
+      minke('convert', ready, join(folder, 'z.gguf'), '--ready', '--dtype', 'int8').error,
+      /is no folder; name a folder/,
+    );
+    assert.match(
+      minke('convert', ready, join(folder, 'z'), '--ready', '--dtype', 'q4_0').error,
+      /a ready folder takes one of/,
+    );
+  });
+
   test('refuses to overwrite, and formats it does not know', () => {
     assert.match(minke('convert', join(folder, 'nano'), folder, '--dtype', 'bf16').error, /exists already; remove it/);
     assert.match(

@@ -1,11 +1,13 @@
 // minke convert: a checkpoint as another file or in another number format, a tensor at a time; tokenizers come along.
+// With --ready as the engine has its weights in memory, so that opening maps them.
 import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDevice } from '../kernels/index.ts';
+import { type Device, openDevice } from '../kernels/index.ts';
 import {
   byteLength,
   CheckpointError,
   convertCheckpoint,
+  eachServed,
   type GgmlType,
   type GgufTokenizer,
   ggufByteLength,
@@ -20,14 +22,16 @@ import {
   type WeightFormat,
   writeCheckpoint,
   writeGguf,
+  writeReady,
 } from '../model/checkpoint/index.ts';
 import { isDeepseek, type ModelConfig, writeConfig } from '../model/index.ts';
-import { useDevice } from '../tensor/index.ts';
+import { type PackedFormat, useDevice } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { configOf } from './inspect.ts';
 import { Progress } from './progress.ts';
 
 const folderFormats: readonly string[] = ['f32', 'f16', 'bf16', 'fp8'];
+const readyFormats: readonly string[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
 const ggufFormats: Readonly<Record<string, GgmlType>> = {
   f32: 'F32',
   f16: 'F16',
@@ -117,6 +121,28 @@ async function toFolder(
   return tensors.length;
 }
 
+async function toReady(
+  from: string,
+  to: string,
+  config: ModelConfig,
+  source: TensorSource,
+  options: { readonly format: PackedFormat; readonly device: Device },
+): Promise<number> {
+  const progress = new Progress(`writing ${to}`, 1);
+  let count = 0;
+  const each = eachServed(config, source, { ...options, progress: (done, total) => progress.reach(done / total) }, []);
+  const counted = async function* () {
+    for await (const weight of each) {
+      count++;
+      yield weight;
+    }
+  };
+  await writeReady(to, config, counted(), options);
+  progress.end();
+  if (isFolder(from)) carryAlong(from, to);
+  return count;
+}
+
 /** Without MTP modules, unless they are asked for: llama.cpp's deepseek2 refuses files that have them. */
 function forGguf(config: ModelConfig, keepsMtp: boolean): ModelConfig {
   return isDeepseek(config) && !keepsMtp ? { ...config, numNextnPredictLayers: 0 } : config;
@@ -125,10 +151,14 @@ function forGguf(config: ModelConfig, keepsMtp: boolean): ModelConfig {
 export interface ConvertOptions {
   readonly dtype: string;
   readonly mtp?: boolean;
+  readonly ready?: boolean;
 }
 
-export async function convert(from: string, to: string, { dtype, mtp = false }: ConvertOptions): Promise<void> {
-  if (isGguf(to)) checkFormat(dtype, Object.keys(ggufFormats), 'GGUF');
+export async function convert(from: string, to: string, options: ConvertOptions): Promise<void> {
+  const { dtype, mtp = false, ready = false } = options;
+  if (ready && isGguf(to)) throw new CheckpointError('convert', `--ready: ${to} is no folder`, 'name a folder');
+  if (ready) checkFormat(dtype, readyFormats, 'a ready folder');
+  else if (isGguf(to)) checkFormat(dtype, Object.keys(ggufFormats), 'GGUF');
   else checkFormat(dtype, folderFormats, 'a folder');
   if (existsSync(to)) throw new CheckpointError(to, 'exists already', 'remove it or choose another name');
   const { config: given, source } = await open(from);
@@ -136,11 +166,16 @@ export async function convert(from: string, to: string, { dtype, mtp = false }: 
   const device = openDevice();
   useDevice(device);
   try {
-    const count = isGguf(to)
-      ? await toGguf(from, to, config, source, ggufFormats[dtype] as GgmlType)
-      : await toFolder(from, to, config, source, dtype as WeightFormat);
+    const write = () => {
+      if (ready) return toReady(from, to, config, source, { format: dtype as PackedFormat, device });
+      if (isGguf(to)) return toGguf(from, to, config, source, ggufFormats[dtype] as GgmlType);
+      return toFolder(from, to, config, source, dtype as WeightFormat);
+    };
+    const count = await write();
     for (const { name, why } of ignoredTensors(config, source)) console.log(`ignored ${name}: ${why}`);
-    console.log(`${count} tensors as ${dtype} in ${to}`);
+    const { order, width } = device.panelLayout;
+    if (ready) console.log(`${count} weights as ${dtype}, packed for ${device.isa} (${order} of ${width}), in ${to}`);
+    else console.log(`${count} tensors as ${dtype} in ${to}`);
   } finally {
     await source.close();
     await device.close();

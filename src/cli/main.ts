@@ -30,7 +30,11 @@ program
   .description('write a checkpoint in another file or number format')
   .argument('<from>', 'a checkpoint folder or a .gguf file')
   .argument('<to>', 'a folder, or a .gguf file, that does not exist yet')
-  .requiredOption('--dtype <format>', 'f32, f16, bf16; fp8 (blocks as DeepSeek releases them); q8_0, q4_0 (GGUF only)')
+  .requiredOption(
+    '--dtype <format>',
+    'f32, f16, bf16; fp8 (blocks as DeepSeek releases them); q8_0, q4_0 (GGUF only); int8, int4 (--ready only)',
+  )
+  .option('--ready', 'weights packed for this device, as the engine has them in memory: chat and serve map them')
   .option('--mtp', 'keep MTP modules in a GGUF file, which llama.cpp then refuses')
   .action(convert);
 

@@ -25,6 +25,7 @@ export async function serveCommand(path: string, flags: ServeFlags): Promise<voi
     ...(flags.name !== undefined && { name: flags.name }),
     maxSequences: positiveOf(flags.parallel, '--parallel'),
     progress: (done, total) => progress.reach(done / total),
+    notice: (text) => console.error(text),
   });
   progress.end();
   const server = await listen(model, {

@@ -1,18 +1,21 @@
-// From a path to a model that answers: a checkpoint folder or a GGUF file, its tokenizer, an engine over them.
+// From a path to a model that answers: a checkpoint folder, a ready one or a GGUF file, its tokenizer, an engine over them.
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { blockTokens, type Device, openDevice } from '../kernels/index.ts';
 import {
+  CheckpointError,
+  isReady,
   openCheckpoint,
   openGgufModel,
+  openReady,
   readJson,
   servingWeights,
   storedFormat,
   type TensorSource,
 } from '../model/checkpoint/index.ts';
 import { createModel, type ModelConfig, precisions, readConfig } from '../model/index.ts';
-import { type PackedFormat, useDevice } from '../tensor/index.ts';
+import { type PackedFormat, useDevice, type Weight } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { ModelRunner } from './model-runner.ts';
@@ -35,14 +38,48 @@ export interface OpenOptions extends Partial<Omit<EngineOptions, 'blocks'>> {
   /** @default a new one, closed with the model */
   readonly device?: Device;
   readonly progress?: (done: number, total: number) => void;
+  /** Hears why opening takes longer than it might. */
+  readonly notice?: (text: string) => void;
 }
 
 const isGguf = (path: string) => path.endsWith('.gguf');
 
-async function openSource(path: string): Promise<{ config: ModelConfig; source: TensorSource }> {
-  if (isGguf(path)) return openGgufModel(path);
-  const file = join(path, 'config.json');
-  return { config: readConfig(readJson(file), file), source: await openCheckpoint(path) };
+interface Opened {
+  readonly config: ModelConfig;
+  readonly source: TensorSource;
+  readonly format: PackedFormat;
+  readonly load: () => Promise<ReadonlyMap<string, Weight>>;
+}
+
+async function open(path: string, options: OpenOptions): Promise<Opened> {
+  if (!isGguf(path) && isReady(path)) return openPacked(path, options);
+  const { config, source } = isGguf(path)
+    ? await openGgufModel(path)
+    : { config: configIn(path), source: await openCheckpoint(path) };
+  const format = options.format ?? storedFormat(source);
+  const progress = options.progress ? { progress: options.progress } : {};
+  const load = async () => (await servingWeights(config, source, { format, ...progress })).weights;
+  return { config, source, format, load };
+}
+
+function configIn(folder: string): ModelConfig {
+  const file = join(folder, 'config.json');
+  return readConfig(readJson(file), file);
+}
+
+async function openPacked(path: string, { format, progress, notice }: OpenOptions): Promise<Opened> {
+  const config = configIn(path);
+  const source = await openReady(path);
+  if (format !== undefined && format !== source.format) {
+    await source.close();
+    throw new CheckpointError(
+      path,
+      `holds weights packed in ${source.format}, ${format} was asked for`,
+      'leave the format out, or open the checkpoint that it was made from',
+    );
+  }
+  const load = () => source.weights({ ...(progress && { progress }), ...(notice && { notice }) });
+  return { config, source, format: source.format, load };
 }
 
 /** Names weights (by their files' sizes and times, and the list of tensors), format and kernels. */
@@ -70,13 +107,11 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
   const { cacheFormat = 'bf16', cacheBytes = 2 ** 30 } = options;
   const device = options.device ?? openDevice();
   useDevice(device);
-  const { config, source } = await openSource(path);
+  const { config, source, format, load } = await open(path, options);
   try {
-    const format = options.format ?? storedFormat(source);
     const tokenizer = loadTokenizer(options.tokenizer ?? (isGguf(path) ? dirname(path) : path));
     const contextLength = Math.min(options.contextLength ?? config.maxPositionEmbeddings, config.maxPositionEmbeddings);
-    const progress = options.progress ? { progress: options.progress } : {};
-    const { weights } = await servingWeights(config, source, { format, ...progress });
+    const weights = await load();
     const model = createModel(config, weights, contextLength + 1);
     const blocks = blocksIn(cacheBytes, blockBytes(config, { format: cacheFormat }), contextLength);
     const speculate = options.speculate === undefined ? {} : { speculate: options.speculate };

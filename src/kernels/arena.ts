@@ -9,6 +9,8 @@ export interface Reserver {
   /** Address of at least `bytes`, 64-byte aligned, or 0 when there is no more. */
   reserve(bytes: number): number;
   release(address: number): void;
+  /** Whether what is reserved is zeros, which the system makes when it is first touched. */
+  readonly givesZeros: boolean;
 }
 
 const chunkBytes = 32 * 2 ** 20;
@@ -48,6 +50,15 @@ export class Arena {
     const size = this.#exact ? Math.max(1, bytes) : classOf(bytes);
     const address = this.#exact ? this.#reserve(size, op) : (this.#free.get(size)?.pop() ?? this.#carve(size, op));
     this.#live += size;
+    return address;
+  }
+
+  /** Zeros: as the system gives them, so that a large block costs what is touched of it; else `clear` makes them. */
+  allocZeros(bytes: number, op: string, clear: (address: number) => void): number {
+    const size = this.#exact ? bytes : classOf(bytes);
+    const isFresh = this.#reserver.givesZeros && size >= largeBytes && !this.#free.get(size)?.length;
+    const address = this.alloc(bytes, op);
+    if (!isFresh) clear(address);
     return address;
   }
 

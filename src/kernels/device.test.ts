@@ -123,6 +123,31 @@ for (const device of testDevices()) {
       );
     });
 
+    test('zeros are zeros: fresh, handed out again, and in every replay', async () => {
+      const large = 10 * 2 ** 20;
+      const isZero = async (x: Buffer) => {
+        const data = await device.read(x, new Float32Array(large / 4));
+        assert.equal(
+          data.findIndex((value) => value !== 0),
+          -1,
+        );
+      };
+      for (let round = 0; round < 3; round++) {
+        const x = device.allocZeros(large);
+        await isZero(x);
+        device.write(x, new Float32Array(large / 4).fill(round + 1));
+        x.free();
+      }
+      const { recording, result } = device.record([], () => device.allocZeros(large));
+      for (let round = 0; round < 2; round++) {
+        recording.replay();
+        await isZero(result);
+        device.write(result, new Float32Array(large / 4).fill(9));
+      }
+      await device.flush();
+      recording.dispose();
+    });
+
     test('a recording runs only when replayed, with the contents of then', async () => {
       const [x, one] = [buffer(device, 1), buffer(device, 1)];
       const { recording, result } = device.record([], () => {

@@ -5,12 +5,16 @@
 // Memory that only commands touch is freed in stream order (arena.ts). Data enters and leaves through staging blocks,
 // so that a pending command never sees a value from its future. Left out: several queues, events between them.
 import { Arena, MemoryBudget } from './arena.ts';
+import { Buffer, Mapping } from './buffer.ts';
 import { CommandList } from './command-list.ts';
 import type { Data } from './dtype.ts';
 import { assert, DeviceError, DisposedError, type MinkeError, ValueError } from './errors.ts';
 import { type Fault, faultCode, isAddress } from './kernel.ts';
+import type { PanelLayout } from './panel-layout.ts';
 import { Recording } from './recording.ts';
 import { type KernelName, kernelNames, kernels } from './table.ts';
+
+export { Buffer } from './buffer.ts';
 
 export type DeviceName = 'native' | 'wasm' | 'reference';
 
@@ -22,16 +26,20 @@ export interface Backend {
   readonly threads: number;
   /** f32 lanes of a vector. */
   readonly lanes: number;
-  /** Output columns of a weight panel. */
-  readonly panelWidth: number;
+  readonly panelLayout: PanelLayout;
   /** Bytes this backend can address. */
   readonly memoryLimit: number;
   /** Every block its own reservation (AddressSanitizer). */
   readonly exactMemory: boolean;
+  /** Whether what is reserved is zeros. */
+  readonly givesZeros: boolean;
   /** Kernel names in the order of their numbers. */
   readonly kernelOrder: readonly string[];
   reserve(bytes: number): number;
   release(address: number): void;
+  /** A file's bytes as device memory, 0 where that is not possible. Throws DeviceError for a file that is shorter. */
+  mapFile?(fd: number, bytes: number): number;
+  unmapFile?(address: number): void;
   copyIn(address: number, data: Data | Float64Array): void;
   copyOut(address: number, data: Data | Float64Array): void;
   /** False when too many lists are under way. Ends in `completed(id, fault)`, in order. */
@@ -47,32 +55,6 @@ interface Job {
   readonly address: number;
   readonly words: number;
   readonly done: () => void;
-}
-
-/** A piece of device memory. `arena` is where it goes back to. */
-export class Buffer {
-  readonly device: Device;
-  readonly address: number;
-  readonly bytes: number;
-  readonly #arena: Arena;
-  #freed = false;
-
-  constructor(device: Device, arena: Arena, address: number, bytes: number) {
-    this.device = device;
-    this.#arena = arena;
-    this.address = address;
-    this.bytes = bytes;
-  }
-
-  get freed(): boolean {
-    return this.#freed;
-  }
-
-  free(): void {
-    if (this.#freed) return;
-    this.#freed = true;
-    this.#arena.free(this.address, this.bytes);
-  }
 }
 
 /** Words after which an open list is submitted without being asked, so that work starts while encoding goes on. */
@@ -124,8 +106,14 @@ export class Device {
     return this.#backend.lanes;
   }
 
+  /** Output columns of a weight panel. */
   get panelWidth(): number {
-    return this.#backend.panelWidth;
+    return this.#backend.panelLayout.width;
+  }
+
+  /** How packed weights lie in memory. */
+  get panelLayout(): PanelLayout {
+    return this.#backend.panelLayout;
   }
 
   /** Bytes of buffers alive, rounded to their size classes; recordings not counted. */
@@ -147,6 +135,26 @@ export class Device {
     if (this.#closed) this.#refuseWhenClosed(op);
     const arena = this.#recording?.arena ?? this.#memory;
     return new Buffer(this, arena, arena.alloc(bytes, op), bytes);
+  }
+
+  /** Memory that is zeros, in queue order. */
+  allocZeros(bytes: number, op = 'alloc'): Buffer {
+    if (this.#closed) this.#refuseWhenClosed(op);
+    const clear = (address: number) => this.encode(this.#numbers.zero_bytes, address, bytes);
+    if (!this.#recording) return new Buffer(this, this.#memory, this.#memory.allocZeros(bytes, op, clear), bytes);
+    const buffer = this.alloc(bytes, op);
+    clear(buffer.address); // in every replay
+    return buffer;
+  }
+
+  /**
+   * The first `bytes` of an open file as device memory, nothing read; null where the device or the file cannot. `fd` may
+   * be closed afterwards. Throws DeviceError when the file is shorter.
+   */
+  map(fd: number, bytes: number): Mapping | null {
+    if (this.#closed) this.#refuseWhenClosed('map');
+    const address = this.#backend.mapFile?.(fd, bytes) ?? 0;
+    return address === 0 ? null : new Mapping(this, address, bytes, (mapped) => this.#unmap(mapped));
   }
 
   /** Appends one command. `words` follow the kernel's signature; shapes were checked by the caller. */
@@ -197,9 +205,7 @@ export class Device {
         if (fault) reject(fault);
         else resolve();
       };
-      if (this.#open.length > 0) this.#submitOpen(settle);
-      else if (this.#jobs.size > 0) this.#onLastDone(settle);
-      else settle();
+      this.#afterAll(settle);
     });
   }
 
@@ -311,6 +317,18 @@ export class Device {
     if (this.#jobs.size === 0) this.#backend.hold(true);
     this.#jobs.set(id, job);
     if (this.#waiting.length > 0 || !this.#backend.submit(job.address, job.words, id)) this.#waiting.push(id);
+  }
+
+  /** Calls back when everything encoded so far has run; at once when nothing is under way. */
+  #afterAll(done: () => void): void {
+    if (this.#open.length > 0) this.#submitOpen(done);
+    else if (this.#jobs.size > 0) this.#onLastDone(done);
+    else done();
+  }
+
+  /** In stream order: a command under way may read it. */
+  #unmap(address: number): void {
+    if (!this.#closed) this.#afterAll(() => this.#backend.unmapFile?.(address));
   }
 
   #onLastDone(settle: () => void): void {

@@ -1,4 +1,5 @@
 // The kernels room: where the math runs. Opens devices; everything above speaks to them through Device.
+export type { Mapping } from './buffer.ts';
 export { Buffer, Device, type DeviceName } from './device.ts';
 export {
   codeOf,
@@ -27,6 +28,17 @@ export {
 export { describeMachine, type Machine } from './machine.ts';
 export { nativeCompiler, nativeIsas } from './native.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
+export {
+  liesAlike,
+  type PanelFormat,
+  type PanelLayout,
+  type PanelOrder,
+  panelBytesOf,
+  panelOrders,
+  rowBytesOf,
+  strideOf,
+  unpackPanels,
+} from './panel-layout.ts';
 export { calibrate, measure, openYardsticks, type Rate, rateOf, sample, type Work, type Yardsticks } from './rates.ts';
 export type { Recording } from './recording.ts';
 export { gemmWorkspaceBytes, panelBytes } from './reference/gemm.ts';

@@ -7,15 +7,18 @@ import type { Backend, Completed } from './device.ts';
 import type { Data } from './dtype.ts';
 import { DeviceError } from './errors.ts';
 import { checkSignatures } from './match.ts';
+import type { PanelOrder } from './panel-layout.ts';
 import { packageRoot } from './root.ts';
 
 interface Addon {
   open(isa: string, threads: number, exact: number, completed: (...fault: number[]) => void): unknown;
   close(device: unknown): void;
-  isas(): [name: string, lanes: number, panelWidth: number][];
+  isas(): [name: string, lanes: number, panelWidth: number, panelOrder: PanelOrder][];
   kernels(device: unknown): string[];
   reserve(device: unknown, bytes: number): number;
   release(device: unknown, address: number): void;
+  mapFile(device: unknown, fd: number, bytes: number): number;
+  unmapFile(device: unknown, address: number): void;
   copyIn(device: unknown, address: number, data: Data | Float64Array): void;
   copyOut(device: unknown, address: number, data: Data | Float64Array): void;
   submit(device: unknown, address: number, words: number, id: number): boolean;
@@ -77,12 +80,23 @@ export function openNative(isa: string, threads: number, completed: Completed): 
     isa,
     threads,
     lanes: found[1],
-    panelWidth: found[2],
+    panelLayout: { width: found[2], order: found[3] },
     memoryLimit: Number.POSITIVE_INFINITY,
     exactMemory,
+    givesZeros: !exactMemory && process.platform !== 'win32',
     kernelOrder: checkSignatures(listed, `the ${isa} build`),
     reserve: (bytes) => native.reserve(handle, bytes),
     release: (address) => native.release(handle, address),
+    mapFile(fd, bytes) {
+      const address = native.mapFile(handle, fd, bytes);
+      if (address >= 0) return address;
+      throw new DeviceError(
+        'map',
+        `expected a file of at least ${bytes} bytes, it has become shorter`,
+        'leave it alone while it is opened',
+      );
+    },
+    unmapFile: (address) => native.unmapFile(handle, address),
     copyIn: (address, data) => native.copyIn(handle, address, data),
     copyOut: (address, data) => native.copyOut(handle, address, data),
     submit: (address, words, id) => native.submit(handle, address, words, id),

@@ -9,6 +9,7 @@
 import type { Backend, Completed } from './device.ts';
 import { DeviceError } from './errors.ts';
 import { checkSignatures } from './match.ts';
+import type { PanelOrder } from './panel-layout.ts';
 import { heapLimit, WasmHeap, type WasmMemory } from './wasm-heap.ts';
 
 /** A compiled WebAssembly.Module; opaque. */
@@ -21,6 +22,7 @@ export interface WasmExports {
   open(threads: number, alone: number): void;
   lanes(): number;
   panel_width(): number;
+  panel_order(): number;
   max_jobs(): number;
   kernel_count(): number;
   kernel_name(i: number): number;
@@ -208,9 +210,10 @@ export function openWasm(host: WasmHost, isa: string, threads: number, completed
     name: 'wasm',
     isa,
     lanes: exports.lanes(),
-    panelWidth: exports.panel_width(),
+    panelLayout: { width: exports.panel_width(), order: heap.text(exports.panel_order()) as PanelOrder },
     memoryLimit: heapLimit,
     exactMemory: false,
+    givesZeros: false,
     kernelOrder,
     reserve: (bytes) => heap.reserve(bytes),
     release: (address) => heap.release(address),

@@ -4,7 +4,7 @@ import { newData, ShapeError, toBf16, toE4m3 } from '../kernels/index.ts';
 import { currentDevice } from './current-device.ts';
 import { normalAt, uniformAt } from './random.ts';
 import { checkShape, formatShape, type Shape, sizeOf } from './shape.ts';
-import { empty, type Tensor } from './tensor.ts';
+import { empty, type Tensor, zeroed } from './tensor.ts';
 
 export interface CreateOptions {
   /** @default f32, or the format of a typed array: Float32Array f32, Uint16Array bf16, Int32Array i32, Uint8Array u8 */
@@ -53,8 +53,10 @@ export function fromArray(values: Data | readonly number[], shape: Shape, option
 /** Every element `value`. While a list is recorded: f32, bf16, or zeros. */
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
   checkShape(shape, 'full');
-  const tensor = empty(shape, options.dtype ?? 'f32', options.device ?? currentDevice(), 'full');
-  fill(tensor, value);
+  const { dtype = 'f32', device = currentDevice() } = options;
+  const tensor = (value === 0 ? zeroed : empty)(shape, dtype, device, 'full');
+  if (value === 0) tensor.storage.change();
+  else fill(tensor, value);
   return tensor;
 }
 

@@ -49,11 +49,11 @@ export {
 } from './ops/sampling.ts';
 export { swiglu, swigluHalves } from './ops/swiglu.ts';
 export { copy, narrow, reshape } from './ops/view.ts';
-export { type PackedFormat, PackedWeight, packBlocks, packCodes, packWeight } from './packed-weight.ts';
+export { type PackedFormat, PackedWeight, packBlocks, packCodes, packWeight, weightSizes } from './packed-weight.ts';
 export { PagedPool, type PagedPoolOptions } from './paged-pool.ts';
 export { type Replay, record } from './record.ts';
 export { asyncScope, keep, scope, unscoped } from './scope.ts';
 export { expectDType, expectRank, expectShape, formatShape, type Shape, sizeOf } from './shape.ts';
 export { noGrad, Tape, valueAndGrad } from './tape.ts';
-export { Tensor } from './tensor.ts';
+export { Tensor, tensorOver } from './tensor.ts';
 export { type OpWatcher, watchOps } from './watch.ts';

@@ -37,7 +37,7 @@ export class PackedWeight extends Resource {
   readonly #scales: Buffer | null;
   #disposed = false;
 
-  /** Takes over the buffers. Use packWeight, packCodes or packBlocks. */
+  /** Takes over the buffers, whose bytes lie as `device.panelLayout` says. Use packWeight, packCodes or packBlocks. */
   constructor(format: PackedFormat, shape: Shape, panels: Buffer, scales: Buffer | null) {
     super();
     this.format = format;
@@ -59,9 +59,14 @@ export class PackedWeight extends Resource {
     return this.#disposed;
   }
 
-  /** For kernels: the panels, then the scales of fp8. */
+  /** The panels, then the scales of fp8. */
+  get buffers(): readonly Buffer[] {
+    return this.#scales === null ? [this.#panels] : [this.#panels, this.#scales];
+  }
+
+  /** For kernels: where the buffers stand. */
   get addresses(): number[] {
-    return this.#scales === null ? [this.#panels.address] : [this.#panels.address, this.#scales.address];
+    return this.buffers.map(({ address }) => address);
   }
 
   /** Frees the memory, in stream order. Disposing twice is no error. */

@@ -158,6 +158,23 @@ export function empty(shape: Shape, dtype: DType, device: Device, op = 'empty'):
   return new Tensor(new Storage(device.alloc(sizeOf(shape) * widthOf[dtype], op)), 0, shape, dtype);
 }
 
+/** A tensor over a buffer, which it takes over. Throws ShapeError when the sizes differ. */
+export function tensorOver(buffer: Buffer, shape: Shape, dtype: DType): Tensor {
+  const bytes = sizeOf(shape) * widthOf[dtype];
+  if (bytes !== buffer.bytes)
+    throw new ShapeError(
+      'tensorOver',
+      `${dtype} ${formatShape(shape)} takes ${bytes} bytes, the buffer has ${buffer.bytes}`,
+      'cut the buffer to the tensor',
+    );
+  return new Tensor(new Storage(buffer), 0, shape, dtype);
+}
+
+/** Every byte 0, in queue order. */
+export function zeroed(shape: Shape, dtype: DType, device: Device, op: string): Tensor {
+  return new Tensor(new Storage(device.allocZeros(sizeOf(shape) * widthOf[dtype], op)), 0, shape, dtype);
+}
+
 /** Unset, in the shape, format and device of another. */
 export function emptyLike(tensor: Tensor): Tensor {
   return empty(tensor.shape, tensor.dtype, tensor.device);

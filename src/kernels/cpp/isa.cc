@@ -49,6 +49,7 @@ constexpr Family families[] = {
 };
 
 extern const Isa isa;
-const Isa isa = {MINKE_ISA_NAME, families, sizeof(families) / sizeof(families[0]), W, 2 * W};
+const Isa isa = {MINKE_ISA_NAME, families, sizeof(families) / sizeof(families[0]), W, 2 * W,
+                 gemm::kPairs ? "pairs" : "steps"};
 
 }  // namespace minke::MINKE_ISA

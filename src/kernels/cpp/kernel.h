@@ -112,6 +112,7 @@ struct Isa {
   int family_count;
   int lanes;        // f32 lanes of a vector
   int panel_width;  // output columns of a weight panel
+  const char* panel_order;  // what lies in it, by panel-layout.ts
 };
 
 constexpr i64 blocks(i64 n, i64 size) { return (n + size - 1) / size; }

@@ -15,6 +15,7 @@
 #include "pool.h"
 #if defined(__linux__) || defined(__APPLE__)
 #include <sys/mman.h>
+#include <sys/stat.h>
 #endif
 
 namespace minke {
@@ -65,6 +66,7 @@ struct Device {
   Pool pool;
   std::vector<std::thread> threads;
   std::vector<Block> blocks;
+  std::vector<Block> files;  // mapped
   napi_threadsafe_function completed = nullptr;
   bool exact = false;  // every reservation its own malloc, so that AddressSanitizer sees each buffer's end
 };
@@ -160,6 +162,7 @@ void close_device(void* data) {
   for (auto& thread : device->threads) thread.join();
   napi_release_threadsafe_function(device->completed, napi_tsfn_abort);
   for (auto& block : device->blocks) unmap_block(block, device->exact);
+  for (auto& file : device->files) unmap_block(file, false);
   device->~Device();
   free(device);
 }
@@ -197,17 +200,18 @@ napi_value close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// isas() -> [[name, lanes, panel width]], best first
+// isas() -> [[name, lanes, panel width, panel order]], best first
 napi_value isas(napi_env env, napi_callback_info) {
   napi_value list;
   napi_create_array(env, &list);
   uint32_t at = 0;
   for (const Isa* isa : supported()) {
     napi_value entry;
-    napi_create_array_with_length(env, 3, &entry);
+    napi_create_array_with_length(env, 4, &entry);
     napi_set_element(env, entry, 0, text(env, isa->name));
     napi_set_element(env, entry, 1, number(env, isa->lanes));
     napi_set_element(env, entry, 2, number(env, isa->panel_width));
+    napi_set_element(env, entry, 3, text(env, isa->panel_order));
     napi_set_element(env, list, at++, entry);
   }
   return list;
@@ -239,18 +243,51 @@ napi_value reserve(napi_env env, napi_callback_info info) {
   return number(env, double(reinterpret_cast<uintptr_t>(p)));
 }
 
+bool give_back(std::vector<Block>& blocks, const char* address, bool exact) {
+  for (size_t i = 0; i < blocks.size(); i++) {
+    if (blocks[i].address != address) continue;
+    unmap_block(blocks[i], exact);
+    blocks[i] = blocks.back();
+    blocks.pop_back();
+    return true;
+  }
+  return false;
+}
+
 // release(device, address)
 napi_value release(napi_env env, napi_callback_info info) {
   Arguments in(env, info);
-  auto& blocks = in.device->blocks;
-  for (size_t i = 0; i < blocks.size(); i++) {
-    if (blocks[i].address != in.address(1)) continue;
-    unmap_block(blocks[i], in.device->exact);
-    blocks[i] = blocks.back();
-    blocks.pop_back();
-    return nullptr;
-  }
+  if (give_back(in.device->blocks, in.address(1), in.device->exact)) return nullptr;
   return fail(env, "release of an address that was never reserved");
+}
+
+// mapFile(device, fd, bytes) -> address of the file's bytes, 0 where files cannot be mapped, -1 where this one is shorter.
+// Whoever writes there gets pages of its own: the file never changes. Its size is asked after mapping, so that a file
+// which was cut before is refused; one that is cut later is the system's fault to report (SIGBUS).
+napi_value map_file(napi_env env, napi_callback_info info) {
+#if defined(__linux__) || defined(__APPLE__)
+  Arguments in(env, info);
+  int fd = int(in.number(1));
+  size_t bytes = size_t(in.number(2));
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+  if (p == MAP_FAILED) return number(env, 0);
+  struct stat found;
+  if (fstat(fd, &found) || size_t(found.st_size) < bytes) {
+    munmap(p, bytes);
+    return number(env, -1);
+  }
+  in.device->files.push_back({static_cast<char*>(p), bytes});
+  return number(env, double(reinterpret_cast<uintptr_t>(p)));
+#else
+  return number(env, 0);
+#endif
+}
+
+// unmapFile(device, address)
+napi_value unmap_file(napi_env env, napi_callback_info info) {
+  Arguments in(env, info);
+  if (give_back(in.device->files, in.address(1), false)) return nullptr;
+  return fail(env, "unmapping an address that was never mapped");
 }
 
 bool inside(const Device& device, const char* address, size_t bytes) {
@@ -323,7 +360,8 @@ NAPI_MODULE_INIT() {
     napi_callback call;
   } functions[] = {{"open", open},         {"close", close},         {"isas", isas},       {"kernels", kernels},
                    {"reserve", reserve},   {"release", release},     {"copyIn", copy<true>}, {"copyOut", copy<false>},
-                   {"submit", submit},     {"hold", hold},           {"compiler", compiler}};
+                   {"submit", submit},     {"hold", hold},           {"compiler", compiler},
+                   {"mapFile", map_file},  {"unmapFile", unmap_file}};
   for (const auto& function : functions) {
     napi_value value;
     napi_create_function(env, function.name, NAPI_AUTO_LENGTH, function.call, nullptr, &value);

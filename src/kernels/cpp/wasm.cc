@@ -51,6 +51,7 @@ MINKE_EXPORT(open)(int threads, int alone)->void {
 }
 MINKE_EXPORT(lanes)()->int { return MINKE_ISA::isa.lanes; }
 MINKE_EXPORT(panel_width)()->int { return MINKE_ISA::isa.panel_width; }
+MINKE_EXPORT(panel_order)()->const char* { return MINKE_ISA::isa.panel_order; }
 MINKE_EXPORT(max_jobs)()->int { return kMaxJobs; }
 MINKE_EXPORT(kernel_count)()->int { return pool.kernel_count; }
 MINKE_EXPORT(kernel_name)(int i)->const char* { return pool.kernels[i]->name; }

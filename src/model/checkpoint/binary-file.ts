@@ -50,6 +50,11 @@ export class BinaryFile {
     return bytes;
   }
 
+  /** For mapping it. */
+  get fd(): number {
+    return this.#handle.fd;
+  }
+
   close(): Promise<void> {
     return this.#handle.close();
   }

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeJson } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
+import { isReady, readyFile } from './ready-format.ts';
 import { byteLength, openSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 import { entryOf, type TensorEntry, type TensorSource } from './source.ts';
 
@@ -29,6 +30,12 @@ export async function openCheckpoint(path: string): Promise<TensorSource> {
   if (path.endsWith('.safetensors')) return openSafetensors(path);
   if (existsSync(join(path, index))) return openShards(path);
   if (existsSync(join(path, single))) return openSafetensors(join(path, single));
+  if (isReady(path))
+    throw new CheckpointError(
+      path,
+      `holds ${readyFile} alone, weights packed for serving`,
+      'chat and serve open it; for anything else take the checkpoint that it was made from',
+    );
   throw new CheckpointError(path, `holds neither ${single} nor ${index}`, 'give a checkpoint folder');
 }
 

@@ -11,6 +11,7 @@ import {
   keep,
   narrow,
   reshape,
+  scope,
   type Tensor,
   zeros,
 } from '../../tensor/index.ts';
@@ -170,7 +171,5 @@ function encode(values: Float32Array, target: 'f32' | 'bf16'): Float32Array | Ui
 }
 
 function write(tensor: Tensor, piece: Piece, codes: Float32Array | Uint16Array): void {
-  const part = place(tensor, piece);
-  part.write(codes);
-  part.dispose();
+  scope(() => place(tensor, piece).write(codes));
 }

@@ -12,7 +12,7 @@ import { elementsOf, entryOf, type PlainType, storedWidths, type TensorEntry, ty
 /** As the reference implementation: larger headers are refused. */
 const maxHeaderBytes = 100_000_000;
 
-interface Placed extends TensorEntry {
+export interface Placed extends TensorEntry {
   readonly type: PlainType;
   readonly begin: number;
   readonly end: number;
@@ -123,18 +123,26 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): 
   };
 }
 
+/** A file that is open, with the places of its tensors. */
+export interface SafetensorsFile extends TensorSource, Header {
+  readonly entries: Header['entries'];
+  readonly fd: number;
+  readonly size: number;
+}
+
 /** One safetensors file. */
-export function openSafetensors(path: string): Promise<TensorSource & { readonly metadata: Header['metadata'] }> {
+export function openSafetensors(path: string): Promise<SafetensorsFile> {
   return opened(path, async (file) => {
     if (file.size < 8) refuse(path, `has ${file.size} bytes, too few for a header`);
     const first = await file.read(0, 8);
     const headerBytes = Number(new DataView(first.buffer).getBigUint64(0, true));
     if (headerBytes > maxHeaderBytes || 8 + headerBytes > file.size)
       refuse(path, `claims a header of ${headerBytes} bytes; it has ${file.size}, and ${maxHeaderBytes} are allowed`);
-    const { entries, metadata, dataStart } = parseHeader(await file.read(8, headerBytes), file.size, path);
+    const header = parseHeader(await file.read(8, headerBytes), file.size, path);
+    const { entries, dataStart } = header;
     return {
-      entries,
-      metadata,
+      ...header,
+      ...{ fd: file.fd, size: file.size },
       read: async (name, range) => {
         const entry = entryOf(entries, name, path);
         const { offset, length } = elementsOf(entry, range);
@@ -169,14 +177,17 @@ function placesOf(tensors: readonly TensorToWrite[]): Map<TensorToWrite, number>
   return places;
 }
 
-function headerOf(places: ReadonlyMap<TensorToWrite, number>): Uint8Array {
-  const fields = [...places].map(([tensor, begin]) => {
-    const { name, type, shape } = tensor;
-    return [name, { dtype: type, shape, data_offsets: [begin, begin + byteLength(tensor)] }];
+/** A header of `bytes` with its length, or of as few as it needs; padded with spaces. */
+export function encodeHeader(
+  tensors: Iterable<Omit<Placed, 'file'>>,
+  metadata: Readonly<Record<string, string>>,
+  bytes?: number,
+): Uint8Array {
+  const fields = [...tensors].map(({ name, type, shape, begin, end }) => {
+    return [name, { dtype: type, shape, data_offsets: [begin, end] }];
   });
-  const json = JSON.stringify({ __metadata__: { format: 'pt' }, ...Object.fromEntries(fields) });
-  const text = new TextEncoder().encode(json);
-  const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20); // padded with spaces
+  const text = new TextEncoder().encode(JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(fields) }));
+  const header = new Uint8Array(bytes ?? 8 + Math.ceil(text.length / 8) * 8).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
   header.set(text, 8);
   return header;
@@ -189,7 +200,8 @@ export async function writeSafetensors(
   written: (bytes: number) => void = () => undefined,
 ): Promise<void> {
   const places = placesOf(tensors);
-  const header = headerOf(places);
+  const placed = [...places].map(([tensor, begin]) => ({ ...tensor, begin, end: begin + byteLength(tensor) }));
+  const header = encodeHeader(placed, { format: 'pt' });
   await writeWhole(path, async (write) => {
     await write(header, 0);
     for (const tensor of tensors) {

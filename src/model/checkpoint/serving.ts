@@ -72,24 +72,35 @@ export async function servingWeights(
 ): Promise<{ weights: Map<string, Weight>; report: ImportedTensor[] }> {
   const weights = new Map<string, Weight>();
   const report: ImportedTensor[] = [];
-  const groups = groupsOf(config, format);
   try {
-    for (const [i, group] of groups.entries()) {
-      const stored = await packStored(source, group.parts, format, report);
-      if (stored) weights.set(group.name, stored);
-      else {
-        const parts: Tensor[] = [];
-        const dtype = dtypeOf(source, group.parts);
-        for (const part of group.parts) parts.push(await importParameter(source, part, dtype, report));
-        for (const [name, weight] of served(config, group, parts, format)) weights.set(name, weight);
-      }
-      progress(i + 1, groups.length);
-    }
+    for await (const [name, weight] of eachServed(config, source, { format, progress }, report))
+      weights.set(name, weight);
   } catch (error) {
     for (const weight of weights.values()) weight.dispose();
     throw error;
   }
   return { weights, report: [...report, ...ignoredIn(config, source, report)] };
+}
+
+/** The same one after another; who takes a weight disposes it. What became of the tensors is added to `report`. */
+export async function* eachServed(
+  config: ModelConfig,
+  source: TensorSource,
+  { format = storedFormat(source), progress = () => undefined }: ServingOptions,
+  report: ImportedTensor[],
+): AsyncGenerator<[name: string, weight: Weight]> {
+  const groups = groupsOf(config, format);
+  for (const [i, group] of groups.entries()) {
+    const stored = await packStored(source, group.parts, format, report);
+    if (stored) yield [group.name, stored];
+    else {
+      const parts: Tensor[] = [];
+      const dtype = dtypeOf(source, group.parts);
+      for (const part of group.parts) parts.push(await importParameter(source, part, dtype, report));
+      yield* served(config, group, parts, format);
+    }
+    progress(i + 1, groups.length);
+  }
 }
 
 /** bf16 where all pieces of the parameters are stored so: then nothing is converted. */
