@@ -15,6 +15,7 @@ import {
   type Task,
   wordProblems,
 } from './index.ts';
+import { assertLinear } from './test-linear.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-tasks-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -107,21 +108,6 @@ function floodsOf(solution: string): string[] {
   const many = 1e6;
   const nested = `${'('.repeat(many)}${solution}${')'.repeat(many)}`;
   return [nested, ...['(', '-', '9', `${solution} `, `${solution}=`].map((piece) => piece.repeat(many))];
-}
-
-/** The fastest of several runs on 16 times the text takes far less than 16 * 16 times as long. */
-function assertLinear(piece: string, run: (text: string) => unknown): void {
-  const fastest = (count: number): number => {
-    const text = piece.repeat(count);
-    const times = Array.from({ length: 5 }, () => {
-      const start = performance.now();
-      run(text);
-      return performance.now() - start;
-    });
-    return Math.min(...times);
-  };
-  const [short, long] = [fastest(20_000), fastest(320_000)];
-  assert.ok(long <= 80 * Math.max(short, 0.05), `${JSON.stringify(piece)}: ${short} ms, then ${long} ms`);
 }
 
 describe('countdown', () => {
