@@ -1,0 +1,98 @@
+// Arithmetic with several digits: sums, differences, products and three terms at a time, all in whole numbers from 0.
+//
+// The dial: 1 two-digit sums; 2 sums and differences of up to three digits; 3 two digits times one; 4 two digits times
+// two; 5 three digits times two; 6 three terms. Problems that differ in the order of what is added or multiplied share a
+// key. The answer is the number alone: an expression is refused, even one that is right.
+import { gradeNumber } from './number-answer.ts';
+import type { Random } from './random.ts';
+import type { Problem, Task } from './task.ts';
+
+export interface ArithmeticProblem extends Problem {
+  readonly calculation: Calculation;
+  readonly answer: number;
+}
+
+/** What is computed: a number, or two things joined. */
+export type Calculation = number | readonly [Calculation, '+' | '-' | '*', Calculation];
+
+export function compute(calculation: Calculation): number {
+  if (typeof calculation === 'number') return calculation;
+  const [left, operator, right] = calculation;
+  const [x, y] = [compute(left), compute(right)];
+  return operator === '+' ? x + y : operator === '-' ? x - y : x * y;
+}
+
+const binds = (calculation: Calculation): number =>
+  typeof calculation === 'number' ? 2 : calculation[1] === '*' ? 1 : 0;
+
+/** As it is written, with as few parentheses as can be; `gap` stands around operators. */
+export function written(calculation: Calculation, gap = ' '): string {
+  if (typeof calculation === 'number') return `${calculation}`;
+  const [left, operator, right] = calculation;
+  const own = binds(calculation);
+  const side = (part: Calculation, enclosed: boolean) => {
+    const text = written(part, gap);
+    return enclosed ? `(${text})` : text;
+  };
+  const needsRight = binds(right) < own || (operator === '-' && binds(right) === own);
+  return `${side(left, binds(left) < own)}${gap}${operator}${gap}${side(right, needsRight)}`;
+}
+
+/** The same for problems that differ only in the order of what is added or multiplied. */
+function keyOf(calculation: Calculation): string {
+  if (typeof calculation === 'number') return `${calculation}`;
+  const [left, operator, right] = calculation;
+  const sides = [keyOf(left), keyOf(right)];
+  return `(${(operator === '-' ? sides : sides.sort()).join(operator)})`;
+}
+
+function threeTerms(random: Random): Calculation {
+  const two = () => random.whole(10, 99);
+  const three = () => random.whole(100, 999);
+  const product = [two(), '*', random.whole(2, 99)] as const;
+  return random.pick<Calculation>([
+    [product, '+', three()],
+    [three(), '+', product],
+    [product, '-', three()],
+    [three(), '-', product],
+    [[two(), '+', two()], '*', random.whole(2, 99)],
+    [[three(), '-', two()], '*', random.whole(2, 9)],
+    [[three(), '+', two()], '-', three()],
+  ]);
+}
+
+function draw(random: Random, difficulty: number): Calculation {
+  const whole = (from: number, to: number) => random.whole(from, to);
+  switch (difficulty) {
+    case 1:
+      return [whole(10, 99), '+', whole(10, 99)];
+    case 2:
+      return [whole(100, 999), random.pick(['+', '-'] as const), whole(10, 999)];
+    case 3:
+      return [whole(10, 99), '*', whole(2, 9)];
+    case 4:
+      return [whole(10, 99), '*', whole(10, 99)];
+    case 5:
+      return [whole(100, 999), '*', whole(10, 99)];
+    default:
+      return threeTerms(random);
+  }
+}
+
+function problem(random: Random, difficulty: number): ArithmeticProblem {
+  for (;;) {
+    const calculation = draw(random, difficulty);
+    const answer = compute(calculation);
+    if (answer >= 0)
+      return { prompt: `What is ${written(calculation)}?`, key: keyOf(calculation), calculation, answer };
+  }
+}
+
+export const arithmetic: Task<ArithmeticProblem> = {
+  name: 'arithmetic',
+  description: 'Compute with numbers of several digits.',
+  difficulty: { from: 1, to: 6, usual: 2 },
+  problem,
+  grade: ({ answer: truth }, answer) => gradeNumber(`${truth}`, answer),
+  solution: ({ answer }) => `${answer}`,
+};

@@ -1,0 +1,58 @@
+// A response in the form of R1-Zero, read strictly. The prompt has opened `<think>`, so the response is
+//
+//   thinking </think> <answer> answer </answer>
+//
+// with blanks alone between and after the tags. Two judgements, because there are two rewards:
+// - The answer is what stands in the only pair of answer tags after the first `</think>`. What stands in answer tags
+//   inside the thinking is thinking: ignored. Two answers, a nested or an unclosed tag, an empty answer or a think tag
+//   after the thinking (it would go on or end twice) are no answer: whoever says two things has not said one.
+// - The form is kept only if nothing else is wrong: some thinking, no tag inside it, nothing beside the tags. A real
+//   answer counts even if the form is not kept.
+// Contract: never throws; time in proportion to the text. Tags are these characters exactly. Source: DeepSeek-R1, 2.2.
+export interface Response {
+  /** Everything before the first `</think>`; the whole text where there is none. */
+  readonly thinking: string;
+  /** As it was written; null where there is none. */
+  readonly answer: string | null;
+  readonly isWellFormed: boolean;
+  /** What is wrong first, in words; null where the form is kept. */
+  readonly problem: string | null;
+}
+
+const thinkEnd = '</think>';
+const [answerStart, answerEnd] = ['<answer>', '</answer>'];
+const anyTag = /<\/?(?:think|answer)>/;
+
+export function readResponse(text: string): Response {
+  const end = text.indexOf(thinkEnd);
+  if (end < 0) return { thinking: text, answer: null, isWellFormed: false, problem: 'the thinking does not end' };
+  const thinking = text.slice(0, end);
+  const rest = text.slice(end + thinkEnd.length);
+  const tagProblem = problemOfTags(rest);
+  if (tagProblem !== null) return { thinking, answer: null, isWellFormed: false, problem: tagProblem };
+  const [start, stop] = [rest.indexOf(answerStart), rest.indexOf(answerEnd)];
+  const answer = rest.slice(start + answerStart.length, stop);
+  if (answer.trim() === '') return { thinking, answer: null, isWellFormed: false, problem: 'the answer is empty' };
+  const [before, after] = [rest.slice(0, start), rest.slice(stop + answerEnd.length)];
+  const problem = problemOfForm(thinking, before, after);
+  return { thinking, answer, isWellFormed: problem === null, problem };
+}
+
+/** What keeps the tags after the thinking from being one answer. */
+function problemOfTags(rest: string): string | null {
+  const tags = new RegExp(anyTag, 'g');
+  const [first, second, third] = [tags.exec(rest)?.[0], tags.exec(rest)?.[0], tags.exec(rest)?.[0]];
+  if (first === undefined) return 'there is no answer';
+  if (first !== answerStart) return `${first} stands after the thinking, before an answer`;
+  if (second === undefined) return 'the answer is not closed';
+  if (second !== answerEnd) return `${second} stands inside the answer`;
+  return third === undefined ? null : `${third} stands after the answer`;
+}
+
+function problemOfForm(thinking: string, before: string, after: string): string | null {
+  const inside = anyTag.exec(thinking)?.[0];
+  if (inside !== undefined) return `${inside} stands inside the thinking`;
+  if (thinking.trim() === '') return 'there is no thinking';
+  if (before.trim() !== '') return 'something stands between the thinking and the answer';
+  return after.trim() === '' ? null : 'something stands after the answer';
+}

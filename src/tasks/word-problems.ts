@@ -1,0 +1,59 @@
+// Word problems from a JSON Lines file in the form of GSM8K: {"question": ..., "answer": "... #### 72"}.
+//
+// The number after the last #### is the truth, the way there is not read. Comparison is exact (written-number.ts).
+// Contract: the whole file is read and checked when the task is made; an error names file and line. Questions that
+// differ in blanks and capitals alone share a key. Source: Cobbe et al. 2021, github.com/openai/grade-school-math.
+import { readFileSync } from 'node:fs';
+import { TaskError } from './errors.ts';
+import { gradeNumber } from './number-answer.ts';
+import type { Problem, Task } from './task.ts';
+import { readNumber } from './written-number.ts';
+
+export interface WordProblem extends Problem {
+  /** As it stands in the file after ####. */
+  readonly truth: string;
+}
+
+function readLine(path: string, line: string, row: number): WordProblem {
+  const wrong = (problem: string) =>
+    new TaskError(`${path}, line ${row}`, problem, 'write {"question": "...", "answer": "... #### 72"} on one line');
+  let entry: { question?: unknown; answer?: unknown } | null;
+  try {
+    entry = JSON.parse(line);
+  } catch {
+    throw wrong('this is no JSON');
+  }
+  const { question, answer } = entry ?? {};
+  if (typeof question !== 'string' || question.trim() === '') throw wrong('there is no question');
+  if (typeof answer !== 'string') throw wrong('there is no answer');
+  const mark = answer.lastIndexOf('####');
+  const truth = answer.slice(mark + 4).trim();
+  if (mark < 0 || readNumber(truth) === null) throw wrong('the answer does not end with #### and a number');
+  return { prompt: question.trim(), key: question.trim().replace(/\s+/g, ' ').toLowerCase(), truth };
+}
+
+function readProblems(path: string): WordProblem[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new TaskError(path, `cannot be read (${(error as Error).message})`, 'name a file of word problems');
+  }
+  const lines = text.split('\n').map((line, i) => [line.trim(), i + 1] as const);
+  const problems = lines.filter(([line]) => line !== '').map(([line, row]) => readLine(path, line, row));
+  if (problems.length === 0) throw new TaskError(path, 'there is no problem in it', 'name a file of word problems');
+  return problems;
+}
+
+/** The task whose problems are the lines of a file. */
+export function wordProblems(path: string): Task<WordProblem> {
+  const problems = readProblems(path);
+  return {
+    name: 'word-problems',
+    description: 'Solve a problem told in words; the answer is a number.',
+    difficulty: { from: 1, to: 1, usual: 1 },
+    problem: (random) => random.pick(problems),
+    grade: ({ truth }, answer) => gradeNumber(truth, answer),
+    solution: ({ truth }) => truth,
+  };
+}

@@ -1,0 +1,27 @@
+// A number as people write it, read exactly: 1,234 = 1234 = 1234.0 = $1,234, and 3/4 = 0.75.
+//
+// Contract: never throws, takes time in proportion to the text, refuses texts beyond 60 characters. A dollar sign in
+// front and a percent sign behind are units and count for nothing. Left out on purpose: exponents, hexadecimal, words,
+// other units and digits of other scripts, because an answer that needs a guess is no answer.
+import { type Rational, rational } from './rational.ts';
+
+const longest = 60;
+const whole = String.raw`(?:\d{1,3}(?:,\d{3})+|\d+)`;
+const decimal = new RegExp(String.raw`^([-−]?)\$?(${whole})(?:\.(\d*))?%?$`);
+const fraction = new RegExp(`^([-−]?)(${whole}) ?/ ?(${whole})$`);
+
+const digits = (text: string): bigint => BigInt(text.replaceAll(',', ''));
+
+/** The number, or null where the text is none. */
+export function readNumber(text: string): Rational | null {
+  const trimmed = text.trim();
+  if (trimmed.length > longest) return null;
+  const [, minus, before, after = ''] = decimal.exec(trimmed) ?? [];
+  if (before !== undefined) {
+    const top = digits(before) * 10n ** BigInt(after.length) + BigInt(after === '' ? 0 : after);
+    return rational(minus === '' ? top : -top, 10n ** BigInt(after.length));
+  }
+  const [, sign, top, bottom] = fraction.exec(trimmed) ?? [];
+  if (top === undefined || bottom === undefined) return null;
+  return rational(sign === '' ? digits(top) : -digits(top), digits(bottom));
+}
