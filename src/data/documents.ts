@@ -7,6 +7,7 @@ import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
+import { type PagesName, pages, Random } from '../tasks/index.ts';
 import { DataError } from './errors.ts';
 
 /** Documents that a program makes; the same for the same name, seed and count. */
@@ -18,6 +19,17 @@ export interface Synthetic {
 }
 
 export type Input = string | Synthetic;
+
+/** Pages of people at work on problems (the task room), `count` of them. */
+export interface PagesInput {
+  readonly pages: PagesName;
+  readonly seed: number;
+  readonly count: number;
+}
+
+export function pagesInput({ pages: name, seed, count }: PagesInput): Synthetic {
+  return { name: `pages of ${name}`, seed, count, document: (of, index) => pages[name](new Random(of, index)) };
+}
 
 export interface ReadOptions {
   /** Fields of a JSONL line or columns of a Parquet file, joined by newlines. @default ['text'] */

@@ -7,7 +7,14 @@ export {
   validationBatches,
 } from './batch-stream.ts';
 export { type Dataset, openDataset, type PrepareOptions, prepareDataset } from './dataset.ts';
-export { type Input, type ReadOptions, readDocuments, type Synthetic } from './documents.ts';
+export {
+  type Input,
+  type PagesInput,
+  pagesInput,
+  type ReadOptions,
+  readDocuments,
+  type Synthetic,
+} from './documents.ts';
 export { DataError } from './errors.ts';
 export { hash32, permuted, uniform } from './order.ts';
 export { hashOfFile, TokenSplit } from './shards.ts';

@@ -3,6 +3,7 @@ export { type ArithmeticProblem, arithmetic, type Calculation } from './arithmet
 export { type CountdownProblem, countdown } from './countdown.ts';
 export { TaskError } from './errors.ts';
 export { type Expression, type Reading, readExpression } from './expression.ts';
+export { type PagesName, pages } from './pages.ts';
 export { Random } from './random.ts';
 export { type Response, readResponse } from './response.ts';
 export { type SequenceProblem, sequence } from './sequence.ts';

@@ -14,9 +14,15 @@ const count = z.number().int().positive();
 const atLeastZero = z.number().nonnegative();
 const share = z.number().min(0).max(1);
 
+const pagesOfTasks = z.strictObject({
+  pages: z.literal('countdown'),
+  seed: z.number().int().default(1),
+  count,
+});
+
 const data = z.strictObject({
-  /** Files: .txt, .jsonl, .parquet. */
-  inputs: z.array(z.string()).min(1),
+  /** Files (.txt, .jsonl, .parquet), and pages of people at work on problems, made as they are read. */
+  inputs: z.array(z.union([z.string(), pagesOfTasks])).min(1),
   /** characters: those of the corpus. bytes: one id a byte. A number: a trained BPE vocabulary. Else a folder. */
   tokenizer: z.union([z.literal('characters'), z.literal('bytes'), count, z.string()]).default('bytes'),
   /** Fields of JSONL lines or columns of Parquet files, joined by newlines. */

@@ -7,16 +7,24 @@ export {
   smoothed,
 } from './ablation.ts';
 export { Adamw, type AdamwOptions } from './adamw.ts';
-export { type Checkpoint, latestCheckpoint, verifyCheckpoint } from './checkpoint.ts';
+export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export { modelConfigOf, type PretrainConfig, type PretrainRecipe, resolvePretrain } from './config.ts';
 export { TrainError } from './errors.ts';
 export { EventLog, readEvents } from './event-log.ts';
-export { eventSchema, type StepEvent, type TrainEvent } from './events.ts';
-export { type Lineage, readLineage } from './lineage.ts';
+export { eventSchema, type NewEvent, type RunEvent, type StepEvent, type TrainEvent } from './events.ts';
+export { type Lineage, newLineage, readLineage, resumedLineage, withSeconds, writeLineage } from './lineage.ts';
 export { maxViolation, worstViolation } from './load.ts';
 export type { RunOptions } from './open-run.ts';
 export { isRun, pretrain, resumePretraining } from './pretrain.ts';
 export { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
 export { learningRateAt, type Schedule } from './schedule.ts';
+export {
+  type BatchShape,
+  packed,
+  type SequenceInputs,
+  sequenceBatch,
+  sequenceInputs,
+  type TrainSequence,
+} from './sequence-batch.ts';
 export { measureGemmRate } from './throughput.ts';
 export { type Losses, type Objective, type Rates, type StepReport, TrainStep } from './train-step.ts';

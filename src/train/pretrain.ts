@@ -5,7 +5,15 @@
 // configuration that stands in it; what can be known to be wrong is refused before the first step, and leaves no run.
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { chooseVocabulary, type Dataset, prepareDataset, readDocuments, type Vocabulary } from '../data/index.ts';
+import {
+  chooseVocabulary,
+  type Dataset,
+  type Input,
+  pagesInput,
+  prepareDataset,
+  readDocuments,
+  type Vocabulary,
+} from '../data/index.ts';
 import { readJson, writeJson } from '../model/checkpoint/index.ts';
 import type { ModelConfig } from '../model/index.ts';
 import { type Checkpoint, latestCheckpoint } from './checkpoint.ts';
@@ -92,10 +100,14 @@ function checkBeginning(config: PretrainConfig, model: ModelConfig, vocabulary: 
     );
 }
 
+function inputOf(input: PretrainConfig['data']['inputs'][number]): Input {
+  return typeof input === 'string' ? input : pagesInput(input);
+}
+
 function vocabularyOf({ data }: PretrainConfig): Promise<Vocabulary> {
   const { inputs, fields, separator } = data;
   const reading = { ...(fields && { fields }), ...(separator !== undefined && { separator }) };
-  return chooseVocabulary(data.tokenizer, () => readDocuments(inputs, reading), { fim: data.fimRate > 0 });
+  return chooseVocabulary(data.tokenizer, () => readDocuments(inputs.map(inputOf), reading), { fim: data.fimRate > 0 });
 }
 
 async function datasetOf({ data }: PretrainConfig, vocabulary: Vocabulary, options: RunOptions): Promise<Dataset> {
@@ -104,7 +116,7 @@ async function datasetOf({ data }: PretrainConfig, vocabulary: Vocabulary, optio
   if (data.fimRate > 0 && vocabulary.fim === null)
     throw new TrainError('data.fimRate', 'the tokenizer has no FIM tokens', 'set it to 0 or train a tokenizer');
   return prepareDataset({
-    ...{ inputs, vocabulary, validationFraction, root: datasets },
+    ...{ inputs: inputs.map(inputOf), vocabulary, validationFraction, root: datasets },
     ...(fields && { fields }),
     ...(separator !== undefined && { separator }),
     ...(progress && { progress }),

@@ -1,0 +1,17 @@
+// The base of R1-Zero on Countdown: a small V3 that has read how people search, and was never told to answer.
+import type { PretrainRecipe } from '../src/train/index.ts';
+
+export const recipe: PretrainRecipe = {
+  model: {
+    ...{ preset: 'tiny', num_nextn_predict_layers: 0, hidden_size: 128, initializer_range: 0.045 },
+    ...{ num_hidden_layers: 4, q_lora_rank: 96, kv_lora_rank: 48, qk_nope_head_dim: 32, v_head_dim: 32 },
+    ...{ intermediate_size: 352, moe_intermediate_size: 64, n_routed_experts: 8, num_experts_per_tok: 2 },
+    ...{ n_group: 1, topk_group: 1 },
+  },
+  data: { inputs: [{ pages: 'countdown', seed: 1, count: 250_000 }], tokenizer: 512, validationFraction: 0.01 },
+  steps: 3000,
+  batchSize: 16,
+  sequenceLength: 256,
+  schedule: { learningRate: 3e-3, minLearningRate: 3e-4, warmupSteps: 50 },
+  every: { evaluate: 500, sample: 1000, save: 1000 },
+};

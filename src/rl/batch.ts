@@ -1,0 +1,93 @@
+// A step's data: groups of responses with their rewards, and what training reads of them.
+import { hash32 } from '../data/index.ts';
+import type { SamplingOptions } from '../engine/index.ts';
+import type { TrainSequence } from '../train/index.ts';
+import { advantagesOf, tokenWeights } from './advantage.ts';
+import type { RlConfig } from './config.ts';
+import type { Question } from './question.ts';
+import { checksIn, type Judged, judge } from './reward.ts';
+import type { Rollout, Rollouts } from './rollout.ts';
+
+export interface Response extends Rollout, Judged {
+  readonly text: string;
+  readonly reward: number;
+}
+
+export interface Group {
+  readonly question: Question;
+  readonly responses: readonly Response[];
+}
+
+/** Whether a group's rewards differ: only then does it say which answers to prefer. */
+export function hasSignal({ responses }: Group): boolean {
+  return responses.some(({ reward }) => reward !== responses[0]?.reward);
+}
+
+export interface AskOptions {
+  readonly samples: number;
+  readonly seed: number;
+  readonly sampling: SamplingOptions;
+  readonly rewards: RlConfig['rewards'];
+  readonly decode: (ids: ArrayLike<number>) => string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Asks each question `samples` times and judges what comes back. */
+export async function ask(rollouts: Rollouts, questions: readonly Question[], options: AskOptions): Promise<Group[]> {
+  const { samples, seed, sampling, rewards, decode, signal } = options;
+  const asks = questions.flatMap(({ ids }, q) =>
+    Array.from({ length: samples }, (_, g) => ({ prompt: ids, seed: hash32(seed, q, g) })),
+  );
+  const made = await rollouts.run(asks, sampling, signal);
+  return questions.map((question, q) => ({
+    question,
+    responses: made.slice(q * samples, (q + 1) * samples).map((rollout): Response => {
+      const text = decode(rollout.isEnded ? rollout.ids.subarray(0, -1) : rollout.ids);
+      const judged = judge(question.task, question.problem, text);
+      const reward = (judged.isRight ? rewards.accuracy : 0) + (judged.isWellFormed ? rewards.format : 0);
+      return { ...rollout, ...judged, text, reward };
+    }),
+  }));
+}
+
+/** What training reads: sequences with the columns of the objective, their weights over `of` responses together. */
+export function trainSequences(groups: readonly Group[], config: RlConfig): TrainSequence[] {
+  const responses = groups.flatMap((group) => group.responses);
+  const advantages = groups.flatMap((group) =>
+    advantagesOf(
+      group.responses.map(({ reward }) => reward),
+      config.advantage,
+    ),
+  );
+  const lengths = responses.map(({ ids }) => ids.length);
+  const weights = tokenWeights(lengths, config.tokenWeight, config.maxTokens);
+  return responses.map(({ prompt, ids, logprobs }, r) => {
+    const each = (value: number) => new Float32Array(ids.length).fill(value);
+    return {
+      ids: Int32Array.of(...prompt, ...ids),
+      promptLength: prompt.length,
+      columns: [logprobs, each(advantages[r] as number), each(weights[r] as number), each(1)],
+    };
+  });
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** What a step's responses say together. */
+export function summary(groups: readonly Group[]) {
+  const all = groups.flatMap(({ responses }) => responses);
+  const share = (of: (response: Response) => boolean) => mean(all.map((response) => (of(response) ? 1 : 0)));
+  const meanLength = (some: readonly Response[]) => (some.length === 0 ? null : mean(some.map(({ ids }) => ids.length)));
+  return {
+    reward: mean(all.map(({ reward }) => reward)),
+    accuracy: share(({ isRight }) => isRight),
+    format: share(({ isWellFormed }) => isWellFormed),
+    tokens: meanLength(all) as number,
+    tokensRight: meanLength(all.filter(({ isRight }) => isRight)),
+    tokensWrong: meanLength(all.filter(({ isRight }) => !isRight)),
+    truncated: share(({ isEnded }) => !isEnded),
+    silentGroups: mean(groups.map((group) => (hasSignal(group) ? 0 : 1))),
+    checks: mean(all.map(({ text }) => checksIn(text))),
+    faults: all.filter(({ isFault }) => isFault).length,
+  };
+}

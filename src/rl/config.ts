@@ -1,0 +1,94 @@
+// What a reinforcement learning run is, resolved: every choice with its default, checked before the first step.
+//
+// Defaults are R1-Zero's where a laptop can follow it (report, supplement B.4): 32 questions with 16 answers each, one
+// update on each rollout, temperature 1, equal rewards for accuracy and form, beta 0.001 to a reference that is
+// renewed every 400 steps. The learning rate is higher and clipping narrower, because models here are small.
+import { z } from 'zod';
+import { TrainError } from '../train/index.ts';
+import { templateNames } from './template.ts';
+
+const count = z.number().int().positive();
+const atLeastZero = z.number().nonnegative();
+
+const task = z.strictObject({
+  /** A built-in task's name, or a file that exports one. */
+  task: z.string(),
+  difficulty: z.number().int().optional(),
+  /** Of the questions. */
+  share: z.number().positive().default(1),
+});
+
+const optimizer = z.strictObject({
+  beta1: z.number().default(0.9),
+  beta2: z.number().default(0.95),
+  eps: z.number().positive().default(1e-8),
+  weightDecay: atLeastZero.default(0),
+  maxGradNorm: z.number().positive().default(1),
+  moments: z.enum(['f32', 'bf16']).default('f32'),
+});
+
+const evaluation = z.strictObject({
+  /** Held-out problems of each task, and answers to each. */
+  problems: count.default(64),
+  samples: count.default(4),
+  temperature: atLeastZero.default(0.6),
+  topP: z.number().default(0.95),
+});
+
+const every = z.strictObject({
+  evaluate: count.default(25),
+  sample: count.default(10),
+  save: count.default(25),
+});
+
+export const rlSchema = z.strictObject({
+  /** Folder of the checkpoint that it begins from. */
+  model: z.string(),
+  tasks: z.array(task).min(1),
+  template: z.enum(templateNames).default('short'),
+  steps: count.default(100),
+  questions: count.default(32),
+  groupSize: z.number().int().min(2).default(16),
+  /** Optimizer steps on each batch of rollouts. */
+  updates: count.default(1),
+  /** Of a response. */
+  maxTokens: count.default(256),
+  temperature: z.number().positive().default(1),
+  precision: z.enum(['f32', 'bf16', 'fp8']).default('bf16'),
+  learningRate: z.number().positive().default(2e-4),
+  warmupSteps: z.number().int().nonnegative().default(5),
+  optimizer: optimizer.prefault({}),
+  rewards: z.strictObject({ accuracy: atLeastZero.default(1), format: atLeastZero.default(1) }).prefault({}),
+  /** deviation: GRPO; none: Dr. GRPO. */
+  advantage: z.enum(['deviation', 'none']).default('deviation'),
+  /** response: GRPO; token: DAPO; constant: Dr. GRPO. */
+  tokenWeight: z.enum(['response', 'token', 'constant']).default('response'),
+  clipLow: atLeastZero.default(0.2),
+  /** DAPO's clip-higher: 0.28. */
+  clipHigh: atLeastZero.default(0.2),
+  klBeta: atLeastZero.default(0.001),
+  referenceEvery: count.default(400),
+  /** DAPO: other questions are asked in place of groups whose rewards are all alike; at most so many rounds of them. */
+  resamplings: z.number().int().nonnegative().default(0),
+  /** Rows of a micro-batch of training. */
+  microBatchTokens: count.default(4096),
+  /** Sequences that are generated at once. */
+  parallel: count.default(128),
+  evaluation: evaluation.prefault({}),
+  every: every.prefault({}),
+  keepCheckpoints: count.default(2),
+  seed: z.number().int().default(1337),
+  pricePerHour: atLeastZero.default(0.1),
+  currency: z.string().default('USD'),
+});
+
+export type RlConfig = z.infer<typeof rlSchema>;
+export type RlRecipe = z.input<typeof rlSchema>;
+
+/** A recipe with all defaults. Throws TrainError naming each field that is wrong. */
+export function resolveRl(recipe: unknown): RlConfig {
+  const checked = rlSchema.safeParse(recipe);
+  if (checked.success) return checked.data;
+  const problems = checked.error.issues.map(({ path, message }) => `${path.join('.') || 'recipe'}: ${message}`);
+  throw new TrainError('recipe', problems.join('; '), 'correct the recipe or the --set');
+}

@@ -1,0 +1,81 @@
+// What a reinforcement learning run says, as typed events: one JSON object a line in events.jsonl.
+import { z } from 'zod';
+
+const at = { time: z.number().describe('milliseconds since 1970') };
+const step = { step: z.number().int().nonnegative() };
+const number = z.number().nullable();
+const share = z.number().min(0).max(1);
+
+export const rlEventSchema = z.discriminatedUnion('event', [
+  z.object({
+    event: z.literal('started'),
+    ...at,
+    run: z.string(),
+    parameters: z.number(),
+    steps: z.number(),
+    responsesPerStep: z.number(),
+    device: z.string(),
+  }),
+  z.object({ event: z.literal('resumed'), ...at, ...step, steps: z.number() }),
+  z.object({
+    event: z.literal('step'),
+    ...at,
+    ...step,
+    reward: z.number(),
+    accuracy: share,
+    format: share,
+    tokens: z.number().describe('of a response, mean'),
+    tokensRight: number.describe('of right responses; null without any'),
+    tokensWrong: number,
+    truncated: share.describe('responses that did not end by themselves'),
+    silentGroups: share.describe('groups whose rewards are all alike'),
+    checks: z.number().describe('words of checking and turning back in a response, mean'),
+    loss: number,
+    kl: number.describe('to the reference, nats a token'),
+    clipped: number.describe('share of tokens'),
+    entropy: number.describe('nats a token'),
+    mismatch: z.number().describe('tokens whose log-probability differs between rollout and training, in any bit'),
+    gradientNorm: number,
+    learningRate: z.number(),
+    maxVio: number,
+    rolloutSeconds: z.number(),
+    trainSeconds: z.number(),
+    rolloutTokensPerSecond: z.number(),
+    secondsLeft: z.number(),
+    faults: z.number().describe('answers whose grader failed'),
+  }),
+  z.object({
+    event: z.literal('evaluated'),
+    ...at,
+    ...step,
+    task: z.string(),
+    difficulty: z.number(),
+    passAt1: share,
+    margin: z.number().describe('half of the 95 % confidence interval'),
+    format: share,
+    tokens: z.number(),
+    problems: z.number(),
+    samples: z.number(),
+  }),
+  z.object({
+    event: z.literal('sampled'),
+    ...at,
+    ...step,
+    prompt: z.string(),
+    text: z.string(),
+    verdict: z.string(),
+    reward: z.number(),
+  }),
+  z.object({ event: z.literal('saved'), ...at, ...step, folder: z.string(), sha256: z.string() }),
+  z.object({ event: z.literal('alarm'), ...at, ...step, kind: z.string(), message: z.string() }),
+  z.object({
+    event: z.literal('ended'),
+    ...at,
+    ...step,
+    status: z.enum(['completed', 'stopped', 'failed']),
+    reason: z.string(),
+  }),
+]);
+
+export type RlEvent = z.infer<typeof rlEventSchema>;
+export type RlStepEvent = Extract<RlEvent, { event: 'step' }>;

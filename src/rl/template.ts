@@ -1,0 +1,25 @@
+// How a problem is put to a base model: R1-Zero's template, with the thinking opened.
+//
+// The report's Table 1 describes roles and tags in a preamble; a model that reads only numbers cannot read it, and it
+// would be most of every sequence. `short` keeps the roles and opens the thinking, `full` says what is expected, for
+// bases that know English. Both end inside the thinking. The same text is a chat template, so that a trained model is
+// asked in chat as it was asked here.
+
+const question = '{question}';
+
+const templates = {
+  short: `User: ${question}\nAssistant: <think>\n`,
+  full: `A user asks, an assistant answers. The assistant first thinks, between <think> and </think>, then gives the final answer alone between <answer> and </answer>.\nUser: ${question}\nAssistant: <think>\n`,
+} as const;
+
+export type TemplateName = keyof typeof templates;
+export const templateNames = Object.keys(templates) as [TemplateName, ...TemplateName[]];
+
+export function promptOf(template: TemplateName, problem: string): string {
+  return templates[template].replace(question, () => problem);
+}
+
+/** The template as chat models carry it: the last user's message is the problem. */
+export function chatTemplateOf(template: TemplateName): string {
+  return templates[template].replace(question, '{{ messages[-1].content }}');
+}
