@@ -39,15 +39,34 @@ export async function ask(rollouts: Rollouts, questions: readonly Question[], op
     Array.from({ length: samples }, (_, g) => ({ prompt: ids, seed: hash32(seed, q, g) })),
   );
   const made = await rollouts.run(asks, sampling, signal);
-  return questions.map((question, q) => ({
-    question,
-    responses: made.slice(q * samples, (q + 1) * samples).map((rollout): Response => {
-      const text = decode(rollout.isEnded ? rollout.ids.subarray(0, -1) : rollout.ids);
-      const judged = judge(question.task, question.problem, text);
+  const texts = made.map(({ ids, isEnded }) => decode(isEnded ? ids.subarray(0, -1) : ids));
+  const responses = await judgedAll(questions, made, texts, rewards);
+  return questions.map((question, q) => ({ question, responses: responses.slice(q * samples, (q + 1) * samples) }));
+}
+
+/** Responses with their verdicts, one call of a grader for each task. */
+async function judgedAll(
+  questions: readonly Question[],
+  made: readonly Rollout[],
+  texts: readonly string[],
+  rewards: RlConfig['rewards'],
+): Promise<Response[]> {
+  const samples = made.length / questions.length;
+  const questionOf = (r: number) => questions[Math.floor(r / samples)] as Question;
+  const responses: Response[] = [];
+  for (const task of new Set(questions.map((question) => question.task))) {
+    const own = [...made.keys()].filter((r) => questionOf(r).task === task);
+    const verdicts = await judge(
+      task,
+      own.map((r) => ({ problem: questionOf(r).problem, text: texts[r] as string })),
+    );
+    own.forEach((r, i) => {
+      const judged = verdicts[i] as Judged;
       const reward = (judged.isRight ? rewards.accuracy : 0) + (judged.isWellFormed ? rewards.format : 0);
-      return { ...rollout, ...judged, text, reward };
-    }),
-  }));
+      responses[r] = { ...(made[r] as Rollout), ...judged, text: texts[r] as string, reward };
+    });
+  }
+  return responses;
 }
 
 /** What training reads: sequences with the columns of the objective, their weights over `of` responses together. */
@@ -77,7 +96,8 @@ const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + 
 export function summary(groups: readonly Group[]) {
   const all = groups.flatMap(({ responses }) => responses);
   const share = (of: (response: Response) => boolean) => mean(all.map((response) => (of(response) ? 1 : 0)));
-  const meanLength = (some: readonly Response[]) => (some.length === 0 ? null : mean(some.map(({ ids }) => ids.length)));
+  const meanLength = (some: readonly Response[]) =>
+    some.length === 0 ? null : mean(some.map(({ ids }) => ids.length));
   return {
     reward: mean(all.map(({ reward }) => reward)),
     accuracy: share(({ isRight }) => isRight),

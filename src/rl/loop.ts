@@ -3,9 +3,9 @@
 // A step: ask, judge, weigh, train. Contract: a run that was killed at any moment goes on from its last whole checkpoint
 // and ends in the same weights to the bit. Source: DeepSeek-R1, 2.2; DAPO for other questions in place of silent groups.
 import { join } from 'node:path';
-import { exportWeights, writeSafetensors } from '../model/checkpoint/index.ts';
-import { copyInto, scope } from '../tensor/index.ts';
 import { hash32 } from '../data/index.ts';
+import { exportWeights, writeSafetensors } from '../model/checkpoint/index.ts';
+import { scope } from '../tensor/index.ts';
 import {
   learningRateAt,
   packed,
@@ -21,7 +21,7 @@ import { ask, type Group, hasSignal, summary, trainSequences } from './batch.ts'
 import { Diagnosis } from './diagnosis.ts';
 import { passAt1 } from './evaluation.ts';
 import { type RlRun, rlFiles } from './open-run.ts';
-import { questionOf, trainQuestion } from './question.ts';
+import { questionsOf, trainQuestions } from './question.ts';
 
 export type RlOutcome = 'completed' | 'stopped';
 
@@ -56,7 +56,7 @@ export class RlLoop {
       const due = (period: number) => isLast || this.#step % period === 0;
       if (due(every.evaluate) && (isNew || this.#step === 0)) await this.#evaluate();
       if (isNew && due(every.sample)) this.#sample();
-      if (isNew && this.#step % referenceEvery === 0) this.#renewReference();
+      if (isNew && this.#step % referenceEvery === 0) await this.#renewReference();
       if (isNew && (isStopped || due(every.save))) await this.#save();
       if (isLast || isStopped) return this.#end(isLast ? 'completed' : 'stopped');
       await this.#one(this.#step + 1, signal);
@@ -70,7 +70,7 @@ export class RlLoop {
   }
 
   async #one(step: number, signal?: AbortSignal): Promise<void> {
-    const { config, log, questions } = this.#run;
+    const { config, log } = this.#run;
     const began = performance.now();
     const { groups, silent } = await this.#collect(step, signal).catch((error: unknown) => {
       if (signal?.aborted) return { groups: null, silent: 0 };
@@ -106,8 +106,11 @@ export class RlLoop {
     log.append({ event: 'step', ...told });
     for (const { kind, message } of this.#diagnosis.see(told)) log.append({ event: 'alarm', step, kind, message });
     if (!Number.isFinite(last.gradientNorm))
-      throw new TrainError(`step ${step}`, 'the gradient is not finite', 'resume from the last checkpoint with a lower rate');
-    if (questions.tasks.length === 0) throw new TrainError('tasks', 'none', 'name one');
+      throw new TrainError(
+        `step ${step}`,
+        'the gradient is not finite',
+        'resume from the last checkpoint with a lower rate',
+      );
   }
 
   /** Groups of the step; with resamplings, silent ones are replaced by other questions. */
@@ -118,7 +121,8 @@ export class RlLoop {
     const spare: Group[] = [];
     let seen = 0;
     for (let round = 0; round <= resamplings && kept.length < wanted; round++) {
-      const asked = Array.from({ length: wanted }, () => trainQuestion(questions, this.#asked++));
+      const asked = await trainQuestions(questions, this.#asked, this.#asked + wanted);
+      this.#asked += wanted;
       const made = await ask(rollouts, asked, {
         ...{ samples, rewards, decode, signal, sampling: { temperature } },
         seed: hash32(seed, step, round, streams.rollout),
@@ -132,19 +136,32 @@ export class RlLoop {
 
   #rate(step: number): number {
     const { learningRate, warmupSteps, steps } = this.#run.config;
-    const schedule = { learningRate, minLearningRate: learningRate, warmupSteps, decay: 'constant', decayFrom: 1 } as const;
+    const schedule = {
+      learningRate,
+      minLearningRate: learningRate,
+      warmupSteps,
+      decay: 'constant',
+      decayFrom: 1,
+    } as const;
     return learningRateAt(schedule, step, steps);
   }
 
   /** The updates of a step; the first one's numbers are those of the weights that made the rollouts. */
-  async #train(step: number, sequences: ReturnType<typeof trainSequences>): Promise<{ first: StepReport; last: StepReport }> {
+  async #train(
+    step: number,
+    sequences: ReturnType<typeof trainSequences>,
+  ): Promise<{ first: StepReport; last: StepReport }> {
     const { config, trainStep, shape, model } = this.#run;
     const { device } = model.embedTokens;
     const each = Math.ceil(sequences.length / config.updates);
     const reports: StepReport[] = [];
     for (let update = 0; update < config.updates; update++) {
       const part = sequences.slice(update * each, (update + 1) * each);
-      const rates = { step: (step - 1) * config.updates + update + 1, learningRate: this.#rate(step), biasUpdateSpeed: 0 };
+      const rates = {
+        step: (step - 1) * config.updates + update + 1,
+        learningRate: this.#rate(step),
+        biasUpdateSpeed: 0,
+      };
       const { report } = scope(() => ({
         report: trainStep.run(
           packed(part, shape).map((bin) => sequenceInputs(bin, shape, device)),
@@ -160,7 +177,7 @@ export class RlLoop {
     const { config, rollouts, questions, decode, log } = this.#run;
     const { problems, samples, temperature, topP } = config.evaluation;
     for (const chosen of questions.tasks) {
-      const asked = Array.from({ length: problems }, (_, i) => questionOf(questions, chosen, i, 'held-out'));
+      const asked = await questionsOf(questions, chosen, [...Array(problems).keys()], 'held-out');
       const groups = await ask(rollouts, asked, {
         ...{ samples, rewards: config.rewards, decode, sampling: { temperature, topP } },
         seed: hash32(config.seed, streams.evaluation),
@@ -181,9 +198,9 @@ export class RlLoop {
     this.#run.log.append({ event: 'sampled', step: this.#step, prompt: question.text, text, verdict, reward });
   }
 
-  #renewReference(): void {
+  async #renewReference(): Promise<void> {
     const { weights, reference } = this.#run;
-    for (const [name, weight] of weights) copyInto(weight, reference.get(name) as typeof weight);
+    for (const [name, weight] of weights) reference.get(name)?.write((await weight.read()) as Float32Array);
   }
 
   async #save(): Promise<void> {
@@ -217,7 +234,10 @@ export class RlLoop {
     const { lineage } = this.#run;
     const weights = this.#weightsSha256 ?? lineage.weights;
     const tokens = lineage.tokens + this.#tokens;
-    return withSeconds({ ...lineage, status, reason, weights, steps: this.#step, tokens }, (performance.now() - this.#began) / 1000);
+    return withSeconds(
+      { ...lineage, status, reason, weights, steps: this.#step, tokens },
+      (performance.now() - this.#began) / 1000,
+    );
   }
 
   #writeLineage(status: 'running' | RlOutcome | 'failed', reason: string): Promise<void> {

@@ -3,9 +3,17 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device } from '../kernels/index.ts';
 import { importWeights, openCheckpoint, openSafetensors, readJson, writeJson } from '../model/checkpoint/index.ts';
-import { countParameters, createModel, type Model, type ModelConfig, precisions, readConfig, type WeightMap } from '../model/index.ts';
-import { builtInTasks, type Task } from '../tasks/index.ts';
-import { loadTokenizer, saveTokenizer, type LoadedTokenizer } from '../tokenizer/index.ts';
+import {
+  countParameters,
+  createModel,
+  type Model,
+  type ModelConfig,
+  precisions,
+  readConfig,
+  type WeightMap,
+} from '../model/index.ts';
+import { openTask } from '../tasks/index.ts';
+import { type LoadedTokenizer, loadTokenizer, saveTokenizer } from '../tokenizer/index.ts';
 import {
   type BatchShape,
   type Checkpoint,
@@ -24,7 +32,7 @@ import {
 import { type RlConfig, rlSchema } from './config.ts';
 import { type RlEvent, rlEventSchema } from './events.ts';
 import { columnNames, GrpoObjective } from './grpo-objective.ts';
-import { checkLength, type QuestionSource, questionOf } from './question.ts';
+import { checkLength, type QuestionSource, questionsOf } from './question.ts';
 import { Rollouts } from './rollout.ts';
 import { chatTemplateOf } from './template.ts';
 
@@ -33,8 +41,6 @@ export const rlFiles = { config: 'rl.json', events: 'events.jsonl', reference: '
 export interface RlOptions {
   readonly folder: string;
   readonly device: Device;
-  /** Tasks of the user's own, by the name that the recipe gives them. */
-  readonly tasks?: ReadonlyMap<string, Task>;
   readonly listen?: (event: RlEvent) => void;
   readonly signal?: AbortSignal;
 }
@@ -65,13 +71,6 @@ async function weightsIn(config: ModelConfig, source: Awaited<ReturnType<typeof 
   } finally {
     await source.close();
   }
-}
-
-function taskNamed(name: string, own: RlOptions['tasks']): Task {
-  const task = own?.get(name) ?? builtInTasks.get(name);
-  if (task) return task;
-  const known = [...builtInTasks.keys(), ...(own?.keys() ?? [])].join(', ');
-  throw new TrainError('tasks', `no task is named ${name}`, `choose of ${known}, or name a file that exports one`);
 }
 
 /** The loaded tokenizer of a base, with the template of the run as its chat template. */
@@ -106,28 +105,32 @@ export async function resumeRl(options: RlOptions): Promise<RlRun> {
   const damaged: string[] = [];
   const checkpoint = await latestCheckpoint(folder, ({ message }) => damaged.push(message));
   const run = await open(config, checkpoint, options);
-  for (const message of damaged) run.log.append({ event: 'alarm', step: run.fromStep, kind: 'damaged-checkpoint', message });
+  for (const message of damaged)
+    run.log.append({ event: 'alarm', step: run.fromStep, kind: 'damaged-checkpoint', message });
   return run;
 }
 
 async function open(config: RlConfig, checkpoint: Checkpoint | null, options: RlOptions): Promise<RlRun> {
-  const { folder, device, listen } = options;
+  const { folder, device } = options;
   const file = join(config.model, 'config.json');
   if (!existsSync(file)) throw new TrainError(config.model, 'has no config.json', 'name the folder of a checkpoint');
   const modelConfig = readConfig(readJson(file), file);
   const { loaded, endId, save } = tokenizerOf(config);
   const { tokenizer } = loaded;
   const questions: QuestionSource = {
-    tasks: config.tasks.map(({ task: name, difficulty, share }) => {
-      const task = taskNamed(name, options.tasks);
-      return { task, difficulty: difficulty ?? task.difficulty.usual, share };
-    }),
+    tasks: await Promise.all(
+      config.tasks.map(async ({ task: name, difficulty, share }) => {
+        const task = await openTask(name);
+        return { task, difficulty: difficulty ?? task.difficulty.usual, share };
+      }),
+    ),
     encode: (text) => Int32Array.from(tokenizer.encode(text, { plain: true })),
     config,
   };
   const contextLength = modelConfig.maxPositionEmbeddings;
   const longest = contextLength - config.maxTokens;
-  for (const chosen of questions.tasks) checkLength(questionOf(questions, chosen, 0, 'train'), longest);
+  for (const chosen of questions.tasks)
+    for (const question of await questionsOf(questions, chosen, [0], 'train')) checkLength(question, longest);
   const weights = await weightsIn(modelConfig, await openCheckpoint(checkpoint?.folder ?? config.model));
   const reference = checkpoint
     ? await weightsIn(modelConfig, await openSafetensors(join(checkpoint.folder, rlFiles.reference)))
@@ -159,6 +162,7 @@ async function open(config: RlConfig, checkpoint: Checkpoint | null, options: Rl
     close: async () => {
       await device.flush().catch(() => undefined);
       for (const owned of [rollouts, trainStep, model, referenceModel]) owned.dispose();
+      await Promise.all(questions.tasks.map(({ task }) => task.close()));
       for (const weight of [...weights.values(), ...reference.values()]) weight.dispose();
     },
   };

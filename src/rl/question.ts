@@ -1,13 +1,13 @@
 // Questions of a run: which problem of which task, put in the template, by number.
 //
 // Contract: question `n` of a seed is always the same, so that a resumed run asks what it would have asked.
-import { problemAt, Random, type Problem, type Split, type Task } from '../tasks/index.ts';
+import { type Grading, type Problem, Random, type Split } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { RlConfig } from './config.ts';
 import { promptOf } from './template.ts';
 
 export interface Question {
-  readonly task: Task;
+  readonly task: Grading;
   readonly problem: Problem;
   readonly text: string;
   readonly ids: Int32Array;
@@ -15,7 +15,7 @@ export interface Question {
 
 /** A task with its place in the recipe. */
 export interface ChosenTask {
-  readonly task: Task;
+  readonly task: Grading;
   readonly difficulty: number;
   readonly share: number;
 }
@@ -26,26 +26,39 @@ export interface QuestionSource {
   readonly config: Pick<RlConfig, 'seed' | 'template'>;
 }
 
-/** Streams of chance of a run, so that none repeats another. */
+/** A stream of chance of a run, so that none repeats another. */
 const choosing = 71;
 
-export function questionOf(source: QuestionSource, chosen: ChosenTask, index: number, split: Split): Question {
-  const { config, encode } = source;
-  const { task, difficulty } = chosen;
-  const problem = problemAt(task, { seed: config.seed, index, difficulty, split });
-  const text = promptOf(config.template, problem.prompt);
-  return { task, problem, text, ids: encode(text) };
+/** Questions `indices` of one task. */
+export async function questionsOf(
+  { config, encode }: QuestionSource,
+  { task, difficulty }: ChosenTask,
+  indices: readonly number[],
+  split: Split,
+): Promise<Question[]> {
+  const problems = await task.problems(indices.map((index) => ({ seed: config.seed, index, difficulty, split })));
+  return problems.map((problem) => {
+    const text = promptOf(config.template, problem.prompt);
+    return { task, problem, text, ids: encode(text) };
+  });
 }
 
-/** Question `index` of training, its task drawn by the shares. */
-export function trainQuestion(source: QuestionSource, index: number): Question {
+/** Questions `from` to `to` of training, each one's task drawn by the shares; those of a task stand together. */
+export async function trainQuestions(source: QuestionSource, from: number, to: number): Promise<Question[]> {
   const total = source.tasks.reduce((sum, { share }) => sum + share, 0);
-  let point = new Random(source.config.seed, index, choosing).uniform() * total;
-  const chosen = source.tasks.find(({ share }) => {
-    point -= share;
-    return point < 0;
-  });
-  return questionOf(source, chosen ?? (source.tasks.at(-1) as ChosenTask), index, 'train');
+  const indices = source.tasks.map((): number[] => []);
+  for (let index = from; index < to; index++) {
+    let point = new Random(source.config.seed, index, choosing).uniform() * total;
+    const chosen = source.tasks.findIndex(({ share }) => {
+      point -= share;
+      return point < 0;
+    });
+    indices.at(chosen)?.push(index);
+  }
+  const each = await Promise.all(
+    source.tasks.map((chosen, t) => questionsOf(source, chosen, indices[t] as number[], 'train')),
+  );
+  return each.flat();
 }
 
 export function checkLength({ ids, text }: Question, longest: number): void {

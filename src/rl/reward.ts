@@ -1,7 +1,9 @@
 // Rewards by rule: one for a right answer, one for the form. No model judges.
-import { type Problem, readResponse, type Task } from '../tasks/index.ts';
+import { type Grading, type Problem, readResponse } from '../tasks/index.ts';
 
 export interface Judged {
+  /** As it was written; null where there is none. */
+  readonly answer: string | null;
   readonly isRight: boolean;
   readonly isWellFormed: boolean;
   /** In words: what the grader or the form says. */
@@ -10,17 +12,23 @@ export interface Judged {
   readonly isFault: boolean;
 }
 
-/** Judges a response whose prompt has opened the thinking. A grader that fails makes the answer wrong, never the run. */
-export function judge(task: Task, problem: Problem, text: string): Judged {
-  const { answer, isWellFormed, problem: wrong } = readResponse(text);
-  if (answer === null) return { isRight: false, isWellFormed, verdict: wrong ?? 'no answer', isFault: false };
-  try {
-    const { correct, reason } = task.grade(problem, answer);
-    if (typeof correct === 'boolean') return { isRight: correct, isWellFormed, verdict: reason, isFault: false };
-    return { isRight: false, isWellFormed, verdict: `the grader returned ${String(correct)}`, isFault: true };
-  } catch (error) {
-    return { isRight: false, isWellFormed, verdict: `the grader failed: ${(error as Error).message}`, isFault: true };
-  }
+/** Judges responses to problems of one task; their prompts have opened the thinking. A grader that fails makes an answer wrong, never the run. */
+export async function judge(
+  task: Grading,
+  responses: readonly { readonly problem: Problem; readonly text: string }[],
+): Promise<Judged[]> {
+  const read = responses.map(({ text }) => readResponse(text));
+  const items = responses.flatMap(({ problem }, i) => {
+    const answer = read[i]?.answer ?? null;
+    return answer === null ? [] : [{ problem, answer }];
+  });
+  const graded = await task.grade(items);
+  let next = 0;
+  return read.map(({ answer, isWellFormed, problem: wrong }) => {
+    if (answer === null) return { answer, isRight: false, isWellFormed, verdict: wrong ?? 'no answer', isFault: false };
+    const { correct, reason, fault } = graded[next++] as (typeof graded)[0];
+    return { answer, isRight: correct, isWellFormed, verdict: fault ?? reason, isFault: fault !== null };
+  });
 }
 
 /** Words of checking and turning back. */

@@ -1,0 +1,46 @@
+// Whether something that a user wrote is a task: every field of the interface, with an error that says how to write it.
+import { inspect } from 'node:util';
+import { TaskError } from './errors.ts';
+import type { Task } from './task.ts';
+
+/** A value in a few words, whatever it is. */
+export function shown(value: unknown): string {
+  const text = inspect(value, {
+    depth: 1,
+    breakLength: Number.POSITIVE_INFINITY,
+    maxStringLength: 80,
+    maxArrayLength: 5,
+  });
+  return text.length > 120 ? `${text.slice(0, 120)}...` : text;
+}
+
+/** The value as a task; `source` is named in errors. Throws TaskError. */
+export function checkTask(value: unknown, source: string): Task {
+  const wrong = (problem: string, remedy: string) => new TaskError(source, problem, remedy);
+  if (typeof value !== 'object' || value === null)
+    throw wrong(
+      `task is ${shown(value)}`,
+      'write: export const task = { name, description, difficulty, problem, grade }',
+    );
+  const task = value as Readonly<Record<string, unknown>>;
+  for (const field of ['name', 'description'])
+    if (typeof task[field] !== 'string' || task[field] === '')
+      throw wrong(`${field} is ${shown(task[field])}`, `give the task a ${field} in words`);
+  checkDifficulty(task.difficulty, wrong);
+  if (typeof task.problem !== 'function')
+    throw wrong(`problem is ${shown(task.problem)}`, 'write: problem(random, difficulty) { return { prompt, key } }');
+  if (typeof task.grade !== 'function')
+    throw wrong(`grade is ${shown(task.grade)}`, 'write: grade(problem, answer) { return { correct, reason } }');
+  if (task.solution !== undefined && typeof task.solution !== 'function')
+    throw wrong(`solution is ${shown(task.solution)}`, 'write: solution(problem) { return answer }, or leave it out');
+  return value as Task;
+}
+
+function checkDifficulty(value: unknown, wrong: (problem: string, remedy: string) => TaskError): void {
+  const remedy = 'write: difficulty: { from: 1, to: 1, usual: 1 }, whole numbers with from <= usual <= to';
+  if (typeof value !== 'object' || value === null) throw wrong(`difficulty is ${shown(value)}`, remedy);
+  const { from, to, usual } = value as Readonly<Record<string, number>>;
+  const isDial =
+    [from, to, usual].every(Number.isInteger) && Number(from) <= Number(usual) && Number(usual) <= Number(to);
+  if (!isDial) throw wrong(`difficulty is ${shown(value)}`, remedy);
+}

@@ -1,0 +1,138 @@
+// A task made ready for use: problems, verdicts and solutions by the batch, whoever wrote it.
+//
+// Our own tasks run in process. A user's task runs in a thread with a time limit for each item: a grader that throws,
+// loops, exits or returns no verdict costs its item alone, which comes back with `correct: false` and a fault in words.
+// A generator that does so ends the call with a TaskError, because there is no problem to go on with.
+import { existsSync } from 'node:fs';
+import { extname } from 'node:path';
+import { arithmetic } from './arithmetic.ts';
+import { countdown } from './countdown.ts';
+import { TaskError } from './errors.ts';
+import { sequence } from './sequence.ts';
+import type { Problem, ProblemPlace, Task, Verdict } from './task.ts';
+import { type Item, type Outcome, outcomeOf, type Request, type Runner, type TaskFacts } from './task-step.ts';
+import { TaskThread } from './task-thread.ts';
+import { wordProblems } from './word-problems.ts';
+
+/** A verdict, and what was wrong with the grader where it gave none. */
+export interface Graded extends Verdict {
+  readonly fault: string | null;
+}
+
+export const builtInTasks: ReadonlyMap<string, Task> = new Map<string, Task>(
+  [countdown, arithmetic, sequence].map((task) => [task.name, task as Task]),
+);
+
+/** A task and where its steps are run. */
+export class Grading implements TaskFacts {
+  readonly name: string;
+  readonly description: string;
+  readonly difficulty: Task['difficulty'];
+  readonly #runner: Runner;
+
+  constructor({ name, description, difficulty }: TaskFacts, runner: Runner) {
+    this.name = name;
+    this.description = description;
+    this.difficulty = difficulty;
+    this.#runner = runner;
+  }
+
+  /** The problems of these places. Throws TaskError where the generator fails. */
+  async problems(places: readonly ProblemPlace[]): Promise<Problem[]> {
+    const outcomes = await this.#runner.run({ step: 'problem', inputs: places });
+    return outcomes.map((outcome, i) => {
+      if ('value' in outcome) return outcome.value as Problem;
+      const { seed, index, split } = places[i] as ProblemPlace;
+      const remedy = outcome.remedy ?? 'correct the generator';
+      throw new TaskError(this.name, `problem ${index} of seed ${seed}, ${split}: ${outcome.fault}`, remedy);
+    });
+  }
+
+  /** A verdict on each answer, in their order. Answers to one problem should share the object: it is sent once. */
+  async grade(items: readonly Item[]): Promise<Graded[]> {
+    const outcomes = await this.#runner.run({ step: 'grade', inputs: items });
+    return outcomes.map((outcome) => {
+      if ('value' in outcome) return { ...(outcome.value as Verdict), fault: null };
+      return { correct: false, reason: 'the grader gave no verdict', fault: outcome.fault };
+    });
+  }
+
+  /** An answer that the grader accepts, for each problem; null where the task knows none. */
+  async solutions(problems: readonly Problem[]): Promise<(string | null)[]> {
+    const outcomes = await this.#runner.run({ step: 'solution', inputs: problems });
+    return outcomes.map((outcome) => {
+      if ('value' in outcome) return outcome.value as string | null;
+      throw new TaskError(this.name, `solution: ${outcome.fault}`, outcome.remedy ?? 'correct solution()');
+    });
+  }
+
+  /** Ends the task's thread. */
+  close(): Promise<void> {
+    return this.#runner.close();
+  }
+}
+
+class InProcess implements Runner {
+  readonly #task: Task;
+
+  constructor(task: Task) {
+    this.#task = task;
+  }
+
+  async run(request: Request): Promise<Outcome[]> {
+    return request.inputs.map((_, index) => outcomeOf(this.#task, request, index));
+  }
+
+  async close(): Promise<void> {}
+}
+
+export interface GradingOptions {
+  /**
+   * Time for one problem or one answer of a user's task.
+   * @default 1000
+   */
+  readonly limitMs?: number;
+}
+
+/** A built-in task by name, a user's by its file (.ts, .js, .mjs), word problems by theirs (.jsonl). Throws TaskError. */
+export async function openTask(nameOrPath: string, { limitMs = 1000 }: GradingOptions = {}): Promise<Grading> {
+  const own = extname(nameOrPath) === '.jsonl' ? wordProblems(nameOrPath) : builtInTasks.get(nameOrPath);
+  if (own !== undefined) return new Grading(own, new InProcess(own));
+  if (!existsSync(nameOrPath)) {
+    const names = [...builtInTasks.keys()].join(', ');
+    throw new TaskError(nameOrPath, 'no such task or file', `${names} are built in; or name a file of your own`);
+  }
+  const thread = new TaskThread(nameOrPath, limitMs);
+  const grading = new Grading(await thread.load(), thread);
+  try {
+    await tryOut(grading);
+  } catch (error) {
+    await grading.close();
+    throw error;
+  }
+  return grading;
+}
+
+/** One problem of each side of the split and its solution, before anybody builds on the task. */
+async function tryOut(grading: Grading): Promise<void> {
+  const place = { seed: 0, index: 0 };
+  const problems = await grading.problems([
+    { ...place, split: 'train' },
+    { ...place, split: 'held-out' },
+  ]);
+  const solutions = await grading.solutions(problems);
+  const items = problems.flatMap((problem, i) => {
+    const answer = solutions[i] as string | null;
+    return answer === null ? [] : [{ problem, answer }];
+  });
+  const verdicts = await grading.grade(items);
+  const refused = verdicts.findIndex(({ correct }) => !correct);
+  if (refused < 0) return;
+  const { fault, reason } = verdicts[refused] as Graded;
+  const { problem, answer } = items[refused] as Item;
+  throw new TaskError(
+    grading.name,
+    `the grader refuses the task's own solution "${answer}" of "${problem.prompt}" (${fault ?? reason})`,
+    'correct grade() or solution()',
+  );
+}

@@ -1,0 +1,36 @@
+// A task from a user's file: `export const task = { ... }` in a .js file, or in a .ts file where Node reads TypeScript.
+import { existsSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { checkTask, shown } from './check-task.ts';
+import { TaskError } from './errors.ts';
+import type { Task } from './task.ts';
+
+function expectReadable(path: string): void {
+  const stripsTypes = Boolean((process.features as { typescript?: unknown }).typescript);
+  if (extname(path) === '.ts' && !stripsTypes)
+    throw new TaskError(
+      path,
+      `Node ${process.versions.node} does not read TypeScript`,
+      'use Node 22.18 or newer, or compile the task to .js',
+    );
+}
+
+/** Of a syntax error, the place stands in the first line of the stack alone. */
+function described(error: unknown): string {
+  if (!(error instanceof SyntaxError)) return error instanceof Error ? error.message : `it threw ${shown(error)}`;
+  const place = /^file:\S*:(\d+)$/m.exec(error.stack ?? '')?.[1];
+  return place === undefined ? error.message : `line ${place}: ${error.message}`;
+}
+
+/** What a file exports as `task`. Runs the file here and now, without a limit. Throws TaskError. */
+export async function loadTask(path: string): Promise<Task> {
+  const file = resolve(path);
+  if (!existsSync(file)) throw new TaskError(path, 'no such file', 'name a file that exports a task');
+  expectReadable(file);
+  const { task } = (await import(pathToFileURL(file).href).catch((error: unknown) => {
+    throw new TaskError(file, `cannot be loaded (${described(error)})`, 'correct the task');
+  })) as { task?: unknown };
+  if (task === undefined) throw new TaskError(file, 'exports no task', 'write: export const task = { ... }');
+  return checkTask(task, file);
+}

@@ -1,0 +1,144 @@
+// A user's task in a thread of its own, with a time limit for each item.
+//
+// Contract: run() always comes back with an outcome for each input. An item that throws, loops, exits or takes all the
+// memory gets a fault; the thread is started again for those after it. The thread does not keep the process alive when
+// it has nothing to do. It guards against mistakes, not against malice: a task can do whatever this process may.
+import { Worker } from 'node:worker_threads';
+import { TaskError } from './errors.ts';
+import type { Outcome, Request, Runner, TaskFacts } from './task-step.ts';
+import type { Loaded, ThreadStart } from './task-worker.ts';
+
+const loadLimitMs = 10_000;
+const memoryMb = 512;
+/** New threads for one request: a task that falls over at every item must not stop the run. */
+const mostStarts = 20;
+
+/** Whatever has arrived by now is handled before this comes back. */
+const arrived = () => new Promise<void>((done) => setImmediate(done));
+
+export class TaskThread implements Runner {
+  readonly #start: ThreadStart;
+  #worker: Worker | null = null;
+  #lastRequest: Promise<unknown> = Promise.resolve();
+
+  constructor(path: string, limitMs: number) {
+    this.#start = { path, limitMs, clock: new BigInt64Array(new SharedArrayBuffer(16)) };
+  }
+
+  /** What the task says about itself. Throws TaskError where the file holds none. */
+  async load(): Promise<TaskFacts> {
+    const { path, clock } = this.#start;
+    Atomics.store(clock, 1, -1n);
+    // None of the process's own flags, which may hold for its main script only.
+    const file = new URL(import.meta.url.replace(/task-thread(\.[jt]s)$/, 'task-worker$1'));
+    const resourceLimits = { maxOldGenerationSizeMb: memoryMb };
+    const worker = new Worker(file, { workerData: this.#start, execArgv: [], resourceLimits });
+    const loaded = await firstMessage(worker);
+    worker.removeAllListeners();
+    worker.on('error', () => {});
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#worker = null;
+    });
+    worker.unref();
+    if ('problem' in loaded) {
+      await worker.terminate();
+      throw new TaskError(path, loaded.problem, loaded.remedy);
+    }
+    this.#worker = worker;
+    return loaded.facts;
+  }
+
+  run(request: Request): Promise<Outcome[]> {
+    const result = this.#lastRequest.then(() => this.#outcomes(request));
+    this.#lastRequest = result.catch(() => {});
+    return result;
+  }
+
+  async #outcomes({ step, inputs }: Request): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    for (let starts = 0; outcomes.length < inputs.length; starts++) {
+      const rest = { step, inputs: inputs.slice(outcomes.length) } as Request;
+      outcomes.push(...(starts > mostStarts ? rest.inputs.map(notTried) : await this.#round(rest)));
+    }
+    return outcomes;
+  }
+
+  /** Outcomes of the first inputs: of all, or up to the one that ended the thread. */
+  async #round(request: Request): Promise<Outcome[]> {
+    if (this.#worker === null) await this.load();
+    const worker = this.#worker as unknown as Worker;
+    const outcomes: Outcome[] = [];
+    let death: string | null = null;
+    worker.ref();
+    const watch = setInterval(async () => {
+      const late = this.#lateItem();
+      if (late === null) return;
+      await arrived();
+      if (late !== this.#lateItem()) return;
+      death ??= `it did not come back within ${this.#start.limitMs} ms`;
+      this.#worker = null;
+      void worker.terminate();
+    }, this.#start.limitMs / 4);
+    let finish = () => {};
+    const isDone = new Promise<void>((done) => {
+      finish = done;
+    });
+    const listeners = {
+      message: (outcome: Outcome) => {
+        outcomes.push(outcome);
+        if (outcomes.length === request.inputs.length) finish();
+      },
+      error: (error: Error & { code?: string }) => {
+        const isMemory = error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+        death ??= isMemory ? `it took more than ${memoryMb} MB` : `it threw "${error.message}" out of turn`;
+      },
+      exit: (code: number) => {
+        const running = Number(Atomics.load(this.#start.clock, 1));
+        if (running === outcomes.length)
+          outcomes.push({ fault: death ?? `it ended the process (exit code ${code})`, remedy: null });
+        finish();
+      },
+    };
+    for (const [event, listener] of Object.entries(listeners)) worker.on(event, listener);
+    worker.postMessage(request);
+    await isDone;
+    for (const [event, listener] of Object.entries(listeners)) worker.off(event, listener);
+    clearInterval(watch);
+    worker.unref();
+    return outcomes;
+  }
+
+  /** The item that has been running for longer than the limit; null where none has. */
+  #lateItem(): bigint | null {
+    const { clock, limitMs } = this.#start;
+    const item = Atomics.load(clock, 1);
+    const ms = Number(process.hrtime.bigint() - Atomics.load(clock, 0)) / 1e6;
+    return item >= 0n && ms > limitMs ? item : null;
+  }
+
+  async close(): Promise<void> {
+    await this.#lastRequest;
+    await this.#worker?.terminate();
+    this.#worker = null;
+  }
+}
+
+const notTried = (): Outcome => ({ fault: `not tried: the task fell over ${mostStarts} times before`, remedy: null });
+
+/** What the thread says after loading the task, or why it does not. */
+function firstMessage(worker: Worker): Promise<Loaded> {
+  return new Promise((done) => {
+    const remedy = 'correct what the file does outside of its functions';
+    const timer = setTimeout(async () => {
+      await arrived();
+      done({ problem: `it did not load within ${loadLimitMs / 1000} s`, remedy });
+    }, loadLimitMs);
+    const settle = (loaded: Loaded) => {
+      clearTimeout(timer);
+      done(loaded);
+    };
+    worker.on('message', settle);
+    worker.on('error', (error: Error) => settle({ problem: `it threw "${error.message}"`, remedy }));
+    worker.on('exit', (code) => settle({ problem: `it ended the process (exit code ${code})`, remedy }));
+  });
+}

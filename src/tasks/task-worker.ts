@@ -1,0 +1,57 @@
+// The thread in which a user's task runs: loads it, says what it is, then answers requests item by item.
+//
+// Contract with task-thread.ts: before each item it writes when it begins and which item it is into the shared clock, so
+// that the other side can end it when it takes too long; each outcome is a message of its own, so that none is lost.
+import { parentPort, workerData } from 'node:worker_threads';
+import { TaskError } from './errors.ts';
+import { loadTask } from './load-task.ts';
+import type { Task } from './task.ts';
+import { type Outcome, outcomeOf, type Request, type TaskFacts } from './task-step.ts';
+
+export interface ThreadStart {
+  readonly path: string;
+  readonly limitMs: number;
+  /** When the running item began, in ns; which item it is, or -1. */
+  readonly clock: BigInt64Array<SharedArrayBuffer>;
+}
+
+export type Loaded = { readonly facts: TaskFacts } | { readonly problem: string; readonly remedy: string };
+
+const port = parentPort;
+
+function timed({ clock, limitMs }: ThreadStart, task: Task, request: Request, index: number): Outcome {
+  const start = process.hrtime.bigint();
+  Atomics.store(clock, 0, start);
+  Atomics.store(clock, 1, BigInt(index));
+  const outcome = outcomeOf(task, request, index);
+  const ms = Number(process.hrtime.bigint() - start) / 1e6;
+  return ms <= limitMs ? outcome : { fault: `it took ${Math.ceil(ms)} ms, at most ${limitMs} are given`, remedy: null };
+}
+
+function send(outcome: Outcome): void {
+  try {
+    port?.postMessage(outcome);
+  } catch (error) {
+    const fault = `what it made cannot be sent between threads (${(error as Error).message})`;
+    port?.postMessage({ fault, remedy: 'put texts, numbers, lists and plain objects into a problem' });
+  }
+}
+
+async function serve(start: ThreadStart): Promise<void> {
+  let task: Task;
+  try {
+    task = await loadTask(start.path);
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    port?.postMessage({ problem: error.problem, remedy: error.remedy });
+    return;
+  }
+  port?.on('message', (request: Request) => {
+    for (let index = 0; index < request.inputs.length; index++) send(timed(start, task, request, index));
+    Atomics.store(start.clock, 1, -1n);
+  });
+  const { name, description, difficulty } = task;
+  port?.postMessage({ facts: { name, description, difficulty: { ...difficulty } } });
+}
+
+if (port !== null) await serve(workerData as ThreadStart);
