@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { DataError } from '../data/index.ts';
 import { MinkeError } from '../kernels/index.ts';
+import { TaskError } from '../tasks/index.ts';
 import { TokenizerError } from '../tokenizer/index.ts';
 import { ablate } from './ablate.ts';
 import { chatCommand } from './chat.ts';
@@ -11,6 +12,7 @@ import { withEngineFlags } from './engine-flags.ts';
 import { inspect } from './inspect.ts';
 import { pretrainCommand } from './pretrain.ts';
 import { report } from './report.ts';
+import { rlCommand } from './rl.ts';
 import { serveCommand } from './serve.ts';
 
 const program = new Command('minke').description('The DeepSeek-V3/R1 recipe as one TypeScript program.');
@@ -58,6 +60,17 @@ program
   .action(ablate);
 
 program
+  .command('rl')
+  .description('let a base model learn a task by trial and reward alone (R1-Zero, GRPO)')
+  .argument('[recipe]', 'a recipe of recipes/, or a file that exports one')
+  .option('--model <folder>', 'the checkpoint that it begins from')
+  .option('--task <tasks...>', 'countdown, arithmetic, sequence, or a file that exports a task; name:4 sets its dial')
+  .option('--run <folder>', 'where the run is kept; runs/rl-<time> without')
+  .option('--set <path=value...>', 'replace a choice, as in learningRate=1e-4')
+  .option('--resume', 'go on with the run of --run')
+  .action(rlCommand);
+
+program
   .command('report')
   .description('what a run came to: its curve, its validation loss, its time and cost')
   .argument('<run>', "a run's folder")
@@ -88,7 +101,11 @@ withEngineFlags(program.command('serve').description("answer behind DeepSeek's a
 try {
   await program.parseAsync();
 } catch (error) {
-  const isOurs = error instanceof MinkeError || error instanceof DataError || error instanceof TokenizerError;
+  const isOurs =
+    error instanceof MinkeError ||
+    error instanceof DataError ||
+    error instanceof TokenizerError ||
+    error instanceof TaskError;
   if (!isOurs) throw error;
   console.error(error.message);
   process.exitCode = 1;

@@ -7,5 +7,5 @@ export { type OpenOptions, openModel } from './open-model.ts';
 export type { CacheFormat } from './paged-cache.ts';
 export { addedTokensIn, encodePieces, fillInPieces, type Piece, wellFormed } from './prompt-text.ts';
 export { type ResolvedSampling, resolveOptions } from './sampling-options.ts';
-export type { SequenceListener, SequenceOptions, Verdict } from './sequence.ts';
+export type { Sequence, SequenceListener, SequenceOptions, Verdict } from './sequence.ts';
 export { ServedModel } from './served-model.ts';

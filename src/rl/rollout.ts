@@ -3,7 +3,15 @@
 // One runner in trainer form reads the very tensors that the optimizer changes, so nothing is copied between training
 // and generation. A new engine for each batch forgets the cache of old weights. Contract: a response depends on its
 // prompt, its seed and the weights alone.
-import { Engine, ModelRunner, type ResolvedSampling, resolveOptions, type SamplingOptions } from '../engine/index.ts';
+import {
+  Engine,
+  ModelRunner,
+  type ResolvedSampling,
+  resolveOptions,
+  type SamplingOptions,
+  type Sequence,
+  type SequenceListener,
+} from '../engine/index.ts';
 import type { Model, PrecisionPolicy } from '../model/index.ts';
 
 export interface RolloutOptions {
@@ -48,53 +56,53 @@ export class Rollouts {
     this.#runner = new ModelRunner(model, { blocks: this.#blocks, policy, speculate: false, form: 'trainer' });
   }
 
-  /** Responses in the order of `asks`. */
+  /** Responses in the order of `asks`. Rejects when the signal aborts; the next call may follow at once. */
   async run(asks: readonly Ask[], sampling: SamplingOptions, signal?: AbortSignal): Promise<Rollout[]> {
     const { maxSequences, contextLength } = this.#options;
     const engine = new Engine(this.#runner, {
       ...{ blocks: this.#blocks, contextLength, maxSequences, maxStepTokens: 2048 },
       ...{ maxWaiting: asks.length, maxWaitingTokens: Number.MAX_SAFE_INTEGER, prefixCache: false },
     });
-    return Promise.all(asks.map((ask) => this.#one(engine, ask, sampling, signal)));
+    const started: Sequence[] = [];
+    const abort = () => {
+      for (const sequence of started) engine.abort(sequence);
+    };
+    signal?.addEventListener('abort', abort);
+    try {
+      return await Promise.all(asks.map((ask) => this.#one(engine, ask, sampling, started)));
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   dispose(): void {
     this.#runner.dispose();
   }
 
-  #one(engine: Engine, { prompt, seed }: Ask, sampling: SamplingOptions, signal?: AbortSignal): Promise<Rollout> {
+  #one(engine: Engine, { prompt, seed }: Ask, sampling: SamplingOptions, started: Sequence[]): Promise<Rollout> {
     const { maxTokens, endId, contextLength } = this.#options;
     const ids: number[] = [];
     const logprobs: number[] = [];
     const limits = { vocabSize: this.#vocabSize, room: contextLength - prompt.length };
     const resolved: ResolvedSampling = resolveOptions({ ...sampling, seed }, limits);
     return new Promise((resolve, reject) => {
-      const sequence = engine.add(
-        prompt,
-        { sampling: resolved, maxTokens, logprobs: null, promptLogprobs: null },
-        {
-          free: Number.POSITIVE_INFINITY,
-          forced: () => null,
-          promptLogprobs: () => undefined,
-          settled: ({ id, logprob }) => {
-            ids.push(id);
-            logprobs.push(logprob);
-            return id === endId ? 'stop' : 'go-on';
-          },
-          ended: (reason, error) => {
-            signal?.removeEventListener('abort', abort);
-            if (reason === 'error') reject(error);
-            else if (reason === 'abort') reject(signal?.reason);
-            else
-              resolve({
-                ...{ prompt, ids: Int32Array.from(ids), logprobs: Float32Array.from(logprobs) },
-                isEnded: reason === 'stop',
-              });
-          },
+      const listener: SequenceListener = {
+        free: Number.POSITIVE_INFINITY,
+        forced: () => null,
+        promptLogprobs: () => undefined,
+        settled: ({ id, logprob }) => {
+          ids.push(id);
+          logprobs.push(logprob);
+          return id === endId ? 'stop' : 'go-on';
         },
-      );
-      const abort = () => engine.abort(sequence);
-      signal?.addEventListener('abort', abort);
+        ended: (reason, error) => {
+          if (reason === 'error' || reason === 'abort') reject(error ?? new Error('the rollout was stopped'));
+          const isEnded = reason === 'stop';
+          resolve({ prompt, ids: Int32Array.from(ids), logprobs: Float32Array.from(logprobs), isEnded });
+        },
+      };
+      const options = { sampling: resolved, maxTokens, logprobs: null, promptLogprobs: null };
+      started.push(engine.add(prompt, options, listener));
     });
   }
 }

@@ -8,7 +8,7 @@ export {
 } from './ablation.ts';
 export { Adamw, type AdamwOptions } from './adamw.ts';
 export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './checkpoint.ts';
-export { modelConfigOf, type PretrainConfig, type PretrainRecipe, resolvePretrain } from './config.ts';
+export { modelConfigOf, type PretrainConfig, type PretrainRecipe, resolvePretrain, setPath } from './config.ts';
 export { TrainError } from './errors.ts';
 export { EventLog, readEvents } from './event-log.ts';
 export { eventSchema, type NewEvent, type RunEvent, type StepEvent, type TrainEvent } from './events.ts';
