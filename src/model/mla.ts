@@ -10,6 +10,7 @@ import {
   concat,
   groupedLinear,
   linear,
+  narrow,
   type Precision,
   permute,
   type RopeTensors,
@@ -127,7 +128,7 @@ export class MultiHeadLatentAttention {
     const first = () => own(this.qProj ?? this.qAProj);
     const fused = this.qKvAProj && own(this.qKvAProj);
     const [q, kv] = fused
-      ? (split(fused, [(fused.shape[1] as number) - C - R, C + R]) as [Tensor, Tensor])
+      ? columnsOf(fused, [(fused.shape[1] as number) - C - R, C + R])
       : [first(), own(this.kvAProjWithMqa)];
     if (this.qBProj === null) return { queries: q, kv };
     const queries = linear(rmsNorm(q, this.qALayernorm as Tensor, innerEps), this.qBProj, { precision });
@@ -200,6 +201,13 @@ export function halvesOf(config: DeepseekConfig, kvBProj: Tensor): { keys: Tenso
   const turned = permute(reshape(kvBProj, [H, N + V, C]), [0, 2, 1]); // [H, C, N + V]
   const [keys, values] = split(turned, [N, V]) as [Tensor, Tensor];
   return { keys, values: permute(values, [0, 2, 1]) };
+}
+
+/** Columns of x [T, ..]; those of one token lie as they are. */
+function columnsOf(x: Tensor, [first, second]: readonly [number, number]): [Tensor, Tensor] {
+  if (x.shape[0] !== 1) return split(x, [first, second]) as [Tensor, Tensor];
+  const row = reshape(x, [first + second]);
+  return [reshape(narrow(row, 0, first), [1, first]), reshape(narrow(row, first, second), [1, second])];
 }
 
 /** Each head times its own matrix: x [T, H, K], w [H, M, K] to [T, H, M]. */

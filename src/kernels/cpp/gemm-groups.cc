@@ -2,7 +2,7 @@
 // making of such weights. C[m,n] = sum_k A[m,k] B[n,k], arithmetic and panels as in group-dot.h; k whole groups of 32.
 //
 // Phases: list the row blocks (grouped), quantise A into the workspace, compute blocks of C. Few rows read a panel as
-// it lies, one sequential run prefetched 2 KiB ahead. Many rows go over blocks of a panel that stay in L1; int4 is
+// it lies, as one sequential run. Many rows go over blocks of a panel that stay in L1; int4 is
 // widened once for all of them. Left out: split K, rows of A kept quantised for a second weight.
 #include "group-dot.h"
 #include "row-blocks.h"
@@ -90,8 +90,11 @@ struct GroupGemm {
       i64 ld;
       float* sums = output.begin(rows.first, rows.count, column, columns, scratch.sums, &ld);
       Tile tile = {sums, ld, columns, !accumulate};
-      if (rows.count <= kDotRows)
+      bool few = rows.count <= kDotRows;
+      if (few && reinterpret_cast<uintptr_t>(panel) % kStreamAlign == 0)
         multiply_tile<codes, true>(packed(rows.first), panel, k / kGroup, rows.count, tile);
+      else if (few)
+        multiply_tile<codes, false>(packed(rows.first), panel, k / kGroup, rows.count, tile);
       else
         multiply_rows(rows, panel, tile, scratch.panel);
       output.end(rows.first, rows.count, column, columns, sums);

@@ -68,6 +68,17 @@ struct Quad {
 typedef uint32_t vu_at __attribute__((vector_size(4 * W), aligned(2), may_alias));
 MINKE_INLINE vu load_words(const void* p) { return *reinterpret_cast<const vu_at*>(p); }
 
+// Words that are read once. A load that says so beats fetching ahead where there is one; it wants whole lines.
+constexpr i64 kStreamAlign = 64;
+MINKE_INLINE vu stream_words(const char* p) {
+#if defined(MINKE_AVX512)
+  return (vu)_mm512_stream_load_si512(const_cast<char*>(p));
+#else
+  __builtin_prefetch(p + 2048);
+  return load_words(p);
+#endif
+}
+
 // W values of binary16, exactly.
 MINKE_INLINE vf load_f16(const void* p) {
   vh h = *reinterpret_cast<const vh_at*>(p);
@@ -103,8 +114,7 @@ MINKE_TILE void multiply_groups(const int32_t* a, const char* panel, i64 groups,
 #pragma GCC unroll 2
       for (int v = 0; v < 2; v++) {
         const char* at = words + (2 * q + v) * 4 * W;
-        if (streams) __builtin_prefetch(at + 2048);
-        vu word = load_words(at);
+        vu word = streams ? stream_words(at) : load_words(at);
         if constexpr (codes == Codes::int8) {
           Quad quad(word);
 #pragma GCC unroll 8

@@ -10,7 +10,10 @@
 namespace minke::MINKE_ISA {
 
 constexpr i64 kPagedRows = 128;   // rows of a task
-constexpr i64 kFewestRows = 16;   // of a task that could be split further for idle threads
+constexpr i64 kFewestRows = 4;    // of a task that could be split further for idle threads
+constexpr i64 kFewestTurned = 16;  // the same where a task turns its keys first
+constexpr i64 kManyTasks = 8;     // so that a short last chunk leaves no thread idle
+constexpr i64 kEnough = 4;
 constexpr i64 kMergeGrain = 16384;  // f32 of the workspace that a merging task reads
 
 struct paged_attention {
@@ -37,6 +40,7 @@ struct paged_attention {
   // What one task computes.
   struct Unit {
     i64 b, head, rows, first, chunk;
+    bool alone;  // no other task has keys of its rows
     Sequence s;
   };
 
@@ -61,41 +65,58 @@ struct paged_attention {
       worker.fail(kBadOffsets, b, s.length, max_blocks * kBlockTokens);
   }
 
-  i64 task_rows() const {
-    i64 rows = max_queries * group(), split = blocks(4, larger(1, B * Hkv * (splits() ? max_chunks() : 1)));
-    return smaller(kPagedRows, larger(kFewestRows, blocks(blocks(rows, split), kTall) * kTall));
+  // What all tasks share: chunks of all sequences, and rows of a task.
+  struct Plan {
+    i64 chunks, most, rows;  // `most` chunks of one sequence
+  };
+  i64 chunks_of(const Sequence& s) const { return splits() ? blocks(s.length, kChunk) : 1; }
+  Plan plan() const {
+    Plan p = {0, 1, 0};
+    for (i64 b = 0; b < B; b++) {
+      Sequence s = sequence(b);
+      if (!is_sound(s) || s.queries == 0) continue;
+      p.chunks += chunks_of(s);
+      p.most = larger(p.most, chunks_of(s));
+    }
+    bool turns = !few() || layout.format == kPoolF32;
+    i64 rows = max_queries * group(), split = blocks(turns ? kEnough : kManyTasks, larger(1, p.chunks * Hkv));
+    i64 step = turns ? kTall : kFewestRows, fewest = turns ? kFewestTurned : kFewestRows;
+    p.rows = smaller(kPagedRows, larger(fewest, blocks(blocks(rows, split), step) * step));
+    return p;
   }
-  i64 row_blocks(const Sequence& s) const { return blocks(s.queries * group(), task_rows()); }
+  i64 row_blocks(const Sequence& s, const Plan& p) const { return blocks(s.queries * group(), p.rows); }
   // A bad sequence has one task, which refuses it.
-  i64 tasks_of(const Sequence& s) const {
-    if (!is_sound(s)) return 1;
-    return row_blocks(s) * Hkv * (splits() ? blocks(s.length, kChunk) : 1);
+  i64 tasks_of(const Sequence& s, const Plan& p) const {
+    return is_sound(s) ? row_blocks(s, p) * Hkv * chunks_of(s) : 1;
   }
-  i64 merged_rows() const { return larger(1, kMergeGrain / (Dv * (splits() ? max_chunks() : 1))); }
+  i64 merged_rows(const Plan& p) const { return larger(1, kMergeGrain / (Dv * p.most)); }
 
   i64 tasks(int phase) const {
-    if (phase == 1) return blocks(T * Hq, merged_rows());
+    Plan p = plan();
+    if (phase == 1) return blocks(T * Hq, merged_rows(p));
     i64 n = 0;
-    for (i64 b = 0; b < B; b++) n += tasks_of(sequence(b));
+    for (i64 b = 0; b < B; b++) n += tasks_of(sequence(b), p);
     return n;
   }
 
   void run(int phase, i64 task, Worker& worker) const {
-    if (phase == 1) return merge(task);
+    Plan p = plan();
+    if (phase == 1) return merge(task, p);
     Unit unit = {};
     for (;; unit.b++) {
       unit.s = sequence(unit.b);
-      i64 n = tasks_of(unit.s);
+      i64 n = tasks_of(unit.s, p);
       if (task < n) break;
       task -= n;
     }
     if (!is_sound(unit.s) || Dk > kWidestHead || Dv > kWidestHead) return refuse(unit.b, unit.s, worker);
     // Later rows see more keys: they come first.
-    i64 count = row_blocks(unit.s), block = count - 1 - task % count;
-    unit.first = block * task_rows();
-    unit.rows = smaller(task_rows(), unit.s.queries * group() - unit.first);
+    i64 count = row_blocks(unit.s, p), block = count - 1 - task % count;
+    unit.first = block * p.rows;
+    unit.rows = smaller(p.rows, unit.s.queries * group() - unit.first);
     unit.head = task / count % Hkv;
     unit.chunk = task / count / Hkv;
+    unit.alone = chunks_of(unit.s) == 1;
     if (layout.format == kPoolF32)
       attend_f32(unit, worker);
     else
@@ -197,11 +218,11 @@ struct paged_attention {
     chunk.v_at = v_offset + unit.head * v_head;
     chunk.codes = layout.codes;
     i64 last = rows.visible[n - 1];
-    i64 from = partial ? unit.chunk * kChunk : 0, to = partial ? smaller(last, from + kChunk) : last;
+    i64 from = unit.alone ? 0 : unit.chunk * kChunk, to = unit.alone ? last : smaller(last, from + kChunk);
     for (chunk.start = from; chunk.start < to; chunk.start += kChunk) {
       chunk.keys = smaller(kChunk, last - chunk.start);
       if (!find_chunk(unit, chunk, scales, decoded, worker)) return;
-      if (partial) {
+      if (!unit.alone) {
         fold_chunk<Bf16Words>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start),
                       [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
                         float* o = partial_of(row_of(unit, r), unit.chunk) + c;
@@ -218,7 +239,7 @@ struct paged_attention {
         walk_chunk(unit, rows, chunk, transposed, panel, tops, sums);
       }
     }
-    if (!partial)
+    if (unit.alone)
       for (i64 r = 0; r < n; r++) divide(out + row_of(unit, r) * Dv, sums[r]);
   }
 
@@ -312,15 +333,15 @@ struct paged_attention {
     __builtin_memcpy(to + layout.codes, layout.rest(record), size_t(2 * (layout.width - layout.codes)));
   }
 
-  // Rows of no sequence are zeros; with a workspace the others are the sums of their chunks.
-  void merge(i64 task) const {
-    i64 end = smaller(T * Hq, (task + 1) * merged_rows()), b = 0;
-    for (i64 row = task * merged_rows(); row < end; row++) {
+  // Rows of no sequence are zeros; those whose keys were split are the sums of their chunks.
+  void merge(i64 task, const Plan& p) const {
+    i64 end = smaller(T * Hq, (task + 1) * merged_rows(p)), b = 0;
+    for (i64 row = task * merged_rows(p); row < end; row++) {
       i64 t = row / Hq;
       while (b < B && query_start[b + 1] <= t) b++;
       if (b == B || t < query_start[b]) {
         __builtin_memset(out + row * Dv, 0, size_t(4 * Dv));
-      } else if (splits()) {
+      } else if (chunks_of(sequence(b)) > 1) {
         merge_row(row, lengths[b] - query_start[b + 1] + t + 1);
       }
     }
