@@ -4,8 +4,8 @@
 // update on each rollout, temperature 1, equal rewards for accuracy and form, beta 0.001 to a reference that is
 // renewed every 400 steps. The learning rate is higher and clipping narrower, because models here are small.
 import { z } from 'zod';
+import { templateNames } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
-import { templateNames } from './template.ts';
 
 const count = z.number().int().positive();
 const atLeastZero = z.number().nonnegative();

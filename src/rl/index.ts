@@ -9,4 +9,3 @@ export { columnNames, GrpoObjective, type GrpoOptions } from './grpo-objective.t
 export { isRlRun, type RlOptions, rlFiles } from './open-run.ts';
 export { reinforce, resumeReinforcing } from './reinforce.ts';
 export { type Ask, type Rollout, type RolloutOptions, Rollouts } from './rollout.ts';
-export { chatTemplateOf, promptOf, type TemplateName } from './template.ts';

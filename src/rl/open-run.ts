@@ -12,7 +12,7 @@ import {
   readConfig,
   type WeightMap,
 } from '../model/index.ts';
-import { openTask } from '../tasks/index.ts';
+import { chatTemplateOf, openTask } from '../tasks/index.ts';
 import { type LoadedTokenizer, loadTokenizer, saveTokenizer } from '../tokenizer/index.ts';
 import {
   type BatchShape,
@@ -34,7 +34,6 @@ import { type RlEvent, rlEventSchema } from './events.ts';
 import { columnNames, GrpoObjective } from './grpo-objective.ts';
 import { checkLength, type QuestionSource, questionsOf } from './question.ts';
 import { Rollouts } from './rollout.ts';
-import { chatTemplateOf } from './template.ts';
 
 export const rlFiles = { config: 'rl.json', events: 'events.jsonl', reference: 'reference.safetensors' } as const;
 

@@ -1,10 +1,9 @@
 // Questions of a run: which problem of which task, put in the template, by number.
 //
 // Contract: question `n` of a seed is always the same, so that a resumed run asks what it would have asked.
-import { type Grading, type Problem, Random, type Split } from '../tasks/index.ts';
+import { type Grading, type Problem, promptOf, Random, type Split } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { RlConfig } from './config.ts';
-import { promptOf } from './template.ts';
 
 export interface Question {
   readonly task: Grading;

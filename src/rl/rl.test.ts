@@ -18,6 +18,7 @@ import {
   type WeightMap,
   writeConfig,
 } from '../model/index.ts';
+import { chatTemplateOf, promptOf } from '../tasks/index.ts';
 import * as t from '../tensor/index.ts';
 import { characterTokenizer, saveTokenizer } from '../tokenizer/index.ts';
 import { packed, readEvents, sequenceInputs, TrainStep } from '../train/index.ts';
@@ -30,7 +31,6 @@ import { columnNames, GrpoObjective } from './grpo-objective.ts';
 import { reinforce, resumeReinforcing } from './reinforce.ts';
 import { checksIn } from './reward.ts';
 import { Rollouts } from './rollout.ts';
-import { chatTemplateOf, promptOf } from './template.ts';
 
 let device: Device;
 let folder: string;

@@ -13,5 +13,6 @@ export { type Response, readResponse } from './response.ts';
 export { type SequenceProblem, sequence } from './sequence.ts';
 export { isHeldOut, type Problem, type ProblemPlace, problemAt, type Split, type Task, type Verdict } from './task.ts';
 export type { Item, TaskFacts } from './task-step.ts';
+export { chatTemplateOf, promptOf, type TemplateName, templateNames } from './template.ts';
 export { type WordProblem, wordProblems } from './word-problems.ts';
 export { readNumber } from './written-number.ts';
