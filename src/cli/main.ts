@@ -9,6 +9,7 @@ import { chatCommand } from './chat.ts';
 import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { withEngineFlags } from './engine-flags.ts';
+import { evalCommand } from './eval.ts';
 import { inspect } from './inspect.ts';
 import { pretrainCommand } from './pretrain.ts';
 import { report } from './report.ts';
@@ -69,6 +70,23 @@ program
   .option('--set <path=value...>', 'replace a choice, as in learningRate=1e-4')
   .option('--resume', 'go on with the run of --run')
   .action(rlCommand);
+
+withEngineFlags(program.command('eval').description('how often a model solves held-out problems of a task'))
+  .argument('<model>', 'a checkpoint folder, a .gguf file, or the address of an OpenAI-compatible API')
+  .requiredOption(
+    '--task <tasks...>',
+    'countdown, arithmetic, sequence, or a file that exports a task; name:4 sets its dial',
+  )
+  .option('--problems <n>', 'held-out problems', '200')
+  .option('--samples <k>', 'answers to each: pass@1 is their mean, cons@k their majority', '4')
+  .option('--temperature <t>', '', '0.6')
+  .option('--top-p <p>', '', '0.95')
+  .option('--max-tokens <n>', 'of an answer', '256')
+  .option('--template <name>', 'short or full, as the model was trained', 'short')
+  .option('--seed <n>', 'of problems and answers', '1337')
+  .option('--model <name>', 'of the model in the API; its key is OPENAI_API_KEY')
+  .option('--json', 'one JSON object a line')
+  .action(evalCommand);
 
 program
   .command('report')
