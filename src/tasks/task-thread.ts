@@ -34,8 +34,7 @@ export class TaskThread implements Runner {
     const resourceLimits = { maxOldGenerationSizeMb: memoryMb };
     const worker = new Worker(file, { workerData: this.#start, execArgv: [], resourceLimits });
     const loaded = await firstMessage(worker);
-    worker.removeAllListeners();
-    worker.on('error', () => {});
+    worker.on('error', () => {}); // told by those who wait for something at that time
     worker.on('exit', () => {
       if (this.#worker === worker) this.#worker = null;
     });
@@ -131,14 +130,18 @@ function firstMessage(worker: Worker): Promise<Loaded> {
     const remedy = 'correct what the file does outside of its functions';
     const timer = setTimeout(async () => {
       await arrived();
-      done({ problem: `it did not load within ${loadLimitMs / 1000} s`, remedy });
+      settle({ problem: `it did not load within ${loadLimitMs / 1000} s`, remedy });
     }, loadLimitMs);
     const settle = (loaded: Loaded) => {
       clearTimeout(timer);
+      for (const [event, listener] of Object.entries(listeners)) worker.off(event, listener);
       done(loaded);
     };
-    worker.on('message', settle);
-    worker.on('error', (error: Error) => settle({ problem: `it threw "${error.message}"`, remedy }));
-    worker.on('exit', (code) => settle({ problem: `it ended the process (exit code ${code})`, remedy }));
+    const listeners = {
+      message: settle,
+      error: (error: Error) => settle({ problem: `it threw "${error.message}"`, remedy }),
+      exit: (code: number) => settle({ problem: `it ended the process (exit code ${code})`, remedy }),
+    };
+    for (const [event, listener] of Object.entries(listeners)) worker.on(event, listener);
   });
 }
