@@ -3,27 +3,54 @@
 // Most pages are a problem, a search and its end. Some are marked up by people who like tags, each with two tags of
 // their own choice: so the base knows that a tag is closed and another may follow, but not that thinking comes before an
 // answer. That, and what is worth doing, is left to reinforcement learning.
+import { arithmetic } from './arithmetic.ts';
+import { arithmeticPage, putArithmetic, workArithmetic } from './arithmetic-pages.ts';
 import { countdown } from './countdown.ts';
-import { countdownPage, putCountdown, searchCountdown } from './countdown-pages.ts';
+import { countdownPage, putCountdown, type Search, searchCountdown } from './countdown-pages.ts';
 import type { Random } from './random.ts';
+import { sequence } from './sequence.ts';
+import { putSequence, sequencePage, workSequence } from './sequence-pages.ts';
+import { trainingProblem } from './task.ts';
 
 const tags = ['think', 'work', 'note', 'result', 'answer'] as const;
+/** Of a page that it has tags. */
+const markedShare = 0.2;
 
-function markedPage(random: Random, difficulty: number): string {
-  const problem = countdown.problem(random, difficulty);
-  const { text, answer } = searchCountdown(random, problem);
+function marked(random: Random, { text, answer }: Search, put: () => string): string {
   const [first, second] = random.shuffled(tags) as [string, string];
   const end = answer === null ? '' : `<${second}>${answer}</${second}>\n`;
-  return `${putCountdown(random, problem)}\n<${first}>\n${text}</${first}>\n${end}`;
+  return `${put()}\n<${first}>\n${text}</${first}>\n${end}`;
 }
 
 /** Countdown with three numbers, and one page in three with four. */
 function countdownPages(random: Random): string {
   const difficulty = random.chance(2 / 3) ? 3 : 4;
-  return random.chance(0.2) ? markedPage(random, difficulty) : countdownPage(random, difficulty);
+  if (!random.chance(markedShare)) return countdownPage(random, difficulty);
+  const problem = countdown.problem(random, difficulty);
+  return marked(random, searchCountdown(random, problem), () => putCountdown(random, problem));
+}
+
+/** Arithmetic of all levels, the short ones more often. */
+function arithmeticPages(random: Random): string {
+  const difficulty = random.pick([1, 1, 2, 2, 3, 3, 4, 5, 6]);
+  if (!random.chance(markedShare)) return arithmeticPage(random, difficulty);
+  const problem = trainingProblem(arithmetic, random, difficulty);
+  return marked(random, workArithmetic(random, problem, difficulty), () => putArithmetic(random, problem));
+}
+
+/** Sequences of all levels. */
+function sequencePages(random: Random): string {
+  const difficulty = random.whole(1, 4);
+  if (!random.chance(markedShare)) return sequencePage(random, difficulty);
+  const problem = trainingProblem(sequence, random, difficulty);
+  return marked(random, workSequence(random, problem), () => putSequence(random, problem));
 }
 
 /** Kinds of pages by name; a page for each state of `random`. */
-export const pages = { countdown: countdownPages } as const satisfies Record<string, (random: Random) => string>;
+export const pages = {
+  countdown: countdownPages,
+  arithmetic: arithmeticPages,
+  sequence: sequencePages,
+} as const satisfies Record<string, (random: Random) => string>;
 
 export type PagesName = keyof typeof pages;

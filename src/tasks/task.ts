@@ -66,6 +66,15 @@ export function problemAt<P extends Problem>(
   );
 }
 
+/** A problem that is not held out: what may be seen before any evaluation. */
+export function trainingProblem<P extends Problem>(task: Task<P>, random: Random, difficulty: number): P {
+  for (let draw = 0; draw < mostDraws; draw++) {
+    const problem = task.problem(random, difficulty);
+    if (!isHeldOut(problem.key)) return problem;
+  }
+  throw new TaskError(task.name, `all of ${mostDraws} problems are held out`, 'let the generator make more of them');
+}
+
 export interface ProblemPlace {
   readonly seed: number;
   readonly index: number;
