@@ -58,7 +58,7 @@ export function rlCharts(title: string, events: readonly RlEvent[]): string {
   });
   const passes = [...new Set(evaluated.map(({ task, difficulty }) => `${task} ${difficulty}`))].map((name) => {
     const own = evaluated.filter(({ task, difficulty }) => `${task} ${difficulty}` === name);
-    return { name: `pass@1, ${name}`, x: own.map(({ step }) => step), y: own.map(({ passAt1 }) => passAt1) };
+    return { name: `held out, ${name.at(-1)}`, x: own.map(({ step }) => step), y: own.map(({ passAt1 }) => passAt1) };
   });
   const chart = (yLabel: string, lines: Parameters<typeof lineChart>[0]) =>
     lineChart(lines, { title: `${title}: ${yLabel}`, xLabel: 'steps', yLabel });
