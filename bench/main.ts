@@ -2,6 +2,7 @@
 // npm run bench -- peers --onnxruntime DIR  our f32 GEMM beside onnxruntime-node's, installed in DIR/node_modules
 // npm run bench -- train --python PATH      training steps beside PyTorch's (bench/peers/train.py)
 //
+// npm run bench -- rl --python PATH         rollouts beside plain batches, GRPO steps beside PyTorch's (bench/peers/rl.py)
 // npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama-bench binaries, by shape of the model
 // npm run bench -- serve                    streams through the server beside the bare engine
 // npm run bench -- load                     a ready checkpoint of 5 GB, from openModel to its first token
@@ -21,6 +22,7 @@ import { paged } from './paged.ts';
 import { peers } from './peers.ts';
 import { queue } from './queue.ts';
 import { describe, keep, line, newReport } from './report.ts';
+import { reinforcement } from './rl.ts';
 import { rowKernels } from './rows.ts';
 import { sampling } from './sampling.ts';
 import { serving } from './serve.ts';
@@ -93,6 +95,16 @@ program
   .action(({ python }: { python?: string }) =>
     collect('train', Number(program.opts().rounds), true, (bench) =>
       bench.family('train', (inFamily) => training(inFamily, python)),
+    ),
+  );
+
+program
+  .command('rl')
+  .description('rollouts beside plain batches of the engine, and GRPO steps beside PyTorch with generate')
+  .option('--python <path>', 'a Python with torch 2.13.0 and transformers 5.23.0; without, rollouts only')
+  .action(({ python }: { python?: string }) =>
+    collect('rl', Number(program.opts().rounds), true, (bench) =>
+      bench.family('rl', (inFamily) => reinforcement(inFamily, python)),
     ),
   );
 

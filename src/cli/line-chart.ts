@@ -84,3 +84,12 @@ export function lineChart(lines: readonly Line[], { title, xLabel, yLabel }: Cha
     '',
   ].join('\n');
 }
+
+/** Charts one below the other, as one SVG text. */
+export function stacked(charts: readonly string[]): string {
+  const parts = charts.map((chart, i) =>
+    chart.replace('<svg ', `<svg y="${i * height}" width="${width}" height="${height}" `),
+  );
+  const size = `width="${width}" height="${height * charts.length}"`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>${parts.join('')}</svg>\n`;
+}

@@ -1,8 +1,10 @@
 // minke report: what a run came to, from its events and its lineage; also as a part of a page of results.
 import { basename, join } from 'node:path';
+import { isRlRun } from '../rl/index.ts';
 import { type Lineage, readEvents, readLineage, smoothed, TrainError, type TrainEvent } from '../train/index.ts';
 import { lineChart } from './line-chart.ts';
 import { writeResult } from './results.ts';
+import { rlCharts, rlEvents, rlSamples, rlTable } from './rl-report.ts';
 
 export interface ReportCommand {
   readonly name?: string;
@@ -68,7 +70,23 @@ function chart(title: string, events: readonly TrainEvent[]): string {
   );
 }
 
-export function report(run: string, { name = basename(run), results }: ReportCommand): void {
+/** Of a reinforcement learning run. */
+function reportRl(run: string, { name = basename(run), results }: ReportCommand): void {
+  const events = rlEvents(run);
+  const lineage = readLineage(run);
+  if (!lineage || !events.some(({ event }) => event === 'step'))
+    throw new TrainError(run, 'holds no run with a step', 'name the folder that minke rl wrote');
+  const text = rlTable(events, lineage);
+  console.log(text);
+  if (results === undefined) return;
+  const again = `Again: \`npx minke rl ${name} --model <base>\`, then \`npx minke report <run>\`.`;
+  const paragraphs = [`## ${name}`, text, ...rlSamples(events), again];
+  writeResult(results, { name, paragraphs, svg: rlCharts(name, events) });
+}
+
+export function report(run: string, command: ReportCommand): void {
+  if (isRlRun(run)) return reportRl(run, command);
+  const { name = basename(run), results } = command;
   const events = readEvents(join(run, 'events.jsonl'));
   const lineage = readLineage(run);
   if (!lineage || eventsOf(events, 'step').length === 0)

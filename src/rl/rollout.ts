@@ -48,12 +48,15 @@ export class Rollouts {
   readonly #blocks: number;
   readonly #vocabSize: number;
 
-  constructor(model: Model, options: RolloutOptions) {
+  /** `runnerOf`: another way to run the model, for comparison. @default in trainer form */
+  constructor(model: Model, options: RolloutOptions, runnerOf?: (blocks: number) => ModelRunner) {
     const { policy, maxSequences, contextLength } = options;
     this.#options = options;
     this.#vocabSize = model.config.vocabSize;
     this.#blocks = (maxSequences + 1) * Math.ceil((contextLength + 1) / blockTokens);
-    this.#runner = new ModelRunner(model, { blocks: this.#blocks, policy, speculate: false, form: 'trainer' });
+    this.#runner =
+      runnerOf?.(this.#blocks) ??
+      new ModelRunner(model, { blocks: this.#blocks, policy, speculate: false, form: 'trainer' });
   }
 
   /** Responses in the order of `asks`. Rejects when the signal aborts; the next call may follow at once. */
