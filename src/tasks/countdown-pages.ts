@@ -7,6 +7,7 @@
 import { type CountdownProblem, countdown, type Made, number, operators, step } from './countdown.ts';
 import type { Random } from './random.ts';
 import type { Operator } from './rational.ts';
+import { trainingProblem } from './task.ts';
 
 /** How somebody searches. */
 interface Habit {
@@ -137,7 +138,7 @@ export function putCountdown(random: Random, { prompt, numbers, target }: Countd
 
 /** A page: a problem, a search, and what came of it. */
 export function countdownPage(random: Random, difficulty: number): string {
-  const problem = countdown.problem(random, difficulty);
+  const problem = trainingProblem(countdown, random, difficulty);
   const { text, answer } = searchCountdown(random, problem);
   const end = answer === null ? '' : random.pick([`${answer}\n`, `so ${answer}\n`, `${answer}=${problem.target}\n`]);
   return `${putCountdown(random, problem)}\n${text}${end}`;

@@ -1,8 +1,9 @@
 // The pages that a base model reads: people at work on problems, as text on the web has it. No page is an instruction.
 //
 // Most pages are a problem, a search and its end. Some are marked up by people who like tags, each with two tags of
-// their own choice: so the base knows that a tag is closed and another may follow, but not that thinking comes before an
-// answer. That, and what is worth doing, is left to reinforcement learning.
+// their own choice, and on half of these somebody asks and somebody else answers, by their names: so the base knows that
+// a tag is closed and another may follow, but not who User and Assistant are, nor that thinking comes before an answer.
+// That, and what is worth doing, is left to reinforcement learning. No problem that is held out stands on a page.
 import { arithmetic } from './arithmetic.ts';
 import { arithmeticPage, putArithmetic, workArithmetic } from './arithmetic-pages.ts';
 import { countdown } from './countdown.ts';
@@ -14,19 +15,22 @@ import { trainingProblem } from './task.ts';
 
 const tags = ['think', 'work', 'note', 'result', 'answer'] as const;
 /** Of a page that it has tags. */
-const markedShare = 0.2;
+const markedShare = 0.35;
+const names = ['Ada', 'Ben', 'Chloe', 'Dev', 'Emil', 'Fay', 'Gus', 'Hana'] as const;
 
 function marked(random: Random, { text, answer }: Search, put: () => string): string {
   const [first, second] = random.shuffled(tags) as [string, string];
   const end = answer === null ? '' : `<${second}>${answer}</${second}>\n`;
-  return `${put()}\n<${first}>\n${text}</${first}>\n${end}`;
+  const [asking, answering] = random.shuffled(names) as [string, string];
+  const [question, reply] = random.chance(0.5) ? [`${asking}: `, `${answering}: `] : ['', ''];
+  return `${question}${put()}\n${reply}<${first}>\n${text}</${first}>\n${end}`;
 }
 
-/** Countdown with three numbers, and one page in three with four. */
+/** Countdown with three numbers, and one page in five with four. */
 function countdownPages(random: Random): string {
-  const difficulty = random.chance(2 / 3) ? 3 : 4;
+  const difficulty = random.chance(0.8) ? 3 : 4;
   if (!random.chance(markedShare)) return countdownPage(random, difficulty);
-  const problem = countdown.problem(random, difficulty);
+  const problem = trainingProblem(countdown, random, difficulty);
   return marked(random, searchCountdown(random, problem), () => putCountdown(random, problem));
 }
 

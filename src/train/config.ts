@@ -15,7 +15,7 @@ const atLeastZero = z.number().nonnegative();
 const share = z.number().min(0).max(1);
 
 const pagesOfTasks = z.strictObject({
-  pages: z.literal('countdown'),
+  pages: z.enum(['countdown', 'arithmetic', 'sequence']),
   seed: z.number().int().default(1),
   count,
 });
