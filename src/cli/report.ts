@@ -85,7 +85,11 @@ function reportRl(run: string, { name = basename(run), results }: ReportCommand)
 }
 
 export function report(run: string, command: ReportCommand): void {
-  if (isRlRun(run)) return reportRl(run, command);
+  if (isRlRun(run)) reportRl(run, command);
+  else reportPretraining(run, command);
+}
+
+function reportPretraining(run: string, command: ReportCommand): void {
   const { name = basename(run), results } = command;
   const events = readEvents(join(run, 'events.jsonl'));
   const lineage = readLineage(run);

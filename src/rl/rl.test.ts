@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Device, openDevice } from '../kernels/index.ts';
-import { exportWeights, writeCheckpoint } from '../model/checkpoint/index.ts';
 import {
   createModel,
   initialWeights,
@@ -14,14 +13,11 @@ import {
   type ModelConfig,
   precisions,
   preset,
-  readConfig,
   type WeightMap,
-  writeConfig,
 } from '../model/index.ts';
 import { chatTemplateOf, promptOf } from '../tasks/index.ts';
 import * as t from '../tensor/index.ts';
-import { characterTokenizer, saveTokenizer } from '../tokenizer/index.ts';
-import { packed, readEvents, sequenceInputs, TrainStep } from '../train/index.ts';
+import { packed, pretrain, readEvents, resolvePretrain, sequenceInputs, TrainStep } from '../train/index.ts';
 import { advantagesOf, tokenWeights } from './advantage.ts';
 import { type RlRecipe, resolveRl } from './config.ts';
 import { Diagnosis } from './diagnosis.ts';
@@ -265,28 +261,36 @@ describe('the diagnosis', () => {
 });
 
 describe('a run', () => {
-  const characters = [...new Set('User: Make from. Assistant<think>/answer0123456789+-*=,\n()?;')].join('');
-
-  async function base(): Promise<string> {
-    const path = join(folder, 'base');
-    const json = characterTokenizer(characters, { specialTokens: ['<end>'] });
-    const { vocab_size: _, ...fields } = writeConfig(config) as Record<string, unknown>;
-    const own = readConfig({ ...fields, vocab_size: 1 + characters.length, max_position_embeddings: 256 });
-    const { weights } = made(4, own);
-    await writeCheckpoint(path, writeConfig(own), exportWeights(own, weights, 'f32'), { shardBytes: 1e9 });
-    saveTokenizer(path, json, { eos_token: '<end>' });
-    return path;
-  }
+  /** A model that has read the form, so that some of its answers keep it and some do not. */
+  let model: string;
+  before(async () => {
+    const corpus = join(folder, 'corpus.jsonl');
+    const page = (i: number) => {
+      const [a, b] = [10 + ((i * 37) % 45), 10 + ((i * 11) % 44)];
+      return `User: Make ${a + b} from ${a}, ${b}.\nAssistant: <think>\n${b}*0\n</think>\n<answer>${a}+${b}</answer>`;
+    };
+    writeFileSync(corpus, Array.from({ length: 600 }, (_, i) => JSON.stringify({ text: page(i) })).join('\n'));
+    const fields = { preset: 'nano', num_nextn_predict_layers: 0 };
+    const run = join(folder, 'base');
+    await pretrain(
+      resolvePretrain({
+        ...{ model: fields, data: { inputs: [corpus], tokenizer: 'characters', validationFraction: 0 } },
+        ...{ steps: 150, batchSize: 16, sequenceLength: 96, every: { evaluate: 150, sample: 150, save: 150 } },
+        schedule: { learningRate: 4e-3, minLearningRate: 1e-3, warmupSteps: 10 },
+      }),
+      { folder: run, device },
+    );
+    model = join(run, 'checkpoints', 'step-00000150');
+  });
 
   const recipe = (model: string): RlRecipe => ({
-    ...{ model, tasks: [{ task: 'countdown', difficulty: 2 }], steps: 4, questions: 3, groupSize: 4, maxTokens: 20 },
+    ...{ model, tasks: [{ task: 'countdown', difficulty: 2 }], steps: 4, questions: 4, groupSize: 8, maxTokens: 60 },
     ...{ microBatchTokens: 256, parallel: 8, evaluation: { problems: 3, samples: 2 }, learningRate: 1e-3 },
     every: { evaluate: 2, sample: 1, save: 2 },
     rewards: { accuracy: 1, format: 1 },
   });
 
   test('stopped and resumed ends in the weights of a run that never stopped; its events follow the schema', async () => {
-    const model = await base();
     const whole = join(folder, 'whole');
     assert.equal(await reinforce(resolveRl(recipe(model)), { folder: whole, device }), 'completed');
     const stopped = join(folder, 'stopped');
@@ -299,18 +303,19 @@ describe('a run', () => {
     assert.equal(await resumeReinforcing({ folder: stopped, device }), 'completed');
     const weightsOf = (run: string) => readFileSync(join(run, 'checkpoints', 'step-00000004', 'model.safetensors'));
     assert.ok(weightsOf(whole).equals(weightsOf(stopped)));
+    assert.ok(!weightsOf(whole).equals(readFileSync(join(model, 'model.safetensors'))), 'something was learned');
     const events = readEvents(join(whole, 'events.jsonl'), rlEventSchema);
     const steps = events.flatMap((event) => (event.event === 'step' ? [event] : []));
     assert.deepEqual(
       steps.map(({ step, mismatch }) => [step, mismatch]),
       [1, 2, 3, 4].map((step) => [step, 0]),
     );
+    assert.ok(steps.some(({ silentGroups }) => silentGroups < 1));
     const lineage = JSON.parse(readFileSync(join(whole, 'lineage.json'), 'utf8'));
     assert.deepEqual([lineage.kind, lineage.status, lineage.parents.length], ['reinforcement', 'completed', 1]);
   });
 
   test('what cannot be run is refused before the first step', async () => {
-    const model = await base();
     const run = (changed: Partial<RlRecipe>) =>
       reinforce(resolveRl({ ...recipe(model), ...changed }), { folder: join(folder, 'refused'), device });
     await assert.rejects(run({ tasks: [{ task: 'chess' }] }), /chess.*countdown/);
@@ -321,7 +326,6 @@ describe('a run', () => {
   });
 
   test('a grader that fails costs its answer, not the run', async () => {
-    const model = await base();
     const file = join(folder, 'task.mjs');
     writeFileSync(
       file,
