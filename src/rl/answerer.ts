@@ -4,6 +4,8 @@
 // throttles or fails is asked again with growing waits; what still fails is an AnswerError that names the status.
 import type { ServedModel } from '../engine/index.ts';
 import { MinkeError } from '../kernels/errors.ts';
+import type { PromptParts } from '../tasks/index.ts';
+import { encodeParts } from './question.ts';
 
 export class AnswerError extends MinkeError {}
 
@@ -20,13 +22,13 @@ export interface Answer {
   readonly tokens: number;
 }
 
-export type Answerer = (prompt: string, options: AnswerOptions) => Promise<Answer>;
+export type Answerer = (prompt: PromptParts, options: AnswerOptions) => Promise<Answer>;
 
 export function ofModel(model: ServedModel): Answerer {
   const { tokenizer, eosIds } = model.tokenizer;
   return async (prompt, options) => {
     const ids: number[] = [];
-    for await (const event of model.complete(prompt, options)) {
+    for await (const event of model.generate(encodeParts(tokenizer, prompt), options)) {
       if (event.type === 'part') ids.push(...event.tokens.map(({ id }) => id));
       else if (event.error) throw event.error;
     }
@@ -41,7 +43,8 @@ const attempts = 6;
 export function ofApi(base: string, model: string, key: string | null, firstWaitMs = 500): Answerer {
   const url = `${base.replace(/\/$/, '')}/completions`;
   const headers = { 'content-type': 'application/json', ...(key !== null && { authorization: `Bearer ${key}` }) };
-  return async (prompt, { temperature, topP, maxTokens, seed }) => {
+  return async (parts, { temperature, topP, maxTokens, seed }) => {
+    const prompt = parts.join('');
     const body = JSON.stringify({ model, prompt, temperature, top_p: topP, max_tokens: maxTokens, seed });
     let problem = '';
     for (let attempt = 0; attempt < attempts; attempt++) {

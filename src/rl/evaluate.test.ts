@@ -25,7 +25,7 @@ async function solver(isWrong: (call: number) => boolean): Promise<Answerer> {
   const solutions = await task.solutions(problems);
   let calls = 0;
   return async (prompt) => {
-    const p = problems.findIndex((problem) => prompt.includes(problem.prompt));
+    const p = problems.findIndex((problem) => prompt[1] === problem.prompt);
     const isWell = !isWrong(calls++);
     return { text: `trying\n</think>\n<answer>${isWell ? solutions[p] : '1'}</answer>`, tokens: 9 };
   };
@@ -80,15 +80,18 @@ describe('an API', () => {
 
   test('is asked again when it throttles, fails or drops the line', async () => {
     statuses = [429, 503, 'drop'];
-    assert.deepEqual(await ofApi(base, 'm', null, 1)('hi', sampling), { text: 'yes', tokens: 2 });
+    assert.deepEqual(await ofApi(base, 'm', null, 1)(['', 'hi', ''], sampling), { text: 'yes', tokens: 2 });
   });
 
   test('that refuses, or never recovers, is an error with its status', async () => {
     statuses = [401];
-    await assert.rejects(ofApi(base, 'm', 'key', 1)('hi', sampling), /status 401.*check address, model name and key/);
+    await assert.rejects(
+      ofApi(base, 'm', 'key', 1)(['', 'hi', ''], sampling),
+      /status 401.*check address, model name and key/,
+    );
     statuses = Array(20).fill(500);
-    await assert.rejects(ofApi(base, 'm', null, 1)('hi', sampling), AnswerError);
+    await assert.rejects(ofApi(base, 'm', null, 1)(['', 'hi', ''], sampling), AnswerError);
     statuses = ['{"choices":[]}'];
-    await assert.rejects(ofApi(base, 'm', null, 1)('hi', sampling), /without choices\[0\]\.text/);
+    await assert.rejects(ofApi(base, 'm', null, 1)(['', 'hi', ''], sampling), /without choices\[0\]\.text/);
   });
 });

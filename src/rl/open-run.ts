@@ -123,7 +123,7 @@ async function open(config: RlConfig, checkpoint: Checkpoint | null, options: Rl
         return { task, difficulty: difficulty ?? task.difficulty.usual, share };
       }),
     ),
-    encode: (text) => Int32Array.from(tokenizer.encode(text, { plain: true })),
+    tokenizer,
     config,
   };
   const contextLength = modelConfig.maxPositionEmbeddings;

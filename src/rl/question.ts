@@ -1,7 +1,8 @@
 // Questions of a run: which problem of which task, put in the template, by number.
 //
 // Contract: question `n` of a seed is always the same, so that a resumed run asks what it would have asked.
-import { type Grading, type Problem, promptOf, Random, type Split } from '../tasks/index.ts';
+import { type Grading, type Problem, type PromptParts, promptOf, Random, type Split } from '../tasks/index.ts';
+import type { Tokenizer } from '../tokenizer/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { RlConfig } from './config.ts';
 
@@ -21,8 +22,14 @@ export interface ChosenTask {
 
 export interface QuestionSource {
   readonly tasks: readonly ChosenTask[];
-  readonly encode: (text: string) => Int32Array;
+  readonly tokenizer: Tokenizer;
   readonly config: Pick<RlConfig, 'seed' | 'template'>;
+}
+
+/** The ids of a prompt, the tokens that the tokenizer puts before every text included. */
+export function encodeParts(tokenizer: Tokenizer, parts: PromptParts): Int32Array {
+  const first = tokenizer.encode('', { addSpecialTokens: true });
+  return Int32Array.of(...first, ...parts.flatMap((part) => [...tokenizer.encode(part, { plain: true })]));
 }
 
 /** A stream of chance of a run, so that none repeats another. */
@@ -30,15 +37,15 @@ const choosing = 71;
 
 /** Questions `indices` of one task. */
 export async function questionsOf(
-  { config, encode }: QuestionSource,
+  { config, tokenizer }: QuestionSource,
   { task, difficulty }: ChosenTask,
   indices: readonly number[],
   split: Split,
 ): Promise<Question[]> {
   const problems = await task.problems(indices.map((index) => ({ seed: config.seed, index, difficulty, split })));
   return problems.map((problem) => {
-    const text = promptOf(config.template, problem.prompt);
-    return { task, problem, text, ids: encode(text) };
+    const parts = promptOf(config.template, problem.prompt);
+    return { task, problem, text: parts.join(''), ids: encodeParts(tokenizer, parts) };
   });
 }
 

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { chatPrompt } from '../engine/index.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import {
   createModel,
@@ -17,6 +18,7 @@ import {
 } from '../model/index.ts';
 import { chatTemplateOf, promptOf } from '../tasks/index.ts';
 import * as t from '../tensor/index.ts';
+import { loadTokenizer } from '../tokenizer/index.ts';
 import { packed, pretrain, readEvents, resolvePretrain, sequenceInputs, TrainStep } from '../train/index.ts';
 import { advantagesOf, tokenWeights } from './advantage.ts';
 import { type RlRecipe, resolveRl } from './config.ts';
@@ -24,6 +26,7 @@ import { Diagnosis } from './diagnosis.ts';
 import { consensus, passAt1 } from './evaluation.ts';
 import { rlEventSchema } from './events.ts';
 import { columnNames, GrpoObjective } from './grpo-objective.ts';
+import { encodeParts } from './question.ts';
 import { reinforce, resumeReinforcing } from './reinforce.ts';
 import { checksIn } from './reward.ts';
 import { Rollouts } from './rollout.ts';
@@ -216,8 +219,8 @@ for (const precision of ['bf16', 'fp8'] as const)
   });
 
 test('the template ends in the thinking, and is the chat template of what is trained', () => {
-  assert.equal(promptOf('short', 'Make $& from 1.'), 'User: Make $& from 1.\nAssistant: <think>\n');
-  assert.ok(chatTemplateOf('full').endsWith('User: {{ messages[-1].content }}\nAssistant: <think>\n'));
+  assert.deepEqual(promptOf('short', 'Make $& from 1.'), ['User: ', 'Make $& from 1.', '\nAssistant: <think>\n']);
+  assert.ok(chatTemplateOf('full').endsWith("User: {{ messages[-1].content }}\nAssistant: <think>{{ '\\n' }}"));
   assert.equal(checksIn('1+2=3 no\nwait, check again\nnone'), 4);
 });
 
@@ -313,6 +316,15 @@ describe('a run', () => {
     assert.ok(steps.some(({ silentGroups }) => silentGroups < 1));
     const lineage = JSON.parse(readFileSync(join(whole, 'lineage.json'), 'utf8'));
     assert.deepEqual([lineage.kind, lineage.status, lineage.parents.length], ['reinforcement', 'completed', 1]);
+  });
+
+  test('what was trained is asked in chat with the tokens of training', () => {
+    const checkpoint = join(folder, 'whole', 'checkpoints', 'step-00000004');
+    const loaded = loadTokenizer(checkpoint);
+    const problem = 'Make 24 from 3, 8.';
+    const { ids, startsThinking } = chatPrompt(loaded, [{ role: 'user', content: problem }]);
+    assert.deepEqual([...ids], [...encodeParts(loaded.tokenizer, promptOf('short', problem))]);
+    assert.equal(startsThinking, true);
   });
 
   test('what cannot be run is refused before the first step', async () => {

@@ -23,6 +23,6 @@ export {
   type Verdict,
 } from './task.ts';
 export type { Item, TaskFacts } from './task-step.ts';
-export { chatTemplateOf, promptOf, type TemplateName, templateNames } from './template.ts';
+export { chatTemplateOf, type PromptParts, promptOf, type TemplateName, templateNames } from './template.ts';
 export { type WordProblem, wordProblems } from './word-problems.ts';
 export { readNumber } from './written-number.ts';

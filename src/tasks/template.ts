@@ -15,11 +15,19 @@ const templates = {
 export type TemplateName = keyof typeof templates;
 export const templateNames = Object.keys(templates) as [TemplateName, ...TemplateName[]];
 
-export function promptOf(template: TemplateName, problem: string): string {
-  return templates[template].replace(question, () => problem);
+/**
+ * What stands before the problem, the problem, and what stands behind it. Each is encoded by itself, as a chat encodes
+ * what its template says and what a user says: so no token spans a border, in training as in chat.
+ */
+export type PromptParts = readonly [before: string, problem: string, after: string];
+
+export function promptOf(template: TemplateName, problem: string): PromptParts {
+  const [before, after] = templates[template].split(question) as [string, string];
+  return [before, problem, after];
 }
 
 /** The template as chat models carry it: the last user's message is the problem. */
 export function chatTemplateOf(template: TemplateName): string {
-  return templates[template].replace(question, '{{ messages[-1].content }}');
+  // Jinja drops a line feed that ends a template.
+  return templates[template].replace(question, '{{ messages[-1].content }}').replace(/\n$/, "{{ '\\n' }}");
 }
