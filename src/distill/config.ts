@@ -27,6 +27,8 @@ const optimizer = z.strictObject({
 });
 
 const traces = z.strictObject({
+  /** Folder of another run whose traces are learned: then nothing is asked. */
+  from: z.string().optional(),
   /** So many are kept in all. */
   wanted: count.default(1000),
   /** Kept of one problem at most. */
@@ -59,9 +61,9 @@ const api = z.strictObject({
 export const distilSchema = z.strictObject({
   /** Folder of the checkpoint that learns. */
   student: z.string(),
-  /** Folder of a checkpoint, or address of an interface like OpenAI's, up to its /v1. */
-  teacher: z.string(),
-  tasks: z.array(task).min(1),
+  /** Folder of a checkpoint, or address of an interface like OpenAI's, up to its /v1; not needed with traces.from. */
+  teacher: z.string().default(''),
+  tasks: z.array(task).default([]),
   template: z.enum(templateNames).default('short'),
   traces: traces.prefault({}),
   api: api.prefault({}),
@@ -91,7 +93,15 @@ export type DistilRecipe = z.input<typeof distilSchema>;
 /** A recipe with all defaults. Throws TrainError naming each field that is wrong. */
 export function resolveDistil(recipe: unknown): DistilConfig {
   const checked = distilSchema.safeParse(recipe);
-  if (checked.success) return checked.data;
+  if (checked.success) {
+    const { teacher, tasks, traces } = checked.data;
+    if (traces.from !== undefined || (teacher !== '' && tasks.length > 0)) return checked.data;
+    throw new TrainError(
+      'recipe',
+      'expected a teacher and a task, or traces of another run',
+      'add --teacher and --task, or --set traces.from=FOLDER',
+    );
+  }
   const problems = checked.error.issues.map(({ path, message }) => `${path.join('.') || 'recipe'}: ${message}`);
   throw new TrainError('recipe', problems.join('; '), 'correct the recipe or the --set');
 }

@@ -1,7 +1,7 @@
 // The objective against a plain cross-entropy, an interface that throttles, fails and answers rubbish, whole runs that
 // resume. npm test -- src/distill
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -274,6 +274,7 @@ describe('a run', () => {
     const resolved = resolveDistil(recipe(student, server.url));
     const whole = join(folder, 'whole');
     assert.equal(await distil(resolved, { folder: whole, device }), 'completed');
+    await assert.rejects(distil(resolved, { folder: whole, device }), /holds a run already/);
     assert.equal(server.asked.length, 5);
     const stopped = join(folder, 'stopped');
     const until = async (isThere: (event: { event: string; step?: number; done?: number }) => boolean) => {
@@ -295,6 +296,16 @@ describe('a run', () => {
     const { kind, status, teachers, parents } = JSON.parse(readFileSync(join(whole, 'lineage.json'), 'utf8'));
     assert.deepEqual([kind, status, parents.length, teachers.length], ['distillation', 'completed', 1, 1]);
     const tokens = readTraces(whole).reduce((sum, { response }) => sum + response.length, 0);
+    // Answers alone, from the traces that are there.
+    const answers = join(folder, 'answers');
+    const again = resolveDistil({ student, learn: 'answer', traces: { from: whole }, epochs: 1, batch: 5 });
+    assert.equal(await distil(again, { folder: answers, device }), 'completed');
+    const [training] = readEvents(join(answers, 'events.jsonl'), distilEventSchema).filter(
+      (e) => e.event === 'training',
+    );
+    const answerTokens = readTraces(whole).reduce((sum, { response }) => sum + 1 + response.length - 4, 0);
+    assert.equal(training?.event === 'training' && training.tokens, answerTokens);
+    assert.deepEqual(JSON.parse(readFileSync(join(answers, 'lineage.json'), 'utf8')).teachers, teachers);
     assert.deepEqual(teachers[0], { name: `default at ${new URL(server.url).host}`, weights: null, tokens });
   });
 
@@ -321,8 +332,10 @@ describe('a run', () => {
       distil(resolveDistil({ ...plain, teacher: student, tasks: [{ task: 'chess' }] }), refused),
       /chess/,
     );
-    await assert.rejects(distil(resolveDistil(plain), refused), /holds a run already/);
+    await assert.rejects(distil(resolveDistil({ ...plain, traces: { from: folder } }), refused), /no traces\.jsonl/);
+    assert.equal(existsSync(refused.folder), false);
     await assert.rejects(resumeDistilling({ folder, device }), /holds no run/);
+    assert.throws(() => resolveDistil({ student }), /expected a teacher and a task/);
     assert.throws(() => resolveDistil({ ...plain, epochs: 0, extra: 1 }), /epochs.*extra/s);
   });
 });

@@ -4,17 +4,18 @@
 // and steps go on from the last whole checkpoint. Once there is a checkpoint nothing more is asked, because the order of
 // lessons hangs on their number. Source: DeepSeek-R1, 2.4.
 import { existsSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hashOfFile } from '../data/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
 import { countParameters } from '../model/index.ts';
-import { type Checkpoint, latestCheckpoint, TrainError } from '../train/index.ts';
+import { type Checkpoint, latestCheckpoint, readLineage, TrainError } from '../train/index.ts';
 import { type DistilConfig, distilSchema } from './config.ts';
 import { FineTuning } from './fine-tuning.ts';
 import { openStudent, readStudent, type Student, type StudentFiles } from './open-student.ts';
 import { type DistilOptions, distilFiles, isDistilRun, Records } from './records.ts';
 import { isAddress, openTeacher } from './teacher.ts';
-import { type CollectProgress, collectTraces, readTraces, traceFiles } from './traces.ts';
+import { type CollectProgress, closeTasks, collectTraces, openTasks, readTraces, traceFiles } from './traces.ts';
 
 export type DistilOutcome = 'completed' | 'stopped';
 
@@ -43,8 +44,7 @@ async function run(
   options: DistilOptions,
 ): Promise<DistilOutcome> {
   const student = readStudent(config.student);
-  if (!isAddress(config.teacher) && !existsSync(config.teacher))
-    throw new TrainError(config.teacher, 'there is no such teacher', 'name a checkpoint or an address with http://');
+  await checkSource(config);
   const fromStep = checkpoint?.state.step ?? 0;
   const records = await Records.open(config, fromStep, options);
   for (const message of damaged)
@@ -70,6 +70,24 @@ async function run(
   }
 }
 
+/** Throws where there is nobody to ask, nothing to ask, or nothing to take over. */
+async function checkSource(config: DistilConfig): Promise<void> {
+  const { teacher, traces } = config;
+  if (traces.from !== undefined) {
+    if (readTraces(traces.from).length > 0) return;
+    throw new TrainError(traces.from, `has no ${traceFiles.traces} with traces`, 'name the folder of a distillation');
+  }
+  if (!isAddress(teacher) && !existsSync(join(teacher, 'config.json')) && !teacher.endsWith('.gguf'))
+    throw new TrainError(teacher, 'there is no such teacher', 'name a checkpoint or an address with http://');
+  await closeTasks(await openTasks(config));
+}
+
+/** Takes over the traces of another run, and what its lineage says of their teacher. */
+async function takeOver(from: string, records: Records, folder: string): Promise<void> {
+  await copyFile(join(from, traceFiles.traces), join(folder, traceFiles.traces));
+  await records.write({ teachers: readLineage(from)?.teachers ?? [] });
+}
+
 /** Collects what is not there yet, and names the teacher in the lineage; whether the run goes on. */
 async function collect(
   config: DistilConfig,
@@ -77,6 +95,10 @@ async function collect(
   records: Records,
   { folder, device, signal }: DistilOptions,
 ): Promise<boolean> {
+  if (config.traces.from !== undefined) {
+    await takeOver(config.traces.from, records, folder);
+    return true;
+  }
   const teacher = await openTeacher(config, device);
   try {
     const progress = (now: CollectProgress) => records.log.append({ event: 'collecting', ...now });

@@ -30,12 +30,18 @@ export function openTeacher(config: DistilConfig, device: Device): Promise<Teach
   return isAddress(config.teacher) ? Promise.resolve(apiTeacher(config)) : localTeacher(config, device);
 }
 
+/** sha256 of a model's file; null where it is split into several. */
+async function weightsOf(path: string): Promise<string | null> {
+  if (path.endsWith('.gguf')) return hashOfFile(path);
+  const files = readdirSync(path).filter((name) => /^model.*\.safetensors$/.test(name));
+  return files.length === 1 ? hashOfFile(join(path, files[0] as string)) : null;
+}
+
 async function localTeacher({ teacher, traces }: DistilConfig, device: Device): Promise<Teacher> {
   const { maxTokens, temperature, topP, parallel, samples } = traces;
   const model = await openModel(teacher, { device, maxWaiting: 2 * parallel * samples });
   const { tokenizer, eosIds } = model.tokenizer;
-  const files = readdirSync(teacher).filter((name) => /^model.*\.safetensors$/.test(name));
-  const weights = files.length === 1 ? await hashOfFile(join(teacher, files[0] as string)) : null;
+  const weights = await weightsOf(teacher);
   return {
     name: basename(teacher),
     weights,

@@ -68,7 +68,8 @@ function linesOf<T>(path: string, schema: z.ZodType<T>): T[] {
 /** The traces of a folder; none where it has no file. */
 export const readTraces = (folder: string) => linesOf(join(folder, traceFiles.traces), traceSchema);
 
-interface Chosen {
+/** A task with its place in the recipe. */
+export interface Chosen {
   readonly task: Grading;
   readonly difficulty: number;
   readonly share: number;
@@ -207,6 +208,27 @@ class Collector {
   }
 }
 
+/** Opens the tasks of a recipe. Throws TaskError where one is not there, or makes no problems of its difficulty. */
+export async function openTasks(config: DistilConfig): Promise<Chosen[]> {
+  const tasks: Chosen[] = [];
+  try {
+    for (const { task: name, difficulty, share } of config.tasks) {
+      const task = await openTask(name);
+      const chosen = { task, difficulty: difficulty ?? task.difficulty.usual, share };
+      tasks.push(chosen);
+      await task.problems([{ seed: config.seed, index: 0, difficulty: chosen.difficulty, split: 'train' }]);
+    }
+    return tasks;
+  } catch (error) {
+    await closeTasks(tasks);
+    throw error;
+  }
+}
+
+export async function closeTasks(tasks: readonly Chosen[]): Promise<void> {
+  await Promise.all(tasks.map(({ task }) => task.close()));
+}
+
 /** Collects traces into a folder until there are as many as wanted, the problems are used up or the signal aborts. */
 export async function collectTraces(
   folder: string,
@@ -214,14 +236,10 @@ export async function collectTraces(
   teacher: Teacher,
   options: CollectOptions = {},
 ): Promise<CollectProgress> {
-  const tasks: Chosen[] = [];
+  const tasks = await openTasks(config);
   try {
-    for (const { task: name, difficulty, share } of config.tasks) {
-      const task = await openTask(name);
-      tasks.push({ task, difficulty: difficulty ?? task.difficulty.usual, share });
-    }
     return await new Collector(folder, config, teacher, tasks, options).run();
   } finally {
-    await Promise.all(tasks.map(({ task }) => task.close()));
+    await closeTasks(tasks);
   }
 }
