@@ -246,14 +246,17 @@ describe('an interface as a teacher', () => {
 describe('a run', () => {
   const characters = [...new Set('User: Make from. Assistant<think>/answer0123456789+-*=,\n()?;')].join('');
 
-  async function base(name: string): Promise<string> {
-    const path = join(folder, name);
+  const dense = {
+    ...{ hidden_size: 64, intermediate_size: 128, num_hidden_layers: 2, num_attention_heads: 2 },
+    ...{ num_key_value_heads: 1, tie_word_embeddings: true },
+  };
+
+  async function base(family: 'llama' | 'qwen2' | 'deepseek'): Promise<string> {
+    const path = join(folder, family);
     const json = characterTokenizer(characters, { specialTokens: ['<end>'] });
-    const { vocab_size: _, ...fields } = writeConfig(config) as Record<string, unknown>;
-    const own: ModelConfig = readConfig({
-      ...fields,
-      ...{ vocab_size: 1 + characters.length, max_position_embeddings: 256 },
-    });
+    const fields: object = family === 'deepseek' ? writeConfig(config) : { model_type: family, ...dense };
+    const sizes = { vocab_size: 1 + characters.length, max_position_embeddings: 256 };
+    const own: ModelConfig = readConfig({ ...fields, ...sizes });
     const weights = initialWeights(own, 4, device);
     await writeCheckpoint(path, writeConfig(own), exportWeights(own, weights, 'f32'), { shardBytes: 1e9 });
     for (const weight of weights.values()) weight.dispose();
@@ -268,7 +271,7 @@ describe('a run', () => {
   });
 
   test('stopped twice and resumed ends in the weights of a run that never stopped', async () => {
-    const student = await base('student');
+    const student = await base('qwen2');
     const solutions = await solutionsOf(9, 6);
     const server = await api((prompt) => completion(right(solutions.get(prompt) as string)));
     const resolved = resolveDistil(recipe(student, server.url));
@@ -310,7 +313,7 @@ describe('a run', () => {
   });
 
   test('a checkpoint teaches through the engine; one that knows nothing leaves nothing to learn', async () => {
-    const student = await base('student');
+    const student = await base('deepseek');
     const own = join(folder, 'local');
     const resolved = resolveDistil({
       ...recipe(student, student),
@@ -322,8 +325,25 @@ describe('a run', () => {
     assert.match(lineage.teachers[0].weights, /^[0-9a-f]{64}$/);
   });
 
+  test('a student that has learned teaches the next, of another family, through the engine', async () => {
+    const [llama, deepseek] = [await base('llama'), await base('deepseek')];
+    const solutions = await solutionsOf(9, 3);
+    const server = await api((prompt) => completion(right(solutions.get(prompt) as string)));
+    const traces = { wanted: 3, problems: 3, samples: 1, parallel: 1 };
+    const learning = { ...recipe(llama, server.url), traces, epochs: 150, saveEvery: 1000, learningRate: 3e-3 };
+    const first = join(folder, 'first');
+    await distil(resolveDistil(learning), { folder: first, device });
+    await server.close();
+    const teacher = join(first, 'checkpoints', 'step-00000150');
+    const second = join(folder, 'second');
+    const next = { ...recipe(deepseek, teacher), traces: { ...traces, temperature: 0, parallel: 2 }, epochs: 1 };
+    assert.equal(await distil(resolveDistil(next), { folder: second, device }), 'completed');
+    const texts = (run: string) => readTraces(run).map(({ prompt, response }) => prompt + response);
+    assert.deepEqual(texts(second).sort(), texts(first).sort());
+  });
+
   test('what cannot be run is refused before anything is asked', async () => {
-    const student = await base('student');
+    const student = await base('deepseek');
     const refused = { folder: join(folder, 'refused'), device };
     const plain = recipe(student, 'nowhere');
     await assert.rejects(distil(resolveDistil(plain), refused), /nowhere.*no such teacher/);

@@ -49,13 +49,15 @@ const choosing = 73;
 /** Problems in a row whose requests fail: then the teacher is gone. */
 const mostFailures = 8;
 
-/** Lines of a file; what a crash left of a last one is cut off. */
+/** Cuts off what a crash left of a last line. */
+function cutTail(path: string): void {
+  if (existsSync(path)) truncateSync(path, readFileSync(path).lastIndexOf(10) + 1);
+}
+
+/** The whole lines of a file; none where there is no file. */
 function linesOf<T>(path: string, schema: z.ZodType<T>): T[] {
   if (!existsSync(path)) return [];
-  const bytes = readFileSync(path);
-  const end = bytes.lastIndexOf(10) + 1;
-  if (end < bytes.length) truncateSync(path, end);
-  const lines = bytes.subarray(0, end).toString('utf8').split('\n').slice(0, -1);
+  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
   return lines.map((line, i) => {
     try {
       return schema.parse(JSON.parse(line));
@@ -95,6 +97,7 @@ class Collector {
     this.#teacher = teacher;
     this.#tasks = tasks;
     this.#options = options;
+    for (const file of Object.values(traceFiles)) cutTail(join(folder, file));
     const traces = readTraces(folder);
     this.#seen = new Set(traces.map(({ prompt, response }) => prompt + response));
     for (const { task, key } of traces) this.#count(`${task} ${key}`);
