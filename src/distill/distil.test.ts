@@ -125,14 +125,17 @@ type Reply = { readonly status?: number; readonly body: string; readonly hangUp?
 interface Api {
   readonly url: string;
   readonly asked: string[];
+  readonly keys: Set<string | undefined>;
   close(): Promise<void>;
 }
 
 /** An interface that replies as `reply` says to the nth request of a prompt. */
 async function api(reply: (prompt: string, nth: number) => Reply): Promise<Api> {
   const asked: string[] = [];
+  const keys = new Set<string | undefined>();
   const server: Server = createServer((request, response) => {
     let text = '';
+    keys.add(request.headers.authorization);
     request.on('data', (part) => {
       text += part;
     });
@@ -148,7 +151,7 @@ async function api(reply: (prompt: string, nth: number) => Reply): Promise<Api> 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
-  return { url: `http://127.0.0.1:${port}/v1`, asked, close };
+  return { url: `http://127.0.0.1:${port}/v1`, asked, keys, close };
 }
 
 const completion = (text: string, finish_reason = 'stop') => ({
@@ -219,9 +222,12 @@ describe('an interface as a teacher', () => {
     const own = join(folder, 'alike');
     mkdirSync(own);
     const traces = { wanted: 100, problems: 3, samples: 5, perProblem: 3, parallel: 1 };
-    const config = resolveDistil(asking(server.url, { traces }));
+    process.env.MINKE_TEST_KEY = 'sesame';
+    const config = resolveDistil(asking(server.url, { traces, api: { keyVariable: 'MINKE_TEST_KEY' } }));
     const { done } = await collectTraces(own, config, await openTeacher(config, device));
     assert.equal(done, 9);
+    assert.deepEqual([...server.keys], ['Bearer sesame']);
+    assert.doesNotMatch(JSON.stringify(config), /sesame/);
     assert.equal(new Set(readTraces(own).map(({ prompt, response }) => prompt + response)).size, 9);
     await server.close();
   });

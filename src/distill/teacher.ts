@@ -7,7 +7,7 @@ import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { hashOfFile } from '../data/index.ts';
-import { openModel } from '../engine/index.ts';
+import { type GenerateOptions, openModel, RefusedError } from '../engine/index.ts';
 import type { Device } from '../kernels/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { DistilConfig } from './config.ts';
@@ -39,16 +39,23 @@ async function weightsOf(path: string): Promise<string | null> {
 
 async function localTeacher({ teacher, traces }: DistilConfig, device: Device): Promise<Teacher> {
   const { maxTokens, temperature, topP, parallel, samples } = traces;
+  const weights = await weightsOf(teacher);
   const model = await openModel(teacher, { device, maxWaiting: 2 * parallel * samples });
   const { tokenizer, eosIds } = model.tokenizer;
-  const weights = await weightsOf(teacher);
+  const generated = (prompt: string, options: GenerateOptions) => {
+    try {
+      return model.generate(tokenizer.encode(prompt, { plain: true }), options);
+    } catch (error) {
+      if (error instanceof RefusedError) throw new TeacherError(error.message);
+      throw error;
+    }
+  };
   return {
     name: basename(teacher),
     weights,
     answer: async (prompt, seed, signal) => {
       const ids: number[] = [];
-      const options = { maxTokens, temperature, topP, seed, ...(signal && { signal }) };
-      for await (const event of model.generate(tokenizer.encode(prompt, { plain: true }), options)) {
+      for await (const event of generated(prompt, { maxTokens, temperature, topP, seed, ...(signal && { signal }) })) {
         if (event.type === 'part') ids.push(...event.tokens.map(({ id }) => id));
         else if (event.finishReason === 'error') throw event.error;
         else if (event.finishReason !== 'stop') return null;
