@@ -55,10 +55,18 @@ function line(event: DistilEvent, steps: number): string {
   }
 }
 
+/** Between two lines of asking. */
+const quietMs = 2000;
+
 function showing(): (event: DistilEvent) => void {
   let steps = 0;
+  let told = 0;
   return (event) => {
     if (event.event === 'training') steps = event.steps;
+    if (event.event === 'collecting') {
+      if (event.time - told < quietMs && event.done < event.total) return;
+      told = event.time;
+    }
     console.error(line(event, steps));
   };
 }

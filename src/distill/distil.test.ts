@@ -129,8 +129,8 @@ interface Api {
   close(): Promise<void>;
 }
 
-/** An interface that replies as `reply` says to the nth request of a prompt. */
-async function api(reply: (prompt: string, nth: number) => Reply): Promise<Api> {
+/** An interface that replies as `reply` says to the nth request of a prompt; null: never. */
+async function api(reply: (prompt: string, nth: number) => Reply | null): Promise<Api> {
   const asked: string[] = [];
   const keys = new Set<string | undefined>();
   const server: Server = createServer((request, response) => {
@@ -143,7 +143,9 @@ async function api(reply: (prompt: string, nth: number) => Reply): Promise<Api> 
       const { prompt } = JSON.parse(text);
       const nth = asked.filter((earlier) => earlier === prompt).length;
       asked.push(prompt);
-      const { status = 200, body, hangUp } = reply(prompt, nth);
+      const replied = reply(prompt, nth);
+      if (replied === null) return;
+      const { status = 200, body, hangUp } = replied;
       if (hangUp) return request.socket.destroy();
       response.writeHead(status, { 'content-type': 'application/json' }).end(body);
     });
@@ -229,6 +231,21 @@ describe('an interface as a teacher', () => {
     assert.deepEqual([...server.keys], ['Bearer sesame']);
     assert.doesNotMatch(JSON.stringify(config), /sesame/);
     assert.equal(new Set(readTraces(own).map(({ prompt, response }) => prompt + response)).size, 9);
+    await server.close();
+  });
+
+  test('when there are enough, what is still asked is given up', async () => {
+    const solutions = await solutionsOf(9, 40);
+    const [first] = solutions.keys();
+    // Only the first problem is ever answered.
+    const server = await api((prompt) =>
+      prompt === first ? completion(right(solutions.get(prompt) as string)) : null,
+    );
+    const own = join(folder, 'enough');
+    mkdirSync(own);
+    const config = resolveDistil(asking(server.url, { traces: { wanted: 1, samples: 1, parallel: 4 } }));
+    const { done, problems } = await collectTraces(own, config, await openTeacher(config, device));
+    assert.deepEqual([done, problems], [1, 1]);
     await server.close();
   });
 
@@ -326,6 +343,9 @@ describe('a run', () => {
       traces: { wanted: 2, problems: 2, samples: 2, maxTokens: 8 },
     });
     await assert.rejects(distil(resolved, { folder: own, device }), /none of 0 can be learned/);
+    const events = readEvents(join(own, 'events.jsonl'), distilEventSchema);
+    const alarms = events.flatMap((event) => (event.event === 'alarm' ? [event.message] : []));
+    assert.deepEqual(alarms, ['2 problems gave 0 traces of 2: the run goes on with these']);
     const lineage = JSON.parse(readFileSync(join(own, 'lineage.json'), 'utf8'));
     assert.equal(lineage.status, 'failed');
     assert.match(lineage.teachers[0].weights, /^[0-9a-f]{64}$/);

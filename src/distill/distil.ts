@@ -103,7 +103,12 @@ async function collect(
   try {
     const progress = (now: CollectProgress) => records.log.append({ event: 'collecting', ...now });
     const fault = (message: string) => records.log.append({ event: 'alarm', step: 0, kind: 'teacher', message });
-    await collectTraces(folder, config, teacher, { progress, fault, ...(signal && { signal }) });
+    const options = { progress, fault, ...(signal && { signal }) };
+    const { done, total, problems } = await collectTraces(folder, config, teacher, options);
+    if (done < total && !signal?.aborted) {
+      const message = `${problems} problems gave ${done} traces of ${total}: the run goes on with these`;
+      records.log.append({ event: 'alarm', step: 0, kind: 'few-traces', message });
+    }
   } finally {
     await teacher.close();
   }

@@ -106,19 +106,20 @@ class Collector {
 
   async run(): Promise<CollectProgress> {
     const { wanted, parallel, problems = 8 * wanted } = this.#config.traces;
-    const failed = new AbortController();
+    const ending = new AbortController();
     const { signal: asked } = this.#options;
-    const signal = asked ? AbortSignal.any([asked, failed.signal]) : failed.signal;
+    const signal = asked ? AbortSignal.any([asked, ending.signal]) : ending.signal;
     const worker = async () => {
       while (this.#kept < wanted && this.#next < problems && !signal.aborted) {
         const index = this.#next++;
         if (!this.#asked.has(index)) await this.#one(index, signal);
       }
+      if (this.#kept >= wanted) ending.abort(); // what is still asked is not needed
     };
     const workers = Array.from({ length: parallel }, () =>
       worker().catch((error: unknown) => {
         if (signal.aborted) return;
-        failed.abort();
+        ending.abort();
         throw error;
       }),
     );
