@@ -7,6 +7,7 @@ import { TokenizerError } from '../tokenizer/index.ts';
 import { ablate } from './ablate.ts';
 import { chatCommand } from './chat.ts';
 import { convert } from './convert.ts';
+import { distilCommand } from './distil.ts';
 import { doctor } from './doctor.ts';
 import { withEngineFlags } from './engine-flags.ts';
 import { evalCommand } from './eval.ts';
@@ -87,6 +88,19 @@ withEngineFlags(program.command('eval').description('how often a model solves he
   .option('--model <name>', 'of the model in the API; its key is OPENAI_API_KEY')
   .option('--json', 'one JSON object a line')
   .action(evalCommand);
+
+program
+  .command('distil')
+  .description("fine-tune a student on a teacher's answers that a task's grader finds right")
+  .argument('[recipe]', 'a recipe of recipes/, or a file that exports one')
+  .option('--student <folder>', 'the checkpoint that learns')
+  .option('--teacher <model>', "a checkpoint's folder, or the address of an OpenAI-compatible API")
+  .option('--task <tasks...>', 'countdown, arithmetic, sequence, or a file that exports a task; name:4 sets its dial')
+  .option('--traces <n>', 'right answers that are kept')
+  .option('--run <folder>', 'where the run is kept; runs/distil-<time> without')
+  .option('--set <path=value...>', 'replace a choice, as in epochs=2')
+  .option('--resume', 'go on with the run of --run')
+  .action(distilCommand);
 
 program
   .command('report')

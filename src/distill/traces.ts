@@ -1,0 +1,249 @@
+// Traces: what a teacher thought on its way to answers that a grader found right.
+//
+// Contract: a trace is a line of traces.jsonl as soon as it is judged, and an answered problem is a line of asked.jsonl,
+// so that nothing finished is lost and a second call asks only what was not answered. Kept are responses that are right
+// and in form, no text twice, at most `perProblem` of a problem. Problems are of the train side of the split. A problem
+// whose requests keep failing is reported and skipped; several in a row end the collection with what there is on disk.
+import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { hash32 } from '../data/index.ts';
+import { type Grading, openTask, type Problem, promptOf, Random, readResponse } from '../tasks/index.ts';
+import { TrainError } from '../train/index.ts';
+import type { DistilConfig } from './config.ts';
+import { type Teacher, TeacherError } from './teacher.ts';
+
+export const traceFiles = { traces: 'traces.jsonl', asked: 'asked.jsonl' } as const;
+
+const traceSchema = z.object({
+  prompt: z.string(),
+  response: z.string(),
+  task: z.string(),
+  key: z.string(),
+  teacher: z.string(),
+});
+
+export type Trace = z.infer<typeof traceSchema>;
+
+const askedSchema = z.object({ index: z.number(), kept: z.number() });
+
+export interface CollectProgress {
+  /** Traces kept, and wanted. */
+  readonly done: number;
+  readonly total: number;
+  /** Problems answered. */
+  readonly problems: number;
+  /** Responses of this call that were not kept. */
+  readonly rejected: number;
+}
+
+export interface CollectOptions {
+  readonly progress?: (progress: CollectProgress) => void;
+  /** Hears of each problem that was given up, and of a grader that failed. */
+  readonly fault?: (message: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A stream of chance, so that none repeats another. */
+const choosing = 73;
+/** Problems in a row whose requests fail: then the teacher is gone. */
+const mostFailures = 8;
+
+/** Cuts off what a crash left of a last line. */
+function cutTail(path: string): void {
+  if (existsSync(path)) truncateSync(path, readFileSync(path).lastIndexOf(10) + 1);
+}
+
+/** The whole lines of a file; none where there is no file. */
+function linesOf<T>(path: string, schema: z.ZodType<T>): T[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
+  return lines.map((line, i) => {
+    try {
+      return schema.parse(JSON.parse(line));
+    } catch {
+      throw new TrainError(`${path}:${i + 1}`, 'is not a line of this file', 'remove the line');
+    }
+  });
+}
+
+/** The traces of a folder; none where it has no file. */
+export const readTraces = (folder: string) => linesOf(join(folder, traceFiles.traces), traceSchema);
+
+/** A task with its place in the recipe. */
+export interface Chosen {
+  readonly task: Grading;
+  readonly difficulty: number;
+  readonly share: number;
+}
+
+class Collector {
+  readonly #folder: string;
+  readonly #config: DistilConfig;
+  readonly #teacher: Teacher;
+  readonly #tasks: readonly Chosen[];
+  readonly #options: CollectOptions;
+  readonly #seen: Set<string>;
+  readonly #ofProblem = new Map<string, number>();
+  readonly #asked: Set<number>;
+  #kept = 0;
+  #rejected = 0;
+  #failures = 0;
+  #next = 0;
+
+  constructor(folder: string, config: DistilConfig, teacher: Teacher, tasks: Chosen[], options: CollectOptions) {
+    this.#folder = folder;
+    this.#config = config;
+    this.#teacher = teacher;
+    this.#tasks = tasks;
+    this.#options = options;
+    for (const file of Object.values(traceFiles)) cutTail(join(folder, file));
+    const traces = readTraces(folder);
+    this.#seen = new Set(traces.map(({ prompt, response }) => prompt + response));
+    for (const { task, key } of traces) this.#count(`${task} ${key}`);
+    this.#asked = new Set(linesOf(join(folder, traceFiles.asked), askedSchema).map(({ index }) => index));
+  }
+
+  async run(): Promise<CollectProgress> {
+    const { wanted, parallel, problems = 8 * wanted } = this.#config.traces;
+    const ending = new AbortController();
+    const { signal: asked } = this.#options;
+    const signal = asked ? AbortSignal.any([asked, ending.signal]) : ending.signal;
+    const worker = async () => {
+      while (this.#kept < wanted && this.#next < problems && !signal.aborted) {
+        const index = this.#next++;
+        if (!this.#asked.has(index)) await this.#one(index, signal);
+      }
+      if (this.#kept >= wanted) ending.abort(); // what is still asked is not needed
+    };
+    const workers = Array.from({ length: parallel }, () =>
+      worker().catch((error: unknown) => {
+        if (signal.aborted) return;
+        ending.abort();
+        throw error;
+      }),
+    );
+    const ends = await Promise.allSettled(workers);
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    return this.#progress;
+  }
+
+  get #progress(): CollectProgress {
+    const total = this.#config.traces.wanted;
+    return { done: this.#kept, total, problems: this.#asked.size, rejected: this.#rejected };
+  }
+
+  #count(problem: string): void {
+    this.#ofProblem.set(problem, (this.#ofProblem.get(problem) ?? 0) + 1);
+    this.#kept++;
+  }
+
+  #chosen(index: number): Chosen {
+    const total = this.#tasks.reduce((sum, { share }) => sum + share, 0);
+    let point = new Random(this.#config.seed, index, choosing).uniform() * total;
+    const found = this.#tasks.find(({ share }) => {
+      point -= share;
+      return point < 0;
+    });
+    return found ?? (this.#tasks.at(-1) as Chosen);
+  }
+
+  async #one(index: number, signal: AbortSignal): Promise<void> {
+    const { seed, template, traces } = this.#config;
+    const { task, difficulty } = this.#chosen(index);
+    const [problem] = (await task.problems([{ seed, index, difficulty, split: 'train' }])) as [Problem];
+    const prompt = promptOf(template, problem.prompt);
+    const asks = Array.from({ length: traces.samples }, (_, g) =>
+      this.#teacher.answer(prompt, hash32(seed, index, g), signal),
+    );
+    const answers = await Promise.allSettled(asks);
+    const texts = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    const errors = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as Error] : []));
+    const grave = errors.find((error) => !(error instanceof TeacherError));
+    const kept = await this.#keep(task, problem, prompt, texts);
+    if (grave) throw grave;
+    if (signal.aborted) return;
+    if (errors.length > 0) this.#giveUp(index, errors[0] as Error);
+    else {
+      this.#failures = 0;
+      this.#asked.add(index);
+      this.#append(traceFiles.asked, { index, kept });
+    }
+    this.#options.progress?.(this.#progress);
+  }
+
+  #giveUp(index: number, { message }: Error): void {
+    this.#options.fault?.(`problem ${index} is skipped: ${message}`);
+    if (++this.#failures < mostFailures) return;
+    throw new TrainError(
+      this.#teacher.name,
+      `${mostFailures} problems in a row could not be asked: ${message}`,
+      `see to the teacher and resume; ${this.#kept} traces are kept`,
+    );
+  }
+
+  /** How many of the texts became traces. */
+  async #keep(task: Grading, problem: Problem, prompt: string, texts: readonly (string | null)[]): Promise<number> {
+    const { wanted, perProblem } = this.#config.traces;
+    const items = texts.flatMap((text) => {
+      const { answer, isWellFormed } = readResponse(text ?? '');
+      return text !== null && answer !== null && isWellFormed ? [{ problem, answer, text: text.trimEnd() }] : [];
+    });
+    const graded = await task.grade(items.map(({ answer }) => ({ problem, answer })));
+    const name = `${task.name} ${problem.key}`;
+    let kept = 0;
+    items.forEach(({ text: response }, i) => {
+      const { correct, fault } = graded[i] as (typeof graded)[0];
+      if (fault !== null) this.#options.fault?.(`${name}: ${fault}`);
+      const isFull = this.#kept >= wanted || (this.#ofProblem.get(name) ?? 0) >= perProblem;
+      if (!correct || isFull || this.#seen.has(prompt + response)) return;
+      this.#seen.add(prompt + response);
+      const trace: Trace = { prompt, response, task: task.name, key: problem.key, teacher: this.#teacher.name };
+      this.#append(traceFiles.traces, trace);
+      this.#count(name);
+      kept++;
+    });
+    this.#rejected += texts.length - kept;
+    return kept;
+  }
+
+  #append(file: string, line: unknown): void {
+    appendFileSync(join(this.#folder, file), `${JSON.stringify(line)}\n`);
+  }
+}
+
+/** Opens the tasks of a recipe. Throws TaskError where one is not there, or makes no problems of its difficulty. */
+export async function openTasks(config: DistilConfig): Promise<Chosen[]> {
+  const tasks: Chosen[] = [];
+  try {
+    for (const { task: name, difficulty, share } of config.tasks) {
+      const task = await openTask(name);
+      const chosen = { task, difficulty: difficulty ?? task.difficulty.usual, share };
+      tasks.push(chosen);
+      await task.problems([{ seed: config.seed, index: 0, difficulty: chosen.difficulty, split: 'train' }]);
+    }
+    return tasks;
+  } catch (error) {
+    await closeTasks(tasks);
+    throw error;
+  }
+}
+
+export async function closeTasks(tasks: readonly Chosen[]): Promise<void> {
+  await Promise.all(tasks.map(({ task }) => task.close()));
+}
+
+/** Collects traces into a folder until there are as many as wanted, the problems are used up or the signal aborts. */
+export async function collectTraces(
+  folder: string,
+  config: DistilConfig,
+  teacher: Teacher,
+  options: CollectOptions = {},
+): Promise<CollectProgress> {
+  const tasks = await openTasks(config);
+  try {
+    return await new Collector(folder, config, teacher, tasks, options).run();
+  } finally {
+    await closeTasks(tasks);
+  }
+}
