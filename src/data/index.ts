@@ -17,5 +17,6 @@ export {
 } from './documents.ts';
 export { DataError } from './errors.ts';
 export { hash32, permuted, uniform } from './order.ts';
+export { encodePrompt } from './prompt.ts';
 export { hashOfFile, TokenSplit } from './shards.ts';
 export { chooseVocabulary, endOfSequence, type FimIds, type TokenizerChoice, type Vocabulary } from './vocabulary.ts';

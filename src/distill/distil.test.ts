@@ -116,7 +116,7 @@ async function solutionsOf(seed: number, count: number): Promise<Map<string, str
   const problems = await task.problems(places);
   const solutions = await task.solutions(problems);
   await task.close();
-  return new Map(problems.map(({ prompt }, i) => [promptOf('short', prompt), solutions[i] as string]));
+  return new Map(problems.map(({ prompt }, i) => [promptOf('short', prompt).join(''), solutions[i] as string]));
 }
 
 const right = (answer: string, thought = '1+2') => `${thought}\n</think>\n<answer>${answer}</answer>`;
@@ -199,7 +199,7 @@ describe('an interface as a teacher', () => {
     assert.deepEqual([first.done, first.problems, first.rejected], [2, 5, 3]);
     assert.equal(faults.length, 1);
     assert.match(faults[0] as string, /problem 4 is skipped: .*answered 500: broken/);
-    assert.deepEqual(new Set(readTraces(own).map(({ prompt }) => prompt)), new Set([order[0], order[5]]));
+    assert.deepEqual(new Set(readTraces(own).map(({ prompt }) => prompt.join(''))), new Set([order[0], order[5]]));
     // A second call asks only what was not answered; a line that a crash cut off is dropped.
     writeFileSync(join(own, 'traces.jsonl'), `${readFileSync(join(own, 'traces.jsonl'), 'utf8')}{"prompt":"cut`);
     isBroken = false;
@@ -208,10 +208,14 @@ describe('an interface as a teacher', () => {
     assert.deepEqual(server.asked, [broken]);
     assert.equal(second.done, 3);
     const traces = readTraces(own);
-    assert.deepEqual(traces.map(({ prompt }) => order.indexOf(prompt)).sort(), [0, 4, 5]);
-    const { key: _, ...kept } = traces.find(({ prompt }) => prompt === broken) as (typeof traces)[0];
+    assert.deepEqual(traces.map(({ prompt }) => order.indexOf(prompt.join(''))).sort(), [0, 4, 5]);
+    const {
+      key: _,
+      prompt: __,
+      ...kept
+    } = traces.find(({ prompt }) => prompt.join('') === broken) as (typeof traces)[0];
     assert.deepEqual(kept, {
-      ...{ prompt: broken, response: right(solutions.get(broken) as string), task: 'countdown' },
+      ...{ response: right(solutions.get(broken) as string), task: 'countdown' },
       teacher: `default at ${new URL(server.url).host}`,
     });
     await server.close();
@@ -230,7 +234,7 @@ describe('an interface as a teacher', () => {
     assert.equal(done, 9);
     assert.deepEqual([...server.keys], ['Bearer sesame']);
     assert.doesNotMatch(JSON.stringify(config), /sesame/);
-    assert.equal(new Set(readTraces(own).map(({ prompt, response }) => prompt + response)).size, 9);
+    assert.equal(new Set(readTraces(own).map(({ prompt, response }) => prompt.join('') + response)).size, 9);
     await server.close();
   });
 
@@ -364,7 +368,7 @@ describe('a run', () => {
     const second = join(folder, 'second');
     const next = { ...recipe(deepseek, teacher), traces: { ...traces, temperature: 0, parallel: 2 }, epochs: 1 };
     assert.equal(await distil(resolveDistil(next), { folder: second, device }), 'completed');
-    const texts = (run: string) => readTraces(run).map(({ prompt, response }) => prompt + response);
+    const texts = (run: string) => readTraces(run).map(({ prompt, response }) => prompt.join('') + response);
     assert.deepEqual(texts(second).sort(), texts(first).sort());
   });
 

@@ -2,7 +2,7 @@
 //
 // Contract: a step's lessons are a function of traces, seed and step number alone, so that a resumed run learns what it
 // would have learned; each epoch has an order of its own and holds every lesson once.
-import { permuted } from '../data/index.ts';
+import { encodePrompt, permuted } from '../data/index.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
 import type { DistilConfig } from './config.ts';
 import type { Lesson } from './sft-objective.ts';
@@ -22,7 +22,7 @@ export function lessonsOf(
 ): { readonly lessons: Lesson[]; readonly tooLong: number } {
   const encode = (text: string) => tokenizer.encode(text, { plain: true });
   const all = traces.map(({ prompt, response }) => ({
-    prompt: encode(prompt),
+    prompt: encodePrompt(tokenizer, prompt),
     response: [...encode(learnedText(response, learn)), endId],
   }));
   const lessons = all.filter(({ prompt, response }) => prompt.length + response.length <= longest);

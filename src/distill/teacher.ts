@@ -6,9 +6,10 @@
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { hashOfFile } from '../data/index.ts';
+import { encodePrompt, hashOfFile } from '../data/index.ts';
 import { type GenerateOptions, openModel, RefusedError } from '../engine/index.ts';
 import type { Device } from '../kernels/index.ts';
+import type { PromptParts } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { DistilConfig } from './config.ts';
 
@@ -20,7 +21,7 @@ export interface Teacher {
   /** sha256 of its weights; null for an interface. */
   readonly weights: string | null;
   /** Throws TeacherError where one problem cannot be answered, TrainError where none can. */
-  answer(prompt: string, seed: number, signal?: AbortSignal): Promise<string | null>;
+  answer(prompt: PromptParts, seed: number, signal?: AbortSignal): Promise<string | null>;
   close(): Promise<void>;
 }
 
@@ -42,9 +43,9 @@ async function localTeacher({ teacher, traces }: DistilConfig, device: Device): 
   const weights = await weightsOf(teacher);
   const model = await openModel(teacher, { device, maxWaiting: 2 * parallel * samples });
   const { tokenizer, eosIds } = model.tokenizer;
-  const generated = (prompt: string, options: GenerateOptions) => {
+  const generated = (prompt: PromptParts, options: GenerateOptions) => {
     try {
-      return model.generate(tokenizer.encode(prompt, { plain: true }), options);
+      return model.generate(encodePrompt(tokenizer, prompt), options);
     } catch (error) {
       if (error instanceof RefusedError) throw new TeacherError(error.message);
       throw error;
@@ -98,7 +99,8 @@ function apiTeacher({ teacher, api, traces }: DistilConfig): Teacher {
   return {
     name: `${api.model} at ${new URL(url).host}`,
     weights: null,
-    answer: async (prompt, seed, signal) => {
+    answer: async (parts, seed, signal) => {
+      const prompt = parts.join('');
       let problem = '';
       for (let tried = 0, pause = api.waitMs; tried < api.attempts; tried++, pause *= 2) {
         if (tried > 0) await wait(pause, undefined, signal ? { signal } : {});

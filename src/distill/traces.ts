@@ -8,7 +8,15 @@ import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hash32 } from '../data/index.ts';
-import { type Grading, openTask, type Problem, promptOf, Random, readResponse } from '../tasks/index.ts';
+import {
+  type Grading,
+  openTask,
+  type Problem,
+  type PromptParts,
+  promptOf,
+  Random,
+  readResponse,
+} from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { DistilConfig } from './config.ts';
 import { type Teacher, TeacherError } from './teacher.ts';
@@ -16,7 +24,8 @@ import { type Teacher, TeacherError } from './teacher.ts';
 export const traceFiles = { traces: 'traces.jsonl', asked: 'asked.jsonl' } as const;
 
 const traceSchema = z.object({
-  prompt: z.string(),
+  /** Before the problem, the problem, after it. */
+  prompt: z.tuple([z.string(), z.string(), z.string()]),
   response: z.string(),
   task: z.string(),
   key: z.string(),
@@ -99,7 +108,7 @@ class Collector {
     this.#options = options;
     for (const file of Object.values(traceFiles)) cutTail(join(folder, file));
     const traces = readTraces(folder);
-    this.#seen = new Set(traces.map(({ prompt, response }) => prompt + response));
+    this.#seen = new Set(traces.map(({ prompt, response }) => prompt.join('') + response));
     for (const { task, key } of traces) this.#count(`${task} ${key}`);
     this.#asked = new Set(linesOf(join(folder, traceFiles.asked), askedSchema).map(({ index }) => index));
   }
@@ -183,7 +192,12 @@ class Collector {
   }
 
   /** How many of the texts became traces. */
-  async #keep(task: Grading, problem: Problem, prompt: string, texts: readonly (string | null)[]): Promise<number> {
+  async #keep(
+    task: Grading,
+    problem: Problem,
+    prompt: PromptParts,
+    texts: readonly (string | null)[],
+  ): Promise<number> {
     const { wanted, perProblem } = this.#config.traces;
     const items = texts.flatMap((text) => {
       const { answer, isWellFormed } = readResponse(text ?? '');
@@ -196,9 +210,15 @@ class Collector {
       const { correct, fault } = graded[i] as (typeof graded)[0];
       if (fault !== null) this.#options.fault?.(`${name}: ${fault}`);
       const isFull = this.#kept >= wanted || (this.#ofProblem.get(name) ?? 0) >= perProblem;
-      if (!correct || isFull || this.#seen.has(prompt + response)) return;
-      this.#seen.add(prompt + response);
-      const trace: Trace = { prompt, response, task: task.name, key: problem.key, teacher: this.#teacher.name };
+      if (!correct || isFull || this.#seen.has(prompt.join('') + response)) return;
+      this.#seen.add(prompt.join('') + response);
+      const trace: Trace = {
+        prompt: [...prompt],
+        response,
+        task: task.name,
+        key: problem.key,
+        teacher: this.#teacher.name,
+      };
       this.#append(traceFiles.traces, trace);
       this.#count(name);
       kept++;

@@ -2,10 +2,11 @@
 //
 // Contract: an answer is the text behind the prompt, thinking tags included, without the end token. An API that
 // throttles or fails is asked again with growing waits; what still fails is an AnswerError that names the status.
+
+import { encodePrompt } from '../data/index.ts';
 import type { ServedModel } from '../engine/index.ts';
 import { MinkeError } from '../kernels/errors.ts';
 import type { PromptParts } from '../tasks/index.ts';
-import { encodeParts } from './question.ts';
 
 export class AnswerError extends MinkeError {}
 
@@ -28,7 +29,7 @@ export function ofModel(model: ServedModel): Answerer {
   const { tokenizer, eosIds } = model.tokenizer;
   return async (prompt, options) => {
     const ids: number[] = [];
-    for await (const event of model.generate(encodeParts(tokenizer, prompt), options)) {
+    for await (const event of model.generate(encodePrompt(tokenizer, prompt), options)) {
       if (event.type === 'part') ids.push(...event.tokens.map(({ id }) => id));
       else if (event.error) throw event.error;
     }

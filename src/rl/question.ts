@@ -1,7 +1,8 @@
 // Questions of a run: which problem of which task, put in the template, by number.
 //
 // Contract: question `n` of a seed is always the same, so that a resumed run asks what it would have asked.
-import { type Grading, type Problem, type PromptParts, promptOf, Random, type Split } from '../tasks/index.ts';
+import { encodePrompt } from '../data/index.ts';
+import { type Grading, type Problem, promptOf, Random, type Split } from '../tasks/index.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { RlConfig } from './config.ts';
@@ -26,12 +27,6 @@ export interface QuestionSource {
   readonly config: Pick<RlConfig, 'seed' | 'template'>;
 }
 
-/** The ids of a prompt, the tokens that the tokenizer puts before every text included. */
-export function encodeParts(tokenizer: Tokenizer, parts: PromptParts): Int32Array {
-  const first = tokenizer.encode('', { addSpecialTokens: true });
-  return Int32Array.of(...first, ...parts.flatMap((part) => [...tokenizer.encode(part, { plain: true })]));
-}
-
 /** A stream of chance of a run, so that none repeats another. */
 const choosing = 71;
 
@@ -45,7 +40,7 @@ export async function questionsOf(
   const problems = await task.problems(indices.map((index) => ({ seed: config.seed, index, difficulty, split })));
   return problems.map((problem) => {
     const parts = promptOf(config.template, problem.prompt);
-    return { task, problem, text: parts.join(''), ids: encodeParts(tokenizer, parts) };
+    return { task, problem, text: parts.join(''), ids: encodePrompt(tokenizer, parts) };
   });
 }
 

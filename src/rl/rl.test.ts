@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { encodePrompt } from '../data/index.ts';
 import { chatPrompt } from '../engine/index.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import {
@@ -26,7 +27,6 @@ import { Diagnosis } from './diagnosis.ts';
 import { consensus, passAt1 } from './evaluation.ts';
 import { rlEventSchema } from './events.ts';
 import { columnNames, GrpoObjective } from './grpo-objective.ts';
-import { encodeParts } from './question.ts';
 import { reinforce, resumeReinforcing } from './reinforce.ts';
 import { checksIn } from './reward.ts';
 import { Rollouts } from './rollout.ts';
@@ -323,7 +323,7 @@ describe('a run', () => {
     const loaded = loadTokenizer(checkpoint);
     const problem = 'Make 24 from 3, 8.';
     const { ids, startsThinking } = chatPrompt(loaded, [{ role: 'user', content: problem }]);
-    assert.deepEqual([...ids], [...encodeParts(loaded.tokenizer, promptOf('short', problem))]);
+    assert.deepEqual([...ids], [...encodePrompt(loaded.tokenizer, promptOf('short', problem))]);
     assert.equal(startsThinking, true);
   });
 
