@@ -9,7 +9,5 @@ export const recipe: Omit<RlRecipe, 'model'> = {
   maxTokens: 200,
   learningRate: 3e-4,
   klBeta: 0,
-  clipHigh: 0.28,
-  tokenWeight: 'token',
   every: { evaluate: 25, sample: 20, save: 50 },
 };
