@@ -8,6 +8,7 @@ import { after, describe, test } from 'node:test';
 import { lineChart } from '../src/cli/line-chart.ts';
 import { loadRecipe } from '../src/cli/recipe.ts';
 import { packageRoot } from '../src/kernels/root.ts';
+import { type RlRecipe, resolveRl } from '../src/rl/index.ts';
 import { type AblationRecipe, type PretrainRecipe, readEvents, resolvePretrain, smoothed } from '../src/train/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-ablation-'));
@@ -80,22 +81,29 @@ describe('minke ablate', () => {
 });
 
 describe('recipes of this package', () => {
-  const names = readdirSync(join(packageRoot(), 'recipes'))
-    .map((file) => file.replace('.ts', ''))
-    .filter((name) => name !== 'ablation-base');
-  for (const name of names)
-    test(`${name} resolves, in every arm`, async () => {
-      const made = (await loadRecipe<PretrainRecipe | AblationRecipe>(name)) as PretrainRecipe | AblationRecipe;
+  const names = readdirSync(join(packageRoot(), 'recipes')).map((file) => file.replace('.ts', ''));
+  type Any = PretrainRecipe | AblationRecipe | RlRecipe | { readonly base: PretrainRecipe; readonly zero: RlRecipe };
+
+  function check(made: Any): void {
+    if ('zero' in made) {
+      check(made.base);
+      check(made.zero);
+    } else if ('tasks' in made) {
+      const { learningRate, steps, warmupSteps } = resolveRl({ ...made, model: 'a base' });
+      assert.ok(learningRate > 0 && steps > warmupSteps);
+    } else {
       const arms = 'arms' in made ? Object.values(made.arms) : [{}];
       const base = 'arms' in made ? made.base : made;
       for (const { model, set = [] } of arms as { model?: PretrainRecipe['model']; set?: string[] }[]) {
-        const config = resolvePretrain(
-          { ...base, ...(model && { model }), data: { ...base.data, inputs: [corpus] } },
-          set,
-        );
+        const whole = { ...base, ...(model && { model }), data: { ...base.data, inputs: [corpus] } };
+        const config = resolvePretrain(whole, set);
         assert.ok(config.steps > config.schedule.warmupSteps);
       }
-    });
+    }
+  }
+
+  for (const name of names.filter((name) => name !== 'ablation-base'))
+    test(`${name} resolves, in every arm`, async () => check((await loadRecipe<Any>(name)) as Any));
 });
 
 describe('curves', () => {

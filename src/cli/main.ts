@@ -16,6 +16,7 @@ import { pretrainCommand } from './pretrain.ts';
 import { report } from './report.ts';
 import { rlCommand } from './rl.ts';
 import { serveCommand } from './serve.ts';
+import { speedrunCommand } from './speedrun.ts';
 
 const program = new Command('minke').description('The DeepSeek-V3/R1 recipe as one TypeScript program.');
 
@@ -71,6 +72,12 @@ program
   .option('--set <path=value...>', 'replace a choice, as in learningRate=1e-4')
   .option('--resume', 'go on with the run of --run')
   .action(rlCommand);
+
+program
+  .command('speedrun')
+  .description('from nothing to a model that thinks: base, R1-Zero, evaluation, report.html')
+  .argument('[folder]', 'where its runs are kept; stages that are done are not done again', 'runs/speedrun')
+  .action(speedrunCommand);
 
 withEngineFlags(program.command('eval').description('how often a model solves held-out problems of a task'))
   .argument('<model>', 'a checkpoint folder, a .gguf file, or the address of an OpenAI-compatible API')
