@@ -4,7 +4,7 @@ import { type DistilEvent, type DistilRecipe, distil, resolveDistil, resumeDisti
 import { openDevice } from '../kernels/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { setPath, TrainError } from '../train/index.ts';
-import { loadRecipe } from './recipe.ts';
+import { loadRecipe, taskOf } from './recipe.ts';
 
 export interface DistilCommand {
   readonly student?: string;
@@ -16,14 +16,11 @@ export interface DistilCommand {
   readonly resume?: boolean;
 }
 
-/** The recipe with what the command line says; a task is a name or a file, `name:difficulty` for another dial. */
+/** The recipe with what the command line says. */
 async function recipeOf(target: string | undefined, command: DistilCommand): Promise<unknown> {
   const { student, teacher, task = [], traces, set = [] } = command;
   const recipe = target === undefined ? {} : await loadRecipe<DistilRecipe>(target);
-  const tasks = task.map((text) => {
-    const dial = /^(.*):(\d+)$/.exec(text);
-    return dial ? { task: dial[1], difficulty: Number(dial[2]) } : { task: text };
-  });
+  const tasks = task.map(taskOf);
   const named = { ...(student && { student }), ...(teacher && { teacher }), ...(tasks.length > 0 && { tasks }) };
   const merged: Record<string, unknown> = structuredClone({ ...recipe, ...named });
   if (traces !== undefined) merged.traces = { ...(merged.traces as object | undefined), wanted: Number(traces) };

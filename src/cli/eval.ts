@@ -4,6 +4,7 @@ import { type Answerer, type Evaluated, evaluate, ofApi, ofModel } from '../rl/i
 import { openTask, type TemplateName } from '../tasks/index.ts';
 import { type EngineFlags, engineOptions, positiveOf } from './engine-flags.ts';
 import { Progress } from './progress.ts';
+import { taskOf } from './recipe.ts';
 
 export interface EvalFlags extends EngineFlags {
   readonly task: string[];
@@ -34,14 +35,14 @@ export async function evalCommand(target: string, flags: EvalFlags): Promise<voi
   const { answer, close } = await answererOf(target, flags);
   try {
     for (const text of flags.task) {
-      const [, name, dial] = /^(.*?)(?::(\d+))?$/.exec(text) as unknown as [string, string, string | undefined];
+      const { task: name, difficulty } = taskOf(text);
       const task = await openTask(name);
       try {
         const [problems, samples] = [positiveOf(flags.problems, '--problems'), positiveOf(flags.samples, '--samples')];
         const progress = new Progress(text, problems * samples);
         const result = await evaluate(task, answer, {
           ...{ problems, samples, template: flags.template, seed: Number(flags.seed) },
-          ...{ difficulty: dial === undefined ? task.difficulty.usual : Number(dial) },
+          ...{ difficulty: difficulty ?? task.difficulty.usual },
           ...{ temperature: Number(flags.temperature), topP: Number(flags.topP) },
           ...{ maxTokens: positiveOf(flags.maxTokens, '--max-tokens'), progress: (n) => progress.advance(n) },
         });

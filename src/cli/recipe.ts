@@ -42,3 +42,9 @@ export async function loadRecipe<Recipe>(target: string): Promise<Recipe | { rea
   if (recipe === undefined) throw new TrainError(file, 'exports no recipe', 'write: export const recipe = { ... }');
   return recipe;
 }
+
+/** Tasks as the command line names them: a built-in one or a file, `name:difficulty` for another dial. */
+export function taskOf(text: string): { readonly task: string; readonly difficulty?: number } {
+  const dial = /^(.*):(\d+)$/.exec(text);
+  return dial ? { task: dial[1] as string, difficulty: Number(dial[2]) } : { task: text };
+}

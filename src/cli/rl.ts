@@ -4,7 +4,7 @@ import { openDevice } from '../kernels/index.ts';
 import { type RlRecipe, reinforce, resolveRl, resumeReinforcing } from '../rl/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { setPath, TrainError } from '../train/index.ts';
-import { loadRecipe } from './recipe.ts';
+import { loadRecipe, taskOf } from './recipe.ts';
 import { RlConsole } from './rl-console.ts';
 
 export interface RlCommand {
@@ -15,13 +15,10 @@ export interface RlCommand {
   readonly resume?: boolean;
 }
 
-/** The recipe with what the command line says; a task is a name or a file, `name:difficulty` for another dial. */
+/** The recipe with what the command line says. */
 async function recipeOf(target: string | undefined, { model, task = [], set = [] }: RlCommand): Promise<unknown> {
   const recipe = target === undefined ? {} : await loadRecipe<RlRecipe>(target);
-  const tasks = task.map((text) => {
-    const dial = /^(.*):(\d+)$/.exec(text);
-    return dial ? { task: dial[1], difficulty: Number(dial[2]) } : { task: text };
-  });
+  const tasks = task.map(taskOf);
   const merged = structuredClone({ ...recipe, ...(model && { model }), ...(tasks.length > 0 && { tasks }) });
   for (const assignment of set) setPath(merged as Record<string, unknown>, assignment);
   return merged;

@@ -3,28 +3,11 @@
 // Defaults follow the report (supplement B.4.3): a few epochs, cosine to a tenth of the rate; the rate is higher,
 // because students here are small. A key never stands in a recipe: only the name of its environment variable does.
 import { z } from 'zod';
-import { templateNames } from '../tasks/index.ts';
-import { TrainError } from '../train/index.ts';
+import { taskChoice, templateNames } from '../tasks/index.ts';
+import { optimizerSchema, TrainError } from '../train/index.ts';
 
 const count = z.number().int().positive();
 const atLeastZero = z.number().nonnegative();
-
-const task = z.strictObject({
-  /** A built-in task's name, or a file that exports one. */
-  task: z.string(),
-  difficulty: z.number().int().optional(),
-  /** Of the problems. */
-  share: z.number().positive().default(1),
-});
-
-const optimizer = z.strictObject({
-  beta1: z.number().default(0.9),
-  beta2: z.number().default(0.95),
-  eps: z.number().positive().default(1e-8),
-  weightDecay: atLeastZero.default(0),
-  maxGradNorm: z.number().positive().default(1),
-  moments: z.enum(['f32', 'bf16']).default('f32'),
-});
 
 const traces = z.strictObject({
   /** Folder of another run whose traces are learned: then nothing is asked. */
@@ -63,7 +46,7 @@ export const distilSchema = z.strictObject({
   student: z.string(),
   /** Folder of a checkpoint, or address of an interface like OpenAI's, up to its /v1; not needed with traces.from. */
   teacher: z.string().default(''),
-  tasks: z.array(task).default([]),
+  tasks: z.array(taskChoice).default([]),
   template: z.enum(templateNames).default('short'),
   traces: traces.prefault({}),
   api: api.prefault({}),
@@ -77,7 +60,7 @@ export const distilSchema = z.strictObject({
   /** Where the cosine ends, as a share of the rate. */
   finalShare: z.number().min(0).max(1).default(0.1),
   warmupSteps: z.number().int().nonnegative().default(10),
-  optimizer: optimizer.prefault({}),
+  optimizer: optimizerSchema.prefault({ weightDecay: 0 }),
   /** Rows of a micro-batch. */
   microBatchTokens: count.default(4096),
   saveEvery: count.default(100),

@@ -9,13 +9,14 @@ import { join } from 'node:path';
 import { hashOfFile } from '../data/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
 import { countParameters } from '../model/index.ts';
+import { closeTasks, openTasks } from '../tasks/index.ts';
 import { type Checkpoint, latestCheckpoint, readLineage, TrainError } from '../train/index.ts';
 import { type DistilConfig, distilSchema } from './config.ts';
 import { FineTuning } from './fine-tuning.ts';
 import { openStudent, readStudent, type Student, type StudentFiles } from './open-student.ts';
 import { type DistilOptions, distilFiles, isDistilRun, Records } from './records.ts';
 import { isAddress, openTeacher } from './teacher.ts';
-import { type CollectProgress, closeTasks, collectTraces, openTasks, readTraces, traceFiles } from './traces.ts';
+import { type CollectProgress, collectTraces, readTraces, traceFiles } from './traces.ts';
 
 export type DistilOutcome = 'completed' | 'stopped';
 
@@ -79,7 +80,7 @@ async function checkSource(config: DistilConfig): Promise<void> {
   }
   if (!isAddress(teacher) && !existsSync(join(teacher, 'config.json')) && !teacher.endsWith('.gguf'))
     throw new TrainError(teacher, 'there is no such teacher', 'name a checkpoint or an address with http://');
-  await closeTasks(await openTasks(config));
+  await closeTasks(await openTasks(config.tasks, config.seed));
 }
 
 /** Takes over the traces of another run, and what its lineage says of their teacher. */

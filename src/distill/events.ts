@@ -1,10 +1,8 @@
 // What a distillation says, as typed events: one JSON object a line in events.jsonl.
 import { z } from 'zod';
+import { eventParts } from '../train/index.ts';
 
-const at = { time: z.number().describe('milliseconds since 1970') };
-const step = { step: z.number().int().nonnegative() };
-// JSON has no NaN: a number that is not finite is written as null.
-const number = z.number().nullable();
+const { at, step, number } = eventParts;
 
 const counts = {
   done: z.number().describe('traces kept'),
@@ -38,15 +36,9 @@ export const distilEventSchema = z.discriminatedUnion('event', [
     tokensPerSecond: z.number().describe('learned ones'),
     secondsLeft: z.number(),
   }),
-  z.object({ event: z.literal('saved'), ...at, ...step, folder: z.string(), sha256: z.string() }),
+  eventParts.saved,
   z.object({ event: z.literal('alarm'), ...at, ...step, kind: z.string(), message: z.string() }),
-  z.object({
-    event: z.literal('ended'),
-    ...at,
-    ...step,
-    status: z.enum(['completed', 'stopped', 'failed']),
-    reason: z.string(),
-  }),
+  eventParts.ended,
 ]);
 
 export type DistilEvent = z.infer<typeof distilEventSchema>;

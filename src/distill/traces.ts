@@ -9,12 +9,14 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { hash32 } from '../data/index.ts';
 import {
+  type ChosenTask,
+  chosenAt,
+  closeTasks,
   type Grading,
-  openTask,
+  openTasks,
   type Problem,
   type PromptParts,
   promptOf,
-  Random,
   readResponse,
 } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
@@ -53,8 +55,6 @@ export interface CollectOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A stream of chance, so that none repeats another. */
-const choosing = 73;
 /** Problems in a row whose requests fail: then the teacher is gone. */
 const mostFailures = 8;
 
@@ -79,18 +79,11 @@ function linesOf<T>(path: string, schema: z.ZodType<T>): T[] {
 /** The traces of a folder; none where it has no file. */
 export const readTraces = (folder: string) => linesOf(join(folder, traceFiles.traces), traceSchema);
 
-/** A task with its place in the recipe. */
-export interface Chosen {
-  readonly task: Grading;
-  readonly difficulty: number;
-  readonly share: number;
-}
-
 class Collector {
   readonly #folder: string;
   readonly #config: DistilConfig;
   readonly #teacher: Teacher;
-  readonly #tasks: readonly Chosen[];
+  readonly #tasks: readonly ChosenTask[];
   readonly #options: CollectOptions;
   readonly #seen: Set<string>;
   readonly #ofProblem = new Map<string, number>();
@@ -100,7 +93,7 @@ class Collector {
   #failures = 0;
   #next = 0;
 
-  constructor(folder: string, config: DistilConfig, teacher: Teacher, tasks: Chosen[], options: CollectOptions) {
+  constructor(folder: string, config: DistilConfig, teacher: Teacher, tasks: ChosenTask[], options: CollectOptions) {
     this.#folder = folder;
     this.#config = config;
     this.#teacher = teacher;
@@ -147,19 +140,9 @@ class Collector {
     this.#kept++;
   }
 
-  #chosen(index: number): Chosen {
-    const total = this.#tasks.reduce((sum, { share }) => sum + share, 0);
-    let point = new Random(this.#config.seed, index, choosing).uniform() * total;
-    const found = this.#tasks.find(({ share }) => {
-      point -= share;
-      return point < 0;
-    });
-    return found ?? (this.#tasks.at(-1) as Chosen);
-  }
-
   async #one(index: number, signal: AbortSignal): Promise<void> {
     const { seed, template, traces } = this.#config;
-    const { task, difficulty } = this.#chosen(index);
+    const { task, difficulty } = chosenAt(this.#tasks, seed, index);
     const [problem] = (await task.problems([{ seed, index, difficulty, split: 'train' }])) as [Problem];
     const prompt = promptOf(template, problem.prompt);
     const asks = Array.from({ length: traces.samples }, (_, g) =>
@@ -232,27 +215,6 @@ class Collector {
   }
 }
 
-/** Opens the tasks of a recipe. Throws TaskError where one is not there, or makes no problems of its difficulty. */
-export async function openTasks(config: DistilConfig): Promise<Chosen[]> {
-  const tasks: Chosen[] = [];
-  try {
-    for (const { task: name, difficulty, share } of config.tasks) {
-      const task = await openTask(name);
-      const chosen = { task, difficulty: difficulty ?? task.difficulty.usual, share };
-      tasks.push(chosen);
-      await task.problems([{ seed: config.seed, index: 0, difficulty: chosen.difficulty, split: 'train' }]);
-    }
-    return tasks;
-  } catch (error) {
-    await closeTasks(tasks);
-    throw error;
-  }
-}
-
-export async function closeTasks(tasks: readonly Chosen[]): Promise<void> {
-  await Promise.all(tasks.map(({ task }) => task.close()));
-}
-
 /** Collects traces into a folder until there are as many as wanted, the problems are used up or the signal aborts. */
 export async function collectTraces(
   folder: string,
@@ -260,7 +222,7 @@ export async function collectTraces(
   teacher: Teacher,
   options: CollectOptions = {},
 ): Promise<CollectProgress> {
-  const tasks = await openTasks(config);
+  const tasks = await openTasks(config.tasks, config.seed);
   try {
     return await new Collector(folder, config, teacher, tasks, options).run();
   } finally {

@@ -4,28 +4,11 @@
 // update on each rollout, temperature 1, equal rewards for accuracy and form, beta 0.001 to a reference that is
 // renewed every 400 steps. The learning rate is higher and clipping narrower, because models here are small.
 import { z } from 'zod';
-import { templateNames } from '../tasks/index.ts';
-import { TrainError } from '../train/index.ts';
+import { taskChoice, templateNames } from '../tasks/index.ts';
+import { optimizerSchema, TrainError } from '../train/index.ts';
 
 const count = z.number().int().positive();
 const atLeastZero = z.number().nonnegative();
-
-const task = z.strictObject({
-  /** A built-in task's name, or a file that exports one. */
-  task: z.string(),
-  difficulty: z.number().int().optional(),
-  /** Of the questions. */
-  share: z.number().positive().default(1),
-});
-
-const optimizer = z.strictObject({
-  beta1: z.number().default(0.9),
-  beta2: z.number().default(0.95),
-  eps: z.number().positive().default(1e-8),
-  weightDecay: atLeastZero.default(0),
-  maxGradNorm: z.number().positive().default(1),
-  moments: z.enum(['f32', 'bf16']).default('f32'),
-});
 
 const evaluation = z.strictObject({
   /** Held-out problems of each task, and answers to each. */
@@ -44,7 +27,7 @@ const every = z.strictObject({
 export const rlSchema = z.strictObject({
   /** Folder of the checkpoint that it begins from. */
   model: z.string(),
-  tasks: z.array(task).min(1),
+  tasks: z.array(taskChoice).min(1),
   template: z.enum(templateNames).default('short'),
   steps: count.default(100),
   questions: count.default(32),
@@ -57,7 +40,7 @@ export const rlSchema = z.strictObject({
   precision: z.enum(['f32', 'bf16', 'fp8']).default('bf16'),
   learningRate: z.number().positive().default(2e-4),
   warmupSteps: z.number().int().nonnegative().default(5),
-  optimizer: optimizer.prefault({}),
+  optimizer: optimizerSchema.prefault({ weightDecay: 0 }),
   rewards: z.strictObject({ accuracy: atLeastZero.default(1), format: atLeastZero.default(1) }).prefault({}),
   /** deviation: GRPO; none: Dr. GRPO. */
   advantage: z.enum(['deviation', 'none']).default('deviation'),

@@ -1,9 +1,8 @@
 // What a reinforcement learning run says, as typed events: one JSON object a line in events.jsonl.
 import { z } from 'zod';
+import { eventParts } from '../train/index.ts';
 
-const at = { time: z.number().describe('milliseconds since 1970') };
-const step = { step: z.number().int().nonnegative() };
-const number = z.number().nullable();
+const { at, step, number } = eventParts;
 const share = z.number().min(0).max(1);
 
 export const rlEventSchema = z.discriminatedUnion('event', [
@@ -66,15 +65,9 @@ export const rlEventSchema = z.discriminatedUnion('event', [
     verdict: z.string(),
     reward: z.number(),
   }),
-  z.object({ event: z.literal('saved'), ...at, ...step, folder: z.string(), sha256: z.string() }),
+  eventParts.saved,
   z.object({ event: z.literal('alarm'), ...at, ...step, kind: z.string(), message: z.string() }),
-  z.object({
-    event: z.literal('ended'),
-    ...at,
-    ...step,
-    status: z.enum(['completed', 'stopped', 'failed']),
-    reason: z.string(),
-  }),
+  eventParts.ended,
 ]);
 
 export type RlEvent = z.infer<typeof rlEventSchema>;

@@ -12,7 +12,7 @@ import {
   readConfig,
   type WeightMap,
 } from '../model/index.ts';
-import { chatTemplateOf, openTask } from '../tasks/index.ts';
+import { chatTemplateOf, closeTasks, openTasks } from '../tasks/index.ts';
 import { type LoadedTokenizer, loadTokenizer, saveTokenizer } from '../tokenizer/index.ts';
 import {
   type BatchShape,
@@ -92,8 +92,7 @@ export async function beginRl(config: RlConfig, options: RlOptions): Promise<RlR
   const { folder } = options;
   if (isRlRun(folder))
     throw new TrainError(folder, 'holds a run already', 'resume it with --resume, or choose another folder');
-  const run = await open(config, null, options);
-  return run;
+  return open(config, null, options);
 }
 
 /** Opens a run where it stopped, from its last whole checkpoint. */
@@ -117,12 +116,7 @@ async function open(config: RlConfig, checkpoint: Checkpoint | null, options: Rl
   const { loaded, endId, save } = tokenizerOf(config);
   const { tokenizer } = loaded;
   const questions: QuestionSource = {
-    tasks: await Promise.all(
-      config.tasks.map(async ({ task: name, difficulty, share }) => {
-        const task = await openTask(name);
-        return { task, difficulty: difficulty ?? task.difficulty.usual, share };
-      }),
-    ),
+    tasks: await openTasks(config.tasks, config.seed),
     tokenizer,
     config,
   };
@@ -161,7 +155,7 @@ async function open(config: RlConfig, checkpoint: Checkpoint | null, options: Rl
     close: async () => {
       await device.flush().catch(() => undefined);
       for (const owned of [rollouts, trainStep, model, referenceModel]) owned.dispose();
-      await Promise.all(questions.tasks.map(({ task }) => task.close()));
+      await closeTasks(questions.tasks);
       for (const weight of [...weights.values(), ...reference.values()]) weight.dispose();
     },
   };

@@ -2,6 +2,7 @@
 export { type ArithmeticProblem, arithmetic, type Calculation } from './arithmetic.ts';
 export { arithmeticPage, workArithmetic } from './arithmetic-pages.ts';
 export { checkTask } from './check-task.ts';
+export { type ChosenTask, chosenAt, closeTasks, openTasks, taskChoice } from './choice.ts';
 export { type CountdownProblem, countdown } from './countdown.ts';
 export { TaskError } from './errors.ts';
 export { type Expression, type Reading, readExpression } from './expression.ts';

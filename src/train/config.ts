@@ -43,7 +43,7 @@ const schedule = z.strictObject({
   decayFrom: share.default(0),
 });
 
-const optimizer = z.strictObject({
+export const optimizerSchema = z.strictObject({
   beta1: share.default(0.9),
   beta2: share.default(0.95),
   eps: z.number().positive().default(1e-8),
@@ -91,7 +91,7 @@ export const pretrainSchema = z.strictObject({
   sequenceLength: count.default(256),
   precision: z.enum(['f32', 'bf16', 'fp8']).default('bf16'),
   schedule: schedule.prefault({}),
-  optimizer: optimizer.prefault({}),
+  optimizer: optimizerSchema.prefault({}),
   balance: balance.prefault({}),
   mtp: mtp.prefault({}),
   every: every.prefault({}),

@@ -11,6 +11,19 @@ const step = { step: z.number().int().nonnegative() };
 // JSON has no NaN: a number that is not finite is written as null.
 const number = z.number().nullable();
 
+/** Fields and events that every kind of run has. */
+export const eventParts = {
+  ...{ at, step, number },
+  saved: z.object({ event: z.literal('saved'), ...at, ...step, folder: z.string(), sha256: z.string() }),
+  ended: z.object({
+    event: z.literal('ended'),
+    ...at,
+    ...step,
+    status: z.enum(['completed', 'stopped', 'failed']),
+    reason: z.string(),
+  }),
+};
+
 export const alarmKinds = [
   'not-finite',
   'loss-spike',
@@ -58,15 +71,9 @@ export const eventSchema = z.discriminatedUnion('event', [
     maxVio: z.number().nullable().describe('over all of the validation tokens'),
   }),
   z.object({ event: z.literal('sampled'), ...at, ...step, prompt: z.string(), text: z.string() }),
-  z.object({ event: z.literal('saved'), ...at, ...step, folder: z.string(), sha256: z.string() }),
+  eventParts.saved,
   z.object({ event: z.literal('alarm'), ...at, ...step, kind: z.enum(alarmKinds), message: z.string() }),
-  z.object({
-    event: z.literal('ended'),
-    ...at,
-    ...step,
-    status: z.enum(['completed', 'stopped', 'failed']),
-    reason: z.string(),
-  }),
+  eventParts.ended,
 ]);
 
 export type TrainEvent = z.infer<typeof eventSchema>;

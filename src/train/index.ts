@@ -8,10 +8,17 @@ export {
 } from './ablation.ts';
 export { Adamw, type AdamwOptions } from './adamw.ts';
 export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './checkpoint.ts';
-export { modelConfigOf, type PretrainConfig, type PretrainRecipe, resolvePretrain, setPath } from './config.ts';
+export {
+  modelConfigOf,
+  optimizerSchema,
+  type PretrainConfig,
+  type PretrainRecipe,
+  resolvePretrain,
+  setPath,
+} from './config.ts';
 export { TrainError } from './errors.ts';
 export { EventLog, readEvents } from './event-log.ts';
-export { eventSchema, type NewEvent, type RunEvent, type StepEvent, type TrainEvent } from './events.ts';
+export { eventParts, eventSchema, type NewEvent, type RunEvent, type StepEvent, type TrainEvent } from './events.ts';
 export { type Lineage, newLineage, readLineage, resumedLineage, withSeconds, writeLineage } from './lineage.ts';
 export { maxViolation, worstViolation } from './load.ts';
 export type { RunOptions } from './open-run.ts';
