@@ -25,7 +25,10 @@ const percent = ({ mean, margin }: Evaluated['passAt1']) =>
 async function answererOf(target: string, flags: EvalFlags): Promise<{ answer: Answerer; close: () => Promise<void> }> {
   if (/^https?:/.test(target)) {
     const key = process.env.OPENAI_API_KEY ?? null;
-    return { answer: ofApi(target, flags.model ?? 'default', key), close: async () => undefined };
+    return {
+      answer: ofApi({ base: target, model: flags.model ?? 'default', key, keySource: 'OPENAI_API_KEY' }),
+      close: async () => undefined,
+    };
   }
   const model = await openModel(target, engineOptions(flags));
   return { answer: ofModel(model), close: () => model.close() };

@@ -5,12 +5,10 @@
 // cannot be read as a completion is rubbish, hence an answer that is wrong: ''. A key that is refused ends the run.
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { encodePrompt, hashOfFile } from '../data/index.ts';
+import { ApiError, CompletionApi, encodePrompt, hashOfFile } from '../data/index.ts';
 import { type GenerateOptions, openModel, RefusedError } from '../engine/index.ts';
 import type { Device } from '../kernels/index.ts';
 import type { PromptParts } from '../tasks/index.ts';
-import { TrainError } from '../train/index.ts';
 import type { DistilConfig } from './config.ts';
 
 /** A request that kept failing: its problem is skipped. */
@@ -20,7 +18,7 @@ export interface Teacher {
   readonly name: string;
   /** sha256 of its weights; null for an interface. */
   readonly weights: string | null;
-  /** Throws TeacherError where one problem cannot be answered, TrainError where none can. */
+  /** Throws TeacherError where one problem cannot be answered, ApiError where none can. */
   answer(prompt: PromptParts, seed: number, signal?: AbortSignal): Promise<string | null>;
   close(): Promise<void>;
 }
@@ -67,58 +65,31 @@ async function localTeacher({ teacher, traces }: DistilConfig, device: Device): 
   };
 }
 
-/** The text of a completion's body; '' where there is none to read, null where it did not end by itself. */
-function completionIn(body: string): string | null {
-  try {
-    const { text, finish_reason: reason } = JSON.parse(body).choices[0];
-    if (reason === 'length') return null;
-    return typeof text === 'string' ? text : '';
-  } catch {
-    return '';
-  }
-}
-
-const passing = (status: number) => status === 429 || status === 408 || status >= 500;
-
 function apiTeacher({ teacher, api, traces }: DistilConfig): Teacher {
-  const url = `${teacher.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1/completions`;
-  const key = process.env[api.keyVariable];
+  const { model, keyVariable, attempts, waitMs, timeoutMs } = api;
+  const key = process.env[keyVariable] ?? null;
+  const completions = new CompletionApi({
+    base: teacher,
+    model,
+    key,
+    keySource: keyVariable,
+    attempts,
+    waitMs,
+    timeoutMs,
+  });
   const { maxTokens, temperature, topP } = traces;
-  const headers = { 'content-type': 'application/json', ...(key && { authorization: `Bearer ${key}` }) };
-  const common = { model: api.model, max_tokens: maxTokens, temperature, top_p: topP };
-
-  async function attempt(prompt: string, seed: number, signal?: AbortSignal) {
-    const late = AbortSignal.timeout(api.timeoutMs);
-    const response = await fetch(url, {
-      ...{ method: 'POST', headers, body: JSON.stringify({ ...common, prompt, seed }) },
-      signal: signal ? AbortSignal.any([signal, late]) : late,
-    });
-    return { status: response.status, body: await response.text(), after: response.headers.get('retry-after') };
-  }
-
   return {
-    name: `${api.model} at ${new URL(url).host}`,
+    name: `${model} at ${new URL(completions.url).host}`,
     weights: null,
-    answer: async (parts, seed, signal) => {
-      const prompt = parts.join('');
-      let problem = '';
-      for (let tried = 0, pause = api.waitMs; tried < api.attempts; tried++, pause *= 2) {
-        if (tried > 0) await wait(pause, undefined, signal ? { signal } : {});
-        try {
-          const { status, body, after } = await attempt(prompt, seed, signal);
-          if (status === 200) return completionIn(body);
-          problem = `answered ${status}: ${body.slice(0, 200)}`;
-          if (status === 401 || status === 403 || status === 404)
-            throw new TrainError(url, problem, `check the address, api.model and the key in ${api.keyVariable}`);
-          if (!passing(status)) break;
-          pause = Math.max(pause, 1000 * (Number(after) || 0));
-        } catch (error) {
-          if (signal?.aborted || error instanceof TrainError) throw error;
-          const { message, cause } = error as Error;
-          problem = cause instanceof Error ? `${message} (${cause.message})` : message;
-        }
-      }
-      throw new TeacherError(`${url} ${problem}`);
+    answer: async (prompt, seed, signal) => {
+      const sampling = { maxTokens, temperature, topP, seed };
+      const { text, isEnded } = await completions
+        .complete(prompt.join(''), sampling, signal)
+        .catch((error: unknown) => {
+          if (error instanceof ApiError && !error.isFinal) throw new TeacherError(error.message);
+          throw error;
+        });
+      return isEnded ? text : null;
     },
     close: () => Promise.resolve(),
   };

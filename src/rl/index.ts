@@ -1,6 +1,6 @@
 // The room of reinforcement learning: rollouts, rewards, GRPO, and the loop that joins engine and training.
 export { type AdvantageScale, advantagesOf, type TokenWeight, tokenWeights } from './advantage.ts';
-export { type Answer, AnswerError, type Answerer, type AnswerOptions, ofApi, ofModel } from './answerer.ts';
+export { type Answer, type Answerer, ofApi, ofModel } from './answerer.ts';
 export { ask, type Group, type Response, summary, trainSequences } from './batch.ts';
 export { type RlConfig, type RlRecipe, resolveRl } from './config.ts';
 export { Diagnosis, type Finding } from './diagnosis.ts';
