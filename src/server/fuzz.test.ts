@@ -139,7 +139,9 @@ function requestOf(seed: number, body: Uint8Array | null, path: string, dice: Di
   return new Request(url, { method, headers, signal, body });
 }
 
-const allowed = new Set([200, 400, 401, 403, 404, 405, 408, 413, 422, 429]);
+const expected = [200, 400, 401, 403, 404, 405, 413, 422, 429];
+/** 408 goes to a client that left before its answer was there: whether one does depends on the machine's speed. */
+const allowed = new Set([...expected, 408]);
 
 function checkEvents(text: string, path: string, cut: boolean): void {
   const list = text.split('\n\n');
@@ -222,6 +224,6 @@ describe('fuzz', () => {
     assert.deepEqual(rejections, []);
     assert.deepEqual([model.live, app.live], [0, 0]);
     assert.ok((statuses.get(200) ?? 0) > count / 5, 'many are answered');
-    for (const status of allowed) assert.ok(statuses.has(status), `no request got ${status}`);
+    for (const status of expected) assert.ok(statuses.has(status), `no request got ${status}`);
   });
 });
