@@ -32,7 +32,7 @@ export const rlSchema = z.strictObject({
   steps: count.default(100),
   questions: count.default(32),
   groupSize: z.number().int().min(2).default(16),
-  /** Optimizer steps on each batch of rollouts. */
+  /** Optimizer steps on each batch of rollouts, each on its share of the responses. */
   updates: count.default(1),
   /** Of a response. */
   maxTokens: count.default(256),
@@ -71,7 +71,12 @@ export type RlRecipe = z.input<typeof rlSchema>;
 /** A recipe with all defaults. Throws TrainError naming each field that is wrong. */
 export function resolveRl(recipe: unknown): RlConfig {
   const checked = rlSchema.safeParse(recipe);
-  if (checked.success) return checked.data;
+  if (checked.success) {
+    const { updates, questions, groupSize } = checked.data;
+    if (updates <= questions * groupSize) return checked.data;
+    const problem = `updates: ${updates}, for ${questions * groupSize} responses`;
+    throw new TrainError('recipe', problem, 'take fewer updates, or more questions');
+  }
   const problems = checked.error.issues.map(({ path, message }) => `${path.join('.') || 'recipe'}: ${message}`);
   throw new TrainError('recipe', problems.join('; '), 'correct the recipe or the --set');
 }

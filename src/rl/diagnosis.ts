@@ -8,6 +8,7 @@ import type { RlStepEvent } from './events.ts';
 export interface Finding {
   readonly kind:
     | 'mismatch'
+    | 'resamplings-used-up'
     | 'no-signal-easy'
     | 'no-signal-hard'
     | 'length-in-wrong'
@@ -41,10 +42,17 @@ export class Diagnosis {
     return fresh;
   }
 
-  #always({ mismatch }: Seen): Finding[] {
-    if (mismatch === 0) return [];
-    const message = `${mismatch} tokens have another log-probability in training than in the rollout: this is a bug in minke, please report it`;
-    return [{ kind: 'mismatch', message }];
+  #always({ mismatch, rounds, filled }: Seen): Finding[] {
+    const found: Finding[] = [];
+    if (mismatch !== 0) {
+      const message = `${mismatch} tokens have another log-probability in training than in the rollout: this is a bug in minke, please report it`;
+      found.push({ kind: 'mismatch', message });
+    }
+    if (rounds > 1 && filled > 0) {
+      const message = `${rounds} rounds of questions did not give enough groups with signal, ${filled} without stand in the batch: raise resamplings, or choose a difficulty at which some answers are right and some wrong`;
+      found.push({ kind: 'resamplings-used-up', message });
+    }
+    return found;
   }
 
   #trends(): Finding[] {

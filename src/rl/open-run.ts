@@ -61,6 +61,8 @@ export interface RlRun {
   readonly fromStep: number;
   /** Questions asked before. */
   readonly asked: number;
+  /** Tokens learned before. */
+  readonly tokens: number;
   readonly close: () => Promise<void>;
 }
 
@@ -152,6 +154,7 @@ async function open(config: RlConfig, checkpoint: Checkpoint | null, options: Rl
     saveTokenizer: save,
     fromStep: state?.step ?? 0,
     asked: (state?.data as { asked?: number } | undefined)?.asked ?? 0,
+    tokens: state?.tokens ?? 0,
     close: async () => {
       await device.flush().catch(() => undefined);
       for (const owned of [rollouts, trainStep, model, referenceModel]) owned.dispose();
