@@ -11,7 +11,23 @@ import { trainQuestions } from './question.ts';
 /** Streams of chance of a run, so that none repeats another. */
 export const streams = { rollout: 1, evaluation: 2 } as const;
 
-const tokensOf = (responses: Group['responses']) => responses.reduce((sum, { ids }) => sum + ids.length, 0);
+/** What is wrong with a response that did not come to its end, whatever else is. */
+export const cutOff = 'cut off by maxTokens';
+/** Problems of the form that are told. */
+const mostProblems = 5;
+
+function formProblemsOf(responses: Group['responses']): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const { formProblem, isEnded } of responses) {
+    if (formProblem === null) continue;
+    const problem = isEnded ? formProblem : cutOff;
+    counts.set(problem, (counts.get(problem) ?? 0) + 1);
+  }
+  const commonest = [...counts].sort(([, a], [, b]) => b - a).slice(0, mostProblems);
+  return Object.fromEntries(commonest.map(([problem, count]) => [problem, count / responses.length]));
+}
+
+const isFormless = ({ responses }: Group) => responses.every(({ isWellFormed }) => !isWellFormed);
 
 export interface Collected {
   readonly groups: readonly Group[];
@@ -20,6 +36,10 @@ export interface Collected {
   readonly rounds: number;
   /** Share of silent groups among all that were asked. */
   readonly silentGroups: number;
+  /** Of these, the ones without a response in form. */
+  readonly formlessGroups: number;
+  /** What keeps responses from the form, the commonest first, as shares of all responses. */
+  readonly formProblems: Readonly<Record<string, number>>;
   /** Silent groups that stand in `groups`, because no others were found. */
   readonly filled: number;
   /** Tokens of all responses, those of groups that were replaced too. */
@@ -44,10 +64,13 @@ export async function collectGroups(
     for (const group of made) (hasSignal(group) ? loud : silent).push(group);
     rounds++;
   }
+  const responses = [...loud, ...silent].flatMap((group) => group.responses);
   return {
     ...{ groups: [...loud, ...silent].slice(0, wanted), rounds, asked: askedBefore + rounds * wanted },
     silentGroups: silent.length / (rounds * wanted),
+    formlessGroups: silent.filter(isFormless).length / (rounds * wanted),
+    formProblems: formProblemsOf(responses),
     filled: Math.max(0, wanted - loud.length),
-    generated: [...loud, ...silent].reduce((sum, { responses }) => sum + tokensOf(responses), 0),
+    generated: responses.reduce((sum, { ids }) => sum + ids.length, 0),
   };
 }

@@ -28,6 +28,11 @@ export const rlEventSchema = z.discriminatedUnion('event', [
     tokensWrong: number,
     truncated: share.describe('responses that did not end by themselves'),
     silentGroups: share.describe('groups whose rewards are all alike, of those that were asked'),
+    formlessGroups: share.default(0).describe('silent groups none of whose responses keeps the form'),
+    formProblems: z
+      .record(z.string(), share)
+      .default({})
+      .describe('what keeps responses from the form, commonest first'),
     rounds: z.number().default(1).describe('of questions; more than one where silent groups were replaced'),
     filled: z.number().default(0).describe('silent groups that were learned from, for want of others'),
     checks: z.number().describe('words of checking and turning back in a response, mean'),

@@ -211,7 +211,15 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
   /** Groups whose responses were as likely, when they were made, as the ratios say. */
   async function groupsOf(model: Model, { ratios }: Method): Promise<Group[]> {
     const question = { task: {} as Grading, problem: { prompt: '', key: '' }, text: '', ids: new Int32Array() };
-    const judged = { answer: null, isRight: false, isWellFormed: true, isFault: false, text: '', verdict: '' };
+    const judged = {
+      answer: null,
+      isRight: false,
+      isWellFormed: true,
+      formProblem: null,
+      isFault: false,
+      text: '',
+      verdict: '',
+    };
     const made = async (reward: number, r: number) => {
       const length = 3 + (lengths[r] as number);
       const ids = Int32Array.from({ length }, (_, i) => (r * 11 + i * i * 7 + 3) % vocabulary);

@@ -37,7 +37,7 @@ after(async () => {
 describe('dynamic sampling', () => {
   const wanted = 3;
   const askedBefore = 30;
-  const texts = ['no form', 'x\n</think>\n<answer>1</answer>'];
+  const texts = ['no form', 'x\n</think>\n<answer>1</answer>', '</work>\n<answer>1</answer>'];
   let questions: QuestionSource;
   let order: string[];
   const recipe = { model: 'none', tasks: [{ task: 'countdown' }], questions: wanted, groupSize: 2, seed: 3 };
@@ -52,14 +52,14 @@ describe('dynamic sampling', () => {
   after(() => closeTasks(questions.tasks));
 
   /** Collects where the questions of `loud` alone, by their number in each round, get rewards that differ. */
-  async function collected(loud: readonly (readonly number[])[], resamplings: number) {
+  async function collected(loud: readonly (readonly number[])[], resamplings: number, isEnded = true) {
     const rounds: (readonly Ask[])[] = [];
     const run: Rollouts['run'] = async (asks) => {
       const own = loud[rounds.length] ?? [];
       rounds.push(asks);
       return asks.map(({ prompt }, i) => {
-        const text = own.includes(Math.floor(i / 2)) && i % 2 === 1 ? 1 : 0;
-        return { prompt, ids: Int32Array.of(text, 9), logprobs: new Float32Array(2), isEnded: true };
+        const text = i % 2 === 0 ? 0 : own.includes(Math.floor(i / 2)) ? 1 : 2;
+        return { prompt, ids: Int32Array.of(text, 9), logprobs: new Float32Array(2), isEnded };
       });
     };
     const made = await collectGroups(
@@ -73,8 +73,8 @@ describe('dynamic sampling', () => {
       askedBefore,
     );
     const numbers = made.groups.map(({ question }) => order.indexOf(question.text));
-    const { groups: _, ...told } = made;
-    return { numbers, told, seeds: rounds.map((asks) => asks.map(({ seed }) => seed)) };
+    const { groups: _, formProblems, formlessGroups, ...told } = made;
+    return { numbers, told, formProblems, formlessGroups, seeds: rounds.map((asks) => asks.map(({ seed }) => seed)) };
   }
 
   test('silent groups are replaced by the next questions, until there are enough', async () => {
@@ -89,6 +89,16 @@ describe('dynamic sampling', () => {
     const { numbers, told } = await collected([[1], [], [0]], 2);
     assert.deepEqual(numbers, [1, 6, 0]);
     assert.deepEqual(told, { rounds: 3, asked: askedBefore + 9, silentGroups: 7 / 9, filled: 1, generated: 36 });
+  });
+
+  test('groups in which no response keeps the form are counted, and what the matter is', async () => {
+    const { told, formProblems, formlessGroups } = await collected([[1]], 0);
+    assert.deepEqual([told.silentGroups, formlessGroups], [2 / 3, 2 / 3]);
+    assert.deepEqual(formProblems, {
+      'the thinking does not end': 3 / 6,
+      '</work> stands in place of </think>': 2 / 6,
+    });
+    assert.deepEqual((await collected([[1]], 0, false)).formProblems, { 'cut off by maxTokens': 5 / 6 });
   });
 
   test('more groups with signal than wanted are left out; without resamplings there is one round', async () => {

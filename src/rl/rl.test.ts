@@ -12,6 +12,7 @@ import * as t from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { packed, readEvents } from '../train/index.ts';
 import { advantagesOf, tokenWeights } from './advantage.ts';
+import { cutOff } from './collect.ts';
 import { type RlRecipe, resolveRl } from './config.ts';
 import { Diagnosis } from './diagnosis.ts';
 import { consensus, passAt1 } from './evaluation.ts';
@@ -85,29 +86,12 @@ test('the template ends in the thinking, and is the chat template of what is tra
 });
 
 describe('the diagnosis', () => {
+  // biome-ignore format: one line for each part of the event
   const step = {
-    ...{ step: 1, reward: 1, accuracy: 0.4, format: 1, tokens: 50, tokensRight: 40, tokensWrong: 60, truncated: 0 },
-    ...{
-      silentGroups: 0.1,
-      rounds: 1,
-      filled: 0,
-      checks: 1,
-      loss: 0,
-      kl: 0.01,
-      clipped: 0,
-      entropy: 1,
-      mismatch: 0,
-      gradientNorm: 1,
-    },
-    ...{
-      learningRate: 1,
-      maxVio: 0.2,
-      rolloutSeconds: 1,
-      trainSeconds: 1,
-      rolloutTokensPerSecond: 1,
-      secondsLeft: 1,
-      faults: 0,
-    },
+    step: 1, reward: 1, accuracy: 0.4, format: 1, tokens: 50, tokensRight: 40, tokensWrong: 60, truncated: 0, checks: 1,
+    silentGroups: 0.1, formlessGroups: 0, formProblems: {}, rounds: 1, filled: 0, faults: 0,
+    loss: 0, kl: 0.01, clipped: 0, entropy: 1, mismatch: 0, gradientNorm: 1, learningRate: 1, maxVio: 0.2,
+    rolloutSeconds: 1, trainSeconds: 1, rolloutTokensPerSecond: 1, secondsLeft: 1,
   };
   const kindsAfter = (changed: Partial<typeof step>) => {
     const diagnosis = new Diagnosis();
@@ -122,6 +106,8 @@ describe('the diagnosis', () => {
     [{ mismatch: 3 }, 'mismatch'],
     [{ rounds: 3, filled: 2 }, 'resamplings-used-up'],
     [{ rounds: 3, silentGroups: 0.6 }, null],
+    [{ silentGroups: 0.9, accuracy: 0, formlessGroups: 0.6 }, 'no-signal-form'],
+    [{ silentGroups: 0.9, accuracy: 0, formlessGroups: 0.3 }, 'no-signal-hard'],
     [{ silentGroups: 0.9, accuracy: 0.95 }, 'no-signal-easy'],
     [{ silentGroups: 0.9, accuracy: 0 }, 'no-signal-hard'],
     [{ tokensWrong: 120 }, 'length-in-wrong'],
@@ -134,6 +120,27 @@ describe('the diagnosis', () => {
     test(`${kind ?? 'a healthy run'} is told once`, () => {
       assert.deepEqual(kindsAfter(changed), kind === null ? [] : [kind]);
     });
+
+  test('groups without signal whose cause is the form: the commonest problem and its remedy', () => {
+    const messagesOf = (formProblems: Record<string, number>) => {
+      const diagnosis = new Diagnosis();
+      const formless = { ...step, silentGroups: 1, formlessGroups: 0.8, accuracy: 0, formProblems };
+      return Array.from({ length: 10 }, () => diagnosis.see(formless)).flatMap((found) => found.map((f) => f.message));
+    };
+    const [closing, ...others] = messagesOf({
+      'the answer is not closed': 0.2,
+      '</work> stands in place of </think>': 0.6,
+    });
+    assert.match(
+      closing as string,
+      /80 % because .*\(60 % of responses: <\/work> stands in place of <\/think>\).*the base/,
+    );
+    assert.deepEqual(others, []);
+    assert.match(
+      messagesOf({ [cutOff]: 0.9 })[0] as string,
+      /90 % of responses: cut off by maxTokens\): raise maxTokens;/,
+    );
+  });
 });
 
 describe('a run', () => {
