@@ -78,6 +78,18 @@ function existing(folder: string): Vocabulary {
   return { ...made, endId: made.endId ?? eosIds[0] ?? null };
 }
 
+export type BaseVocabulary = Pick<Vocabulary, 'tokenizer' | 'save'> & { readonly endId: number };
+
+/** Of a model that learns further, saved with the template by which it will be asked. Throws DataError without an end token. */
+export function vocabularyOfBase(folder: string, chatTemplate: string): BaseVocabulary {
+  const { tokenizer, eosIds, specialTokens } = loadTokenizer(folder);
+  const [endId] = eosIds;
+  if (endId === undefined)
+    throw new DataError(folder, 'its tokenizer has no end token', 'train the base with documents that end');
+  const fields = { ...specialTokens, chat_template: chatTemplate };
+  return { tokenizer, endId, save: (into) => saveTokenizer(into, tokenizer.json, fields) };
+}
+
 /** `documents` starts the corpus from its beginning each time it is called. */
 export async function chooseVocabulary(
   choice: TokenizerChoice,

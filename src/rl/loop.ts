@@ -5,18 +5,15 @@
 import { join } from 'node:path';
 import { hash32 } from '../data/index.ts';
 import { exportWeights, writeSafetensors } from '../model/checkpoint/index.ts';
-import { scope } from '../tensor/index.ts';
 import {
+  expectFinite,
+  finite,
   learningRateAt,
-  packed,
+  type Outcome,
   type StepReport,
-  saveCheckpoint,
-  sequenceInputs,
-  TrainError,
+  stepOnSequences,
   type TrainSequence,
-  withSeconds,
   worstViolation,
-  writeLineage,
 } from '../train/index.ts';
 import { ask, type Group, summary, trainSequences } from './batch.ts';
 import { collectGroups, streams } from './collect.ts';
@@ -24,10 +21,6 @@ import { Diagnosis } from './diagnosis.ts';
 import { passAt1 } from './evaluation.ts';
 import { type RlRun, rlFiles } from './open-run.ts';
 import { questionsOf } from './question.ts';
-
-export type RlOutcome = 'completed' | 'stopped';
-
-const finite = (x: number) => (Number.isFinite(x) ? x : null);
 
 /** Numbers of a step's updates over all their tokens; the mismatch is the first one's, whose weights made the rollouts. */
 function together(reports: readonly StepReport[], tokens: number) {
@@ -51,7 +44,6 @@ export class RlLoop {
   #step: number;
   #asked: number;
   #tokens: number;
-  #weightsSha256: string | null = null;
   #latest: Group | null = null;
 
   constructor(run: RlRun) {
@@ -62,7 +54,7 @@ export class RlLoop {
   }
 
   /** Runs to the last step, or until the signal; either way a checkpoint of the last step is on disk. */
-  async run(signal?: AbortSignal): Promise<RlOutcome> {
+  async run(signal?: AbortSignal): Promise<Outcome> {
     const { steps, every, referenceEvery } = this.#run.config;
     for (;;) {
       const isLast = this.#step === steps;
@@ -73,19 +65,18 @@ export class RlLoop {
       if (isNew && due(every.sample)) this.#sample();
       if (isNew && this.#step % referenceEvery === 0) await this.#renewReference();
       if (isNew && (isStopped || due(every.save))) await this.#save();
-      if (isLast || isStopped) return this.#end(isLast ? 'completed' : 'stopped');
+      if (isLast || isStopped) return this.#run.records.end(this.#at, isLast ? 'completed' : 'stopped');
       await this.#one(this.#step + 1, signal);
     }
   }
 
   /** What a run that cannot go on leaves: its lineage and its last event say why. */
-  async fail(error: Error): Promise<void> {
-    await this.#writeLineage('failed', error.message);
-    this.#run.log.append({ event: 'ended', step: this.#step, status: 'failed', reason: error.message });
+  fail(error: Error): Promise<void> {
+    return this.#run.records.fail(this.#at, error);
   }
 
   async #one(step: number, signal?: AbortSignal): Promise<void> {
-    const { config, log } = this.#run;
+    const { config, records } = this.#run;
     const began = performance.now();
     const collected = await collectGroups(this.#run, step, this.#asked, signal).catch((error: unknown) => {
       if (signal?.aborted) return null;
@@ -112,14 +103,10 @@ export class RlLoop {
       rolloutTokensPerSecond: (1000 * generated) / (rolled - began),
       secondsLeft: perStep * (config.steps - step),
     };
-    log.append({ event: 'step', ...told });
-    for (const { kind, message } of this.#diagnosis.see(told)) log.append({ event: 'alarm', step, kind, message });
-    if (told.gradientNorm === null)
-      throw new TrainError(
-        `step ${step}`,
-        'the gradient is not finite',
-        'resume from the last checkpoint with a lower rate',
-      );
+    records.log.append({ event: 'step', ...told });
+    for (const { kind, message } of this.#diagnosis.see(told))
+      records.log.append({ event: 'alarm', step, kind, message });
+    expectFinite(step, told.gradientNorm);
   }
 
   #rate(step: number): number {
@@ -142,20 +129,14 @@ export class RlLoop {
     const reports: StepReport[] = [];
     for (const [update, sequences] of updates.entries()) {
       const rates = { step: (step - 1) * updates.length + update + 1, learningRate, biasUpdateSpeed: 0 };
-      const { report } = scope(() => ({
-        report: trainStep.run(
-          packed(sequences, shape).map((bin) => sequenceInputs(bin, shape, device)),
-          rates,
-        ),
-      }));
-      reports.push(await report);
+      reports.push(await stepOnSequences(trainStep, sequences, { shape, rates, device }));
     }
     const tokens = updates.flat().reduce((sum, { ids, promptLength }) => sum + ids.length - promptLength, 0);
     return { tokens, told: together(reports, tokens) };
   }
 
   async #evaluate(): Promise<void> {
-    const { config, rollouts, questions, decode, log } = this.#run;
+    const { config, rollouts, questions, decode, records } = this.#run;
     const { problems, samples, temperature, topP } = config.evaluation;
     for (const chosen of questions.tasks) {
       const asked = await questionsOf(questions, chosen, [...Array(problems).keys()], 'held-out');
@@ -165,7 +146,7 @@ export class RlLoop {
       });
       const { format, tokens } = summary(groups);
       const result = passAt1(groups.map(({ responses }) => responses.map(({ isRight }) => isRight)));
-      log.append({
+      records.log.append({
         ...{ event: 'evaluated', step: this.#step, task: chosen.task.name, difficulty: chosen.difficulty },
         ...{ passAt1: result.mean, margin: result.margin, format, tokens, problems, samples },
       });
@@ -176,7 +157,7 @@ export class RlLoop {
     if (this.#latest === null) return;
     const { question, responses } = this.#latest;
     const { text, verdict, reward } = responses[0] as (typeof responses)[0];
-    this.#run.log.append({ event: 'sampled', step: this.#step, prompt: question.text, text, verdict, reward });
+    this.#run.records.log.append({ event: 'sampled', step: this.#step, prompt: question.text, text, verdict, reward });
   }
 
   async #renewReference(): Promise<void> {
@@ -184,43 +165,21 @@ export class RlLoop {
     for (const [name, weight] of weights) reference.get(name)?.write((await weight.read()) as Float32Array);
   }
 
-  async #save(): Promise<void> {
-    const { folder, config, model, weights, reference, trainStep, log } = this.#run;
-    const saved = await saveCheckpoint(
-      folder,
-      {
-        ...{ config: model.config, weights, optimizer: trainStep.optimizer, step: this.#step, tokens: this.#tokens },
-        data: { asked: this.#asked },
-        beside: async (aside, sha256) => {
-          this.#run.saveTokenizer(aside);
-          await writeSafetensors(join(aside, rlFiles.reference), exportWeights(model.config, reference, 'f32'));
-          this.#weightsSha256 = sha256;
-          await writeLineage(aside, this.#lineage('running', 'checkpoint of a run'));
-        },
-      },
+  #save(): Promise<void> {
+    const { config, model, weights, reference, trainStep, vocabulary, records } = this.#run;
+    const { optimizer } = trainStep;
+    const beside = async (aside: string) => {
+      vocabulary.save(aside);
+      await writeSafetensors(join(aside, rlFiles.reference), exportWeights(model.config, reference, 'f32'));
+    };
+    const data = { asked: this.#asked };
+    return records.save(
+      { ...this.#at, config: model.config, weights, optimizer, data, beside },
       config.keepCheckpoints,
     );
-    await this.#writeLineage('running', '');
-    log.append({ event: 'saved', step: this.#step, folder: saved.folder, sha256: saved.sha256 });
   }
 
-  async #end(status: RlOutcome): Promise<RlOutcome> {
-    const reason = status === 'completed' ? 'all steps are done' : 'asked to stop';
-    await this.#writeLineage(status, reason);
-    this.#run.log.append({ event: 'ended', step: this.#step, status, reason });
-    return status;
-  }
-
-  #lineage(status: 'running' | RlOutcome | 'failed', reason: string) {
-    const { lineage } = this.#run;
-    const weights = this.#weightsSha256 ?? lineage.weights;
-    return withSeconds(
-      { ...lineage, status, reason, weights, steps: this.#step, tokens: this.#tokens },
-      (performance.now() - this.#began) / 1000,
-    );
-  }
-
-  #writeLineage(status: 'running' | RlOutcome | 'failed', reason: string): Promise<void> {
-    return writeLineage(this.#run.folder, this.#lineage(status, reason));
+  get #at() {
+    return { step: this.#step, tokens: this.#tokens };
   }
 }

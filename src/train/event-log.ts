@@ -4,7 +4,7 @@ import { TrainError } from './errors.ts';
 import { eventSchema, type NewEvent, type RunEvent, type TrainEvent, withoutSuperseded } from './events.ts';
 
 /** Checks a line; zod's schemas do. */
-interface EventSchema<E> {
+export interface EventSchema<E> {
   parse(line: unknown): E;
 }
 

@@ -8,7 +8,7 @@ import { z } from 'zod';
 const numbers = z.array(z.number());
 const at = { time: z.number().describe('milliseconds since 1970') };
 const step = { step: z.number().int().nonnegative() };
-// JSON has no NaN: a number that is not finite is written as null.
+/** null: it was not finite. */
 const number = z.number().nullable();
 
 /** Fields and events that every kind of run has. */
@@ -79,6 +79,9 @@ export const eventSchema = z.discriminatedUnion('event', [
 export type TrainEvent = z.infer<typeof eventSchema>;
 export type StepEvent = Extract<TrainEvent, { event: 'step' }>;
 export type AlarmKind = (typeof alarmKinds)[number];
+
+/** As JSON can write it: null where it is not finite. */
+export const finite = (x: number | undefined) => (x !== undefined && Number.isFinite(x) ? x : null);
 
 /** What every kind of run's events have in common. */
 export interface RunEvent {

@@ -7,6 +7,7 @@ export {
   smoothed,
 } from './ablation.ts';
 export { Adamw, type AdamwOptions } from './adamw.ts';
+export { loadWeights, readBaseConfig } from './base.ts';
 export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export {
   modelConfigOf,
@@ -17,21 +18,32 @@ export {
   setPath,
 } from './config.ts';
 export { TrainError } from './errors.ts';
-export { EventLog, readEvents } from './event-log.ts';
-export { eventParts, eventSchema, type NewEvent, type RunEvent, type StepEvent, type TrainEvent } from './events.ts';
-export { type Lineage, newLineage, readLineage, resumedLineage, withSeconds, writeLineage } from './lineage.ts';
+export { EventLog, type EventSchema, readEvents } from './event-log.ts';
+export {
+  eventParts,
+  eventSchema,
+  finite,
+  type NewEvent,
+  type RunEvent,
+  type StepEvent,
+  type TrainEvent,
+} from './events.ts';
+export { describeDevice, type Lineage, readLineage } from './lineage.ts';
 export { maxViolation, worstViolation } from './load.ts';
 export type { RunOptions } from './open-run.ts';
 export { isRun, pretrain, resumePretraining } from './pretrain.ts';
 export { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
+export { type LastOfRun, lastOfRun, type Outcome, Records, recordFiles, refuseRun } from './records.ts';
 export { learningRateAt, type Schedule } from './schedule.ts';
 export {
   type BatchShape,
+  batchShape,
   packed,
   type SequenceInputs,
   sequenceBatch,
   sequenceInputs,
   type TrainSequence,
 } from './sequence-batch.ts';
+export { expectFinite, stepOnSequences } from './sequence-step.ts';
 export { measureGemmRate } from './throughput.ts';
 export { type Losses, type Objective, type Rates, type StepReport, TrainStep } from './train-step.ts';

@@ -3,7 +3,7 @@
 // A run folder: config.json (resolved recipe), tokenizer/, events.jsonl, lineage.json, checkpoints/step-N/. Datasets
 // stand beside runs and are shared by all. Contract: a folder that holds a run is never begun anew, only resumed, with the
 // configuration that stands in it; what can be known to be wrong is refused before the first step, and leaves no run.
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   chooseVocabulary,
@@ -14,15 +14,13 @@ import {
   readDocuments,
   type Vocabulary,
 } from '../data/index.ts';
-import { readJson, writeJson } from '../model/checkpoint/index.ts';
 import type { ModelConfig } from '../model/index.ts';
-import { type Checkpoint, latestCheckpoint } from './checkpoint.ts';
 import { modelConfigOf, type PretrainConfig, type PretrainRecipe, pretrainSchema, resolvePretrain } from './config.ts';
 import { TrainError } from './errors.ts';
-import { EventLog } from './event-log.ts';
 import { openRun, type Prepared, type RunOptions, runFiles } from './open-run.ts';
-import { type Outcome, PretrainLoop } from './pretrain-loop.ts';
+import { PretrainLoop } from './pretrain-loop.ts';
 import { windowLength } from './pretrain-objective.ts';
+import { lastOfRun, type Outcome, refuseRun } from './records.ts';
 
 /** Whether a folder holds a run. */
 export function isRun(folder: string): boolean {
@@ -32,21 +30,13 @@ export function isRun(folder: string): boolean {
 /** Trains from the first step. Throws TrainError, DataError or ModelError before it where something does not fit. */
 export async function pretrain(config: PretrainConfig, options: RunOptions): Promise<Outcome> {
   const { folder } = options;
-  if (isRun(folder))
-    throw new TrainError(folder, 'holds a run already', 'resume it with --resume, or choose another folder');
-  mkdirSync(folder, { recursive: true });
-  try {
-    const vocabulary = await vocabularyOf(config);
-    const dataset = await datasetOf(config, vocabulary, options);
-    const model = modelConfigOf(config, vocabulary.tokenizer.vocabSize);
-    checkBeginning(config, model, vocabulary, dataset);
-    vocabulary.save(join(folder, runFiles.tokenizer));
-    await writeJson(join(folder, runFiles.config), config);
-    return await runFrom(null, { config, model, vocabulary, dataset }, options);
-  } catch (error) {
-    if (!existsSync(join(folder, runFiles.events))) rmSync(join(folder, runFiles.config), { force: true });
-    throw error;
-  }
+  refuseRun(folder, runFiles.config);
+  const vocabulary = await vocabularyOf(config);
+  const dataset = await datasetOf(config, vocabulary, options);
+  const model = modelConfigOf(config, vocabulary.tokenizer.vocabSize);
+  checkBeginning(config, model, vocabulary, dataset);
+  vocabulary.save(join(folder, runFiles.tokenizer));
+  return runFrom(undefined, { config, model, vocabulary, dataset }, options);
 }
 
 /**
@@ -54,28 +44,17 @@ export async function pretrain(config: PretrainConfig, options: RunOptions): Pro
  * for model and data.
  */
 export async function resumePretraining(options: RunOptions, assignments: readonly string[] = []): Promise<Outcome> {
-  const { folder, listen } = options;
-  if (!isRun(folder)) throw new TrainError(folder, 'holds no run', 'start one without --resume');
-  const began = pretrainSchema.parse(readJson(join(folder, runFiles.config)));
+  const { folder } = options;
+  const { config: began, ...last } = await lastOfRun(folder, runFiles.config, pretrainSchema);
   for (const assignment of assignments)
     if (/^(model|data|initial|seed)\b/.test(assignment))
       throw new TrainError('--set', `${assignment}: a run keeps its model and its data`, 'start another run');
   const config = resolvePretrain(began as PretrainRecipe, assignments);
-  if (assignments.length > 0) await writeJson(join(folder, runFiles.config), config);
   const saved = { ...config, data: { ...config.data, tokenizer: join(folder, runFiles.tokenizer) } };
   const vocabulary = await vocabularyOf(saved);
   const dataset = await datasetOf(config, vocabulary, options);
   const model = modelConfigOf(config, vocabulary.tokenizer.vocabSize);
-  const log = new EventLog(join(folder, runFiles.events), listen);
-  const checkpoint = await latestCheckpoint(folder, ({ message }) =>
-    log.append({
-      event: 'alarm',
-      step: 0,
-      kind: 'damaged-checkpoint',
-      message: `${message}; going on from an earlier one`,
-    }),
-  );
-  return runFrom(checkpoint, { config, model, vocabulary, dataset }, options);
+  return runFrom(last, { config, model, vocabulary, dataset }, options);
 }
 
 /** What can be known to be wrong before the first step. */
@@ -125,13 +104,13 @@ async function datasetOf({ data }: PretrainConfig, vocabulary: Vocabulary, optio
   });
 }
 
-async function runFrom(checkpoint: Checkpoint | null, prepared: Prepared, options: RunOptions): Promise<Outcome> {
-  const { run, close } = await openRun(checkpoint, prepared, options);
+async function runFrom(last: Parameters<typeof openRun>[0], prepared: Prepared, options: RunOptions): Promise<Outcome> {
+  const { run, close } = await openRun(last, prepared, options);
   const loop = new PretrainLoop(run);
   try {
     return await loop.run(options.signal);
   } catch (error) {
-    await loop.fail(error as Error).catch(() => undefined); // a full disk takes no last words
+    await loop.fail(error as Error);
     throw error;
   } finally {
     await close();
