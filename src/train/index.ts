@@ -6,7 +6,6 @@ export {
   runAblation,
   smoothed,
 } from './ablation.ts';
-export { Adamw, type AdamwOptions } from './adamw.ts';
 export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export {
   modelConfigOf,
@@ -22,6 +21,7 @@ export { eventParts, eventSchema, type NewEvent, type RunEvent, type StepEvent, 
 export { type Lineage, newLineage, readLineage, resumedLineage, withSeconds, writeLineage } from './lineage.ts';
 export { maxViolation, worstViolation } from './load.ts';
 export type { RunOptions } from './open-run.ts';
+export { Optimizer, type OptimizerOptions } from './optimizer.ts';
 export { isRun, pretrain, resumePretraining } from './pretrain.ts';
 export { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
 export { learningRateAt, type Schedule } from './schedule.ts';
