@@ -50,6 +50,9 @@ export const optimizerSchema = z.strictObject({
   weightDecay: atLeastZero.default(0.1),
   maxGradNorm: z.number().positive().default(1),
   moments: z.enum(['f32', 'bf16']).default('f32'),
+  /** What moves the matrices between embedding and head; the rest stays with AdamW. */
+  matrices: z.enum(['adamw', 'muon']).default('adamw'),
+  momentum: share.default(0.95),
 });
 
 const balance = z.strictObject({

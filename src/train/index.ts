@@ -6,7 +6,6 @@ export {
   runAblation,
   smoothed,
 } from './ablation.ts';
-export { Adamw, type AdamwOptions } from './adamw.ts';
 export { loadWeights, readBaseConfig } from './base.ts';
 export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export {
@@ -31,6 +30,7 @@ export {
 export { describeDevice, type Lineage, readLineage } from './lineage.ts';
 export { maxViolation, worstViolation } from './load.ts';
 export type { RunOptions } from './open-run.ts';
+export { Optimizer, type OptimizerOptions } from './optimizer.ts';
 export { isRun, pretrain, resumePretraining } from './pretrain.ts';
 export { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
 export { type LastOfRun, lastOfRun, type Outcome, Records, recordFiles, refuseRun } from './records.ts';

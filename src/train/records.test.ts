@@ -8,10 +8,10 @@ import { z } from 'zod';
 import { type Device, openDevice } from '../kernels/index.ts';
 import { initialWeights, preset } from '../model/index.ts';
 import { useDevice } from '../tensor/index.ts';
-import { Adamw } from './adamw.ts';
 import { readEvents } from './event-log.ts';
 import { eventSchema, type TrainEvent } from './events.ts';
 import { readLineage } from './lineage.ts';
+import { Optimizer } from './optimizer.ts';
 import { lastOfRun, Records, refuseRun } from './records.ts';
 
 describe('the records of a run', () => {
@@ -55,7 +55,7 @@ describe('the records of a run', () => {
     const weights = initialWeights(config, 1);
     const trained = new Map([...weights].filter(([name]) => !name.endsWith('correction_bias')));
     const options = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, maxGradNorm: 1, moments: 'f32' } as const;
-    const saving = { config, weights, optimizer: new Adamw(trained, options), data: {}, beside: () => undefined };
+    const saving = { config, weights, optimizer: new Optimizer(trained, options), data: {}, beside: () => undefined };
     await records.save({ ...saving, step: 4, tokens: 40 }, 2);
     await records.fail({ step: 6, tokens: 60 }, new Error('the roof fell in'));
     const [inside, own] = [readLineage(join(folder, 'checkpoints/step-00000004')), readLineage(folder)];
