@@ -10,7 +10,7 @@ import { hashOfFile } from '../data/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
 import { countParameters } from '../model/index.ts';
 import { closeTasks, openTasks } from '../tasks/index.ts';
-import { type Checkpoint, latestCheckpoint, readLineage, TrainError } from '../train/index.ts';
+import { type Checkpoint, holding, latestCheckpoint, readLineage, TrainError } from '../train/index.ts';
 import { type DistilConfig, distilSchema } from './config.ts';
 import { FineTuning } from './fine-tuning.ts';
 import { openStudent, readStudent, type Student, type StudentFiles } from './open-student.ts';
@@ -25,7 +25,7 @@ export async function distil(config: DistilConfig, options: DistilOptions): Prom
   const { folder } = options;
   if (isDistilRun(folder))
     throw new TrainError(folder, 'holds a run already', 'resume it with --resume, or choose another folder');
-  return run(config, null, [], options);
+  return holding(folder, () => run(config, null, [], options));
 }
 
 /** Goes on with the run of a folder. */
@@ -33,9 +33,11 @@ export async function resumeDistilling(options: DistilOptions): Promise<DistilOu
   const { folder } = options;
   if (!isDistilRun(folder)) throw new TrainError(folder, 'holds no run', 'start one without --resume');
   const config = distilSchema.parse(readJson(join(folder, distilFiles.config)));
-  const damaged: string[] = [];
-  const checkpoint = await latestCheckpoint(folder, ({ message }) => damaged.push(message));
-  return run(config, checkpoint, damaged, options);
+  return holding(folder, async () => {
+    const damaged: string[] = [];
+    const checkpoint = await latestCheckpoint(folder, ({ message }) => damaged.push(message));
+    return run(config, checkpoint, damaged, options);
+  });
 }
 
 async function run(

@@ -87,6 +87,11 @@ export function isRlRun(folder: string): boolean {
   return existsSync(join(folder, rlFiles.config));
 }
 
+/** Throws TrainError unless a folder holds a run that can be resumed. */
+export function expectRun(folder: string): void {
+  if (!isRlRun(folder)) throw new TrainError(folder, 'holds no run', 'start one without --resume');
+}
+
 /** Opens a new run. Throws TrainError, TaskError or CheckpointError before anything is written. */
 export async function beginRl(config: RlConfig, options: RlOptions): Promise<RlRun> {
   const { folder } = options;
@@ -95,10 +100,9 @@ export async function beginRl(config: RlConfig, options: RlOptions): Promise<RlR
   return open(config, null, options);
 }
 
-/** Opens a run where it stopped, from its last whole checkpoint. */
+/** Opens a run (expectRun) where it stopped, from its last whole checkpoint. */
 export async function resumeRl(options: RlOptions): Promise<RlRun> {
   const { folder } = options;
-  if (!isRlRun(folder)) throw new TrainError(folder, 'holds no run', 'start one without --resume');
   const config = rlSchema.parse(readJson(join(folder, rlFiles.config)));
   const damaged: string[] = [];
   const checkpoint = await latestCheckpoint(folder, ({ message }) => damaged.push(message));

@@ -1,7 +1,8 @@
 // Reinforcement learning, begun or gone on with: opened, run, and closed whatever happens.
+import { holding } from '../train/index.ts';
 import type { RlConfig } from './config.ts';
 import { RlLoop, type RlOutcome } from './loop.ts';
-import { beginRl, type RlOptions, type RlRun, resumeRl } from './open-run.ts';
+import { beginRl, expectRun, type RlOptions, type RlRun, resumeRl } from './open-run.ts';
 
 async function runFrom(run: RlRun, { signal }: RlOptions): Promise<RlOutcome> {
   const loop = new RlLoop(run);
@@ -17,10 +18,11 @@ async function runFrom(run: RlRun, { signal }: RlOptions): Promise<RlOutcome> {
 
 /** Trains from the first step. Throws TrainError, TaskError or CheckpointError before it where something does not fit. */
 export async function reinforce(config: RlConfig, options: RlOptions): Promise<RlOutcome> {
-  return runFrom(await beginRl(config, options), options);
+  return holding(options.folder, async () => runFrom(await beginRl(config, options), options));
 }
 
 /** Goes on with the run of a folder from its last whole checkpoint. */
 export async function resumeReinforcing(options: RlOptions): Promise<RlOutcome> {
-  return runFrom(await resumeRl(options), options);
+  expectRun(options.folder);
+  return holding(options.folder, async () => runFrom(await resumeRl(options), options));
 }

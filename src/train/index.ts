@@ -4,7 +4,6 @@ export {
   type Arm,
   type ArmResult,
   runAblation,
-  smoothed,
 } from './ablation.ts';
 export { Adamw, type AdamwOptions } from './adamw.ts';
 export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './checkpoint.ts';
@@ -18,7 +17,8 @@ export {
 } from './config.ts';
 export { TrainError } from './errors.ts';
 export { EventLog, readEvents } from './event-log.ts';
-export { eventParts, eventSchema, type NewEvent, type RunEvent, type StepEvent, type TrainEvent } from './events.ts';
+export { eventParts, eventSchema, type NewEvent, type StepEvent, type TrainEvent } from './events.ts';
+export { holderOf, holding } from './held.ts';
 export { type Lineage, newLineage, readLineage, resumedLineage, withSeconds, writeLineage } from './lineage.ts';
 export { maxViolation, worstViolation } from './load.ts';
 export type { RunOptions } from './open-run.ts';
@@ -33,5 +33,7 @@ export {
   sequenceInputs,
   type TrainSequence,
 } from './sequence-batch.ts';
+export { smoothed } from './smoothed.ts';
+export { type RunEvent, withoutSuperseded } from './superseded.ts';
 export { measureGemmRate } from './throughput.ts';
 export { type Losses, type Objective, type Rates, type StepReport, TrainStep } from './train-step.ts';

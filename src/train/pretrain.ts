@@ -3,7 +3,7 @@
 // A run folder: config.json (resolved recipe), tokenizer/, events.jsonl, lineage.json, checkpoints/step-N/. Datasets
 // stand beside runs and are shared by all. Contract: a folder that holds a run is never begun anew, only resumed, with the
 // configuration that stands in it; what can be known to be wrong is refused before the first step, and leaves no run.
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   chooseVocabulary,
@@ -20,6 +20,7 @@ import { type Checkpoint, latestCheckpoint } from './checkpoint.ts';
 import { modelConfigOf, type PretrainConfig, type PretrainRecipe, pretrainSchema, resolvePretrain } from './config.ts';
 import { TrainError } from './errors.ts';
 import { EventLog } from './event-log.ts';
+import { holding } from './held.ts';
 import { openRun, type Prepared, type RunOptions, runFiles } from './open-run.ts';
 import { type Outcome, PretrainLoop } from './pretrain-loop.ts';
 import { windowLength } from './pretrain-objective.ts';
@@ -31,10 +32,13 @@ export function isRun(folder: string): boolean {
 
 /** Trains from the first step. Throws TrainError, DataError or ModelError before it where something does not fit. */
 export async function pretrain(config: PretrainConfig, options: RunOptions): Promise<Outcome> {
+  return holding(options.folder, () => begin(config, options));
+}
+
+async function begin(config: PretrainConfig, options: RunOptions): Promise<Outcome> {
   const { folder } = options;
   if (isRun(folder))
     throw new TrainError(folder, 'holds a run already', 'resume it with --resume, or choose another folder');
-  mkdirSync(folder, { recursive: true });
   try {
     const vocabulary = await vocabularyOf(config);
     const dataset = await datasetOf(config, vocabulary, options);
@@ -54,8 +58,13 @@ export async function pretrain(config: PretrainConfig, options: RunOptions): Pro
  * for model and data.
  */
 export async function resumePretraining(options: RunOptions, assignments: readonly string[] = []): Promise<Outcome> {
-  const { folder, listen } = options;
+  const { folder } = options;
   if (!isRun(folder)) throw new TrainError(folder, 'holds no run', 'start one without --resume');
+  return holding(folder, () => goOn(options, assignments));
+}
+
+async function goOn(options: RunOptions, assignments: readonly string[]): Promise<Outcome> {
+  const { folder, listen } = options;
   const began = pretrainSchema.parse(readJson(join(folder, runFiles.config)));
   for (const assignment of assignments)
     if (/^(model|data|initial|seed)\b/.test(assignment))
