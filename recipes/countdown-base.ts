@@ -1,4 +1,5 @@
 // The base of R1-Zero on Countdown: a small V3 that has read how people search, and was never told to answer.
+
 import type { PretrainRecipe } from '../src/train/index.ts';
 
 export const recipe: PretrainRecipe = {

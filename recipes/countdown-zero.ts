@@ -1,4 +1,5 @@
 // R1-Zero on Countdown: reward for the form and for a right answer, nothing else. Begin with --model <base>.
+
 import type { RlRecipe } from '../src/rl/index.ts';
 
 export const recipe: Omit<RlRecipe, 'model'> = {

@@ -1,4 +1,5 @@
 // Shakespeare, character level, as low as 30 minutes on two cores go: nanoGPT's A100 recipe reaches 1.47.
+
 import type { PretrainRecipe } from '../src/train/index.ts';
 
 export const recipe: PretrainRecipe = {

@@ -21,6 +21,7 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   rl: ['kernels', 'tensor', 'model', 'train', 'engine', 'data', 'tasks', 'tokenizer'],
   distill: ['kernels', 'tensor', 'model', 'train', 'engine', 'data', 'tasks', 'tokenizer'],
   server: ['engine', 'tokenizer'],
+  runs: ['kernels', 'model', 'tasks', 'train', 'rl', 'distill', 'server'],
   planner: ['model/config.ts', 'model/parameters.ts', 'model/cost.ts', 'model/presets.ts'],
 };
 

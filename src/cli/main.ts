@@ -16,7 +16,9 @@ import { pretrainCommand } from './pretrain.ts';
 import { report } from './report.ts';
 import { rlCommand } from './rl.ts';
 import { serveCommand } from './serve.ts';
+import { withServerFlags } from './server-flags.ts';
 import { speedrunCommand } from './speedrun.ts';
+import { watchCommand } from './watch.ts';
 
 const program = new Command('minke').description('The DeepSeek-V3/R1 recipe as one TypeScript program.');
 
@@ -127,15 +129,18 @@ withEngineFlags(program.command('chat').description('talk to a model in the term
   .option('--max-tokens <n>', 'of an answer')
   .action(chatCommand);
 
-withEngineFlags(program.command('serve').description("answer behind DeepSeek's and OpenAI's API"))
+withServerFlags(withEngineFlags(program.command('serve').description("answer behind DeepSeek's and OpenAI's API")))
   .argument('<model>', 'a checkpoint folder or a .gguf file')
-  .option('--host <address>', 'where to listen', '127.0.0.1')
-  .option('--port <n>', '0 for any free one', '8000')
   .option('--name <name>', 'of the model in the API; that of the folder without')
-  .option('--key <keys...>', 'bearer keys, one of which a client must bring')
-  .option('--origin <origins...>', 'web pages that may ask, as https://example.org')
   .option('--parallel <n>', 'sequences that run at once', '64')
+  .option('--runs <folder>', 'training runs to watch and start from the page')
+  .option('--at-once <n>', 'runs that may be live together', '1')
   .action(serveCommand);
+
+withServerFlags(program.command('watch').description('training runs in the browser: past, live, and new ones'))
+  .argument('[runs]', 'the folder they are kept in', 'runs')
+  .option('--at-once <n>', 'runs that may be live together', '1')
+  .action(watchCommand);
 
 try {
   await program.parseAsync();

@@ -1,12 +1,18 @@
 // Where tables and plots go: a part for each result, and one page of all parts beside their folder.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { Fact } from '../runs/index.ts';
 
 export interface Part {
   readonly name: string;
   /** Markdown: a heading of the second rank, paragraphs. */
   readonly paragraphs: readonly string[];
   readonly svg: string;
+}
+
+/** Rows of name and value as a Markdown table. */
+export function factTable(facts: readonly Fact[]): string {
+  return ['| | |', '| --- | --- |', ...facts.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
 }
 
 const introduction = [

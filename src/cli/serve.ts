@@ -1,24 +1,20 @@
 // minke serve: a model behind DeepSeek's and OpenAI's API. Ctrl-C finishes what runs, a second one cuts it.
 import { openModel } from '../engine/index.ts';
-import { packageVersion } from '../kernels/index.ts';
 import { listen } from '../server/index.ts';
-import { type EngineFlags, engineOptions, FlagError, positiveOf } from './engine-flags.ts';
+import { type EngineFlags, engineOptions, positiveOf } from './engine-flags.ts';
 import { Progress } from './progress.ts';
+import { closeOnSignals, type ServerFlags, serverOptions } from './server-flags.ts';
+import { type RunsFlags, runsService } from './watch.ts';
 
-export interface ServeFlags extends EngineFlags {
-  readonly host: string;
-  readonly port: string;
+export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
   readonly name?: string;
-  readonly key?: readonly string[];
-  readonly origin?: readonly string[];
   readonly parallel: string;
+  readonly runs?: string;
 }
 
-const loopback: readonly string[] = ['127.0.0.1', '::1', 'localhost'];
-
 export async function serveCommand(path: string, flags: ServeFlags): Promise<void> {
-  if (!loopback.includes(flags.host) && !flags.key)
-    throw new FlagError('--host', `${flags.host} can be reached by others, and no key is asked for`, 'give a --key');
+  const options = serverOptions(flags);
+  const runs = flags.runs === undefined ? null : runsService(flags.runs, flags);
   const progress = new Progress(`loading ${path}`, 1);
   const model = await openModel(path, {
     ...engineOptions(flags),
@@ -28,19 +24,10 @@ export async function serveCommand(path: string, flags: ServeFlags): Promise<voi
     notice: (text) => console.error(text),
   });
   progress.end();
-  const server = await listen(model, {
-    ...{ host: flags.host, port: Number(flags.port), version: packageVersion() },
-    ...(flags.key && { keys: flags.key }),
-    ...(flags.origin && { origins: flags.origin }),
-  });
+  const server = await listen(model, { ...options, ...(runs && { routes: [runs.routes] }) });
   console.log(`${model.name} at ${server.url}/v1, context ${model.contextLength} tokens, ${model.fingerprint}`);
-  let isClosing = false;
-  const stop = () => {
-    if (isClosing) process.exit(130);
-    isClosing = true;
-    console.log('finishing what runs; once more to cut it');
-    void server.close().then(() => model.close());
-  };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  closeOnSignals(async () => {
+    await Promise.all([server.close(), runs?.close()]);
+    await model.close();
+  });
 }

@@ -16,6 +16,7 @@ import {
   resolveRl,
   resumeReinforcing,
 } from '../rl/index.ts';
+import { rlFacts } from '../runs/index.ts';
 import { openTask } from '../tasks/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import {
@@ -28,8 +29,9 @@ import {
   resumePretraining,
 } from '../train/index.ts';
 import { loadRecipe } from './recipe.ts';
+import { factTable } from './results.ts';
 import { RlConsole } from './rl-console.ts';
-import { rlCharts, rlEvents, rlSamples, rlTable } from './rl-report.ts';
+import { rlCharts, rlEvents, rlSamples } from './rl-report.ts';
 import { TrainConsole } from './train-console.ts';
 
 interface Speedrun {
@@ -95,7 +97,7 @@ function page(baseRun: string, zeroRun: string, { before, after }: Results): str
   const lineages = [baseRun, zeroRun].map((run) => readLineage(run));
   const hours = lineages.reduce((sum, lineage) => sum + (lineage?.hours ?? 0), 0);
   const cost = lineages.reduce((sum, lineage) => sum + (lineage?.cost.amount ?? 0), 0);
-  const table = rlTable(events, readLineage(zeroRun) as NonNullable<ReturnType<typeof readLineage>>);
+  const table = factTable(rlFacts(events, readLineage(zeroRun) as NonNullable<ReturnType<typeof readLineage>>));
   const samples = rlSamples(events).map((text) => `<pre>${escaped(text.replace(/^```\w*\n?|```$/g, ''))}</pre>`);
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>minke speedrun</title>
 <style>body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}td,th{padding:.2rem .8rem;text-align:left}pre{background:#f1f5f9;padding:.8rem;overflow:auto}</style>

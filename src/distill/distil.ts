@@ -10,14 +10,14 @@ import { hashOfFile } from '../data/index.ts';
 import { countParameters } from '../model/index.ts';
 import { closeTasks, openTasks } from '../tasks/index.ts';
 import {
+  beginRun,
   type Checkpoint,
   describeDevice,
-  type LastOfRun,
-  lastOfRun,
+  type Last,
   type Outcome,
   Records,
   readLineage,
-  refuseRun,
+  resumeRun,
   TrainError,
 } from '../train/index.ts';
 import { type DistilConfig, distilSchema } from './config.ts';
@@ -28,22 +28,19 @@ import { type DistilOptions, distilFiles } from './run-folder.ts';
 import { isAddress, openTeacher } from './teacher.ts';
 import { type CollectProgress, collectTraces, readTraces, traceFiles } from './traces.ts';
 
-type Last = Omit<LastOfRun<DistilConfig>, 'config'> | undefined;
 type DistilRecords = Records<DistilEvent>;
 
 /** Distils from the beginning. Throws before anything is written where student or teacher do not fit. */
-export async function distil(config: DistilConfig, options: DistilOptions): Promise<Outcome> {
-  refuseRun(options.folder, distilFiles.config);
-  return run(config, undefined, options);
+export function distil(config: DistilConfig, options: DistilOptions): Promise<Outcome> {
+  return beginRun(options.folder, distilFiles.config, () => run(config, undefined, options));
 }
 
 /** Goes on with the run of a folder. */
-export async function resumeDistilling(options: DistilOptions): Promise<Outcome> {
-  const { config, ...last } = await lastOfRun(options.folder, distilFiles.config, distilSchema);
-  return run(config, last, options);
+export function resumeDistilling(options: DistilOptions): Promise<Outcome> {
+  return resumeRun(options.folder, distilFiles.config, distilSchema, (config, last) => run(config, last, options));
 }
 
-async function run(config: DistilConfig, last: Last, options: DistilOptions): Promise<Outcome> {
+async function run(config: DistilConfig, last: Last | undefined, options: DistilOptions): Promise<Outcome> {
   const began = performance.now();
   const checkpoint = last?.checkpoint ?? null;
   const { step, tokens } = checkpoint?.state ?? { step: 0, tokens: 0 };
@@ -69,7 +66,7 @@ async function run(config: DistilConfig, last: Last, options: DistilOptions): Pr
 
 async function openRecords(
   config: DistilConfig,
-  last: Last,
+  last: Last | undefined,
   { folder, device, listen }: DistilOptions,
   began: number,
 ): Promise<DistilRecords> {

@@ -10,13 +10,13 @@ import { openSafetensors } from '../model/checkpoint/index.ts';
 import { closeTasks, openTasks } from '../tasks/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { characterTokenizer, Tokenizer } from '../tokenizer/index.ts';
-import { readEvents, type StepReport } from '../train/index.ts';
+import { lastOfRun, readEvents, type StepReport } from '../train/index.ts';
 import { type Group, trainSequences } from './batch.ts';
 import { collectGroups } from './collect.ts';
 import { type RlRecipe, resolveRl } from './config.ts';
 import { type RlEvent, rlEventSchema } from './events.ts';
 import { RlLoop } from './loop.ts';
-import { beginRl, resumeRl } from './open-run.ts';
+import { openRl } from './open-run.ts';
 import { type QuestionSource, trainQuestions } from './question.ts';
 import { reinforce, resumeReinforcing } from './reinforce.ts';
 import type { Ask, Rollouts } from './rollout.ts';
@@ -193,7 +193,7 @@ describe('a run', () => {
     const listen = (event: RlEvent) => {
       isSecond ||= event.event === 'step';
     };
-    const run = await beginRl(resolveRl(recipe), { folder: stopped, device, listen });
+    const run = await openRl(resolveRl(recipe), undefined, { folder: stopped, device, listen });
     const asking = run.rollouts.run.bind(run.rollouts);
     run.rollouts.run = (...args) => {
       const made = asking(...args);
@@ -218,7 +218,7 @@ describe('a run', () => {
   test('three updates a step: the first finds the ratio 1 exactly, the others do not; clips are counted', async () => {
     const recipe = { ...shortRun(model), updates: 3, clipLow: 0.001, clipHigh: 0.001, steps: 2 };
     const [whole, stopped] = [join(folder, 'updates'), join(folder, 'updates-stopped')];
-    const run = await beginRl(resolveRl(recipe), { folder: whole, device });
+    const run = await openRl(resolveRl(recipe), undefined, { folder: whole, device });
     const reports: StepReport[] = [];
     const training = run.trainStep.run.bind(run.trainStep);
     run.trainStep.run = async (...args) => {
@@ -254,9 +254,7 @@ describe('a run', () => {
     await stoppedAt(stopped, recipe, afterStep(3));
     await stoppedAt(stopped, null, afterStep(5));
     rmSync(checkpoint(stopped, 5), { recursive: true }); // killed after step 4 had been saved
-    const resumed = await resumeRl({ folder: stopped, device });
-    assert.equal(resumed.fromStep, 4);
-    await resumed.close();
+    assert.equal((await lastOfRun(stopped)).checkpoint?.state.step, 4);
     assert.equal(await resumeReinforcing({ folder: stopped, device }), 'completed');
     same(whole, stopped, 7);
     assert.ok(file(whole, 4, 'reference.safetensors').equals(file(stopped, 3, 'reference.safetensors')));

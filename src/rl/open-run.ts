@@ -17,17 +17,15 @@ import {
   type BatchShape,
   batchShape,
   describeDevice,
-  type LastOfRun,
-  lastOfRun,
+  type Last,
   loadMoments,
   loadWeights,
   Records,
   readBaseConfig,
   recordFiles,
-  refuseRun,
   TrainStep,
 } from '../train/index.ts';
-import { type RlConfig, rlSchema } from './config.ts';
+import type { RlConfig } from './config.ts';
 import { type RlEvent, rlEventSchema } from './events.ts';
 import { columnNames, GrpoObjective } from './grpo-objective.ts';
 import { openQuestions, type QuestionSource } from './question.ts';
@@ -63,26 +61,13 @@ export interface RlRun {
   readonly close: () => Promise<void>;
 }
 
-type Last = Omit<LastOfRun<RlConfig>, 'config'> | undefined;
-
 /** Whether a folder holds a run of reinforcement learning. */
 export function isRlRun(folder: string): boolean {
   return existsSync(join(folder, rlFiles.config));
 }
 
-/** Opens a new run. Throws TrainError, TaskError or CheckpointError before anything is written. */
-export async function beginRl(config: RlConfig, options: RlOptions): Promise<RlRun> {
-  refuseRun(options.folder, rlFiles.config);
-  return open(config, undefined, options);
-}
-
-/** Opens a run where it stopped, from its last whole checkpoint. */
-export async function resumeRl(options: RlOptions): Promise<RlRun> {
-  const { config, ...last } = await lastOfRun(options.folder, rlFiles.config, rlSchema);
-  return open(config, last, options);
-}
-
-async function open(config: RlConfig, last: Last, options: RlOptions): Promise<RlRun> {
+/** Opens a run, new or where it was. Throws TrainError, TaskError or CheckpointError before anything is written. */
+export async function openRl(config: RlConfig, last: Last | undefined, options: RlOptions): Promise<RlRun> {
   const began = performance.now();
   const { folder, device } = options;
   const checkpoint = last?.checkpoint ?? null;
@@ -125,7 +110,7 @@ async function open(config: RlConfig, last: Last, options: RlOptions): Promise<R
 async function openRecords(
   config: RlConfig,
   modelConfig: ModelConfig,
-  last: Last,
+  last: Last | undefined,
   { folder, device, listen }: RlOptions,
   began: number,
 ): Promise<Records<RlEvent>> {

@@ -27,6 +27,8 @@ export interface AppOptions extends GuardOptions {
   readonly onError?: (error: unknown) => void;
   /** In /openapi.json. @default 0.0.0 */
   readonly version?: string;
+  /** More routes, behind the same guard and with the same words for errors. @default none */
+  readonly routes?: readonly Hono[];
 }
 
 /** What the sockets know of a request. */
@@ -84,7 +86,7 @@ const posts: Readonly<Record<string, Route>> = {
   '/beta/completions': answerCompletion,
 };
 
-function routes(context: Context, version: string): Hono<Bindings> {
+function routes(context: Context, version: string, more: readonly Hono[]): Hono<Bindings> {
   const app = new Hono<Bindings>();
   for (const [path, route] of Object.entries(posts))
     app.post(path, (c) => generated(context, route, c.req.raw, c.env ?? {}));
@@ -102,6 +104,7 @@ function routes(context: Context, version: string): Hono<Bindings> {
     const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
     return new Response(context.metrics.text(context.models, context.live.count), { headers });
   });
+  for (const each of more) app.route('/', each);
   const methods = new Map(app.routes.map(({ path, method }) => [path, method]));
   app.all('*', (c) => {
     const method = methods.get(c.req.path);
@@ -112,7 +115,7 @@ function routes(context: Context, version: string): Hono<Bindings> {
   return app;
 }
 
-/** Serves models, the first of which answers requests that name none. They stay the caller's to close. */
+/** Serves models, the first of which answers requests that name none; there may be none. They stay the caller's to close. */
 export function createApp(models: TextModel | readonly TextModel[], options: AppOptions = {}): App {
   const { onError = console.error } = options;
   const context: Context = {
@@ -127,7 +130,7 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
     onError,
   };
   const guard = new Guard(options);
-  const app = routes(context, options.version ?? '0.0.0');
+  const app = routes(context, options.version ?? '0.0.0', options.routes ?? []);
   const paths = new Set(app.routes.map(({ path }) => path));
   const failed = (error: unknown): Response => {
     const told = toApiError(error);

@@ -25,16 +25,20 @@ export interface Call {
   readonly drop: (() => void) | undefined;
 }
 
+const noModel = { code: 'model_not_found' } as const;
+
 /** Throws ApiError 404, which lists the models there are. */
 export function modelOf({ models, aliases }: Context, asked: string | null | undefined): TextModel {
-  if (asked === null || asked === undefined) return models[0] as TextModel;
+  const [first] = models;
+  if (first === undefined) throw new ApiError(404, 'no model is served here: start minke serve with one', noModel);
+  if (asked === null || asked === undefined) return first;
   const name = Object.hasOwn(aliases, asked) ? aliases[asked] : asked;
   const found = models.find((model) => model.name === name);
   if (found !== undefined) return found;
   const known = [...models.map((model) => model.name), ...Object.keys(aliases)].join(', ');
   throw new ApiError(404, `model ${JSON.stringify(asked)} is not served: use one of ${known}`, {
     param: 'model',
-    code: 'model_not_found',
+    ...noModel,
   });
 }
 

@@ -1,13 +1,13 @@
 // Errors as DeepSeek answers them: a status and {error: {message, type, param, code}}; messages say what to change.
 //
-// 400 what is no request of this API or cannot be done, 401 keys, 404 models and routes, 413 size, 422 parameters,
-// 429 too many at once, 500 our fault, 503 shutting down. Source: api-docs.deepseek.com/quick_start/error_codes.
+// 400 what is no request of this API or cannot be done, 401 keys, 404 models and routes, 409 what is busy, 413 size,
+// 422 parameters, 429 too many at once, 500 our fault, 503 shutting down. Source: api-docs.deepseek.com/quick_start/error_codes.
 import type { z } from 'zod';
 import { type RefusalKind, RefusedError } from '../engine/index.ts';
 import { TokenizerError } from '../tokenizer/index.ts';
 import type { ErrorBody } from './protocol-answers.ts';
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 422 | 429 | 500 | 503;
+export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 422 | 429 | 500 | 503;
 
 /** Type and usual code of a status. */
 const kinds: Readonly<Record<ErrorStatus, readonly [type: string, code: string]>> = {
@@ -17,6 +17,7 @@ const kinds: Readonly<Record<ErrorStatus, readonly [type: string, code: string]>
   404: ['not_found_error', 'not_found'],
   405: ['invalid_request_error', 'method_not_allowed'],
   408: ['timeout_error', 'timeout'],
+  409: ['conflict_error', 'conflict'],
   413: ['invalid_request_error', 'request_too_large'],
   422: ['invalid_request_error', 'invalid_parameter'],
   429: ['rate_limit_error', 'too_many_requests'],

@@ -1,6 +1,8 @@
 // The server room: DeepSeek's and OpenAI's API over any TextModel, as a function and on a socket.
 export { type App, type AppOptions, type Connection, createApp } from './app.ts';
-export { ApiError, type ErrorStatus } from './errors.ts';
+export { readJson as readBody } from './body.ts';
+export { ApiError, checked, type ErrorStatus } from './errors.ts';
+export { dataFrame, type EventStreamOptions, eventStream, streamHeaders } from './event-stream.ts';
 export type { GuardOptions } from './guard.ts';
 export { listen, type RunningServer, type ServerOptions } from './listen.ts';
 export type {

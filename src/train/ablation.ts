@@ -77,16 +77,6 @@ function meanOf(curves: readonly Curve[]): Curve {
   return { tokens: (curves[0] as Curve).tokens, loss: mean((c) => c.loss), maxVio: mean((c) => c.maxVio) };
 }
 
-/** Exponential average, as the report smooths its curves (figure 10: 0.9), without the pull of its start. */
-export function smoothed(values: readonly number[], decay: number): number[] {
-  let [sum, weight] = [0, 0];
-  return values.map((value) => {
-    sum = decay * sum + (1 - decay) * value;
-    weight = decay * weight + (1 - decay);
-    return sum / weight;
-  });
-}
-
 /** MaxVio of the loads of the last quarter of the steps, summed. */
 function lateViolation(events: readonly TrainEvent[]): number[] {
   const steps = events.flatMap((event) => (event.event === 'step' ? [event] : []));

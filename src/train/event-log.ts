@@ -1,7 +1,8 @@
 // events.jsonl on disk: appended a line at a time, read back whole.
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
 import { TrainError } from './errors.ts';
-import { eventSchema, type NewEvent, type RunEvent, type TrainEvent, withoutSuperseded } from './events.ts';
+import { eventSchema, type NewEvent, type TrainEvent } from './events.ts';
+import { type RunEvent, withoutSuperseded } from './superseded.ts';
 
 /** Checks a line; zod's schemas do. */
 export interface EventSchema<E> {

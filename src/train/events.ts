@@ -4,6 +4,7 @@
 // that step is superseded, because the same steps come again (readEvents leaves it out). A line that was cut off by a
 // crash is completed or dropped when the file is opened. The console prints these events and the dashboard draws them.
 import { z } from 'zod';
+import type { RunEvent } from './superseded.ts';
 
 const numbers = z.array(z.number());
 const at = { time: z.number().describe('milliseconds since 1970') };
@@ -83,29 +84,6 @@ export type AlarmKind = (typeof alarmKinds)[number];
 /** As JSON can write it: null where it is not finite. */
 export const finite = (x: number | undefined) => (x !== undefined && Number.isFinite(x) ? x : null);
 
-/** What every kind of run's events have in common. */
-export interface RunEvent {
-  readonly event: string;
-  readonly time: number;
-  readonly step?: number | undefined;
-}
-
 type WithoutTime<E> = E extends unknown ? Omit<E, 'time'> : never;
 /** An event before the log has stamped it. */
 export type NewEvent<E extends RunEvent = TrainEvent> = WithoutTime<E>;
-
-/** Events without what a resumed run did again. */
-export function withoutSuperseded<E extends RunEvent>(events: readonly E[]): E[] {
-  let kept: E[] = [];
-  for (const event of events) {
-    const { step = 0 } = event;
-    if (event.event === 'resumed') kept = kept.filter((earlier) => !isBehind(earlier, step));
-    kept.push(event);
-  }
-  return kept;
-}
-
-/** Alarms stay: they tell what happened, even if it did not happen again. */
-function isBehind(event: RunEvent, step: number): boolean {
-  return event.step !== undefined && event.step > step && event.event !== 'alarm';
-}

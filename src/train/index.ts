@@ -4,7 +4,6 @@ export {
   type Arm,
   type ArmResult,
   runAblation,
-  smoothed,
 } from './ablation.ts';
 export { loadWeights, readBaseConfig } from './base.ts';
 export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './checkpoint.ts';
@@ -23,17 +22,17 @@ export {
   eventSchema,
   finite,
   type NewEvent,
-  type RunEvent,
   type StepEvent,
   type TrainEvent,
 } from './events.ts';
+export { holderOf } from './held.ts';
 export { describeDevice, type Lineage, readLineage } from './lineage.ts';
 export { maxViolation, worstViolation } from './load.ts';
 export type { RunOptions } from './open-run.ts';
 export { Optimizer, type OptimizerOptions } from './optimizer.ts';
 export { isRun, pretrain, resumePretraining } from './pretrain.ts';
 export { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
-export { type LastOfRun, lastOfRun, type Outcome, Records, recordFiles, refuseRun } from './records.ts';
+export { beginRun, type Last, lastOfRun, type Outcome, Records, recordFiles, resumeRun } from './records.ts';
 export { learningRateAt, type Schedule } from './schedule.ts';
 export {
   type BatchShape,
@@ -45,5 +44,7 @@ export {
   type TrainSequence,
 } from './sequence-batch.ts';
 export { expectFinite, stepOnSequences } from './sequence-step.ts';
+export { smoothed } from './smoothed.ts';
+export { type RunEvent, withoutSuperseded } from './superseded.ts';
 export { measureGemmRate } from './throughput.ts';
 export { type Losses, type Objective, type Rates, type StepReport, TrainStep } from './train-step.ts';

@@ -20,7 +20,7 @@ import { Evaluation } from './evaluation.ts';
 import { eventSchema, type TrainEvent } from './events.ts';
 import { describeDevice } from './lineage.ts';
 import { PretrainObjective, windowLength } from './pretrain-objective.ts';
-import { type LastOfRun, Records } from './records.ts';
+import { type Last, Records } from './records.ts';
 import { measureGemmRate } from './throughput.ts';
 import { TrainStep } from './train-step.ts';
 
@@ -102,7 +102,7 @@ function streamOf({ config, model, vocabulary, dataset }: Prepared): BatchStream
 
 /** From the beginning, or from where a run was. `close` frees all of it but the device. */
 export async function openRun(
-  last: Omit<LastOfRun<unknown>, 'config'> | undefined,
+  last: Last | undefined,
   prepared: Prepared,
   options: RunOptions,
 ): Promise<{ readonly run: PretrainRun; readonly close: () => Promise<void> }> {

@@ -14,13 +14,12 @@ import {
   readDocuments,
   type Vocabulary,
 } from '../data/index.ts';
-import type { ModelConfig } from '../model/index.ts';
 import { modelConfigOf, type PretrainConfig, type PretrainRecipe, pretrainSchema, resolvePretrain } from './config.ts';
 import { TrainError } from './errors.ts';
 import { openRun, type Prepared, type RunOptions, runFiles } from './open-run.ts';
 import { PretrainLoop } from './pretrain-loop.ts';
 import { windowLength } from './pretrain-objective.ts';
-import { lastOfRun, type Outcome, refuseRun } from './records.ts';
+import { beginRun, type Last, type Outcome, resumeRun } from './records.ts';
 
 /** Whether a folder holds a run. */
 export function isRun(folder: string): boolean {
@@ -28,37 +27,41 @@ export function isRun(folder: string): boolean {
 }
 
 /** Trains from the first step. Throws TrainError, DataError or ModelError before it where something does not fit. */
-export async function pretrain(config: PretrainConfig, options: RunOptions): Promise<Outcome> {
+export function pretrain(config: PretrainConfig, options: RunOptions): Promise<Outcome> {
   const { folder } = options;
-  refuseRun(folder, runFiles.config);
-  const vocabulary = await vocabularyOf(config);
-  const dataset = await datasetOf(config, vocabulary, options);
-  const model = modelConfigOf(config, vocabulary.tokenizer.vocabSize);
-  checkBeginning(config, model, vocabulary, dataset);
-  vocabulary.save(join(folder, runFiles.tokenizer));
-  return runFrom(undefined, { config, model, vocabulary, dataset }, options);
+  return beginRun(folder, runFiles.config, async () => {
+    const prepared = await prepare(config, config, options);
+    checkBeginning(prepared);
+    prepared.vocabulary.save(join(folder, runFiles.tokenizer));
+    return runFrom(undefined, prepared, options);
+  });
 }
 
 /**
  * Goes on with the run of a folder from its last whole checkpoint. `assignments` change its choices from there on, but
  * for model and data.
  */
-export async function resumePretraining(options: RunOptions, assignments: readonly string[] = []): Promise<Outcome> {
+export function resumePretraining(options: RunOptions, assignments: readonly string[] = []): Promise<Outcome> {
   const { folder } = options;
-  const { config: began, ...last } = await lastOfRun(folder, runFiles.config, pretrainSchema);
-  for (const assignment of assignments)
-    if (/^(model|data|initial|seed)\b/.test(assignment))
-      throw new TrainError('--set', `${assignment}: a run keeps its model and its data`, 'start another run');
-  const config = resolvePretrain(began as PretrainRecipe, assignments);
-  const saved = { ...config, data: { ...config.data, tokenizer: join(folder, runFiles.tokenizer) } };
-  const vocabulary = await vocabularyOf(saved);
+  return resumeRun(folder, runFiles.config, pretrainSchema, async (began, last) => {
+    for (const assignment of assignments)
+      if (/^(model|data|initial|seed)\b/.test(assignment))
+        throw new TrainError('--set', `${assignment}: a run keeps its model and its data`, 'start another run');
+    const config = resolvePretrain(began as PretrainRecipe, assignments);
+    const saved = { ...config, data: { ...config.data, tokenizer: join(folder, runFiles.tokenizer) } };
+    return runFrom(last, await prepare(config, saved, options), options);
+  });
+}
+
+/** `withVocabulary`: the same recipe, its tokenizer perhaps the one that the run has made. */
+async function prepare(config: PretrainConfig, withVocabulary: PretrainConfig, options: RunOptions): Promise<Prepared> {
+  const vocabulary = await vocabularyOf(withVocabulary);
   const dataset = await datasetOf(config, vocabulary, options);
-  const model = modelConfigOf(config, vocabulary.tokenizer.vocabSize);
-  return runFrom(last, { config, model, vocabulary, dataset }, options);
+  return { config, model: modelConfigOf(config, vocabulary.tokenizer.vocabSize), vocabulary, dataset };
 }
 
 /** What can be known to be wrong before the first step. */
-function checkBeginning(config: PretrainConfig, model: ModelConfig, vocabulary: Vocabulary, dataset: Dataset): void {
+function checkBeginning({ config, model, vocabulary, dataset }: Prepared): void {
   const { initial, data, sequenceLength, batchSize, microBatchSize = batchSize, samplePrompt } = config;
   if (samplePrompt !== null) vocabulary.tokenizer.encode(samplePrompt, { plain: true }); // refuses what has no token
   const needed = (microBatchSize - 1) * sequenceLength + windowLength(model, sequenceLength);
@@ -104,7 +107,7 @@ async function datasetOf({ data }: PretrainConfig, vocabulary: Vocabulary, optio
   });
 }
 
-async function runFrom(last: Parameters<typeof openRun>[0], prepared: Prepared, options: RunOptions): Promise<Outcome> {
+async function runFrom(last: Last | undefined, prepared: Prepared, options: RunOptions): Promise<Outcome> {
   const { run, close } = await openRun(last, prepared, options);
   const loop = new PretrainLoop(run);
   try {

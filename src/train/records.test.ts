@@ -12,7 +12,7 @@ import { readEvents } from './event-log.ts';
 import { eventSchema, type TrainEvent } from './events.ts';
 import { readLineage } from './lineage.ts';
 import { Optimizer } from './optimizer.ts';
-import { lastOfRun, Records, refuseRun } from './records.ts';
+import { beginRun, Records, resumeRun } from './records.ts';
 
 describe('the records of a run', () => {
   const root = mkdtempSync(join(tmpdir(), 'minke-records-'));
@@ -35,18 +35,19 @@ describe('the records of a run', () => {
       ...{ folder, device, schema: eventSchema, kind: 'pretraining', recipeFile, recipe, initial: null, last },
       ...{ began: performance.now() - hour, flopsPerToken: 2 },
     });
+  const resume = () =>
+    resumeRun(folder, recipeFile, z.object({ colour: z.string() }), async ({ colour }, last) => ({ colour, ...last }));
   const events = () => readEvents(join(folder, 'events.jsonl'));
 
   test('begun: recipe and lineage stand there, the hours since it began are paid; nothing begins there again', async () => {
-    refuseRun(folder, recipeFile);
-    await assert.rejects(lastOfRun(folder, recipeFile, z.object({})), /holds no run; start one without --resume/);
-    const records = await opened();
+    await assert.rejects(resume, /holds no run; start one without --resume/);
+    const records = await beginRun(folder, recipeFile, () => opened());
     assert.equal(records.isResumed, false);
     assert.deepEqual(JSON.parse(readFileSync(join(folder, recipeFile), 'utf8')), recipe);
     const { status, config, hours, cost, weights } = readLineage(folder) as NonNullable<ReturnType<typeof readLineage>>;
     assert.deepEqual([status, weights, config], ['running', null, { ...recipe, initial: null }]);
     assert.ok(hours >= 1 && hours < 1.01 && Math.abs(cost.amount - 36 * hours) < 1e-9);
-    assert.throws(() => refuseRun(folder, recipeFile), /holds a run already; resume it with --resume/);
+    await assert.rejects(beginRun(folder, recipeFile, assert.fail), /holds a run already; resume it with --resume/);
   });
 
   test('saved and failed: the checkpoint has the lineage of its moment, the run says why it ended', async () => {
@@ -70,8 +71,8 @@ describe('the records of a run', () => {
   });
 
   test('gone on with: another session, and what is wrong with checkpoints is told', async () => {
-    const { config, checkpoint } = await lastOfRun(folder, recipeFile, z.object({ colour: z.string() }));
-    assert.deepEqual([config.colour, checkpoint?.state.tokens], ['blue', 40]);
+    const { colour, checkpoint } = await resume();
+    assert.deepEqual([colour, checkpoint?.state.tokens], ['blue', 40]);
     const records = await opened({ checkpoint, damaged: ['step-00000006 is half a file'] });
     assert.equal(records.isResumed, true);
     const lineage = readLineage(folder);

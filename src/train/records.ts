@@ -10,7 +10,8 @@ import { readJson, writeJson } from '../model/checkpoint/index.ts';
 import { type Checkpoint, latestCheckpoint, saveCheckpoint, type ToSave } from './checkpoint.ts';
 import { TrainError } from './errors.ts';
 import { EventLog, type EventSchema, readEvents } from './event-log.ts';
-import type { NewEvent, RunEvent, TrainEvent } from './events.ts';
+import type { NewEvent, TrainEvent } from './events.ts';
+import { holding } from './held.ts';
 import {
   type Lineage,
   newLineage,
@@ -20,36 +21,43 @@ import {
   withSeconds,
   writeLineage,
 } from './lineage.ts';
+import type { RunEvent } from './superseded.ts';
 
 export type Outcome = 'completed' | 'stopped';
 
 /** Names within the folder of any run. */
 export const recordFiles = { events: 'events.jsonl', lineage: 'lineage.json' } as const;
 
-/** Throws where a folder holds a run of this kind of recipe already. */
-export function refuseRun(folder: string, recipeFile: string): void {
+/** Does `work` in a folder that holds no run yet, as its only process. Throws TrainError where one is there. */
+export async function beginRun<T>(folder: string, recipeFile: string, work: () => Promise<T>): Promise<T> {
   if (existsSync(join(folder, recipeFile)))
     throw new TrainError(folder, 'holds a run already', 'resume it with --resume, or choose another folder');
+  return holding(folder, work);
 }
 
-export interface LastOfRun<C> {
-  readonly config: C;
+/** Where a run was. */
+export interface Last {
   readonly checkpoint: Checkpoint | null;
   /** What is wrong with later checkpoints. */
   readonly damaged: readonly string[];
 }
 
-/** Recipe and last whole checkpoint of the run in a folder. Throws TrainError where there is none. */
-export async function lastOfRun<C>(
+/** Does `work` in the folder of a run, as its only process. Throws TrainError where there is no run. */
+export async function resumeRun<C, T>(
   folder: string,
   recipeFile: string,
   schema: { parse(recipe: unknown): C },
-): Promise<LastOfRun<C>> {
+  work: (config: C, last: Last) => Promise<T>,
+): Promise<T> {
   if (!existsSync(join(folder, recipeFile))) throw new TrainError(folder, 'holds no run', 'start one without --resume');
-  const config = schema.parse(readJson(join(folder, recipeFile)));
+  return holding(folder, async () => work(schema.parse(readJson(join(folder, recipeFile))), await lastOfRun(folder)));
+}
+
+/** The last whole checkpoint of a run's folder. */
+export async function lastOfRun(folder: string): Promise<Last> {
   const damaged: string[] = [];
   const checkpoint = await latestCheckpoint(folder, ({ message }) => damaged.push(message));
-  return { config, checkpoint, damaged };
+  return { checkpoint, damaged };
 }
 
 export interface RecordsOptions<E extends RunEvent> {
@@ -63,7 +71,7 @@ export interface RecordsOptions<E extends RunEvent> {
   /** Folder of the weights that the run begins from; null: fresh ones. */
   readonly initial: string | null;
   readonly dataset?: Dataset;
-  readonly last?: Omit<LastOfRun<unknown>, 'config'> | undefined;
+  readonly last?: Last | undefined;
   /** When the session began; performance.now(). */
   readonly began: number;
   /** Of training; 0 where they are not counted. */

@@ -1,0 +1,198 @@
+// Runs started, stopped and resumed as processes of their own. npm test -- runs
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { packageRoot } from '../kernels/index.ts';
+import type { RecipeList, RunList, RunSummary } from './index.ts';
+import { ended, openRuns, programOf, refused, step, type TestRuns } from './test-runs.ts';
+
+const data = mkdtempSync(join(tmpdir(), 'minke-data-'));
+writeFileSync(join(data, 'book.txt'), 'a b c');
+const opened: TestRuns[] = [];
+after(async () => {
+  for (const runs of opened) await runs.close();
+  rmSync(data, { recursive: true });
+});
+
+function withProgram(script: string, more: object = {}): TestRuns {
+  const runs = openRuns({ program: programOf(script), dataFolder: data, ...more });
+  opened.push(runs);
+  return runs;
+}
+
+/** Trains until it is asked to stop. */
+const patient = `
+  hold();
+  fs.writeFileSync(path.join(run, 'config.json'), '{"steps":9}');
+  fs.writeFileSync(path.join(run, 'args.json'), JSON.stringify(process.argv.slice(1)));
+  say({ event: 'resumed', step: 1, steps: 9 });
+  process.once('SIGINT', () => { say({ event: 'saved', step: 1, folder: run, sha256: 'x' }); end('stopped', 'asked to stop'); });
+  setInterval(() => 0, 1000);
+`;
+
+async function until(runs: TestRuns, name: string, state: string): Promise<RunSummary> {
+  for (let i = 0; i < 200; i++) {
+    const { runs: all } = (await (await runs.get('/runs')).json()) as RunList;
+    const run = all.find((each) => each.name === name);
+    if (run?.state === state) return run;
+    await sleep(25);
+  }
+  throw new Error(`${name} never became ${state}`);
+}
+const runOf = async (response: Promise<Response>) => ((await (await response).json()) as { run: RunSummary }).run;
+
+describe('recipes', () => {
+  test('those of one run, with what they need and what can be set', async () => {
+    const runs = withProgram(patient);
+    const { recipes, bases } = (await (await runs.get('/runs/recipes')).json()) as RecipeList;
+    assert.deepEqual(
+      recipes.map(({ name, kind, needs }) => [name, kind, ...needs]),
+      [
+        ['countdown-base', 'pretraining'],
+        ['countdown-zero', 'reinforcement', 'model'],
+        ['shakespeare-best', 'pretraining', 'data'],
+        ['tiny-shakespeare', 'pretraining', 'data'],
+      ],
+    );
+    for (const { about } of recipes) assert.match(about, /^[A-Z].*\.$|\)\.$/);
+    assert.deepEqual(
+      recipes[0]?.choices.find(({ path }) => path === 'steps'),
+      { path: 'steps', value: 3200 },
+    );
+    assert.deepEqual(bases, []);
+  });
+});
+
+describe('starting', () => {
+  test("is the command line's verb, with what was set, and its process is told apart from the server", async () => {
+    const runs = withProgram(patient);
+    const set = ['steps=9', 'schedule.learningRate=1e-3'];
+    const run = await runOf(runs.post('/runs', { recipe: 'tiny-shakespeare', name: 'mine', set, data: ['book.txt'] }));
+    assert.deepEqual([run.name, run.state, run.steps], ['mine', 'running', 9]);
+    const args = JSON.parse(readFileSync(join(runs.folder, 'mine/args.json'), 'utf8')) as string[];
+    assert.deepEqual(args, [
+      ...['pretrain', 'tiny-shakespeare', `--run=${join(runs.folder, 'mine')}`, `--data=${join(data, 'book.txt')}`],
+      ...['--set=steps=9', '--set=schedule.learningRate=1e-3'],
+    ]);
+  });
+
+  test('one at a time: another one, and the same one, wait for it', async () => {
+    const runs = withProgram(patient);
+    const begin = (name: string) => runs.post('/runs', { recipe: 'countdown-base', name });
+    const both = await Promise.all([begin('first'), begin('second')]);
+    assert.deepEqual(
+      both.map(({ status }) => status),
+      [201, 409],
+    );
+    await refused(begin('third'), 409, /first is running, and 1 may at once: stop it before third begins/);
+    await refused(begin('first'), 409, /there is a run first already/);
+    await refused(runs.post('/runs/first/resume'), 409, /first is running already/);
+    const two = withProgram(patient, { atOnce: 2 });
+    for (const name of ['a', 'b'])
+      assert.equal((await two.post('/runs', { recipe: 'countdown-base', name })).status, 201);
+  });
+
+  test("a choice that is wrong is refused in the command line's own words, and leaves no run", async () => {
+    const main = join(packageRoot(), 'dist/src/cli/main.js');
+    const runs = openRuns({ program: [process.execPath, main] });
+    opened.push(runs);
+    await refused(
+      runs.post('/runs', { recipe: 'countdown-base', name: 'wrong', set: ['steps=none'] }),
+      422,
+      /^\[recipe\] steps: Invalid input: expected number, received string; correct the recipe or the --set$/,
+    );
+    assert.equal(existsSync(join(runs.folder, 'wrong')), false);
+  });
+
+  test('a page may not name files or programs', async () => {
+    const runs = withProgram(patient);
+    const begin = (more: object) => runs.post('/runs', { recipe: 'countdown-base', ...more });
+    for (const set of ['initial=/etc', 'tasks=[{"task":"./evil.js"}]', 'data.inputs=["/etc/passwd"]', 'model="/x"'])
+      await refused(begin({ set: [set] }), 422, /may name a file/);
+    for (const set of ['steps', '=3', '--data=/etc/passwd', 'a b=3'])
+      await refused(begin({ set: [set] }), 422, /is no path=value/);
+    for (const file of ['/etc/passwd', '../book.txt', 'x/../../book.txt', '.'])
+      await refused(begin({ data: [file] }), 422, /does not lie in/);
+    await refused(begin({ data: ['none.txt'] }), 422, /is not there: put it into/);
+    await refused(begin({ name: '../x' }), 422, /is no name of a run/);
+    await refused(runs.post('/runs', { recipe: '../x' }), 404, /choose one of countdown-base/);
+    await refused(runs.post('/runs', { recipe: 'countdown-zero', model: 'nothing' }), 404, /there is no run "nothing"/);
+    await refused(runs.post('/runs', { recipe: 'countdown-base', shell: 'rm' }), 422, /shell/);
+    const few = 'data.inputs=[{"pages":"countdown","seed":1,"count":9}]';
+    assert.equal((await begin({ name: 'few', set: [few] })).status, 201);
+  });
+});
+
+describe('stopping', () => {
+  test('lets it save; resuming goes on; what is complete does not', async () => {
+    const runs = withProgram(patient);
+    await runs.post('/runs', { recipe: 'countdown-base', name: 'r' });
+    for (let i = 0; i < 2; i++) assert.equal((await runs.post('/runs/r/stop')).status, 200); // one signal
+    await until(runs, 'r', 'stopped');
+    await refused(runs.post('/runs/r/stop'), 409, /r is not running/);
+    assert.match((await runOf(runs.post('/runs/r/resume'))).state, /running/);
+    const args = JSON.parse(readFileSync(join(runs.folder, 'r/args.json'), 'utf8')) as string[];
+    assert.deepEqual(args, ['pretrain', `--run=${join(runs.folder, 'r')}`, '--resume']);
+    await runs.post('/runs/r/stop');
+    await until(runs, 'r', 'stopped');
+    runs.run('whole', [step(1), ended(1, 'completed')]);
+    await refused(runs.post('/runs/whole/resume'), 409, /whole is complete/);
+    await refused(runs.post('/runs/nothing/resume'), 404, /there is no run/);
+  });
+
+  test('a killed process leaves an interrupted run, and the server goes on', async () => {
+    const runs = withProgram(patient);
+    await runs.post('/runs', { recipe: 'countdown-base', name: 'k' });
+    const { pid } = JSON.parse(readFileSync(join(runs.folder, 'k/process.json'), 'utf8')) as { pid: number };
+    process.kill(pid, 'SIGKILL');
+    const run = await until(runs, 'k', 'interrupted');
+    assert.equal(run.problem, 'its process was ended by SIGKILL');
+    assert.equal((await runs.post('/runs/k/resume')).status, 200);
+  });
+
+  test('what goes wrong later is told with the words of its process', async () => {
+    const runs = withProgram(
+      "hold(); setTimeout(() => { console.error('[a.txt] is no text; give one'); process.exit(1) }, 1700)",
+    );
+    await runs.post('/runs', { recipe: 'countdown-base', name: 'late' });
+    assert.equal((await until(runs, 'late', 'failed')).problem, '[a.txt] is no text; give one');
+  });
+
+  test('the server that closes asks its runs to save, and waits', async () => {
+    const runs = withProgram(patient);
+    await runs.post('/runs', { recipe: 'countdown-base', name: 'c' });
+    await runs.service.close();
+    assert.match(readFileSync(join(runs.folder, 'c/events.jsonl'), 'utf8'), /"stopped".*asked to stop/);
+  });
+});
+
+describe('who may change something', () => {
+  test('own pages and programs, not pages of other origins, even where those may read', async () => {
+    const runs = openRuns({}, { origins: ['*'] });
+    opened.push(runs);
+    runs.run('r', [step(1), ended(1, 'stopped')]);
+    mkdirSync(join(runs.folder, 'r/checkpoints'));
+    const foreign = { origin: 'https://example.org' };
+    assert.equal((await runs.get('/runs', { headers: foreign })).status, 200);
+    for (const path of ['/runs', '/runs/r/stop', '/runs/r/resume']) {
+      await refused(runs.post(path, {}, foreign), 403, /only pages of this server/);
+      await refused(runs.post(path, {}, { origin: 'null' }), 403, /only pages of this server/);
+      await refused(runs.post(path, {}, { 'sec-fetch-site': 'same-site' }), 403, /only pages of this server/);
+      await refused(runs.post(path, {}, { 'content-type': 'text/plain' }), 422, /Content-Type: application\/json/);
+      await refused(runs.get(path, { method: 'DELETE' }), path === '/runs' ? 405 : 404, /takes|does not exist/);
+    }
+    const same = { origin: 'http://localhost', 'sec-fetch-site': 'same-origin' };
+    await refused(runs.post('/runs/r/stop', {}, same), 409, /not running/);
+  });
+
+  test('keys and hosts are asked for as everywhere', async () => {
+    const runs = openRuns({}, { keys: ['secret'] });
+    opened.push(runs);
+    await refused(runs.get('/runs'), 401, /no key was given/);
+    await refused(runs.post('/runs/r/stop'), 401, /no key was given/);
+    await refused(runs.get('/runs', { headers: { host: 'evil.example' } }), 403, /is not served/);
+  });
+});

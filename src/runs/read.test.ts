@@ -1,0 +1,163 @@
+// Runs listed, read and followed. npm test -- runs
+import assert from 'node:assert/strict';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EventPage, RunDetail, RunList } from './index.ts';
+import { ended, frames, openRuns, refused, step } from './test-runs.ts';
+
+const runs = openRuns({ keepAliveMs: 50, maxFollowers: 2 });
+after(() => runs.close());
+
+const own = JSON.stringify({ pid: process.pid, began: null });
+const hold = (name: string) => writeFileSync(join(runs.folder, name, 'process.json'), own);
+const release = (name: string) => rmSync(join(runs.folder, name, 'process.json'));
+async function all<T>(of: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const each of of) list.push(each);
+  return list;
+}
+const json = async <T>(path: string) => (await (await runs.get(path)).json()) as T;
+
+runs.run('done', [step(1), step(2), ended(2, 'completed')]);
+runs.run('deep/base', [step(1), ended(1, 'stopped', 'asked to stop')]);
+runs.run('broken', [step(1), ended(1, 'failed', 'the gradient is not finite')]);
+const third = `${JSON.stringify(step(3))}\n`;
+runs.run('killed', [step(1), step(2), third.slice(0, 20)]);
+
+describe('the list', () => {
+  test('names every run with its state, the latest first, and nothing that is none', async () => {
+    runs.run('done/checkpoints/step-1', [step(1)]);
+    mkdirSync(join(runs.folder, 'datasets/abc'), { recursive: true });
+    symlinkSync(tmpdir(), join(runs.folder, 'link'));
+    const list = await json<RunList>('/runs');
+    const told = Object.fromEntries(list.runs.map(({ name, state }) => [name, state]));
+    assert.deepEqual(told, { done: 'completed', 'deep/base': 'stopped', broken: 'failed', killed: 'interrupted' });
+    assert.equal(list.runs.at(-1)?.name, 'killed');
+    assert.deepEqual(list.live, []);
+  });
+
+  test('a run in a line: steps, loss, what went wrong', async () => {
+    const { runs: all } = await json<RunList>('/runs');
+    const of = (name: string) => all.find((run) => run.name === name);
+    const { kind, step: at, steps, loss, updated, started } = of('done') as RunList['runs'][0];
+    assert.deepEqual([kind, at, steps, loss, updated, started], ['pretraining', 2, 10, 2.8, 2000, 1001]);
+    assert.equal(of('broken')?.problem, 'the gradient is not finite');
+    assert.equal(of('done')?.problem, null);
+  });
+
+  test('a folder that is not there yet holds none', async () => {
+    const none = openRuns();
+    rmSync(none.folder, { recursive: true });
+    const list = (await (await none.get('/runs')).json()) as RunList;
+    assert.deepEqual(list.runs, []);
+    await none.close();
+  });
+});
+
+describe('a run', () => {
+  test('its recipe and summary; a lineage that is damaged is said so', async () => {
+    const { run, config, lineage } = await json<RunDetail>('/runs/deep%2Fbase');
+    assert.deepEqual(
+      [run.name, run.state, config, lineage],
+      ['deep/base', 'stopped', { steps: 10, batchSize: 2 }, null],
+    );
+    writeFileSync(join(runs.folder, 'broken/lineage.json'), '{"format":1');
+    await refused(runs.get('/runs/broken'), 422, /a file of this run cannot be read/);
+  });
+
+  test('its events, and from where it was left; half a line waits', async () => {
+    const first = await json<EventPage>('/runs/killed/events');
+    assert.equal(first.events.length, 2);
+    runs.append('killed', third.slice(20));
+    const more = await json<EventPage>(`/runs/killed/events?from=${first.next}`);
+    assert.deepEqual(
+      more.events.map((event) => (event as { step: number }).step),
+      [3],
+    );
+    assert.deepEqual((await json<EventPage>(`/runs/killed/events?from=${more.next}`)).events, []);
+  });
+
+  test('offsets that are none, and lines that are no events, are refused in words', async () => {
+    await refused(runs.get('/runs/done/events?from=3'), 422, /from: 3 is not where an event of this run begins/);
+    await refused(runs.get('/runs/done/events?from=99999'), 422, /99999 is not where/);
+    await refused(runs.get('/runs/done/events?from=-1'), 422, /expected number to be >=0/);
+    runs.run('odd', ['{"event":"dance"}\n']);
+    await refused(runs.get('/runs/odd/events'), 422, /odd\/events.jsonl holds a line that is no event/);
+  });
+
+  test('names that lead elsewhere', async () => {
+    for (const name of ['..%2F..%2Fetc', '.%2Fdone', 'done%2F..%2Fdone', '%2Fetc', 'a%00b', 'a%5Cb', '%2e%2e%2Fx'])
+      await refused(runs.get(`/runs/${name}/events`), 422, /is no name of a run/);
+    for (const name of ['nothing', 'deep', 'link', 'done%2Fcheckpoints%2Fstep-1', 'datasets%2Fabc'])
+      await refused(runs.get(`/runs/${name}`), 404, /there is no run "/);
+    await refused(runs.get('/runs/../../etc/passwd'), 404, /does not exist/);
+  });
+});
+
+describe('following', () => {
+  test('a growing file: events as they come, comments in between, an end when its process is gone', async () => {
+    runs.run('live', [step(1)]);
+    hold('live');
+    const response = await runs.get('/runs/live/live');
+    assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
+    const second = `${JSON.stringify(step(2))}\n`;
+    const growing = (async () => {
+      await sleep(200); // keepAliveMs passes
+      runs.append('live', second.slice(0, 20));
+      await sleep(300);
+      runs.append('live', second.slice(20), step(3));
+      await sleep(300);
+      runs.append('live', ended(3, 'completed'));
+      release('live');
+    })();
+    const seen = await all(frames(response));
+    await growing;
+    const told = seen.flatMap(({ event, data }) => [
+      ...(data.events ?? []).map((each) => `${each.event} ${each.step}`),
+      ...(event === 'message' ? [] : [event === 'end' ? `end: ${data.run?.state}` : event]),
+    ]);
+    const once = told.filter((each, i) => each !== told[i - 1]);
+    const expected = ['step 1', 'comment', 'step 2', 'step 3', 'comment', 'ended 3', 'end: completed'];
+    assert.deepEqual(once, expected);
+  });
+
+  test('goes on from the id of the last frame, and a run that ended is given whole', async () => {
+    const [first] = await all(frames(await runs.get('/runs/done/live')));
+    assert.equal(first?.data.events?.length, 3);
+    const rest = await all(
+      frames(await runs.get('/runs/done/live', { headers: { 'last-event-id': first?.id ?? '' } })),
+    );
+    assert.deepEqual(
+      rest.map(({ event }) => event),
+      ['end'],
+    );
+    await refused(runs.get('/runs/done/live?from=2'), 422, /2 is not where/);
+  });
+
+  test('ends when the client leaves, which frees its place; too many are refused', async () => {
+    runs.run('watched', [step(1)]);
+    hold('watched');
+    const gone = new AbortController();
+    const streams = [
+      await runs.get('/runs/watched/live', { signal: gone.signal }),
+      await runs.get('/runs/watched/live'),
+    ];
+    await refused(runs.get('/runs/watched/live'), 429, /2 runs are being followed/);
+    await streams[1]?.body?.cancel();
+    gone.abort();
+    await streams[0]?.text();
+    await sleep(20);
+    const again = await runs.get('/runs/watched/live');
+    assert.equal(again.status, 200);
+    await again.body?.cancel();
+  });
+
+  test('a line that is no event ends it with a problem', async () => {
+    const [frame] = await all(frames(await runs.get('/runs/odd/live')));
+    assert.equal(frame?.event, 'problem');
+    assert.match(frame?.data.message ?? '', /no event/);
+  });
+});

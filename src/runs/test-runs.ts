@@ -1,0 +1,109 @@
+// What tests of runs stand on: a folder of runs with events of their own, the app around it, programs that play minke.
+import assert from 'node:assert/strict';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type App, type AppOptions, createApp } from '../server/index.ts';
+import { type RunsOptions, type RunsService, serveRuns } from './index.ts';
+
+export const step = (n: number, more: object = {}) => ({
+  ...{ event: 'step', time: 1000 + n, step: n, tokens: 64 * n, loss: 3 - n / 10, gradientNorm: 1, learningRate: 1e-3 },
+  ...{ tokensPerSecond: 100, mfu: 0.1, maxVio: 0.5, memoryBytes: 1, secondsLeft: 10 - n, ...more },
+});
+export const ended = (n: number, status: string, reason = 'all steps are done') => ({
+  ...{ event: 'ended', time: 2000, step: n, status, reason },
+});
+
+const config = { steps: 10, batchSize: 2 };
+
+export interface TestRuns {
+  readonly folder: string;
+  readonly app: App;
+  readonly service: RunsService;
+  /** Writes a run's files; events as objects, or a text as it stands. */
+  run(name: string, events: readonly (object | string)[], recipe?: string): string;
+  append(name: string, ...events: readonly (object | string)[]): void;
+  get(path: string, init?: RequestInit): Promise<Response>;
+  post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  close(): Promise<void>;
+}
+
+const lines = (events: readonly (object | string)[]) =>
+  events.map((event) => (typeof event === 'string' ? event : `${JSON.stringify(event)}\n`)).join('');
+
+/** `script` plays minke: it gets its arguments in process.argv and the run's folder as `run`. */
+export function programOf(script: string): string[] {
+  const prelude = `
+    const fs = require('node:fs'), path = require('node:path');
+    const run = process.argv.find((a) => a.startsWith('--run=')).slice(6);
+    const hold = () => fs.writeFileSync(path.join(run, 'process.json'), JSON.stringify({ pid: process.pid, began: null }));
+    const say = (event) => fs.appendFileSync(path.join(run, 'events.jsonl'), JSON.stringify({ time: Date.now(), ...event }) + '\\n');
+    const end = (status, reason) => { say({ event: 'ended', step: 1, status, reason }); process.exit(0); };
+  `;
+  return [process.execPath, '-e', `${prelude}${script}`, '--'];
+}
+
+export function openRuns(options: Partial<RunsOptions> = {}, appOptions: AppOptions = {}): TestRuns {
+  const folder = mkdtempSync(join(tmpdir(), 'minke-runs-'));
+  const service = serveRuns({ folder, program: programOf("console.error('[x] no'); process.exit(1)"), ...options });
+  const app = createApp([], { routes: [service.routes], ...appOptions });
+  return {
+    ...{ folder, app, service },
+    run(name, events, recipe = 'config.json') {
+      const at = join(folder, name);
+      mkdirSync(at, { recursive: true });
+      writeFileSync(join(at, recipe), JSON.stringify(config));
+      writeFileSync(join(at, 'events.jsonl'), lines(events));
+      return at;
+    },
+    append: (name, ...events) => appendFileSync(join(folder, name, 'events.jsonl'), lines(events)),
+    get: (path, init) => app.fetch(new Request(`http://localhost${path}`, init)),
+    post: (path, body = {}, headers = {}) =>
+      app.fetch(
+        new Request(`http://localhost${path}`, {
+          method: 'POST',
+          body: JSON.stringify(body),
+          headers: { 'content-type': 'application/json', ...headers },
+        }),
+      ),
+    async close() {
+      await service.close();
+      await app.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function refused(response: Response | Promise<Response>, status: number, message: RegExp): Promise<void> {
+  const answer = await response;
+  const { error } = (await answer.json()) as { error: { message: string } };
+  assert.match(error.message, message);
+  assert.equal(answer.status, status, error.message);
+}
+
+/** Frames of a stream as they come: `event`, its data, and the id. */
+export async function* frames(response: Response): AsyncGenerator<{ event: string; id: string; data: Frame }> {
+  let text = '';
+  for await (const part of (response.body as ReadableStream<Uint8Array>).pipeThrough(
+    new TextDecoderStream() as never,
+  )) {
+    text += part as unknown as string;
+    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+      const frame = text.slice(0, end);
+      text = text.slice(end + 2);
+      if (frame.startsWith(':')) {
+        yield { event: 'comment', id: '', data: {} };
+        continue;
+      }
+      const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(frame)?.[1] ?? '';
+      yield { event: field('event') || 'message', id: field('id'), data: JSON.parse(field('data')) as Frame };
+    }
+  }
+}
+
+interface Frame {
+  readonly events?: readonly { readonly event: string; readonly step: number }[];
+  readonly next?: number;
+  readonly run?: { readonly state: string };
+  readonly message?: string;
+}
