@@ -5,6 +5,7 @@ import { openDevice } from '../kernels/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { setPath, TrainError } from '../train/index.ts';
 import { loadRecipe, taskOf } from './recipe.ts';
+import { examinedLine } from './rl-console.ts';
 
 export interface DistilCommand {
   readonly student?: string;
@@ -43,6 +44,8 @@ function line(event: DistilEvent, steps: number): string {
       const left = `${Math.ceil(secondsLeft / 60)} min left`;
       return `step ${step}/${steps}  epoch ${epoch}  loss ${loss?.toFixed(4) ?? '-'}  ${tokensPerSecond.toFixed(0)} tokens/s  ${left}`;
     }
+    case 'evaluated':
+      return examinedLine(event);
     case 'saved':
       return `step ${event.step}: saved ${event.folder}`;
     case 'alarm':

@@ -1,4 +1,4 @@
-// The loop of supervised fine-tuning: *step*, log, save, test for stop.
+// The loop of supervised fine-tuning: evaluate, save, test for stop, *step*, log.
 //
 // Contract: a run that was killed at any moment goes on from its last whole checkpoint and ends in the same weights to
 // the bit. A gradient that is not finite ends the run; its last checkpoint stays.
@@ -47,13 +47,22 @@ export class FineTuning {
 
   /** Runs to the last step, or until the signal; either way a checkpoint of the last step is on disk. */
   async run(signal?: AbortSignal): Promise<Outcome> {
-    const { saveEvery } = this.#config;
-    while (this.#step < this.#steps && !signal?.aborted) {
+    const { saveEvery, evaluateEvery } = this.#config;
+    for (;;) {
+      const isLast = this.#step === this.#steps;
+      const isStopped = signal?.aborted === true && !isLast;
+      const isNew = this.#step > this.#state.fromStep;
+      const due = (period: number) => isLast || this.#step % period === 0;
+      if (due(evaluateEvery) && (isNew || this.#step === 0)) await this.#examine();
+      if (isNew && (isStopped || due(saveEvery))) await this.#save();
+      if (isLast || isStopped) return isLast ? 'completed' : 'stopped';
       await this.#one(this.#step + 1);
-      const isDue = this.#step === this.#steps || this.#step % saveEvery === 0 || signal?.aborted;
-      if (isDue) await this.#save();
     }
-    return this.#step === this.#steps ? 'completed' : 'stopped';
+  }
+
+  async #examine(): Promise<void> {
+    for (const examined of await this.#student.exam.run())
+      this.#records.log.append({ event: 'evaluated', step: this.#step, ...examined });
   }
 
   #rate(step: number): number {

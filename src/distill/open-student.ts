@@ -15,6 +15,7 @@ import {
   TrainStep,
 } from '../train/index.ts';
 import type { DistilConfig } from './config.ts';
+import { type Exam, openExam } from './exam.ts';
 import { lessonsOf } from './lessons.ts';
 import { type Lesson, SftObjective } from './sft-objective.ts';
 import type { Trace } from './traces.ts';
@@ -33,6 +34,7 @@ export interface Student {
   readonly lessons: readonly Lesson[];
   readonly tooLong: number;
   readonly vocabulary: BaseVocabulary;
+  readonly exam: Exam;
   readonly close: () => Promise<void>;
 }
 
@@ -63,10 +65,12 @@ export async function openStudent(
   const objective = new SftObjective(model, shape, precisions[distil.precision]);
   const trainStep = new TrainStep(config, weights, distil.optimizer, 'sum', objective);
   if (checkpoint) await loadMoments(checkpoint.folder, trainStep.optimizer);
+  const exam = await openExam(distil, model, vocabulary);
   return {
-    ...{ model, weights, trainStep, shape, lessons, tooLong, vocabulary },
+    ...{ model, weights, trainStep, shape, lessons, tooLong, vocabulary, exam },
     close: async () => {
       await device.flush().catch(() => undefined);
+      await exam.close();
       trainStep.dispose();
       model.dispose();
       for (const weight of weights.values()) weight.dispose();

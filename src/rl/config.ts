@@ -10,7 +10,8 @@ import { optimizerSchema, TrainError } from '../train/index.ts';
 const count = z.number().int().positive();
 const atLeastZero = z.number().nonnegative();
 
-const evaluation = z.strictObject({
+/** Of a model while it learns. */
+export const evaluationSchema = z.strictObject({
   /** Held-out problems of each task, and answers to each. */
   problems: count.default(64),
   samples: count.default(4),
@@ -57,7 +58,7 @@ export const rlSchema = z.strictObject({
   microBatchTokens: count.default(4096),
   /** Sequences that are generated at once. */
   parallel: count.default(128),
-  evaluation: evaluation.prefault({}),
+  evaluation: evaluationSchema.prefault({}),
   every: every.prefault({}),
   keepCheckpoints: count.default(2),
   seed: z.number().int().default(1337),

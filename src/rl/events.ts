@@ -2,8 +2,7 @@
 import { z } from 'zod';
 import { eventParts } from '../train/index.ts';
 
-const { at, step, number } = eventParts;
-const share = z.number().min(0).max(1);
+const { at, step, number, share } = eventParts;
 
 export const rlEventSchema = z.discriminatedUnion('event', [
   z.object({
@@ -50,19 +49,7 @@ export const rlEventSchema = z.discriminatedUnion('event', [
     secondsLeft: z.number(),
     faults: z.number().describe('answers whose grader failed'),
   }),
-  z.object({
-    event: z.literal('evaluated'),
-    ...at,
-    ...step,
-    task: z.string(),
-    difficulty: z.number(),
-    passAt1: share,
-    margin: z.number().describe('half of the 95 % confidence interval'),
-    format: share,
-    tokens: z.number(),
-    problems: z.number(),
-    samples: z.number(),
-  }),
+  eventParts.examined,
   z.object({
     event: z.literal('sampled'),
     ...at,

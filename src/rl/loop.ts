@@ -3,7 +3,6 @@
 // A step: ask, judge, weigh, train. Contract: a run that was killed at any moment goes on from its last whole checkpoint
 // and ends in the same weights to the bit. Source: DeepSeek-R1, 2.2.
 import { join } from 'node:path';
-import { hash32 } from '../data/index.ts';
 import { exportWeights, writeSafetensors } from '../model/checkpoint/index.ts';
 import {
   expectFinite,
@@ -15,12 +14,11 @@ import {
   type TrainSequence,
   worstViolation,
 } from '../train/index.ts';
-import { ask, type Group, summary, trainSequences } from './batch.ts';
-import { collectGroups, streams } from './collect.ts';
+import { type Group, summary, trainSequences } from './batch.ts';
+import { collectGroups } from './collect.ts';
 import { Diagnosis } from './diagnosis.ts';
-import { passAt1 } from './evaluation.ts';
+import { examine } from './examine.ts';
 import { type RlRun, rlFiles } from './open-run.ts';
-import { questionsOf } from './question.ts';
 
 /** Numbers of a step's updates over all their tokens; the mismatch is the first one's, whose weights made the rollouts. */
 function together(reports: readonly StepReport[], tokens: number) {
@@ -136,21 +134,9 @@ export class RlLoop {
   }
 
   async #evaluate(): Promise<void> {
-    const { config, rollouts, questions, decode, records } = this.#run;
-    const { problems, samples, temperature, topP } = config.evaluation;
-    for (const chosen of questions.tasks) {
-      const asked = await questionsOf(questions, chosen, [...Array(problems).keys()], 'held-out');
-      const groups = await ask(rollouts, asked, {
-        ...{ samples, rewards: config.rewards, decode, sampling: { temperature, topP } },
-        seed: hash32(config.seed, streams.evaluation),
-      });
-      const { format, tokens } = summary(groups);
-      const result = passAt1(groups.map(({ responses }) => responses.map(({ isRight }) => isRight)));
-      records.log.append({
-        ...{ event: 'evaluated', step: this.#step, task: chosen.task.name, difficulty: chosen.difficulty },
-        ...{ passAt1: result.mean, margin: result.margin, format, tokens, problems, samples },
-      });
-    }
+    const { config, rollouts, questions, records } = this.#run;
+    for (const examined of await examine(rollouts, questions, config.evaluation))
+      records.log.append({ event: 'evaluated', step: this.#step, ...examined });
   }
 
   #sample(): void {

@@ -30,7 +30,11 @@ export interface QuestionSource {
 }
 
 /** Opens the tasks of a run. Throws TaskError, or TrainError where a question and its answer do not fit; then none is open. */
-export async function openQuestions(config: RlConfig, tokenizer: Tokenizer, longest: number): Promise<QuestionSource> {
+export async function openQuestions(
+  config: QuestionSource['config'] & Pick<RlConfig, 'tasks'>,
+  tokenizer: Tokenizer,
+  longest: number,
+): Promise<QuestionSource> {
   const source = { tasks: await openTasks(config.tasks, config.seed), tokenizer, config };
   try {
     for (const chosen of source.tasks)

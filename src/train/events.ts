@@ -11,10 +11,25 @@ const at = { time: z.number().describe('milliseconds since 1970') };
 const step = { step: z.number().int().nonnegative() };
 /** null: it was not finite. */
 const number = z.number().nullable();
+const share = z.number().min(0).max(1);
 
 /** Fields and events that every kind of run has. */
 export const eventParts = {
-  ...{ at, step, number },
+  ...{ at, step, number, share },
+  /** pass@1 on held-out problems of a task. */
+  examined: z.object({
+    event: z.literal('evaluated'),
+    ...at,
+    ...step,
+    task: z.string(),
+    difficulty: z.number(),
+    passAt1: share,
+    margin: z.number().describe('half of the 95 % confidence interval'),
+    format: share,
+    tokens: z.number().describe('of a response, mean'),
+    problems: z.number(),
+    samples: z.number(),
+  }),
   saved: z.object({ event: z.literal('saved'), ...at, ...step, folder: z.string(), sha256: z.string() }),
   ended: z.object({
     event: z.literal('ended'),
