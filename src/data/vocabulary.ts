@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import {
   characterTokenizer,
   loadTokenizer,
+  type PreTokenizerName,
   saveTokenizer,
   Tokenizer,
   type TokenizerJson,
@@ -16,8 +17,14 @@ import { DataError } from './errors.ts';
 export const endOfSequence = '<｜end▁of▁sentence｜>';
 const fimTokens = ['<｜fim▁begin｜>', '<｜fim▁hole｜>', '<｜fim▁end｜>'] as const;
 
+/** A BPE trained on the corpus, over words cut as a known model cuts them: qwen2 leaves digits alone. */
+export interface TrainedBpe {
+  readonly size: number;
+  readonly preTokenizer: PreTokenizerName;
+}
+
 /** characters: those of the corpus. bytes: one id a byte. A number: ids of a BPE trained on it. Else: a folder. */
-export type TokenizerChoice = 'characters' | 'bytes' | number | (string & {});
+export type TokenizerChoice = 'characters' | 'bytes' | number | TrainedBpe | (string & {});
 
 export interface FimIds {
   readonly begin: number;
@@ -111,7 +118,9 @@ export async function chooseVocabulary(
   const specialTokens = [endOfSequence, ...rotated];
   if (choice === 'bytes')
     return vocabularyOf(trainTokenizer([], { vocabSize: 256 + specialTokens.length, specialTokens }), 'bytes', eos);
-  if (typeof choice === 'number')
-    return vocabularyOf(trainTokenizer(await sampleOf(documents()), { vocabSize: choice, specialTokens }), 'bpe', eos);
-  return existing(choice);
+  if (typeof choice === 'string') return existing(choice);
+  const { size, preTokenizer }: TrainedBpe =
+    typeof choice === 'number' ? { size: choice, preTokenizer: 'deepseek-v3' } : choice;
+  const options = { vocabSize: size, preTokenizer, specialTokens };
+  return vocabularyOf(trainTokenizer(await sampleOf(documents()), options), 'bpe', eos);
 }

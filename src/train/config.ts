@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readJson } from '../model/checkpoint/index.ts';
 import { type ModelConfig, preset, readConfig, writeConfig } from '../model/index.ts';
+import { type PreTokenizerName, preTokenizers } from '../tokenizer/index.ts';
 import { TrainError } from './errors.ts';
 
 const count = z.number().int().positive();
@@ -20,11 +21,16 @@ const pagesOfTasks = z.strictObject({
   count,
 });
 
+const bpe = z.strictObject({
+  size: count,
+  preTokenizer: z.enum(Object.keys(preTokenizers) as [PreTokenizerName, ...PreTokenizerName[]]),
+});
+
 const data = z.strictObject({
   /** Files (.txt, .jsonl, .parquet), and pages of people at work on problems, made as they are read. */
   inputs: z.array(z.union([z.string(), pagesOfTasks])).min(1),
-  /** characters: those of the corpus. bytes: one id a byte. A number: a trained BPE vocabulary. Else a folder. */
-  tokenizer: z.union([z.literal('characters'), z.literal('bytes'), count, z.string()]).default('bytes'),
+  /** characters: those of the corpus. bytes: one id a byte. A number: a BPE trained on them, cut as V3 cuts; { size, preTokenizer }: cut otherwise. Else a folder. */
+  tokenizer: z.union([z.literal('characters'), z.literal('bytes'), count, bpe, z.string()]).default('bytes'),
   /** Fields of JSONL lines or columns of Parquet files, joined by newlines. */
   fields: z.array(z.string()).optional(),
   /** Between the documents of a text file; without, a file is one document. */
