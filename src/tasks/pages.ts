@@ -12,6 +12,8 @@ import type { Random } from './random.ts';
 import { sequence } from './sequence.ts';
 import { putSequence, sequencePage, workSequence } from './sequence-pages.ts';
 import { trainingProblem } from './task.ts';
+import { wordProblemPage, workWordProblem } from './word-problem-pages.ts';
+import { wordProblems } from './word-problems.ts';
 
 const tags = 'think work note result answer idea try list end out plan said'.split(' ');
 /** Of a page that it has tags. */
@@ -57,5 +59,15 @@ export const pages = {
   arithmetic: arithmeticPages,
   sequence: sequencePages,
 } as const satisfies Record<string, (random: Random) => string>;
+
+/** Pages on the word problems of a file. Throws TaskError where it cannot be read. */
+export function wordProblemPages(path: string): (random: Random) => string {
+  const task = wordProblems(path);
+  return (random) => {
+    const problem = trainingProblem(task, random, task.difficulty.usual);
+    if (!random.chance(markedShare)) return wordProblemPage(random, problem);
+    return marked(random, workWordProblem(random, problem), () => problem.prompt);
+  };
+}
 
 export type PagesName = keyof typeof pages;

@@ -15,11 +15,12 @@ const count = z.number().int().positive();
 const atLeastZero = z.number().nonnegative();
 const share = z.number().min(0).max(1);
 
-const pagesOfTasks = z.strictObject({
-  pages: z.enum(['countdown', 'arithmetic', 'sequence']),
-  seed: z.number().int().default(1),
-  count,
-});
+const someOf = { seed: z.number().int().default(1), count };
+const pagesOfTasks = z.discriminatedUnion('pages', [
+  z.strictObject({ pages: z.enum(['countdown', 'arithmetic', 'sequence']), ...someOf }),
+  /** file: in the form of GSM8K (tasks/word-problems.ts). */
+  z.strictObject({ pages: z.literal('word-problems'), file: z.string(), ...someOf }),
+]);
 
 const bpe = z.strictObject({
   size: count,
