@@ -84,7 +84,9 @@ describe('what is refused, and how', () => {
     await refused(full, 429, /queue is full/);
     const closed = new TestModel();
     await closed.close();
-    await refused(await post(serve(closed).app, '/chat/completions', ask()), 503, /shutting down/);
+    const closing = await post(serve(closed).app, '/chat/completions', ask());
+    assert.equal(closing.headers.get('retry-after'), '1');
+    await refused(closing, 503, /shutting down/);
     const failing = serve({ ...thinker, failsAfter: 2 });
     const error = await refused(await post(failing.app, '/chat/completions', ask()), 500, /the server failed/);
     assert.ok(!error.message.includes('secret'));
