@@ -249,6 +249,8 @@ describe('the other routes', () => {
     assert.match(text, /^minke_http_requests_total\{route="other",status="404"\} 1$/m);
     assert.match(text, /^minke_generations_total\{model="test-model",finish_reason="stop"\} 1$/m);
     assert.match(text, /^minke_first_token_seconds_bucket\{model="test-model",le="0.01"\} 1$/m);
+    assert.match(text, /^minke_drafting\{model="test-model"\} 0$/m);
+    assert.match(text, /^minke_draft_acceptance\{model="test-model"\} 0.25$/m);
     for (const line of text.trimEnd().split('\n'))
       assert.match(line, /^(# (HELP|TYPE) minke_\w+ .+|minke_\w+(\{[^{}]*\})? [\d.e+-]+)$/);
   });

@@ -79,6 +79,7 @@ export class TestModel implements TextModel {
     return {
       ...none,
       ...{ running: this.live, waiting: 0, blocksUsed: this.live, blocksTotal: 64, preemptions: 0 },
+      speculation: { isOn: false, acceptance: 0.25, stepCost: 1.5, switches: 1 },
       requests: this.requests,
     };
   }
