@@ -127,7 +127,7 @@ withEngineFlags(program.command('chat').description('talk to a model in the term
   .option('--max-tokens <n>', 'of an answer')
   .action(chatCommand);
 
-withEngineFlags(program.command('serve').description("answer behind DeepSeek's and OpenAI's API"))
+withEngineFlags(program.command('serve').description("answer in the browser, and behind DeepSeek's and OpenAI's API"))
   .argument('<model>', 'a checkpoint folder or a .gguf file')
   .option('--host <address>', 'where to listen', '127.0.0.1')
   .option('--port <n>', '0 for any free one', '8000')
@@ -135,6 +135,7 @@ withEngineFlags(program.command('serve').description("answer behind DeepSeek's a
   .option('--key <keys...>', 'bearer keys, one of which a client must bring')
   .option('--origin <origins...>', 'web pages that may ask, as https://example.org')
   .option('--parallel <n>', 'sequences that run at once', '64')
+  .option('--no-app', 'the API alone')
   .action(serveCommand);
 
 try {
