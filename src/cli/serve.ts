@@ -1,4 +1,4 @@
-// minke serve: a model behind DeepSeek's and OpenAI's API. Ctrl-C finishes what runs, a second one cuts it.
+// minke serve: a model behind DeepSeek's and OpenAI's API, and the app. Ctrl-C finishes what runs, a second one cuts it.
 import { openModel } from '../engine/index.ts';
 import { listen } from '../server/index.ts';
 import { type EngineFlags, engineOptions, positiveOf } from './engine-flags.ts';
@@ -25,6 +25,7 @@ export async function serveCommand(path: string, flags: ServeFlags): Promise<voi
   });
   progress.end();
   const server = await listen(model, { ...options, ...(runs && { routes: [runs.routes] }) });
+  if (flags.app) console.log(`the app is at ${server.url}`);
   console.log(`${model.name} at ${server.url}/v1, context ${model.contextLength} tokens, ${model.fingerprint}`);
   closeOnSignals(async () => {
     await Promise.all([server.close(), runs?.close()]);
