@@ -25,15 +25,24 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   planner: ['model/config.ts', 'model/parameters.ts', 'model/cost.ts', 'model/presets.ts'],
 };
 
+/** Types of events, and what is done with them on both sides of the network. */
+const eventFiles = ['train/events.ts', 'train/superseded.ts', 'train/smoothed.ts', 'rl/events.ts', 'distill/events.ts'];
+
 /** Files besides an index through which a room is entered: a browser can load them, for they need no device. */
-const doors = ['src/kernels/errors.ts', ...(floors.planner as string[]).map((file) => `src/${file}`)];
+const doors = [
+  'src/kernels/errors.ts',
+  ...[...(floors.planner as string[]), ...eventFiles].map((file) => `src/${file}`),
+];
 
 /** Folders that compose: they may import everything, and no room may import them. */
 const tops = ['src/cli', 'recipes', 'test', 'bench'];
 
-/** The app: nobody imports it, and it imports the planner and types of the protocol. */
+/** The app: nobody imports it, and it imports the planner, what it does with events as the server does, and types of the protocols. */
 const web = 'web/';
-const seenByWeb = { running: /^src\/planner\//, types: /^src\/server\/protocol[a-z-]*\.ts$/ };
+const seenByWeb = {
+  running: /^src\/(planner\/|train\/(superseded|smoothed)\.ts$)/,
+  types: /^src\/(server|runs)\/protocol[a-z-]*\.ts$/,
+};
 
 const maxLines = 400;
 
