@@ -11,6 +11,7 @@ import { Guard, type GuardOptions } from './guard.ts';
 import { LiveRequests } from './live.ts';
 import { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
+import { answerGrade, answerProblem, taskList } from './tasks.ts';
 import { answerDetokenize, answerTokenize, tokenizerInfo } from './tokens.ts';
 
 export interface AppOptions extends GuardOptions {
@@ -97,6 +98,9 @@ function routes(context: Context, files: AppFiles, version: string, more: readon
   app.post('/tokenize', async (c) => answerTokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
   app.post('/detokenize', async (c) => answerDetokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
   app.get('/tokenizer_info', () => tokenizerInfo(context));
+  app.get('/minke/tasks', () => taskList());
+  app.post('/minke/tasks/problem', async (c) => answerProblem(await readJson(c.req.raw, context.maxBodyBytes)));
+  app.post('/minke/tasks/grade', async (c) => answerGrade(await readJson(c.req.raw, context.maxBodyBytes)));
   for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(modelList(context)));
   app.get('/health', () => Response.json({ status: 'ok' }));
   let document: object | undefined;
