@@ -48,7 +48,7 @@ function numberIn(event: object, field: string): number | null {
 }
 
 /** Smoothing that leaves a short run's curve its shape. */
-const decayOf = (count: number) => (count < 30 ? 0 : Math.min(0.95, 1 - 25 / count));
+const decayOf = (count: number) => (count < 45 ? 0 : Math.min(0.95, 1 - 40 / count));
 
 interface Source {
   readonly name: string;

@@ -5,8 +5,9 @@
 import { type Signal, signal } from '@preact/signals';
 import type { DistilEvent, RlEvent, RunDetail, RunSummary, TrainEvent } from '../../src/runs/protocol.ts';
 import { withoutSuperseded } from '../../src/train/superseded.ts';
+import { ApiProblem } from '../api/http.ts';
 import { refreshList } from './run-list-store.ts';
-import { followRun, RunsError, readRun } from './runs-client.ts';
+import { followRun, readRun } from './runs-client.ts';
 
 export type AnyEvent = TrainEvent | RlEvent | DistilEvent;
 
@@ -49,7 +50,7 @@ export class OpenRun {
       } catch (error) {
         if (this.#left.signal.aborted) return;
         this.problem.value = (error as Error).message;
-        if (error instanceof RunsError && error.status >= 400) return; // a refusal does not pass by waiting
+        if (error instanceof ApiProblem && error.status >= 400) return; // a refusal does not pass by waiting
       }
       await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
@@ -74,7 +75,7 @@ export class OpenRun {
   /** Whether it came to its end. */
   async #followOnce(): Promise<boolean> {
     for await (const told of followRun<AnyEvent>(this.name, this.#next, this.#left.signal)) {
-      if ('message' in told) throw new RunsError(422, told.message);
+      if ('message' in told) throw new ApiProblem(422, told.message);
       if ('run' in told) {
         this.#tell();
         await this.refresh();

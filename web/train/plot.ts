@@ -21,7 +21,7 @@ function seriesOf({ name, colour, smooth, isSparse }: Curve, index: number): uPl
   const dash = dashes[index % dashes.length] as number[];
   const line = { label: name, stroke, width: 2, dash, spanGaps: true };
   if (isSparse)
-    return [{ ...line, dash: [], width: 1, points: { show: true, size: 6, stroke, fill: colourOf('--surface') } }];
+    return [{ ...line, paths: () => null, points: { show: true, size: 6, stroke, fill: colourOf('--surface') } }];
   const points = { show: false };
   return smooth
     ? [

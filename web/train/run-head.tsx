@@ -1,6 +1,7 @@
 // The head of a run: what it is, how far it is, when it will be done; stop and resume.
 import { useState } from 'preact/hooks';
 import type { RunSummary } from '../../src/runs/protocol.ts';
+import { Icon } from '../shell/icon.tsx';
 import { addressOf } from '../shell/route.ts';
 import { duration, percent, short, when } from './format.ts';
 import type { AnyEvent, OpenRun } from './open-run.ts';
@@ -103,8 +104,9 @@ export function RunHead({ open, run, events }: RunHeadProps) {
   const { word, tone, isLive } = shownStates[run.state];
   return (
     <header class="run-head">
-      <a class="run-back" href={addressOf('train')}>
-        ← All runs
+      <a class="button quiet compact run-back" href={addressOf('train')}>
+        <Icon name="left" />
+        All runs
       </a>
       <div class="run-title">
         <h1>{run.name}</h1>

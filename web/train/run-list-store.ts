@@ -1,10 +1,11 @@
 // The list of runs, asked for again every few seconds while the page is seen.
 import { signal } from '@preact/signals';
 import type { RunList } from '../../src/runs/protocol.ts';
-import { listRuns, RunsError } from './runs-client.ts';
+import { ApiProblem } from '../api/http.ts';
+import { listRuns } from './runs-client.ts';
 
 export const runList = signal<RunList | null>(null);
-export const listProblem = signal<RunsError | null>(null);
+export const listProblem = signal<ApiProblem | null>(null);
 
 const periodMs = 2000;
 
@@ -13,7 +14,7 @@ export async function refreshList(): Promise<void> {
     runList.value = await listRuns();
     listProblem.value = null;
   } catch (error) {
-    listProblem.value = error instanceof RunsError ? error : new RunsError(0, String(error));
+    listProblem.value = error instanceof ApiProblem ? error : new ApiProblem(0, String(error));
   }
 }
 

@@ -2,6 +2,7 @@
 import './train.css';
 import './run.css';
 import { useEffect } from 'preact/hooks';
+import { KeyForm } from '../chat/key-form.tsx';
 import { addressOf, route } from '../shell/route.ts';
 import { RunItems } from './run-list.tsx';
 import { listProblem, runList, watchList } from './run-list-store.ts';
@@ -14,6 +15,7 @@ const starting = '+';
 function Problem() {
   const problem = listProblem.value;
   if (problem === null) return null;
+  if (problem.status === 401) return <KeyForm />;
   if (problem.status === 404)
     return (
       <div class="page-note train-empty">
