@@ -59,7 +59,7 @@ export function Records({ detail }: { readonly detail: RunDetail }) {
       {facts.length > 0 ? (
         <Table name="What it came to" rows={facts} />
       ) : (
-        <p class="quiet">That is said once it has begun.</p>
+        <p class="quiet">{detail.run.state === 'failed' ? 'It never began.' : 'That is said once it has begun.'}</p>
       )}
       <Folded name="Recipe" value={config} />
       <Folded name="Lineage: data, code, parents, cost" value={originOf(lineage)} />

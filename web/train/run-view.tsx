@@ -30,9 +30,13 @@ function Curves({ run, events }: { readonly run: RunSummary; readonly events: re
   );
 }
 
-/** With what the list, asked for later, says of it. */
-function newest(run: RunSummary, listed: RunSummary | undefined): RunSummary {
-  return listed !== undefined && (listed.updated ?? 0) >= (run.updated ?? 0) ? listed : run;
+/** What was heard last: of the run when it was read, of the list, of its events. */
+function newest(run: RunSummary, listed: RunSummary | undefined, events: readonly AnyEvent[]): RunSummary {
+  const later = listed !== undefined && (listed.updated ?? 0) >= (run.updated ?? 0) ? listed : run;
+  const last = events.findLast(({ event }) => event === 'step');
+  if (!isLive(later) || last?.event !== 'step' || last.time < (later.updated ?? 0)) return later;
+  const { step, time: updated, secondsLeft } = last;
+  return { ...later, state: later.state === 'preparing' ? 'running' : later.state, step, updated, secondsLeft };
 }
 
 function Opened({ open }: { readonly open: OpenRun }) {
@@ -46,7 +50,7 @@ function Opened({ open }: { readonly open: OpenRun }) {
       </p>
     );
   const listed = runList.value?.runs.find(({ name }) => name === open.name);
-  const run = newest(detail.run, listed);
+  const run = newest(detail.run, listed, events);
   return (
     <article class="run">
       <RunHead open={open} run={run} events={events} />
