@@ -30,7 +30,9 @@ export function EmptyState() {
         {tasks.length > 0 && (
           <>
             <h2>Problems with a grader</h2>
-            <p class="quiet">One click asks, and the answer is checked. The dice draw another, which was kept out of training.</p>
+            <p class="quiet">
+              One click asks, and the answer is checked. The dice draw another, which was kept out of training.
+            </p>
             <ul class="empty-tasks">
               {tasks.map((task) => (
                 <TaskCard key={task.name} task={task} />
