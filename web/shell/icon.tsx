@@ -14,7 +14,6 @@ const paths = {
   list: 'M4 5.5h12M4 10h12M4 14.5h8',
   close: 'M5 5l10 10M15 5 5 15',
   check: 'M4.5 10.5l3.5 3.5 7.5-8',
-  dice: 'M4.5 4.5h11v11h-11zM7.5 7.5h.01M12.5 12.5h.01M12.5 7.5h.01M7.5 12.5h.01',
 } as const;
 
 export type IconName = keyof typeof paths;
