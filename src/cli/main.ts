@@ -137,7 +137,8 @@ withServerFlags(
   .argument('<model>', 'a checkpoint folder or a .gguf file')
   .option('--name <name>', 'of the model in the API; that of the folder without')
   .option('--parallel <n>', 'sequences that run at once', '64')
-  .option('--runs <folder>', 'training runs to watch and start from the page')
+  .option('--runs <folder>', 'training runs that the page shows and starts', 'runs')
+  .option('--no-runs', 'no training runs')
   .option('--at-once <n>', 'runs that may be live together', '1')
   .action(serveCommand);
 

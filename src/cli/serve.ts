@@ -9,12 +9,12 @@ import { type RunsFlags, runsService } from './watch.ts';
 export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
   readonly name?: string;
   readonly parallel: string;
-  readonly runs?: string;
+  readonly runs: string | false;
 }
 
 export async function serveCommand(path: string, flags: ServeFlags): Promise<void> {
   const options = serverOptions(flags);
-  const runs = flags.runs === undefined ? null : runsService(flags.runs, flags);
+  const runs = flags.runs === false ? null : runsService(flags.runs, flags);
   const progress = new Progress(`loading ${path}`, 1);
   const model = await openModel(path, {
     ...engineOptions(flags),

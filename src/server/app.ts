@@ -31,7 +31,7 @@ export interface AppOptions extends GuardOptions {
   readonly appFolder?: string;
   /** In /openapi.json. @default 0.0.0 */
   readonly version?: string;
-  /** More routes, behind the same guard and with the same words for errors. @default none */
+  /** More routes, behind the same guard and with the same words for errors; /health names them. @default none */
   readonly routes?: readonly Hono[];
 }
 
@@ -102,7 +102,8 @@ function routes(context: Context, files: AppFiles, version: string, more: readon
   app.post('/minke/tasks/problem', async (c) => answerProblem(await readJson(c.req.raw, context.maxBodyBytes)));
   app.post('/minke/tasks/grade', async (c) => answerGrade(await readJson(c.req.raw, context.maxBodyBytes)));
   for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(modelList(context)));
-  app.get('/health', () => Response.json({ status: 'ok' }));
+  const also = more.flatMap((each) => each.routes.map(({ path }) => path));
+  app.get('/health', () => Response.json({ status: 'ok', ...(also.length > 0 && { also: [...new Set(also)] }) }));
   let document: object | undefined;
   app.get('/openapi.json', () => {
     document ??= openApiDocument(version);

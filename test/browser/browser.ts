@@ -1,54 +1,59 @@
-// A headless browser from npm, and what every page is held to: no error in the console, no serious fault that axe finds.
+// A browser for tests, installed from npm: Chromium of @sparticuz/chromium, driven by playwright-core.
+//
+// Its own arguments are not taken: they are for another place. The variable makes it bring the libraries that a plain
+// system lacks. MINKE_BROWSER names another Chromium, for systems that it does not run on.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type { Browser, Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const quiet = ['--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
-export async function launch(): Promise<Browser> {
-  process.env.AWS_EXECUTION_ENV ??= 'AWS_Lambda_nodejs22.x'; // its own system libraries, before it is loaded
-  const { default: chromium } = await import('@sparticuz/chromium');
-  const { chromium: playwright } = await import('playwright-core');
-  const args = ['--no-sandbox', '--headless=shell', '--disable-gpu'];
-  return playwright.launch({ executablePath: await chromium.executablePath(), args });
+export type Opened =
+  | { readonly browser: Browser; readonly why: null }
+  | { readonly browser: null; readonly why: string };
+
+async function executable(): Promise<string> {
+  const own = process.env.MINKE_BROWSER;
+  if (own !== undefined) return own;
+  process.env.AWS_EXECUTION_ENV ??= 'AWS_Lambda_nodejs22.x';
+  return (await import('@sparticuz/chromium')).default.executablePath();
 }
 
-export interface PageOptions {
-  readonly width?: number;
-  readonly theme?: 'light' | 'dark';
+/** A browser, or why there is none. */
+export async function openBrowser(): Promise<Opened> {
+  try {
+    const args = ['--no-sandbox', '--headless=shell', '--no-first-run', ...quiet];
+    return { browser: await chromium.launch({ executablePath: await executable(), args }), why: null };
+  } catch (error) {
+    const why = (error as Error).message.split('\n')[0];
+    return { browser: null, why: `no browser starts here (${why}); MINKE_BROWSER may name a Chromium` };
+  }
 }
 
-/** A page whose errors are collected in `problems`. */
-export async function openPage(
-  browser: Browser,
-  { width = 1280, theme = 'light' }: PageOptions = {},
-): Promise<{ page: Page; problems: string[] }> {
-  const page = await browser.newPage({ locale: 'en-US', viewport: { width, height: 800 }, colorScheme: theme });
-  const problems: string[] = [];
-  page.on('pageerror', (error) => problems.push(error.message));
+export interface OpenPage {
+  readonly page: Page;
+  /** What the page complained of in its console, and errors that nobody caught. */
+  readonly complaints: string[];
+  /** Fails where the page complained. */
+  close(): Promise<void>;
+}
+
+/** A page with a storage of its own, at an address. */
+export async function openPage(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<OpenPage> {
+  const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1180, height: 760 }, ...options });
+  context.setDefaultTimeout(10_000);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(`${error}`));
   page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
   });
-  return { page, problems };
-}
-
-interface Fault {
-  readonly id: string;
-  readonly impact: string;
-  readonly nodes: readonly { readonly html: string }[];
-}
-
-/** Throws where axe finds something serious or critical, or where the page is wider than its window. */
-export async function expectAccessible(page: Page): Promise<void> {
-  await page.evaluate(axe);
-  const faults = (await page.evaluate('axe.run().then(({ violations }) => violations)')) as Fault[];
-  const serious = faults.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  assert.deepEqual(
-    serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' ')}`),
-    [],
-  );
-  const widths = await page.evaluate('[document.documentElement.scrollWidth, innerWidth]');
-  const [content, window] = widths as [number, number];
-  assert.ok(content <= window, `the page is ${content} wide in a window of ${window}`);
+  await page.goto(url);
+  return {
+    page,
+    complaints,
+    close: async () => {
+      await context.close();
+      assert.deepEqual(complaints, []);
+    },
+  };
 }

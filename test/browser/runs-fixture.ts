@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { openDevice, packageRoot } from '../../src/kernels/index.ts';
 import { reinforce, resolveRl } from '../../src/rl/index.ts';
 import { useDevice } from '../../src/tensor/index.ts';
-import { pretrain, resolvePretrain } from '../../src/train/index.ts';
+import { pretrain, readEvents, resolvePretrain } from '../../src/train/index.ts';
 
 /** Reads the form a little, so that some answers keep it; it never answers right, which the diagnosis says. */
 async function pretrainBase(root: string, device: ReturnType<typeof openDevice>): Promise<string> {
@@ -30,8 +30,17 @@ async function pretrainBase(root: string, device: ReturnType<typeof openDevice>)
   return join(folder, 'checkpoints', 'step-00000060');
 }
 
-/** `base`, a pretraining, and `zero`, twelve steps of reinforcement learning on it. */
-export async function makeRuns(root: string): Promise<void> {
+/** Steps a second, of the steps that were not disturbed. */
+function paceOf(run: string): number {
+  const times = readEvents(join(run, 'events.jsonl')).flatMap((event) => (event.event === 'step' ? [event.time] : []));
+  const spans = times.slice(1).map((time, i) => time - (times[i] as number));
+  return 1000 / Math.max(1, spans.sort((a, b) => a - b)[spans.length >> 1] as number);
+}
+
+/**
+ * `base`, a pretraining, and `zero`, twelve steps of reinforcement learning on it. Returns steps of the first a second.
+ */
+export async function makeRuns(root: string): Promise<number> {
   const device = openDevice();
   useDevice(device);
   try {
@@ -42,6 +51,7 @@ export async function makeRuns(root: string): Promise<void> {
       every: { evaluate: 6, sample: 4, save: 12 },
     };
     await reinforce(resolveRl(recipe), { folder: join(root, 'zero'), device });
+    return paceOf(join(root, 'base'));
   } finally {
     await device.close();
   }

@@ -18,11 +18,14 @@ export const facts = signal<Facts | null>(null);
 /** Why they are not there. */
 export const factsProblem = signal<string | null>(null);
 
+const noModel = 'No model is served here, only training runs: start minke serve with one to talk to it.';
+
 export async function loadFacts(): Promise<void> {
   factsProblem.value = null;
   try {
-    const [models, tasks, tokenizer] = await Promise.all([
-      getJson<ModelList>('v1/models'),
+    const models = await getJson<ModelList>('v1/models');
+    if (models.data.length === 0) throw new Error(noModel);
+    const [tasks, tokenizer] = await Promise.all([
       getJson<TaskList>('minke/tasks'),
       getJson<{ chat_template: string | null }>('tokenizer_info'),
     ]);

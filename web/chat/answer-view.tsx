@@ -55,8 +55,8 @@ function useAnnouncement(answer: Answer | null): void {
     const wasRunning = seen.current === 'running';
     seen.current = state;
     if (state === 'running') announce('The answer is coming.');
-    else if (wasRunning && answer !== null)
-      announce(answer.problem ?? `${endings[answer.state] ?? 'The answer is there:'} ${answer.text.slice(0, 600)}`);
+    else if (wasRunning && answer !== null && answer.problem === null)
+      announce(`${endings[answer.state] ?? 'The answer is there:'} ${answer.text.slice(0, 600)}`);
   }, [state]);
 }
 

@@ -31,7 +31,7 @@ export function EmptyState() {
           <>
             <h2>Problems with a grader</h2>
             <p class="quiet">
-              One click asks, and the answer is checked. The dice draw another, which was kept out of training.
+              One click asks, and the answer is checked. Others that are drawn here were kept out of training.
             </p>
             <ul class="empty-tasks">
               {tasks.map((task) => (

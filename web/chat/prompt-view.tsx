@@ -47,10 +47,10 @@ function EditForm({ prompt, onSend, onEnd }: EditFormProps) {
         onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={onKey}
       />
-      <p class="small quiet">The answers to it, and all that was said after it, make room.</p>
+      <p class="small quiet">Its answers, and all that was said after it, will be removed.</p>
       <div class="prompt-edit-buttons">
         <button type="button" class="button compact" onClick={onEnd}>
-          Leave it
+          Cancel
         </button>
         <button type="submit" class="button compact primary" disabled={text.trim() === ''}>
           Ask again

@@ -14,7 +14,7 @@ function Dial({ name, field, from, to }: DialProps) {
   return (
     <label class="field">
       <span>
-        {name} <output>{value.toFixed(2)}</output>
+        {name} <b>{value.toFixed(2)}</b>
       </span>
       <input
         type="range"

@@ -37,8 +37,17 @@ export function TaskCard({ task }: { readonly task: TaskEntry }) {
   };
   return (
     <li class="card task-card">
-      <div class="task-head">
-        <h3>{capital(name)}</h3>
+      <h3>{capital(name)}</h3>
+      <p class="quiet small">{description}</p>
+      <button
+        type="button"
+        class="button task-problem"
+        disabled={prompt === null}
+        onClick={() => void send(null, prompt ?? '')}
+      >
+        {prompt ?? '…'}
+      </button>
+      <div class="task-foot">
         <label class="small quiet">
           Level{' '}
           <select value={difficulty} onChange={onLevel} aria-label={`Level of ${name}`}>
@@ -49,24 +58,14 @@ export function TaskCard({ task }: { readonly task: TaskEntry }) {
             ))}
           </select>
         </label>
-      </div>
-      <p class="quiet small">{description}</p>
-      <div class="task-ask">
         <button
           type="button"
-          class="button task-problem"
-          disabled={prompt === null}
-          onClick={() => void send(null, prompt ?? '')}
-        >
-          {prompt ?? '…'}
-        </button>
-        <button
-          type="button"
-          class="button icon quiet"
+          class="button compact quiet"
           aria-label={`Another ${name} problem`}
           onClick={() => void draw(difficulty)}
         >
-          <Icon name="dice" />
+          <Icon name="again" />
+          Another
         </button>
       </div>
       {problem !== null && (

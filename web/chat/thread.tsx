@@ -8,9 +8,14 @@ import type { Conversation } from './conversation.ts';
 import { PromptView } from './prompt-view.tsx';
 
 const nearPx = 80;
+/** A verdict comes a little after its answer. */
+const lingerMs = 1000;
 
-/** Keeps a scrolled element at its end while it grows; tells whether it is there. */
-function useEnd() {
+/** Keeps a scrolled element at its end while an answer makes it grow; tells whether it is there. */
+function useEnd(isRunning: boolean, turns: number) {
+  const until = useRef(0);
+  if (isRunning) until.current = Infinity;
+  else if (until.current === Infinity) until.current = performance.now() + lingerMs;
   const scroller = useRef<HTMLElement>(null);
   const [isAtEnd, setAtEnd] = useState(true);
   const toEnd = () => {
@@ -28,23 +33,23 @@ function useEnd() {
       top = element.scrollTop;
       setAtEnd(isNear);
     };
-    const growth = new ResizeObserver(() => (follows ? toEnd() : onScroll()));
+    const growth = new ResizeObserver(() => (follows && performance.now() < until.current ? toEnd() : onScroll()));
     growth.observe(element.firstElementChild as Element);
     growth.observe(element);
     element.addEventListener('scroll', onScroll, { passive: true });
-    toEnd();
     return () => {
       growth.disconnect();
       element.removeEventListener('scroll', onScroll);
     };
   }, []);
+  useEffect(toEnd, [turns]);
   return { scroller, isAtEnd, toEnd };
 }
 
 export function Thread({ conversation }: { readonly conversation: Conversation }) {
-  const { scroller, isAtEnd, toEnd } = useEnd();
   const { id, turns } = conversation;
   const isRunning = runningIn(id) !== null;
+  const { scroller, isAtEnd, toEnd } = useEnd(isRunning, turns.length);
   return (
     <div class="thread">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must scroll by keys too */}

@@ -5,7 +5,7 @@ import { useEffect } from 'preact/hooks';
 import { KeyForm } from '../chat/key-form.tsx';
 import { addressOf, route } from '../shell/route.ts';
 import { RunItems } from './run-list.tsx';
-import { listProblem, runList, watchList } from './run-list-store.ts';
+import { listProblem, runList, showsRuns, watchList } from './run-list-store.ts';
 import { RunView } from './run-view.tsx';
 import { StartForm } from './start-form.tsx';
 
@@ -16,20 +16,22 @@ function Problem() {
   const problem = listProblem.value;
   if (problem === null) return null;
   if (problem.status === 401) return <KeyForm />;
-  if (problem.status === 404)
-    return (
-      <div class="page-note train-empty">
-        <h1>No runs are shown here</h1>
-        <p>
-          This server was started without a folder of runs. Start it with <code>minke serve MODEL --runs runs</code>, or{' '}
-          <code>minke watch runs</code> without a model.
-        </p>
-      </div>
-    );
   return (
     <p class="notice" role="alert">
       {problem.message}
     </p>
+  );
+}
+
+function Absent() {
+  return (
+    <div class="page-note train-empty">
+      <h1>No runs are shown here</h1>
+      <p>
+        This server was started without a folder of runs. Start it with <code>minke serve MODEL --runs runs</code>, or{' '}
+        <code>minke watch runs</code> without a model.
+      </p>
+    </div>
   );
 }
 
@@ -55,6 +57,7 @@ export function TrainPage() {
   useEffect(watchList, []);
   const list = runList.value;
   const { id } = route.value;
+  if (showsRuns.value === false) return <Absent />;
   if (list === null) return listProblem.value === null ? <p class="page-note quiet">Loading runs …</p> : <Problem />;
   if (list.runs.length === 0 && id === null) return <Empty />;
   return (
