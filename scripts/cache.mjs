@@ -1,12 +1,19 @@
 // When a build may be skipped: its output stands beside a key, the hash of everything that went into it.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
-/** Hash of a folder's sources, without those named in `except`, and of what else decides the output. */
+function filesIn(folder) {
+  const entries = readdirSync(folder, { withFileTypes: true, recursive: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(folder, join(parentPath, name)));
+}
+
+/** Hash of a folder's sources, at any depth, without those named in `except`, and of what else decides the output. */
 export function keyOf(folder, except, ...others) {
   const hash = createHash('sha256');
-  for (const file of readdirSync(folder).sort())
+  for (const file of filesIn(folder).sort())
     if (!except.includes(file)) hash.update(file).update(readFileSync(join(folder, file)));
   for (const other of others) hash.update('\0').update(other);
   return hash.digest('hex');

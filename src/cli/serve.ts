@@ -1,4 +1,4 @@
-// minke serve: a model behind DeepSeek's and OpenAI's API. Ctrl-C finishes what runs, a second one cuts it.
+// minke serve: a model behind DeepSeek's and OpenAI's API, and the app. Ctrl-C finishes what runs, a second one cuts it.
 import { openModel } from '../engine/index.ts';
 import { listen } from '../server/index.ts';
 import { type EngineFlags, engineOptions, positiveOf } from './engine-flags.ts';
@@ -9,12 +9,12 @@ import { type RunsFlags, runsService } from './watch.ts';
 export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
   readonly name?: string;
   readonly parallel: string;
-  readonly runs?: string;
+  readonly runs: string | false;
 }
 
 export async function serveCommand(path: string, flags: ServeFlags): Promise<void> {
   const options = serverOptions(flags);
-  const runs = flags.runs === undefined ? null : runsService(flags.runs, flags);
+  const runs = flags.runs === false ? null : runsService(flags.runs, flags);
   const progress = new Progress(`loading ${path}`, 1);
   const model = await openModel(path, {
     ...engineOptions(flags),
@@ -25,6 +25,7 @@ export async function serveCommand(path: string, flags: ServeFlags): Promise<voi
   });
   progress.end();
   const server = await listen(model, { ...options, ...(runs && { routes: [runs.routes] }) });
+  if (flags.app) console.log(`the app is at ${server.url}`);
   console.log(`${model.name} at ${server.url}/v1, context ${model.contextLength} tokens, ${model.fingerprint}`);
   closeOnSignals(async () => {
     await Promise.all([server.close(), runs?.close()]);

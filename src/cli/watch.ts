@@ -19,6 +19,6 @@ export async function watchCommand(folder: string, flags: ServerFlags & RunsFlag
   const options = serverOptions(flags);
   const runs = runsService(folder, flags);
   const server = await listen([], { ...options, routes: [runs.routes] });
-  console.log(`runs of ${folder} at ${server.url}/runs`);
+  console.log(`runs of ${folder} are at ${server.url}/${flags.app ? '#/train' : 'runs'}`);
   closeOnSignals(() => Promise.all([server.close(), runs.close()]));
 }

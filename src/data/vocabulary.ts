@@ -7,6 +7,7 @@ import {
   characterTokenizer,
   loadTokenizer,
   type PreTokenizerName,
+  preTokenizers,
   saveTokenizer,
   Tokenizer,
   type TokenizerJson,
@@ -16,6 +17,8 @@ import { DataError } from './errors.ts';
 
 export const endOfSequence = '<｜end▁of▁sentence｜>';
 const fimTokens = ['<｜fim▁begin｜>', '<｜fim▁hole｜>', '<｜fim▁end｜>'] as const;
+
+export const preTokenizerNames = Object.keys(preTokenizers) as [PreTokenizerName, ...PreTokenizerName[]];
 
 /** A BPE trained on the corpus, over words cut as a known model cuts them: qwen2 leaves digits alone. */
 export interface TrainedBpe {

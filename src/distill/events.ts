@@ -1,6 +1,6 @@
 // What a distillation says, as typed events: one JSON object a line in events.jsonl.
 import { z } from 'zod';
-import { eventParts } from '../train/index.ts';
+import { eventParts } from '../train/events.ts';
 
 const { at, step, number } = eventParts;
 

@@ -1,6 +1,6 @@
 // What a reinforcement learning run says, as typed events: one JSON object a line in events.jsonl.
 import { z } from 'zod';
-import { eventParts } from '../train/index.ts';
+import { eventParts } from '../train/events.ts';
 
 const { at, step, number, share } = eventParts;
 

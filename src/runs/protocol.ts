@@ -1,5 +1,9 @@
-// What is asked and answered about runs over HTTP. Pages import the types alone.
+// What is asked and answered about runs over HTTP. Pages import the types alone, those of a run's events too.
 import { z } from 'zod';
+
+export type { DistilEvent } from '../distill/events.ts';
+export type { RlEvent } from '../rl/events.ts';
+export type { TrainEvent } from '../train/events.ts';
 
 const kind = z.enum(['pretraining', 'reinforcement', 'distillation']);
 

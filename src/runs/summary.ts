@@ -74,7 +74,7 @@ function stepsOf(folder: string, told: readonly Told[]): number | null {
 async function startedAt(folder: string): Promise<number | null> {
   const { lines } = await linesFrom(join(folder, runFiles.events), 0, 1024);
   const [first] = toldIn(lines.slice(0, 1));
-  return first?.time ?? statSync(join(folder, runFiles.console), { throwIfNoEntry: false })?.mtimeMs ?? null;
+  return first?.time ?? statSync(join(folder, runFiles.console), { throwIfNoEntry: false })?.mtime.getTime() ?? null;
 }
 
 export async function summarise(folder: string, name: string, known: Known): Promise<RunSummary> {

@@ -1,6 +1,7 @@
 // The server without its sockets: a function from Request to Response, and how it ends.
 import { Hono } from 'hono';
 import type { TextModel } from '../engine/index.ts';
+import { type AppFiles, readAppFiles } from './app-files.ts';
 import { readJson } from './body.ts';
 import { answerChat } from './chat.ts';
 import { answerCompletion } from './completions.ts';
@@ -10,6 +11,7 @@ import { Guard, type GuardOptions } from './guard.ts';
 import { LiveRequests } from './live.ts';
 import { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
+import { answerGrade, answerProblem, taskList } from './tasks.ts';
 import { answerDetokenize, answerTokenize, tokenizerInfo } from './tokens.ts';
 
 export interface AppOptions extends GuardOptions {
@@ -25,9 +27,11 @@ export interface AppOptions extends GuardOptions {
   readonly stallMs?: number;
   /** Told of errors that are the server's fault. @default console.error */
   readonly onError?: (error: unknown) => void;
+  /** Folder of the built app, which is then served at `/`. @default none: the API alone */
+  readonly appFolder?: string;
   /** In /openapi.json. @default 0.0.0 */
   readonly version?: string;
-  /** More routes, behind the same guard and with the same words for errors. @default none */
+  /** More routes, behind the same guard and with the same words for errors; /health names them. @default none */
   readonly routes?: readonly Hono[];
 }
 
@@ -86,15 +90,20 @@ const posts: Readonly<Record<string, Route>> = {
   '/beta/completions': answerCompletion,
 };
 
-function routes(context: Context, version: string, more: readonly Hono[]): Hono<Bindings> {
+function routes(context: Context, files: AppFiles, version: string, more: readonly Hono[]): Hono<Bindings> {
   const app = new Hono<Bindings>();
+  for (const [path, file] of files) app.get(path, (c) => file.answer(c.req.raw));
   for (const [path, route] of Object.entries(posts))
     app.post(path, (c) => generated(context, route, c.req.raw, c.env ?? {}));
   app.post('/tokenize', async (c) => answerTokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
   app.post('/detokenize', async (c) => answerDetokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
   app.get('/tokenizer_info', () => tokenizerInfo(context));
+  app.get('/minke/tasks', () => taskList());
+  app.post('/minke/tasks/problem', async (c) => answerProblem(await readJson(c.req.raw, context.maxBodyBytes)));
+  app.post('/minke/tasks/grade', async (c) => answerGrade(await readJson(c.req.raw, context.maxBodyBytes)));
   for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(modelList(context)));
-  app.get('/health', () => Response.json({ status: 'ok' }));
+  const also = more.flatMap((each) => each.routes.map(({ path }) => path));
+  app.get('/health', () => Response.json({ status: 'ok', ...(also.length > 0 && { also: [...new Set(also)] }) }));
   let document: object | undefined;
   app.get('/openapi.json', () => {
     document ??= openApiDocument(version);
@@ -130,7 +139,8 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
     onError,
   };
   const guard = new Guard(options);
-  const app = routes(context, options.version ?? '0.0.0', options.routes ?? []);
+  const files: AppFiles = options.appFolder === undefined ? new Map() : readAppFiles(options.appFolder);
+  const app = routes(context, files, options.version ?? '0.0.0', options.routes ?? []);
   const paths = new Set(app.routes.map(({ path }) => path));
   const failed = (error: unknown): Response => {
     const told = toApiError(error);
@@ -144,14 +154,15 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
       let response: Response;
       try {
         const preflight = guard.preflight(request);
-        if (preflight === null) guard.check(request, path);
+        if (preflight === null) guard.check(request, path === '/health' || files.has(path));
         response = preflight ?? (await app.fetch(request, connection));
       } catch (error) {
         response = failed(error);
       }
       if (request.method === 'HEAD') response = new Response(null, response);
       for (const [name, value] of Object.entries(guard.corsHeaders(request))) response.headers.set(name, value);
-      context.metrics.answered(paths.has(path) && path !== '*' ? path : 'other', response.status);
+      const label = files.has(path) ? '/' : path; // names of the app's files have hashes
+      context.metrics.answered(paths.has(label) && label !== '*' ? label : 'other', response.status);
       return response;
     },
     get live() {

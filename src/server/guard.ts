@@ -7,7 +7,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { ApiError } from './errors.ts';
 
 export interface GuardOptions {
-  /** Bearer keys, any of which is needed for all but /health. @default none: everybody may ask */
+  /** Bearer keys, any of which is needed for all but /health and the app's own files. @default none: everybody may ask */
   readonly keys?: readonly string[];
   /** Names in the Host header besides loopback names and addresses. @default none */
   readonly hosts?: readonly string[];
@@ -39,11 +39,11 @@ export class Guard {
     this.#origins = new Set(origins.map((origin) => origin.replace(/\/$/, '').toLowerCase()));
   }
 
-  /** Throws ApiError 401 or 403. */
-  check(request: Request, path: string): void {
+  /** `isOpen`: no key is needed. Throws ApiError 401 or 403. */
+  check(request: Request, isOpen: boolean): void {
     this.#checkHost(request);
     this.#checkOrigin(request);
-    if (path !== '/health') this.#checkKey(request);
+    if (!isOpen) this.#checkKey(request);
   }
 
   /** The answer to a browser that asks before it asks; null when this is no such question. */

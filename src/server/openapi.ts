@@ -12,6 +12,7 @@ import {
   tokenLogprob,
   usage,
 } from './protocol-answers.ts';
+import { graded, gradeRequest, problemRequest, taskList, taskProblem } from './protocol-tasks.ts';
 
 interface Operation {
   readonly method: 'get' | 'post';
@@ -41,6 +42,15 @@ const operations: readonly Operation[] = [
     ...{ body: 'DetokenizeRequest', answer: 'Detokenized' },
   },
   { method: 'get', paths: ['/tokenizer_info'], summary: 'Special tokens and the chat template.', answer: 'object' },
+  { method: 'get', paths: ['/minke/tasks'], summary: 'Tasks to try a model on.', answer: 'TaskList' },
+  {
+    ...{ method: 'post', paths: ['/minke/tasks/problem'], summary: 'A problem of a task, held out of training.' },
+    ...{ body: 'ProblemRequest', answer: 'TaskProblem' },
+  },
+  {
+    ...{ method: 'post', paths: ['/minke/tasks/grade'], summary: "The grader's word on an answer." },
+    ...{ body: 'GradeRequest', answer: 'Graded' },
+  },
   { method: 'get', paths: ['/health'], summary: 'Whether it runs.', answer: 'object' },
   { method: 'get', paths: ['/metrics'], summary: "Counters in Prometheus' text form.", answer: 'text' },
 ];
@@ -54,6 +64,7 @@ const schemas = [chatMessage, chatRequest, completionRequest, tokenizeRequest, d
   tokenized,
   tokenLogprob,
   usage,
+  ...[taskList, problemRequest, taskProblem, gradeRequest, graded],
 ] as never[]);
 
 function components(): Record<string, unknown> {

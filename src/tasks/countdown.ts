@@ -77,7 +77,11 @@ function problem(random: Random, count: number): CountdownProblem {
   }
 }
 
-function grade({ numbers, target }: CountdownProblem, answer: string): Verdict {
+/** Needs no solution: there may be none. */
+export function gradeCountdown(
+  { numbers, target }: Pick<CountdownProblem, 'numbers' | 'target'>,
+  answer: string,
+): Verdict {
   const wrong = (reason: string): Verdict => ({ correct: false, reason });
   const [left, right, ...more] = answer.split('=');
   if (more.length > 0 || (right !== undefined && right.trim() !== `${target}`))
@@ -96,6 +100,6 @@ export const countdown: Task<CountdownProblem> = {
   description: 'Make a target from numbers, each used once, with + - * /.',
   difficulty: { from: 2, to: 6, usual: 3 },
   problem,
-  grade,
+  grade: gradeCountdown,
   solution: ({ solution }) => solution,
 };

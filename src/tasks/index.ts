@@ -27,3 +27,4 @@ export type { Item, TaskFacts } from './task-step.ts';
 export { chatTemplateOf, type PromptParts, promptOf, type TemplateName, templateNames } from './template.ts';
 export { type WordProblem, wordProblems } from './word-problems.ts';
 export { readNumber } from './written-number.ts';
+export { readProblem, type WrittenProblem } from './written-problem.ts';

@@ -6,9 +6,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { preTokenizerNames } from '../data/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
 import { type ModelConfig, preset, readConfig, writeConfig } from '../model/index.ts';
-import { type PreTokenizerName, preTokenizers } from '../tokenizer/index.ts';
 import { TrainError } from './errors.ts';
 
 const count = z.number().int().positive();
@@ -24,7 +24,7 @@ const pagesOfTasks = z.discriminatedUnion('pages', [
 
 const bpe = z.strictObject({
   size: count,
-  preTokenizer: z.enum(Object.keys(preTokenizers) as [PreTokenizerName, ...PreTokenizerName[]]),
+  preTokenizer: z.enum(preTokenizerNames),
 });
 
 const data = z.strictObject({

@@ -1,0 +1,78 @@
+// Pictures of the app for the README, with a real model: light, dark, and as a phone shows it.
+//
+//   node scripts/screenshots.mjs MODEL [FOLDER]     FOLDER: docs/pictures without
+//
+// The model is asked problems of Countdown until it solved one, so that the pictures show what it does at its best;
+// whoever looks at them is told by docs/results how often that is.
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openModel } from '../dist/src/engine/index.js';
+import { listen } from '../dist/src/server/index.js';
+import { openBrowser, openPage } from '../dist/test/browser/browser.js';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [path, folder = join(root, 'docs', 'pictures')] = process.argv.slice(2);
+if (path === undefined) {
+  console.error('usage: node scripts/screenshots.mjs MODEL [FOLDER]');
+  process.exit(1);
+}
+
+const largestBytes = 200_000;
+const mostProblems = 6;
+
+const looks = {
+  light: { colorScheme: 'light' },
+  dark: { colorScheme: 'dark' },
+  phone: {
+    colorScheme: 'light',
+    viewport: { width: 360, height: 740 },
+    deviceScaleFactor: 2,
+    isMobile: true,
+    hasTouch: true,
+  },
+};
+
+const verdicts = (page) => page.locator('.verdict').first();
+
+/** Asks fresh problems of a level, each in a conversation of its own, until one is solved. */
+async function solveOne(page, level) {
+  for (let i = 0; i < mostProblems; i++) {
+    await page.getByRole('button', { name: 'New conversation' }).first().click();
+    const card = page.locator('.task-card').first();
+    await card.getByLabel('Level of countdown').selectOption(level);
+    await card.getByRole('button', { name: 'Another countdown problem' }).click();
+    await page.waitForTimeout(300);
+    await card.locator('.task-problem').click();
+    await verdicts(page).waitFor({ timeout: 60_000 });
+    if (/^Right/.test(await verdicts(page).innerText())) return;
+  }
+}
+
+async function keep(page, name) {
+  const file = join(folder, `${name}.png`);
+  await page.mouse.move(0, 0);
+  await page.waitForTimeout(200);
+  await page.screenshot({ path: file });
+  const { size } = statSync(file);
+  console.log(`${file}: ${(size / 1000).toFixed(0)} kB`);
+  if (size > largestBytes) throw new Error(`${file} has ${size} bytes, at most ${largestBytes} are kept: show less`);
+}
+
+const { browser, why } = await openBrowser();
+if (browser === null) throw new Error(why);
+mkdirSync(folder, { recursive: true });
+const model = await openModel(path, { name: 'minke-countdown' });
+const server = await listen(model, { port: 0, appFolder: join(root, 'dist', 'web') });
+for (const [name, options] of Object.entries(looks)) {
+  const { page, close } = await openPage(browser, server.url, options);
+  await page.locator('.task-problem:not([disabled])').nth(2).waitFor();
+  if (name === 'light') await keep(page, 'chat-empty');
+  await solveOne(page, name === 'phone' ? '2' : '3');
+  await page.locator('.thinking-head').first().click();
+  await keep(page, `chat-${name}`);
+  await close();
+}
+await browser.close();
+await server.close(0);
+await model.close();

@@ -1,0 +1,181 @@
+// The chat page in a real browser on a real server: what a reader can do with answers and conversations.
+// npm test -- browser/chat
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { type OpenPage, openBrowser, openPage } from './browser.ts';
+import { answered, echo, lastSaid, say, serveApp, texts } from './served-app.ts';
+
+const { browser, why } = await openBrowser();
+const options: { capacity?: number; delayMs: number; script: typeof echo } = { delayMs: 1, script: echo };
+const app = await serveApp(options);
+
+after(async () => {
+  await browser?.close();
+  await app.server.close(0);
+});
+
+/** Runs a test on a page of its own; it may not complain. */
+async function onPage(run: (opened: OpenPage) => Promise<void>): Promise<void> {
+  if (browser === null) return;
+  const opened = await openPage(browser, app.url);
+  await run(opened);
+  await opened.close();
+}
+
+describe('chat', { skip: why ?? false }, () => {
+  test('an answer comes with its thinking folded, its time, its tokens and its cost', () =>
+    onPage(async ({ page }) => {
+      await say(page, 'Hello, whale');
+      await answered(page, 1);
+      assert.deepEqual(await texts(page, '.prose strong'), ['Hello, whale']);
+      const head = page.locator('.thinking-head');
+      assert.match(await head.innerText(), /^Thought for [\d.]+ m?s · 17 tokens/);
+      assert.equal(await page.getByText('Hm, what was that?').count(), 0);
+      await head.click();
+      await page.getByText('Hm, what was that?').waitFor();
+      const [cost] = await texts(page, '.answer-facts');
+      assert.match(cost as string, /tokens\/s[\s\S]*\d+ tokens[\s\S]*first after[\s\S]*of \d+ prompt tokens cached/);
+      assert.match(await page.locator('[role=status]').innerText(), /The answer is there: You said/);
+    }));
+
+  test('Shift and Enter begin a line, Enter sends both; the whole conversation is sent along', () =>
+    onPage(async ({ page }) => {
+      const field = page.getByLabel('Your message');
+      await field.fill('one');
+      await field.press('Shift+Enter');
+      await field.pressSequentially('two');
+      await field.press('Enter');
+      await answered(page, 1);
+      assert.deepEqual(await texts(page, '.prompt-text'), ['one\ntwo']);
+      await say(page, 'three');
+      await answered(page, 2);
+      const prompt = app.model.tokenizer.tokenizer.decode(app.model.prompts.at(-1) as number[]);
+      assert.match(prompt, /one\ntwo[\s\S]*You said[\s\S]*three/);
+      assert.doesNotMatch(prompt, /Hm, what was that/);
+    }));
+
+  test('Escape and the button stop an answer, on the server too', () =>
+    onPage(async ({ page }) => {
+      options.delayMs = 40;
+      for (const [i, stop] of [
+        () => page.keyboard.press('Escape'),
+        () => page.getByRole('button', { name: 'Stop' }).click(),
+      ].entries()) {
+        await say(page, 'a long story');
+        await page.locator('.thinking-head').nth(i).waitFor();
+        await stop();
+        await page.locator('.badge').getByText('Stopped before it was done.').nth(i).waitFor();
+      }
+      options.delayMs = 1;
+      for (let i = 0; i < 100 && app.model.live > 0; i++) await page.waitForTimeout(10);
+      assert.equal(app.model.live, 0);
+    }));
+
+  test('another answer stands beside the first; another question replaces what came after', () =>
+    onPage(async ({ page }) => {
+      await say(page, 'first');
+      await answered(page, 1);
+      await page.getByRole('button', { name: 'Answer again' }).click();
+      await page.getByText('2 of 2').waitFor();
+      await page.getByRole('button', { name: 'Answer before' }).click();
+      await page.getByText('1 of 2').waitFor();
+      await say(page, 'second');
+      await answered(page, 2);
+      await page.locator('.prompt').first().hover();
+      await page.getByRole('button', { name: 'Edit the question' }).first().click();
+      await page.getByLabel('Your question').fill('instead');
+      await page.getByLabel('Your question').press('Enter');
+      await page.getByText('You said instead').waitFor();
+      await answered(page, 1);
+      assert.deepEqual(await texts(page, '.prompt-text'), ['instead']);
+      assert.equal(await page.locator('.answer').count(), 1);
+    }));
+
+  test('conversations outlive the page, are renamed and removed', () =>
+    onPage(async ({ page }) => {
+      await say(page, 'kept');
+      await answered(page, 1);
+      await page.getByRole('button', { name: 'New conversation' }).click();
+      await say(page, 'lost');
+      await answered(page, 1);
+      await page.reload();
+      await page.getByText('You said lost').waitFor();
+      await page.getByRole('link', { name: 'kept' }).click();
+      await page.getByText('You said kept').waitFor();
+      await page.getByRole('link', { name: 'kept' }).hover();
+      await page.getByRole('button', { name: 'Rename "kept"' }).click();
+      await page.getByRole('textbox', { name: 'Title' }).fill('treasure');
+      await page.getByRole('textbox', { name: 'Title' }).press('Enter');
+      await page.getByRole('link', { name: 'lost' }).hover();
+      await page.getByRole('button', { name: 'Remove "lost"' }).click();
+      await page.getByRole('button', { name: 'Remove', exact: true }).click();
+      await page.getByRole('link', { name: 'lost' }).waitFor({ state: 'detached' });
+      await page.reload();
+      await page.getByText('You said kept').waitFor();
+      assert.deepEqual(await texts(page, '.side .side-item > a'), ['treasure']);
+    }));
+});
+
+describe('tasks, settings and failures', { skip: why ?? false }, () => {
+  test('one click asks a problem, and the grader says what it finds', () =>
+    onPage(async ({ page }) => {
+      options.script = (prompt) => ({
+        thinking: '9 - 8 is 1, and 1 + 7 is 8.',
+        answer: `<answer>${/24/.test(lastSaid(prompt)) ? '3*(9-8+7)' : '0'}</answer>`,
+      });
+      await page.getByRole('button', { name: 'Make 24 from 3, 7, 8, 9.' }).click();
+      await page.getByText('Right, says the grader of countdown: it makes 24.').waitFor();
+      assert.deepEqual(await texts(page, '.final-answer strong'), ['3*(9-8+7)']);
+      await page.getByRole('button', { name: 'New conversation' }).click();
+      await page.getByLabel('Level of arithmetic').selectOption('1');
+      await page.getByRole('button', { name: /^What is \d\d \+ \d\d\?$/ }).click();
+      await page.getByText(/^Wrong, says the grader of arithmetic/).waitFor();
+      options.script = echo;
+    }));
+
+  test('settings go with the request and outlive the page', () =>
+    onPage(async ({ page }) => {
+      await page.getByRole('button', { name: 'Settings' }).click();
+      await page.getByLabel('Most tokens of an answer').fill('9');
+      await page.getByLabel('Seed').fill('5');
+      await page.getByLabel('Temperature').fill('0.2');
+      await page.getByLabel('What it is told first').fill('You are a whale.');
+      await page.reload();
+      await say(page, 'short');
+      await page.locator('.badge').getByText('Cut off: it reached the most tokens it may have.').waitFor();
+      const asked = app.model.asked.at(-1);
+      assert.deepEqual([asked?.maxTokens, asked?.seed, asked?.temperature], [9, 5, 0.2]);
+      const prompt = app.model.tokenizer.tokenizer.decode(app.model.prompts.at(-1) as number[]);
+      assert.match(prompt, /You are a whale\./);
+    }));
+
+  test('a refusal is told in words, and a retry goes through', () =>
+    onPage(async ({ page, complaints }) => {
+      await page.getByRole('button', { name: 'Make 24' }).waitFor();
+      options.capacity = 0;
+      await say(page, 'again');
+      await page.getByRole('alert').getByText('the queue is full: try again later').waitFor();
+      delete options.capacity;
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await answered(page, 1);
+      assert.deepEqual(await texts(page, '.prose strong'), ['again']);
+      assert.equal(await page.locator('.answer').count(), 1);
+      assert.equal(complaints.length, 1); // the browser's own word on a 429
+      complaints.length = 0;
+    }));
+
+  test('a server that asks for a key gets it from the page', async () => {
+    if (browser === null) return;
+    const locked = await serveApp({ script: echo }, { keys: ['secret'] });
+    const { page, complaints, close } = await openPage(browser, locked.url);
+    await page.getByLabel(/This server asks for a key/).fill('secret');
+    await page.getByRole('button', { name: 'Use this key' }).click();
+    await page.getByRole('button', { name: 'Make 24' }).waitFor();
+    await say(page, 'open');
+    await answered(page, 1);
+    assert.ok(complaints.every((text) => text.includes('401')));
+    complaints.length = 0;
+    await close();
+    await locked.server.close(0);
+  });
+});

@@ -1,0 +1,53 @@
+// A real model from disk in the page: tokens, drafts and cache as the engine counts them. npm test -- browser/real-model
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { openModel } from '../../src/engine/index.ts';
+import { listen } from '../../src/server/index.ts';
+import { writeSmallModel } from '../small-model.ts';
+import { openBrowser, openPage } from './browser.ts';
+import { answered, appFolder, texts } from './served-app.ts';
+
+const { browser, why } = await openBrowser();
+const folder = mkdtempSync(join(tmpdir(), 'minke-browser-'));
+await writeSmallModel(folder);
+const model = await openModel(folder, { name: 'whale' });
+const server = await listen(model, { port: 0, appFolder });
+
+after(async () => {
+  await browser?.close();
+  await server.close(0);
+  await model.close();
+  rmSync(folder, { recursive: true });
+});
+
+describe('a real model in the page', { skip: why ?? false }, () => {
+  test('thinks within its budget, answers, is graded, and its cost is shown', async () => {
+    if (browser === null) return;
+    const { page, close } = await openPage(browser, server.url);
+    await page.getByText('whale runs on this machine and remembers 512 tokens.').waitFor();
+    await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByLabel('Most tokens of an answer').fill('60');
+    await page.getByLabel('Most tokens of thinking').fill('24');
+    await page.getByLabel('Seed').fill('3');
+    await page.getByRole('button', { name: 'Make 24 from 3, 7, 8, 9.' }).click();
+    await page.getByText(/^Wrong, says the grader of countdown/).waitFor();
+    assert.match((await texts(page, '.thinking-head'))[0] as string, /^Thought for .* · \d\d tokens/);
+    const [first] = await texts(page, '.answer-facts');
+    assert.match(
+      first as string,
+      /tokens\/s[\s\S]*\d+ tokens[\s\S]*% of drafts accepted[\s\S]*0 of \d+ prompt tokens cached/,
+    );
+    const said = await page.locator('.prose').innerText();
+    await page.getByRole('button', { name: 'Answer again' }).click();
+    await page.getByText('2 of 2').waitFor();
+    await answered(page, 1);
+    assert.equal(await page.locator('.prose').innerText(), said); // same seed, same answer
+    await page.reload();
+    await page.getByText('2 of 2').waitFor();
+    assert.equal(await page.locator('.prose').innerText(), said);
+    await close();
+  });
+});

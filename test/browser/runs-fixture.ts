@@ -1,0 +1,79 @@
+// A folder of runs for the browser to look at, and the server around it: minke watch itself, as a process.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openDevice, packageRoot } from '../../src/kernels/index.ts';
+import { reinforce, resolveRl } from '../../src/rl/index.ts';
+import { useDevice } from '../../src/tensor/index.ts';
+import { pretrain, readEvents, resolvePretrain } from '../../src/train/index.ts';
+
+/** Reads the form a little, so that some answers keep it; it never answers right, which the diagnosis says. */
+async function pretrainBase(root: string, device: ReturnType<typeof openDevice>): Promise<string> {
+  const corpus = join(root, 'datasets', 'corpus.jsonl');
+  mkdirSync(join(root, 'datasets'), { recursive: true });
+  const page = (i: number) => {
+    const [a, b] = [10 + ((i * 37) % 45), 10 + ((i * 11) % 44)];
+    return `User: Make ${a + b} from ${a}, ${b}.\nAssistant: <think>\n${b}*0\n</think>\n<answer>${a}+${b}</answer>`;
+  };
+  writeFileSync(corpus, Array.from({ length: 300 }, (_, i) => JSON.stringify({ text: page(i) })).join('\n'));
+  const folder = join(root, 'base');
+  await pretrain(
+    resolvePretrain({
+      model: { preset: 'nano', num_nextn_predict_layers: 0 },
+      data: { inputs: [corpus], tokenizer: 'characters', validationFraction: 0 },
+      ...{ steps: 60, batchSize: 8, sequenceLength: 96, every: { evaluate: 60, sample: 60, save: 60 } },
+      schedule: { learningRate: 4e-3, minLearningRate: 1e-3, warmupSteps: 10 },
+    }),
+    { folder, device },
+  );
+  return join(folder, 'checkpoints', 'step-00000060');
+}
+
+/** Steps a second, of the steps that were not disturbed. */
+function paceOf(run: string): number {
+  const times = readEvents(join(run, 'events.jsonl')).flatMap((event) => (event.event === 'step' ? [event.time] : []));
+  const spans = times.slice(1).map((time, i) => time - (times[i] as number));
+  return 1000 / Math.max(1, spans.sort((a, b) => a - b)[spans.length >> 1] as number);
+}
+
+/**
+ * `base`, a pretraining, and `zero`, twelve steps of reinforcement learning on it. Returns steps of the first a second.
+ */
+export async function makeRuns(root: string): Promise<number> {
+  const device = openDevice();
+  useDevice(device);
+  try {
+    const model = await pretrainBase(root, device);
+    const recipe = {
+      ...{ model, tasks: [{ task: 'countdown', difficulty: 2 }], steps: 12, questions: 2, groupSize: 2 },
+      ...{ maxTokens: 24, microBatchTokens: 256, parallel: 8, evaluation: { problems: 2, samples: 2 } },
+      every: { evaluate: 6, sample: 4, save: 12 },
+    };
+    await reinforce(resolveRl(recipe), { folder: join(root, 'zero'), device });
+    return paceOf(join(root, 'base'));
+  } finally {
+    await device.close();
+  }
+}
+
+export interface Watching {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** minke watch on a folder, on any free port. */
+export async function watchRuns(root: string): Promise<Watching> {
+  const main = join(packageRoot(), 'dist/src/cli/main.js');
+  const child: ChildProcess = spawn(process.execPath, [main, 'watch', root, '--port', '0'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+  return {
+    url: new URL(/http:\S+/.exec(String(line))?.[0] as string).origin,
+    async close() {
+      child.kill('SIGINT');
+      await once(child, 'exit');
+    },
+  };
+}

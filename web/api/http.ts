@@ -1,0 +1,65 @@
+// How the page asks the server: addresses beside the page's own, the key where one is needed, problems in words.
+import { signal } from '@preact/signals';
+import type { ErrorBody } from '../../src/server/protocol-answers.ts';
+
+const stored = 'minke.key';
+
+/** The server wants a key that the page does not have. */
+export const needsKey = signal(false);
+
+let key = sessionStorage.getItem(stored) ?? '';
+
+/** Kept until the tab is closed. */
+export function takeKey(value: string): void {
+  key = value;
+  sessionStorage.setItem(stored, value);
+  needsKey.value = false;
+}
+
+/** What went wrong, for people. */
+export class ApiProblem extends Error {
+  /** 0: the server did not answer at all. */
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, message: string, code = '') {
+    super(message);
+    this.name = 'ApiProblem';
+    this.status = status;
+    this.code = code;
+  }
+}
+
+const unreachable = 'The server does not answer. Is minke still running?';
+
+async function problemOf(response: Response): Promise<ApiProblem> {
+  const body = (await response.json().catch(() => null)) as Partial<ErrorBody> | null;
+  const message = body?.error?.message ?? `the server answered ${response.status} ${response.statusText}`;
+  return new ApiProblem(response.status, message, body?.error?.code);
+}
+
+/** Throws ApiProblem; what is aborted throws the signal's reason. */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (key !== '') headers.set('authorization', `Bearer ${key}`);
+  const response = await fetch(new URL(path, document.baseURI), { ...init, headers }).catch((error: unknown) => {
+    if (init.signal?.aborted) throw error;
+    throw new ApiProblem(0, unreachable);
+  });
+  if (response.ok) return response;
+  if (response.status === 401) needsKey.value = true;
+  throw await problemOf(response);
+}
+
+export async function getJson<T>(path: string): Promise<T> {
+  return (await (await ask(path)).json()) as T;
+}
+
+export function post(path: string, body: object, signal?: AbortSignal): Promise<Response> {
+  const headers = { 'content-type': 'application/json' };
+  return ask(path, { method: 'POST', headers, body: JSON.stringify(body), ...(signal && { signal }) });
+}
+
+export async function postJson<T>(path: string, body: object): Promise<T> {
+  return (await (await post(path, body)).json()) as T;
+}

@@ -1,0 +1,47 @@
+// What was said: markdown, and the final answer that models of R1-Zero's form put between tags, which is no markdown.
+import { Markdown } from './markdown/markdown.tsx';
+
+interface Part {
+  readonly kind: 'prose' | 'final';
+  readonly text: string;
+}
+
+/** A final answer that is not closed yet is one already. */
+export function partsOf(text: string): Part[] {
+  const parts: Part[] = [];
+  const pattern = /<answer>([\s\S]*?)(?:<\/answer>|$)/g;
+  let end = 0;
+  const prose = (until: number) => {
+    const between = text.slice(end, until);
+    if (between.trim() !== '') parts.push({ kind: 'prose', text: between });
+  };
+  for (const match of text.matchAll(pattern)) {
+    prose(match.index);
+    parts.push({ kind: 'final', text: (match[1] as string).trim() });
+    end = match.index + match[0].length;
+  }
+  prose(text.length);
+  return parts;
+}
+
+export interface AnswerTextProps {
+  readonly text: string;
+  readonly isGrowing: boolean;
+}
+
+export function AnswerText({ text, isGrowing }: AnswerTextProps) {
+  const parts = partsOf(text);
+  return (
+    <>
+      {parts.map(({ kind, text: own }, i) =>
+        kind === 'final' ? (
+          <p key={i} class="final-answer">
+            <span class="small">Answer</span> <strong>{own}</strong>
+          </p>
+        ) : (
+          <Markdown key={i} text={own} isGrowing={isGrowing && i === parts.length - 1} />
+        ),
+      )}
+    </>
+  );
+}

@@ -1,0 +1,75 @@
+// The chat page: the conversations beside the one that is open, and where the next word is said.
+import { useEffect } from 'preact/hooks';
+import './chat-page.css';
+import { factsProblem, loadFacts } from '../api/facts.ts';
+import { needsKey } from '../api/http.ts';
+import { Announcer } from './announce.tsx';
+import { runningIn } from './answering.ts';
+import { Composer } from './composer.tsx';
+import { ConversationDrawer, ConversationSide } from './conversation-side.tsx';
+import { isLoaded, loadConversations, openConversation, storageProblem } from './conversations.ts';
+import { EmptyState } from './empty-state.tsx';
+import { KeyForm } from './key-form.tsx';
+import { Thread } from './thread.tsx';
+
+function Problems() {
+  return (
+    <>
+      {needsKey.value ? (
+        <KeyForm />
+      ) : (
+        factsProblem.value !== null && (
+          <div class="notice chat-notice" role="alert">
+            {factsProblem.value}{' '}
+            <button type="button" class="button compact" onClick={() => void loadFacts()}>
+              Try again
+            </button>
+          </div>
+        )
+      )}
+      {storageProblem.value !== null && (
+        <p class="notice chat-notice" role="alert">
+          {storageProblem.value}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Escape ends the answer that comes, wherever the focus is; what is open above the page closes first. */
+function useEscape(): void {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key !== 'Escape' || event.defaultPrevented || document.querySelector('dialog[open]') !== null) return;
+      const id = openConversation.peek()?.id;
+      if (id !== undefined) runningIn(id)?.stop();
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, []);
+}
+
+export function ChatPage() {
+  useEffect(() => {
+    void loadFacts();
+    void loadConversations();
+  }, []);
+  useEscape();
+  const conversation = openConversation.value;
+  return (
+    <div class="chat">
+      <ConversationSide />
+      <section class="chat-main" aria-label="Conversation">
+        <ConversationDrawer />
+        <Problems />
+        {conversation !== null ? (
+          <Thread key={conversation.id} conversation={conversation} />
+        ) : (
+          isLoaded.value && <EmptyState />
+        )}
+        <Composer conversation={conversation} />
+      </section>
+      <Announcer />
+    </div>
+  );
+}

@@ -1,0 +1,49 @@
+// How answers are sampled: chosen once, kept for the next visit. Empty fields are left to the model.
+import { signal } from '@preact/signals';
+import type { ChatRequest } from '../../src/server/protocol.ts';
+
+export interface Settings {
+  readonly model: string | null;
+  readonly temperature: number;
+  readonly topP: number;
+  readonly maxTokens: number | null;
+  readonly reasoningBudget: number | null;
+  readonly seed: number | null;
+  readonly system: string;
+}
+
+const stored = 'minke.settings';
+
+/** As DeepSeek recommends for R1. */
+export const usual: Settings = {
+  ...{ model: null, temperature: 0.6, topP: 0.95 },
+  ...{ maxTokens: null, reasoningBudget: null, seed: null, system: '' },
+};
+
+function read(): Settings {
+  try {
+    return { ...usual, ...(JSON.parse(localStorage.getItem(stored) ?? '{}') as Partial<Settings>) };
+  } catch {
+    return usual; // somebody else wrote it
+  }
+}
+
+export const settings = signal<Settings>(read());
+
+export function choose(part: Partial<Settings>): void {
+  settings.value = { ...settings.peek(), ...part };
+  localStorage.setItem(stored, JSON.stringify(settings.value));
+}
+
+export function samplingFields(): Pick<
+  ChatRequest,
+  'temperature' | 'top_p' | 'max_tokens' | 'reasoning_budget' | 'seed'
+> {
+  const { temperature, topP, maxTokens, reasoningBudget, seed } = settings.peek();
+  return {
+    ...{ temperature, top_p: topP },
+    ...(maxTokens !== null && { max_tokens: maxTokens }),
+    ...(reasoningBudget !== null && { reasoning_budget: reasoningBudget }),
+    ...(seed !== null && { seed }),
+  };
+}

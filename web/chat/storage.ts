@@ -1,0 +1,40 @@
+// Conversations in the browser's own database. They never leave this machine but as requests to the server.
+import type { Conversation } from './conversation.ts';
+
+const [name, version, table] = ['minke', 1, 'conversations'] as const;
+
+function settledRequest<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+let database: Promise<IDBDatabase> | null = null;
+
+function open(): Promise<IDBDatabase> {
+  database ??= new Promise<IDBDatabase>((resolve, reject) => {
+    const request = indexedDB.open(name, version);
+    request.onupgradeneeded = () => request.result.createObjectStore(table, { keyPath: 'id' });
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+    request.onblocked = () => reject(new Error('another tab holds an older form of the conversations: close it'));
+  });
+  return database;
+}
+
+async function store(mode: IDBTransactionMode): Promise<IDBObjectStore> {
+  return (await open()).transaction(table, mode).objectStore(table);
+}
+
+export async function readAll(): Promise<Conversation[]> {
+  return settledRequest((await store('readonly')).getAll() as IDBRequest<Conversation[]>);
+}
+
+export async function write(conversation: Conversation): Promise<void> {
+  await settledRequest((await store('readwrite')).put(conversation));
+}
+
+export async function erase(id: string): Promise<void> {
+  await settledRequest((await store('readwrite')).delete(id));
+}

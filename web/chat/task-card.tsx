@@ -1,0 +1,78 @@
+// A task to try: a problem that one click asks, another one, a harder one.
+import { useEffect, useState } from 'preact/hooks';
+import type { TaskEntry } from '../../src/server/protocol-tasks.ts';
+import { freshProblem } from '../api/tasks.ts';
+import { Icon } from '../shell/icon.tsx';
+import { send } from './answering.ts';
+
+/** Shown first, because people know it. */
+const known: Readonly<Record<string, { readonly difficulty: number; readonly prompt: string }>> = {
+  countdown: { difficulty: 4, prompt: 'Make 24 from 3, 7, 8, 9.' },
+};
+
+const capital = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1);
+
+export function TaskCard({ task }: { readonly task: TaskEntry }) {
+  const { name, description } = task;
+  const { from, to, usual } = task.difficulty;
+  const [prompt, setPrompt] = useState(known[name]?.prompt ?? null);
+  const [difficulty, setDifficulty] = useState(known[name]?.difficulty ?? usual);
+  const [problem, setProblem] = useState<string | null>(null);
+  const draw = (level: number) =>
+    freshProblem({ task: name, difficulty: level }).then(
+      (fresh) => {
+        setPrompt(fresh.prompt);
+        setProblem(null);
+      },
+      (error: Error) => setProblem(error.message),
+    );
+  // Once, where no problem is shown first.
+  useEffect(() => {
+    if (prompt === null) void draw(difficulty);
+  }, []);
+  const onLevel = (event: { currentTarget: HTMLSelectElement }) => {
+    const level = Number(event.currentTarget.value);
+    setDifficulty(level);
+    void draw(level);
+  };
+  return (
+    <li class="card task-card">
+      <h3>{capital(name)}</h3>
+      <p class="quiet small">{description}</p>
+      <button
+        type="button"
+        class="button task-problem"
+        disabled={prompt === null}
+        onClick={() => void send(null, prompt ?? '')}
+      >
+        {prompt ?? '…'}
+      </button>
+      <div class="task-foot">
+        <label class="small quiet">
+          Level{' '}
+          <select value={difficulty} onChange={onLevel} aria-label={`Level of ${name}`}>
+            {Array.from({ length: to - from + 1 }, (_, i) => (
+              <option key={from + i} value={from + i}>
+                {from + i}
+              </option>
+            ))}
+          </select>
+        </label>
+        <button
+          type="button"
+          class="button compact quiet"
+          aria-label={`Another ${name} problem`}
+          onClick={() => void draw(difficulty)}
+        >
+          <Icon name="again" />
+          Another
+        </button>
+      </div>
+      {problem !== null && (
+        <p class="notice small" role="alert">
+          {problem}
+        </p>
+      )}
+    </li>
+  );
+}

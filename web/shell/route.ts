@@ -1,0 +1,35 @@
+// Where in the app one is: `#/chat`, `#/chat/ID`, `#/train`, `#/train/RUN`. Everything after the page's name is its own.
+import { signal } from '@preact/signals';
+
+export type PageName = 'chat' | 'train';
+
+export interface Route {
+  readonly page: PageName;
+  /** What of the page is open, as a conversation; null: nothing yet. */
+  readonly id: string | null;
+}
+
+export function readRoute(hash: string): Route {
+  const [, page, id] = /^#\/(chat|train)(?:\/([^/]+))?$/.exec(hash) ?? [];
+  return { page: (page ?? 'chat') as PageName, id: id === undefined ? null : decodeURIComponent(id) };
+}
+
+export function addressOf(page: PageName, id: string | null = null): string {
+  return id === null ? `#/${page}` : `#/${page}/${encodeURIComponent(id)}`;
+}
+
+export const route = signal(readRoute(location.hash));
+addEventListener('hashchange', () => {
+  route.value = readRoute(location.hash);
+});
+
+/** Goes there. `replace`: back does not return to where one was. */
+export function goTo(page: PageName, id: string | null = null, replace = false): void {
+  const address = addressOf(page, id);
+  if (replace) history.replaceState(null, '', address);
+  else history.pushState(null, '', address);
+  route.value = readRoute(address);
+}
+addEventListener('popstate', () => {
+  route.value = readRoute(location.hash);
+});
