@@ -25,6 +25,7 @@ export {
   chooseVocabulary,
   endOfSequence,
   type FimIds,
+  preTokenizerNames,
   type TokenizerChoice,
   type Vocabulary,
   vocabularyOfBase,
