@@ -15,7 +15,7 @@ import { trainingProblem } from './task.ts';
 import { wordProblemPage, workWordProblem } from './word-problem-pages.ts';
 import { wordProblems } from './word-problems.ts';
 
-const tags = 'think work note result answer idea try list end out plan said'.split(' ');
+const tags = ['think', 'work', 'note', 'result', 'answer', 'try', 'said'] as const;
 /** Of a page that it has tags. */
 const markedShare = 0.5;
 const names = ['Ada', 'Ben', 'Chloe', 'Dev', 'Emil', 'Fay', 'Gus', 'Hana'] as const;
