@@ -58,7 +58,8 @@ function line(event: DistilEvent, steps: number): string {
 /** Between two lines of asking. */
 const quietMs = 2000;
 
-function showing(): (event: DistilEvent) => void {
+/** Shows the events of a distillation on the console. */
+export function showDistilling(): (event: DistilEvent) => void {
   let steps = 0;
   let told = 0;
   return (event) => {
@@ -86,7 +87,7 @@ export async function distilCommand(target: string | undefined, options: DistilC
       stopping.abort();
     });
     const folder = options.run ?? join('runs', `distil-${time}`);
-    const common = { folder, device, signal: stopping.signal, listen: showing() };
+    const common = { folder, device, signal: stopping.signal, listen: showDistilling() };
     await (config ? distil(config, common) : resumeDistilling(common));
   } finally {
     await device.close();
