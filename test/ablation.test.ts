@@ -84,7 +84,8 @@ describe('minke ablate', () => {
 describe('recipes of this package', () => {
   const names = readdirSync(join(packageRoot(), 'recipes')).map((file) => file.replace('.ts', ''));
   type Stages = { readonly [stage in 'base' | 'zero' | 'student' | 'distilled']: Any };
-  type Any = PretrainRecipe | AblationRecipe | RlRecipe | DistilRecipe | Stages;
+  type Lessons = Omit<DistilRecipe, 'traces'> & { readonly traces: object };
+  type Any = PretrainRecipe | AblationRecipe | RlRecipe | Lessons | Stages;
 
   function check(made: Any): void {
     if ('zero' in made) {
