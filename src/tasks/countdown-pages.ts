@@ -27,12 +27,12 @@ function habitOf(random: Random): Habit {
   const weights = random.pick([
     [4, 4, 2, 1],
     [5, 5, 1, 0.3],
-    [2, 3, 5, 2],
+    [2, 3, 4, 2],
     [1, 6, 1, 1],
   ] as const);
   return {
     weights,
-    patience: random.pick([0.4, 0.7, 0.85, 0.9, 0.95]),
+    patience: random.pick([0.3, 0.6, 0.8, 0.8, 0.9]),
     slips: random.pick([0, 0, 0.01, 0.05]),
     checks: random.pick([0, 0.2, 0.7]),
     forgets: random.pick([0, 0.3, 1]),
