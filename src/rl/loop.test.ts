@@ -237,10 +237,10 @@ describe('a run', () => {
       for (const { mismatch } of others) assert.ok((mismatch as number) > 0, 'the weights have moved');
       const tokens = step.tokens * 32;
       const clipped = own.reduce((sum, metrics) => sum + (metrics.clipped as number), 0);
-      assert.ok(clipped > 0);
       close([step.clipped as number], [clipped / tokens]);
       close([step.entropy as number], [own.reduce((sum, { entropy }) => sum + (entropy as number), 0) / tokens]);
     }
+    assert.ok(reports.some(({ metrics }) => (metrics.clipped as number) > 0));
     await stoppedAt(stopped, recipe, afterStep(1));
     assert.equal(await resumeReinforcing({ folder: stopped, device }), 'completed');
     same(whole, stopped, 2);
