@@ -8,6 +8,8 @@
 /** Drafts verified, and costs measured, before a trial is judged. */
 const trialDrafts = 24;
 const trialCosts = 7;
+/** A trial that has not come to costs after so many steps ends with drafts off: the engine is too busy to tell. */
+const longestTrial = 256;
 /** The cost is the median of so many; each is of neighbouring steps, so that a slow minute slows both. */
 const keptCosts = 15;
 /** Of drafts of late, for their share accepted. */
@@ -32,6 +34,7 @@ class Size {
   drafted: number[] = [];
   /** Drafts verified when the trial began. */
   draftsBefore = 0;
+  trialSteps = 0;
   pause = firstPause;
   /** Since drafts were turned off, and since the last plain step. */
   stepsOff = 0;
@@ -86,14 +89,20 @@ export class DraftGovernor {
     return { isOn, acceptance: this.#acceptance, stepCost: cost, switches: this.#switches };
   }
 
-  /** Whether the next step of `count` sequences is to be drafted. To be asked once for each step. */
-  next(count: number): boolean {
+  /**
+   * Whether the next step of `count` sequences is to be drafted; `draftable`: one of them could be. To be asked once for
+   * each step.
+   */
+  next(count: number, draftable: boolean): boolean {
     const size = this.#sizeOf(count);
     this.#latest = size;
-    if (this.#always) return true;
+    if (this.#always) return draftable;
     this.#judge(size);
     if (size.state === 'off') return false;
-    return ++size.stepsSincePlain < (size.state === 'trial' ? plainEveryInTrial : plainEvery);
+    const every = size.state === 'trial' ? plainEveryInTrial : plainEvery;
+    const waitsForPlain = size.stepsSincePlain >= every;
+    if (draftable || waitsForPlain) size.trialSteps++;
+    return draftable && !waitsForPlain && ++size.stepsSincePlain < every;
   }
 
   /** Whether what is computed before a step of `count` sequences is to be made ready for drafts. */
@@ -118,6 +127,7 @@ export class DraftGovernor {
       return;
     }
     const { cost } = size;
+    if (cost === null && size.trialSteps > longestTrial) this.#turn(size, false);
     if (cost === null || this.#drafts - size.draftsBefore < trialDrafts) return;
     const gain = (1 + this.#acceptance) / cost;
     if (size.state === 'trial') this.#turn(size, gain >= leastGain);
@@ -135,6 +145,7 @@ export class DraftGovernor {
     size.state = 'trial';
     size.pause = Math.min(2 * size.pause, longestPause);
     size.draftsBefore = this.#drafts;
+    size.trialSteps = 0;
     size.costs = []; // of other lengths, perhaps
     size.drafted = [];
     this.#weight = Math.min(this.#weight, trialDrafts / 3); // what comes now counts more than what was

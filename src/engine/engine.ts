@@ -139,12 +139,12 @@ export class Engine {
   }
 
   #groupsOf({ generate, prompts, outputs }: Plan): Group[] {
-    const count = generate.length;
-    const drafts = count > 0 && (this.#governor?.next(count) ?? false) && generate.some((each) => each.isDraftable);
+    const isDraftable = generate.some((sequence) => sequence.isDraftable);
+    const drafts = generate.length > 0 && (this.#governor?.next(generate.length, isDraftable) ?? false);
     const prepares = this.#governor?.prepares(this.#scheduler.running.length) ?? false;
     const fills = (form: RunForm, each: readonly Fill[]): Group => {
-      const drafts = prepares && each.some(({ sequence }) => sequence.isDraftable);
-      return { form, runs: each.map(fillRun), drafts, isNext: false };
+      const isPrepared = prepares && each.some(({ sequence }) => sequence.isDraftable);
+      return { form, runs: each.map(fillRun), drafts: isPrepared, isNext: false };
     };
     const next = generate.map((sequence) => nextRun(sequence, drafts ? this.#runner.drafts : 0));
     return [

@@ -151,9 +151,13 @@ describe('who may ask', () => {
 
 describe('streams', () => {
   test('comments while nothing comes', async () => {
-    const { app } = serve({ firstMs: 35 }, { keepAliveMs: 10 });
-    const text = await (await post(app, '/chat/completions', ask({ stream: true }))).text();
-    assert.match(text, /^data: .*\n\n(: keep-alive\n\n){2,3}data: /);
+    const { app } = serve({ firstMs: 60_000 }, { keepAliveMs: 10 });
+    const reader = ((await post(app, '/chat/completions', ask({ stream: true }))).body as ReadableStream).getReader();
+    const frames: string[] = [];
+    while (frames.length < 3) frames.push(new TextDecoder().decode((await reader.read()).value));
+    await reader.cancel();
+    assert.match(frames.join(''), /^data: .*\n\n(: keep-alive\n\n){2}$/);
+    assert.equal(app.live, 0);
   });
 
   test('a client that leaves ends its generation at once', async () => {
