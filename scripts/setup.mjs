@@ -29,4 +29,5 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
 run(process.execPath, ['scripts/build-native.mjs', '--optional']);
 run(process.execPath, ['scripts/build-wasm.mjs']);
 run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
+run(process.execPath, ['scripts/sweep.mjs']);
 run(process.execPath, ['scripts/build-web.mjs']);
