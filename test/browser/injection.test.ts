@@ -71,13 +71,13 @@ describe('what a model says', { skip: why ?? false }, () => {
     page.on('request', (request) => {
       if (!request.url().startsWith(app.url)) foreign.push(request.url());
     });
-    for (const attack of [...attacks, attacks.join('\n\n')]) {
+    const all = [...attacks, attacks.join('\n\n')];
+    for (const [i, attack] of all.entries()) {
       spoken = attack;
-      await page.getByRole('button', { name: 'New conversation' }).click();
+      if (i === all.length - 1) await page.getByRole('button', { name: 'New conversation' }).click();
       await say(page, attack.slice(0, 4000));
-      await answered(page, 1);
-      await page.locator('.thinking-head').click();
-      await page.locator('.thinking-text').waitFor();
+      await answered(page, i === all.length - 1 ? 1 : i + 1);
+      if (i === all.length - 1) await page.locator('.thinking-head').click();
       const { found, ran, places } = (await page.evaluate(forbidden)) as {
         found: string[];
         ran: unknown;
@@ -86,6 +86,7 @@ describe('what a model says', { skip: why ?? false }, () => {
       assert.deepEqual([found, ran], [[], null], attack);
       assert.ok(places >= 3);
     }
+    await page.locator('.thinking-text').waitFor();
     await page.locator('.katex').first().waitFor({ state: 'attached' });
     assert.deepEqual(await page.evaluate(forbidden).then((seen) => (seen as { found: string[] }).found), []);
     assert.deepEqual(foreign, []);
