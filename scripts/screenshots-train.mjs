@@ -26,7 +26,7 @@ for (const [name, options] of Object.entries(looks)) {
   const { page, close } = await openPage(browser, address, { ...tall, ...options, reducedMotion: 'reduce' });
   await page.locator('.chart canvas').nth(2).waitFor({ state: 'attached', timeout: 60_000 });
   await page.waitForTimeout(500);
-  if (name === 'dark') await page.locator('[data-chart="throughput"]').scrollIntoViewIfNeeded();
+  if (name === 'dark') await page.locator('[data-chart="load"]').scrollIntoViewIfNeeded();
   await keep(page, folder, `train-${name}`);
   await close();
 }
