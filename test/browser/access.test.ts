@@ -10,7 +10,7 @@ import { answered, say, serveApp } from './served-app.ts';
 const { browser, why } = await openBrowser();
 const app = await serveApp({
   script: (prompt) => ({
-    thinking: 'Let me see.',
+    thinking: `Let me see.${'\nAnd again.'.repeat(40)}`,
     answer: /What is/.test(prompt)
       ? '<answer>12</answer>'
       : '# A list\n\n- one `x`\n- [two](https://example.org)\n\n|a|b|\n|-|-|\n|1|2|\n\n```js\nconst x = "1"; // one\n```\n\n$$x^2$$\n',
@@ -86,7 +86,7 @@ describe('the chat page for everybody', { skip: why ?? false }, () => {
     await answered(page, 1);
     for (let i = 0; i < 30 && !/^Thought for/.test(await focused()); i++) await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Enter');
-    await page.getByText('Let me see.').waitFor();
+    await page.getByText('Let me see.', { exact: false }).waitFor();
     await close();
   });
 

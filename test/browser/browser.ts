@@ -40,7 +40,7 @@ export interface OpenPage {
 /** A page with a storage of its own, at an address. */
 export async function openPage(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<OpenPage> {
   const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1180, height: 760 }, ...options });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(30_000); // a busy machine is no fault
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`${error}`));

@@ -54,7 +54,7 @@ describe('chat', { skip: why ?? false }, () => {
       assert.doesNotMatch(prompt, /Hm, what was that/);
     }));
 
-  test('Escape and the button stop an answer, on the server too', () =>
+  test('Escape, the button and a page that is left stop an answer, on the server too', () =>
     onPage(async ({ page }) => {
       options.delayMs = 40;
       for (const [i, stop] of [
@@ -66,6 +66,10 @@ describe('chat', { skip: why ?? false }, () => {
         await stop();
         await page.locator('.badge').getByText('Stopped before it was done.').nth(i).waitFor();
       }
+      await say(page, 'another story');
+      await page.locator('.thinking-head').nth(2).waitFor();
+      await page.reload(); // nobody is there to hear the rest
+      await page.locator('.badge').getByText('Stopped before it was done.').nth(2).waitFor();
       options.delayMs = 1;
       for (let i = 0; i < 100 && app.model.live > 0; i++) await page.waitForTimeout(10);
       assert.equal(app.model.live, 0);

@@ -1,5 +1,5 @@
 // The thinking: folded, with its time and its tokens. While it lasts, its last words are seen in passing.
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Answer } from './conversation.ts';
 import { seconds, tokens } from './figures.ts';
 
@@ -11,6 +11,28 @@ function headOf({ usage, chunks, thinkingMs, totalMs, text, state }: Answer): st
   const about = usage === null ? '≥ ' : '';
   const time = seconds(thinkingMs ?? totalMs ?? 0);
   return isOver ? `Thought for ${time} · ${about}${tokens(count)}` : `Thinking · ${time} · ${about}${tokens(count)}`;
+}
+
+const nearPx = 40;
+
+/** The whole text; its end stays in sight while it comes, unless the reader has gone up. */
+function ThinkingText({ text, isComing }: { readonly text: string; readonly isComing: boolean }) {
+  const place = useRef<HTMLElement>(null);
+  const follows = useRef(isComing);
+  // Each word that comes moves the end.
+  useLayoutEffect(() => {
+    const element = place.current;
+    if (element !== null && isComing && follows.current) element.scrollTop = element.scrollHeight;
+  }, [text, isComing]);
+  const onScroll = ({ currentTarget: { scrollHeight, scrollTop, clientHeight } }: { currentTarget: HTMLElement }) => {
+    follows.current = scrollHeight - scrollTop - clientHeight < nearPx;
+  };
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must scroll by keys too
+    <section ref={place} class="thinking-text" tabIndex={0} aria-label="Thinking" onScroll={onScroll}>
+      {text}
+    </section>
+  );
 }
 
 export function Thinking({ answer }: { readonly answer: Answer }) {
@@ -30,7 +52,7 @@ export function Thinking({ answer }: { readonly answer: Answer }) {
           </span>
         )}
       </summary>
-      {isOpen && <div class="thinking-text">{answer.thinking.trim()}</div>}
+      {isOpen && <ThinkingText text={answer.thinking.trim()} isComing={isComing} />}
     </details>
   );
 }
