@@ -20,13 +20,12 @@ if (browser === null) throw new Error(why);
 const runs = serveRuns({ folder: runsFolder, program: [process.execPath, '--version'] });
 const server = await listen([], { port: 0, appFolder, routes: [runs.routes] });
 for (const [name, options] of Object.entries(looks)) {
-  const tall = { viewport: { width: 1180, height: 980 } };
+  const tall = { viewport: { width: 1180, height: 1064 } };
   const run = name === 'dark' ? base : zero;
   const address = `${server.url}/#/train/${encodeURIComponent(run)}`;
   const { page, close } = await openPage(browser, address, { ...tall, ...options, reducedMotion: 'reduce' });
   await page.locator('.chart canvas').nth(2).waitFor({ state: 'attached', timeout: 60_000 });
   await page.waitForTimeout(500);
-  if (name === 'dark') await page.locator('[data-chart="load"]').scrollIntoViewIfNeeded();
   await keep(page, folder, `train-${name}`);
   await close();
 }
