@@ -1,9 +1,8 @@
-// The engine beside llama-bench of llama.cpp or ik_llama.cpp: the same weights from the same GGUF file, the same threads.
+// The engine beside llama.cpp or ik_llama.cpp (llama.ts): the same weights from the same GGUF file, the same threads.
 //
 // Each round runs ours and then every peer, so that a busy neighbour hits all of them; ratios are of the same round.
 // Weights are random (routing then spreads over all experts, the worst case for caches). Prefill is a prompt of P tokens
-// and its first token; decode is tokens after a short prompt or after 4,096. Peers are given as paths of binaries.
-import { execFileSync } from 'node:child_process';
+// and its first token; decode is tokens after a short prompt, after 4,096, or of many sequences together.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +26,7 @@ import {
 } from '../src/model/index.ts';
 import { type PackedFormat, useDevice } from '../src/tensor/index.ts';
 import type { Bench, Required } from './harness.ts';
+import { type EnginePeer, isBatched, rateOfOne, ratesTogether } from './llama.ts';
 
 /** V3-shaped: `smallv3` has V3's latent, `v3slice` V3's real widths in two layers. */
 const shapes = {
@@ -121,29 +121,35 @@ class Ours {
     });
   }
 
-  /** Seconds to the first token, and from it to the last, of `parallel` sequences together. */
+  /**
+   * Seconds to the first token of all `parallel` sequences, and from there for all of theirs but the first: as if none had
+   * gone on before every one had its first.
+   */
   async run(promptLength: number, tokens: number, parallel = 1): Promise<Times> {
     const start = performance.now();
-    const firsts = await Promise.all(Array.from({ length: parallel }, () => this.#one(promptLength, tokens)));
+    const times = await Promise.all(Array.from({ length: parallel }, () => this.#one(promptLength, tokens)));
     const end = performance.now();
-    const first = Math.max(...firsts);
-    return { prefill: (first - start) / 1000, decode: (end - first) / 1000 };
+    const first = Math.max(...times.map(([own]) => own as number));
+    const after = times.flat().filter((time) => time > first).length;
+    const share = after === 0 ? 1 : (parallel * (tokens - 1)) / after;
+    return { prefill: (first - start) / 1000, decode: (share * (end - first)) / 1000 };
   }
 
-  #one(promptLength: number, maxTokens: number): Promise<number> {
+  /** When each of its tokens was there. */
+  #one(promptLength: number, maxTokens: number): Promise<number[]> {
     const seed = this.#asked++;
     const prompt = Array.from({ length: promptLength }, (_, i) => (seed * 7919 + i * 104729) % this.#vocabSize);
     const options: SequenceOptions = { sampling, maxTokens, logprobs: null, promptLogprobs: null };
     return new Promise((resolve, reject) => {
-      let first = 0;
+      const times: number[] = [];
       this.#engine.add(prompt, options, {
         settled: () => {
-          first ||= performance.now();
+          times.push(performance.now());
           return 'go-on';
         },
         ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
         promptLogprobs: () => undefined,
-        ended: (_, error) => (error ? reject(error) : resolve(first)),
+        ended: (_, error) => (error ? reject(error) : resolve(times)),
       });
     });
   }
@@ -159,27 +165,6 @@ function activeShare(config: ModelConfig, name: string): number {
   if (name === 'model.embed_tokens.weight' || name.endsWith('.kv_b_proj.weight')) return 0;
   if (!('nRoutedExperts' in config) || !name.includes('.experts.')) return 1;
   return config.numExpertsPerTok / config.nRoutedExperts;
-}
-
-/** tokens/s that llama-bench measures of one test. */
-function theirs(
-  binary: string,
-  model: string,
-  threads: number,
-  test: readonly string[],
-  more: readonly string[],
-): number {
-  const args = ['-m', model, '-t', String(threads), '-r', '1', '-o', 'json', ...test, ...more];
-  const out = execFileSync(binary, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-  const [result] = JSON.parse(out.slice(out.indexOf('[\n'))) as { avg_ts: number }[];
-  return result?.avg_ts ?? 0;
-}
-
-export interface EnginePeer {
-  readonly name: string;
-  readonly llamaBench: string;
-  /** More arguments, as `-rtr 1` for ik_llama.cpp. */
-  readonly args: readonly string[];
 }
 
 interface Test {
@@ -219,9 +204,10 @@ async function oneFormat(
   path: string,
   format: PackedFormat,
   label: string,
-  peers: readonly EnginePeer[],
+  allPeers: readonly EnginePeer[],
 ): Promise<void> {
   const engine = await Ours.open(path, format);
+  const peers = allPeers.filter((peer) => !isBatched(peer));
   try {
     await engine.run(8, 8);
     for (const test of tests) {
@@ -230,8 +216,8 @@ async function oneFormat(
       await test.ours(engine);
       for (let round = 0; round < bench.rounds; round++) {
         seconds.push(await test.ours(engine));
-        for (const [i, { llamaBench, args }] of peers.entries())
-          others[i]?.push(test.amount / theirs(llamaBench, path, bench.device.threads, test.args, args));
+        for (const [i, peer] of peers.entries())
+          others[i]?.push(test.amount / rateOfOne(peer, path, bench.device.threads, test.args));
       }
       const own = { name: `${label} ${format}, ${test.name}`, unit: 'tokens/s', amount: test.amount, seconds } as const;
       if (peers.length === 0) bench.beside(own);
@@ -242,14 +228,42 @@ async function oneFormat(
       }
       if (test.name === 'decode') await bandwidth(bench, engine, `${label} ${format}`, seconds);
     }
-    for (const parallel of [16, 64]) {
-      const runs: number[] = [];
-      for (let round = 0; round < bench.rounds; round++) runs.push((await engine.run(64, 33, parallel)).decode);
-      const name = `${label} ${format}, decode of ${parallel} together`;
-      bench.beside({ name, unit: 'tokens/s', amount: parallel * 32, seconds: runs });
-    }
+    await together(bench, engine, { path, label: `${label} ${format}`, peers: allPeers.filter(isBatched) });
   } finally {
     await engine.close();
+  }
+}
+
+const crowd = { promptLength: 64, tokens: 32, parallel: [16, 64] } as const;
+
+/** Many sequences at once, after prompts of 64 tokens. */
+async function together(
+  bench: Bench,
+  engine: Ours,
+  { path, label, peers }: { path: string; label: string; peers: readonly EnginePeer[] },
+): Promise<void> {
+  const { promptLength, tokens, parallel } = crowd;
+  const own = parallel.map((): number[] => []);
+  const others = peers.map(() => parallel.map((): number[] => []));
+  for (const count of parallel) await engine.run(promptLength, tokens + 1, count);
+  for (let round = 0; round < bench.rounds; round++) {
+    for (const [i, count] of parallel.entries())
+      own[i]?.push((await engine.run(promptLength, tokens + 1, count)).decode);
+    for (const [p, peer] of peers.entries()) {
+      const rates = ratesTogether(peer, path, bench.device.threads, crowd);
+      for (const [i, count] of parallel.entries())
+        others[p]?.[i]?.push((count * tokens) / (rates.get(count) as number));
+    }
+  }
+  for (const [i, count] of parallel.entries()) {
+    const amount = count * tokens;
+    const seconds = own[i] as number[];
+    const figure = { name: `${label}, decode of ${count} together`, unit: 'tokens/s', amount, seconds } as const;
+    if (peers.length === 0) bench.beside(figure);
+    for (const [p, { name }] of peers.entries()) {
+      const yardstick = { name, amount, seconds: others[p]?.[i] as number[] };
+      bench.beside({ ...figure, yardstick, required: { atLeast: 2.5 } });
+    }
   }
 }
 

@@ -3,7 +3,7 @@
 // npm run bench -- train --python PATH      training steps beside PyTorch's (bench/peers/train.py)
 //
 // npm run bench -- rl --python PATH         rollouts beside plain batches, GRPO steps beside PyTorch's (bench/peers/rl.py)
-// npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama-bench binaries, by shape of the model
+// npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama.cpp's binaries, by shape of the model
 // npm run bench -- serve                    streams through the server beside the bare engine
 // npm run bench -- load                     a ready checkpoint of 5 GB, from openModel to its first token
 //
@@ -11,11 +11,12 @@
 import { Command } from 'commander';
 import { openDevice } from '../src/kernels/index.ts';
 import { attention } from './attention.ts';
-import { type EnginePeer, engines, type ShapeName, shapeNames } from './engine.ts';
+import { engines, type ShapeName, shapeNames } from './engine.ts';
 import { gemm } from './gemm.ts';
 import { gemv } from './gemv.ts';
 import { grouped } from './grouped.ts';
 import { Bench, type Result } from './harness.ts';
+import { type EnginePeer, peerOf } from './llama.ts';
 import { loading, loadShapes } from './load.ts';
 import { packed } from './packed.ts';
 import { paged } from './paged.ts';
@@ -108,24 +109,23 @@ program
     ),
   );
 
-/** NAME=PATH, or NAME=PATH,argument,argument. */
-function peerOf(text: string): EnginePeer {
-  const [name, rest] = text.split('=') as [string, string | undefined];
-  if (!rest) program.error(`--peer ${text}: expected NAME=PATH`);
-  const [llamaBench, ...args] = (rest as string).split(',') as [string, ...string[]];
-  return { name, llamaBench, args };
+function enginePeer(text: string): EnginePeer {
+  return peerOf(text) ?? program.error(`--peer ${text}: expected NAME=PATH`);
 }
 
 program
   .command('engine')
-  .description('prompts and decoding of random V3-shaped models beside llama-bench on the same GGUF files')
+  .description('prompts and decoding of random V3-shaped models beside llama.cpp on the same GGUF files')
   .argument('[shapes...]', `of ${shapeNames.join(', ')}; smallv3 when none is named`)
-  .option('--peer <name=path...>', 'a llama-bench binary, with further arguments behind commas: ik=PATH,-rtr,1')
+  .option(
+    '--peer <name=path...>',
+    'a binary: llama-bench for one sequence, llama-batched-bench for many, with further arguments behind commas: ik=PATH,-rtr,1',
+  )
   .option('--models <folder>', 'keeps the files of the models there, and uses those it finds')
   .action(async (names: ShapeName[], { peer = [], models }: { peer?: string[]; models?: string }) => {
     await collect('engine', Number(program.opts().rounds), true, async (bench) => {
       for (const name of names.length > 0 ? names : (['smallv3'] as const))
-        await bench.family('engine', (inFamily) => engines(inFamily, name, peer.map(peerOf), models));
+        await bench.family('engine', (inFamily) => engines(inFamily, name, peer.map(enginePeer), models));
     });
   });
 

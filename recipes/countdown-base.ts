@@ -1,5 +1,6 @@
 // The base of R1-Zero on Countdown: a small V3 that has read how people search, and was never told to answer.
-
+//
+// Numbers are read digit by digit: at two digits each, sums and differences are then learned within ten million tokens.
 import type { PretrainRecipe } from '../src/train/index.ts';
 
 export const recipe: PretrainRecipe = {
@@ -9,10 +10,15 @@ export const recipe: PretrainRecipe = {
     ...{ intermediate_size: 352, moe_intermediate_size: 64, n_routed_experts: 8, num_experts_per_tok: 2 },
     ...{ n_group: 1, topk_group: 1 },
   },
-  data: { inputs: [{ pages: 'countdown', seed: 1, count: 240_000 }], tokenizer: 512, validationFraction: 0.01 },
-  steps: 3200,
+  data: {
+    inputs: [{ pages: 'countdown', seed: 1, count: 120_000 }],
+    tokenizer: { size: 384, preTokenizer: 'qwen2' },
+    validationFraction: 0.01,
+  },
+  steps: 2200,
   batchSize: 16,
   sequenceLength: 256,
-  schedule: { learningRate: 3e-3, minLearningRate: 3e-4, warmupSteps: 50 },
-  every: { evaluate: 500, sample: 1600, save: 1600 },
+  schedule: { learningRate: 6e-3, minLearningRate: 1e-4, warmupSteps: 50 },
+  optimizer: { matrices: 'muon' },
+  every: { evaluate: 400, sample: 1100, save: 1100 },
 };

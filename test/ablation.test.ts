@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { lineChart } from '../src/cli/line-chart.ts';
 import { loadRecipe } from '../src/cli/recipe.ts';
+import { type DistilRecipe, resolveDistil } from '../src/distill/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import { type RlRecipe, resolveRl } from '../src/rl/index.ts';
 import { type AblationRecipe, type PretrainRecipe, readEvents, resolvePretrain, smoothed } from '../src/train/index.ts';
@@ -82,12 +83,16 @@ describe('minke ablate', () => {
 
 describe('recipes of this package', () => {
   const names = readdirSync(join(packageRoot(), 'recipes')).map((file) => file.replace('.ts', ''));
-  type Any = PretrainRecipe | AblationRecipe | RlRecipe | { readonly base: PretrainRecipe; readonly zero: RlRecipe };
+  type Stages = { readonly [stage in 'base' | 'zero' | 'student' | 'distilled']: Any };
+  type Lessons = Omit<DistilRecipe, 'traces'> & { readonly traces: object };
+  type Any = PretrainRecipe | AblationRecipe | RlRecipe | Lessons | Stages;
 
   function check(made: Any): void {
     if ('zero' in made) {
-      check(made.base);
-      check(made.zero);
+      for (const stage of Object.values(made)) check(stage);
+    } else if ('traces' in made) {
+      const { learningRate, traces } = resolveDistil({ ...made, student: 'a student', teacher: 'a teacher' });
+      assert.ok(learningRate > 0 && traces.wanted > 0);
     } else if ('tasks' in made) {
       const { learningRate, steps, warmupSteps } = resolveRl({ ...made, model: 'a base' });
       assert.ok(learningRate > 0 && steps > warmupSteps);

@@ -19,7 +19,7 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   train: ['kernels', 'tensor', 'model', 'data'],
   engine: ['kernels', 'tensor', 'model', 'tokenizer'],
   rl: ['kernels', 'tensor', 'model', 'train', 'engine', 'data', 'tasks', 'tokenizer'],
-  distill: ['kernels', 'tensor', 'model', 'train', 'engine', 'data', 'tasks', 'tokenizer'],
+  distill: ['kernels', 'tensor', 'model', 'train', 'engine', 'data', 'tasks', 'tokenizer', 'rl'],
   server: ['engine', 'tokenizer', 'tasks'],
   runs: ['kernels', 'model', 'tasks', 'train', 'rl', 'distill', 'server'],
   planner: ['model/config.ts', 'model/parameters.ts', 'model/cost.ts', 'model/presets.ts'],

@@ -51,7 +51,7 @@ function models(config: object): Model {
 function start(model: Model, runner: Partial<ModelRunnerOptions> = {}, engine: Partial<EngineOptions> = {}): Engine {
   const blocks = engine.blocks ?? 128;
   return new Engine(new ModelRunner(model, { blocks, policy: precisions.bf16, ...runner }), {
-    ...{ blocks, contextLength: 1024 },
+    ...{ blocks, contextLength: 1024, drafting: 'always' },
     ...engine,
   });
 }
@@ -122,6 +122,7 @@ describe('engine over a V3-shaped model', () => {
         ['in pieces', { speculate: false }, { maxStepTokens: 37 }],
         ['put aside', { speculate: false }, { blocks: 20, prefixCache: false }],
         ['speculated', {}, {}],
+        ['speculated where it pays', {}, { drafting: 'measured' }],
         ['all of it', {}, { blocks: 20, maxStepTokens: 50, maxSequences: 5 }],
       ];
       for (const [how, runner, more] of settings) {

@@ -1,7 +1,15 @@
 // minke chat: a conversation in the terminal, the thinking dimmed, speed and acceptance under each answer.
 import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
-import { type ChatMessage, type GenerateOptions, openModel, RefusedError, type ServedModel } from '../engine/index.ts';
+import {
+  type ChatMessage,
+  type GenerateOptions,
+  openModel,
+  RefusedError,
+  type ServedModel,
+  type SpeculationStats,
+  type Usage,
+} from '../engine/index.ts';
 import { type EngineFlags, engineOptions } from './engine-flags.ts';
 import { Progress } from './progress.ts';
 
@@ -23,6 +31,16 @@ function samplingOf({ temperature, topP, seed, maxTokens }: ChatFlags): Generate
     ...(seed !== undefined && { seed: Number(seed) }),
     ...(maxTokens !== undefined && { maxTokens: Number(maxTokens) }),
   };
+}
+
+/** What was drafted of an answer, and whether drafts are on. */
+function saidOfDrafts({ draftedTokens, acceptedTokens }: Usage, speculation: SpeculationStats | null): string[] {
+  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  const said = draftedTokens > 0 ? [`${percent(acceptedTokens / draftedTokens)} of drafts accepted`] : [];
+  if (speculation === null || speculation.isOn) return said;
+  const { acceptance, stepCost } = speculation;
+  const cost = stepCost === null ? '' : `, a step with them costs ${stepCost.toFixed(1)} times one without`;
+  return [...said, `drafts are off, they do not pay (${percent(acceptance)} accepted of late${cost})`];
 }
 
 /** Prints an answer as it comes; returns its text. Ctrl-C ends the answer, not the conversation. */
@@ -48,9 +66,7 @@ async function answer(model: ServedModel, messages: readonly ChatMessage[], opti
         `${usage.completionTokens} tokens`,
         `${rate.toFixed(1)} tokens/s`,
         `first after ${firstTokenMs.toFixed(0)} ms`,
-        ...(usage.draftedTokens > 0
-          ? [`${((100 * usage.acceptedTokens) / usage.draftedTokens).toFixed(0)} % of drafts accepted`]
-          : []),
+        ...saidOfDrafts(usage, model.stats.speculation),
         ...(usage.cachedTokens > 0 ? [`${usage.cachedTokens} of ${usage.promptTokens} prompt tokens cached`] : []),
         ...(finishReason === 'stop' ? [] : [`ended by ${finishReason}`]),
       ];

@@ -5,6 +5,7 @@ import { openDevice } from '../kernels/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { setPath, TrainError } from '../train/index.ts';
 import { loadRecipe, taskOf } from './recipe.ts';
+import { examinedLine } from './rl-console.ts';
 
 export interface DistilCommand {
   readonly student?: string;
@@ -43,6 +44,8 @@ function line(event: DistilEvent, steps: number): string {
       const left = `${Math.ceil(secondsLeft / 60)} min left`;
       return `step ${step}/${steps}  epoch ${epoch}  loss ${loss?.toFixed(4) ?? '-'}  ${tokensPerSecond.toFixed(0)} tokens/s  ${left}`;
     }
+    case 'evaluated':
+      return examinedLine(event);
     case 'saved':
       return `step ${event.step}: saved ${event.folder}`;
     case 'alarm':
@@ -55,7 +58,8 @@ function line(event: DistilEvent, steps: number): string {
 /** Between two lines of asking. */
 const quietMs = 2000;
 
-function showing(): (event: DistilEvent) => void {
+/** Shows the events of a distillation on the console. */
+export function showDistilling(): (event: DistilEvent) => void {
   let steps = 0;
   let told = 0;
   return (event) => {
@@ -83,7 +87,7 @@ export async function distilCommand(target: string | undefined, options: DistilC
       stopping.abort();
     });
     const folder = options.run ?? join('runs', `distil-${time}`);
-    const common = { folder, device, signal: stopping.signal, listen: showing() };
+    const common = { folder, device, signal: stopping.signal, listen: showDistilling() };
     await (config ? distil(config, common) : resumeDistilling(common));
   } finally {
     await device.close();

@@ -77,8 +77,10 @@ program
 
 program
   .command('speedrun')
-  .description('from nothing to a model that thinks: base, R1-Zero, evaluation, report.html')
+  .description('from nothing to a model that thinks: base, R1-Zero, a distilled student, evaluation, report.html')
   .argument('[folder]', 'where its runs are kept; stages that are done are not done again', 'runs/speedrun')
+  .option('--results <folder>', 'add it to a page of results')
+  .option('--seed <n>', "of every stage, in place of the recipe's", Number)
   .action(speedrunCommand);
 
 withEngineFlags(program.command('eval').description('how often a model solves held-out problems of a task'))

@@ -1,8 +1,8 @@
 // minke report: what a run came to, from its events and its lineage; also as a part of a page of results.
 import { basename, join } from 'node:path';
-import { isRlRun } from '../rl/index.ts';
-import { eventsOf, pretrainingFacts, rlFacts } from '../runs/index.ts';
-import { readEvents, readLineage, smoothed, TrainError, type TrainEvent } from '../train/index.ts';
+import { distilFacts, eventsOf, type Fact, kindOf, pretrainingFacts, rlFacts, runKinds } from '../runs/index.ts';
+import { type Lineage, readEvents, readLineage, smoothed, TrainError, type TrainEvent } from '../train/index.ts';
+import { distilCharts, distilEvents, distilSample } from './distil-report.ts';
 import { lineChart } from './line-chart.ts';
 import { factTable, writeResult } from './results.ts';
 import { rlCharts, rlEvents, rlSamples } from './rl-report.ts';
@@ -32,34 +32,61 @@ function chart(title: string, events: readonly TrainEvent[]): string {
   );
 }
 
-/** Of a reinforcement learning run. */
-function reportRl(run: string, { name = basename(run), results }: ReportCommand): void {
-  const events = rlEvents(run);
-  const lineage = readLineage(run);
-  if (!lineage || !events.some(({ event }) => event === 'step'))
-    throw new TrainError(run, 'holds no run with a step', 'name the folder that minke rl wrote');
-  const text = factTable(rlFacts(events, lineage));
-  console.log(text);
-  if (results === undefined) return;
-  const again = `Again: \`npx minke rl ${name} --model <base>\`, then \`npx minke report <run>\`.`;
-  const paragraphs = [`## ${name}`, text, ...rlSamples(events), again];
-  writeResult(results, { name, paragraphs, svg: rlCharts(name, events) });
+/** What there is to tell of a run. */
+interface Told {
+  readonly steps: number;
+  readonly facts: readonly Fact[];
+  readonly samples: readonly string[];
+  readonly svg: (name: string) => string;
+  /** Options of the verb that makes it again. */
+  readonly again: string;
 }
 
-export function report(run: string, command: ReportCommand): void {
-  if (isRlRun(run)) reportRl(run, command);
-  else reportPretraining(run, command);
-}
-
-function reportPretraining(run: string, command: ReportCommand): void {
-  const { name = basename(run), results } = command;
+function ofPretraining(run: string, lineage: Lineage): Told {
   const events = readEvents(join(run, 'events.jsonl'));
+  return {
+    steps: eventsOf(events, 'step').length,
+    facts: pretrainingFacts(events, lineage),
+    samples: [],
+    svg: (name) => chart(name, events),
+    again: '--data <file>',
+  };
+}
+
+function ofRl(run: string, lineage: Lineage): Told {
+  const events = rlEvents(run);
+  return {
+    steps: eventsOf(events, 'step').length,
+    facts: rlFacts(events, lineage),
+    samples: rlSamples(events),
+    svg: (name) => rlCharts(name, events),
+    again: '--model <base>',
+  };
+}
+
+function ofDistillation(run: string, lineage: Lineage): Told {
+  const events = distilEvents(run);
+  return {
+    steps: eventsOf(events, 'step').length,
+    facts: distilFacts(events, lineage),
+    samples: distilSample(run),
+    svg: (name) => distilCharts(name, events),
+    again: '--student <model> --teacher <model>',
+  };
+}
+
+const kinds = { pretraining: ofPretraining, reinforcement: ofRl, distillation: ofDistillation } as const;
+
+export function report(run: string, { name = basename(run), results }: ReportCommand): void {
+  const kind = kindOf(run);
   const lineage = readLineage(run);
-  if (!lineage || eventsOf(events, 'step').length === 0)
-    throw new TrainError(run, 'holds no run with a step', 'name the folder that minke pretrain wrote');
-  const text = factTable(pretrainingFacts(events, lineage));
+  const told = kind && lineage ? kinds[kind](run, lineage) : null;
+  if (kind === null || told === null || told.steps === 0)
+    throw new TrainError(run, 'holds no run with a step', 'name the folder that minke pretrain, rl or distil wrote');
+  const text = factTable(told.facts);
   console.log(text);
   if (results === undefined) return;
-  const again = `Again: \`npx minke pretrain ${name} --data <file>\`, then \`npx minke report <run>\`.`;
-  writeResult(results, { name, paragraphs: [`## ${name}`, text, again], svg: chart(name, events) });
+  const { verb } = runKinds[kind];
+  const again = `Again: \`npx minke ${verb} ${name} ${told.again}\`, then \`npx minke report <run>\`.`;
+  writeResult(results, { name, paragraphs: [`## ${name}`, text, ...told.samples, again], svg: told.svg(name) });
 }

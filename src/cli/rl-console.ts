@@ -19,6 +19,13 @@ function stepLine(event: RlStepEvent, steps: number): string {
   ].join('  ');
 }
 
+/** An examination of a model that learns, in reinforcement learning and in distillation. */
+export function examinedLine(event: Extract<RlEvent, { event: 'evaluated' }>): string {
+  const { step, task, difficulty, passAt1, margin, problems, tokens } = event;
+  const told = `pass@1 ${percent(passAt1)} (± ${percent(margin)}) of ${problems} held-out problems`;
+  return `step ${step}: ${task} ${difficulty}: ${told}, ${tokens.toFixed(0)} tokens`;
+}
+
 export class RlConsole {
   #steps = 0;
 
@@ -38,9 +45,7 @@ export class RlConsole {
       case 'step':
         return [stepLine(event, this.#steps)];
       case 'evaluated':
-        return [
-          `step ${event.step}: ${event.task} ${event.difficulty}: pass@1 ${percent(event.passAt1)} (± ${percent(event.margin)}) of ${event.problems} held-out problems, ${event.tokens.toFixed(0)} tokens`,
-        ];
+        return [examinedLine(event)];
       case 'sampled':
         return [
           `step ${event.step}: ${event.verdict}`,

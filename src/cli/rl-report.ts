@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type RlEvent, rlEventSchema } from '../rl/index.ts';
 import { eventsOf } from '../runs/index.ts';
 import { readEvents, smoothed } from '../train/index.ts';
-import { lineChart, stacked } from './line-chart.ts';
+import { type Line, lineChart, stacked } from './line-chart.ts';
 
 type Of<Name extends RlEvent['event']> = Extract<RlEvent, { event: Name }>;
 
@@ -14,9 +14,18 @@ export function rlEvents(run: string): RlEvent[] {
   return readEvents(join(run, 'events.jsonl'), rlEventSchema);
 }
 
+/** pass@1 of each task over the steps. */
+export function passLines(evaluated: readonly Of<'evaluated'>[]): Line[] {
+  const nameOf = ({ task, difficulty }: Of<'evaluated'>) => `${task} ${difficulty}`;
+  return [...new Set(evaluated.map(nameOf))].map((task, _, tasks) => {
+    const own = evaluated.filter((event) => nameOf(event) === task);
+    const name = tasks.length === 1 ? 'held out' : task;
+    return { name, x: own.map(({ step }) => step), y: own.map(({ passAt1 }) => passAt1) };
+  });
+}
+
 export function rlCharts(title: string, events: readonly RlEvent[]): string {
   const steps = eventsOf(events, 'step');
-  const evaluated = eventsOf(events, 'evaluated');
   const x = steps.map(({ step }) => step);
   const line = (name: string, of: (step: Of<'step'>) => number | null) => ({
     ...{ name, x },
@@ -25,10 +34,6 @@ export function rlCharts(title: string, events: readonly RlEvent[]): string {
       decay,
     ),
   });
-  const passes = [...new Set(evaluated.map(({ task, difficulty }) => `${task} ${difficulty}`))].map((name) => {
-    const own = evaluated.filter(({ task, difficulty }) => `${task} ${difficulty}` === name);
-    return { name: `held out, ${name.at(-1)}`, x: own.map(({ step }) => step), y: own.map(({ passAt1 }) => passAt1) };
-  });
   const chart = (yLabel: string, lines: Parameters<typeof lineChart>[0]) =>
     lineChart(lines, { title: `${title}: ${yLabel}`, xLabel: 'steps', yLabel });
   return stacked([
@@ -36,7 +41,7 @@ export function rlCharts(title: string, events: readonly RlEvent[]): string {
       line('right', ({ accuracy }) => accuracy),
       line('form kept', ({ format }) => format),
       line('silent groups', ({ silentGroups }) => silentGroups),
-      ...passes,
+      ...passLines(eventsOf(events, 'evaluated')),
     ]),
     chart('tokens of a response', [
       line('all', ({ tokens }) => tokens),

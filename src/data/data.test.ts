@@ -17,6 +17,7 @@ import {
   prepareDataset,
   readDocuments,
   type Synthetic,
+  type TokenizerChoice,
   uniform,
   validationBatches,
 } from './index.ts';
@@ -157,6 +158,16 @@ describe('dataset', () => {
       await heldOut(jsonl('forward.jsonl', documents)),
       await heldOut(jsonl('backward.jsonl', [...documents].reverse())),
     );
+  });
+
+  test('a vocabulary of its own cuts numbers as V3 does, or digit by digit', async () => {
+    const text = file('numbers.txt', '123+456=579\n'.repeat(200));
+    const pieces = async (choice: TokenizerChoice) => {
+      const { tokenizer } = await chooseVocabulary(choice, () => readDocuments([text]));
+      return Array.from(tokenizer.encode('123+'), (id) => tokenizer.decode([id]));
+    };
+    assert.deepEqual(await pieces(300), ['123', '+']);
+    assert.deepEqual(await pieces({ size: 300, preTokenizer: 'qwen2' }), ['1', '2', '3', '+']);
   });
 
   test('one document gives its end; characters are the vocabulary', async () => {

@@ -20,4 +20,13 @@ export { DataError } from './errors.ts';
 export { hash32, permuted, uniform } from './order.ts';
 export { encodePrompt } from './prompt.ts';
 export { hashOfFile, TokenSplit } from './shards.ts';
-export { chooseVocabulary, endOfSequence, type FimIds, type TokenizerChoice, type Vocabulary } from './vocabulary.ts';
+export {
+  type BaseVocabulary,
+  chooseVocabulary,
+  endOfSequence,
+  type FimIds,
+  preTokenizerNames,
+  type TokenizerChoice,
+  type Vocabulary,
+  vocabularyOfBase,
+} from './vocabulary.ts';

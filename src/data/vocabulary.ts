@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import {
   characterTokenizer,
   loadTokenizer,
+  type PreTokenizerName,
+  preTokenizers,
   saveTokenizer,
   Tokenizer,
   type TokenizerJson,
@@ -16,8 +18,16 @@ import { DataError } from './errors.ts';
 export const endOfSequence = '<｜end▁of▁sentence｜>';
 const fimTokens = ['<｜fim▁begin｜>', '<｜fim▁hole｜>', '<｜fim▁end｜>'] as const;
 
+export const preTokenizerNames = Object.keys(preTokenizers) as [PreTokenizerName, ...PreTokenizerName[]];
+
+/** A BPE trained on the corpus, over words cut as a known model cuts them: qwen2 leaves digits alone. */
+export interface TrainedBpe {
+  readonly size: number;
+  readonly preTokenizer: PreTokenizerName;
+}
+
 /** characters: those of the corpus. bytes: one id a byte. A number: ids of a BPE trained on it. Else: a folder. */
-export type TokenizerChoice = 'characters' | 'bytes' | number | (string & {});
+export type TokenizerChoice = 'characters' | 'bytes' | number | TrainedBpe | (string & {});
 
 export interface FimIds {
   readonly begin: number;
@@ -78,6 +88,18 @@ function existing(folder: string): Vocabulary {
   return { ...made, endId: made.endId ?? eosIds[0] ?? null };
 }
 
+export type BaseVocabulary = Pick<Vocabulary, 'tokenizer' | 'save'> & { readonly endId: number };
+
+/** Of a model that learns further, saved with the template by which it will be asked. Throws DataError without an end token. */
+export function vocabularyOfBase(folder: string, chatTemplate: string): BaseVocabulary {
+  const { tokenizer, eosIds, specialTokens } = loadTokenizer(folder);
+  const [endId] = eosIds;
+  if (endId === undefined)
+    throw new DataError(folder, 'its tokenizer has no end token', 'train the base with documents that end');
+  const fields = { ...specialTokens, chat_template: chatTemplate };
+  return { tokenizer, endId, save: (into) => saveTokenizer(into, tokenizer.json, fields) };
+}
+
 /** `documents` starts the corpus from its beginning each time it is called. */
 export async function chooseVocabulary(
   choice: TokenizerChoice,
@@ -99,7 +121,9 @@ export async function chooseVocabulary(
   const specialTokens = [endOfSequence, ...rotated];
   if (choice === 'bytes')
     return vocabularyOf(trainTokenizer([], { vocabSize: 256 + specialTokens.length, specialTokens }), 'bytes', eos);
-  if (typeof choice === 'number')
-    return vocabularyOf(trainTokenizer(await sampleOf(documents()), { vocabSize: choice, specialTokens }), 'bpe', eos);
-  return existing(choice);
+  if (typeof choice === 'string') return existing(choice);
+  const { size, preTokenizer }: TrainedBpe =
+    typeof choice === 'number' ? { size: choice, preTokenizer: 'deepseek-v3' } : choice;
+  const options = { vocabSize: size, preTokenizer, specialTokens };
+  return vocabularyOf(trainTokenizer(await sampleOf(documents()), options), 'bpe', eos);
 }

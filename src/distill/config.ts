@@ -3,6 +3,7 @@
 // Defaults follow the report (supplement B.4.3): a few epochs, cosine to a tenth of the rate; the rate is higher,
 // because students here are small. A key never stands in a recipe: only the name of its environment variable does.
 import { z } from 'zod';
+import { evaluationSchema } from '../rl/index.ts';
 import { taskChoice, templateNames } from '../tasks/index.ts';
 import { optimizerSchema, TrainError } from '../train/index.ts';
 
@@ -64,6 +65,9 @@ export const distilSchema = z.strictObject({
   /** Rows of a micro-batch. */
   microBatchTokens: count.default(4096),
   saveEvery: count.default(100),
+  /** Steps between examinations on held-out problems of the tasks; there is one before the first step and after the last. */
+  evaluateEvery: count.default(50),
+  evaluation: evaluationSchema.prefault({}),
   keepCheckpoints: count.default(2),
   seed: z.number().int().default(1337),
   pricePerHour: atLeastZero.default(0.1),

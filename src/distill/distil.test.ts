@@ -2,8 +2,6 @@
 // resume. npm test -- src/distill
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -28,6 +26,7 @@ import { distilEventSchema } from './events.ts';
 import { lessonsOfStep } from './lessons.ts';
 import { lessonSequences, SftObjective } from './sft-objective.ts';
 import { openTeacher } from './teacher.ts';
+import { api, completion, type Reply } from './test-api.ts';
 import { collectTraces, readTraces } from './traces.ts';
 
 let device: Device;
@@ -120,45 +119,6 @@ async function solutionsOf(seed: number, count: number): Promise<Map<string, str
 }
 
 const right = (answer: string, thought = '1+2') => `${thought}\n</think>\n<answer>${answer}</answer>`;
-
-type Reply = { readonly status?: number; readonly body: string; readonly hangUp?: boolean };
-interface Api {
-  readonly url: string;
-  readonly asked: string[];
-  readonly keys: Set<string | undefined>;
-  close(): Promise<void>;
-}
-
-/** An interface that replies as `reply` says to the nth request of a prompt; null: never. */
-async function api(reply: (prompt: string, nth: number) => Reply | null): Promise<Api> {
-  const asked: string[] = [];
-  const keys = new Set<string | undefined>();
-  const server: Server = createServer((request, response) => {
-    let text = '';
-    keys.add(request.headers.authorization);
-    request.on('data', (part) => {
-      text += part;
-    });
-    request.on('end', () => {
-      const { prompt } = JSON.parse(text);
-      const nth = asked.filter((earlier) => earlier === prompt).length;
-      asked.push(prompt);
-      const replied = reply(prompt, nth);
-      if (replied === null) return;
-      const { status = 200, body, hangUp } = replied;
-      if (hangUp) return request.socket.destroy();
-      response.writeHead(status, { 'content-type': 'application/json' }).end(body);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
-  return { url: `http://127.0.0.1:${port}/v1`, asked, keys, close };
-}
-
-const completion = (text: string, finish_reason = 'stop') => ({
-  body: JSON.stringify({ choices: [{ text, finish_reason }] }),
-});
 
 const asking = (teacher: string, changed: Partial<DistilRecipe> = {}): DistilRecipe => ({
   ...{ student: 'none', teacher, tasks: [{ task: 'countdown', difficulty: 2 }], seed: 9 },
@@ -295,6 +255,7 @@ describe('a run', () => {
     ...{ student, teacher, tasks: [{ task: 'countdown', difficulty: 2 }], seed: 9, epochs: 2, batch: 3 },
     traces: { wanted: 5, problems: 6, samples: 1, parallel: 1 },
     ...{ microBatchTokens: 256, learningRate: 1e-3, warmupSteps: 1, saveEvery: 2 },
+    ...{ evaluateEvery: 3, evaluation: { problems: 2, samples: 2 } },
   });
 
   test('stopped twice and resumed ends in the weights of a run that never stopped', async () => {
@@ -323,6 +284,17 @@ describe('a run', () => {
       readEvents(join(run, 'events.jsonl'), distilEventSchema).flatMap((e) => (e.event === 'step' ? [e.loss] : []));
     assert.equal(lossesOf(whole).length, 4);
     assert.deepEqual(lossesOf(stopped), lossesOf(whole));
+    const examinedIn = (run: string) =>
+      readEvents(join(run, 'events.jsonl'), distilEventSchema).flatMap((event) => {
+        if (event.event !== 'evaluated') return [];
+        const { time: _, ...examined } = event;
+        return [examined];
+      });
+    assert.deepEqual(
+      examinedIn(whole).map(({ step, task, difficulty, problems }) => [step, task, difficulty, problems]),
+      [0, 3, 4].map((step) => [step, 'countdown', 2, 2]),
+    );
+    assert.deepEqual(examinedIn(stopped), examinedIn(whole), 'the same problems, the same chance');
     const { kind, status, teachers, parents } = JSON.parse(readFileSync(join(whole, 'lineage.json'), 'utf8'));
     assert.deepEqual([kind, status, parents.length, teachers.length], ['distillation', 'completed', 1, 1]);
     const tokens = readTraces(whole).reduce((sum, { response }) => sum + response.length, 0);
@@ -360,7 +332,8 @@ describe('a run', () => {
     const solutions = await solutionsOf(9, 3);
     const server = await api((prompt) => completion(right(solutions.get(prompt) as string)));
     const traces = { wanted: 3, problems: 3, samples: 1, parallel: 1 };
-    const learning = { ...recipe(llama, server.url), traces, epochs: 150, saveEvery: 1000, learningRate: 3e-3 };
+    const every = { saveEvery: 1000, evaluateEvery: 1000 };
+    const learning = { ...recipe(llama, server.url), ...every, traces, epochs: 150, learningRate: 3e-3 };
     const first = join(folder, 'first');
     await distil(resolveDistil(learning), { folder: first, device });
     await server.close();

@@ -7,70 +7,76 @@ import { existsSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hashOfFile } from '../data/index.ts';
-import { readJson } from '../model/checkpoint/index.ts';
 import { countParameters } from '../model/index.ts';
 import { closeTasks, openTasks } from '../tasks/index.ts';
-import { type Checkpoint, holding, latestCheckpoint, readLineage, TrainError } from '../train/index.ts';
+import {
+  beginRun,
+  type Checkpoint,
+  describeDevice,
+  type Last,
+  type Outcome,
+  Records,
+  readLineage,
+  resumeRun,
+  TrainError,
+} from '../train/index.ts';
 import { type DistilConfig, distilSchema } from './config.ts';
+import { type DistilEvent, distilEventSchema } from './events.ts';
 import { FineTuning } from './fine-tuning.ts';
 import { openStudent, readStudent, type Student, type StudentFiles } from './open-student.ts';
-import { type DistilOptions, distilFiles, isDistilRun, Records } from './records.ts';
+import { type DistilOptions, distilFiles } from './run-folder.ts';
 import { isAddress, openTeacher } from './teacher.ts';
 import { type CollectProgress, collectTraces, readTraces, traceFiles } from './traces.ts';
 
-export type DistilOutcome = 'completed' | 'stopped';
+type DistilRecords = Records<DistilEvent>;
 
 /** Distils from the beginning. Throws before anything is written where student or teacher do not fit. */
-export async function distil(config: DistilConfig, options: DistilOptions): Promise<DistilOutcome> {
-  const { folder } = options;
-  if (isDistilRun(folder))
-    throw new TrainError(folder, 'holds a run already', 'resume it with --resume, or choose another folder');
-  return holding(folder, () => run(config, null, [], options));
+export function distil(config: DistilConfig, options: DistilOptions): Promise<Outcome> {
+  return beginRun(options.folder, distilFiles.config, () => run(config, undefined, options));
 }
 
 /** Goes on with the run of a folder. */
-export async function resumeDistilling(options: DistilOptions): Promise<DistilOutcome> {
-  const { folder } = options;
-  if (!isDistilRun(folder)) throw new TrainError(folder, 'holds no run', 'start one without --resume');
-  const config = distilSchema.parse(readJson(join(folder, distilFiles.config)));
-  return holding(folder, async () => {
-    const damaged: string[] = [];
-    const checkpoint = await latestCheckpoint(folder, ({ message }) => damaged.push(message));
-    return run(config, checkpoint, damaged, options);
-  });
+export function resumeDistilling(options: DistilOptions): Promise<Outcome> {
+  return resumeRun(options.folder, distilFiles.config, distilSchema, (config, last) => run(config, last, options));
 }
 
-async function run(
-  config: DistilConfig,
-  checkpoint: Checkpoint | null,
-  damaged: readonly string[],
-  options: DistilOptions,
-): Promise<DistilOutcome> {
-  const student = readStudent(config.student);
+async function run(config: DistilConfig, last: Last | undefined, options: DistilOptions): Promise<Outcome> {
+  const began = performance.now();
+  const checkpoint = last?.checkpoint ?? null;
+  const { step, tokens } = checkpoint?.state ?? { step: 0, tokens: 0 };
+  const student = readStudent(config);
   await checkSource(config);
-  const fromStep = checkpoint?.state.step ?? 0;
-  const records = await Records.open(config, fromStep, options);
-  for (const message of damaged)
-    records.log.append({ event: 'alarm', step: fromStep, kind: 'damaged-checkpoint', message });
+  const records = await openRecords(config, last, options, began);
   let tuning: FineTuning | null = null;
   let opened: Student | null = null;
   try {
     const isStopped = checkpoint === null && !(await collect(config, student, records, options));
-    if (!isStopped) {
-      opened = await openStudent(config, student, readTraces(options.folder), { checkpoint, ...options });
-      tuning = await begin(config, opened, records, { checkpoint, ...options });
-    }
-    const outcome = tuning ? await tuning.run(options.signal) : 'stopped';
-    const reason = outcome === 'completed' ? 'all steps are done' : 'asked to stop';
-    await records.end(tuning?.step ?? 0, outcome, reason);
-    return outcome;
+    if (isStopped) return await records.end({ step, tokens }, 'stopped');
+    opened = await openStudent(config, student, readTraces(options.folder), { checkpoint, ...options });
+    tuning = await begin(config, opened, records, { checkpoint, ...options });
+    const outcome = await tuning.run(options.signal);
+    return await records.end(tuning.at, outcome);
   } catch (error) {
-    // A full disk takes no last words.
-    await records.end(tuning?.step ?? fromStep, 'failed', (error as Error).message).catch(() => undefined);
+    await records.fail(tuning?.at ?? { step, tokens }, error as Error);
     throw error;
   } finally {
     await opened?.close();
   }
+}
+
+async function openRecords(
+  config: DistilConfig,
+  last: Last | undefined,
+  { folder, device, listen }: DistilOptions,
+  began: number,
+): Promise<DistilRecords> {
+  const records = await Records.open<DistilEvent>({
+    ...{ folder, device, listen, schema: distilEventSchema, kind: 'distillation', recipeFile: distilFiles.config },
+    ...{ recipe: config, initial: config.student, last, began },
+  });
+  if (records.isResumed) records.log.append({ event: 'resumed', step: last?.checkpoint?.state.step ?? 0 });
+  else records.log.append({ event: 'started', run: folder, teacher: config.teacher, device: describeDevice(device) });
+  return records;
 }
 
 /** Throws where there is nobody to ask, nothing to ask, or nothing to take over. */
@@ -86,7 +92,7 @@ async function checkSource(config: DistilConfig): Promise<void> {
 }
 
 /** Takes over the traces of another run, and what its lineage says of their teacher. */
-async function takeOver(from: string, records: Records, folder: string): Promise<void> {
+async function takeOver(from: string, records: DistilRecords, folder: string): Promise<void> {
   await copyFile(join(from, traceFiles.traces), join(folder, traceFiles.traces));
   await records.write({ teachers: readLineage(from)?.teachers ?? [] });
 }
@@ -94,8 +100,8 @@ async function takeOver(from: string, records: Records, folder: string): Promise
 /** Collects what is not there yet, and names the teacher in the lineage; whether the run goes on. */
 async function collect(
   config: DistilConfig,
-  { loaded }: StudentFiles,
-  records: Records,
+  { vocabulary: { tokenizer } }: StudentFiles,
+  records: DistilRecords,
   { folder, device, signal }: DistilOptions,
 ): Promise<boolean> {
   if (config.traces.from !== undefined) {
@@ -117,7 +123,7 @@ async function collect(
   }
   const { name, weights } = teacher;
   const tokens = readTraces(folder).reduce(
-    (sum, { response }) => sum + loaded.tokenizer.encode(response, { plain: true }).length,
+    (sum, { response }) => sum + tokenizer.encode(response, { plain: true }).length,
     0,
   );
   await records.write({ teachers: [{ name, weights, tokens }] });
@@ -127,7 +133,7 @@ async function collect(
 async function begin(
   config: DistilConfig,
   student: Student,
-  records: Records,
+  records: DistilRecords,
   { folder, checkpoint }: DistilOptions & { readonly checkpoint: Checkpoint | null },
 ): Promise<FineTuning> {
   const file = join(folder, traceFiles.traces);
@@ -137,7 +143,7 @@ async function begin(
     throw new TrainError(file, 'is not what the checkpoint learned from', 'restore it, or begin another run');
   const fromStep = checkpoint?.state.step ?? 0;
   const tokens = checkpoint?.state.tokens ?? 0;
-  const tuning = new FineTuning(config, student, records, { folder, fromStep, tokens, tracesSha256 });
+  const tuning = new FineTuning(config, student, records, { fromStep, tokens, tracesSha256 });
   const { lessons, tooLong, model } = student;
   records.log.append({
     ...{ event: 'training', parameters: countParameters(model.config).total, steps: tuning.steps },

@@ -36,6 +36,7 @@ export const distilEventSchema = z.discriminatedUnion('event', [
     tokensPerSecond: z.number().describe('learned ones'),
     secondsLeft: z.number(),
   }),
+  eventParts.examined,
   eventParts.saved,
   z.object({ event: z.literal('alarm'), ...at, ...step, kind: z.string(), message: z.string() }),
   eventParts.ended,

@@ -1,19 +1,15 @@
-// The loop of supervised fine-tuning: *step*, log, save, test for stop.
+// The loop of supervised fine-tuning: evaluate, save, test for stop, *step*, log.
 //
 // Contract: a run that was killed at any moment goes on from its last whole checkpoint and ends in the same weights to
 // the bit. A gradient that is not finite ends the run; its last checkpoint stays.
-import { scope } from '../tensor/index.ts';
-import { learningRateAt, packed, saveCheckpoint, sequenceInputs, TrainError, writeLineage } from '../train/index.ts';
+import { expectFinite, finite, learningRateAt, type Outcome, type Records, stepOnSequences } from '../train/index.ts';
 import type { DistilConfig } from './config.ts';
+import type { DistilEvent } from './events.ts';
 import { lessonsOfStep, stepsOfEpoch } from './lessons.ts';
 import type { Student } from './open-student.ts';
-import type { Records } from './records.ts';
 import { lessonSequences } from './sft-objective.ts';
 
-const finite = (x: number | undefined) => (x !== undefined && Number.isFinite(x) ? x : null);
-
 export interface TuningState {
-  readonly folder: string;
   readonly fromStep: number;
   /** Learned before. */
   readonly tokens: number;
@@ -24,14 +20,14 @@ export interface TuningState {
 export class FineTuning {
   readonly #config: DistilConfig;
   readonly #student: Student;
-  readonly #records: Records;
+  readonly #records: Records<DistilEvent>;
   readonly #state: TuningState;
   readonly #steps: number;
   #step: number;
   #tokens: number;
   #seconds = 0;
 
-  constructor(config: DistilConfig, student: Student, records: Records, state: TuningState) {
+  constructor(config: DistilConfig, student: Student, records: Records<DistilEvent>, state: TuningState) {
     this.#config = config;
     this.#student = student;
     this.#records = records;
@@ -41,8 +37,8 @@ export class FineTuning {
     this.#tokens = state.tokens;
   }
 
-  get step(): number {
-    return this.#step;
+  get at(): { readonly step: number; readonly tokens: number } {
+    return { step: this.#step, tokens: this.#tokens };
   }
 
   get steps(): number {
@@ -50,14 +46,23 @@ export class FineTuning {
   }
 
   /** Runs to the last step, or until the signal; either way a checkpoint of the last step is on disk. */
-  async run(signal?: AbortSignal): Promise<'completed' | 'stopped'> {
-    const { saveEvery } = this.#config;
-    while (this.#step < this.#steps && !signal?.aborted) {
+  async run(signal?: AbortSignal): Promise<Outcome> {
+    const { saveEvery, evaluateEvery } = this.#config;
+    for (;;) {
+      const isLast = this.#step === this.#steps;
+      const isStopped = signal?.aborted === true && !isLast;
+      const isNew = this.#step > this.#state.fromStep;
+      const due = (period: number) => isLast || this.#step % period === 0;
+      if (due(evaluateEvery) && (isNew || this.#step === 0)) await this.#examine();
+      if (isNew && (isStopped || due(saveEvery))) await this.#save();
+      if (isLast || isStopped) return isLast ? 'completed' : 'stopped';
       await this.#one(this.#step + 1);
-      const isDue = this.#step === this.#steps || this.#step % saveEvery === 0 || signal?.aborted;
-      if (isDue) await this.#save();
     }
-    return this.#step === this.#steps ? 'completed' : 'stopped';
+  }
+
+  async #examine(): Promise<void> {
+    for (const examined of await this.#student.exam.run())
+      this.#records.log.append({ event: 'evaluated', step: this.#step, ...examined });
   }
 
   #rate(step: number): number {
@@ -74,13 +79,8 @@ export class FineTuning {
     const own = lessonsOfStep(lessons, step, this.#config);
     const learned = own.reduce((sum, { response }) => sum + response.length, 0);
     const rates = { step, learningRate: this.#rate(step), biasUpdateSpeed: 0 };
-    const { report } = scope(() => ({
-      report: trainStep.run(
-        packed(lessonSequences(own), shape).map((bin) => sequenceInputs(bin, shape, device)),
-        rates,
-      ),
-    }));
-    const { metrics, gradientNorm } = await report;
+    const report = await stepOnSequences(trainStep, lessonSequences(own), { shape, rates, device });
+    const { metrics, gradientNorm } = report;
     const seconds = (performance.now() - began) / 1000;
     this.#step = step;
     this.#tokens += learned;
@@ -91,32 +91,16 @@ export class FineTuning {
       tokensPerSecond: learned / seconds,
       secondsLeft: (this.#seconds / (step - this.#state.fromStep)) * (this.#steps - step),
     });
-    if (!Number.isFinite(gradientNorm))
-      throw new TrainError(
-        `step ${step}`,
-        'the gradient is not finite',
-        'resume from the last checkpoint with a lower rate',
-      );
+    expectFinite(step, gradientNorm);
   }
 
-  async #save(): Promise<void> {
-    const { model, weights, trainStep, saveTokenizer } = this.#student;
-    const { folder, tracesSha256: traces } = this.#state;
-    const [step, tokens] = [this.#step, this.#tokens];
-    const { keepCheckpoints } = this.#config;
-    const saved = await saveCheckpoint(
-      folder,
-      {
-        ...{ config: model.config, weights, optimizer: trainStep.optimizer, step, tokens, data: { traces } },
-        beside: async (aside, sha256) => {
-          saveTokenizer(aside);
-          const reason = 'checkpoint of a run';
-          await writeLineage(aside, { ...this.#records.lineage, reason, weights: sha256, steps: step, tokens });
-        },
-      },
-      keepCheckpoints,
+  #save(): Promise<void> {
+    const { model, weights, trainStep, vocabulary } = this.#student;
+    const { optimizer } = trainStep;
+    const data = { traces: this.#state.tracesSha256 };
+    return this.#records.save(
+      { ...this.at, config: model.config, weights, optimizer, data, beside: vocabulary.save },
+      this.#config.keepCheckpoints,
     );
-    await this.#records.write({ weights: saved.sha256, steps: step, tokens });
-    this.#records.log.append({ event: 'saved', step, folder: saved.folder, sha256: saved.sha256 });
   }
 }

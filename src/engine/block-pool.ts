@@ -27,6 +27,8 @@ export class BlockPool {
   readonly #free: number[];
   /** Key of a block whose contents are named. */
   readonly #keyOf: (string | undefined)[];
+  /** Named blocks that multi-token prediction does not have all rows of. */
+  readonly #withGaps = new Set<number>();
   readonly #byKey = new Map<string, number>();
   /** Named blocks without owners, the longest unused first. */
   readonly #unowned = new Set<number>();
@@ -70,12 +72,18 @@ export class BlockPool {
     return id;
   }
 
+  /** Whether multi-token prediction lacks rows of a named block. */
+  hasGaps(id: number): boolean {
+    return this.#withGaps.has(id);
+  }
+
   /** Names a full block. Where another block has that name already, this one stays nameless. */
-  name(id: number, key: string): void {
+  name(id: number, key: string, hasGaps = false): void {
     assert(this.#owners[id] !== 0, `block ${id} was named without an owner`);
     if (this.#byKey.has(key) || this.#keyOf[id] !== undefined) return;
     this.#byKey.set(key, id);
     this.#keyOf[id] = key;
+    if (hasGaps) this.#withGaps.add(id);
   }
 
   /** One owner less. */
@@ -93,6 +101,7 @@ export class BlockPool {
     for (const id of this.#unowned) this.#free.push(id);
     this.#unowned.clear();
     this.#byKey.clear();
+    this.#withGaps.clear();
     this.#keyOf.fill(undefined);
   }
 
@@ -102,6 +111,7 @@ export class BlockPool {
     this.#unowned.delete(id);
     this.#byKey.delete(this.#keyOf[id] as string);
     this.#keyOf[id] = undefined;
+    this.#withGaps.delete(id);
     return id;
   }
 }

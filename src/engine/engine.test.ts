@@ -5,118 +5,21 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { blockTokens } from '../kernels/index.ts';
 import { BlockPool, prefixKeys } from './block-pool.ts';
-import { Engine, type EngineOptions } from './engine.ts';
-import { type GeneratedToken, RefusedError } from './generation.ts';
+import { RefusedError } from './generation.ts';
 import { ReasoningBudget } from './reasoning-budget.ts';
-import type { Run, RunForm, Runner, RunResult } from './runner.ts';
-import type { Sequence, SequenceOptions, Verdict } from './sequence.ts';
-
-const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 };
-const defaults: SequenceOptions = {
-  sampling: { ...sampling, repetitionPenalty: 1, seed: 0, logitBias: new Map() },
-  ...{ maxTokens: 20, logprobs: null, promptLogprobs: null },
-};
-
-function nextOf(tokens: ArrayLike<number>): number {
-  let hash = 17;
-  for (let i = 0; i < tokens.length; i++) hash = Math.imul(hash ^ (tokens[i] as number), 0x01000193) >>> 0;
-  return hash % 1000;
-}
-
-/** The next token is a hash of all before it, which it reads from the blocks: a wrong block gives a wrong token. */
-class TokenRunner implements Runner {
-  readonly drafts: number;
-  readonly #memory: Int32Array;
-  readonly #gate: (() => Promise<void>) | null;
-  steps = 0;
-  largest = 0;
-
-  constructor(blocks: number, drafts = 0, gate: (() => Promise<void>) | null = null) {
-    this.drafts = drafts;
-    this.#memory = new Int32Array(blocks * blockTokens).fill(-1);
-    this.#gate = gate;
-  }
-
-  async run(_: RunForm, runs: readonly Run[]): Promise<RunResult[]> {
-    this.steps++;
-    this.largest = Math.max(this.largest, runs.length);
-    const results = runs.map((run) => this.#one(run));
-    await (this.#gate?.() ?? Promise.resolve());
-    return results;
-  }
-
-  #one({ sequence, from, ids, sampleFrom }: Run): RunResult {
-    const at = (p: number) =>
-      (sequence.blocks[Math.floor(p / blockTokens)] as number) * blockTokens + (p % blockTokens);
-    ids.forEach((id, i) => {
-      this.#memory[at(from + i)] = id;
-    });
-    const sampled: GeneratedToken[] = [];
-    const drafts: number[] = [];
-    for (let row = sampleFrom; row < ids.length; row++) {
-      const seen = Array.from({ length: from + row + 1 }, (_, p) => this.#memory[at(p)] as number);
-      const id = nextOf(seen);
-      sampled.push({ id, logprob: 0, top: [] });
-      const right = nextOf([...seen, id]);
-      if (this.drafts > 0) drafts.push(seen.length % 3 === 0 ? right + 1 : right);
-    }
-    return { sampled, drafts, promptLogprobs: [] };
-  }
-
-  dispose(): void {}
-}
+import type { Run, RunForm, RunResult } from './runner.ts';
+import { ask, defaults, engineOf, expected, TokenRunner } from './test-runner.ts';
 
 /** Obeys forced tokens, as a model's draws do. */
 class ForcedRunner extends TokenRunner {
-  override async run(form: RunForm, runs: readonly Run[]): Promise<RunResult[]> {
-    const results = await super.run(form, runs);
+  override async run(form: RunForm, runs: readonly Run[], drafts: boolean): Promise<RunResult[]> {
+    const results = await super.run(form, runs, drafts);
     return results.map((result, i) => {
       const forced = (runs[i] as Run).sequence.listener.forced();
       if (forced === null || result.sampled.length === 0) return result;
       return { ...result, sampled: [{ id: forced, logprob: 0, top: [] }, ...result.sampled.slice(1)] };
     });
   }
-}
-
-interface Outcome {
-  readonly tokens: number[];
-  reason: string;
-  error?: Error | undefined;
-}
-
-function ask(engine: Engine, prompt: readonly number[], options: Partial<SequenceOptions> = {}, stopAt = -1) {
-  const outcome: Outcome = { tokens: [], reason: '' };
-  let done = () => {};
-  const ended = new Promise<void>((resolve) => {
-    done = resolve;
-  });
-  const sequence: Sequence = engine.add(
-    prompt,
-    { ...defaults, ...options },
-    {
-      settled: ({ id }): Verdict => {
-        outcome.tokens.push(id);
-        return outcome.tokens.length === stopAt ? 'stop' : 'go-on';
-      },
-      ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
-      promptLogprobs: () => undefined,
-      ended: (reason, error) => {
-        Object.assign(outcome, { reason, error });
-        done();
-      },
-    },
-  );
-  return { sequence, outcome, ended };
-}
-
-function expected(prompt: readonly number[], count: number): number[] {
-  const tokens = [...prompt];
-  while (tokens.length < prompt.length + count) tokens.push(nextOf(tokens));
-  return tokens.slice(prompt.length);
-}
-
-function engineOf(runner: Runner, options: Partial<EngineOptions> = {}): Engine {
-  return new Engine(runner, { blocks: 64, contextLength: 64 * blockTokens, ...options });
 }
 
 describe('engine', () => {
@@ -135,12 +38,14 @@ describe('engine', () => {
       drafts: fc.integer({ min: 0, max: 1 }),
       prefixCache: fc.boolean(),
       reuseGenerated: fc.boolean(),
+      drafting: fc.constantFrom('always' as const, 'measured' as const),
+      cost: fc.constantFrom(1, 1.9),
     });
     let preempted = 0;
     let cached = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 12 }), setting, async (requests, options) => {
-        const runner = new TokenRunner(options.blocks, options.drafts);
+        const runner = new TokenRunner(options.blocks, options.drafts, { cost: () => options.cost });
         const engine = engineOf(runner, { ...options, contextLength: options.blocks * blockTokens });
         const asked = requests.map(({ length, shared, maxTokens, stopAt, abortAfter }, i) => {
           const prompt = Array.from({ length }, (_, p) => (shared ? p % 50 : (p * 7 + i) % 90));
@@ -246,7 +151,7 @@ describe('engine', () => {
       new Promise<void>((resolve) => {
         open = resolve;
       });
-    const engine = engineOf(new TokenRunner(64, 0, gate));
+    const engine = engineOf(new TokenRunner(64, 0, { gate }));
     const { sequence, outcome, ended } = ask(engine, [1, 2, 3]);
     await new Promise(setImmediate);
     assert.ok(engine.stats.blocksUsed > 0);
@@ -298,7 +203,7 @@ describe('engine', () => {
     const finishing = ask(engine, [1], { maxTokens: 5 });
     await engine.close(10_000);
     assert.equal(finishing.outcome.reason, 'length');
-    const slow = engineOf(new TokenRunner(64, 0, () => new Promise((resolve) => setTimeout(resolve, 5))));
+    const slow = engineOf(new TokenRunner(64, 0, { gate: () => new Promise((resolve) => setTimeout(resolve, 5)) }));
     const cut = ask(slow, [1], { maxTokens: 2000 });
     await slow.close(20);
     assert.equal(cut.outcome.reason, 'abort');

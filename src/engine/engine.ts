@@ -6,8 +6,9 @@
 // place, and draws depend on seed and position alone.
 import { blockTokens } from '../kernels/index.ts';
 import { BlockPool } from './block-pool.ts';
+import { DraftGovernor } from './draft-governor.ts';
 import { type EngineStats, type FinishReason, type GeneratedToken, RefusedError } from './generation.ts';
-import type { Run, Runner, RunResult } from './runner.ts';
+import type { Run, RunForm, Runner, RunResult } from './runner.ts';
 import { type Fill, type Plan, Scheduler } from './scheduler.ts';
 import { Sequence, type SequenceListener, type SequenceOptions } from './sequence.ts';
 
@@ -31,6 +32,22 @@ export interface EngineOptions {
    * rounding from what the same prompt gives without them. @default false
    */
   readonly reuseGenerated?: boolean;
+  /**
+   * Drafts where the runner makes them. measured: as long as they pay (draft-governor.ts); always: whatever they cost.
+   * The text is the same. @default measured
+   */
+  readonly drafting?: 'measured' | 'always';
+  /** Milliseconds, for measuring. @default performance.now */
+  readonly clock?: () => number;
+}
+
+/** Runs that are queued together. */
+interface Group {
+  readonly form: RunForm;
+  readonly runs: readonly Run[];
+  readonly drafts: boolean;
+  /** Each run is the next token of a sequence, not rows it needs before. */
+  readonly isNext: boolean;
 }
 
 export class Engine {
@@ -39,6 +56,9 @@ export class Engine {
   readonly #scheduler: Scheduler;
   readonly #maxWaiting: number;
   readonly #maxWaitingTokens: number;
+  /** null: the runner makes no drafts. */
+  readonly #governor: DraftGovernor | null;
+  readonly #clock: () => number;
   readonly #requests: Record<FinishReason, number> = { stop: 0, length: 0, abort: 0, error: 0 };
   readonly #counts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
   #nextId = 1;
@@ -49,6 +69,8 @@ export class Engine {
     const { blocks, maxSequences = 64, maxStepTokens = 512, prefixCache = true, reuseGenerated = false } = options;
     this.contextLength = Math.min(options.contextLength, blocks * blockTokens - runner.drafts);
     this.#runner = runner;
+    this.#governor = runner.drafts > 0 ? new DraftGovernor(options.drafting === 'always') : null;
+    this.#clock = options.clock ?? (() => performance.now());
     this.#maxWaiting = options.maxWaiting ?? 1024;
     this.#maxWaitingTokens = options.maxWaitingTokens ?? 64 * this.contextLength;
     const policy = { maxSequences, maxStepTokens, drafts: runner.drafts, prefixCache, reuseGenerated };
@@ -64,6 +86,7 @@ export class Engine {
       blocksUsed: pool.used,
       blocksTotal: pool.total,
       preemptions,
+      speculation: this.#governor?.stats ?? null,
       requests: { ...this.#requests },
     };
   }
@@ -100,23 +123,41 @@ export class Engine {
 
   /** Schedule, run, sample, settle: one step of whoever can go on. */
   async step(): Promise<void> {
-    const plan = this.#scheduler.schedule();
-    const [generate, prompts, outputs] = runsOf(plan, this.#runner.drafts);
-    const groups = [
-      { form: 'generation' as const, runs: generate },
-      { form: 'prompt' as const, runs: prompts },
-      { form: 'generation' as const, runs: outputs },
-    ].filter(({ runs }) => runs.length > 0);
+    const groups = this.#groupsOf(this.#scheduler.schedule());
     await Promise.all(
-      groups.map(async ({ form, runs }) => {
+      groups.map(async ({ form, runs, drafts, isNext }) => {
         try {
-          const results = await this.#runner.run(form, runs);
-          for (const [i, run] of runs.entries()) this.#settle(run, results[i] as RunResult);
+          const started = this.#clock();
+          const results = await this.#runner.run(form, runs, drafts);
+          if (isNext && groups.length === 1) this.#time(runs, drafts, this.#clock() - started);
+          for (const [i, run] of runs.entries()) this.#settle(run, results[i] as RunResult, drafts);
         } catch (error) {
           for (const { sequence } of runs) this.#end(sequence, 'error', error as Error);
         }
       }),
     );
+  }
+
+  #groupsOf({ generate, prompts, outputs }: Plan): Group[] {
+    const isDraftable = generate.some((sequence) => sequence.isDraftable);
+    const drafts = generate.length > 0 && (this.#governor?.next(generate.length, isDraftable) ?? false);
+    const prepares = this.#governor?.prepares(this.#scheduler.running.length) ?? false;
+    const fills = (form: RunForm, each: readonly Fill[]): Group => {
+      const isPrepared = prepares && each.some(({ sequence }) => sequence.isDraftable);
+      return { form, runs: each.map(fillRun), drafts: isPrepared, isNext: false };
+    };
+    const next = generate.map((sequence) => nextRun(sequence, drafts ? this.#runner.drafts : 0));
+    return [
+      { form: 'generation' as const, runs: next, drafts, isNext: true },
+      fills('prompt', prompts),
+      fills('generation', outputs),
+    ].filter(({ runs }) => runs.length > 0);
+  }
+
+  /** A step that made drafts but verified none is neither of the two that are compared. */
+  #time(runs: readonly Run[], drafts: boolean, ms: number): void {
+    const verified = runs.some(({ ids }) => ids.length > 1);
+    if (verified === drafts) this.#governor?.took(ms, runs.length, drafts);
   }
 
   async #run(): Promise<void> {
@@ -141,8 +182,10 @@ export class Engine {
     throw new RefusedError('overloaded', `${waiting.length} requests of ${tokens} tokens are waiting: try again later`);
   }
 
-  #settle({ sequence, from, ids, sampleFrom }: Run, { sampled, drafts, promptLogprobs }: RunResult): void {
+  #settle(run: Run, { sampled, drafts, promptLogprobs }: RunResult, hasDrafts: boolean): void {
+    const { sequence, from, ids, sampleFrom } = run;
     if (hasEnded(sequence)) return;
+    if (!hasDrafts) sequence.gaps += ids.length;
     if (promptLogprobs.length > 0) sequence.listener.promptLogprobs(promptLogprobs);
     if (sampled.length === 0) {
       sequence.computed = from + ids.length;
@@ -154,7 +197,7 @@ export class Engine {
       const row = sampleFrom + i;
       sequence.computed = from + row + 1;
       if (i === 0) this.#scheduler.filled(sequence);
-      sequence.draft = drafts[i] ?? null;
+      sequence.draft = sequence.isDraftable ? (drafts[i] ?? null) : null;
       if (!this.#accept(sequence, token)) return;
       const guess = ids[row + 1];
       if (guess === undefined) return;
@@ -174,6 +217,7 @@ export class Engine {
   }
 
   #count(sequence: Sequence, accepted: boolean): void {
+    this.#governor?.verified(accepted);
     sequence.drafted++;
     this.#counts.draftedTokens++;
     if (!accepted) return;
@@ -200,13 +244,11 @@ function fillRun({ sequence, from, to }: Fill): Run {
   return { sequence, from, ids: sequence.tokens.slice(from, to), sampleFrom: wanted ? to - from - 1 : to - from };
 }
 
-function runsOf({ generate, prompts, outputs }: Plan, drafts: number): [Run[], Run[], Run[]] {
-  const next = generate.map((sequence): Run => {
-    const last = sequence.token(sequence.length - 1);
-    // A draft is verified only where the token after it is the model's to choose.
-    const verifies = drafts > 0 && sequence.draft !== null && sequence.listener.free > drafts;
-    const ids = verifies ? [last, sequence.draft as number] : [last];
-    return { sequence, from: sequence.length - 1, ids: Int32Array.from(ids), sampleFrom: 0 };
-  });
-  return [next, prompts.map(fillRun), outputs.map(fillRun)];
+/** The last token, and its draft where there is one to verify. */
+function nextRun(sequence: Sequence, drafts: number): Run {
+  const last = sequence.token(sequence.length - 1);
+  // A draft is verified only where the token after it is the model's to choose.
+  const verifies = drafts > 0 && sequence.draft !== null && sequence.listener.free > drafts;
+  const ids = verifies ? [last, sequence.draft as number] : [last];
+  return { sequence, from: sequence.length - 1, ids: Int32Array.from(ids), sampleFrom: 0 };
 }

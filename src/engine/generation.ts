@@ -4,6 +4,7 @@
 // `end` event. Breaking off the loop or aborting the signal frees its memory at once. Ids and log-probabilities are of
 // the tokens as sampled; text comes as whole characters, so that a part may lag a token behind.
 import type { LoadedTokenizer } from '../tokenizer/index.ts';
+import type { SpeculationStats } from './draft-governor.ts';
 
 export interface SamplingOptions {
   /** 0: the most probable token. @default 1 */
@@ -125,6 +126,8 @@ export interface EngineStats {
   readonly draftedTokens: number;
   readonly acceptedTokens: number;
   readonly preemptions: number;
+  /** null: the model makes no drafts. */
+  readonly speculation: SpeculationStats | null;
   readonly requests: Readonly<Record<FinishReason, number>>;
 }
 

@@ -1,5 +1,6 @@
 // The engine room: many conversations over one model, each as if it were alone.
 export { type ChatMessage, type ChatPrompt, chatPrompt } from './chat-prompt.ts';
+export type { SpeculationStats } from './draft-governor.ts';
 export { Engine, type EngineOptions } from './engine.ts';
 export * from './generation.ts';
 export { ModelRunner, type ModelRunnerOptions } from './model-runner.ts';

@@ -75,12 +75,12 @@ export class ModelRunner implements Runner {
     const keepsHeads = this.#isTrainer;
     const format = keepsHeads ? 'f32' : (options.cacheFormat ?? 'bf16');
     this.#pools = pagedPools(model.config, { format, keepsHeads }, blocks);
-    this.#step = new StepModel(model, this.#pools, { policy, drafts: this.drafts > 0, keepsHeads });
+    this.#step = new StepModel(model, this.#pools, { policy, keepsHeads });
   }
 
-  run(form: RunForm, runs: readonly Run[]): Promise<RunResult[]> {
+  run(form: RunForm, runs: readonly Run[], drafts: boolean): Promise<RunResult[]> {
     const isStep = form === 'generation' && runs.every(({ ids, sampleFrom }) => ids.length <= 2 && sampleFrom === 0);
-    return isStep ? this.#generate(runs) : this.#fill(form, runs);
+    return isStep ? this.#generate(runs, drafts) : this.#fill(form, runs, drafts);
   }
 
   dispose(): void {
@@ -88,7 +88,7 @@ export class ModelRunner implements Runner {
     for (const pool of this.#pools) pool.dispose();
   }
 
-  #fill(form: RunForm, runs: readonly Run[]): Promise<RunResult[]> {
+  #fill(form: RunForm, runs: readonly Run[], drafts: boolean): Promise<RunResult[]> {
     const isExpanded = form === 'prompt' && !this.#isTrainer;
     const edits = editsOf(runs, null);
     const shape = { ...exactShape(runs, isExpanded), edits: Math.max(1, edits.ids.length) };
@@ -96,7 +96,8 @@ export class ModelRunner implements Runner {
     return asyncScope(async (inside) => {
       const { drawn, alternatives, prompts } = inside(() => {
         const frame = fromArray(fillFrame(shape, runs, edits), [frameSize(shape)], { device });
-        const left = this.#step.run(shape, frame, isExpanded ? 'expanded' : 'absorbed', wantedRows(runs));
+        const how = { form: isExpanded ? 'expanded' : 'absorbed', drafts } as const;
+        const left = this.#step.run(shape, frame, how, wantedRows(runs));
         const logits = (rows: Tensor) => this.#step.logits(left.hidden, rows);
         return {
           drawn: left.drawn,
@@ -104,13 +105,13 @@ export class ModelRunner implements Runner {
           prompts: queuePromptLogprobs(runs, device, logits),
         };
       });
-      const results = resultsOf(runs, drawn, alternatives, { rowsEach: null, drafts: this.drafts });
+      const results = resultsOf(runs, drawn, alternatives, { rowsEach: null, drafts });
       const [all, read] = await Promise.all([results, prompts]);
       return all.map((result, i) => ({ ...result, promptLogprobs: read[i] as GeneratedToken[] }));
     });
   }
 
-  #generate(runs: readonly Run[]): Promise<RunResult[]> {
+  #generate(runs: readonly Run[], drafts: boolean): Promise<RunResult[]> {
     const exact = exactShape(runs, false);
     const rowsEach = exact.maxRows;
     const edits = editsOf(runs, rowsEach);
@@ -121,24 +122,26 @@ export class ModelRunner implements Runner {
       tableWidth: powerBucket(exact.tableWidth, 4, this.#blocks),
       edits: powerBucket(Math.max(1, edits.ids.length), 16),
     };
-    const { replay, frame } = this.#recording(shape);
+    const { replay, frame } = this.#recording(shape, drafts);
     frame.write(fillFrame(shape, runs, edits));
     const left = replay.replay(frame);
     return asyncScope((inside) => {
       const alternatives = inside(() => queueAlternatives(runs, left.logits, rowsEach));
-      return resultsOf(runs, left.drawn, alternatives, { rowsEach, drafts: this.drafts });
+      return resultsOf(runs, left.drawn, alternatives, { rowsEach, drafts });
     });
   }
 
-  #recording(shape: FrameShape): Recorded {
-    const key = Object.values(shape).join(' ');
+  #recording(shape: FrameShape, drafts: boolean): Recorded {
+    const key = [drafts, ...Object.values(shape)].join(' ');
     let recorded = this.#recorded.get(key);
     if (recorded) this.#recorded.delete(key);
     else {
       if (this.#recorded.size >= mostRecordings) this.#forgetOne();
       const { device } = this.#model.embedTokens;
       const frame = unscoped(() => keep(zeros([frameSize(shape)], { dtype: 'i32', device })));
-      const replay = scope(() => record([frame], (input) => this.#step.run(shape, input, 'absorbed')));
+      const replay = scope(() =>
+        record([frame], (input) => this.#step.run(shape, input, { form: 'absorbed', drafts })),
+      );
       recorded = { replay, frame };
     }
     this.#recorded.set(key, recorded);
@@ -170,7 +173,7 @@ async function resultsOf(
   runs: readonly Run[],
   drawn: Tensor | null,
   alternatives: Promise<(row: number) => GeneratedToken['top']>,
-  { rowsEach, drafts }: { rowsEach: number | null; drafts: number },
+  { rowsEach, drafts }: { rowsEach: number | null; drafts: boolean },
 ): Promise<RunResult[]> {
   const [data, topOf] = await Promise.all([drawn?.read() as Promise<Int32Array> | undefined, alternatives]);
   const ids = data ?? new Int32Array(0);
@@ -184,7 +187,7 @@ async function resultsOf(
     const rows = Array.from({ length: count }, (_, i) => first + i);
     return {
       sampled: rows.map((r) => ({ id: ids[r] as number, logprob: logprobs[R + r] as number, top: topOf(r) })),
-      drafts: drafts > 0 ? rows.map((r) => ids[2 * R + r] as number) : [],
+      drafts: drafts ? rows.map((r) => ids[2 * R + r] as number) : [],
       promptLogprobs: [],
     };
   });

@@ -21,7 +21,7 @@ export interface Run {
 export interface RunResult {
   /** The next token of the rows from `sampleFrom` on. */
   readonly sampled: readonly GeneratedToken[];
-  /** For each of them what multi-token prediction expects after it; empty without. */
+  /** For each of them what multi-token prediction expects after it; empty unless the run was to draft. */
   readonly drafts: readonly number[];
   /** Of the tokens after each row but the last, where they were asked for. */
   readonly promptLogprobs: readonly GeneratedToken[];
@@ -30,7 +30,10 @@ export interface RunResult {
 export interface Runner {
   /** Most tokens that `drafts` adds to a generating sequence: 0 or 1. */
   readonly drafts: number;
-  /** Queues the runs; resolves in their order. Rejects when one of them went wrong, which ends all of them. */
-  run(form: RunForm, runs: readonly Run[]): Promise<RunResult[]>;
+  /**
+   * Queues the runs; resolves in their order. Rejects when one of them went wrong, which ends all of them. `drafts`: with
+   * multi-token prediction, whose cache has gaps where a token was run without.
+   */
+  run(form: RunForm, runs: readonly Run[], drafts: boolean): Promise<RunResult[]>;
   dispose(): void;
 }

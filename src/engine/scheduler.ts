@@ -102,7 +102,7 @@ export class Scheduler {
     if (whole === 0) return;
     const own = sequence.keys ?? [];
     const keys = own.length >= whole ? own : prefixKeys(sequence.tokens.slice(0, known));
-    for (let i = 0; i < whole; i++) this.pool.name(sequence.blocks[i] as number, keys[i] as string);
+    for (let i = 0; i < whole; i++) this.pool.name(sequence.blocks[i] as number, keys[i] as string, sequence.gaps > 0);
   }
 
   /** To be called when a fill has run: its whole blocks can serve others from now on. */
@@ -134,6 +134,7 @@ export class Scheduler {
     this.waiting.shift();
     sequence.blocks.push(...found);
     sequence.computed = found.length * blockTokens;
+    sequence.gaps = blockTokens * found.filter((block) => this.pool.hasGaps(block)).length;
     if (sequence.outputLength === 0) sequence.cachedTokens = sequence.computed;
     this.#grow(sequence, wanted);
     sequence.state = 'running';

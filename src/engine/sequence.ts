@@ -49,6 +49,8 @@ export class Sequence {
   cachedTokens = 0;
   /** What multi-token prediction expects next. */
   draft: number | null = null;
+  /** Of the computed tokens, those that multi-token prediction has no rows of. */
+  gaps = 0;
   drafted = 0;
   accepted = 0;
   #tokens: Int32Array;
@@ -86,6 +88,11 @@ export class Sequence {
   get phase(): 'prompt' | 'output' | 'generate' {
     if (this.computed < this.promptLength) return 'prompt';
     return this.computed < this.#length - 1 ? 'output' : 'generate';
+  }
+
+  /** Whether drafts can be expected to be good: a few gaps cost nothing that was seen, many cost most of the guesses. */
+  get isDraftable(): boolean {
+    return this.gaps <= 8 + this.computed / 8;
   }
 
   token(position: number): number {

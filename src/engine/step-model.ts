@@ -17,10 +17,15 @@ export interface Left {
   readonly hidden: Tensor;
 }
 
-export interface StepOptions {
-  readonly policy: PrecisionPolicy;
+export interface StepForm {
+  /** Of MLA. */
+  readonly form: 'expanded' | 'absorbed';
   /** Whether the first MTP module drafts. */
   readonly drafts: boolean;
+}
+
+export interface StepOptions {
+  readonly policy: PrecisionPolicy;
   /** Of the pools: as training computes. */
   readonly keepsHeads: boolean;
 }
@@ -29,14 +34,12 @@ export class StepModel {
   readonly #model: Model;
   readonly #pools: readonly PagedPool[];
   readonly #policy: PrecisionPolicy;
-  readonly #drafts: boolean;
   readonly #keepsHeads: boolean;
 
-  constructor(model: Model, pools: readonly PagedPool[], { policy, drafts, keepsHeads }: StepOptions) {
+  constructor(model: Model, pools: readonly PagedPool[], { policy, keepsHeads }: StepOptions) {
     this.#model = model;
     this.#pools = pools;
     this.#policy = policy;
-    this.#drafts = drafts;
     this.#keepsHeads = keepsHeads;
   }
 
@@ -46,7 +49,12 @@ export class StepModel {
   }
 
   /** `wantedRows`: of a frame whose wanted rows are not all rows. */
-  run(shape: FrameShape, frame: Tensor, form: 'expanded' | 'absorbed', wantedRows: readonly number[] = []): Left {
+  run(
+    shape: FrameShape,
+    frame: Tensor,
+    { form, drafts: isDrafting }: StepForm,
+    wantedRows: readonly number[] = [],
+  ): Left {
     const at = frameViews(shape, frame);
     const batch = {
       ids: at.ids,
@@ -61,7 +69,7 @@ export class StepModel {
     const logits = shape.wanted > 0 ? this.logits(hidden, rows) : null;
     const drawn = logits && sampleTokens(logits, at.settings, edits);
     let drafts: Tensor | null = null;
-    if (this.#drafts && this.#model instanceof Deepseek) {
+    if (isDrafting && this.#model instanceof Deepseek) {
       const ahead = rows || !drawn ? withDrawn(at.ahead, drawn?.tokens ?? null, wantedRows) : drawn.tokens;
       const { out } = this.#model.predictAhead(0, hidden, ahead, batch, options);
       if (logits) drafts = sampleTokens(this.logits(out, rows), at.draftSettings, noEdits(edits, shape.wanted)).tokens;

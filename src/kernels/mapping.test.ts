@@ -1,6 +1,7 @@
 // Files as device memory: read as they stand, never written, gone in stream order, refused when short.
 // npm test -- mapping
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +29,23 @@ function withFile<T>(body: (fd: number) => T): T {
     closeSync(fd);
   }
 }
+
+/** Maps the file, cuts it and reads what was there, on this thread or by a kernel. */
+const cutWhileMapped = `
+  import { openSync, truncateSync } from 'node:fs';
+  const [, index, path, how] = process.argv;
+  const { openDevice } = await import(index);
+  const device = openDevice({ device: 'native' });
+  const bytes = 1200000;
+  const file = device.map(openSync(path, 'r'), bytes).cut(0, bytes);
+  const copy = device.alloc(bytes);
+  truncateSync(path, 4096);
+  if (how === 'kernel') {
+    device.encode(device.kernel('copy_bytes'), file.address, copy.address, bytes);
+    await device.flush();
+  } else await device.read(file, new Uint8Array(bytes));
+  console.log('read');
+`;
 
 describe('a mapped file', { skip: nativeIsas().length === 0 || !isPosix }, () => {
   test('is read as it stands, any part of it, without taking memory', async () => {
@@ -81,6 +99,17 @@ describe('a mapped file', { skip: nativeIsas().length === 0 || !isPosix }, () =>
     buffer?.free();
     mapping?.close();
   });
+
+  for (const how of ['kernel', 'thread'])
+    test(`cut while it is mapped and then read by a ${how}: the process ends, and says which file it was`, () => {
+      const cut = join(folder, `cut-${how}`);
+      writeFileSync(cut, new Uint8Array(numbers.buffer));
+      const index = new URL('./index.js', import.meta.url).href;
+      const args = ['--input-type=module', '-e', cutWhileMapped, index, cut, how];
+      const { signal, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      assert.deepEqual([signal, stdout], ['SIGBUS', '']);
+      assert.match(stderr, new RegExp(`minke: the file /.*/cut-${how} was cut while it was mapped`));
+    });
 
   test('a file that became shorter is refused, and what is no file is not mapped', async () => {
     const device = openDevice({ device: 'native' });

@@ -69,23 +69,34 @@ async function judgedAll(
   return responses;
 }
 
-/** What training reads: sequences with the columns of the objective, their weights over `of` responses together. */
-export function trainSequences(groups: readonly Group[], config: RlConfig): TrainSequence[] {
-  const responses = groups.flatMap((group) => group.responses);
-  const advantages = groups.flatMap((group) =>
-    advantagesOf(
-      group.responses.map(({ reward }) => reward),
-      config.advantage,
-    ),
+/**
+ * What each update of a step reads: its share of the responses, with the columns of the objective. Advantages are those
+ * of the whole groups, weights those among the responses of the update.
+ */
+export function trainSequences(groups: readonly Group[], config: RlConfig): TrainSequence[][] {
+  const learned = groups.flatMap(({ responses }) => {
+    const rewards = responses.map(({ reward }) => reward);
+    const advantages = advantagesOf(rewards, config.advantage);
+    return responses.map((response, r) => ({ ...response, advantage: advantages[r] as number }));
+  });
+  const border = (update: number) => Math.floor((update * learned.length) / config.updates);
+  return Array.from({ length: config.updates }, (_, update) =>
+    weighed(learned.slice(border(update), border(update + 1)), config),
   );
+}
+
+function weighed(
+  responses: readonly (Rollout & { readonly advantage: number })[],
+  { tokenWeight, maxTokens }: RlConfig,
+): TrainSequence[] {
   const lengths = responses.map(({ ids }) => ids.length);
-  const weights = tokenWeights(lengths, config.tokenWeight, config.maxTokens);
-  return responses.map(({ prompt, ids, logprobs }, r) => {
+  const weights = tokenWeights(lengths, tokenWeight, maxTokens);
+  return responses.map(({ prompt, ids, logprobs, advantage }, r) => {
     const each = (value: number) => new Float32Array(ids.length).fill(value);
     return {
       ids: Int32Array.of(...prompt, ...ids),
       promptLength: prompt.length,
-      columns: [logprobs, each(advantages[r] as number), each(weights[r] as number), each(1)],
+      columns: [logprobs, each(advantage), each(weights[r] as number), each(1)],
     };
   });
 }
@@ -106,7 +117,6 @@ export function summary(groups: readonly Group[]) {
     tokensRight: meanLength(all.filter(({ isRight }) => isRight)),
     tokensWrong: meanLength(all.filter(({ isRight }) => !isRight)),
     truncated: share(({ isEnded }) => !isEnded),
-    silentGroups: mean(groups.map((group) => (hasSignal(group) ? 0 : 1))),
     checks: mean(all.map(({ text }) => checksIn(text))),
     faults: all.filter(({ isFault }) => isFault).length,
   };

@@ -10,7 +10,8 @@ import { optimizerSchema, TrainError } from '../train/index.ts';
 const count = z.number().int().positive();
 const atLeastZero = z.number().nonnegative();
 
-const evaluation = z.strictObject({
+/** Of a model while it learns. */
+export const evaluationSchema = z.strictObject({
   /** Held-out problems of each task, and answers to each. */
   problems: count.default(64),
   samples: count.default(4),
@@ -32,7 +33,7 @@ export const rlSchema = z.strictObject({
   steps: count.default(100),
   questions: count.default(32),
   groupSize: z.number().int().min(2).default(16),
-  /** Optimizer steps on each batch of rollouts. */
+  /** Optimizer steps on each batch of rollouts, each on its share of the responses. */
   updates: count.default(1),
   /** Of a response. */
   maxTokens: count.default(256),
@@ -57,7 +58,7 @@ export const rlSchema = z.strictObject({
   microBatchTokens: count.default(4096),
   /** Sequences that are generated at once. */
   parallel: count.default(128),
-  evaluation: evaluation.prefault({}),
+  evaluation: evaluationSchema.prefault({}),
   every: every.prefault({}),
   keepCheckpoints: count.default(2),
   seed: z.number().int().default(1337),
@@ -71,7 +72,12 @@ export type RlRecipe = z.input<typeof rlSchema>;
 /** A recipe with all defaults. Throws TrainError naming each field that is wrong. */
 export function resolveRl(recipe: unknown): RlConfig {
   const checked = rlSchema.safeParse(recipe);
-  if (checked.success) return checked.data;
+  if (checked.success) {
+    const { updates, questions, groupSize } = checked.data;
+    if (updates <= questions * groupSize) return checked.data;
+    const problem = `updates: ${updates}, for ${questions * groupSize} responses`;
+    throw new TrainError('recipe', problem, 'take fewer updates, or more questions');
+  }
   const problems = checked.error.issues.map(({ path, message }) => `${path.join('.') || 'recipe'}: ${message}`);
   throw new TrainError('recipe', problems.join('; '), 'correct the recipe or the --set');
 }

@@ -2,8 +2,7 @@
 import { z } from 'zod';
 import { eventParts } from '../train/events.ts';
 
-const { at, step, number } = eventParts;
-const share = z.number().min(0).max(1);
+const { at, step, number, share } = eventParts;
 
 export const rlEventSchema = z.discriminatedUnion('event', [
   z.object({
@@ -27,11 +26,18 @@ export const rlEventSchema = z.discriminatedUnion('event', [
     tokensRight: number.describe('of right responses; null without any'),
     tokensWrong: number,
     truncated: share.describe('responses that did not end by themselves'),
-    silentGroups: share.describe('groups whose rewards are all alike'),
+    silentGroups: share.describe('groups whose rewards are all alike, of those that were asked'),
+    formlessGroups: share.default(0).describe('silent groups none of whose responses keeps the form'),
+    formProblems: z
+      .record(z.string(), share)
+      .default({})
+      .describe('what keeps responses from the form, commonest first'),
+    rounds: z.number().default(1).describe('of questions; more than one where silent groups were replaced'),
+    filled: z.number().default(0).describe('silent groups that were learned from, for want of others'),
     checks: z.number().describe('words of checking and turning back in a response, mean'),
     loss: number,
     kl: number.describe('to the reference, nats a token'),
-    clipped: number.describe('share of tokens'),
+    clipped: number.describe('share of tokens, over all updates'),
     entropy: number.describe('nats a token'),
     mismatch: z.number().describe('tokens whose log-probability differs between rollout and training, in any bit'),
     gradientNorm: number,
@@ -43,19 +49,7 @@ export const rlEventSchema = z.discriminatedUnion('event', [
     secondsLeft: z.number(),
     faults: z.number().describe('answers whose grader failed'),
   }),
-  z.object({
-    event: z.literal('evaluated'),
-    ...at,
-    ...step,
-    task: z.string(),
-    difficulty: z.number(),
-    passAt1: share,
-    margin: z.number().describe('half of the 95 % confidence interval'),
-    format: share,
-    tokens: z.number(),
-    problems: z.number(),
-    samples: z.number(),
-  }),
+  eventParts.examined,
   z.object({
     event: z.literal('sampled'),
     ...at,

@@ -2,7 +2,16 @@
 //
 // Contract: question `n` of a seed is always the same, so that a resumed run asks what it would have asked.
 import { encodePrompt } from '../data/index.ts';
-import { type ChosenTask, chosenAt, type Grading, type Problem, promptOf, type Split } from '../tasks/index.ts';
+import {
+  type ChosenTask,
+  chosenAt,
+  closeTasks,
+  type Grading,
+  openTasks,
+  type Problem,
+  promptOf,
+  type Split,
+} from '../tasks/index.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { RlConfig } from './config.ts';
@@ -18,6 +27,23 @@ export interface QuestionSource {
   readonly tasks: readonly ChosenTask[];
   readonly tokenizer: Tokenizer;
   readonly config: Pick<RlConfig, 'seed' | 'template'>;
+}
+
+/** Opens the tasks of a run. Throws TaskError, or TrainError where a question and its answer do not fit; then none is open. */
+export async function openQuestions(
+  config: QuestionSource['config'] & Pick<RlConfig, 'tasks'>,
+  tokenizer: Tokenizer,
+  longest: number,
+): Promise<QuestionSource> {
+  const source = { tasks: await openTasks(config.tasks, config.seed), tokenizer, config };
+  try {
+    for (const chosen of source.tasks)
+      for (const question of await questionsOf(source, chosen, [0], 'train')) checkLength(question, longest);
+    return source;
+  } catch (error) {
+    await closeTasks(source.tasks);
+    throw error;
+  }
 }
 
 /** Questions `indices` of one task. */
@@ -45,7 +71,7 @@ export async function trainQuestions(source: QuestionSource, from: number, to: n
   return each.flat();
 }
 
-export function checkLength({ ids, text }: Question, longest: number): void {
+function checkLength({ ids, text }: Question, longest: number): void {
   if (ids.length <= longest) return;
   throw new TrainError(
     'question',

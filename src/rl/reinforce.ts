@@ -1,15 +1,16 @@
 // Reinforcement learning, begun or gone on with: opened, run, and closed whatever happens.
-import { holding } from '../train/index.ts';
-import type { RlConfig } from './config.ts';
-import { RlLoop, type RlOutcome } from './loop.ts';
-import { beginRl, expectRun, type RlOptions, type RlRun, resumeRl } from './open-run.ts';
+import { beginRun, type Last, type Outcome, resumeRun } from '../train/index.ts';
+import { type RlConfig, rlSchema } from './config.ts';
+import { RlLoop } from './loop.ts';
+import { openRl, type RlOptions, rlFiles } from './open-run.ts';
 
-async function runFrom(run: RlRun, { signal }: RlOptions): Promise<RlOutcome> {
+async function runFrom(config: RlConfig, last: Last | undefined, options: RlOptions): Promise<Outcome> {
+  const run = await openRl(config, last, options);
   const loop = new RlLoop(run);
   try {
-    return await loop.run(signal);
+    return await loop.run(options.signal);
   } catch (error) {
-    await loop.fail(error as Error).catch(() => undefined); // a full disk takes no last words
+    await loop.fail(error as Error);
     throw error;
   } finally {
     await run.close();
@@ -17,12 +18,11 @@ async function runFrom(run: RlRun, { signal }: RlOptions): Promise<RlOutcome> {
 }
 
 /** Trains from the first step. Throws TrainError, TaskError or CheckpointError before it where something does not fit. */
-export async function reinforce(config: RlConfig, options: RlOptions): Promise<RlOutcome> {
-  return holding(options.folder, async () => runFrom(await beginRl(config, options), options));
+export function reinforce(config: RlConfig, options: RlOptions): Promise<Outcome> {
+  return beginRun(options.folder, rlFiles.config, () => runFrom(config, undefined, options));
 }
 
 /** Goes on with the run of a folder from its last whole checkpoint. */
-export async function resumeReinforcing(options: RlOptions): Promise<RlOutcome> {
-  expectRun(options.folder);
-  return holding(options.folder, async () => runFrom(await resumeRl(options), options));
+export function resumeReinforcing(options: RlOptions): Promise<Outcome> {
+  return resumeRun(options.folder, rlFiles.config, rlSchema, (config, last) => runFrom(config, last, options));
 }

@@ -6,6 +6,8 @@ export interface Judged {
   readonly answer: string | null;
   readonly isRight: boolean;
   readonly isWellFormed: boolean;
+  /** What keeps it from the form, in words; null where it is kept. */
+  readonly formProblem: string | null;
   /** In words: what the grader or the form says. */
   readonly verdict: string;
   /** The grader itself failed. */
@@ -24,10 +26,11 @@ export async function judge(
   });
   const graded = await task.grade(items);
   let next = 0;
-  return read.map(({ answer, isWellFormed, problem: wrong }) => {
-    if (answer === null) return { answer, isRight: false, isWellFormed, verdict: wrong ?? 'no answer', isFault: false };
+  return read.map(({ answer, isWellFormed, problem: formProblem }) => {
+    const form = { answer, isWellFormed, formProblem };
+    if (answer === null) return { ...form, isRight: false, verdict: formProblem ?? 'no answer', isFault: false };
     const { correct, reason, fault } = graded[next++] as (typeof graded)[0];
-    return { answer, isRight: correct, isWellFormed, verdict: fault ?? reason, isFault: fault !== null };
+    return { ...form, isRight: correct, verdict: fault ?? reason, isFault: fault !== null };
   });
 }
 

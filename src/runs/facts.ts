@@ -53,10 +53,11 @@ export function pretrainingFacts(events: readonly TrainEvent[], lineage: Lineage
   return facts.filter((fact) => fact !== null);
 }
 
+type Examined = Named<RlEvent, 'evaluated'>;
+
 /** pass@1 of each task, at the beginning and now. */
-function passFacts(events: readonly RlEvent[]): Fact[] {
-  const evaluated = eventsOf(events, 'evaluated');
-  const nameOf = ({ task, difficulty }: (typeof evaluated)[0]) => `${task} ${difficulty}`;
+function passFacts(evaluated: readonly Examined[]): Fact[] {
+  const nameOf = ({ task, difficulty }: Examined) => `${task} ${difficulty}`;
   return [...new Set(evaluated.map(nameOf))].map((name) => {
     const own = evaluated.filter((event) => nameOf(event) === name);
     const told = [...new Set([own[0], own.at(-1)])].flatMap((event) =>
@@ -75,7 +76,7 @@ export function rlFacts(events: readonly RlEvent[], lineage: Lineage): Fact[] {
   const seconds = (of: (step: (typeof steps)[0]) => number) => sum(of).toFixed(0);
   return [
     ['status', `${lineage.status}, ${last?.step ?? 0} steps`],
-    ...passFacts(events),
+    ...passFacts(eventsOf(events, 'evaluated')),
     ['tokens of a response', change(({ tokens }) => tokens)],
     ['words of checking in a response', change(({ checks }) => checks)],
     ['mismatch, all steps', `${sum(({ mismatch }) => mismatch)} tokens`],
@@ -96,6 +97,7 @@ export function distilFacts(events: readonly DistilEvent[], lineage: Lineage): F
     ],
     ...(training ? ([['traces', `${training.traces}, ${training.tooLong} too long for the student`]] as Fact[]) : []),
     ['loss', steps.at(-1)?.loss?.toFixed(4) ?? 'no step yet'],
+    ...passFacts(eventsOf(events, 'evaluated')),
     ...costFacts(lineage),
     machineFact(lineage),
   ];

@@ -1,5 +1,6 @@
 // The room of runs: what training leaves in folders, over HTTP, past and live.
-export { eventsOf, type Fact, pretrainingFacts, rlFacts } from './facts.ts';
+export { distilFacts, eventsOf, type Fact, pretrainingFacts, rlFacts } from './facts.ts';
+export { kindOf, runKinds } from './kind.ts';
 export type {
   EventPage,
   RecipeList,

@@ -84,7 +84,9 @@ describe('what is refused, and how', () => {
     await refused(full, 429, /queue is full/);
     const closed = new TestModel();
     await closed.close();
-    await refused(await post(serve(closed).app, '/chat/completions', ask()), 503, /shutting down/);
+    const closing = await post(serve(closed).app, '/chat/completions', ask());
+    assert.equal(closing.headers.get('retry-after'), '1');
+    await refused(closing, 503, /shutting down/);
     const failing = serve({ ...thinker, failsAfter: 2 });
     const error = await refused(await post(failing.app, '/chat/completions', ask()), 500, /the server failed/);
     assert.ok(!error.message.includes('secret'));
@@ -149,9 +151,13 @@ describe('who may ask', () => {
 
 describe('streams', () => {
   test('comments while nothing comes', async () => {
-    const { app } = serve({ firstMs: 35 }, { keepAliveMs: 10 });
-    const text = await (await post(app, '/chat/completions', ask({ stream: true }))).text();
-    assert.match(text, /^data: .*\n\n(: keep-alive\n\n){2,3}data: /);
+    const { app } = serve({ firstMs: 60_000 }, { keepAliveMs: 10 });
+    const reader = ((await post(app, '/chat/completions', ask({ stream: true }))).body as ReadableStream).getReader();
+    const frames: string[] = [];
+    while (frames.length < 3) frames.push(new TextDecoder().decode((await reader.read()).value));
+    await reader.cancel();
+    assert.match(frames.join(''), /^data: .*\n\n(: keep-alive\n\n){2}$/);
+    assert.equal(app.live, 0);
   });
 
   test('a client that leaves ends its generation at once', async () => {
@@ -247,6 +253,8 @@ describe('the other routes', () => {
     assert.match(text, /^minke_http_requests_total\{route="other",status="404"\} 1$/m);
     assert.match(text, /^minke_generations_total\{model="test-model",finish_reason="stop"\} 1$/m);
     assert.match(text, /^minke_first_token_seconds_bucket\{model="test-model",le="0.01"\} 1$/m);
+    assert.match(text, /^minke_drafting\{model="test-model"\} 0$/m);
+    assert.match(text, /^minke_draft_acceptance\{model="test-model"\} 0.25$/m);
     for (const line of text.trimEnd().split('\n'))
       assert.match(line, /^(# (HELP|TYPE) minke_\w+ .+|minke_\w+(\{[^{}]*\})? [\d.e+-]+)$/);
   });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createDeepSeek } from '@ai-sdk/deepseek';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { generateText, type ModelMessage, streamText } from 'ai';
+import { APICallError, generateText, type ModelMessage, RetryError, streamText } from 'ai';
 import OpenAI from 'openai';
 import { listen, type RunningServer } from './listen.ts';
 import { type Answer, TestModel } from './test-model.ts';
@@ -17,6 +17,7 @@ const script = (prompt: string): Answer => ({
 const model = new TestModel({ script });
 const slow = new TestModel({ name: 'slow', delayMs: 5, script: () => ({ answer: 'word '.repeat(500) }) });
 const busy = new TestModel({ name: 'busy', capacity: 0 });
+const names = ['test-model', 'slow', 'busy'];
 let server: RunningServer;
 let openai: OpenAI;
 
@@ -30,6 +31,56 @@ after(async () => {
 });
 
 const messages = [{ role: 'user' as const, content: 'Hi' }];
+
+interface Exchange {
+  readonly body: { readonly model: string; readonly messages: readonly Record<string, unknown>[] };
+  readonly status: number;
+  readonly retryAfter: string | null;
+  /** Since the answer before. */
+  readonly waitedMs: number;
+  /** A timer of 1.9 s, set at the answer before, had gone off. Timers that are late keep their order. */
+  readonly waitedLong: boolean;
+}
+
+/** A fetch that keeps what was asked and answered. */
+function recorder() {
+  const exchanges: Exchange[] = [];
+  let [last, waitedLong] = [performance.now(), false];
+  const recorded = async (url: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    const asked = { body: JSON.parse(String(init?.body)), waitedMs: performance.now() - last, waitedLong };
+    const response = await fetch(url, init);
+    exchanges.push({ ...asked, status: response.status, retryAfter: response.headers.get('retry-after') });
+    last = performance.now();
+    waitedLong = false;
+    setTimeout(() => {
+      waitedLong = true;
+    }, 1900).unref();
+    return response;
+  };
+  return { exchanges, recorded };
+}
+
+/** A server whose model refuses the first request, once with 429, once with 503; calls `ask` for each at once. */
+async function refusingOnce(
+  ask: (url: string, recorded: typeof fetch) => Promise<string>,
+  check: (exchanges: readonly Exchange[]) => void,
+): Promise<void> {
+  const each = async (refusal: 'overloaded' | 'closing', status: number) => {
+    const own = await listen(new TestModel({ script, refusals: [refusal] }), { port: 0 });
+    const { exchanges, recorded } = recorder();
+    assert.equal(await ask(own.url, recorded), 'turn 1');
+    await own.close(0);
+    assert.deepEqual(
+      exchanges.map((exchange) => [exchange.status, exchange.retryAfter]),
+      [
+        [status, '1'],
+        [200, null],
+      ],
+    );
+    check(exchanges);
+  };
+  await Promise.all([each('overloaded', 429), each('closing', 503)]);
+}
 
 /** Waits for what happens soon. */
 async function soon(isTrue: () => boolean): Promise<void> {
@@ -108,19 +159,15 @@ describe('openai', () => {
     await soon(() => slow.live === 0);
   });
 
-  test('a full queue is asked again', async () => {
-    let refusals = 1;
-    const patient = new OpenAI({
-      ...{ baseURL: `${server.url}/v1`, apiKey: 'secret' },
-      fetch: async (url, init) => {
-        const body = String(init?.body).replace('"busy"', refusals-- > 0 ? '"busy"' : '"test-model"');
-        return fetch(url, { ...(init as RequestInit), body });
+  test('429 and 503 are asked again when retry-after says, and told when it does not ask again', async () => {
+    await refusingOnce(
+      async (url, recorded) => {
+        const patient = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', fetch: recorded });
+        const answer = await patient.chat.completions.create({ model: 'test-model', messages });
+        return answer.choices[0]?.message.content ?? '';
       },
-    });
-    const started = performance.now();
-    const answer = await patient.chat.completions.create({ model: 'busy', messages });
-    assert.equal(answer.choices[0]?.message.content, 'turn 1');
-    assert.ok(performance.now() - started > 900, 'it waited as retry-after says');
+      ([, second]) => assert.ok((second as Exchange).waitedMs > 900, 'its own first pause is half a second at most'),
+    );
     const hasty = openai.chat.completions.create({ model: 'busy', messages }, { maxRetries: 0 });
     await assert.rejects(hasty, OpenAI.RateLimitError);
   });
@@ -138,28 +185,78 @@ describe('openai', () => {
     const stranger = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'wrong' });
     await assert.rejects(stranger.models.list(), OpenAI.AuthenticationError);
     const ids = (await openai.models.list()).data.map(({ id }) => id);
-    assert.deepEqual(ids, ['test-model', 'slow', 'busy']);
+    assert.deepEqual(ids, names);
   });
 });
 
+interface Access {
+  readonly url: string;
+  readonly fetch?: typeof fetch;
+}
+
 const providers = {
-  '@ai-sdk/deepseek': (name: string) => createDeepSeek({ baseURL: server.url, apiKey: 'secret' })(name),
-  '@ai-sdk/openai-compatible': (name: string) =>
-    createOpenAICompatible({ name: 'minke', baseURL: `${server.url}/v1`, apiKey: 'secret', includeUsage: true })(name),
+  '@ai-sdk/deepseek': {
+    open: (name: string, { url, ...more }: Access) => createDeepSeek({ baseURL: url, apiKey: 'secret', ...more })(name),
+    logprobs: { deepseek: { logprobs: true, topLogprobs: 2 } },
+  },
+  '@ai-sdk/openai-compatible': {
+    open: (name: string, { url, ...more }: Access) =>
+      createOpenAICompatible({
+        ...{ name: 'minke', baseURL: `${url}/v1`, apiKey: 'secret', includeUsage: true },
+        // It has no field for log-probabilities, but a place for what a server adds.
+        metadataExtractor: {
+          extractMetadata: async ({ parsedBody }) => ({ deepseek: { logprobs: logprobsIn(parsedBody) } }),
+          createStreamExtractor: () => {
+            const content: unknown[] = [];
+            return {
+              processChunk: (chunk) => content.push(...(logprobsIn(chunk)?.content ?? [])),
+              buildMetadata: () => ({ deepseek: { logprobs: { content } as never } }),
+            };
+          },
+        },
+        ...more,
+      })(name),
+    logprobs: { minke: { logprobs: true, top_logprobs: 2 } },
+  },
 };
 
-for (const [name, provide] of Object.entries(providers))
+function logprobsIn(body: unknown): { content: never[] } | undefined {
+  const { choices } = body as { choices: { logprobs?: { content: never[] } | null }[] };
+  return choices[0]?.logprobs ?? undefined;
+}
+
+/** Of tokens of the answer, in DeepSeek's form. */
+type Scored = readonly { readonly token: string; readonly logprob: number; readonly top_logprobs: readonly object[] }[];
+
+for (const [name, { open, logprobs }] of Object.entries(providers))
   describe(`ai with ${name}`, () => {
-    test('text and thinking; a second turn sends both back', async () => {
-      const first = await generateText({ model: provide('test-model'), prompt: 'Hi' });
-      assert.deepEqual([first.text, first.reasoningText, first.finishReason], ['turn 1', 'Let me count.', 'stop']);
-      assert.ok((first.usage.outputTokenDetails.reasoningTokens ?? 0) > 0);
-      const history: ModelMessage[] = [{ role: 'user', content: 'Hi' }, ...first.response.messages];
-      const second = await generateText({
-        model: provide('test-model'),
-        messages: [...history, { role: 'user', content: 'Again' }],
-      });
-      assert.equal(second.text, 'turn 2');
+    const provide = (model: string, fetching: typeof fetch = fetch) =>
+      open(model, { url: server.url, fetch: fetching });
+
+    test('text and thinking', async () => {
+      const answer = await generateText({ model: provide('test-model'), prompt: 'Hi' });
+      assert.deepEqual([answer.text, answer.reasoningText, answer.finishReason], ['turn 1', 'Let me count.', 'stop']);
+      assert.ok((answer.usage.outputTokenDetails.reasoningTokens ?? 0) > 0);
+    });
+
+    test('three turns, the thinking kept by the client: the template leaves it out of the prompt', async () => {
+      const { exchanges, recorded } = recorder();
+      const history: ModelMessage[] = [];
+      for (const turn of [1, 2, 3]) {
+        history.push({ role: 'user', content: `Question ${turn}` });
+        const streamed = streamText({ model: provide('test-model', recorded), messages: history });
+        assert.equal(await streamed.text, `turn ${turn}`);
+        assert.equal(await streamed.reasoningText, 'Let me count.');
+        history.push(...(await streamed.response).messages);
+      }
+      const sent = (exchanges.at(-1) as Exchange).body.messages;
+      assert.deepEqual(
+        sent.map(({ role, content }) => `${role}: ${content}`),
+        ['user: Question 1', 'assistant: turn 1', 'user: Question 2', 'assistant: turn 2', 'user: Question 3'],
+      );
+      const prompt = model.tokenizer.tokenizer.decode(model.prompts.at(-1) as number[]);
+      assert.match(prompt, /Question 1.*turn 1.*Question 2.*turn 2.*Question 3/s);
+      assert.ok(!prompt.includes('Let me count.'), prompt);
     });
 
     test('a stream: thinking, then text', async () => {
@@ -178,7 +275,46 @@ for (const [name, provide] of Object.entries(providers))
       assert.ok(((await usage).inputTokens ?? 0) > 0);
     });
 
-    test('abort ends the generation', async () => {
+    test('log-probabilities, whole and streamed', async () => {
+      const asking = { model: provide('test-model'), prompt: 'Hi', providerOptions: logprobs };
+      const whole = await generateText(asking);
+      const streamed = streamText(asking);
+      await streamed.consumeStream();
+      for (const metadata of [whole.providerMetadata, await streamed.providerMetadata]) {
+        assert.ok(metadata?.deepseek);
+        const { content } = metadata.deepseek.logprobs as unknown as { content: Scored };
+        // The last token ends the answer and is not in its text.
+        assert.equal(
+          content
+            .slice(0, -1)
+            .map(({ token }) => token)
+            .join(''),
+          'turn 1',
+        );
+        for (const { logprob, top_logprobs } of content)
+          assert.ok(logprob <= 0 && logprob > -1 && top_logprobs.length === 2);
+      }
+    });
+
+    test('429 and 503 are asked again when retry-after says', async () => {
+      await refusingOnce(
+        async (url, recorded) =>
+          (await generateText({ model: open('test-model', { url, fetch: recorded }), prompt: 'Hi' })).text,
+        ([, second]) => {
+          assert.ok((second as Exchange).waitedMs > 900);
+          assert.ok(!(second as Exchange).waitedLong, 'its own first pause is two seconds');
+        },
+      );
+      const hasty = generateText({ model: provide('busy'), prompt: 'Hi', maxRetries: 0 });
+      await assert.rejects(
+        hasty,
+        (error) => APICallError.isInstance(error) && error.statusCode === 429 && error.isRetryable,
+      );
+      const stubborn = generateText({ model: provide('busy'), prompt: 'Hi', maxRetries: 1 });
+      await assert.rejects(stubborn, (error) => RetryError.isInstance(error) && error.errors.length === 2);
+    });
+
+    test('abort ends the generation, streamed or whole, and the asking again', async () => {
       const controller = new AbortController();
       const { textStream } = streamText({
         ...{ model: provide('slow'), prompt: 'Hi' },
@@ -189,12 +325,42 @@ for (const [name, provide] of Object.entries(providers))
       for await (const _ of textStream) if (++taken === 3) controller.abort();
       assert.ok(taken < 100);
       await soon(() => slow.live === 0);
+      const aborted = async (name: string, begun: () => boolean, fetching?: typeof fetch) => {
+        const own = new AbortController();
+        const whole = generateText({ model: provide(name, fetching), prompt: 'Hi', abortSignal: own.signal });
+        const rejected = assert.rejects(whole, { name: 'AbortError' });
+        await soon(begun);
+        own.abort();
+        await rejected;
+      };
+      await aborted('slow', () => slow.live === 1);
+      await soon(() => slow.live === 0);
+      const { exchanges, recorded } = recorder();
+      await aborted('busy', () => exchanges.length === 1, recorded);
+      assert.equal(exchanges.length, 1);
     });
 
-    test('a wrong model is said to be wrong', async () => {
-      await assert.rejects(
-        generateText({ model: provide('gpt-4'), prompt: 'Hi', maxRetries: 0 }),
-        /"gpt-4" is not served: use one of test-model/,
+    test('a wrong model is said to be wrong, once, streamed or whole', async () => {
+      const { exchanges, recorded } = recorder();
+      const isWrong = (error: unknown) => {
+        assert.ok(APICallError.isInstance(error));
+        assert.match(error.message, /"gpt-4" is not served: use one of test-model/);
+        assert.deepEqual([error.statusCode, error.isRetryable], [404, false]);
+        return true;
+      };
+      await assert.rejects(generateText({ model: provide('gpt-4', recorded), prompt: 'Hi' }), isWrong);
+      const errors: unknown[] = [];
+      const streamed = streamText({
+        ...{ model: provide('gpt-4', recorded), prompt: 'Hi' },
+        onError: ({ error }) => {
+          errors.push(error);
+        },
+      });
+      await streamed.consumeStream();
+      assert.ok(isWrong(errors[0]));
+      assert.deepEqual(
+        exchanges.map(({ status }) => status),
+        [404, 404],
       );
     });
   });

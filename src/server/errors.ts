@@ -25,6 +25,9 @@ const kinds: Readonly<Record<ErrorStatus, readonly [type: string, code: string]>
   503: ['service_unavailable_error', 'shutting_down'],
 };
 
+/** Clients that try again by themselves wait so many seconds: until a place is free, or another server is asked. */
+const retryAfter = { 'retry-after': '1' };
+
 export interface ErrorDetails {
   readonly param?: string | null;
   readonly code?: string;
@@ -49,7 +52,8 @@ export class ApiError extends Error {
   }
 
   get response(): Response {
-    return Response.json(this.body, { status: this.status, headers: { ...this.details.headers } });
+    const again = this.status === 429 || this.status === 503 ? retryAfter : {};
+    return Response.json(this.body, { status: this.status, headers: { ...again, ...this.details.headers } });
   }
 }
 
@@ -60,8 +64,6 @@ const refusals: Readonly<Record<RefusalKind, readonly [ErrorStatus, string]>> = 
   invalid: [422, 'invalid_parameter'],
   unsupported: [400, 'unsupported_parameter'],
 };
-
-const retryAfter = { 'retry-after': '1' };
 
 /** Names of the protocol for options of the engine. */
 const fields: Readonly<Record<string, string>> = {
@@ -79,7 +81,7 @@ const fields: Readonly<Record<string, string>> = {
 function ofRefusal({ kind, message, field }: RefusedError): ApiError {
   const [status, code] = refusals[kind];
   const param = field === null ? null : (fields[field] ?? field);
-  return new ApiError(status, message, { param, code, ...(status === 429 && { headers: retryAfter }) });
+  return new ApiError(status, message, { param, code });
 }
 
 /** messages[0].content, as a path in JavaScript is written. */

@@ -32,7 +32,6 @@ export class LiveRequests {
     if (this.#leases.size >= this.#most)
       throw new ApiError(429, `${this.#most} requests are being answered: ask again in a second`, {
         code: 'queue_full',
-        headers: { 'retry-after': '1' },
       });
   }
 

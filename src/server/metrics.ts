@@ -1,5 +1,5 @@
 // What happened, in Prometheus' text form: requests by route and status, how long answers took, and the engine's books.
-import type { GenerationEnd, TextModel } from '../engine/index.ts';
+import type { GenerationEnd, SpeculationStats, TextModel } from '../engine/index.ts';
 
 const seconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 
@@ -40,6 +40,14 @@ const counters = [
   ['acceptedTokens', 'Of them, accepted.'],
   ['preemptions', 'Sequences put aside for want of memory.'],
 ] as const;
+
+/** Of models that make drafts; null: not measured yet. */
+const drafting: readonly (readonly [string, 'gauge' | 'counter', string, (of: SpeculationStats) => number | null])[] = [
+  ['minke_drafting', 'gauge', 'Whether drafts are on, which they are where they pay.', ({ isOn }) => Number(isOn)],
+  ['minke_draft_acceptance', 'gauge', 'Share of drafts accepted of late.', ({ acceptance }) => acceptance],
+  ['minke_draft_step_cost', 'gauge', 'Time of a step with drafts over one without.', ({ stepCost }) => stepCost],
+  ['minke_draft_switches_total', 'counter', 'Times drafts were turned on or off.', ({ switches }) => switches],
+];
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
@@ -91,6 +99,13 @@ export class Metrics {
         help,
         each(name, ({ stats }) => stats[field]),
       );
+    }
+    for (const [name, type, help, of] of drafting) {
+      const values = models.flatMap(({ name: model, stats: { speculation } }) => {
+        const value = speculation && of(speculation);
+        return value === null ? [] : [`${name}{model="${escaped(model)}"} ${value}`];
+      });
+      family(name, type, help, values);
     }
     const finished = models.flatMap(({ name, stats }) =>
       Object.entries(stats.requests).map(

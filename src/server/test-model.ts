@@ -8,6 +8,7 @@ import {
   type GeneratedToken,
   type GenerateOptions,
   type GenerationEvent,
+  type RefusalKind,
   RefusedError,
   type TextModel,
 } from '../engine/index.ts';
@@ -26,6 +27,8 @@ export interface TestModelOptions {
   readonly script?: (prompt: string, options: GenerateOptions) => Answer;
   /** Generations at once; one more is refused. */
   readonly capacity?: number;
+  /** Why the first requests are refused, one each. */
+  readonly refusals?: readonly RefusalKind[];
   /** Before each token; 0: none. */
   readonly delayMs?: number;
   /** Before the first token. */
@@ -61,6 +64,7 @@ export class TestModel implements TextModel {
   readonly requests: Record<FinishReason, number> = { stop: 0, length: 0, abort: 0, error: 0 };
   readonly options: TestModelOptions;
   isClosed = false;
+  #refused = 0;
 
   constructor(options: TestModelOptions = {}) {
     this.options = options;
@@ -75,6 +79,7 @@ export class TestModel implements TextModel {
     return {
       ...none,
       ...{ running: this.live, waiting: 0, blocksUsed: this.live, blocksTotal: 64, preemptions: 0 },
+      speculation: { isOn: false, acceptance: 0.25, stepCost: 1.5, switches: 1 },
       requests: this.requests,
     };
   }
@@ -86,6 +91,8 @@ export class TestModel implements TextModel {
       throw new RefusedError('too-long', `the prompt has ${prompt.length} tokens: shorten it`, 'prompt');
     if (this.live >= (this.options.capacity ?? 1024))
       throw new RefusedError('overloaded', 'the queue is full: try again later');
+    const refusal = this.options.refusals?.[this.#refused++];
+    if (refusal !== undefined) throw new RefusedError(refusal, `refused once, as ${refusal}`);
     this.prompts.push(Array.from(prompt));
     this.asked.push(options);
     this.live++;

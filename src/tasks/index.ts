@@ -8,7 +8,7 @@ export { TaskError } from './errors.ts';
 export { type Expression, type Reading, readExpression } from './expression.ts';
 export { builtInTasks, type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
 export { loadTask } from './load-task.ts';
-export { type PagesName, pages } from './pages.ts';
+export { type PagesName, pages, wordProblemPages } from './pages.ts';
 export { Random } from './random.ts';
 export { type Response, readResponse } from './response.ts';
 export { type SequenceProblem, sequence } from './sequence.ts';

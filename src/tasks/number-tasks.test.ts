@@ -172,7 +172,10 @@ describe('word problems', () => {
   test('the number after the last #### is the truth', () => {
     const task = open(`\n${line(' How  many? ', 'It costs $2. #### no\n#### 1,234')}\r\n\n`);
     const problem = task.problem({ pick: (all: unknown[]) => all[0] } as never, 1);
-    assert.deepEqual(problem, { prompt: 'How  many?', key: 'how many?', truth: '1,234' });
+    assert.deepEqual(problem, {
+      ...{ prompt: 'How  many?', key: 'how many?', truth: '1,234' },
+      working: ['It costs $2. #### no'],
+    });
     for (const answer of ['1,234', '1234', '1234.0', '$1,234', '2468/2'])
       assert.ok(task.grade(problem, answer).correct, answer);
     for (const answer of ['1235', '1.234', '12,34', '#### 1234', '1234 or 5', '1233.9999999999999999'])

@@ -22,10 +22,17 @@ export interface Response {
 const thinkEnd = '</think>';
 const [answerStart, answerEnd] = ['<answer>', '</answer>'];
 const anyTag = /<\/?(?:think|answer)>/;
+// Tags of other names: a base knows many, and may take the wrong one.
+const [otherStart, otherEnd] = [/<(?!think>|answer>)\w+>/, /<\/(?!think>|answer>)\w+>/];
+const inPlaceOf = (found: string, due: string) => `${found.slice(0, 24)} stands in place of ${due}`;
 
 export function readResponse(text: string): Response {
   const end = text.indexOf(thinkEnd);
-  if (end < 0) return { thinking: text, answer: null, isWellFormed: false, problem: 'the thinking does not end' };
+  if (end < 0) {
+    const other = otherEnd.exec(text)?.[0];
+    const problem = other === undefined ? 'the thinking does not end' : inPlaceOf(other, thinkEnd);
+    return { thinking: text, answer: null, isWellFormed: false, problem };
+  }
   const thinking = text.slice(0, end);
   const rest = text.slice(end + thinkEnd.length);
   const tagProblem = problemOfTags(rest);
@@ -42,9 +49,15 @@ export function readResponse(text: string): Response {
 function problemOfTags(rest: string): string | null {
   const tags = new RegExp(anyTag, 'g');
   const [first, second, third] = [tags.exec(rest)?.[0], tags.exec(rest)?.[0], tags.exec(rest)?.[0]];
-  if (first === undefined) return 'there is no answer';
+  if (first === undefined) {
+    const other = otherStart.exec(rest)?.[0];
+    return other === undefined ? 'there is no answer' : inPlaceOf(other, answerStart);
+  }
   if (first !== answerStart) return `${first} stands after the thinking, before an answer`;
-  if (second === undefined) return 'the answer is not closed';
+  if (second === undefined) {
+    const other = otherEnd.exec(rest)?.[0];
+    return other === undefined ? 'the answer is not closed' : inPlaceOf(other, answerEnd);
+  }
   if (second !== answerEnd) return `${second} stands inside the answer`;
   return third === undefined ? null : `${third} stands after the answer`;
 }

@@ -1,6 +1,6 @@
 // Word problems from a JSON Lines file in the form of GSM8K: {"question": ..., "answer": "... #### 72"}.
 //
-// The number after the last #### is the truth, the way there is not read. Comparison is exact (written-number.ts).
+// The number after the last #### is the truth, the way there is for pages alone (word-problem-pages.ts). Comparison is exact (written-number.ts).
 // Contract: the whole file is read and checked when the task is made; an error names file and line. Questions that
 // differ in blanks and capitals alone share a key. Source: Cobbe et al. 2021, github.com/openai/grade-school-math.
 import { readFileSync } from 'node:fs';
@@ -12,6 +12,8 @@ import { readNumber } from './written-number.ts';
 export interface WordProblem extends Problem {
   /** As it stands in the file after ####. */
   readonly truth: string;
+  /** The lines before it. */
+  readonly working: readonly string[];
 }
 
 function readLine(path: string, line: string, row: number): WordProblem {
@@ -29,7 +31,9 @@ function readLine(path: string, line: string, row: number): WordProblem {
   const mark = answer.lastIndexOf('####');
   const truth = answer.slice(mark + 4).trim();
   if (mark < 0 || readNumber(truth) === null) throw wrong('the answer does not end with #### and a number');
-  return { prompt: question.trim(), key: question.trim().replace(/\s+/g, ' ').toLowerCase(), truth };
+  const lines = answer.slice(0, mark).split('\n');
+  const working = lines.map((each) => each.trim()).filter((each) => each !== '');
+  return { prompt: question.trim(), key: question.trim().replace(/\s+/g, ' ').toLowerCase(), truth, working };
 }
 
 function readProblems(path: string): WordProblem[] {

@@ -234,6 +234,8 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
   ],
   accumulate: 'no gradient',
   adamwStep: 'no gradient',
+  muonMomentum: 'no gradient',
+  muonUpdate: 'no gradient',
   gradientNorm: 'no gradient',
   sampleTokens: 'no gradient',
   topLogprobs: 'no gradient',

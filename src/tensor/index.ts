@@ -9,7 +9,17 @@ export { concat, permute, repeatRow, split } from './ops/layout.ts';
 export { groupedLinear, type LinearOptions, linear, type Precision, type Weight } from './ops/linear.ts';
 export { crossEntropy, ignoreIndex, logprobs } from './ops/loss.ts';
 export { addRmsNorm, rmsNorm } from './ops/norm.ts';
-export { type AdamwConfig, type AdamwState, accumulate, adamwHyper, adamwStep, gradientNorm } from './ops/optimizer.ts';
+export {
+  type AdamwConfig,
+  type AdamwState,
+  accumulate,
+  adamwHyper,
+  adamwStep,
+  gradientNorm,
+  muonHyper,
+  muonMomentum,
+  muonUpdate,
+} from './ops/optimizer.ts';
 export {
   blocksFor,
   type PagedHeads,

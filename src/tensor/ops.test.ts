@@ -258,6 +258,34 @@ for (const device of testDevices()) {
       assert.deepEqual(await weight.read(), before);
     });
 
+    test('Muon by its formula, in place, and skipped when the norm is not finite', async () => {
+      const [rate, momentum, decay, factor] = [0.1, 0.5, 0.25, 3];
+      const hyper = t.fromArray(
+        t.muonHyper({ learningRate: rate, momentum, weightDecay: decay, gradientScale: 2 }),
+        [8],
+        on,
+      );
+      const [weight, gradient, m] = [of([8, -4], 2), of([1, 3], 2), of([2, 0], 2)];
+      const clip = t.reshape(of([0.5], 1), []);
+      const direction = t.muonMomentum(gradient, m, hyper, clip);
+      const sums = [momentum * 2 + 1, 3]; // scale and clip cancel
+      await near(m, sums);
+      await near(
+        direction,
+        sums.map((sum, k) => ([1, 3][k] as number) + momentum * sum),
+      );
+      t.muonUpdate(weight, direction, hyper, clip, factor);
+      const expected = sums.map(
+        (sum, k) =>
+          ([8, -4][k] as number) * (1 - rate * decay) - rate * factor * (([1, 3][k] as number) + momentum * sum),
+      );
+      await near(weight, expected);
+      const [skip, before] = [t.reshape(of([Number.NaN], 1), []), [await weight.read(), await m.read()]];
+      await near(t.muonMomentum(gradient, m, hyper, skip), [0, 0]);
+      t.muonUpdate(weight, direction, hyper, skip, factor);
+      assert.deepEqual([await weight.read(), await m.read()], before);
+    });
+
     test('overwriting what backward needs is refused', () => {
       const [x, w] = [random(1, 2, 3), random(2, 4, 3)];
       const tape = new t.Tape([x]);

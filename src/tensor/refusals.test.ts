@@ -146,6 +146,18 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
     [() => t.adamwStep(state(3), f(4), f(8)), ShapeError, /weight and gradient differ in shape: \[3\] and \[4\]/],
     [() => t.adamwStep(state(3), f(3), f(7)), ShapeError, /expected \[8\], received \[7\]; make it with adamwHyper/],
   ],
+  muonMomentum: [
+    [() => t.muonMomentum(f(3), f(4), f(8), f()), ShapeError, /gradient and m differ in shape: \[3\] and \[4\]/],
+    [() => t.muonMomentum(f(3), i(3), f(8), f()), DTypeError, /m has the wrong format/],
+  ],
+  muonUpdate: [
+    [() => t.muonUpdate(f(3), f(4), f(8), f(), 1), ShapeError, /weight and direction differ in shape: \[3\] and \[4\]/],
+    [
+      () => t.muonUpdate(f(3), f(3), f(7), f(), 1),
+      ShapeError,
+      /expected \[8\], received \[7\]; make it with muonHyper/,
+    ],
+  ],
   gradientNorm: [[() => t.gradientNorm([half(2)], 1, f(8)), DTypeError, /a gradient .* expected f32, received bf16/]],
   quantiseTiles: [[() => t.quantiseTiles(i(2, 3)), DTypeError, /x has the wrong format/]],
   quantiseBlocks: [[() => t.quantiseBlocks(f(2, 3, 4)), ShapeError, /expected 2, received \[2, 3, 4\]/]],

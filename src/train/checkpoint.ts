@@ -21,8 +21,8 @@ import {
 } from '../model/checkpoint/index.ts';
 import { type ModelConfig, type WeightMap, writeConfig } from '../model/index.ts';
 import type { Tensor } from '../tensor/index.ts';
-import type { Adamw } from './adamw.ts';
 import { TrainError } from './errors.ts';
+import type { Optimizer } from './optimizer.ts';
 
 const stateFile = 'training.json';
 const momentsFile = 'optimizer.safetensors';
@@ -56,24 +56,21 @@ async function flush(path: string): Promise<void> {
   await handle.close();
 }
 
-function momentTensors(optimizer: Adamw): TensorToWrite[] {
+function momentTensors(optimizer: Optimizer): TensorToWrite[] {
   const bytes = async (tensor: Tensor) => {
     const data = await tensor.read();
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   };
-  return [...optimizer.moments].flatMap(([name, moments]) =>
-    (['m', 'v'] as const).map((which): TensorToWrite => {
-      const tensor = moments[which];
-      const type = tensor.dtype === 'bf16' ? 'BF16' : 'F32';
-      return { name: `${name}.${which}`, type, shape: tensor.shape, bytes: () => bytes(tensor) };
-    }),
-  );
+  return [...optimizer.moments].map(([name, tensor]): TensorToWrite => {
+    const type = tensor.dtype === 'bf16' ? 'BF16' : 'F32';
+    return { name, type, shape: tensor.shape, bytes: () => bytes(tensor) };
+  });
 }
 
 export interface ToSave {
   readonly config: ModelConfig;
   readonly weights: WeightMap;
-  readonly optimizer: Adamw;
+  readonly optimizer: Optimizer;
   readonly step: number;
   readonly tokens: number;
   readonly data: unknown;
@@ -171,13 +168,10 @@ export async function latestCheckpoint(run: string, damaged: (error: TrainError)
 }
 
 /** Reads the moments of a checkpoint into an optimizer. */
-export async function loadMoments(folder: string, optimizer: Adamw): Promise<void> {
+export async function loadMoments(folder: string, optimizer: Optimizer): Promise<void> {
   const source = await openSafetensors(join(folder, momentsFile));
   try {
-    for (const { name, tensor } of [...optimizer.moments].flatMap(([name, { m, v }]) => [
-      { name: `${name}.m`, tensor: m },
-      { name: `${name}.v`, tensor: v },
-    ])) {
+    for (const [name, tensor] of optimizer.moments) {
       const bytes = (await source.read(name)).slice();
       if (bytes.byteLength !== tensor.bytes)
         throw new CheckpointError(

@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { preTokenizerNames } from '../data/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
 import { type ModelConfig, preset, readConfig, writeConfig } from '../model/index.ts';
 import { TrainError } from './errors.ts';
@@ -14,17 +15,23 @@ const count = z.number().int().positive();
 const atLeastZero = z.number().nonnegative();
 const share = z.number().min(0).max(1);
 
-const pagesOfTasks = z.strictObject({
-  pages: z.enum(['countdown', 'arithmetic', 'sequence']),
-  seed: z.number().int().default(1),
-  count,
+const someOf = { seed: z.number().int().default(1), count };
+const pagesOfTasks = z.discriminatedUnion('pages', [
+  z.strictObject({ pages: z.enum(['countdown', 'arithmetic', 'sequence']), ...someOf }),
+  /** file: in the form of GSM8K (tasks/word-problems.ts). */
+  z.strictObject({ pages: z.literal('word-problems'), file: z.string(), ...someOf }),
+]);
+
+const bpe = z.strictObject({
+  size: count,
+  preTokenizer: z.enum(preTokenizerNames),
 });
 
 const data = z.strictObject({
   /** Files (.txt, .jsonl, .parquet), and pages of people at work on problems, made as they are read. */
   inputs: z.array(z.union([z.string(), pagesOfTasks])).min(1),
-  /** characters: those of the corpus. bytes: one id a byte. A number: a trained BPE vocabulary. Else a folder. */
-  tokenizer: z.union([z.literal('characters'), z.literal('bytes'), count, z.string()]).default('bytes'),
+  /** characters: those of the corpus. bytes: one id a byte. A number: a BPE trained on them, cut as V3 cuts; { size, preTokenizer }: cut otherwise. Else a folder. */
+  tokenizer: z.union([z.literal('characters'), z.literal('bytes'), count, bpe, z.string()]).default('bytes'),
   /** Fields of JSONL lines or columns of Parquet files, joined by newlines. */
   fields: z.array(z.string()).optional(),
   /** Between the documents of a text file; without, a file is one document. */
@@ -50,6 +57,9 @@ export const optimizerSchema = z.strictObject({
   weightDecay: atLeastZero.default(0.1),
   maxGradNorm: z.number().positive().default(1),
   moments: z.enum(['f32', 'bf16']).default('f32'),
+  /** What moves the matrices between embedding and head; the rest stays with AdamW. */
+  matrices: z.enum(['adamw', 'muon']).default('adamw'),
+  momentum: share.default(0.95),
 });
 
 const balance = z.strictObject({

@@ -5,7 +5,7 @@ import { eventSchema, type NewEvent, type TrainEvent } from './events.ts';
 import { type RunEvent, withoutSuperseded } from './superseded.ts';
 
 /** Checks a line; zod's schemas do. */
-interface EventSchema<E> {
+export interface EventSchema<E> {
   parse(line: unknown): E;
 }
 

@@ -9,12 +9,27 @@ import type { RunEvent } from './superseded.ts';
 const numbers = z.array(z.number());
 const at = { time: z.number().describe('milliseconds since 1970') };
 const step = { step: z.number().int().nonnegative() };
-// JSON has no NaN: a number that is not finite is written as null.
+/** null: it was not finite. */
 const number = z.number().nullable();
+const share = z.number().min(0).max(1);
 
 /** Fields and events that every kind of run has. */
 export const eventParts = {
-  ...{ at, step, number },
+  ...{ at, step, number, share },
+  /** pass@1 on held-out problems of a task. */
+  examined: z.object({
+    event: z.literal('evaluated'),
+    ...at,
+    ...step,
+    task: z.string(),
+    difficulty: z.number(),
+    passAt1: share,
+    margin: z.number().describe('half of the 95 % confidence interval'),
+    format: share,
+    tokens: z.number().describe('of a response, mean'),
+    problems: z.number(),
+    samples: z.number(),
+  }),
   saved: z.object({ event: z.literal('saved'), ...at, ...step, folder: z.string(), sha256: z.string() }),
   ended: z.object({
     event: z.literal('ended'),
@@ -80,6 +95,9 @@ export const eventSchema = z.discriminatedUnion('event', [
 export type TrainEvent = z.infer<typeof eventSchema>;
 export type StepEvent = Extract<TrainEvent, { event: 'step' }>;
 export type AlarmKind = (typeof alarmKinds)[number];
+
+/** As JSON can write it: null where it is not finite. */
+export const finite = (x: number | undefined) => (x !== undefined && Number.isFinite(x) ? x : null);
 
 type WithoutTime<E> = E extends unknown ? Omit<E, 'time'> : never;
 /** An event before the log has stamped it. */

@@ -5,7 +5,7 @@ export {
   type ArmResult,
   runAblation,
 } from './ablation.ts';
-export { Adamw, type AdamwOptions } from './adamw.ts';
+export { loadWeights, readBaseConfig } from './base.ts';
 export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export {
   modelConfigOf,
@@ -16,23 +16,34 @@ export {
   setPath,
 } from './config.ts';
 export { TrainError } from './errors.ts';
-export { EventLog, readEvents } from './event-log.ts';
-export { eventParts, eventSchema, type NewEvent, type StepEvent, type TrainEvent } from './events.ts';
-export { holderOf, holding } from './held.ts';
-export { type Lineage, newLineage, readLineage, resumedLineage, withSeconds, writeLineage } from './lineage.ts';
+export { EventLog, type EventSchema, readEvents } from './event-log.ts';
+export {
+  eventParts,
+  eventSchema,
+  finite,
+  type NewEvent,
+  type StepEvent,
+  type TrainEvent,
+} from './events.ts';
+export { holderOf } from './held.ts';
+export { describeDevice, type Lineage, readLineage } from './lineage.ts';
 export { maxViolation, worstViolation } from './load.ts';
 export type { RunOptions } from './open-run.ts';
+export { Optimizer, type OptimizerOptions } from './optimizer.ts';
 export { isRun, pretrain, resumePretraining } from './pretrain.ts';
 export { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
+export { beginRun, type Last, lastOfRun, type Outcome, Records, recordFiles, resumeRun } from './records.ts';
 export { learningRateAt, type Schedule } from './schedule.ts';
 export {
   type BatchShape,
+  batchShape,
   packed,
   type SequenceInputs,
   sequenceBatch,
   sequenceInputs,
   type TrainSequence,
 } from './sequence-batch.ts';
+export { expectFinite, stepOnSequences } from './sequence-step.ts';
 export { smoothed } from './smoothed.ts';
 export { type RunEvent, withoutSuperseded } from './superseded.ts';
 export { measureGemmRate } from './throughput.ts';

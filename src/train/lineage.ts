@@ -72,6 +72,10 @@ function codeVersion(): Lineage['code'] {
   };
 }
 
+export function describeDevice({ name, isa, threads }: Device): string {
+  return `${name} ${isa}, ${threads} threads`;
+}
+
 function describeSession(device: Device, fromStep: number): Lineage['sessions'][number] {
   const { cpu, cores, memoryBytes, node, platform } = describeMachine();
   return {
@@ -79,7 +83,7 @@ function describeSession(device: Device, fromStep: number): Lineage['sessions'][
     seconds: 0,
     fromStep,
     machine: `${cpu}, ${cores} cores, ${Math.round(memoryBytes / 2 ** 30)} GiB, ${platform}, Node ${node}`,
-    device: `${device.name} ${device.isa}, ${device.threads} threads`,
+    device: describeDevice(device),
   };
 }
 
@@ -109,7 +113,7 @@ async function parentsOf(initial: string | null): Promise<Lineage['parents']> {
 }
 
 /** What a configuration of any kind of run says for its lineage. */
-interface RunConfig {
+export interface RunConfig {
   readonly seed: number;
   /** Folder of the weights that it begins from; null: fresh ones. */
   readonly initial: string | null;

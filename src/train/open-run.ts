@@ -1,8 +1,7 @@
 // Everything a pretraining run stands on while it runs: model, objective, optimizer, batches, events, lineage.
-import { join } from 'node:path';
 import { type BatchState, BatchStream, type Dataset, type PrepareOptions, type Vocabulary } from '../data/index.ts';
 import type { Device } from '../kernels/index.ts';
-import { importWeights, openCheckpoint } from '../model/checkpoint/index.ts';
+import { openCheckpoint } from '../model/checkpoint/index.ts';
 import {
   countParameters,
   createModel,
@@ -14,18 +13,19 @@ import {
   type WeightMap,
 } from '../model/index.ts';
 import { keep, scope } from '../tensor/index.ts';
+import { loadWeights } from './base.ts';
 import { type Checkpoint, loadMoments } from './checkpoint.ts';
 import type { PretrainConfig } from './config.ts';
 import { Evaluation } from './evaluation.ts';
-import { EventLog, readEvents } from './event-log.ts';
-import type { TrainEvent } from './events.ts';
-import { type Lineage, newLineage, readLineage, resumedLineage, writeLineage } from './lineage.ts';
+import { eventSchema, type TrainEvent } from './events.ts';
+import { describeDevice } from './lineage.ts';
 import { PretrainObjective, windowLength } from './pretrain-objective.ts';
+import { type Last, Records } from './records.ts';
 import { measureGemmRate } from './throughput.ts';
 import { TrainStep } from './train-step.ts';
 
 /** Names within a run's folder. */
-export const runFiles = { config: 'config.json', events: 'events.jsonl', tokenizer: 'tokenizer' } as const;
+export const runFiles = { config: 'config.json', tokenizer: 'tokenizer' } as const;
 
 export interface RunOptions {
   readonly folder: string;
@@ -49,13 +49,10 @@ export interface PretrainRun {
   readonly objective: PretrainObjective;
   readonly trainStep: TrainStep;
   readonly evaluation: Evaluation;
-  readonly log: EventLog;
-  readonly lineage: Lineage;
+  readonly records: Records;
   /** Measured bf16 GEMM, FLOP/s. */
   readonly gemmRate: number;
   readonly fromStep: number;
-  /** Seconds of this session before the loop. */
-  readonly secondsBefore: number;
 }
 
 /** A recipe with the corpus and the vocabulary that it trains on. */
@@ -80,12 +77,7 @@ async function weightsOf(
       return made;
     });
   }
-  const source = await openCheckpoint(folder);
-  try {
-    return (await importWeights(config, source, { dtype: 'f32' })).weights;
-  } finally {
-    await source.close();
-  }
+  return loadWeights(config, openCheckpoint(folder));
 }
 
 function objectiveOf({ balance, ...config }: PretrainConfig, model: Model): PretrainObjective {
@@ -108,15 +100,16 @@ function streamOf({ config, model, vocabulary, dataset }: Prepared): BatchStream
   });
 }
 
-/** From the beginning, or from a checkpoint. `close` frees all of it but the device. */
+/** From the beginning, or from where a run was. `close` frees all of it but the device. */
 export async function openRun(
-  checkpoint: Checkpoint | null,
+  last: Last | undefined,
   prepared: Prepared,
   options: RunOptions,
 ): Promise<{ readonly run: PretrainRun; readonly close: () => Promise<void> }> {
   const began = performance.now();
   const { config, model: modelConfig, vocabulary, dataset } = prepared;
   const { folder, device, listen } = options;
+  const checkpoint = last?.checkpoint ?? null;
   const weights = await weightsOf(checkpoint, modelConfig, config, device);
   const model = createModel(modelConfig, weights, Math.max(config.sequenceLength, 2));
   const sequences = config.microBatchSize ?? config.batchSize;
@@ -130,19 +123,16 @@ export async function openRun(
   const fromStep = checkpoint?.state.step ?? 0;
   const evaluation = new Evaluation(modelConfig, objective, config.sequenceLength, device);
   const gemmRate = await measureGemmRate(device);
-  const log = new EventLog(join(folder, runFiles.events), listen);
-  const events = readEvents(join(folder, runFiles.events));
-  const before = readLineage(folder);
-  const lineage = before
-    ? resumedLineage(before, config, device, fromStep, events.at(-1)?.time ?? 0)
-    : await newLineage(config, device, { kind: 'pretraining', dataset });
-  await writeLineage(folder, lineage);
-  const secondsBefore = (performance.now() - began) / 1000;
-  if (events.length > 0) log.append({ event: 'resumed', step: fromStep, steps: config.steps });
-  else announce(prepared, options, log, gemmRate);
+  const { training, mtpTraining } = flopsPerToken(modelConfig, config.sequenceLength);
+  const records = await Records.open<TrainEvent>({
+    ...{ folder, device, listen, schema: eventSchema, kind: 'pretraining', recipeFile: runFiles.config },
+    ...{ recipe: config, initial: config.initial, dataset, last, began, flopsPerToken: training + mtpTraining },
+  });
+  if (records.isResumed) records.log.append({ event: 'resumed', step: fromStep, steps: config.steps });
+  else announce(prepared, options, records, gemmRate);
   const run = {
     ...{ folder, config, vocabulary, dataset, stream, model, weights, objective, trainStep, evaluation },
-    ...{ log, lineage, gemmRate, fromStep, secondsBefore },
+    ...{ records, gemmRate, fromStep },
   };
   const close = async () => {
     await device.flush().catch(() => undefined);
@@ -153,12 +143,17 @@ export async function openRun(
   return { run, close };
 }
 
-function announce({ config, model }: Prepared, { folder, device }: RunOptions, log: EventLog, gemmRate: number): void {
+function announce(
+  { config, model }: Prepared,
+  { folder, device }: RunOptions,
+  records: Records,
+  gemmRate: number,
+): void {
   const { total, active, mtp } = countParameters(model);
   const { training, mtpTraining } = flopsPerToken(model, config.sequenceLength);
-  log.append({
+  records.log.append({
     ...{ event: 'started', run: folder, parameters: { total, active, mtp }, flopsPerToken: training + mtpTraining },
     ...{ tokensPerStep: config.batchSize * config.sequenceLength, steps: config.steps, gemmRate },
-    device: `${device.name} ${device.isa}, ${device.threads} threads`,
+    device: describeDevice(device),
   });
 }

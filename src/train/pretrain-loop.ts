@@ -7,13 +7,13 @@ import { validationBatches } from '../data/index.ts';
 import { flopsPerToken, precisions } from '../model/index.ts';
 import { scope } from '../tensor/index.ts';
 import { Watch } from './alarms.ts';
-import { saveCheckpoint } from './checkpoint.ts';
 import { TrainError } from './errors.ts';
+import { finite } from './events.ts';
 import { firstBadOp } from './first-bad-op.ts';
-import { withSeconds, writeLineage } from './lineage.ts';
 import { worstViolation } from './load.ts';
 import type { PretrainRun } from './open-run.ts';
 import { shiftedWindows, windowLength } from './pretrain-objective.ts';
+import type { Outcome } from './records.ts';
 import { sampleIds } from './sample.ts';
 import { learningRateAt, switched } from './schedule.ts';
 import type { Rates, StepReport } from './train-step.ts';
@@ -28,8 +28,6 @@ const loadEvery = 10;
 const promptTokens = 12;
 const remedyForNaN = 'resume from the last checkpoint with a lower rate: --resume --set schedule.learningRate=...';
 
-export type Outcome = 'completed' | 'stopped';
-
 interface Queued {
   readonly rates: Rates;
   readonly windows: readonly Int32Array[];
@@ -40,12 +38,10 @@ export class PretrainLoop {
   readonly #run: PretrainRun;
   readonly #watch = new Watch();
   readonly #flopsPerToken: number;
-  readonly #started = performance.now();
   /** When the last steps ended, milliseconds. */
   #ends: number[] = [];
   #badSteps = 0;
   #step: number;
-  #weightsSha256: string | null = null;
 
   constructor(run: PretrainRun) {
     this.#run = run;
@@ -74,7 +70,7 @@ export class PretrainLoop {
       if (due(every.evaluate) && (isNew || this.#step === 0)) await this.#evaluate();
       if (isNew && due(every.sample)) await this.#sample();
       if (isNew && (isStopped || due(every.save))) await this.#save();
-      if (isLast || isStopped) return this.#end(isLast ? 'completed' : 'stopped');
+      if (isLast || isStopped) return this.#run.records.end(this.#at, isLast ? 'completed' : 'stopped');
       const next = this.#queueStep(this.#step + 1);
       await settle();
       queued = next;
@@ -83,9 +79,8 @@ export class PretrainLoop {
   }
 
   /** What a run that cannot go on leaves: its lineage and its last event say why. */
-  async fail(error: Error): Promise<void> {
-    await this.#writeLineage('failed', error.message);
-    this.#run.log.append({ event: 'ended', step: this.#step, status: 'failed', reason: error.message });
+  fail(error: Error): Promise<void> {
+    return this.#run.records.fail(this.#at, error);
   }
 
   #ratesOf(step: number): Rates {
@@ -116,7 +111,7 @@ export class PretrainLoop {
 
   async #log({ rates, windows, report: promise }: Queued): Promise<void> {
     const report = await promise.catch((error: Error) => this.#broken(rates.step, windows, error));
-    const { config, log, gemmRate } = this.#run;
+    const { config, records, gemmRate } = this.#run;
     const { step, learningRate } = rates;
     const tokensPerStep = config.batchSize * config.sequenceLength;
     this.#ends.push(performance.now());
@@ -124,9 +119,8 @@ export class PretrainLoop {
     const spans = Math.min(paceSteps, this.#ends.length - 1);
     const secondsPerStep = spans > 0 ? (last - first) / 1000 / spans : 0;
     const tokensPerSecond = spans > 0 ? tokensPerStep / secondsPerStep : 0;
-    const finite = (x: number | undefined) => (x !== undefined && Number.isFinite(x) ? x : null);
     const { loss, mtpLoss, balanceLoss } = report.metrics;
-    log.append({
+    records.log.append({
       event: 'step',
       step,
       tokens: step * tokensPerStep,
@@ -142,7 +136,7 @@ export class PretrainLoop {
       secondsLeft: (config.steps - step) * secondsPerStep,
       ...(step % loadEvery === 0 && report.load.length > 0 && { load: report.load.map((layer) => [...layer]) }),
     });
-    for (const alarm of this.#watch.see(report)) log.append({ event: 'alarm', step, ...alarm });
+    for (const alarm of this.#watch.see(report)) records.log.append({ event: 'alarm', step, ...alarm });
     if (Number.isFinite(report.gradientNorm)) this.#badSteps = 0;
     else await this.#notFinite(step, windows);
   }
@@ -164,7 +158,7 @@ export class PretrainLoop {
   /** A kernel refused a number: there is nothing to go on with. */
   async #broken(step: number, windows: readonly Int32Array[], error: Error): Promise<never> {
     const message = `step ${step}: ${error.message}: ${await this.#whereFrom(windows)}`;
-    this.#run.log.append({ event: 'alarm', step, kind: 'not-finite', message });
+    this.#run.records.log.append({ event: 'alarm', step, kind: 'not-finite', message });
     throw new TrainError(`step ${step}`, message, remedyForNaN);
   }
 
@@ -172,7 +166,7 @@ export class PretrainLoop {
   async #notFinite(step: number, windows: readonly Int32Array[]): Promise<void> {
     this.#badSteps++;
     const message = `step ${step} has no finite gradient and changed nothing: ${await this.#whereFrom(windows)}`;
-    this.#run.log.append({ event: 'alarm', step, kind: 'not-finite', message });
+    this.#run.records.log.append({ event: 'alarm', step, kind: 'not-finite', message });
     if (this.#badSteps >= maxBadSteps)
       throw new TrainError(
         `step ${step}`,
@@ -182,7 +176,7 @@ export class PretrainLoop {
   }
 
   async #evaluate(): Promise<void> {
-    const { config, dataset, evaluation, model, log } = this.#run;
+    const { config, dataset, evaluation, model, records } = this.#run;
     const batches = validationBatches(
       dataset.validation,
       {
@@ -194,11 +188,11 @@ export class PretrainLoop {
     );
     const { loss, tokens, load } = await evaluation.run(batches);
     if (tokens === 0) return;
-    log.append({ event: 'evaluated', step: this.#step, loss, tokens, maxVio: worstViolation(load) });
+    records.log.append({ event: 'evaluated', step: this.#step, loss, tokens, maxVio: worstViolation(load) });
   }
 
   async #sample(): Promise<void> {
-    const { config, vocabulary, model, dataset, log } = this.#run;
+    const { config, vocabulary, model, dataset, records } = this.#run;
     const { samplePrompt, sampleTokens, sequenceLength } = config;
     const { tokenizer, endId } = vocabulary;
     const split = dataset.validation.tokens > 0 ? dataset.validation : dataset.train;
@@ -211,46 +205,20 @@ export class PretrainLoop {
     if (room <= 0) return;
     const policy = precisions[config.precision];
     const made = await sampleIds(model, ids, { policy, tokens: room, seed: config.seed, endId });
-    log.append({ event: 'sampled', step: this.#step, prompt, text: tokenizer.decode(made) });
+    records.log.append({ event: 'sampled', step: this.#step, prompt, text: tokenizer.decode(made) });
   }
 
-  async #save(): Promise<void> {
-    const { folder, config, model, weights, trainStep, stream, vocabulary, log } = this.#run;
-    const saved = await saveCheckpoint(
-      folder,
-      {
-        ...{ config: model.config, weights, optimizer: trainStep.optimizer, step: this.#step },
-        tokens: this.#step * config.batchSize * config.sequenceLength,
-        data: stream.state,
-        beside: async (aside, sha256) => {
-          vocabulary.save(aside);
-          this.#weightsSha256 = sha256;
-          await writeLineage(aside, this.#lineage('running', 'checkpoint of a run'));
-        },
-      },
+  #save(): Promise<void> {
+    const { config, model, weights, trainStep, stream, vocabulary, records } = this.#run;
+    const { optimizer } = trainStep;
+    return records.save(
+      { ...this.#at, config: model.config, weights, optimizer, data: stream.state, beside: vocabulary.save },
       config.keepCheckpoints,
     );
-    await this.#writeLineage('running', '');
-    log.append({ event: 'saved', step: this.#step, folder: saved.folder, sha256: saved.sha256 });
   }
 
-  async #end(status: Outcome): Promise<Outcome> {
-    const reason = status === 'completed' ? 'all steps are done' : 'asked to stop';
-    await this.#writeLineage(status, reason);
-    this.#run.log.append({ event: 'ended', step: this.#step, status, reason });
-    return status;
-  }
-
-  #lineage(status: 'running' | Outcome | 'failed', reason: string) {
-    const { config, lineage } = this.#run;
-    const tokens = this.#step * config.batchSize * config.sequenceLength;
-    const weights = this.#weightsSha256 ?? lineage.weights;
-    const flops = tokens * this.#flopsPerToken;
-    const seconds = this.#run.secondsBefore + (performance.now() - this.#started) / 1000;
-    return withSeconds({ ...lineage, status, reason, weights, steps: this.#step, tokens, flops }, seconds);
-  }
-
-  #writeLineage(status: 'running' | Outcome | 'failed', reason: string): Promise<void> {
-    return writeLineage(this.#run.folder, this.#lineage(status, reason));
+  get #at() {
+    const { batchSize, sequenceLength } = this.#run.config;
+    return { step: this.#step, tokens: this.#step * batchSize * sequenceLength };
   }
 }

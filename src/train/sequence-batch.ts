@@ -25,6 +25,12 @@ export interface BatchShape {
   readonly columns: number;
 }
 
+/** Of micro-batches with so many rows, for a model of this context. */
+export function batchShape(rows: number, contextLength: number, columns: number): BatchShape {
+  const sequences = Math.min(256, Math.ceil(rows / 16));
+  return { tokens: rows, sequences, longest: Math.min(contextLength, rows), columns };
+}
+
 /** On the device: ids, positions, targets [3, T] i32; starts [B + 1] i32; columns [C, T] f32, 0 where nothing is learned. */
 export type SequenceInputs = readonly [tokens: Tensor, starts: Tensor, columns: Tensor];
 

@@ -13,14 +13,21 @@ import {
   type WeightMap,
 } from '../model/index.ts';
 import * as t from '../tensor/index.ts';
-import type { AdamwOptions } from './adamw.ts';
 import { firstBadOp } from './first-bad-op.ts';
+import type { OptimizerOptions } from './optimizer.ts';
 import { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
 import { TrainStep } from './train-step.ts';
 
 const config = preset('nano', { vocabSize: 40 });
 const S = 12;
-const adamw: AdamwOptions = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, maxGradNorm: 1, moments: 'f32' };
+const adamw: OptimizerOptions = {
+  beta1: 0.9,
+  beta2: 0.95,
+  eps: 1e-8,
+  weightDecay: 0.1,
+  maxGradNorm: 1,
+  moments: 'f32',
+};
 
 function windowsOf(count: number, step = 0): Int32Array[] {
   const length = windowLength(config, S);
@@ -40,7 +47,7 @@ function make(
   sequences: number,
   microBatches: number,
   balance: BalanceMethod = 'bias',
-  moments: 'f32' | 'bf16' = 'f32',
+  optimizer: Partial<OptimizerOptions> = {},
 ): Made {
   const weights = initialWeights(config, 3);
   const model = createModel(config, weights, S + 1);
@@ -56,7 +63,7 @@ function make(
     model,
     weights,
     objective,
-    step: new TrainStep(config, weights, { ...adamw, moments }, microBatches, objective),
+    step: new TrainStep(config, weights, { ...adamw, ...optimizer }, microBatches, objective),
   };
 }
 
@@ -65,6 +72,9 @@ function free({ model, weights, objective, step }: Made): void {
 }
 
 const rates = (step: number) => ({ step, learningRate: 3e-3, biasUpdateSpeed: 0.001 });
+
+/** All but the correction biases. */
+const trainedOf = (weights: WeightMap) => [...weights].filter(([name]) => !name.endsWith('correction_bias'));
 
 async function valuesOf(weights: WeightMap): Promise<Map<string, number[]>> {
   const values = new Map<string, number[]>();
@@ -106,37 +116,38 @@ describe('a training step', () => {
     free(made);
   });
 
-  test('recorded = the same ops one by one, to the bit, over several steps', async () => {
-    const [recorded, plain] = [make(4, 1), make(4, 1)];
-    for (let step = 1; step <= 3; step++) {
-      await run(recorded, windowsOf(4, step), step);
-      await t.asyncScope(async (inside) => {
-        inside(() => {
-          const { optimizer } = plain.step;
-          optimizer.prepare(step, rates(step).learningRate);
-          const trained = [...optimizer.moments.keys()].map((name) => plain.weights.get(name) as t.Tensor);
-          const tape = new t.Tape(trained);
-          let routings: readonly { readonly indices: t.Tensor }[] = [];
-          const total = tape.run(() => {
-            const losses = plain.objective.of(shiftedWindows(windowsOf(4, step), S, device));
-            routings = losses.routings;
-            return losses.total;
+  for (const matrices of ['adamw', 'muon'] as const)
+    test(`recorded = the same ops one by one, to the bit, over several steps of ${matrices}`, async () => {
+      const [recorded, plain] = [make(4, 1, 'bias', { matrices }), make(4, 1, 'bias', { matrices })];
+      for (let step = 1; step <= 3; step++) {
+        await run(recorded, windowsOf(4, step), step);
+        await t.asyncScope(async (inside) => {
+          inside(() => {
+            const { optimizer } = plain.step;
+            optimizer.prepare(step, rates(step).learningRate);
+            const trained = trainedOf(plain.weights).map(([, weight]) => weight);
+            const tape = new t.Tape(trained);
+            let routings: readonly { readonly indices: t.Tensor }[] = [];
+            const total = tape.run(() => {
+              const losses = plain.objective.of(shiftedWindows(windowsOf(4, step), S, device));
+              routings = losses.routings;
+              return losses.total;
+            });
+            optimizer.update(tape.backward(total));
+            const biases = [...plain.weights].filter(([name]) => name.endsWith('correction_bias'));
+            biases.forEach(([, bias], layer) => {
+              const counts = t.zeros(bias.shape, { dtype: 'i32' });
+              t.countExperts(routings[layer]?.indices as t.Tensor, counts);
+              t.balanceBias(bias, counts, t.fromArray(Float32Array.of(0.001), [1]));
+            });
           });
-          optimizer.update(tape.backward(total));
-          const biases = [...plain.weights].filter(([name]) => name.endsWith('correction_bias'));
-          biases.forEach(([, bias], layer) => {
-            const counts = t.zeros(bias.shape, { dtype: 'i32' });
-            t.countExperts(routings[layer]?.indices as t.Tensor, counts);
-            t.balanceBias(bias, counts, t.fromArray(Float32Array.of(0.001), [1]));
-          });
+          await device.flush();
         });
-        await device.flush();
-      });
-    }
-    assert.deepEqual(await valuesOf(recorded.weights), await valuesOf(plain.weights));
-    free(recorded);
-    free(plain);
-  });
+      }
+      assert.deepEqual(await valuesOf(recorded.weights), await valuesOf(plain.weights));
+      free(recorded);
+      free(plain);
+    });
 
   test('two micro-batches = one batch, within f32', async () => {
     const [whole, halves] = [make(4, 1), make(2, 2)];
@@ -187,7 +198,7 @@ describe('a training step', () => {
   });
 
   test('moments in bf16 learn about as well', async () => {
-    const [full, half] = [make(4, 1), make(4, 1, 'bias', 'bf16')];
+    const [full, half] = [make(4, 1), make(4, 1, 'bias', { moments: 'bf16' })];
     const losses: [number, number][] = [];
     for (let step = 1; step <= 20; step++) {
       const [a, b] = [await run(full, windowsOf(4), step), await run(half, windowsOf(4), step)];
@@ -197,6 +208,18 @@ describe('a training step', () => {
     assert.ok(end < 0.1 * start && Math.abs(end - endInHalf) < 0.01 * start, `${start} ${end} ${endInHalf}`);
     free(full);
     free(half);
+  });
+
+  test('Muon learns, and leaves embeddings, head, gates and gains to AdamW', async () => {
+    const made = make(4, 1, 'bias', { matrices: 'muon' });
+    const losses: number[] = [];
+    for (let step = 1; step <= 20; step++) losses.push((await run(made, windowsOf(4), step)).metrics.loss as number);
+    assert.ok((losses.at(-1) as number) < 0.2 * (losses[0] as number), `${losses}`);
+    const names = [...made.step.optimizer.moments.keys()];
+    const withSecond = names.filter((name) => name.endsWith('.v'));
+    for (const name of withSecond) assert.match(name, /embed_tokens|lm_head|norm|mlp\.gate\.weight|shared_head\.head/);
+    assert.ok(names.some((name) => name.endsWith('experts.gate_up_proj.m')));
+    free(made);
   });
 
   test('steps queue: two runs before the first is read', async () => {
@@ -214,7 +237,7 @@ describe('a training step', () => {
     const before = await valuesOf(made.weights);
     await assert.rejects(run(made, windowsOf(4), 1), /router_f32\] element \d+ is not finite/);
     const after = await valuesOf(made.weights);
-    for (const name of made.step.optimizer.moments.keys()) assert.deepEqual(after.get(name), before.get(name), name);
+    for (const [name] of trainedOf(made.weights)) assert.deepEqual(after.get(name), before.get(name), name);
     const find = () =>
       firstBadOp(made.weights, () => void made.step.gradients([shiftedWindows(windowsOf(4), S, device)]));
     assert.match(

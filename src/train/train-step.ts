@@ -1,4 +1,4 @@
-// One optimizer step: micro-batches forward and backward, clip, AdamW, balance the routers. Recorded once, replayed.
+// One optimizer step: micro-batches forward and backward, clip, optimizer, balance the routers. Recorded once, replayed.
 //
 // Contract: `objective` turns the inputs of a micro-batch into a loss to minimise, numbers to report and what the
 // routers chose; pretraining, fine-tuning and reinforcement learning differ in it alone. Gradients and numbers are means
@@ -24,7 +24,7 @@ import {
   type Tensor,
   zeros,
 } from '../tensor/index.ts';
-import { Adamw, type AdamwOptions } from './adamw.ts';
+import { Optimizer, type OptimizerOptions } from './optimizer.ts';
 
 /** What a micro-batch gives: `total` and all metrics are [] f32. */
 export interface Losses {
@@ -71,7 +71,7 @@ interface Left {
 const asOne = (x: Tensor) => reshape(x, [1]);
 
 export class TrainStep {
-  readonly optimizer: Adamw;
+  readonly optimizer: Optimizer;
   readonly #objective: Objective;
   readonly #microBatches: number | 'sum';
   readonly #trained: ReadonlyMap<string, Tensor>;
@@ -91,7 +91,7 @@ export class TrainStep {
   constructor(
     config: ModelConfig,
     weights: WeightMap,
-    optimizer: AdamwOptions,
+    optimizer: OptimizerOptions,
     microBatches: number | 'sum',
     objective: Objective,
   ) {
@@ -107,7 +107,7 @@ export class TrainStep {
     this.#trained = new Map(trained.map(({ name, weight }) => [name, weight]));
     this.#biases = parameters.filter(({ kind }) => kind === 'correction').map(({ weight }) => weight);
     this.#gates = trained.flatMap(({ name }, i) => (name.endsWith('mlp.gate.weight') ? [i] : []));
-    this.optimizer = new Adamw(this.#trained, optimizer);
+    this.optimizer = new Optimizer(this.#trained, optimizer);
     this.#metricSums = keep(zeros([objective.metricNames.length], { device }));
     this.#rate = keep(zeros([1], { device }));
     const shape = [this.#gates.length, isDeepseek(config) ? config.nRoutedExperts : 0];

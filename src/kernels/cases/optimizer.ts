@@ -29,6 +29,41 @@ function adamw(n: number, format: 'f32' | 'bf16', half: boolean, clip: number | 
   };
 }
 
+function muonMomentum(n: number, format: 'f32' | 'bf16', clip: number | null): Case {
+  const random = new Random(n);
+  return {
+    kernel: 'muon_momentum',
+    name: `${n} weights, ${format} momentum, clip ${clip}`,
+    args: {
+      grad: random.normals(n),
+      m: toFormat(format, random.normals(n)),
+      direction: new Float32Array(n),
+      hyper: hyperOf(1),
+      clip: clip === null ? null : new Float32Array([clip]),
+      moment_type: codeOf[format],
+      n,
+    },
+    formats: { m: format },
+  };
+}
+
+function muonUpdate(n: number, clip: number | null): Case {
+  const random = new Random(n);
+  const coefficient = clip === null ? null : new Float32Array([clip]);
+  return {
+    kernel: 'muon_update',
+    name: `${n} weights, clip ${clip}`,
+    args: {
+      weight: random.normals(n),
+      direction: random.normals(n),
+      hyper: hyperOf(1),
+      clip: coefficient,
+      factor: 2,
+      n,
+    },
+  };
+}
+
 function sumSquares(n: number): Case {
   const x = new Random(n).normals(n);
   return {
@@ -61,6 +96,13 @@ export const optimizer: Case[] = [
   adamw(50_001, 'f32', true, 0.3, 10),
   adamw(50_001, 'bf16', true, 0.3, 10_000),
   adamw(100, 'f32', true, Number.NaN, 5), // skipped: nothing may change
+  muonMomentum(1, 'f32', null),
+  muonMomentum(50_001, 'f32', 0.3),
+  muonMomentum(50_001, 'bf16', 0.3),
+  muonMomentum(100, 'f32', Number.NaN), // skipped: the momentum stays
+  muonUpdate(1, null),
+  muonUpdate(50_001, 0.3),
+  muonUpdate(100, Number.NaN), // skipped
   ...[0, 1, 31, 65_536, 65_537, 400_003].map(sumSquares),
   clipCase('norm 5 of partials 9 and 16, limit 1', [9, 16], 1, null),
   clipCase('norm below the limit', [9, 16], 10, null),

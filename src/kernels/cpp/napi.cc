@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "mapped-files.h"
 #include "pool.h"
 #if defined(__linux__) || defined(__APPLE__)
 #include <sys/mman.h>
@@ -129,6 +130,13 @@ void unmap_block(const Block& block, bool exact) {
   free(block.address);
 }
 
+void close_mapping(const Block& file) {
+#if defined(__linux__) || defined(__APPLE__)
+  forget_mapped(file.address);
+#endif
+  unmap_block(file, false);
+}
+
 void thread_main(Pool* pool) {
   void* scratch = nullptr;
   if (posix_memalign(&scratch, 64, kScratchBytes)) abort();
@@ -162,7 +170,7 @@ void close_device(void* data) {
   for (auto& thread : device->threads) thread.join();
   napi_release_threadsafe_function(device->completed, napi_tsfn_abort);
   for (auto& block : device->blocks) unmap_block(block, device->exact);
-  for (auto& file : device->files) unmap_block(file, false);
+  for (auto& file : device->files) close_mapping(file);
   device->~Device();
   free(device);
 }
@@ -243,10 +251,11 @@ napi_value reserve(napi_env env, napi_callback_info info) {
   return number(env, double(reinterpret_cast<uintptr_t>(p)));
 }
 
-bool give_back(std::vector<Block>& blocks, const char* address, bool exact) {
+template <typename Unmap>
+bool give_back(std::vector<Block>& blocks, const char* address, Unmap unmap) {
   for (size_t i = 0; i < blocks.size(); i++) {
     if (blocks[i].address != address) continue;
-    unmap_block(blocks[i], exact);
+    unmap(blocks[i]);
     blocks[i] = blocks.back();
     blocks.pop_back();
     return true;
@@ -257,13 +266,14 @@ bool give_back(std::vector<Block>& blocks, const char* address, bool exact) {
 // release(device, address)
 napi_value release(napi_env env, napi_callback_info info) {
   Arguments in(env, info);
-  if (give_back(in.device->blocks, in.address(1), in.device->exact)) return nullptr;
+  auto unmap = [&](const Block& block) { unmap_block(block, in.device->exact); };
+  if (give_back(in.device->blocks, in.address(1), unmap)) return nullptr;
   return fail(env, "release of an address that was never reserved");
 }
 
 // mapFile(device, fd, bytes) -> address of the file's bytes, 0 where files cannot be mapped, -1 where this one is shorter.
 // Whoever writes there gets pages of its own: the file never changes. Its size is asked after mapping, so that a file
-// which was cut before is refused; one that is cut later is the system's fault to report (SIGBUS).
+// which was cut before is refused; one that is cut later ends the process, in words (mapped-files.h).
 napi_value map_file(napi_env env, napi_callback_info info) {
 #if defined(__linux__) || defined(__APPLE__)
   Arguments in(env, info);
@@ -277,6 +287,7 @@ napi_value map_file(napi_env env, napi_callback_info info) {
     return number(env, -1);
   }
   in.device->files.push_back({static_cast<char*>(p), bytes});
+  note_mapped(fd, static_cast<char*>(p), bytes);
   return number(env, double(reinterpret_cast<uintptr_t>(p)));
 #else
   return number(env, 0);
@@ -286,7 +297,7 @@ napi_value map_file(napi_env env, napi_callback_info info) {
 // unmapFile(device, address)
 napi_value unmap_file(napi_env env, napi_callback_info info) {
   Arguments in(env, info);
-  if (give_back(in.device->files, in.address(1), false)) return nullptr;
+  if (give_back(in.device->files, in.address(1), close_mapping)) return nullptr;
   return fail(env, "unmapping an address that was never mapped");
 }
 

@@ -1,4 +1,4 @@
-// AdamW on f32 master weights, and the global gradient norm with its clip coefficient, all without a read-back.
+// AdamW and Muon on f32 master weights, and the global gradient norm with its clip coefficient, without a read-back.
 //
 // Source: Loshchilov and Hutter 2019, Algorithm 2 (decoupled decay); DeepSeek-V3 section 3.3.2 (bf16 moments). What
 // changes from step to step stands in a small buffer, so that a recorded step replays with new numbers:
@@ -52,6 +52,53 @@ struct adamw {
   }
 };
 
+// In f32: g = grad * scale * clip, m = momentum m + g, direction = g + momentum m (Nesterov). hyper[1] is the momentum.
+// A clip of NaN leaves m and gives a direction of zeros.
+struct muon_momentum {
+  const float* grad;
+  void* m;
+  float* direction;
+  const float *hyper, *clip;
+  i64 moment_type, n;
+  static constexpr const char* signature =
+      "grad:f32 m:any! direction:f32! hyper:f32 clip:f32 moment_type:int n:int";
+  void fields(Words& w) { w(grad, m, direction, hyper, clip, moment_type, n); }
+  i64 tasks() const { return blocks(n, kParametersATask); }
+  void run(i64 task, Worker&) const {
+    in_format(moment_type, [&](auto format) { add(static_cast<decltype(format)*>(m), task); });
+  }
+  template <class M>
+  void add(M* sums, i64 task) const {
+    bool skips = clip && clip[0] != clip[0];
+    vf momentum = set1(hyper[1]), scale = set1(clip ? hyper[7] * clip[0] : hyper[7]);
+    for_vectors(task * kParametersATask, smaller(n, (task + 1) * kParametersATask), [&](i64 i, i64 left) {
+      if (skips) return store_n(direction + i, set1(0), left);
+      vf g = load_n(grad + i, left) * scale;
+      vf sum = fma(momentum, load_n(sums + i, left), g);
+      store_n(sums + i, sum, left);
+      store_n(direction + i, fma(momentum, sum, g), left);
+    });
+  }
+};
+
+// w = (1 - lr decay) w - lr factor direction. A clip of NaN skips the step.
+struct muon_update {
+  float* weight;
+  const float *direction, *hyper, *clip;
+  float factor;
+  i64 n;
+  static constexpr const char* signature = "weight:f32! direction:f32 hyper:f32 clip:f32 factor:float n:int";
+  void fields(Words& w) { w(weight, direction, hyper, clip, factor, n); }
+  i64 tasks() const { return blocks(n, kParametersATask); }
+  void run(i64 task, Worker&) const {
+    if (clip && clip[0] != clip[0]) return;
+    vf shrink = set1(1 - hyper[0] * hyper[4]), step = set1(-hyper[0] * factor);
+    for_vectors(task * kParametersATask, smaller(n, (task + 1) * kParametersATask), [&](i64 i, i64 left) {
+      store_n(weight + i, fma(step, load_n(direction + i, left), load_n(weight + i, left) * shrink), left);
+    });
+  }
+};
+
 // partials[b] = sum of squares of block b. Several tensors write into parts of one array of partials.
 struct sum_squares_f32 {
   const float* x;
@@ -93,6 +140,8 @@ struct clip_coefficient {
 
 constexpr Kernel optimizer_kernels[] = {
     row<adamw>("adamw"),
+    row<muon_momentum>("muon_momentum"),
+    row<muon_update>("muon_update"),
     row<sum_squares_f32>("sum_squares_f32"),
     row<clip_coefficient>("clip_coefficient"),
 };

@@ -23,6 +23,14 @@ test('a first step moves by the learning rate against the sign, after decoupled 
   assert.deepEqual(step(16, 0.25), { weight: 6.5, m: 2, v: 4, half: 0x40d0 });
 });
 
+test("Muon's momentum and update", () => {
+  const [m, direction, weight] = [new Float32Array([2]), new Float32Array(1), new Float32Array([8])];
+  define('muon_momentum', { grad: new Float32Array([4]), m, direction, hyper, moment_type: 0, n: 1 });
+  assert.deepEqual([m[0], direction[0]], [5, 6.5]); // 0.5 * 2 + 4, 4 + 0.5 * 5
+  define('muon_update', { weight, direction, hyper, factor: 2, n: 1 });
+  assert.equal(weight[0], 0.5); // 8 (1 - 0.5 * 0.25) - 0.5 * 2 * 6.5
+});
+
 test('a NaN coefficient skips the step', () => {
   assert.deepEqual(step(4, Number.NaN), { weight: 8, m: 0, v: 0, half: 0 });
 });

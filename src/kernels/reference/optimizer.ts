@@ -1,4 +1,4 @@
-// AdamW with decoupled decay, and the global gradient norm with its clip coefficient, defined.
+// AdamW with decoupled decay, Muon's two ends, and the global gradient norm with its clip coefficient, defined.
 //   hyper = [lr, beta1, beta2, eps, weight decay, 1 - beta1^t, 1 - beta2^t, gradient scale]
 // The two corrections are computed by the caller in float64; everything that varies by step is data, not words.
 
@@ -34,6 +34,34 @@ export const optimizer = {
         weight[i] = w;
         if (half.length > 0) half[i] = toBf16(w);
       }
+    },
+  ),
+
+  muon_momentum: kernel(
+    'grad:f32 m:any! direction:f32! hyper:f32 clip:f32 moment_type:int n:int',
+    (grad, m, direction, hyper, clip, momentType, n) => {
+      const [, momentum, , , , , , gradScale] = hyper;
+      const scale = clip.length > 0 ? gradScale * clip[0] : gradScale;
+      const first = numbersIn(m, momentType);
+      for (let i = 0; i < n; i++) {
+        if (Number.isNaN(scale)) {
+          direction[i] = 0;
+          continue;
+        }
+        const g = grad[i] * scale;
+        const sum = momentum * first.get(i) + g;
+        first.set(i, sum);
+        direction[i] = g + momentum * sum;
+      }
+    },
+  ),
+
+  muon_update: kernel(
+    'weight:f32! direction:f32 hyper:f32 clip:f32 factor:float n:int',
+    (weight, direction, hyper, clip, factor, n) => {
+      const [lr, , , , decay] = hyper;
+      if (clip.length > 0 && Number.isNaN(clip[0])) return; // the step is skipped: the norm was not finite
+      for (let i = 0; i < n; i++) weight[i] = weight[i] * (1 - lr * decay) - lr * factor * direction[i];
     },
   ),
 

@@ -21,6 +21,18 @@ interface AdamwStep extends Op {
   readonly outputs: readonly [];
 }
 
+interface MuonMomentum extends Op {
+  readonly inputs: readonly [gradient: Tensor, m: Tensor, hyper: Tensor, clip: Tensor];
+  readonly params: null;
+  readonly outputs: readonly [direction: Tensor];
+}
+
+interface MuonUpdate extends Op {
+  readonly inputs: readonly [weight: Tensor, direction: Tensor, hyper: Tensor, clip: Tensor];
+  readonly params: number;
+  readonly outputs: readonly [];
+}
+
 interface GradientNorm extends Op {
   readonly inputs: readonly [hyper: Tensor, ...gradients: Tensor[]];
   readonly params: number;
@@ -36,6 +48,8 @@ interface Accumulate extends Op {
 export interface OptimizerOps {
   accumulate: Accumulate;
   adamwStep: AdamwStep;
+  muonMomentum: MuonMomentum;
+  muonUpdate: MuonUpdate;
   gradientNorm: GradientNorm;
 }
 
@@ -82,6 +96,44 @@ export const optimizers: Rows<OptimizerOps> = {
       const kernel = device.kernel('adamw');
       device.encode(kernel, weight.address, gradient.address, ...moments, codeOf[m.dtype], weight.size);
       for (const changed of [weight, m, v, half]) changed?.storage.change();
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+
+  muonMomentum: {
+    name: 'muonMomentum',
+    shape: ([gradient, m, hyper, clip]) => {
+      expectDType(gradient, 'f32', 'muonMomentum', 'gradient');
+      expectFloat(m, 'muonMomentum', 'm');
+      expectSameShape(gradient, m, 'muonMomentum', 'gradient and m');
+      expectShape(hyper, [hyperSize], 'muonMomentum', 'hyper', 'make it with muonHyper');
+      expectShape(clip, [], 'muonMomentum', 'clip');
+      return [{ shape: gradient.shape, dtype: 'f32' }];
+    },
+    forward: (device, [gradient, m, hyper, clip], [direction]) => {
+      const addresses = [gradient.address, m.address, direction.address, hyper.address, clip.address];
+      device.encode(device.kernel('muon_momentum'), ...addresses, codeOf[m.dtype], gradient.size);
+      m.storage.change();
+    },
+    save: saveNothing,
+    vjp: null,
+  },
+
+  muonUpdate: {
+    name: 'muonUpdate',
+    shape: ([weight, direction, hyper, clip]) => {
+      expectDType(weight, 'f32', 'muonUpdate', 'weight');
+      expectDType(direction, 'f32', 'muonUpdate', 'direction');
+      expectSameShape(weight, direction, 'muonUpdate', 'weight and direction');
+      expectShape(hyper, [hyperSize], 'muonUpdate', 'hyper', 'make it with muonHyper');
+      expectShape(clip, [], 'muonUpdate', 'clip');
+      return [];
+    },
+    forward: (device, [weight, direction, hyper, clip], _, factor) => {
+      const addresses = [weight.address, direction.address, hyper.address, clip.address];
+      device.encode(device.kernel('muon_update'), ...addresses, factor, weight.size);
+      weight.storage.change();
     },
     save: saveNothing,
     vjp: null,
@@ -157,6 +209,27 @@ export interface AdamwState {
 /** One AdamW step with decoupled decay, in place. hyper [8] f32: adamwHyper; clip []: gradientNorm's coefficient. */
 export function adamwStep({ weight, m, v, half }: AdamwState, gradient: Tensor, hyper: Tensor, clip?: Tensor): void {
   apply(optimizers.adamwStep, [weight, gradient, m, v, hyper, half ?? null, clip ?? null], null);
+}
+
+/** The eight numbers of one Muon step, laid out as AdamW's. */
+export function muonHyper(config: {
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly gradientScale: number;
+}): Float32Array {
+  const { learningRate, momentum, weightDecay, gradientScale } = config;
+  return Float32Array.of(learningRate, momentum, 0, 0, weightDecay, 1, 1, gradientScale);
+}
+
+/** m = momentum m + gradient, in place; returns Nesterov's direction, gradient + momentum m, f32. */
+export function muonMomentum(gradient: Tensor, m: Tensor, hyper: Tensor, clip: Tensor): Tensor {
+  return apply(optimizers.muonMomentum, [gradient, m, hyper, clip], null)[0];
+}
+
+/** weight = (1 - rate decay) weight - rate factor direction, in place. A clip of NaN changes nothing. */
+export function muonUpdate(weight: Tensor, direction: Tensor, hyper: Tensor, clip: Tensor, factor: number): void {
+  apply(optimizers.muonUpdate, [weight, direction, hyper, clip], factor);
 }
 
 /**

@@ -1,0 +1,11 @@
+// What a dense student learns from the right answers of R1-Zero. Begin with --student <model> --teacher <model>.
+import type { DistilRecipe } from '../src/distill/index.ts';
+
+export const recipe: Omit<DistilRecipe, 'student' | 'teacher'> = {
+  tasks: [{ task: 'countdown', difficulty: 3 }],
+  traces: { wanted: 3000, perProblem: 2, samples: 4, parallel: 64 },
+  epochs: 3,
+  batch: 32,
+  learningRate: 1e-3,
+  evaluateEvery: 100,
+};

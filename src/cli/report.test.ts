@@ -1,0 +1,86 @@
+// minke report of a distillation, from the files that one leaves. npm test -- cli/report
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { resolveDistil } from '../distill/index.ts';
+import { packageRoot } from '../kernels/root.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'minke-report-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const at = { time: 1000 };
+const examined = { task: 'countdown', difficulty: 3, margin: 0.05, format: 1, tokens: 40, problems: 64, samples: 4 };
+const events = [
+  { event: 'started', ...at, run: 'r', teacher: 'zero', device: 'native avx2, 2 threads' },
+  { event: 'training', ...at, parameters: 5e5, steps: 2, epochs: 1, traces: 40, tooLong: 3, tokens: 2000 },
+  { event: 'evaluated', ...at, step: 0, ...examined, passAt1: 0.125 },
+  ...[2.5, 1.25].map((loss, i) => ({
+    ...{ event: 'step', ...at, step: i + 1, epoch: 1, loss, gradientNorm: 1, learningRate: 1e-3 },
+    ...{ tokensPerSecond: 900, secondsLeft: 0 },
+  })),
+  { event: 'evaluated', ...at, step: 2, ...examined, passAt1: 0.5 },
+  { event: 'ended', ...at, step: 2, status: 'completed', reason: 'all steps are done' },
+];
+const lineage = {
+  ...{
+    format: 1,
+    kind: 'distillation',
+    status: 'completed',
+    reason: '',
+    weights: 'abc',
+    data: null,
+    seed: 1,
+    config: {},
+  },
+  ...{
+    code: { version: '0', commit: null, changed: false },
+    parents: [],
+    steps: 2,
+    tokens: 4000,
+    flops: 0,
+    hours: 0.5,
+  },
+  teachers: [{ name: 'zero', weights: null, tokens: 2e6 }],
+  cost: { amount: 0.05, currency: 'USD', pricePerHour: 0.1 },
+  sessions: [{ started: '2026-01-01', seconds: 1800, fromStep: 0, machine: 'a machine', device: 'native' }],
+};
+const trace = { prompt: ['User: ', 'Make 24 from 3, 8.', '\nAssistant: <think>\n'], response: '3*8=24 ok\n</think>' };
+
+function minke(...args: string[]) {
+  const main = join(packageRoot(), 'dist/src/cli/main.js');
+  return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+}
+
+test('a distillation: its teacher, its traces, held-out problems before and after, curves and a trace', () => {
+  const lines = (all: readonly object[]) => `${all.map((line) => JSON.stringify(line)).join('\n')}\n`;
+  const recipe = resolveDistil({ student: 's', teacher: 't', tasks: [{ task: 'countdown' }] });
+  writeFileSync(join(folder, 'distil.json'), JSON.stringify(recipe));
+  writeFileSync(join(folder, 'lineage.json'), JSON.stringify(lineage));
+  writeFileSync(join(folder, 'traces.jsonl'), lines([{ ...trace, task: 'countdown', key: '3,8', teacher: 'zero' }]));
+  writeFileSync(join(folder, 'events.jsonl'), lines(events.slice(0, 2)));
+  const results = join(folder, 'results');
+  const early = minke('report', folder);
+  assert.equal(early.status, 1);
+  assert.match(early.stderr, /holds no run with a step; name the folder that minke pretrain, rl or distil wrote/);
+  writeFileSync(join(folder, 'events.jsonl'), lines(events));
+  const { stdout, stderr, status } = minke('report', folder, '--name', 'student', '--results', results);
+  assert.equal(status, 0, stderr);
+  for (const told of [
+    '| teacher | zero, 2.00 M tokens |',
+    '| traces | 40, 3 too long for the student |',
+    '| loss | 1.2500 |',
+    '| pass@1, countdown 3, held out | 12.5 % ± 5.0 % at step 0, 50.0 % ± 5.0 % at step 2 |',
+  ])
+    assert.ok(stdout.includes(told), `${told} in\n${stdout}`);
+  const page = readFileSync(join(results, 'student.md'), 'utf8');
+  assert.match(
+    page,
+    /A trace of zero:\n\n```text\nUser: Make 24 from 3, 8\.\nAssistant: <think>\n3\*8=24 ok\n<\/think>\n```/,
+  );
+  assert.match(page, /npx minke distil student --student/);
+  const svg = readFileSync(join(results, 'student.svg'), 'utf8');
+  assert.match(svg, /student: loss, nats a token.*student: pass@1, held out/s);
+});

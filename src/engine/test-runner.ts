@@ -1,0 +1,118 @@
+// A runner that keeps tokens where a model keeps rows, and reads every one of them back; and how tests ask an engine.
+//
+// It has a clock of its own, so that what drafts cost is what a test says.
+import { blockTokens } from '../kernels/index.ts';
+import { Engine, type EngineOptions } from './engine.ts';
+import type { GeneratedToken } from './generation.ts';
+import type { Run, RunForm, Runner, RunResult } from './runner.ts';
+import type { Sequence, SequenceOptions, Verdict } from './sequence.ts';
+
+const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 };
+export const defaults: SequenceOptions = {
+  sampling: { ...sampling, repetitionPenalty: 1, seed: 0, logitBias: new Map() },
+  ...{ maxTokens: 20, logprobs: null, promptLogprobs: null },
+};
+
+function nextOf(tokens: ArrayLike<number>): number {
+  let hash = 17;
+  for (let i = 0; i < tokens.length; i++) hash = Math.imul(hash ^ (tokens[i] as number), 0x01000193) >>> 0;
+  return hash % 1000;
+}
+
+export interface TokenRunnerOptions {
+  /** Waited for in every step. */
+  readonly gate?: () => Promise<void>;
+  /** Whether the draft after so many tokens is right. @default two of three are */
+  readonly isRight?: (length: number) => boolean;
+  /** Of a step of so many sequences with drafts, in plain steps. @default 1 */
+  readonly cost?: (count: number) => number;
+}
+
+/** The next token is a hash of all before it, which it reads from the blocks: a wrong block gives a wrong token. */
+export class TokenRunner implements Runner {
+  readonly drafts: number;
+  readonly #memory: Int32Array;
+  readonly #options: TokenRunnerOptions;
+  steps = 0;
+  largest = 0;
+  /** Milliseconds that all runs have taken, as they would on a model. */
+  time = 0;
+
+  constructor(blocks: number, drafts = 0, options: TokenRunnerOptions = {}) {
+    this.drafts = drafts;
+    this.#memory = new Int32Array(blocks * blockTokens).fill(-1);
+    this.#options = options;
+  }
+
+  async run(_: RunForm, runs: readonly Run[], drafts: boolean): Promise<RunResult[]> {
+    this.steps++;
+    this.largest = Math.max(this.largest, runs.length);
+    const results = runs.map((run) => this.#one(run, drafts));
+    await (this.#options.gate?.() ?? Promise.resolve());
+    const verifies = runs.some(({ ids }) => ids.length > 1);
+    this.time += verifies ? (this.#options.cost?.(runs.length) ?? 1) : 1;
+    return results;
+  }
+
+  #one({ sequence, from, ids, sampleFrom }: Run, hasDrafts: boolean): RunResult {
+    const at = (p: number) =>
+      (sequence.blocks[Math.floor(p / blockTokens)] as number) * blockTokens + (p % blockTokens);
+    ids.forEach((id, i) => {
+      this.#memory[at(from + i)] = id;
+    });
+    const sampled: GeneratedToken[] = [];
+    const drafts: number[] = [];
+    for (let row = sampleFrom; row < ids.length; row++) {
+      const seen = Array.from({ length: from + row + 1 }, (_, p) => this.#memory[at(p)] as number);
+      const id = nextOf(seen);
+      sampled.push({ id, logprob: 0, top: [] });
+      const right = nextOf([...seen, id]);
+      const isRight = this.#options.isRight?.(seen.length) ?? seen.length % 3 !== 0;
+      if (hasDrafts) drafts.push(isRight ? right : right + 1);
+    }
+    return { sampled, drafts, promptLogprobs: [] };
+  }
+
+  dispose(): void {}
+}
+
+interface Outcome {
+  readonly tokens: number[];
+  reason: string;
+  error?: Error | undefined;
+}
+
+export function ask(engine: Engine, prompt: readonly number[], options: Partial<SequenceOptions> = {}, stopAt = -1) {
+  const outcome: Outcome = { tokens: [], reason: '' };
+  let done = () => {};
+  const ended = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  const sequence: Sequence = engine.add(
+    prompt,
+    { ...defaults, ...options },
+    {
+      settled: ({ id }): Verdict => {
+        outcome.tokens.push(id);
+        return outcome.tokens.length === stopAt ? 'stop' : 'go-on';
+      },
+      ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
+      promptLogprobs: () => undefined,
+      ended: (reason, error) => {
+        Object.assign(outcome, { reason, error });
+        done();
+      },
+    },
+  );
+  return { sequence, outcome, ended };
+}
+
+export function expected(prompt: readonly number[], count: number): number[] {
+  const tokens = [...prompt];
+  while (tokens.length < prompt.length + count) tokens.push(nextOf(tokens));
+  return tokens.slice(prompt.length);
+}
+
+export function engineOf(runner: TokenRunner, options: Partial<EngineOptions> = {}): Engine {
+  return new Engine(runner, { blocks: 64, contextLength: 64 * blockTokens, clock: () => runner.time, ...options });
+}

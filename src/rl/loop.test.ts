@@ -1,0 +1,270 @@
+// Dynamic sampling, several updates on a batch, a reference that is renewed; each stopped, killed and resumed to the bit.
+// npm test -- rl/loop
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type Device, openDevice } from '../kernels/index.ts';
+import { openSafetensors } from '../model/checkpoint/index.ts';
+import { closeTasks, openTasks } from '../tasks/index.ts';
+import { useDevice } from '../tensor/index.ts';
+import { characterTokenizer, Tokenizer } from '../tokenizer/index.ts';
+import { lastOfRun, readEvents, type StepReport } from '../train/index.ts';
+import { type Group, trainSequences } from './batch.ts';
+import { collectGroups } from './collect.ts';
+import { type RlRecipe, resolveRl } from './config.ts';
+import { type RlEvent, rlEventSchema } from './events.ts';
+import { RlLoop } from './loop.ts';
+import { openRl } from './open-run.ts';
+import { type QuestionSource, trainQuestions } from './question.ts';
+import { reinforce, resumeReinforcing } from './reinforce.ts';
+import type { Ask, Rollouts } from './rollout.ts';
+import { close, readerOfTheForm, shortRun } from './test-model.ts';
+
+let device: Device;
+let folder: string;
+before(() => {
+  device = openDevice();
+  useDevice(device);
+  folder = mkdtempSync(join(tmpdir(), 'minke-rl-loop-'));
+});
+after(async () => {
+  rmSync(folder, { recursive: true });
+  await device.close();
+});
+
+describe('dynamic sampling', () => {
+  const wanted = 3;
+  const askedBefore = 30;
+  const texts = ['no form', 'x\n</think>\n<answer>1</answer>', '</work>\n<answer>1</answer>'];
+  let questions: QuestionSource;
+  let order: string[];
+  const recipe = { model: 'none', tasks: [{ task: 'countdown' }], questions: wanted, groupSize: 2, seed: 3 };
+
+  before(async () => {
+    const config = resolveRl(recipe);
+    const characters = [...new Set('User: Make from.\nAssistant <think>0123456789,')].join('');
+    const tokenizer = new Tokenizer(characterTokenizer(characters));
+    questions = { tasks: await openTasks(config.tasks, config.seed), tokenizer, config };
+    order = (await trainQuestions(questions, askedBefore, askedBefore + 12)).map(({ text }) => text);
+  });
+  after(() => closeTasks(questions.tasks));
+
+  /** Collects where the questions of `loud` alone, by their number in each round, get rewards that differ. */
+  async function collected(loud: readonly (readonly number[])[], resamplings: number, isEnded = true) {
+    const rounds: (readonly Ask[])[] = [];
+    const run: Rollouts['run'] = async (asks) => {
+      const own = loud[rounds.length] ?? [];
+      rounds.push(asks);
+      return asks.map(({ prompt }, i) => {
+        const text = i % 2 === 0 ? 0 : own.includes(Math.floor(i / 2)) ? 1 : 2;
+        return { prompt, ids: Int32Array.of(text, 9), logprobs: new Float32Array(2), isEnded };
+      });
+    };
+    const made = await collectGroups(
+      {
+        config: resolveRl({ ...recipe, resamplings }),
+        rollouts: { run } as Rollouts,
+        questions,
+        decode: (ids) => texts[ids[0] as number] as string,
+      },
+      7,
+      askedBefore,
+    );
+    const numbers = made.groups.map(({ question }) => order.indexOf(question.text));
+    const { groups: _, formProblems, formlessGroups, ...told } = made;
+    return { numbers, told, formProblems, formlessGroups, seeds: rounds.map((asks) => asks.map(({ seed }) => seed)) };
+  }
+
+  test('silent groups are replaced by the next questions, until there are enough', async () => {
+    const { numbers, told, seeds } = await collected([[1], [0, 2], [0, 1, 2]], 5);
+    assert.deepEqual(numbers, [1, 3, 5]);
+    assert.deepEqual(told, { rounds: 2, asked: askedBefore + 6, silentGroups: 3 / 6, filled: 0, generated: 24 });
+    assert.equal(new Set(seeds.flat()).size, 12, 'no response repeats the chance of another');
+    assert.deepEqual((await collected([[1], [0, 2]], 5)).seeds, seeds, 'a step that is asked again is asked the same');
+  });
+
+  test('there are no more rounds than resamplings; silent groups fill the batch, and are counted', async () => {
+    const { numbers, told } = await collected([[1], [], [0]], 2);
+    assert.deepEqual(numbers, [1, 6, 0]);
+    assert.deepEqual(told, { rounds: 3, asked: askedBefore + 9, silentGroups: 7 / 9, filled: 1, generated: 36 });
+  });
+
+  test('groups in which no response keeps the form are counted, and what the matter is', async () => {
+    const { told, formProblems, formlessGroups } = await collected([[1]], 0);
+    assert.deepEqual([told.silentGroups, formlessGroups], [2 / 3, 2 / 3]);
+    assert.deepEqual(formProblems, {
+      'the thinking does not end': 3 / 6,
+      '</work> stands in place of </think>': 2 / 6,
+    });
+    assert.deepEqual((await collected([[1]], 0, false)).formProblems, { 'cut off by maxTokens': 5 / 6 });
+  });
+
+  test('more groups with signal than wanted are left out; without resamplings there is one round', async () => {
+    assert.deepEqual(
+      (
+        await collected(
+          [
+            [0, 1],
+            [0, 1, 2],
+          ],
+          1,
+        )
+      ).numbers,
+      [0, 1, 3],
+    );
+    const { numbers, told } = await collected([[2]], 0);
+    assert.deepEqual(numbers, [2, 0, 1]);
+    assert.deepEqual([told.rounds, told.filled, told.silentGroups], [1, 2, 2 / 3]);
+  });
+});
+
+describe('updates', () => {
+  const config = (updates: number, changed: Partial<RlRecipe> = {}) =>
+    resolveRl({ model: 'none', tasks: [{ task: 'countdown' }], questions: 2, groupSize: 4, updates, ...changed });
+  const groups = [0, 1].map((q) => ({
+    responses: [0, 1, 2, 3].map((g) => ({
+      ...{ prompt: Int32Array.of(q), ids: new Int32Array(2 + g), logprobs: new Float32Array(2 + g).fill(g) },
+      reward: g === q ? 1 : 0,
+    })),
+  })) as unknown as Group[];
+
+  test('share the responses; advantages are of the whole group, weights of the update', () => {
+    const parts = trainSequences(groups, config(3, { tokenWeight: 'token' }));
+    assert.deepEqual(
+      parts.map((part) => part.length),
+      [2, 3, 3],
+    );
+    assert.deepEqual(
+      parts.flat().map(({ ids }) => ids.length - 1),
+      [2, 3, 4, 5, 2, 3, 4, 5],
+    );
+    for (const part of parts) {
+      const weights = part.flatMap(({ columns }) => Array.from(columns[2] as Float32Array));
+      close([weights.reduce((sum, weight) => sum + weight, 0)], [1]);
+    }
+    const one = trainSequences(groups, config(1)).flat();
+    close(
+      parts.flat().map(({ columns }) => columns[1]?.[0] as number),
+      one.map(({ columns }) => columns[1]?.[0] as number),
+    );
+  });
+
+  test('more of them than responses are refused', () => {
+    assert.equal(trainSequences(groups, config(8)).length, 8);
+    assert.throws(() => config(9), /updates: 9, for 8 responses/);
+  });
+});
+
+describe('a run', () => {
+  let model: string;
+  before(async () => {
+    model = await readerOfTheForm(folder, device);
+  });
+
+  const stepsOf = (run: string) =>
+    readEvents(join(run, 'events.jsonl'), rlEventSchema).flatMap((event) => (event.event === 'step' ? [event] : []));
+  const checkpoint = (run: string, step: number) => join(run, 'checkpoints', `step-0000000${step}`);
+  const file = (run: string, step: number, name: string) => readFileSync(join(checkpoint(run, step), name));
+  const same = (a: string, b: string, step: number) => {
+    for (const name of ['model.safetensors', 'optimizer.safetensors', 'reference.safetensors'])
+      assert.ok(file(a, step, name).equals(file(b, step, name)), name);
+    const stateOf = (run: string) => JSON.parse(file(run, step, 'training.json').toString());
+    assert.deepEqual([stateOf(a).data, stateOf(a).tokens], [stateOf(b).data, stateOf(b).tokens]);
+  };
+
+  /** Stops the run of a folder, new or gone on with, as soon as an event is the one. */
+  async function stoppedAt(run: string, recipe: RlRecipe | null, isTime: (event: RlEvent) => boolean): Promise<void> {
+    const stopping = new AbortController();
+    const listen = (event: RlEvent) => isTime(event) && stopping.abort();
+    const options = { folder: run, device, signal: stopping.signal, listen };
+    const outcome = recipe ? await reinforce(resolveRl(recipe), options) : await resumeReinforcing(options);
+    assert.equal(outcome, 'stopped');
+  }
+  const afterStep = (step: number) => (event: RlEvent) => event.event === 'step' && event.step === step;
+
+  test('with resamplings, stopped while it asked: the same questions are asked again, none is lost', async () => {
+    const recipe = { ...shortRun(model), groupSize: 2, resamplings: 2, steps: 3, every: { evaluate: 100, save: 100 } };
+    const [whole, stopped] = [join(folder, 'sampled'), join(folder, 'sampled-stopped')];
+    await reinforce(resolveRl(recipe), { folder: whole, device });
+    const stopping = new AbortController();
+    let isSecond = false;
+    const listen = (event: RlEvent) => {
+      isSecond ||= event.event === 'step';
+    };
+    const run = await openRl(resolveRl(recipe), undefined, { folder: stopped, device, listen });
+    const asking = run.rollouts.run.bind(run.rollouts);
+    run.rollouts.run = (...args) => {
+      const made = asking(...args);
+      if (isSecond) stopping.abort();
+      return made;
+    };
+    assert.equal(await new RlLoop(run).run(stopping.signal), 'stopped');
+    await run.close();
+    assert.equal(stepsOf(stopped).length, 1);
+    assert.equal(await resumeReinforcing({ folder: stopped, device }), 'completed');
+    same(whole, stopped, 3);
+    const rounds = stepsOf(whole).map((step) => step.rounds);
+    assert.ok(Math.max(...rounds) > 1, 'some groups were replaced');
+    const { asked } = JSON.parse(file(whole, 3, 'training.json').toString()).data;
+    assert.equal(asked, 4 * rounds.reduce((sum, n) => sum + n, 0));
+    assert.deepEqual(
+      stepsOf(stopped).map((step) => step.rounds),
+      rounds,
+    );
+  });
+
+  test('three updates a step: the first finds the ratio 1 exactly, the others do not; clips are counted', async () => {
+    const recipe = { ...shortRun(model), updates: 3, clipLow: 0.001, clipHigh: 0.001, steps: 2 };
+    const [whole, stopped] = [join(folder, 'updates'), join(folder, 'updates-stopped')];
+    const run = await openRl(resolveRl(recipe), undefined, { folder: whole, device });
+    const reports: StepReport[] = [];
+    const training = run.trainStep.run.bind(run.trainStep);
+    run.trainStep.run = async (...args) => {
+      const report = await training(...args);
+      reports.push(report);
+      return report;
+    };
+    assert.equal(await new RlLoop(run).run(), 'completed');
+    await run.close();
+    assert.equal(reports.length, 6);
+    const steps = stepsOf(whole);
+    for (const [s, step] of steps.entries()) {
+      const own = reports.slice(3 * s, 3 * s + 3).map(({ metrics }) => metrics);
+      const [first, ...others] = own as [StepReport['metrics'], ...StepReport['metrics'][]];
+      assert.deepEqual([first.mismatch, first.clipped, step.mismatch], [0, 0, 0]);
+      for (const { mismatch } of others) assert.ok((mismatch as number) > 0, 'the weights have moved');
+      const tokens = step.tokens * 32;
+      const clipped = own.reduce((sum, metrics) => sum + (metrics.clipped as number), 0);
+      close([step.clipped as number], [clipped / tokens]);
+      close([step.entropy as number], [own.reduce((sum, { entropy }) => sum + (entropy as number), 0) / tokens]);
+    }
+    assert.ok(reports.some(({ metrics }) => (metrics.clipped as number) > 0));
+    await stoppedAt(stopped, recipe, afterStep(1));
+    assert.equal(await resumeReinforcing({ folder: stopped, device }), 'completed');
+    same(whole, stopped, 2);
+  });
+
+  test('a reference renewed every 3 steps, the run stopped and killed in between: as if it had never stopped', async () => {
+    const every = { evaluate: 100, sample: 100, save: 2 };
+    const recipe = { ...shortRun(model), steps: 7, referenceEvery: 3, klBeta: 0.5, keepCheckpoints: 9, every };
+    const [whole, stopped, first] = [join(folder, 'renewed'), join(folder, 'renewed-stopped'), join(folder, 'first')];
+    await reinforce(resolveRl(recipe), { folder: whole, device });
+    await stoppedAt(stopped, recipe, afterStep(3));
+    await stoppedAt(stopped, null, afterStep(5));
+    rmSync(checkpoint(stopped, 5), { recursive: true }); // killed after step 4 had been saved
+    assert.equal((await lastOfRun(stopped)).checkpoint?.state.step, 4);
+    assert.equal(await resumeReinforcing({ folder: stopped, device }), 'completed');
+    same(whole, stopped, 7);
+    assert.ok(file(whole, 4, 'reference.safetensors').equals(file(stopped, 3, 'reference.safetensors')));
+    const [weights, reference] = await Promise.all(
+      ['model.safetensors', 'reference.safetensors'].map((name) => openSafetensors(join(checkpoint(whole, 6), name))),
+    );
+    for (const name of weights?.entries.keys() ?? [])
+      assert.deepEqual(await reference?.read(name), await weights?.read(name), 'the reference of step 6 is its model');
+    await Promise.all([weights?.close(), reference?.close()]);
+    await reinforce(resolveRl({ ...recipe, referenceEvery: 100 }), { folder: first, device });
+    assert.ok(!file(first, 7, 'model.safetensors').equals(file(whole, 7, 'model.safetensors')), 'the renewal matters');
+  });
+});

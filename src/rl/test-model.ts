@@ -1,0 +1,61 @@
+// For tests: a small model with weights of a seed, one that has read the form of an answer, and what runs on them.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Device } from '../kernels/index.ts';
+import { createModel, initialWeights, type Model, preset, type WeightMap } from '../model/index.ts';
+import { keep } from '../tensor/index.ts';
+import { pretrain, resolvePretrain } from '../train/index.ts';
+import type { RlRecipe } from './config.ts';
+import { columnNames } from './grpo-objective.ts';
+
+export const vocabulary = 40;
+export const config = preset('nano', { vocabSize: vocabulary });
+export const shape = { tokens: 48, sequences: 4, longest: 24, columns: columnNames.length };
+export const adamw = {
+  ...{ beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, maxGradNorm: 1e9 },
+  moments: 'f32',
+} as const;
+
+export function close(found: ArrayLike<number>, expected: ArrayLike<number>, within = 1e-6): void {
+  assert.equal(found.length, expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    const [value, wanted] = [found[i] as number, expected[i] as number];
+    assert.ok(Math.abs(value - wanted) <= within, `${i}: ${value} is not ${wanted}`);
+  }
+}
+
+export function made(seed: number, device: Device): { model: Model; weights: WeightMap } {
+  const weights = initialWeights(config, seed, device);
+  for (const weight of weights.values()) keep(weight);
+  return { model: createModel(config, weights, 64), weights };
+}
+
+/** A checkpoint of a model that has read the form, so that some of its answers keep it and some do not. */
+export async function readerOfTheForm(folder: string, device: Device): Promise<string> {
+  const corpus = join(folder, 'corpus.jsonl');
+  const page = (i: number) => {
+    const [a, b] = [10 + ((i * 37) % 45), 10 + ((i * 11) % 44)];
+    return `User: Make ${a + b} from ${a}, ${b}.\nAssistant: <think>\n${b}*0\n</think>\n<answer>${a}+${b}</answer>`;
+  };
+  writeFileSync(corpus, Array.from({ length: 600 }, (_, i) => JSON.stringify({ text: page(i) })).join('\n'));
+  const fields = { preset: 'nano', num_nextn_predict_layers: 0 };
+  const run = join(folder, 'base');
+  await pretrain(
+    resolvePretrain({
+      ...{ model: fields, data: { inputs: [corpus], tokenizer: 'characters', validationFraction: 0 } },
+      ...{ steps: 150, batchSize: 16, sequenceLength: 96, every: { evaluate: 150, sample: 150, save: 150 } },
+      schedule: { learningRate: 4e-3, minLearningRate: 1e-3, warmupSteps: 10 },
+    }),
+    { folder: run, device },
+  );
+  return join(run, 'checkpoints', 'step-00000150');
+}
+
+/** A run of four steps on it. */
+export const shortRun = (model: string): RlRecipe => ({
+  ...{ model, tasks: [{ task: 'countdown', difficulty: 2 }], steps: 4, questions: 4, groupSize: 8, maxTokens: 60 },
+  ...{ microBatchTokens: 256, parallel: 8, evaluation: { problems: 3, samples: 2 }, learningRate: 1e-3 },
+  every: { evaluate: 2, sample: 1, save: 2 },
+  rewards: { accuracy: 1, format: 1 },
+});

@@ -1,0 +1,108 @@
+// The optimizer over a model's weights: AdamW (V3 report, section 4.2), or Muon for the matrices inside the model.
+//
+// AdamW: beta 0.9 and 0.95, decay 0.1, clipping by the global norm; matrices decay, gains do not; correction biases are
+// moved by the balancing rule and are not here. With `matrices: 'muon'` (Moonlight, Kimi K2) embeddings, head, router
+// and gains stay with AdamW. The numbers of a step are data, so that a recorded step serves all of them. A gradient
+// that is not finite changes nothing: the norm says so. Left out: several learning rates in one model.
+import {
+  adamwHyper,
+  adamwStep,
+  gradientNorm,
+  keep,
+  muonHyper,
+  muonMomentum,
+  muonUpdate,
+  type Tensor,
+  zeros,
+} from '../tensor/index.ts';
+import { Orthogonaliser } from './muon.ts';
+
+export interface OptimizerOptions {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  readonly maxGradNorm: number;
+  /** Format of the moments; bf16 as in the report. */
+  readonly moments: 'f32' | 'bf16';
+  /** What moves the matrices between embedding and head. @default adamw */
+  readonly matrices?: 'adamw' | 'muon';
+  /** Of Muon. @default 0.95 */
+  readonly momentum?: number;
+}
+
+/** A weight and what moves it. */
+interface Moved {
+  readonly weight: Tensor;
+  readonly m: Tensor;
+  /** AdamW's second moment; null where Muon moves the weight. */
+  readonly v: Tensor | null;
+  readonly orthogonaliser: Orthogonaliser | null;
+}
+
+const hyperSize = 8;
+const keptByAdamw = /embed_tokens|lm_head|shared_head\.head|mlp\.gate\.weight/;
+
+export class Optimizer {
+  readonly options: OptimizerOptions;
+  /** By the names under which checkpoints keep them: of the weight, with .m or .v behind. */
+  readonly moments: ReadonlyMap<string, Tensor>;
+  readonly #moved: readonly Moved[];
+  readonly #decaying: Tensor;
+  readonly #plain: Tensor;
+  readonly #muon: Tensor;
+
+  /** `weights`: what is trained, by name, all f32. */
+  constructor(weights: ReadonlyMap<string, Tensor>, options: OptimizerOptions) {
+    this.options = options;
+    const moment = (weight: Tensor) => keep(zeros(weight.shape, { dtype: options.moments, device: weight.device }));
+    const moved = [...weights].map(([name, weight]) => {
+      const isMuon = options.matrices === 'muon' && weight.shape.length > 1 && !keptByAdamw.test(name);
+      const orthogonaliser = isMuon ? new Orthogonaliser(weight) : null;
+      return { name, weight, m: moment(weight), v: isMuon ? null : moment(weight), orthogonaliser };
+    });
+    this.#moved = moved;
+    this.moments = new Map(
+      moved.flatMap(({ name, m, v }) => [[`${name}.m`, m] as const, ...(v ? [[`${name}.v`, v] as const] : [])]),
+    );
+    const { device } = (moved[0] as Moved).weight;
+    const hyper = () => keep(zeros([hyperSize], { device }));
+    [this.#decaying, this.#plain, this.#muon] = [hyper(), hyper(), hyper()];
+  }
+
+  /** Sets the numbers of step 1, 2, ... `gradientScale`: a factor on every gradient. */
+  prepare(step: number, learningRate: number, gradientScale = 1): void {
+    const { beta1, beta2, eps, weightDecay, momentum = 0.95 } = this.options;
+    const common = { step, learningRate, beta1, beta2, eps, gradientScale };
+    this.#decaying.write(adamwHyper({ ...common, weightDecay }));
+    this.#plain.write(adamwHyper({ ...common, weightDecay: 0 }));
+    this.#muon.write(muonHyper({ learningRate, momentum, weightDecay, gradientScale }));
+  }
+
+  /** Queues one step, in the order of the weights; returns the gradients' norm before clipping. Can be recorded. */
+  update(gradients: readonly Tensor[]): Tensor {
+    const { norm, coefficient } = gradientNorm(gradients, this.options.maxGradNorm, this.#decaying);
+    this.#moved.forEach(({ weight, m, v, orthogonaliser }, i) => {
+      const gradient = gradients[i] as Tensor;
+      if (orthogonaliser !== null) {
+        const direction = orthogonaliser.of(muonMomentum(gradient, m, this.#muon, coefficient));
+        muonUpdate(weight, direction, this.#muon, coefficient, orthogonaliser.factor);
+      } else {
+        const hyper = weight.shape.length > 1 ? this.#decaying : this.#plain;
+        adamwStep({ weight, m, v: v as Tensor }, gradient, hyper, coefficient);
+      }
+    });
+    return norm;
+  }
+
+  /** The norm of some of the gradients, with the scale of this step. */
+  normOf(gradients: readonly Tensor[]): Tensor {
+    return gradientNorm(gradients, Number.MAX_VALUE, this.#decaying).norm;
+  }
+
+  dispose(): void {
+    for (const tensor of this.moments.values()) tensor.dispose();
+    for (const { orthogonaliser } of this.#moved) orthogonaliser?.dispose();
+    for (const hyper of [this.#decaying, this.#plain, this.#muon]) hyper.dispose();
+  }
+}
