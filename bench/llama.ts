@@ -3,7 +3,8 @@
 // The first measures one sequence, the second many; a peer is told by its file's name. Each call is a process of its own,
 // which loads the model again; only what it measures itself counts.
 import { spawnSync } from 'node:child_process';
-import { basename } from 'node:path';
+import { tmpdir } from 'node:os';
+import { basename, resolve } from 'node:path';
 
 export interface EnginePeer {
   readonly name: string;
@@ -22,7 +23,9 @@ export function peerOf(text: string): EnginePeer | null {
 }
 
 function run({ name, binary }: EnginePeer, args: readonly string[]): { stdout: string; stderr: string } {
-  const { status, stdout, stderr, error } = spawnSync(binary, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  // They leave a log where they run.
+  const options = { cwd: tmpdir(), encoding: 'utf8', maxBuffer: 2 ** 26 } as const;
+  const { status, stdout, stderr, error } = spawnSync(resolve(binary), args, options);
   if (error) throw error;
   if (status !== 0) throw new Error(`${name}: ${binary} ended with ${status}: ${stderr.trim().split('\n').at(-1)}`);
   return { stdout, stderr };
@@ -30,7 +33,18 @@ function run({ name, binary }: EnginePeer, args: readonly string[]): { stdout: s
 
 /** tokens/s that llama-bench measures of one test. */
 export function rateOfOne(peer: EnginePeer, model: string, threads: number, test: readonly string[]): number {
-  const { stdout } = run(peer, ['-m', model, '-t', `${threads}`, '-r', '1', '-o', 'json', ...test, ...peer.args]);
+  const { stdout } = run(peer, [
+    '-m',
+    resolve(model),
+    '-t',
+    `${threads}`,
+    '-r',
+    '1',
+    '-o',
+    'json',
+    ...test,
+    ...peer.args,
+  ]);
   const [result] = JSON.parse(stdout.slice(stdout.indexOf('[\n'))) as { avg_ts: number }[];
   return result?.avg_ts ?? 0;
 }
@@ -52,7 +66,7 @@ export function ratesTogether(
   const room = Math.max(...parallel) * (promptLength + tokens);
   const shape = ['-npp', `${promptLength}`, '-ntg', `${tokens}`, '-npl', parallel.join(',')];
   const limits = ['-c', `${room + 256}`, '-b', '2048', '-ub', '512', '-t', `${threads}`, '-tb', `${threads}`];
-  const { stdout, stderr } = run(peer, ['-m', model, ...limits, ...shape, ...peer.args]);
+  const { stdout, stderr } = run(peer, ['-m', resolve(model), ...limits, ...shape, ...peer.args]);
   const rates = ratesIn(`${stdout}\n${stderr}`);
   for (const count of parallel)
     if (!rates.has(count)) throw new Error(`${peer.name}: no line of ${count} sequences in what ${peer.binary} wrote`);

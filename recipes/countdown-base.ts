@@ -15,10 +15,10 @@ export const recipe: PretrainRecipe = {
     tokenizer: { size: 384, preTokenizer: 'qwen2' },
     validationFraction: 0.01,
   },
-  steps: 2400,
+  steps: 2200,
   batchSize: 16,
   sequenceLength: 256,
   schedule: { learningRate: 6e-3, minLearningRate: 1e-4, warmupSteps: 50 },
   optimizer: { matrices: 'muon' },
-  every: { evaluate: 400, sample: 1200, save: 1200 },
+  every: { evaluate: 400, sample: 1100, save: 1100 },
 };

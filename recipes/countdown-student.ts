@@ -9,5 +9,5 @@ export const recipe: PretrainRecipe = {
     ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 512, rope_theta: 10_000 },
     ...{ rms_norm_eps: 1e-6, tie_word_embeddings: true, initializer_range: 0.05 },
   },
-  steps: 800,
+  steps: 550,
 };

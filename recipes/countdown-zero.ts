@@ -4,11 +4,11 @@ import type { RlRecipe } from '../src/rl/index.ts';
 
 export const recipe: Omit<RlRecipe, 'model'> = {
   tasks: [{ task: 'countdown', difficulty: 3 }],
-  steps: 120,
+  steps: 56,
   questions: 32,
   groupSize: 16,
   maxTokens: 256,
   learningRate: 2.5e-4,
   klBeta: 0.05,
-  every: { evaluate: 20, sample: 10, save: 40 },
+  every: { evaluate: 14, sample: 7, save: 28 },
 };

@@ -1,5 +1,8 @@
 // Everything a fresh clone needs, each part only when it is missing or stale: packages by the lock file, the native
 // kernels (when there is a compiler), the WebAssembly kernels, the compiled TypeScript, the app. Prints only what it does.
+//
+//   node scripts/setup.mjs         everything
+//   node scripts/setup.mjs --run   what this machine runs: no WebAssembly beside native kernels
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -27,7 +30,8 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   writeFileSync(stamp, lock);
 }
 run(process.execPath, ['scripts/build-native.mjs', '--optional']);
-run(process.execPath, ['scripts/build-wasm.mjs']);
+if (!process.argv.includes('--run') || !existsSync('build/native/minke.node'))
+  run(process.execPath, ['scripts/build-wasm.mjs']);
 run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
 run(process.execPath, ['scripts/sweep.mjs']);
 run(process.execPath, ['scripts/build-web.mjs']);

@@ -79,6 +79,7 @@ program
   .command('speedrun')
   .description('from nothing to a model that thinks: base, R1-Zero, a distilled student, evaluation, report.html')
   .argument('[folder]', 'where its runs are kept; stages that are done are not done again', 'runs/speedrun')
+  .option('--results <folder>', 'add it to a page of results')
   .option('--seed <n>', "of every stage, in place of the recipe's", Number)
   .action(speedrunCommand);
 

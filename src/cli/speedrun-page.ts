@@ -1,12 +1,14 @@
 // The page of a speedrun: what each model can do, what it took, the curves, samples of the beginning and the end.
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Evaluated } from '../rl/index.ts';
 import { rlFacts } from '../runs/index.ts';
 import { type Lineage, readLineage } from '../train/index.ts';
 import { distilCharts, distilEvents } from './distil-report.ts';
-import { factTable } from './results.ts';
+import { factTable, type Part } from './results.ts';
 import { rlCharts, rlEvents, rlSamples } from './rl-report.ts';
 import { type Stage, stages } from './speedrun-stages.ts';
+
+export type Results = Record<Stage, Evaluated>;
 
 const names: Readonly<Record<Stage, string>> = {
   base: 'base, never told to answer',
@@ -21,8 +23,10 @@ td,th{padding:.2rem .8rem .2rem 0;text-align:left}pre{background:#f1f5f9;padding
 export const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
-function row(stage: Stage, { passAt1, consensus, format, tokens }: Evaluated, lineage: Lineage): string {
-  const cells = [
+const head = ['Countdown, 3 numbers, held out', 'pass@1', 'cons@4', 'form', 'tokens', 'trained'] as const;
+
+function cells(stage: Stage, { passAt1, consensus, format, tokens }: Evaluated, lineage: Lineage): string[] {
+  return [
     names[stage],
     `${percent(passAt1.mean)} ± ${percent(passAt1.margin)}`,
     percent(consensus.mean),
@@ -30,22 +34,50 @@ function row(stage: Stage, { passAt1, consensus, format, tokens }: Evaluated, li
     tokens.toFixed(0),
     `${(60 * lineage.hours).toFixed(1)} min`,
   ];
-  return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+}
+
+function rows(folder: string, results: Results): string[][] {
+  return stages.map((stage) => cells(stage, results[stage], readLineage(join(folder, stage)) as Lineage));
+}
+
+/** What all stages took. */
+function spent(folder: string): string {
+  const lineages = stages.map((stage) => readLineage(join(folder, stage)) as Lineage);
+  const hours = lineages.reduce((sum, lineage) => sum + lineage.hours, 0);
+  const cost = lineages.reduce((sum, lineage) => sum + lineage.cost.amount, 0);
+  return `${(60 * hours).toFixed(1)} minutes of training, ${cost.toPrecision(2)} ${lineages[0]?.cost.currency} in all`;
+}
+
+/** For a page of results. */
+export function speedrunPart(folder: string, results: Results): Part {
+  const name = basename(folder);
+  const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
+  const lineage = readLineage(join(folder, 'zero')) as Lineage;
+  return {
+    name,
+    paragraphs: [
+      `## From nothing to a model that thinks: ${name}`,
+      [head, head.map(() => '---'), ...rows(folder, results)].map(line).join('\n'),
+      `${spent(folder)}, seed ${lineage.seed}. Again: \`npx minke speedrun runs/${name} --seed ${lineage.seed}\`.`,
+    ],
+    svg: rlCharts(name, rlEvents(join(folder, 'zero'))),
+  };
 }
 
 /** An HTML page that needs nothing else. */
-export function speedrunPage(folder: string, results: Readonly<Record<Stage, Evaluated>>): string {
-  const lineages = stages.map((stage) => readLineage(join(folder, stage)) as Lineage);
-  const [, zero] = lineages as [Lineage, Lineage];
-  const hours = lineages.reduce((sum, lineage) => sum + lineage.hours, 0);
-  const cost = lineages.reduce((sum, lineage) => sum + lineage.cost.amount, 0);
+export function speedrunPage(folder: string, results: Results): string {
+  const zero = readLineage(join(folder, 'zero')) as Lineage;
+  const line = (tag: string, texts: readonly string[]) =>
+    `<tr>${texts.map((text) => `<${tag}>${text}</${tag}>`).join('')}</tr>`;
   const events = rlEvents(join(folder, 'zero'));
   const samples = rlSamples(events).map((text) => `<pre>${escaped(text.replace(/^```\w*\n?|```$/g, ''))}</pre>`);
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>minke speedrun</title><style>${style}</style>
 <h1>From nothing to a model that thinks</h1>
-<p>${(60 * hours).toFixed(1)} minutes of training, ${cost.toPrecision(2)} ${zero.cost.currency} in all.</p>
-<table><tr><th>Countdown, 3 numbers, held out</th><th>pass@1</th><th>cons@4</th><th>form</th><th>tokens</th><th>trained</th></tr>
-${stages.map((stage, i) => row(stage, results[stage], lineages[i] as Lineage)).join('\n')}</table>
+<p>${spent(folder)}.</p>
+<table>${line('th', head)}
+${rows(folder, results)
+  .map((texts) => line('td', texts))
+  .join('\n')}</table>
 <h2>R1-Zero</h2><pre>${escaped(factTable(rlFacts(events, zero)))}</pre>${rlCharts('R1-Zero', events)}
 <h2>Before and after</h2>${samples.join('\n')}
 <h2>Distillation</h2>${distilCharts('dense student', distilEvents(join(folder, 'distilled')))}</html>\n`;

@@ -8,8 +8,9 @@ import { openModel } from '../engine/index.ts';
 import { type Evaluated, evaluate, ofModel } from '../rl/index.ts';
 import { openTask } from '../tasks/index.ts';
 import { loadRecipe } from './recipe.ts';
-import { percent, speedrunPage } from './speedrun-page.ts';
-import { modelOf, runStages, type Speedrun, type Stage, stages } from './speedrun-stages.ts';
+import { writeResult } from './results.ts';
+import { percent, type Results, speedrunPage, speedrunPart } from './speedrun-page.ts';
+import { modelOf, runStages, type Speedrun, stages } from './speedrun-stages.ts';
 
 const examination = { difficulty: 3, problems: 250, samples: 4, maxTokens: 256, template: 'short', seed: 7 } as const;
 
@@ -25,9 +26,9 @@ async function examine(run: string): Promise<Evaluated> {
 }
 
 /** Examines what was not examined yet. */
-async function examineAll(folder: string): Promise<Record<Stage, Evaluated>> {
+async function examineAll(folder: string): Promise<Results> {
   const file = join(folder, 'evaluation.json');
-  const known: Partial<Record<Stage, Evaluated>> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  const known: Partial<Results> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
   for (const stage of stages) {
     if (known[stage]) continue;
     const result = await examine(join(folder, stage));
@@ -35,7 +36,7 @@ async function examineAll(folder: string): Promise<Record<Stage, Evaluated>> {
     writeFileSync(file, JSON.stringify(known));
     console.error(`${stage}: pass@1 ${percent(result.passAt1.mean)} of ${examination.problems} held-out problems`);
   }
-  return known as Record<Stage, Evaluated>;
+  return known as Results;
 }
 
 /** The recipe with one seed for all of its stages; pages stay the same. */
@@ -49,13 +50,20 @@ function seeded(recipe: Speedrun, seed: number): Speedrun {
   };
 }
 
-export async function speedrunCommand(folder: string, { seed }: { readonly seed?: number } = {}): Promise<void> {
+export interface SpeedrunCommand {
+  readonly seed?: number;
+  /** Folder of a page of results, to which this run is added. */
+  readonly results?: string;
+}
+
+export async function speedrunCommand(folder: string, { seed, results: page }: SpeedrunCommand = {}): Promise<void> {
   const began = performance.now();
   mkdirSync(folder, { recursive: true });
   const recipe = (await loadRecipe<Speedrun>('speedrun')) as Speedrun;
   await runStages(seed === undefined ? recipe : seeded(recipe, seed), folder);
   const results = await examineAll(folder);
   writeFileSync(join(folder, 'report.html'), speedrunPage(folder, results));
+  if (page !== undefined) writeResult(page, speedrunPart(folder, results));
   for (const stage of stages) console.log(`${stage.padEnd(10)} pass@1 ${percent(results[stage].passAt1.mean)}`);
   console.log(`${((performance.now() - began) / 60_000).toFixed(1)} minutes, report: ${join(folder, 'report.html')}`);
   console.log(`talk to it: npx minke chat ${await modelOf(join(folder, 'zero'))} --prompt "Make 24 from 3, 7, 8."`);

@@ -14,7 +14,7 @@ import { runFiles } from './run-folder.ts';
 import type { Known } from './summary.ts';
 
 /** How long a start is watched before it counts as one: what is refused is mostly refused by then. */
-const watchMs = 10_000;
+const watchMs = 30_000;
 /** Between the moment a run holds its folder and the answer, to hear of data that cannot be read. */
 const graceMs = 1500;
 const pollMs = 25;

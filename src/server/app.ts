@@ -90,6 +90,9 @@ const posts: Readonly<Record<string, Route>> = {
   '/beta/completions': answerCompletion,
 };
 
+/** Middleware is a route of all methods. */
+const isOwnRoute = ({ method }: { readonly method: string }) => method !== 'ALL';
+
 function routes(context: Context, files: AppFiles, version: string, more: readonly Hono[]): Hono<Bindings> {
   const app = new Hono<Bindings>();
   for (const [path, file] of files) app.get(path, (c) => file.answer(c.req.raw));
@@ -102,7 +105,7 @@ function routes(context: Context, files: AppFiles, version: string, more: readon
   app.post('/minke/tasks/problem', async (c) => answerProblem(await readJson(c.req.raw, context.maxBodyBytes)));
   app.post('/minke/tasks/grade', async (c) => answerGrade(await readJson(c.req.raw, context.maxBodyBytes)));
   for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(modelList(context)));
-  const also = more.flatMap((each) => each.routes.map(({ path }) => path));
+  const also = more.flatMap((each) => each.routes.filter(isOwnRoute).map(({ path }) => path));
   app.get('/health', () => Response.json({ status: 'ok', ...(also.length > 0 && { also: [...new Set(also)] }) }));
   let document: object | undefined;
   app.get('/openapi.json', () => {
@@ -114,7 +117,9 @@ function routes(context: Context, files: AppFiles, version: string, more: readon
     return new Response(context.metrics.text(context.models, context.live.count), { headers });
   });
   for (const each of more) app.route('/', each);
-  const methods = new Map(app.routes.map(({ path, method }) => [path, method]));
+  const methods = new Map<string, string>();
+  for (const { path, method } of app.routes.filter(isOwnRoute))
+    methods.set(path, methods.has(path) ? `${methods.get(path)}, ${method}` : method);
   app.all('*', (c) => {
     const method = methods.get(c.req.path);
     if (method === undefined)

@@ -32,7 +32,12 @@ after(async () => {
 
 /** A small pretraining, as that of the fixture, on pages that are made as they are read. */
 const choices = [
-  'model={"preset":"nano","num_nextn_predict_layers":0}',
+  ...[
+    'model.hidden_size=64',
+    'model.num_hidden_layers=2',
+    'model.intermediate_size=96',
+    'model.moe_intermediate_size=32',
+  ],
   'data.inputs=[{"pages":"countdown","seed":1,"count":1500}]',
   ...['data.tokenizer=bytes', 'data.validationFraction=0.1', 'schedule.warmupSteps=5', 'evaluateTokens=4096'],
   ...['every.sample=500', 'every.evaluate=500'],
@@ -51,22 +56,25 @@ async function start(page: Page, name: string, steps: number): Promise<void> {
   await page.getByLabel('sequenceLength').fill('96');
   await page.getByLabel(/Other choices/).fill(choices);
   await page.getByRole('button', { name: 'Start', exact: true }).click();
-  await page.getByRole('heading', { name, level: 1 }).waitFor();
+  await page.getByRole('heading', { name, level: 1 }).waitFor({ timeout: patienceMs });
 }
 
 const state = (page: Page, name: string) =>
   page.locator(`.run-kind [data-state="${name}"]`).waitFor({ timeout: patienceMs });
 
-/** The step that the table beside the curve of the loss ends at. */
+/** The step that the table beside the curve of the loss ends at; 0 before there is one. */
 async function lastStep(page: Page): Promise<number> {
-  const text = await page.locator('[data-chart="loss"] thead th').first().textContent({ timeout: patienceMs });
-  return Number(/to step (\d+)/.exec(text ?? '')?.[1]);
+  const [text = ''] = await page.locator('[data-chart="loss"] thead th').allTextContents();
+  return Number(/to step (\d+)/.exec(text)?.[1] ?? 0);
 }
 
+/** Waits until the curve is beyond a step. Fails at once where the run did. */
 async function stepAbove(page: Page, step: number): Promise<number> {
   for (const until = Date.now() + patienceMs; Date.now() < until; ) {
     const now = await lastStep(page);
     if (now > step) return now;
+    const [why] = await page.locator('article:has([data-state="failed"]) [data-part="diagnosis"]').allTextContents();
+    assert.equal(why, undefined);
     await page.waitForTimeout(100);
   }
   throw new Error(`the curve never came beyond step ${step}`);
@@ -141,7 +149,7 @@ describe('the train page', { skip: why ?? false }, () => {
       async (page) => {
         await page.getByLabel('steps', { exact: true }).fill('many');
         await page.getByRole('button', { name: 'Start', exact: true }).click();
-        const said = await page.getByRole('alert').textContent();
+        const said = await page.getByRole('alert').textContent({ timeout: patienceMs });
         assert.match(said ?? '', /^\[recipe\] steps: .*expected number/);
       },
       {},

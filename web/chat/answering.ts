@@ -13,7 +13,7 @@ import { samplingFields, settings } from './settings.ts';
 
 interface Running {
   readonly answer: Signal<Answer>;
-  stop(): void;
+  readonly stop: () => void;
 }
 
 const running = signal<ReadonlyMap<string, Running>>(new Map());

@@ -21,6 +21,21 @@ function useHeight(text: string) {
   return field;
 }
 
+function SendOrStop({ onStop, isEmpty }: { readonly onStop: (() => void) | null; readonly isEmpty: boolean }) {
+  if (onStop === null)
+    return (
+      <button type="submit" class="button icon compact primary" aria-label="Send" disabled={isEmpty}>
+        <Icon name="up" />
+      </button>
+    );
+  return (
+    <button type="button" class="button compact" onClick={onStop}>
+      <Icon name="stop" />
+      Stop
+    </button>
+  );
+}
+
 export function Composer({ conversation }: { readonly conversation: Conversation | null }) {
   const [text, setText] = useState('');
   const [hasSettings, setSettings] = useState(false);
@@ -71,16 +86,7 @@ export function Composer({ conversation }: { readonly conversation: Conversation
             <Icon name="dials" />
             Settings
           </button>
-          {running !== null ? (
-            <button type="button" class="button compact" onClick={() => running.stop()}>
-              <Icon name="stop" />
-              Stop
-            </button>
-          ) : (
-            <button type="submit" class="button icon compact primary" aria-label="Send" disabled={text.trim() === ''}>
-              <Icon name="up" />
-            </button>
-          )}
+          <SendOrStop onStop={running?.stop ?? null} isEmpty={text.trim() === ''} />
         </div>
       </div>
     </form>

@@ -12,11 +12,36 @@ const known: Readonly<Record<string, { readonly difficulty: number; readonly pro
 
 const capital = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1);
 
+interface LevelProps {
+  readonly task: TaskEntry;
+  readonly level: number;
+  readonly onLevel: (level: number) => void;
+}
+
+function Level({ task, level, onLevel }: LevelProps) {
+  const { from, to } = task.difficulty;
+  return (
+    <label class="small quiet">
+      Level{' '}
+      <select
+        value={level}
+        onChange={(event) => onLevel(Number(event.currentTarget.value))}
+        aria-label={`Level of ${task.name}`}
+      >
+        {Array.from({ length: to - from + 1 }, (_, i) => (
+          <option key={from + i} value={from + i}>
+            {from + i}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
 export function TaskCard({ task }: { readonly task: TaskEntry }) {
   const { name, description } = task;
-  const { from, to, usual } = task.difficulty;
   const [prompt, setPrompt] = useState(known[name]?.prompt ?? null);
-  const [difficulty, setDifficulty] = useState(known[name]?.difficulty ?? usual);
+  const [difficulty, setDifficulty] = useState(known[name]?.difficulty ?? task.difficulty.usual);
   const [problem, setProblem] = useState<string | null>(null);
   const draw = (level: number) =>
     freshProblem({ task: name, difficulty: level }).then(
@@ -30,8 +55,7 @@ export function TaskCard({ task }: { readonly task: TaskEntry }) {
   useEffect(() => {
     if (prompt === null) void draw(difficulty);
   }, []);
-  const onLevel = (event: { currentTarget: HTMLSelectElement }) => {
-    const level = Number(event.currentTarget.value);
+  const onLevel = (level: number) => {
     setDifficulty(level);
     void draw(level);
   };
@@ -48,16 +72,7 @@ export function TaskCard({ task }: { readonly task: TaskEntry }) {
         {prompt ?? '…'}
       </button>
       <div class="task-foot">
-        <label class="small quiet">
-          Level{' '}
-          <select value={difficulty} onChange={onLevel} aria-label={`Level of ${name}`}>
-            {Array.from({ length: to - from + 1 }, (_, i) => (
-              <option key={from + i} value={from + i}>
-                {from + i}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Level task={task} level={difficulty} onLevel={onLevel} />
         <button
           type="button"
           class="button compact quiet"

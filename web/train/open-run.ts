@@ -11,7 +11,9 @@ import { followRun, readRun } from './runs-client.ts';
 
 export type AnyEvent = TrainEvent | RlEvent | DistilEvent;
 
-const tellMs = 250;
+/** Between two drawings; longer for runs of very many steps. */
+const tellMs = (events: number) => Math.max(250, events / 40);
+const brokeOff = 'The connection broke off; trying again …';
 const retryMs = 1500;
 
 export class OpenRun {
@@ -49,7 +51,7 @@ export class OpenRun {
         if (await this.#followOnce()) return;
       } catch (error) {
         if (this.#left.signal.aborted) return;
-        this.problem.value = (error as Error).message;
+        this.problem.value = error instanceof ApiProblem ? error.message : brokeOff;
         if (error instanceof ApiProblem && error.status >= 400) return; // a refusal does not pass by waiting
       }
       await new Promise((resolve) => setTimeout(resolve, retryMs));
@@ -94,7 +96,7 @@ export class OpenRun {
     // What a run came to changes with these.
     if (this.isLoaded.value && events.some(({ event }) => event === 'evaluated' || event === 'saved'))
       void this.refresh().catch(() => undefined);
-    this.#timer ??= setTimeout(() => this.#tell(), this.isLoaded.value ? tellMs : 0);
+    this.#timer ??= setTimeout(() => this.#tell(), this.isLoaded.value ? tellMs(this.#all.length) : 0);
   }
 
   #tell(): void {

@@ -4,16 +4,17 @@ import { addressOf } from '../shell/route.ts';
 import { duration, percent, short, when } from './format.ts';
 import { kindNames, shownStates } from './run-state.ts';
 
-function lineOf({ kind, state, step, steps, loss, accuracy, secondsLeft, updated }: RunSummary): string {
+const joined = (parts: readonly (string | null)[]) => parts.filter((part) => part !== null).join(' · ');
+
+function whatOf({ kind, state, secondsLeft, updated }: RunSummary): string {
+  const left = secondsLeft !== null && secondsLeft > 0 ? `${duration(secondsLeft)} left` : null;
+  const past = updated !== null && !shownStates[state].isLive ? when(updated) : null;
+  return joined([kind === null ? null : kindNames[kind], left ?? past]);
+}
+
+function progressOf({ kind, step, steps, loss, accuracy }: RunSummary): string {
   const number = accuracy !== null ? `${percent(accuracy)} right` : loss !== null ? `loss ${short(loss)}` : null;
-  const time =
-    secondsLeft !== null && secondsLeft > 0
-      ? `${duration(secondsLeft)} left`
-      : updated !== null && !shownStates[state].isLive
-        ? when(updated)
-        : null;
-  const at = kind === null ? null : `step ${step}${steps === null ? '' : `/${steps}`}`;
-  return [at, number, time].filter((part) => part !== null).join(' · ');
+  return joined([kind === null ? null : `step ${step}${steps === null ? '' : ` of ${steps}`}`, number]);
 }
 
 function Item({ run, isOpen }: { readonly run: RunSummary; readonly isOpen: boolean }) {
@@ -26,10 +27,8 @@ function Item({ run, isOpen }: { readonly run: RunSummary; readonly isOpen: bool
           {isLive && <span class="pulse" aria-hidden="true" />}
           {word}
         </span>
-        <span class="small quiet run-item-line">
-          {run.kind !== null && `${kindNames[run.kind]} · `}
-          {lineOf(run)}
-        </span>
+        <span class="small quiet run-item-line">{whatOf(run)}</span>
+        <span class="small quiet run-item-line">{progressOf(run)}</span>
         {isLive && (
           <progress
             class="run-item-progress"

@@ -22,10 +22,10 @@ function Curves({ run, events }: { readonly run: RunSummary; readonly events: re
   return (
     <>
       <ChartView chart={first} />
+      <LoadMap loads={loads} />
       {others.map((chart) => (
         <ChartView key={chart.id} chart={chart} />
       ))}
-      <LoadMap loads={loads} />
     </>
   );
 }

@@ -70,7 +70,9 @@ export function TrainPage() {
           </a>
         </div>
         <RunItems runs={list.runs} open={id} />
-        <p class="small quiet train-folder">in {list.folder}</p>
+        <p class="small quiet train-folder" title={list.folder}>
+          in {list.folder.split(/[\\/]/).at(-1)}
+        </p>
       </aside>
       <div class="train-main">
         <Problem />

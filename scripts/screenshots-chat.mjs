@@ -1,37 +1,21 @@
-// Pictures of the app for the README, with a real model: light, dark, and as a phone shows it.
+// Pictures of the chat page for the README, with a real model: light, dark, and as a phone shows it.
 //
-//   node scripts/screenshots.mjs MODEL [FOLDER]     FOLDER: docs/pictures without
+//   node scripts/screenshots-chat.mjs MODEL [FOLDER]     FOLDER: docs/pictures without
 //
 // The model is asked until it solved a problem of Countdown; the picture says how many answers that took.
-import { mkdirSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { openModel } from '../dist/src/engine/index.js';
 import { listen } from '../dist/src/server/index.js';
 import { openBrowser, openPage } from '../dist/test/browser/browser.js';
+import { appFolder, keep, looks, usualFolder } from './pictures.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const [path, folder = join(root, 'docs', 'pictures')] = process.argv.slice(2);
+const [path, folder = usualFolder] = process.argv.slice(2);
 if (path === undefined) {
-  console.error('usage: node scripts/screenshots.mjs MODEL [FOLDER]');
+  console.error('usage: node scripts/screenshots-chat.mjs MODEL [FOLDER]');
   process.exit(1);
 }
 
-const largestBytes = 200_000;
 const mostProblems = 4;
 const mostAnswers = 8;
-
-const looks = {
-  light: { colorScheme: 'light' },
-  dark: { colorScheme: 'dark' },
-  phone: {
-    colorScheme: 'light',
-    viewport: { width: 360, height: 740 },
-    deviceScaleFactor: 2,
-    isMobile: true,
-    hasTouch: true,
-  },
-};
 
 const verdict = (page) => page.locator('.verdict').first();
 
@@ -53,28 +37,17 @@ async function solveOne(page, level) {
   }
 }
 
-async function keep(page, name) {
-  const file = join(folder, `${name}.png`);
-  await page.mouse.move(0, 0);
-  await page.waitForTimeout(200);
-  await page.screenshot({ path: file });
-  const { size } = statSync(file);
-  console.log(`${file}: ${(size / 1000).toFixed(0)} kB`);
-  if (size > largestBytes) throw new Error(`${file} has ${size} bytes, at most ${largestBytes} are kept: show less`);
-}
-
 const { browser, why } = await openBrowser();
 if (browser === null) throw new Error(why);
-mkdirSync(folder, { recursive: true });
 const model = await openModel(path, { name: 'minke-countdown' });
-const server = await listen(model, { port: 0, appFolder: join(root, 'dist', 'web') });
+const server = await listen(model, { port: 0, appFolder });
 for (const [name, options] of Object.entries(looks)) {
   const { page, close } = await openPage(browser, server.url, options);
   await page.locator('.task-problem:not([disabled])').nth(2).waitFor();
-  if (name === 'light') await keep(page, 'chat-empty');
+  if (name === 'light') await keep(page, folder, 'chat-empty');
   await solveOne(page, '3');
   await page.locator('.thinking-head').first().click();
-  await keep(page, `chat-${name}`);
+  await keep(page, folder, `chat-${name}`);
   await close();
 }
 await browser.close();

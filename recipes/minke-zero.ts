@@ -1,0 +1,16 @@
+// The model that ships: R1-Zero on Countdown, arithmetic and sequences at once. Begin with --model <minke-base>.
+import type { RlRecipe } from '../src/rl/index.ts';
+import { recipe as countdown } from './countdown-zero.ts';
+
+export const recipe: Omit<RlRecipe, 'model'> = {
+  ...countdown,
+  tasks: [
+    { task: 'countdown', difficulty: 3, share: 2 },
+    { task: 'countdown', difficulty: 4 },
+    { task: 'arithmetic', difficulty: 2 },
+    { task: 'sequence', difficulty: 2 },
+  ],
+  steps: 150,
+  maxTokens: 320,
+  every: { evaluate: 25, sample: 10, save: 25 },
+};
