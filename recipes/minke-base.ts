@@ -13,10 +13,10 @@ export const recipe: PretrainRecipe = {
     tokenizer: { size: 384, preTokenizer: 'qwen2' },
     validationFraction: 0.01,
   },
-  steps: 4200,
+  steps: 4000,
   batchSize: 8,
   sequenceLength: 512,
   schedule: { learningRate: 6e-3, minLearningRate: 1e-4, warmupSteps: 100 },
   optimizer: { matrices: 'muon' },
-  every: { evaluate: 400, sample: 1400, save: 1400 },
+  every: { evaluate: 400, sample: 2000, save: 1000 },
 };

@@ -10,7 +10,8 @@ export const recipe: Omit<RlRecipe, 'model'> = {
     { task: 'arithmetic', difficulty: 2 },
     { task: 'sequence', difficulty: 2 },
   ],
-  steps: 150,
+  steps: 110,
   maxTokens: 320,
-  every: { evaluate: 25, sample: 10, save: 25 },
+  klBeta: 0.03,
+  every: { evaluate: 55, sample: 10, save: 22 },
 };

@@ -10,6 +10,7 @@ import { loadRecipe } from '../src/cli/recipe.ts';
 import { type DistilRecipe, resolveDistil } from '../src/distill/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import { type RlRecipe, resolveRl } from '../src/rl/index.ts';
+import { modelConfigOf } from '../src/train/config.ts';
 import { type AblationRecipe, type PretrainRecipe, readEvents, resolvePretrain, smoothed } from '../src/train/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-ablation-'));
@@ -103,6 +104,7 @@ describe('recipes of this package', () => {
         const whole = { ...base, ...(model && { model }), data: { ...base.data, inputs: [corpus] } };
         const config = resolvePretrain(whole, set);
         assert.ok(config.steps > config.schedule.warmupSteps);
+        assert.ok(modelConfigOf(config, 300).vocabSize >= 300);
       }
     }
   }
