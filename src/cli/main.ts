@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // minke: one verb a file. Errors that say what to do are one line; others keep their stack.
 import { DataError } from '../data/index.ts';
 import { MinkeError } from '../kernels/index.ts';
