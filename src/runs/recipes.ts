@@ -38,6 +38,7 @@ const settled: readonly string[] = ['model', 'data', 'initial', 'tasks'];
 function describe(name: string, about: string, recipe: Fields): RecipeSummary | null {
   const own = (resolved: Fields) =>
     choicesIn(resolved).filter(({ path }) => !settled.includes(path.split('.')[0] ?? ''));
+  if ('traces' in recipe) return null; // a distillation needs two models, which the command line names
   if ('tasks' in recipe) {
     const resolved = resolveRl({ model: '', ...recipe });
     return { name, kind: 'reinforcement', about, needs: 'model' in recipe ? [] : ['model'], choices: own(resolved) };
