@@ -1,6 +1,7 @@
 // The base of R1-Zero on Countdown: a small V3 that has read how people search, and was never told to answer.
 //
 // Numbers are read digit by digit: at two digits each, sums and differences are then learned within ten million tokens.
+
 import type { PretrainRecipe } from '../src/train/index.ts';
 
 export const recipe: PretrainRecipe = {

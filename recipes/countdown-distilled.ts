@@ -1,4 +1,5 @@
 // What a dense student learns from the right answers of R1-Zero. Begin with --student <model> --teacher <model>.
+
 import type { DistilRecipe } from '../src/distill/index.ts';
 
 export const recipe: Omit<DistilRecipe, 'student' | 'teacher'> = {

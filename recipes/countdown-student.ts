@@ -1,4 +1,5 @@
 // A dense student of Qwen2's shape, half as large as the base, that reads a quarter of what the base reads.
+
 import type { PretrainRecipe } from '../src/train/index.ts';
 import { recipe as base } from './countdown-base.ts';
 

@@ -1,4 +1,5 @@
 // The base of the model that ships: people at work on Countdown, arithmetic and sequences; nobody is told to answer.
+
 import type { PretrainRecipe } from '../src/train/index.ts';
 import { recipe as countdown } from './countdown-base.ts';
 

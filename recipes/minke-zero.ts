@@ -1,4 +1,5 @@
 // The model that ships: R1-Zero on Countdown, arithmetic and sequences at once. Begin with --model <minke-base>.
+
 import type { RlRecipe } from '../src/rl/index.ts';
 import { recipe as countdown } from './countdown-zero.ts';
 

@@ -15,12 +15,14 @@ import type { RecipeSummary } from './protocol.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The comment a file begins with. */
+/** The first paragraph of the comment a file begins with. It is kept by the compiler where an empty line follows it. */
 function aboutIn(source: string): string {
   const lines = source.split('\n');
-  const end = lines.findIndex((line) => !line.startsWith('//'));
-  const comment = lines.slice(0, end === -1 ? undefined : end);
-  return comment.map((line) => line.replace(/^\/\/ ?/, '')).join(' ');
+  const end = lines.findIndex((line) => !line.startsWith('// '));
+  return lines
+    .slice(0, end)
+    .map((line) => line.slice(3))
+    .join(' ');
 }
 
 /** Numbers, words and flags with their paths; lists and null beside them are left out. */
@@ -38,6 +40,7 @@ const settled: readonly string[] = ['model', 'data', 'initial', 'tasks'];
 function describe(name: string, about: string, recipe: Fields): RecipeSummary | null {
   const own = (resolved: Fields) =>
     choicesIn(resolved).filter(({ path }) => !settled.includes(path.split('.')[0] ?? ''));
+  if ('traces' in recipe) return null; // a distillation needs two models, which the command line names
   if ('tasks' in recipe) {
     const resolved = resolveRl({ model: '', ...recipe });
     return { name, kind: 'reinforcement', about, needs: 'model' in recipe ? [] : ['model'], choices: own(resolved) };
