@@ -49,10 +49,13 @@ function checkFormat(dtype: string, allowed: readonly string[], where: string): 
     throw new CheckpointError('convert', `--dtype ${dtype}: ${where} takes one of ${allowed.join(', ')}`, 'choose one');
 }
 
-/** Everything of a folder but weights and config.json: tokenizer, templates, generation settings, licence. */
+/** Everything of a folder but weights, config.json and a run's state: tokenizer, templates, lineage, licence. */
 function carryAlong(from: string, to: string): void {
   for (const file of readdirSync(from))
-    if (/\.(json|txt|model|jinja|md)$|^LICENSE/.test(file) && !/^(config|model\.safetensors\.index)\.json$/.test(file))
+    if (
+      /\.(json|txt|model|jinja|md)$|^LICENSE/.test(file) &&
+      !/^(config|training|model\.safetensors\.index)\.json$/.test(file)
+    )
       copyFileSync(join(from, file), join(to, file));
 }
 
