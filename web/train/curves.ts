@@ -143,6 +143,8 @@ function pretrainingCharts(plot: Plotter): Chart[] {
   ];
 }
 
+const taskColours = ['--warm', '--bad', '--good', '--ink-soft'] as const;
+
 function rlCharts(plot: Plotter): Chart[] {
   const { x } = plot;
   const chart = (id: string, title: string, unit: string, ...sources: Source[]): Chart => ({
@@ -152,7 +154,7 @@ function rlCharts(plot: Plotter): Chart[] {
   const passes = plot.tasks.map((name, i) =>
     plot.evaluations(
       `held out, ${name}`,
-      i === 0 ? '--warm' : '--bad',
+      taskColours[i % taskColours.length] as (typeof taskColours)[number],
       'passAt1',
       ({ task, difficulty }) => `${task} ${difficulty}` === name,
     ),

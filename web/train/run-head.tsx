@@ -11,10 +11,14 @@ import { resumeRun, stopRun } from './runs-client.ts';
 
 type Headline = readonly [name: string, value: string];
 
+/** Of the last events of a name; their mean where a step has several, as it has an evaluation of each task. */
 function lastNumber(events: readonly AnyEvent[], name: string, field: string): number | null {
-  const event = events.findLast((each) => each.event === name) as Readonly<Record<string, unknown>> | undefined;
-  const value = event?.[field];
-  return typeof value === 'number' ? value : null;
+  const named = events.filter(({ event }) => event === name) as (AnyEvent & Readonly<Record<string, unknown>>)[];
+  const { step } = named.at(-1) ?? {};
+  const values = named.flatMap((event) =>
+    event.step === step && typeof event[field] === 'number' ? [event[field]] : [],
+  );
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** The numbers that matter most, of the last step and evaluation. */
