@@ -162,6 +162,7 @@ describe('tasks, settings and failures', { skip: why ?? false }, () => {
       delete options.capacity;
       await page.getByRole('button', { name: 'Try again' }).click();
       await answered(page, 1);
+      await page.locator('.prose strong').waitFor();
       assert.deepEqual(await texts(page, '.prose strong'), ['again']);
       assert.equal(await page.locator('.answer').count(), 1);
       assert.equal(complaints.length, 1); // the browser's own word on a 429

@@ -65,9 +65,10 @@ export function rename(id: string, title: string): void {
   if (title.trim() !== '') change(id, (conversation) => ({ ...conversation, title: title.trim() }), false);
 }
 
-export function remove(id: string): void {
+/** It leaves the list when it has left the disk, so that nobody sees it gone and finds it again after a reload. */
+export async function remove(id: string): Promise<void> {
+  await erase(id).catch(told);
   const rest = new Map(all.peek());
   rest.delete(id);
   all.value = rest;
-  erase(id).catch(told);
 }

@@ -27,14 +27,23 @@ async function store(mode: IDBTransactionMode): Promise<IDBObjectStore> {
   return (await open()).transaction(table, mode).objectStore(table);
 }
 
+/** Resolves when a change is on disk: a page that is left between a request's success and its transaction's end undoes it. */
+async function changed(by: (store: IDBObjectStore) => IDBRequest): Promise<void> {
+  const { transaction } = by(await store('readwrite')).source as IDBObjectStore;
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
+  });
+}
+
 export async function readAll(): Promise<Conversation[]> {
   return settledRequest((await store('readonly')).getAll() as IDBRequest<Conversation[]>);
 }
 
 export async function write(conversation: Conversation): Promise<void> {
-  await settledRequest((await store('readwrite')).put(conversation));
+  await changed((conversations) => conversations.put(conversation));
 }
 
 export async function erase(id: string): Promise<void> {
-  await settledRequest((await store('readwrite')).delete(id));
+  await changed((conversations) => conversations.delete(id));
 }

@@ -1,5 +1,5 @@
 // A task to try: a problem that one click asks, another one, a harder one.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { TaskEntry } from '../../src/server/protocol-tasks.ts';
 import { freshProblem } from '../api/tasks.ts';
 import { Icon } from '../shell/icon.tsx';
@@ -43,14 +43,21 @@ export function TaskCard({ task }: { readonly task: TaskEntry }) {
   const [prompt, setPrompt] = useState(known[name]?.prompt ?? null);
   const [difficulty, setDifficulty] = useState(known[name]?.difficulty ?? task.difficulty.usual);
   const [problem, setProblem] = useState<string | null>(null);
-  const draw = (level: number) =>
-    freshProblem({ task: name, difficulty: level }).then(
+  const drawn = useRef(0);
+  /** A problem that comes after a later one was asked for is not shown. */
+  const draw = (level: number) => {
+    const turn = ++drawn.current;
+    return freshProblem({ task: name, difficulty: level }).then(
       (fresh) => {
+        if (turn !== drawn.current) return;
         setPrompt(fresh.prompt);
         setProblem(null);
       },
-      (error: Error) => setProblem(error.message),
+      (error: Error) => {
+        if (turn === drawn.current) setProblem(error.message);
+      },
     );
+  };
   // Once, where no problem is shown first.
   useEffect(() => {
     if (prompt === null) void draw(difficulty);
