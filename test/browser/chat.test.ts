@@ -113,7 +113,7 @@ describe('chat', { skip: why ?? false }, () => {
       await page.getByRole('link', { name: 'lost' }).hover();
       await page.getByRole('button', { name: 'Remove "lost"' }).click();
       await page.getByRole('button', { name: 'Remove', exact: true }).click();
-      await page.getByRole('link', { name: 'lost' }).waitFor({ state: 'detached' });
+      await page.getByRole('group', { name: 'Remove "lost"?' }).waitFor({ state: 'detached' });
       await page.reload();
       await page.getByText('You said kept').waitFor();
       assert.deepEqual(await texts(page, '.side .side-item > a'), ['treasure']);
