@@ -6,6 +6,7 @@ import { difference, tolerance } from '../kernels/cases/tolerance.ts';
 import { type Data, type Device, openDevice, type PoolFormat, toBf16, toE4m3, ValueError } from '../kernels/index.ts';
 import { testDevices } from '../kernels/test-devices.ts';
 import * as t from './index.ts';
+import { normalAt } from './random.ts';
 
 interface Kind {
   readonly name: string;
@@ -31,6 +32,17 @@ const kinds: Kind[] = [
   { name: 'f32 heads of their own', format: 'f32', width: 60, Hq: 3, Dk: 12, heads: own },
 ];
 
+const drawn = new Map<string, Float32Array>();
+
+/** As randn, drawn once for all devices and tests: drawing takes longer than what is tested. */
+function normals(shape: readonly number[], seed: number, device: Device): t.Tensor {
+  const key = `${seed}: ${shape}`;
+  const length = shape.reduce((product, size) => product * size, 1);
+  const values = drawn.get(key) ?? Float32Array.from({ length }, (_, i) => normalAt(seed, i));
+  drawn.set(key, values);
+  return t.fromArray(values, shape, { device });
+}
+
 /** Sequences in pools: what is known of each, and where its blocks are. */
 class Caches {
   readonly kind: Kind;
@@ -50,9 +62,9 @@ class Caches {
     this.pool = new t.PagedPool({ format, width, codes, blocks: next, device });
     for (const [b, length] of lengths.entries()) {
       this.blocks[b] = (this.blocks[b] as number[]).map(order);
-      const rows = t.randn([length, width], 10 + b, 1, { device });
+      const rows = normals([length, width], 10 + b, device);
       t.writeCache(this.pool, rows, this.i32(Array.from({ length }, (_, j) => this.slot(b, j))));
-      this.queries.push(t.randn([length, Hq, Dk], 50 + b, 1, { device }));
+      this.queries.push(normals([length, Hq, Dk], 50 + b, device));
     }
   }
 
