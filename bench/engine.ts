@@ -31,14 +31,32 @@ import { type EnginePeer, isBatched, rateOfOne, ratesTogether } from './llama.ts
 /** V3-shaped: `smallv3` has V3's latent, `v3slice` V3's real widths in two layers. */
 const shapes = {
   smallv3: {
-    ...{ hidden_size: 512, num_hidden_layers: 12, num_attention_heads: 8, q_lora_rank: 256, kv_lora_rank: 512 },
-    ...{ qk_nope_head_dim: 128, qk_rope_head_dim: 64, v_head_dim: 128, intermediate_size: 1536 },
-    ...{ moe_intermediate_size: 384, n_routed_experts: 64, num_experts_per_tok: 6 },
+    hidden_size: 512,
+    num_hidden_layers: 12,
+    num_attention_heads: 8,
+    q_lora_rank: 256,
+    kv_lora_rank: 512,
+    qk_nope_head_dim: 128,
+    qk_rope_head_dim: 64,
+    v_head_dim: 128,
+    intermediate_size: 1536,
+    moe_intermediate_size: 384,
+    n_routed_experts: 64,
+    num_experts_per_tok: 6,
   },
   v3slice: {
-    ...{ hidden_size: 7168, num_hidden_layers: 2, num_attention_heads: 128, q_lora_rank: 1536, kv_lora_rank: 512 },
-    ...{ qk_nope_head_dim: 128, qk_rope_head_dim: 64, v_head_dim: 128, intermediate_size: 18432 },
-    ...{ moe_intermediate_size: 2048, n_routed_experts: 64, num_experts_per_tok: 8 },
+    hidden_size: 7168,
+    num_hidden_layers: 2,
+    num_attention_heads: 128,
+    q_lora_rank: 1536,
+    kv_lora_rank: 512,
+    qk_nope_head_dim: 128,
+    qk_rope_head_dim: 64,
+    v_head_dim: 128,
+    intermediate_size: 18432,
+    moe_intermediate_size: 2048,
+    n_routed_experts: 64,
+    num_experts_per_tok: 8,
   },
 } as const;
 export type ShapeName = keyof typeof shapes;
@@ -82,8 +100,15 @@ async function writeModels(bench: Bench, config: ModelConfig, folder: string, na
 }
 
 const sampling = {
-  ...{ temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0, repetitionPenalty: 1 },
-  ...{ seed: 1, logitBias: new Map<number, number>() },
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  repetitionPenalty: 1,
+  seed: 1,
+  logitBias: new Map<number, number>(),
 };
 
 interface Times {
@@ -129,7 +154,7 @@ class Ours {
     const start = performance.now();
     const times = await Promise.all(Array.from({ length: parallel }, () => this.#one(promptLength, tokens)));
     const end = performance.now();
-    const first = Math.max(...times.map(([own]) => own as number));
+    const first = Math.max(...times.map(([own]) => own));
     const after = times.flat().filter((time) => time > first).length;
     const share = after === 0 ? 1 : (parallel * (tokens - 1)) / after;
     return { prefill: (first - start) / 1000, decode: (share * (end - first)) / 1000 };
@@ -147,7 +172,8 @@ class Ours {
           times.push(performance.now());
           return 'go-on';
         },
-        ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
+        forced: () => null,
+        free: Number.POSITIVE_INFINITY,
         promptLogprobs: () => undefined,
         ended: (_, error) => (error ? reject(error) : resolve(times)),
       });
@@ -178,22 +204,30 @@ interface Test {
 const decoded = 48;
 const tests: readonly Test[] = [
   {
-    ...{ name: 'decode', amount: decoded, args: ['-p', '0', '-n', String(decoded)] },
+    name: 'decode',
+    amount: decoded,
+    args: ['-p', '0', '-n', String(decoded)],
     ours: async (engine) => (await engine.run(1, decoded + 1)).decode,
     required: { int4: { atLeast: 1.3 }, int8: { atLeast: 1.1 }, bf16: { atLeast: 1.1 } },
   },
   {
-    ...{ name: 'prefill 512', amount: 512, args: ['-p', '512', '-n', '0'] },
+    name: 'prefill 512',
+    amount: 512,
+    args: ['-p', '512', '-n', '0'],
     ours: async (engine) => (await engine.run(512, 1)).prefill,
     required: { int4: { atLeast: 1.3 }, int8: { atLeast: 1.3 }, bf16: { atLeast: 1.3 } },
   },
   {
-    ...{ name: 'prefill 2048', amount: 2048, args: ['-p', '2048', '-n', '0'] },
+    name: 'prefill 2048',
+    amount: 2048,
+    args: ['-p', '2048', '-n', '0'],
     ours: async (engine) => (await engine.run(2048, 1)).prefill,
     required: { int4: { atLeast: 1.3 }, int8: { atLeast: 1.3 }, bf16: { atLeast: 1.3 } },
   },
   {
-    ...{ name: 'decode at 4096', amount: 32, args: ['-p', '0', '-n', '0', '-gp', '4096,32'] },
+    name: 'decode at 4096',
+    amount: 32,
+    args: ['-p', '0', '-n', '0', '-gp', '4096,32'],
     ours: async (engine) => (await engine.run(4096, 33)).decode,
     required: { int4: { atLeast: 1.8 }, int8: { atLeast: 1.8 }, bf16: { atLeast: 1.8 } },
   },
@@ -223,7 +257,7 @@ async function oneFormat(
       if (peers.length === 0) bench.beside(own);
       const required = test.required[format];
       for (const [i, peer] of peers.entries()) {
-        const yardstick = { name: peer.name, amount: test.amount, seconds: others[i] as number[] };
+        const yardstick = { name: peer.name, amount: test.amount, seconds: others[i] };
         bench.beside({ ...own, yardstick, ...(required && { required }) });
       }
       if (test.name === 'decode') await bandwidth(bench, engine, `${label} ${format}`, seconds);
@@ -257,11 +291,11 @@ async function together(
   }
   for (const [i, count] of parallel.entries()) {
     const amount = count * tokens;
-    const seconds = own[i] as number[];
+    const seconds = own[i];
     const figure = { name: `${label}, decode of ${count} together`, unit: 'tokens/s', amount, seconds } as const;
     if (peers.length === 0) bench.beside(figure);
     for (const [p, { name }] of peers.entries()) {
-      const yardstick = { name, amount, seconds: others[p]?.[i] as number[] };
+      const yardstick = { name, amount, seconds: others[p]?.[i] };
       bench.beside({ ...figure, yardstick, required: { atLeast: 2.5 } });
     }
   }
@@ -278,7 +312,10 @@ async function bandwidth(bench: Bench, engine: Ours, label: string, seconds: rea
     reads.push((performance.now() - start) / 1000);
   }
   bench.beside({
-    ...{ name: `${label}, weight bytes of decode`, unit: 'GB/s', amount: engine.activeBytes * decoded, seconds },
+    name: `${label}, weight bytes of decode`,
+    unit: 'GB/s',
+    amount: engine.activeBytes * decoded,
+    seconds,
     yardstick: { name: 'plain reading', amount: read.amount, seconds: reads },
     required: { atLeast: 0.85 },
   });

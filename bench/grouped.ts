@@ -19,7 +19,7 @@ function routed(tokens: number): Int32Array {
     for (const expert of chosen) counts[expert]++;
   }
   const offsets = new Int32Array(experts + 1);
-  for (let e = 0; e < experts; e++) offsets[e + 1] = (offsets[e] as number) + (counts[e] as number);
+  for (let e = 0; e < experts; e++) offsets[e + 1] = offsets[e] + counts[e];
   return offsets;
 }
 

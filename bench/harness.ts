@@ -66,7 +66,7 @@ export interface Samples {
 }
 
 export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] as number;
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
 
 function meets(value: number, { atLeast, atMost }: Required): boolean {
@@ -188,7 +188,7 @@ export class Bench {
       this.#report({ ...result, ...(required && { required, passed: meets(rate.median / scale, required) }) });
       return;
     }
-    const ratio = median(seconds.map((s, i) => amount / s / (yardstick.amount / (yardstick.seconds[i] as number))));
+    const ratio = median(seconds.map((s, i) => amount / s / (yardstick.amount / yardstick.seconds[i])));
     this.#report({
       ...result,
       yardstick: { name: yardstick.name, median: rateOf(yardstick, yardstick.seconds).median / scale },

@@ -82,7 +82,7 @@ export function ratesIn(output: string): Map<number, number> {
   return new Map(
     [...lines].map(([line]) => {
       const cells = line.split('|').map((cell) => Number(cell));
-      return [cells[3] as number, cells[8] as number];
+      return [cells[3], cells[8]];
     }),
   );
 }

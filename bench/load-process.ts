@@ -11,7 +11,7 @@ export interface Loaded {
 const prompt = (from: number) => Array.from({ length: 8 }, (_, i) => 1000 + from + 7919 * i);
 
 const start = performance.now();
-const model = await openModel(process.argv[2] as string);
+const model = await openModel(process.argv[2]);
 const opened = performance.now() - start;
 for await (const _ of model.generate(prompt(0), { maxTokens: 1, temperature: 0, ignoreEos: true }));
 const first = performance.now() - start;

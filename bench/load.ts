@@ -22,15 +22,35 @@ import type { Loaded } from './load-process.ts';
 
 const shapes: Readonly<Record<string, ModelConfig>> = {
   v3: readConfig({
-    ...{ model_type: 'deepseek_v3', vocab_size: 129280, hidden_size: 2048, num_hidden_layers: 14 },
-    ...{ intermediate_size: 10944, moe_intermediate_size: 1408, n_routed_experts: 64, num_experts_per_tok: 6 },
-    ...{ n_shared_experts: 2, n_group: 1, topk_group: 1, first_k_dense_replace: 1, num_attention_heads: 16 },
-    ...{ q_lora_rank: 768, kv_lora_rank: 512, qk_nope_head_dim: 128, qk_rope_head_dim: 64, v_head_dim: 128 },
+    model_type: 'deepseek_v3',
+    vocab_size: 129280,
+    hidden_size: 2048,
+    num_hidden_layers: 14,
+    intermediate_size: 10944,
+    moe_intermediate_size: 1408,
+    n_routed_experts: 64,
+    num_experts_per_tok: 6,
+    n_shared_experts: 2,
+    n_group: 1,
+    topk_group: 1,
+    first_k_dense_replace: 1,
+    num_attention_heads: 16,
+    q_lora_rank: 768,
+    kv_lora_rank: 512,
+    qk_nope_head_dim: 128,
+    qk_rope_head_dim: 64,
+    v_head_dim: 128,
     max_position_embeddings: 163840,
   }),
   dense: readConfig({
-    ...{ model_type: 'llama', vocab_size: 129280, hidden_size: 4096, num_hidden_layers: 29, intermediate_size: 14336 },
-    ...{ num_attention_heads: 32, num_key_value_heads: 8, max_position_embeddings: 8192 },
+    model_type: 'llama',
+    vocab_size: 129280,
+    hidden_size: 4096,
+    num_hidden_layers: 29,
+    intermediate_size: 14336,
+    num_attention_heads: 32,
+    num_key_value_heads: 8,
+    max_position_embeddings: 8192,
   }),
 };
 
@@ -85,7 +105,7 @@ function load(folder: string): Loaded {
 export async function loading(bench: Bench, names: readonly string[]): Promise<void> {
   useDevice(bench.device);
   for (const name of names) {
-    const config = shapes[name] as ModelConfig;
+    const config = shapes[name];
     const folder = mkdtempSync(join(tmpdir(), 'minke-load-'));
     try {
       await writeModel(bench, folder, config);

@@ -32,7 +32,17 @@ import { training } from './train.ts';
 import { wasm } from './wasm.ts';
 
 const families = {
-  ...{ gemm, gemv, packed, grouped, attention, paged, rows: rowKernels, sampling, wasm, queue, tokenizer },
+  gemm,
+  gemv,
+  packed,
+  grouped,
+  attention,
+  paged,
+  rows: rowKernels,
+  sampling,
+  wasm,
+  queue,
+  tokenizer,
 } as const;
 type FamilyName = keyof typeof families;
 

@@ -37,7 +37,7 @@ function expertWork(bench: Bench, format: Format, tokens: number, n: number, k: 
   const counts = new Int32Array(experts);
   for (let row = 0; row < m; row++) counts[(row * 7) % experts]++;
   const offsets = new Int32Array(experts + 1);
-  for (let e = 0; e < experts; e++) offsets[e + 1] = (offsets[e] as number) + (counts[e] as number);
+  for (let e = 0; e < experts; e++) offsets[e + 1] = offsets[e] + counts[e];
   const used = counts.filter((count) => count > 0).length;
   const panels = panelsOf(bench, format, n, k, experts);
   const [x, c, ranges] = [bench.random('f32', m * k), bench.alloc(4 * m * n), bench.put(offsets)];

@@ -59,7 +59,7 @@ function decodeWork(bench: Bench, { format, sequences: B, tokens, heads: H, quer
   return {
     amount: unit === 'bytes' ? B * tokens * bytes : 2 * T * H * tokens * (width + C),
     encode: () => {
-      const table = tables[turn++ % turns] as number;
+      const table = tables[turn++ % turns];
       device.encode(
         number,
         q,

@@ -57,7 +57,7 @@ const head = ['family', 'case', 'device', 'median', 'best', 'yardstick', 'ratio'
 const widths = [10, 48, 22, 15, 8, 30, 6, 9, 4];
 
 export function line(result: Result | undefined): string {
-  return (result ? cells(result) : head).map((cell, i) => cell.padEnd(widths[i] as number)).join('');
+  return (result ? cells(result) : head).map((cell, i) => cell.padEnd(widths[i])).join('');
 }
 
 function markdown({ date, commit, machine, rounds, results }: Report, what: string): string {

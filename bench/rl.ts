@@ -129,7 +129,7 @@ function peerSteps(
       const text = stdout.trim().split('\n').at(-1) ?? '';
       if (!text.startsWith('{')) return [];
       const { rollout, train } = JSON.parse(text) as { rollout: number[]; train: number[] };
-      return [{ name: `PyTorch ${experts}`, seconds: rollout.map((r, i) => r + (train[i] as number)) }];
+      return [{ name: `PyTorch ${experts}`, seconds: rollout.map((r, i) => r + train[i]) }];
     });
     if (found.length === 0) throw new Error('no way of running the peer works');
     for (const { name, seconds } of found)
@@ -160,20 +160,22 @@ export async function reinforcement(bench: Bench, python?: string): Promise<void
     for (let i = 0; i < bench.rounds; i++) await round();
     const amount = responses * tokens;
     bench.beside({
-      ...{
-        name: `rollouts, ${responses} responses of ${tokens} tokens, ${parallel} at once`,
-        unit: 'tokens/s',
-        amount,
-      },
-      ...{ seconds: rollouts, yardstick: { name: 'plain batches, bf16', amount, seconds: plain } },
+      name: `rollouts, ${responses} responses of ${tokens} tokens, ${parallel} at once`,
+      unit: 'tokens/s',
+      amount,
+      seconds: rollouts,
+      yardstick: { name: 'plain batches, bf16', amount, seconds: plain },
       required: { atLeast: 0.5 },
     });
     if (!python) return;
     const peer = peerSteps(python, config, bench.device.threads, 3);
     for (let i = 0; i < bench.rounds; i++) await round();
     bench.beside({
-      ...{ name: `GRPO step, ${responses} responses of ${tokens} tokens`, unit: 'tokens/s', amount },
-      ...{ seconds: steps.slice(-peer.seconds.length), yardstick: { name: peer.name, amount, seconds: peer.seconds } },
+      name: `GRPO step, ${responses} responses of ${tokens} tokens`,
+      unit: 'tokens/s',
+      amount,
+      seconds: steps.slice(-peer.seconds.length),
+      yardstick: { name: peer.name, amount, seconds: peer.seconds },
       required: { atLeast: 5 },
     });
   } finally {

@@ -37,7 +37,7 @@ export async function sampling(bench: Bench): Promise<void> {
     };
     for (const [name, setting] of Object.entries(settings)) {
       const rows = bench.put(Float32Array.from(Array.from({ length: R }, () => setting).flat()));
-      const edits = [...none, none[2] as number];
+      const edits = [...none, none[2]];
       await compare(name, 'sample_tokens', [logits, rows, ...edits, memory, ids, logprobs, R, V, 1]);
     }
     await compare('top 20', 'top_logprobs', [logits, memory, ids, logprobs, R, V, mostListed]);

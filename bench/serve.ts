@@ -47,7 +47,10 @@ async function openServed(bench: Bench): Promise<ServedModel> {
   const engine = new Engine(runner, { blocks: 512, contextLength: 1023, maxSequences: 128, prefixCache: false });
   const special = { specialTokens: specialTokensOf(chat), chatTemplate: chatTemplateOf(chat), bosId: 0, padId: null };
   return new ServedModel({
-    ...{ name: 'small', vocabSize: 320, fingerprint: 'bench', engine },
+    name: 'small',
+    vocabSize: 320,
+    fingerprint: 'bench',
+    engine,
     tokenizer: { tokenizer: new Tokenizer(json), ...special, eosIds: [] },
     free: async () => {
       model.dispose();
@@ -94,7 +97,9 @@ export async function serving(bench: Bench): Promise<void> {
       }
       const amount = streams * tokens;
       bench.beside({
-        ...{ name: `${streams} streams through the server`, unit: 'tokens/s', amount },
+        name: `${streams} streams through the server`,
+        unit: 'tokens/s',
+        amount,
         seconds: ours.map(({ seconds }) => seconds),
         yardstick: { name: 'the engine alone', amount, seconds: engine },
         required: { atLeast: 0.9 },
@@ -119,5 +124,5 @@ export async function serving(bench: Bench): Promise<void> {
 
 function quantile(values: readonly number[], share: number): number {
   if (share === 0.5) return median(values);
-  return [...values].sort((a, b) => a - b)[Math.floor(share * (values.length - 1))] as number;
+  return [...values].sort((a, b) => a - b)[Math.floor(share * (values.length - 1))];
 }

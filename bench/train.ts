@@ -37,8 +37,15 @@ const withoutMtp = (config: ModelConfig) =>
 /** nanoGPT's CPU Shakespeare shape as a Llama: the same width, depth, heads and about the same parameters. */
 const nanoGpt = readConfig(
   {
-    ...{ model_type: 'llama', vocab_size: 65, hidden_size: 128, intermediate_size: 344, num_hidden_layers: 4 },
-    ...{ num_attention_heads: 4, num_key_value_heads: 4, max_position_embeddings: 64, tie_word_embeddings: true },
+    model_type: 'llama',
+    vocab_size: 65,
+    hidden_size: 128,
+    intermediate_size: 344,
+    num_hidden_layers: 4,
+    num_attention_heads: 4,
+    num_key_value_heads: 4,
+    max_position_embeddings: 64,
+    tie_word_embeddings: true,
   },
   'nanoGPT',
 );
@@ -55,7 +62,11 @@ function ours(bench: Bench, { config, batch, sequence }: Shape): Ours {
   const weights = initialWeights(config, 1, device);
   const model = createModel(config, weights, sequence);
   const objective = new PretrainObjective(model, {
-    ...{ sequences: batch, sequenceLength: sequence, policy: precisions.bf16, balance: 'bias', alpha: 1e-4 },
+    sequences: batch,
+    sequenceLength: sequence,
+    policy: precisions.bf16,
+    balance: 'bias',
+    alpha: 1e-4,
   });
   objective.mtpWeight = 0.3;
   const trainStep = new TrainStep(config, weights, optimizer, 1, objective);
@@ -148,7 +159,10 @@ async function beside(
     }
     const amount = shape.batch * shape.sequence;
     bench.beside({
-      ...{ name: `${shape.name}, ${shape.batch} x ${shape.sequence}`, unit: 'tokens/s', amount, seconds },
+      name: `${shape.name}, ${shape.batch} x ${shape.sequence}`,
+      unit: 'tokens/s',
+      amount,
+      seconds,
       yardstick: { name: `PyTorch ${model} ${mode}`, amount, seconds: theirs },
       ...(required && { required }),
     });
@@ -186,7 +200,10 @@ async function share(bench: Bench, shape: Shape, required: Required): Promise<vo
     theirs.push((performance.now() - start) / 1000 / gemms);
   }
   bench.beside({
-    ...{ name: `${shape.name}, ${shape.batch} x ${shape.sequence}, MFU`, unit: 'GFLOP/s', seconds, required },
+    name: `${shape.name}, ${shape.batch} x ${shape.sequence}, MFU`,
+    unit: 'GFLOP/s',
+    seconds,
+    required,
     amount: (training + mtpTraining) * shape.batch * shape.sequence,
     yardstick: { name: 'bf16 GEMM 1024', amount: gemm.amount, seconds: theirs },
   });

@@ -6,10 +6,21 @@ import type { PretrainRecipe } from '../src/train/index.ts';
 
 export const recipe: PretrainRecipe = {
   model: {
-    ...{ preset: 'tiny', num_nextn_predict_layers: 0, hidden_size: 128, initializer_range: 0.045 },
-    ...{ num_hidden_layers: 4, q_lora_rank: 96, kv_lora_rank: 48, qk_nope_head_dim: 32, v_head_dim: 32 },
-    ...{ intermediate_size: 352, moe_intermediate_size: 64, n_routed_experts: 8, num_experts_per_tok: 2 },
-    ...{ n_group: 1, topk_group: 1 },
+    preset: 'tiny',
+    num_nextn_predict_layers: 0,
+    hidden_size: 128,
+    initializer_range: 0.045,
+    num_hidden_layers: 4,
+    q_lora_rank: 96,
+    kv_lora_rank: 48,
+    qk_nope_head_dim: 32,
+    v_head_dim: 32,
+    intermediate_size: 352,
+    moe_intermediate_size: 64,
+    n_routed_experts: 8,
+    num_experts_per_tok: 2,
+    n_group: 1,
+    topk_group: 1,
   },
   data: {
     inputs: [{ pages: 'countdown', seed: 1, count: 120_000 }],

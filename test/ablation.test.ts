@@ -25,8 +25,12 @@ const recipe: AblationRecipe = {
   base: {
     model: { preset: 'nano', num_nextn_predict_layers: 0 },
     data: { tokenizer: 'characters' },
-    ...{ steps: 8, batchSize: 4, sequenceLength: 16, sampleTokens: 4 },
-    ...{ schedule: { warmupSteps: 2 }, every: { evaluate: 4, sample: 8, save: 8 } },
+    steps: 8,
+    batchSize: 4,
+    sequenceLength: 16,
+    sampleTokens: 4,
+    schedule: { warmupSteps: 2 },
+    every: { evaluate: 4, sample: 8, save: 8 },
   },
   arms: { bias: {}, none: { set: ['balance.method=none'] } },
   seeds: [1, 2],
@@ -118,7 +122,7 @@ describe('curves', () => {
     assert.ok(smoothed([2, 2, 2], 0.9).every((x) => Math.abs(x - 2) < 1e-12));
     const up = smoothed([0, 0, 0, ...Array<number>(60).fill(1)], 0.9);
     assert.equal(up[0], 0);
-    assert.ok((up.at(-1) as number) > 0.99 && up.every((x, i) => i === 0 || x >= (up[i - 1] as number)));
+    assert.ok((up.at(-1) as number) > 0.99 && up.every((x, i) => i === 0 || x >= up[i - 1]));
   });
 
   test('a chart stays inside its frame, and escapes names', () => {
@@ -130,6 +134,6 @@ describe('curves', () => {
       .map((p) => p.split(',').map(Number)) as number[][];
     for (const [x, y] of points as [number, number][])
       assert.ok(x >= 64 && x <= 570 && y >= 40 && y <= 352, `${x} ${y}`);
-    assert.ok((points[0]?.[1] as number) > (points[1]?.[1] as number)); // up is more
+    assert.ok(points[0]?.[1] > points[1]?.[1]); // up is more
   });
 });

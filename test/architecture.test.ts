@@ -73,7 +73,7 @@ function importsOf(path: string): Import[] {
   const found: Import[] = [];
   const pattern = /^(import|export)( type)?\b[^;'"]*?from\s+['"](\.[^'"]+)['"]|\bimport\(\s*['"](\.[^'"]+)['"]\s*\)/gm;
   for (const match of text.matchAll(pattern)) {
-    const target = (match[3] ?? match[4]) as string;
+    const target = match[3] ?? match[4];
     const to = relative(root, resolve(root, dirname(path), target)).replaceAll('\\', '/');
     found.push({ from: path, to, typeOnly: match[2] !== undefined });
   }
@@ -195,7 +195,7 @@ describe('architecture', () => {
     assert.equal(isAllowed({ ...types, typeOnly: false }), false);
     assert.equal(isAllowed({ ...types, to: 'src/server/index.ts' }), false);
     assert.equal(isAllowed({ ...types, from: 'src/cli/serve.ts', to: 'web/main.tsx' }), false);
-    const circle = ['a', 'b', 'c'].map((from, i) => ({ from, to: ['b', 'c', 'a'][i] as string, typeOnly: false }));
+    const circle = ['a', 'b', 'c'].map((from, i) => ({ from, to: ['b', 'c', 'a'][i], typeOnly: false }));
     assert.equal(cycles(circle).length, 1);
     assert.equal(cycles([...circle.slice(0, 2), { from: 'c', to: 'a', typeOnly: true }]).length, 0);
   });

@@ -6,7 +6,7 @@ import { Random } from '../src/kernels/cases/case.ts';
 import { type Device, openDevice } from '../src/kernels/index.ts';
 import { createModel, initialWeights, precisions, readConfig } from '../src/model/index.ts';
 import { createApp } from '../src/server/app.ts';
-import { keep, type Tensor, useDevice } from '../src/tensor/index.ts';
+import { keep, useDevice } from '../src/tensor/index.ts';
 
 const requests = 20_000;
 const clients = 128;
@@ -18,19 +18,38 @@ function serve(device: Device): ServedModel {
   const tokenizer = testTokenizer();
   const { vocabSize } = tokenizer.tokenizer;
   const config = readConfig({
-    ...{ model_type: 'deepseek_v3', vocab_size: vocabSize, hidden_size: 32, intermediate_size: 32, n_group: 1 },
-    ...{ moe_intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 1, n_routed_experts: 2, topk_group: 1 },
-    ...{ num_experts_per_tok: 1, n_shared_experts: 1, kv_lora_rank: 32, q_lora_rank: 32, qk_rope_head_dim: 16 },
-    ...{ qk_nope_head_dim: 16, v_head_dim: 16, first_k_dense_replace: 0, max_position_embeddings: 256 },
-    ...{ initializer_range: 0.2, num_nextn_predict_layers: 1 },
+    model_type: 'deepseek_v3',
+    vocab_size: vocabSize,
+    hidden_size: 32,
+    intermediate_size: 32,
+    n_group: 1,
+    moe_intermediate_size: 32,
+    num_hidden_layers: 1,
+    num_attention_heads: 1,
+    n_routed_experts: 2,
+    topk_group: 1,
+    num_experts_per_tok: 1,
+    n_shared_experts: 1,
+    kv_lora_rank: 32,
+    q_lora_rank: 32,
+    qk_rope_head_dim: 16,
+    qk_nope_head_dim: 16,
+    v_head_dim: 16,
+    first_k_dense_replace: 0,
+    max_position_embeddings: 256,
+    initializer_range: 0.2,
+    num_nextn_predict_layers: 1,
   });
   const weights = initialWeights(config, 3, device);
-  for (const weight of weights.values()) keep(weight as Tensor);
+  for (const weight of weights.values()) keep(weight);
   const model = createModel(config, weights, 257);
   const blocks = 96;
   const runner = new ModelRunner(model, { blocks, policy: precisions.bf16 });
   return new ServedModel({
-    ...{ name: 'tiny', vocabSize, tokenizer, fingerprint: 'fp_test' },
+    name: 'tiny',
+    vocabSize,
+    tokenizer,
+    fingerprint: 'fp_test',
     engine: new Engine(runner, { blocks, contextLength: 256, maxSequences: 64 }),
     free: async () => {
       await device.flush();
@@ -41,9 +60,7 @@ function serve(device: Device): ServedModel {
 }
 
 const textIn = (frames: string): string =>
-  [...frames.matchAll(/^data: (\{.*)$/gm)]
-    .map(([, json]) => JSON.parse(json as string).choices[0]?.text ?? '')
-    .join('');
+  [...frames.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json).choices[0]?.text ?? '').join('');
 
 type App = ReturnType<typeof createApp>;
 

@@ -10,7 +10,7 @@ const root = packageRoot();
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const architecture = read('ARCHITECTURE.md');
 
-const named = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name as string);
+const named = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
 const rowsOf = (text: string): string[][] =>
   text
     .split('\n')
@@ -20,7 +20,7 @@ const rowsOf = (text: string): string[][] =>
 function section(title: string): string {
   const [, text] = architecture.split(`\n## ${title}\n`);
   assert.ok(text, `ARCHITECTURE.md has a section ${title}`);
-  return text.split('\n## ')[0] as string;
+  return text.split('\n## ')[0];
 }
 
 /** Whether a file defines it: `method`, `Class.method`, a function, a constant, a class. */
@@ -44,15 +44,15 @@ describe('ARCHITECTURE.md', () => {
     const rules = read('test/architecture.test.ts');
     const [, table] = /const floors[^{]*= \{(.*?)^\};/ms.exec(rules) as RegExpExecArray;
     const enforced = new Map(
-      [...(table as string).matchAll(/^ {2}(\w+): \[(.*)\],$/gm)].map(([, room, list]) => [
-        room as string,
-        [...(list as string).matchAll(/'([^']+)'/g)].map(([, name]) => name as string),
+      [...table.matchAll(/^ {2}(\w+): \[(.*)\],$/gm)].map(([, room, list]) => [
+        room,
+        [...list.matchAll(/'([^']+)'/g)].map(([, name]) => name),
       ]),
     );
     const told = new Map<string, string[]>();
     const [floors] = architecture.split('\n## ');
-    for (const [, rooms, may] of rowsOf(floors as string))
-      for (const room of named(rooms as string)) if (enforced.has(room)) told.set(room, named(may as string));
+    for (const [, rooms, may] of rowsOf(floors))
+      for (const room of named(rooms)) if (enforced.has(room)) told.set(room, named(may));
     for (const [room, list] of enforced) {
       if (!existsSync(join(root, 'src', room))) continue;
       assert.deepEqual([...(told.get(room) ?? ['is missing'])].sort(), [...list].sort(), room);
@@ -93,6 +93,6 @@ for (const document of ['ARCHITECTURE.md', 'CONTRIBUTING.md'])
 
     test('names scripts that exist', () => {
       const { scripts } = JSON.parse(read('package.json'));
-      for (const [, name] of read(document).matchAll(/npm run ([\w:]+)/g)) assert.ok(scripts[name as string], name);
+      for (const [, name] of read(document).matchAll(/npm run ([\w:]+)/g)) assert.ok(scripts[name], name);
     });
   });

@@ -28,30 +28,50 @@ before(() => {
 after(() => device.close());
 
 const v3 = {
-  ...{ model_type: 'deepseek_v3', vocab_size: 300, hidden_size: 64, intermediate_size: 96, moe_intermediate_size: 32 },
-  ...{ num_hidden_layers: 3, num_attention_heads: 4, n_routed_experts: 8, num_experts_per_tok: 2, n_shared_experts: 1 },
-  ...{ n_group: 2, topk_group: 1, kv_lora_rank: 32, q_lora_rank: 48, qk_rope_head_dim: 16, qk_nope_head_dim: 32 },
-  ...{ v_head_dim: 32, first_k_dense_replace: 1, max_position_embeddings: 2048, initializer_range: 0.2 },
+  model_type: 'deepseek_v3',
+  vocab_size: 300,
+  hidden_size: 64,
+  intermediate_size: 96,
+  moe_intermediate_size: 32,
+  num_hidden_layers: 3,
+  num_attention_heads: 4,
+  n_routed_experts: 8,
+  num_experts_per_tok: 2,
+  n_shared_experts: 1,
+  n_group: 2,
+  topk_group: 1,
+  kv_lora_rank: 32,
+  q_lora_rank: 48,
+  qk_rope_head_dim: 16,
+  qk_nope_head_dim: 32,
+  v_head_dim: 32,
+  first_k_dense_replace: 1,
+  max_position_embeddings: 2048,
+  initializer_range: 0.2,
   num_nextn_predict_layers: 1,
 };
 
 const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 };
 const options: SequenceOptions = {
   sampling: { ...greedy, repetitionPenalty: 1, seed: 5, logitBias: new Map() },
-  ...{ maxTokens: 90, logprobs: null, promptLogprobs: null },
+  maxTokens: 90,
+  logprobs: null,
+  promptLogprobs: null,
 };
 
 function models(config: object): Model {
   const read = readConfig(config);
   const weights = initialWeights(read, 3, device);
-  for (const weight of weights.values()) keep(weight as Tensor);
+  for (const weight of weights.values()) keep(weight);
   return createModel(read, weights);
 }
 
 function start(model: Model, runner: Partial<ModelRunnerOptions> = {}, engine: Partial<EngineOptions> = {}): Engine {
   const blocks = engine.blocks ?? 128;
   return new Engine(new ModelRunner(model, { blocks, policy: precisions.bf16, ...runner }), {
-    ...{ blocks, contextLength: 1024, drafting: 'always' },
+    blocks,
+    contextLength: 1024,
+    drafting: 'always',
     ...engine,
   });
 }
@@ -72,7 +92,8 @@ function ask(
           tokens.push(token);
           return 'go-on';
         },
-        ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
+        forced: () => null,
+        free: Number.POSITIVE_INFINITY,
         promptLogprobs: (of) => seen.push(...of),
         ended: (_, error) => (error ? reject(error) : resolve(tokens)),
       },
@@ -177,7 +198,8 @@ describe('engine over a V3-shaped model', () => {
                 if (++count === cut) engine.abort(sequence);
                 return 'go-on';
               },
-              ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
+              forced: () => null,
+              free: Number.POSITIVE_INFINITY,
               promptLogprobs: () => undefined,
               ended: (_, error) => (error ? reject(error) : resolve()),
             },
@@ -212,7 +234,7 @@ describe('engine over a V3-shaped model', () => {
       const row = rows.slice(300 * i, 300 * (i + 1));
       const sum = Math.log(row.reduce((total, x) => total + Math.exp(x), 0));
       assert.equal(token.id, ids[i + 1]);
-      assert.ok(Math.abs(token.logprob - ((row[token.id] as number) - sum)) < 1e-4);
+      assert.ok(Math.abs(token.logprob - (row[token.id] - sum)) < 1e-4);
       const best = row.map((x, id) => ({ id, x })).sort((x, y) => y.x - x.x || x.id - y.id);
       const wanted = best.slice(0, i < seen.length ? 2 : 3).map(({ id }) => id);
       assert.deepEqual(
@@ -284,12 +306,12 @@ describe('engine over packed weights', () => {
       const own = createModel(config, plain);
       const answers = await Promise.all(prompts.map((prompt) => ask(engine, prompt, { maxTokens: 20 })));
       for (const [i, tokens] of answers.entries()) {
-        const ids = [...(prompts[i] as number[]), ...tokens.map(({ id }) => id)];
+        const ids = [...prompts[i], ...tokens.map(({ id }) => id)];
         const logits = await asyncScope(async (inside) =>
           inside(() => own.logits(own.forward(packSequences([ids], undefined, device)).out)).toArray(),
         );
         tokens.forEach(({ id }, t) => {
-          const at = (prompts[i] as number[]).length + t - 1;
+          const at = prompts[i].length + t - 1;
           const row = logits.slice(300 * at, 300 * (at + 1));
           assert.equal(id, row.indexOf(Math.max(...row)));
         });

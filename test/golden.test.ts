@@ -30,7 +30,7 @@ interface Fixture {
 }
 
 const fixture: Fixture = JSON.parse(readFileSync(join(packageRoot(), 'test/fixtures/training.json'), 'utf8'));
-const of = (name: string) => fixture.recipe[name] as number;
+const of = (name: string) => fixture.recipe[name];
 const config = readConfig(fixture.config, 'training.json');
 const S = of('sequence_length');
 
@@ -52,7 +52,10 @@ async function train(device: Device, precision: PrecisionName): Promise<Trained>
   const model = createModel(config, weights, S);
   const sizes = { sequences: of('sequences'), sequenceLength: S };
   const objective = new PretrainObjective(model, {
-    ...{ ...sizes, policy: precisions[precision], balance: 'bias', alpha: of('alpha') },
+    ...sizes,
+    policy: precisions[precision],
+    balance: 'bias',
+    alpha: of('alpha'),
   });
   objective.mtpWeight = of('mtp_weight');
   const optimizer = { beta1: of('beta1'), beta2: of('beta2'), eps: of('eps'), weightDecay: of('weight_decay') };
@@ -94,7 +97,7 @@ describe('twenty steps in PyTorch', () => {
 
   function compare({ curve }: Trained, tolerance: number): void {
     for (const [i, expected] of fixture.curve.entries()) {
-      const { metrics, gradientNorm } = curve[i] as StepReport;
+      const { metrics, gradientNorm } = curve[i];
       for (const [name, ours] of Object.entries({ ...metrics, gradientNorm })) {
         const theirs = expected[name as keyof typeof expected];
         assert.ok(Math.abs(ours / theirs - 1) < tolerance, `step ${i + 1}, ${name}: ${ours}, expected ${theirs}`);
@@ -120,7 +123,7 @@ describe('twenty steps in PyTorch', () => {
       }
       for (const [layer, theirs] of fixture.biases.entries())
         for (const [e, bias] of theirs.entries())
-          assert.ok(Math.abs((trained.biases[layer]?.[e] as number) - bias) < 1e-6, `layer ${layer}, expert ${e}`);
+          assert.ok(Math.abs(trained.biases[layer]?.[e] - bias) < 1e-6, `layer ${layer}, expert ${e}`);
     });
 
   test('bf16 follows the curve', async () => compare(await train(device, 'bf16'), 2 ** -5));

@@ -6,14 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Device, openDevice } from '../src/kernels/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
-import {
-  createModel,
-  type DeepseekConfig,
-  type LayerRouting,
-  packDocuments,
-  parametersOf,
-  readConfig,
-} from '../src/model/index.ts';
+import { createModel, type DeepseekConfig, packDocuments, parametersOf, readConfig } from '../src/model/index.ts';
 import { add, noGrad, scale, scope, Tape, type Tensor, useDevice } from '../src/tensor/index.ts';
 import { parityWeights } from './parity-weights.ts';
 
@@ -36,12 +29,12 @@ const norm = (values: readonly number[]) => Math.sqrt(values.reduce((sum, x) => 
 
 /** |a - b| over |b|, of whole vectors. */
 function relative(a: readonly number[], b: readonly number[]): number {
-  return norm(a.map((x, i) => x - (b[i] as number))) / norm(b);
+  return norm(a.map((x, i) => x - b[i])) / norm(b);
 }
 
 /** The best `k` of values that are not masked out, ascending; of equals the lowest index. */
 function best(values: readonly number[], k: number): number[] {
-  const order = values.map((_, i) => i).sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
+  const order = values.map((_, i) => i).sort((a, b) => values[b] - values[a] || a - b);
   return order.slice(0, k).sort((a, b) => a - b);
 }
 
@@ -49,7 +42,7 @@ function best(values: readonly number[], k: number): number[] {
 function chooseMasked(biased: readonly number[], groups: number, top: number, k: number, mask: number): number[] {
   const size = biased.length / groups;
   const group = (g: number) => biased.slice(g * size, (g + 1) * size).sort((a, b) => b - a);
-  const rank = Array.from({ length: groups }, (_, g) => (group(g)[0] as number) + (group(g)[1] as number));
+  const rank = Array.from({ length: groups }, (_, g) => group(g)[0] + group(g)[1]);
   const kept = best(rank, top);
   return best(
     biased.map((x, e) => (kept.includes(Math.floor(e / size)) ? x : mask)),
@@ -99,10 +92,10 @@ describe('parity with transformers', () => {
       const gradients = scope(() => tape.backward(total));
       const ours = await Promise.all([losses.main, ...losses.mtp].map((loss) => loss.item()));
       for (const [i, theirs] of [fixture.loss, ...expected].entries())
-        assert.ok(Math.abs((ours[i] as number) / theirs - 1) < 1e-3, `losses ${ours}, expected ${theirs}`);
+        assert.ok(Math.abs(ours[i] / theirs - 1) < 1e-3, `losses ${ours}, expected ${theirs}`);
       for (const [i, name] of names.entries()) {
-        const size = norm(await (gradients[i] as Tensor).toArray());
-        const theirs = fixture.gradient_norms[name] as number;
+        const size = norm(await gradients[i].toArray());
+        const theirs = fixture.gradient_norms[name];
         assert.ok(Math.abs(size - theirs) <= 1e-3 * theirs, `${name}: ${size}, expected ${theirs}`);
       }
       for (const resource of [...gradients, ...weights.values(), model]) resource.dispose();
@@ -115,11 +108,11 @@ describe('parity with transformers', () => {
     const weights = parityWeights(config, fixture.correction_bias_shift);
     const { routings } = createModel(config, weights).forward(packDocuments(fixture.ids));
     const bias = await (weights.get('model.layers.1.mlp.gate.e_score_correction_bias') as Tensor).toArray();
-    const scores = await (routings[0] as LayerRouting).scores.toArray();
+    const scores = await routings[0].scores.toArray();
     const E = config.nRoutedExperts;
     const by = (mask: number) =>
       Array.from({ length: scores.length / E }, (_, t) => {
-        const biased = bias.map((b, e) => b + (scores[t * E + e] as number));
+        const biased = bias.map((b, e) => b + scores[t * E + e]);
         return chooseMasked(biased, config.nGroup as number, config.topkGroup as number, config.numExpertsPerTok, mask);
       });
     const ours = fixture.experts.slice(0, scores.length / E);

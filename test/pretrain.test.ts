@@ -38,8 +38,14 @@ function recipe(name: string, steps: number, save: number): string {
   const fields = {
     model: { preset: 'nano', n_routed_experts: 8, n_group: 2, topk_group: 1, num_experts_per_tok: 2 },
     data: { inputs: [corpus], tokenizer: 'characters', fimRate: 0.2 },
-    ...{ steps, batchSize: 4, microBatchSize: 2, sequenceLength: 24, samplePrompt: '1', sampleTokens: 8 },
-    ...{ schedule: { learningRate: 3e-3, warmupSteps: 5 }, optimizer: { moments: 'bf16' } },
+    steps,
+    batchSize: 4,
+    microBatchSize: 2,
+    sequenceLength: 24,
+    samplePrompt: '1',
+    sampleTokens: 8,
+    schedule: { learningRate: 3e-3, warmupSteps: 5 },
+    optimizer: { moments: 'bf16' },
     every: { evaluate: save, sample: 2 * save, save },
   };
   writeFileSync(path, `export const recipe = ${JSON.stringify(fields)};\n`);
@@ -89,7 +95,7 @@ describe('minke pretrain', () => {
     assert.equal(stepsOf(events).length, 200);
     const losses = events.flatMap((e) => (e.event === 'evaluated' ? [e.loss] : []));
     assert.equal(losses.length, 21);
-    assert.ok((losses.at(-1) as number) < 0.75 * (losses[0] as number), `${losses}`);
+    assert.ok((losses.at(-1) as number) < 0.75 * losses[0], `${losses}`);
     assert.equal(events.filter((e) => e.event === 'sampled').length, 10);
     const lineage = readLineage(whole) as Lineage;
     assert.deepEqual([lineage.status, lineage.steps, lineage.tokens], ['completed', 200, 200 * 4 * 24]);

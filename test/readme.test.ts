@@ -26,7 +26,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** Code blocks of a language. */
 const blocks = (language: string): string[] =>
-  [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, code]) => code as string);
+  [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, code]) => code);
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-readme-'));
 const compilerOptions = { target: 'es2023', module: 'nodenext', strict: true, types: ['node'], outDir: 'out' };
@@ -62,7 +62,7 @@ describe('the library in examples', () => {
 
   test('the task is one', async () => {
     const path = join(folder, 'my-task.js');
-    writeFileSync(path, blocks('js')[0] as string);
+    writeFileSync(path, blocks('js')[0]);
     const task = await openTask(path);
     try {
       const problems = await task.problems([{ seed: 1, index: 0, split: 'train' }]);
@@ -90,16 +90,13 @@ describe('what the page names', () => {
 
   test('scripts exist', () => {
     for (const [, name] of readme.matchAll(/npm (?:run )?(start|test|(?<=run )[\w:]+)/g))
-      assert.ok(manifest.scripts[name as string], `npm run ${name}`);
+      assert.ok(manifest.scripts[name], `npm run ${name}`);
   });
 
   test('files and folders exist', () => {
-    const linked = [...readme.matchAll(/\]\(([^):]+)\)|(?:src|srcset)="([^"]+)"/g)].map(
-      ([, a, b]) => (a ?? b) as string,
-    );
+    const linked = [...readme.matchAll(/\]\(([^):]+)\)|(?:src|srcset)="([^"]+)"/g)].map(([, a, b]) => a ?? b);
     const named = [...readme.matchAll(/`((?:src|test|docs|web|recipes|models|bench)(?:\/[\w./-]+)?)`/g)];
-    for (const path of [...linked, ...named.map(([, path]) => path as string)])
-      assert.ok(existsSync(join(root, path)), path);
+    for (const path of [...linked, ...named.map(([, path]) => path)]) assert.ok(existsSync(join(root, path)), path);
   });
 
   test('every room stands on the map', () => {

@@ -54,7 +54,11 @@ describe('a model from disk to a client', () => {
   test('many clients at once, some of whom leave: each gets what it gets alone', async () => {
     const ask = async (seed: number) => {
       const { choices } = await client.completions.create({
-        ...{ model: 'whale', prompt: 'sings '.repeat(1 + (seed % 9)), seed, temperature: 1, max_tokens: 12 },
+        model: 'whale',
+        prompt: 'sings '.repeat(1 + (seed % 9)),
+        seed,
+        temperature: 1,
+        max_tokens: 12,
       });
       return choices[0]?.text;
     };

@@ -14,11 +14,27 @@ export async function writeSmallModel(folder: string): Promise<void> {
   });
   const vocabSize = new Tokenizer(json).vocabSize;
   const config = readConfig({
-    ...{ model_type: 'deepseek_v3', vocab_size: vocabSize, hidden_size: 64, intermediate_size: 96 },
-    ...{ moe_intermediate_size: 32, num_hidden_layers: 2, num_attention_heads: 4, n_routed_experts: 8 },
-    ...{ num_experts_per_tok: 2, n_shared_experts: 1, n_group: 2, topk_group: 1, kv_lora_rank: 32, q_lora_rank: 48 },
-    ...{ qk_rope_head_dim: 16, qk_nope_head_dim: 32, v_head_dim: 32, first_k_dense_replace: 1 },
-    ...{ max_position_embeddings: 512, initializer_range: 0.2, num_nextn_predict_layers: 1 },
+    model_type: 'deepseek_v3',
+    vocab_size: vocabSize,
+    hidden_size: 64,
+    intermediate_size: 96,
+    moe_intermediate_size: 32,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    n_routed_experts: 8,
+    num_experts_per_tok: 2,
+    n_shared_experts: 1,
+    n_group: 2,
+    topk_group: 1,
+    kv_lora_rank: 32,
+    q_lora_rank: 48,
+    qk_rope_head_dim: 16,
+    qk_nope_head_dim: 32,
+    v_head_dim: 32,
+    first_k_dense_replace: 1,
+    max_position_embeddings: 512,
+    initializer_range: 0.2,
+    num_nextn_predict_layers: 1,
   });
   const device = openDevice();
   useDevice(device);

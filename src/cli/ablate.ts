@@ -34,7 +34,7 @@ function spread(values: readonly number[], digits: number): string {
 function gap(first: ArmResult, other: ArmResult, share: number): number {
   const [a, b] = [first, other].map(({ curve }) => smoothed(curve.loss, decay)) as [number[], number[]];
   const from = Math.floor(share * a.length);
-  return mean(a.slice(from).map((x, i) => (b[from + i] as number) / x - 1));
+  return mean(a.slice(from).map((x, i) => b[from + i] / x - 1));
 }
 
 function table(results: readonly ArmResult[]): string {
@@ -96,7 +96,10 @@ export async function ablate(target: string, { data, runs, results: kept }: Abla
     let current = '';
     const shown = new TrainConsole();
     const results = await runAblation(recipe, {
-      ...{ folder: join(runs, name), inputs: data, device, signal: stopping.signal },
+      folder: join(runs, name),
+      inputs: data,
+      device,
+      signal: stopping.signal,
       listen: (run, event) => {
         if (run !== current) console.error(`--- ${run}`);
         current = run;

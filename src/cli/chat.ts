@@ -27,7 +27,8 @@ const dim = (text: string) => (coloured ? styleText('dim', text) : text);
 
 function samplingOf({ temperature, topP, seed, maxTokens }: ChatFlags): GenerateOptions {
   return {
-    ...{ temperature: Number(temperature), topP: Number(topP) },
+    temperature: Number(temperature),
+    topP: Number(topP),
     ...(seed !== undefined && { seed: Number(seed) }),
     ...(maxTokens !== undefined && { maxTokens: Number(maxTokens) }),
   };

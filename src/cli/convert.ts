@@ -171,7 +171,7 @@ export async function convert(from: string, to: string, options: ConvertOptions)
   try {
     const write = () => {
       if (ready) return toReady(from, to, config, source, { format: dtype as PackedFormat, device });
-      if (isGguf(to)) return toGguf(from, to, config, source, ggufFormats[dtype] as GgmlType);
+      if (isGguf(to)) return toGguf(from, to, config, source, ggufFormats[dtype]);
       return toFolder(from, to, config, source, dtype as WeightFormat);
     };
     const count = await write();

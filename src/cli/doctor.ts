@@ -8,7 +8,6 @@ import {
   nativeIsas,
   openDevice,
   openYardsticks,
-  type Rate,
 } from '../kernels/index.ts';
 import { findings, type Seen } from './findings.ts';
 
@@ -49,8 +48,8 @@ async function measureRates(device: Device): Promise<Measured[]> {
     const row = (label: string, unit: string, at: number) => ({
       label,
       unit,
-      one: (rates[at] as Rate).median,
-      all: (rates[at + 1] as Rate).median,
+      one: rates[at].median,
+      all: rates[at + 1].median,
     });
     return [row('f32 arithmetic', 'GFLOP/s', 0), row('bf16 arithmetic', 'GFLOP/s', 2), row('memory reads', 'GB/s', 4)];
   } finally {

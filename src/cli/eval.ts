@@ -44,10 +44,15 @@ export async function evalCommand(target: string, flags: EvalFlags): Promise<voi
         const [problems, samples] = [positiveOf(flags.problems, '--problems'), positiveOf(flags.samples, '--samples')];
         const progress = new Progress(text, problems * samples);
         const result = await evaluate(task, answer, {
-          ...{ problems, samples, template: flags.template, seed: Number(flags.seed) },
-          ...{ difficulty: difficulty ?? task.difficulty.usual },
-          ...{ temperature: Number(flags.temperature), topP: Number(flags.topP) },
-          ...{ maxTokens: positiveOf(flags.maxTokens, '--max-tokens'), progress: (n) => progress.advance(n) },
+          problems,
+          samples,
+          template: flags.template,
+          seed: Number(flags.seed),
+          difficulty: difficulty ?? task.difficulty.usual,
+          temperature: Number(flags.temperature),
+          topP: Number(flags.topP),
+          maxTokens: positiveOf(flags.maxTokens, '--max-tokens'),
+          progress: (n) => progress.advance(n),
         });
         progress.end();
         if (flags.json) console.log(JSON.stringify(result));

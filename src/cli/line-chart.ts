@@ -62,8 +62,8 @@ export function lineChart(lines: readonly Line[], { title, xLabel, yLabel }: Cha
   ];
   const drawn = lines.map((line, i) => {
     const { name, x, y } = thinned(line, 400);
-    const colour = colours[i % colours.length] as string;
-    const points = x.map((at, j) => `${px(at).toFixed(1)},${py(y[j] as number).toFixed(1)}`).join(' ');
+    const colour = colours[i % colours.length];
+    const points = x.map((at, j) => `${px(at).toFixed(1)},${py(y[j]).toFixed(1)}`).join(' ');
     const at = frame.top + 14 + 20 * i;
     return (
       `<polyline fill="none" stroke="${colour}" stroke-width="1.6" points="${points}"/>` +

@@ -46,5 +46,5 @@ export async function loadRecipe<Recipe>(target: string): Promise<Recipe | { rea
 /** Tasks as the command line names them: a built-in one or a file, `name:difficulty` for another dial. */
 export function taskOf(text: string): { readonly task: string; readonly difficulty?: number } {
   const dial = /^(.*):(\d+)$/.exec(text);
-  return dial ? { task: dial[1] as string, difficulty: Number(dial[2]) } : { task: text };
+  return dial ? { task: dial[1], difficulty: Number(dial[2]) } : { task: text };
 }

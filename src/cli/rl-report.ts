@@ -28,7 +28,8 @@ export function rlCharts(title: string, events: readonly RlEvent[]): string {
   const steps = eventsOf(events, 'step');
   const x = steps.map(({ step }) => step);
   const line = (name: string, of: (step: Of<'step'>) => number | null) => ({
-    ...{ name, x },
+    name,
+    x,
     y: smoothed(
       steps.map((step) => of(step) ?? Number.NaN),
       decay,

@@ -38,7 +38,9 @@ export function serverOptions({ host, port, key, origin, app }: ServerFlags): Se
   if (!loopback.includes(host) && !key)
     throw new FlagError('--host', `${host} can be reached by others, and no key is asked for`, 'give a --key');
   return {
-    ...{ host, port: Number(port), version: packageVersion() },
+    host,
+    port: Number(port),
+    version: packageVersion(),
     ...(app && { appFolder: appFolder() }),
     ...(key && { keys: key }),
     ...(origin && { origins: origin }),

@@ -97,8 +97,8 @@ export class BatchStream {
     const starts = new Float64Array(documents + 1);
     for (let i = 0; i < documents; i++) {
       const d = this.#documentAt(number, i);
-      const length = (places[d + 1] as number) - (places[d] as number);
-      starts[i + 1] = (starts[i] as number) + length + (fim && this.#rotates(number, d) ? 3 : 0);
+      const length = places[d + 1] - places[d];
+      starts[i + 1] = starts[i] + length + (fim && this.#rotates(number, d) ? 3 : 0);
     }
     const room = tokens - windowLength;
     const windows = Math.max(1, Math.floor(room / sequenceLength));
@@ -122,12 +122,12 @@ export class BatchStream {
     let [low, high] = [0, starts.length - 1];
     while (high - low > 1) {
       const middle = (low + high) >> 1;
-      if ((starts[middle] as number) <= from) low = middle;
+      if (starts[middle] <= from) low = middle;
       else high = middle;
     }
     for (let i = low, at = 0; at < windowLength; i++) {
-      const begin = from + at - (starts[i] as number);
-      const count = Math.min(windowLength - at, (starts[i + 1] as number) - (starts[i] as number) - begin);
+      const begin = from + at - starts[i];
+      const count = Math.min(windowLength - at, starts[i + 1] - starts[i] - begin);
       window.set(this.#document(number, i, begin, count), at);
       at += count;
     }
@@ -137,7 +137,7 @@ export class BatchStream {
   /** `count` tokens from `begin` of the epoch's document i. */
   #document(epoch: number, i: number, begin: number, count: number): Int32Array {
     const d = this.#documentAt(epoch, i);
-    const start = this.#split.starts[d] as number;
+    const start = this.#split.starts[d];
     if (!this.#rotates(epoch, d)) return this.#split.read(start + begin, start + begin + count);
     const { fim, seed } = this.#options as Required<BatchOptions>;
     const cuts = [uniform(seed, streams.cut, epoch, d, 1), uniform(seed, streams.cut, epoch, d, 2)] as const;

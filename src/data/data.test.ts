@@ -74,7 +74,7 @@ describe('documents', () => {
     const pieces = await all(readDocuments([file('long.txt', long)], options));
     assert.ok(pieces.length > 1);
     assert.equal(pieces.join(''), long);
-    assert.match(notices[0] as string, /cut at line ends into pieces of 2097152/);
+    assert.match(notices[0], /cut at line ends into pieces of 2097152/);
   });
 
   const refusals: [string, () => string, RegExp][] = [
@@ -224,10 +224,10 @@ describe('dataset', () => {
     const root = join(folder, 'damaged');
     const prepare = () => prepareDataset({ inputs: [counting], vocabulary, validationFraction: 0.1, root });
     (await prepare()).close();
-    const at = join(root, readdirSync(root)[0] as string);
+    const at = join(root, readdirSync(root)[0]);
     const shard = join(at, 'train-00000.bin');
     const bytes = readFileSync(shard);
-    bytes[10] = (bytes[10] as number) ^ 1;
+    bytes[10] = bytes[10] ^ 1;
     writeFileSync(shard, bytes);
     await assert.rejects(prepare(), /train-00000\.bin\] a shard is damaged: its sha256 differs; remove the folder/);
     writeFileSync(shard, bytes.subarray(2));
@@ -252,7 +252,7 @@ describe('batches', () => {
     const epochOf = () => {
       const windows: string[] = [];
       const epoch = stream.epoch;
-      while (stream.epoch === epoch) windows.push((stream.next()[0] as Int32Array).join(' '));
+      while (stream.epoch === epoch) windows.push(stream.next()[0].join(' '));
       return windows;
     };
     const first = epochOf();
@@ -317,7 +317,12 @@ describe('batches', () => {
     const stream = new BatchStream(dataset.train, { ...options, batch: 1, fim: { rate: 0.3, ids, endId: 256 } });
     const begins: number[] = [];
     while (stream.epoch === 0)
-      begins.push(...(stream.next()[0] as Int32Array).subarray(0, 16).filter((id) => id === 300));
+      begins.push(
+        ...stream
+          .next()[0]
+          .subarray(0, 16)
+          .filter((id) => id === 300),
+      );
     assert.ok(begins.length > 0.2 * 200 && begins.length < 0.4 * 200, `${begins.length}`);
     dataset.close();
   });

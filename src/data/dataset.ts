@@ -140,8 +140,14 @@ async function tokenise(
   }
   const splitOf = (writer: ShardWriter) => ({ shards: writer.end(), lengths: writer.lengths });
   return {
-    ...{ format: 1, hash, vocabSize: tokenizer.vocabSize, tokenizerHash: vocabulary.hash, documents, sources },
-    ...{ train: splitOf(train), validation: splitOf(validation) },
+    format: 1,
+    hash,
+    vocabSize: tokenizer.vocabSize,
+    tokenizerHash: vocabulary.hash,
+    documents,
+    sources,
+    train: splitOf(train),
+    validation: splitOf(validation),
   };
 }
 

@@ -103,7 +103,7 @@ export class TokenSplit {
     this.#begins = shards.map((_, i) => shards.slice(0, i).reduce((sum, { tokens }) => sum + tokens, 0));
     this.tokens = shards.reduce((sum, { tokens }) => sum + tokens, 0);
     this.starts = new Float64Array(lengths.length + 1);
-    for (const [i, length] of lengths.entries()) this.starts[i + 1] = (this.starts[i] as number) + length;
+    for (const [i, length] of lengths.entries()) this.starts[i + 1] = this.starts[i] + length;
   }
 
   get documents(): number {
@@ -117,13 +117,7 @@ export class TokenSplit {
     for (let at = from; at < to; shard++) {
       const end = Math.min(to, this.#begins[shard + 1] ?? this.tokens);
       const bytes = Buffer.alloc((end - at) * this.#width);
-      readSync(
-        this.#handles[shard] as number,
-        bytes,
-        0,
-        bytes.length,
-        (at - (this.#begins[shard] as number)) * this.#width,
-      );
+      readSync(this.#handles[shard], bytes, 0, bytes.length, (at - this.#begins[shard]) * this.#width);
       const part =
         this.#width === 2
           ? new Uint16Array(bytes.buffer, bytes.byteOffset, end - at)
@@ -135,7 +129,7 @@ export class TokenSplit {
   }
 
   document(i: number): Int32Array {
-    return this.read(this.starts[i] as number, this.starts[i + 1] as number);
+    return this.read(this.starts[i], this.starts[i + 1]);
   }
 
   close(): void {

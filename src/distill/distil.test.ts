@@ -79,13 +79,13 @@ test('the loss and its gradient are those of a plain cross-entropy on the tokens
     const parts = bins.map((bin) => inside(() => step.gradients(sequenceInputs(bin, shape, device))));
     for (const [i, expected] of plain.gradients.entries()) {
       const wanted = await expected.read();
-      const found = await Promise.all(parts.map((gradients) => (gradients[i] as t.Tensor).read()));
+      const found = await Promise.all(parts.map((gradients) => gradients[i].read()));
       wanted.forEach((value, j) => {
-        const sum = found.reduce((total, part) => total + (part[j] as number), 0);
+        const sum = found.reduce((total, part) => total + part[j], 0);
         assert.ok(Math.abs(sum - value) <= 1e-5, `${i} ${j}: ${sum} is not ${value}`);
       });
     }
-    const loss = (await plain.value.read())[0] as number;
+    const loss = (await plain.value.read())[0];
     const fresh = new TrainStep(config, weights, adamw, 'sum', new SftObjective(model, shape, precisions.f32));
     const { metrics } = await inside(() =>
       fresh.run(
@@ -93,7 +93,7 @@ test('the loss and its gradient are those of a plain cross-entropy on the tokens
         { step: 1, learningRate: 0, biasUpdateSpeed: 0 },
       ),
     );
-    assert.ok(Math.abs((metrics.loss as number) - loss) <= 1e-5 * loss, `${metrics.loss} is not ${loss}`);
+    assert.ok(Math.abs(metrics.loss - loss) <= 1e-5 * loss, `${metrics.loss} is not ${loss}`);
     fresh.dispose();
   });
   step.dispose();
@@ -121,7 +121,10 @@ async function solutionsOf(seed: number, count: number): Promise<Map<string, str
 const right = (answer: string, thought = '1+2') => `${thought}\n</think>\n<answer>${answer}</answer>`;
 
 const asking = (teacher: string, changed: Partial<DistilRecipe> = {}): DistilRecipe => ({
-  ...{ student: 'none', teacher, tasks: [{ task: 'countdown', difficulty: 2 }], seed: 9 },
+  student: 'none',
+  teacher,
+  tasks: [{ task: 'countdown', difficulty: 2 }],
+  seed: 9,
   traces: { wanted: 100, problems: 6, samples: 1, parallel: 2 },
   api: { attempts: 4, waitMs: 1 },
   ...changed,
@@ -131,7 +134,7 @@ describe('an interface as a teacher', () => {
   test('it throttles, fails, hangs up, answers rubbish and then right: exactly the right traces are kept', async () => {
     const solutions = await solutionsOf(9, 6);
     const order = [...solutions.keys()];
-    const broken = order[4] as string;
+    const broken = order[4];
     let isBroken = true;
     const server = await api((prompt, nth) => {
       const answer = solutions.get(prompt) as string;
@@ -158,7 +161,7 @@ describe('an interface as a teacher', () => {
     const first = await collect();
     assert.deepEqual([first.done, first.problems, first.rejected], [2, 5, 3]);
     assert.equal(faults.length, 1);
-    assert.match(faults[0] as string, /problem 4 is skipped: .*answered 500: broken/);
+    assert.match(faults[0], /problem 4 is skipped: .*answered 500: broken/);
     assert.deepEqual(new Set(readTraces(own).map(({ prompt }) => prompt.join(''))), new Set([order[0], order[5]]));
     // A second call asks only what was not answered; a line that a crash cut off is dropped.
     writeFileSync(join(own, 'traces.jsonl'), `${readFileSync(join(own, 'traces.jsonl'), 'utf8')}{"prompt":"cut`);
@@ -175,7 +178,8 @@ describe('an interface as a teacher', () => {
       ...kept
     } = traces.find(({ prompt }) => prompt.join('') === broken) as (typeof traces)[0];
     assert.deepEqual(kept, {
-      ...{ response: right(solutions.get(broken) as string), task: 'countdown' },
+      response: right(solutions.get(broken) as string),
+      task: 'countdown',
       teacher: `default at ${new URL(server.url).host}`,
     });
     await server.close();
@@ -234,8 +238,12 @@ describe('a run', () => {
   const characters = [...new Set('User: Make from. Assistant<think>/answer0123456789+-*=,\n()?;')].join('');
 
   const dense = {
-    ...{ hidden_size: 64, intermediate_size: 128, num_hidden_layers: 2, num_attention_heads: 2 },
-    ...{ num_key_value_heads: 1, tie_word_embeddings: true },
+    hidden_size: 64,
+    intermediate_size: 128,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    num_key_value_heads: 1,
+    tie_word_embeddings: true,
   };
 
   async function base(family: 'llama' | 'qwen2' | 'deepseek'): Promise<string> {
@@ -252,10 +260,19 @@ describe('a run', () => {
   }
 
   const recipe = (student: string, teacher: string): DistilRecipe => ({
-    ...{ student, teacher, tasks: [{ task: 'countdown', difficulty: 2 }], seed: 9, epochs: 2, batch: 3 },
+    student,
+    teacher,
+    tasks: [{ task: 'countdown', difficulty: 2 }],
+    seed: 9,
+    epochs: 2,
+    batch: 3,
     traces: { wanted: 5, problems: 6, samples: 1, parallel: 1 },
-    ...{ microBatchTokens: 256, learningRate: 1e-3, warmupSteps: 1, saveEvery: 2 },
-    ...{ evaluateEvery: 3, evaluation: { problems: 2, samples: 2 } },
+    microBatchTokens: 256,
+    learningRate: 1e-3,
+    warmupSteps: 1,
+    saveEvery: 2,
+    evaluateEvery: 3,
+    evaluation: { problems: 2, samples: 2 },
   });
 
   test('stopped twice and resumed ends in the weights of a run that never stopped', async () => {

@@ -71,8 +71,16 @@ async function openRecords(
   began: number,
 ): Promise<DistilRecords> {
   const records = await Records.open<DistilEvent>({
-    ...{ folder, device, listen, schema: distilEventSchema, kind: 'distillation', recipeFile: distilFiles.config },
-    ...{ recipe: config, initial: config.student, last, began },
+    folder,
+    device,
+    listen,
+    schema: distilEventSchema,
+    kind: 'distillation',
+    recipeFile: distilFiles.config,
+    recipe: config,
+    initial: config.student,
+    last,
+    began,
   });
   if (records.isResumed) records.log.append({ event: 'resumed', step: last?.checkpoint?.state.step ?? 0 });
   else records.log.append({ event: 'started', run: folder, teacher: config.teacher, device: describeDevice(device) });
@@ -146,8 +154,12 @@ async function begin(
   const tuning = new FineTuning(config, student, records, { fromStep, tokens, tracesSha256 });
   const { lessons, tooLong, model } = student;
   records.log.append({
-    ...{ event: 'training', parameters: countParameters(model.config).total, steps: tuning.steps },
-    ...{ epochs: config.epochs, traces: lessons.length, tooLong },
+    event: 'training',
+    parameters: countParameters(model.config).total,
+    steps: tuning.steps,
+    epochs: config.epochs,
+    traces: lessons.length,
+    tooLong,
     tokens: lessons.reduce((sum, { response }) => sum + response.length, 0),
   });
   return tuning;

@@ -86,8 +86,12 @@ export class FineTuning {
     this.#tokens += learned;
     this.#seconds += seconds;
     this.#records.log.append({
-      ...{ event: 'step', step, epoch: Math.ceil(step / stepsOfEpoch(lessons.length, this.#config.batch)) },
-      ...{ loss: finite(metrics.loss), gradientNorm: finite(gradientNorm), learningRate: rates.learningRate },
+      event: 'step',
+      step,
+      epoch: Math.ceil(step / stepsOfEpoch(lessons.length, this.#config.batch)),
+      loss: finite(metrics.loss),
+      gradientNorm: finite(gradientNorm),
+      learningRate: rates.learningRate,
       tokensPerSecond: learned / seconds,
       secondsLeft: (this.#seconds / (step - this.#state.fromStep)) * (this.#steps - step),
     });

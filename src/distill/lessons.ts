@@ -48,5 +48,5 @@ export function lessonsOfStep(
   const epoch = Math.floor((step - 1) / each);
   const from = ((step - 1) % each) * batch;
   const places = Array.from({ length: Math.min(batch, lessons.length - from) }, (_, i) => from + i);
-  return places.map((place) => lessons[permuted(place, lessons.length, seed, epoch)] as Lesson);
+  return places.map((place) => lessons[permuted(place, lessons.length, seed, epoch)]);
 }

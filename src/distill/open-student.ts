@@ -67,7 +67,14 @@ export async function openStudent(
   if (checkpoint) await loadMoments(checkpoint.folder, trainStep.optimizer);
   const exam = await openExam(distil, model, vocabulary);
   return {
-    ...{ model, weights, trainStep, shape, lessons, tooLong, vocabulary, exam },
+    model,
+    weights,
+    trainStep,
+    shape,
+    lessons,
+    tooLong,
+    vocabulary,
+    exam,
     close: async () => {
       await device.flush().catch(() => undefined);
       await exam.close();

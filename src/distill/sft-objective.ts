@@ -29,7 +29,7 @@ export class SftObjective implements Objective {
     const { batch, targets, columns } = sequenceBatch(inputs as unknown as SequenceInputs, this.#shape);
     const { out, routings } = this.#model.forward(batch, { policy: this.#policy });
     const own = logprobs(out, this.#model.plainHead, targets, { precision: this.#policy.head });
-    const loss = scale(sum(mul(own.logprobs, columns[0] as Tensor)), -1);
+    const loss = scale(sum(mul(own.logprobs, columns[0])), -1);
     return { total: loss, metrics: { loss }, routings };
   }
 }

@@ -33,7 +33,7 @@ export function openTeacher(config: DistilConfig, device: Device): Promise<Teach
 async function weightsOf(path: string): Promise<string | null> {
   if (path.endsWith('.gguf')) return hashOfFile(path);
   const files = readdirSync(path).filter((name) => /^model.*\.safetensors$/.test(name));
-  return files.length === 1 ? hashOfFile(join(path, files[0] as string)) : null;
+  return files.length === 1 ? hashOfFile(join(path, files[0])) : null;
 }
 
 async function localTeacher({ teacher, traces }: DistilConfig, device: Device): Promise<Teacher> {

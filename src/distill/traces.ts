@@ -155,7 +155,7 @@ class Collector {
     const kept = await this.#keep(task, problem, prompt, texts);
     if (grave) throw grave;
     if (signal.aborted) return;
-    if (errors.length > 0) this.#giveUp(index, errors[0] as Error);
+    if (errors.length > 0) this.#giveUp(index, errors[0]);
     else {
       this.#failures = 0;
       this.#asked.add(index);
@@ -190,7 +190,7 @@ class Collector {
     const name = `${task.name} ${problem.key}`;
     let kept = 0;
     items.forEach(({ text: response }, i) => {
-      const { correct, fault } = graded[i] as (typeof graded)[0];
+      const { correct, fault } = graded[i];
       if (fault !== null) this.#options.fault?.(`${name}: ${fault}`);
       const isFull = this.#kept >= wanted || (this.#ofProblem.get(name) ?? 0) >= perProblem;
       if (!correct || isFull || this.#seen.has(prompt.join('') + response)) return;

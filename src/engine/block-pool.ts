@@ -68,7 +68,7 @@ export class BlockPool {
     const id = this.#byKey.get(key);
     if (id === undefined) return null;
     if (this.#owners[id] === 0) this.#unowned.delete(id);
-    this.#owners[id] = (this.#owners[id] as number) + 1;
+    this.#owners[id] = this.#owners[id] + 1;
     return id;
   }
 
@@ -88,7 +88,7 @@ export class BlockPool {
 
   /** One owner less. */
   release(id: number): void {
-    const owners = (this.#owners[id] as number) - 1;
+    const owners = this.#owners[id] - 1;
     assert(owners >= 0, `block ${id} was released twice`);
     this.#owners[id] = owners;
     if (owners > 0) return;

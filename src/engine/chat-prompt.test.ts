@@ -122,13 +122,13 @@ for (const [name, model] of Object.entries(models))
   });
 
 describe('thinking', () => {
-  const model = models['the R1 profile'] as LoadedTokenizer;
+  const model = models['the R1 profile'];
   const ask = { role: 'user', content: 'Why?' } as const;
 
   test('R1 begins inside it, V3 does not, Qwen may be told not to', () => {
     assert.equal(chatPrompt(model, [ask]).startsThinking, true);
-    assert.equal(chatPrompt(models['the V3 profile'] as LoadedTokenizer, [ask]).startsThinking, false);
-    const qwen = models["Qwen's form"] as LoadedTokenizer;
+    assert.equal(chatPrompt(models['the V3 profile'], [ask]).startsThinking, false);
+    const qwen = models["Qwen's form"];
     const off = qwen.tokenizer.decode(chatPrompt(qwen, [ask], { enable_thinking: false }).ids);
     assert.ok(off.endsWith('<think>\n\n</think>\n\n'));
     assert.equal(chatPrompt(model, [{ ...ask, content: 'end with <think>' }]).startsThinking, true);
@@ -143,7 +143,7 @@ describe('thinking', () => {
     ] as ChatMessage[][];
     for (const messages of forms) {
       assert.deepEqual(chatPrompt(model, messages).ids, chatPrompt(model, said({}) as ChatMessage[]).ids);
-      const qwen = models["Qwen's form"] as LoadedTokenizer;
+      const qwen = models["Qwen's form"];
       const text = qwen.tokenizer.decode(chatPrompt(qwen, messages).ids);
       assert.ok(text.includes('<think>\nHm.\n</think>\n\nSo.<|im_end|>'), text);
     }

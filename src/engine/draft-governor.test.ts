@@ -22,7 +22,7 @@ async function spent(
     const asked = prompts.map((prompt) => ask(engine, prompt, { maxTokens: tokens }));
     await Promise.all(asked.map(({ ended }) => ended));
     asked.forEach(({ outcome }, i) => {
-      assert.deepEqual(outcome.tokens, expected(prompts[i] as number[], tokens));
+      assert.deepEqual(outcome.tokens, expected(prompts[i], tokens));
     });
   }
   return { time: runner.time, stats: engine.stats, speculation: engine.stats.speculation };

@@ -23,7 +23,7 @@ const plainEveryInTrial = 4;
 /** Drafts are turned on where they gain so much. */
 const leastGain = 1.05;
 
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number;
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** Steps of about the same number of sequences. */
 class Size {

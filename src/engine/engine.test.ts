@@ -15,7 +15,7 @@ class ForcedRunner extends TokenRunner {
   override async run(form: RunForm, runs: readonly Run[], drafts: boolean): Promise<RunResult[]> {
     const results = await super.run(form, runs, drafts);
     return results.map((result, i) => {
-      const forced = (runs[i] as Run).sequence.listener.forced();
+      const forced = runs[i].sequence.listener.forced();
       if (forced === null || result.sampled.length === 0) return result;
       return { ...result, sampled: [{ id: forced, logprob: 0, top: [] }, ...result.sampled.slice(1)] };
     });
@@ -62,7 +62,7 @@ describe('engine', () => {
         for (const { prompt, outcome } of asked)
           assert.deepEqual(outcome.tokens, expected(prompt, outcome.tokens.length), outcome.error?.stack);
         asked.forEach(({ outcome }, i) => {
-          const { maxTokens, stopAt, abortAfter } = requests[i] as (typeof requests)[0];
+          const { maxTokens, stopAt, abortAfter } = requests[i];
           const limits = [maxTokens, stopAt, abortAfter].filter((n) => n !== null && n > 0) as number[];
           assert.equal(outcome.tokens.length, Math.min(...limits));
           assert.notEqual(outcome.reason, 'error');

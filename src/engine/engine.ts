@@ -130,7 +130,7 @@ export class Engine {
           const started = this.#clock();
           const results = await this.#runner.run(form, runs, drafts);
           if (isNext && groups.length === 1) this.#time(runs, drafts, this.#clock() - started);
-          for (const [i, run] of runs.entries()) this.#settle(run, results[i] as RunResult, drafts);
+          for (const [i, run] of runs.entries()) this.#settle(run, results[i], drafts);
         } catch (error) {
           for (const { sequence } of runs) this.#end(sequence, 'error', error as Error);
         }

@@ -154,7 +154,7 @@ export function fillFrame(shape: FrameShape, runs: readonly Run[], edits: StepEd
   let [row, wanted, key] = [0, 0, 0];
   for (let b = 0; b < shape.runs; b++) {
     const isCopy = b >= runs.length;
-    const { sequence, from, ids, sampleFrom } = runs[isCopy ? 0 : b] as Run;
+    const { sequence, from, ids, sampleFrom } = runs[isCopy ? 0 : b];
     const rows = shape.isFixed ? shape.maxRows : ids.length;
     writer.at('starts')[b] = row;
     writer.at('keyStarts')[b] = key;
@@ -164,8 +164,8 @@ export function fillFrame(shape: FrameShape, runs: readonly Run[], edits: StepEd
     for (let i = 0; i < rows; i++, row++) {
       const p = from + i;
       const isReal = !isCopy && i < ids.length;
-      const slot = (sequence.blocks[Math.floor(p / blockTokens)] as number) * blockTokens + (p % blockTokens);
-      writer.at('ids')[row] = ids[Math.min(i, ids.length - 1)] as number;
+      const slot = sequence.blocks[Math.floor(p / blockTokens)] * blockTokens + (p % blockTokens);
+      writer.at('ids')[row] = ids[Math.min(i, ids.length - 1)];
       writer.at('positions')[row] = p;
       writer.at('slots')[row] = isReal ? slot : -1;
       writer.at('ahead')[row] = p + 1 < sequence.length ? sequence.token(p + 1) : -1;

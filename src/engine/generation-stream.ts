@@ -96,12 +96,19 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
   #endEvent(finishReason: FinishReason, error?: Error): GenerationEnd {
     const { promptLength, cachedTokens, outputLength, drafted, accepted } = this.#sequence;
     return {
-      ...{ type: 'end', finishReason, stopText: this.#assembler.stopText },
+      type: 'end',
+      finishReason,
+      stopText: this.#assembler.stopText,
       usage: {
-        ...{ promptTokens: promptLength, cachedTokens, completionTokens: outputLength },
-        ...{ reasoningTokens: this.#assembler.reasoningTokens, draftedTokens: drafted, acceptedTokens: accepted },
+        promptTokens: promptLength,
+        cachedTokens,
+        completionTokens: outputLength,
+        reasoningTokens: this.#assembler.reasoningTokens,
+        draftedTokens: drafted,
+        acceptedTokens: accepted,
       },
-      ...{ firstTokenMs: this.#firstTokenMs, totalMs: performance.now() - this.#started },
+      firstTokenMs: this.#firstTokenMs,
+      totalMs: performance.now() - this.#started,
       promptLogprobs: this.#promptLogprobs,
       ...(error && { error }),
     };

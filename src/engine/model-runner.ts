@@ -107,7 +107,7 @@ export class ModelRunner implements Runner {
       });
       const results = resultsOf(runs, drawn, alternatives, { rowsEach: null, drafts });
       const [all, read] = await Promise.all([results, prompts]);
-      return all.map((result, i) => ({ ...result, promptLogprobs: read[i] as GeneratedToken[] }));
+      return all.map((result, i) => ({ ...result, promptLogprobs: read[i] }));
     });
   }
 
@@ -118,7 +118,12 @@ export class ModelRunner implements Runner {
     const count = runsBucket(runs.length);
     const rows = count * rowsEach;
     const shape = {
-      ...{ runs: count, rows, maxRows: rowsEach, isFixed: true, wanted: rows, keys: 0 },
+      runs: count,
+      rows,
+      maxRows: rowsEach,
+      isFixed: true,
+      wanted: rows,
+      keys: 0,
       tableWidth: powerBucket(exact.tableWidth, 4, this.#blocks),
       edits: powerBucket(Math.max(1, edits.ids.length), 16),
     };
@@ -186,8 +191,8 @@ async function resultsOf(
     next += count;
     const rows = Array.from({ length: count }, (_, i) => first + i);
     return {
-      sampled: rows.map((r) => ({ id: ids[r] as number, logprob: logprobs[R + r] as number, top: topOf(r) })),
-      drafts: drafts ? rows.map((r) => ids[2 * R + r] as number) : [],
+      sampled: rows.map((r) => ({ id: ids[r], logprob: logprobs[R + r], top: topOf(r) })),
+      drafts: drafts ? rows.map((r) => ids[2 * R + r]) : [],
       promptLogprobs: [],
     };
   });

@@ -16,10 +16,26 @@ import { type OpenOptions, openModel } from './open-model.ts';
 
 const formats: readonly PackedFormat[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
 const config = readConfig({
-  ...{ model_type: 'deepseek_v3', vocab_size: 64, hidden_size: 64, intermediate_size: 160, moe_intermediate_size: 32 },
-  ...{ num_hidden_layers: 2, num_attention_heads: 2, n_routed_experts: 4, num_experts_per_tok: 2, n_shared_experts: 1 },
-  ...{ n_group: 2, topk_group: 1, kv_lora_rank: 32, q_lora_rank: 32, qk_rope_head_dim: 16, qk_nope_head_dim: 32 },
-  ...{ v_head_dim: 32, first_k_dense_replace: 1, max_position_embeddings: 256, initializer_range: 0.2 },
+  model_type: 'deepseek_v3',
+  vocab_size: 64,
+  hidden_size: 64,
+  intermediate_size: 160,
+  moe_intermediate_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  n_routed_experts: 4,
+  num_experts_per_tok: 2,
+  n_shared_experts: 1,
+  n_group: 2,
+  topk_group: 1,
+  kv_lora_rank: 32,
+  q_lora_rank: 32,
+  qk_rope_head_dim: 16,
+  qk_nope_head_dim: 32,
+  v_head_dim: 32,
+  first_k_dense_replace: 1,
+  max_position_embeddings: 256,
+  initializer_range: 0.2,
   num_nextn_predict_layers: 1,
 });
 const alphabet = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ';
@@ -31,7 +47,7 @@ let plain: string;
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'minke-open-'));
   plain = join(folder, 'plain');
-  useDevice(devices[0] as Device);
+  useDevice(devices[0]);
   const weights = initialWeights(config, 1);
   await writeCheckpoint(plain, writeConfig(config), exportWeights(config, weights, 'bf16'));
   for (const weight of weights.values()) weight.dispose();

@@ -118,7 +118,8 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
     const runner = new ModelRunner(model, { blocks, cacheFormat, policy: precisions.bf16, ...speculate });
     return new ServedModel({
       name: options.name ?? basename(path).replace(/\.gguf$/, ''),
-      ...{ vocabSize: config.vocabSize, tokenizer },
+      vocabSize: config.vocabSize,
+      tokenizer,
       fingerprint: fingerprintOf(source, format, cacheFormat, device.name, device.isa),
       engine: new Engine(runner, { ...options, blocks, contextLength }),
       free: async () => {

@@ -79,22 +79,22 @@ export class PagedCache implements Cache {
   }
 
   store(layer: number, rows: Tensor): void {
-    writeCache(this.#pools[layer] as PagedPool, rows, this.#views.slots);
+    writeCache(this.#pools[layer], rows, this.#views.slots);
   }
 
   storeLatent(layer: number, kv: Tensor, { gain, eps, positions, table }: LatentNorm): void {
-    writeLatentCache(this.#pools[layer] as PagedPool, kv, gain, positions, this.#views.slots, table, eps);
+    writeLatentCache(this.#pools[layer], kv, gain, positions, this.#views.slots, table, eps);
   }
 
   rows(layer: number, { queryStart, maxQueries }: Sequences): { rows: Tensor; sequences: Sequences } {
     const { tables, keyStarts, first } = this.#views;
-    const rows = readCache(this.#pools[layer] as PagedPool, tables, keyStarts, this.#shape.keys);
+    const rows = readCache(this.#pools[layer], tables, keyStarts, this.#shape.keys);
     return { rows, sequences: { queryStart, maxQueries, keyStart: keyStarts, firstPosition: first } };
   }
 
   attend(layer: number, q: Tensor, layout: RowLayout): Tensor {
     const { tables, lengths, starts } = this.#views;
     const sequences = { tables, lengths, queryStart: starts, maxQueries: this.#shape.maxRows };
-    return pagedAttention(q, this.#pools[layer] as PagedPool, sequences, layout);
+    return pagedAttention(q, this.#pools[layer], sequences, layout);
   }
 }

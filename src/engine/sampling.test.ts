@@ -14,10 +14,22 @@ describe('options', () => {
     const { seed, ...rest } = resolveOptions({}, limits);
     assert.ok(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32);
     assert.deepEqual(rest, {
-      ...{ temperature: 1, topK: 0, topP: 1, minP: 0 },
-      ...{ presencePenalty: 0, frequencyPenalty: 0, repetitionPenalty: 1, logitBias: new Map() },
-      ...{ maxTokens: 50, stop: [], ignoreEos: false, logprobs: null, promptLogprobs: null },
-      ...{ startsThinking: false, reasoningBudget: null, signal: null },
+      temperature: 1,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      repetitionPenalty: 1,
+      logitBias: new Map(),
+      maxTokens: 50,
+      stop: [],
+      ignoreEos: false,
+      logprobs: null,
+      promptLogprobs: null,
+      startsThinking: false,
+      reasoningBudget: null,
+      signal: null,
     });
   });
 

@@ -102,7 +102,7 @@ export class Scheduler {
     if (whole === 0) return;
     const own = sequence.keys ?? [];
     const keys = own.length >= whole ? own : prefixKeys(sequence.tokens.slice(0, known));
-    for (let i = 0; i < whole; i++) this.pool.name(sequence.blocks[i] as number, keys[i] as string, sequence.gaps > 0);
+    for (let i = 0; i < whole; i++) this.pool.name(sequence.blocks[i], keys[i], sequence.gaps > 0);
   }
 
   /** To be called when a fill has run: its whole blocks can serve others from now on. */
@@ -112,7 +112,7 @@ export class Scheduler {
 
   #generating(): Sequence[] {
     for (let i = 0; i < this.running.length; i++) {
-      const sequence = this.running[i] as Sequence;
+      const sequence = this.running[i];
       if (sequence.phase !== 'generate') continue;
       const wanted = blocksFor(sequence.length + this.options.drafts);
       while (sequence.state === 'running' && !this.#grow(sequence, wanted)) this.#putAside();

@@ -96,7 +96,7 @@ export class Sequence {
   }
 
   token(position: number): number {
-    return this.#tokens[position] as number;
+    return this.#tokens[position];
   }
 
   push(token: number): void {

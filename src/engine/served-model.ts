@@ -91,7 +91,7 @@ export class ServedModel implements TextModel {
 
   #checkIds(prompt: ArrayLike<number>): void {
     for (let i = 0; i < prompt.length; i++) {
-      const id = prompt[i] as number;
+      const id = prompt[i];
       if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) continue;
       const expected = `expected token ids from 0 to ${this.vocabSize - 1}`;
       throw new RefusedError('invalid', `prompt[${i}]: ${expected}, received ${id}`, 'prompt');

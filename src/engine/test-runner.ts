@@ -10,12 +10,14 @@ import type { Sequence, SequenceOptions, Verdict } from './sequence.ts';
 const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 };
 export const defaults: SequenceOptions = {
   sampling: { ...sampling, repetitionPenalty: 1, seed: 0, logitBias: new Map() },
-  ...{ maxTokens: 20, logprobs: null, promptLogprobs: null },
+  maxTokens: 20,
+  logprobs: null,
+  promptLogprobs: null,
 };
 
 function nextOf(tokens: ArrayLike<number>): number {
   let hash = 17;
-  for (let i = 0; i < tokens.length; i++) hash = Math.imul(hash ^ (tokens[i] as number), 0x01000193) >>> 0;
+  for (let i = 0; i < tokens.length; i++) hash = Math.imul(hash ^ tokens[i], 0x01000193) >>> 0;
   return hash % 1000;
 }
 
@@ -55,15 +57,14 @@ export class TokenRunner implements Runner {
   }
 
   #one({ sequence, from, ids, sampleFrom }: Run, hasDrafts: boolean): RunResult {
-    const at = (p: number) =>
-      (sequence.blocks[Math.floor(p / blockTokens)] as number) * blockTokens + (p % blockTokens);
+    const at = (p: number) => sequence.blocks[Math.floor(p / blockTokens)] * blockTokens + (p % blockTokens);
     ids.forEach((id, i) => {
       this.#memory[at(from + i)] = id;
     });
     const sampled: GeneratedToken[] = [];
     const drafts: number[] = [];
     for (let row = sampleFrom; row < ids.length; row++) {
-      const seen = Array.from({ length: from + row + 1 }, (_, p) => this.#memory[at(p)] as number);
+      const seen = Array.from({ length: from + row + 1 }, (_, p) => this.#memory[at(p)]);
       const id = nextOf(seen);
       sampled.push({ id, logprob: 0, top: [] });
       const right = nextOf([...seen, id]);
@@ -96,7 +97,8 @@ export function ask(engine: Engine, prompt: readonly number[], options: Partial<
         outcome.tokens.push(id);
         return outcome.tokens.length === stopAt ? 'stop' : 'go-on';
       },
-      ...{ forced: () => null, free: Number.POSITIVE_INFINITY },
+      forced: () => null,
+      free: Number.POSITIVE_INFINITY,
       promptLogprobs: () => undefined,
       ended: (reason, error) => {
         Object.assign(outcome, { reason, error });

@@ -22,7 +22,13 @@ function bytesTokenizer(tags: boolean): LoadedTokenizer {
   const json = characterTokenizer('a') as unknown as { model: object; added_tokens: object[] } & TokenizerJson;
   const vocab = Object.fromEntries(charOfByte.map((char, byte) => [char, byte]));
   const added_tokens = added.map((content, i) => ({
-    ...{ id: 256 + i, content, special: i < 2, single_word: false, lstrip: false, rstrip: false, normalized: false },
+    id: 256 + i,
+    content,
+    special: i < 2,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
   }));
   return loaded({ ...json, model: { ...json.model, vocab }, added_tokens } as TokenizerJson);
 }

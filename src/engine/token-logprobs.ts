@@ -14,8 +14,7 @@ const promptRows = 128;
 async function readTop(logits: Tensor, n: number): Promise<(row: number) => TokenLogprob[]> {
   const { ids, logprobs } = topLogprobs(logits, n);
   const [best, values] = (await Promise.all([ids.read(), logprobs.read()])) as [Int32Array, Float32Array];
-  return (row) =>
-    Array.from({ length: n }, (_, i) => ({ id: best[row * n + i] as number, logprob: values[row * n + i] as number }));
+  return (row) => Array.from({ length: n }, (_, i) => ({ id: best[row * n + i], logprob: values[row * n + i] }));
 }
 
 const none = () => [];
@@ -70,8 +69,8 @@ export async function queuePromptLogprobs(
       Promise.all([targets.read(), alternatives]).then(([values, top]) => {
         for (const [i, { run, target }] of some.entries()) {
           const wanted = runs[run]?.sequence.options.promptLogprobs ?? 0;
-          const best = (top as (row: number) => TokenLogprob[])(i).slice(0, wanted);
-          results[run]?.push({ id: target, logprob: values[i] as number, top: best });
+          const best = top(i).slice(0, wanted);
+          results[run]?.push({ id: target, logprob: values[i], top: best });
         }
       }),
     );

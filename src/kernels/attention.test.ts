@@ -69,12 +69,30 @@ function words(batch: Batch) {
   const query_start = starts(queries);
   const key_start = starts(keys);
   return {
-    ...{ Hq, Hkv, Dk, Dv, query_start, key_start, q: batch.q, k: batch.k, v: batch.v },
-    first_position: Int32Array.from(queries, (n, b) => (keys[b] as number) - n),
-    ...{ B: queries.length, max_queries: Math.max(...queries) },
-    ...{ T: query_start.at(-1) as number, S: key_start.at(-1) as number },
-    ...{ q_row: Hq * Dk, q_head: Dk, k_row: Hkv * Dk, k_head: Dk, o_row: Hq * Dv, o_head: Dv },
-    ...{ v_row: batch.v_row ?? Hkv * Dv, v_head: batch.v_head ?? Dv, causal: 1, scale: Dk ** -0.5 },
+    Hq,
+    Hkv,
+    Dk,
+    Dv,
+    query_start,
+    key_start,
+    q: batch.q,
+    k: batch.k,
+    v: batch.v,
+    first_position: Int32Array.from(queries, (n, b) => keys[b] - n),
+    B: queries.length,
+    max_queries: Math.max(...queries),
+    T: query_start.at(-1) as number,
+    S: key_start.at(-1) as number,
+    q_row: Hq * Dk,
+    q_head: Dk,
+    k_row: Hkv * Dk,
+    k_head: Dk,
+    o_row: Hq * Dv,
+    o_head: Dv,
+    v_row: batch.v_row ?? Hkv * Dv,
+    v_head: batch.v_head ?? Dv,
+    causal: 1,
+    scale: Dk ** -0.5,
   };
 }
 
@@ -86,7 +104,7 @@ async function forward(device: Device, batch: Batch): Promise<{ o: Float32Array;
     o,
     lse: new Float32Array(given.T * batch.Hq),
   });
-  return { o: out.o as Float32Array, lse: out.lse as Float32Array };
+  return { o: out.o, lse: out.lse };
 }
 
 async function backward(device: Device, batch: Batch, dout: Float32Array): Promise<Outputs> {
@@ -95,13 +113,22 @@ async function backward(device: Device, batch: Batch, dout: Float32Array): Promi
   const { Hq, Hkv, Dk, Dv } = batch;
   const out = await run(device, `attention_backward_${batch.format}`, {
     ...given,
-    ...{ dq_row: Hq * Dk, dq_head: Dk, dk_row: Hkv * Dk, dk_head: Dk, dv_row: Hkv * Dv, dv_head: Dv },
-    ...{ o, lse, dout, delta: lse, dq_sum: new Float32Array(given.T * Hq * Dk) },
+    dq_row: Hq * Dk,
+    dq_head: Dk,
+    dk_row: Hkv * Dk,
+    dk_head: Dk,
+    dv_row: Hkv * Dv,
+    dv_head: Dv,
+    o,
+    lse,
+    dout,
+    delta: lse,
+    dq_sum: new Float32Array(given.T * Hq * Dk),
     dq: new Float32Array(given.T * Hq * Dk),
     dk: new Float32Array(given.S * Hkv * Dk),
     dv: new Float32Array(given.S * Hkv * Dv),
   });
-  return { dq: out.dq as Float32Array, dk: out.dk as Float32Array, dv: out.dv as Float32Array };
+  return { dq: out.dq, dk: out.dk, dv: out.dv };
 }
 
 /** Tokens [from, to) of an array of tokens, each `width` numbers. */
@@ -120,7 +147,7 @@ function concat(...parts: Float32Array[]): Float32Array {
 /** To the bit; every array that `expected` names. */
 function assertSame(received: Outputs, expected: Outputs, where = ''): void {
   for (const [name, want] of Object.entries(expected)) {
-    const got = received[name] as Float32Array;
+    const got = received[name];
     assert.equal(got.length, want.length, `${name} ${where}`);
     const at = want.findIndex((x, i) => !Object.is(x, got[i]));
     assert.equal(at, -1, `${name}[${at}] is ${got[at]}, expected ${want[at]} ${where}`);
@@ -129,8 +156,8 @@ function assertSame(received: Outputs, expected: Outputs, where = ''): void {
 
 /** The outputs of several calls end to end. */
 function joined(parts: readonly Outputs[]): Outputs {
-  const names = Object.keys(parts[0] as Outputs);
-  return Object.fromEntries(names.map((name) => [name, concat(...parts.map((part) => part[name] as Float32Array))]));
+  const names = Object.keys(parts[0]);
+  return Object.fromEntries(names.map((name) => [name, concat(...parts.map((part) => part[name]))]));
 }
 
 function sequence(heads: Heads, length: number, random: Random): Batch {
@@ -138,9 +165,9 @@ function sequence(heads: Heads, length: number, random: Random): Batch {
   const [q, k, v] = [Hq * Dk, Hkv * Dk, Hkv * Dv].map((width) => random.normals(length * width));
   return {
     ...heads,
-    q: q as Float32Array,
-    k: k as Float32Array,
-    v: v as Float32Array,
+    q: q,
+    k: k,
+    v: v,
     queries: [length],
     keys: [length],
   };
@@ -161,7 +188,7 @@ function piece(whole: Batch, from: number, to: number): Batch {
 
 function together(...batches: Batch[]): Batch {
   return {
-    ...(batches[0] as Batch),
+    ...batches[0],
     q: concat(...batches.map((b) => b.q)),
     k: concat(...batches.map((b) => b.k)),
     v: concat(...batches.map((b) => b.v)),
@@ -222,7 +249,7 @@ for (const device of testDevices().filter((d) => d.name !== 'reference')) {
         ]) {
           const parts = [];
           for (let i = 0; i + 1 < cuts.length; i++)
-            parts.push(await forward(device, piece(whole, cuts[i] as number, cuts[i + 1] as number)));
+            parts.push(await forward(device, piece(whole, cuts[i], cuts[i + 1])));
           assertSame(joined(parts), full, `cut at ${cuts}`);
         }
       });
@@ -244,10 +271,10 @@ for (const device of testDevices().filter((d) => d.name !== 'reference')) {
       // Alone there are too few heads for one walk each: keys and queries are gathered in two phases.
       test(`${name}: gradients of packed documents = separate calls`, async () => {
         const batch = [other, whole, other, other];
-        const douts = batch.map((b) => random.normals((b.queries[0] as number) * Hq * Dv));
+        const douts = batch.map((b) => random.normals(b.queries[0] * Hq * Dv));
         const packed = await backward(device, together(...batch), concat(...douts));
         const separate: Outputs[] = [];
-        for (const [i, b] of batch.entries()) separate.push(await backward(device, b, douts[i] as Float32Array));
+        for (const [i, b] of batch.entries()) separate.push(await backward(device, b, douts[i]));
         assertSame(packed, joined(separate));
       });
     }

@@ -14,7 +14,7 @@ export class CommandList {
     target[at] = kernel;
     target[at + 1] = count;
     at += 2;
-    for (let i = 0; i < count; i++) target[at + i] = words[i] as number;
+    for (let i = 0; i < count; i++) target[at + i] = words[i];
     this.length = at + count;
     this.commands++;
   }

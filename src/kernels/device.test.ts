@@ -33,7 +33,7 @@ async function uniformValue(device: Device, from: Buffer): Promise<number> {
     data.every((x) => x === data[0]),
     'all elements alike',
   );
-  return data[0] as number;
+  return data[0];
 }
 
 /** Copies row `ids[0]` of a table of four rows: a fault unless it is within 0 to 3. */
@@ -176,7 +176,7 @@ for (const device of testDevices()) {
       const wide = device.alloc(2 * bytes);
       device.write(wide, constant(-1));
       device.write(wide, constant(70), bytes);
-      const first = inputs[0] as Buffer;
+      const first = inputs[0];
       const { recording, result } = device.record([first], () => {
         const out = buffer(device);
         add(device, first, one, out);

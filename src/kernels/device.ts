@@ -349,7 +349,7 @@ export class Device {
     if (fault.code !== faultCode.none) this.#fault ??= this.#explain(job, fault);
     this.#jobs.delete(id);
     while (this.#waiting.length > 0) {
-      const next = this.#waiting[0] as number;
+      const next = this.#waiting[0];
       const waiting = this.#jobs.get(next) as Job;
       if (!this.#backend.submit(waiting.address, waiting.words, next)) break;
       this.#waiting.shift();
@@ -372,8 +372,8 @@ export class Device {
     const words = new Float64Array(job.words);
     this.#backend.copyOut(job.address, words);
     let at = 0;
-    for (let i = 0; i < fault.command; i++) at += 2 + (words[at + 1] as number);
-    const kernel = this.#backend.kernelOrder[words[at] as number] as string;
+    for (let i = 0; i < fault.command; i++) at += 2 + words[at + 1];
+    const kernel = this.#backend.kernelOrder[words[at]];
     const { where, value, limit } = fault;
     switch (fault.code) {
       case faultCode.indexOutOfRange:

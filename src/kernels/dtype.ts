@@ -28,14 +28,14 @@ const float = new Float32Array(word.buffer);
 /** Rounds to bf16, nearest even; NaN stays NaN. */
 export function toBf16(x: number): number {
   float[0] = x;
-  const u = word[0] as number;
+  const u = word[0];
   if ((u & 0x7fffffff) > 0x7f800000) return (u >>> 16) | 0x40;
   return ((u + 0x7fff + ((u >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
 export function fromBf16(bits: number): number {
   word[0] = bits << 16;
-  return float[0] as number;
+  return float[0];
 }
 
 /** Exact value of a binary16 code. */
@@ -54,9 +54,9 @@ function roundEven(x: number): number {
 /** Rounds to binary16, nearest even; too large becomes infinity. Node 20 has no Float16Array. */
 export function toF16(x: number): number {
   float[0] = x;
-  const u = word[0] as number;
+  const u = word[0];
   const sign = (u >>> 16) & 0x8000;
-  const magnitude = Math.abs(float[0] as number);
+  const magnitude = Math.abs(float[0]);
   if (Number.isNaN(magnitude)) return sign | 0x7e00;
   if (magnitude >= 65520) return sign | 0x7c00;
   if (magnitude < 2 ** -14) return sign | roundEven(magnitude * 2 ** 24);

@@ -129,8 +129,14 @@ for (const device of testDevices()) {
       test(`${format}: bf16 in, bf16 out, added to what stands there`, async () => {
         const [m, n, k] = [9, 50, 96];
         const p: Product = {
-          ...{ format, n, k, x: new Random(3).normals(m * k), blocks: randomBlocks(format, n, k, 8) },
-          ...{ aType: 'bf16', cType: 'bf16', start: new Random(4).normals(m * n) },
+          format,
+          n,
+          k,
+          x: new Random(3).normals(m * k),
+          blocks: randomBlocks(format, n, k, 8),
+          aType: 'bf16',
+          cType: 'bf16',
+          start: new Random(4).normals(m * n),
         };
         const c = toFormat('bf16', p.start as Float32Array);
         const sizes = { m, n, k, lda: k, ldc: n, a_type: codeOf.bf16, c_type: codeOf.bf16, accumulate: 1 };
@@ -158,7 +164,7 @@ for (const device of testDevices()) {
             const whole = await multiply(device, { format, x, n, k, blocks, offsets });
             for (let g = 0; g < counts.length; g++) {
               const own = rowsOf(blocks, (n * blocks.length) / (counts.length * n), g, g + 1);
-              for (let row = offsets[g] as number; row < (offsets[g + 1] as number); row++) {
+              for (let row = offsets[g]; row < offsets[g + 1]; row++) {
                 const alone = await multiply(device, { format, x: rowsOf(x, k, row, row + 1), n, k, blocks: own });
                 assert.equal(bits(alone), bits(rowsOf(whole, n, row, row + 1)), `row ${row} of group ${g}`);
               }
@@ -195,11 +201,7 @@ test('one thread and two give the same bits', async () => {
     const [m, n, k] = [150, 300, 512];
     const p = { format, n, k, x: new Random(3).normals(m * k), blocks: randomBlocks(format, n, k, 7) };
     for (const [i, device] of one.entries())
-      assert.equal(
-        bits(await multiply(device, p)),
-        bits(await multiply(two[i] as Device, p)),
-        `${format} ${device.isa}`,
-      );
+      assert.equal(bits(await multiply(device, p)), bits(await multiply(two[i], p)), `${format} ${device.isa}`);
   }
   for (const device of [...one, ...two]) await device.close();
 });

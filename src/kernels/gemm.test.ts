@@ -135,7 +135,7 @@ for (const device of testDevices()) {
           const w = weights(precision, n, k, groups);
           const whole = await multiply(bench, precision, from, x, w, offsets);
           for (let g = 0; g < groups; g++) {
-            const [first, last] = [offsets[g] as number, offsets[g + 1] as number];
+            const [first, last] = [offsets[g], offsets[g + 1]];
             if (first === last) continue;
             const each = w.scales.length / groups;
             const one = {
@@ -175,9 +175,7 @@ test('one thread and two give the same bits', async () => {
     const x = new Random(3).normals(150 * 500);
     const w = weights(precision, 300, 500);
     for (const [i, device] of one.entries()) {
-      const results = await Promise.all(
-        [device, two[i] as Device].map((d) => multiply(new Bench(d), precision, 'nt', x, w)),
-      );
+      const results = await Promise.all([device, two[i]].map((d) => multiply(new Bench(d), precision, 'nt', x, w)));
       assert.deepEqual(results[0], results[1], `${precision} on ${device.isa}`);
     }
   }

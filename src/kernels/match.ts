@@ -6,7 +6,7 @@ import { type KernelName, kernelNames, kernels } from './table.ts';
 export function checkSignatures(listed: readonly string[], build: string): string[] {
   const order: string[] = [];
   for (let i = 0; i < listed.length; i += 2) {
-    const name = listed[i] as string;
+    const name = listed[i];
     const known = kernels[name as KernelName];
     assert(known, `${build} has a kernel ${name} that table.ts does not define`);
     assert(

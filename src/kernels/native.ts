@@ -72,7 +72,7 @@ export function openNative(isa: string, threads: number, completed: Completed): 
   }
   const exactMemory = process.env.MINKE_EXACT_MEMORY === '1';
   const handle = native.open(isa, threads, exactMemory ? 1 : 0, (id, code, command, where, value, limit) =>
-    completed(id as number, { code, command, where, value, limit } as Parameters<Completed>[1]),
+    completed(id, { code, command, where, value, limit } as Parameters<Completed>[1]),
   );
   const listed = native.kernels(handle);
   return {

@@ -20,7 +20,7 @@ const sizes = [
 function randomRows(format: PanelFormat, count: number, random: Random): Uint8Array<ArrayBuffer> {
   const bytes = Uint8Array.from({ length: count }, () => random.below(256));
   const width = format === 'f32' ? 4 : format === 'bf16' ? 2 : 0;
-  for (let i = width - 1; width > 0 && i < count; i += width) bytes[i] = 0x40 | ((bytes[i] as number) & 0x80);
+  for (let i = width - 1; width > 0 && i < count; i += width) bytes[i] = 0x40 | (bytes[i] & 0x80);
   return bytes;
 }
 

@@ -66,7 +66,7 @@ export function unpackPanels(
   for (let row = 0; row < n; row++) {
     const panel = Math.floor(row / width) * stride;
     const column = row % width;
-    for (let i = 0; i < k; i++) to[row * k + i] = from[panel + place(i, column)] as number;
+    for (let i = 0; i < k; i++) to[row * k + i] = from[panel + place(i, column)];
   }
   return rows;
 }
@@ -100,11 +100,11 @@ function unpackGroups(panels: Uint8Array, format: 'int8' | 'int4', n: number, k:
     for (let g = 0; g < across; g++) {
       const group = (Math.floor(row / width) * across + g) * bytes * width;
       const to = (row * across + g) * bytes;
-      rows[to] = panels[group + 2 * column] as number;
-      rows[to + 1] = panels[group + 2 * column + 1] as number;
+      rows[to] = panels[group + 2 * column];
+      rows[to + 1] = panels[group + 2 * column + 1];
       for (let byte = 2; byte < bytes; byte++) {
         const [word, inWord] = [(byte - 2) >> 2, (byte - 2) & 3];
-        rows[to + byte] = (panels[group + 2 * width + 4 * (word * width + column) + inWord] as number) ^ sign;
+        rows[to + byte] = panels[group + 2 * width + 4 * (word * width + column) + inWord] ^ sign;
       }
     }
   }

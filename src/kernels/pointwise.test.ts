@@ -72,7 +72,7 @@ for (const device of testDevices().slice(1)) {
         for (const [name, stride] of strides)
           args[name] = (args[name] as Data | null)?.slice(r * stride, (r + 1) * stride) ?? null;
         for (const [name, data] of await written(device, { ...row, args: args as Case['args'] })) {
-          const stride = shape.strides[name]?.(row.args) as number;
+          const stride = shape.strides[name]?.(row.args);
           assert.deepEqual(data, whole.get(name)?.slice(r * stride, (r + 1) * stride), `${row.kernel}: ${row.name}`);
         }
       }
@@ -121,17 +121,14 @@ function checkGradient(name: string, f: Function1, x: Float32Array, dy: Float32A
   const step = 2 ** -8;
   const level = Math.hypot(...dx) / Math.sqrt(dx.length);
   for (let i = 0; i < x.length; i++) {
-    const at = x[i] as number;
+    const at = x[i];
     const [up, down] = [step, -step].map((h) => {
       const moved = x.slice();
       moved[i] = at + h;
-      return f(moved).reduce((sum, y, j) => sum + y * (dy[j] as number), 0);
+      return f(moved).reduce((sum, y, j) => sum + y * dy[j], 0);
     }) as [number, number];
     const slope = (up - down) / (2 * step);
-    assert.ok(
-      Math.abs(slope - (dx[i] as number)) < 1e-3 * level,
-      `${name}[${i}]: ${dx[i]}, finite difference ${slope}`,
-    );
+    assert.ok(Math.abs(slope - dx[i]) < 1e-3 * level, `${name}[${i}]: ${dx[i]}, finite difference ${slope}`);
   }
 }
 

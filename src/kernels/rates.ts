@@ -43,8 +43,8 @@ export async function calibrate(device: Device, work: Work, milliseconds = sampl
 export function rateOf(work: { readonly amount: number }, seconds: readonly number[]): Rate {
   const ascending = [...seconds].sort((a, b) => a - b);
   return {
-    median: work.amount / (ascending[ascending.length >> 1] as number),
-    best: work.amount / (ascending[0] as number),
+    median: work.amount / ascending[ascending.length >> 1],
+    best: work.amount / ascending[0],
   };
 }
 
@@ -54,9 +54,9 @@ export async function measure(device: Device, works: readonly Work[], rounds = 5
   for (const work of works) repeats.push(await calibrate(device, work));
   const seconds: number[][] = works.map(() => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, work] of works.entries()) seconds[i]?.push(await sample(device, work, repeats[i] as number));
+    for (const [i, work] of works.entries()) seconds[i]?.push(await sample(device, work, repeats[i]));
   }
-  return works.map((work, i) => rateOf(work, seconds[i] as number[]));
+  return works.map((work, i) => rateOf(work, seconds[i]));
 }
 
 /** What the machine gives at most: the works of `kernels/cpp/probe.cc` on one thread or several. */

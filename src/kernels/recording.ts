@@ -30,10 +30,10 @@ export class Recording {
     this.#words = words;
     this.commands = commands;
     for (const input of this.#inputs) this.#places.set(input, []);
-    for (let at = 0; at < words.length; at += 2 + (words[at + 1] as number)) {
-      this.device.addressWords(words[at] as number).forEach((address, i) => {
+    for (let at = 0; at < words.length; at += 2 + words[at + 1]) {
+      this.device.addressWords(words[at]).forEach((address, i) => {
         const word = at + 2 + i;
-        const value = words[word] as number;
+        const value = words[word];
         const input = this.#inputs.find((b) => address && value >= b.address && value < b.address + b.bytes);
         if (input) this.#places.get(input)?.push({ word, offset: value - input.address });
       });

@@ -8,7 +8,7 @@ import type { Data } from './dtype.ts';
 import { viewAs } from './dtype.ts';
 import { assert } from './errors.ts';
 import { type Fault, faultCode, isAddress, KernelFault, type Parameter } from './kernel.ts';
-import { type KernelName, kernelNames, kernels } from './table.ts';
+import { kernelNames, kernels } from './table.ts';
 
 const noFault: Fault = { code: faultCode.none, command: 0, where: 0, value: 0, limit: 0 };
 const nothing = new Uint8Array(0);
@@ -48,9 +48,9 @@ function argument(memory: ReferenceMemory, parameter: Parameter, word: number): 
 
 function runList(memory: ReferenceMemory, words: Float64Array): Fault {
   let command = 0;
-  for (let at = 0; at < words.length; at += 2 + (words[at + 1] as number), command++) {
-    const kernel = kernels[kernelNames[words[at] as number] as KernelName];
-    const given = kernel.parameters.map((parameter, i) => argument(memory, parameter, words[at + 2 + i] as number));
+  for (let at = 0; at < words.length; at += 2 + words[at + 1], command++) {
+    const kernel = kernels[kernelNames[words[at]]];
+    const given = kernel.parameters.map((parameter, i) => argument(memory, parameter, words[at + 2 + i]));
     try {
       kernel.define(...given);
     } catch (error) {

@@ -39,8 +39,7 @@ test('the magnitude of YaRN: published m for V3 and V2-Lite, 1 where nothing is 
 });
 
 test('equal mscale and mscaleAllDim leave cos and sin on the unit circle, unequal ones scale both', () => {
-  const radius = ({ cos, sin }: { cos: Float32Array; sin: Float32Array }) =>
-    cos.map((c, i) => Math.hypot(c, sin[i] as number));
+  const radius = ({ cos, sin }: { cos: Float32Array; sin: Float32Array }) => cos.map((c, i) => Math.hypot(c, sin[i]));
   for (const r of radius(ropeTable({ dim, base, length: 9, yarn }))) assert.ok(Math.abs(r - 1) < 1e-6);
   const scaled = { ...yarn, mscaleAllDim: 0 };
   for (const r of radius(ropeTable({ dim, base, length: 9, yarn: scaled })))

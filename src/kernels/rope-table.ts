@@ -95,7 +95,7 @@ export function ropeTable(config: RopeConfig & { readonly length: number }): Rop
   const sin = new Float32Array(length * pairs);
   for (let position = 0; position < length; position++)
     for (let i = 0; i < pairs; i++) {
-      const angle = position * (frequencies[i] as number);
+      const angle = position * frequencies[i];
       cos[position * pairs + i] = Math.cos(angle) * magnitude;
       sin[position * pairs + i] = Math.sin(angle) * magnitude;
     }

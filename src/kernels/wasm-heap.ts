@@ -38,7 +38,7 @@ export class WasmHeap {
     const size = Math.max(64, Math.ceil(bytes / 64) * 64);
     const at = this.#blocks.findIndex((block) => block.free && block.bytes >= size);
     if (at < 0) return this.#extend(size);
-    const block = this.#blocks[at] as Block;
+    const block = this.#blocks[at];
     const rest = block.bytes - size;
     if (rest > 0) this.#blocks.splice(at + 1, 0, { address: block.address + size, bytes: rest, free: true });
     block.bytes = size;
@@ -112,7 +112,7 @@ export class WasmHeap {
     let high = this.#blocks.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#blocks[middle] as Block).address <= address) low = middle + 1;
+      if (this.#blocks[middle].address <= address) low = middle + 1;
       else high = middle;
     }
     return low - 1;

@@ -19,7 +19,7 @@ const gibibyte = 2 ** 30;
 
 function open(options: NodeHostOptions & { threads?: number } = {}): Device {
   const { threads = 2, ...host } = options;
-  const isa = wasmIsas()[0] as string;
+  const isa = wasmIsas()[0];
   return new Device((completed) => openWasm(nodeHost(host), isa, threads, completed), 4 * gibibyte);
 }
 
@@ -94,12 +94,12 @@ describe('wasm memory', () => {
   });
 
   test('a backend gives released blocks out again and refuses foreign addresses', () => {
-    const backend = openWasm(nodeHost({ shared: false }), wasmIsas()[0] as string, 1, () => {});
+    const backend = openWasm(nodeHost({ shared: false }), wasmIsas()[0], 1, () => {});
     const blocks = [1000, 64, 4096].map((bytes) => backend.reserve(bytes));
     for (const block of blocks) assert.equal(block % 64, 0);
     for (const block of blocks) backend.release(block);
     assert.equal(backend.reserve(1000 + 4096), blocks[0], 'neighbours that are free become one block');
-    assert.throws(() => backend.copyIn(blocks[0] as number, new Uint8Array(8192)), /outside device memory/);
+    assert.throws(() => backend.copyIn(blocks[0], new Uint8Array(8192)), /outside device memory/);
     assert.throws(() => backend.copyOut(0, new Uint8Array(1)), /outside device memory/);
     assert.throws(() => backend.release(64), /never reserved/);
     assert.equal(backend.reserve(heapLimit), 0);

@@ -34,13 +34,13 @@ export function packSequences(
   const starts = Int32Array.from({ length: sequences.length + 1 }, (_, b) =>
     sequences.slice(0, b).reduce((sum, s) => sum + s.length, 0),
   );
-  const T = starts[sequences.length] as number;
+  const T = starts[sequences.length];
   const ids = new Int32Array(T);
   const positions = new Int32Array(T);
   sequences.forEach((sequence, b) => {
     for (let i = 0; i < sequence.length; i++) {
-      ids[(starts[b] as number) + i] = sequence[i] as number;
-      positions[(starts[b] as number) + i] = (first?.[b] ?? 0) + i;
+      ids[starts[b] + i] = sequence[i];
+      positions[starts[b] + i] = (first?.[b] ?? 0) + i;
     }
   });
   return {
@@ -57,8 +57,7 @@ export function packSequences(
 function shifted(documents: readonly ArrayLike<number>[], shift: number, missing: number): Int32Array {
   const out: number[] = [];
   for (const document of documents)
-    for (let i = 0; i < document.length; i++)
-      out.push(i + shift < document.length ? (document[i + shift] as number) : missing);
+    for (let i = 0; i < document.length; i++) out.push(i + shift < document.length ? document[i + shift] : missing);
   return Int32Array.from(out);
 }
 

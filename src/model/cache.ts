@@ -79,7 +79,7 @@ export class ContiguousCache implements Cache {
     const end = this.#length + T;
     if (end > this.capacity)
       throw new ModelError('cache', `${end} tokens, room for ${this.capacity}`, 'make the cache larger');
-    const all = this.#layers[layer] as Tensor;
+    const all = this.#layers[layer];
     const at = all.address + this.#length * width * widthOf[all.dtype];
     this.#device.encode(this.#device.kernel('copy_bytes'), rows.address, at, rows.bytes);
     all.storage.change();
@@ -89,7 +89,7 @@ export class ContiguousCache implements Cache {
     const end = this.#length + this.#added;
     const i32 = (...values: number[]) => fromArray(Int32Array.from(values), [values.length], { device: this.#device });
     return {
-      rows: narrow(this.#layers[layer] as Tensor, 0, end),
+      rows: narrow(this.#layers[layer], 0, end),
       sequences: { ...sequences, keyStart: i32(0, end), firstPosition: i32(this.#length) },
     };
   }

@@ -91,22 +91,49 @@ const deepseek = {
 
 const deepseekV3 = z.object({
   ...withDefaults(deepseek, {
-    ...{ vocabSize: 129280, bosTokenId: 0, eosTokenId: 1, maxPositionEmbeddings: 4096 },
-    ...{ hiddenSize: 7168, intermediateSize: 18432, moeIntermediateSize: 2048 },
-    ...{ numHiddenLayers: 61, numAttentionHeads: 128, firstKDenseReplace: 3 },
-    ...{ nSharedExperts: 1, nRoutedExperts: 256, numExpertsPerTok: 8, nGroup: 8, topkGroup: 4 },
-    ...{ scoringFunc: 'sigmoid', topkMethod: 'noaux_tc', normTopkProb: true, routedScalingFactor: 2.5 },
+    vocabSize: 129280,
+    bosTokenId: 0,
+    eosTokenId: 1,
+    maxPositionEmbeddings: 4096,
+    hiddenSize: 7168,
+    intermediateSize: 18432,
+    moeIntermediateSize: 2048,
+    numHiddenLayers: 61,
+    numAttentionHeads: 128,
+    firstKDenseReplace: 3,
+    nSharedExperts: 1,
+    nRoutedExperts: 256,
+    numExpertsPerTok: 8,
+    nGroup: 8,
+    topkGroup: 4,
+    scoringFunc: 'sigmoid',
+    topkMethod: 'noaux_tc',
+    normTopkProb: true,
+    routedScalingFactor: 2.5,
   }),
   modelType: z.literal('deepseek_v3'),
 });
 
 const deepseekV2 = z.object({
   ...withDefaults(deepseek, {
-    ...{ vocabSize: 102400, bosTokenId: 1, eosTokenId: 2, maxPositionEmbeddings: 2048 },
-    ...{ hiddenSize: 4096, intermediateSize: 11008, moeIntermediateSize: 1407 },
-    ...{ numHiddenLayers: 32, numAttentionHeads: 32, firstKDenseReplace: 0 },
-    ...{ nSharedExperts: 2, nRoutedExperts: 64, nGroup: null, topkGroup: null },
-    ...{ scoringFunc: 'softmax', topkMethod: 'greedy', normTopkProb: false, routedScalingFactor: 1 },
+    vocabSize: 102400,
+    bosTokenId: 1,
+    eosTokenId: 2,
+    maxPositionEmbeddings: 2048,
+    hiddenSize: 4096,
+    intermediateSize: 11008,
+    moeIntermediateSize: 1407,
+    numHiddenLayers: 32,
+    numAttentionHeads: 32,
+    firstKDenseReplace: 0,
+    nSharedExperts: 2,
+    nRoutedExperts: 64,
+    nGroup: null,
+    topkGroup: null,
+    scoringFunc: 'softmax',
+    topkMethod: 'greedy',
+    normTopkProb: false,
+    routedScalingFactor: 1,
   }),
   modelType: z.literal('deepseek_v2'),
 });
@@ -211,7 +238,7 @@ function refusal(source: string, field: string, expected: string, received: unkn
 }
 
 function issueOf(error: z.ZodError, json: unknown, source: string): ModelError {
-  const issue = error.issues[0] as z.core.$ZodIssue;
+  const issue = error.issues[0];
   const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
   const path = [...issue.path, ...unknownKey];
   const field = path.map((part) => snake(String(part))).join('.');

@@ -28,7 +28,6 @@ import { type DeepseekConfig, readConfig } from './config.ts';
 import type { ForwardOptions } from './decoder.ts';
 import { Deepseek } from './deepseek.ts';
 import { ModelError } from './errors.ts';
-import type { LayerRouting } from './moe.ts';
 import { parametersOf } from './parameters.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
 import { initialWeights } from './weights.ts';
@@ -62,7 +61,7 @@ const text = (length: number, seed: number) => Array.from({ length }, (_, i) => 
 /** |a - b| over |b|, of whole vectors. */
 function relative(a: readonly number[], b: readonly number[]): number {
   const norm = (values: readonly number[]) => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0));
-  return norm(a.map((x, i) => x - (b[i] as number))) / norm(b);
+  return norm(a.map((x, i) => x - b[i])) / norm(b);
 }
 
 let device: Device;
@@ -162,7 +161,7 @@ describe('one model, many ways to the same numbers', () => {
     // 8 and 4 significant bits round by 2^-8 and 2^-4 at most; the errors of some ten products in a row add up.
     const limits = [6 * 2 ** -8, 6 * 2 ** -4, 6 * 2 ** -8];
     errors.forEach((error, i) => {
-      assert.ok(error > 0 && error < (limits[i] as number), `${error}`);
+      assert.ok(error > 0 && error < limits[i], `${error}`);
     });
   });
 
@@ -200,7 +199,7 @@ async function gradientsIn(form: 'expanded' | 'absorbed'): Promise<number[][]> {
 test('gradients through the absorbed form are those through the expanded one', async () => {
   const [absorbed, expanded] = [await gradientsIn('absorbed'), await gradientsIn('expanded')];
   absorbed.forEach((gradient, i) => {
-    const error = relative(gradient, expanded[i] as number[]);
+    const error = relative(gradient, expanded[i]);
     assert.ok(error < 1e-4, `tensor ${i}: ${error}`);
   });
 });
@@ -219,8 +218,7 @@ test('the balance loss is eq. 17 to 20 of the V3 report: a mean over sequences, 
         for (let e = 0; e < E; e++) {
           const tokens = Array.from({ length: T }, (_, t) => start + t);
           const f = (E / (K * T)) * tokens.filter((t) => chosen.slice(t * K, (t + 1) * K).includes(e)).length;
-          const share = (t: number) =>
-            (s[t * E + e] as number) / s.slice(t * E, (t + 1) * E).reduce((sum, x) => sum + x, 0);
+          const share = (t: number) => s[t * E + e] / s.slice(t * E, (t + 1) * E).reduce((sum, x) => sum + x, 0);
           expected += (f * tokens.reduce((sum, t) => sum + share(t), 0)) / T / documents.length;
         }
         start += T;
@@ -279,9 +277,9 @@ describe('multi-token prediction', () => {
       const [ours, theirs] = inside(() => {
         const batch = packDocuments(documents, 2);
         const { mtp } = new Deepseek(config, changed).loss(batch);
-        const { ids, targets, count } = batch.ahead[0] as (typeof batch.ahead)[0];
+        const { ids, targets, count } = batch.ahead[0];
         const single = new Deepseek(one as DeepseekConfig, own).loss({ ...batch, ids, targets, count, ahead: [] });
-        return [mtp[0] as Tensor, single.main];
+        return [mtp[0], single.main];
       });
       assert.ok(Math.abs((await ours.item()) / (await theirs.item()) - 1) < 1e-5);
     });
@@ -349,7 +347,7 @@ test('the bias balances the load: the fullest expert comes within a tenth of the
     asyncScope(async (inside) => {
       const counts = inside(() => {
         const counts = zeros([config.nRoutedExperts], { dtype: 'i32' });
-        countExperts((student.forward(batch).routings[0] as LayerRouting).indices, counts);
+        countExperts(student.forward(batch).routings[0].indices, counts);
         balanceBias(bias, counts, rate);
         return counts;
       });
@@ -384,11 +382,11 @@ test('it learns: loss of main model, MTP and balance falls in 30 steps, in every
           });
           const gradients = tape.backward(loss);
           const { coefficient } = gradientNorm(gradients, 1, hyper);
-          for (const [i, state] of states.entries()) adamwStep(state, gradients[i] as Tensor, hyper, coefficient);
+          for (const [i, state] of states.entries()) adamwStep(state, gradients[i], hyper, coefficient);
           return loss;
         });
         history.push(await value.item());
       });
-    assert.ok((history.at(-1) as number) < 0.3 * (history[0] as number), `${history}`);
+    assert.ok((history.at(-1) as number) < 0.3 * history[0], `${history}`);
   }
 });

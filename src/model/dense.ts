@@ -69,7 +69,7 @@ export class GroupedQueryAttention {
     { precision, cache, form }: AttentionOptions,
   ): Tensor {
     const { numAttentionHeads: H, numKeyValueHeads: G, headDim: N } = this.#config;
-    const T = x.shape[0] as number;
+    const T = x.shape[0];
     const [flat, ownKeys, ownValues] = this.#project(x, precision);
     const q = rope(reshape(flat, [T, H, N]), positions, table, true);
     const keys = rope(reshape(ownKeys, [T, G, N]), positions, table, true);
@@ -85,7 +85,7 @@ export class GroupedQueryAttention {
   #project(x: Tensor, precision: Precision): [queries: Tensor, keys: Tensor, values: Tensor] {
     const { numAttentionHeads: H, numKeyValueHeads: G, headDim: N } = this.#config;
     const parts = this.qkvProj.map((projection) => projection.forward(x, precision));
-    return (parts.length === 3 ? parts : split(parts[0] as Tensor, [H * N, G * N, G * N])) as [Tensor, Tensor, Tensor];
+    return (parts.length === 3 ? parts : split(parts[0], [H * N, G * N, G * N])) as [Tensor, Tensor, Tensor];
   }
 
   /** Over keys and values [T, G, N] of the batch, or over all that the cache holds. */
@@ -94,9 +94,9 @@ export class GroupedQueryAttention {
     const options = { scale: softmaxScale(this.#config) };
     if (!cache) return attention(q, keys, values, sequences, options);
     const held = cache.rows(this.#layer, sequences);
-    const S = held.rows.shape[0] as number;
+    const S = held.rows.shape[0];
     const [all, allValues] = split(held.rows, [G * N, G * N]).map((part) => reshape(part, [S, G, N]));
-    return attention(q, all as Tensor, allValues as Tensor, held.sequences, options);
+    return attention(q, all, allValues, held.sequences, options);
   }
 }
 

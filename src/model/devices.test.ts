@@ -27,10 +27,10 @@ async function pass(weights: ReadonlyMap<string, Tensor>, device: Device): Promi
       const tape = new Tape(learnt.map(({ name }) => weights.get(name) as Tensor));
       const parts = tape.run(() => {
         const { main, mtp, balance } = model.loss(batch);
-        return { main, mtp: mtp[0] as Tensor, balance: balance as Tensor };
+        return { main, mtp: mtp[0], balance: balance as Tensor };
       });
       const total = tape.run(() => add(add(parts.main, scale(parts.mtp, 0.3)), scale(parts.balance, 0.01)));
-      const named = tape.backward(total).map((gradient, i) => [learnt[i]?.name as string, gradient] as const);
+      const named = tape.backward(total).map((gradient, i) => [learnt[i]?.name, gradient] as const);
       return [['logits', model.logits(model.forward(batch).out)] as const, ...Object.entries(parts), ...named];
     });
     const read = results.map(async ([name, tensor]) => {

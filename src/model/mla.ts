@@ -95,7 +95,7 @@ export class MultiHeadLatentAttention {
     { precision, cache, form = 'expanded' }: AttentionOptions,
   ): Tensor {
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V } = this.#config;
-    const T = x.shape[0] as number;
+    const T = x.shape[0];
     const { queries, kv } = this.#project(x, precision);
     const q = rope(reshape(queries, [T, H, N + R]), batch.positions, table); // the last R of each head
     const heads = this.#attend(q, kv, batch, table, { precision, cache, form }); // [T, H, V]
@@ -127,9 +127,7 @@ export class MultiHeadLatentAttention {
     const own = (w: Weight | null) => linear(x, w as Weight, { precision });
     const first = () => own(this.qProj ?? this.qAProj);
     const fused = this.qKvAProj && own(this.qKvAProj);
-    const [q, kv] = fused
-      ? columnsOf(fused, [(fused.shape[1] as number) - C - R, C + R])
-      : [first(), own(this.kvAProjWithMqa)];
+    const [q, kv] = fused ? columnsOf(fused, [fused.shape[1] - C - R, C + R]) : [first(), own(this.kvAProjWithMqa)];
     if (this.qBProj === null) return { queries: q, kv };
     const queries = linear(rmsNorm(q, this.qALayernorm as Tensor, innerEps), this.qBProj, { precision });
     return { queries, kv };
@@ -138,7 +136,7 @@ export class MultiHeadLatentAttention {
   /** What is cached: [T, C + R]. */
   #latent(kv: Tensor, { positions }: Batch, table: RopeTensors): Tensor {
     const { kvLoraRank: C, qkRopeHeadDim: R } = this.#config;
-    const T = kv.shape[0] as number;
+    const T = kv.shape[0];
     const [cKv, kPe] = split(kv, [C, R]) as [Tensor, Tensor];
     const turned = reshape(rope(reshape(kPe, [T, 1, R]), positions, table), [T, R]);
     return concat([rmsNorm(cKv, this.kvALayernorm, innerEps), turned]);
@@ -147,7 +145,7 @@ export class MultiHeadLatentAttention {
   /** Keys [S, H, N + R] and values [S, H, V] of every head, of latent rows [S, C + R]. */
   #headsOf(latent: Tensor, precision: Precision): { k: Tensor; v: Tensor } {
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V, kvLoraRank: C } = this.#config;
-    const S = latent.shape[0] as number;
+    const S = latent.shape[0];
     const [cKv, kPe] = split(latent, [C, R]) as [Tensor, Tensor];
     const kv = reshape(linear(cKv, this.kvBProj, { precision }), [S, H, N + V]);
     const [kNope, v] = split(kv, [N, V]) as [Tensor, Tensor];
@@ -162,7 +160,7 @@ export class MultiHeadLatentAttention {
   /** Stores keys and values of the batch's own tokens and attends to all of them where they lie. */
   #overHeads(q: Tensor, latent: Tensor, precision: Precision, cache: Cache): Tensor {
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V } = this.#config;
-    const T = latent.shape[0] as number;
+    const T = latent.shape[0];
     const { k, v } = this.#headsOf(latent, precision);
     cache.store(this.#layer, concat([reshape(k, [T, H * (N + R)]), reshape(v, [T, H * V])]));
     const layout = { keyHeads: H, keyWidth: N + R, valueWidth: V, valueOffset: H * (N + R) };
@@ -173,7 +171,7 @@ export class MultiHeadLatentAttention {
 
   #absorb(q: Tensor, held: () => Held, precision: Precision, cache?: Cache): Tensor {
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, kvLoraRank: C } = this.#config;
-    const T = q.shape[0] as number;
+    const T = q.shape[0];
     const { keys, values } = this.#absorbed ?? this.#halves();
     const [qNope, qPe] = split(q, [N, R]) as [Tensor, Tensor];
     const qLatent = concat([perHead(qNope, keys, precision), qPe]); // [T, H, C + R]
@@ -184,7 +182,7 @@ export class MultiHeadLatentAttention {
 
   #overLatent(q: Tensor, { rows: latent, sequences }: Held, scale: number): Tensor {
     const { qkRopeHeadDim: R, kvLoraRank: C } = this.#config;
-    const S = latent.shape[0] as number;
+    const S = latent.shape[0];
     const [cKv] = split(latent, [C, R]) as [Tensor, Tensor];
     return attention(q, reshape(latent, [S, 1, C + R]), reshape(cKv, [S, 1, C]), sequences, { scale });
   }
@@ -213,7 +211,7 @@ function columnsOf(x: Tensor, [first, second]: readonly [number, number]): [Tens
 /** Each head times its own matrix: x [T, H, K], w [H, M, K] to [T, H, M]. */
 function perHead(x: Tensor, w: Weight, precision: Precision): Tensor {
   const [T, H, K] = x.shape as [number, number, number];
-  const M = w.shape[1] as number;
+  const M = w.shape[1];
   const byHead = (y: Tensor) => (T === 1 ? y : permute(y, [1, 0, 2])); // one token is in order either way
   const rows = reshape(byHead(x), [H * T, K]);
   const offsets = range(H + 1, T, { device: x.device });

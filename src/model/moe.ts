@@ -70,7 +70,7 @@ export class MixtureOfExperts {
   forward(x: Tensor, precision: Precision): { out: Tensor; routing: LayerRouting } {
     const logits = linear(x, this.gate); // [T, E], f32
     const routing = router(logits, this.eScoreCorrectionBias, this.#router);
-    const plan = dispatchPlan(routing.indices, this.gate.shape[0] as number);
+    const plan = dispatchPlan(routing.indices, this.gate.shape[0]);
     const rows = permuteRows(x, plan); // [T K, D]
     const inner = swigluHalves(groupedLinear(rows, this.gateUpProj, plan.offsets, { precision })); // [T K, F]
     const outer = groupedLinear(inner, this.downProj, plan.offsets, { precision }); // [T K, D]

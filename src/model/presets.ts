@@ -80,8 +80,18 @@ const presetFiles = {
   nano: small({ d: 64, layers: 2, heads: 2, q: 48, kv: 32, nope: 32, rope: 16, dense: 176, moe: 32, context: 256 }),
   tiny: small({ d: 192, layers: 6, heads: 4, q: 128, kv: 64, nope: 48, rope: 16, dense: 512, moe: 80, context: 512 }),
   small: small({
-    ...{ d: 512, layers: 12, heads: 8, q: 256, kv: 128, nope: 64, rope: 32, dense: 1536, moe: 384, context: 1024 },
-    ...{ experts: 64, top: 6 },
+    d: 512,
+    layers: 12,
+    heads: 8,
+    q: 256,
+    kv: 128,
+    nope: 64,
+    rope: 32,
+    dense: 1536,
+    moe: 384,
+    context: 1024,
+    experts: 64,
+    top: 6,
   }),
 } as const;
 

@@ -59,7 +59,7 @@ function wantedOf(config: ModelConfig, map: ModelWeights): Pick<Parameter, 'name
   const inside = new Set(fused.flatMap(({ parts }) => parts.map(({ name }) => name)));
   const whole = fused.map(({ name, parts }) => {
     const [{ shape, kind }] = parts as [Parameter];
-    const rows = parts.reduce((sum, part) => sum + (part.shape[0] as number), 0);
+    const rows = parts.reduce((sum, part) => sum + part.shape[0], 0);
     return { name, shape: [rows, ...shape.slice(1)], kind };
   });
   return [...parametersOf(config).filter(({ name }) => !inside.has(name)), ...whole];

@@ -52,18 +52,18 @@ async function judgedAll(
   rewards: RlConfig['rewards'],
 ): Promise<Response[]> {
   const samples = made.length / questions.length;
-  const questionOf = (r: number) => questions[Math.floor(r / samples)] as Question;
+  const questionOf = (r: number) => questions[Math.floor(r / samples)];
   const responses: Response[] = [];
   for (const task of new Set(questions.map((question) => question.task))) {
     const own = [...made.keys()].filter((r) => questionOf(r).task === task);
     const verdicts = await judge(
       task,
-      own.map((r) => ({ problem: questionOf(r).problem, text: texts[r] as string })),
+      own.map((r) => ({ problem: questionOf(r).problem, text: texts[r] })),
     );
     own.forEach((r, i) => {
-      const judged = verdicts[i] as Judged;
+      const judged = verdicts[i];
       const reward = (judged.isRight ? rewards.accuracy : 0) + (judged.isWellFormed ? rewards.format : 0);
-      responses[r] = { ...(made[r] as Rollout), ...judged, text: texts[r] as string, reward };
+      responses[r] = { ...made[r], ...judged, text: texts[r], reward };
     });
   }
   return responses;
@@ -77,7 +77,7 @@ export function trainSequences(groups: readonly Group[], config: RlConfig): Trai
   const learned = groups.flatMap(({ responses }) => {
     const rewards = responses.map(({ reward }) => reward);
     const advantages = advantagesOf(rewards, config.advantage);
-    return responses.map((response, r) => ({ ...response, advantage: advantages[r] as number }));
+    return responses.map((response, r) => ({ ...response, advantage: advantages[r] }));
   });
   const border = (update: number) => Math.floor((update * learned.length) / config.updates);
   return Array.from({ length: config.updates }, (_, update) =>
@@ -96,7 +96,7 @@ function weighed(
     return {
       ids: Int32Array.of(...prompt, ...ids),
       promptLength: prompt.length,
-      columns: [logprobs, each(advantage), each(weights[r] as number), each(1)],
+      columns: [logprobs, each(advantage), each(weights[r]), each(1)],
     };
   });
 }

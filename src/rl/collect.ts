@@ -58,7 +58,11 @@ export async function collectGroups(
   while (rounds <= resamplings && loud.length < wanted) {
     const from = askedBefore + rounds * wanted;
     const made = await ask(rollouts, await trainQuestions(questions, from, from + wanted), {
-      ...{ samples, rewards, decode, signal, sampling: { temperature } },
+      samples,
+      rewards,
+      decode,
+      signal,
+      sampling: { temperature },
       seed: hash32(seed, step, rounds, streams.rollout),
     });
     for (const group of made) (hasSignal(group) ? loud : silent).push(group);
@@ -66,7 +70,9 @@ export async function collectGroups(
   }
   const responses = [...loud, ...silent].flatMap((group) => group.responses);
   return {
-    ...{ groups: [...loud, ...silent].slice(0, wanted), rounds, asked: askedBefore + rounds * wanted },
+    groups: [...loud, ...silent].slice(0, wanted),
+    rounds,
+    asked: askedBefore + rounds * wanted,
     silentGroups: silent.length / (rounds * wanted),
     formlessGroups: silent.filter(isFormless).length / (rounds * wanted),
     formProblems: formProblemsOf(responses),

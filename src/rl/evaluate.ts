@@ -41,7 +41,7 @@ async function inParallel<T>(jobs: readonly (() => Promise<T>)[], parallel: numb
   const results: T[] = [];
   let next = 0;
   const worker = async () => {
-    for (let i = next++; i < jobs.length; i = next++) results[i] = await (jobs[i] as () => Promise<T>)();
+    for (let i = next++; i < jobs.length; i = next++) results[i] = await jobs[i]();
   };
   await Promise.all(Array.from({ length: Math.min(parallel, jobs.length) }, worker));
   return results;
@@ -64,15 +64,18 @@ export async function evaluate(task: Grading, answer: Answerer, options: Evaluat
   );
   const judged = await judge(
     task,
-    answers.map(({ text }, i) => ({ problem: (asked[i] as (typeof asked)[0]).problem, text })),
+    answers.map(({ text }, i) => ({ problem: asked[i].problem, text })),
   );
   const perProblem = problems.map((_, p) => judged.slice(p * samples, (p + 1) * samples));
   const mean = (of: (i: number) => number) => answers.reduce((sum, _, i) => sum + of(i), 0) / answers.length;
   return {
-    ...{ task: task.name, difficulty, problems: count, samples },
+    task: task.name,
+    difficulty,
+    problems: count,
+    samples,
     passAt1: passAt1(perProblem.map((each) => each.map(({ isRight }) => isRight))),
     consensus: consensus(perProblem),
     format: mean((i) => (judged[i]?.isWellFormed ? 1 : 0)),
-    tokens: mean((i) => (answers[i] as (typeof answers)[0]).tokens),
+    tokens: mean((i) => answers[i].tokens),
   };
 }

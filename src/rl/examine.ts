@@ -31,7 +31,9 @@ export async function examine(
   for (const chosen of tasks) {
     const asked = await questionsOf(questions, chosen, [...Array(problems).keys()], 'held-out');
     const groups = await ask(rollouts, asked, {
-      ...{ samples, rewards: { accuracy: 1, format: 1 }, sampling: { temperature, topP } },
+      samples,
+      rewards: { accuracy: 1, format: 1 },
+      sampling: { temperature, topP },
       decode: (ids) => tokenizer.decode(Array.from(ids)),
       seed: hash32(config.seed, streams.evaluation),
     });

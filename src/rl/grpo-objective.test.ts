@@ -45,7 +45,7 @@ async function found(tokens: readonly Token[], params: { clipLow: number; clipHi
       return { terms: loss(), gradients: t.valueAndGrad(() => t.sum(loss().loss), [own]).gradients };
     });
     const [losses, clipped, kl, gradient] = await Promise.all(
-      [terms.loss, terms.clipped, terms.kl, gradients[0] as t.Tensor].map((tensor) => tensor.read()),
+      [terms.loss, terms.clipped, terms.kl, gradients[0]].map((tensor) => tensor.read()),
     );
     return { losses, clipped, kl, gradient } as Record<'losses' | 'clipped' | 'kl' | 'gradient', Float32Array>;
   });
@@ -155,7 +155,7 @@ async function summed(
         const values = await gradient.read();
         sums[i] ??= new Float64Array(values.length);
         const sum = sums[i];
-        for (let j = 0; j < sum.length; j++) sum[j] = (sum[j] as number) + (values[j] as number);
+        for (let j = 0; j < sum.length; j++) sum[j] = sum[j] + values[j];
       }
     return sums;
   });
@@ -221,10 +221,10 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
       verdict: '',
     };
     const made = async (reward: number, r: number) => {
-      const length = 3 + (lengths[r] as number);
+      const length = 3 + lengths[r];
       const ids = Int32Array.from({ length }, (_, i) => (r * 11 + i * i * 7 + 3) % vocabulary);
       const own = await ownLogprobs(model, ids, 3);
-      const logprobs = own.map((p) => p - Math.log(ratios[r] as number));
+      const logprobs = own.map((p) => p - Math.log(ratios[r]));
       return { ...judged, prompt: ids.slice(0, 3), ids: ids.slice(3), reward, isEnded: true, logprobs };
     };
     return Promise.all(
@@ -240,7 +240,7 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
     return rewards.flatMap((group, q) =>
       group.map((reward, g) => {
         const [r, A] = [3 * q + g, advantage(reward, group)];
-        const [ratio, length] = [ratios[r] as number, lengths[r] as number];
+        const [ratio, length] = [ratios[r], lengths[r]];
         const isClipped = A > 0 ? ratio > 1 + clipHigh : ratio < 1 - clipLow;
         const bounded = A > 0 ? 1 + clipHigh : 1 - clipLow;
         const loss = -length * weight(length) * (isClipped ? bounded : ratio) * A;
@@ -264,19 +264,20 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
       step.dispose();
       // d/dw of sum(slope logprob), by a tape of its own.
       const sloped = sequences.map(({ ids, promptLength, columns: [old, ...others] }, r) => ({
-        ...{ ids, promptLength },
-        columns: [new Float32Array((old as Float32Array).length).fill(expected[r]?.slope as number), ...others],
+        ids,
+        promptLength,
+        columns: [new Float32Array((old as Float32Array).length).fill(expected[r]?.slope), ...others],
       }));
       const ofSlopes = (bin: TrainSequence[]) => () => {
         const { own, columns } = logprobsOf(model, bin);
-        return t.sum(t.mul(own, columns[0] as t.Tensor));
+        return t.sum(t.mul(own, columns[0]));
       };
       const wanted = await summed(sloped, (bin) => t.valueAndGrad(ofSlopes(bin), trainedOf(weights)).gradients);
-      for (const [i, gradient] of found.entries()) close(gradient, wanted[i] as Float64Array, 1e-5);
+      for (const [i, gradient] of found.entries()) close(gradient, wanted[i], 1e-5);
       assert.ok(Math.max(...wanted.map((values) => Math.max(...values))) > 1e-3, 'there is something to learn');
       const metrics = await metricsOf(weights, objective, sequences);
       const total = (of: (response: (typeof expected)[0]) => number) => expected.reduce((sum, r) => sum + of(r), 0);
-      close([metrics.loss as number], [total(({ loss }) => loss)], 1e-5);
+      close([metrics.loss], [total(({ loss }) => loss)], 1e-5);
       assert.equal(
         metrics.clipped,
         total(({ clipped }) => clipped),
@@ -325,10 +326,10 @@ for (const precision of ['bf16', 'fp8'] as const)
     };
     const same = await mismatch(() => undefined);
     assert.equal(same.mismatch, 0);
-    assert.ok(Math.abs(same.kl as number) < 1e-6, 'the model is its own reference');
+    assert.ok(Math.abs(same.kl) < 1e-6, 'the model is its own reference');
     const bits = (old: Float32Array) => {
       const view = new Int32Array(old.buffer);
-      view[0] = (view[0] as number) + 1;
+      view[0] = view[0] + 1;
     };
     assert.equal((await mismatch(bits)).mismatch, responses.length);
     rollouts.dispose();

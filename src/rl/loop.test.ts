@@ -67,7 +67,7 @@ describe('dynamic sampling', () => {
         config: resolveRl({ ...recipe, resamplings }),
         rollouts: { run } as Rollouts,
         questions,
-        decode: (ids) => texts[ids[0] as number] as string,
+        decode: (ids) => texts[ids[0]],
       },
       7,
       askedBefore,
@@ -125,7 +125,9 @@ describe('updates', () => {
     resolveRl({ model: 'none', tasks: [{ task: 'countdown' }], questions: 2, groupSize: 4, updates, ...changed });
   const groups = [0, 1].map((q) => ({
     responses: [0, 1, 2, 3].map((g) => ({
-      ...{ prompt: Int32Array.of(q), ids: new Int32Array(2 + g), logprobs: new Float32Array(2 + g).fill(g) },
+      prompt: Int32Array.of(q),
+      ids: new Int32Array(2 + g),
+      logprobs: new Float32Array(2 + g).fill(g),
       reward: g === q ? 1 : 0,
     })),
   })) as unknown as Group[];
@@ -146,8 +148,8 @@ describe('updates', () => {
     }
     const one = trainSequences(groups, config(1)).flat();
     close(
-      parts.flat().map(({ columns }) => columns[1]?.[0] as number),
-      one.map(({ columns }) => columns[1]?.[0] as number),
+      parts.flat().map(({ columns }) => columns[1]?.[0]),
+      one.map(({ columns }) => columns[1]?.[0]),
     );
   });
 
@@ -234,13 +236,13 @@ describe('a run', () => {
       const own = reports.slice(3 * s, 3 * s + 3).map(({ metrics }) => metrics);
       const [first, ...others] = own as [StepReport['metrics'], ...StepReport['metrics'][]];
       assert.deepEqual([first.mismatch, first.clipped, step.mismatch], [0, 0, 0]);
-      for (const { mismatch } of others) assert.ok((mismatch as number) > 0, 'the weights have moved');
+      for (const { mismatch } of others) assert.ok(mismatch > 0, 'the weights have moved');
       const tokens = step.tokens * 32;
-      const clipped = own.reduce((sum, metrics) => sum + (metrics.clipped as number), 0);
+      const clipped = own.reduce((sum, metrics) => sum + metrics.clipped, 0);
       close([step.clipped as number], [clipped / tokens]);
-      close([step.entropy as number], [own.reduce((sum, { entropy }) => sum + (entropy as number), 0) / tokens]);
+      close([step.entropy as number], [own.reduce((sum, { entropy }) => sum + entropy, 0) / tokens]);
     }
-    assert.ok(reports.some(({ metrics }) => (metrics.clipped as number) > 0));
+    assert.ok(reports.some(({ metrics }) => metrics.clipped > 0));
     await stoppedAt(stopped, recipe, afterStep(1));
     assert.equal(await resumeReinforcing({ folder: stopped, device }), 'completed');
     same(whole, stopped, 2);

@@ -23,13 +23,13 @@ import { type RlRun, rlFiles } from './open-run.ts';
 /** Numbers of a step's updates over all their tokens; the mismatch is the first one's, whose weights made the rollouts. */
 function together(reports: readonly StepReport[], tokens: number) {
   const [first, last] = [reports[0], reports.at(-1)] as [StepReport, StepReport];
-  const sum = (name: string) => reports.reduce((total, { metrics }) => total + (metrics[name] as number), 0);
+  const sum = (name: string) => reports.reduce((total, { metrics }) => total + metrics[name], 0);
   return {
     loss: finite(sum('loss') / reports.length),
     kl: finite(sum('kl') / tokens),
     clipped: finite(sum('clipped') / tokens),
     entropy: finite(sum('entropy') / tokens),
-    mismatch: first.metrics.mismatch as number,
+    mismatch: first.metrics.mismatch,
     gradientNorm: finite(Math.max(...reports.map(({ gradientNorm }) => gradientNorm))),
     maxVio: worstViolation(last.load),
   };
@@ -88,7 +88,7 @@ export class RlLoop {
     this.#step = step;
     this.#asked = asked;
     this.#tokens += trained.tokens;
-    this.#latest = groups[step % groups.length] as Group;
+    this.#latest = groups[step % groups.length];
     const perStep = (performance.now() - this.#began) / 1000 / (step - this.#run.fromStep);
     const told = {
       step,
@@ -142,7 +142,7 @@ export class RlLoop {
   #sample(): void {
     if (this.#latest === null) return;
     const { question, responses } = this.#latest;
-    const { text, verdict, reward } = responses[0] as (typeof responses)[0];
+    const { text, verdict, reward } = responses[0];
     this.#run.records.log.append({ event: 'sampled', step: this.#step, prompt: question.text, text, verdict, reward });
   }
 

@@ -93,7 +93,17 @@ export async function openRl(config: RlConfig, last: Last | undefined, options: 
   const rollouts = new Rollouts(model, { policy, maxSequences, contextLength, maxTokens, endId });
   const records = await openRecords(config, modelConfig, last, options, began);
   return {
-    ...{ folder, config, model, weights, reference, trainStep, rollouts, shape, questions, vocabulary, records },
+    folder,
+    config,
+    model,
+    weights,
+    reference,
+    trainStep,
+    rollouts,
+    shape,
+    questions,
+    vocabulary,
+    records,
     decode: (ids) => tokenizer.decode(Array.from(ids)),
     fromStep: state?.step ?? 0,
     asked: (state?.data as { asked?: number } | undefined)?.asked ?? 0,
@@ -115,14 +125,25 @@ async function openRecords(
   began: number,
 ): Promise<Records<RlEvent>> {
   const records = await Records.open<RlEvent>({
-    ...{ folder, device, listen, schema: rlEventSchema, kind: 'reinforcement', recipeFile: rlFiles.config },
-    ...{ recipe: config, initial: config.model, last, began },
+    folder,
+    device,
+    listen,
+    schema: rlEventSchema,
+    kind: 'reinforcement',
+    recipeFile: rlFiles.config,
+    recipe: config,
+    initial: config.model,
+    last,
+    began,
   });
   const { steps } = config;
   if (records.isResumed) records.log.append({ event: 'resumed', step: last?.checkpoint?.state.step ?? 0, steps });
   else
     records.log.append({
-      ...{ event: 'started', run: folder, parameters: countParameters(modelConfig).total, steps },
+      event: 'started',
+      run: folder,
+      parameters: countParameters(modelConfig).total,
+      steps,
       responsesPerStep: config.questions * config.groupSize,
       device: describeDevice(device),
     });

@@ -65,9 +65,7 @@ export async function trainQuestions(source: QuestionSource, from: number, to: n
   const { tasks, config } = source;
   const indices = tasks.map((): number[] => []);
   for (let index = from; index < to; index++) indices[tasks.indexOf(chosenAt(tasks, config.seed, index))]?.push(index);
-  const each = await Promise.all(
-    tasks.map((chosen, t) => questionsOf(source, chosen, indices[t] as number[], 'train')),
-  );
+  const each = await Promise.all(tasks.map((chosen, t) => questionsOf(source, chosen, indices[t], 'train')));
   return each.flat();
 }
 

@@ -29,7 +29,7 @@ export async function judge(
   return read.map(({ answer, isWellFormed, problem: formProblem }) => {
     const form = { answer, isWellFormed, formProblem };
     if (answer === null) return { ...form, isRight: false, verdict: formProblem ?? 'no answer', isFault: false };
-    const { correct, reason, fault } = graded[next++] as (typeof graded)[0];
+    const { correct, reason, fault } = graded[next++];
     return { ...form, isRight: correct, verdict: fault ?? reason, isFault: fault !== null };
   });
 }

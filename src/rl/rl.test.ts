@@ -131,15 +131,9 @@ describe('the diagnosis', () => {
       'the answer is not closed': 0.2,
       '</work> stands in place of </think>': 0.6,
     });
-    assert.match(
-      closing as string,
-      /80 % because .*\(60 % of responses: <\/work> stands in place of <\/think>\).*the base/,
-    );
+    assert.match(closing, /80 % because .*\(60 % of responses: <\/work> stands in place of <\/think>\).*the base/);
     assert.deepEqual(others, []);
-    assert.match(
-      messagesOf({ [cutOff]: 0.9 })[0] as string,
-      /90 % of responses: cut off by maxTokens\): raise maxTokens;/,
-    );
+    assert.match(messagesOf({ [cutOff]: 0.9 })[0], /90 % of responses: cut off by maxTokens\): raise maxTokens;/);
   });
 });
 
@@ -155,7 +149,9 @@ describe('a run', () => {
     const stopped = join(folder, 'stopped');
     const stopping = new AbortController();
     const outcome = await reinforce(resolveRl(shortRun(model)), {
-      ...{ folder: stopped, device, signal: stopping.signal },
+      folder: stopped,
+      device,
+      signal: stopping.signal,
       listen: (event) => event.event === 'step' && event.step === 2 && stopping.abort(),
     });
     assert.equal(outcome, 'stopped');

@@ -63,8 +63,13 @@ export class Rollouts {
   async run(asks: readonly Ask[], sampling: SamplingOptions, signal?: AbortSignal): Promise<Rollout[]> {
     const { maxSequences, contextLength } = this.#options;
     const engine = new Engine(this.#runner, {
-      ...{ blocks: this.#blocks, contextLength, maxSequences, maxStepTokens: 2048 },
-      ...{ maxWaiting: asks.length, maxWaitingTokens: Number.MAX_SAFE_INTEGER, prefixCache: false },
+      blocks: this.#blocks,
+      contextLength,
+      maxSequences,
+      maxStepTokens: 2048,
+      maxWaiting: asks.length,
+      maxWaitingTokens: Number.MAX_SAFE_INTEGER,
+      prefixCache: false,
     });
     const started: Sequence[] = [];
     const abort = () => {

@@ -13,14 +13,18 @@ export const vocabulary = 40;
 export const config = preset('nano', { vocabSize: vocabulary });
 export const shape = { tokens: 48, sequences: 4, longest: 24, columns: columnNames.length };
 export const adamw = {
-  ...{ beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, maxGradNorm: 1e9 },
+  beta1: 0.9,
+  beta2: 0.95,
+  eps: 1e-8,
+  weightDecay: 0,
+  maxGradNorm: 1e9,
   moments: 'f32',
 } as const;
 
 export function close(found: ArrayLike<number>, expected: ArrayLike<number>, within = 1e-6): void {
   assert.equal(found.length, expected.length);
   for (let i = 0; i < expected.length; i++) {
-    const [value, wanted] = [found[i] as number, expected[i] as number];
+    const [value, wanted] = [found[i], expected[i]];
     assert.ok(Math.abs(value - wanted) <= within, `${i}: ${value} is not ${wanted}`);
   }
 }
@@ -43,8 +47,12 @@ export async function readerOfTheForm(folder: string, device: Device): Promise<s
   const run = join(folder, 'base');
   await pretrain(
     resolvePretrain({
-      ...{ model: fields, data: { inputs: [corpus], tokenizer: 'characters', validationFraction: 0 } },
-      ...{ steps: 150, batchSize: 16, sequenceLength: 96, every: { evaluate: 150, sample: 150, save: 150 } },
+      model: fields,
+      data: { inputs: [corpus], tokenizer: 'characters', validationFraction: 0 },
+      steps: 150,
+      batchSize: 16,
+      sequenceLength: 96,
+      every: { evaluate: 150, sample: 150, save: 150 },
       schedule: { learningRate: 4e-3, minLearningRate: 1e-3, warmupSteps: 10 },
     }),
     { folder: run, device },
@@ -54,8 +62,16 @@ export async function readerOfTheForm(folder: string, device: Device): Promise<s
 
 /** A run of four steps on it. */
 export const shortRun = (model: string): RlRecipe => ({
-  ...{ model, tasks: [{ task: 'countdown', difficulty: 2 }], steps: 4, questions: 4, groupSize: 8, maxTokens: 60 },
-  ...{ microBatchTokens: 256, parallel: 8, evaluation: { problems: 3, samples: 2 }, learningRate: 1e-3 },
+  model,
+  tasks: [{ task: 'countdown', difficulty: 2 }],
+  steps: 4,
+  questions: 4,
+  groupSize: 8,
+  maxTokens: 60,
+  microBatchTokens: 256,
+  parallel: 8,
+  evaluation: { problems: 3, samples: 2 },
+  learningRate: 1e-3,
   every: { evaluate: 2, sample: 1, save: 2 },
   rewards: { accuracy: 1, format: 1 },
 });

@@ -100,7 +100,7 @@ export function checkAssignment(text: string): void {
     throw new ApiError(422, `set: ${JSON.stringify(text.slice(0, 200))} ${problem}`, { param: 'set' });
   };
   if (path === '') refuse('is no path=value: write it as in schedule.learningRate=3e-4');
-  if (!naming.has(path.split('.')[0] as string)) return;
+  if (!naming.has(path.split('.')[0])) return;
   let parsed: unknown = value;
   try {
     parsed = JSON.parse(value);

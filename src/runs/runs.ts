@@ -98,7 +98,8 @@ export class Runs {
     }
     this.#followers++;
     const options: EventStreamOptions = {
-      ...{ keepAliveMs: this.#options.keepAliveMs ?? 10_000, stallMs },
+      keepAliveMs: this.#options.keepAliveMs ?? 10_000,
+      stallMs,
       onAbort: leave,
       onEnd: () => {
         this.#followers--;

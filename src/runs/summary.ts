@@ -84,7 +84,10 @@ export async function summarise(folder: string, name: string, known: Known): Pro
   const state = stateOf(folder, last, known);
   const reason = state === 'failed' ? (last?.reason ?? lastWords(await consoleOf(folder))) : null;
   return {
-    ...{ name, kind: kindOf(folder), state, problem: known.problem ?? reason },
+    name,
+    kind: kindOf(folder),
+    state,
+    problem: known.problem ?? reason,
     step: last?.step ?? step?.step ?? 0,
     steps: stepsOf(folder, told),
     started: await startedAt(folder),

@@ -7,11 +7,26 @@ import { type App, type AppOptions, createApp } from '../server/index.ts';
 import { type RunsOptions, type RunsService, serveRuns } from './index.ts';
 
 export const step = (n: number, more: object = {}) => ({
-  ...{ event: 'step', time: 1000 + n, step: n, tokens: 64 * n, loss: 3 - n / 10, gradientNorm: 1, learningRate: 1e-3 },
-  ...{ tokensPerSecond: 100, mfu: 0.1, maxVio: 0.5, memoryBytes: 1, secondsLeft: 10 - n, ...more },
+  event: 'step',
+  time: 1000 + n,
+  step: n,
+  tokens: 64 * n,
+  loss: 3 - n / 10,
+  gradientNorm: 1,
+  learningRate: 1e-3,
+  tokensPerSecond: 100,
+  mfu: 0.1,
+  maxVio: 0.5,
+  memoryBytes: 1,
+  secondsLeft: 10 - n,
+  ...more,
 });
 export const ended = (n: number, status: string, reason = 'all steps are done') => ({
-  ...{ event: 'ended', time: 2000, step: n, status, reason },
+  event: 'ended',
+  time: 2000,
+  step: n,
+  status,
+  reason,
 });
 
 const config = { steps: 10, batchSize: 2 };
@@ -48,7 +63,9 @@ export function openRuns(options: Partial<RunsOptions> = {}, appOptions: AppOpti
   const service = serveRuns({ folder, program: programOf("console.error('[x] no'); process.exit(1)"), ...options });
   const app = createApp([], { routes: [service.routes], ...appOptions });
   return {
-    ...{ folder, app, service },
+    folder,
+    app,
+    service,
     run(name, events, recipe = 'config.json') {
       const at = join(folder, name);
       mkdirSync(at, { recursive: true });
@@ -87,7 +104,7 @@ export async function* frames(response: Response): AsyncGenerator<{ event: strin
   for await (const part of (response.body as ReadableStream<Uint8Array>).pipeThrough(
     new TextDecoderStream() as never,
   )) {
-    text += part as unknown as string;
+    text += part as string;
     for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
       const frame = text.slice(0, end);
       text = text.slice(end + 2);

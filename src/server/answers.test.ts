@@ -66,7 +66,7 @@ describe('chat', () => {
     const answer = await json(post(app, '/chat/completions', ask({ include_reasoning: true })));
     assert.equal(answer.choices[0].message.reasoning, 'Hm, 1+1.');
     const chunks = await events(await post(app, '/chat/completions', ask({ include_reasoning: true, stream: true })));
-    assert.match(chunks[1] as string, /"reasoning_content":"(.*?)","reasoning":"\1"/);
+    assert.match(chunks[1], /"reasoning_content":"(.*?)","reasoning":"\1"/);
   });
 
   test('log-probabilities of thinking and answer, with bytes and alternatives', async () => {
@@ -96,9 +96,22 @@ describe('chat', () => {
   test('options reach the engine under its names; several answers have seeds of their own', async () => {
     const { app, model } = serve();
     const options = {
-      ...{ temperature: 0.5, top_p: 0.9, top_k: 7, min_p: 0.1, presence_penalty: 1, frequency_penalty: -1 },
-      ...{ repetition_penalty: 1.5, seed: 2 ** 32 - 1, stop: ['x', ''], max_tokens: 3, reasoning_budget: 5 },
-      ...{ logit_bias: { '7': -100 }, n: 2, ignore_eos: true, user: 'ignored', max_completion_tokens: null },
+      temperature: 0.5,
+      top_p: 0.9,
+      top_k: 7,
+      min_p: 0.1,
+      presence_penalty: 1,
+      frequency_penalty: -1,
+      repetition_penalty: 1.5,
+      seed: 2 ** 32 - 1,
+      stop: ['x', ''],
+      max_tokens: 3,
+      reasoning_budget: 5,
+      logit_bias: { '7': -100 },
+      n: 2,
+      ignore_eos: true,
+      user: 'ignored',
+      max_completion_tokens: null,
     };
     const answer = chatCompletion.parse(await (await post(app, '/chat/completions', ask(options))).json());
     assert.deepEqual(
@@ -111,9 +124,20 @@ describe('chat', () => {
     const [first, second] = model.asked as [object, object];
     const { signal: _, ...rest } = first as { signal?: AbortSignal };
     assert.deepEqual(rest, {
-      ...{ temperature: 0.5, topP: 0.9, topK: 7, minP: 0.1, presencePenalty: 1, frequencyPenalty: -1 },
-      ...{ repetitionPenalty: 1.5, seed: 2 ** 32 - 1, stop: ['x'], maxTokens: 3, reasoningBudget: 5 },
-      ...{ logitBias: new Map([[7, -100]]), ignoreEos: true, startsThinking: true },
+      temperature: 0.5,
+      topP: 0.9,
+      topK: 7,
+      minP: 0.1,
+      presencePenalty: 1,
+      frequencyPenalty: -1,
+      repetitionPenalty: 1.5,
+      seed: 2 ** 32 - 1,
+      stop: ['x'],
+      maxTokens: 3,
+      reasoningBudget: 5,
+      logitBias: new Map([[7, -100]]),
+      ignoreEos: true,
+      startsThinking: true,
     });
     assert.equal((second as { seed?: number }).seed, 0);
     assert.equal(answer.usage.completion_tokens, 6);
@@ -201,7 +225,7 @@ describe('completions', () => {
     const answer = completion.parse(await (await post(app, '/v1/completions', body)).json());
     for (const [i, { index, logprobs, text }] of answer.choices.entries()) {
       assert.equal(index, i);
-      const own = tokens[i] as number[];
+      const own = tokens[i];
       assert.equal(text, tokenizer.decode(own));
       assert.equal(logprobs?.token_logprobs.length, own.length + 1); // the prompt's, and one more, which is cut off
       assert.equal(logprobs?.token_logprobs[0], null);

@@ -72,7 +72,10 @@ async function generated(context: Context, route: Route, request: Request, conne
 
 function modelList({ models, aliases, startedAt }: Context): object {
   const named = (id: string, { contextLength }: TextModel) => ({
-    ...{ id, object: 'model', created: startedAt, owned_by: 'minke' },
+    id,
+    object: 'model',
+    created: startedAt,
+    owned_by: 'minke',
     max_model_len: contextLength,
   });
   const others = Object.entries(aliases).flatMap(([alias, name]) =>

@@ -15,7 +15,7 @@ async function bytesOf(request: Request, limit: number): Promise<Uint8Array> {
     const { done, value } = await reader.read().catch(() => {
       throw new ApiError(400, 'the body broke off: send it whole');
     });
-    if (done) return chunks.length === 1 ? (chunks[0] as Uint8Array) : new Uint8Array(Buffer.concat(chunks));
+    if (done) return chunks.length === 1 ? chunks[0] : new Uint8Array(Buffer.concat(chunks));
     length += value.byteLength;
     chunks.push(value);
     if (length <= limit) continue;

@@ -87,7 +87,7 @@ async function* frames(answering: Answering, includeUsage: boolean): AsyncGenera
         const logprobs = logprobsOf(shape, event);
         if (event.channel === 'thinking') thinks[index] = true;
         if (event.text === '' && logprobs === null) continue;
-        const delta = deltaOf(event, thinks[index] as boolean, shape.alias);
+        const delta = deltaOf(event, thinks[index], shape.alias);
         yield writer.frame([{ index, delta, logprobs, finish_reason: null }], usage);
         continue;
       }
@@ -139,7 +139,7 @@ async function whole({ context, call, shape, prompt, events, choices }: Answerin
     }),
   );
   for await (const [index, event] of events) {
-    const own = collected[index] as Collected;
+    const own = collected[index];
     if (event.type === 'end') {
       context.metrics.ended(shape.model.name, event);
       const failure = failureOf(event, call.lease);

@@ -98,7 +98,8 @@ describe('openai', () => {
 
   test('a stream, with usage', async () => {
     const stream = openai.chat.completions.stream({
-      ...{ model: 'test-model', messages },
+      model: 'test-model',
+      messages,
       stream_options: { include_usage: true },
     });
     let thought = '';
@@ -128,8 +129,10 @@ describe('openai', () => {
 
   test('log-probabilities', async () => {
     const answer = await openai.chat.completions.create({
-      ...{ model: 'test-model', messages },
-      ...{ logprobs: true, top_logprobs: 3 },
+      model: 'test-model',
+      messages,
+      logprobs: true,
+      top_logprobs: 3,
     });
     const [first] = answer.choices[0]?.logprobs?.content ?? [];
     assert.equal(first?.token, new TextDecoder().decode(new Uint8Array(first?.bytes ?? [])));
@@ -166,7 +169,7 @@ describe('openai', () => {
         const answer = await patient.chat.completions.create({ model: 'test-model', messages });
         return answer.choices[0]?.message.content ?? '';
       },
-      ([, second]) => assert.ok((second as Exchange).waitedMs > 900, 'its own first pause is half a second at most'),
+      ([, second]) => assert.ok(second.waitedMs > 900, 'its own first pause is half a second at most'),
     );
     const hasty = openai.chat.completions.create({ model: 'busy', messages }, { maxRetries: 0 });
     await assert.rejects(hasty, OpenAI.RateLimitError);
@@ -202,7 +205,10 @@ const providers = {
   '@ai-sdk/openai-compatible': {
     open: (name: string, { url, ...more }: Access) =>
       createOpenAICompatible({
-        ...{ name: 'minke', baseURL: `${url}/v1`, apiKey: 'secret', includeUsage: true },
+        name: 'minke',
+        baseURL: `${url}/v1`,
+        apiKey: 'secret',
+        includeUsage: true,
         // It has no field for log-probabilities, but a place for what a server adds.
         metadataExtractor: {
           extractMetadata: async ({ parsedBody }) => ({ deepseek: { logprobs: logprobsIn(parsedBody) } }),
@@ -301,8 +307,8 @@ for (const [name, { open, logprobs }] of Object.entries(providers))
         async (url, recorded) =>
           (await generateText({ model: open('test-model', { url, fetch: recorded }), prompt: 'Hi' })).text,
         ([, second]) => {
-          assert.ok((second as Exchange).waitedMs > 900);
-          assert.ok(!(second as Exchange).waitedLong, 'its own first pause is two seconds');
+          assert.ok(second.waitedMs > 900);
+          assert.ok(!second.waitedLong, 'its own first pause is two seconds');
         },
       );
       const hasty = generateText({ model: provide('busy'), prompt: 'Hi', maxRetries: 0 });
@@ -317,7 +323,8 @@ for (const [name, { open, logprobs }] of Object.entries(providers))
     test('abort ends the generation, streamed or whole, and the asking again', async () => {
       const controller = new AbortController();
       const { textStream } = streamText({
-        ...{ model: provide('slow'), prompt: 'Hi' },
+        model: provide('slow'),
+        prompt: 'Hi',
         abortSignal: controller.signal,
         onError: () => {},
       });
@@ -351,7 +358,8 @@ for (const [name, { open, logprobs }] of Object.entries(providers))
       await assert.rejects(generateText({ model: provide('gpt-4', recorded), prompt: 'Hi' }), isWrong);
       const errors: unknown[] = [];
       const streamed = streamText({
-        ...{ model: provide('gpt-4', recorded), prompt: 'Hi' },
+        model: provide('gpt-4', recorded),
+        prompt: 'Hi',
         onError: ({ error }) => {
           errors.push(error);
         },

@@ -92,7 +92,7 @@ class Choice {
     const table = this.#table;
     if (table === null) return null;
     if (event.type === 'end' && this.#scoresPrompt) {
-      if (this.#prompt.length > 0) table.addFirst(this.#prompt[0] as number);
+      if (this.#prompt.length > 0) table.addFirst(this.#prompt[0]);
       for (const token of event.promptLogprobs ?? []) table.add(token);
       for (const { tokens } of this.#later) for (const token of tokens) table.add(token);
     }
@@ -126,7 +126,7 @@ async function* frames(answering: Answering, includeUsage: boolean): AsyncGenera
     for (const [index, { opening }] of choices.entries())
       if (opening !== '') yield writer.frame([{ index, text: opening, logprobs: null, finish_reason: null }], usage);
     for await (const [index, event] of events) {
-      const choice = choices[index] as Choice;
+      const choice = choices[index];
       if (event.type === 'part') {
         const text = choice.text(event);
         const logprobs = choice.logprobs(event);
@@ -153,7 +153,7 @@ async function whole(answering: Answering): Promise<Completion> {
   const texts = choices.map(({ opening }) => opening);
   const ends: GenerationEnd[] = [];
   for await (const [index, event] of events) {
-    if (event.type === 'part') texts[index] += (choices[index] as Choice).text(event);
+    if (event.type === 'part') texts[index] += choices[index].text(event);
     else {
       settle(answering, event);
       ends[index] = event;
@@ -164,8 +164,8 @@ async function whole(answering: Answering): Promise<Completion> {
     object: 'text_completion',
     choices: choices.map((choice, index) => ({
       index,
-      text: texts[index] as string,
-      logprobs: choice.logprobs(ends[index] as GenerationEnd),
+      text: texts[index],
+      logprobs: choice.logprobs(ends[index]),
       finish_reason: ends[index]?.finishReason as 'stop' | 'length',
     })),
     usage: usageOf(ends, n),

@@ -48,7 +48,7 @@ class Dice {
     return this.#random() < p;
   }
   pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
+    return list[this.below(list.length)];
   }
 }
 

@@ -66,7 +66,7 @@ export async function* merged(sources: readonly AsyncIterable<GenerationEvent>[]
     wake?.();
   };
   const ask = (i: number): void => {
-    (iterators[i] as AsyncIterator<GenerationEvent>).next().then(
+    iterators[i].next().then(
       (result) => arrived(() => [i, result]),
       (error: unknown) =>
         arrived(() => {

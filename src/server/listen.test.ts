@@ -156,7 +156,7 @@ describe('sockets', () => {
     await soon(() => model.live === 2, 'both began');
     await server.close(5000);
     assert.equal(await idle, '');
-    for (const text of [await stream, await late]) assert.match(text as string, /data: \[DONE\]/);
+    for (const text of [await stream, await late]) assert.match(text, /data: \[DONE\]/);
     await assert.rejects(opened(server), /ECONNREFUSED/);
     await server.close();
     assert.equal(model.live, 0);

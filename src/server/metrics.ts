@@ -16,7 +16,7 @@ class Histogram {
   lines(name: string, labels: string): string[] {
     let total = 0;
     const buckets = [...seconds, '+Inf'].map((bound, i) => {
-      total += this.#counts[i] as number;
+      total += this.#counts[i];
       return `${name}_bucket{${labels},le="${bound}"} ${total}`;
     });
     return [...buckets, `${name}_sum{${labels}} ${this.#sum}`, `${name}_count{${labels}} ${total}`];

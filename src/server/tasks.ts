@@ -6,7 +6,9 @@ import { type GradeRequest, gradeRequest, problemRequest, type TaskVerdict } fro
 
 export function taskList(): Response {
   const tasks = [...builtInTasks.values()].map(({ name, description, difficulty }) => ({
-    ...{ name, description, difficulty },
+    name,
+    description,
+    difficulty,
   }));
   return Response.json({ tasks });
 }

@@ -78,7 +78,11 @@ export class TestModel implements TextModel {
     const none = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
     return {
       ...none,
-      ...{ running: this.live, waiting: 0, blocksUsed: this.live, blocksTotal: 64, preemptions: 0 },
+      running: this.live,
+      waiting: 0,
+      blocksUsed: this.live,
+      blocksTotal: 64,
+      preemptions: 0,
       speculation: { isOn: false, acceptance: 0.25, stepCost: 1.5, switches: 1 },
       requests: this.requests,
     };
@@ -143,7 +147,8 @@ export class TestModel implements TextModel {
           draftedTokens: 0,
           acceptedTokens: 0,
         },
-        ...{ firstTokenMs: 1, totalMs: 2 },
+        firstTokenMs: 1,
+        totalMs: 2,
         promptLogprobs: options.promptLogprobs === undefined ? null : promptLogprobs,
         ...(reason === 'error' && { error: new Error('a kernel faulted: secret detail') }),
       };
@@ -188,7 +193,7 @@ export class TestModel implements TextModel {
     }
     if (count >= limit) return ended('length');
     count++;
-    const end = eosIds[0] as number;
+    const end = eosIds[0];
     const tokens = options.logprobs === undefined ? [] : [this.scored(end, options.logprobs)];
     yield { type: 'part' as const, channel: 'answer' as const, text: '', tokens };
     return ended('stop');

@@ -32,8 +32,12 @@ export function tokenizerInfo(context: Context): Response {
   const { eos_token = null, bos_token = null, pad_token = null } = specialTokens;
   return Response.json({
     tokenizer_class: 'PreTrainedTokenizerFast',
-    ...{ bos_token, eos_token, pad_token },
-    ...{ bos_token_id: bosId, eos_token_ids: eosIds, pad_token_id: padId },
+    bos_token,
+    eos_token,
+    pad_token,
+    bos_token_id: bosId,
+    eos_token_ids: eosIds,
+    pad_token_id: padId,
     vocab_size: tokenizer.vocabSize,
     chat_template: chatTemplate?.text ?? null,
   });

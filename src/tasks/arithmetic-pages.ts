@@ -62,7 +62,7 @@ class Computation extends Notes {
     const [a, b] = [digitsOf(x), digitsOf(y)];
     let borrowed = 0;
     return this.#columns(`${word}${x}-${y}`, a.length, (i) => {
-      const [top, bottom, one] = [a[i] as number, b[i], borrowed];
+      const [top, bottom, one] = [a[i], b[i], borrowed];
       if (bottom === undefined && one === 0) return copied(top);
       borrowed = top - (bottom ?? 0) - one < 0 ? 1 : 0;
       const from = top + 10 * borrowed;
@@ -78,7 +78,7 @@ class Computation extends Notes {
     const a = digitsOf(x);
     return this.#columns(`${x}*${digit}`, a.length, (i, carry) => {
       const left = `${a[i]}*${digit}`;
-      const value = (a[i] as number) * digit;
+      const value = a[i] * digit;
       if (carry === 0) return this.equation({ left, value });
       return this.equation({ left: `${left}+${carry}`, value: value + carry, forgetful: { left, value } });
     });

@@ -43,7 +43,7 @@ function weighted(random: Random, weights: Habit['weights']): Operator {
   let point = random.uniform() * weights.reduce((sum, w) => sum + w, 0);
   for (const [i, weight] of weights.entries()) {
     point -= weight;
-    if (point < 0) return operators[i] as Operator;
+    if (point < 0) return operators[i];
   }
   return '+';
 }

@@ -59,7 +59,7 @@ function expression(random: Random, numbers: readonly number[]): Made | null {
     if (made === null) return null;
     parts = [made, ...rest];
   }
-  return parts[0] as Made;
+  return parts[0];
 }
 
 function problem(random: Random, count: number): CountdownProblem {
@@ -86,7 +86,7 @@ export function gradeCountdown(
   const [left, right, ...more] = answer.split('=');
   if (more.length > 0 || (right !== undefined && right.trim() !== `${target}`))
     return wrong(`after "=" stands something other than ${target}`);
-  const read = readExpression(left as string);
+  const read = readExpression(left);
   if ('problem' in read) return wrong(`the expression cannot be read: ${read.problem}`);
   const sorted = (list: readonly (bigint | number)[]) => list.map(Number).sort((a, b) => a - b);
   const [used, given] = [sorted(read.numbers), sorted(numbers)];

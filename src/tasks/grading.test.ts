@@ -74,9 +74,9 @@ describe('a task of a user', () => {
       const problems = await grading.problems(places);
       assert.deepEqual(await grading.problems(places), problems);
       const solutions = (await grading.solutions(problems)) as string[];
-      const graded = await grading.grade(problems.map((problem, i) => ({ problem, answer: solutions[i] as string })));
+      const graded = await grading.grade(problems.map((problem, i) => ({ problem, answer: solutions[i] })));
       assert.ok(graded.every(({ correct, fault }) => correct && fault === null));
-      const [wrong] = await grading.grade([{ problem: problems[0] as Item['problem'], answer: 'x' }]);
+      const [wrong] = await grading.grade([{ problem: problems[0], answer: 'x' }]);
       assert.equal(wrong?.correct, false);
     });
   });
@@ -237,7 +237,7 @@ describe('grading', () => {
       await using(name, async (grading) => {
         const problems = await grading.problems(Array.from({ length: 512 }, (_, index) => place(index)));
         const answers = (await grading.solutions(problems)) as string[];
-        const graded = await grading.grade(problems.map((problem, i) => ({ problem, answer: answers[i] as string })));
+        const graded = await grading.grade(problems.map((problem, i) => ({ problem, answer: answers[i] })));
         assert.ok(graded.every(({ correct, fault }) => correct && fault === null));
         await assert.rejects(
           grading.problems([{ ...place(0), difficulty: 99 }]),

@@ -42,7 +42,7 @@ export class Grading implements TaskFacts {
     const outcomes = await this.#runner.run({ step: 'problem', inputs: places });
     return outcomes.map((outcome, i) => {
       if ('value' in outcome) return outcome.value as Problem;
-      const { seed, index, split } = places[i] as ProblemPlace;
+      const { seed, index, split } = places[i];
       const remedy = outcome.remedy ?? 'correct the generator';
       throw new TaskError(this.name, `problem ${index} of seed ${seed}, ${split}: ${outcome.fault}`, remedy);
     });
@@ -122,13 +122,13 @@ async function tryOut(grading: Grading): Promise<void> {
   ]);
   const solutions = await grading.solutions(problems);
   const items = problems.flatMap((problem, i) => {
-    const answer = solutions[i] as string | null;
+    const answer = solutions[i];
     return answer === null ? [] : [{ problem, answer }];
   });
   const verdicts = await grading.grade(items);
   const refused = verdicts.findIndex(({ correct }) => !correct);
   if (refused < 0) return;
-  const { fault, reason } = verdicts[refused] as Graded;
+  const { fault, reason } = verdicts[refused];
   const { problem, answer } = items[refused] as Item;
   throw new TaskError(
     grading.name,

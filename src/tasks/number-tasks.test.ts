@@ -173,7 +173,9 @@ describe('word problems', () => {
     const task = open(`\n${line(' How  many? ', 'It costs $2. #### no\n#### 1,234')}\r\n\n`);
     const problem = task.problem({ pick: (all: unknown[]) => all[0] } as never, 1);
     assert.deepEqual(problem, {
-      ...{ prompt: 'How  many?', key: 'how many?', truth: '1,234' },
+      prompt: 'How  many?',
+      key: 'how many?',
+      truth: '1,234',
       working: ['It costs $2. #### no'],
     });
     for (const answer of ['1,234', '1234', '1234.0', '$1,234', '2468/2'])

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { arithmeticPage, workArithmetic } from './arithmetic-pages.ts';
 import type { Search } from './countdown-pages.ts';
-import { arithmetic, isHeldOut, type Problem, pages, Random, readExpression, sequence, type Task } from './index.ts';
+import { arithmetic, isHeldOut, pages, Random, readExpression, sequence, type Task } from './index.ts';
 import { show } from './rational.ts';
 import { sequencePage, workSequence } from './sequence-pages.ts';
 import { trainingProblem } from './task.ts';
@@ -46,7 +46,7 @@ function exactly(text: string): string {
 function claims(line: string): [left: string, right: string][] {
   const equations = [...line.matchAll(/([\d+*/-]+)=(-?\d+)(?! no\b|\d)/g)];
   const results = [...line.matchAll(/^(?:check )?([\d+*/-]+): .* -> (\d+)/g)];
-  return [...equations, ...results].map((match) => [match[1] as string, match[2] as string]);
+  return [...equations, ...results].map((match) => [match[1], match[2]]);
 }
 
 for (const kind of kinds)
@@ -98,7 +98,7 @@ for (const kind of kinds)
           assert.equal(kind.page(new Random(6, index, difficulty), difficulty), page);
           assert.match(page, /^[^\n]*\d[^\n]*\n(.+\n)+$/);
           assert.doesNotMatch(page, /<|user|assistant|undefined|NaN|null|\n\n| \n/i);
-          const { key } = trainingProblem(kind.task, new Random(6, index, difficulty), difficulty) as Problem;
+          const { key } = trainingProblem(kind.task, new Random(6, index, difficulty), difficulty);
           assert.equal(isHeldOut(key), false);
         }
     });

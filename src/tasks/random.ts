@@ -9,8 +9,8 @@ export class Random {
   /** `words` are whole numbers: a seed, an index, whatever names the stream. */
   constructor(...words: readonly number[]) {
     for (const word of words) {
-      this.#state[0] = (this.#state[0] as number) ^ word;
-      this.#state[1] = (this.#state[1] as number) ^ Math.floor(word / 2 ** 32);
+      this.#state[0] = this.#state[0] ^ word;
+      this.#state[1] = this.#state[1] ^ Math.floor(word / 2 ** 32);
       for (let round = 0; round < 12; round++) this.#next();
     }
   }
@@ -42,7 +42,7 @@ export class Random {
   }
 
   pick<T>(choices: readonly T[]): T {
-    return choices[this.whole(0, choices.length - 1)] as T;
+    return choices[this.whole(0, choices.length - 1)];
   }
 
   /** A copy in another order, all orders equally likely (Fisher and Yates). */
@@ -50,7 +50,7 @@ export class Random {
     const out = [...things];
     for (let i = out.length - 1; i > 0; i--) {
       const j = this.whole(0, i);
-      [out[i], out[j]] = [out[j] as T, out[i] as T];
+      [out[i], out[j]] = [out[j], out[i]];
     }
     return out;
   }

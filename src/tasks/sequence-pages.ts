@@ -56,7 +56,7 @@ class Look extends Notes {
   #steps(numbers: readonly number[]): { texts: string[]; steps: number[]; areSame: boolean } {
     const [texts, steps] = [[] as string[], [] as number[]];
     for (let i = 1; i < numbers.length; i++) {
-      const { text, value } = this.equation(gap(numbers[i - 1] as number, numbers[i] as number), any);
+      const { text, value } = this.equation(gap(numbers[i - 1], numbers[i]), any);
       texts.push(text);
       steps.push(value);
       if (value !== steps[0]) return { texts, steps, areSame: false };
@@ -69,27 +69,27 @@ class Look extends Notes {
     const isHasty = this.#isHasty();
     const { texts, steps, areSame } = this.#steps(isHasty ? numbers.slice(0, 2) : numbers);
     if (!areSame) return this.#leave(texts);
-    const [step, last] = [steps[0] as number, numbers[numbers.length - 1] as number];
+    const [step, last] = [steps[0], numbers[numbers.length - 1]];
     const { text, value } = this.equation(sum(last, step));
     this.line(`${texts.join(', ')} so ${signed(step)}: ${text}`);
-    const [a, b] = isHasty ? [numbers[1] as number, numbers[2] as number] : [last, value];
+    const [a, b] = isHasty ? [numbers[1], numbers[2]] : [last, value];
     return { next: value, check: { ...gap(a, b), expected: step } };
   }
 
   sameFactor(): Found | null {
     const numbers = this.#numbers;
     const isHasty = this.#isHasty();
-    const falls = (numbers[1] as number) < (numbers[0] as number);
+    const falls = numbers[1] < numbers[0];
     const [texts, factors] = [[] as string[], [] as number[]];
     for (let i = 1; i < (isHasty ? 2 : numbers.length); i++) {
-      const [small, big] = [numbers[i - 1] as number, numbers[i] as number].sort((a, b) => a - b) as [number, number];
+      const [small, big] = [numbers[i - 1], numbers[i]].sort((a, b) => a - b) as [number, number];
       if (small === 0 || big % small !== 0) return this.#leave([...texts, `${big}/${small}`]);
       const { text, value } = this.equation({ left: `${big}/${small}`, value: big / small });
       texts.push(text);
       factors.push(value);
       if (value !== factors[0] || value <= 1) return this.#leave(texts);
     }
-    const [factor, last] = [factors[0] as number, numbers[numbers.length - 1] as number];
+    const [factor, last] = [factors[0], numbers[numbers.length - 1]];
     if (falls && last % factor !== 0) return this.#leave([...texts, `${last}/${factor}`]);
     const sign = falls ? '/' : '*';
     const { text, value } = this.equation({
@@ -97,7 +97,7 @@ class Look extends Notes {
       value: falls ? last / factor : last * factor,
     });
     this.line(`${texts.join(', ')} so ${sign}${factor}: ${text}`);
-    const pair = isHasty ? [numbers[1] as number, numbers[2] as number] : [last, value];
+    const pair = isHasty ? [numbers[1], numbers[2]] : [last, value];
     const [from, to] = (falls ? pair.reverse() : pair) as [number, number];
     return { next: value, check: { left: `${from}*${factor}`, value: from * factor, expected: to } };
   }
@@ -106,15 +106,15 @@ class Look extends Notes {
     const [texts, steps] = [[] as string[], [] as number[]];
     for (const [i, b] of this.#numbers.entries()) {
       if (i === 0) continue;
-      const { text, value } = this.equation(gap(this.#numbers[i - 1] as number, b), any);
+      const { text, value } = this.equation(gap(this.#numbers[i - 1], b), any);
       texts.push(text);
       steps.push(value);
     }
     const growth = this.#steps(steps);
     const head = `${texts.join(', ')}: ${growth.texts.join(', ')}`;
     if (!growth.areSame) return this.#leave([head]);
-    const [lastStep, last] = [steps[steps.length - 1] as number, this.#numbers[this.#numbers.length - 1] as number];
-    const by = growth.steps[0] as number;
+    const [lastStep, last] = [steps[steps.length - 1], this.#numbers[this.#numbers.length - 1]];
+    const by = growth.steps[0];
     const step = this.equation(sum(lastStep, by), any);
     const next = this.equation(sum(last, step.value));
     this.line(`${head} so ${signed(by)}: ${step.text}, ${next.text}`);
@@ -130,7 +130,7 @@ class Look extends Notes {
     const theirs = this.#steps(other);
     const head = `${mine.texts.join(', ')} and ${theirs.texts.join(', ')}`;
     if (!theirs.areSame) return this.#leave([head]);
-    const [step, last] = [mine.steps[0] as number, same[same.length - 1] as number];
+    const [step, last] = [mine.steps[0], same[same.length - 1]];
     const { text, value } = this.equation(sum(last, step));
     this.line(`${head} so ${signed(step)}: ${text}`);
     return { next: value, check: { ...gap(last, value), expected: step } };

@@ -16,14 +16,14 @@ export interface SequenceProblem extends Problem {
 const largest = 9999;
 
 export const differences = (numbers: readonly number[]): number[] =>
-  numbers.slice(1).map((value, i) => value - (numbers[i] as number));
+  numbers.slice(1).map((value, i) => value - numbers[i]);
 
 /** The value they all have; null where they differ or there are fewer than two. */
 function common(values: readonly number[]): number | null {
-  return values.length > 1 && values.every((value) => value === values[0]) ? (values[0] as number) : null;
+  return values.length > 1 && values.every((value) => value === values[0]) ? values[0] : null;
 }
 
-const last = (numbers: readonly number[]): number => numbers[numbers.length - 1] as number;
+const last = (numbers: readonly number[]): number => numbers[numbers.length - 1];
 
 function afterStep(numbers: readonly number[]): number | null {
   const step = common(differences(numbers));
@@ -33,9 +33,9 @@ function afterStep(numbers: readonly number[]): number | null {
 /** Factors are whole numbers or one by a whole number. */
 function afterFactor(numbers: readonly number[]): number | null {
   if (numbers.includes(0)) return null;
-  const rises = last(numbers) >= (numbers[0] as number);
+  const rises = last(numbers) >= numbers[0];
   const rising = rises ? numbers : [...numbers].reverse();
-  const factor = common(rising.slice(1).map((value, i) => value / (rising[i] as number)));
+  const factor = common(rising.slice(1).map((value, i) => value / rising[i]));
   if (factor === null || !Number.isInteger(factor)) return null;
   return rises ? last(numbers) * factor : last(numbers) / factor;
 }
@@ -81,7 +81,7 @@ function growingSteps(random: Random, count: number): number[] {
 
 function twoInTurn(random: Random, count: number): number[] {
   const [even, odd] = [steps(random, count), steps(random, count)];
-  return Array.from({ length: count }, (_, i) => (i % 2 === 0 ? even : odd)[i >> 1] as number);
+  return Array.from({ length: count }, (_, i) => (i % 2 === 0 ? even : odd)[i >> 1]);
 }
 
 /** By level: the generator, and how many numbers are shown. */
@@ -93,7 +93,7 @@ const levels = [
 ] as const;
 
 function problem(random: Random, difficulty: number): SequenceProblem {
-  const { draw, shown } = levels[difficulty - 1] as (typeof levels)[number];
+  const { draw, shown } = levels[difficulty - 1];
   for (;;) {
     const all = draw(random, shown + 1);
     if (!all.every((value) => Number.isInteger(value) && value >= 0 && value <= largest)) continue;

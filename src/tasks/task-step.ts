@@ -48,9 +48,9 @@ export function outcomeOf(task: Task, request: Request, index: number): Outcome 
 }
 
 function made(task: Task, { step, inputs }: Request, index: number): unknown {
-  if (step === 'problem') return plain(task, problemAt(task, inputs[index] as ProblemPlace));
-  if (step === 'solution') return solved(task, inputs[index] as Problem);
-  const { problem, answer } = inputs[index] as Item;
+  if (step === 'problem') return plain(task, problemAt(task, inputs[index]));
+  if (step === 'solution') return solved(task, inputs[index]);
+  const { problem, answer } = inputs[index];
   return verdict(task, task.grade(problem, answer));
 }
 

@@ -186,9 +186,9 @@ describe('the split', () => {
       /mine: none of 1000 problems of difficulty 2 is for (train|held-out): let the generator/,
     );
     const empty: Task = { ...one, problem: () => ({ prompt: '', key: 'k' }) };
-    assert.throws(() => problemAt(empty, places[0] as (typeof places)[0]), /mine: problem.prompt is "": return/);
+    assert.throws(() => problemAt(empty, places[0]), /mine: problem.prompt is "": return/);
     const none: Task = { ...one, problem: () => undefined as never };
-    assert.throws(() => problemAt(none, places[0] as (typeof places)[0]), /mine: problem.prompt is undefined: return/);
+    assert.throws(() => problemAt(none, places[0]), /mine: problem.prompt is undefined: return/);
     assert.throws(() => problemAt(base, { seed: 1, index: 1, difficulty: 9, split: 'train' }), /difficulty 9: choose/);
   });
 

@@ -15,14 +15,16 @@ describe('problems in words', () => {
     test(`${name}: what the generator writes is read as the same problem`, async () => {
       const task = await openTask(name);
       const places = Array.from({ length: 25 * difficulty.to }, (_, index) => ({
-        ...{ seed: 3, index, split: 'held-out' as const },
+        seed: 3,
+        index,
+        split: 'held-out' as const,
         difficulty: difficulty.from + (index % (difficulty.to - difficulty.from + 1)),
       }));
       const problems = await task.problems(places);
       const solutions = (await task.solutions(problems)) as string[];
       for (const [i, { prompt }] of problems.entries()) {
         assert.equal(readProblem(prompt)?.task, name);
-        assert.equal(graded(prompt, solutions[i] as string).correct, true, prompt);
+        assert.equal(graded(prompt, solutions[i]).correct, true, prompt);
         assert.equal(graded(prompt, `${solutions[i]}+1`).correct, false, prompt);
       }
       await task.close();

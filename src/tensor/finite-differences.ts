@@ -44,8 +44,7 @@ async function project(device: Device, f: Function, points: readonly Point[], se
   let sum = 0;
   for (const [o, out] of outputs.entries()) {
     const values = await out.read();
-    if (out.dtype === 'f32')
-      for (let i = 0; i < values.length; i++) sum += (values[i] as number) * direction(seed, o, i);
+    if (out.dtype === 'f32') for (let i = 0; i < values.length; i++) sum += values[i] * direction(seed, o, i);
     out.dispose();
   }
   return sum;
@@ -65,7 +64,7 @@ async function byTape(device: Device, f: Function, points: readonly Point[], see
     const count = scope(() => f(inputs).length);
     for (let o = 0; o < count; o++) {
       const tape = new Tape(wanted);
-      const out = scope(() => tape.run(() => f(inputs))[o] as Tensor);
+      const out = scope(() => tape.run(() => f(inputs))[o]);
       if (out.dtype !== 'f32') continue;
       const values = Float32Array.from({ length: out.size }, (_, i) => direction(seed, o, i));
       const gradients = tape.backward(out, fromArray(values, out.shape, { device }));
@@ -78,7 +77,7 @@ async function byTape(device: Device, f: Function, points: readonly Point[], see
     const total = new Float64Array(gradients[0]?.size ?? 0);
     for (const gradient of gradients) {
       const values = await gradient.read();
-      for (let i = 0; i < total.length; i++) total[i] = (total[i] as number) + (values[i] as number);
+      for (let i = 0; i < total.length; i++) total[i] = total[i] + values[i];
       gradient.dispose();
     }
     results.push(total);
@@ -98,11 +97,11 @@ export async function gradientError(
   let next = 0;
   for (const [input, point] of points.entries()) {
     if (point.fixed || !(point.values instanceof Float32Array)) continue;
-    const received = analytic[next++] as Float64Array;
+    const received = analytic[next++];
     const expected = await byDifferences(device, f, points, input, seed);
     const level = Math.sqrt(expected.reduce((s, x) => s + x * x, 0) / Math.max(1, expected.length));
     for (let at = 0; at < expected.length; at++) {
-      const [e, r] = [expected[at] as number, received[at] as number];
+      const [e, r] = [expected[at], received[at]];
       const relative = Math.abs(r - e) / (Math.abs(e) + level || 1);
       if (!(relative <= worst.relative)) worst = { input, at, expected: e, received: r, relative };
     }
@@ -117,14 +116,14 @@ async function byDifferences(
   input: number,
   seed: number,
 ): Promise<Float64Array> {
-  const point = points[input] as Point;
+  const point = points[input];
   const result = new Float64Array(point.values.length);
   for (let at = 0; at < result.length; at++) {
     for (const [steps, weight] of stencil) {
       const values = Float32Array.from(point.values);
-      values[at] = (point.values[at] as number) + steps * step;
+      values[at] = point.values[at] + steps * step;
       const moved = points.map((p, i) => (i === input ? { ...p, values } : p));
-      result[at] = (result[at] as number) + (weight / step) * (await project(device, f, moved, seed));
+      result[at] = result[at] + (weight / step) * (await project(device, f, moved, seed));
     }
   }
   return result;

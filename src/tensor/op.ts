@@ -74,7 +74,7 @@ function make(spec: Spec, device: Device, op: string): Tensor {
 function deviceOf(op: string, inputs: readonly (Tensor | null)[]): Device {
   let device: Device | null = null;
   for (let i = 0; i < inputs.length; i++) {
-    const input = inputs[i] as Tensor | null;
+    const input = inputs[i];
     if (input === null) continue;
     if (input.disposed) input.use(op);
     const own = input.storage.buffer.device;
@@ -91,7 +91,7 @@ export function apply<T extends Op>(row: Row<string, T>, inputs: T['inputs'], pa
   const specs = row.shape(inputs, params) as readonly Spec[];
   const outputs: Tensor[] = [];
   try {
-    for (let i = 0; i < specs.length; i++) outputs.push(make(specs[i] as Spec, device, row.name));
+    for (let i = 0; i < specs.length; i++) outputs.push(make(specs[i], device, row.name));
     row.forward(device, inputs, outputs, params);
     tellWatcher(row.name, outputs);
     const tape = activeTape();

@@ -23,7 +23,7 @@ async function near(received: Tensor, expected: ArrayLike<number>, slack = 1): P
 async function relativeError(received: Tensor, expected: Tensor): Promise<number> {
   const [r, e] = [await received.toArray(), await expected.toArray()];
   const square = (values: number[]) => values.reduce((sum, x) => sum + x * x, 0);
-  return Math.sqrt(square(e.map((x, i) => x - (r[i] as number))) / square(e));
+  return Math.sqrt(square(e.map((x, i) => x - r[i])) / square(e));
 }
 
 for (const device of testDevices()) {
@@ -113,7 +113,7 @@ for (const device of testDevices()) {
       // Half a step of the format, relative: each factor of a product is off by up to that, evenly spread.
       for (const [precision, u] of [['bf16', 2 ** -9] as const, ['fp8', 2 ** -4] as const])
         for (const [n, received] of run(precision).entries()) {
-          const error = await relativeError(received, exact[n] as Tensor);
+          const error = await relativeError(received, exact[n]);
           assert.ok(error > u / 4 && error < 2 * u, `${precision}, ${['y', 'dx', 'dw'][n]}: ${error}`);
         }
     });
@@ -125,7 +125,7 @@ for (const device of testDevices()) {
       for (const precision of ['f32', 'bf16', 'fp8'] as const) {
         const all = t.groupedLinear(x, w, ids(bounds, 4), { precision });
         for (const e of [0, 2]) {
-          const [from, rows] = [bounds[e] as number, (bounds[e + 1] as number) - (bounds[e] as number)];
+          const [from, rows] = [bounds[e], bounds[e + 1] - bounds[e]];
           const alone = t.linear(t.narrow(x, from, rows), t.reshape(t.narrow(w, e, 1), [N, K]), { precision });
           await same(t.narrow(all, from, rows), alone, precision);
         }
@@ -197,7 +197,7 @@ for (const device of testDevices()) {
         const row = logits.slice(n * V, (n + 1) * V);
         const whole = Math.log(row.reduce((sum, l) => sum + Math.exp(l), 0));
         const spread = row.reduce((sum, l) => sum - Math.exp(l - whole) * (l - whole), 0);
-        return [target === t.ignoreIndex ? 0 : (row[target] as number) - whole, spread] as const;
+        return [target === t.ignoreIndex ? 0 : row[target] - whole, spread] as const;
       });
       await near(
         logprobs,
@@ -207,7 +207,7 @@ for (const device of testDevices()) {
         entropy,
         rows.map(([, spread]) => spread),
       );
-      const one = t.logprobs(t.narrow(x, 129, 1), head, ids([targets[129] as number], 1));
+      const one = t.logprobs(t.narrow(x, 129, 1), head, ids([targets[129]], 1));
       await same(one.logprobs, t.narrow(logprobs, 129, 1));
       const loss = t.crossEntropy(x, head, ids(targets, T), { count: T - 1 });
       await near(loss, [-rows.reduce((sum, [value]) => sum + value, 0) / (T - 1)]);
@@ -229,7 +229,7 @@ for (const device of testDevices()) {
       const targets = t.zeros([T], { ...inSmall, dtype: 'i32' });
       const { value, gradients } = t.valueAndGrad(() => t.sum(t.logprobs(x, head, targets).logprobs), [x, head]);
       // Each gradient row of the head sums softmax minus one-hot over x: all rows together cancel.
-      const columns = await t.sum(gradients[1] as Tensor).item();
+      const columns = await t.sum(gradients[1]).item();
       assert.ok((await value.item()) < -T && Math.abs(columns) < 1);
       await small.close();
     });
@@ -249,7 +249,7 @@ for (const device of testDevices()) {
       t.adamwStep(state, gradient, hyper, coefficient);
       assert.equal(weight.storage.version, version + 1);
       // First step: m / correction = g and sqrt(v / correction) = |g|, so the direction is the sign.
-      const expected = Array.from(start, (w, k) => w * (1 - 0.1 * 0.5) - 0.1 * Math.sign(g[k] as number));
+      const expected = Array.from(start, (w, k) => w * (1 - 0.1 * 0.5) - 0.1 * Math.sign(g[k]));
       await near(weight, expected);
       await same(state.half, t.cast(weight, 'bf16'));
       const broken = t.gradientNorm([of([Number.NaN, 1], 2)], 1, hyper);
@@ -272,12 +272,11 @@ for (const device of testDevices()) {
       await near(m, sums);
       await near(
         direction,
-        sums.map((sum, k) => ([1, 3][k] as number) + momentum * sum),
+        sums.map((sum, k) => [1, 3][k] + momentum * sum),
       );
       t.muonUpdate(weight, direction, hyper, clip, factor);
       const expected = sums.map(
-        (sum, k) =>
-          ([8, -4][k] as number) * (1 - rate * decay) - rate * factor * (([1, 3][k] as number) + momentum * sum),
+        (sum, k) => [8, -4][k] * (1 - rate * decay) - rate * factor * ([1, 3][k] + momentum * sum),
       );
       await near(weight, expected);
       const [skip, before] = [t.reshape(of([Number.NaN], 1), []), [await weight.read(), await m.read()]];
@@ -311,9 +310,7 @@ for (const device of testDevices()) {
         const values = await back.toArray();
         // 3 mantissa bits: half a step is at most 1/16 of the value, or of the smallest normal code of the tile.
         for (const [k, value] of values.entries())
-          assert.ok(
-            Math.abs(value - (exact[k] as number)) <= Math.max(Math.abs(exact[k] as number) / 16, 4 / 448 / 16),
-          );
+          assert.ok(Math.abs(value - exact[k]) <= Math.max(Math.abs(exact[k]) / 16, 4 / 448 / 16));
       }
     });
   });

@@ -56,12 +56,12 @@ for (const device of testDevices()) {
         const [a, b, c] = [random(2, 128, 96), random(3, 256, 96), random(4, 33, 96)];
         const parts = t.split(t.linear(x, t.packWeight([a, b, c], format)), [128, 256, 33]);
         for (const [i, w] of [a, b, c].entries())
-          await same(parts[i] as Tensor, t.linear(x, t.packWeight(w, format)), `part ${i}`);
+          await same(parts[i], t.linear(x, t.packWeight(w, format)), `part ${i}`);
         const [gate, up] = [random(5, 3, 128, 96), random(6, 3, 70, 96)];
         const offsets = ids(0, 1, 1, 5);
         const halves = t.split(t.groupedLinear(x, t.packWeight([gate, up], format), offsets), [128, 70]);
         for (const [i, w] of [gate, up].entries())
-          await same(halves[i] as Tensor, t.groupedLinear(x, t.packWeight(w, format), offsets), `half ${i}`);
+          await same(halves[i], t.groupedLinear(x, t.packWeight(w, format), offsets), `half ${i}`);
       });
 
       test(`${format}: recorded and replayed`, async () => {

@@ -90,7 +90,7 @@ export class PackedWeight extends Resource {
 
 /** Experts, rows, columns of [N, K] or [E, N, K]. */
 export function weightSizes(shape: Shape): readonly [groups: number, n: number, k: number] {
-  return [shape.length === 3 ? (shape[0] as number) : 1, shape[shape.length - 2] as number, lastOf(shape)];
+  return [shape.length === 3 ? shape[0] : 1, shape[shape.length - 2], lastOf(shape)];
 }
 
 /** The parts agree in all but N. Throws ShapeError or DTypeError. */
@@ -168,7 +168,7 @@ function quantised(w: Tensor): Quantised {
  * @example const gateUp = packWeight([gate, up], 'int8'); const h = linear(x, gateUp);
  */
 export function packWeight(w: Tensor | readonly Tensor[], format: PackedFormat): PackedWeight {
-  const parts = [w].flat() as Tensor[];
+  const parts = [w].flat();
   checkParts('packWeight', parts);
   for (const part of parts) expectFloat(part, 'packWeight', 'w');
   return noGrad(() =>
@@ -196,7 +196,7 @@ function checkScales(op: string, { codes, scales }: Quantised): void {
 /** FP8 as DeepSeek stores it: e4m3 codes with an f32 scale for each 128x128 block. Several weights join along N. */
 export function packCodes(w: Quantised | readonly Quantised[]): PackedWeight {
   const op = 'packCodes';
-  const parts = [w].flat() as Quantised[];
+  const parts = [w].flat();
   const codes = parts.map((part) => part.codes);
   checkParts(op, codes);
   for (const [i, part] of parts.entries()) {
@@ -227,7 +227,7 @@ export function packCodes(w: Quantised | readonly Quantised[]): PackedWeight {
  */
 export function packBlocks(blocks: Tensor | readonly Tensor[], format: GroupFormat): PackedWeight {
   const op = 'packBlocks';
-  const parts = [blocks].flat() as Tensor[];
+  const parts = [blocks].flat();
   checkParts(op, parts);
   for (const part of parts) {
     expectDType(part, 'u8', op, 'blocks');

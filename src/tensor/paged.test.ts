@@ -61,7 +61,7 @@ class Caches {
     }
     this.pool = new t.PagedPool({ format, width, codes, blocks: next, device });
     for (const [b, length] of lengths.entries()) {
-      this.blocks[b] = (this.blocks[b] as number[]).map(order);
+      this.blocks[b] = this.blocks[b].map(order);
       const rows = normals([length, width], 10 + b, device);
       t.writeCache(this.pool, rows, this.i32(Array.from({ length }, (_, j) => this.slot(b, j))));
       this.queries.push(normals([length, Hq, Dk], 50 + b, device));
@@ -69,7 +69,7 @@ class Caches {
   }
 
   slot(b: number, j: number): number {
-    return (this.blocks[b]?.[j >> 6] as number) * 64 + (j & 63);
+    return this.blocks[b]?.[j >> 6] * 64 + (j & 63);
   }
 
   i32(values: readonly number[], shape = [values.length]): t.Tensor {
@@ -97,7 +97,7 @@ class Caches {
   /** The queries of `parts`, between `padding` rows of ones. */
   q(parts: readonly (readonly [b: number, from: number, to: number])[], padding = 0): t.Tensor {
     const { Hq, Dk } = this.kind;
-    const flat = parts.map(([b, from, to]) => t.narrow(this.queries[b] as t.Tensor, from, to - from));
+    const flat = parts.map(([b, from, to]) => t.narrow(this.queries[b], from, to - from));
     const ends = padding > 0 ? [t.full([padding, Hq, Dk], 1, { device: this.device })] : [];
     return joinRows([...ends, ...flat, ...ends]);
   }
@@ -119,10 +119,10 @@ function sums(first: number, counts: readonly number[]): number[] {
 /** Tensors end to end along the first dimension. */
 function joinRows(parts: readonly t.Tensor[]): t.Tensor {
   const [first] = parts as [t.Tensor];
-  const cols = first.size / (first.shape[0] as number);
-  const turned = parts.map((x) => t.permute(t.reshape(x, [x.shape[0] as number, cols]), [1, 0]));
+  const cols = first.size / first.shape[0];
+  const turned = parts.map((x) => t.permute(t.reshape(x, [x.shape[0], cols]), [1, 0]));
   const rows = t.permute(t.concat(turned), [1, 0]);
-  return t.reshape(rows, [rows.shape[0] as number, ...first.shape.slice(1)]);
+  return t.reshape(rows, [rows.shape[0], ...first.shape.slice(1)]);
 }
 
 function assertSame(received: Data, expected: Data, what: string): void {
@@ -153,7 +153,7 @@ for (const device of testDevices()) {
 
     for (const kind of kinds) {
       const lengths = small ? [70, 20] : [600, 70, 257];
-      const last = lengths[0] as number;
+      const last = lengths[0];
 
       test(
         `${kind.name}: as contiguous attention over what is stored`,
@@ -167,8 +167,8 @@ for (const device of testDevices()) {
           const { tables, queryStart } = caches.sequences(all);
           const rows = t.readCache(caches.pool, tables, caches.i32(starts), S);
           const [keys] = t.split(rows, [keyHeads * Dk, width - keyHeads * Dk]) as [t.Tensor];
-          const behind = valueOffset === 0 ? rows : (t.split(rows, [valueOffset, width - valueOffset])[1] as t.Tensor);
-          const [values] = t.split(behind, [keyHeads * Dv, (behind.shape[1] as number) - keyHeads * Dv]) as [t.Tensor];
+          const behind = valueOffset === 0 ? rows : t.split(rows, [valueOffset, width - valueOffset])[1];
+          const [values] = t.split(behind, [keyHeads * Dv, behind.shape[1] - keyHeads * Dv]) as [t.Tensor];
           const rounded = kind.format === 'f32' ? caches.q(all) : t.cast(t.cast(caches.q(all), 'bf16'), 'f32');
           const want = t.attention(rounded, t.reshape(keys, [S, keyHeads, Dk]), t.reshape(values, [S, keyHeads, Dv]), {
             queryStart,
@@ -221,7 +221,7 @@ for (const device of testDevices()) {
     test(
       'a recorded step follows tables, lengths and slots',
       inScope(async () => {
-        const kind = kinds[3] as Kind;
+        const kind = kinds[3];
         const caches = new Caches(kind, device, [70, 65]);
         const shown = [caches.q([[0, 69, 70]]), caches.i32([0]), ...stepInputs(caches, 0, 70)] as const;
         const replay = t.record(shown, (q, slots, tables, lengths, queryStart) => {
@@ -290,7 +290,7 @@ for (const device of testDevices()) {
         for (let i = 0; i < 512; i++) {
           const scale = Math.fround((64 * 2 ** (i >> 7)) / 448);
           assert.equal(view.getFloat32(512 + 4 * (i >> 7), true), scale, `scale of ${i}`);
-          assert.equal(record[i], toE4m3(Math.fround((row[i] as number) / scale)), `code ${i}`);
+          assert.equal(record[i], toE4m3(Math.fround(row[i] / scale)), `code ${i}`);
         }
         for (let i = 512; i < 576; i++) assert.equal(view.getUint16(528 + 2 * (i - 512), true), toBf16(i));
         const other = new t.PagedPool({ format: 'fp8', width: 576, codes: 512, blocks: 1, device });
@@ -317,7 +317,7 @@ for (const device of testDevices()) {
     test(
       'what the data got wrong is named by the next read',
       inScope(async () => {
-        const kind = kinds[3] as Kind;
+        const kind = kinds[3];
         const caches = new Caches(kind, device, [70]);
         const { tables, queryStart } = caches.sequences([[0, 69, 70]]);
         const attend = (other: Partial<t.PagedSequences>) => {
@@ -339,7 +339,7 @@ for (const device of testDevices()) {
 
 /** Tables, lengths and queryStart of one query of one sequence. */
 function stepInputs(caches: Caches, b: number, length: number): [t.Tensor, t.Tensor, t.Tensor] {
-  const ids = [...(caches.blocks[b] as number[]), 0].slice(0, 2);
+  const ids = [...caches.blocks[b], 0].slice(0, 2);
   return [caches.i32(ids, [1, 2]), caches.i32([length]), caches.i32([0, 1])];
 }
 

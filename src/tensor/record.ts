@@ -48,7 +48,7 @@ export class Replay<Inputs extends readonly Tensor[], Result> {
     if (this.#disposed) throw new DisposedError('replay', 'the recording was disposed', 'record again');
     if (inputs.length !== this.#standIns.length)
       throw new ValueError('replay', `expected ${this.#standIns.length} inputs, received ${inputs.length}`, 'pass all');
-    for (let i = 0; i < inputs.length; i++) this.#bind(i, inputs[i] as Tensor);
+    for (let i = 0; i < inputs.length; i++) this.#bind(i, inputs[i]);
     this.#recording.replay();
     for (const output of this.#outputs) output.storage.version++;
     for (const storage of this.#overwritten) storage.version++;
@@ -65,7 +65,7 @@ export class Replay<Inputs extends readonly Tensor[], Result> {
   }
 
   #bind(i: number, input: Tensor): void {
-    const standIn = this.#standIns[i] as Tensor;
+    const standIn = this.#standIns[i];
     input.use('replay');
     if (!sameShape(input.shape, standIn.shape))
       throw new ShapeError(

@@ -24,7 +24,7 @@ async function draw(device: Device, requests: readonly Request[]): Promise<{ tok
 
 function inputs(device: Device, requests: readonly Request[]) {
   const on = { device };
-  const [R, V] = [requests.length, (requests[0] as Request).logits.length];
+  const [R, V] = [requests.length, requests[0].logits.length];
   const logits = new Float32Array(R * V);
   for (const [r, request] of requests.entries()) logits.set(request.logits, r * V);
   const edits = requests.flatMap((request) => request.edits ?? []);
@@ -71,7 +71,7 @@ function requests(V: number, count: number, scale = 3): Request[] {
   return Array.from({ length: count }, (_, r) => {
     const logits = random.normals(V, scale);
     const edits = Array.from({ length: r % 3 }, () => [random.below(V), 1.2, random.normal()] as const);
-    return { logits, setting: settings[r % settings.length] as Setting, edits };
+    return { logits, setting: settings[r % settings.length], edits };
   });
 }
 
@@ -189,12 +189,12 @@ for (const device of testDevices()) {
           const rare = { expected: 0, seen: 0 };
           let [square, freedom] = [0, 0];
           for (let id = 0; id < V; id++) {
-            const expected = (N * (weights[id] as number)) / whole;
+            const expected = (N * weights[id]) / whole;
             if (expected < 5) {
               rare.expected += expected;
-              rare.seen += counts[id] as number;
+              rare.seen += counts[id];
             } else {
-              square += ((counts[id] as number) - expected) ** 2 / expected;
+              square += (counts[id] - expected) ** 2 / expected;
               freedom++;
             }
           }
@@ -210,9 +210,7 @@ for (const device of testDevices()) {
       inScope(async () => {
         const [V, N] = [300, 400];
         const logits = new Random(5).normals(V, 2).map((x) => Math.round(x)); // many equals at the borders
-        const order = Array.from(logits, (_, id) => id).sort(
-          (a, b) => (logits[b] as number) - (logits[a] as number) || a - b,
-        );
+        const order = Array.from(logits, (_, id) => id).sort((a, b) => logits[b] - logits[a] || a - b);
         const rows = Array.from({ length: N }, (_, i) => ({ logits, setting: [2, 12, 1, 0, (i + 0.5) / N] as const }));
         const met = [...new Set((await draw(device, rows)).tokens)].sort((a, b) => a - b);
         assert.deepEqual(
@@ -257,7 +255,7 @@ for (const device of testDevices()) {
     test(
       'what the data got wrong is named by the next read, with its row',
       inScope(async () => {
-        const setting = settings[1] as Setting;
+        const setting = settings[1];
         const good = { logits: new Float32Array(9000), setting };
         const odd = { logits: new Float32Array(9000).fill(Number.NaN, 8999), setting };
         await assert.rejects(draw(device, [good, odd]), (error: Error) => {

@@ -14,7 +14,7 @@ export interface Shaped {
 /** Number of elements. */
 export function sizeOf(shape: Shape): number {
   let size = 1;
-  for (let i = 0; i < shape.length; i++) size *= shape[i] as number;
+  for (let i = 0; i < shape.length; i++) size *= shape[i];
   return size;
 }
 
@@ -31,13 +31,13 @@ export function formatShape(shape: Shape): string {
 
 /** The last dimension; 1 of a scalar. */
 export function lastOf(shape: Shape): number {
-  return shape.length === 0 ? 1 : (shape[shape.length - 1] as number);
+  return shape.length === 0 ? 1 : shape[shape.length - 1];
 }
 
 /** Elements before the last dimension. */
 export function rowsOf(shape: Shape): number {
   let rows = 1;
-  for (let i = 0; i < shape.length - 1; i++) rows *= shape[i] as number;
+  for (let i = 0; i < shape.length - 1; i++) rows *= shape[i];
   return rows;
 }
 

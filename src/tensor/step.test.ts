@@ -51,7 +51,7 @@ function fixed(device: Device): Fixed {
 }
 
 function loss(w: Record<string, Tensor>, { rope, positions, starts }: Fixed, ids: Tensor, targets: Tensor): Tensor {
-  const of = (name: string) => w[name] as Tensor;
+  const of = (name: string) => w[name];
   const bf16 = { precision: 'bf16' } as const;
   const x = t.embedding(ids, of('embed'));
   const h = t.rmsNorm(x, of('norm1'), 1e-6);
@@ -103,7 +103,7 @@ class Trainer {
     const gradients = tape.backward(value);
     const { coefficient } = t.gradientNorm(gradients, 1, this.hyper);
     this.#states.forEach((state, i) => {
-      t.adamwStep(state, gradients[i] as Tensor, this.hyper, coefficient);
+      t.adamwStep(state, gradients[i], this.hyper, coefficient);
     });
     return value;
   }
@@ -142,7 +142,7 @@ class Trainer {
   }
 
   async weights(): Promise<Record<string, number[]>> {
-    const entries = this.names.map(async (name) => [name, await (this.w[name] as Tensor).toArray()] as const);
+    const entries = this.names.map(async (name) => [name, await this.w[name].toArray()] as const);
     return Object.fromEntries(await Promise.all(entries));
   }
 }
@@ -157,8 +157,8 @@ for (const device of testDevices()) {
       const losses = await eager.eager(steps);
       assert.deepEqual(await replayed.replayed(steps), losses);
       assert.deepEqual(await replayed.weights(), await eager.weights());
-      assert.ok((losses.at(-1) as number) < (losses[0] as number), `${losses}`);
-      if (steps === 30) assert.ok((losses.at(-1) as number) < 0.5 * (losses[0] as number), `${losses}`);
+      assert.ok((losses.at(-1) as number) < losses[0], `${losses}`);
+      if (steps === 30) assert.ok((losses.at(-1) as number) < 0.5 * losses[0], `${losses}`);
     });
 
     if (device.name !== 'reference') {

@@ -108,7 +108,7 @@ export class Tape extends Resource {
     const needs: boolean[] = [];
     let any = false;
     for (let i = 0; i < inputs.length; i++) {
-      const input = inputs[i] as Tensor | null;
+      const input = inputs[i];
       const slot = input === null ? -1 : (this.#slots.get(input) ?? -1);
       from.push(slot);
       needs.push(slot >= 0);
@@ -120,7 +120,7 @@ export class Tape extends Resource {
       throw new ValueError(row.name, 'an input needs a gradient, but this op has none', 'wrap it in noGrad(() => ...)');
     const to: number[] = [];
     for (let i = 0; i < outputs.length; i++) {
-      const output = outputs[i] as Tensor;
+      const output = outputs[i];
       const slot = isDifferentiable(output) ? this.#slotCount++ : -1;
       to.push(slot);
       if (slot >= 0) this.#slots.set(output, slot);
@@ -192,7 +192,7 @@ export class Tape extends Resource {
       let reached = false;
       const given: (Tensor | null)[] = [];
       for (let i = 0; i < to.length; i++) {
-        const gradient = (to[i] as number) < 0 ? null : (gradients[to[i] as number] as Tensor | null);
+        const gradient = to[i] < 0 ? null : gradients[to[i]];
         if (gradient !== null) reached = true;
         given.push(gradient);
       }
@@ -204,9 +204,9 @@ export class Tape extends Resource {
         for (let i = 0; i < from.length; i++) collect(entry, i, results[i] || null, gradients);
       }
       for (let i = 0; i < to.length; i++) {
-        if ((to[i] as number) < 0) continue;
-        gradients[to[i] as number]?.dispose();
-        gradients[to[i] as number] = null;
+        if (to[i] < 0) continue;
+        gradients[to[i]]?.dispose();
+        gradients[to[i]] = null;
       }
       for (const storage of entry.saved) storage.release();
     }
@@ -239,7 +239,7 @@ export class Tape extends Resource {
 
 function checkVersions({ row, saved, versions }: Entry): void {
   for (let i = 0; i < saved.length; i++)
-    if ((saved[i] as Storage).version !== versions[i])
+    if (saved[i].version !== versions[i])
       throw new ValueError(
         row.name,
         'a tensor that its gradient needs was overwritten in place',
@@ -255,9 +255,9 @@ function collect(entry: Entry, i: number, gradient: Tensor | null, gradients: (T
   const input = entry.inputs[i] as Tensor;
   const fits = gradient !== null && sameShape(gradient.shape, input.shape) && gradient.dtype === input.dtype;
   if (!fits) assert(false, `${entry.row.name} gave a gradient ${gradient} of an input ${input}`);
-  const slot = entry.from[i] as number;
-  const before = gradients[slot] as Tensor | null;
-  gradients[slot] = before === null ? gradient : accumulate(before, gradient as Tensor);
+  const slot = entry.from[i];
+  const before = gradients[slot];
+  gradients[slot] = before === null ? gradient : accumulate(before, gradient);
 }
 
 /** Value and gradients of a loss in one call. */

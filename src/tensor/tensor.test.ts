@@ -43,7 +43,7 @@ for (const device of testDevices()) {
       assert.deepEqual(await zeros([2], { dtype: 'i32', device }).toArray(), [0, 0]);
       assert.deepEqual(await zeros([0, 4], on).toArray(), []);
       assert.deepEqual(await range(4, -3, on).toArray(), [0, -3, -6, -9]);
-      assert.equal(fromBf16((await full([1], 1 / 3, { dtype: 'bf16', device }).read())[0] as number), 0.333984375);
+      assert.equal(fromBf16((await full([1], 1 / 3, { dtype: 'bf16', device }).read())[0]), 0.333984375);
     });
 
     test('randn is the same for the same seed', async () => {
@@ -212,7 +212,7 @@ for (const device of testDevices()) {
             const tape = new Tape([weight]);
             const y = tape.run(() => add(add(x, weight), x));
             const [gradient] = tape.backward(y, x);
-            return { y, gradient: gradient as Tensor };
+            return { y, gradient: gradient };
           }),
         );
         const first = inside(() => step.replay(of(1, 2)));
@@ -244,7 +244,7 @@ for (const device of testDevices()) {
       const [x, y] = [of(1, 2), of(3, 4)];
       const before = [x.storage.version, y.storage.version];
       x.write(Float32Array.of(3, 4));
-      assert.deepEqual([x.storage.version, y.storage.version], [(before[0] as number) + 1, before[1]]);
+      assert.deepEqual([x.storage.version, y.storage.version], [before[0] + 1, before[1]]);
     });
 
     test('live bytes return to the baseline over 100 steps', async () => {
@@ -258,7 +258,7 @@ for (const device of testDevices()) {
             const tape = new Tape([weight]);
             const y = tape.run(() => add(add(x, weight), add(weight, x)));
             const [gradient] = tape.backward(y, x);
-            return add(gradient as Tensor, weight);
+            return add(gradient, weight);
           });
           await loss.read();
         });

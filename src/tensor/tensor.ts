@@ -117,7 +117,7 @@ export class Tensor extends Resource {
   async item(): Promise<number> {
     if (this.size !== 1)
       throw new ShapeError('item', `expected one element, received ${formatShape(this.shape)}`, 'use toArray()');
-    return (await this.toArray())[0] as number;
+    return (await this.toArray())[0];
   }
 
   /** Overwrites the values, in queue order. `data` holds codes for bf16 and e4m3. */

@@ -101,7 +101,7 @@ export class BytePairEncoder {
       return 1;
     }
     for (let i = 0; i < length; i++) {
-      const id = idOfByte[bytes[i]] as number;
+      const id = idOfByte[bytes[i]];
       if (id < 0 && unknownId < 0) this.#refuse(units, start, end, bytes[i]);
       parts[i] = id < 0 ? unknownId : id;
     }

@@ -83,7 +83,9 @@ function framed(json: TokenizerJson, config: Fields, path: string): TokenizerJso
     ...json,
     post_processor: {
       type: 'TemplateProcessing',
-      ...{ single: first, pair: [...first, ...second], special_tokens: Object.fromEntries(tokens) },
+      single: first,
+      pair: [...first, ...second],
+      special_tokens: Object.fromEntries(tokens),
     },
   };
 }

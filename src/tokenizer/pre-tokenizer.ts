@@ -66,9 +66,9 @@ function inSequence(cuts: readonly Cut[]): Cut {
   if (others.length === 0) return first;
   const between = others.map(() => new Pieces());
   return (text, start, end, out) => {
-    first(text, start, end, between[0] as Pieces);
+    first(text, start, end, between[0]);
     others.forEach((cut, i) => {
-      const pieces = between[i] as Pieces;
+      const pieces = between[i];
       const { bounds, count } = pieces;
       const next = between[i + 1] ?? out;
       for (let at = 0; at < 2 * count; at += 2) cut(text, bounds[at], bounds[at + 1], next);

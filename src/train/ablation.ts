@@ -73,8 +73,8 @@ function curveOf(events: readonly TrainEvent[]): Curve {
 
 function meanOf(curves: readonly Curve[]): Curve {
   const mean = (of: (curve: Curve) => readonly number[]) =>
-    (curves[0] as Curve).tokens.map((_, i) => curves.reduce((sum, c) => sum + (of(c)[i] as number), 0) / curves.length);
-  return { tokens: (curves[0] as Curve).tokens, loss: mean((c) => c.loss), maxVio: mean((c) => c.maxVio) };
+    curves[0].tokens.map((_, i) => curves.reduce((sum, c) => sum + of(c)[i], 0) / curves.length);
+  return { tokens: curves[0].tokens, loss: mean((c) => c.loss), maxVio: mean((c) => c.maxVio) };
 }
 
 /** MaxVio of the loads of the last quarter of the steps, summed. */
@@ -93,14 +93,14 @@ function resultOf(name: string, folders: readonly string[]): ArmResult {
   const paces = events.map((each) =>
     each.flatMap((event) => (event.event === 'step' ? [event.tokensPerSecond] : [])).sort((a, b) => a - b),
   );
-  const config = modelOf(folders[0] as string);
+  const config = modelOf(folders[0]);
   const { total, active } = countParameters(config);
   return {
     name,
     validation: last.map((event) => event?.loss ?? Number.NaN),
     maxVio: events.flatMap(lateViolation),
     validationMaxVio: last.flatMap((event) => (typeof event?.maxVio === 'number' ? [event.maxVio] : [])),
-    tokensPerSecond: paces.map((pace) => pace[pace.length >> 1] as number),
+    tokensPerSecond: paces.map((pace) => pace[pace.length >> 1]),
     parameters: { total, active },
     cacheBytes: cacheBytesPerToken(config).bf16,
     curve: meanOf(events.map(curveOf)),

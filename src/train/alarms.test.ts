@@ -35,7 +35,7 @@ describe('alarms', () => {
       Array.from({ length: steps }, () => watch.see(report(more))).flat();
     const first = see(120, dead);
     assert.equal(first.length, 1);
-    assert.match(first[0]?.message as string, /MoE layer 0: expert 1 got no token for 50 steps; raise biasUpdateSpeed/);
+    assert.match(first[0]?.message, /MoE layer 0: expert 1 got no token for 50 steps; raise biasUpdateSpeed/);
     see(1, {});
     assert.equal(see(60, dead).length, 1);
   });
@@ -46,7 +46,7 @@ describe('alarms', () => {
       alarms.map(({ kind }) => kind),
       ['router-without-gradient'],
     );
-    assert.match(alarms[0]?.message as string, /MoE layer 1: .*with one expert a token and normTopkProb/);
+    assert.match(alarms[0]?.message, /MoE layer 1: .*with one expert a token and normTopkProb/);
   });
 
   test('a spike, but not the noise before it', () => {

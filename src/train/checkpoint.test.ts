@@ -68,8 +68,8 @@ describe('a checkpoint of a run', () => {
     const damaged: string[] = [];
     const found = await latestCheckpoint(run, ({ message }) => damaged.push(message));
     assert.equal(found?.state.step, 8);
-    assert.match(damaged[0] as string, /step-00000010.model\.safetensors\] its sha256 is not that/);
-    assert.match(damaged[1] as string, /step-00000009.optimizer\.safetensors\] is missing/);
+    assert.match(damaged[0], /step-00000010.model\.safetensors\] its sha256 is not that/);
+    assert.match(damaged[1], /step-00000009.optimizer\.safetensors\] is missing/);
     appendFileSync(join(at('08'), 'config.json'), ' ');
     await assert.rejects(verifyCheckpoint(at('08')), /config\.json\] has \d+ bytes, was written with/);
     writeFileSync(join(at('08'), 'training.json'), '{"step":');

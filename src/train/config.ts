@@ -126,7 +126,7 @@ export type PretrainRecipe = Omit<z.input<typeof pretrainSchema>, 'model' | 'dat
 };
 
 function presetFields(name: string): Record<string, unknown> {
-  const { vocab_size: _, ...fields } = writeConfig(preset(name)) as Record<string, unknown>;
+  const { vocab_size: _, ...fields } = writeConfig(preset(name));
   return fields;
 }
 

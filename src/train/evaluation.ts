@@ -70,7 +70,7 @@ export class Evaluation {
     const { loss, routings } = this.#objective.evaluate(shifted);
     routings.forEach(({ indices }, layer) => {
       const counts = this.#counts as Tensor;
-      countExperts(indices, reshape(narrow(counts, layer, 1), [counts.shape[1] as number]));
+      countExperts(indices, reshape(narrow(counts, layer, 1), [counts.shape[1]]));
     });
     return copy(loss);
   }

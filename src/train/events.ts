@@ -15,7 +15,10 @@ const share = z.number().min(0).max(1);
 
 /** Fields and events that every kind of run has. */
 export const eventParts = {
-  ...{ at, step, number, share },
+  at,
+  step,
+  number,
+  share,
   /** pass@1 on held-out problems of a task. */
   examined: z.object({
     event: z.literal('evaluated'),

@@ -23,7 +23,7 @@ describe('Orthogonaliser', () => {
   /** x^T x or x x^T of [n, k], whichever is smaller. */
   function gram(x: readonly number[], n: number, k: number): number[][] {
     const [short, long] = [Math.min(n, k), Math.max(n, k)];
-    const at = (i: number, j: number) => (n <= k ? x[i * k + j] : x[j * k + i]) as number;
+    const at = (i: number, j: number) => (n <= k ? x[i * k + j] : x[j * k + i]);
     return Array.from({ length: short }, (_, i) =>
       Array.from({ length: short }, (_, j) =>
         Array.from({ length: long }, (_, l) => at(i, l) * at(j, l)).reduce((sum, y) => sum + y, 0),
@@ -40,7 +40,7 @@ describe('Orthogonaliser', () => {
       const square = gram(await directionOf(t.randn([n, k], 1)), n, k);
       // Gershgorin would be too strict: the trace and the squares of all entries bound the spread of singular values.
       const short = Math.min(n, k);
-      const trace = square.reduce((sum, row, i) => sum + (row[i] as number), 0) / short;
+      const trace = square.reduce((sum, row, i) => sum + row[i], 0) / short;
       const squares = square.flat().reduce((sum, y) => sum + y * y, 0) / short;
       assert.ok(trace > 0.6 && trace < 1.3, `mean of squared singular values: ${trace}`);
       assert.ok(Math.sqrt(squares - trace * trace) < 0.35, `their deviation: ${Math.sqrt(squares - trace * trace)}`);

@@ -36,7 +36,7 @@ export class Orthogonaliser {
 
   /** For weights of the shape [N, K] or [E, N, K]. */
   constructor({ shape, device }: Tensor) {
-    this.#groups = shape.length === 3 ? (shape[0] as number) : 1;
+    this.#groups = shape.length === 3 ? shape[0] : 1;
     [this.#rows, this.#cols] = shape.slice(-2) as [number, number];
     const [short, long] = [Math.min(this.#rows, this.#cols), Math.max(this.#rows, this.#cols)];
     this.factor = adamwRms * Math.sqrt(long);

@@ -95,7 +95,11 @@ function streamOf({ config, model, vocabulary, dataset }: Prepared): BatchStream
   const { batchSize, sequenceLength, seed, data } = config;
   const { fim, endId } = vocabulary;
   return new BatchStream(dataset.train, {
-    ...{ batch: batchSize, sequenceLength, windowLength: windowLength(model, sequenceLength), seed, mode: data.mode },
+    batch: batchSize,
+    sequenceLength,
+    windowLength: windowLength(model, sequenceLength),
+    seed,
+    mode: data.mode,
     ...(data.fimRate > 0 && fim && { fim: { rate: data.fimRate, ids: fim, endId } }),
   });
 }
@@ -125,14 +129,35 @@ export async function openRun(
   const gemmRate = await measureGemmRate(device);
   const { training, mtpTraining } = flopsPerToken(modelConfig, config.sequenceLength);
   const records = await Records.open<TrainEvent>({
-    ...{ folder, device, listen, schema: eventSchema, kind: 'pretraining', recipeFile: runFiles.config },
-    ...{ recipe: config, initial: config.initial, dataset, last, began, flopsPerToken: training + mtpTraining },
+    folder,
+    device,
+    listen,
+    schema: eventSchema,
+    kind: 'pretraining',
+    recipeFile: runFiles.config,
+    recipe: config,
+    initial: config.initial,
+    dataset,
+    last,
+    began,
+    flopsPerToken: training + mtpTraining,
   });
   if (records.isResumed) records.log.append({ event: 'resumed', step: fromStep, steps: config.steps });
   else announce(prepared, options, records, gemmRate);
   const run = {
-    ...{ folder, config, vocabulary, dataset, stream, model, weights, objective, trainStep, evaluation },
-    ...{ records, gemmRate, fromStep },
+    folder,
+    config,
+    vocabulary,
+    dataset,
+    stream,
+    model,
+    weights,
+    objective,
+    trainStep,
+    evaluation,
+    records,
+    gemmRate,
+    fromStep,
   };
   const close = async () => {
     await device.flush().catch(() => undefined);
@@ -152,8 +177,13 @@ function announce(
   const { total, active, mtp } = countParameters(model);
   const { training, mtpTraining } = flopsPerToken(model, config.sequenceLength);
   records.log.append({
-    ...{ event: 'started', run: folder, parameters: { total, active, mtp }, flopsPerToken: training + mtpTraining },
-    ...{ tokensPerStep: config.batchSize * config.sequenceLength, steps: config.steps, gemmRate },
+    event: 'started',
+    run: folder,
+    parameters: { total, active, mtp },
+    flopsPerToken: training + mtpTraining,
+    tokensPerStep: config.batchSize * config.sequenceLength,
+    steps: config.steps,
+    gemmRate,
     device: describeDevice(device),
   });
 }

@@ -83,7 +83,7 @@ export class Optimizer {
   update(gradients: readonly Tensor[]): Tensor {
     const { norm, coefficient } = gradientNorm(gradients, this.options.maxGradNorm, this.#decaying);
     this.#moved.forEach(({ weight, m, v, orthogonaliser }, i) => {
-      const gradient = gradients[i] as Tensor;
+      const gradient = gradients[i];
       if (orthogonaliser !== null) {
         const direction = orthogonaliser.of(muonMomentum(gradient, m, this.#muon, coefficient));
         muonUpdate(weight, direction, this.#muon, coefficient, orthogonaliser.factor);

@@ -56,7 +56,7 @@ export function windowLength(config: ModelConfig, sequenceLength: number): numbe
 
 /** Windows of equal length as [shifts, B S] i32. The caller's scope owns it. */
 export function shiftedWindows(windows: readonly Int32Array[], sequenceLength: number, device: Device): Tensor {
-  const shifts = (windows[0] as Int32Array).length - sequenceLength + 1;
+  const shifts = windows[0].length - sequenceLength + 1;
   const T = windows.length * sequenceLength;
   const shifted = new Int32Array(shifts * T);
   for (let shift = 0; shift < shifts; shift++)
@@ -139,9 +139,9 @@ export class PretrainObjective implements Objective {
   }
 
   #batch(shifted: Tensor): TrainingBatch {
-    const count = shifted.shape[1] as number;
+    const count = shifted.shape[1];
     const row = (shift: number) => reshape(narrow(shifted, shift, 1), [count]);
-    const ahead = Array.from({ length: (shifted.shape[0] as number) - 2 }, (_, k) => ({
+    const ahead = Array.from({ length: shifted.shape[0] - 2 }, (_, k) => ({
       ids: row(k + 1),
       targets: row(k + 2),
       count,

@@ -98,7 +98,10 @@ async function datasetOf({ data }: PretrainConfig, vocabulary: Vocabulary, optio
   if (data.fimRate > 0 && vocabulary.fim === null)
     throw new TrainError('data.fimRate', 'the tokenizer has no FIM tokens', 'set it to 0 or train a tokenizer');
   return prepareDataset({
-    ...{ inputs: inputs.map(inputOf), vocabulary, validationFraction, root: datasets },
+    inputs: inputs.map(inputOf),
+    vocabulary,
+    validationFraction,
+    root: datasets,
     ...(fields && { fields }),
     ...(separator !== undefined && { separator }),
     ...(progress && { progress }),

@@ -32,8 +32,16 @@ describe('the records of a run', () => {
 
   const opened = (last?: Parameters<typeof Records.open>[0]['last']) =>
     Records.open<TrainEvent>({
-      ...{ folder, device, schema: eventSchema, kind: 'pretraining', recipeFile, recipe, initial: null, last },
-      ...{ began: performance.now() - hour, flopsPerToken: 2 },
+      folder,
+      device,
+      schema: eventSchema,
+      kind: 'pretraining',
+      recipeFile,
+      recipe,
+      initial: null,
+      last,
+      began: performance.now() - hour,
+      flopsPerToken: 2,
     });
   const resume = () =>
     resumeRun(folder, recipeFile, z.object({ colour: z.string() }), async ({ colour }, last) => ({ colour, ...last }));

@@ -42,7 +42,7 @@ export async function sampleIds(model: Model, prompt: ArrayLike<number>, options
           return model.logits(out, undefined, policy);
         });
         const all = (await rows.read()) as Float32Array;
-        return all.slice(-(rows.shape[1] as number));
+        return all.slice(-rows.shape[1]);
       });
       cache.advance(next.length);
       const id = draw(logits, temperature, uniform(seed, made.length));

@@ -70,13 +70,13 @@ export function sequenceInputs(sequences: readonly TrainSequence[], shape: Batch
   sequences.forEach((sequence, b) => {
     starts[b] = row;
     for (let i = 0; i < rowsOf(sequence); i++, row++) {
-      ids[row] = sequence.ids[i] as number;
+      ids[row] = sequence.ids[i];
       positions[row] = i;
       const output = i + 1 - sequence.promptLength;
       if (output < 0) continue;
-      targets[row] = sequence.ids[i + 1] as number;
+      targets[row] = sequence.ids[i + 1];
       sequence.columns.forEach((column, c) => {
-        columns[c * T + row] = column[output] as number;
+        columns[c * T + row] = column[output];
       });
     }
   });
@@ -95,10 +95,10 @@ export function sequenceBatch(
   [tokens, starts, columns]: SequenceInputs,
   { longest }: BatchShape,
 ): { readonly batch: Batch; readonly targets: Tensor; readonly columns: readonly Tensor[] } {
-  const row = (of: Tensor, i: number) => reshape(narrow(of, i, 1), [of.shape[1] as number]);
+  const row = (of: Tensor, i: number) => reshape(narrow(of, i, 1), [of.shape[1]]);
   return {
     batch: { ids: row(tokens, 0), positions: row(tokens, 1), sequences: { queryStart: starts, maxQueries: longest } },
     targets: row(tokens, 2),
-    columns: Array.from({ length: columns.shape[0] as number }, (_, i) => row(columns, i)),
+    columns: Array.from({ length: columns.shape[0] }, (_, i) => row(columns, i)),
   };
 }

@@ -112,7 +112,7 @@ describe('a training step', () => {
       });
       return [await losses[0].item(), await losses[1].item()];
     });
-    assert.ok(Math.abs((ours as number) - (theirs as number)) < 1e-5 * (theirs as number), `${ours} ${theirs}`);
+    assert.ok(Math.abs(ours - theirs) < 1e-5 * theirs, `${ours} ${theirs}`);
     free(made);
   });
 
@@ -137,7 +137,7 @@ describe('a training step', () => {
             const biases = [...plain.weights].filter(([name]) => name.endsWith('correction_bias'));
             biases.forEach(([, bias], layer) => {
               const counts = t.zeros(bias.shape, { dtype: 'i32' });
-              t.countExperts(routings[layer]?.indices as t.Tensor, counts);
+              t.countExperts(routings[layer]?.indices, counts);
               t.balanceBias(bias, counts, t.fromArray(Float32Array.of(0.001), [1]));
             });
           });
@@ -155,15 +155,11 @@ describe('a training step', () => {
     const [a, b] = [await run(whole, windows, 1), await run(halves, windows, 1, 2)];
     assert.ok(Math.abs(a.gradientNorm - b.gradientNorm) < 1e-3 * a.gradientNorm, `${a.gradientNorm} ${b.gradientNorm}`);
     for (const name of Object.keys(a.metrics))
-      assert.ok(
-        Math.abs((a.metrics[name] as number) - (b.metrics[name] as number)) <
-          1e-4 * Math.abs(a.metrics[name] as number),
-        name,
-      );
+      assert.ok(Math.abs(a.metrics[name] - b.metrics[name]) < 1e-4 * Math.abs(a.metrics[name]), name);
     assert.deepEqual(a.load, b.load);
     const second = await run(halves, windowsOf(4, 9), 2, 2);
     assert.notEqual(second.metrics.loss, b.metrics.loss); // sums began at zero again
-    assert.ok((second.metrics.loss as number) < 2 * (b.metrics.loss as number));
+    assert.ok(second.metrics.loss < 2 * b.metrics.loss);
     free(whole);
     free(halves);
   });
@@ -180,9 +176,9 @@ describe('a training step', () => {
         4 * S * 4,
       );
       const mean = (4 * S * 4) / load.length;
-      const moved = await (biases[layer] as t.Tensor).toArray();
+      const moved = await biases[layer].toArray();
       moved.forEach((bias, e) => {
-        assert.ok(Math.abs(bias - 0.001 * Math.sign(mean - (load[e] as number))) < 1e-9);
+        assert.ok(Math.abs(bias - 0.001 * Math.sign(mean - load[e])) < 1e-9);
       });
     }
     free(made);
@@ -202,7 +198,7 @@ describe('a training step', () => {
     const losses: [number, number][] = [];
     for (let step = 1; step <= 20; step++) {
       const [a, b] = [await run(full, windowsOf(4), step), await run(half, windowsOf(4), step)];
-      losses.push([a.metrics.loss as number, b.metrics.loss as number]);
+      losses.push([a.metrics.loss, b.metrics.loss]);
     }
     const [[start], [end, endInHalf]] = [losses[0], losses.at(-1)] as [[number, number], [number, number]];
     assert.ok(end < 0.1 * start && Math.abs(end - endInHalf) < 0.01 * start, `${start} ${end} ${endInHalf}`);
@@ -213,8 +209,8 @@ describe('a training step', () => {
   test('Muon learns, and leaves embeddings, head, gates and gains to AdamW', async () => {
     const made = make(4, 1, 'bias', { matrices: 'muon' });
     const losses: number[] = [];
-    for (let step = 1; step <= 20; step++) losses.push((await run(made, windowsOf(4), step)).metrics.loss as number);
-    assert.ok((losses.at(-1) as number) < 0.2 * (losses[0] as number), `${losses}`);
+    for (let step = 1; step <= 20; step++) losses.push((await run(made, windowsOf(4), step)).metrics.loss);
+    assert.ok((losses.at(-1) as number) < 0.2 * losses[0], `${losses}`);
     const names = [...made.step.optimizer.moments.keys()];
     const withSecond = names.filter((name) => name.endsWith('.v'));
     for (const name of withSecond) assert.match(name, /embed_tokens|lm_head|norm|mlp\.gate\.weight|shared_head\.head/);

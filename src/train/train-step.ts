@@ -144,7 +144,7 @@ export class TrainStep {
       return made.total;
     });
     const { metrics, routings } = made as unknown as Losses;
-    const numbers = this.#objective.metricNames.map((name) => asOne(metrics[name] as Tensor));
+    const numbers = this.#objective.metricNames.map((name) => asOne(metrics[name]));
     accumulate(this.#metricSums, concat(numbers));
     routings.forEach(({ indices }, layer) => {
       countExperts(indices, this.#countsOf(layer));
@@ -162,14 +162,14 @@ export class TrainStep {
 
   #countsOf(layer: number): Tensor {
     const counts = this.#counts as Tensor;
-    return reshape(narrow(counts, layer, 1), [counts.shape[1] as number]);
+    return reshape(narrow(counts, layer, 1), [counts.shape[1]]);
   }
 
   #whole(inputs: Inputs): Left | null {
     const gradients = this.gradients(inputs);
     if (this.#microBatches === 1) return this.#finish(gradients);
     gradients.forEach((gradient, i) => {
-      accumulate(this.#sums[i] as Tensor, gradient);
+      accumulate(this.#sums[i], gradient);
     });
     return null;
   }
@@ -177,7 +177,7 @@ export class TrainStep {
   #finish(gradients: readonly Tensor[]): Left {
     const sums = this.#metricSums;
     const norm = this.optimizer.update(gradients);
-    const ofRouters = this.#gates.map((i) => this.optimizer.normOf([gradients[i] as Tensor]));
+    const ofRouters = this.#gates.map((i) => this.optimizer.normOf([gradients[i]]));
     const numbers = concat([scale(sums, this.#share), ...[norm, ...ofRouters].map(asOne)]);
     const counts = this.#counts && copy(this.#counts);
     this.#biases.forEach((bias, layer) => {
@@ -192,8 +192,8 @@ export class TrainStep {
     const names = this.#objective.metricNames;
     const experts = counts?.shape[1] as number;
     return {
-      metrics: Object.fromEntries(names.map((name, i) => [name, values[i] as number])),
-      gradientNorm: values[names.length] as number,
+      metrics: Object.fromEntries(names.map((name, i) => [name, values[i]])),
+      gradientNorm: values[names.length],
       routerGradientNorms: Array.from(values.subarray(names.length + 1)),
       load: this.#gates.map((_, l) => Array.from((loads as Int32Array).subarray(l * experts, (l + 1) * experts))),
     };

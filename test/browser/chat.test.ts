@@ -34,7 +34,7 @@ describe('chat', { skip: why ?? false }, () => {
       await head.click();
       await page.getByText('Hm, what was that?').waitFor();
       const [cost] = await texts(page, '.answer-facts');
-      assert.match(cost as string, /tokens\/s[\s\S]*\d+ tokens[\s\S]*first after[\s\S]*of \d+ prompt tokens cached/);
+      assert.match(cost, /tokens\/s[\s\S]*\d+ tokens[\s\S]*first after[\s\S]*of \d+ prompt tokens cached/);
       assert.match(await page.locator('[role=status]').innerText(), /The answer is there: You said/);
     }));
 

@@ -17,7 +17,7 @@ const policy =
 
 const page = readFileSync(join(appFolder, 'index.html'), 'utf8');
 /** What the page names itself: scripts and styles of a first load. */
-const firstLoad = [...page.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map((match) => match[1] as string);
+const firstLoad = [...page.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map((match) => match[1]);
 
 /** A status as a client gets it that writes its own Host header, which fetch does not allow. */
 const statusFor = (path: string, headers: Record<string, string>): Promise<number | undefined> =>
@@ -53,7 +53,7 @@ describe('the app as it is handed out', () => {
       assert.equal(headers.get('cache-control'), 'public, max-age=31536000, immutable');
       if (/\.(js|css)$/.test(file)) assert.equal(headers.get('content-encoding'), 'gzip', file);
     }
-    const plain = await fetch(new URL(firstLoad[1] as string, app.url), { headers: { 'accept-encoding': 'identity' } });
+    const plain = await fetch(new URL(firstLoad[1], app.url), { headers: { 'accept-encoding': 'identity' } });
     assert.equal(plain.headers.get('content-encoding'), null);
   });
 

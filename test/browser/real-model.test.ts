@@ -34,12 +34,9 @@ describe('a real model in the page', { skip: why ?? false }, () => {
     await page.getByLabel('Seed').fill('3');
     await page.getByRole('button', { name: 'Make 24 from 3, 7, 8, 9.' }).click();
     await page.getByText(/^Wrong, says the grader of countdown/).waitFor();
-    assert.match((await texts(page, '.thinking-head'))[0] as string, /^Thought for .* · \d\d tokens/);
+    assert.match((await texts(page, '.thinking-head'))[0], /^Thought for .* · \d\d tokens/);
     const [first] = await texts(page, '.answer-facts');
-    assert.match(
-      first as string,
-      /tokens\/s[\s\S]*\d+ tokens[\s\S]*% of drafts accepted[\s\S]*0 of \d+ prompt tokens cached/,
-    );
+    assert.match(first, /tokens\/s[\s\S]*\d+ tokens[\s\S]*% of drafts accepted[\s\S]*0 of \d+ prompt tokens cached/);
     const said = await page.locator('.prose').innerText();
     await page.getByRole('button', { name: 'Answer again' }).click();
     await page.getByText('2 of 2').waitFor();

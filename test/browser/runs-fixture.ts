@@ -22,7 +22,10 @@ async function pretrainBase(root: string, device: ReturnType<typeof openDevice>)
     resolvePretrain({
       model: { preset: 'nano', num_nextn_predict_layers: 0 },
       data: { inputs: [corpus], tokenizer: 'characters', validationFraction: 0 },
-      ...{ steps: 60, batchSize: 8, sequenceLength: 96, every: { evaluate: 60, sample: 60, save: 60 } },
+      steps: 60,
+      batchSize: 8,
+      sequenceLength: 96,
+      every: { evaluate: 60, sample: 60, save: 60 },
       schedule: { learningRate: 4e-3, minLearningRate: 1e-3, warmupSteps: 10 },
     }),
     { folder, device },
@@ -33,8 +36,8 @@ async function pretrainBase(root: string, device: ReturnType<typeof openDevice>)
 /** Steps a second, of the steps that were not disturbed. */
 function paceOf(run: string): number {
   const times = readEvents(join(run, 'events.jsonl')).flatMap((event) => (event.event === 'step' ? [event.time] : []));
-  const spans = times.slice(1).map((time, i) => time - (times[i] as number));
-  return 1000 / Math.max(1, spans.sort((a, b) => a - b)[spans.length >> 1] as number);
+  const spans = times.slice(1).map((time, i) => time - times[i]);
+  return 1000 / Math.max(1, spans.sort((a, b) => a - b)[spans.length >> 1]);
 }
 
 /**
@@ -46,8 +49,15 @@ export async function makeRuns(root: string): Promise<number> {
   try {
     const model = await pretrainBase(root, device);
     const recipe = {
-      ...{ model, tasks: [{ task: 'countdown', difficulty: 2 }], steps: 12, questions: 2, groupSize: 2 },
-      ...{ maxTokens: 24, microBatchTokens: 256, parallel: 8, evaluation: { problems: 2, samples: 2 } },
+      model,
+      tasks: [{ task: 'countdown', difficulty: 2 }],
+      steps: 12,
+      questions: 2,
+      groupSize: 2,
+      maxTokens: 24,
+      microBatchTokens: 256,
+      parallel: 8,
+      evaluation: { problems: 2, samples: 2 },
       every: { evaluate: 6, sample: 4, save: 12 },
     };
     await reinforce(resolveRl(recipe), { folder: join(root, 'zero'), device });

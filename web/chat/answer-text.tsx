@@ -17,7 +17,7 @@ export function partsOf(text: string): Part[] {
   };
   for (const match of text.matchAll(pattern)) {
     prose(match.index);
-    parts.push({ kind: 'final', text: (match[1] as string).trim() });
+    parts.push({ kind: 'final', text: match[1].trim() });
     end = match.index + match[0].length;
   }
   prose(text.length);

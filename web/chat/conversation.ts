@@ -42,7 +42,7 @@ export interface Conversation {
 const longestTitle = 60;
 
 export function titleOf(prompt: string): string {
-  const line = prompt.trim().split('\n')[0] as string;
+  const line = prompt.trim().split('\n')[0];
   return line.length <= longestTitle ? line : `${line.slice(0, longestTitle - 1).trimEnd()}…`;
 }
 
@@ -58,8 +58,18 @@ export function newConversation(title: string): Conversation {
 
 export function newAnswer(model: string): Answer {
   return {
-    ...{ id: newId(), state: 'running', model, thinking: '', text: '', chunks: { thinking: 0, text: 0 } },
-    ...{ firstMs: null, thinkingMs: null, totalMs: null, usage: null, problem: null, verdict: null },
+    id: newId(),
+    state: 'running',
+    model,
+    thinking: '',
+    text: '',
+    chunks: { thinking: 0, text: 0 },
+    firstMs: null,
+    thinkingMs: null,
+    totalMs: null,
+    usage: null,
+    problem: null,
+    verdict: null,
   };
 }
 

@@ -16,8 +16,13 @@ const stored = 'minke.settings';
 
 /** As DeepSeek recommends for R1. */
 export const usual: Settings = {
-  ...{ model: null, temperature: 0.6, topP: 0.95 },
-  ...{ maxTokens: null, reasoningBudget: null, seed: null, system: '' },
+  model: null,
+  temperature: 0.6,
+  topP: 0.95,
+  maxTokens: null,
+  reasoningBudget: null,
+  seed: null,
+  system: '',
 };
 
 function read(): Settings {
@@ -41,7 +46,8 @@ export function samplingFields(): Pick<
 > {
   const { temperature, topP, maxTokens, reasoningBudget, seed } = settings.peek();
   return {
-    ...{ temperature, top_p: topP },
+    temperature,
+    top_p: topP,
     ...(maxTokens !== null && { max_tokens: maxTokens }),
     ...(reasoningBudget !== null && { reasoning_budget: reasoningBudget }),
     ...(seed !== null && { seed }),

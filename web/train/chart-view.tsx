@@ -40,7 +40,7 @@ function Canvas({ chart, seen }: { readonly chart: Chart; readonly seen: (index:
 /** The last value of a curve, and its step. */
 function lastOf({ x }: Chart, { values }: Curve): readonly [value: number, step: number] | null {
   const at = values.findLastIndex((value) => value !== null);
-  return at < 0 ? null : [values[at] as number, x[at] as number];
+  return at < 0 ? null : [values[at] as number, x[at]];
 }
 
 function rangeOf({ values }: Curve): readonly [number, number] {
@@ -58,7 +58,7 @@ function Swatch({ curve, order }: { readonly curve: Curve; readonly order: numbe
       {curve.isSparse ? (
         <circle cx="12" cy="4" r="3" />
       ) : (
-        <path d="M0 4h24" stroke-dasharray={(dashes[order % dashes.length] as number[]).join(' ')} />
+        <path d="M0 4h24" stroke-dasharray={dashes[order % dashes.length].join(' ')} />
       )}
     </svg>
   );

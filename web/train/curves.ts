@@ -117,7 +117,13 @@ function pretrainingCharts(plot: Plotter): Chart[] {
   ];
   return [
     {
-      ...{ id: 'loss', title: 'Loss', unit: 'nats a token', x, write, isWide: true, isSettling: true },
+      id: 'loss',
+      title: 'Loss',
+      unit: 'nats a token',
+      x,
+      write,
+      isWide: true,
+      isSettling: true,
       curves: [
         plot.curve({ name: 'training', colour: '--accent', field: 'loss', isSmoothed: true }),
         plot.curve({ name: 'two tokens ahead (MTP)', colour: '--ink-soft', field: 'mtpLoss', isSmoothed: true }),
@@ -125,19 +131,36 @@ function pretrainingCharts(plot: Plotter): Chart[] {
       ],
     },
     {
-      ...{ id: 'throughput', title: 'Throughput', unit: 'tokens a second', x, write },
+      id: 'throughput',
+      title: 'Throughput',
+      unit: 'tokens a second',
+      x,
+      write,
       curves: one({ name: 'training', field: 'tokensPerSecond' }),
     },
     {
-      ...{ id: 'balance', title: 'Balance of experts', unit: 'MaxVio: the busiest above the mean', x, write },
+      id: 'balance',
+      title: 'Balance of experts',
+      unit: 'MaxVio: the busiest above the mean',
+      x,
+      write,
       curves: [...one({ name: 'a step', field: 'maxVio' }), plot.evaluations('validation', '--warm', 'maxVio')],
     },
     {
-      ...{ id: 'gradient', title: 'Gradient', unit: 'norm before clipping', x, write, isSettling: true },
+      id: 'gradient',
+      title: 'Gradient',
+      unit: 'norm before clipping',
+      x,
+      write,
+      isSettling: true,
       curves: one({ name: 'norm', field: 'gradientNorm' }),
     },
     {
-      ...{ id: 'rate', title: 'Learning rate', unit: 'a step', x, write },
+      id: 'rate',
+      title: 'Learning rate',
+      unit: 'a step',
+      x,
+      write,
       curves: [plot.curve({ name: 'rate', colour: '--accent', field: 'learningRate' })],
     },
   ];
@@ -148,13 +171,17 @@ const taskColours = ['--warm', '--bad', '--good', '--ink-soft'] as const;
 function rlCharts(plot: Plotter): Chart[] {
   const { x } = plot;
   const chart = (id: string, title: string, unit: string, ...sources: Source[]): Chart => ({
-    ...{ id, title, unit, x, write },
+    id,
+    title,
+    unit,
+    x,
+    write,
     curves: sources.map((source) => plot.curve({ isSmoothed: true, ...source })),
   });
   const passes = plot.tasks.map((name, i) =>
     plot.evaluations(
       `held out, ${name}`,
-      taskColours[i % taskColours.length] as (typeof taskColours)[number],
+      taskColours[i % taskColours.length],
       'passAt1',
       ({ task, difficulty }) => `${task} ${difficulty}` === name,
     ),
@@ -166,7 +193,12 @@ function rlCharts(plot: Plotter): Chart[] {
   ];
   return [
     {
-      ...{ id: 'accuracy', title: 'Accuracy', unit: 'share of responses', x, write: percent, isWide: true },
+      id: 'accuracy',
+      title: 'Accuracy',
+      unit: 'share of responses',
+      x,
+      write: percent,
+      isWide: true,
       curves: [...shares.map((source) => plot.curve(source)), ...passes],
     },
     chart(
@@ -178,13 +210,19 @@ function rlCharts(plot: Plotter): Chart[] {
     chart('entropy', 'Entropy', 'nats a token', { name: 'entropy', colour: '--accent', field: 'entropy' }),
     chart('kl', 'KL to the reference', 'nats a token', { name: 'KL', colour: '--accent', field: 'kl' }),
     chart('checks', 'Checking and turning back', 'words in a response', {
-      ...{ name: 'words', colour: '--accent', field: 'checks' },
+      name: 'words',
+      colour: '--accent',
+      field: 'checks',
     }),
     chart('throughput', 'Throughput', 'tokens a second', {
-      ...{ name: 'rollouts', colour: '--accent', field: 'rolloutTokensPerSecond' },
+      name: 'rollouts',
+      colour: '--accent',
+      field: 'rolloutTokensPerSecond',
     }),
     chart('balance', 'Balance of experts', 'MaxVio: the busiest above the mean', {
-      ...{ name: 'a step', colour: '--accent', field: 'maxVio' },
+      name: 'a step',
+      colour: '--accent',
+      field: 'maxVio',
     }),
   ];
 }

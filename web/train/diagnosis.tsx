@@ -12,7 +12,8 @@ function endingOf({ state, problem, step }: RunSummary): Said[] {
   if (state === 'interrupted')
     return [
       {
-        ...{ step, tone: 'bad' },
+        step,
+        tone: 'bad',
         message: `${problem ?? 'its process ended without a word'}: resume goes on from its last checkpoint`,
       },
     ];

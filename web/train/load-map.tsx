@@ -28,7 +28,7 @@ function sharesOf({ tokens }: Loads, layer: number, at: number): number[] {
 }
 
 type Rgb = readonly number[];
-const between = (a: Rgb, b: Rgb, share: number): Rgb => a.map((from, i) => from + share * ((b[i] as number) - from));
+const between = (a: Rgb, b: Rgb, share: number): Rgb => a.map((from, i) => from + share * (b[i] - from));
 
 function draw(canvas: HTMLCanvasElement, loads: Loads, layer: number): void {
   const width = loads.steps.length;

@@ -18,7 +18,7 @@ function dataOf({ x, curves }: Chart): uPlot.AlignedData {
 
 function seriesOf({ name, colour, smooth, isSparse }: Curve, index: number): uPlot.Series[] {
   const stroke = colourOf(colour);
-  const dash = dashes[index % dashes.length] as number[];
+  const dash = dashes[index % dashes.length];
   const line = { label: name, stroke, width: 2, dash, spanGaps: true };
   if (isSparse)
     return [{ ...line, paths: () => null, points: { show: true, size: 6, stroke, fill: colourOf('--surface') } }];

@@ -26,7 +26,7 @@ interface PanelProps {
 function Panel({ name, samples, usual }: PanelProps) {
   const [chosen, setChosen] = useState<number | null>(null);
   const at = Math.min(chosen ?? usual, samples.length - 1);
-  const { prompt, text, verdict } = samples[at] as Sample;
+  const { prompt, text, verdict } = samples[at];
   return (
     <div class="sample">
       <label class="sample-head">

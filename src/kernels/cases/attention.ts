@@ -46,7 +46,7 @@ function words(shape: Shape) {
     o_row: Hq * Dv,
     o_head: Dv,
   };
-  const first = Int32Array.from(queries, (n, b) => (keys[b] as number) - n);
+  const first = Int32Array.from(queries, (n, b) => keys[b] - n);
   return { queryStart, keyStart, first, sizes, strides, causal, scale: shape.scale ?? Dk ** -0.5 };
 }
 

@@ -57,8 +57,8 @@ export class Random {
 
 export function toFormat(dtype: DType, values: Float32Array): Data {
   const data = newData(dtype, values.length);
-  if (dtype === 'bf16') for (let i = 0; i < values.length; i++) data[i] = toBf16(values[i] as number);
-  else if (dtype === 'e4m3') for (let i = 0; i < values.length; i++) data[i] = toE4m3(values[i] as number);
+  if (dtype === 'bf16') for (let i = 0; i < values.length; i++) data[i] = toBf16(values[i]);
+  else if (dtype === 'e4m3') for (let i = 0; i < values.length; i++) data[i] = toE4m3(values[i]);
   else data.set(values);
   return data;
 }

@@ -32,7 +32,7 @@ const halves = Float32Array.from({ length: 8 * 32 }, (_, i) => {
 /** Scales across the range of f16: subnormal, zero by underflow, almost too large. */
 const magnitudes = Float32Array.from({ length: 12 * 32 }, (_, i) => {
   const group = Math.floor(i / 32);
-  const level = [1e-38, 1e-9, 3e-6, 1e-4, 0.01, 1, 30, 1e3, 1e4, 1e5, 4e5, 0][group] as number;
+  const level = [1e-38, 1e-9, 3e-6, 1e-4, 0.01, 1, 30, 1e3, 1e4, 1e5, 4e5, 0][group];
   return level * Math.sin(i);
 });
 

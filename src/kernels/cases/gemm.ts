@@ -61,7 +61,15 @@ function dense(order: Order, precision: Precision, shape: Shape): Case {
         : { b_type: codeOf[bType] }),
       c: data(cType, m, ldc),
       workspace: new Uint8Array(gemmWorkspaceBytes(m, k)),
-      ...{ m, n, k, lda, ldb, ldc, a_type: codeOf[aType], c_type: codeOf[cType], accumulate: accumulate ? 1 : 0 },
+      m,
+      n,
+      k,
+      lda,
+      ldb,
+      ldc,
+      a_type: codeOf[aType],
+      c_type: codeOf[cType],
+      accumulate: accumulate ? 1 : 0,
     },
     ignore: ['workspace'],
   };
@@ -76,14 +84,14 @@ const groupSizes = [
 function offsetsOf(counts: readonly number[]): Int32Array {
   const offsets = new Int32Array(counts.length + 1);
   counts.forEach((count, g) => {
-    offsets[g + 1] = (offsets[g] as number) + count;
+    offsets[g + 1] = offsets[g] + count;
   });
   return offsets;
 }
 
 /** In tn, `n` and `k` are the two sides of C, and the rows are what is summed. */
 function grouped(order: Order, precision: Precision, index: number, accumulate: boolean): Case {
-  const { counts, n: wide, k: deep } = groupSizes[index] as (typeof groupSizes)[number];
+  const { counts, n: wide, k: deep } = groupSizes[index];
   const rows = counts.reduce((a, b) => a + b, 0);
   const groups = counts.length;
   const weights = precision === 'fp8' && order !== 'tn';
@@ -104,7 +112,13 @@ function grouped(order: Order, precision: Precision, index: number, accumulate: 
       offsets: offsetsOf(counts),
       c: random.normals(order === 'tn' ? groups * m * n : m * n),
       workspace: new Uint8Array(gemmWorkspaceBytes(m, k, groups)),
-      ...{ m, n, k, groups, a_type: codeOf.f32, c_type: codeOf.f32, accumulate: accumulate ? 1 : 0 },
+      m,
+      n,
+      k,
+      groups,
+      a_type: codeOf.f32,
+      c_type: codeOf.f32,
+      accumulate: accumulate ? 1 : 0,
     },
     ignore: ['workspace'],
   };

@@ -5,15 +5,27 @@ function lossCase(n: number, low: number, high: number, beta: number): Case {
   const logprob = random.normals(n).map((x) => -Math.abs(x));
   const moved = (scale: number) => logprob.map((x) => x + random.normal(scale));
   const old = moved(0.3);
-  for (let i = 0; i < n; i += 3) old[i] = logprob[i] as number; // on policy
+  for (let i = 0; i < n; i += 3) old[i] = logprob[i]; // on policy
   const weight = random.normals(n).map((x, i) => (i % 5 === 4 ? 0 : Math.abs(x)));
   const out = () => new Float32Array(n).fill(7);
   return {
     kernel: 'policy_loss_f32',
     name: `${n} tokens, clip ${low} to ${high}, beta ${beta}`,
     args: {
-      ...{ logprob, old, reference: moved(0.5), advantage: random.normals(n), weight },
-      ...{ loss: out(), slope: out(), kl: out(), clipped: out(), differs: out(), n, low, high, beta },
+      logprob,
+      old,
+      reference: moved(0.5),
+      advantage: random.normals(n),
+      weight,
+      loss: out(),
+      slope: out(),
+      kl: out(),
+      clipped: out(),
+      differs: out(),
+      n,
+      low,
+      high,
+      beta,
     },
     slack: 4, // e^d - d - 1 takes away most of what it is made of
   };

@@ -14,7 +14,7 @@ const plain: Settings = { temperature: 1, topK: 0, topP: 1, minP: 0, draw: 0.5 }
 function edited(row: Float32Array, edits: readonly Edit[]): Float32Array {
   const result = row.slice();
   for (const { id, factor = 1, offset = 0 } of edits) {
-    const x = result[id] as number;
+    const x = result[id];
     result[id] = Math.fround(x > 0 ? x / factor : x * factor) + offset;
   }
   return result;

@@ -30,8 +30,8 @@ export function difference(dtype: DType, expected: Data, received: Data, slack =
   const level = Math.sqrt(square / Math.max(1, finite));
   let result: Difference = { worst: 0, at: -1, expected: 0, received: 0 };
   for (let i = 0; i < want.length; i++) {
-    const w = want[i] as number;
-    const g = got[i] as number;
+    const w = want[i];
+    const g = got[i];
     if (Object.is(w, g) || w === g) continue;
     const allowed = slack * tolerance[dtype] * (Math.abs(w) + level);
     const ratio = Number.isFinite(w) && Number.isFinite(g) ? Math.abs(w - g) / allowed : Number.POSITIVE_INFINITY;

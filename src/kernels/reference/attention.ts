@@ -34,8 +34,8 @@ function sizesOf<S extends string>(text: S, values: readonly number[]): Sizes<S>
 }
 
 function checkStarts(start: Data, b: number, limit: number, longest: number): void {
-  const from = start[b] as number;
-  const to = start[b + 1] as number;
+  const from = start[b];
+  const to = start[b + 1];
   if (from < 0) throw new KernelFault('badOffsets', b, from, limit);
   if (to < from || to > limit || to - from > longest) throw new KernelFault('badOffsets', b + 1, to, limit);
 }
@@ -54,10 +54,10 @@ function rowsOf(queryStart: Data, keyStart: Data, firstPosition: Data, n: Sizes<
   for (let b = 0; b < n.B; b++) {
     checkStarts(queryStart, b, n.T, n.max_queries);
     checkStarts(keyStart, b, n.S, n.S);
-    const query = queryStart[b] as number;
-    const queries = (queryStart[b + 1] as number) - query;
-    const key = keyStart[b] as number;
-    const keys = (keyStart[b + 1] as number) - key;
+    const query = queryStart[b];
+    const queries = queryStart[b + 1] - query;
+    const key = keyStart[b];
+    const keys = keyStart[b + 1] - key;
     const first = firstPosition[b] ?? 0;
     if (n.causal && queries > 0 && (first < 0 || first + queries > keys))
       throw new KernelFault('badOffsets', b, first, keys - queries);
@@ -70,13 +70,13 @@ function rowsOf(queryStart: Data, keyStart: Data, firstPosition: Data, n: Sizes<
 
 function dot(a: Data, aAt: number, b: Data, bAt: number, width: number): number {
   let sum = 0;
-  for (let d = 0; d < width; d++) sum += (a[aAt + d] as number) * (b[bAt + d] as number);
+  for (let d = 0; d < width; d++) sum += a[aAt + d] * b[bAt + d];
   return sum;
 }
 
 /** to[toAt + d] += factor * from[fromAt + d] */
 function addTo(to: Float64Array, toAt: number, factor: number, from: Data, fromAt: number, width: number): void {
-  for (let d = 0; d < width; d++) to[toAt + d] = (to[toAt + d] as number) + factor * (from[fromAt + d] as number);
+  for (let d = 0; d < width; d++) to[toAt + d] = to[toAt + d] + factor * from[fromAt + d];
 }
 
 function scoresOf(q: Data, k: Data, row: Row, n: Sizes<typeof forwardSizes>): number[] {
@@ -118,7 +118,7 @@ function forward(batch: Batch, o: Float32Array, lse: Float32Array, n: Sizes<type
     const sum = weights.reduce((a, b) => a + b, 0);
     const out = new Float64Array(n.Dv);
     for (let j = 0; j < row.keys; j++)
-      addTo(out, 0, (weights[j] as number) / sum, v, (row.key + j) * n.v_row + row.kv * n.v_head, n.Dv);
+      addTo(out, 0, weights[j] / sum, v, (row.key + j) * n.v_row + row.kv * n.v_head, n.Dv);
     o.set(out, row.t * n.o_row + row.h * n.o_head);
     if (lse.length > 0) lse[row.t * n.Hq + row.h] = row.keys === 0 ? Number.NEGATIVE_INFINITY : max + Math.log(sum);
   }
@@ -149,7 +149,7 @@ function backward(batch: Batch, { o, lse, dout }: Result, to: Gradients, n: Size
     to.delta[row.t * n.Hq + row.h] = delta;
     scoresOf(q, k, row, n).forEach((score, j) => {
       const key = row.key + j;
-      const p = Math.exp(score - (lse[row.t * n.Hq + row.h] as number));
+      const p = Math.exp(score - lse[row.t * n.Hq + row.h]);
       const dp = dot(dout, oAt, v, key * n.v_row + row.kv * n.v_head, n.Dv);
       const ds = p * (dp - delta) * n.scale;
       addTo(dv.sums, key * n.dv_row + row.kv * n.dv_head, p, dout, oAt, n.Dv);
@@ -161,7 +161,7 @@ function backward(batch: Batch, { o, lse, dout }: Result, to: Gradients, n: Size
     to.dq,
     rows.map((row) => row.t * n.dq_row + row.h * n.dq_head),
   );
-  for (let j = keyStart[0] as number; j < (keyStart[n.B] as number); j++)
+  for (let j = keyStart[0]; j < keyStart[n.B]; j++)
     for (let h = 0; h < n.Hkv; h++) {
       dk.assign(to.dk, [j * n.dk_row + h * n.dk_head]);
       dv.assign(to.dv, [j * n.dv_row + h * n.dv_head]);

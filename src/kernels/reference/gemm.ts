@@ -40,7 +40,7 @@ function matrix(bytes: Uint8Array, type: number, ld: number): Matrix {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (type === codeOf.f32) return (i, j) => view.getFloat32(4 * (i * ld + j), true);
   if (type === codeOf.bf16) return (i, j) => fromBf16(view.getUint16(2 * (i * ld + j), true));
-  return (i, j) => fromE4m3(bytes[i * ld + j] as number);
+  return (i, j) => fromE4m3(bytes[i * ld + j]);
 }
 
 function writer(bytes: Uint8Array, type: number, ld: number): (i: number, j: number, value: number) => void {
@@ -102,7 +102,7 @@ function multiply({ m, n, aLane, bLane, c, write, accumulate }: Problem): void {
   const columns = Array.from({ length: n }, (_, j) => bLane(j));
   for (let i = 0; i < m; i++) {
     const row = aLane(i);
-    for (let j = 0; j < n; j++) write(i, j, (accumulate ? c(i, j) : 0) + dot(row, columns[j] as Lane));
+    for (let j = 0; j < n; j++) write(i, j, (accumulate ? c(i, j) : 0) + dot(row, columns[j]));
   }
 }
 

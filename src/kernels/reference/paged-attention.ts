@@ -36,7 +36,7 @@ function attend(q: Float32Array, records: readonly Float32Array[], out: Float32A
     const g = Math.floor((h * Hkv) / Hq);
     const scores = records.map((record) => {
       let dot = 0;
-      for (let d = 0; d < Dk; d++) dot += (q[h * Dk + d] as number) * (record[kOffset + g * kHead + d] as number);
+      for (let d = 0; d < Dk; d++) dot += q[h * Dk + d] * record[kOffset + g * kHead + d];
       return scale * dot;
     });
     const top = Math.max(...scores);
@@ -44,8 +44,7 @@ function attend(q: Float32Array, records: readonly Float32Array[], out: Float32A
     const sum = weights.reduce((a, b) => a + b, 0);
     for (let d = 0; d < Dv; d++) {
       let value = 0;
-      for (const [j, record] of records.entries())
-        value += (weights[j] as number) * (record[vOffset + g * vHead + d] as number);
+      for (const [j, record] of records.entries()) value += weights[j] * record[vOffset + g * vHead + d];
       out[h * Dv + d] = value / sum;
     }
   }
@@ -62,9 +61,9 @@ export const pagedAttention = {
       const heads = { Hq, Hkv, Dk, Dv, kOffset, kHead, vOffset, vHead, scale };
       out.fill(0, 0, T * Hq * Dv);
       for (let b = 0; b < B; b++) {
-        const query = queryStart[b] as number;
-        const end = queryStart[b + 1] as number;
-        const length = lengths[b] as number;
+        const query = queryStart[b];
+        const end = queryStart[b + 1];
+        const length = lengths[b];
         if (query < 0) throw new KernelFault('badOffsets', b, query, T);
         if (end < query || end > T || end - query > maxQueries) throw new KernelFault('badOffsets', b + 1, end, T);
         if (end === query) continue;

@@ -39,7 +39,7 @@ export function writeRecord(row: Float32Array, pool: Uint8Array, slot: number, l
   const bytes = recordBytes(layout);
   const record = new DataView(pool.buffer, pool.byteOffset + slot * bytes, bytes);
   if (format === poolFormat.f32) {
-    for (let c = 0; c < width; c++) record.setFloat32(4 * c, row[c] as number, true);
+    for (let c = 0; c < width; c++) record.setFloat32(4 * c, row[c], true);
     return;
   }
   const scales = new Float32Array(tilesIn(codes));
@@ -53,7 +53,7 @@ export function writeRecord(row: Float32Array, pool: Uint8Array, slot: number, l
     record.setFloat32(codes + 4 * i, scale, true);
   });
   const rest = codes + 4 * scales.length;
-  for (let c = codes; c < width; c++) record.setUint16(rest + 2 * (c - codes), toBf16(row[c] as number), true);
+  for (let c = codes; c < width; c++) record.setUint16(rest + 2 * (c - codes), toBf16(row[c]), true);
 }
 
 export function readRecord(pool: Uint8Array, slot: number, layout: RecordLayout): Float32Array {
@@ -71,7 +71,7 @@ export function readRecord(pool: Uint8Array, slot: number, layout: RecordLayout)
 /** Slot of a sequence's token through the block tables [B, maxBlocks]. */
 export function slotOf(tables: Int32Array, b: number, token: number, maxBlocks: number, blocks: number): number {
   const at = b * maxBlocks + Math.floor(token / blockTokens);
-  const block = tables[at] as number;
+  const block = tables[at];
   if (block < 0 || block >= blocks) throw new KernelFault('indexOutOfRange', at, block, blocks);
   return block * blockTokens + (token % blockTokens);
 }
@@ -91,8 +91,8 @@ export const paged = {
     `rows:f32 slots:i32 pool:u8! tokens:int row_ld:int ${record}`,
     (rows, slots, pool, tokens, rowLd, blocks, width, codes, format) => {
       for (let t = 0; t < tokens; t++)
-        if (isWritten(slots[t] as number, t, blocks))
-          writeRecord(rows.slice(t * rowLd, t * rowLd + width), pool, slots[t] as number, { width, codes, format });
+        if (isWritten(slots[t], t, blocks))
+          writeRecord(rows.slice(t * rowLd, t * rowLd + width), pool, slots[t], { width, codes, format });
     },
   ),
 
@@ -105,16 +105,15 @@ export const paged = {
     (x, gain, cos, sin, positions, slots, pool, tokens, latent, length, eps, blocks, width, codes, format) => {
       const rotary = width - latent;
       for (let t = 0; t < tokens; t++) {
-        if (!isWritten(slots[t] as number, t, blocks)) continue;
+        if (!isWritten(slots[t], t, blocks)) continue;
         const row = x.slice(t * width, (t + 1) * width);
         const bytes = new Uint8Array(row.buffer);
         norm.rms_norm.define(bytes, gain, bytes, new Float32Array(1), 1, latent, latent, latent, eps, 0, 0);
         const turned = bytes.subarray(4 * latent);
         const position = positions.subarray(t, t + 1);
-        if ((position[0] as number) < 0 || (position[0] as number) >= length)
-          throw new KernelFault('indexOutOfRange', t, position[0] as number, length);
+        if (position[0] < 0 || position[0] >= length) throw new KernelFault('indexOutOfRange', t, position[0], length);
         rope.rope.define(turned, turned, cos, sin, position, 1, 1, rotary, 0, 0, 0, 0, length, 0, 0, 0);
-        writeRecord(row, pool, slots[t] as number, { width, codes, format });
+        writeRecord(row, pool, slots[t], { width, codes, format });
       }
     },
   ),
@@ -128,8 +127,8 @@ export const paged = {
     (pool, tables, starts, out, B, S, maxBlocks, blocks, width, codes, format) => {
       out.fill(0, 0, S * width);
       for (let b = 0; b < B; b++) {
-        const from = starts[b] as number;
-        const to = starts[b + 1] as number;
+        const from = starts[b];
+        const to = starts[b + 1];
         if (from < 0) throw new KernelFault('badOffsets', b, from, S);
         if (to < from || to > S || to - from > maxBlocks * blockTokens)
           throw new KernelFault('badOffsets', b + 1, to, S);

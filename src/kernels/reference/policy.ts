@@ -32,10 +32,10 @@ export const policy = {
     ) => {
       for (let i = 0; i < n; i++) {
         const [p, A, w] = [logprob[i], advantage[i], weight[i]] as [number, number, number];
-        const r = Math.exp(p - (old[i] as number));
+        const r = Math.exp(p - old[i]);
         const bounded = Math.min(Math.max(r, 1 - low), 1 + high) * A;
         const isClipped = bounded < r * A;
-        const d = (reference[i] as number) - p;
+        const d = reference[i] - p;
         const k3 = Math.max(0, Math.exp(d) - d - 1);
         const counts = w !== 0;
         loss[i] = counts ? w * (beta * k3 - (isClipped ? bounded : r * A)) : 0;

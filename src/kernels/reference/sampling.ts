@@ -42,17 +42,17 @@ export interface Settings {
 
 /** Ids from the largest logit down; of equals the lowest first. */
 function ranked(logits: Float32Array): number[] {
-  const at = (id: number) => logits[id] as number;
+  const at = (id: number) => logits[id];
   return Array.from(logits, (_, id) => id).sort((a, b) => (at(a) === at(b) ? a - b : at(b) - at(a)));
 }
 
 /** What the cuts leave, in ascending id, with its weights: exp((l - top) / T). */
 export function survivors(logits: Float32Array, { temperature, topK, topP, minP }: Settings): [number, number][] {
   const order = ranked(logits);
-  const top = logits[order[0] as number] as number;
+  const top = logits[order[0]];
   const heat = Math.min(temperature, 1e30);
   const weigh = (id: number): [number, number] => {
-    const logit = logits[id] as number;
+    const logit = logits[id];
     return [id, logit === top ? 1 : Math.exp((logit - top) / heat)];
   };
   const k = topK >= 1 ? Math.floor(topK) : order.length;
@@ -68,7 +68,7 @@ export function survivors(logits: Float32Array, { temperature, topK, topP, minP 
 }
 
 function choose(logits: Float32Array, settings: Settings): number {
-  if (!(settings.temperature > 0)) return ranked(logits)[0] as number;
+  if (!(settings.temperature > 0)) return ranked(logits)[0];
   const left = survivors(logits, settings);
   const target = settings.draw * left.reduce((sum, [, weight]) => sum + weight, 0);
   let sum = 0;
@@ -101,16 +101,16 @@ export const sampling = {
         const whole = logSumOf(raw, r);
         const edited = raw.slice();
         for (let i = from; i < to; i++) {
-          const id = ids[i] as number;
+          const id = ids[i];
           if (id < 0 || id >= V) throw new KernelFault('indexOutOfRange', i, id, V);
           const [x, factor] = [edited[id], factors[i]] as [number, number];
-          edited[id] = fround(x > 0 ? x / factor : x * factor) + (offsets[i] as number);
+          edited[id] = fround(x > 0 ? x / factor : x * factor) + offsets[i];
         }
         if (edited.some(Number.isNaN)) throw new KernelFault('notFinite', r, 0, 0);
         const [temperature, topK, topP, minP, draw] = own as unknown as [number, number, number, number, number];
         const token = choose(edited, { temperature, topK, topP, minP, draw });
         tokens[r] = token;
-        logprobs[r] = (raw[token] as number) - whole;
+        logprobs[r] = raw[token] - whole;
       }
     },
   ),
@@ -124,7 +124,7 @@ export const sampling = {
         const whole = logSumOf(row, r);
         for (const [i, id] of ranked(row).slice(0, count).entries()) {
           ids[r * count + i] = id;
-          logprobs[r * count + i] = (row[id] as number) - whole;
+          logprobs[r * count + i] = row[id] - whole;
         }
       }
     },

@@ -90,7 +90,7 @@ describe('round trips', () => {
 
   for (const format of ['f16', 'bf16', 'fp8'] as const)
     test(`V3 in ${format}: every value within the format, and exact the second time`, async () => {
-      const config = configs.v3 as ModelConfig;
+      const config = configs.v3;
       const { weights, path } = await written(config, format, `v3-${format}`);
       const source = await openCheckpoint(path);
       const { weights: once } = await importWeights(config, source, { dtype: 'f32' });
@@ -99,7 +99,7 @@ describe('round trips', () => {
       for (const [name, values] of Object.entries(before)) {
         const most = Math.max(...values.map(Math.abs));
         values.forEach((x, i) => {
-          const y = (after[name] as number[])[i] as number;
+          const y = after[name][i];
           assert.ok(
             Math.abs(x - y) <= step * Math.abs(x) + 2 ** -9 * step * most + 2 ** -25,
             `${name}[${i}] ${x} ${y}`,
@@ -116,7 +116,7 @@ describe('round trips', () => {
         const values = await arrays(twice);
         for (const [name, x] of Object.entries(after))
           x.forEach((y, i) => {
-            assert.ok(Math.abs(y - ((values[name] as number[])[i] as number)) <= 2 ** -4 * Math.abs(y) + 2 ** -13);
+            assert.ok(Math.abs(y - values[name][i]) <= 2 ** -4 * Math.abs(y) + 2 ** -13);
           });
         await again.close();
       }
@@ -124,7 +124,7 @@ describe('round trips', () => {
     });
 
   test('FP8 as released: codes, scales of 128 x 128 blocks that multiply, the rest as the release has it', async () => {
-    const config = configs.v3 as ModelConfig;
+    const config = configs.v3;
     const source = await openCheckpoint((await written(config, 'fp8', 'v3-layout')).path);
     const types = (suffix: string) =>
       new Set([...source.entries.values()].filter(({ name }) => name.endsWith(suffix)).map(({ type }) => type));
@@ -140,13 +140,13 @@ describe('round trips', () => {
     const { weights } = await importWeights(config, source, { dtype: 'f32' });
     const values = await (weights.get(name) as Tensor).toArray();
     values.forEach((x, i) => {
-      assert.equal(x, Math.fround(fromE4m3(codes[i] as number) * (scales[i < 128 * 40 ? 0 : 1] as number)));
+      assert.equal(x, Math.fround(fromE4m3(codes[i]) * scales[i < 128 * 40 ? 0 : 1]));
     });
     await source.close();
   });
 
   test('BF16 weights stay BF16 codes, untouched', async () => {
-    const config = configs.llama as ModelConfig;
+    const config = configs.llama;
     const source = await openCheckpoint((await written(config, 'bf16', 'llama-bf16')).path);
     const { weights, report } = await importWeights(config, source);
     const name = 'model.layers.1.mlp.up_proj.weight';
@@ -171,7 +171,7 @@ describe('round trips', () => {
 
 describe('the import report', () => {
   test('names what is ignored and why; MTP copies of embedding and head among them', async () => {
-    const config = configs.v3 as ModelConfig;
+    const config = configs.v3;
     const { weights } = await written(config, 'bf16', 'v3-copies');
     const tensors = exportWeights(config, weights, 'bf16');
     const extra = (name: string) => ({
@@ -192,7 +192,7 @@ describe('the import report', () => {
   });
 
   test('missing and misshapen tensors are refused by name', async () => {
-    const config = configs.qwen2 as ModelConfig;
+    const config = configs.qwen2;
     const tensors = exportWeights(config, initialWeights(config, 1), 'f32');
     const path = join(folder, 'bad.safetensors');
     await writeSafetensors(path, tensors.slice(1));

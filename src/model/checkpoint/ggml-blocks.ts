@@ -23,23 +23,23 @@ export function ggmlBytes(type: GgmlType, elements: number): number {
 
 function encodeQ8(x: Float32Array, at: number, out: DataView, to: number): void {
   let most = 0;
-  for (let i = 0; i < 32; i++) most = Math.max(most, Math.abs(x[at + i] as number));
+  for (let i = 0; i < 32; i++) most = Math.max(most, Math.abs(x[at + i]));
   const step = Math.fround(most / 127);
   const inverse = step === 0 ? 0 : Math.fround(1 / step);
   out.setUint16(to, toF16(step), true);
   for (let i = 0; i < 32; i++) {
-    const scaled = Math.fround((x[at + i] as number) * inverse);
+    const scaled = Math.fround(x[at + i] * inverse);
     out.setInt8(to + 2 + i, Math.sign(scaled) * Math.floor(Math.abs(scaled) + 0.5));
   }
 }
 
 function encodeQ4(x: Float32Array, at: number, out: DataView, to: number): void {
   let top = 0;
-  for (let i = 0; i < 32; i++) if (Math.abs(x[at + i] as number) > Math.abs(top)) top = x[at + i] as number;
+  for (let i = 0; i < 32; i++) if (Math.abs(x[at + i]) > Math.abs(top)) top = x[at + i];
   const step = Math.fround(top / -8);
   const inverse = step === 0 ? 0 : Math.fround(1 / step);
   out.setUint16(to, toF16(step), true);
-  const code = (i: number) => Math.min(15, Math.trunc(Math.fround(Math.fround((x[at + i] as number) * inverse) + 8.5)));
+  const code = (i: number) => Math.min(15, Math.trunc(Math.fround(Math.fround(x[at + i] * inverse) + 8.5)));
   for (let i = 0; i < 16; i++) out.setUint8(to + 2 + i, code(i) | (code(i + 16) << 4));
 }
 
@@ -59,7 +59,7 @@ export function decodeQ8(bytes: Uint8Array): Float32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const x = new Float32Array((bytes.length / 34) * 32);
   for (let block = 0; block < bytes.length / 34; block++) {
-    const step = halfValues()[view.getUint16(34 * block, true)] as number;
+    const step = halfValues()[view.getUint16(34 * block, true)];
     for (let i = 0; i < 32; i++) x[32 * block + i] = step * view.getInt8(34 * block + 2 + i);
   }
   return x;
@@ -69,7 +69,7 @@ export function decodeQ4(bytes: Uint8Array): Float32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const x = new Float32Array((bytes.length / 18) * 32);
   for (let block = 0; block < bytes.length / 18; block++) {
-    const step = halfValues()[view.getUint16(18 * block, true)] as number;
+    const step = halfValues()[view.getUint16(18 * block, true)];
     for (let i = 0; i < 16; i++) {
       const byte = view.getUint8(18 * block + 2 + i);
       x[32 * block + i] = step * ((byte & 15) - 8);

@@ -141,7 +141,7 @@ function llamaTurn(config: ModelConfig, { name, shape }: Mapping): { turn?: Turn
   const turns = config.modelType === 'llama' && /attn_[qk]\./.test(name);
   if (!turns || isDeepseek(config)) return {};
   const { headDim } = config;
-  return { turn: interleave((shape[0] as number) / headDim, headDim, shape[1] ?? 1) };
+  return { turn: interleave(shape[0] / headDim, headDim, shape[1] ?? 1) };
 }
 
 /** kv_b_proj [H (N + V), C] to attn_k_b [H, C, N] and attn_v_b [H, V, C]. */
@@ -151,7 +151,7 @@ function splitKvB(c: DeepseekConfig, kvB: Float32Array): { k: Float32Array; v: F
   const v = new Float32Array(H * V * C);
   for (let h = 0; h < H; h++) {
     const from = kvB.subarray(h * (N + V) * C);
-    for (let n = 0; n < N; n++) for (let i = 0; i < C; i++) k[(h * C + i) * N + n] = from[n * C + i] as number;
+    for (let n = 0; n < N; n++) for (let i = 0; i < C; i++) k[(h * C + i) * N + n] = from[n * C + i];
     v.set(from.subarray(N * C, (N + V) * C), h * V * C);
   }
   return { k, v };
@@ -162,7 +162,7 @@ function joinKvB(c: DeepseekConfig, k: Float32Array, v: Float32Array): Float32Ar
   const kvB = new Float32Array(H * (N + V) * C);
   for (let h = 0; h < H; h++) {
     const to = h * (N + V) * C;
-    for (let n = 0; n < N; n++) for (let i = 0; i < C; i++) kvB[to + n * C + i] = k[(h * C + i) * N + n] as number;
+    for (let n = 0; n < N; n++) for (let i = 0; i < C; i++) kvB[to + n * C + i] = k[(h * C + i) * N + n];
     kvB.set(v.subarray(h * V * C, (h + 1) * V * C), to + N * C);
   }
   return kvB;

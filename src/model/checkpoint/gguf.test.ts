@@ -71,12 +71,12 @@ describe('round trips', () => {
     ['Q4_0', 1 / 7],
   ] as const)
     test(`${type}: within the format of each row's block`, async () => {
-      const { weights, path } = await write(configs.v3 as ModelConfig, type, `v3-${type}`);
+      const { weights, path } = await write(configs.v3, type, `v3-${type}`);
       const [before, after] = [await arrays(weights), await arrays((await read(path)).weights)];
       for (const [name, values] of Object.entries(before)) {
         const most = Math.max(...values.map(Math.abs));
         values.forEach((x, i) => {
-          assert.ok(Math.abs(x - ((after[name] as number[])[i] as number)) <= step * most, `${name}[${i}]`);
+          assert.ok(Math.abs(x - after[name][i]) <= step * most, `${name}[${i}]`);
         });
       }
     });
@@ -104,7 +104,7 @@ describe('round trips', () => {
 });
 
 test('@huggingface/gguf reads the same metadata and tensors', async () => {
-  const { path } = await write(configs['v3-yarn-groups'] as ModelConfig, 'BF16', 'oracle', bytesOnly);
+  const { path } = await write(configs['v3-yarn-groups'], 'BF16', 'oracle', bytesOnly);
   const theirs = await gguf(path, { allowLocalFile: true });
   const ours = await openGguf(path);
   const { version, tensor_count, kv_count, ...metadata } = theirs.metadata as Record<string, unknown>;
@@ -256,7 +256,7 @@ describe('files that lie', () => {
       openGgufModel(path),
       /general\.architecture: expected deepseek2, llama or qwen2, received "mamba"/,
     );
-    const config = configs.llama as ModelConfig;
+    const config = configs.llama;
     const metadata = ggufMetadata(config);
     const tensors = ggufTensors(config, valuesOfWeights(config, initialWeights(config, 1)), 'F32');
     await writeGguf(path, metadata, tensors.slice(0, -1));
@@ -270,7 +270,7 @@ describe('files that lie', () => {
   });
 
   test('20,000 mutations of a good header: refused with a CheckpointError, or read within the file', async () => {
-    const { path } = await write(configs.llama as ModelConfig, 'BF16', 'mutate', bytesOnly);
+    const { path } = await write(configs.llama, 'BF16', 'mutate', bytesOnly);
     const file = readFileSync(path);
     const { dataStart } = parseGguf(file, file.length, 'x');
     const header = file.subarray(0, dataStart);

@@ -160,10 +160,10 @@ class Cursor {
     const type = this.u32(what);
     if (leastBytes[type] === undefined) this.refuse(`${what}: no value has type ${type}`);
     if (depth > deepest) this.refuse(`${what}: arrays within arrays, more than ${deepest} deep`);
-    const count = this.count(what, leastBytes[type] as number);
+    const count = this.count(what, leastBytes[type]);
     const Numeric = numericArrays[type];
     if (Numeric === undefined) return this.#values(count, () => this.value(type, what, depth));
-    this.#need(count * (leastBytes[type] as number));
+    this.#need(count * leastBytes[type]);
     const numbers = new Numeric(count);
     for (let i = 0; i < count; i++) numbers[i] = Number(this.value(type, what));
     return numbers;

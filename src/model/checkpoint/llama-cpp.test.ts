@@ -70,7 +70,7 @@ async function taught(config: ModelConfig): Promise<Map<string, Tensor>> {
       const documents = [0, 1, 2, 3].map((from) => lesson(64, from * 64 + step));
       const gradients = tape.backward(tape.run(() => model.loss(packDocuments(documents)).main));
       const { coefficient } = gradientNorm(gradients, 1, hyper);
-      for (const [i, state] of states.entries()) adamwStep(state, gradients[i] as Tensor, hyper, coefficient);
+      for (const [i, state] of states.entries()) adamwStep(state, gradients[i], hyper, coefficient);
     });
   return weights;
 }
@@ -101,7 +101,7 @@ describe('llama.cpp reads what minke writes', { skip }, () => {
   // Without q_lora_rank llama.cpp knows only models of 26 or 27 layers, so V2-Lite and Moonlight are not tried here.
   for (const name of ['v3', 'v3-yarn-groups', 'llama', 'qwen2'] as const)
     test(`${name} in BF16: the same greedy tokens for 64 steps`, async () => {
-      const config = configs[name] as ModelConfig;
+      const config = configs[name];
       const path = join(folder, `greedy-${name}.gguf`);
       const tensors = ggufTensors(config, valuesOfWeights(config, await taught(config)), 'BF16');
       await writeGguf(path, ggufMetadata(config, { ...bytesOnly, pre: 'gpt-2' }), tensors);
@@ -116,8 +116,11 @@ describe('llama.cpp reads what minke writes', { skip }, () => {
       const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error', maxThreads: 1 });
       const model = await llama.loadModel({ modelPath: path });
       const context = await model.createContext({
-        ...{ contextSize: 128, threads: 1, flashAttention: false },
-        ...{ experimentalKvCacheKeyType: 'F32', experimentalKvCacheValueType: 'F32' }, // F16 is its default
+        contextSize: 128,
+        threads: 1,
+        flashAttention: false,
+        experimentalKvCacheKeyType: 'F32',
+        experimentalKvCacheValueType: 'F32', // F16 is its default
       });
       const theirs: number[] = [];
       for await (const token of context.getSequence().evaluate(prompt, { temperature: 0 })) {

@@ -52,7 +52,11 @@ export interface ReadyContents {
 }
 
 const panelFormats: Readonly<Record<PackedFormat, PanelFormat>> = {
-  ...{ f32: 'f32', bf16: 'bf16', fp8: 'e4m3', int8: 'int8', int4: 'int4' },
+  f32: 'f32',
+  bf16: 'bf16',
+  fp8: 'e4m3',
+  int8: 'int8',
+  int4: 'int4',
 };
 
 export function panelFormatOf(format: PackedFormat): PanelFormat {

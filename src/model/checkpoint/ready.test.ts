@@ -31,19 +31,24 @@ import { v3 } from './test-gguf-models.ts';
 const formats: readonly PackedFormat[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
 /** Widths that fill no panel, no group of 32 and no block of 128. */
 const odd = readConfig({
-  ...{
-    ...v3,
-    num_hidden_layers: 2,
-    vocab_size: 75,
-    hidden_size: 72,
-    moe_intermediate_size: 36,
-    num_nextn_predict_layers: 1,
-  },
+  ...v3,
+  num_hidden_layers: 2,
+  vocab_size: 75,
+  hidden_size: 72,
+  moe_intermediate_size: 36,
+  num_nextn_predict_layers: 1,
   intermediate_size: 160,
 });
 const tied = readConfig({
-  ...{ model_type: 'qwen2', vocab_size: 75, hidden_size: 64, intermediate_size: 96, num_hidden_layers: 2 },
-  ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 256, tie_word_embeddings: true },
+  model_type: 'qwen2',
+  vocab_size: 75,
+  hidden_size: 64,
+  intermediate_size: 96,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 256,
+  tie_word_embeddings: true,
 });
 
 let folder: string;
@@ -147,7 +152,7 @@ describe('ready checkpoints', () => {
           const isAlike = liesAlike(format === 'f32' ? 'f32' : 'bf16', device.panelLayout, other.panelLayout);
           assert.equal(notices.length, isAlike ? 0 : 1);
           if (!isAlike)
-            assert.match(notices[0] as string, /packed again while loading; to open at once, convert on this machine/);
+            assert.match(notices[0], /packed again while loading; to open at once, convert on this machine/);
           const source = await openCheckpoint(join(folder, 'odd'));
           const { weights } = await servingWeights(odd, source, { format });
           await source.close();
@@ -243,7 +248,7 @@ const lies: readonly [what: string, lie: (file: Parts) => void, message: RegExp]
   [
     'a weight that nobody packed',
     ({ metadata }) => {
-      const packed = JSON.parse(metadata.packed as string);
+      const packed = JSON.parse(metadata.packed);
       delete packed[router];
       metadata.packed = JSON.stringify(packed);
     },

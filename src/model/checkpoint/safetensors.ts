@@ -76,14 +76,14 @@ function parseEntry(name: string, value: unknown, file: string): Placed {
   const type = dtype as PlainType;
   const [begin, end] = offsets as [number, number];
   const width = storedWidths[type];
-  const bytes = (shape as number[]).reduce((product, n) => product * n, width);
+  const bytes = shape.reduce((product, n) => product * n, width);
   if (!Number.isSafeInteger(bytes) || bytes !== end - begin)
     refuse(
       file,
       `${name}: ${type} [${shape}] takes ${bytes} bytes, its data_offsets ${begin} to ${end} hold ${end - begin}`,
     );
   if (begin % width !== 0) refuse(file, `${name}: starts at ${begin}, no multiple of its format's ${width} bytes`);
-  return { name, type, shape: shape as number[], file, begin, end };
+  return { name, type, shape: shape, file, begin, end };
 }
 
 function checkPlaces(entries: readonly Placed[], dataBytes: number, file: string): void {
@@ -142,7 +142,8 @@ export function openSafetensors(path: string): Promise<SafetensorsFile> {
     const { entries, dataStart } = header;
     return {
       ...header,
-      ...{ fd: file.fd, size: file.size },
+      fd: file.fd,
+      size: file.size,
       read: async (name, range) => {
         const entry = entryOf(entries, name, path);
         const { offset, length } = elementsOf(entry, range);

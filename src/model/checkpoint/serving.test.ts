@@ -51,7 +51,7 @@ async function sourceIn(format: PackedFormat) {
 async function difference(a: Tensor, b: Tensor): Promise<number> {
   const [x, y] = [await a.toArray(), await b.toArray()];
   const most = Math.max(...y.map(Math.abs));
-  return Math.max(...x.map((value, i) => Math.abs(value - (y[i] as number)))) / most;
+  return Math.max(...x.map((value, i) => Math.abs(value - y[i]))) / most;
 }
 
 // Activations are rounded to E4M3, or to 8 bits, which is a bf16's precision of the largest in a group.
@@ -70,10 +70,10 @@ for (const [format, limit] of [
     const used = report.filter(({ name, how }) => name.includes('.mlp.experts.') && how === 'used');
     assert.ok(used.length >= 3 * 8 * 2, `${used.length} tensors of experts were used as they stand`);
     const whole = plain.get(dense) as Tensor;
-    const x = randn([5, whole.shape[1] as number], 1, 1);
+    const x = randn([5, whole.shape[1]], 1, 1);
     assert.ok((await difference(linear(x, weights.get(dense) as Tensor), linear(x, whole))) < limit);
     const stack = plain.get(expert) as Tensor;
-    const rows = randn([8, stack.shape[2] as number], 2, 1);
+    const rows = randn([8, stack.shape[2]], 2, 1);
     const offsets = range(9, 1);
     const grouped = groupedLinear(rows, weights.get(expert) as Tensor, offsets);
     assert.ok((await difference(grouped, groupedLinear(rows, stack, offsets))) < limit);

@@ -50,9 +50,9 @@ function fitting(width: number, format: PackedFormat): PackedFormat {
 
 /** Parameters that become one weight of the serving model, in the order of the parameters. */
 function groupsOf(config: ModelConfig, format: PackedFormat): { name: string; parts: readonly Parameter[] }[] {
-  const whole = ({ parts }: Fusion) => parts.slice(0, -1).every(({ shape }) => (shape[0] as number) % tileSize === 0);
+  const whole = ({ parts }: Fusion) => parts.slice(0, -1).every(({ shape }) => shape[0] % tileSize === 0);
   const fusions = fusionsOf(config).filter((fusion) => format !== 'fp8' || whole(fusion)); // scales of 128 x 128
-  const firstOf = new Map(fusions.map((fusion) => [fusion.parts[0] as Parameter, fusion]));
+  const firstOf = new Map(fusions.map((fusion) => [fusion.parts[0], fusion]));
   const byName = new Map([...firstOf].map(([{ name }, fusion]) => [name, fusion]));
   const later = new Set([...firstOf.values()].flatMap(({ parts }) => parts.slice(1).map(({ name }) => name)));
   return parametersOf(config).flatMap((parameter) => {
@@ -140,7 +140,7 @@ function halves(config: DeepseekConfig, name: string, kvBProj: Tensor, format: P
   const prefix = name.slice(0, -'kv_b_proj.weight'.length);
   return scope(() => {
     const { keys, values } = halvesOf(config, kvBProj);
-    const packed = (w: Tensor) => keep(packWeight([w], fitting(w.shape[2] as number, own)));
+    const packed = (w: Tensor) => keep(packWeight([w], fitting(w.shape[2], own)));
     return [
       [`${prefix}k_b_proj`, packed(keys)],
       [`${prefix}v_b_proj`, packed(values)],

@@ -77,13 +77,13 @@ export function elementsOf({ name, shape, file }: TensorEntry, range?: Range): R
 function aligned(bytes: Uint8Array, width: number): ArrayBuffer {
   if (bytes.byteOffset % width === 0 && bytes.byteLength === bytes.buffer.byteLength)
     return bytes.buffer as ArrayBuffer;
-  return bytes.slice().buffer as ArrayBuffer;
+  return bytes.slice().buffer;
 }
 
 /** A bf16 is the upper half of an f32. */
 function bf16Values(codes: Uint16Array): Float32Array {
   const bits = new Uint32Array(codes.length);
-  for (let i = 0; i < codes.length; i++) bits[i] = (codes[i] as number) << 16;
+  for (let i = 0; i < codes.length; i++) bits[i] = codes[i] << 16;
   return new Float32Array(bits.buffer);
 }
 
@@ -91,7 +91,7 @@ const decoders: Partial<Record<StoredType, (bytes: Uint8Array) => Float32Array>>
   F32: (bytes) => new Float32Array(aligned(bytes, 4)),
   F16: (bytes) => {
     const values = halfValues();
-    return Float32Array.from(new Uint16Array(aligned(bytes, 2)), (code) => values[code] as number);
+    return Float32Array.from(new Uint16Array(aligned(bytes, 2)), (code) => values[code]);
   },
   BF16: (bytes) => bf16Values(new Uint16Array(aligned(bytes, 2))),
   F8_E4M3: (bytes) => Float32Array.from(bytes, fromE4m3),

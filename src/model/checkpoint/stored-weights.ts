@@ -70,7 +70,7 @@ async function codesOf(
 function scalesFit(source: TensorSource, { shape }: Parameter, pieces: readonly Piece[]): boolean {
   const rows = shape.at(-2) as number;
   return pieces.every(({ name, shape: own }) => {
-    const isWhole = own[0] === rows || (own[0] as number) % tileSize === 0;
+    const isWhole = own[0] === rows || own[0] % tileSize === 0;
     return isWhole && source.entries.has(name + scaleSuffix);
   });
 }
@@ -90,7 +90,7 @@ export async function packStored(
   };
   const [{ part, name }] = parameters as [Parameter];
   if (part === 'embedding' || name.endsWith('.kv_b_proj.weight') || !pieces.flat().every(isStored)) return null;
-  if (format === 'fp8' && !parameters.every((p, i) => scalesFit(source, p, pieces[i] as readonly Piece[]))) return null;
+  if (format === 'fp8' && !parameters.every((p, i) => scalesFit(source, p, pieces[i]))) return null;
   for (const piece of pieces.flat()) {
     report.push({ name: piece.name, how: 'used', why: '' });
     if (format === 'fp8') report.push({ name: piece.name + scaleSuffix, how: 'used', why: 'scales of the FP8 blocks' });
@@ -100,13 +100,13 @@ export async function packStored(
     if (format === 'fp8') {
       const parts: Quantised[] = [];
       for (const [i, parameter] of parameters.entries()) {
-        parts.push(await codesOf(source, parameter, pieces[i] as readonly Piece[], made));
+        parts.push(await codesOf(source, parameter, pieces[i], made));
       }
       return keep(packCodes(parts));
     }
     const own = format as 'int8' | 'int4';
     for (const [i, parameter] of parameters.entries())
-      made.push(await blocksOf(source, parameter, pieces[i] as readonly Piece[], blockBytes[own]));
+      made.push(await blocksOf(source, parameter, pieces[i], blockBytes[own]));
     return keep(packBlocks(made, own));
   } finally {
     for (const tensor of made) tensor.dispose();

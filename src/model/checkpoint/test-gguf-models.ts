@@ -24,8 +24,14 @@ export const v3 = {
   initializer_range: 0.2,
 };
 const dense = {
-  ...{ vocab_size: 256, hidden_size: 64, intermediate_size: 96, num_hidden_layers: 2, num_attention_heads: 4 },
-  ...{ num_key_value_heads: 2, max_position_embeddings: 256, initializer_range: 0.2 },
+  vocab_size: 256,
+  hidden_size: 64,
+  intermediate_size: 96,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 256,
+  initializer_range: 0.2,
 };
 const yarn = { type: 'yarn', factor: 40, original_max_position_embeddings: 64, mscale: 1, mscale_all_dim: 1 };
 export const configs: Record<string, ModelConfig> = {

@@ -94,7 +94,7 @@ export const attentions: Rows<AttentionOps> = {
       const [q, , v] = inputs;
       const [T, Hq] = q.shape as [number, number, number];
       return [
-        { shape: [T, Hq, v.shape[2] as number], dtype: 'f32' },
+        { shape: [T, Hq, v.shape[2]], dtype: 'f32' },
         { shape: [T, Hq], dtype: 'f32' },
       ];
     },

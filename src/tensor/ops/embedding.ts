@@ -22,7 +22,7 @@ export const embeddings: Rows<EmbeddingOps> = {
       expectDType(ids, 'i32', 'embedding', 'ids');
       expectFloat(table, 'embedding', 'table');
       expectRank(table, 2, 'embedding', 'table');
-      return [{ shape: [...ids.shape, table.shape[1] as number], dtype: out }];
+      return [{ shape: [...ids.shape, table.shape[1]], dtype: out }];
     },
     forward: (device, [ids, table], [out]) => {
       const [V, D] = table.shape as [number, number];

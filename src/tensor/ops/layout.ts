@@ -67,7 +67,7 @@ function copyParts(device: Device, parts: readonly Tensor[], whole: Tensor, toWh
 /** Row-major strides, in elements. */
 function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length).fill(1);
-  for (let i = shape.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] as number) * (shape[i + 1] as number);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * shape[i + 1];
   return strides;
 }
 
@@ -89,7 +89,7 @@ function permuted(device: Device, x: Tensor, order: readonly number[], out: Tens
     x,
     out,
     out.shape,
-    order.map((axis) => strides[axis] as number),
+    order.map((axis) => strides[axis]),
   );
 }
 
@@ -151,7 +151,7 @@ export const layout: Rows<LayoutOps> = {
       const whole = gradients.every((dy) => dy !== null) ? empty(x.shape, x.dtype, device) : full(x.shape, 0, x);
       let column = 0;
       for (const [i, part] of outputs.entries()) {
-        const dy = gradients[i] as Tensor | null;
+        const dy = gradients[i];
         if (dy !== null) copyColumns(device, dy, whole, column, true);
         column += lastOf(part.shape);
       }
@@ -170,7 +170,7 @@ export const layout: Rows<LayoutOps> = {
           `expected an order of the ${rank} axes (at most 4) of ${formatShape(x.shape)}, received ${formatShape(order)}`,
           'name every axis once',
         );
-      return [{ shape: order.map((axis) => x.shape[axis] as number), dtype: x.dtype }];
+      return [{ shape: order.map((axis) => x.shape[axis]), dtype: x.dtype }];
     },
     forward: (device, [x], [out], order) => permuted(device, x, order, out),
     save: saveNothing,

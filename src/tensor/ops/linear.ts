@@ -101,8 +101,8 @@ function gemmCodes(
   device.encode(
     device.kernel(`gemm_${order}_fp8`),
     a.address,
-    (codes as Tensor).address,
-    (scales as Tensor).address,
+    codes.address,
+    scales.address,
     c.address,
     workspace.address,
     m,
@@ -120,7 +120,7 @@ function gemmCodes(
 
 function weightSpecs(w: Tensor, precision: Precision): Spec[] {
   if (precision !== 'fp8') return [];
-  const [N, K] = [w.shape[w.shape.length - 2] as number, lastOf(w.shape)];
+  const [N, K] = [w.shape[w.shape.length - 2], lastOf(w.shape)];
   const groups = w.shape.slice(0, -2);
   return [
     { shape: w.shape, dtype: 'e4m3' },
@@ -145,10 +145,10 @@ const linearRow: Rows<LinearOps>['linear'] = {
     expectFloat(w, 'linear', 'w');
     expectRank(w, 2, 'linear', 'w');
     expectInner('linear', x, w);
-    return [{ shape: withLast(x.shape, w.shape[0] as number), dtype: out }, ...weightSpecs(w, precision)];
+    return [{ shape: withLast(x.shape, w.shape[0]), dtype: out }, ...weightSpecs(w, precision)];
   },
   forward: (device, [x, w], [out, ...weight], { precision }) => {
-    const sizes = [rowsOf(x.shape), w.shape[0] as number, lastOf(w.shape)] as const;
+    const sizes = [rowsOf(x.shape), w.shape[0], lastOf(w.shape)] as const;
     if (precision === 'fp8') {
       quantiseWeight(device, w, weight);
       gemmCodes(device, 'nt', x, weight, out, sizes);
@@ -159,7 +159,7 @@ const linearRow: Rows<LinearOps>['linear'] = {
     needs[1] && x,
   ],
   vjp: ({ device, inputs: [x, w], outputs: [, ...weight], params: { precision }, gradients: [dy], needs }) => {
-    const [M, N, K] = [rowsOf(x.shape), w.shape[0] as number, lastOf(w.shape)];
+    const [M, N, K] = [rowsOf(x.shape), w.shape[0], lastOf(w.shape)];
     const [dx, dw] = [needs[0] && emptyLike(x), needs[1] && emptyLike(w)];
     const d = dy as Tensor;
     if (dx && precision === 'fp8') gemmCodes(device, 'nn', d, weight, dx, [M, K, N]);
@@ -200,12 +200,12 @@ const groupedRow: Rows<LinearOps>['groupedLinear'] = {
     expectRank(x, 2, 'groupedLinear', 'x');
     expectRank(w, 3, 'groupedLinear', 'w');
     expectDType(offsets, 'i32', 'groupedLinear', 'offsets');
-    expectShape(offsets, [(w.shape[0] as number) + 1], 'groupedLinear', 'offsets');
+    expectShape(offsets, [w.shape[0] + 1], 'groupedLinear', 'offsets');
     expectInner('groupedLinear', x, w);
-    return [{ shape: withLast(x.shape, w.shape[1] as number), dtype: out }, ...weightSpecs(w, precision)];
+    return [{ shape: withLast(x.shape, w.shape[1]), dtype: out }, ...weightSpecs(w, precision)];
   },
   forward: (device, [x, w, offsets], [out, ...weight], { precision }) => {
-    const sizes = [x.shape[0] as number, w.shape[1] as number, lastOf(w.shape)] as const;
+    const sizes = [x.shape[0], w.shape[1], lastOf(w.shape)] as const;
     if (precision === 'fp8') quantiseWeight(device, w, weight);
     const b = precision === 'fp8' ? weight : [w];
     groupedGemm(device, precision, { order: 'nt', a: x, b, c: out, offsets, sizes });
@@ -216,7 +216,7 @@ const groupedRow: Rows<LinearOps>['groupedLinear'] = {
     needs[1] && x,
   ],
   vjp: ({ device, inputs: [x, w, offsets], outputs: [, ...weight], params: { precision }, gradients: [dy], needs }) => {
-    const [R, N, K] = [x.shape[0] as number, w.shape[1] as number, lastOf(w.shape)];
+    const [R, N, K] = [x.shape[0], w.shape[1], lastOf(w.shape)];
     const [dx, dw] = [needs[0] && emptyLike(x), needs[1] && emptyLike(w)];
     const a = dy as Tensor;
     const b = precision === 'fp8' ? weight : [w];

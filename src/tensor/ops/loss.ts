@@ -53,7 +53,7 @@ function forChunks(
   body: (chunk: Chunk) => void,
 ): void {
   const [T, D] = x.shape as [number, number];
-  const V = head.shape[0] as number;
+  const V = head.shape[0];
   const chunk = chunkTokens(V);
   const room = device.alloc(4 * V * Math.min(T, chunk), 'logprobs');
   const logits = { address: room.address, type: codeOf.f32 };
@@ -73,16 +73,16 @@ export const losses: Rows<LossOps> = {
       expectFloat(x, 'logprobs', 'x');
       expectRank(x, 2, 'logprobs', 'x');
       expectFloat(head, 'logprobs', 'head');
-      expectShape(head, [-1, x.shape[1] as number], 'logprobs', 'head');
+      expectShape(head, [-1, x.shape[1]], 'logprobs', 'head');
       expectDType(targets, 'i32', 'logprobs', 'targets');
-      const T = x.shape[0] as number;
+      const T = x.shape[0];
       expectShape(targets, [T], 'logprobs', 'targets');
       const each = { shape: [T], dtype: 'f32' } as const;
       return [each, each, each];
     },
     forward: (device, inputs, [logprobs, lse, entropy], params) => {
       const [, head, targets] = inputs;
-      const V = head.shape[0] as number;
+      const V = head.shape[0];
       forChunks(device, inputs, params, ({ start, rows, logits }) => {
         const outputs = [targets, logprobs, lse, entropy].map((x) => x.address + 4 * start);
         device.encode(device.kernel('cross_entropy_f32'), logits.address, ...outputs, rows, V, params.ignoreIndex);
@@ -93,7 +93,7 @@ export const losses: Rows<LossOps> = {
       if (dentropy)
         throw new ValueError('logprobs', 'the entropy has no gradient', 'use it as a metric only, outside of the loss');
       const [x, head, targets] = inputs;
-      const [D, V] = [x.shape[1] as number, head.shape[0] as number];
+      const [D, V] = [x.shape[1], head.shape[0]];
       const dx = needs[0] && emptyLike(x);
       const dhead = needs[1] && empty(head.shape, head.dtype, device);
       const width = widthOf[x.dtype];

@@ -52,7 +52,7 @@ const packedRow: Rows<PackedLinearOps>['packedLinear'] = {
   name: 'packedLinear',
   shape: ([x], { weight, out }) => {
     check('packedLinear', x, weight, 2);
-    return [{ shape: withLast(x.shape, weight.shape[0] as number), dtype: out }];
+    return [{ shape: withLast(x.shape, weight.shape[0]), dtype: out }];
   },
   forward: (device, [x], [out], { weight }) => {
     const [, n, k] = weightSizes(weight.shape);
@@ -74,12 +74,12 @@ const groupedRow: Rows<PackedLinearOps>['groupedPackedLinear'] = {
     check(op, x, weight, 3);
     expectRank(x, 2, op, 'x');
     expectDType(offsets, 'i32', op, 'offsets');
-    expectShape(offsets, [(weight.shape[0] as number) + 1], op, 'offsets');
-    return [{ shape: withLast(x.shape, weight.shape[1] as number), dtype: out }];
+    expectShape(offsets, [weight.shape[0] + 1], op, 'offsets');
+    return [{ shape: withLast(x.shape, weight.shape[1]), dtype: out }];
   },
   forward: (device, [x, offsets], [out], { weight }) => {
     const [groups, n, k] = weightSizes(weight.shape);
-    const m = x.shape[0] as number;
+    const m = x.shape[0];
     const workspace = device.alloc(gemmWorkspaceBytes(m, k, groups), 'groupedLinear');
     const kernel = device.kernel(`grouped_gemm_panel_${weight.format}` satisfies KernelName);
     const operands = [x.address, ...weight.addresses, offsets.address, out.address, workspace.address];

@@ -120,7 +120,7 @@ export const pages: Rows<PagedOps> = {
     shape: ([rows, slots], pool) => {
       expectDType(rows, 'f32', 'writeCache', 'rows');
       expectShape(rows, [-1, pool.width], 'writeCache', 'rows');
-      expectI32(slots, [rows.shape[0] as number], 'writeCache', 'slots');
+      expectI32(slots, [rows.shape[0]], 'writeCache', 'slots');
       return [];
     },
     forward: (device, [rows, slots, records], _outputs, pool) => {
@@ -138,19 +138,19 @@ export const pages: Rows<PagedOps> = {
     shape: ([x, gain, positions, cos, sin, slots], { pool }) => {
       expectDType(x, 'f32', 'writeLatentCache', 'x');
       expectShape(x, [-1, pool.width], 'writeLatentCache', 'x');
-      const T = x.shape[0] as number;
+      const T = x.shape[0];
       expectI32(positions, [T], 'writeLatentCache', 'positions');
       expectI32(slots, [T], 'writeLatentCache', 'slots');
       expectRank(cos, 2, 'writeLatentCache', 'cos');
       expectShape(sin, cos.shape, 'writeLatentCache', 'sin');
       expectDType(gain, 'f32', 'writeLatentCache', 'gain');
-      expectShape(gain, [pool.width - 2 * (cos.shape[1] as number)], 'writeLatentCache', 'gain');
+      expectShape(gain, [pool.width - 2 * cos.shape[1]], 'writeLatentCache', 'gain');
       return [];
     },
     forward: (device, inputs, _outputs, { pool, eps }) => {
       const [x, gain, positions, cos, sin, slots, records] = inputs;
       const addresses = [x, gain, cos, sin, positions, slots, records].map((tensor) => tensor.address);
-      const sizes = [x.shape[0] as number, gain.size, cos.shape[0] as number, eps];
+      const sizes = [x.shape[0], gain.size, cos.shape[0], eps];
       device.encode(device.kernel('mla_cache_write'), ...addresses, ...sizes, ...pool.words);
       records.storage.change();
     },
@@ -163,7 +163,7 @@ export const pages: Rows<PagedOps> = {
     shape: ([tables, starts], { pool, rows }) => {
       expectDType(tables, 'i32', 'readCache', 'tables');
       expectRank(tables, 2, 'readCache', 'tables');
-      expectI32(starts, [(tables.shape[0] as number) + 1], 'readCache', 'starts');
+      expectI32(starts, [tables.shape[0] + 1], 'readCache', 'starts');
       if (!(Number.isInteger(rows) && rows >= 0))
         throw new ValueError('readCache', `${rows} rows`, 'pass a whole number, at least starts[B]');
       return [{ shape: [rows, pool.width], dtype: 'f32' }];
@@ -173,7 +173,7 @@ export const pages: Rows<PagedOps> = {
       device.encode(
         device.kernel('cache_read'),
         ...addresses,
-        ...[tables.shape[0] as number, rows, tables.shape[1] as number],
+        ...[tables.shape[0], rows, tables.shape[1]],
         ...pool.words,
       );
     },
@@ -188,11 +188,11 @@ export const pages: Rows<PagedOps> = {
       expectRank(q, 3, 'pagedAttention', 'q');
       expectDType(tables, 'i32', 'pagedAttention', 'tables');
       expectRank(tables, 2, 'pagedAttention', 'tables');
-      const B = tables.shape[0] as number;
+      const B = tables.shape[0];
       expectI32(lengths, [B], 'pagedAttention', 'lengths');
       expectI32(queryStart, [B + 1], 'pagedAttention', 'queryStart');
       checkHeads(q, heads);
-      return [{ shape: [q.shape[0] as number, q.shape[1] as number, heads.valueWidth], dtype: 'f32' }];
+      return [{ shape: [q.shape[0], q.shape[1], heads.valueWidth], dtype: 'f32' }];
     },
     forward: (device, [q, tables, lengths, queryStart, records], [out], heads) => {
       const { pool, maxQueries, keyHeads, valueWidth, keyOffset, keyStride, valueOffset, valueStride, scale } = heads;

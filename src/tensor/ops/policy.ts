@@ -29,8 +29,8 @@ export const policies: Rows<PolicyOps> = {
       const [logprob] = inputs;
       expectRank(logprob, 1, 'policyLoss', 'logprob');
       names.forEach((name, i) => {
-        expectDType(inputs[i] as Tensor, 'f32', 'policyLoss', name);
-        expectShape(inputs[i] as Tensor, logprob.shape, 'policyLoss', name);
+        expectDType(inputs[i], 'f32', 'policyLoss', name);
+        expectShape(inputs[i], logprob.shape, 'policyLoss', name);
       });
       for (const [name, value] of Object.entries({ clipLow, clipHigh, beta }))
         if (!(value >= 0)) throw new ValueError('policyLoss', `${name} is ${value}`, 'pass a number from 0');

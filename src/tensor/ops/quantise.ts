@@ -32,7 +32,7 @@ function quantiseRow<Name extends 'quantiseTiles' | 'quantiseBlocks'>(name: Name
       expectFloat(x, name, 'x');
       if (!isTiles) expectRank(x, 2, name, 'x');
       const across = tilesIn(lastOf(x.shape));
-      const scales = isTiles ? withLast(x.shape, across) : [tilesIn(x.shape[0] as number), across];
+      const scales = isTiles ? withLast(x.shape, across) : [tilesIn(x.shape[0]), across];
       return [
         { shape: x.shape, dtype: 'e4m3' },
         { shape: scales, dtype: 'f32' },
@@ -57,7 +57,7 @@ function dequantiseRow<Name extends 'dequantiseTiles' | 'dequantiseBlocks'>(name
       expectDType(scales, 'f32', name, 'scales');
       const across = tilesIn(lastOf(codes.shape));
       if (!isTiles) expectRank(codes, 2, name, 'codes');
-      const expected = isTiles ? withLast(codes.shape, across) : [tilesIn(codes.shape[0] as number), across];
+      const expected = isTiles ? withLast(codes.shape, across) : [tilesIn(codes.shape[0]), across];
       expectShape(scales, expected, name, 'scales');
       return [{ shape: codes.shape, dtype }];
     },
@@ -92,8 +92,8 @@ export interface QuantiseOptions {
 /** Queues the quantisation of each [N, K] of w in blocks of 128x128. For ops. */
 export function quantiseWeight(device: Device, w: Tensor, [codes, scales]: readonly Tensor[]): void {
   const K = lastOf(w.shape);
-  const N = w.shape[w.shape.length - 2] as number;
-  const groups = w.shape.length === 3 ? (w.shape[0] as number) : 1;
+  const N = w.shape[w.shape.length - 2];
+  const groups = w.shape.length === 3 ? w.shape[0] : 1;
   const kernel = device.kernel('quantise_blocks_e4m3');
   const type = codeOf[w.dtype];
   const width = w.bytes / Math.max(1, w.size);
@@ -102,8 +102,8 @@ export function quantiseWeight(device: Device, w: Tensor, [codes, scales]: reado
   const rows = (N * groups) / calls;
   for (let g = 0; g < calls; g++) {
     const at = g * rows * K;
-    const to = (codes as Tensor).address + at;
-    const scale = (scales as Tensor).address + 4 * g * tilesIn(rows) * tilesIn(K);
+    const to = codes.address + at;
+    const scale = scales.address + 4 * g * tilesIn(rows) * tilesIn(K);
     device.encode(kernel, w.address + at * width, to, scale, type, rows, K, 0);
   }
 }

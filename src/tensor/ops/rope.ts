@@ -63,15 +63,15 @@ export const ropes: Rows<RopeOps> = {
       expectFloat(x, 'rope', 'x');
       expectRank(x, 3, 'rope', 'x');
       expectDType(positions, 'i32', 'rope', 'positions');
-      expectShape(positions, [x.shape[0] as number], 'rope', 'positions');
+      expectShape(positions, [x.shape[0]], 'rope', 'positions');
       expectDType(cos, 'f32', 'rope', 'cos');
       expectDType(sin, 'f32', 'rope', 'sin');
       expectRank(cos, 2, 'rope', 'cos');
       expectShape(sin, cos.shape, 'rope', 'sin');
-      if (2 * (cos.shape[1] as number) > (x.shape[2] as number))
+      if (2 * cos.shape[1] > x.shape[2])
         throw new ShapeError(
           'rope',
-          `the table turns ${2 * (cos.shape[1] as number)} elements of a head, x is ${formatShape(x.shape)}`,
+          `the table turns ${2 * cos.shape[1]} elements of a head, x is ${formatShape(x.shape)}`,
           'make the table with the rotary width of a head',
         );
       return [x];

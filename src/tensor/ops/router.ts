@@ -137,18 +137,18 @@ const balanceLossRow: Rows<RouterOps>['balanceLoss'] = {
     expectDType(scores, 'f32', 'balanceLoss', 'scores');
     expectRank(scores, 2, 'balanceLoss', 'scores');
     expectDType(indices, 'i32', 'balanceLoss', 'indices');
-    expectShape(indices, [scores.shape[0] as number, -1], 'balanceLoss', 'indices');
+    expectShape(indices, [scores.shape[0], -1], 'balanceLoss', 'indices');
     expectDType(offsets, 'i32', 'balanceLoss', 'offsets');
     expectRank(offsets, 1, 'balanceLoss', 'offsets');
     const B = offsets.size - 1;
     return [
       { shape: [B], dtype: 'f32' },
-      { shape: [B, scores.shape[1] as number], dtype: 'f32' },
+      { shape: [B, scores.shape[1]], dtype: 'f32' },
     ];
   },
   forward: (device, [scores, indices, offsets], [loss, fraction], alpha) => {
     const [T, E] = scores.shape as [number, number];
-    const K = indices.shape[1] as number;
+    const K = indices.shape[1];
     const addresses = [scores.address, indices.address, offsets.address, fraction.address, loss.address];
     device.encode(device.kernel('balance_loss_f32'), ...addresses, loss.size, T, E, K, alpha);
   },
@@ -188,10 +188,10 @@ const permuteRow: Rows<RouterOps>['permuteRows'] = {
     expectFloat(x, 'permuteRows', 'x');
     expectRank(x, 2, 'permuteRows', 'x');
     expectDType(rowOf, 'i32', 'permuteRows', 'rowOf');
-    expectShape(rowOf, [x.shape[0] as number, -1], 'permuteRows', 'rowOf');
+    expectShape(rowOf, [x.shape[0], -1], 'permuteRows', 'rowOf');
     expectDType(tokenOf, 'i32', 'permuteRows', 'tokenOf');
     expectShape(tokenOf, [rowOf.size], 'permuteRows', 'tokenOf');
-    return [{ shape: [tokenOf.size, x.shape[1] as number], dtype: x.dtype }];
+    return [{ shape: [tokenOf.size, x.shape[1]], dtype: x.dtype }];
   },
   forward: (device, [x, , tokenOf], [out]) => {
     const [T, D] = x.shape as [number, number];
@@ -204,7 +204,7 @@ const permuteRow: Rows<RouterOps>['permuteRows'] = {
     const [T, D] = x.shape as [number, number];
     const types = [codeOf[d.dtype], codeOf[dx.dtype]];
     const addresses = [d.address, rowOf.address, 0, 0, dx.address];
-    device.encode(device.kernel('unpermute_rows'), ...addresses, ...types, T, rowOf.shape[1] as number, rowOf.size, D);
+    device.encode(device.kernel('unpermute_rows'), ...addresses, ...types, T, rowOf.shape[1], rowOf.size, D);
     return [dx, null, null];
   },
 };
@@ -218,7 +218,7 @@ const unpermuteRow: Rows<RouterOps>['unpermuteRows'] = {
     expectShape(y, [rowOf.size, -1], 'unpermuteRows', 'y');
     expectDType(weights, 'f32', 'unpermuteRows', 'weights');
     expectShape(weights, rowOf.shape, 'unpermuteRows', 'weights');
-    const out = { shape: [rowOf.shape[0] as number, y.shape[1] as number], dtype: y.dtype };
+    const out = { shape: [rowOf.shape[0], y.shape[1]], dtype: y.dtype };
     if (base) {
       expectShape(base, out.shape, 'unpermuteRows', 'base');
       expectSameDType(base, y, 'unpermuteRows', 'base and y');
@@ -229,7 +229,7 @@ const unpermuteRow: Rows<RouterOps>['unpermuteRows'] = {
     const [T, K] = rowOf.shape as [number, number];
     const type = codeOf[y.dtype];
     const addresses = [y.address, rowOf.address, weights.address, base?.address ?? 0, out.address];
-    const sizes = [T, K, rowOf.size, y.shape[1] as number];
+    const sizes = [T, K, rowOf.size, y.shape[1]];
     device.encode(device.kernel('unpermute_rows'), ...addresses, type, type, ...sizes);
   },
   save: ([y, rowOf, weights], _, needs) => [rowOf, weights, needs[2] && y],
@@ -251,7 +251,7 @@ const unpermuteRow: Rows<RouterOps>['unpermuteRows'] = {
       T,
       K,
       rowOf.size,
-      y.shape[1] as number,
+      y.shape[1],
     );
     return [dy, null, dweights, needs[3] && base !== null && d.alias()];
   },

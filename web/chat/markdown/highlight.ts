@@ -5,8 +5,16 @@ import { codeElements } from './sanitise.ts';
 const longest = 50_000;
 
 const aliases: Readonly<Record<string, string>> = {
-  ...{ js: 'javascript', jsx: 'javascript', ts: 'typescript', tsx: 'typescript', py: 'python', sh: 'bash' },
-  ...{ shell: 'bash', 'c++': 'cpp', c: 'cpp', cc: 'cpp' },
+  js: 'javascript',
+  jsx: 'javascript',
+  ts: 'typescript',
+  tsx: 'typescript',
+  py: 'python',
+  sh: 'bash',
+  shell: 'bash',
+  'c++': 'cpp',
+  c: 'cpp',
+  cc: 'cpp',
 };
 const names = ['javascript', 'typescript', 'python', 'bash', 'json', 'cpp'];
 

@@ -12,7 +12,7 @@ const escapes: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (sign) => escapes[sign] as string);
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (sign) => escapes[sign]);
 
 /** A link of markdown: only where it leads out by a known way, text otherwise. */
 function link(href: string, inner: string): string {
@@ -49,7 +49,9 @@ const mathOf = (isBlock: boolean) => (token: Tokens.Generic) => {
 
 function math(name: string, start: RegExp, rule: RegExp, level: 'block' | 'inline'): TokenizerAndRendererExtension {
   return {
-    ...{ name, level, renderer: mathOf(level === 'block') },
+    name,
+    level,
+    renderer: mathOf(level === 'block'),
     start: (source: string) => start.exec(source)?.index,
     tokenizer(source: string) {
       const match = rule.exec(source);
@@ -59,7 +61,9 @@ function math(name: string, start: RegExp, rule: RegExp, level: 'block' | 'inlin
 }
 
 const marked = new Marked({
-  ...{ gfm: true, async: false, renderer },
+  gfm: true,
+  async: false,
+  renderer,
   extensions: [
     math('mathBlock', /\$\$|\\\[/, /^(?:\$\$([^$]+?)\$\$|\\\[([\s\S]+?)\\\])[ \t]*(?:\n|$)/, 'block'),
     math('mathDisplay', /\$\$|\\\[/, /^(?:\$\$([^$]+?)\$\$|\\\[([\s\S]+?)\\\])/, 'inline'),
