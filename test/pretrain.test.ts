@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { uniform } from '../src/data/index.ts';
+import { uniform } from '../src/corpus/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import { isRun, type Lineage, readEvents, readLineage, type TrainEvent } from '../src/train/index.ts';
 

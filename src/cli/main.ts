@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // minke: one verb a file. Errors that say what to do are one line; others keep their stack.
-import { DataError } from '../data/index.ts';
+import { CorpusError } from '../corpus/index.ts';
 import { MinkeError } from '../kernels/index.ts';
 import { TaskError } from '../tasks/index.ts';
 import { TokenizerError } from '../tokenizer/index.ts';
@@ -11,7 +11,7 @@ try {
 } catch (error) {
   const isOurs =
     error instanceof MinkeError ||
-    error instanceof DataError ||
+    error instanceof CorpusError ||
     error instanceof TokenizerError ||
     error instanceof TaskError;
   if (!isOurs) throw error;

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hashOfFile } from '../data/index.ts';
+import { hashOfFile } from '../corpus/index.ts';
 import { countParameters } from '../model/index.ts';
 import { closeTasks, openTasks } from '../tasks/index.ts';
 import {

@@ -3,7 +3,7 @@
 // Rollouts read the tensors that the optimizer changes, so nothing is copied. Responses are as long as traces may be, or
 // as the student's context has room for. Without tasks (traces of another run) nothing is asked.
 
-import type { BaseVocabulary } from '../data/index.ts';
+import type { BaseVocabulary } from '../corpus/index.ts';
 import { type Model, precisions } from '../model/index.ts';
 import { type Examined, examine, openQuestions, questionsOf, Rollouts } from '../rl/index.ts';
 import { closeTasks } from '../tasks/index.ts';

@@ -2,7 +2,7 @@
 //
 // Contract: a step's lessons are a function of traces, seed and step number alone, so that a resumed run learns what it
 // would have learned; each epoch has an order of its own and holds every lesson once.
-import { encodePrompt, permuted } from '../data/index.ts';
+import { encodePrompt, permuted } from '../corpus/index.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
 import type { DistilConfig } from './config.ts';
 import type { Lesson } from './sft-objective.ts';

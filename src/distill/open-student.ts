@@ -1,5 +1,5 @@
 // A student ready to learn: its weights from where it begins or from the run's last checkpoint, optimizer and lessons.
-import { type BaseVocabulary, vocabularyOfBase } from '../data/index.ts';
+import { type BaseVocabulary, vocabularyOfBase } from '../corpus/index.ts';
 import type { Device } from '../kernels/index.ts';
 import { openCheckpoint } from '../model/checkpoint/index.ts';
 import { createModel, type Model, type ModelConfig, precisions, type WeightMap } from '../model/index.ts';
@@ -38,7 +38,7 @@ export interface Student {
   readonly close: () => Promise<void>;
 }
 
-/** Throws TrainError, ModelError, DataError or TokenizerError where the folder is no student. */
+/** Throws TrainError, ModelError, CorpusError or TokenizerError where the folder is no student. */
 export function readStudent({ student, template }: DistilConfig): StudentFiles {
   return { config: readBaseConfig(student), vocabulary: vocabularyOfBase(student, chatTemplateOf(template)) };
 }

@@ -5,7 +5,7 @@
 // cannot be read as a completion is rubbish, hence an answer that is wrong: ''. A key that is refused ends the run.
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { ApiError, CompletionApi, encodePrompt, hashOfFile } from '../data/index.ts';
+import { ApiError, CompletionApi, encodePrompt, hashOfFile } from '../corpus/index.ts';
 import { type GenerateOptions, openModel, RefusedError } from '../engine/index.ts';
 import type { Device } from '../kernels/index.ts';
 import type { PromptParts } from '../tasks/index.ts';

@@ -7,7 +7,7 @@
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { hash32 } from '../data/index.ts';
+import { hash32 } from '../corpus/index.ts';
 import {
   type ChosenTask,
   chosenAt,

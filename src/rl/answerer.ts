@@ -1,7 +1,7 @@
 // Whoever answers prompts in an evaluation: a model of ours through the engine, or any OpenAI-compatible API.
 //
 // Contract: an answer is the text behind the prompt, thinking tags included, without the end token.
-import { type ApiOptions, CompletionApi, type CompletionOptions, encodePrompt } from '../data/index.ts';
+import { type ApiOptions, CompletionApi, type CompletionOptions, encodePrompt } from '../corpus/index.ts';
 import type { ServedModel } from '../engine/index.ts';
 import type { PromptParts } from '../tasks/index.ts';
 

@@ -1,5 +1,5 @@
 // A step's data: groups of responses with their rewards, and what training reads of them.
-import { hash32 } from '../data/index.ts';
+import { hash32 } from '../corpus/index.ts';
 import type { SamplingOptions } from '../engine/index.ts';
 import type { TrainSequence } from '../train/index.ts';
 import { advantagesOf, tokenWeights } from './advantage.ts';

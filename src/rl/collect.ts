@@ -3,7 +3,7 @@
 // Contract: a function of configuration, step and the questions that were asked before, so that a step that was stopped
 // while it asked is asked again as it was. Rounds end when there are enough groups with signal, or after `resamplings`
 // further ones; then silent groups fill the batch. Source: DAPO (arXiv 2503.14476), 3.2.
-import { hash32 } from '../data/index.ts';
+import { hash32 } from '../corpus/index.ts';
 import { ask, type Group, hasSignal } from './batch.ts';
 import type { RlRun } from './open-run.ts';
 import { trainQuestions } from './question.ts';

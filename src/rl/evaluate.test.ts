@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { ApiError } from '../data/index.ts';
+import { ApiError } from '../corpus/index.ts';
 import { type Grading, openTask } from '../tasks/index.ts';
 import { type Answerer, ofApi } from './answerer.ts';
 import { evaluate } from './evaluate.ts';

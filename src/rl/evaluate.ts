@@ -1,5 +1,5 @@
 // An evaluation as in the R1 report (section 3): pass@1 over k samples, cons@k, on held-out problems, with intervals.
-import { hash32 } from '../data/index.ts';
+import { hash32 } from '../corpus/index.ts';
 import { type Grading, promptOf, type TemplateName } from '../tasks/index.ts';
 import type { Answerer } from './answerer.ts';
 import { consensus, type Estimate, passAt1 } from './evaluation.ts';

@@ -1,5 +1,5 @@
 // A model examined while it learns: held-out problems of each task, pass@1 with its interval, form and length.
-import { hash32 } from '../data/index.ts';
+import { hash32 } from '../corpus/index.ts';
 import { ask, summary } from './batch.ts';
 import { streams } from './collect.ts';
 import type { RlConfig } from './config.ts';

@@ -1,7 +1,7 @@
 // Everything a reinforcement learning run stands on while it runs; begun anew or from a checkpoint of its own.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BaseVocabulary, vocabularyOfBase } from '../data/index.ts';
+import { type BaseVocabulary, vocabularyOfBase } from '../corpus/index.ts';
 import type { Device } from '../kernels/index.ts';
 import { openCheckpoint, openSafetensors } from '../model/checkpoint/index.ts';
 import {

@@ -1,7 +1,7 @@
 // Questions of a run: which problem of which task, put in the template, by number.
 //
 // Contract: question `n` of a seed is always the same, so that a resumed run asks what it would have asked.
-import { encodePrompt } from '../data/index.ts';
+import { encodePrompt } from '../corpus/index.ts';
 import {
   type ChosenTask,
   chosenAt,

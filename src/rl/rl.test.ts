@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { encodePrompt } from '../data/index.ts';
+import { encodePrompt } from '../corpus/index.ts';
 import { chatPrompt } from '../engine/index.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import { chatTemplateOf, promptOf } from '../tasks/index.ts';

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { preTokenizerNames } from '../data/index.ts';
+import { preTokenizerNames } from '../corpus/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
 import { type ModelConfig, preset, readConfig, writeConfig } from '../model/index.ts';
 import { TrainError } from './errors.ts';

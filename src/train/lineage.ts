@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Dataset, hashOfFile } from '../data/index.ts';
+import { type Dataset, hashOfFile } from '../corpus/index.ts';
 import { type Device, describeMachine, packageRoot, packageVersion } from '../kernels/index.ts';
 import { readJson, writeJson } from '../model/checkpoint/index.ts';
 

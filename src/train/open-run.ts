@@ -1,5 +1,5 @@
 // Everything a pretraining run stands on while it runs: model, objective, optimizer, batches, events, lineage.
-import { type BatchState, BatchStream, type Dataset, type PrepareOptions, type Vocabulary } from '../data/index.ts';
+import { type BatchState, BatchStream, type Dataset, type PrepareOptions, type Vocabulary } from '../corpus/index.ts';
 import type { Device } from '../kernels/index.ts';
 import { openCheckpoint } from '../model/checkpoint/index.ts';
 import {

@@ -3,7 +3,7 @@
 // Contract: a run that was killed at any moment goes on from its last whole checkpoint and ends in the same weights to
 // the bit, on any number of threads. One step is queued while the one before is logged. Left out: what is prepared
 // before the first step (open-run.ts).
-import { validationBatches } from '../data/index.ts';
+import { validationBatches } from '../corpus/index.ts';
 import { flopsPerToken, precisions } from '../model/index.ts';
 import { scope } from '../tensor/index.ts';
 import { Watch } from './alarms.ts';

@@ -13,7 +13,7 @@ import {
   prepareDataset,
   readDocuments,
   type Vocabulary,
-} from '../data/index.ts';
+} from '../corpus/index.ts';
 import { modelConfigOf, type PretrainConfig, type PretrainRecipe, pretrainSchema, resolvePretrain } from './config.ts';
 import { TrainError } from './errors.ts';
 import { openRun, type Prepared, type RunOptions, runFiles } from './open-run.ts';
@@ -26,7 +26,7 @@ export function isRun(folder: string): boolean {
   return existsSync(join(folder, runFiles.config));
 }
 
-/** Trains from the first step. Throws TrainError, DataError or ModelError before it where something does not fit. */
+/** Trains from the first step. Throws TrainError, CorpusError or ModelError before it where something does not fit. */
 export function pretrain(config: PretrainConfig, options: RunOptions): Promise<Outcome> {
   const { folder } = options;
   return beginRun(folder, runFiles.config, async () => {

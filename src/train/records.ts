@@ -4,7 +4,7 @@
 // is valid from the first moment to the last, failed and stopped runs included; hours and cost count from `began`.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Dataset } from '../data/index.ts';
+import type { Dataset } from '../corpus/index.ts';
 import type { Device } from '../kernels/index.ts';
 import { readJson, writeJson } from '../model/checkpoint/index.ts';
 import { type Checkpoint, latestCheckpoint, saveCheckpoint, type ToSave } from './checkpoint.ts';

@@ -1,7 +1,7 @@
 // A sample on the way: the model goes on from a prompt, a token at a time, to be read by whoever watches the run.
 //
 // Plain sampling at a temperature over a cache of one sequence; the engine room does this well and fast.
-import { uniform } from '../data/index.ts';
+import { uniform } from '../corpus/index.ts';
 import { ContiguousCache, type Model, type PrecisionPolicy, packSequences } from '../model/index.ts';
 import { asyncScope } from '../tensor/index.ts';
 

@@ -1,4 +1,4 @@
-// The data room: documents of files and programs, tokenised once, packed into batches in an order that resumes.
+// The corpus module: documents of files and programs, tokenised once, packed into batches in an order that resumes.
 export {
   type BatchOptions,
   type BatchState,
@@ -16,7 +16,7 @@ export {
   readDocuments,
   type Synthetic,
 } from './documents.ts';
-export { DataError } from './errors.ts';
+export { CorpusError } from './errors.ts';
 export { hash32, permuted, uniform } from './order.ts';
 export { encodePrompt } from './prompt.ts';
 export { hashOfFile, TokenSplit } from './shards.ts';

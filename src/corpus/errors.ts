@@ -1,9 +1,9 @@
-// Errors of the data room, which imports no room that has others.
+// Errors of the corpus module, which imports no room that has others.
 
 /** A file, a corpus or a dataset that cannot be used: `[source] what is wrong; what to do`. */
-export class DataError extends Error {
+export class CorpusError extends Error {
   constructor(source: string, problem: string, remedy: string) {
     super(`[${source}] ${problem}; ${remedy}`);
-    this.name = 'DataError';
+    this.name = 'CorpusError';
   }
 }

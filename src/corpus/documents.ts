@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { type PagesName, pages, Random, wordProblemPages } from '../tasks/index.ts';
-import { DataError } from './errors.ts';
+import { CorpusError } from './errors.ts';
 
 /** Documents that a program makes; the same for the same name, seed and count. */
 export interface Synthetic {
@@ -68,22 +68,22 @@ function* synthetic({ seed, count, document }: Synthetic): Generator<string> {
 }
 
 function checkFile(path: string): void {
-  if (!existsSync(path)) throw new DataError(path, 'no such file', 'check the path');
+  if (!existsSync(path)) throw new CorpusError(path, 'no such file', 'check the path');
   const found = statSync(path);
-  if (!found.isFile()) throw new DataError(path, 'is no file', 'name files: .txt, .jsonl or .parquet');
-  if (found.size === 0) throw new DataError(path, 'is empty', 'give a file with text in it');
+  if (!found.isFile()) throw new CorpusError(path, 'is no file', 'name files: .txt, .jsonl or .parquet');
+  if (found.size === 0) throw new CorpusError(path, 'is empty', 'give a file with text in it');
 }
 
 /** Bytes as text. `offset`: of the bytes in their file. */
 function decoded(bytes: Buffer, path: string, offset: number): string {
   const zero = bytes.indexOf(0);
   if (zero >= 0)
-    throw new DataError(path, `byte ${offset + zero} is 0: this is no text`, 'give text, JSONL or Parquet files');
+    throw new CorpusError(path, `byte ${offset + zero} is 0: this is no text`, 'give text, JSONL or Parquet files');
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     const at = offset + firstInvalid(bytes);
-    throw new DataError(path, `byte ${at} is not valid UTF-8`, 'convert the file to UTF-8, or leave it out');
+    throw new CorpusError(path, `byte ${at} is not valid UTF-8`, 'convert the file to UTF-8, or leave it out');
   }
 }
 
@@ -144,7 +144,7 @@ async function* text(path: string, options: ReadOptions): AsyncGenerator<string>
     rest = documents.pop() as string;
     for (const document of documents) if (document.length > 0) yield document;
     if (rest.length > maxDocumentBytes)
-      throw new DataError(path, `a document is longer than ${maxDocumentBytes} bytes`, 'check the separator');
+      throw new CorpusError(path, `a document is longer than ${maxDocumentBytes} bytes`, 'check the separator');
   }
   if (rest.length > 0) yield rest;
 }
@@ -160,7 +160,7 @@ async function* jsonl(path: string, { fields = ['text'] }: ReadOptions): AsyncGe
     try {
       row = JSON.parse(line);
     } catch (error) {
-      throw new DataError(where, `is no JSON (${(error as Error).message})`, 'write one JSON object a line');
+      throw new CorpusError(where, `is no JSON (${(error as Error).message})`, 'write one JSON object a line');
     }
     yield joined(row, fields, where);
   }
@@ -173,7 +173,7 @@ function joined(row: unknown, fields: readonly string[], where: string): string 
       const value = object[field];
       if (typeof value === 'string') return value;
       const has = Object.keys(object).join(', ') || 'none';
-      throw new DataError(where, `expected a text in field ${field}; fields are ${has}`, 'name the fields to read');
+      throw new CorpusError(where, `expected a text in field ${field}; fields are ${has}`, 'name the fields to read');
     })
     .join('\n');
 }
@@ -181,12 +181,12 @@ function joined(row: unknown, fields: readonly string[], where: string): string 
 async function* parquet(path: string, { fields = ['text'] }: ReadOptions): AsyncGenerator<string> {
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file).catch((error: Error) => {
-    throw new DataError(path, `is no Parquet file (${error.message})`, 'fetch or write it again');
+    throw new CorpusError(path, `is no Parquet file (${error.message})`, 'fetch or write it again');
   });
   const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
   for (const field of fields)
     if (!columns.includes(field))
-      throw new DataError(
+      throw new CorpusError(
         path,
         `has no column ${field}; columns are ${columns.join(', ')}`,
         'name the columns to read',

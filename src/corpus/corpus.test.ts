@@ -1,4 +1,4 @@
-// The data room: what files give, how they are split, packed and ordered. npm test -- data
+// The corpus module: what files give, how they are split, packed and ordered. npm test -- corpus
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,8 +8,8 @@ import fc from 'fast-check';
 import { parquetWriteFile } from 'hyparquet-writer';
 import {
   BatchStream,
+  CorpusError,
   chooseVocabulary,
-  DataError,
   type Dataset,
   fillInTheMiddle,
   openDataset,
@@ -91,7 +91,7 @@ describe('documents', () => {
     test(`refuses ${what}`, async () => {
       await assert.rejects(
         all(readDocuments([path()])),
-        (error) => error instanceof DataError && message.test(error.message),
+        (error) => error instanceof CorpusError && message.test(error.message),
       );
     });
 

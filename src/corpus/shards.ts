@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, existsSync, fsyncSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataError } from './errors.ts';
+import { CorpusError } from './errors.ts';
 
 export interface ShardFile {
   readonly file: string;
@@ -77,15 +77,16 @@ export class ShardWriter {
   }
 }
 
-/** Throws DataError unless the file is as it was written. */
+/** Throws CorpusError unless the file is as it was written. */
 export async function checkShard(folder: string, { file, tokens, sha256 }: ShardFile, width: 2 | 4): Promise<void> {
   const path = join(folder, file);
   const remedy = 'remove the folder and tokenise the corpus again';
-  if (!existsSync(path)) throw new DataError(path, 'a shard of the dataset is missing', remedy);
+  if (!existsSync(path)) throw new CorpusError(path, 'a shard of the dataset is missing', remedy);
   const { size } = statSync(path);
   if (size !== tokens * width)
-    throw new DataError(path, `a shard of ${tokens} tokens has ${size} bytes, expected ${tokens * width}`, remedy);
-  if ((await hashOfFile(path)) !== sha256) throw new DataError(path, 'a shard is damaged: its sha256 differs', remedy);
+    throw new CorpusError(path, `a shard of ${tokens} tokens has ${size} bytes, expected ${tokens * width}`, remedy);
+  if ((await hashOfFile(path)) !== sha256)
+    throw new CorpusError(path, 'a shard is damaged: its sha256 differs', remedy);
 }
 
 /** The ids of one split. */

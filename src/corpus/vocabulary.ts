@@ -13,7 +13,7 @@ import {
   type TokenizerJson,
   trainTokenizer,
 } from '../tokenizer/index.ts';
-import { DataError } from './errors.ts';
+import { CorpusError } from './errors.ts';
 
 export const endOfSequence = '<｜end▁of▁sentence｜>';
 const fimTokens = ['<｜fim▁begin｜>', '<｜fim▁hole｜>', '<｜fim▁end｜>'] as const;
@@ -90,12 +90,12 @@ function existing(folder: string): Vocabulary {
 
 export type BaseVocabulary = Pick<Vocabulary, 'tokenizer' | 'save'> & { readonly endId: number };
 
-/** Of a model that learns further, saved with the template by which it will be asked. Throws DataError without an end token. */
+/** Of a model that learns further, saved with the template by which it will be asked. Throws CorpusError without an end token. */
 export function vocabularyOfBase(folder: string, chatTemplate: string): BaseVocabulary {
   const { tokenizer, eosIds, specialTokens } = loadTokenizer(folder);
   const [endId] = eosIds;
   if (endId === undefined)
-    throw new DataError(folder, 'its tokenizer has no end token', 'train the base with documents that end');
+    throw new CorpusError(folder, 'its tokenizer has no end token', 'train the base with documents that end');
   const fields = { ...specialTokens, chat_template: chatTemplate };
   return { tokenizer, endId, save: (into) => saveTokenizer(into, tokenizer.json, fields) };
 }
@@ -110,7 +110,7 @@ export async function chooseVocabulary(
   const eos = { eos_token: endOfSequence };
   if (choice === 'characters') {
     const { characters, count } = await alphabetOf(documents());
-    if (characters === '') throw new DataError('corpus', 'has no character', 'give files with text in them');
+    if (characters === '') throw new CorpusError('corpus', 'has no character', 'give files with text in them');
     const specialTokens = [...(count > 1 || fim ? [endOfSequence] : []), ...rotated];
     return vocabularyOf(
       characterTokenizer(characters, { specialTokens }),

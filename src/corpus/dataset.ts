@@ -19,7 +19,7 @@ import {
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Input, type ReadOptions, readDocuments } from './documents.ts';
-import { DataError } from './errors.ts';
+import { CorpusError } from './errors.ts';
 import { checkShard, hashOfFile, ShardWriter, TokenSplit, tokenBytes } from './shards.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
@@ -67,17 +67,17 @@ const sha256 = (text: string | Uint8Array) => createHash('sha256').update(text).
 
 async function sourceOf(input: Input): Promise<{ name: string; sha256: string }> {
   if (typeof input === 'string') {
-    if (!existsSync(input)) throw new DataError(input, 'no such file', 'check the path');
+    if (!existsSync(input)) throw new CorpusError(input, 'no such file', 'check the path');
     return { name: input.split(/[\\/]/).at(-1) as string, sha256: await hashOfFile(input) };
   }
   const { name, seed, count, document } = input;
   return { name, sha256: sha256(JSON.stringify([name, seed, count, document(seed, 0), document(seed, count - 1)])) };
 }
 
-/** Tokenises a corpus, or opens what an earlier call left. Throws DataError. */
+/** Tokenises a corpus, or opens what an earlier call left. Throws CorpusError. */
 export async function prepareDataset(options: PrepareOptions): Promise<Dataset> {
   const { inputs, vocabulary, validationFraction, root, fields, separator, maxDocumentBytes } = options;
-  if (inputs.length === 0) throw new DataError('data', 'no input', 'name at least one file');
+  if (inputs.length === 0) throw new CorpusError('data', 'no input', 'name at least one file');
   const sources = await Promise.all(inputs.map(sourceOf));
   const choices = { validationFraction, fields, separator, maxDocumentBytes };
   const hash = sha256(JSON.stringify([1, sources.map((source) => source.sha256), vocabulary.hash, choices]));
@@ -96,7 +96,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset> 
   } catch (error) {
     rmSync(aside, { recursive: true, force: true });
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    throw new DataError(folder, 'the disk is full while tokens were written; nothing is left of them', 'make room');
+    throw new CorpusError(folder, 'the disk is full while tokens were written; nothing is left of them', 'make room');
   }
   return openDataset(folder);
 }
@@ -131,7 +131,7 @@ async function tokenise(
     bytes += Buffer.byteLength(document);
     progress({ bytes, totalBytes, tokens });
   }
-  if (tokens === 0) throw new DataError('corpus', 'has no token', 'give files with text in them');
+  if (tokens === 0) throw new CorpusError('corpus', 'has no token', 'give files with text in them');
   if (documents === 1) {
     const only = first as unknown as Int32Array;
     const end = Math.floor(only.length * (1 - validationFraction));
@@ -151,14 +151,14 @@ async function tokenise(
   };
 }
 
-/** Opens a dataset's folder; every shard is checked. Throws DataError naming the file. */
+/** Opens a dataset's folder; every shard is checked. Throws CorpusError naming the file. */
 export async function openDataset(folder: string): Promise<Dataset> {
   const path = join(folder, indexFile);
   let file: DatasetFile;
   try {
     file = schema.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch (error) {
-    throw new DataError(
+    throw new CorpusError(
       path,
       `cannot be read (${(error as Error).message})`,
       'remove the folder and tokenise the corpus again',

@@ -4,7 +4,7 @@
 // so that every token is a target once; windows come in an order of their own too. windows: random places, as nanoGPT.
 // FIM (V3 report, section 4.1): some documents become prefix, suffix, middle (PSM). Contract: everything follows from
 // seed and number, so the state is one number and restoring it costs nothing.
-import { DataError } from './errors.ts';
+import { CorpusError } from './errors.ts';
 import { permuted, uniform } from './order.ts';
 import type { TokenSplit } from './shards.ts';
 import type { FimIds } from './vocabulary.ts';
@@ -49,7 +49,7 @@ export class BatchStream {
     this.#split = split;
     this.#options = options;
     if (split.tokens < options.windowLength)
-      throw new DataError(
+      throw new CorpusError(
         'corpus',
         `${split.tokens} tokens, a window takes ${options.windowLength}`,
         'give more text or shorten sequenceLength',
