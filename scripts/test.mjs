@@ -1,27 +1,72 @@
-// Runs the compiled tests: all of them, or those whose path contains one of the given words.
+// Runs the compiled tests and prints one line of totals.
 //
-//   npm test                 everything
-//   npm test -- arena gemm   only matching files
-import { spawnSync } from 'node:child_process';
+//   npm test                        everything
+//   npm test -- tokenizer gemm      only files whose path contains one of the words
+//   npm run test:fast               no WebAssembly, no browser, no file marked slow
+//   npm run check:long              timings, soaks, and large fuzz counts: the *.long.test.ts files
+//
+// Files run side by side, one process each. A file that measures, drives a browser, or needs the whole machine says so
+// in its name and runs alone: *.serial.test.ts. A file that takes more than a few seconds is *.slow.test.ts.
+
 import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+const options = process.argv.slice(2).filter((word) => word.startsWith('--'));
+const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const isFast = options.includes('--fast');
+const isLong = options.includes('--long');
 
 function testFiles(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return testFiles(path);
-    return entry.name.endsWith('.test.ts') ? [join('dist', path.replace(/ts$/, 'js'))] : [];
+    return entry.name.endsWith('.test.ts') ? [path] : [];
   });
 }
 
-const words = process.argv.slice(2);
-const files = ['src', 'test'].flatMap(testFiles).filter((f) => words.length === 0 || words.some((w) => f.includes(w)));
+function isChosen(path) {
+  if (path.endsWith('.long.test.ts') !== isLong) return false;
+  if (isFast && /\.(slow|serial)\.test\.ts$/.test(path)) return false;
+  return words.length === 0 || words.some((word) => path.includes(word));
+}
+
+const totals = { passed: 0, failed: 0, skipped: [] };
+
+/** Runs files in processes of their own, at most `concurrency` at once, and adds to the totals. */
+function runFiles(files, concurrency) {
+  if (files.length === 0) return Promise.resolve();
+  const compiled = files.map((path) => join('dist', path.replace(/ts$/, 'js')));
+  return new Promise((resolve, reject) => {
+    const stream = run({ files: compiled, concurrency });
+    stream.on('test:pass', ({ name, skip, details }) => {
+      if (details.type === 'suite') return;
+      if (skip) totals.skipped.push(`${name}: ${skip}`);
+      else totals.passed++;
+    });
+    stream.on('test:fail', ({ details }) => {
+      if (details.type !== 'suite') totals.failed++;
+    });
+    const report = stream.on('error', reject).compose(new spec());
+    report.on('end', resolve).pipe(process.stdout, { end: false });
+  });
+}
+
+const files = ['src', 'test'].flatMap(testFiles).filter(isChosen);
 if (files.length === 0) {
   console.error(`no test file matches ${words.join(' ')}`);
   process.exit(1);
 }
-const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=1', ...files], {
-  stdio: 'inherit',
-});
-process.exit(status ?? 1);
+process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`;
+const runsAlone = (path) => isLong || path.endsWith('.serial.test.ts');
+await runFiles(
+  files.filter((path) => !runsAlone(path)),
+  availableParallelism(),
+);
+await runFiles(files.filter(runsAlone), 1);
+for (const reason of totals.skipped) console.log(`skipped: ${reason}`);
+console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped.length} skipped`);
+process.exitCode = totals.failed === 0 ? 0 : 1;
