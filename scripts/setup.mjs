@@ -3,6 +3,7 @@
 //
 //   node scripts/setup.mjs         everything
 //   node scripts/setup.mjs --run   what this machine runs: no WebAssembly beside native kernels
+//   node scripts/setup.mjs --fast  what the fast tests need: no WebAssembly beside native kernels, and no app
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -30,8 +31,9 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   writeFileSync(stamp, lock);
 }
 run(process.execPath, ['scripts/build-native.mjs', '--optional']);
-if (!process.argv.includes('--run') || !existsSync('build/native/minke.node'))
+const isFast = process.argv.includes('--fast');
+if (!(isFast || process.argv.includes('--run')) || !existsSync('build/native/minke.node'))
   run(process.execPath, ['scripts/build-wasm.mjs']);
 run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
 run(process.execPath, ['scripts/sweep.mjs']);
-run(process.execPath, ['scripts/build-web.mjs']);
+if (!isFast) run(process.execPath, ['scripts/build-web.mjs']);
