@@ -26,7 +26,13 @@ const floors: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Types of events, and what is done with them on both sides of the network. */
-const eventFiles = ['train/events.ts', 'train/superseded.ts', 'train/smoothed.ts', 'rl/events.ts', 'distill/events.ts'];
+const eventFiles = [
+  'train/events.ts',
+  'train/run/description.ts',
+  'train/run/series.ts',
+  'rl/events.ts',
+  'distill/events.ts',
+];
 
 /** Files besides an index through which a room is entered: a browser can load them, for they need no device. */
 const doors = [
@@ -40,7 +46,7 @@ const tops = ['src/cli', 'recipes', 'test', 'bench'];
 /** The app: nobody imports it, and it imports the planner, what it does with events as the server does, and types of the protocols. */
 const web = 'web/';
 const seenByWeb = {
-  running: /^src\/(planner\/|train\/(superseded|smoothed)\.ts$)/,
+  running: /^src\/(planner\/|train\/run\/series\.ts$)/,
   types: /^src\/(server|runs)\/protocol[a-z-]*\.ts$/,
 };
 

@@ -8,11 +8,11 @@ import type { Device } from '../kernels/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
 import { cacheBytesPerToken, countParameters, type ModelConfig, readConfig } from '../model/index.ts';
 import { type PretrainRecipe, resolvePretrain } from './config.ts';
-import { readEvents } from './event-log.ts';
 import type { TrainEvent } from './events.ts';
-import { readLineage } from './lineage.ts';
 import { worstViolation } from './load.ts';
 import { isRun, pretrain, resumePretraining } from './pretrain.ts';
+import { readEvents } from './run/event-log.ts';
+import { readLineage } from './run/lineage.ts';
 
 export interface Arm {
   /** Replaces the base's model. */

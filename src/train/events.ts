@@ -4,7 +4,7 @@
 // that step is superseded, because the same steps come again (readEvents leaves it out). A line that was cut off by a
 // crash is completed or dropped when the file is opened. The console prints these events and the dashboard draws them.
 import { z } from 'zod';
-import type { RunEvent } from './superseded.ts';
+import type { RunEvent } from './run/description.ts';
 
 const numbers = z.array(z.number());
 const at = { time: z.number().describe('milliseconds since 1970') };

@@ -6,7 +6,6 @@ export {
   runAblation,
 } from './ablation.ts';
 export { loadWeights, readBaseConfig } from './base.ts';
-export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './checkpoint.ts';
 export {
   modelConfigOf,
   optimizerSchema,
@@ -16,7 +15,6 @@ export {
   setPath,
 } from './config.ts';
 export { TrainError } from './errors.ts';
-export { EventLog, type EventSchema, readEvents } from './event-log.ts';
 export {
   eventParts,
   eventSchema,
@@ -25,14 +23,28 @@ export {
   type StepEvent,
   type TrainEvent,
 } from './events.ts';
-export { holderOf } from './held.ts';
-export { describeDevice, type Lineage, readLineage } from './lineage.ts';
 export { maxViolation, worstViolation } from './load.ts';
 export type { RunOptions } from './open-run.ts';
 export { Optimizer, type OptimizerOptions } from './optimizer.ts';
 export { isRun, pretrain, resumePretraining } from './pretrain.ts';
 export { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
-export { beginRun, type Last, lastOfRun, type Outcome, Records, recordFiles, resumeRun } from './records.ts';
+export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './run/checkpoint.ts';
+export type {
+  Chart,
+  ChartSeries,
+  Fact,
+  HeadlineNumber,
+  KindArgument,
+  NumberFormat,
+  RunDescription,
+  RunEvent,
+} from './run/description.ts';
+export { EventLog, type EventSchema, readEvents } from './run/event-log.ts';
+export type { Example, Excerpt, Run, RunKind, RunRecipe, Snapshot, Trainer } from './run/kind.ts';
+export { describeDevice, type Lineage, readLineage } from './run/lineage.ts';
+export { holderOf } from './run/lock.ts';
+export { beginRun, type Last, lastOfRun, type Outcome, Records, recordFiles, resumeRun } from './run/records.ts';
+export { smoothed, withoutSuperseded } from './run/series.ts';
 export { learningRateAt, type Schedule } from './schedule.ts';
 export {
   type BatchShape,
@@ -44,7 +56,5 @@ export {
   type TrainSequence,
 } from './sequence-batch.ts';
 export { expectFinite, stepOnSequences } from './sequence-step.ts';
-export { smoothed } from './smoothed.ts';
-export { type RunEvent, withoutSuperseded } from './superseded.ts';
 export { measureGemmRate } from './throughput.ts';
 export { type Losses, type Objective, type Rates, type StepReport, TrainStep } from './train-step.ts';

@@ -14,13 +14,13 @@ import {
 } from '../model/index.ts';
 import { keep, scope } from '../tensor/index.ts';
 import { loadWeights } from './base.ts';
-import { type Checkpoint, loadMoments } from './checkpoint.ts';
 import type { PretrainConfig } from './config.ts';
 import { Evaluation } from './evaluation.ts';
 import { eventSchema, type TrainEvent } from './events.ts';
-import { describeDevice } from './lineage.ts';
 import { PretrainObjective, windowLength } from './pretrain-objective.ts';
-import { type Last, Records } from './records.ts';
+import { type Checkpoint, loadMoments } from './run/checkpoint.ts';
+import { describeDevice } from './run/lineage.ts';
+import { type Last, Records } from './run/records.ts';
 import { measureGemmRate } from './throughput.ts';
 import { TrainStep } from './train-step.ts';
 

@@ -13,7 +13,7 @@ import { firstBadOp } from './first-bad-op.ts';
 import { worstViolation } from './load.ts';
 import type { PretrainRun } from './open-run.ts';
 import { shiftedWindows, windowLength } from './pretrain-objective.ts';
-import type { Outcome } from './records.ts';
+import type { Outcome } from './run/records.ts';
 import { sampleIds } from './sample.ts';
 import { learningRateAt, switched } from './schedule.ts';
 import type { Rates, StepReport } from './train-step.ts';

@@ -19,7 +19,7 @@ import { TrainError } from './errors.ts';
 import { openRun, type Prepared, type RunOptions, runFiles } from './open-run.ts';
 import { PretrainLoop } from './pretrain-loop.ts';
 import { windowLength } from './pretrain-objective.ts';
-import { beginRun, type Last, type Outcome, resumeRun } from './records.ts';
+import { beginRun, type Last, type Outcome, resumeRun } from './run/records.ts';
 
 /** Whether a folder holds a run. */
 export function isRun(folder: string): boolean {

@@ -1,6 +1,6 @@
 // From a run's events to charts: which curves there are, over steps, and how their values are written. Pure.
 import type { RunDetail } from '../../src/runs/protocol.ts';
-import { smoothed } from '../../src/train/smoothed.ts';
+import { smoothed } from '../../src/train/run/series.ts';
 import { percent, short } from './format.ts';
 import type { AnyEvent } from './open-run.ts';
 

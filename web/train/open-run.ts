@@ -4,7 +4,7 @@
 // bursts, so that what draws them is told of at most a few changes a second.
 import { type Signal, signal } from '@preact/signals';
 import type { DistilEvent, RlEvent, RunDetail, RunSummary, TrainEvent } from '../../src/runs/protocol.ts';
-import { withoutSuperseded } from '../../src/train/superseded.ts';
+import { withoutSuperseded } from '../../src/train/run/series.ts';
 import { ApiProblem } from '../api/http.ts';
 import { refreshList } from './run-list-store.ts';
 import { followRun, readRun } from './runs-client.ts';

@@ -5,7 +5,7 @@
 // which is told by the time it began (Linux; elsewhere the number alone speaks). Left out: folders that several machines share.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TrainError } from './errors.ts';
+import { TrainError } from '../errors.ts';
 
 const holderFile = 'process.json';
 

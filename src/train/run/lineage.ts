@@ -7,9 +7,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Dataset, hashOfFile } from '../corpus/index.ts';
-import { type Device, describeMachine, packageRoot, packageVersion } from '../kernels/index.ts';
-import { readJson, writeJson } from '../model/checkpoint/index.ts';
+import { type Dataset, hashOfFile } from '../../corpus/index.ts';
+import { type Device, describeMachine, packageRoot, packageVersion } from '../../kernels/index.ts';
+import { readJson, writeJson } from '../../model/checkpoint/index.ts';
 
 const session = z.object({
   started: z.string(),
@@ -110,6 +110,16 @@ async function parentsOf(initial: string | null): Promise<Lineage['parents']> {
   const files = readdirSync(initial).filter((name) => /^model.*\.safetensors$/.test(name));
   const hashes = await Promise.all(files.sort().map((name) => hashOfFile(join(initial, name))));
   return hashes.map((weights) => ({ role: 'initial weights', weights }));
+}
+
+/** What the lineage of a run records of its beginning. */
+export interface Origin {
+  /** Folder of the weights that the run begins from; null: fresh ones. */
+  readonly initial: string | null;
+  /** The corpus; none where a run makes its own data. */
+  readonly dataset?: Dataset;
+  /** Training FLOPs per token; 0 where they are not counted. */
+  readonly flopsPerToken?: number;
 }
 
 /** What a configuration of any kind of run says for its lineage. */

@@ -4,14 +4,14 @@
 // is valid from the first moment to the last, failed and stopped runs included; hours and cost count from `began`.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Dataset } from '../corpus/index.ts';
-import type { Device } from '../kernels/index.ts';
-import { readJson, writeJson } from '../model/checkpoint/index.ts';
+import type { Dataset } from '../../corpus/index.ts';
+import type { Device } from '../../kernels/index.ts';
+import { readJson, writeJson } from '../../model/checkpoint/index.ts';
+import { TrainError } from '../errors.ts';
+import type { NewEvent, TrainEvent } from '../events.ts';
 import { type Checkpoint, latestCheckpoint, saveCheckpoint, type ToSave } from './checkpoint.ts';
-import { TrainError } from './errors.ts';
+import type { RunEvent } from './description.ts';
 import { EventLog, type EventSchema, readEvents } from './event-log.ts';
-import type { NewEvent, TrainEvent } from './events.ts';
-import { holding } from './held.ts';
 import {
   type Lineage,
   newLineage,
@@ -21,7 +21,7 @@ import {
   withSeconds,
   writeLineage,
 } from './lineage.ts';
-import type { RunEvent } from './superseded.ts';
+import { holding } from './lock.ts';
 
 export type Outcome = 'completed' | 'stopped';
 

@@ -4,8 +4,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import type { NewEvent } from '../events.ts';
 import { EventLog, readEvents } from './event-log.ts';
-import type { NewEvent } from './events.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-events-'));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -4,12 +4,12 @@ import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Device, openDevice } from '../kernels/index.ts';
-import { importWeights, openCheckpoint } from '../model/checkpoint/index.ts';
-import { initialWeights, preset, type WeightMap } from '../model/index.ts';
-import { randn, useDevice } from '../tensor/index.ts';
+import { type Device, openDevice } from '../../kernels/index.ts';
+import { importWeights, openCheckpoint } from '../../model/checkpoint/index.ts';
+import { initialWeights, preset, type WeightMap } from '../../model/index.ts';
+import { randn, useDevice } from '../../tensor/index.ts';
+import { Optimizer } from '../optimizer.ts';
 import { latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './checkpoint.ts';
-import { Optimizer } from './optimizer.ts';
 
 const config = preset('nano', { vocabSize: 40 });
 const options = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };

@@ -18,11 +18,11 @@ import {
   writeCheckpoint,
   writeJson,
   writeSafetensors,
-} from '../model/checkpoint/index.ts';
-import { type ModelConfig, type WeightMap, writeConfig } from '../model/index.ts';
-import type { Tensor } from '../tensor/index.ts';
-import { TrainError } from './errors.ts';
-import type { Optimizer } from './optimizer.ts';
+} from '../../model/checkpoint/index.ts';
+import { type ModelConfig, type WeightMap, writeConfig } from '../../model/index.ts';
+import type { Tensor } from '../../tensor/index.ts';
+import { TrainError } from '../errors.ts';
+import type { Optimizer } from '../optimizer.ts';
 
 const stateFile = 'training.json';
 const momentsFile = 'optimizer.safetensors';

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { holderOf, holding } from './held.ts';
+import { holderOf, holding } from './lock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-held-'));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,8 +1,9 @@
 // events.jsonl on disk: appended a line at a time, read back whole.
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
-import { TrainError } from './errors.ts';
-import { eventSchema, type NewEvent, type TrainEvent } from './events.ts';
-import { type RunEvent, withoutSuperseded } from './superseded.ts';
+import { TrainError } from '../errors.ts';
+import { eventSchema, type NewEvent, type TrainEvent } from '../events.ts';
+import type { RunEvent } from './description.ts';
+import { withoutSuperseded } from './series.ts';
 
 /** Checks a line; zod's schemas do. */
 export interface EventSchema<E> {

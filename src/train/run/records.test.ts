@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
-import { type Device, openDevice } from '../kernels/index.ts';
-import { initialWeights, preset } from '../model/index.ts';
-import { useDevice } from '../tensor/index.ts';
+import { type Device, openDevice } from '../../kernels/index.ts';
+import { initialWeights, preset } from '../../model/index.ts';
+import { useDevice } from '../../tensor/index.ts';
+import { eventSchema, type TrainEvent } from '../events.ts';
+import { Optimizer } from '../optimizer.ts';
 import { readEvents } from './event-log.ts';
-import { eventSchema, type TrainEvent } from './events.ts';
 import { readLineage } from './lineage.ts';
-import { Optimizer } from './optimizer.ts';
 import { beginRun, Records, resumeRun } from './records.ts';
 
 describe('the records of a run', () => {
