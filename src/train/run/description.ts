@@ -25,6 +25,8 @@ export interface ChartSeries {
   readonly smooth?: boolean;
   /** A zero means that nothing was measured, as in the rate of the step after a pause. */
   readonly zeroIsGap?: boolean;
+  /** Colors the line as a success or a failure; otherwise its color follows from its order. */
+  readonly tone?: 'good' | 'bad';
 }
 
 /** Lines over steps. A chart without a value is not drawn. */
