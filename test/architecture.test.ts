@@ -196,7 +196,7 @@ describe('architecture', () => {
     assert.equal(isAllowed({ ...upward, from: 'src/tensor/tape.ts', to: 'bench/main.ts' }), false);
     assert.equal(isAllowed({ ...upward, from: 'src/planner/cost.ts', to: 'src/model/config.ts' }), true);
     assert.equal(isAllowed({ ...upward, from: 'src/planner/cost.ts', to: 'src/model/mla.ts' }), false);
-    const types = { from: 'web/api/client.ts', to: 'src/server/protocol-answers.ts', typeOnly: true };
+    const types = { from: 'web/api/client.ts', to: 'src/server/protocol-responses.ts', typeOnly: true };
     assert.equal(isAllowed(types), true);
     assert.equal(isAllowed({ ...types, typeOnly: false }), false);
     assert.equal(isAllowed({ ...types, to: 'src/server/index.ts' }), false);

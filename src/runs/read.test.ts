@@ -49,8 +49,8 @@ describe('the list', () => {
   });
 
   test('is named by /health, so that a page need not ask in vain; no model is needed', async () => {
-    const { also } = await json<{ also: string[] }>('/health');
-    assert.deepEqual(also.slice(0, 2), ['/runs', '/runs/recipes']);
+    const { routes } = await json<{ routes: string[] }>('/health');
+    assert.deepEqual(routes.slice(0, 2), ['/runs', '/runs/recipes']);
     await refused(runs.get('/runs', { method: 'DELETE' }), 405, /\/runs takes GET, POST, not DELETE/);
     await refused(runs.post('/v1/chat/completions', { messages: [] }), 422, /messages/);
     const asked = { messages: [{ role: 'user', content: 'hi' }] };

@@ -4,7 +4,7 @@
 // other pages may read.
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { checked, readBody } from '../server/index.ts';
+import { readBody, validate } from '../server/index.ts';
 import { expectOwnPage } from './own-page.ts';
 import { Runs, type RunsOptions } from './runs.ts';
 
@@ -33,11 +33,11 @@ export function serveRuns(options: RunsOptions): RunsService {
   routes.get('/runs/recipes', async () => Response.json(await runs.recipes()));
   routes.get('/runs/:run', async (c) => Response.json(await runs.detail(c.req.param('run'))));
   routes.get('/runs/:run/events', async (c) =>
-    Response.json(await runs.events(c.req.param('run'), checked(offset, c.req.query('from') ?? 0))),
+    Response.json(await runs.events(c.req.param('run'), validate(offset, c.req.query('from') ?? 0))),
   );
   routes.get('/runs/:run/live', (c) => {
     const from = c.req.header('last-event-id') ?? c.req.query('from') ?? 0;
-    return runs.follow(c.req.param('run'), checked(offset, from), c.req.raw.signal);
+    return runs.follow(c.req.param('run'), validate(offset, from), c.req.raw.signal);
   });
   routes.post('/runs/:run/stop', async (c) => Response.json({ run: await runs.stop(c.req.param('run')) }));
   routes.post('/runs/:run/resume', async (c) => Response.json({ run: await runs.resume(c.req.param('run')) }));

@@ -4,7 +4,7 @@
 // two of them find the same free place.
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { ApiError, checked, dataFrame, type EventStreamOptions, eventStream, streamHeaders } from '../server/index.ts';
+import { ApiError, dataFrame, type EventStreamOptions, eventStream, streamHeaders, validate } from '../server/index.ts';
 import { latestCheckpoint } from '../train/index.ts';
 import { detailOf, eventSchemaOf } from './detail.ts';
 import { eventOf, type Lines, linesFrom } from './event-lines.ts';
@@ -113,7 +113,7 @@ export class Runs {
   }
 
   start(body: unknown): Promise<RunSummary> {
-    const request = checked(startRequest, body);
+    const request = validate(startRequest, body);
     return this.#oneByOne(async () => {
       const recipe = await recipeNamed(request.recipe);
       const name = request.name ?? `${recipe.name}-${new Date().toISOString().slice(0, 19).replaceAll(/[:T]/g, '-')}`;

@@ -1,14 +1,14 @@
 // What chat and completions answer, whole and in chunks, without sockets. npm test -- server/answers
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { chatChunk, chatCompletion, completion } from './protocol-answers.ts';
-import type { Answer } from './test-model.ts';
-import { ask, events, get, json, post, refused, serve } from './test-requests.ts';
+import { chatChunk, chatCompletion, completion } from './protocol-responses.ts';
+import type { ScriptedAnswer } from './test-model.ts';
+import { assertRefused, chatBody, events, get, json, post, serve } from './test-requests.ts';
 
 describe('chat', () => {
   test('one answer, its thinking beside it, what it used', async () => {
     const { app, model } = serve();
-    const answer = chatCompletion.parse(await (await post(app, '/v1/chat/completions', ask())).json());
+    const answer = chatCompletion.parse(await (await post(app, '/v1/chat/completions', chatBody())).json());
     const [choice] = answer.choices;
     assert.deepEqual(choice?.message, { role: 'assistant', content: 'It is 2.', reasoning_content: 'Hm, 1+1.' });
     assert.equal(choice?.finish_reason, 'stop');
@@ -19,7 +19,7 @@ describe('chat', () => {
     assert.equal(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens);
     assert.ok(usage.completion_tokens_details.reasoning_tokens > 0);
     assert.equal(answer.system_fingerprint, 'fp_test');
-    assert.equal(model.asked[0]?.startsThinking, true);
+    assert.equal(model.requestedOptions[0]?.startsThinking, true);
     assert.equal(app.live, 0);
   });
 
@@ -27,7 +27,7 @@ describe('chat', () => {
     const script = () => ({ thinking: '1', answer: '2' });
     for (const include of [false, true]) {
       const { app } = serve({ script });
-      const request = ask({ stream: true, ...(include && { stream_options: { include_usage: true } }) });
+      const request = chatBody({ stream: true, ...(include && { stream_options: { include_usage: true } }) });
       const response = await post(app, '/chat/completions', request);
       assert.match(response.headers.get('content-type') as string, /^text\/event-stream/);
       const text = (await response.text())
@@ -54,7 +54,7 @@ describe('chat', () => {
 
   test('a model that does not think says nothing of thinking', async () => {
     const { app } = serve({ profile: 'deepseek-v3' });
-    const chunks = (await events(await post(app, '/chat/completions', ask({ stream: true })))).slice(0, -1);
+    const chunks = (await events(await post(app, '/chat/completions', chatBody({ stream: true })))).slice(0, -1);
     const deltas = chunks.map((chunk) => chatChunk.parse(JSON.parse(chunk)).choices[0]?.delta);
     assert.deepEqual(deltas[0], { role: 'assistant', content: '' });
     assert.ok(deltas.every((delta) => !('reasoning_content' in (delta as object))));
@@ -63,15 +63,17 @@ describe('chat', () => {
 
   test('reasoning under its other name too, on request', async () => {
     const { app } = serve();
-    const answer = await json(post(app, '/chat/completions', ask({ include_reasoning: true })));
+    const answer = await json(post(app, '/chat/completions', chatBody({ include_reasoning: true })));
     assert.equal(answer.choices[0].message.reasoning, 'Hm, 1+1.');
-    const chunks = await events(await post(app, '/chat/completions', ask({ include_reasoning: true, stream: true })));
+    const chunks = await events(
+      await post(app, '/chat/completions', chatBody({ include_reasoning: true, stream: true })),
+    );
     assert.match(chunks[1], /"reasoning_content":"(.*?)","reasoning":"\1"/);
   });
 
   test('log-probabilities of thinking and answer, with bytes and alternatives', async () => {
     const { app, model } = serve();
-    const request = ask({ logprobs: true, top_logprobs: 2 });
+    const request = chatBody({ logprobs: true, top_logprobs: 2 });
     const answer = chatCompletion.parse(await (await post(app, '/chat/completions', request)).json());
     const lists = answer.choices[0]?.logprobs;
     const text = (list: { bytes: number[] | null }[]) =>
@@ -84,8 +86,8 @@ describe('chat', () => {
     const chunks = (await events(await post(app, '/chat/completions', { ...request, stream: true }))).slice(0, -1);
     const streamed = chunks.flatMap((chunk) => chatChunk.parse(JSON.parse(chunk)).choices[0]?.logprobs?.content ?? []);
     assert.deepEqual(streamed, lists?.content);
-    await refused(
-      await post(app, '/chat/completions', ask({ top_logprobs: 2 })),
+    await assertRefused(
+      await post(app, '/chat/completions', chatBody({ top_logprobs: 2 })),
       422,
       /needs logprobs/,
       'top_logprobs',
@@ -113,7 +115,7 @@ describe('chat', () => {
       user: 'ignored',
       max_completion_tokens: null,
     };
-    const answer = chatCompletion.parse(await (await post(app, '/chat/completions', ask(options))).json());
+    const answer = chatCompletion.parse(await (await post(app, '/chat/completions', chatBody(options))).json());
     assert.deepEqual(
       answer.choices.map(({ index, finish_reason }) => [index, finish_reason]),
       [
@@ -121,7 +123,7 @@ describe('chat', () => {
         [1, 'length'],
       ],
     );
-    const [first, second] = model.asked as [object, object];
+    const [first, second] = model.requestedOptions as [object, object];
     const { signal: _, ...rest } = first as { signal?: AbortSignal };
     assert.deepEqual(rest, {
       temperature: 0.5,
@@ -146,7 +148,7 @@ describe('chat', () => {
 
   test('two answers in one stream, told apart by index', async () => {
     const { app } = serve({ delayMs: 1 });
-    const chunks = (await events(await post(app, '/chat/completions', ask({ stream: true, n: 2 })))).slice(0, -1);
+    const chunks = (await events(await post(app, '/chat/completions', chatBody({ stream: true, n: 2 })))).slice(0, -1);
     const texts = ['', ''];
     for (const chunk of chunks)
       for (const { index, delta } of chatChunk.parse(JSON.parse(chunk)).choices) texts[index] += delta.content ?? '';
@@ -156,7 +158,9 @@ describe('chat', () => {
 });
 
 describe('completions', () => {
-  const script = (prompt: string): Answer => ({ answer: prompt.replace('<｜begin▁of▁sentence｜>', '').toUpperCase() });
+  const script = (prompt: string): ScriptedAnswer => ({
+    answer: prompt.replace('<｜begin▁of▁sentence｜>', '').toUpperCase(),
+  });
 
   test('texts and ids, one or many, n of each', async () => {
     const { app, model } = serve({ script });
@@ -198,7 +202,7 @@ describe('completions', () => {
       '<｜begin▁of▁sentence｜><｜fim▁begin｜>a<｜fim▁end｜><｜fim▁hole｜>b<｜fim▁end｜>',
     );
     assert.equal(prompt.filter((id) => id === tokenizer.idOf('<｜fim▁end｜>')).length, 1);
-    await refused(await post(app, '/completions', { prompt: ['a'], suffix: 'b' }), 400, /one text/, 'suffix');
+    await assertRefused(await post(app, '/completions', { prompt: ['a'], suffix: 'b' }), 400, /one text/, 'suffix');
   });
 
   test('the raw text has the tags of thinking', async () => {
@@ -254,6 +258,6 @@ describe('completions', () => {
     assert.deepEqual(await encode(String(info.eos_token)), [model.tokenizer.eosIds[0]]);
     const back = await json(post(app, '/detokenize', { tokens: tokens[1] }));
     assert.equal(back.prompt, 'to be or not');
-    await refused(await post(app, '/completions', { ...body, stream: true }), 400, /log-probabilities come last/);
+    await assertRefused(await post(app, '/completions', { ...body, stream: true }), 400, /log-probabilities come last/);
   });
 });

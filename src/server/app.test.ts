@@ -3,107 +3,115 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type App, createApp } from './app.ts';
-import { errorBody } from './protocol-answers.ts';
+import { errorBody } from './protocol-responses.ts';
 import { TestModel } from './test-model.ts';
-import { ask, events, get, json, post, refused, serve, thinker } from './test-requests.ts';
+import { assertRefused, chatBody, events, get, json, post, serve, thinker } from './test-requests.ts';
 
 describe('what is refused, and how', () => {
   const { app } = serve({ ...thinker, contextLength: 64 });
-  const chat = (more: object) => post(app, '/v1/chat/completions', ask(more));
+  const chat = (more: object) => post(app, '/v1/chat/completions', chatBody(more));
 
   test('bodies that are none', async () => {
     const raw = (body: string | Uint8Array) => post(app, '/v1/chat/completions', body);
-    await refused(await raw('{"messages": ['), 400, /no JSON/);
-    await refused(await raw(''), 400, /empty: send a JSON object/);
-    await refused(await raw(new Uint8Array([0x7b, 0xff, 0x7d])), 400, /not valid UTF-8/);
-    await refused(await raw('['.repeat(100_000)), 400, /deeper than 64/);
-    await refused(await raw('null'), 422, /expected object/);
+    await assertRefused(await raw('{"messages": ['), 400, /no JSON/);
+    await assertRefused(await raw(''), 400, /empty: send a JSON object/);
+    await assertRefused(await raw(new Uint8Array([0x7b, 0xff, 0x7d])), 400, /not valid UTF-8/);
+    await assertRefused(await raw('['.repeat(100_000)), 400, /deeper than 64/);
+    await assertRefused(await raw('null'), 422, /expected object/);
     const small = serve({}, { maxBodyBytes: 100 });
-    await refused(await post(small.app, '/completions', { prompt: 'x'.repeat(200) }), 413, /larger than 100 bytes/);
+    await assertRefused(
+      await post(small.app, '/completions', { prompt: 'x'.repeat(200) }),
+      413,
+      /larger than 100 bytes/,
+    );
   });
 
   test('wrong types and sizes name the field', async () => {
-    await refused(await chat({ temperature: 'hot' }), 422, /temperature: .*expected number/, 'temperature');
-    await refused(await chat({ temperature: 3 }), 422, /temperature/, 'temperature');
-    await refused(await chat({ max_tokens: 1e300 }), 422, /max_tokens/, 'max_tokens');
-    await refused(await chat({ stop: Array(17).fill('a') }), 422, /at most 16/, 'stop');
-    await refused(await chat({ logit_bias: { x: 1 } }), 422, /token ids/);
-    await refused(await chat({ logit_bias: { '99999': 1 } }), 422, /token 99999 does not exist/, 'logit_bias');
-    await refused(await chat({ messages: [] }), 422, /one message or more/, 'messages');
-    await refused(await chat({ messages: [{ role: 'robot', content: '' }] }), 422, /role/, 'messages[0].role');
-    await refused(
+    await assertRefused(await chat({ temperature: 'hot' }), 422, /temperature: .*expected number/, 'temperature');
+    await assertRefused(await chat({ temperature: 3 }), 422, /temperature/, 'temperature');
+    await assertRefused(await chat({ max_tokens: 1e300 }), 422, /max_tokens/, 'max_tokens');
+    await assertRefused(await chat({ stop: Array(17).fill('a') }), 422, /at most 16/, 'stop');
+    await assertRefused(await chat({ logit_bias: { x: 1 } }), 422, /token ids/);
+    await assertRefused(await chat({ logit_bias: { '99999': 1 } }), 422, /token 99999 does not exist/, 'logit_bias');
+    await assertRefused(await chat({ messages: [] }), 422, /one message or more/, 'messages');
+    await assertRefused(await chat({ messages: [{ role: 'robot', content: '' }] }), 422, /role/, 'messages[0].role');
+    await assertRefused(
       await chat({ messages: [{ role: 'user', content: 7 }] }),
       422,
       /expected a text/,
       'messages[0].content',
     );
-    await refused(await post(app, '/completions', { prompt: [-1] }), 422, /prompt/, 'prompt[0]');
-    await refused(await post(app, '/completions', { prompt: [99999] }), 422, /token 99999/, 'prompt');
-    await refused(await post(app, '/completions', { prompt: [] }), 422, /prompt/, 'prompt');
-    await refused(await post(app, '/completions', '{"prompt":"a","temperature":1e999}'), 422, /temperature/);
+    await assertRefused(await post(app, '/completions', { prompt: [-1] }), 422, /prompt/, 'prompt[0]');
+    await assertRefused(await post(app, '/completions', { prompt: [99999] }), 422, /token 99999/, 'prompt');
+    await assertRefused(await post(app, '/completions', { prompt: [] }), 422, /prompt/, 'prompt');
+    await assertRefused(await post(app, '/completions', '{"prompt":"a","temperature":1e999}'), 422, /temperature/);
   });
 
   test('models, routes and methods that are not', async () => {
-    const error = await refused(
+    const error = await assertRefused(
       await chat({ model: 'gpt-4' }),
       404,
       /"gpt-4" is not served: use one of test-model/,
       'model',
     );
     assert.equal(error.code, 'model_not_found');
-    await refused(await get(app, '/v2'), 404, /\/v2 does not exist/);
+    await assertRefused(await get(app, '/v2'), 404, /\/v2 does not exist/);
     const wrong = await get(app, '/v1/chat/completions');
     assert.equal(wrong.headers.get('allow'), 'POST');
-    await refused(wrong, 405, /takes POST, not GET/);
+    await assertRefused(wrong, 405, /takes POST, not GET/);
   });
 
   test('what is not there yet is named', async () => {
     const tool = { type: 'function', function: { name: 'f' } };
-    await refused(await chat({ tools: [tool] }), 400, /tools is not supported yet/, 'tools');
-    await refused(
+    await assertRefused(await chat({ tools: [tool] }), 400, /tools is not supported yet/, 'tools');
+    await assertRefused(
       await chat({ response_format: { type: 'json_object' } }),
       400,
       /constrained decoding/,
       'response_format',
     );
-    await refused(await chat({ tool_choice: 'required' }), 400, /tool_choice/, 'tool_choice');
+    await assertRefused(await chat({ tool_choice: 'required' }), 400, /tool_choice/, 'tool_choice');
     assert.equal((await chat({ tools: [], tool_choice: 'none', response_format: { type: 'text' } })).status, 200);
     const image = [{ type: 'image_url', image_url: { url: 'x' } }];
-    await refused(await chat({ messages: [{ role: 'user', content: image }] }), 422, /expected a text/);
+    await assertRefused(await chat({ messages: [{ role: 'user', content: image }] }), 422, /expected a text/);
   });
 
   test('contexts too long, queues too full, engines that close or fail', async () => {
-    const long = await refused(
+    const long = await assertRefused(
       await chat({ messages: [{ role: 'user', content: 'x y z '.repeat(200) }] }),
       400,
       /shorten/,
     );
     assert.equal(long.code, 'context_length_exceeded');
-    const full = await post(serve({ capacity: 0 }).app, '/chat/completions', ask({ stream: true }));
+    const full = await post(serve({ capacity: 0 }).app, '/chat/completions', chatBody({ stream: true }));
     assert.equal(full.headers.get('retry-after'), '1');
-    await refused(full, 429, /queue is full/);
+    await assertRefused(full, 429, /queue is full/);
     const closed = new TestModel();
     await closed.close();
-    const closing = await post(serve(closed).app, '/chat/completions', ask());
+    const closing = await post(serve(closed).app, '/chat/completions', chatBody());
     assert.equal(closing.headers.get('retry-after'), '1');
-    await refused(closing, 503, /shutting down/);
+    await assertRefused(closing, 503, /shutting down/);
     const failing = serve({ ...thinker, failsAfter: 2 });
-    const error = await refused(await post(failing.app, '/chat/completions', ask()), 500, /the server failed/);
+    const error = await assertRefused(
+      await post(failing.app, '/chat/completions', chatBody()),
+      500,
+      /the server failed/,
+    );
     assert.ok(!error.message.includes('secret'));
     assert.match(String(failing.errors[0]), /secret detail/);
-    const stream = await events(await post(failing.app, '/chat/completions', ask({ stream: true })));
+    const stream = await events(await post(failing.app, '/chat/completions', chatBody({ stream: true })));
     assert.equal(errorBody.parse(JSON.parse(stream.at(-1) as string)).error.type, 'server_error');
     assert.equal(failing.model.live, 0);
   });
 
   test('more at once than allowed', async () => {
     const { app: one, model } = serve({ delayMs: 5 }, { maxLive: 1 });
-    const first = post(one, '/chat/completions', ask());
+    const first = post(one, '/chat/completions', chatBody());
     await wait(2);
-    await refused(await post(one, '/chat/completions', ask()), 429, /1 requests are being answered/);
+    await assertRefused(await post(one, '/chat/completions', chatBody()), 429, /1 requests are being answered/);
     assert.equal((await first).status, 200);
     assert.deepEqual([one.live, model.live], [0, 0]);
-    assert.equal((await post(one, '/chat/completions', ask())).status, 200);
+    assert.equal((await post(one, '/chat/completions', chatBody())).status, 200);
   });
 });
 
@@ -116,7 +124,7 @@ describe('who may ask', () => {
     for (const host of ['localhost', 'localhost:1', '127.0.0.1:8000', '[::1]:8000', 'a.localhost', '192.168.1.5'])
       assert.equal((await from(app, { host })).status, 200, host);
     for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:8000', 'x'])
-      await refused(await from(app, { host }), 403, /is not served/);
+      await assertRefused(await from(app, { host }), 403, /is not served/);
     assert.equal((await from(serve({}, { hosts: ['Box.local'] }).app, { host: 'box.local:1' })).status, 200);
   });
 
@@ -125,7 +133,7 @@ describe('who may ask', () => {
     const own = { host: 'localhost:8000', origin: 'http://localhost:8000' };
     assert.equal((await from(app, own)).status, 200);
     for (const origin of ['http://localhost:9000', 'https://evil.example', 'null'])
-      await refused(await from(app, { host: 'localhost:8000', origin }), 403, /may not use this server/);
+      await assertRefused(await from(app, { host: 'localhost:8000', origin }), 403, /may not use this server/);
     const open = serve({}, { origins: ['https://good.example/'] }).app;
     const good = await from(open, { origin: 'https://good.example' });
     assert.equal(good.headers.get('access-control-allow-origin'), 'https://good.example');
@@ -141,9 +149,9 @@ describe('who may ask', () => {
 
   test('keys', async () => {
     const { app } = serve({}, { keys: ['k1', 'k2'] });
-    await refused(await from(app, {}), 401, /no key was given/);
-    await refused(await from(app, { authorization: 'Bearer k3' }), 401, /not known/);
-    await refused(await from(app, { authorization: 'Basic k1' }), 401, /no key/);
+    await assertRefused(await from(app, {}), 401, /no key was given/);
+    await assertRefused(await from(app, { authorization: 'Bearer k3' }), 401, /not known/);
+    await assertRefused(await from(app, { authorization: 'Basic k1' }), 401, /no key/);
     assert.equal((await from(app, { authorization: 'bearer k2' })).status, 200);
     assert.equal((await get(app, '/health')).status, 200);
   });
@@ -152,7 +160,9 @@ describe('who may ask', () => {
 describe('streams', () => {
   test('comments while nothing comes', async () => {
     const { app } = serve({ firstMs: 60_000 }, { keepAliveMs: 10 });
-    const reader = ((await post(app, '/chat/completions', ask({ stream: true }))).body as ReadableStream).getReader();
+    const reader = (
+      (await post(app, '/chat/completions', chatBody({ stream: true }))).body as ReadableStream
+    ).getReader();
     const frames: string[] = [];
     while (frames.length < 3) frames.push(new TextDecoder().decode((await reader.read()).value));
     await reader.cancel();
@@ -162,13 +172,15 @@ describe('streams', () => {
 
   test('a client that leaves ends its generation at once', async () => {
     const { app, model } = serve({ delayMs: 5, script: () => ({ answer: 'x '.repeat(1000) }) });
-    const reader = ((await post(app, '/chat/completions', ask({ stream: true }))).body as ReadableStream).getReader();
+    const reader = (
+      (await post(app, '/chat/completions', chatBody({ stream: true }))).body as ReadableStream
+    ).getReader();
     await reader.read();
     assert.deepEqual([app.live, model.live], [1, 1]);
     await reader.cancel();
     assert.deepEqual([app.live, model.live, model.requests.abort], [0, 0, 1]);
     const controller = new AbortController();
-    const whole = post(app, '/chat/completions', ask(), { signal: controller.signal });
+    const whole = post(app, '/chat/completions', chatBody(), { signal: controller.signal });
     await wait(10);
     assert.equal(model.live, 1);
     controller.abort();
@@ -178,7 +190,9 @@ describe('streams', () => {
 
   test('a reader that takes nothing is given up', async () => {
     const { app, model } = serve({ script: () => ({ answer: 'x '.repeat(1000) }) }, { stallMs: 20 });
-    const reader = ((await post(app, '/chat/completions', ask({ stream: true }))).body as ReadableStream).getReader();
+    const reader = (
+      (await post(app, '/chat/completions', chatBody({ stream: true }))).body as ReadableStream
+    ).getReader();
     await reader.read();
     await wait(60);
     assert.deepEqual([app.live, model.live], [0, 0]);
@@ -189,11 +203,11 @@ describe('streams', () => {
 
   test('nor is one waited for that never begins to read', async () => {
     const { app, model } = serve({}, { stallMs: 20 });
-    await post(app, '/chat/completions', ask({ stream: true }));
+    await post(app, '/chat/completions', chatBody({ stream: true }));
     await wait(60);
     assert.deepEqual([app.live, model.live], [0, 0]);
     const patient = serve({ script: () => ({ answer: 'x '.repeat(1000) }) });
-    await post(patient.app, '/chat/completions', ask({ stream: true }));
+    await post(patient.app, '/chat/completions', chatBody({ stream: true }));
     const started = performance.now();
     await patient.app.close(0);
     assert.ok(performance.now() - started < 3000);
@@ -203,7 +217,7 @@ describe('streams', () => {
   test('closing lets answers end, then tells those that have not', async () => {
     const { app, model } = serve({ delayMs: 3, script: () => ({ answer: 'x '.repeat(20) }) });
     const [short, stream] = [
-      post(app, '/chat/completions', ask()),
+      post(app, '/chat/completions', chatBody()),
       post(app, '/completions', { prompt: 'a', stream: true }),
     ];
     const texts = Promise.all([json(short), stream.then(events)]);
@@ -212,18 +226,18 @@ describe('streams', () => {
     const [whole, chunks] = await texts;
     assert.equal(whole.choices[0].message.content, 'x '.repeat(20));
     assert.equal(chunks.at(-1), '[DONE]');
-    await refused(await post(app, '/completions', { prompt: 'a' }), 503, /shutting down/);
+    await assertRefused(await post(app, '/completions', { prompt: 'a' }), 503, /shutting down/);
     assert.equal(model.live, 0);
 
     const late = serve({ delayMs: 5, script: () => ({ answer: 'x '.repeat(1000) }) });
     const cut = Promise.all([
-      post(late.app, '/chat/completions', ask()),
-      post(late.app, '/chat/completions', ask({ stream: true })).then(events),
+      post(late.app, '/chat/completions', chatBody()),
+      post(late.app, '/chat/completions', chatBody({ stream: true })).then(events),
     ]);
     await wait(10);
     await late.app.close(10);
     const [answer, told] = await cut;
-    await refused(answer, 503, /ended this answer/);
+    await assertRefused(answer, 503, /ended this answer/);
     assert.match(told.at(-1) as string, /service_unavailable_error/);
     assert.deepEqual([late.app.live, late.model.live], [0, 0]);
   });
@@ -237,16 +251,16 @@ describe('the other routes', () => {
       Object.values(list.data ?? {}).map(({ id }) => id),
       ['test-model', 'deepseek-reasoner'],
     );
-    assert.equal((await post(app, '/chat/completions', ask({ model: 'deepseek-reasoner' }))).status, 200);
+    assert.equal((await post(app, '/chat/completions', chatBody({ model: 'deepseek-reasoner' }))).status, 200);
     assert.equal((await get(app, '/health')).status, 200);
     const two = createApp([new TestModel({ name: 'a' }), new TestModel({ name: 'b' })]);
-    const answer = await json(post(two, '/chat/completions', ask({ model: 'b' })));
+    const answer = await json(post(two, '/chat/completions', chatBody({ model: 'b' })));
     assert.equal(answer.model, 'b');
   });
 
   test('metrics count what happened', async () => {
     const { app } = serve();
-    await post(app, '/chat/completions', ask());
+    await post(app, '/chat/completions', chatBody());
     await get(app, '/nothing"\n');
     const text = await (await get(app, '/metrics')).text();
     assert.match(text, /^minke_http_requests_total\{route="\/chat\/completions",status="200"\} 1$/m);

@@ -3,16 +3,16 @@ import { Hono } from 'hono';
 import type { TextModel } from '../engine/index.ts';
 import { type AppFiles, readAppFiles } from './app-files.ts';
 import { readJson } from './body.ts';
-import { answerChat } from './chat.ts';
-import { answerCompletion } from './completions.ts';
-import type { Call, Context } from './context.ts';
+import { handleChat } from './chat.ts';
+import { handleCompletion } from './completions.ts';
+import type { Call, ServerContext } from './context.ts';
 import { ApiError, toApiError } from './errors.ts';
 import { Guard, type GuardOptions } from './guard.ts';
 import { LiveRequests } from './live.ts';
 import { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
-import { answerGrade, answerProblem, taskList } from './tasks.ts';
-import { answerDetokenize, answerTokenize, tokenizerInfo } from './tokens.ts';
+import { drawProblem, gradeAnswer, listTasks } from './tasks.ts';
+import { handleDetokenize, handleTokenize, tokenizerInfo } from './tokens.ts';
 
 export interface AppOptions extends GuardOptions {
   /** Other names of a model: `{ 'deepseek-reasoner': 'my-model' }`. @default none */
@@ -50,15 +50,20 @@ export interface App {
 }
 
 /** For clients to read that their answer was cut. */
-const lastWordsMs = 1000;
+const closingNoticeMs = 1000;
 
-type Route = (context: Context, call: Call, body: unknown) => Promise<Response>;
+type Handler = (context: ServerContext, call: Call, body: unknown) => Promise<Response>;
 type Bindings = { Bindings: Connection };
 
-async function generated(context: Context, route: Route, request: Request, connection: Connection): Promise<Response> {
-  context.live.check(); // before the body is read; a body that comes slowly must not hold a place
+async function runGeneration(
+  context: ServerContext,
+  route: Handler,
+  request: Request,
+  connection: Connection,
+): Promise<Response> {
+  context.live.checkCapacity(); // before the body is read; a body that comes slowly must not hold a place
   const body = await readJson(request, context.maxBodyBytes);
-  const lease = context.live.enter(request.signal);
+  const lease = context.live.acquire(request.signal);
   try {
     const response = await route(context, { lease, drop: connection.drop }, body);
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) lease.release();
@@ -70,7 +75,7 @@ async function generated(context: Context, route: Route, request: Request, conne
   }
 }
 
-function modelList({ models, aliases, startedAt }: Context): object {
+function listModels({ models, aliases, startedAt }: ServerContext): object {
   const named = (id: string, { contextLength }: TextModel) => ({
     id,
     object: 'model',
@@ -84,32 +89,32 @@ function modelList({ models, aliases, startedAt }: Context): object {
   return { object: 'list', data: [...models.map((model) => named(model.name, model)), ...others] };
 }
 
-const posts: Readonly<Record<string, Route>> = {
-  '/chat/completions': answerChat,
-  '/v1/chat/completions': answerChat,
-  '/beta/chat/completions': answerChat,
-  '/completions': answerCompletion,
-  '/v1/completions': answerCompletion,
-  '/beta/completions': answerCompletion,
+const posts: Readonly<Record<string, Handler>> = {
+  '/chat/completions': handleChat,
+  '/v1/chat/completions': handleChat,
+  '/beta/chat/completions': handleChat,
+  '/completions': handleCompletion,
+  '/v1/completions': handleCompletion,
+  '/beta/completions': handleCompletion,
 };
 
 /** Middleware is a route of all methods. */
 const isOwnRoute = ({ method }: { readonly method: string }) => method !== 'ALL';
 
-function routes(context: Context, files: AppFiles, version: string, more: readonly Hono[]): Hono<Bindings> {
+function routes(context: ServerContext, files: AppFiles, version: string, more: readonly Hono[]): Hono<Bindings> {
   const app = new Hono<Bindings>();
   for (const [path, file] of files) app.get(path, (c) => file.answer(c.req.raw));
   for (const [path, route] of Object.entries(posts))
-    app.post(path, (c) => generated(context, route, c.req.raw, c.env ?? {}));
-  app.post('/tokenize', async (c) => answerTokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
-  app.post('/detokenize', async (c) => answerDetokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
+    app.post(path, (c) => runGeneration(context, route, c.req.raw, c.env ?? {}));
+  app.post('/tokenize', async (c) => handleTokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
+  app.post('/detokenize', async (c) => handleDetokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
   app.get('/tokenizer_info', () => tokenizerInfo(context));
-  app.get('/minke/tasks', () => taskList());
-  app.post('/minke/tasks/problem', async (c) => answerProblem(await readJson(c.req.raw, context.maxBodyBytes)));
-  app.post('/minke/tasks/grade', async (c) => answerGrade(await readJson(c.req.raw, context.maxBodyBytes)));
-  for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(modelList(context)));
-  const also = more.flatMap((each) => each.routes.filter(isOwnRoute).map(({ path }) => path));
-  app.get('/health', () => Response.json({ status: 'ok', ...(also.length > 0 && { also: [...new Set(also)] }) }));
+  app.get('/minke/tasks', () => listTasks());
+  app.post('/minke/tasks/problem', async (c) => drawProblem(await readJson(c.req.raw, context.maxBodyBytes)));
+  app.post('/minke/tasks/grade', async (c) => gradeAnswer(await readJson(c.req.raw, context.maxBodyBytes)));
+  for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(listModels(context)));
+  const extra = more.flatMap((each) => each.routes.filter(isOwnRoute).map(({ path }) => path));
+  app.get('/health', () => Response.json({ status: 'ok', ...(extra.length > 0 && { routes: [...new Set(extra)] }) }));
   let document: object | undefined;
   app.get('/openapi.json', () => {
     document ??= openApiDocument(version);
@@ -135,7 +140,7 @@ function routes(context: Context, files: AppFiles, version: string, more: readon
 /** Serves models, the first of which answers requests that name none; there may be none. They stay the caller's to close. */
 export function createApp(models: TextModel | readonly TextModel[], options: AppOptions = {}): App {
   const { onError = console.error } = options;
-  const context: Context = {
+  const context: ServerContext = {
     models: [models].flat(),
     aliases: options.aliases ?? {},
     live: new LiveRequests(options.maxLive ?? 256),
@@ -170,12 +175,12 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
       if (request.method === 'HEAD') response = new Response(null, response);
       for (const [name, value] of Object.entries(guard.corsHeaders(request))) response.headers.set(name, value);
       const label = files.has(path) ? '/' : path; // names of the app's files have hashes
-      context.metrics.answered(paths.has(label) && label !== '*' ? label : 'other', response.status);
+      context.metrics.countResponse(paths.has(label) && label !== '*' ? label : 'other', response.status);
       return response;
     },
     get live() {
       return context.live.count;
     },
-    close: (graceMs = 30_000) => context.live.close(graceMs, lastWordsMs),
+    close: (graceMs = 30_000) => context.live.close(graceMs, closingNoticeMs),
   };
 }

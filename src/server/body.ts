@@ -1,9 +1,9 @@
 // The body of a request as JSON: limited while it comes, valid UTF-8, not nested too deep for whoever reads it later.
 import { ApiError } from './errors.ts';
 
-const deepest = 64;
+const maxDepth = 64;
 
-async function bytesOf(request: Request, limit: number): Promise<Uint8Array> {
+async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   const tooLarge = () =>
     new ApiError(413, `the body is larger than ${limit} bytes: send less, or let the server allow more`);
   if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge();
@@ -25,7 +25,7 @@ async function bytesOf(request: Request, limit: number): Promise<Uint8Array> {
 }
 
 /** How deep brackets nest, without building anything. */
-function depthOf(json: string): number {
+function nestingDepth(json: string): number {
   let [depth, most] = [0, 0];
   for (let i = 0; i < json.length; i++) {
     const unit = json.charCodeAt(i);
@@ -39,15 +39,15 @@ function depthOf(json: string): number {
 
 /** Throws ApiError 400 or 413. */
 export async function readJson(request: Request, limit: number): Promise<unknown> {
-  const bytes = await bytesOf(request, limit);
+  const bytes = await readBytes(request, limit);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw new ApiError(400, 'the body is not valid UTF-8: encode it as UTF-8', { code: 'invalid_utf8' });
   }
-  if (depthOf(text) > deepest)
-    throw new ApiError(400, `the body nests deeper than ${deepest} levels: flatten it`, { code: 'invalid_json' });
+  if (nestingDepth(text) > maxDepth)
+    throw new ApiError(400, `the body nests deeper than ${maxDepth} levels: flatten it`, { code: 'invalid_json' });
   try {
     return JSON.parse(text);
   } catch (error) {

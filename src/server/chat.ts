@@ -11,12 +11,20 @@ import {
   type GenerationPart,
   type TextModel,
 } from '../engine/index.ts';
-import { type Call, ChunkWriter, type Context, headOf, modelOf, streamResponse } from './context.ts';
-import { ApiError, checked, toApiError } from './errors.ts';
+import { type Call, ChunkWriter, findModel, newHead, type ServerContext, streamResponse } from './context.ts';
+import { ApiError, toApiError, validate } from './errors.ts';
 import { dataFrame } from './event-stream.ts';
-import { checkBias, failureOf, type Indexed, maxTokensOf, samplingOf, started, usageOf } from './generating.ts';
+import {
+  checkLogitBias,
+  clampMaxTokens,
+  type IndexedEvent,
+  startGenerations,
+  toFailure,
+  toGenerateOptions,
+  totalUsage,
+} from './generating.ts';
 import { type ChatRequest, chatRequest } from './protocol.ts';
-import type { ChatCompletion, ChatDelta, ChatLogprobs, TokenLogprob } from './protocol-answers.ts';
+import type { ChatCompletion, ChatDelta, ChatLogprobs, TokenLogprob } from './protocol-responses.ts';
 import { chatToken } from './token-text.ts';
 
 /** Throws ApiError 400 that names what is not there yet. */
@@ -62,17 +70,17 @@ function roleDelta(thinks: boolean): ChatDelta {
 }
 
 interface Answering {
-  readonly context: Context;
+  readonly context: ServerContext;
   readonly call: Call;
   readonly shape: Shape;
   readonly prompt: ChatPrompt;
-  readonly events: AsyncIterableIterator<Indexed>;
+  readonly events: AsyncIterableIterator<IndexedEvent>;
   readonly choices: number;
 }
 
 async function* frames(answering: Answering, includeUsage: boolean): AsyncGenerator<string> {
   const { context, call, shape, prompt, events, choices } = answering;
-  const writer = new ChunkWriter(headOf('chatcmpl', 'chat.completion.chunk', shape.model));
+  const writer = new ChunkWriter(newHead('chatcmpl', 'chat.completion.chunk', shape.model));
   const usage = includeUsage ? null : undefined;
   const ends: GenerationEnd[] = [];
   const thinks = new Array<boolean>(choices).fill(prompt.startsThinking);
@@ -91,15 +99,15 @@ async function* frames(answering: Answering, includeUsage: boolean): AsyncGenera
         yield writer.frame([{ index, delta, logprobs, finish_reason: null }], usage);
         continue;
       }
-      context.metrics.ended(shape.model.name, event);
-      const failure = failureOf(event, call.lease);
+      context.metrics.observe(shape.model.name, event);
+      const failure = toFailure(event, call.lease);
       if (failure !== null) throw failure;
       ends[index] = event;
-      const last = Object.keys(ends).length === choices && !includeUsage ? usageOf(ends, choices) : usage;
+      const last = Object.keys(ends).length === choices && !includeUsage ? totalUsage(ends, choices) : usage;
       const delta = thinks[index] ? { content: '', reasoning_content: null } : { content: '' };
       yield writer.frame([{ index, delta, logprobs: null, finish_reason: event.finishReason }], last);
     }
-    if (includeUsage) yield writer.frame([], usageOf(ends, choices));
+    if (includeUsage) yield writer.frame([], totalUsage(ends, choices));
     yield dataFrame('[DONE]');
   } catch (error) {
     const told = toApiError(error);
@@ -141,8 +149,8 @@ async function whole({ context, call, shape, prompt, events, choices }: Answerin
   for await (const [index, event] of events) {
     const own = collected[index];
     if (event.type === 'end') {
-      context.metrics.ended(shape.model.name, event);
-      const failure = failureOf(event, call.lease);
+      context.metrics.observe(shape.model.name, event);
+      const failure = toFailure(event, call.lease);
       if (failure !== null) throw failure;
       own.end = event;
       continue;
@@ -158,19 +166,19 @@ async function whole({ context, call, shape, prompt, events, choices }: Answerin
   }
   const ends = collected.map(({ end }) => end as GenerationEnd);
   return {
-    ...headOf('chatcmpl', 'chat.completion', shape.model),
+    ...newHead('chatcmpl', 'chat.completion', shape.model),
     object: 'chat.completion',
     choices: collected.map((each, index) => choiceOf(shape, each, index)),
-    usage: usageOf(ends, choices),
+    usage: totalUsage(ends, choices),
   };
 }
 
 /** Throws ApiError, RefusedError, TokenizerError; see toApiError. */
-export async function answerChat(context: Context, call: Call, body: unknown): Promise<Response> {
-  const request = checked(chatRequest, body);
-  const model = modelOf(context, request.model);
+export async function handleChat(context: ServerContext, call: Call, body: unknown): Promise<Response> {
+  const request = validate(chatRequest, body);
+  const model = findModel(context, request.model);
   refuseMissing(request);
-  checkBias(request, model);
+  checkLogitBias(request, model);
   if (request.top_logprobs && !request.logprobs)
     throw new ApiError(422, 'top_logprobs: needs logprobs: true', { param: 'top_logprobs' });
   const prompt = chatPrompt(model.tokenizer, request.messages, variablesOf(request));
@@ -178,12 +186,12 @@ export async function answerChat(context: Context, call: Call, body: unknown): P
   const asked = request.max_completion_tokens ?? request.max_tokens;
   const common: GenerateOptions = {
     startsThinking: prompt.startsThinking,
-    maxTokens: maxTokensOf(asked, prompt.ids.length, model),
+    maxTokens: clampMaxTokens(asked, prompt.ids.length, model),
     ...(request.logprobs && { logprobs: request.top_logprobs ?? 0 }),
   };
   const runs = Array.from({ length: choices }, (_, choice) => ({
     prompt: prompt.ids,
-    options: { ...samplingOf(request, choice), ...common },
+    options: { ...toGenerateOptions(request, choice), ...common },
   }));
   const shape: Shape = {
     model,
@@ -191,7 +199,7 @@ export async function answerChat(context: Context, call: Call, body: unknown): P
     top: request.top_logprobs ?? 0,
     alias: request.include_reasoning ?? false,
   };
-  const events = await started(model, runs, call.lease);
+  const events = await startGenerations(model, runs, call.lease);
   const answering: Answering = { context, call, shape, prompt, events, choices };
   if (!request.stream) return Response.json(await whole(answering));
   return streamResponse(context, call, frames(answering, request.stream_options?.include_usage ?? false));

@@ -6,10 +6,10 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { APICallError, generateText, type ModelMessage, RetryError, streamText } from 'ai';
 import OpenAI from 'openai';
 import { listen, type RunningServer } from './listen.ts';
-import { type Answer, TestModel } from './test-model.ts';
+import { type ScriptedAnswer, TestModel } from './test-model.ts';
 
 /** Says how many turns it sees; thinks first. */
-const script = (prompt: string): Answer => ({
+const script = (prompt: string): ScriptedAnswer => ({
   thinking: 'Let me count.',
   answer: `turn ${prompt.split('<｜User｜>').length - 1}`,
 });

@@ -13,12 +13,20 @@ import {
   type TextModel,
   wellFormed,
 } from '../engine/index.ts';
-import { type Call, ChunkWriter, type Context, headOf, modelOf, streamResponse } from './context.ts';
-import { ApiError, checked, toApiError } from './errors.ts';
+import { type Call, ChunkWriter, findModel, newHead, type ServerContext, streamResponse } from './context.ts';
+import { ApiError, toApiError, validate } from './errors.ts';
 import { dataFrame } from './event-stream.ts';
-import { checkBias, failureOf, type Indexed, maxTokensOf, samplingOf, started, usageOf } from './generating.ts';
+import {
+  checkLogitBias,
+  clampMaxTokens,
+  type IndexedEvent,
+  startGenerations,
+  toFailure,
+  toGenerateOptions,
+  totalUsage,
+} from './generating.ts';
 import { type CompletionRequest, completionRequest } from './protocol.ts';
-import type { Completion } from './protocol-answers.ts';
+import type { Completion } from './protocol-responses.ts';
 import { TokenTable } from './token-text.ts';
 
 const usualTokens = 16;
@@ -101,10 +109,10 @@ class Choice {
 }
 
 interface Answering {
-  readonly context: Context;
+  readonly context: ServerContext;
   readonly call: Call;
   readonly model: TextModel;
-  readonly events: AsyncIterableIterator<Indexed>;
+  readonly events: AsyncIterableIterator<IndexedEvent>;
   readonly choices: readonly Choice[];
   /** Choices of one prompt. */
   readonly n: number;
@@ -112,14 +120,14 @@ interface Answering {
 
 /** Throws what the generation ended with, if it did not come to its end. */
 function settle({ context, call, model }: Answering, end: GenerationEnd): void {
-  context.metrics.ended(model.name, end);
-  const failure = failureOf(end, call.lease);
+  context.metrics.observe(model.name, end);
+  const failure = toFailure(end, call.lease);
   if (failure !== null) throw failure;
 }
 
 async function* frames(answering: Answering, includeUsage: boolean): AsyncGenerator<string> {
   const { context, model, events, choices, n } = answering;
-  const writer = new ChunkWriter(headOf('cmpl', 'text_completion', model));
+  const writer = new ChunkWriter(newHead('cmpl', 'text_completion', model));
   const usage = includeUsage ? null : undefined;
   const ends: GenerationEnd[] = [];
   try {
@@ -136,10 +144,10 @@ async function* frames(answering: Answering, includeUsage: boolean): AsyncGenera
       }
       settle(answering, event);
       ends[index] = event;
-      const last = Object.keys(ends).length === choices.length && !includeUsage ? usageOf(ends, n) : usage;
+      const last = Object.keys(ends).length === choices.length && !includeUsage ? totalUsage(ends, n) : usage;
       yield writer.frame([{ index, text: '', logprobs: null, finish_reason: event.finishReason }], last);
     }
-    if (includeUsage) yield writer.frame([], usageOf(ends, n));
+    if (includeUsage) yield writer.frame([], totalUsage(ends, n));
     yield dataFrame('[DONE]');
   } catch (error) {
     const told = toApiError(error);
@@ -160,7 +168,7 @@ async function whole(answering: Answering): Promise<Completion> {
     }
   }
   return {
-    ...headOf('cmpl', 'text_completion', model),
+    ...newHead('cmpl', 'text_completion', model),
     object: 'text_completion',
     choices: choices.map((choice, index) => ({
       index,
@@ -168,7 +176,7 @@ async function whole(answering: Answering): Promise<Completion> {
       logprobs: choice.logprobs(ends[index]),
       finish_reason: ends[index]?.finishReason as 'stop' | 'length',
     })),
-    usage: usageOf(ends, n),
+    usage: totalUsage(ends, n),
   };
 }
 
@@ -185,11 +193,11 @@ function refuse(request: CompletionRequest): void {
 }
 
 /** Throws ApiError, RefusedError, TokenizerError; see toApiError. */
-export async function answerCompletion(context: Context, call: Call, body: unknown): Promise<Response> {
-  const request = checked(completionRequest, body);
-  const model = modelOf(context, request.model);
+export async function handleCompletion(context: ServerContext, call: Call, body: unknown): Promise<Response> {
+  const request = validate(completionRequest, body);
+  const model = findModel(context, request.model);
   refuse(request);
-  checkBias(request, model);
+  checkLogitBias(request, model);
   const n = request.n ?? 1;
   const prompts = promptsOf(request, model);
   if (prompts.length * n > mostChoices)
@@ -201,15 +209,15 @@ export async function answerCompletion(context: Context, call: Call, body: unkno
   const runs = prompts.flatMap((prompt) =>
     Array.from({ length: n }, (_, choice) => {
       const common: GenerateOptions = {
-        maxTokens: maxTokensOf(Math.max(1, request.max_tokens ?? usualTokens), prompt.length, model),
+        maxTokens: clampMaxTokens(Math.max(1, request.max_tokens ?? usualTokens), prompt.length, model),
         ...(scores && { logprobs }),
         ...(scores && echo && { promptLogprobs: logprobs }),
       };
-      return { prompt, options: { ...samplingOf(request, choice), ...common } };
+      return { prompt, options: { ...toGenerateOptions(request, choice), ...common } };
     }),
   );
   const choices = runs.map(({ prompt }) => new Choice(prompt, request, model));
-  const events = await started(model, runs, call.lease);
+  const events = await startGenerations(model, runs, call.lease);
   const answering: Answering = { context, call, model, events, choices, n };
   if (!request.stream) return Response.json(await whole(answering));
   return streamResponse(context, call, frames(answering, request.stream_options?.include_usage ?? false));

@@ -5,7 +5,7 @@ import { dataFrame, eventStream, streamHeaders } from './event-stream.ts';
 import type { Lease, LiveRequests } from './live.ts';
 import type { Metrics } from './metrics.ts';
 
-export interface Context {
+export interface ServerContext {
   readonly models: readonly TextModel[];
   readonly aliases: Readonly<Record<string, string>>;
   readonly live: LiveRequests;
@@ -28,7 +28,7 @@ export interface Call {
 const noModel = { code: 'model_not_found' } as const;
 
 /** Throws ApiError 404, which lists the models there are. */
-export function modelOf({ models, aliases }: Context, asked: string | null | undefined): TextModel {
+export function findModel({ models, aliases }: ServerContext, asked: string | null | undefined): TextModel {
   const [first] = models;
   if (first === undefined) throw new ApiError(404, 'no model is served here: start minke serve with one', noModel);
   if (asked === null || asked === undefined) return first;
@@ -43,7 +43,7 @@ export function modelOf({ models, aliases }: Context, asked: string | null | und
 }
 
 /** What stands at the front of every answer, whole or in parts. */
-export interface Head {
+export interface ResponseHead {
   readonly id: string;
   readonly object: string;
   readonly created: number;
@@ -51,7 +51,7 @@ export interface Head {
   readonly system_fingerprint: string;
 }
 
-export function headOf(prefix: string, object: string, { name, fingerprint }: TextModel): Head {
+export function newHead(prefix: string, object: string, { name, fingerprint }: TextModel): ResponseHead {
   const created = Math.floor(Date.now() / 1000);
   const id = `${prefix}-${crypto.randomUUID().replaceAll('-', '')}`;
   return { id, object, created, model: name, system_fingerprint: fingerprint };
@@ -61,7 +61,7 @@ export function headOf(prefix: string, object: string, { name, fingerprint }: Te
 export class ChunkWriter {
   readonly #front: string;
 
-  constructor(head: Head) {
+  constructor(head: ResponseHead) {
     this.#front = JSON.stringify(head).slice(0, -1);
   }
 
@@ -72,7 +72,7 @@ export class ChunkWriter {
   }
 }
 
-export function streamResponse(context: Context, { lease, drop }: Call, frames: AsyncIterator<string>): Response {
+export function streamResponse(context: ServerContext, { lease, drop }: Call, frames: AsyncIterator<string>): Response {
   const stream = eventStream(frames, {
     keepAliveMs: context.keepAliveMs,
     stallMs: context.stallMs,

@@ -15,7 +15,7 @@ test('a thousand answers of one request come, and more are refused', async () =>
   const prompt = new Array<string>(64).fill('a');
   const response = await app.fetch(asking({ prompt, n: 16 }));
   const { choices } = (await response.json()) as { choices: unknown[] };
-  assert.deepEqual([response.status, choices.length, model.most, model.live], [200, 1024, 1024, 0]);
+  assert.deepEqual([response.status, choices.length, model.peakLive, model.live], [200, 1024, 1024, 0]);
   const refused = await app.fetch(asking({ prompt: [...prompt, 'a'], n: 16 }));
   assert.deepEqual([refused.status, model.live, app.live], [422, 0, 0]);
 });

@@ -5,12 +5,12 @@
 import type { z } from 'zod';
 import { type RefusalKind, RefusedError } from '../engine/index.ts';
 import { TokenizerError } from '../tokenizer/index.ts';
-import type { ErrorBody } from './protocol-answers.ts';
+import type { ErrorBody } from './protocol-responses.ts';
 
 export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 422 | 429 | 500 | 503;
 
 /** Type and usual code of a status. */
-const kinds: Readonly<Record<ErrorStatus, readonly [type: string, code: string]>> = {
+const errorTypes: Readonly<Record<ErrorStatus, readonly [type: string, code: string]>> = {
   400: ['invalid_request_error', 'invalid_request'],
   401: ['authentication_error', 'invalid_api_key'],
   403: ['permission_error', 'forbidden'],
@@ -26,7 +26,7 @@ const kinds: Readonly<Record<ErrorStatus, readonly [type: string, code: string]>
 };
 
 /** Clients that try again by themselves wait so many seconds: until a place is free, or another server is asked. */
-const retryAfter = { 'retry-after': '1' };
+const retryHeaders = { 'retry-after': '1' };
 
 export interface ErrorDetails {
   readonly param?: string | null;
@@ -46,18 +46,18 @@ export class ApiError extends Error {
   }
 
   get body(): ErrorBody {
-    const [type, code] = kinds[this.status];
+    const [type, code] = errorTypes[this.status];
     const { param = null, code: own = code } = this.details;
     return { error: { message: this.message, type, param, code: own } };
   }
 
   get response(): Response {
-    const again = this.status === 429 || this.status === 503 ? retryAfter : {};
+    const again = this.status === 429 || this.status === 503 ? retryHeaders : {};
     return Response.json(this.body, { status: this.status, headers: { ...again, ...this.details.headers } });
   }
 }
 
-const refusals: Readonly<Record<RefusalKind, readonly [ErrorStatus, string]>> = {
+const refusalStatus: Readonly<Record<RefusalKind, readonly [ErrorStatus, string]>> = {
   overloaded: [429, 'queue_full'],
   closing: [503, 'shutting_down'],
   'too-long': [400, 'context_length_exceeded'],
@@ -66,7 +66,7 @@ const refusals: Readonly<Record<RefusalKind, readonly [ErrorStatus, string]>> = 
 };
 
 /** Names of the protocol for options of the engine. */
-const fields: Readonly<Record<string, string>> = {
+const parameterNames: Readonly<Record<string, string>> = {
   maxTokens: 'max_tokens',
   topK: 'top_k',
   topP: 'top_p',
@@ -78,37 +78,37 @@ const fields: Readonly<Record<string, string>> = {
   reasoningBudget: 'reasoning_budget',
 };
 
-function ofRefusal({ kind, message, field }: RefusedError): ApiError {
-  const [status, code] = refusals[kind];
-  const param = field === null ? null : (fields[field] ?? field);
+function fromRefusal({ kind, message, field }: RefusedError): ApiError {
+  const [status, code] = refusalStatus[kind];
+  const param = field === null ? null : (parameterNames[field] ?? field);
   return new ApiError(status, message, { param, code });
 }
 
 /** messages[0].content, as a path in JavaScript is written. */
-function written(path: readonly PropertyKey[]): string {
+function formatPath(path: readonly PropertyKey[]): string {
   return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`)).join('');
 }
 
 /** The first thing that a schema finds wrong. */
-export function ofIssues(issues: readonly z.core.$ZodIssue[]): ApiError {
+export function fromIssues(issues: readonly z.core.$ZodIssue[]): ApiError {
   const [issue] = issues as [z.core.$ZodIssue];
   const { path } = issue;
   const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
-  const param = written(path).slice(0, 256);
+  const param = formatPath(path).slice(0, 256);
   return new ApiError(422, param === '' ? `the body: ${message}` : `${param}: ${message}`, { param: param || null });
 }
 
 /** What a client is told of an error; what is our fault is kept from it. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
-  if (error instanceof RefusedError) return ofRefusal(error);
+  if (error instanceof RefusedError) return fromRefusal(error);
   if (error instanceof TokenizerError) return new ApiError(422, error.message);
   return new ApiError(500, 'the server failed at this request; its log says why. Try again, or report it');
 }
 
 /** Throws ApiError 422. */
-export function checked<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+export function validate<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw ofIssues(result.error.issues);
+  throw fromIssues(result.error.issues);
 }

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { createApp } from './app.ts';
-import { chatChunk, chatCompletion, completion, errorBody } from './protocol-answers.ts';
+import { chatChunk, chatCompletion, completion, errorBody } from './protocol-responses.ts';
 import { TestModel } from './test-model.ts';
 
 const count = 10_000;

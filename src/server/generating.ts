@@ -3,7 +3,7 @@ import type { GenerateOptions, GenerationEnd, GenerationEvent, TextModel } from 
 import { ApiError } from './errors.ts';
 import type { Lease } from './live.ts';
 import type { SamplingRequest } from './protocol.ts';
-import type { Usage } from './protocol-answers.ts';
+import type { Usage } from './protocol-responses.ts';
 
 /** Leaves out what is absent: null and undefined alike. */
 function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
@@ -12,7 +12,7 @@ function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[
 }
 
 /** Sampling of one of a request's choices: each has a seed of its own. */
-export function samplingOf(request: SamplingRequest, choice: number): GenerateOptions {
+export function toGenerateOptions(request: SamplingRequest, choice: number): GenerateOptions {
   const { stop, logit_bias: bias, seed } = request;
   const stops = (typeof stop === 'string' ? [stop] : (stop ?? [])).filter((text) => text !== '');
   return present({
@@ -32,7 +32,7 @@ export function samplingOf(request: SamplingRequest, choice: number): GenerateOp
 }
 
 /** Ids of logit_bias that the model does not have, or null. */
-export function checkBias(request: SamplingRequest, model: TextModel): void {
+export function checkLogitBias(request: SamplingRequest, model: TextModel): void {
   for (const id of Object.keys(request.logit_bias ?? {}))
     if (Number(id) >= model.vocabSize)
       throw new ApiError(422, `logit_bias: token ${id} does not exist: ids are 0 to ${model.vocabSize - 1}`, {
@@ -41,18 +41,18 @@ export function checkBias(request: SamplingRequest, model: TextModel): void {
 }
 
 /** As many tokens as asked for, at most as the context has room for. A prompt without room is left to the engine. */
-export function maxTokensOf(asked: number | null | undefined, promptLength: number, model: TextModel): number {
+export function clampMaxTokens(asked: number | null | undefined, promptLength: number, model: TextModel): number {
   const room = Math.max(1, model.contextLength - promptLength);
   return Math.min(asked ?? room, room);
 }
 
-export type Indexed = readonly [index: number, event: GenerationEvent];
+export type IndexedEvent = readonly [index: number, event: GenerationEvent];
 
 /**
  * Events of several generations as they come. Ends them all when it is ended itself, or one fails. What has come stands
  * in a list: racing all pending promises for every event would cost memory with the square of the generations.
  */
-export async function* merged(sources: readonly AsyncIterable<GenerationEvent>[]): AsyncGenerator<Indexed> {
+export async function* mergeEvents(sources: readonly AsyncIterable<GenerationEvent>[]): AsyncGenerator<IndexedEvent> {
   const [only] = sources;
   if (only !== undefined && sources.length === 1) {
     for await (const event of only) yield [0, event];
@@ -96,20 +96,20 @@ export async function* merged(sources: readonly AsyncIterable<GenerationEvent>[]
   }
 }
 
-const left = () => new ApiError(408, 'the client left before the answer was there');
+const clientLeft = () => new ApiError(408, 'the client left before the answer was there');
 
 /** Starts all generations; a refusal at once is thrown, so that it can still become a status. */
-export async function started(
+export async function startGenerations(
   model: TextModel,
   runs: readonly { readonly prompt: ArrayLike<number>; readonly options: GenerateOptions }[],
   lease: Lease,
-): Promise<AsyncIterableIterator<Indexed>> {
-  if (lease.signal.aborted) throw left();
+): Promise<AsyncIterableIterator<IndexedEvent>> {
+  if (lease.signal.aborted) throw clientLeft();
   const sources = runs.map(({ prompt, options }) => model.generate(prompt, { ...options, signal: lease.signal }));
-  const events = merged(sources);
-  let first: Promise<IteratorResult<Indexed>> | null = events.next();
+  const events = mergeEvents(sources);
+  let first: Promise<IteratorResult<IndexedEvent>> | null = events.next();
   await Promise.race([first, new Promise((resolve) => setImmediate(resolve))]);
-  const iterator: AsyncIterableIterator<Indexed> = {
+  const iterator: AsyncIterableIterator<IndexedEvent> = {
     next: () => {
       const result = first ?? events.next();
       first = null;
@@ -122,15 +122,15 @@ export async function started(
 }
 
 /** What a generation that did not come to its end is to the client; null when it did. */
-export function failureOf(end: GenerationEnd, lease: Lease): Error | null {
+export function toFailure(end: GenerationEnd, lease: Lease): Error | null {
   if (end.finishReason === 'error') return end.error ?? new Error('the generation failed and does not say why');
   if (end.finishReason !== 'abort') return null;
-  if (lease.signal.reason === 'client') return left();
+  if (lease.signal.reason === 'client') return clientLeft();
   return new ApiError(503, 'the server is shutting down and ended this answer: ask again later, or another one');
 }
 
 /** `ends` of all choices; the prompt counts once for `choices` of them. */
-export function usageOf(ends: readonly GenerationEnd[], choices: number): Usage {
+export function totalUsage(ends: readonly GenerationEnd[], choices: number): Usage {
   const sum = (of: (end: GenerationEnd) => number, each: readonly GenerationEnd[] = ends) =>
     each.reduce((total, end) => total + of(end), 0);
   const prompts = ends.filter((_, i) => i % choices === 0);

@@ -22,7 +22,7 @@ function isAddress(name: string): boolean {
 }
 
 /** A Host header without its port. */
-function nameOf(host: string): string {
+function hostName(host: string): string {
   return host.replace(/:\d*$/, '').toLowerCase();
 }
 
@@ -68,7 +68,7 @@ export class Guard {
   }
 
   #checkHost(request: Request): void {
-    const name = nameOf(request.headers.get('host') ?? new URL(request.url).host);
+    const name = hostName(request.headers.get('host') ?? new URL(request.url).host);
     if (name === 'localhost' || name.endsWith('.localhost') || isAddress(name) || this.#hosts.has(name)) return;
     throw new ApiError(
       403,

@@ -1,7 +1,7 @@
 // The server room: DeepSeek's and OpenAI's API over any TextModel, as a function and on a socket.
 export { type App, type AppOptions, type Connection, createApp } from './app.ts';
 export { readJson as readBody } from './body.ts';
-export { ApiError, checked, type ErrorStatus } from './errors.ts';
+export { ApiError, type ErrorStatus, validate } from './errors.ts';
 export { dataFrame, type EventStreamOptions, eventStream, streamHeaders } from './event-stream.ts';
 export type { GuardOptions } from './guard.ts';
 export { listen, type RunningServer, type ServerOptions } from './listen.ts';
@@ -23,4 +23,4 @@ export type {
   ModelList,
   TokenLogprob,
   Usage,
-} from './protocol-answers.ts';
+} from './protocol-responses.ts';

@@ -33,16 +33,16 @@ export interface RunningServer {
 }
 
 /** For what is written already to be read, once the server closes. */
-const lastWordsMs = 1000;
+const closingNoticeMs = 1000;
 
-interface Watch {
+interface ReaderWatch {
   stop(): void;
   /** Closes connections that have sent nothing: Node does not count them as idle. */
   closeSilent(): void;
 }
 
 /** Closes connections whose reader takes nothing for `stallMs`. */
-function watchReaders(server: Server, stallMs: number): Watch {
+function watchReaders(server: Server, stallMs: number): ReaderWatch {
   const written = new Map<Socket, { bytes: number; since: number }>();
   server.on('connection', (socket: Socket) => {
     written.set(socket, { bytes: 0, since: Date.now() });
@@ -66,7 +66,7 @@ function watchReaders(server: Server, stallMs: number): Watch {
   };
 }
 
-function urlOf({ address, family, port }: AddressInfo): string {
+function toUrl({ address, family, port }: AddressInfo): string {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
@@ -112,14 +112,14 @@ export async function listen(
     watch.closeSilent();
     await app.close(graceMs);
     const idle = setInterval(() => server.closeIdleConnections(), 10); // as last words reach their readers
-    const cut = setTimeout(() => server.closeAllConnections(), lastWordsMs);
+    const cut = setTimeout(() => server.closeAllConnections(), closingNoticeMs);
     await closed;
     clearInterval(idle);
     clearTimeout(cut);
     watch.stop();
   };
   return {
-    url: urlOf(address),
+    url: toUrl(address),
     port: address.port,
     app,
     close: (graceMs = 30_000) => {

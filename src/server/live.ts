@@ -27,7 +27,7 @@ export class LiveRequests {
   }
 
   /** Whether there is a place now. Throws ApiError 429 or 503. */
-  check(): void {
+  checkCapacity(): void {
     if (this.#closing) throw new ApiError(503, 'the server is shutting down: ask again later, or another one');
     if (this.#leases.size >= this.#most)
       throw new ApiError(429, `${this.#most} requests are being answered: ask again in a second`, {
@@ -36,8 +36,8 @@ export class LiveRequests {
   }
 
   /** Takes a place. Throws ApiError 429 or 503. */
-  enter(client: AbortSignal): Lease {
-    this.check();
+  acquire(client: AbortSignal): Lease {
+    this.checkCapacity();
     const controller = new AbortController();
     const left = () => controller.abort('client');
     const lease: Lease = {

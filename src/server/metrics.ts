@@ -25,7 +25,7 @@ class Histogram {
 
 const escaped = (value: string): string => value.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n');
 
-const levels = [
+const gauges = [
   ['running', 'Sequences that run.'],
   ['waiting', 'Sequences that wait.'],
   ['blocksUsed', 'Blocks of the cache in use.'],
@@ -51,22 +51,22 @@ const drafting: readonly (readonly [string, 'gauge' | 'counter', string, (of: Sp
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-interface Times {
+interface Latencies {
   readonly first: Histogram;
   readonly total: Histogram;
 }
 
 export class Metrics {
   readonly #requests = new Map<string, number>();
-  readonly #times = new Map<string, Times>();
+  readonly #times = new Map<string, Latencies>();
 
   /** `route` as it is declared, never what a client wrote. */
-  answered(route: string, status: number): void {
+  countResponse(route: string, status: number): void {
     const key = `route="${route}",status="${status}"`;
     this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
   }
 
-  ended(model: string, { firstTokenMs, totalMs, usage, finishReason }: GenerationEnd): void {
+  observe(model: string, { firstTokenMs, totalMs, usage, finishReason }: GenerationEnd): void {
     if (finishReason !== 'stop' && finishReason !== 'length') return;
     const times = this.#times.get(model) ?? { first: new Histogram(), total: new Histogram() };
     this.#times.set(model, times);
@@ -84,7 +84,7 @@ export class Metrics {
     family('minke_http_live', 'gauge', 'Requests being answered.', [`minke_http_live ${live}`]);
     const each = (name: string, of: (model: TextModel) => number) =>
       models.map((model) => `${name}{model="${escaped(model.name)}"} ${of(model)}`);
-    for (const [field, help] of levels)
+    for (const [field, help] of gauges)
       family(
         `minke_${snake(field)}`,
         'gauge',
@@ -113,7 +113,7 @@ export class Metrics {
       ),
     );
     family('minke_generations_total', 'counter', 'Generations by how they ended.', finished);
-    const histogram = (name: string, help: string, of: (times: Times) => Histogram) =>
+    const histogram = (name: string, help: string, of: (times: Latencies) => Histogram) =>
       family(
         name,
         'histogram',

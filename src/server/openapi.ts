@@ -11,8 +11,8 @@ import {
   tokenized,
   tokenLogprob,
   usage,
-} from './protocol-answers.ts';
-import { graded, gradeRequest, problemRequest, taskList, taskProblem } from './protocol-tasks.ts';
+} from './protocol-responses.ts';
+import { gradeRequest, gradeResult, problemRequest, taskList, taskProblem } from './protocol-tasks.ts';
 
 interface Operation {
   readonly method: 'get' | 'post';
@@ -84,7 +84,7 @@ const schemas = [chatMessage, chatRequest, completionRequest, tokenizeRequest, d
   tokenized,
   tokenLogprob,
   usage,
-  ...[taskList, problemRequest, taskProblem, gradeRequest, graded],
+  ...[taskList, problemRequest, taskProblem, gradeRequest, gradeResult],
 ] as never[]);
 
 function components(): Record<string, unknown> {
@@ -96,26 +96,26 @@ function components(): Record<string, unknown> {
   );
 }
 
-const schemaOf = (name: string) => (name === 'object' ? { type: 'object' } : { $ref: `#/components/schemas/${name}` });
+const toSchema = (name: string) => (name === 'object' ? { type: 'object' } : { $ref: `#/components/schemas/${name}` });
 
-function operationOf({ summary, body, answer, chunks }: Operation): object {
-  const json = answer === 'text' ? { 'text/plain': {} } : { 'application/json': { schema: schemaOf(answer) } };
-  const stream = chunks === undefined ? {} : { 'text/event-stream': { schema: schemaOf(chunks) } };
+function toOperation({ summary, body, answer, chunks }: Operation): object {
+  const json = answer === 'text' ? { 'text/plain': {} } : { 'application/json': { schema: toSchema(answer) } };
+  const stream = chunks === undefined ? {} : { 'text/event-stream': { schema: toSchema(chunks) } };
   return {
     summary,
     ...(body !== undefined && {
-      requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body) } } },
+      requestBody: { required: true, content: { 'application/json': { schema: toSchema(body) } } },
     }),
     responses: {
       200: { description: 'OK', content: { ...json, ...stream } },
-      default: { description: 'Error', content: { 'application/json': { schema: schemaOf('Error') } } },
+      default: { description: 'Error', content: { 'application/json': { schema: toSchema('Error') } } },
     },
   };
 }
 
 export function openApiDocument(version: string): object {
   const paths = operations.flatMap((operation) =>
-    operation.paths.map((path) => [path, { [operation.method]: operationOf(operation) }] as const),
+    operation.paths.map((path) => [path, { [operation.method]: toOperation(operation) }] as const),
   );
   return {
     openapi: '3.1.0',

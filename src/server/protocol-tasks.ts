@@ -6,13 +6,13 @@ import { z } from 'zod';
 const text = z.string().max(1_048_576);
 const seed = z.int().min(0).max(0xffffffff);
 
-const taskFacts = z.object({
+const taskSummary = z.object({
   name: z.string(),
   description: z.string(),
   difficulty: z.object({ from: z.int(), to: z.int(), usual: z.int() }),
 });
 
-export const taskList = z.object({ tasks: z.array(taskFacts) }).meta({ id: 'TaskList' });
+export const taskList = z.object({ tasks: z.array(taskSummary) }).meta({ id: 'TaskList' });
 
 export const problemRequest = z
   .object({
@@ -40,7 +40,7 @@ export const gradeRequest = z
   })
   .meta({ id: 'GradeRequest' });
 
-export const graded = z
+export const gradeResult = z
   .object({
     verdict: z
       .object({
@@ -55,9 +55,9 @@ export const graded = z
   .meta({ id: 'Graded' });
 
 export type TaskList = z.output<typeof taskList>;
-export type TaskEntry = z.output<typeof taskFacts>;
+export type TaskSummary = z.output<typeof taskSummary>;
 export type ProblemRequest = z.input<typeof problemRequest>;
 export type TaskProblem = z.output<typeof taskProblem>;
 export type GradeRequest = z.input<typeof gradeRequest>;
-export type Graded = z.output<typeof graded>;
-export type TaskVerdict = NonNullable<Graded['verdict']>;
+export type GradeResult = z.output<typeof gradeResult>;
+export type TaskVerdict = NonNullable<GradeResult['verdict']>;

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isHeldOut } from '../tasks/index.ts';
-import { graded, taskList, taskProblem } from './protocol-tasks.ts';
-import { get, json, post, refused, serve } from './test-requests.ts';
+import { gradeResult, taskList, taskProblem } from './protocol-tasks.ts';
+import { assertRefused, get, json, post, serve } from './test-requests.ts';
 
 const { app } = serve();
 const verdictOn = async (prompt: string, content: string, thinking: string | null = 'Hm.') => {
   const response = await post(app, '/minke/tasks/grade', { prompt, content, reasoning_content: thinking });
-  return graded.parse(await response.json()).verdict;
+  return gradeResult.parse(await response.json()).verdict;
 };
 
 describe('tasks to try', () => {
@@ -36,9 +36,14 @@ describe('tasks to try', () => {
 
   test('refuse what is not there', async () => {
     const ask = (body: object) => post(app, '/minke/tasks/problem', body);
-    await refused(await ask({ task: 'chess' }), 404, /countdown, arithmetic, sequence/, 'task');
-    await refused(await ask({ task: 'countdown', difficulty: 99 }), 422, /whole number from 2 to 6/, 'difficulty');
-    await refused(await ask({ task: 'countdown', seed: -1 }), 422, /seed/, 'seed');
+    await assertRefused(await ask({ task: 'chess' }), 404, /countdown, arithmetic, sequence/, 'task');
+    await assertRefused(
+      await ask({ task: 'countdown', difficulty: 99 }),
+      422,
+      /whole number from 2 to 6/,
+      'difficulty',
+    );
+    await assertRefused(await ask({ task: 'countdown', seed: -1 }), 422, /seed/, 'seed');
   });
 
   test('grade answers to their own problems and to those that people write', async () => {

@@ -1,10 +1,10 @@
 // GET /minke/tasks, POST /minke/tasks/problem and /minke/tasks/grade: the built-in tasks, for people to try a model on.
 import { randomInt } from 'node:crypto';
 import { builtInTasks, openTask, readProblem, readResponse, TaskError } from '../tasks/index.ts';
-import { ApiError, checked } from './errors.ts';
+import { ApiError, validate } from './errors.ts';
 import { type GradeRequest, gradeRequest, problemRequest, type TaskVerdict } from './protocol-tasks.ts';
 
-export function taskList(): Response {
+export function listTasks(): Response {
   const tasks = [...builtInTasks.values()].map(({ name, description, difficulty }) => ({
     name,
     description,
@@ -14,8 +14,8 @@ export function taskList(): Response {
 }
 
 /** A problem that no training has seen. */
-export async function answerProblem(body: unknown): Promise<Response> {
-  const { task: name, difficulty: asked, seed: given } = checked(problemRequest, body);
+export async function drawProblem(body: unknown): Promise<Response> {
+  const { task: name, difficulty: asked, seed: given } = validate(problemRequest, body);
   if (!builtInTasks.has(name)) {
     const known = [...builtInTasks.keys()].join(', ');
     throw new ApiError(404, `task ${JSON.stringify(name)} is not there: use one of ${known}`, { param: 'task' });
@@ -44,8 +44,8 @@ function finalAnswer({ reasoning_content: thinking, content }: GradeRequest): {
   return { answer: boxed ?? null, problem: 'no answer stands between <answer> and </answer>' };
 }
 
-export function answerGrade(body: unknown): Response {
-  const request = checked(gradeRequest, body);
+export function gradeAnswer(body: unknown): Response {
+  const request = validate(gradeRequest, body);
   const problem = readProblem(request.prompt);
   if (problem === null) return Response.json({ verdict: null });
   const { answer, problem: missing } = finalAnswer(request);

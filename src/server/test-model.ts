@@ -15,7 +15,7 @@ import {
 import { testTokenizer } from '../engine/test-tokenizer.ts';
 import type { ChatProfileName, LoadedTokenizer } from '../tokenizer/index.ts';
 
-export interface Answer {
+export interface ScriptedAnswer {
   readonly thinking?: string;
   readonly answer: string;
 }
@@ -24,7 +24,7 @@ export interface TestModelOptions {
   readonly name?: string;
   readonly contextLength?: number;
   /** What it says to a prompt, which comes as text. */
-  readonly script?: (prompt: string, options: GenerateOptions) => Answer;
+  readonly script?: (prompt: string, options: GenerateOptions) => ScriptedAnswer;
   /** Generations at once; one more is refused. */
   readonly capacity?: number;
   /** Why the first requests are refused, one each. */
@@ -58,9 +58,9 @@ export class TestModel implements TextModel {
   readonly fingerprint = 'fp_test';
   /** Generations under way, and the most there ever were. */
   live = 0;
-  most = 0;
+  peakLive = 0;
   readonly prompts: number[][] = [];
-  readonly asked: GenerateOptions[] = [];
+  readonly requestedOptions: GenerateOptions[] = [];
   readonly requests: Record<FinishReason, number> = { stop: 0, length: 0, abort: 0, error: 0 };
   readonly options: TestModelOptions;
   isClosed = false;
@@ -98,9 +98,9 @@ export class TestModel implements TextModel {
     const refusal = this.options.refusals?.[this.#refused++];
     if (refusal !== undefined) throw new RefusedError(refusal, `refused once, as ${refusal}`);
     this.prompts.push(Array.from(prompt));
-    this.asked.push(options);
+    this.requestedOptions.push(options);
     this.live++;
-    this.most = Math.max(this.most, this.live);
+    this.peakLive = Math.max(this.peakLive, this.live);
     let hasEnded = false;
     const leave = (reason: FinishReason) => {
       if (hasEnded) return;
@@ -160,7 +160,7 @@ export class TestModel implements TextModel {
   async *#parts(prompt: number[], options: GenerateOptions) {
     const { tokenizer, eosIds } = this.tokenizer;
     const {
-      script = (): Answer => ({ answer: 'hello' }),
+      script = (): ScriptedAnswer => ({ answer: 'hello' }),
       delayMs = 0,
       firstMs = 0,
       failsAfter = Infinity,

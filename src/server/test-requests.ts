@@ -1,10 +1,10 @@
 // How tests ask the app: without sockets, with little to write.
 import assert from 'node:assert/strict';
 import { type App, type AppOptions, createApp } from './app.ts';
-import { errorBody } from './protocol-answers.ts';
-import { type Answer, TestModel, type TestModelOptions } from './test-model.ts';
+import { errorBody } from './protocol-responses.ts';
+import { type ScriptedAnswer, TestModel, type TestModelOptions } from './test-model.ts';
 
-export const thinker = { script: (): Answer => ({ thinking: 'Hm, 1+1.', answer: 'It is 2.' }) };
+export const thinker = { script: (): ScriptedAnswer => ({ thinking: 'Hm, 1+1.', answer: 'It is 2.' }) };
 
 export function serve(model: TestModelOptions | TestModel = thinker, options: AppOptions = {}) {
   const own = model instanceof TestModel ? model : new TestModel(model);
@@ -21,14 +21,14 @@ export function post(app: App, path: string, body: unknown, init: RequestInit = 
 export const get = (app: App, path: string, init: RequestInit = {}) =>
   app.fetch(new Request(`http://localhost${path}`, init));
 
-export const ask = (more: object = {}) => ({ messages: [{ role: 'user', content: '1+1?' }], ...more });
+export const chatBody = (more: object = {}) => ({ messages: [{ role: 'user', content: '1+1?' }], ...more });
 
 /** JSON that is looked into, whatever it holds. */
-export interface Loose {
-  readonly [field: string]: Loose;
+export interface AnyJson {
+  readonly [field: string]: AnyJson;
 }
 
-export const json = async (response: Response | Promise<Response>) => (await (await response).json()) as Loose;
+export const json = async (response: Response | Promise<Response>) => (await (await response).json()) as AnyJson;
 
 /** The data of every event. */
 export async function events(response: Response): Promise<string[]> {
@@ -39,7 +39,7 @@ export async function events(response: Response): Promise<string[]> {
     .map((event) => event.slice(6));
 }
 
-export async function refused(response: Response, status: number, message: RegExp, param?: string | null) {
+export async function assertRefused(response: Response, status: number, message: RegExp, param?: string | null) {
   const body = errorBody.parse(await response.json());
   assert.equal(response.status, status, body.error.message);
   assert.match(body.error.message, message);

@@ -4,16 +4,16 @@
 // older form, it is written `bytes:\xe4\xb8`, as OpenAI does. A log-probability that is no number becomes -9999.
 import type { GeneratedToken, TokenLogprob as Scored } from '../engine/index.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
-import type { CompletionLogprobs, TokenLogprob } from './protocol-answers.ts';
+import type { CompletionLogprobs, TokenLogprob } from './protocol-responses.ts';
 
-const impossible = -9999;
+const lowestLogprob = -9999;
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-const finite = (logprob: number): number => (Number.isFinite(logprob) ? logprob : impossible);
+const finite = (logprob: number): number => (Number.isFinite(logprob) ? logprob : lowestLogprob);
 
 /** Models have ids that their vocabulary has not: rows that fill up the embedding. */
-function bytesOf(tokenizer: Tokenizer, id: number): Uint8Array {
+function tokenBytes(tokenizer: Tokenizer, id: number): Uint8Array {
   try {
     return tokenizer.bytesOf(id);
   } catch {
@@ -22,8 +22,8 @@ function bytesOf(tokenizer: Tokenizer, id: number): Uint8Array {
 }
 
 /** As one text, different for different bytes. */
-export function nameOf(tokenizer: Tokenizer, id: number): string {
-  const bytes = bytesOf(tokenizer, id);
+export function tokenName(tokenizer: Tokenizer, id: number): string {
+  const bytes = tokenBytes(tokenizer, id);
   if (bytes.length === 0) return `<unused ${id}>`;
   try {
     return strict.decode(bytes);
@@ -33,8 +33,8 @@ export function nameOf(tokenizer: Tokenizer, id: number): string {
 }
 
 function scored(tokenizer: Tokenizer, { id, logprob }: Scored): Omit<TokenLogprob, 'top_logprobs'> {
-  const bytes = bytesOf(tokenizer, id);
-  const token = bytes.length === 0 ? nameOf(tokenizer, id) : utf8.decode(bytes);
+  const bytes = tokenBytes(tokenizer, id);
+  const token = bytes.length === 0 ? tokenName(tokenizer, id) : utf8.decode(bytes);
   return { token, logprob: finite(logprob), bytes: bytes.length === 0 ? null : [...bytes] };
 }
 
@@ -65,7 +65,7 @@ export class TokenTable {
 
   add(token: GeneratedToken): void {
     const names: [string, number][] = [token, ...token.top.slice(0, this.#top)].map((each) => [
-      nameOf(this.#tokenizer, each.id),
+      tokenName(this.#tokenizer, each.id),
       finite(each.logprob),
     ]);
     const best = new Map<string, number>();
@@ -75,11 +75,11 @@ export class TokenTable {
 
   #add(id: number, logprob: number | null, top: Record<string, number> | null): void {
     const { tokens, token_logprobs, top_logprobs, text_offset } = this.#table;
-    tokens.push(nameOf(this.#tokenizer, id));
+    tokens.push(tokenName(this.#tokenizer, id));
     token_logprobs.push(logprob);
     top_logprobs?.push(top);
     text_offset.push(this.#offset);
-    for (const _ of this.#decoder.decode(bytesOf(this.#tokenizer, id), { stream: true })) this.#offset++;
+    for (const _ of this.#decoder.decode(tokenBytes(this.#tokenizer, id), { stream: true })) this.#offset++;
   }
 
   /** What was collected since the last time. */

@@ -1,12 +1,12 @@
 // POST /tokenize and /detokenize, GET /tokenizer_info, as vLLM has them and lm-evaluation-harness reads them.
 import { chatPrompt, wellFormed } from '../engine/index.ts';
-import { type Context, modelOf } from './context.ts';
-import { ApiError, checked } from './errors.ts';
+import { findModel, type ServerContext } from './context.ts';
+import { ApiError, validate } from './errors.ts';
 import { detokenizeRequest, tokenizeRequest } from './protocol.ts';
 
-export function answerTokenize(context: Context, body: unknown): Response {
-  const request = checked(tokenizeRequest, body);
-  const model = modelOf(context, request.model);
+export function handleTokenize(context: ServerContext, body: unknown): Response {
+  const request = validate(tokenizeRequest, body);
+  const model = findModel(context, request.model);
   const { tokenizer } = model.tokenizer;
   const text = request.prompt ?? request.content;
   if (request.messages) {
@@ -22,13 +22,13 @@ export function answerTokenize(context: Context, body: unknown): Response {
   return Response.json({ tokens: [...ids], count: ids.length, max_model_len: model.contextLength });
 }
 
-export function answerDetokenize(context: Context, body: unknown): Response {
-  const { model, tokens } = checked(detokenizeRequest, body);
-  return Response.json({ prompt: modelOf(context, model).tokenizer.tokenizer.decode(tokens) });
+export function handleDetokenize(context: ServerContext, body: unknown): Response {
+  const { model, tokens } = validate(detokenizeRequest, body);
+  return Response.json({ prompt: findModel(context, model).tokenizer.tokenizer.decode(tokens) });
 }
 
-export function tokenizerInfo(context: Context): Response {
-  const { specialTokens, chatTemplate, tokenizer, bosId, eosIds, padId } = modelOf(context, null).tokenizer;
+export function tokenizerInfo(context: ServerContext): Response {
+  const { specialTokens, chatTemplate, tokenizer, bosId, eosIds, padId } = findModel(context, null).tokenizer;
   const { eos_token = null, bos_token = null, pad_token = null } = specialTokens;
   return Response.json({
     tokenizer_class: 'PreTrainedTokenizerFast',

@@ -147,7 +147,7 @@ describe('tasks, settings and failures', { skip: why ?? false }, () => {
       await page.reload();
       await say(page, 'short');
       await page.locator('.badge').getByText('Cut off: it reached the most tokens it may have.').waitFor();
-      const asked = app.model.asked.at(-1);
+      const asked = app.model.requestedOptions.at(-1);
       assert.deepEqual([asked?.maxTokens, asked?.seed, asked?.temperature], [9, 5, 0.2]);
       const prompt = app.model.tokenizer.tokenizer.decode(app.model.prompts.at(-1) as number[]);
       assert.match(prompt, /You are a whale\./);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { packageRoot } from '../../src/kernels/root.ts';
 import { listen, type RunningServer, type ServerOptions } from '../../src/server/index.ts';
-import { type Answer, TestModel, type TestModelOptions } from '../../src/server/test-model.ts';
+import { type ScriptedAnswer, TestModel, type TestModelOptions } from '../../src/server/test-model.ts';
 
 export const appFolder = join(packageRoot(), 'dist', 'web');
 
@@ -24,7 +24,7 @@ export const lastSaid = (prompt: string): string =>
   prompt.slice(prompt.lastIndexOf('<｜User｜>') + 8).split('<｜')[0] ?? '';
 
 /** Answers what it was asked. */
-export const echo = (prompt: string): Answer => ({
+export const echo = (prompt: string): ScriptedAnswer => ({
   thinking: 'Hm, what was that?',
   answer: `You said **${lastSaid(prompt)}**.`,
 });

@@ -1,6 +1,6 @@
 // POST v1/chat/completions, answered in chunks.
 import type { ChatRequest } from '../../src/server/protocol.ts';
-import type { ChatChunk, ErrorBody } from '../../src/server/protocol-answers.ts';
+import type { ChatChunk, ErrorBody } from '../../src/server/protocol-responses.ts';
 import { ApiProblem, post } from './http.ts';
 import { serverEvents } from './server-events.ts';
 

@@ -1,18 +1,18 @@
 // How the page asks the server: addresses beside the page's own, the key where one is needed, problems in words.
 import { signal } from '@preact/signals';
-import type { ErrorBody } from '../../src/server/protocol-answers.ts';
+import type { ErrorBody } from '../../src/server/protocol-responses.ts';
 
-const stored = 'minke.key';
+const storageKey = 'minke.key';
 
 /** The server wants a key that the page does not have. */
 export const needsKey = signal(false);
 
-let key = sessionStorage.getItem(stored) ?? '';
+let key = sessionStorage.getItem(storageKey) ?? '';
 
 /** Kept until the tab is closed. */
-export function takeKey(value: string): void {
+export function setKey(value: string): void {
   key = value;
-  sessionStorage.setItem(stored, value);
+  sessionStorage.setItem(storageKey, value);
   needsKey.value = false;
 }
 
@@ -32,14 +32,14 @@ export class ApiProblem extends Error {
 
 const unreachable = 'The server does not answer. Is minke still running?';
 
-async function problemOf(response: Response): Promise<ApiProblem> {
+async function toProblem(response: Response): Promise<ApiProblem> {
   const body = (await response.json().catch(() => null)) as Partial<ErrorBody> | null;
   const message = body?.error?.message ?? `the server answered ${response.status} ${response.statusText}`;
   return new ApiProblem(response.status, message, body?.error?.code);
 }
 
 /** Throws ApiProblem; what is aborted throws the signal's reason. */
-export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   if (key !== '') headers.set('authorization', `Bearer ${key}`);
   const response = await fetch(new URL(path, document.baseURI), { ...init, headers }).catch((error: unknown) => {
@@ -48,16 +48,16 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
   });
   if (response.ok) return response;
   if (response.status === 401) needsKey.value = true;
-  throw await problemOf(response);
+  throw await toProblem(response);
 }
 
 export async function getJson<T>(path: string): Promise<T> {
-  return (await (await ask(path)).json()) as T;
+  return (await (await request(path)).json()) as T;
 }
 
 export function post(path: string, body: object, signal?: AbortSignal): Promise<Response> {
   const headers = { 'content-type': 'application/json' };
-  return ask(path, { method: 'POST', headers, body: JSON.stringify(body), ...(signal && { signal }) });
+  return request(path, { method: 'POST', headers, body: JSON.stringify(body), ...(signal && { signal }) });
 }
 
 export async function postJson<T>(path: string, body: object): Promise<T> {

@@ -7,7 +7,7 @@ interface Fact {
   readonly title: string;
 }
 
-function factsOf({ usage, chunks, firstMs, totalMs }: Answer): Fact[] {
+function listFacts({ usage, chunks, firstMs, totalMs }: Answer): Fact[] {
   const facts: Fact[] = [];
   const count = usage?.completion_tokens ?? chunks.thinking + chunks.text;
   if (usage !== null && firstMs !== null && totalMs !== null && count > 1 && totalMs > firstMs) {
@@ -37,7 +37,7 @@ function factsOf({ usage, chunks, firstMs, totalMs }: Answer): Fact[] {
 export function AnswerFacts({ answer }: { readonly answer: Answer }) {
   return (
     <ul class="answer-facts small quiet" aria-label="What the answer cost">
-      {factsOf(answer).map(({ text, title }) => (
+      {listFacts(answer).map(({ text, title }) => (
         <li key={title} title={title}>
           {text}
         </li>

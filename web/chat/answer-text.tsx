@@ -1,14 +1,14 @@
 // What was said: markdown, and the final answer that models of R1-Zero's form put between tags, which is no markdown.
 import { Markdown } from './markdown/markdown.tsx';
 
-interface Part {
+interface AnswerSection {
   readonly kind: 'prose' | 'final';
   readonly text: string;
 }
 
 /** A final answer that is not closed yet is one already. */
-export function partsOf(text: string): Part[] {
-  const parts: Part[] = [];
+export function splitAnswer(text: string): AnswerSection[] {
+  const parts: AnswerSection[] = [];
   const pattern = /<answer>([\s\S]*?)(?:<\/answer>|$)/g;
   let end = 0;
   const prose = (until: number) => {
@@ -30,7 +30,7 @@ export interface AnswerTextProps {
 }
 
 export function AnswerText({ text, isGrowing }: AnswerTextProps) {
-  const parts = partsOf(text);
+  const parts = splitAnswer(text);
   return (
     <>
       {parts.map(({ kind, text: own }, i) =>

@@ -6,7 +6,7 @@ import { Whale } from '../shell/whale.tsx';
 import { announce } from './announce.tsx';
 import { AnswerFacts } from './answer-facts.tsx';
 import { AnswerText } from './answer-text.tsx';
-import { answerAgain, runningIn, showAnswer } from './answering.ts';
+import { regenerate, runningIn, showAnswer } from './answering.ts';
 import { type Answer, shownAnswer, type Turn } from './conversation.ts';
 import { CopyButton } from './copy-button.tsx';
 import { Thinking } from './thinking.tsx';
@@ -81,7 +81,7 @@ export function AnswerView({ conversationId, turn, isLast }: AnswerViewProps) {
   useAnnouncement(answer);
   if (answer === null) return null;
   const isRunning = answer.state === 'running';
-  const again = isLast && running === null ? () => void answerAgain(conversationId, turn.id) : null;
+  const again = isLast && running === null ? () => void regenerate(conversationId, turn.id) : null;
   const isWaiting = isRunning && answer.firstMs === null;
   return (
     <div class="answer" aria-busy={isRunning}>

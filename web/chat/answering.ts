@@ -3,12 +3,12 @@
 // What comes is gathered and shown once a frame. It is written to disk every second and at the end, so that a page that
 // is closed loses little. A grader that does not answer costs its verdict, nothing else.
 import { type Signal, signal } from '@preact/signals';
-import type { ChatChunk } from '../../src/server/protocol-answers.ts';
+import type { ChatChunk } from '../../src/server/protocol-responses.ts';
 import { chatChunks } from '../api/chat.ts';
-import { facts } from '../api/facts.ts';
-import { verdictOn } from '../api/tasks.ts';
+import { serverInfo } from '../api/server-info.ts';
+import { gradeAnswer } from '../api/tasks.ts';
 import { type Answer, messagesUpTo, newAnswer, newId, shownAnswer, withAnswer, withTurn } from './conversation.ts';
-import { begin, change, conversationOf } from './conversations.ts';
+import { createConversation, findConversation, update } from './conversations.ts';
 import { samplingFields, settings } from './settings.ts';
 
 interface Running {
@@ -33,7 +33,7 @@ function setRunning(conversationId: string, entry: Running | null): void {
 }
 
 /** An answer, a chunk later. */
-export function extended(answer: Answer, { choices, usage }: ChatChunk, elapsedMs: number): Answer {
+export function withChunk(answer: Answer, { choices, usage }: ChatChunk, elapsedMs: number): Answer {
   const [choice] = choices;
   const thought = choice?.delta.reasoning_content ?? '';
   const said = choice?.delta.content ?? '';
@@ -54,13 +54,13 @@ export function extended(answer: Answer, { choices, usage }: ChatChunk, elapsedM
   };
 }
 
-function ended(answer: Answer, state: Answer['state'], totalMs: number, problem: string | null = null): Answer {
+function finishAnswer(answer: Answer, state: Answer['state'], totalMs: number, problem: string | null = null): Answer {
   const thinkingMs = answer.thinkingMs ?? (answer.thinking === '' ? null : totalMs);
   return { ...answer, state, totalMs, thinkingMs, problem };
 }
 
 /** Gathers chunks and lets them be seen once a frame; a page that nobody sees has no frames. */
-class Frames {
+class FrameUpdates {
   readonly #shown: Signal<Answer>;
   #latest: Answer;
   #isDue = false;
@@ -88,19 +88,19 @@ class Frames {
   }
 }
 
-async function answer(conversationId: string, turnId: string): Promise<void> {
-  const conversation = conversationOf(conversationId);
+async function runAnswer(conversationId: string, turnId: string): Promise<void> {
+  const conversation = findConversation(conversationId);
   if (conversation === null || running.peek().has(conversationId)) return;
   const { model, system } = settings.peek();
-  const known = facts.peek()?.models ?? [];
+  const known = serverInfo.peek()?.models ?? [];
   const name = known.find(({ id }) => id === model)?.id ?? known[0]?.id ?? '';
   const shown = signal(newAnswer(name));
   const abort = new AbortController();
   setRunning(conversationId, { answer: shown, stop: () => abort.abort() });
   const save = (value: Answer) =>
-    change(conversationId, (now) => withTurn(now, turnId, (turn) => withAnswer(turn, value)));
+    update(conversationId, (now) => withTurn(now, turnId, (turn) => withAnswer(turn, value)));
   save(shown.peek());
-  const frames = new Frames(shown);
+  const frames = new FrameUpdates(shown);
   const start = performance.now();
   const elapsed = () => performance.now() - start;
   let [savedAt, problem] = [start, null as string | null];
@@ -108,7 +108,7 @@ async function answer(conversationId: string, turnId: string): Promise<void> {
     const messages = messagesUpTo(conversation, turnId, system);
     const request = { messages, ...(name !== '' && { model: name }), ...samplingFields() };
     for await (const chunk of chatChunks(request, abort.signal)) {
-      frames.set(extended(frames.latest, chunk, elapsed()));
+      frames.set(withChunk(frames.latest, chunk, elapsed()));
       if (performance.now() - savedAt < saveEveryMs) continue;
       savedAt = performance.now();
       save({ ...frames.latest, state: 'running' });
@@ -118,7 +118,7 @@ async function answer(conversationId: string, turnId: string): Promise<void> {
   }
   const { state } = frames.latest;
   const reason = problem !== null ? 'failed' : state === 'running' ? 'stopped' : state;
-  const last = ended(frames.latest, reason, elapsed(), problem);
+  const last = finishAnswer(frames.latest, reason, elapsed(), problem);
   save(last);
   setRunning(conversationId, null);
   await judge(conversationId, turnId, last);
@@ -126,24 +126,24 @@ async function answer(conversationId: string, turnId: string): Promise<void> {
 
 async function judge(conversationId: string, turnId: string, value: Answer): Promise<void> {
   if (value.state !== 'stop' && value.state !== 'length') return;
-  const prompt = conversationOf(conversationId)?.turns.find(({ id }) => id === turnId)?.prompt;
+  const prompt = findConversation(conversationId)?.turns.find(({ id }) => id === turnId)?.prompt;
   if (prompt === undefined) return;
-  const verdict = await verdictOn(prompt, value.thinking, value.text).catch(() => null);
+  const verdict = await gradeAnswer(prompt, value.thinking, value.text).catch(() => null);
   if (verdict === null) return;
-  change(conversationId, (now) => withTurn(now, turnId, (turn) => withAnswer(turn, { ...value, verdict })));
+  update(conversationId, (now) => withTurn(now, turnId, (turn) => withAnswer(turn, { ...value, verdict })));
 }
 
 /** Says something in a conversation, in a new one where there is none. */
 export function send(conversationId: string | null, prompt: string): Promise<void> {
-  const id = conversationId ?? begin(prompt).id;
+  const id = conversationId ?? createConversation(prompt).id;
   const turn = { id: newId(), prompt, answers: [], shown: 0 };
-  change(id, (now) => ({ ...now, turns: [...now.turns, turn] }));
-  return answer(id, turn.id);
+  update(id, (now) => ({ ...now, turns: [...now.turns, turn] }));
+  return runAnswer(id, turn.id);
 }
 
 /** Another answer to a turn; one that failed makes room. What was said after it is gone. */
-export function answerAgain(conversationId: string, turnId: string): Promise<void> {
-  change(conversationId, (now) => {
+export function regenerate(conversationId: string, turnId: string): Promise<void> {
+  update(conversationId, (now) => {
     const at = now.turns.findIndex(({ id }) => id === turnId);
     return withTurn({ ...now, turns: now.turns.slice(0, at + 1) }, turnId, (turn) => {
       if (shownAnswer(turn)?.state !== 'failed') return turn;
@@ -151,19 +151,19 @@ export function answerAgain(conversationId: string, turnId: string): Promise<voi
       return { ...turn, answers, shown: Math.max(0, answers.length - 1) };
     });
   });
-  return answer(conversationId, turnId);
+  return runAnswer(conversationId, turnId);
 }
 
 /** Asks otherwise: what was answered to it and said after it is gone. */
-export function askOtherwise(conversationId: string, turnId: string, prompt: string): Promise<void> {
+export function editPrompt(conversationId: string, turnId: string, prompt: string): Promise<void> {
   const turn = { id: newId(), prompt, answers: [], shown: 0 };
-  change(conversationId, (now) => {
+  update(conversationId, (now) => {
     const at = now.turns.findIndex(({ id }) => id === turnId);
     return { ...now, turns: [...now.turns.slice(0, at), turn] };
   });
-  return answer(conversationId, turn.id);
+  return runAnswer(conversationId, turn.id);
 }
 
 export function showAnswer(conversationId: string, turnId: string, shown: number): void {
-  change(conversationId, (now) => withTurn(now, turnId, (turn) => ({ ...turn, shown })), false);
+  update(conversationId, (now) => withTurn(now, turnId, (turn) => ({ ...turn, shown })), false);
 }

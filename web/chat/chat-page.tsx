@@ -1,8 +1,8 @@
 // The chat page: the conversations beside the one that is open, and where the next word is said.
 import { useEffect } from 'preact/hooks';
 import './chat-page.css';
-import { factsProblem, loadFacts } from '../api/facts.ts';
 import { needsKey } from '../api/http.ts';
+import { loadServerInfo, serverProblem } from '../api/server-info.ts';
 import { Announcer } from './announce.tsx';
 import { runningIn } from './answering.ts';
 import { Composer } from './composer.tsx';
@@ -18,10 +18,10 @@ function Problems() {
       {needsKey.value ? (
         <KeyForm />
       ) : (
-        factsProblem.value !== null && (
+        serverProblem.value !== null && (
           <div class="notice chat-notice" role="alert">
-            {factsProblem.value}{' '}
-            <button type="button" class="button compact" onClick={() => void loadFacts()}>
+            {serverProblem.value}{' '}
+            <button type="button" class="button compact" onClick={() => void loadServerInfo()}>
               Try again
             </button>
           </div>
@@ -51,7 +51,7 @@ function useEscape(): void {
 
 export function ChatPage() {
   useEffect(() => {
-    void loadFacts();
+    void loadServerInfo();
     void loadConversations();
   }, []);
   useEscape();

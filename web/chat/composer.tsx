@@ -5,7 +5,7 @@ import { Icon } from '../shell/icon.tsx';
 import { runningIn, send } from './answering.ts';
 import type { Conversation } from './conversation.ts';
 import { SettingsPanel } from './settings-panel.tsx';
-import { sendsOn } from './text-keys.ts';
+import { isSendKey } from './text-keys.ts';
 
 const tallestPx = 240;
 
@@ -52,7 +52,7 @@ export function Composer({ conversation }: { readonly conversation: Conversation
     void send(id, text.trim());
   };
   const onKey = (event: KeyboardEvent) => {
-    if (!sendsOn(event)) return;
+    if (!isSendKey(event)) return;
     event.preventDefault();
     submit();
   };

@@ -1,7 +1,7 @@
 // One conversation of the list: opens, is renamed in place, is removed after a second word.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from '../shell/icon.tsx';
-import { addressOf } from '../shell/route.ts';
+import { toHash } from '../shell/route.ts';
 import { runningIn } from './answering.ts';
 import type { Conversation } from './conversation.ts';
 import { remove, rename } from './conversations.ts';
@@ -79,7 +79,7 @@ export function ConversationItem({ conversation, isOpen }: ConversationItemProps
       {mode === 'remove' && <RemoveForm conversation={conversation} onEnd={end} />}
       {mode === 'plain' && (
         <>
-          <a href={addressOf('chat', id)} aria-current={isOpen ? 'page' : undefined} title={title}>
+          <a href={toHash('chat', id)} aria-current={isOpen ? 'page' : undefined} title={title}>
             {title}
           </a>
           <button

@@ -1,7 +1,7 @@
 // A conversation as it is kept: turns, each a prompt and the answers to it, one of which is shown. Values, never changed
 // in place.
 import type { ChatMessage } from '../../src/server/protocol.ts';
-import type { Usage } from '../../src/server/protocol-answers.ts';
+import type { Usage } from '../../src/server/protocol-responses.ts';
 import type { TaskVerdict } from '../../src/server/protocol-tasks.ts';
 
 /** running: it comes; stopped: by the reader, or the page was closed; the others as the server says. */
@@ -41,7 +41,7 @@ export interface Conversation {
 
 const longestTitle = 60;
 
-export function titleOf(prompt: string): string {
+export function toTitle(prompt: string): string {
   const line = prompt.trim().split('\n')[0];
   return line.length <= longestTitle ? line : `${line.slice(0, longestTitle - 1).trimEnd()}…`;
 }
@@ -102,7 +102,7 @@ export function withAnswer(turn: Turn, answer: Answer): Turn {
 }
 
 /** Answers that were coming when the page was closed are not coming any more. */
-export function settled(conversation: Conversation): Conversation {
+export function withoutRunning(conversation: Conversation): Conversation {
   const turns = conversation.turns.map((turn) => ({
     ...turn,
     answers: turn.answers.map((answer) =>

@@ -1,12 +1,12 @@
 // Before the first word: who is there, and what one can try.
 import './empty-state.css';
-import { facts } from '../api/facts.ts';
+import { serverInfo } from '../api/server-info.ts';
 import { Whale } from '../shell/whale.tsx';
 import { settings } from './settings.ts';
 import { TaskCard } from './task-card.tsx';
 
 function ModelNote() {
-  const known = facts.value;
+  const known = serverInfo.value;
   if (known === null) return null;
   const model = known.models.find(({ id }) => id === settings.value.model) ?? known.models[0];
   return (
@@ -20,7 +20,7 @@ function ModelNote() {
 }
 
 export function EmptyState() {
-  const tasks = facts.value?.tasks ?? [];
+  const tasks = serverInfo.value?.tasks ?? [];
   return (
     <div class="empty">
       <div class="empty-column">

@@ -1,30 +1,30 @@
 // Where a server that asks for a key gets it.
 import { useState } from 'preact/hooks';
-import { loadFacts } from '../api/facts.ts';
-import { takeKey } from '../api/http.ts';
+import { setKey } from '../api/http.ts';
+import { loadServerInfo } from '../api/server-info.ts';
 
 export function KeyForm() {
-  const [key, setKey] = useState('');
+  const [text, setText] = useState('');
   const onSubmit = (event: SubmitEvent) => {
     event.preventDefault();
-    takeKey(key.trim());
-    void loadFacts();
+    setKey(text.trim());
+    void loadServerInfo();
   };
   return (
     <form class="card chat-notice key-form" onSubmit={onSubmit}>
       <label class="field">
         <span>
-          This server asks for a key, one of those it was started with. It is forgotten when the tab is closed.
+          This server requires one of the keys it was started with. The key is forgotten when you close the tab.
         </span>
         <input
           class="input"
           type="password"
           autocomplete="off"
-          value={key}
-          onInput={(event) => setKey(event.currentTarget.value)}
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
         />
       </label>
-      <button type="submit" class="button primary" disabled={key.trim() === ''}>
+      <button type="submit" class="button primary" disabled={text.trim() === ''}>
         Use this key
       </button>
     </form>

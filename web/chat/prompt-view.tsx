@@ -1,10 +1,10 @@
 // What the reader said, which can be said otherwise.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from '../shell/icon.tsx';
-import { askOtherwise } from './answering.ts';
+import { editPrompt } from './answering.ts';
 import type { Turn } from './conversation.ts';
 import { CopyButton } from './copy-button.tsx';
-import { sendsOn } from './text-keys.ts';
+import { isSendKey } from './text-keys.ts';
 
 export interface PromptViewProps {
   readonly conversationId: string;
@@ -25,7 +25,7 @@ function EditForm({ prompt, onSend, onEnd }: EditFormProps) {
   const submit = () => text.trim() !== '' && onSend(text);
   const onKey = (event: KeyboardEvent) => {
     const isEscape = event.key === 'Escape';
-    if (!isEscape && !sendsOn(event)) return;
+    if (!isEscape && !isSendKey(event)) return;
     event.preventDefault();
     if (isEscape) onEnd();
     else submit();
@@ -68,7 +68,7 @@ export function PromptView({ conversationId, turn, canEdit }: PromptViewProps) {
         prompt={turn.prompt}
         onSend={(prompt) => {
           setEdited(false);
-          void askOtherwise(conversationId, turn.id, prompt);
+          void editPrompt(conversationId, turn.id, prompt);
         }}
         onEnd={() => setEdited(false)}
       />

@@ -1,15 +1,15 @@
 // The dials of sampling. What is left empty is left to the model.
-import { facts } from '../api/facts.ts';
-import { choose, type Settings, settings, usual } from './settings.ts';
+import { serverInfo } from '../api/server-info.ts';
+import { defaultSettings, type Settings, settings, updateSettings } from './settings.ts';
 
-interface DialProps {
+interface SliderFieldProps {
   readonly name: string;
   readonly field: 'temperature' | 'topP';
   readonly from: number;
   readonly to: number;
 }
 
-function Dial({ name, field, from, to }: DialProps) {
+function SliderField({ name, field, from, to }: SliderFieldProps) {
   const value = settings.value[field];
   return (
     <label class="field">
@@ -22,24 +22,24 @@ function Dial({ name, field, from, to }: DialProps) {
         max={to}
         step={0.05}
         value={value}
-        onInput={(event) => choose({ [field]: Number(event.currentTarget.value) })}
+        onInput={(event) => updateSettings({ [field]: Number(event.currentTarget.value) })}
       />
     </label>
   );
 }
 
-interface CountProps {
+interface NumberFieldProps {
   readonly name: string;
   readonly field: 'maxTokens' | 'reasoningBudget' | 'seed';
   readonly least: number;
   readonly empty: string;
 }
 
-function Count({ name, field, least, empty }: CountProps) {
+function NumberField({ name, field, least, empty }: NumberFieldProps) {
   const onInput = (event: { currentTarget: HTMLInputElement }) => {
     const { valueAsNumber, validity } = event.currentTarget;
-    if (Number.isNaN(valueAsNumber)) choose({ [field]: null });
-    else if (validity.valid) choose({ [field]: valueAsNumber });
+    if (Number.isNaN(valueAsNumber)) updateSettings({ [field]: null });
+    else if (validity.valid) updateSettings({ [field]: valueAsNumber });
   };
   return (
     <label class="field">
@@ -60,7 +60,7 @@ function Count({ name, field, least, empty }: CountProps) {
 }
 
 function ModelChoice() {
-  const models = facts.value?.models ?? [];
+  const models = serverInfo.value?.models ?? [];
   if (models.length < 2) return null;
   return (
     <label class="field">
@@ -68,7 +68,7 @@ function ModelChoice() {
       <select
         class="input"
         value={settings.value.model ?? models[0]?.id ?? ''}
-        onChange={(event) => choose({ model: event.currentTarget.value })}
+        onChange={(event) => updateSettings({ model: event.currentTarget.value })}
       >
         {models.map(({ id }) => (
           <option key={id}>{id}</option>
@@ -78,28 +78,33 @@ function ModelChoice() {
   );
 }
 
-const isUsual = (value: Settings): boolean => JSON.stringify(value) === JSON.stringify(usual);
+const isDefault = (value: Settings): boolean => JSON.stringify(value) === JSON.stringify(defaultSettings);
 
 export function SettingsPanel() {
   return (
     <fieldset class="settings" id="settings">
       <legend class="unseen">Settings</legend>
       <ModelChoice />
-      <Dial name="Temperature" field="temperature" from={0} to={2} />
-      <Dial name="Top-p" field="topP" from={0.05} to={1} />
-      <Count name="Most tokens of an answer" field="maxTokens" least={1} empty="what there is room for" />
-      <Count name="Most tokens of thinking" field="reasoningBudget" least={0} empty="no limit" />
-      <Count name="Seed" field="seed" least={0} empty="a new one each time" />
+      <SliderField name="Temperature" field="temperature" from={0} to={2} />
+      <SliderField name="Top-p" field="topP" from={0.05} to={1} />
+      <NumberField name="Most tokens of an answer" field="maxTokens" least={1} empty="what there is room for" />
+      <NumberField name="Most tokens of thinking" field="reasoningBudget" least={0} empty="no limit" />
+      <NumberField name="Seed" field="seed" least={0} empty="a new one each time" />
       <label class="field settings-wide">
         <span>What it is told first (system message)</span>
         <textarea
           class="input"
           rows={2}
           value={settings.value.system}
-          onInput={(event) => choose({ system: event.currentTarget.value })}
+          onInput={(event) => updateSettings({ system: event.currentTarget.value })}
         />
       </label>
-      <button type="button" class="button compact" disabled={isUsual(settings.value)} onClick={() => choose(usual)}>
+      <button
+        type="button"
+        class="button compact"
+        disabled={isDefault(settings.value)}
+        onClick={() => updateSettings(defaultSettings)}
+      >
         Usual values
       </button>
     </fieldset>

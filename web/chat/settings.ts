@@ -12,10 +12,10 @@ export interface Settings {
   readonly system: string;
 }
 
-const stored = 'minke.settings';
+const storageKey = 'minke.settings';
 
 /** As DeepSeek recommends for R1. */
-export const usual: Settings = {
+export const defaultSettings: Settings = {
   model: null,
   temperature: 0.6,
   topP: 0.95,
@@ -27,17 +27,17 @@ export const usual: Settings = {
 
 function read(): Settings {
   try {
-    return { ...usual, ...(JSON.parse(localStorage.getItem(stored) ?? '{}') as Partial<Settings>) };
+    return { ...defaultSettings, ...(JSON.parse(localStorage.getItem(storageKey) ?? '{}') as Partial<Settings>) };
   } catch {
-    return usual; // somebody else wrote it
+    return defaultSettings; // somebody else wrote it
   }
 }
 
 export const settings = signal<Settings>(read());
 
-export function choose(part: Partial<Settings>): void {
+export function updateSettings(part: Partial<Settings>): void {
   settings.value = { ...settings.peek(), ...part };
-  localStorage.setItem(stored, JSON.stringify(settings.value));
+  localStorage.setItem(storageKey, JSON.stringify(settings.value));
 }
 
 export function samplingFields(): Pick<

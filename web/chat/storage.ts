@@ -3,7 +3,7 @@ import type { Conversation } from './conversation.ts';
 
 const [name, version, table] = ['minke', 1, 'conversations'] as const;
 
-function settledRequest<T>(request: IDBRequest<T>): Promise<T> {
+function requestResult<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
@@ -28,7 +28,7 @@ async function store(mode: IDBTransactionMode): Promise<IDBObjectStore> {
 }
 
 /** Resolves when a change is on disk: a page that is left between a request's success and its transaction's end undoes it. */
-async function changed(by: (store: IDBObjectStore) => IDBRequest): Promise<void> {
+async function commit(by: (store: IDBObjectStore) => IDBRequest): Promise<void> {
   const { transaction } = by(await store('readwrite')).source as IDBObjectStore;
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
@@ -37,13 +37,13 @@ async function changed(by: (store: IDBObjectStore) => IDBRequest): Promise<void>
 }
 
 export async function readAll(): Promise<Conversation[]> {
-  return settledRequest((await store('readonly')).getAll() as IDBRequest<Conversation[]>);
+  return requestResult((await store('readonly')).getAll() as IDBRequest<Conversation[]>);
 }
 
 export async function write(conversation: Conversation): Promise<void> {
-  await changed((conversations) => conversations.put(conversation));
+  await commit((conversations) => conversations.put(conversation));
 }
 
 export async function erase(id: string): Promise<void> {
-  await changed((conversations) => conversations.delete(id));
+  await commit((conversations) => conversations.delete(id));
 }

@@ -1,7 +1,7 @@
 // A task to try: a problem that one click asks, another one, a harder one.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { TaskEntry } from '../../src/server/protocol-tasks.ts';
-import { freshProblem } from '../api/tasks.ts';
+import type { TaskSummary } from '../../src/server/protocol-tasks.ts';
+import { drawProblem } from '../api/tasks.ts';
 import { Icon } from '../shell/icon.tsx';
 import { send } from './answering.ts';
 
@@ -13,7 +13,7 @@ const known: Readonly<Record<string, { readonly difficulty: number; readonly pro
 const capital = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1);
 
 interface LevelProps {
-  readonly task: TaskEntry;
+  readonly task: TaskSummary;
   readonly level: number;
   readonly onLevel: (level: number) => void;
 }
@@ -38,7 +38,7 @@ function Level({ task, level, onLevel }: LevelProps) {
   );
 }
 
-export function TaskCard({ task }: { readonly task: TaskEntry }) {
+export function TaskCard({ task }: { readonly task: TaskSummary }) {
   const { name, description } = task;
   const [prompt, setPrompt] = useState(known[name]?.prompt ?? null);
   const [difficulty, setDifficulty] = useState(known[name]?.difficulty ?? task.difficulty.usual);
@@ -47,7 +47,7 @@ export function TaskCard({ task }: { readonly task: TaskEntry }) {
   /** A problem that comes after a later one was asked for is not shown. */
   const draw = (level: number) => {
     const turn = ++drawn.current;
-    return freshProblem({ task: name, difficulty: level }).then(
+    return drawProblem({ task: name, difficulty: level }).then(
       (fresh) => {
         if (turn !== drawn.current) return;
         setPrompt(fresh.prompt);

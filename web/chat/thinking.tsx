@@ -5,7 +5,7 @@ import { seconds, tokens } from './figures.ts';
 
 const glimpse = 160;
 
-function headOf({ usage, chunks, thinkingMs, totalMs, text, state }: Answer): string {
+function summaryText({ usage, chunks, thinkingMs, totalMs, text, state }: Answer): string {
   const isOver = state !== 'running' || text !== '';
   const count = usage?.completion_tokens_details.reasoning_tokens ?? chunks.thinking;
   const about = usage === null ? '≥ ' : '';
@@ -45,7 +45,7 @@ export function Thinking({ answer }: { readonly answer: Answer }) {
       onToggle={(event) => setOpen(event.currentTarget.open)}
     >
       <summary>
-        <span class="thinking-head">{headOf(answer)}</span>
+        <span class="thinking-head">{summaryText(answer)}</span>
         {isComing && !isOpen && (
           <span class="thinking-glimpse" aria-hidden="true">
             <span>{answer.thinking.slice(-glimpse).replaceAll(/\s+/g, ' ')}</span>

@@ -10,7 +10,7 @@ export interface LazyProps {
 
 type State = { readonly part: ComponentType } | { readonly problem: string } | null;
 
-export function Lazy({ name, load }: LazyProps) {
+export function LazyPage({ name, load }: LazyProps) {
   const [state, setState] = useState<State>(null);
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {

@@ -14,7 +14,7 @@ export function readRoute(hash: string): Route {
   return { page: (page ?? 'chat') as PageName, id: id === undefined ? null : decodeURIComponent(id) };
 }
 
-export function addressOf(page: PageName, id: string | null = null): string {
+export function toHash(page: PageName, id: string | null = null): string {
   return id === null ? `#/${page}` : `#/${page}/${encodeURIComponent(id)}`;
 }
 
@@ -25,7 +25,7 @@ addEventListener('hashchange', () => {
 
 /** Goes there. `replace`: back does not return to where one was. */
 export function goTo(page: PageName, id: string | null = null, replace = false): void {
-  const address = addressOf(page, id);
+  const address = toHash(page, id);
   if (replace) history.replaceState(null, '', address);
   else history.pushState(null, '', address);
   route.value = readRoute(address);

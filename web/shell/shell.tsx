@@ -1,8 +1,8 @@
 // What stands around every page: the mark, the way from one page to the other, the switch of light and dark.
 import './shell.css';
 import { ChatPage } from '../chat/chat-page.tsx';
-import { Lazy } from './lazy.tsx';
-import { addressOf, type PageName, route } from './route.ts';
+import { LazyPage } from './lazy.tsx';
+import { type PageName, route, toHash } from './route.ts';
 import { currentTheme, switchTheme } from './theme.ts';
 import { Whale } from './whale.tsx';
 
@@ -14,7 +14,7 @@ function Pages() {
   return (
     <nav class="shell-pages" aria-label="Pages">
       {(Object.keys(names) as PageName[]).map((page) => (
-        <a key={page} href={addressOf(page)} aria-current={route.value.page === page ? 'page' : undefined}>
+        <a key={page} href={toHash(page)} aria-current={route.value.page === page ? 'page' : undefined}>
           {names[page]}
         </a>
       ))}
@@ -50,7 +50,7 @@ export function Shell() {
         Skip to the page
       </button>
       <header class="shell-head">
-        <a class="shell-mark" href={addressOf('chat')}>
+        <a class="shell-mark" href={toHash('chat')}>
           <Whale />
           minke
         </a>
@@ -58,7 +58,7 @@ export function Shell() {
         <ThemeSwitch />
       </header>
       <main id="main" class="shell-main" tabIndex={-1}>
-        {page === 'chat' ? <ChatPage /> : <Lazy name="Train" load={loadTrain} />}
+        {page === 'chat' ? <ChatPage /> : <LazyPage name="Train" load={loadTrain} />}
       </main>
     </div>
   );

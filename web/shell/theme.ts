@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 
 export type Theme = 'light' | 'dark';
 
-const stored = 'minke.theme';
+const storageKey = 'minke.theme';
 const system = matchMedia('(prefers-color-scheme: dark)');
 
 /** What was chosen; null: the system's. */
@@ -14,7 +14,7 @@ system.addEventListener('change', ({ matches }) => {
 });
 
 function readChosen(): Theme | null {
-  const value = localStorage.getItem(stored);
+  const value = localStorage.getItem(storageKey);
   return value === 'light' || value === 'dark' ? value : null;
 }
 
@@ -33,7 +33,7 @@ export function applyTheme(): void {
 export function switchTheme(): void {
   const next: Theme = currentTheme() === 'dark' ? 'light' : 'dark';
   chosen.value = next === systemTheme.value ? null : next;
-  if (chosen.value === null) localStorage.removeItem(stored);
-  else localStorage.setItem(stored, chosen.value);
+  if (chosen.value === null) localStorage.removeItem(storageKey);
+  else localStorage.setItem(storageKey, chosen.value);
   applyTheme();
 }

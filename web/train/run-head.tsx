@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { RunSummary } from '../../src/runs/protocol.ts';
 import { Icon } from '../shell/icon.tsx';
-import { addressOf } from '../shell/route.ts';
+import { toHash } from '../shell/route.ts';
 import { duration, percent, short, when } from './format.ts';
 import type { AnyEvent, OpenRun } from './open-run.ts';
 import { refreshList } from './run-list-store.ts';
@@ -108,7 +108,7 @@ export function RunHead({ open, run, events }: RunHeadProps) {
   const { word, tone, isLive } = shownStates[run.state];
   return (
     <header class="run-head">
-      <a class="button quiet compact run-back" href={addressOf('train')}>
+      <a class="button quiet compact run-back" href={toHash('train')}>
         <Icon name="left" />
         All runs
       </a>

@@ -15,8 +15,8 @@ const periodMs = 2000;
 export async function refreshList(): Promise<void> {
   try {
     if (showsRuns.value === null) {
-      const { also = [] } = await getJson<{ readonly also?: readonly string[] }>('health');
-      showsRuns.value = also.includes('/runs');
+      const { routes = [] } = await getJson<{ readonly routes?: readonly string[] }>('health');
+      showsRuns.value = routes.includes('/runs');
     }
     if (!showsRuns.value) return;
     runList.value = await listRuns();

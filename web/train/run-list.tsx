@@ -1,6 +1,6 @@
 // All runs, the latest first, each with its state and how far it is.
 import type { RunSummary } from '../../src/runs/protocol.ts';
-import { addressOf } from '../shell/route.ts';
+import { toHash } from '../shell/route.ts';
 import { duration, percent, short, when } from './format.ts';
 import { kindNames, shownStates } from './run-state.ts';
 
@@ -21,7 +21,7 @@ function Item({ run, isOpen }: { readonly run: RunSummary; readonly isOpen: bool
   const { word, tone, isLive } = shownStates[run.state];
   return (
     <li>
-      <a class="run-item" href={addressOf('train', run.name)} aria-current={isOpen ? 'true' : undefined}>
+      <a class="run-item" href={toHash('train', run.name)} aria-current={isOpen ? 'true' : undefined}>
         <span class="run-item-name">{run.name}</span>
         <span class={`badge ${tone}`}>
           {isLive && <span class="pulse" aria-hidden="true" />}

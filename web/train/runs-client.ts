@@ -1,6 +1,6 @@
 // Runs, asked of the server. What it refuses is thrown with its own words.
 import type { RecipeList, RunDetail, RunList, RunSummary, StartAnswer, StartRequest } from '../../src/runs/protocol.ts';
-import { ask, getJson, postJson } from '../api/http.ts';
+import { getJson, postJson, request } from '../api/http.ts';
 import { serverEvents } from '../api/server-events.ts';
 
 const at = (name: string) => `runs/${encodeURIComponent(name)}`;
@@ -22,7 +22,7 @@ export type Told<E> =
 
 /** Events of a run from `from` on, as they come. Ends with the run; throws when the connection is lost. */
 export async function* followRun<E>(name: string, from: number, signal: AbortSignal): AsyncGenerator<Told<E>> {
-  const response = await ask(`${at(name)}/live?from=${from}`, { signal });
+  const response = await request(`${at(name)}/live?from=${from}`, { signal });
   for await (const data of serverEvents(response.body as ReadableStream<Uint8Array<ArrayBuffer>>))
     yield JSON.parse(data) as Told<E>;
 }

@@ -3,7 +3,7 @@ import './train.css';
 import './run.css';
 import { useEffect } from 'preact/hooks';
 import { KeyForm } from '../chat/key-form.tsx';
-import { addressOf, route } from '../shell/route.ts';
+import { route, toHash } from '../shell/route.ts';
 import { RunItems } from './run-list.tsx';
 import { listProblem, runList, showsRuns, watchList } from './run-list-store.ts';
 import { RunView } from './run-view.tsx';
@@ -43,7 +43,7 @@ function Empty() {
         Start a run and watch it learn: its loss, the load of its experts, what it writes. <b>countdown-base</b> needs
         nothing but a few minutes; <b>countdown-zero</b> then teaches it to reason by reward alone.
       </p>
-      <a class="button primary" href={addressOf('train', starting)}>
+      <a class="button primary" href={toHash('train', starting)}>
         Start a run
       </a>
       <p class="small quiet">
@@ -65,7 +65,7 @@ export function TrainPage() {
       <aside class="train-side" aria-label="Runs">
         <div class="train-side-head">
           <h2>Runs</h2>
-          <a class="button compact" href={addressOf('train', starting)} aria-current={id === starting || undefined}>
+          <a class="button compact" href={toHash('train', starting)} aria-current={id === starting || undefined}>
             Start a run
           </a>
         </div>

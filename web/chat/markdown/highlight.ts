@@ -1,6 +1,6 @@
 // Code in colours, by highlight.js with a few languages: a chunk that is loaded when the first such code is there.
 import type { HLJSApi } from 'highlight.js';
-import { codeElements } from './sanitise.ts';
+import { codeElements } from './sanitize.ts';
 
 const longest = 50_000;
 
@@ -26,7 +26,7 @@ function load(): Promise<HLJSApi> {
 }
 
 /** Colours code in a language that is known; other code stays plain. */
-export function colourIn(root: ParentNode): void {
+export function highlightIn(root: ParentNode): void {
   for (const code of root.querySelectorAll('pre > code')) {
     const written = /\blanguage-(\S+)/.exec(code.className)?.[1]?.toLowerCase() ?? '';
     const language = aliases[written] ?? written;

@@ -1,9 +1,9 @@
 // Text that a model writes, as elements. While it grows, only the blocks that changed are made anew.
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import './prose.css';
-import { colourIn } from './highlight.ts';
+import { highlightIn } from './highlight.ts';
 import { readBlocks } from './read.ts';
-import { proseElements } from './sanitise.ts';
+import { proseElements } from './sanitize.ts';
 import { typesetIn } from './typeset.ts';
 
 interface BlockProps {
@@ -52,7 +52,7 @@ function BlockView({ source, html, isOpen }: BlockProps) {
     const elements = proseElements(html());
     decorate(elements);
     typesetIn(elements);
-    if (!isOpen) colourIn(elements);
+    if (!isOpen) highlightIn(elements);
     place.current?.replaceChildren(elements);
   }, [source, isOpen]);
   return <div ref={place} />;

@@ -42,7 +42,7 @@ interface MathToken extends Tokens.Generic {
   readonly tex: string;
 }
 
-const mathOf = (isBlock: boolean) => (token: Tokens.Generic) => {
+const renderMath = (isBlock: boolean) => (token: Tokens.Generic) => {
   const tex = escaped((token as MathToken).tex);
   return isBlock ? `<p class="math math-block">${tex}</p>` : `<span class="math">${tex}</span>`;
 };
@@ -51,7 +51,7 @@ function math(name: string, start: RegExp, rule: RegExp, level: 'block' | 'inlin
   return {
     name,
     level,
-    renderer: mathOf(level === 'block'),
+    renderer: renderMath(level === 'block'),
     start: (source: string) => start.exec(source)?.index,
     tokenizer(source: string) {
       const match = rule.exec(source);
@@ -72,13 +72,13 @@ const marked = new Marked({
   ],
 });
 
-export interface Block {
+export interface MarkdownBlock {
   /** Same source, same HTML. */
   readonly source: string;
   html(): string;
 }
 
-export function readBlocks(text: string): Block[] {
+export function readBlocks(text: string): MarkdownBlock[] {
   const tokens = marked.lexer(text);
   return tokens
     .filter(({ type }) => type !== 'space' && type !== 'def')

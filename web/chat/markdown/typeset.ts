@@ -1,5 +1,5 @@
 // Mathematics by KaTeX, which is loaded when the first formula is there. What it cannot read stays as it was written.
-import { mathElements } from './sanitise.ts';
+import { mathElements } from './sanitize.ts';
 
 type Typeset = (tex: string, isBlock: boolean) => string;
 

@@ -1,12 +1,12 @@
 // What the server has: models, and whether they read a whole conversation. Asked once, and again when that failed.
 import { signal } from '@preact/signals';
-import type { ModelList } from '../../src/server/protocol-answers.ts';
-import type { TaskEntry, TaskList } from '../../src/server/protocol-tasks.ts';
+import type { ModelList } from '../../src/server/protocol-responses.ts';
+import type { TaskList, TaskSummary } from '../../src/server/protocol-tasks.ts';
 import { getJson } from './http.ts';
 
-export interface Facts {
+export interface ServerInfo {
   readonly models: readonly { readonly id: string; readonly contextLength: number }[];
-  readonly tasks: readonly TaskEntry[];
+  readonly tasks: readonly TaskSummary[];
   /** The model's template puts the last message alone before it, as that of R1-Zero does. */
   readonly readsLastMessageOnly: boolean;
   /** It has no template: it goes on with texts, and does not chat. */
@@ -14,14 +14,14 @@ export interface Facts {
 }
 
 /** null: not there yet. */
-export const facts = signal<Facts | null>(null);
+export const serverInfo = signal<ServerInfo | null>(null);
 /** Why they are not there. */
-export const factsProblem = signal<string | null>(null);
+export const serverProblem = signal<string | null>(null);
 
 const noModel = 'No model is served here, only training runs: start minke serve with one to talk to it.';
 
-export async function loadFacts(): Promise<void> {
-  factsProblem.value = null;
+export async function loadServerInfo(): Promise<void> {
+  serverProblem.value = null;
   try {
     const models = await getJson<ModelList>('v1/models');
     if (models.data.length === 0) throw new Error(noModel);
@@ -30,13 +30,13 @@ export async function loadFacts(): Promise<void> {
       getJson<{ chat_template: string | null }>('tokenizer_info'),
     ]);
     const template = tokenizer.chat_template;
-    facts.value = {
+    serverInfo.value = {
       models: models.data.map(({ id, max_model_len }) => ({ id, contextLength: max_model_len })),
       tasks: tasks.tasks,
       readsLastMessageOnly: template !== null && !/\bfor\b/.test(template),
       isBase: template === null,
     };
   } catch (error) {
-    factsProblem.value = (error as Error).message;
+    serverProblem.value = (error as Error).message;
   }
 }
