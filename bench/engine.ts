@@ -13,7 +13,7 @@ import {
   ggufTensors,
   openGgufModel,
   servingWeights,
-  valuesOfWeights,
+  weightValues,
   writeGguf,
 } from '../src/model/checkpoint/index.ts';
 import {
@@ -89,7 +89,7 @@ async function writeModels(bench: Bench, config: ModelConfig, folder: string, na
   if (missing.length === 0) return;
   const weights = initialWeights(config, 1, bench.device);
   for (const { stored } of missing) {
-    const tensors = ggufTensors(config, valuesOfWeights(config, weights), stored);
+    const tensors = ggufTensors(config, weightValues(config, weights), stored);
     await writeGguf(
       join(folder, `${name}-${stored}.gguf`),
       ggufMetadata(config, vocabulary(config.vocabSize)),
@@ -168,14 +168,14 @@ class Ours {
     return new Promise((resolve, reject) => {
       const times: number[] = [];
       this.#engine.add(prompt, options, {
-        settled: () => {
+        onToken: () => {
           times.push(performance.now());
-          return 'go-on';
+          return 'continue';
         },
-        forced: () => null,
-        free: Number.POSITIVE_INFINITY,
-        promptLogprobs: () => undefined,
-        ended: (_, error) => (error ? reject(error) : resolve(times)),
+        forcedToken: () => null,
+        tokensUntilForced: Number.POSITIVE_INFINITY,
+        onPromptLogprobs: () => undefined,
+        onEnd: (_, error) => (error ? reject(error) : resolve(times)),
       });
     });
   }

@@ -12,10 +12,10 @@ import { fileURLToPath } from 'node:url';
 import { Random } from '../src/kernels/cases/case.ts';
 import { toBf16 } from '../src/kernels/index.ts';
 import { eachServed, type TensorEntry, type TensorSource, writeReady } from '../src/model/checkpoint/index.ts';
-import { piecesOf } from '../src/model/checkpoint/pieces.ts';
+import { listPieces } from '../src/model/checkpoint/pieces.ts';
 import { readyFile } from '../src/model/checkpoint/ready-format.ts';
 import { type ModelConfig, readConfig } from '../src/model/index.ts';
-import { parametersOf, sizeOf } from '../src/model/parameters.ts';
+import { countElements, listParameters } from '../src/model/parameters.ts';
 import { useDevice } from '../src/tensor/index.ts';
 import type { Bench } from './harness.ts';
 import type { Loaded } from './load-process.ts';
@@ -58,10 +58,10 @@ export const loadShapes = Object.keys(shapes);
 
 /** A checkpoint in bf16 whose tensors are pieces of one random block, each from another place of it. */
 function randomSource(config: ModelConfig): TensorSource {
-  const pieces = parametersOf(config).flatMap(piecesOf);
+  const pieces = listParameters(config).flatMap(listPieces);
   const spread = 2 ** 16;
   const random = new Random(1);
-  const block = new Uint16Array(Math.max(...pieces.map(({ shape }) => sizeOf(shape))) + spread);
+  const block = new Uint16Array(Math.max(...pieces.map(({ shape }) => countElements(shape))) + spread);
   const values = Uint16Array.from({ length: spread }, () => toBf16(0.04 * (2 * random.next() - 1)));
   for (let at = 0; at < block.length; at += spread) block.set(values.subarray(0, block.length - at), at);
   const entries = pieces.map(({ name, shape }): [string, TensorEntry] => [
@@ -73,7 +73,7 @@ function randomSource(config: ModelConfig): TensorSource {
     entries: known,
     read: async (name) => {
       const from = random.below(spread);
-      return new Uint8Array(block.buffer, 2 * from, 2 * sizeOf((known.get(name) as TensorEntry).shape));
+      return new Uint8Array(block.buffer, 2 * from, 2 * countElements((known.get(name) as TensorEntry).shape));
     },
     close: async () => undefined,
   };

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Engine, type GenerateOptions, ModelRunner, ServedModel } from '../src/engine/index.ts';
-import { servingWeights, valuesOfWeights } from '../src/model/checkpoint/index.ts';
+import { servingWeights, weightValues } from '../src/model/checkpoint/index.ts';
 import { createModel, initialWeights, precisions, preset } from '../src/model/index.ts';
 import { listen } from '../src/server/index.ts';
 import { useDevice } from '../src/tensor/index.ts';
@@ -32,7 +32,7 @@ async function openServed(bench: Bench): Promise<ServedModel> {
   });
   const config = preset('small', { vocabSize: 320 });
   const plain = initialWeights(config, 1, device);
-  const values = new Map(valuesOfWeights(config, plain).map((value) => [value.name, value]));
+  const values = new Map(weightValues(config, plain).map((value) => [value.name, value]));
   const entries = new Map(
     [...values].map(([name, { shape }]) => [name, { name, shape, type: 'F32' as const, file: '' }]),
   );

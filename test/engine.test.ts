@@ -8,7 +8,7 @@ import { ModelRunner, type ModelRunnerOptions } from '../src/engine/model-runner
 import type { SequenceOptions } from '../src/engine/sequence.ts';
 import { Random } from '../src/kernels/cases/case.ts';
 import { type Device, openDevice } from '../src/kernels/index.ts';
-import { servingWeights, type TensorSource, valuesOfWeights } from '../src/model/checkpoint/index.ts';
+import { servingWeights, type TensorSource, weightValues } from '../src/model/checkpoint/index.ts';
 import {
   createModel,
   initialWeights,
@@ -88,14 +88,14 @@ function ask(
       prompt,
       { ...options, ...wanted },
       {
-        settled: (token) => {
+        onToken: (token) => {
           tokens.push(token);
-          return 'go-on';
+          return 'continue';
         },
-        forced: () => null,
-        free: Number.POSITIVE_INFINITY,
-        promptLogprobs: (of) => seen.push(...of),
-        ended: (_, error) => (error ? reject(error) : resolve(tokens)),
+        forcedToken: () => null,
+        tokensUntilForced: Number.POSITIVE_INFINITY,
+        onPromptLogprobs: (of) => seen.push(...of),
+        onEnd: (_, error) => (error ? reject(error) : resolve(tokens)),
       },
     );
   });
@@ -194,14 +194,14 @@ describe('engine over a V3-shaped model', () => {
             prompt,
             { ...options, maxTokens: 10 },
             {
-              settled: () => {
+              onToken: () => {
                 if (++count === cut) engine.abort(sequence);
-                return 'go-on';
+                return 'continue';
               },
-              forced: () => null,
-              free: Number.POSITIVE_INFINITY,
-              promptLogprobs: () => undefined,
-              ended: (_, error) => (error ? reject(error) : resolve()),
+              forcedToken: () => null,
+              tokensUntilForced: Number.POSITIVE_INFINITY,
+              onPromptLogprobs: () => undefined,
+              onEnd: (_, error) => (error ? reject(error) : resolve()),
             },
           );
           if (cut === 0) engine.abort(sequence);
@@ -248,7 +248,7 @@ describe('engine over a V3-shaped model', () => {
 
 /** The weights of a model as a checkpoint would hold them. */
 function sourceOf(config: ModelConfig, weights: ReadonlyMap<string, Tensor>): TensorSource {
-  const values = new Map(valuesOfWeights(config, weights).map((value) => [value.name, value]));
+  const values = new Map(weightValues(config, weights).map((value) => [value.name, value]));
   const entries = new Map(
     [...values].map(([name, { shape }]) => [name, { name, shape, type: 'F32' as const, file: 'memory' }]),
   );

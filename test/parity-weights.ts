@@ -1,6 +1,6 @@
 // The weights of the parity fixtures: every value follows from its tensor's name and index, here as in
 // scripts/parity/make.py.
-import { type ModelConfig, parametersOf } from '../src/model/index.ts';
+import { listParameters, type ModelConfig } from '../src/model/index.ts';
 import { fromArray, type Tensor } from '../src/tensor/index.ts';
 
 function seedOf(name: string): number {
@@ -25,7 +25,7 @@ function numberOf(name: string, unit: number, width: number): number {
 
 /** `shift` is added to every correction bias. */
 export function parityWeights(config: ModelConfig, shift: number): Map<string, Tensor> {
-  const entries = parametersOf(config).map(({ name, shape, kind }) => {
+  const entries = listParameters(config).map(({ name, shape, kind }) => {
     const add = kind === 'correction' ? shift : 0;
     const size = shape.reduce((product, n) => product * n, 1);
     const seed = seedOf(name);

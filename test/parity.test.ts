@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Device, openDevice } from '../src/kernels/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
-import { createModel, type DeepseekConfig, packDocuments, parametersOf, readConfig } from '../src/model/index.ts';
+import { createModel, type DeepseekConfig, listParameters, packDocuments, readConfig } from '../src/model/index.ts';
 import { add, noGrad, scale, scope, Tape, type Tensor, useDevice } from '../src/tensor/index.ts';
 import { parityWeights } from './parity-weights.ts';
 
@@ -63,7 +63,7 @@ describe('parity with transformers', () => {
     const config = readConfig(fixture.config, file);
 
     test(`${file}: the same tensors`, () => {
-      const learnt = parametersOf(config).filter(({ kind }) => kind !== 'correction');
+      const learnt = listParameters(config).filter(({ kind }) => kind !== 'correction');
       assert.deepEqual(learnt.map(({ name }) => name).sort(), Object.keys(fixture.gradient_norms).sort());
     });
 

@@ -6,6 +6,7 @@ import { type Device, openDevice } from '../kernels/index.ts';
 import {
   byteLength,
   CheckpointError,
+  checkpointValues,
   convertCheckpoint,
   eachServed,
   type GgmlType,
@@ -18,7 +19,6 @@ import {
   openGgufModel,
   quantizationConfig,
   type TensorSource,
-  valuesOfCheckpoint,
   type WeightFormat,
   writeCheckpoint,
   writeGguf,
@@ -89,7 +89,7 @@ async function toGguf(
   source: TensorSource,
   type: GgmlType,
 ): Promise<number> {
-  const tensors = ggufTensors(config, valuesOfCheckpoint(config, source), type);
+  const tensors = ggufTensors(config, checkpointValues(config, source), type);
   const progress = new Progress(
     `writing ${to}`,
     tensors.reduce((sum, tensor) => sum + ggufByteLength(tensor), 0),

@@ -71,7 +71,7 @@ test('the loss and its gradient are those of a plain cross-entropy on the tokens
             { ids: i32(ids, T), positions: i32(ids.keys(), T), sequences },
             { policy: precisions.f32 },
           );
-          return t.scale(t.sum(t.logprobs(out, model.plainHead, i32(targets, T)).logprobs), -1 / 17);
+          return t.scale(t.sum(t.logprobs(out, model.unpackedHead, i32(targets, T)).logprobs), -1 / 17);
         });
         return terms.reduce((sum, term) => t.add(sum, term));
       }, trained),

@@ -28,7 +28,7 @@ export class SftObjective implements Objective {
   of(...inputs: Tensor[]): Losses {
     const { batch, targets, columns } = sequenceBatch(inputs as unknown as SequenceInputs, this.#shape);
     const { out, routings } = this.#model.forward(batch, { policy: this.#policy });
-    const own = logprobs(out, this.#model.plainHead, targets, { precision: this.#policy.head });
+    const own = logprobs(out, this.#model.unpackedHead, targets, { precision: this.#policy.head });
     const loss = scale(sum(mul(own.logprobs, columns[0])), -1);
     return { total: loss, metrics: { loss }, routings };
   }

@@ -41,7 +41,7 @@ export interface ChatPrompt {
 type Variables = Readonly<Record<string, boolean | number>>;
 
 /** What an answer thought and what it said. Only models whose template knows of thinking have it told apart. */
-function thoughtAndSaid(content: string, given: string): [string, string] {
+function splitThinking(content: string, given: string): [string, string] {
   const end = content.lastIndexOf('</think>');
   if (end < 0) return [given, content];
   const before = content.slice(0, end).replace(/^\s*<think>/, '');
@@ -53,7 +53,7 @@ function plainMessage(message: ChatMessage, tellsThinking: boolean): Message {
   const { content: given, name, tool_calls: calls, tool_call_id: callId } = message;
   let content = wellFormed(typeof given === 'string' ? given : (given ?? []).map(({ text }) => text).join(''));
   let thought = wellFormed(message.reasoning_content ?? message.reasoning ?? '');
-  if (message.role === 'assistant' && tellsThinking) [thought, content] = thoughtAndSaid(content, thought);
+  if (message.role === 'assistant' && tellsThinking) [thought, content] = splitThinking(content, thought);
   const hasCalls = calls !== null && calls !== undefined && calls.length > 0;
   return {
     role: message.role === 'developer' ? 'system' : message.role,
@@ -103,7 +103,7 @@ class Mask {
 const join = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text).join('');
 
 /** Words of other letters must change nothing: a template that looks into them is not one that we can keep apart. */
-function maskedTwice(template: ChatTemplate, messages: readonly Message[], variables: Variables): Piece[] {
+function renderMasked(template: ChatTemplate, messages: readonly Message[], variables: Variables): Piece[] {
   const masked = (): Piece[] => {
     const mask = new Mask();
     return mask.pieces(template.render(mask.hide(messages) as Message[], { variables }));
@@ -122,14 +122,14 @@ function maskedTwice(template: ChatTemplate, messages: readonly Message[], varia
   );
 }
 
-function rendered(
+function renderPrompt(
   { tokenizer }: LoadedTokenizer,
   template: ChatTemplate,
   messages: readonly Message[],
   variables: Variables,
 ): ChatPrompt {
   const whole = template.render(messages, { variables });
-  const pieces = maskedTwice(template, messages, variables);
+  const pieces = renderMasked(template, messages, variables);
   const own = pieces.filter(({ trusted }) => trusted).map(({ text }) => text);
   const last = pieces.at(-1);
   const startsThinking = last?.trusted === true && /<think>\s*$/.test(last.text);
@@ -160,7 +160,7 @@ function transcript({ tokenizer, specialTokens }: LoadedTokenizer, messages: rea
 }
 
 /** Puts the beginning of an answer behind a prompt. */
-function continued(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message): ChatPrompt {
+function appendPrefix(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message): ChatPrompt {
   const thought = (last.reasoning_content as string | undefined) ?? '';
   const said = last.content ?? '';
   const pieces: Piece[] = [{ text: said, trusted: false }];
@@ -192,6 +192,6 @@ export function chatPrompt(
     );
   const plain = messages.map((message) => plainMessage(message, tellsThinking));
   const asked = goesOn ? plain.slice(0, -1) : plain;
-  const prompt = template === null ? transcript(loaded, asked) : rendered(loaded, template, asked, variables);
-  return goesOn ? continued(loaded, prompt, plain.at(-1) as Message) : prompt;
+  const prompt = template === null ? transcript(loaded, asked) : renderPrompt(loaded, template, asked, variables);
+  return goesOn ? appendPrefix(loaded, prompt, plain.at(-1) as Message) : prompt;
 }

@@ -7,15 +7,15 @@ import { blockTokens } from '../kernels/index.ts';
 import { BlockPool, prefixKeys } from './block-pool.ts';
 import { RefusedError } from './generation.ts';
 import { ReasoningBudget } from './reasoning-budget.ts';
-import type { Run, RunForm, RunResult } from './runner.ts';
-import { ask, defaults, engineOf, expected, TokenRunner } from './test-runner.ts';
+import type { ChunkResult, Phase, ScheduledChunk } from './runner.ts';
+import { ask, defaults, expected, openTestEngine, TokenRunner } from './test-runner.ts';
 
 /** Obeys forced tokens, as a model's draws do. */
 class ForcedRunner extends TokenRunner {
-  override async run(form: RunForm, runs: readonly Run[], drafts: boolean): Promise<RunResult[]> {
+  override async run(form: Phase, runs: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
     const results = await super.run(form, runs, drafts);
     return results.map((result, i) => {
-      const forced = runs[i].sequence.listener.forced();
+      const forced = runs[i].sequence.listener.forcedToken();
       if (forced === null || result.sampled.length === 0) return result;
       return { ...result, sampled: [{ id: forced, logprob: 0, top: [] }, ...result.sampled.slice(1)] };
     });
@@ -46,13 +46,13 @@ describe('engine', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 12 }), setting, async (requests, options) => {
         const runner = new TokenRunner(options.blocks, options.drafts, { cost: () => options.cost });
-        const engine = engineOf(runner, { ...options, contextLength: options.blocks * blockTokens });
+        const engine = openTestEngine(runner, { ...options, contextLength: options.blocks * blockTokens });
         const asked = requests.map(({ length, shared, maxTokens, stopAt, abortAfter }, i) => {
           const prompt = Array.from({ length }, (_, p) => (shared ? p % 50 : (p * 7 + i) % 90));
           const it = ask(engine, prompt, { maxTokens }, stopAt);
-          const { settled } = it.sequence.listener;
-          it.sequence.listener.settled = (token) => {
-            const verdict = settled(token);
+          const { onToken } = it.sequence.listener;
+          it.sequence.listener.onToken = (token) => {
+            const verdict = onToken(token);
             if (it.outcome.tokens.length === abortAfter) engine.abort(it.sequence);
             return verdict;
           };
@@ -82,7 +82,7 @@ describe('engine', () => {
   test('drafts that are right save steps and change no token', async () => {
     const steps = async (drafts: number) => {
       const runner = new TokenRunner(64, drafts);
-      const { outcome, ended } = ask(engineOf(runner), [1, 2, 3], { maxTokens: 60 });
+      const { outcome, ended } = ask(openTestEngine(runner), [1, 2, 3], { maxTokens: 60 });
       await ended;
       assert.deepEqual(outcome.tokens, expected([1, 2, 3], 60));
       return runner.steps;
@@ -94,23 +94,23 @@ describe('engine', () => {
     const thought = async (drafts: number, limit: number) => {
       const budget = new ReasoningBudget(limit, [7777], true);
       const tokens: number[] = [];
-      const engine = engineOf(new ForcedRunner(64, drafts));
+      const engine = openTestEngine(new ForcedRunner(64, drafts));
       await new Promise<void>((resolve) => {
         engine.add(
           [1, 2, 3],
           { ...defaults, maxTokens: 12 },
           {
-            settled: ({ id }) => {
+            onToken: ({ id }) => {
               tokens.push(id);
-              budget.settle(!tokens.includes(7777));
-              return 'go-on';
+              budget.onToken(!tokens.includes(7777));
+              return 'continue';
             },
-            forced: () => budget.forcedToken(),
-            get free() {
-              return budget.free;
+            forcedToken: () => budget.forcedToken(),
+            get tokensUntilForced() {
+              return budget.tokensUntilForced;
             },
-            promptLogprobs: () => undefined,
-            ended: () => resolve(),
+            onPromptLogprobs: () => undefined,
+            onEnd: () => resolve(),
           },
         );
       });
@@ -124,7 +124,7 @@ describe('engine', () => {
   });
 
   test('a second prompt with the same beginning runs only what is new', async () => {
-    const engine = engineOf(new TokenRunner(64));
+    const engine = openTestEngine(new TokenRunner(64));
     const prompt = Array.from({ length: 200 }, (_, i) => i);
     await ask(engine, prompt).ended;
     await ask(engine, [...prompt.slice(0, 150), 5, 6]).ended;
@@ -135,7 +135,7 @@ describe('engine', () => {
 
   test('blocks made while generating serve a later prompt only when that was asked for', async () => {
     const hits = async (reuseGenerated: boolean) => {
-      const engine = engineOf(new TokenRunner(64), { reuseGenerated });
+      const engine = openTestEngine(new TokenRunner(64), { reuseGenerated });
       const first = ask(engine, [1, 2, 3], { maxTokens: 140 });
       await first.ended;
       await ask(engine, [1, 2, 3, ...first.outcome.tokens, 4]).ended;
@@ -151,7 +151,7 @@ describe('engine', () => {
       new Promise<void>((resolve) => {
         open = resolve;
       });
-    const engine = engineOf(new TokenRunner(64, 0, { gate }));
+    const engine = openTestEngine(new TokenRunner(64, 0, { gate }));
     const { sequence, outcome, ended } = ask(engine, [1, 2, 3]);
     await new Promise(setImmediate);
     assert.ok(engine.stats.blocksUsed > 0);
@@ -166,7 +166,7 @@ describe('engine', () => {
     const runner = new TokenRunner(64);
     const { run } = runner;
     runner.run = () => Promise.reject(new Error('NaN'));
-    const engine = engineOf(runner);
+    const engine = openTestEngine(runner);
     const failed = ask(engine, [1]);
     await failed.ended;
     assert.equal(failed.outcome.reason, 'error');
@@ -179,7 +179,7 @@ describe('engine', () => {
   });
 
   test('refusals say what and why', async () => {
-    const engine = engineOf(new TokenRunner(4), { blocks: 4, maxWaiting: 2, maxSequences: 1 });
+    const engine = openTestEngine(new TokenRunner(4), { blocks: 4, maxWaiting: 2, maxSequences: 1 });
     const refusal = (prompt: number[]) => {
       try {
         ask(engine, prompt);
@@ -199,11 +199,13 @@ describe('engine', () => {
   });
 
   test('close lets what runs finish, and aborts it after the grace', async () => {
-    const engine = engineOf(new TokenRunner(64));
+    const engine = openTestEngine(new TokenRunner(64));
     const finishing = ask(engine, [1], { maxTokens: 5 });
     await engine.close(10_000);
     assert.equal(finishing.outcome.reason, 'length');
-    const slow = engineOf(new TokenRunner(64, 0, { gate: () => new Promise((resolve) => setTimeout(resolve, 5)) }));
+    const slow = openTestEngine(
+      new TokenRunner(64, 0, { gate: () => new Promise((resolve) => setTimeout(resolve, 5)) }),
+    );
     const cut = ask(slow, [1], { maxTokens: 2000 });
     await slow.close(20);
     assert.equal(cut.outcome.reason, 'abort');

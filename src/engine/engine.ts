@@ -6,11 +6,11 @@
 // place, and draws depend on seed and position alone.
 import { blockTokens } from '../kernels/index.ts';
 import { BlockPool } from './block-pool.ts';
-import { DraftGovernor } from './draft-governor.ts';
 import { type EngineStats, type FinishReason, type GeneratedToken, RefusedError } from './generation.ts';
-import type { Run, RunForm, Runner, RunResult } from './runner.ts';
-import { type Fill, type Plan, Scheduler } from './scheduler.ts';
+import type { ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
+import { type PrefillChunk, Scheduler, type StepPlan } from './scheduler.ts';
 import { Sequence, type SequenceListener, type SequenceOptions } from './sequence.ts';
+import { SpeculationPolicy } from './speculation.ts';
 
 export interface EngineOptions {
   /** Blocks of 64 tokens that the cache has. */
@@ -43,8 +43,8 @@ export interface EngineOptions {
 
 /** Runs that are queued together. */
 interface Group {
-  readonly form: RunForm;
-  readonly runs: readonly Run[];
+  readonly form: Phase;
+  readonly runs: readonly ScheduledChunk[];
   readonly drafts: boolean;
   /** Each run is the next token of a sequence, not rows it needs before. */
   readonly isNext: boolean;
@@ -57,7 +57,7 @@ export class Engine {
   readonly #maxWaiting: number;
   readonly #maxWaitingTokens: number;
   /** null: the runner makes no drafts. */
-  readonly #governor: DraftGovernor | null;
+  readonly #governor: SpeculationPolicy | null;
   readonly #clock: () => number;
   readonly #requests: Record<FinishReason, number> = { stop: 0, length: 0, abort: 0, error: 0 };
   readonly #counts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
@@ -69,7 +69,7 @@ export class Engine {
     const { blocks, maxSequences = 64, maxStepTokens = 512, prefixCache = true, reuseGenerated = false } = options;
     this.contextLength = Math.min(options.contextLength, blocks * blockTokens - runner.drafts);
     this.#runner = runner;
-    this.#governor = runner.drafts > 0 ? new DraftGovernor(options.drafting === 'always') : null;
+    this.#governor = runner.drafts > 0 ? new SpeculationPolicy(options.drafting === 'always') : null;
     this.#clock = options.clock ?? (() => performance.now());
     this.#maxWaiting = options.maxWaiting ?? 1024;
     this.#maxWaitingTokens = options.maxWaitingTokens ?? 64 * this.contextLength;
@@ -138,24 +138,24 @@ export class Engine {
     );
   }
 
-  #groupsOf({ generate, prompts, outputs }: Plan): Group[] {
-    const isDraftable = generate.some((sequence) => sequence.isDraftable);
-    const drafts = generate.length > 0 && (this.#governor?.next(generate.length, isDraftable) ?? false);
+  #groupsOf({ decode, prefill, recompute }: StepPlan): Group[] {
+    const isDraftable = decode.some((sequence) => sequence.isDraftable);
+    const drafts = decode.length > 0 && (this.#governor?.next(decode.length, isDraftable) ?? false);
     const prepares = this.#governor?.prepares(this.#scheduler.running.length) ?? false;
-    const fills = (form: RunForm, each: readonly Fill[]): Group => {
+    const fills = (form: Phase, each: readonly PrefillChunk[]): Group => {
       const isPrepared = prepares && each.some(({ sequence }) => sequence.isDraftable);
       return { form, runs: each.map(fillRun), drafts: isPrepared, isNext: false };
     };
-    const next = generate.map((sequence) => nextRun(sequence, drafts ? this.#runner.drafts : 0));
+    const next = decode.map((sequence) => nextRun(sequence, drafts ? this.#runner.drafts : 0));
     return [
       { form: 'generation' as const, runs: next, drafts, isNext: true },
-      fills('prompt', prompts),
-      fills('generation', outputs),
+      fills('prompt', prefill),
+      fills('generation', recompute),
     ].filter(({ runs }) => runs.length > 0);
   }
 
   /** A step that made drafts but verified none is neither of the two that are compared. */
-  #time(runs: readonly Run[], drafts: boolean, ms: number): void {
+  #time(runs: readonly ScheduledChunk[], drafts: boolean, ms: number): void {
     const verified = runs.some(({ ids }) => ids.length > 1);
     if (verified === drafts) this.#governor?.took(ms, runs.length, drafts);
   }
@@ -182,11 +182,11 @@ export class Engine {
     throw new RefusedError('overloaded', `${waiting.length} requests of ${tokens} tokens are waiting: try again later`);
   }
 
-  #settle(run: Run, { sampled, drafts, promptLogprobs }: RunResult, hasDrafts: boolean): void {
+  #settle(run: ScheduledChunk, { sampled, drafts, promptLogprobs }: ChunkResult, hasDrafts: boolean): void {
     const { sequence, from, ids, sampleFrom } = run;
     if (hasEnded(sequence)) return;
     if (!hasDrafts) sequence.gaps += ids.length;
-    if (promptLogprobs.length > 0) sequence.listener.promptLogprobs(promptLogprobs);
+    if (promptLogprobs.length > 0) sequence.listener.onPromptLogprobs(promptLogprobs);
     if (sampled.length === 0) {
       sequence.computed = from + ids.length;
       this.#scheduler.filled(sequence);
@@ -210,9 +210,9 @@ export class Engine {
   #accept(sequence: Sequence, token: GeneratedToken): boolean {
     sequence.push(token.id);
     this.#counts.completionTokens++;
-    const verdict = sequence.listener.settled(token);
+    const decision = sequence.listener.onToken(token);
     const isFull = sequence.outputLength >= sequence.options.maxTokens;
-    if (verdict !== 'go-on' || isFull) this.#end(sequence, verdict === 'stop' ? 'stop' : 'length');
+    if (decision === 'stop' || isFull) this.#end(sequence, decision === 'stop' ? 'stop' : 'length');
     return !hasEnded(sequence); // the listener may have aborted it, too
   }
 
@@ -229,7 +229,7 @@ export class Engine {
     if (hasEnded(sequence)) return;
     this.#scheduler.remove(sequence);
     this.#requests[reason]++;
-    sequence.listener.ended(reason, error);
+    sequence.listener.onEnd(reason, error);
   }
 
   #abortAll(): void {
@@ -239,16 +239,16 @@ export class Engine {
 
 const hasEnded = ({ state }: Sequence) => state === 'finished';
 
-function fillRun({ sequence, from, to }: Fill): Run {
+function fillRun({ sequence, from, to }: PrefillChunk): ScheduledChunk {
   const wanted = sequence.outputLength === 0 && to === sequence.promptLength;
   return { sequence, from, ids: sequence.tokens.slice(from, to), sampleFrom: wanted ? to - from - 1 : to - from };
 }
 
 /** The last token, and its draft where there is one to verify. */
-function nextRun(sequence: Sequence, drafts: number): Run {
+function nextRun(sequence: Sequence, drafts: number): ScheduledChunk {
   const last = sequence.token(sequence.length - 1);
   // A draft is verified only where the token after it is the model's to choose.
-  const verifies = drafts > 0 && sequence.draft !== null && sequence.listener.free > drafts;
+  const verifies = drafts > 0 && sequence.draft !== null && sequence.listener.tokensUntilForced > drafts;
   const ids = verifies ? [last, sequence.draft as number] : [last];
   return { sequence, from: sequence.length - 1, ids: Int32Array.from(ids), sampleFrom: 0 };
 }

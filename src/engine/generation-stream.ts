@@ -6,7 +6,7 @@ import type { Engine } from './engine.ts';
 import type { FinishReason, GeneratedToken, GenerationEnd, GenerationEvent } from './generation.ts';
 import type { ReasoningBudget } from './reasoning-budget.ts';
 import type { ResolvedOptions } from './sampling-options.ts';
-import type { Sequence, SequenceListener, Verdict } from './sequence.ts';
+import type { Sequence, SequenceListener, TokenDecision } from './sequence.ts';
 import type { TextAssembler } from './text-assembler.ts';
 
 export class GenerationStream implements AsyncIterable<GenerationEvent>, SequenceListener {
@@ -41,26 +41,26 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
     else signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
-  settled(token: GeneratedToken): Verdict {
+  onToken(token: GeneratedToken): TokenDecision {
     this.#firstTokenMs ||= performance.now() - this.#started;
     this.#give(this.#assembler.push(token));
-    this.#budget.settle(this.#assembler.thinking);
-    return this.#assembler.ended ? 'stop' : 'go-on';
+    this.#budget.onToken(this.#assembler.thinking);
+    return this.#assembler.ended ? 'stop' : 'continue';
   }
 
-  forced(): number | null {
+  forcedToken(): number | null {
     return this.#budget.forcedToken();
   }
 
-  get free(): number {
-    return this.#budget.free;
+  get tokensUntilForced(): number {
+    return this.#budget.tokensUntilForced;
   }
 
-  promptLogprobs(tokens: readonly GeneratedToken[]): void {
+  onPromptLogprobs(tokens: readonly GeneratedToken[]): void {
     this.#promptLogprobs?.push(...tokens);
   }
 
-  ended(reason: FinishReason, error?: Error): void {
+  onEnd(reason: FinishReason, error?: Error): void {
     this.#signal?.removeEventListener('abort', this.#abort);
     this.#isOver = true;
     this.#give(this.#assembler.end());

@@ -4,7 +4,7 @@
 // `end` event. Breaking off the loop or aborting the signal frees its memory at once. Ids and log-probabilities are of
 // the tokens as sampled; text comes as whole characters, so that a part may lag a token behind.
 import type { LoadedTokenizer } from '../tokenizer/index.ts';
-import type { SpeculationStats } from './draft-governor.ts';
+import type { SpeculationStats } from './speculation.ts';
 
 export interface SamplingOptions {
   /** 0: the most probable token. @default 1 */

@@ -1,6 +1,5 @@
 // The engine room: many conversations over one model, each as if it were alone.
 export { type ChatMessage, type ChatPrompt, chatPrompt } from './chat-prompt.ts';
-export type { SpeculationStats } from './draft-governor.ts';
 export { Engine, type EngineOptions } from './engine.ts';
 export * from './generation.ts';
 export { ModelRunner, type ModelRunnerOptions } from './model-runner.ts';
@@ -8,5 +7,6 @@ export { type OpenOptions, openModel } from './open-model.ts';
 export type { CacheFormat } from './paged-cache.ts';
 export { addedTokensIn, encodePieces, fillInPieces, type Piece, wellFormed } from './prompt-text.ts';
 export { type ResolvedSampling, resolveOptions } from './sampling-options.ts';
-export type { Sequence, SequenceListener, SequenceOptions, Verdict } from './sequence.ts';
+export type { Sequence, SequenceListener, SequenceOptions, TokenDecision } from './sequence.ts';
 export { ServedModel } from './served-model.ts';
+export type { SpeculationStats } from './speculation.ts';

@@ -17,11 +17,11 @@ import {
   unscoped,
   zeros,
 } from '../tensor/index.ts';
-import { editsOf, exactShape, type FrameShape, fillFrame, frameSize } from './frame.ts';
 import type { GeneratedToken } from './generation.ts';
 import { type CacheFormat, pagedPools } from './paged-cache.ts';
-import type { Run, RunForm, Runner, RunResult } from './runner.ts';
-import { type Left, StepModel } from './step-model.ts';
+import type { ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
+import { collectLogitEdits, exactShape, type StepShape, stepInputsSize, writeStepInputs } from './step-inputs.ts';
+import { StepModel, type StepOutputs } from './step-model.ts';
 import { queueAlternatives, queuePromptLogprobs } from './token-logprobs.ts';
 
 export interface ModelRunnerOptions {
@@ -37,12 +37,12 @@ export interface ModelRunnerOptions {
 }
 
 interface Recorded {
-  readonly replay: Replay<readonly [Tensor], Left>;
+  readonly replay: Replay<readonly [Tensor], StepOutputs>;
   readonly frame: Tensor;
 }
 
 /** Recordings kept; the least recently used goes first. */
-const mostRecordings = 48;
+const maxRecordings = 48;
 
 /** Runs rounded up to a shape that is recorded: exact up to 8, then in steps of an eighth. */
 function runsBucket(runs: number): number {
@@ -78,7 +78,7 @@ export class ModelRunner implements Runner {
     this.#step = new StepModel(model, this.#pools, { policy, keepsHeads });
   }
 
-  run(form: RunForm, runs: readonly Run[], drafts: boolean): Promise<RunResult[]> {
+  run(form: Phase, runs: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
     const isStep = form === 'generation' && runs.every(({ ids, sampleFrom }) => ids.length <= 2 && sampleFrom === 0);
     return isStep ? this.#generate(runs, drafts) : this.#fill(form, runs, drafts);
   }
@@ -88,14 +88,14 @@ export class ModelRunner implements Runner {
     for (const pool of this.#pools) pool.dispose();
   }
 
-  #fill(form: RunForm, runs: readonly Run[], drafts: boolean): Promise<RunResult[]> {
+  #fill(form: Phase, runs: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
     const isExpanded = form === 'prompt' && !this.#isTrainer;
-    const edits = editsOf(runs, null);
+    const edits = collectLogitEdits(runs, null);
     const shape = { ...exactShape(runs, isExpanded), edits: Math.max(1, edits.ids.length) };
     const { device } = this.#model.embedTokens;
     return asyncScope(async (inside) => {
       const { drawn, alternatives, prompts } = inside(() => {
-        const frame = fromArray(fillFrame(shape, runs, edits), [frameSize(shape)], { device });
+        const frame = fromArray(writeStepInputs(shape, runs, edits), [stepInputsSize(shape)], { device });
         const how = { form: isExpanded ? 'expanded' : 'absorbed', drafts } as const;
         const left = this.#step.run(shape, frame, how, wantedRows(runs));
         const logits = (rows: Tensor) => this.#step.logits(left.hidden, rows);
@@ -105,45 +105,45 @@ export class ModelRunner implements Runner {
           prompts: queuePromptLogprobs(runs, device, logits),
         };
       });
-      const results = resultsOf(runs, drawn, alternatives, { rowsEach: null, drafts });
+      const results = readResults(runs, drawn, alternatives, { rowsEach: null, drafts });
       const [all, read] = await Promise.all([results, prompts]);
       return all.map((result, i) => ({ ...result, promptLogprobs: read[i] }));
     });
   }
 
-  #generate(runs: readonly Run[], drafts: boolean): Promise<RunResult[]> {
+  #generate(runs: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
     const exact = exactShape(runs, false);
-    const rowsEach = exact.maxRows;
-    const edits = editsOf(runs, rowsEach);
+    const rowsEach = exact.maxChunkRows;
+    const edits = collectLogitEdits(runs, rowsEach);
     const count = runsBucket(runs.length);
     const rows = count * rowsEach;
     const shape = {
-      runs: count,
+      chunks: count,
       rows,
-      maxRows: rowsEach,
+      maxChunkRows: rowsEach,
       isFixed: true,
-      wanted: rows,
+      sampledRows: rows,
       keys: 0,
       tableWidth: powerBucket(exact.tableWidth, 4, this.#blocks),
       edits: powerBucket(Math.max(1, edits.ids.length), 16),
     };
     const { replay, frame } = this.#recording(shape, drafts);
-    frame.write(fillFrame(shape, runs, edits));
+    frame.write(writeStepInputs(shape, runs, edits));
     const left = replay.replay(frame);
     return asyncScope((inside) => {
       const alternatives = inside(() => queueAlternatives(runs, left.logits, rowsEach));
-      return resultsOf(runs, left.drawn, alternatives, { rowsEach, drafts });
+      return readResults(runs, left.drawn, alternatives, { rowsEach, drafts });
     });
   }
 
-  #recording(shape: FrameShape, drafts: boolean): Recorded {
+  #recording(shape: StepShape, drafts: boolean): Recorded {
     const key = [drafts, ...Object.values(shape)].join(' ');
     let recorded = this.#recorded.get(key);
     if (recorded) this.#recorded.delete(key);
     else {
-      if (this.#recorded.size >= mostRecordings) this.#forgetOne();
+      if (this.#recorded.size >= maxRecordings) this.#forgetOne();
       const { device } = this.#model.embedTokens;
-      const frame = unscoped(() => keep(zeros([frameSize(shape)], { dtype: 'i32', device })));
+      const frame = unscoped(() => keep(zeros([stepInputsSize(shape)], { dtype: 'i32', device })));
       const replay = scope(() =>
         record([frame], (input) => this.#step.run(shape, input, { form: 'absorbed', drafts })),
       );
@@ -166,7 +166,7 @@ function disposeRecorded({ replay, frame }: Recorded): void {
 }
 
 /** Rows of a batch whose next token is wanted. */
-function wantedRows(runs: readonly Run[]): number[] {
+function wantedRows(runs: readonly ScheduledChunk[]): number[] {
   let start = 0;
   return runs.flatMap(({ ids, sampleFrom }) => {
     start += ids.length;
@@ -174,12 +174,12 @@ function wantedRows(runs: readonly Run[]): number[] {
   });
 }
 
-async function resultsOf(
-  runs: readonly Run[],
+async function readResults(
+  runs: readonly ScheduledChunk[],
   drawn: Tensor | null,
   alternatives: Promise<(row: number) => GeneratedToken['top']>,
   { rowsEach, drafts }: { rowsEach: number | null; drafts: boolean },
-): Promise<RunResult[]> {
+): Promise<ChunkResult[]> {
   const [data, topOf] = await Promise.all([drawn?.read() as Promise<Int32Array> | undefined, alternatives]);
   const ids = data ?? new Int32Array(0);
   const R = ids.length / 3;

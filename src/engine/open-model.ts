@@ -44,31 +44,31 @@ export interface OpenOptions extends Partial<Omit<EngineOptions, 'blocks'>> {
 
 const isGguf = (path: string) => path.endsWith('.gguf');
 
-interface Opened {
+interface OpenedWeights {
   readonly config: ModelConfig;
   readonly source: TensorSource;
   readonly format: PackedFormat;
   readonly load: () => Promise<ReadonlyMap<string, Weight>>;
 }
 
-async function open(path: string, options: OpenOptions): Promise<Opened> {
+async function openWeights(path: string, options: OpenOptions): Promise<OpenedWeights> {
   if (!isGguf(path) && isReady(path)) return openPacked(path, options);
   const { config, source } = isGguf(path)
     ? await openGgufModel(path)
-    : { config: configIn(path), source: await openCheckpoint(path) };
+    : { config: readConfigFile(path), source: await openCheckpoint(path) };
   const format = options.format ?? storedFormat(source);
   const progress = options.progress ? { progress: options.progress } : {};
   const load = async () => (await servingWeights(config, source, { format, ...progress })).weights;
   return { config, source, format, load };
 }
 
-function configIn(folder: string): ModelConfig {
+function readConfigFile(folder: string): ModelConfig {
   const file = join(folder, 'config.json');
   return readConfig(readJson(file), file);
 }
 
-async function openPacked(path: string, { format, progress, notice }: OpenOptions): Promise<Opened> {
-  const config = configIn(path);
+async function openPacked(path: string, { format, progress, notice }: OpenOptions): Promise<OpenedWeights> {
+  const config = readConfigFile(path);
   const source = await openReady(path);
   if (format !== undefined && format !== source.format) {
     await source.close();
@@ -83,7 +83,7 @@ async function openPacked(path: string, { format, progress, notice }: OpenOption
 }
 
 /** Names weights (by their files' sizes and times, and the list of tensors), format and kernels. */
-function fingerprintOf(source: TensorSource, ...settings: readonly string[]): string {
+function computeFingerprint(source: TensorSource, ...settings: readonly string[]): string {
   const hash = createHash('sha256');
   const files = new Set([...source.entries.values()].map(({ file }) => file));
   for (const file of files) {
@@ -95,7 +95,7 @@ function fingerprintOf(source: TensorSource, ...settings: readonly string[]): st
 }
 
 /** Blocks of the cache: as many as fit the memory, and one whole sequence at least. */
-function blocksIn(bytes: number, each: number, contextLength: number): number {
+function countBlocks(bytes: number, each: number, contextLength: number): number {
   return Math.max(Math.ceil((contextLength + 1) / blockTokens), Math.floor(bytes / each));
 }
 
@@ -107,20 +107,20 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
   const { cacheFormat = 'bf16', cacheBytes = 2 ** 30 } = options;
   const device = options.device ?? openDevice();
   useDevice(device);
-  const { config, source, format, load } = await open(path, options);
+  const { config, source, format, load } = await openWeights(path, options);
   try {
     const tokenizer = loadTokenizer(options.tokenizer ?? (isGguf(path) ? dirname(path) : path));
     const contextLength = Math.min(options.contextLength ?? config.maxPositionEmbeddings, config.maxPositionEmbeddings);
     const weights = await load();
     const model = createModel(config, weights, contextLength + 1);
-    const blocks = blocksIn(cacheBytes, blockBytes(config, { format: cacheFormat }), contextLength);
+    const blocks = countBlocks(cacheBytes, blockBytes(config, { format: cacheFormat }), contextLength);
     const speculate = options.speculate === undefined ? {} : { speculate: options.speculate };
     const runner = new ModelRunner(model, { blocks, cacheFormat, policy: precisions.bf16, ...speculate });
     return new ServedModel({
       name: options.name ?? basename(path).replace(/\.gguf$/, ''),
       vocabSize: config.vocabSize,
       tokenizer,
-      fingerprint: fingerprintOf(source, format, cacheFormat, device.name, device.isa),
+      fingerprint: computeFingerprint(source, format, cacheFormat, device.name, device.isa),
       engine: new Engine(runner, { ...options, blocks, contextLength }),
       free: async () => {
         await device.flush();

@@ -19,7 +19,7 @@ import {
   writeCache,
   writeLatentCache,
 } from '../tensor/index.ts';
-import type { FrameShape, frameViews } from './frame.ts';
+import type { StepShape, viewStepInputs } from './step-inputs.ts';
 
 export type CacheFormat = 'f32' | 'bf16' | 'fp8';
 
@@ -35,14 +35,14 @@ function rowWidth(config: ModelConfig, keepsHeads: boolean): number {
 }
 
 /** Layers that keep rows. */
-function layersOf(config: ModelConfig): number {
+function countLayers(config: ModelConfig): number {
   return config.numHiddenLayers + (isDeepseek(config) ? config.numNextnPredictLayers : 0);
 }
 
 /** Bytes of a block of 64 tokens in all layers. */
 export function blockBytes(config: ModelConfig, content: CacheContent): number {
   const [pool] = openPools(config, content, 1) as [PagedPool];
-  const bytes = pool.bytes * layersOf(config);
+  const bytes = pool.bytes * countLayers(config);
   pool.dispose();
   return bytes;
 }
@@ -56,21 +56,21 @@ function openPools(config: ModelConfig, content: CacheContent, blocks: number, l
 
 /** A pool for each layer; the caller disposes them. */
 export function pagedPools(config: ModelConfig, content: CacheContent, blocks: number): PagedPool[] {
-  return openPools(config, content, blocks, layersOf(config));
+  return openPools(config, content, blocks, countLayers(config));
 }
 
 /** The cache during one step. */
 export class PagedCache implements Cache {
   readonly keepsHeads: boolean;
   readonly #pools: readonly PagedPool[];
-  readonly #shape: FrameShape;
-  readonly #views: ReturnType<typeof frameViews>;
+  readonly #shape: StepShape;
+  readonly #views: ReturnType<typeof viewStepInputs>;
 
   constructor(
     pools: readonly PagedPool[],
     keepsHeads: boolean,
-    shape: FrameShape,
-    views: ReturnType<typeof frameViews>,
+    shape: StepShape,
+    views: ReturnType<typeof viewStepInputs>,
   ) {
     this.keepsHeads = keepsHeads;
     this.#pools = pools;
@@ -94,7 +94,7 @@ export class PagedCache implements Cache {
 
   attend(layer: number, q: Tensor, layout: RowLayout): Tensor {
     const { tables, lengths, starts } = this.#views;
-    const sequences = { tables, lengths, queryStart: starts, maxQueries: this.#shape.maxRows };
+    const sequences = { tables, lengths, queryStart: starts, maxQueries: this.#shape.maxChunkRows };
     return pagedAttention(q, this.#pools[layer], sequences, layout);
   }
 }

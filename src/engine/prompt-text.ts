@@ -11,14 +11,14 @@ export interface Piece {
   readonly trusted: boolean;
 }
 
-interface Names {
+interface AddedTokenNames {
   readonly pattern: RegExp | null;
   readonly tokens: ReadonlyMap<string, AddedToken>;
 }
 
-const namesOf = new WeakMap<Tokenizer, Names>();
+const namesOf = new WeakMap<Tokenizer, AddedTokenNames>();
 
-function names(tokenizer: Tokenizer): Names {
+function addedTokenNames(tokenizer: Tokenizer): AddedTokenNames {
   const known = namesOf.get(tokenizer);
   if (known !== undefined) return known;
   const contents = tokenizer.addedTokens.map(({ content }) => content).sort((a, b) => b.length - a.length);
@@ -33,7 +33,7 @@ function names(tokenizer: Tokenizer): Names {
 
 /** Names of added tokens in a text, in order; at one place the longest. */
 export function addedTokensIn(tokenizer: Tokenizer, text: string): string[] {
-  const { pattern } = names(tokenizer);
+  const { pattern } = addedTokenNames(tokenizer);
   return pattern === null ? [] : (text.match(pattern) ?? []);
 }
 
@@ -51,7 +51,7 @@ function joined(pieces: readonly Piece[]): Piece[] {
 
 /** Throws TokenizerError when the vocabulary lacks a character. */
 export function encodePieces(tokenizer: Tokenizer, pieces: readonly Piece[]): Int32Array {
-  const { pattern, tokens } = names(tokenizer);
+  const { pattern, tokens } = addedTokenNames(tokenizer);
   const ids: number[] = [];
   let run = '';
   let stripNext = false;

@@ -26,13 +26,13 @@ export class ReasoningBudget {
   }
 
   /** Most tokens that the model may still choose before one is forced: speculation must not go beyond. */
-  get free(): number {
+  get tokensUntilForced(): number {
     if (this.#forcing >= 0) return 0;
     return this.#thinking ? this.#limit - this.#count : this.#limit + 1;
   }
 
   /** A token came; `thinking`: whether the text after it is inside the thinking. */
-  settle(thinking: boolean): void {
+  onToken(thinking: boolean): void {
     if (this.#forcing >= 0) {
       if (++this.#forcing === this.#closing.length) {
         this.#forcing = -1;

@@ -6,9 +6,9 @@ import type { GeneratedToken } from './generation.ts';
 import type { Sequence } from './sequence.ts';
 
 /** prompt: MLA expanded, where many tokens share the work; generation: absorbed, where reading the cache is what costs. */
-export type RunForm = 'prompt' | 'generation';
+export type Phase = 'prompt' | 'generation';
 
-export interface Run {
+export interface ScheduledChunk {
   readonly sequence: Sequence;
   /** Position of the first token. */
   readonly from: number;
@@ -18,7 +18,7 @@ export interface Run {
   readonly sampleFrom: number;
 }
 
-export interface RunResult {
+export interface ChunkResult {
   /** The next token of the rows from `sampleFrom` on. */
   readonly sampled: readonly GeneratedToken[];
   /** For each of them what multi-token prediction expects after it; empty unless the run was to draft. */
@@ -34,6 +34,6 @@ export interface Runner {
    * Queues the runs; resolves in their order. Rejects when one of them went wrong, which ends all of them. `drafts`: with
    * multi-token prediction, whose cache has gaps where a token was run without.
    */
-  run(form: RunForm, runs: readonly Run[], drafts: boolean): Promise<RunResult[]>;
+  run(form: Phase, runs: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]>;
   dispose(): void;
 }

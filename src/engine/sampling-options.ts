@@ -43,20 +43,20 @@ export interface OptionLimits {
 export const maxLogprobs = 20;
 /** As many stop texts as DeepSeek's interface takes. */
 export const maxStopTexts = 16;
-const coldest = 1e-5;
+const minTemperature = 1e-5;
 
 function refuse(field: string, expected: string, received: unknown): never {
   const shown = typeof received === 'string' ? JSON.stringify(received) : String(received);
   throw new RefusedError('invalid', `${field}: expected ${expected}, received ${shown}`, field);
 }
 
-type Numbers = {
+type NumericOptions = {
   [K in keyof GenerateOptions as GenerateOptions[K] extends number | undefined ? K : never]: GenerateOptions[K];
 };
 
-function numberOf(
-  options: Numbers,
-  field: keyof Numbers,
+function readNumber(
+  options: NumericOptions,
+  field: keyof NumericOptions,
   fallback: number,
   expected: string,
   fits: (value: number) => boolean,
@@ -70,13 +70,13 @@ const within = (from: number, to: number) => (value: number) => value >= from &&
 const wholeWithin = (from: number, to: number) => (value: number) =>
   Number.isInteger(value) && value >= from && value <= to;
 
-function countOf(options: Numbers, field: keyof Numbers, least: number, most: number): number | null {
+function readCount(options: NumericOptions, field: keyof NumericOptions, least: number, most: number): number | null {
   if (options[field] === undefined || options[field] === null) return null;
   const end = most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`;
-  return numberOf(options, field, least, `a whole number from ${least}${end}`, wholeWithin(least, most));
+  return readNumber(options, field, least, `a whole number from ${least}${end}`, wholeWithin(least, most));
 }
 
-function stopOf(stop: unknown): readonly string[] {
+function readStopTexts(stop: unknown): readonly string[] {
   if (stop === undefined || stop === null) return [];
   if (!Array.isArray(stop) || stop.length > maxStopTexts)
     refuse('stop', `at most ${maxStopTexts} texts`, Array.isArray(stop) ? `${stop.length} texts` : stop);
@@ -87,7 +87,7 @@ function stopOf(stop: unknown): readonly string[] {
   return [...new Set(stop as string[])];
 }
 
-function biasOf(bias: unknown, vocabSize: number): ReadonlyMap<number, number> {
+function readLogitBias(bias: unknown, vocabSize: number): ReadonlyMap<number, number> {
   if (bias === undefined || bias === null) return new Map();
   if (!(bias instanceof Map)) refuse('logitBias', 'a Map of token ids to numbers', bias);
   for (const [id, value] of bias) {
@@ -98,13 +98,13 @@ function biasOf(bias: unknown, vocabSize: number): ReadonlyMap<number, number> {
   return new Map(bias);
 }
 
-function flagOf(options: GenerateOptions, field: 'ignoreEos' | 'startsThinking'): boolean {
+function readFlag(options: GenerateOptions, field: 'ignoreEos' | 'startsThinking'): boolean {
   const value: unknown = options[field] ?? false;
   if (typeof value !== 'boolean') refuse(field, 'true or false', value);
   return value;
 }
 
-function signalOf(signal: unknown): AbortSignal | null {
+function readSignal(signal: unknown): AbortSignal | null {
   if (signal === undefined || signal === null) return null;
   if (!(signal instanceof AbortSignal)) refuse('signal', 'an AbortSignal', signal);
   return signal;
@@ -116,21 +116,21 @@ function newSeed(): number {
 
 function resolveSampling(options: GenerateOptions, vocabSize: number): ResolvedSampling {
   const finite = 'a finite number from 0';
-  const temperature = numberOf(options, 'temperature', 1, finite, within(0, Number.MAX_VALUE));
+  const temperature = readNumber(options, 'temperature', 1, finite, within(0, Number.MAX_VALUE));
   const penalty = 'a number from -2 to 2';
   return {
-    temperature: temperature < coldest ? 0 : temperature,
+    temperature: temperature < minTemperature ? 0 : temperature,
     topK: Math.min(
-      numberOf(options, 'topK', 0, 'a whole number from 0', wholeWithin(0, Number.MAX_SAFE_INTEGER)),
+      readNumber(options, 'topK', 0, 'a whole number from 0', wholeWithin(0, Number.MAX_SAFE_INTEGER)),
       vocabSize,
     ),
-    topP: numberOf(options, 'topP', 1, 'a number above 0 and up to 1', (value) => value > 0 && value <= 1),
-    minP: numberOf(options, 'minP', 0, 'a number from 0 to 1', within(0, 1)),
-    presencePenalty: numberOf(options, 'presencePenalty', 0, penalty, within(-2, 2)),
-    frequencyPenalty: numberOf(options, 'frequencyPenalty', 0, penalty, within(-2, 2)),
-    repetitionPenalty: numberOf(options, 'repetitionPenalty', 1, 'a number from 0.01 to 100', within(0.01, 100)),
-    seed: numberOf(options, 'seed', newSeed(), 'a whole number from 0 to 2^32 - 1', wholeWithin(0, 2 ** 32 - 1)),
-    logitBias: biasOf(options.logitBias, vocabSize),
+    topP: readNumber(options, 'topP', 1, 'a number above 0 and up to 1', (value) => value > 0 && value <= 1),
+    minP: readNumber(options, 'minP', 0, 'a number from 0 to 1', within(0, 1)),
+    presencePenalty: readNumber(options, 'presencePenalty', 0, penalty, within(-2, 2)),
+    frequencyPenalty: readNumber(options, 'frequencyPenalty', 0, penalty, within(-2, 2)),
+    repetitionPenalty: readNumber(options, 'repetitionPenalty', 1, 'a number from 0.01 to 100', within(0.01, 100)),
+    seed: readNumber(options, 'seed', newSeed(), 'a whole number from 0 to 2^32 - 1', wholeWithin(0, 2 ** 32 - 1)),
+    logitBias: readLogitBias(options.logitBias, vocabSize),
   };
 }
 
@@ -139,13 +139,13 @@ export function resolveOptions(options: GenerateOptions, limits: OptionLimits): 
   const any = Number.MAX_SAFE_INTEGER;
   return {
     ...resolveSampling(options, limits.vocabSize),
-    maxTokens: Math.min(countOf(options, 'maxTokens', 1, any) ?? limits.room, limits.room),
-    stop: stopOf(options.stop),
-    ignoreEos: flagOf(options, 'ignoreEos'),
-    logprobs: countOf(options, 'logprobs', 0, maxLogprobs),
-    promptLogprobs: countOf(options, 'promptLogprobs', 0, maxLogprobs),
-    startsThinking: flagOf(options, 'startsThinking'),
-    reasoningBudget: countOf(options, 'reasoningBudget', 0, any),
-    signal: signalOf(options.signal),
+    maxTokens: Math.min(readCount(options, 'maxTokens', 1, any) ?? limits.room, limits.room),
+    stop: readStopTexts(options.stop),
+    ignoreEos: readFlag(options, 'ignoreEos'),
+    logprobs: readCount(options, 'logprobs', 0, maxLogprobs),
+    promptLogprobs: readCount(options, 'promptLogprobs', 0, maxLogprobs),
+    startsThinking: readFlag(options, 'startsThinking'),
+    reasoningBudget: readCount(options, 'reasoningBudget', 0, any),
+    signal: readSignal(options.signal),
   };
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type GenerateOptions, RefusedError } from './generation.ts';
-import { LogitEdits } from './logit-edits.ts';
+import { LogitsProcessor } from './logits-processor.ts';
 import { philox, uniformAt } from './random.ts';
 import { resolveOptions } from './sampling-options.ts';
 
@@ -116,7 +116,7 @@ describe('draws', () => {
 describe('edits of logits', () => {
   const none = { presencePenalty: 0, frequencyPenalty: 0, repetitionPenalty: 1, logitBias: new Map<number, number>() };
 
-  function written(edits: LogitEdits): [number, number, number][] {
+  function written(edits: LogitsProcessor): [number, number, number][] {
     const n = edits.length;
     const out = { ids: new Int32Array(n), scales: new Float32Array(n), adds: new Float32Array(n) };
     assert.equal(edits.write(out, 0), n);
@@ -124,14 +124,14 @@ describe('edits of logits', () => {
   }
 
   test('none without penalties and biases', () => {
-    const edits = new LogitEdits(none, [1, 2, 3]);
+    const edits = new LogitsProcessor(none, [1, 2, 3]);
     edits.push(7);
     assert.deepEqual(written(edits), []);
   });
 
   test('worked by hand: the repetition penalty counts the prompt, the others do not', () => {
     const logitBias = new Map([[9, 5]]);
-    const edits = new LogitEdits(
+    const edits = new LogitsProcessor(
       { presencePenalty: 1, frequencyPenalty: 0.5, repetitionPenalty: 2, logitBias },
       [3, 4, 3],
     );
@@ -162,7 +162,7 @@ describe('edits of logits', () => {
     const ids = fc.array(fc.nat(150), { maxLength: 200 });
     fc.assert(
       fc.property(penalties, ids, ids, fc.nat(200), (given, prompt, output, taken) => {
-        const edits = new LogitEdits(given, prompt);
+        const edits = new LogitsProcessor(given, prompt);
         for (const id of output) edits.push(id);
         const kept = output.slice(0, Math.max(0, output.length - taken));
         for (const id of output.slice(kept.length).reverse()) edits.pop(id);

@@ -23,18 +23,18 @@ export interface SchedulerOptions {
 }
 
 /** Tokens `from` to `to` of a sequence, to be run in the form of its phase. */
-export interface Fill {
+export interface PrefillChunk {
   readonly sequence: Sequence;
   readonly from: number;
   readonly to: number;
 }
 
-export interface Plan {
-  readonly generate: readonly Sequence[];
+export interface StepPlan {
+  readonly decode: readonly Sequence[];
   /** Of prompts. */
-  readonly prompts: readonly Fill[];
+  readonly prefill: readonly PrefillChunk[];
   /** Of what was generated before a sequence was put aside. */
-  readonly outputs: readonly Fill[];
+  readonly recompute: readonly PrefillChunk[];
 }
 
 const blocksFor = (tokens: number) => Math.ceil(tokens / blockTokens);
@@ -61,17 +61,17 @@ export class Scheduler {
   }
 
   /** Chooses and gives blocks to what runs. */
-  schedule(): Plan {
-    const generate = this.#generating();
-    const prompts: Fill[] = [];
-    const outputs: Fill[] = [];
+  schedule(): StepPlan {
+    const decode = this.#decoding();
+    const prefill: PrefillChunk[] = [];
+    const recompute: PrefillChunk[] = [];
     let left = this.options.maxStepTokens;
     const fill = (sequence: Sequence): void => {
       const { phase, computed: from } = sequence;
       const end = phase === 'prompt' ? sequence.promptLength : sequence.length - 1;
       const to = Math.min(end, from + left);
       left -= to - from;
-      (phase === 'prompt' ? prompts : outputs).push({ sequence, from, to });
+      (phase === 'prompt' ? prefill : recompute).push({ sequence, from, to });
     };
     for (const sequence of this.running) if (sequence.phase !== 'generate' && left > 0) fill(sequence);
     while (left > 0) {
@@ -79,7 +79,7 @@ export class Scheduler {
       if (!admitted) break;
       if (admitted.phase !== 'generate') fill(admitted);
     }
-    return { generate, prompts, outputs };
+    return { decode, prefill, recompute };
   }
 
   /** Takes a sequence out, whatever its state, and frees its blocks. */
@@ -100,7 +100,7 @@ export class Scheduler {
     const known = reuseGenerated ? sequence.computed : Math.min(sequence.computed, sequence.promptLength);
     const whole = Math.floor(known / blockTokens);
     if (whole === 0) return;
-    const own = sequence.keys ?? [];
+    const own = sequence.blockKeys ?? [];
     const keys = own.length >= whole ? own : prefixKeys(sequence.tokens.slice(0, known));
     for (let i = 0; i < whole; i++) this.pool.name(sequence.blocks[i], keys[i], sequence.gaps > 0);
   }
@@ -110,7 +110,7 @@ export class Scheduler {
     this.#nameBlocks(sequence);
   }
 
-  #generating(): Sequence[] {
+  #decoding(): Sequence[] {
     for (let i = 0; i < this.running.length; i++) {
       const sequence = this.running[i];
       if (sequence.phase !== 'generate') continue;
@@ -146,9 +146,9 @@ export class Scheduler {
   /** Blocks of the cache that hold the beginning of the prompt: all but its last token at most. */
   #findPrefix(sequence: Sequence): number[] {
     if (!this.options.prefixCache || sequence.options.promptLogprobs !== null) return [];
-    sequence.keys ??= prefixKeys(sequence.prompt);
+    sequence.blockKeys ??= prefixKeys(sequence.prompt);
     const found: number[] = [];
-    for (const key of sequence.keys.slice(0, Math.floor((sequence.promptLength - 1) / blockTokens))) {
+    for (const key of sequence.blockKeys.slice(0, Math.floor((sequence.promptLength - 1) / blockTokens))) {
       const block = this.pool.find(key);
       if (block === null) break;
       found.push(block);

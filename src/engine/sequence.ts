@@ -4,7 +4,7 @@
 // but the last are computed; a sequence that was put aside starts again from 0 and computes what it has generated in
 // the form of generation, so that the bits are those it had. Nothing here touches a tensor.
 import type { GeneratedToken } from './generation.ts';
-import { LogitEdits } from './logit-edits.ts';
+import { LogitsProcessor } from './logits-processor.ts';
 import type { ResolvedSampling } from './sampling-options.ts';
 
 export interface SequenceOptions {
@@ -15,19 +15,19 @@ export interface SequenceOptions {
   readonly promptLogprobs: number | null;
 }
 
-/** What became of a token: go on, or why the sequence ends after it. */
-export type Verdict = 'go-on' | 'stop' | 'length';
+/** Whether a sequence continues after a token. */
+export type TokenDecision = 'continue' | 'stop';
 
 /** Whoever listens to a sequence. */
 export interface SequenceListener {
   /** A token was settled. */
-  settled(token: GeneratedToken): Verdict;
+  onToken(token: GeneratedToken): TokenDecision;
   /** A token that must come next, whatever the model says (closing the thinking). */
-  forced(): number | null;
+  forcedToken(): number | null;
   /** Tokens that the model may choose before one is forced. */
-  readonly free: number;
-  promptLogprobs(tokens: readonly GeneratedToken[]): void;
-  ended(reason: 'stop' | 'length' | 'abort' | 'error', error?: Error): void;
+  readonly tokensUntilForced: number;
+  onPromptLogprobs(tokens: readonly GeneratedToken[]): void;
+  onEnd(reason: 'stop' | 'length' | 'abort' | 'error', error?: Error): void;
 }
 
 export class Sequence {
@@ -37,11 +37,11 @@ export class Sequence {
   readonly listener: SequenceListener;
   readonly promptLength: number;
   /** What penalties and biases make of the next logits. */
-  readonly edits: LogitEdits;
+  readonly logitsProcessor: LogitsProcessor;
   /** Blocks of the cache, in order of positions. */
   readonly blocks: number[] = [];
   /** Names of the whole blocks of the prompt (prefixKeys); made when they are first needed. */
-  keys: readonly string[] | null = null;
+  blockKeys: readonly string[] | null = null;
   state: 'waiting' | 'running' | 'finished' = 'waiting';
   /** Tokens with valid rows in the cache. */
   computed = 0;
@@ -61,7 +61,7 @@ export class Sequence {
     this.options = options;
     this.listener = listener;
     this.promptLength = prompt.length;
-    this.edits = new LogitEdits(options.sampling, prompt);
+    this.logitsProcessor = new LogitsProcessor(options.sampling, prompt);
     this.#tokens = new Int32Array(prompt.length + Math.min(options.maxTokens, 256));
     this.#tokens.set(prompt);
     this.#length = prompt.length;
@@ -106,6 +106,6 @@ export class Sequence {
       this.#tokens = larger;
     }
     this.#tokens[this.#length++] = token;
-    this.edits.push(token);
+    this.logitsProcessor.push(token);
   }
 }

@@ -15,7 +15,7 @@ import { resolveOptions } from './sampling-options.ts';
 import { TextAssembler } from './text-assembler.ts';
 import { closingIds } from './think-tags.ts';
 
-export interface ServedModelParts {
+export interface ServedModelOptions {
   readonly name: string;
   readonly vocabSize: number;
   readonly tokenizer: LoadedTokenizer;
@@ -39,7 +39,7 @@ export class ServedModel implements TextModel {
   readonly #free: () => Promise<void>;
   #closing: Promise<void> | null = null;
 
-  constructor({ name, vocabSize, tokenizer, fingerprint, engine, free }: ServedModelParts) {
+  constructor({ name, vocabSize, tokenizer, fingerprint, engine, free }: ServedModelOptions) {
     this.name = name;
     this.vocabSize = vocabSize;
     this.tokenizer = tokenizer;

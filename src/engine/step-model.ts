@@ -4,11 +4,11 @@
 // letters: T rows, R wanted rows, V vocabulary.
 import { Deepseek, type Model, type PrecisionPolicy } from '../model/index.ts';
 import { type PagedPool, sampleTokens, type Tensor, zeros } from '../tensor/index.ts';
-import { type FrameShape, frameViews } from './frame.ts';
 import { PagedCache } from './paged-cache.ts';
+import { type StepShape, viewStepInputs } from './step-inputs.ts';
 
 /** What a step leaves to be read. */
-export interface Left {
+export interface StepOutputs {
   /** [3, R] i32: tokens, the bits of their log-probabilities (f32), drafts */
   readonly drawn: Tensor | null;
   /** [R, V] */
@@ -17,7 +17,7 @@ export interface Left {
   readonly hidden: Tensor;
 }
 
-export interface StepForm {
+export interface StepMode {
   /** Of MLA. */
   readonly form: 'expanded' | 'absorbed';
   /** Whether the first MTP module drafts. */
@@ -50,29 +50,30 @@ export class StepModel {
 
   /** `wantedRows`: of a frame whose wanted rows are not all rows. */
   run(
-    shape: FrameShape,
+    shape: StepShape,
     frame: Tensor,
-    { form, drafts: isDrafting }: StepForm,
+    { form, drafts: isDrafting }: StepMode,
     wantedRows: readonly number[] = [],
-  ): Left {
-    const at = frameViews(shape, frame);
+  ): StepOutputs {
+    const at = viewStepInputs(shape, frame);
     const batch = {
       ids: at.ids,
       positions: at.positions,
-      sequences: { queryStart: at.starts, maxQueries: shape.maxRows },
+      sequences: { queryStart: at.starts, maxQueries: shape.maxChunkRows },
     };
     const cache = new PagedCache(this.#pools, this.#keepsHeads, shape, at);
     const options = { policy: this.#policy, cache, form };
     const { out: hidden } = this.#model.forward(batch, options);
-    const rows = shape.wanted === shape.rows ? undefined : at.wanted;
+    const rows = shape.sampledRows === shape.rows ? undefined : at.wanted;
     const edits = { starts: at.editStarts, ids: at.editIds, factors: at.editScales, offsets: at.editAdds };
-    const logits = shape.wanted > 0 ? this.logits(hidden, rows) : null;
+    const logits = shape.sampledRows > 0 ? this.logits(hidden, rows) : null;
     const drawn = logits && sampleTokens(logits, at.settings, edits);
     let drafts: Tensor | null = null;
     if (isDrafting && this.#model instanceof Deepseek) {
       const ahead = rows || !drawn ? withDrawn(at.ahead, drawn?.tokens ?? null, wantedRows) : drawn.tokens;
       const { out } = this.#model.predictAhead(0, hidden, ahead, batch, options);
-      if (logits) drafts = sampleTokens(this.logits(out, rows), at.draftSettings, noEdits(edits, shape.wanted)).tokens;
+      if (logits)
+        drafts = sampleTokens(this.logits(out, rows), at.draftSettings, noEdits(edits, shape.sampledRows)).tokens;
     }
     return { drawn: drawn && inOne(drawn.tokens, drawn.logprobs, drafts), logits, hidden };
   }

@@ -4,8 +4,8 @@
 import { blockTokens } from '../kernels/index.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import type { GeneratedToken } from './generation.ts';
-import type { Run, RunForm, Runner, RunResult } from './runner.ts';
-import type { Sequence, SequenceOptions, Verdict } from './sequence.ts';
+import type { ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
+import type { Sequence, SequenceOptions, TokenDecision } from './sequence.ts';
 
 const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 };
 export const defaults: SequenceOptions = {
@@ -15,7 +15,7 @@ export const defaults: SequenceOptions = {
   promptLogprobs: null,
 };
 
-function nextOf(tokens: ArrayLike<number>): number {
+function nextToken(tokens: ArrayLike<number>): number {
   let hash = 17;
   for (let i = 0; i < tokens.length; i++) hash = Math.imul(hash ^ tokens[i], 0x01000193) >>> 0;
   return hash % 1000;
@@ -46,7 +46,7 @@ export class TokenRunner implements Runner {
     this.#options = options;
   }
 
-  async run(_: RunForm, runs: readonly Run[], drafts: boolean): Promise<RunResult[]> {
+  async run(_: Phase, runs: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
     this.steps++;
     this.largest = Math.max(this.largest, runs.length);
     const results = runs.map((run) => this.#one(run, drafts));
@@ -56,7 +56,7 @@ export class TokenRunner implements Runner {
     return results;
   }
 
-  #one({ sequence, from, ids, sampleFrom }: Run, hasDrafts: boolean): RunResult {
+  #one({ sequence, from, ids, sampleFrom }: ScheduledChunk, hasDrafts: boolean): ChunkResult {
     const at = (p: number) => sequence.blocks[Math.floor(p / blockTokens)] * blockTokens + (p % blockTokens);
     ids.forEach((id, i) => {
       this.#memory[at(from + i)] = id;
@@ -65,11 +65,11 @@ export class TokenRunner implements Runner {
     const drafts: number[] = [];
     for (let row = sampleFrom; row < ids.length; row++) {
       const seen = Array.from({ length: from + row + 1 }, (_, p) => this.#memory[at(p)]);
-      const id = nextOf(seen);
+      const id = nextToken(seen);
       sampled.push({ id, logprob: 0, top: [] });
-      const right = nextOf([...seen, id]);
-      const isRight = this.#options.isRight?.(seen.length) ?? seen.length % 3 !== 0;
-      if (hasDrafts) drafts.push(isRight ? right : right + 1);
+      const right = nextToken([...seen, id]);
+      const isCorrect = this.#options.isRight?.(seen.length) ?? seen.length % 3 !== 0;
+      if (hasDrafts) drafts.push(isCorrect ? right : right + 1);
     }
     return { sampled, drafts, promptLogprobs: [] };
   }
@@ -93,14 +93,14 @@ export function ask(engine: Engine, prompt: readonly number[], options: Partial<
     prompt,
     { ...defaults, ...options },
     {
-      settled: ({ id }): Verdict => {
+      onToken: ({ id }): TokenDecision => {
         outcome.tokens.push(id);
-        return outcome.tokens.length === stopAt ? 'stop' : 'go-on';
+        return outcome.tokens.length === stopAt ? 'stop' : 'continue';
       },
-      forced: () => null,
-      free: Number.POSITIVE_INFINITY,
-      promptLogprobs: () => undefined,
-      ended: (reason, error) => {
+      forcedToken: () => null,
+      tokensUntilForced: Number.POSITIVE_INFINITY,
+      onPromptLogprobs: () => undefined,
+      onEnd: (reason, error) => {
         Object.assign(outcome, { reason, error });
         done();
       },
@@ -111,10 +111,10 @@ export function ask(engine: Engine, prompt: readonly number[], options: Partial<
 
 export function expected(prompt: readonly number[], count: number): number[] {
   const tokens = [...prompt];
-  while (tokens.length < prompt.length + count) tokens.push(nextOf(tokens));
+  while (tokens.length < prompt.length + count) tokens.push(nextToken(tokens));
   return tokens.slice(prompt.length);
 }
 
-export function engineOf(runner: TokenRunner, options: Partial<EngineOptions> = {}): Engine {
+export function openTestEngine(runner: TokenRunner, options: Partial<EngineOptions> = {}): Engine {
   return new Engine(runner, { blocks: 64, contextLength: 64 * blockTokens, clock: () => runner.time, ...options });
 }

@@ -272,10 +272,10 @@ describe('reasoning budget', () => {
     let at = 0;
     while (at < chosen.length) {
       const forced = budget.forcedToken();
-      assert.equal(budget.free === 0, forced !== null);
+      assert.equal(budget.tokensUntilForced === 0, forced !== null);
       const id = forced ?? chosen[at++];
       assembler.push(token(id));
-      budget.settle(assembler.thinking);
+      budget.onToken(assembler.thinking);
       came.push(id);
     }
     return came;

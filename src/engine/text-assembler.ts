@@ -12,12 +12,12 @@ import type { LoadedTokenizer, Tokenizer, TokenStream } from '../tokenizer/index
 import type { GeneratedToken, GenerationPart } from './generation.ts';
 import type { ResolvedOptions } from './sampling-options.ts';
 import { TextMatch } from './text-match.ts';
-import { closeTag, openTag, type ThinkTokens, thinkTokensOf } from './think-tags.ts';
+import { closeTag, findThinkTokens, openTag, type ThinkTokens } from './think-tags.ts';
 
 export type AssemblerOptions = Pick<ResolvedOptions, 'stop' | 'startsThinking' | 'ignoreEos'>;
 
 /** A token whose text is not all out; `end`: units of the stream up to the last of its text. */
-interface Waiting {
+interface PendingToken {
   readonly token: GeneratedToken;
   readonly end: number;
 }
@@ -36,7 +36,7 @@ export class TextAssembler {
   /** Text of this channel that is not out yet; its last unit is unit `#fed` of the stream. */
   #held = '';
   #fed = 0;
-  #waiting: Waiting[] = [];
+  #waiting: PendingToken[] = [];
   #parts: GenerationPart[] = [];
   #reasoningTokens = 0;
   #ended = false;
@@ -45,7 +45,7 @@ export class TextAssembler {
   constructor(loaded: LoadedTokenizer, { stop, startsThinking, ignoreEos }: AssemblerOptions) {
     this.#tokenizer = loaded.tokenizer;
     this.#eosIds = new Set(ignoreEos ? [] : loaded.eosIds);
-    this.#tags = thinkTokensOf(loaded);
+    this.#tags = findThinkTokens(loaded);
     this.#utf8 = loaded.tokenizer.stream({ skipSpecialTokens: true });
     this.#stops = stop.map((text) => new TextMatch(text));
     this.#channel = startsThinking ? 'thinking' : 'answer';

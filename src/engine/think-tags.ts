@@ -11,7 +11,7 @@ export interface ThinkTokens {
   readonly close: number;
 }
 
-export function thinkTokensOf({ tokenizer }: LoadedTokenizer): ThinkTokens | null {
+export function findThinkTokens({ tokenizer }: LoadedTokenizer): ThinkTokens | null {
   const [open, close] = [tokenizer.idOf(openTag), tokenizer.idOf(closeTag)];
   return open === undefined || close === undefined ? null : { open, close };
 }

@@ -5,7 +5,7 @@
 import type { Device } from '../kernels/index.ts';
 import { fromArray, type Tensor, targetLogprobs, topLogprobs } from '../tensor/index.ts';
 import type { GeneratedToken, TokenLogprob } from './generation.ts';
-import type { Run } from './runner.ts';
+import type { ScheduledChunk } from './runner.ts';
 
 /** Rows of a prompt whose logits exist at the same time. */
 const promptRows = 128;
@@ -21,7 +21,7 @@ const none = () => [];
 
 /** Alternatives of the rows of `logits` [R, V], as many as each run asked for. */
 export async function queueAlternatives(
-  runs: readonly Run[],
+  runs: readonly ScheduledChunk[],
   logits: Tensor | null,
   rowsEach: number | null = null,
 ): Promise<(row: number) => readonly TokenLogprob[]> {
@@ -42,7 +42,7 @@ interface PromptRow {
 
 /** Of every run the tokens after its rows, as far as they are the prompt's and were asked for. */
 export async function queuePromptLogprobs(
-  runs: readonly Run[],
+  runs: readonly ScheduledChunk[],
   device: Device,
   logitsOf: (rows: Tensor) => Tensor,
 ): Promise<GeneratedToken[][]> {

@@ -54,7 +54,7 @@ export function packSequences(
 }
 
 /** Values of every document moved `shift` towards its start; the places that become free hold `missing`. */
-function shifted(documents: readonly ArrayLike<number>[], shift: number, missing: number): Int32Array {
+function shiftDocuments(documents: readonly ArrayLike<number>[], shift: number, missing: number): Int32Array {
   const out: number[] = [];
   for (const document of documents)
     for (let i = 0; i < document.length; i++) out.push(i + shift < document.length ? document[i + shift] : missing);
@@ -67,11 +67,11 @@ export function packDocuments(documents: readonly ArrayLike<number>[], depth = 0
   const options = device ? { device } : {};
   const tensor = (values: Int32Array) => fromArray(values, [values.length], options);
   const targetsAhead = (shift: number) => {
-    const targets = shifted(documents, shift, ignoreIndex);
+    const targets = shiftDocuments(documents, shift, ignoreIndex);
     return { targets: tensor(targets), count: targets.filter((id) => id !== ignoreIndex).length };
   };
   const ahead = Array.from({ length: depth }, (_, i) => ({
-    ids: tensor(shifted(documents, i + 1, 0)),
+    ids: tensor(shiftDocuments(documents, i + 1, 0)),
     ...targetsAhead(i + 2),
   }));
   return { ...batch, ...targetsAhead(1), ahead };

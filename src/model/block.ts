@@ -1,17 +1,17 @@
 // A Transformer block of either family: x += attention(norm(x)), then x += feed-forward(norm(x)).
 //
-// A residual stream travels as its sum so far and the term not yet added, so that the next norm adds and normalises in
-// one pass (addRmsNorm). Shape letters: T tokens, D hidden.
+// The residual stream travels in two parts, the sum so far and the output of the last layer, so that the next norm adds
+// and normalizes in one pass (addRmsNorm). Shape letters: T tokens, D hidden.
 import { add, addRmsNorm, type Precision, type RopeTensors, rmsNorm, type Tensor } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
 import type { Cache } from './cache.ts';
 import type { LayerRouting } from './moe.ts';
 import type { Weights } from './weights.ts';
 
-/** [T, D] each: the stream is sum + term. */
-export interface Stream {
-  readonly sum: Tensor;
-  readonly term: Tensor | null;
+/** [T, D] each. The stream's value is residual + hidden; before the first block there is no residual. */
+export interface ResidualStream {
+  readonly residual: Tensor | null;
+  readonly hidden: Tensor;
 }
 
 export type MlaForm = 'expanded' | 'absorbed';
@@ -32,13 +32,19 @@ interface FeedForward {
   forward(x: Tensor, precision: Precision): Tensor | { out: Tensor; routing: LayerRouting };
 }
 
-/** The stream after its term is added, and its norm. */
-export function normed({ sum, term }: Stream, gain: Tensor, eps: number): { sum: Tensor; out: Tensor } {
-  return term === null ? { sum, out: rmsNorm(sum, gain, eps) } : addRmsNorm(sum, term, gain, eps);
+/** Adds the stream up and norms the sum, in one pass. */
+export function addAndNorm(
+  { residual, hidden }: ResidualStream,
+  gain: Tensor,
+  eps: number,
+): { residual: Tensor; out: Tensor } {
+  if (residual === null) return { residual: hidden, out: rmsNorm(hidden, gain, eps) };
+  const { sum, out } = addRmsNorm(residual, hidden, gain, eps);
+  return { residual: sum, out };
 }
 
-export function settled({ sum, term }: Stream): Tensor {
-  return term === null ? sum : add(sum, term);
+export function addResidual({ residual, hidden }: ResidualStream): Tensor {
+  return residual === null ? hidden : add(residual, hidden);
 }
 
 export class Block {
@@ -59,16 +65,16 @@ export class Block {
   }
 
   forward(
-    stream: Stream,
+    stream: ResidualStream,
     batch: Batch,
     table: RopeTensors,
     options: AttentionOptions,
-  ): { stream: Stream; routing: LayerRouting | null } {
-    const before = normed(stream, this.inputLayernorm, this.#eps);
-    const attended = this.selfAttn.forward(before.out, batch, table, options);
-    const after = normed({ sum: before.sum, term: attended }, this.postAttentionLayernorm, this.#eps);
+  ): { stream: ResidualStream; routing: LayerRouting | null } {
+    const { residual, out } = addAndNorm(stream, this.inputLayernorm, this.#eps);
+    const attended = this.selfAttn.forward(out, batch, table, options);
+    const after = addAndNorm({ residual, hidden: attended }, this.postAttentionLayernorm, this.#eps);
     const fed = this.mlp.forward(after.out, options.precision);
-    if ('routing' in fed) return { stream: { sum: after.sum, term: fed.out }, routing: fed.routing };
-    return { stream: { sum: after.sum, term: fed }, routing: null };
+    const [hidden, routing] = 'routing' in fed ? [fed.out, fed.routing] : [fed, null];
+    return { stream: { residual: after.residual, hidden }, routing };
   }
 }

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { type DeepseekConfig, readConfig, writeConfig } from './config.ts';
 import { cacheBytesPerToken, countParameters, flopsPerToken, weightBytes } from './cost.ts';
 import { ModelError } from './errors.ts';
-import { parametersOf, sizeOf } from './parameters.ts';
+import { countElements, listParameters } from './parameters.ts';
 import { preset, presetNames } from './presets.ts';
 
 const billions = (n: number) => (n / 1e9).toFixed(2);
@@ -49,9 +49,9 @@ describe('counts', () => {
     test(`${name}: every part adds up`, () => {
       const config = preset(name);
       const counts = countParameters(config);
-      const all = parametersOf(config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+      const all = listParameters(config).reduce((sum, { shape }) => sum + countElements(shape), 0);
       assert.equal(counts.total + counts.mtp, all);
-      assert.equal(new Set(parametersOf(config).map((p) => p.name)).size, parametersOf(config).length);
+      assert.equal(new Set(listParameters(config).map((p) => p.name)).size, listParameters(config).length);
       assert.ok(counts.active <= counts.total);
     });
 });

@@ -172,8 +172,8 @@ const qwen2 = z.object({
 const anyConfig = z.discriminatedUnion('modelType', [deepseekV3, deepseekV2, llama, qwen2]);
 
 export type DeepseekConfig = z.infer<typeof deepseekV3> | z.infer<typeof deepseekV2>;
-type Filled<T> = T & { numKeyValueHeads: number; headDim: number };
-export type DenseConfig = Filled<z.infer<typeof llama>> | Filled<z.infer<typeof qwen2>>;
+type WithDerivedFields<T> = T & { numKeyValueHeads: number; headDim: number };
+export type DenseConfig = WithDerivedFields<z.infer<typeof llama>> | WithDerivedFields<z.infer<typeof qwen2>>;
 export type ModelConfig = DeepseekConfig | DenseConfig;
 
 export function isDeepseek(config: ModelConfig): config is DeepseekConfig {
@@ -194,7 +194,7 @@ function withoutNulls(fields: object, shape: Readonly<Record<string, z.ZodType>>
 }
 
 /** `rope_scaling`, or the newer `rope_parameters` which holds rope_theta too. */
-function ropeOf(json: Record<string, unknown>): Record<string, unknown> {
+function readRope(json: Record<string, unknown>): Record<string, unknown> {
   const { ropeScaling, ropeParameters, ...rest } = json;
   const given = (ropeParameters ?? ropeScaling) as object | null | undefined;
   if (given === null || given === undefined) return rest;
@@ -204,7 +204,7 @@ function ropeOf(json: Record<string, unknown>): Record<string, unknown> {
 }
 
 /** What of the fields stands at odds with another; the first finding. */
-function inconsistency(config: ModelConfig): [field: string, expected: string, received: unknown] | null {
+function findInconsistency(config: ModelConfig): [field: string, expected: string, received: unknown] | null {
   if (!isDeepseek(config)) {
     const { numAttentionHeads: heads, numKeyValueHeads: kv, headDim } = config;
     if (heads % kv !== 0) return ['num_key_value_heads', `a divisor of num_attention_heads = ${heads}`, kv];
@@ -237,7 +237,7 @@ function refusal(source: string, field: string, expected: string, received: unkn
   return new ModelError(source, `${field}: expected ${expected}, received ${shown}`, 'correct the configuration');
 }
 
-function issueOf(error: z.ZodError, json: unknown, source: string): ModelError {
+function toModelError(error: z.ZodError, json: unknown, source: string): ModelError {
   const issue = error.issues[0];
   const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
   const path = [...issue.path, ...unknownKey];
@@ -258,21 +258,21 @@ function issueOf(error: z.ZodError, json: unknown, source: string): ModelError {
 export function readConfig(json: unknown, source = 'config.json'): ModelConfig {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new ModelError(source, 'expected a JSON object', 'pass the contents of a Hugging Face config.json');
-  const fields = ropeOf(inCamel(json));
+  const fields = readRope(inCamel(json));
   const shape = anyConfig.options.find(({ shape }) => shape.modelType.value === fields.modelType)?.shape ?? {};
   const isKnown = (name: string) => Object.hasOwn(shape, name);
   const known = Object.fromEntries(Object.entries(fields).filter(([name]) => isKnown(name)));
   const isExtra = ([name]: [string, unknown]) => !isKnown(camel(name)) && name !== 'rope_parameters';
   const extra = Object.fromEntries(Object.entries(json).filter(isExtra));
   const parsed = anyConfig.safeParse({ modelType: fields.modelType, ...withoutNulls(known, shape), extra });
-  if (!parsed.success) throw issueOf(parsed.error, fields, source);
-  const config = filled(parsed.data);
-  const found = inconsistency(config);
+  if (!parsed.success) throw toModelError(parsed.error, fields, source);
+  const config = withDerivedFields(parsed.data);
+  const found = findInconsistency(config);
   if (found) throw refusal(source, ...found);
   return config;
 }
 
-function filled(config: z.infer<typeof anyConfig>): ModelConfig {
+function withDerivedFields(config: z.infer<typeof anyConfig>): ModelConfig {
   if (config.modelType === 'deepseek_v3' || config.modelType === 'deepseek_v2') return config;
   const { numAttentionHeads, hiddenSize, numKeyValueHeads = numAttentionHeads } = config;
   return { ...config, numKeyValueHeads, headDim: config.headDim ?? Math.floor(hiddenSize / numAttentionHeads) };

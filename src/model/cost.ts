@@ -5,34 +5,45 @@
 // attention scores over T keys cost T / 2 on average; embedding look-ups cost nothing, the head costs a GEMM.
 // Sources: DeepSeek-V3 report section 2 and 4.1; Insights into DeepSeek-V3 (arXiv 2505.09343), table 4.
 import { type DeepseekConfig, isDeepseek, type ModelConfig } from './config.ts';
-import { isFp8, type Parameter, type Part, parametersOf, sizeOf } from './parameters.ts';
+import { countElements, isFp8, listParameters, type Parameter, type ParameterGroup } from './parameters.ts';
 
-export interface Counts {
+export interface ParameterCounts {
   readonly total: number;
   /** For one token, embedding and head included. */
   readonly active: number;
   readonly activeWithoutEmbedding: number;
-  readonly byPart: Readonly<Record<Part, { readonly total: number; readonly active: number }>>;
+  readonly byPart: Readonly<Record<ParameterGroup, { readonly total: number; readonly active: number }>>;
   /** Of the MTP modules, which no other figure includes; embedding and head are shared. */
   readonly mtp: number;
 }
 
-const parts: readonly Part[] = ['embedding', 'attention', 'dense', 'routed', 'shared', 'router', 'norm', 'head', 'mtp'];
+const parts: readonly ParameterGroup[] = [
+  'embedding',
+  'attention',
+  'dense',
+  'routed',
+  'shared',
+  'router',
+  'norm',
+  'head',
+  'mtp',
+];
 
-function activeShare(config: ModelConfig, part: Part): number {
+function activeShare(config: ModelConfig, part: ParameterGroup): number {
   return isDeepseek(config) && part === 'routed' ? config.numExpertsPerTok / config.nRoutedExperts : 1;
 }
 
-export function countParameters(config: ModelConfig): Counts {
-  const all = parametersOf(config);
+export function countParameters(config: ModelConfig): ParameterCounts {
+  const all = listParameters(config);
   const main = all.filter(({ mtp }) => !mtp);
-  const sizeIn = (part: Part) => main.reduce((sum, p) => sum + (p.part === part ? sizeOf(p.shape) : 0), 0);
+  const sizeIn = (part: ParameterGroup) =>
+    main.reduce((sum, p) => sum + (p.group === part ? countElements(p.shape) : 0), 0);
   const byPart = Object.fromEntries(
     parts.map((part) => [part, { total: sizeIn(part), active: sizeIn(part) * activeShare(config, part) }]),
-  ) as Counts['byPart'];
+  ) as ParameterCounts['byPart'];
   const total = parts.reduce((sum, part) => sum + byPart[part].total, 0);
   const active = parts.reduce((sum, part) => sum + byPart[part].active, 0);
-  const mtp = all.reduce((sum, p) => sum + (p.mtp ? sizeOf(p.shape) : 0), 0);
+  const mtp = all.reduce((sum, p) => sum + (p.mtp ? countElements(p.shape) : 0), 0);
   return { total, active, activeWithoutEmbedding: active - byPart.embedding.active, byPart, mtp };
 }
 
@@ -47,8 +58,8 @@ function scoreWork(config: ModelConfig, form: 'expanded' | 'absorbed'): number {
 /** FLOPs of a token in all MTP modules, forward: their active matrices, a layer's scores, the shared head once more. */
 function mtpWork(config: ModelConfig, context: number): number {
   if (!isDeepseek(config) || config.numNextnPredictLayers === 0) return 0;
-  const own = parametersOf(config).filter(({ mtp }) => mtp);
-  const active = own.reduce((sum, { part, shape }) => sum + sizeOf(shape) * activeShare(config, part), 0);
+  const own = listParameters(config).filter(({ mtp }) => mtp);
+  const active = own.reduce((sum, { group, shape }) => sum + countElements(shape) * activeShare(config, group), 0);
   const { numNextnPredictLayers: modules, numHiddenLayers: L, vocabSize: V, hiddenSize: D } = config;
   return 2 * (active + modules * V * D) + (modules / L) * scoreWork(config, 'expanded') * context;
 }
@@ -59,7 +70,7 @@ function multiplied(config: ModelConfig): number {
   return active - (config.tieWordEmbeddings ? 0 : byPart.embedding.active);
 }
 
-export interface Flops {
+export interface FlopsPerToken {
   /** Forward and backward, causal, in sequences of `context` tokens. */
   readonly training: number;
   /** What training the MTP modules costs on top. */
@@ -71,7 +82,7 @@ export interface Flops {
 }
 
 /** FLOPs of one token. */
-export function flopsPerToken(config: ModelConfig, context: number): Flops {
+export function flopsPerToken(config: ModelConfig, context: number): FlopsPerToken {
   const linear = 2 * multiplied(config);
   const prefill = linear + (2 * scoreWork(config, 'expanded') * context) / 2;
   const mtpTraining = 3 * mtpWork(config, context);
@@ -96,11 +107,11 @@ export function cacheBytesPerToken(config: ModelConfig): { readonly bf16: number
 
 function bytesAs(format: 'bf16' | 'fp8', parameter: Parameter): number {
   const { shape, kind } = parameter;
-  if (kind === 'correction') return 4 * sizeOf(shape); // f32 in every format: a step moves it by a thousandth
-  if (format === 'bf16' || !isFp8(parameter)) return 2 * sizeOf(shape);
+  if (kind === 'correction') return 4 * countElements(shape); // f32 in every format: a step moves it by a thousandth
+  if (format === 'bf16' || !isFp8(parameter)) return 2 * countElements(shape);
   const [rows, columns] = shape.slice(-2) as [number, number];
-  const groups = sizeOf(shape.slice(0, -2));
-  return sizeOf(shape) + 4 * groups * Math.ceil(rows / 128) * Math.ceil(columns / 128);
+  const groups = countElements(shape.slice(0, -2));
+  return countElements(shape) + 4 * groups * Math.ceil(rows / 128) * Math.ceil(columns / 128);
 }
 
 /** Bytes of all weights, MTP modules included. FP8 as released: blocks of 128 x 128 with a scale, the rest BF16. */
@@ -109,8 +120,8 @@ export function weightBytes(config: ModelConfig): {
   readonly bf16: number;
   readonly fp8: number;
 } {
-  const all = parametersOf(config);
-  const count = all.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const all = listParameters(config);
+  const count = all.reduce((sum, { shape }) => sum + countElements(shape), 0);
   const of = (format: 'bf16' | 'fp8') => all.reduce((sum, parameter) => sum + bytesAs(format, parameter), 0);
   return { f32: 4 * count, bf16: of('bf16'), fp8: of('fp8') };
 }

@@ -3,13 +3,13 @@
 // Tied embeddings serve as head. Shape letters: T tokens, D hidden, V vocabulary.
 import { embedding, linear, type RopeTensors, Tensor, type Weight } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
-import { type Block, type MlaForm, normed, type Stream } from './block.ts';
+import { addAndNorm, type Block, type MlaForm, type ResidualStream } from './block.ts';
 import type { Cache } from './cache.ts';
 import type { ModelConfig } from './config.ts';
 import { ModelError } from './errors.ts';
 import type { LayerRouting } from './moe.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
-import { ropeOf } from './rope.ts';
+import { makeRopeTable } from './rope.ts';
 import { checkWeights, type ModelWeights, Weights } from './weights.ts';
 
 export interface ForwardOptions {
@@ -21,13 +21,13 @@ export interface ForwardOptions {
 }
 
 /** Hidden states [T, D] after the final norm, and what each MoE layer chose. */
-export interface Hidden {
+export interface ForwardOutput {
   readonly out: Tensor;
   readonly routings: readonly LayerRouting[];
 }
 
 /** Losses in nats a token; alpha and lambda are not yet in them. */
-export interface Losses {
+export interface ModelLosses {
   readonly main: Tensor;
   /** Eq. 17 with alpha = 1: the mean over sequences, summed over MoE layers as in DeepSeek's code; null without any. */
   readonly balance: Tensor | null;
@@ -57,18 +57,18 @@ export class Decoder<Config extends ModelConfig> {
     this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) => blockOf(model.at('layers').at(i), i));
     this.norm = model.take('norm.weight');
     this.lmHead = all.findMatrix('lm_head.weight') ?? this.embedTokens;
-    this.ropeTable = ropeOf(config, context, { device: this.embedTokens.device });
+    this.ropeTable = makeRopeTable(config, context, { device: this.embedTokens.device });
   }
 
-  forward(batch: Batch, { policy = precisions.f32, ...attention }: ForwardOptions = {}): Hidden {
+  forward(batch: Batch, { policy = precisions.f32, ...attention }: ForwardOptions = {}): ForwardOutput {
     const routings: LayerRouting[] = [];
-    let stream: Stream = { sum: embedding(batch.ids, this.embedTokens), term: null }; // [T, D]
+    let stream: ResidualStream = { residual: null, hidden: embedding(batch.ids, this.embedTokens) }; // [T, D]
     for (const layer of this.layers) {
       const step = layer.forward(stream, batch, this.ropeTable, { ...attention, precision: policy.linear });
       stream = step.stream;
       if (step.routing) routings.push(step.routing);
     }
-    return { out: normed(stream, this.norm, this.config.rmsNormEps).out, routings };
+    return { out: addAndNorm(stream, this.norm, this.config.rmsNormEps).out, routings };
   }
 
   /** Logits [R, V] f32 of rows [R] i32 of hidden states; of all rows without. */
@@ -78,7 +78,7 @@ export class Decoder<Config extends ModelConfig> {
   }
 
   /** The head as a loss reads it. Throws ModelError when it is packed. */
-  get plainHead(): Tensor {
+  get unpackedHead(): Tensor {
     if (this.lmHead instanceof Tensor) return this.lmHead;
     throw new ModelError('loss', 'the head is packed', 'train on plain weights');
   }

@@ -6,7 +6,7 @@ import { type Device, openDevice, yarnMagnitude } from '../kernels/index.ts';
 import { randn, rowSum, useDevice, zeros } from '../tensor/index.ts';
 import { type DeepseekConfig, readConfig } from './config.ts';
 import { MixtureOfExperts } from './moe.ts';
-import { ropeOf, softmaxScale } from './rope.ts';
+import { makeRopeTable, softmaxScale } from './rope.ts';
 import { Weights } from './weights.ts';
 
 const scaling = { type: 'yarn', factor: 40, original_max_position_embeddings: 64, mscale: 0.5 };
@@ -44,7 +44,7 @@ describe("DeepSeek's own code", () => {
 
   test('YaRN with mscale alone: cos times its magnitude; transformers takes an mscale of 1 instead', async () => {
     const config = readConfig({ ...v2, rope_scaling: scaling }) as DeepseekConfig;
-    const [first] = await ropeOf(config, 1).cos.toArray();
+    const [first] = await makeRopeTable(config, 1).cos.toArray();
     assert.equal(first, Math.fround(yarnMagnitude(40, 0.5)));
     assert.notEqual(first, Math.fround(yarnMagnitude(40, 1)));
     assert.equal(softmaxScale(config), 192 ** -0.5);
@@ -52,7 +52,7 @@ describe("DeepSeek's own code", () => {
 
   test('YaRN with both: cos as it is, the softmax times the magnitude squared', async () => {
     const config = readConfig({ ...v2, rope_scaling: { ...scaling, mscale_all_dim: 0.5 } }) as DeepseekConfig;
-    assert.equal((await ropeOf(config, 1).cos.toArray())[0], 1);
+    assert.equal((await makeRopeTable(config, 1).cos.toArray())[0], 1);
     assert.equal(softmaxScale(config), 192 ** -0.5 * yarnMagnitude(40, 0.5) ** 2);
     // V3: 0.1352337789, from the report's numbers.
     const v3 = { ...scaling, original_max_position_embeddings: 4096, mscale: 1, mscale_all_dim: 1 };

@@ -28,7 +28,7 @@ import { type DeepseekConfig, readConfig } from './config.ts';
 import type { ForwardOptions } from './decoder.ts';
 import { Deepseek } from './deepseek.ts';
 import { ModelError } from './errors.ts';
-import { parametersOf } from './parameters.ts';
+import { listParameters } from './parameters.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
 import { initialWeights } from './weights.ts';
 
@@ -168,7 +168,7 @@ describe('one model, many ways to the same numbers', () => {
   test('experts permuted within their groups, with their router rows: the same function', async () => {
     const order = [1, 0, 3, 2, 5, 4, 7, 6]; // groups of two stay together
     const permuted = new Map<string, Tensor>();
-    for (const { name, shape } of parametersOf(config)) {
+    for (const { name, shape } of listParameters(config)) {
       const tensor = weights.get(name) as Tensor;
       const values = await tensor.toArray();
       const row = values.length / order.length;
@@ -184,13 +184,13 @@ describe('one model, many ways to the same numbers', () => {
 
 /** Gradients of the loss of one document by every trained tensor, with attention in one form. */
 async function gradientsIn(form: 'expanded' | 'absorbed'): Promise<number[][]> {
-  const learnt = parametersOf(config).filter(({ kind, mtp }) => kind !== 'correction' && !mtp);
+  const learnt = listParameters(config).filter(({ kind, mtp }) => kind !== 'correction' && !mtp);
   return asyncScope(async (inside) => {
     const gradients = inside(() => {
       const tape = new Tape(learnt.map(({ name }) => weights.get(name) as Tensor));
       const { ids, positions, sequences, targets } = packDocuments([text(12, 3)]);
       const forward = () => model.forward({ ids, positions, sequences }, { form }).out;
-      return tape.backward(tape.run(() => crossEntropy(forward(), model.plainHead, targets)));
+      return tape.backward(tape.run(() => crossEntropy(forward(), model.unpackedHead, targets)));
     });
     return Promise.all(gradients.map((gradient) => gradient.toArray()));
   });
@@ -261,7 +261,7 @@ describe('multi-token prediction', () => {
     const changed = new Map(weights).set(`${next}.eh_proj.weight`, fromArray(pass, [D, 2 * D]));
     const one = readConfig({ ...json, num_hidden_layers: 1, num_nextn_predict_layers: 0, first_k_dense_replace: 0 });
     const own = new Map<string, Tensor>();
-    for (const { name } of parametersOf(one)) {
+    for (const { name } of listParameters(one)) {
       const from = name.replace('model.layers.0', next).replace('model.norm', `${next}.shared_head.norm`);
       own.set(name, changed.get(from) as Tensor);
     }
@@ -363,7 +363,7 @@ test('the bias balances the load: the fullest expert comes within a tenth of the
 test('it learns: loss of main model, MTP and balance falls in 30 steps, in every precision', async () => {
   for (const policy of Object.values(precisions)) {
     const own = initialWeights(readConfig({ ...json, initializer_range: 0.05 }), 3);
-    const names = parametersOf(config).filter(({ kind }) => kind !== 'correction');
+    const names = listParameters(config).filter(({ kind }) => kind !== 'correction');
     const learnt = names.map(({ name }) => own.get(name) as Tensor);
     const moment = (weight: Tensor) => keep(zeros(weight.shape));
     const states = learnt.map((weight) => ({ weight, m: moment(weight), v: moment(weight) }));

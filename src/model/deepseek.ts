@@ -6,12 +6,12 @@ import { add, balanceLoss, crossEntropy, mean, type Tensor } from '../tensor/ind
 import type { Batch, TrainingBatch } from './batch.ts';
 import { Block } from './block.ts';
 import type { DeepseekConfig } from './config.ts';
-import { Decoder, type ForwardOptions, type Losses } from './decoder.ts';
+import { Decoder, type ForwardOptions, type ModelLosses } from './decoder.ts';
 import { ModelError } from './errors.ts';
 import { MultiHeadLatentAttention } from './mla.ts';
 import { Mlp } from './mlp.ts';
 import { type LayerRouting, MixtureOfExperts } from './moe.ts';
-import { MultiTokenPrediction, type Prediction } from './mtp.ts';
+import { type MtpOutput, MultiTokenPrediction } from './mtp.ts';
 import { hasExperts } from './parameters.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
 import { type ModelWeights, Weights } from './weights.ts';
@@ -21,11 +21,11 @@ export class Deepseek extends Decoder<DeepseekConfig> {
 
   /** `weights` stay the caller's. `context`: the longest sequence. @default context: maxPositionEmbeddings */
   constructor(config: DeepseekConfig, weights: ModelWeights, context: number = config.maxPositionEmbeddings) {
-    super(config, weights, context, (layer, i) => blockOf(config, layer, i));
+    super(config, weights, context, (layer, i) => makeBlock(config, layer, i));
     this.mtp = Array.from({ length: config.numNextnPredictLayers }, (_, k) => {
       const i = config.numHiddenLayers + k;
       const own = new Weights(weights).at('model').at('layers').at(i);
-      return new MultiTokenPrediction(config.rmsNormEps, own, blockOf(config, own, i));
+      return new MultiTokenPrediction(config.rmsNormEps, own, makeBlock(config, own, i));
     });
   }
 
@@ -33,17 +33,17 @@ export class Deepseek extends Decoder<DeepseekConfig> {
    * MTP module k = 0, 1, ...: hidden [T, D] (forward's for k = 0, then the module's before) and ids [T] of the tokens
    * k + 1 ahead, to its hidden states and `out`, of which logits are taken.
    */
-  predictAhead(k: number, hidden: Tensor, ids: Tensor, batch: Batch, options: ForwardOptions = {}): Prediction {
+  predictAhead(k: number, hidden: Tensor, ids: Tensor, batch: Batch, options: ForwardOptions = {}): MtpOutput {
     const module = this.mtp[k];
     if (!module) throw new ModelError('mtp', `module ${k} of ${this.mtp.length}`, 'use a model with more modules');
     const { policy = precisions.f32, ...attention } = options;
     return module.forward(hidden, ids, this.embedTokens, batch, this.ropeTable, policy, attention);
   }
 
-  loss(batch: TrainingBatch, policy: PrecisionPolicy = precisions.f32): Losses {
+  loss(batch: TrainingBatch, policy: PrecisionPolicy = precisions.f32): ModelLosses {
     const { out, routings } = this.forward(batch, { policy });
     const precision = policy.head;
-    const main = crossEntropy(out, this.plainHead, batch.targets, { precision, count: batch.count });
+    const main = crossEntropy(out, this.unpackedHead, batch.targets, { precision, count: batch.count });
     const chosen = [...routings];
     let hidden = out;
     const mtp = this.mtp.map((_, k) => {
@@ -52,14 +52,14 @@ export class Deepseek extends Decoder<DeepseekConfig> {
       const step = this.predictAhead(k, hidden, ahead.ids, batch, { policy });
       hidden = step.hidden;
       if (step.routing) chosen.push(step.routing);
-      return crossEntropy(step.out, this.plainHead, ahead.targets, { precision, count: Math.max(1, ahead.count) });
+      return crossEntropy(step.out, this.unpackedHead, ahead.targets, { precision, count: Math.max(1, ahead.count) });
     });
-    return { main, balance: balanceOf(chosen, batch), mtp, routings: chosen };
+    return { main, balance: sumBalanceLosses(chosen, batch), mtp, routings: chosen };
   }
 }
 
 /** Layer `i`: MLA, then a dense feed-forward or experts. */
-function blockOf(config: DeepseekConfig, weights: Weights, i: number): Block {
+function makeBlock(config: DeepseekConfig, weights: Weights, i: number): Block {
   const attention = new MultiHeadLatentAttention(config, weights.at('self_attn'), i);
   const below = weights.at('mlp');
   const feedForward = hasExperts(config, i) ? new MixtureOfExperts(config, below) : new Mlp(below);
@@ -67,7 +67,7 @@ function blockOf(config: DeepseekConfig, weights: Weights, i: number): Block {
 }
 
 /** The sequence-wise balance loss with alpha = 1, its mean over sequences summed over layers. */
-function balanceOf(routings: readonly LayerRouting[], { sequences }: Batch): Tensor | null {
+function sumBalanceLosses(routings: readonly LayerRouting[], { sequences }: Batch): Tensor | null {
   const each = routings.map(({ scores, indices }) => mean(balanceLoss(scores, indices, sequences.queryStart, 1)));
   return each.length === 0 ? null : each.reduce((sum, term) => add(sum, term));
 }

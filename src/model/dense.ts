@@ -21,7 +21,7 @@ import type { Batch, TrainingBatch } from './batch.ts';
 import { type AttentionOptions, Block } from './block.ts';
 import type { Cache } from './cache.ts';
 import type { DenseConfig } from './config.ts';
-import { Decoder, type Losses } from './decoder.ts';
+import { Decoder, type ModelLosses } from './decoder.ts';
 import { Mlp } from './mlp.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
 import { softmaxScale } from './rope.ts';
@@ -109,9 +109,9 @@ export class Dense extends Decoder<DenseConfig> {
     });
   }
 
-  loss(batch: TrainingBatch, policy: PrecisionPolicy = precisions.f32): Losses {
+  loss(batch: TrainingBatch, policy: PrecisionPolicy = precisions.f32): ModelLosses {
     const { out } = this.forward(batch, { policy });
-    const main = crossEntropy(out, this.plainHead, batch.targets, { precision: policy.head, count: batch.count });
+    const main = crossEntropy(out, this.unpackedHead, batch.targets, { precision: policy.head, count: batch.count });
     return { main, balance: null, mtp: [], routings: [] };
   }
 }

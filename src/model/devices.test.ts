@@ -7,7 +7,7 @@ import { testDevices } from '../kernels/test-devices.ts';
 import { add, asyncScope, scale, Tape, type Tensor } from '../tensor/index.ts';
 import { packDocuments } from './batch.ts';
 import { createModel } from './model.ts';
-import { parametersOf } from './parameters.ts';
+import { listParameters } from './parameters.ts';
 import { preset } from './presets.ts';
 import { initialWeights } from './weights.ts';
 
@@ -20,7 +20,7 @@ const documents = [
 /** Norms of logits, losses and every gradient, by name. */
 async function pass(weights: ReadonlyMap<string, Tensor>, device: Device): Promise<Map<string, number>> {
   const model = createModel(config, weights);
-  const learnt = parametersOf(config).filter(({ kind }) => kind !== 'correction');
+  const learnt = listParameters(config).filter(({ kind }) => kind !== 'correction');
   const norms = await asyncScope(async (inside) => {
     const results = inside(() => {
       const batch = packDocuments(documents, 1, device);

@@ -6,7 +6,7 @@
 // (V3 report, section 2.1.2: W^UK and W^UV) and named as in GGUF.
 
 import type { ModelConfig } from './config.ts';
-import { type Parameter, parametersOf } from './parameters.ts';
+import { listParameters, type Parameter } from './parameters.ts';
 
 export interface Fusion {
   readonly name: string;
@@ -23,8 +23,8 @@ const fusions: readonly { readonly name: string; readonly parts: readonly string
 ];
 
 /** The fused matrices of a configuration; every parameter is part of one at most. */
-export function fusionsOf(config: ModelConfig): Fusion[] {
-  const byName = new Map(parametersOf(config).map((parameter) => [parameter.name, parameter]));
+export function listFusions(config: ModelConfig): Fusion[] {
+  const byName = new Map(listParameters(config).map((parameter) => [parameter.name, parameter]));
   return [...byName.keys()].flatMap((name) =>
     fusions.flatMap((fusion) => {
       const [first] = fusion.parts as [string];

@@ -10,22 +10,22 @@ export {
   writeConfig,
 } from './config.ts';
 export {
-  type Counts,
   cacheBytesPerToken,
   cacheWidth,
   countParameters,
-  type Flops,
+  type FlopsPerToken,
   flopsPerToken,
+  type ParameterCounts,
   weightBytes,
 } from './cost.ts';
-export type { ForwardOptions, Hidden, Losses } from './decoder.ts';
+export type { ForwardOptions, ForwardOutput, ModelLosses } from './decoder.ts';
 export { Deepseek } from './deepseek.ts';
 export { Dense } from './dense.ts';
 export { ModelError } from './errors.ts';
 export { createModel, type Model } from './model.ts';
 export type { LayerRouting } from './moe.ts';
-export type { Prediction } from './mtp.ts';
-export { type Parameter, type Part, parametersOf } from './parameters.ts';
+export type { MtpOutput } from './mtp.ts';
+export { listParameters, type Parameter, type ParameterGroup } from './parameters.ts';
 export { type PrecisionName, type PrecisionPolicy, precisions } from './precision.ts';
 export { type PresetName, preset, presetNames } from './presets.ts';
 export { checkWeights, initialWeights, type ModelWeights, type WeightMap } from './weights.ts';

@@ -188,13 +188,13 @@ export class MultiHeadLatentAttention {
   }
 
   #halves(): Absorbed {
-    if (this.kvBProj instanceof Tensor) return halvesOf(this.#config, this.kvBProj);
+    if (this.kvBProj instanceof Tensor) return absorbedHalves(this.#config, this.kvBProj);
     throw new ModelError('mla', 'kv_b_proj is packed, k_b_proj and v_b_proj are missing', 'pack them too');
   }
 }
 
 /** kv_b_proj [H (N + V), C] as the absorbed form reads it: W_UK turned [H, C, N] and W_UV [H, V, C]. */
-export function halvesOf(config: DeepseekConfig, kvBProj: Tensor): { keys: Tensor; values: Tensor } {
+export function absorbedHalves(config: DeepseekConfig, kvBProj: Tensor): { keys: Tensor; values: Tensor } {
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
   const turned = permute(reshape(kvBProj, [H, N + V, C]), [0, 2, 1]); // [H, C, N + V]
   const [keys, values] = split(turned, [N, V]) as [Tensor, Tensor];

@@ -31,7 +31,7 @@ export interface LayerRouting extends Routing {
  * How a configuration chooses experts. V2 ranks groups by their best score, V3 by their two best; V2 scales weights or
  * makes them sum to one, V3 does both (DeepSeek's modeling code; transformers' V2 never makes them sum to one).
  */
-export function routerConfigOf(config: DeepseekConfig): RouterConfig {
+export function toRouterConfig(config: DeepseekConfig): RouterConfig {
   const grouped = config.topkMethod !== 'greedy';
   const nGroup = grouped ? (config.nGroup ?? 1) : 1;
   return {
@@ -58,7 +58,7 @@ export class MixtureOfExperts {
   readonly #router: RouterConfig;
 
   constructor(config: DeepseekConfig, weights: Weights) {
-    this.#router = routerConfigOf(config);
+    this.#router = toRouterConfig(config);
     this.gate = weights.matrix('gate.weight');
     this.eScoreCorrectionBias = weights.find('gate.e_score_correction_bias');
     this.gateUpProj = weights.matrix('experts.gate_up_proj');

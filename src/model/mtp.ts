@@ -6,12 +6,12 @@
 // of the next ones the output of the block before, not normed. Embedding and head are the main model's.
 import { concat, embedding, linear, type RopeTensors, rmsNorm, type Tensor, type Weight } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
-import { type AttentionOptions, type Block, settled } from './block.ts';
+import { type AttentionOptions, addResidual, type Block } from './block.ts';
 import type { LayerRouting } from './moe.ts';
 import type { PrecisionPolicy } from './precision.ts';
 import type { Weights } from './weights.ts';
 
-export interface Prediction {
+export interface MtpOutput {
   /** [T, D]: what the next module reads */
   readonly hidden: Tensor;
   /** [T, D]: what the head reads */
@@ -49,13 +49,13 @@ export class MultiTokenPrediction {
     table: RopeTensors,
     policy: PrecisionPolicy,
     options: Omit<AttentionOptions, 'precision'> = {},
-  ): Prediction {
+  ): MtpOutput {
     const known = rmsNorm(embedding(ids, embedTokens), this.enorm, this.#eps);
     const seen = rmsNorm(hidden, this.hnorm, this.#eps);
     const joined = linear(concat([known, seen]), this.ehProj, { precision: policy.ehProj });
     const attention = { ...options, precision: policy.linear };
-    const { stream, routing } = this.block.forward({ sum: joined, term: null }, batch, table, attention);
-    const next = settled(stream);
+    const { stream, routing } = this.block.forward({ residual: null, hidden: joined }, batch, table, attention);
+    const next = addResidual(stream);
     return { hidden: next, out: rmsNorm(next, this.sharedHeadNorm, this.#eps), routing };
   }
 }

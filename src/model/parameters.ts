@@ -6,25 +6,34 @@
 // Source: DeepSeek-V3 report section 2, README_WEIGHTS; facts of shapes in transformers' modeling_deepseek_v3.py.
 import { type DeepseekConfig, type DenseConfig, isDeepseek, type ModelConfig } from './config.ts';
 
-export type Part = 'embedding' | 'attention' | 'dense' | 'routed' | 'shared' | 'router' | 'norm' | 'head' | 'mtp';
+export type ParameterGroup =
+  | 'embedding'
+  | 'attention'
+  | 'dense'
+  | 'routed'
+  | 'shared'
+  | 'router'
+  | 'norm'
+  | 'head'
+  | 'mtp';
 
 export interface Parameter {
   /** Key of the state dict. */
   readonly name: string;
   readonly shape: readonly number[];
-  readonly part: Part;
+  readonly group: ParameterGroup;
   /** Of an MTP module: not part of the main model's counts. */
   readonly mtp: boolean;
   /** A norm's gain starts at 1, a bias at 0, a matrix at random. */
   readonly kind: 'matrix' | 'gain' | 'bias' | 'correction';
 }
 
-type Local = readonly [name: string, shape: readonly number[], part: Part, kind?: Parameter['kind']];
+type ParameterSpec = readonly [name: string, shape: readonly number[], part: ParameterGroup, kind?: Parameter['kind']];
 
-function mla(c: DeepseekConfig): Local[] {
+function mla(c: DeepseekConfig): ParameterSpec[] {
   const { hiddenSize: D, numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V } = c;
   const { qLoraRank: Q, kvLoraRank: C } = c;
-  const query: Local[] =
+  const query: ParameterSpec[] =
     Q === null
       ? [['q_proj.weight', [H * (N + R), D], 'attention']]
       : [
@@ -41,10 +50,10 @@ function mla(c: DeepseekConfig): Local[] {
   ];
 }
 
-function gqa(c: DenseConfig): Local[] {
+function gqa(c: DenseConfig): ParameterSpec[] {
   const { hiddenSize: D, numAttentionHeads: H, numKeyValueHeads: G, headDim: N } = c;
   const all = c.modelType === 'llama' && c.attentionBias;
-  const projection = (name: string, out: number, inner: number, bias: boolean): Local[] => [
+  const projection = (name: string, out: number, inner: number, bias: boolean): ParameterSpec[] => [
     [`${name}.weight`, [out, inner], 'attention'],
     ...(bias ? [[`${name}.bias`, [out], 'attention', 'bias'] as const] : []),
   ];
@@ -57,7 +66,7 @@ function gqa(c: DenseConfig): Local[] {
   ];
 }
 
-function swiglu(D: number, F: number, part: Part): Local[] {
+function swiglu(D: number, F: number, part: ParameterGroup): ParameterSpec[] {
   return [
     ['gate_proj.weight', [F, D], part],
     ['up_proj.weight', [F, D], part],
@@ -65,13 +74,13 @@ function swiglu(D: number, F: number, part: Part): Local[] {
   ];
 }
 
-function under(prefix: string, locals: readonly Local[]): Local[] {
-  return locals.map(([name, ...rest]) => [`${prefix}.${name}`, ...rest] as Local);
+function under(prefix: string, locals: readonly ParameterSpec[]): ParameterSpec[] {
+  return locals.map(([name, ...rest]) => [`${prefix}.${name}`, ...rest] as ParameterSpec);
 }
 
-function experts(c: DeepseekConfig): Local[] {
+function experts(c: DeepseekConfig): ParameterSpec[] {
   const { hiddenSize: D, moeIntermediateSize: F, nRoutedExperts: E } = c;
-  const correction: Local[] =
+  const correction: ParameterSpec[] =
     c.topkMethod === 'noaux_tc' ? [['gate.e_score_correction_bias', [E], 'router', 'correction']] : [];
   return [
     ['gate.weight', [E, D], 'router'],
@@ -87,7 +96,7 @@ export function hasExperts(config: ModelConfig, i: number): boolean {
   return isDeepseek(config) && i >= config.firstKDenseReplace;
 }
 
-function layer(c: ModelConfig, i: number): Local[] {
+function layer(c: ModelConfig, i: number): ParameterSpec[] {
   const D = c.hiddenSize;
   return [
     ['input_layernorm.weight', [D], 'norm', 'gain'],
@@ -97,7 +106,7 @@ function layer(c: ModelConfig, i: number): Local[] {
   ];
 }
 
-function mtp(c: DeepseekConfig, i: number): Local[] {
+function mtp(c: DeepseekConfig, i: number): ParameterSpec[] {
   const D = c.hiddenSize;
   return [
     ['enorm.weight', [D], 'mtp', 'gain'],
@@ -109,10 +118,10 @@ function mtp(c: DeepseekConfig, i: number): Local[] {
 }
 
 /** Every tensor of a configuration, main model first, in the order of the layers. */
-export function parametersOf(config: ModelConfig): Parameter[] {
+export function listParameters(config: ModelConfig): Parameter[] {
   const { vocabSize: V, hiddenSize: D, numHiddenLayers: L } = config;
-  const made = (locals: readonly Local[], isMtp = false): Parameter[] =>
-    locals.map(([name, shape, part, kind = 'matrix']) => ({ name, shape, part, kind, mtp: isMtp }));
+  const made = (locals: readonly ParameterSpec[], isMtp = false): Parameter[] =>
+    locals.map(([name, shape, group, kind = 'matrix']) => ({ name, shape, group, kind, mtp: isMtp }));
   const layers = Array.from({ length: L }, (_, i) => under(`model.layers.${i}`, layer(config, i))).flat();
   const modules = isDeepseek(config) ? config.numNextnPredictLayers : 0;
   const next = Array.from({ length: modules }, (_, k) =>
@@ -129,11 +138,11 @@ export function parametersOf(config: ModelConfig): Parameter[] {
 
 /** Whether the released FP8 checkpoints store a tensor as codes: matrices of attention and feed-forward only. */
 export function isFp8(parameter: Parameter): boolean {
-  const { part, kind, name } = parameter;
+  const { group, kind, name } = parameter;
   if (kind !== 'matrix' || name.endsWith('eh_proj.weight')) return false;
-  return part === 'attention' || part === 'dense' || part === 'routed' || part === 'shared';
+  return group === 'attention' || group === 'dense' || group === 'routed' || group === 'shared';
 }
 
-export function sizeOf(shape: readonly number[]): number {
+export function countElements(shape: readonly number[]): number {
   return shape.reduce((size, n) => size * n, 1);
 }

@@ -95,7 +95,7 @@ const presetFiles = {
   }),
 } as const;
 
-interface Sizes {
+interface SmallSizes {
   readonly d: number;
   readonly layers: number;
   readonly heads: number;
@@ -110,7 +110,7 @@ interface Sizes {
   readonly top?: number;
 }
 
-function small({ experts = 16, top = 4, ...s }: Sizes): object {
+function small({ experts = 16, top = 4, ...s }: SmallSizes): object {
   return {
     model_type: 'deepseek_v3',
     vocab_size: 256,

@@ -7,7 +7,7 @@ import { type CreateOptions, keep, type RopeTensors, ropeTable } from '../tensor
 import { isDeepseek, type ModelConfig } from './config.ts';
 
 /** cos and sin for positions 0 to `length` - 1. They survive scopes: who asks for them disposes them. */
-export function ropeOf(config: ModelConfig, length: number, options: CreateOptions = {}): RopeTensors {
+export function makeRopeTable(config: ModelConfig, length: number, options: CreateOptions = {}): RopeTensors {
   const dim = isDeepseek(config) ? config.qkRopeHeadDim : config.headDim;
   const scaling = config.ropeScaling;
   const stretched = scaling === null ? {} : { [scaling.type]: scaling };

@@ -7,8 +7,8 @@ import type { Device } from '../kernels/index.ts';
 import { formatShape, full, randn, Tensor, type Weight } from '../tensor/index.ts';
 import { isDeepseek, type ModelConfig } from './config.ts';
 import { ModelError } from './errors.ts';
-import { fusionsOf } from './fusion.ts';
-import { type Parameter, parametersOf } from './parameters.ts';
+import { listFusions } from './fusion.ts';
+import { listParameters, type Parameter } from './parameters.ts';
 
 export type WeightMap = ReadonlyMap<string, Tensor>;
 
@@ -54,20 +54,20 @@ export class Weights {
 }
 
 /** What the map must hold: its parameters, each under its own name or as part of a fused matrix. */
-function wantedOf(config: ModelConfig, map: ModelWeights): Pick<Parameter, 'name' | 'shape' | 'kind'>[] {
-  const fused = fusionsOf(config).filter(({ name }) => map.has(name));
+function expectedWeights(config: ModelConfig, map: ModelWeights): Pick<Parameter, 'name' | 'shape' | 'kind'>[] {
+  const fused = listFusions(config).filter(({ name }) => map.has(name));
   const inside = new Set(fused.flatMap(({ parts }) => parts.map(({ name }) => name)));
   const whole = fused.map(({ name, parts }) => {
     const [{ shape, kind }] = parts as [Parameter];
     const rows = parts.reduce((sum, part) => sum + part.shape[0], 0);
     return { name, shape: [rows, ...shape.slice(1)], kind };
   });
-  return [...parametersOf(config).filter(({ name }) => !inside.has(name)), ...whole];
+  return [...listParameters(config).filter(({ name }) => !inside.has(name)), ...whole];
 }
 
 /** Throws ModelError unless the map holds exactly the tensors of the configuration. */
 export function checkWeights(config: ModelConfig, map: ModelWeights): void {
-  const wanted = wantedOf(config, map);
+  const wanted = expectedWeights(config, map);
   for (const { name, shape, kind } of wanted) {
     const weight = map.get(name);
     if (!weight)
@@ -96,7 +96,7 @@ function isServed(config: ModelConfig, name: string): boolean {
 }
 
 /** FNV-1a, 32 bits: a seed of its own for every name. */
-function seedOf(name: string, seed: number): number {
+function hashSeed(name: string, seed: number): number {
   let hash = 0x811c9dc5 ^ seed;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
   return hash >>> 0;
@@ -108,9 +108,9 @@ function seedOf(name: string, seed: number): number {
  */
 export function initialWeights(config: ModelConfig, seed: number, device?: Device): Map<string, Tensor> {
   const options = device ? { device } : {};
-  const entries = parametersOf(config).map(({ name, shape, kind }) => {
+  const entries = listParameters(config).map(({ name, shape, kind }) => {
     if (kind !== 'matrix') return [name, full(shape, kind === 'gain' ? 1 : 0, options)] as const;
-    return [name, randn(shape, seedOf(name, seed), config.initializerRange, options)] as const;
+    return [name, randn(shape, hashSeed(name, seed), config.initializerRange, options)] as const;
   });
   return new Map(entries);
 }

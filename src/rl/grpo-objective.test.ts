@@ -131,7 +131,7 @@ describe('a token, clipped below 0.8 and above 1.2 (PPO) or 1.28 (clip-higher)',
 function logprobsOf(model: Model, sequences: readonly TrainSequence[]) {
   const { batch, targets, columns } = sequenceBatch(sequenceInputs(sequences, shape, device), shape);
   const { out } = model.forward(batch, { policy: precisions.f32 });
-  return { own: t.logprobs(out, model.plainHead, targets).logprobs, columns };
+  return { own: t.logprobs(out, model.unpackedHead, targets).logprobs, columns };
 }
 
 /** Of a sequence's learned tokens. */

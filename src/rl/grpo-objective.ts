@@ -37,7 +37,7 @@ export class GrpoObjective implements Objective {
     const { batch, targets, columns } = sequenceBatch(inputs as unknown as SequenceInputs, shape);
     const [old, advantage, weight, mask] = columns as [Tensor, Tensor, Tensor, Tensor];
     const { out, routings } = this.#model.forward(batch, { policy });
-    const own = logprobs(out, this.#model.plainHead, targets, { precision: policy.head });
+    const own = logprobs(out, this.#model.unpackedHead, targets, { precision: policy.head });
     const reference = klBeta === 0 ? old : noGrad(() => this.#ofReference(batch, targets));
     const terms = policyLoss(own.logprobs, old, reference, advantage, weight, { clipLow, clipHigh, beta: klBeta });
     const loss = sum(terms.loss);
@@ -54,6 +54,6 @@ export class GrpoObjective implements Objective {
   #ofReference(batch: Parameters<Model['forward']>[0], targets: Tensor): Tensor {
     const { policy } = this.#options;
     const { out } = this.#reference.forward(batch, { policy });
-    return logprobs(out, this.#reference.plainHead, targets, { precision: policy.head }).logprobs;
+    return logprobs(out, this.#reference.unpackedHead, targets, { precision: policy.head }).logprobs;
   }
 }

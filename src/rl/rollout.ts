@@ -95,15 +95,15 @@ export class Rollouts {
     const resolved: ResolvedSampling = resolveOptions({ ...sampling, seed }, limits);
     return new Promise((resolve, reject) => {
       const listener: SequenceListener = {
-        free: Number.POSITIVE_INFINITY,
-        forced: () => null,
-        promptLogprobs: () => undefined,
-        settled: ({ id, logprob }) => {
+        tokensUntilForced: Number.POSITIVE_INFINITY,
+        forcedToken: () => null,
+        onPromptLogprobs: () => undefined,
+        onToken: ({ id, logprob }) => {
           ids.push(id);
           logprobs.push(logprob);
-          return id === endId ? 'stop' : 'go-on';
+          return id === endId ? 'stop' : 'continue';
         },
-        ended: (reason, error) => {
+        onEnd: (reason, error) => {
           if (reason === 'error' || reason === 'abort') reject(error ?? new Error('the rollout was stopped'));
           const isEnded = reason === 'stop';
           resolve({ prompt, ids: Int32Array.from(ids), logprobs: Float32Array.from(logprobs), isEnded });

@@ -126,7 +126,7 @@ export class PretrainObjective implements Objective {
     const { policy } = this.#options;
     const { targets, ...batch } = this.#batch(shifted);
     const { out, routings } = this.#model.forward(batch, { policy });
-    return { loss: crossEntropy(out, this.#model.plainHead, targets, { precision: policy.head }), routings };
+    return { loss: crossEntropy(out, this.#model.unpackedHead, targets, { precision: policy.head }), routings };
   }
 
   dispose(): void {

@@ -5,7 +5,7 @@
 // over the micro-batches, or sums of any number of them where the objective weighs its tokens itself. Steps queue: run() may be called again before the last one's promise resolves. A gradient
 // that is not finite changes no weight and no moment; a kernel that meets a number it cannot use (a router whose logits
 // are not finite) rejects the step instead, and its weights are not to be used any more. Left out: shapes that differ from step to step.
-import { isDeepseek, type LayerRouting, type ModelConfig, parametersOf, type WeightMap } from '../model/index.ts';
+import { isDeepseek, type LayerRouting, listParameters, type ModelConfig, type WeightMap } from '../model/index.ts';
 import {
   accumulate,
   balanceBias,
@@ -95,7 +95,7 @@ export class TrainStep {
     microBatches: number | 'sum',
     objective: Objective,
   ) {
-    const parameters = parametersOf(config).map(({ name, kind }) => ({
+    const parameters = listParameters(config).map(({ name, kind }) => ({
       name,
       kind,
       weight: weights.get(name) as Tensor,

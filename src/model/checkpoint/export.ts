@@ -6,10 +6,10 @@
 import { toBf16, toF16 } from '../../kernels/index.ts';
 import { asyncScope, copy, fromArray, narrow, quantiseBlocks, reshape, type Tensor } from '../../tensor/index.ts';
 import type { ModelConfig } from '../config.ts';
-import { isFp8, type Parameter, parametersOf, sizeOf } from '../parameters.ts';
+import { countElements, isFp8, listParameters, type Parameter } from '../parameters.ts';
 import type { WeightMap } from '../weights.ts';
-import { scaleSuffix, valuesOf } from './import.ts';
-import { type Piece, piecesOf } from './pieces.ts';
+import { readValues, scaleSuffix } from './import.ts';
+import { type CheckpointPiece, listPieces } from './pieces.ts';
 import type { TensorToWrite } from './safetensors.ts';
 import { decode, type PlainType, type TensorSource } from './source.ts';
 
@@ -18,7 +18,7 @@ export type WeightFormat = 'f32' | 'f16' | 'bf16' | 'fp8';
 const storedAs = { f32: 'F32', f16: 'F16', bf16: 'BF16', fp8: 'BF16' } as const;
 
 /** A tensor of a checkpoint to be, with the way to its values. */
-export interface Values extends Piece {
+export interface TensorValues extends CheckpointPiece {
   readonly parameter: Parameter;
   readonly read: () => Promise<Float32Array>;
 }
@@ -28,7 +28,7 @@ function encode(values: Float32Array, type: PlainType): Uint8Array {
   return new Uint8Array(Uint16Array.from(values, type === 'F16' ? toF16 : toBf16).buffer);
 }
 
-async function quantise(
+async function quantize(
   values: Float32Array,
   shape: readonly number[],
 ): Promise<[codes: Uint8Array, scales: Uint8Array]> {
@@ -40,7 +40,7 @@ async function quantise(
 }
 
 /** A value for two readers: made for the first, let go after the second. */
-export function forTwo<T>(make: () => Promise<T>): () => Promise<T> {
+export function sharedByTwo<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | null = null;
   return () => {
     if (made === null) {
@@ -54,9 +54,9 @@ export function forTwo<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 /** Codes and scales of one matrix, quantised once. */
-function asBlocks({ name, shape, read }: Values): TensorToWrite[] {
+function asBlocks({ name, shape, read }: TensorValues): TensorToWrite[] {
   const [N, K] = shape as [number, number];
-  const both = forTwo(async () => quantise(await read(), shape));
+  const both = sharedByTwo(async () => quantize(await read(), shape));
   return [
     { name, type: 'F8_E4M3', shape, bytes: async () => (await both())[0] },
     {
@@ -68,7 +68,7 @@ function asBlocks({ name, shape, read }: Values): TensorToWrite[] {
   ];
 }
 
-function tensorsOf(values: readonly Values[], format: WeightFormat): TensorToWrite[] {
+function toTensors(values: readonly TensorValues[], format: WeightFormat): TensorToWrite[] {
   return values.flatMap((value): TensorToWrite[] => {
     const { name, shape, parameter, read } = value;
     if (format === 'fp8' && isFp8(parameter)) return asBlocks(value);
@@ -77,41 +77,41 @@ function tensorsOf(values: readonly Values[], format: WeightFormat): TensorToWri
   });
 }
 
-async function valuesOfPart(tensor: Tensor, { shape, offset }: Piece): Promise<Float32Array> {
+async function readPiece(tensor: Tensor, { shape, offset }: CheckpointPiece): Promise<Float32Array> {
   const width = shape.at(-1) as number;
   return asyncScope(async (inside) => {
     const part = inside(() => {
       const rows = reshape(tensor, [tensor.size / width, width]);
-      return copy(narrow(rows, offset / width, sizeOf(shape) / width));
+      return copy(narrow(rows, offset / width, countElements(shape) / width));
     });
     return Float32Array.from(await part.toArray());
   });
 }
 
 /** A model's weights under the names of DeepSeek's and Hugging Face's checkpoints. */
-export function valuesOfWeights(config: ModelConfig, weights: WeightMap): Values[] {
-  return parametersOf(config).flatMap((parameter) =>
-    piecesOf(parameter).map((piece): Values => {
+export function weightValues(config: ModelConfig, weights: WeightMap): TensorValues[] {
+  return listParameters(config).flatMap((parameter) =>
+    listPieces(parameter).map((piece): TensorValues => {
       const tensor = weights.get(parameter.name) as Tensor;
-      return { ...piece, parameter, read: () => valuesOfPart(tensor, piece) };
+      return { ...piece, parameter, read: () => readPiece(tensor, piece) };
     }),
   );
 }
 
 /** The tensors to write of a model's weights. */
 export function exportWeights(config: ModelConfig, weights: WeightMap, format: WeightFormat): TensorToWrite[] {
-  return tensorsOf(valuesOfWeights(config, weights), format);
+  return toTensors(weightValues(config, weights), format);
 }
 
 /** The same of another checkpoint. Stacked experts are taken apart. */
-export function valuesOfCheckpoint(config: ModelConfig, source: TensorSource): Values[] {
-  return parametersOf(config).flatMap((parameter) =>
-    piecesOf(parameter).map((piece): Values => {
+export function checkpointValues(config: ModelConfig, source: TensorSource): TensorValues[] {
+  return listParameters(config).flatMap((parameter) =>
+    listPieces(parameter).map((piece): TensorValues => {
       const own = source.entries.get(piece.name);
       const whole = source.entries.get(parameter.name);
       const read = async () => {
-        if (own) return valuesOf(source, own);
-        const range = { offset: piece.offset, length: sizeOf(piece.shape) };
+        if (own) return readValues(source, own);
+        const range = { offset: piece.offset, length: countElements(piece.shape) };
         return decode(whole as NonNullable<typeof whole>, await source.read(parameter.name, range));
       };
       return { ...piece, parameter, read };
@@ -121,7 +121,7 @@ export function valuesOfCheckpoint(config: ModelConfig, source: TensorSource): V
 
 /** The tensors to write of another checkpoint in another format. */
 export function convertCheckpoint(config: ModelConfig, source: TensorSource, format: WeightFormat): TensorToWrite[] {
-  return tensorsOf(valuesOfCheckpoint(config, source), format);
+  return toTensors(checkpointValues(config, source), format);
 }
 
 /** config.json's quantization_config of FP8 checkpoints; null takes it away. */

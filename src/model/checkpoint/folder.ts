@@ -6,7 +6,7 @@ import { writeJson } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
 import { isReady, readyFile } from './ready-format.ts';
 import { byteLength, openSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
-import { entryOf, type TensorEntry, type TensorSource } from './source.ts';
+import { findEntry, type TensorEntry, type TensorSource } from './source.ts';
 
 const single = 'model.safetensors';
 const index = 'model.safetensors.index.json';
@@ -39,7 +39,7 @@ export async function openCheckpoint(path: string): Promise<TensorSource> {
   throw new CheckpointError(path, `holds neither ${single} nor ${index}`, 'give a checkpoint folder');
 }
 
-function weightMapOf(folder: string): Map<string, string> {
+function readWeightMap(folder: string): Map<string, string> {
   const path = join(folder, index);
   const { weight_map: map } = (readJson(path) ?? {}) as { weight_map?: unknown };
   if (typeof map !== 'object' || map === null)
@@ -55,7 +55,7 @@ function weightMapOf(folder: string): Map<string, string> {
 }
 
 async function openShards(folder: string): Promise<TensorSource> {
-  const map = weightMapOf(folder);
+  const map = readWeightMap(folder);
   const shards = new Map<string, TensorSource>();
   const close = async () => {
     for (const shard of shards.values()) await shard.close();
@@ -79,7 +79,7 @@ async function openShards(folder: string): Promise<TensorSource> {
           throw new CheckpointError(join(folder, file), `${name}: not in the index`, 'fetch index and shard again');
     return {
       entries,
-      read: async (name, range) => (shards.get(entryOf(map, name, folder)) as TensorSource).read(name, range),
+      read: async (name, range) => (shards.get(findEntry(map, name, folder)) as TensorSource).read(name, range),
       close,
     };
   } catch (error) {
@@ -88,7 +88,7 @@ async function openShards(folder: string): Promise<TensorSource> {
   }
 }
 
-function cut(tensors: readonly TensorToWrite[], shardBytes: number): TensorToWrite[][] {
+function splitIntoShards(tensors: readonly TensorToWrite[], shardBytes: number): TensorToWrite[][] {
   const shards: TensorToWrite[][] = [];
   let room = 0;
   for (const tensor of tensors) {
@@ -118,7 +118,7 @@ export async function writeCheckpoint(
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeJson(join(folder, 'config.json'), config);
-  const shards = cut(tensors, shardBytes);
+  const shards = splitIntoShards(tensors, shardBytes);
   if (shards.length <= 1) return writeSafetensors(join(folder, single), tensors, written);
   const number = (n: number) => String(n).padStart(5, '0');
   const map: Record<string, string> = {};

@@ -24,12 +24,12 @@ export interface GgufTokenizer {
   readonly eos: number | null;
 }
 
-type Keys = Record<string, TypedValue>;
+type GgufKeys = Record<string, TypedValue>;
 
 const u32 = (value: number): TypedValue => ({ type: 'u32', value });
 const f32 = (value: number): TypedValue => ({ type: 'f32', value });
 
-function tokenizerKeys({ pre, tokens, types, merges, bos, eos }: GgufTokenizer): Keys {
+function tokenizerKeys({ pre, tokens, types, merges, bos, eos }: GgufTokenizer): GgufKeys {
   return {
     'tokenizer.ggml.model': { type: 'string', value: 'gpt2' },
     'tokenizer.ggml.pre': { type: 'string', value: pre },
@@ -42,7 +42,7 @@ function tokenizerKeys({ pre, tokens, types, merges, bos, eos }: GgufTokenizer):
   };
 }
 
-function deepseekKeys(c: DeepseekConfig): Keys {
+function deepseekKeys(c: DeepseekConfig): GgufKeys {
   const { ropeScaling: yarn } = c;
   return {
     leading_dense_block_count: u32(c.firstKDenseReplace),
@@ -75,7 +75,7 @@ function deepseekKeys(c: DeepseekConfig): Keys {
   };
 }
 
-function denseKeys(c: DenseConfig): Keys {
+function denseKeys(c: DenseConfig): GgufKeys {
   const { ropeScaling: scaling } = c;
   if (scaling && scaling.type !== 'linear')
     throw new CheckpointError(
@@ -98,7 +98,7 @@ function denseKeys(c: DenseConfig): Keys {
 /** The metadata of a configuration; without tokenizer as a model whose vocabulary is unknown. */
 export function ggufMetadata(config: ModelConfig, tokenizer?: GgufTokenizer): Map<string, TypedValue> {
   const architecture = isDeepseek(config) ? 'deepseek2' : config.modelType;
-  const own: Keys = {
+  const own: GgufKeys = {
     block_count: u32(config.numHiddenLayers),
     context_length: u32(config.maxPositionEmbeddings),
     embedding_length: u32(config.hiddenSize),
@@ -199,7 +199,7 @@ function tokenIds(metadata: ReadonlyMap<string, GgufValue>): object {
 }
 
 /** The configuration of a GGUF file. `names`: of its tensors. Throws CheckpointError or ModelError. */
-export function configOfGguf(
+export function readGgufConfig(
   metadata: ReadonlyMap<string, GgufValue>,
   names: ReadonlySet<string>,
   file: string,

@@ -7,26 +7,26 @@
 // fall into blocks. MTP modules follow as further blocks with llama.cpp's names for them (nextn); llama.cpp's deepseek2
 // itself has none and refuses files with tensors it does not know, so a file for it is made of a configuration without.
 import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
-import { hasExperts, parametersOf, sizeOf } from '../parameters.ts';
+import { countElements, hasExperts, listParameters } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
-import { forTwo, type Values } from './export.ts';
+import { sharedByTwo, type TensorValues } from './export.ts';
 import { type GgmlType, ggmlTypes } from './ggml-blocks.ts';
 import { openGguf } from './gguf.ts';
-import { configOfGguf } from './gguf-config.ts';
+import { readGgufConfig } from './gguf-config.ts';
 import type { GgufTensor } from './gguf-writer.ts';
-import { piecesOf } from './pieces.ts';
+import { listPieces } from './pieces.ts';
 import {
   decode,
-  elementsOf,
-  entryOf,
-  type Range,
+  type ElementRange,
+  findEntry,
+  resolveRange,
   type StoredType,
   type TensorEntry,
   type TensorSource,
 } from './source.ts';
 
 /** How values stand in the file; `back` undoes it. */
-interface Turn {
+interface RowOrder {
   readonly there: (values: Float32Array) => Float32Array;
   readonly back: (values: Float32Array) => Float32Array;
 }
@@ -36,7 +36,7 @@ interface Mapping {
   readonly shape: readonly number[];
   /** Checkpoint tensors, end to end. */
   readonly from: readonly string[];
-  readonly turn?: Turn;
+  readonly turn?: RowOrder;
 }
 
 /** Swaps two axes of [a, b, c, d]: to [a, c, b, d]. */
@@ -50,7 +50,7 @@ function swapMiddle(values: Float32Array, [a, b, c, d]: readonly [number, number
 }
 
 /** Rows of each head from halves to neighbours. */
-function interleave(heads: number, width: number, columns: number): Turn {
+function interleave(heads: number, width: number, columns: number): RowOrder {
   const half = width / 2;
   return {
     there: (values) => swapMiddle(values, [heads, 2, half, columns]),
@@ -112,16 +112,16 @@ function expertMappings(c: DeepseekConfig, i: number): Mapping[] {
 }
 
 /** Main layers and MTP modules. */
-const blocksOf = (config: ModelConfig) =>
+const countBlocks = (config: ModelConfig) =>
   config.numHiddenLayers + (isDeepseek(config) ? config.numNextnPredictLayers : 0);
 
-function mappingsOf(config: ModelConfig): Mapping[] {
-  const shapes = new Map(parametersOf(config).map(({ name, shape }) => [name, shape]));
+function listMappings(config: ModelConfig): Mapping[] {
+  const shapes = new Map(listParameters(config).map(({ name, shape }) => [name, shape]));
   const whole = (name: string, from: string): Mapping[] => {
     const shape = shapes.get(from);
     return shape ? [{ name, shape, from: [from] }] : [];
   };
-  const layers = Array.from({ length: blocksOf(config) }, (_, i): Mapping[] => {
+  const layers = Array.from({ length: countBlocks(config) }, (_, i): Mapping[] => {
     const common = renamed(i, everywhere, shapes);
     if (isDeepseek(config)) {
       const experts = hasExperts(config, i) ? expertMappings(config, i) : [];
@@ -137,7 +137,7 @@ function mappingsOf(config: ModelConfig): Mapping[] {
   ];
 }
 
-function llamaTurn(config: ModelConfig, { name, shape }: Mapping): { turn?: Turn } {
+function llamaTurn(config: ModelConfig, { name, shape }: Mapping): { turn?: RowOrder } {
   const turns = config.modelType === 'llama' && /attn_[qk]\./.test(name);
   if (!turns || isDeepseek(config)) return {};
   const { headDim } = config;
@@ -168,27 +168,27 @@ function joinKvB(c: DeepseekConfig, k: Float32Array, v: Float32Array): Float32Ar
   return kvB;
 }
 
-function typeOf(name: string, shape: readonly number[], wanted: GgmlType): GgmlType {
+function storedType(name: string, shape: readonly number[], wanted: GgmlType): GgmlType {
   if (shape.length === 1 || name.includes('ffn_gate_inp')) return 'F32';
   return (shape.at(-1) as number) % ggmlTypes[wanted].block === 0 ? wanted : 'F16';
 }
 
 /** The tensors of a GGUF file from values under checkpoint names. */
-export function ggufTensors(config: ModelConfig, values: readonly Values[], type: GgmlType): GgufTensor[] {
+export function ggufTensors(config: ModelConfig, values: readonly TensorValues[], type: GgmlType): GgufTensor[] {
   const byName = new Map(values.map((value) => [value.name, value]));
-  const read = (name: string) => (byName.get(name) as Values).read();
-  const plain = mappingsOf(config).map(({ name, shape, from, turn }): GgufTensor => {
+  const read = (name: string) => (byName.get(name) as TensorValues).read();
+  const plain = listMappings(config).map(({ name, shape, from, turn }): GgufTensor => {
     const parts = from.map((source) => async () => (turn ? turn.there(await read(source)) : read(source)));
-    return { name, type: typeOf(name, shape, type), shape, parts };
+    return { name, type: storedType(name, shape, type), shape, parts };
   });
   if (!isDeepseek(config)) return plain;
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
-  const split = Array.from({ length: blocksOf(config) }, (_, i): GgufTensor[] => {
-    const both = forTwo(async () => splitKvB(config, await read(`model.layers.${i}.self_attn.kv_b_proj.weight`)));
+  const split = Array.from({ length: countBlocks(config) }, (_, i): GgufTensor[] => {
+    const both = sharedByTwo(async () => splitKvB(config, await read(`model.layers.${i}.self_attn.kv_b_proj.weight`)));
     const [k, v] = [`blk.${i}.attn_k_b.weight`, `blk.${i}.attn_v_b.weight`];
     return [
-      { name: k, type: typeOf(k, [H, C, N], type), shape: [H, C, N], parts: [async () => (await both()).k] },
-      { name: v, type: typeOf(v, [H, V, C], type), shape: [H, V, C], parts: [async () => (await both()).v] },
+      { name: k, type: storedType(k, [H, C, N], type), shape: [H, C, N], parts: [async () => (await both()).k] },
+      { name: v, type: storedType(v, [H, V, C], type), shape: [H, V, C], parts: [async () => (await both()).v] },
     ];
   });
   return [...plain, ...split.flat()];
@@ -198,21 +198,21 @@ export function ggufTensors(config: ModelConfig, values: readonly Values[], type
 interface Stored {
   readonly entry: TensorEntry;
   /** `range` of elements. */
-  readonly read: (range: Range) => Promise<Uint8Array>;
+  readonly read: (range: ElementRange) => Promise<Uint8Array>;
 }
 
 /** A GGUF file under checkpoint names, with its configuration. */
 export async function openGgufModel(path: string): Promise<{ config: ModelConfig; source: TensorSource }> {
   const file = await openGguf(path);
   try {
-    const config = configOfGguf(file.metadata, new Set(file.entries.keys()), path);
+    const config = readGgufConfig(file.metadata, new Set(file.entries.keys()), path);
     const stored = storedTensors(config, file, path);
     const entries = new Map([...stored].map(([name, { entry }]) => [name, entry]));
     const source: TensorSource = {
       entries,
       read: (name, range) => {
-        const { entry, read } = entryOf(stored, name, path);
-        return read(elementsOf(entry, range));
+        const { entry, read } = findEntry(stored, name, path);
+        return read(resolveRange(entry, range));
       },
       close: () => file.close(),
     };
@@ -236,8 +236,8 @@ function storedTensors(config: ModelConfig, file: TensorSource, path: string): M
     );
   };
   const shapes = new Map(
-    parametersOf(config)
-      .flatMap((parameter) => piecesOf(parameter))
+    listParameters(config)
+      .flatMap((parameter) => listPieces(parameter))
       .map(({ name, shape }) => [name, shape]),
   );
   const stored = new Map<string, Stored>();
@@ -250,9 +250,9 @@ function storedTensors(config: ModelConfig, file: TensorSource, path: string): M
       return new Uint8Array(all.buffer, all.byteOffset + 4 * offset, 4 * length);
     });
   };
-  for (const { name, shape, from, turn } of mappingsOf(config)) {
+  for (const { name, shape, from, turn } of listMappings(config)) {
     const entry = expect(name, shape);
-    const length = sizeOf(shape) / from.length;
+    const length = countElements(shape) / from.length;
     from.forEach((target, i) => {
       const read: Stored['read'] = (range) => file.read(name, { ...range, offset: i * length + range.offset });
       if (turn) addValues(target, async () => turn.back(decode(entry, await read({ offset: 0, length }))));
@@ -261,7 +261,7 @@ function storedTensors(config: ModelConfig, file: TensorSource, path: string): M
   }
   if (!isDeepseek(config)) return stored;
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
-  for (let i = 0; i < blocksOf(config); i++) {
+  for (let i = 0; i < countBlocks(config); i++) {
     const k = expect(`blk.${i}.attn_k_b.weight`, [H, C, N]);
     const v = expect(`blk.${i}.attn_v_b.weight`, [H, V, C]);
     addValues(`model.layers.${i}.self_attn.kv_b_proj.weight`, async () =>

@@ -2,7 +2,7 @@
 //
 // Contract: the header is laid out before any tensor is asked for, and a file that fails is not left behind. Dimensions
 // are given slowest first, as everywhere in minke. Tensors and metadata are the caller's: gguf-model.ts knows their names.
-import { sizeOf } from '../parameters.ts';
+import { countElements } from '../parameters.ts';
 import { writeWhole } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
 import { encodeGgml, type GgmlType, ggmlBytes, ggmlTypes } from './ggml-blocks.ts';
@@ -23,10 +23,10 @@ export interface GgufTensor {
 }
 
 export function ggufByteLength({ type, shape }: Pick<GgufTensor, 'type' | 'shape'>): number {
-  return ggmlBytes(type, sizeOf(shape));
+  return ggmlBytes(type, countElements(shape));
 }
 
-class Builder {
+class HeaderBuilder {
   readonly #parts: Uint8Array[] = [];
   length = 0;
 
@@ -89,8 +89,8 @@ class Builder {
 
 const alignment = 32;
 
-function headerOf(metadata: ReadonlyMap<string, TypedValue>, tensors: readonly GgufTensor[]): Uint8Array {
-  const header = new Builder();
+function encodeGgufHeader(metadata: ReadonlyMap<string, TypedValue>, tensors: readonly GgufTensor[]): Uint8Array {
+  const header = new HeaderBuilder();
   header.push(new TextEncoder().encode('GGUF'));
   header.u32(3);
   header.u64(tensors.length);
@@ -116,7 +116,7 @@ export async function writeGguf(
   tensors: readonly GgufTensor[],
   written: (bytes: number) => void = () => undefined,
 ): Promise<void> {
-  const header = headerOf(metadata, tensors);
+  const header = encodeGgufHeader(metadata, tensors);
   await writeWhole(path, async (write) => {
     await write(header, 0);
     let at = header.length;

@@ -11,7 +11,7 @@ import { type Tensor, useDevice } from '../../tensor/index.ts';
 import { type ModelConfig, readConfig } from '../config.ts';
 import { initialWeights } from '../weights.ts';
 import { CheckpointError } from './errors.ts';
-import { valuesOfWeights } from './export.ts';
+import { weightValues } from './export.ts';
 import { encodeGgml, type GgmlType } from './ggml-blocks.ts';
 import { openGguf, parseGguf } from './gguf.ts';
 import { type GgufTokenizer, ggufMetadata } from './gguf-config.ts';
@@ -39,7 +39,7 @@ async function write(config: ModelConfig, type: GgmlType, name: string, tokenize
   for (const [key, tensor] of weights)
     if (/bias$/.test(key)) tensor.write(Float32Array.from({ length: tensor.size }, (_, i) => Math.sin(i) / 4));
   const path = join(folder, `${name}.gguf`);
-  await writeGguf(path, ggufMetadata(config, tokenizer), ggufTensors(config, valuesOfWeights(config, weights), type));
+  await writeGguf(path, ggufMetadata(config, tokenizer), ggufTensors(config, weightValues(config, weights), type));
   return { weights, path };
 }
 
@@ -258,7 +258,7 @@ describe('files that lie', () => {
     );
     const config = configs.llama;
     const metadata = ggufMetadata(config);
-    const tensors = ggufTensors(config, valuesOfWeights(config, initialWeights(config, 1)), 'F32');
+    const tensors = ggufTensors(config, weightValues(config, initialWeights(config, 1)), 'F32');
     await writeGguf(path, metadata, tensors.slice(0, -1));
     await assert.rejects(openGgufModel(path), /blk\.1\..*expected .*which is missing; convert the model again/);
     metadata.set('llama.embedding_length', { type: 'u32', value: 32 });

@@ -3,16 +3,16 @@
 // Contract of the reader: one cursor checks every length and count against the bytes that the file still has before it
 // reads or allocates; tensors must follow each other, aligned, without overlap, and end within the file. Dimensions are
 // given here as everywhere in minke, slowest first (the file has them the other way round). Left out: big-endian files.
-import { sizeOf } from '../parameters.ts';
+import { countElements } from '../parameters.ts';
 import { type BinaryFile, opened } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
 import { type GgmlType, ggmlBytes, ggmlTypes } from './ggml-blocks.ts';
-import { elementsOf, entryOf, type TensorEntry, type TensorSource } from './source.ts';
+import { findEntry, resolveRange, type TensorEntry, type TensorSource } from './source.ts';
 
 /** Arrays of numbers and booleans are typed arrays, no larger than in the file. */
-export type GgufValue = number | boolean | string | Numbers | readonly GgufValue[];
+export type GgufValue = number | boolean | string | NumberArray | readonly GgufValue[];
 
-type Numbers =
+type NumberArray =
   | Uint8Array
   | Int8Array
   | Uint16Array
@@ -22,7 +22,7 @@ type Numbers =
   | Float32Array
   | Float64Array;
 
-interface Placed extends TensorEntry {
+interface GgufEntry extends TensorEntry {
   readonly type: GgmlType;
   readonly offset: number;
   readonly bytes: number;
@@ -30,7 +30,7 @@ interface Placed extends TensorEntry {
 
 export interface GgufHeader {
   readonly metadata: ReadonlyMap<string, GgufValue>;
-  readonly entries: ReadonlyMap<string, Placed>;
+  readonly entries: ReadonlyMap<string, GgufEntry>;
   readonly dataStart: number;
 }
 
@@ -53,13 +53,13 @@ export const typeIds = {
   i64: 11,
   f64: 12,
 };
-const leastBytes = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
+const minBytes = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
 /** Typed arrays by type of their elements; texts and arrays have none. */
-const numericArrays: readonly ((new (count: number) => Numbers) | undefined)[] = [
+const numericArrays: readonly ((new (count: number) => NumberArray) | undefined)[] = [
   ...[Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Uint8Array],
   ...[undefined, undefined, Float64Array, Float64Array, Float64Array],
 ];
-const deepest = 4; // arrays in arrays
+const maxDepth = 4; // arrays in arrays
 
 class Cursor {
   readonly #bytes: Uint8Array;
@@ -158,12 +158,12 @@ class Cursor {
 
   #array(what: string, depth: number): GgufValue {
     const type = this.u32(what);
-    if (leastBytes[type] === undefined) this.refuse(`${what}: no value has type ${type}`);
-    if (depth > deepest) this.refuse(`${what}: arrays within arrays, more than ${deepest} deep`);
-    const count = this.count(what, leastBytes[type]);
+    if (minBytes[type] === undefined) this.refuse(`${what}: no value has type ${type}`);
+    if (depth > maxDepth) this.refuse(`${what}: arrays within arrays, more than ${maxDepth} deep`);
+    const count = this.count(what, minBytes[type]);
     const Numeric = numericArrays[type];
     if (Numeric === undefined) return this.#values(count, () => this.value(type, what, depth));
-    this.#need(count * leastBytes[type]);
+    this.#need(count * minBytes[type]);
     const numbers = new Numeric(count);
     for (let i = 0; i < count; i++) numbers[i] = Number(this.value(type, what));
     return numbers;
@@ -181,22 +181,22 @@ class Cursor {
   }
 }
 
-const nameOfType = new Map(Object.entries(ggmlTypes).map(([name, { id }]) => [id as number, name as GgmlType]));
+const typeNames = new Map(Object.entries(ggmlTypes).map(([name, { id }]) => [id as number, name as GgmlType]));
 
-function readTensor(cursor: Cursor, file: string): Placed {
+function readTensor(cursor: Cursor, file: string): GgufEntry {
   const name = cursor.string('a tensor name');
   const rank = cursor.u32(name);
   if (rank > 4) cursor.refuse(`${name}: ${rank} dimensions, expected at most 4`);
   const shape = Array.from({ length: rank }, () => cursor.u64(`${name}, a dimension`)).reverse();
   const id = cursor.u32(name);
-  const type = nameOfType.get(id);
+  const type = typeNames.get(id);
   if (type === undefined)
     throw new CheckpointError(
       file,
-      `${name}: expected a format of ${[...nameOfType.values()].join(', ')}, received number ${id}`,
+      `${name}: expected a format of ${[...typeNames.values()].join(', ')}, received number ${id}`,
       'requantise the file to one of these',
     );
-  const elements = sizeOf(shape);
+  const elements = countElements(shape);
   if (!Number.isSafeInteger(elements)) cursor.refuse(`${name}: [${shape}] is absurd`);
   if ((shape.at(-1) ?? 1) % ggmlTypes[type].block !== 0)
     cursor.refuse(`${name}: rows of ${shape.at(-1)} do not fall into blocks of ${ggmlTypes[type].block}`);
@@ -206,7 +206,7 @@ function readTensor(cursor: Cursor, file: string): Placed {
 
 export const padded = (at: number, alignment: number) => Math.ceil(at / alignment) * alignment;
 
-function checkPlaces(cursor: Cursor, entries: readonly Placed[], alignment: number, dataBytes: number): void {
+function checkPlaces(cursor: Cursor, entries: readonly GgufEntry[], alignment: number, dataBytes: number): void {
   let end = 0;
   for (const { name, offset, bytes } of [...entries].sort((a, b) => a.offset - b.offset || a.bytes - b.bytes)) {
     if (offset % alignment !== 0) cursor.refuse(`${name}: starts at ${offset}, no multiple of ${alignment}`);
@@ -235,7 +235,7 @@ export function parseGguf(bytes: Uint8Array, fileSize: number, file: string): Gg
   const alignment = metadata.get('general.alignment') ?? 32;
   if (typeof alignment !== 'number' || alignment < 8 || !Number.isInteger(Math.log2(alignment)))
     cursor.refuse(`general.alignment: expected a power of two, received ${alignment}`);
-  const entries = new Map<string, Placed>();
+  const entries = new Map<string, GgufEntry>();
   for (let i = 0; i < tensors; i++) {
     const entry = readTensor(cursor, file);
     if (entries.has(entry.name)) cursor.refuse(`${entry.name}: stands twice`);
@@ -270,8 +270,8 @@ export function openGguf(path: string): Promise<TensorSource & { readonly metada
       metadata,
       entries,
       read: async (name, range) => {
-        const entry = entryOf(entries, name, path);
-        const { offset, length } = elementsOf(entry, range);
+        const entry = findEntry(entries, name, path);
+        const { offset, length } = resolveRange(entry, range);
         return file.read(dataStart + entry.offset + ggmlBytes(entry.type, offset), ggmlBytes(entry.type, length));
       },
       close: () => file.close(),

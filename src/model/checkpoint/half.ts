@@ -1,10 +1,10 @@
 // binary16 (F16) by table: Node 20 has no Float16Array.
 import { fromF16 } from '../../kernels/index.ts';
 
-let halves: Float32Array | undefined;
+let halfTable: Float32Array | undefined;
 
 /** Value of every code. */
 export function halfValues(): Float32Array {
-  halves ??= Float32Array.from({ length: 65536 }, (_, code) => fromF16(code));
-  return halves;
+  halfTable ??= Float32Array.from({ length: 65536 }, (_, code) => fromF16(code));
+  return halfTable;
 }

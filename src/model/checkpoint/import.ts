@@ -16,9 +16,9 @@ import {
   zeros,
 } from '../../tensor/index.ts';
 import type { ModelConfig } from '../config.ts';
-import { type Parameter, parametersOf, sizeOf } from '../parameters.ts';
+import { countElements, listParameters, type Parameter } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
-import { type Piece, piecesOf, reasonToIgnore } from './pieces.ts';
+import { type CheckpointPiece, listPieces, reasonToIgnore } from './pieces.ts';
 import { decode, type TensorEntry, type TensorSource } from './source.ts';
 
 export interface ImportedTensor {
@@ -30,7 +30,7 @@ export interface ImportedTensor {
 
 export const scaleSuffix = '_scale_inv';
 
-function expectPiece(source: TensorSource, { name, shape }: Piece): TensorEntry {
+function expectPiece(source: TensorSource, { name, shape }: CheckpointPiece): TensorEntry {
   const entry = source.entries.get(name);
   if (!entry) {
     const file = source.entries.values().next().value?.file ?? 'checkpoint';
@@ -64,15 +64,15 @@ async function decodeBlocks(source: TensorSource, entry: TensorEntry): Promise<F
 }
 
 /** A checkpoint tensor's values, FP8 blocks decoded. */
-export async function valuesOf(source: TensorSource, entry: TensorEntry): Promise<Float32Array> {
+export async function readValues(source: TensorSource, entry: TensorEntry): Promise<Float32Array> {
   if (entry.type === 'F8_E4M3' && source.entries.has(entry.name + scaleSuffix)) return decodeBlocks(source, entry);
   return decode(entry, await source.read(entry.name));
 }
 
 /** Part of a tensor as rows, to be written into. */
-function place(tensor: Tensor, { shape, offset }: Piece): Tensor {
+function place(tensor: Tensor, { shape, offset }: CheckpointPiece): Tensor {
   const width = shape.at(-1) as number;
-  return narrow(reshape(tensor, [tensor.size / width, width]), offset / width, sizeOf(shape) / width);
+  return narrow(reshape(tensor, [tensor.size / width, width]), offset / width, countElements(shape) / width);
 }
 
 export interface ImportOptions {
@@ -81,7 +81,7 @@ export interface ImportOptions {
   readonly progress?: (done: number, total: number) => void;
 }
 
-export function formatOf(source: TensorSource): 'f32' | 'bf16' {
+export function plainFormat(source: TensorSource): 'f32' | 'bf16' {
   const matrices = [...source.entries.values()].filter((e) => e.shape.length > 1 && !e.name.endsWith(scaleSuffix));
   return matrices.every(({ type }) => type === 'BF16' || type === 'F8_E4M3') ? 'bf16' : 'f32';
 }
@@ -103,7 +103,7 @@ export async function importParameter(
       const entry = expectPiece(source, piece);
       const isStored = entry.type === 'BF16' && target === 'bf16';
       const bytes = isStored ? await source.read(piece.name) : null;
-      const values = bytes ? null : await valuesOf(source, entry);
+      const values = bytes ? null : await readValues(source, entry);
       const codes = bytes ? new Uint16Array(bytes.slice().buffer) : encode(values as Float32Array, target);
       write(tensor, piece, codes);
       const isUsed = isStored || (entry.type === 'F32' && target === 'f32');
@@ -126,11 +126,11 @@ export async function importParameter(
 export async function importWeights(
   config: ModelConfig,
   source: TensorSource,
-  { dtype = formatOf(source), progress = () => undefined }: ImportOptions = {},
+  { dtype = plainFormat(source), progress = () => undefined }: ImportOptions = {},
 ): Promise<{ weights: Map<string, Tensor>; report: ImportedTensor[] }> {
   const weights = new Map<string, Tensor>();
   const report: ImportedTensor[] = [];
-  const parameters = parametersOf(config);
+  const parameters = listParameters(config);
   try {
     for (const [i, parameter] of parameters.entries()) {
       weights.set(parameter.name, await importParameter(source, parameter, dtype, report));
@@ -140,11 +140,11 @@ export async function importWeights(
     for (const tensor of weights.values()) tensor.dispose();
     throw error;
   }
-  return { weights, report: [...report, ...ignoredIn(config, source, report)] };
+  return { weights, report: [...report, ...listIgnored(config, source, report)] };
 }
 
 /** Tensors of a checkpoint that no parameter of the configuration asks for. */
-export function ignoredIn(
+export function listIgnored(
   config: ModelConfig,
   source: TensorSource,
   taken: readonly { name: string }[],
@@ -156,20 +156,20 @@ export function ignoredIn(
 
 /** What a conversion leaves out of a checkpoint, and why. */
 export function ignoredTensors(config: ModelConfig, source: TensorSource): ImportedTensor[] {
-  const names = parametersOf(config).flatMap((parameter) => sourcePieces(parameter, source));
-  return ignoredIn(config, source, [...names, ...names.map(({ name }) => ({ name: name + scaleSuffix }))]);
+  const names = listParameters(config).flatMap((parameter) => sourcePieces(parameter, source));
+  return listIgnored(config, source, [...names, ...names.map(({ name }) => ({ name: name + scaleSuffix }))]);
 }
 
 /** A parameter that the checkpoint holds under its own name is one piece. */
-export function sourcePieces(parameter: Parameter, source: TensorSource): readonly Piece[] {
+export function sourcePieces(parameter: Parameter, source: TensorSource): readonly CheckpointPiece[] {
   const { name, shape } = parameter;
-  return source.entries.has(name) ? [{ name, shape, offset: 0 }] : piecesOf(parameter);
+  return source.entries.has(name) ? [{ name, shape, offset: 0 }] : listPieces(parameter);
 }
 
 function encode(values: Float32Array, target: 'f32' | 'bf16'): Float32Array | Uint16Array {
   return target === 'f32' ? values : Uint16Array.from(values, toBf16);
 }
 
-function write(tensor: Tensor, piece: Piece, codes: Float32Array | Uint16Array): void {
+function write(tensor: Tensor, piece: CheckpointPiece, codes: Float32Array | Uint16Array): void {
   scope(() => place(tensor, piece).write(codes));
 }

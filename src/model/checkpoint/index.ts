@@ -2,12 +2,12 @@
 export { writeJson } from './binary-file.ts';
 export { CheckpointError } from './errors.ts';
 export {
+  checkpointValues,
   convertCheckpoint,
   exportWeights,
   quantizationConfig,
-  valuesOfCheckpoint,
-  valuesOfWeights,
   type WeightFormat,
+  weightValues,
 } from './export.ts';
 export { openCheckpoint, readJson, writeCheckpoint } from './folder.ts';
 export type { GgmlType } from './ggml-blocks.ts';

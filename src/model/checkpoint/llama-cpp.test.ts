@@ -24,10 +24,10 @@ import {
 import { packDocuments, packSequences } from '../batch.ts';
 import { type ModelConfig, readConfig, writeConfig } from '../config.ts';
 import { createModel } from '../model.ts';
-import { parametersOf } from '../parameters.ts';
+import { listParameters } from '../parameters.ts';
 import { precisions } from '../precision.ts';
 import { initialWeights } from '../weights.ts';
-import { valuesOfWeights } from './export.ts';
+import { weightValues } from './export.ts';
 import { ggufMetadata } from './gguf-config.ts';
 import { ggufTensors, openGgufModel } from './gguf-model.ts';
 import { writeGguf } from './gguf-writer.ts';
@@ -57,7 +57,7 @@ const lesson = (length: number, from: number) => {
 /** Weights after a few steps on the lesson: random ones would leave ties that any rounding decides. */
 async function taught(config: ModelConfig): Promise<Map<string, Tensor>> {
   const weights = initialWeights(readConfig({ ...writeConfig(config), initializer_range: 0.05 }), 7);
-  const learnt = parametersOf(config).flatMap(({ name, kind }) =>
+  const learnt = listParameters(config).flatMap(({ name, kind }) =>
     kind === 'correction' ? [] : [weights.get(name) as Tensor],
   );
   const states = learnt.map((weight) => ({ weight, m: keep(zeros(weight.shape)), v: keep(zeros(weight.shape)) }));
@@ -103,7 +103,7 @@ describe('llama.cpp reads what minke writes', { skip }, () => {
     test(`${name} in BF16: the same greedy tokens for 64 steps`, async () => {
       const config = configs[name];
       const path = join(folder, `greedy-${name}.gguf`);
-      const tensors = ggufTensors(config, valuesOfWeights(config, await taught(config)), 'BF16');
+      const tensors = ggufTensors(config, weightValues(config, await taught(config)), 'BF16');
       await writeGguf(path, ggufMetadata(config, { ...bytesOnly, pre: 'gpt-2' }), tensors);
       const { source } = await openGgufModel(path);
       const { weights } = await importWeights(config, source, { dtype: 'f32' });

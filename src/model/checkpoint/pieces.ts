@@ -2,9 +2,9 @@
 //
 // A piece is a tensor of the checkpoint and its place within the model's parameter. All other parameters are one piece
 // of their own name (Llama, Qwen2, V2, V3 and Moonlight name them alike).
-import { type Parameter, sizeOf } from '../parameters.ts';
+import { countElements, type Parameter } from '../parameters.ts';
 
-export interface Piece {
+export interface CheckpointPiece {
   /** In the checkpoint. */
   readonly name: string;
   readonly shape: readonly number[];
@@ -15,7 +15,7 @@ export interface Piece {
 const stacked = /^(.*\.experts)\.(gate_up_proj|down_proj)$/;
 
 /** The checkpoint's tensors that make up a parameter, in its order. */
-export function piecesOf({ name, shape }: Parameter): Piece[] {
+export function listPieces({ name, shape }: Parameter): CheckpointPiece[] {
   const match = stacked.exec(name);
   if (!match) return [{ name, shape, offset: 0 }];
   const [, prefix, projection] = match as unknown as [string, string, string];
@@ -25,7 +25,7 @@ export function piecesOf({ name, shape }: Parameter): Piece[] {
   return Array.from({ length: E * parts.length }, (_, i) => ({
     name: `${prefix}.${Math.floor(i / parts.length)}.${parts[i % parts.length]}.weight`,
     shape: own,
-    offset: i * sizeOf(own),
+    offset: i * countElements(own),
   }));
 }
 

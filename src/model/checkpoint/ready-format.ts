@@ -33,7 +33,7 @@ const version = '1';
 /** Where a tensor may start: a line of the cache. */
 export const readyAlignment = 64;
 
-export const scalesOf = (name: string) => `${name}.scales`;
+export const scalesName = (name: string) => `${name}.scales`;
 export const paddingName = (i: number) => `padding.${i}`;
 const isPadding = (name: string) => /^padding\.\d+$/.test(name);
 
@@ -59,12 +59,12 @@ const panelFormats: Readonly<Record<PackedFormat, PanelFormat>> = {
   int4: 'int4',
 };
 
-export function panelFormatOf(format: PackedFormat): PanelFormat {
+export function toPanelFormat(format: PackedFormat): PanelFormat {
   return panelFormats[format];
 }
 
 /** Bytes of a weight's panels. */
-function panelBytesIn({ width }: PanelLayout, { format, shape }: PackedShape): number {
+function countPanelBytes({ width }: PanelLayout, { format, shape }: PackedShape): number {
   const [groups, n, k] = weightSizes(shape);
   return panelBytesOf(panelFormats[format], n, k, width, groups);
 }
@@ -147,14 +147,14 @@ export function readContents({ entries, metadata }: SafetensorsFile, file: strin
 }
 
 function checkEntries(entries: SafetensorsFile['entries'], { packed, layout }: ReadyContents, file: string): void {
-  const scales = new Map([...packed].filter(([, { format }]) => format === 'fp8').map(([n, p]) => [scalesOf(n), p]));
+  const scales = new Map([...packed].filter(([, { format }]) => format === 'fp8').map(([n, p]) => [scalesName(n), p]));
   for (const name of [...packed.keys(), ...scales.keys()])
     if (!entries.has(name)) refuse(file, `${name} is missing, which its metadata promises`);
   for (const { name, type, shape, begin, end } of entries.values()) {
     const weight = packed.get(name);
     const scaled = scales.get(name);
     if (weight) {
-      const bytes = panelBytesIn(layout, weight);
+      const bytes = countPanelBytes(layout, weight);
       const { format, shape: whole } = weight;
       if (type !== 'U8' || end - begin !== bytes)
         refuse(

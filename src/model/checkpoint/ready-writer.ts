@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { assert, type Buffer, type Device } from '../../kernels/index.ts';
 import { type PackedFormat, PackedWeight, type Weight } from '../../tensor/index.ts';
 import { type ModelConfig, writeConfig } from '../config.ts';
-import { parametersOf } from '../parameters.ts';
+import { listParameters } from '../parameters.ts';
 import { writeJson, writeWhole } from './binary-file.ts';
 import {
   type PackedShape,
@@ -15,10 +15,10 @@ import {
   readyAlignment,
   readyFile,
   scaleShape,
-  scalesOf,
+  scalesName,
   writeMetadata,
 } from './ready-format.ts';
-import { encodeHeader, type Placed } from './safetensors.ts';
+import { encodeHeader, type SafetensorsEntry } from './safetensors.ts';
 
 export interface ReadyOptions {
   /** That the weights were packed in. */
@@ -32,20 +32,20 @@ const pieceBytes = 64 * 2 ** 20;
 
 /** More than the header takes: a weight stands in it up to three times by name, and kv_b_proj becomes three weights. */
 function headerRoom(config: ModelConfig): number {
-  const texts = parametersOf(config).reduce((sum, { name }) => sum + 3 * (3 * name.length + 400), 4096);
+  const texts = listParameters(config).reduce((sum, { name }) => sum + 3 * (3 * name.length + 400), 4096);
   return Math.ceil(texts / 4096) * 4096;
 }
 
-interface Part {
+interface FilePart {
   readonly name: string;
-  readonly type: Placed['type'];
+  readonly type: SafetensorsEntry['type'];
   readonly shape: readonly number[];
   readonly buffer: Buffer;
   readonly offset: number;
   readonly bytes: number;
 }
 
-function partsOf(name: string, weight: Weight): Part[] {
+function listParts(name: string, weight: Weight): FilePart[] {
   if (!(weight instanceof PackedWeight)) {
     const { dtype, shape, storage, offsetBytes, bytes } = weight;
     return [
@@ -53,10 +53,12 @@ function partsOf(name: string, weight: Weight): Part[] {
     ];
   }
   const [panels, scales] = weight.buffers as [Buffer, Buffer | undefined];
-  const parts: Part[] = [{ name, type: 'U8', shape: [panels.bytes], buffer: panels, offset: 0, bytes: panels.bytes }];
+  const parts: FilePart[] = [
+    { name, type: 'U8', shape: [panels.bytes], buffer: panels, offset: 0, bytes: panels.bytes },
+  ];
   if (scales) {
     const shape = scaleShape(weight.shape);
-    parts.push({ name: scalesOf(name), type: 'F32', shape, buffer: scales, offset: 0, bytes: scales.bytes });
+    parts.push({ name: scalesName(name), type: 'F32', shape, buffer: scales, offset: 0, bytes: scales.bytes });
   }
   return parts;
 }
@@ -72,11 +74,11 @@ export async function writeReady(
   const { quantization_config: _, torch_dtype: __, ...fields } = writeConfig(config);
   await writeJson(join(folder, 'config.json'), fields);
   const room = headerRoom(config);
-  const placed: Omit<Placed, 'file'>[] = [];
+  const placed: Omit<SafetensorsEntry, 'file'>[] = [];
   const packed = new Map<string, PackedShape>();
   await writeWhole(join(folder, readyFile), async (write) => {
     let at = 0;
-    const put = async ({ name, type, shape, buffer, offset, bytes }: Part) => {
+    const put = async ({ name, type, shape, buffer, offset, bytes }: FilePart) => {
       placed.push({ name, type, shape, begin: at, end: at + bytes });
       for (let done = 0; done < bytes; done += pieceBytes) {
         const piece = new Uint8Array(Math.min(pieceBytes, bytes - done));
@@ -93,7 +95,7 @@ export async function writeReady(
     for await (const [name, weight] of weights) {
       try {
         if (weight instanceof PackedWeight) packed.set(name, { format: weight.format, shape: weight.shape });
-        for (const part of partsOf(name, weight)) await put(part);
+        for (const part of listParts(name, weight)) await put(part);
       } finally {
         weight.dispose();
       }

@@ -22,9 +22,9 @@ import { initialWeights } from '../weights.ts';
 import { exportWeights } from './export.ts';
 import { openCheckpoint, writeCheckpoint } from './folder.ts';
 import { openReady } from './ready.ts';
-import { isReady, panelFormatOf, readyFile } from './ready-format.ts';
+import { isReady, readyFile, toPanelFormat } from './ready-format.ts';
 import { writeReady } from './ready-writer.ts';
-import { encodeHeader, openSafetensors, type Placed } from './safetensors.ts';
+import { encodeHeader, openSafetensors, type SafetensorsEntry } from './safetensors.ts';
 import { eachServed, servingWeights } from './serving.ts';
 import { v3 } from './test-gguf-models.ts';
 
@@ -89,7 +89,7 @@ async function contents(weight: Weight): Promise<unknown[]> {
     weight.buffers.map((buffer: DeviceBuffer) => device.read(buffer, new Uint8Array(buffer.bytes))),
   );
   const [groups, n, k] = weightSizes(shape);
-  const format = panelFormatOf(weight.format);
+  const format = toPanelFormat(weight.format);
   const stride = strideOf(format, n, k, device.panelLayout);
   const rows = Array.from({ length: groups }, (_, group) =>
     unpackPanels(
@@ -180,7 +180,9 @@ describe('ready checkpoints', () => {
 });
 
 /** The parts of a file, to be put together otherwise. */
-async function parts(path: string): Promise<{ entries: Placed[]; metadata: Record<string, string>; data: Uint8Array }> {
+async function parts(
+  path: string,
+): Promise<{ entries: SafetensorsEntry[]; metadata: Record<string, string>; data: Uint8Array }> {
   const file = await openSafetensors(path);
   await file.close();
   return {

@@ -29,16 +29,16 @@ import {
 } from '../../tensor/index.ts';
 import {
   type PackedShape,
-  panelFormatOf,
   plainNames,
   readContents,
   readyAlignment,
   readyFile,
   scaleShape,
-  scalesOf,
+  scalesName,
+  toPanelFormat,
 } from './ready-format.ts';
-import { openSafetensors, type Placed, type SafetensorsFile } from './safetensors.ts';
-import { entryOf, storedWidths, type TensorSource } from './source.ts';
+import { openSafetensors, type SafetensorsEntry, type SafetensorsFile } from './safetensors.ts';
+import { findEntry, storedWidths, type TensorSource } from './source.ts';
 
 export interface ReadyCheckpoint extends TensorSource {
   /** That the model was packed in. */
@@ -108,7 +108,7 @@ class ReadyLoader {
 
   /** Whether panels of a format lie as this device reads them. */
   #fits(format: PackedFormat): boolean {
-    return liesAlike(panelFormatOf(format), this.#device.panelLayout, this.#contents.layout);
+    return liesAlike(toPanelFormat(format), this.#device.panelLayout, this.#contents.layout);
   }
 
   #whyPacked(): string {
@@ -123,13 +123,13 @@ class ReadyLoader {
   async #weight(name: string): Promise<Weight> {
     const packed = this.#contents.packed.get(name);
     if (packed === undefined) {
-      const { type, shape } = entryOf(this.#file.entries, name, this.#path);
+      const { type, shape } = findEntry(this.#file.entries, name, this.#path);
       return keep(tensorOver(await this.#buffer(name), shape, type === 'BF16' ? 'bf16' : 'f32'));
     }
     if (!this.#fits(packed.format)) return this.#packedAgain(name, packed);
     const buffers: Buffer[] = [];
     try {
-      for (const part of packed.format === 'fp8' ? [name, scalesOf(name)] : [name])
+      for (const part of packed.format === 'fp8' ? [name, scalesName(name)] : [name])
         buffers.push(await this.#buffer(part));
     } catch (error) {
       for (const buffer of buffers) buffer.free();
@@ -141,7 +141,7 @@ class ReadyLoader {
 
   /** The bytes of an entry in device memory: as they stand in the file, else a copy. */
   async #buffer(name: string): Promise<Buffer> {
-    const { type, begin, end } = entryOf<Placed>(this.#file.entries, name, this.#path);
+    const { type, begin, end } = findEntry<SafetensorsEntry>(this.#file.entries, name, this.#path);
     const place = this.#file.dataStart + begin;
     const bytes = end - begin;
     if (this.#mapping && place % readyAlignment === 0) return this.#mapping.cut(place, bytes);
@@ -168,7 +168,7 @@ class ReadyLoader {
   async #packedAgain(name: string, packed: PackedShape): Promise<PackedWeight> {
     const { format, shape } = packed;
     const [groups, n, k] = weightSizes(shape);
-    const own = panelFormatOf(format);
+    const own = toPanelFormat(format);
     const { layout } = this.#contents;
     const [stored, wanted] = [strideOf(own, n, k, layout), rowBytesOf(own, n, k)];
     const rows = await this.#filled(groups * wanted, async (buffer) => {
@@ -177,7 +177,7 @@ class ReadyLoader {
         this.#device.write(buffer, unpackPanels(panels, own, n, k, layout) as Uint8Array<ArrayBuffer>, group * wanted);
       }
     });
-    const scales = format === 'fp8' ? await this.#buffer(scalesOf(name)) : null;
+    const scales = format === 'fp8' ? await this.#buffer(scalesName(name)) : null;
     return scope(() => {
       if (own === 'int8' || own === 'int4')
         return keep(

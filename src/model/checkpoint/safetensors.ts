@@ -4,22 +4,29 @@
 // names given once, known formats, whole shapes, offsets that follow each other without gap or overlap and end with the
 // file. Nothing is allocated beyond the header's own bytes. The writer lays the widest formats first, so that all are
 // aligned, and asks for tensors in the order in which it is given them.
-import { sizeOf } from '../parameters.ts';
+import { countElements } from '../parameters.ts';
 import { opened, writeWhole } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
-import { elementsOf, entryOf, type PlainType, storedWidths, type TensorEntry, type TensorSource } from './source.ts';
+import {
+  findEntry,
+  type PlainType,
+  resolveRange,
+  storedWidths,
+  type TensorEntry,
+  type TensorSource,
+} from './source.ts';
 
 /** As the reference implementation: larger headers are refused. */
 const maxHeaderBytes = 100_000_000;
 
-export interface Placed extends TensorEntry {
+export interface SafetensorsEntry extends TensorEntry {
   readonly type: PlainType;
   readonly begin: number;
   readonly end: number;
 }
 
-export interface Header {
-  readonly entries: ReadonlyMap<string, Placed>;
+export interface SafetensorsHeader {
+  readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: Readonly<Record<string, string>>;
   /** Where the first tensor starts in the file. */
   readonly dataStart: number;
@@ -62,7 +69,7 @@ function parseJson(text: string, file: string): Record<string, unknown> {
 
 const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
 
-function parseEntry(name: string, value: unknown, file: string): Placed {
+function parseEntry(name: string, value: unknown, file: string): SafetensorsEntry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   if (typeof dtype !== 'string' || !Object.hasOwn(storedWidths, dtype))
     refuse(
@@ -86,7 +93,7 @@ function parseEntry(name: string, value: unknown, file: string): Placed {
   return { name, type, shape: shape, file, begin, end };
 }
 
-function checkPlaces(entries: readonly Placed[], dataBytes: number, file: string): void {
+function checkPlaces(entries: readonly SafetensorsEntry[], dataBytes: number, file: string): void {
   const order = [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end);
   let end = 0;
   let before = 'the header';
@@ -101,7 +108,7 @@ function checkPlaces(entries: readonly Placed[], dataBytes: number, file: string
 }
 
 /** Checks a header against the size of its file. `bytes`: the file from its ninth byte, header only. */
-export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): Header {
+export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): SafetensorsHeader {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -124,8 +131,8 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): 
 }
 
 /** A file that is open, with the places of its tensors. */
-export interface SafetensorsFile extends TensorSource, Header {
-  readonly entries: Header['entries'];
+export interface SafetensorsFile extends TensorSource, SafetensorsHeader {
+  readonly entries: SafetensorsHeader['entries'];
   readonly fd: number;
   readonly size: number;
 }
@@ -145,8 +152,8 @@ export function openSafetensors(path: string): Promise<SafetensorsFile> {
       fd: file.fd,
       size: file.size,
       read: async (name, range) => {
-        const entry = entryOf(entries, name, path);
-        const { offset, length } = elementsOf(entry, range);
+        const entry = findEntry(entries, name, path);
+        const { offset, length } = resolveRange(entry, range);
         const width = storedWidths[entry.type];
         return file.read(dataStart + entry.begin + offset * width, length * width);
       },
@@ -164,11 +171,11 @@ export interface TensorToWrite {
 }
 
 export function byteLength({ type, shape }: Pick<TensorToWrite, 'type' | 'shape'>): number {
-  return storedWidths[type] * sizeOf(shape);
+  return storedWidths[type] * countElements(shape);
 }
 
 /** Where each tensor lies after the header: the widest formats first. */
-function placesOf(tensors: readonly TensorToWrite[]): Map<TensorToWrite, number> {
+function layOut(tensors: readonly TensorToWrite[]): Map<TensorToWrite, number> {
   const places = new Map<TensorToWrite, number>();
   let at = 0;
   for (const tensor of [...tensors].sort((a, b) => storedWidths[b.type] - storedWidths[a.type])) {
@@ -180,7 +187,7 @@ function placesOf(tensors: readonly TensorToWrite[]): Map<TensorToWrite, number>
 
 /** A header of `bytes` with its length, or of as few as it needs; padded with spaces. */
 export function encodeHeader(
-  tensors: Iterable<Omit<Placed, 'file'>>,
+  tensors: Iterable<Omit<SafetensorsEntry, 'file'>>,
   metadata: Readonly<Record<string, string>>,
   bytes?: number,
 ): Uint8Array {
@@ -200,7 +207,7 @@ export async function writeSafetensors(
   tensors: readonly TensorToWrite[],
   written: (bytes: number) => void = () => undefined,
 ): Promise<void> {
-  const places = placesOf(tensors);
+  const places = layOut(tensors);
   const placed = [...places].map(([tensor, begin]) => ({ ...tensor, begin, end: begin + byteLength(tensor) }));
   const header = encodeHeader(placed, { format: 'pt' });
   await writeWhole(path, async (write) => {

@@ -10,7 +10,7 @@ import { type Device, openDevice } from '../../kernels/index.ts';
 import { groupedLinear, linear, type PackedFormat, randn, range, type Tensor, useDevice } from '../../tensor/index.ts';
 import { readConfig, writeConfig } from '../config.ts';
 import { initialWeights } from '../weights.ts';
-import { exportWeights, valuesOfWeights } from './export.ts';
+import { exportWeights, weightValues } from './export.ts';
 import { openCheckpoint, writeCheckpoint } from './folder.ts';
 import { ggufMetadata } from './gguf-config.ts';
 import { ggufTensors, openGgufModel } from './gguf-model.ts';
@@ -42,7 +42,7 @@ async function sourceIn(format: PackedFormat) {
     return openCheckpoint(join(folder, 'fp8'));
   }
   const path = join(folder, `${format}.gguf`);
-  const tensors = ggufTensors(config, valuesOfWeights(config, weights), format === 'int8' ? 'Q8_0' : 'Q4_0');
+  const tensors = ggufTensors(config, weightValues(config, weights), format === 'int8' ? 'Q8_0' : 'Q4_0');
   await writeGguf(path, ggufMetadata(config, bytesOnly), tensors);
   return (await openGgufModel(path)).source;
 }

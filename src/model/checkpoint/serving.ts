@@ -15,10 +15,10 @@ import {
   type Weight,
 } from '../../tensor/index.ts';
 import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
-import { type Fusion, fusionsOf } from '../fusion.ts';
-import { halvesOf } from '../mla.ts';
-import { isFp8, type Parameter, parametersOf } from '../parameters.ts';
-import { formatOf, type ImportedTensor, ignoredIn, importParameter, sourcePieces } from './import.ts';
+import { type Fusion, listFusions } from '../fusion.ts';
+import { absorbedHalves } from '../mla.ts';
+import { isFp8, listParameters, type Parameter } from '../parameters.ts';
+import { type ImportedTensor, importParameter, listIgnored, plainFormat, sourcePieces } from './import.ts';
 import type { TensorSource } from './source.ts';
 import { packStored } from './stored-weights.ts';
 
@@ -34,12 +34,12 @@ export function storedFormat(source: TensorSource): PackedFormat {
   if (stored.includes('F8_E4M3')) return 'fp8';
   if (stored.includes('Q4_0')) return 'int4';
   if (stored.includes('Q8_0')) return 'int8';
-  return formatOf(source);
+  return plainFormat(source);
 }
 
 /** What a matrix is packed in when the model's format is `format`. */
 function packedFormat(parameter: Parameter, format: PackedFormat): PackedFormat {
-  if (parameter.part === 'router') return 'f32';
+  if (parameter.group === 'router') return 'f32';
   if (format === 'fp8') return isFp8(parameter) ? 'fp8' : 'bf16';
   return fitting(parameter.shape.at(-1) as number, format);
 }
@@ -49,13 +49,13 @@ function fitting(width: number, format: PackedFormat): PackedFormat {
 }
 
 /** Parameters that become one weight of the serving model, in the order of the parameters. */
-function groupsOf(config: ModelConfig, format: PackedFormat): { name: string; parts: readonly Parameter[] }[] {
+function listServedWeights(config: ModelConfig, format: PackedFormat): { name: string; parts: readonly Parameter[] }[] {
   const whole = ({ parts }: Fusion) => parts.slice(0, -1).every(({ shape }) => shape[0] % tileSize === 0);
-  const fusions = fusionsOf(config).filter((fusion) => format !== 'fp8' || whole(fusion)); // scales of 128 x 128
+  const fusions = listFusions(config).filter((fusion) => format !== 'fp8' || whole(fusion)); // scales of 128 x 128
   const firstOf = new Map(fusions.map((fusion) => [fusion.parts[0], fusion]));
   const byName = new Map([...firstOf].map(([{ name }, fusion]) => [name, fusion]));
   const later = new Set([...firstOf.values()].flatMap(({ parts }) => parts.slice(1).map(({ name }) => name)));
-  return parametersOf(config).flatMap((parameter) => {
+  return listParameters(config).flatMap((parameter) => {
     if (later.has(parameter.name)) return [];
     return [byName.get(parameter.name) ?? { name: parameter.name, parts: [parameter] }];
   });
@@ -79,7 +79,7 @@ export async function servingWeights(
     for (const weight of weights.values()) weight.dispose();
     throw error;
   }
-  return { weights, report: [...report, ...ignoredIn(config, source, report)] };
+  return { weights, report: [...report, ...listIgnored(config, source, report)] };
 }
 
 /** The same one after another; who takes a weight disposes it. What became of the tensors is added to `report`. */
@@ -89,28 +89,28 @@ export async function* eachServed(
   { format = storedFormat(source), progress = () => undefined }: ServingOptions,
   report: ImportedTensor[],
 ): AsyncGenerator<[name: string, weight: Weight]> {
-  const groups = groupsOf(config, format);
+  const groups = listServedWeights(config, format);
   for (const [i, group] of groups.entries()) {
     const stored = await packStored(source, group.parts, format, report);
     if (stored) yield [group.name, stored];
     else {
       const parts: Tensor[] = [];
-      const dtype = dtypeOf(source, group.parts);
+      const dtype = plainDType(source, group.parts);
       for (const part of group.parts) parts.push(await importParameter(source, part, dtype, report));
-      yield* served(config, group, parts, format);
+      yield* toServedWeights(config, group, parts, format);
     }
     progress(i + 1, groups.length);
   }
 }
 
 /** bf16 where all pieces of the parameters are stored so: then nothing is converted. */
-function dtypeOf(source: TensorSource, parts: readonly Parameter[]): 'f32' | 'bf16' {
+function plainDType(source: TensorSource, parts: readonly Parameter[]): 'f32' | 'bf16' {
   const pieces = parts.flatMap((part) => sourcePieces(part, source));
   return pieces.every(({ name }) => source.entries.get(name)?.type === 'BF16') ? 'bf16' : 'f32';
 }
 
 /** What a group becomes; its parts are disposed unless they serve as they are. */
-function served(
+function toServedWeights(
   config: ModelConfig,
   { name, parts }: { name: string; parts: readonly Parameter[] },
   tensors: readonly Tensor[],
@@ -118,7 +118,7 @@ function served(
 ): [string, Weight][] {
   const [parameter] = parts as [Parameter];
   const [first] = tensors as [Tensor];
-  if (parameter.part === 'embedding') {
+  if (parameter.group === 'embedding') {
     const head = config.tieWordEmbeddings ? [first] : [];
     const packed = head.map((tensor): [string, Weight] => ['lm_head.weight', pack([tensor], format, parameter)]);
     return [[name, first], ...packed];
@@ -139,7 +139,7 @@ function halves(config: DeepseekConfig, name: string, kvBProj: Tensor, format: P
   const own = format === 'fp8' ? 'bf16' : format;
   const prefix = name.slice(0, -'kv_b_proj.weight'.length);
   return scope(() => {
-    const { keys, values } = halvesOf(config, kvBProj);
+    const { keys, values } = absorbedHalves(config, kvBProj);
     const packed = (w: Tensor) => keep(packWeight([w], fitting(w.shape[2], own)));
     return [
       [`${prefix}k_b_proj`, packed(keys)],

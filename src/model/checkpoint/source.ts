@@ -3,7 +3,7 @@
 // Contract: opening reads headers only; read() reads exactly one tensor's bytes, never beyond the file. Values come as
 // float32 through `decode`, the only place that knows how each stored format is read.
 import { fromE4m3 } from '../../kernels/index.ts';
-import { sizeOf } from '../parameters.ts';
+import { countElements } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
 import { decodeQ4, decodeQ8 } from './ggml-blocks.ts';
 import { halfValues } from './half.ts';
@@ -41,7 +41,7 @@ export interface TensorEntry {
   readonly file: string;
 }
 
-export interface Range {
+export interface ElementRange {
   readonly offset: number;
   readonly length: number;
 }
@@ -52,12 +52,12 @@ export interface TensorSource {
    * The tensor's bytes, row-major, little-endian; with `range`, of that many elements from that one on. Throws
    * CheckpointError for a name that is not there.
    */
-  read(name: string, range?: Range): Promise<Uint8Array>;
+  read(name: string, range?: ElementRange): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
 /** The entry of a name. `where` is the file or folder, for the error. */
-export function entryOf<Entry>(entries: ReadonlyMap<string, Entry>, name: string, where: string): Entry {
+export function findEntry<Entry>(entries: ReadonlyMap<string, Entry>, name: string, where: string): Entry {
   const entry = entries.get(name);
   if (entry === undefined)
     throw new CheckpointError(where, `${name}: no such tensor`, 'look at its list: minke inspect --tensors');
@@ -65,8 +65,8 @@ export function entryOf<Entry>(entries: ReadonlyMap<string, Entry>, name: string
 }
 
 /** The elements that a read asks for, all of them without `range`. Throws CheckpointError when they are not there. */
-export function elementsOf({ name, shape, file }: TensorEntry, range?: Range): Range {
-  const all = sizeOf(shape);
+export function resolveRange({ name, shape, file }: TensorEntry, range?: ElementRange): ElementRange {
+  const all = countElements(shape);
   const { offset, length } = range ?? { offset: 0, length: all };
   if (!(offset >= 0 && length >= 0 && offset + length <= all))
     throw new CheckpointError(file, `${name}: ${offset} to ${offset + length} lie outside of it`, 'report it');

@@ -18,7 +18,7 @@ import {
 } from '../../tensor/index.ts';
 import type { Parameter } from '../parameters.ts';
 import { type ImportedTensor, scaleSuffix, sourcePieces } from './import.ts';
-import type { Piece } from './pieces.ts';
+import type { CheckpointPiece } from './pieces.ts';
 import { decode, type StoredType, type TensorEntry, type TensorSource } from './source.ts';
 
 const storedAs: Readonly<Partial<Record<PackedFormat, StoredType>>> = { int8: 'Q8_0', int4: 'Q4_0', fp8: 'F8_E4M3' };
@@ -29,10 +29,10 @@ function place(tensor: Tensor, bytes: Uint8Array, at: number): void {
 }
 
 /** All pieces of a parameter in ggml's blocks: u8 [.., K / 32 blocks of bytes]. */
-async function blocksOf(
+async function readBlocks(
   source: TensorSource,
   { shape }: Parameter,
-  pieces: readonly Piece[],
+  pieces: readonly CheckpointPiece[],
   bytes: number,
 ): Promise<Tensor> {
   const width = ((shape.at(-1) as number) / groupSize) * bytes;
@@ -42,10 +42,10 @@ async function blocksOf(
 }
 
 /** Codes and scales of a parameter, added to `made` before they are filled; its pieces fill whole blocks of 128 rows, or whole experts. */
-async function codesOf(
+async function readCodes(
   source: TensorSource,
   { shape }: Parameter,
-  pieces: readonly Piece[],
+  pieces: readonly CheckpointPiece[],
   made: Tensor[],
 ): Promise<Quantised> {
   const K = shape.at(-1) as number;
@@ -67,7 +67,7 @@ async function codesOf(
 }
 
 /** Whether the scales of the pieces, end to end, are those of the whole parameter. */
-function scalesFit(source: TensorSource, { shape }: Parameter, pieces: readonly Piece[]): boolean {
+function scalesFit(source: TensorSource, { shape }: Parameter, pieces: readonly CheckpointPiece[]): boolean {
   const rows = shape.at(-2) as number;
   return pieces.every(({ name, shape: own }) => {
     const isWhole = own[0] === rows || own[0] % tileSize === 0;
@@ -84,12 +84,12 @@ export async function packStored(
 ): Promise<PackedWeight | null> {
   const type = storedAs[format];
   const pieces = parameters.map((parameter) => sourcePieces(parameter, source));
-  const isStored = ({ name, shape }: Piece) => {
+  const isStored = ({ name, shape }: CheckpointPiece) => {
     const entry = source.entries.get(name);
     return entry?.type === type && entry?.shape.join() === shape.join();
   };
-  const [{ part, name }] = parameters as [Parameter];
-  if (part === 'embedding' || name.endsWith('.kv_b_proj.weight') || !pieces.flat().every(isStored)) return null;
+  const [{ group, name }] = parameters as [Parameter];
+  if (group === 'embedding' || name.endsWith('.kv_b_proj.weight') || !pieces.flat().every(isStored)) return null;
   if (format === 'fp8' && !parameters.every((p, i) => scalesFit(source, p, pieces[i]))) return null;
   for (const piece of pieces.flat()) {
     report.push({ name: piece.name, how: 'used', why: '' });
@@ -100,13 +100,13 @@ export async function packStored(
     if (format === 'fp8') {
       const parts: Quantised[] = [];
       for (const [i, parameter] of parameters.entries()) {
-        parts.push(await codesOf(source, parameter, pieces[i], made));
+        parts.push(await readCodes(source, parameter, pieces[i], made));
       }
       return keep(packCodes(parts));
     }
     const own = format as 'int8' | 'int4';
     for (const [i, parameter] of parameters.entries())
-      made.push(await blocksOf(source, parameter, pieces[i], blockBytes[own]));
+      made.push(await readBlocks(source, parameter, pieces[i], blockBytes[own]));
     return keep(packBlocks(made, own));
   } finally {
     for (const tensor of made) tensor.dispose();

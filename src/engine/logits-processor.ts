@@ -7,7 +7,7 @@
 import type { ResolvedSampling } from './sampling-options.ts';
 
 /** Where edits are written for the kernels: the same place of each array is one edit. */
-export interface EditArrays {
+export interface LogitEditArrays {
   readonly ids: Int32Array;
   readonly scales: Float32Array;
   readonly adds: Float32Array;
@@ -15,7 +15,7 @@ export interface EditArrays {
 
 type Penalties = Pick<ResolvedSampling, 'presencePenalty' | 'frequencyPenalty' | 'repetitionPenalty' | 'logitBias'>;
 
-export class LogitEdits {
+export class LogitsProcessor {
   readonly #penalties: Penalties;
   readonly #countsOutput: boolean;
   readonly #countsPrompt: boolean;
@@ -61,7 +61,7 @@ export class LogitEdits {
   }
 
   /** Writes all edits from place `at` on; returns the place behind them. */
-  write(out: EditArrays, at: number): number {
+  write(out: LogitEditArrays, at: number): number {
     const { presencePenalty, frequencyPenalty, repetitionPenalty, logitBias } = this.#penalties;
     for (let i = 0; i < this.#length; i++) {
       const id = this.#ids[i];

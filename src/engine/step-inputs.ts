@@ -7,18 +7,18 @@
 
 import { blockTokens } from '../kernels/index.ts';
 import { narrow, reshape, Tensor } from '../tensor/index.ts';
-import type { EditArrays } from './logit-edits.ts';
+import type { LogitEditArrays } from './logits-processor.ts';
 import { uniformAt } from './random.ts';
-import type { Run } from './runner.ts';
+import type { ScheduledChunk } from './runner.ts';
 
-export interface FrameShape {
-  readonly runs: number;
+export interface StepShape {
+  readonly chunks: number;
   readonly rows: number;
   /** No run has more rows; in a fixed shape every run has as many. */
-  readonly maxRows: number;
+  readonly maxChunkRows: number;
   readonly isFixed: boolean;
   readonly tableWidth: number;
-  readonly wanted: number;
+  readonly sampledRows: number;
   /** Keys of all runs, where they are to be read back end to end; else 0. */
   readonly keys: number;
   /** Room for edits of logits. */
@@ -29,7 +29,7 @@ export interface FrameShape {
 const drawSettings = 5;
 
 /** Name, format and dimensions of each section. */
-function sectionsOf({ runs: B, rows: T, tableWidth: W, wanted: R, edits: M }: FrameShape) {
+function stepSections({ chunks: B, rows: T, tableWidth: W, sampledRows: R, edits: M }: StepShape) {
   return {
     ids: ['i32', [T]],
     positions: ['i32', [T]],
@@ -52,19 +52,19 @@ function sectionsOf({ runs: B, rows: T, tableWidth: W, wanted: R, edits: M }: Fr
   } as const satisfies Record<string, readonly ['i32' | 'f32', readonly number[]]>;
 }
 
-type Section = keyof ReturnType<typeof sectionsOf>;
+type Section = keyof ReturnType<typeof stepSections>;
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((size, n) => size * n, 1);
 
 /** 4-byte numbers of a frame. */
-export function frameSize(shape: FrameShape): number {
-  return Object.values(sectionsOf(shape)).reduce((sum, [, dimensions]) => sum + sizeOf(dimensions), 0);
+export function stepInputsSize(shape: StepShape): number {
+  return Object.values(stepSections(shape)).reduce((sum, [, dimensions]) => sum + sizeOf(dimensions), 0);
 }
 
 /** Views of a frame [frameSize] i32 on the device. */
-export function frameViews(shape: FrameShape, frame: Tensor): Record<Section, Tensor> {
+export function viewStepInputs(shape: StepShape, frame: Tensor): Record<Section, Tensor> {
   let from = 0;
-  const views = Object.entries(sectionsOf(shape)).map(([name, [dtype, dimensions]]) => {
+  const views = Object.entries(stepSections(shape)).map(([name, [dtype, dimensions]]) => {
     const section = narrow(frame, from, sizeOf(dimensions));
     from += section.size;
     if (dtype === 'i32') return [name, reshape(section, dimensions)];
@@ -76,29 +76,29 @@ export function frameViews(shape: FrameShape, frame: Tensor): Record<Section, Te
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 /** The shape that holds these runs exactly. */
-export function exactShape(runs: readonly Run[], readsBack: boolean): Omit<FrameShape, 'edits'> {
+export function exactShape(runs: readonly ScheduledChunk[], readsBack: boolean): Omit<StepShape, 'edits'> {
   const lengths = runs.map(({ ids }) => ids.length);
   const ends = runs.map(({ from, ids }) => from + ids.length);
   return {
-    runs: runs.length,
+    chunks: runs.length,
     rows: sum(lengths),
-    maxRows: Math.max(...lengths),
+    maxChunkRows: Math.max(...lengths),
     isFixed: false,
     tableWidth: Math.max(...ends.map((end) => Math.ceil(end / blockTokens))),
-    wanted: sum(runs.map(({ ids, sampleFrom }) => ids.length - sampleFrom)),
+    sampledRows: sum(runs.map(({ ids, sampleFrom }) => ids.length - sampleFrom)),
     keys: readsBack ? sum(ends) : 0,
   };
 }
 
 /** Sections of a frame being written, as typed arrays over one buffer. */
-class FrameWriter {
+class StepInputsWriter {
   readonly frame: Int32Array;
   readonly #at = new Map<string, Int32Array | Float32Array>();
 
-  constructor(shape: FrameShape) {
-    this.frame = new Int32Array(frameSize(shape));
+  constructor(shape: StepShape) {
+    this.frame = new Int32Array(stepInputsSize(shape));
     let from = 0;
-    for (const [name, [dtype, dimensions]] of Object.entries(sectionsOf(shape))) {
+    for (const [name, [dtype, dimensions]] of Object.entries(stepSections(shape))) {
       const [offset, length] = [4 * from, sizeOf(dimensions)];
       const { buffer } = this.frame;
       this.#at.set(
@@ -115,31 +115,31 @@ class FrameWriter {
 }
 
 /** Edits of the logits of all wanted rows, in their order; row r's end at ends[r]. */
-export interface StepEdits extends EditArrays {
+export interface StepLogitEdits extends LogitEditArrays {
   readonly ends: readonly number[];
 }
 
 /** What penalties, biases and forced tokens make of the logits of the wanted rows; `rowsEach` as in a fixed shape. */
-export function editsOf(runs: readonly Run[], rowsEach: number | null): StepEdits {
+export function collectLogitEdits(runs: readonly ScheduledChunk[], rowsEach: number | null): StepLogitEdits {
   const most = sum(
-    runs.map(({ sequence, ids, sampleFrom }) => (ids.length - sampleFrom) * (sequence.edits.length + 2)),
+    runs.map(({ sequence, ids, sampleFrom }) => (ids.length - sampleFrom) * (sequence.logitsProcessor.length + 2)),
   );
   const arrays = { ids: new Int32Array(most), scales: new Float32Array(most), adds: new Float32Array(most) };
   const ends: number[] = [];
   let at = 0;
   for (const { sequence, ids, sampleFrom } of runs) {
-    const { edits, listener } = sequence;
+    const { logitsProcessor, listener } = sequence;
     for (let row = sampleFrom; row < (rowsEach ?? ids.length); row++) {
-      const forced = row === sampleFrom ? listener.forced() : null;
+      const forced = row === sampleFrom ? listener.forcedToken() : null;
       if (forced !== null) {
         arrays.ids[at] = forced;
         arrays.scales[at] = 1;
         arrays.adds[at++] = Number.POSITIVE_INFINITY;
       } else if (row < ids.length) {
         const guessed = ids.subarray(sampleFrom + 1, row + 1);
-        for (const id of guessed) edits.push(id);
-        at = edits.write(arrays, at);
-        for (const id of guessed) edits.pop(id);
+        for (const id of guessed) logitsProcessor.push(id);
+        at = logitsProcessor.write(arrays, at);
+        for (const id of guessed) logitsProcessor.pop(id);
       }
       ends.push(at);
     }
@@ -149,13 +149,13 @@ export function editsOf(runs: readonly Run[], rowsEach: number | null): StepEdit
 }
 
 /** Writes runs and the edits of their wanted rows into a frame. */
-export function fillFrame(shape: FrameShape, runs: readonly Run[], edits: StepEdits): Int32Array {
-  const writer = new FrameWriter(shape);
+export function writeStepInputs(shape: StepShape, runs: readonly ScheduledChunk[], edits: StepLogitEdits): Int32Array {
+  const writer = new StepInputsWriter(shape);
   let [row, wanted, key] = [0, 0, 0];
-  for (let b = 0; b < shape.runs; b++) {
+  for (let b = 0; b < shape.chunks; b++) {
     const isCopy = b >= runs.length;
     const { sequence, from, ids, sampleFrom } = runs[isCopy ? 0 : b];
-    const rows = shape.isFixed ? shape.maxRows : ids.length;
+    const rows = shape.isFixed ? shape.maxChunkRows : ids.length;
     writer.at('starts')[b] = row;
     writer.at('keyStarts')[b] = key;
     writer.at('first')[b] = from;
@@ -178,9 +178,9 @@ export function fillFrame(shape: FrameShape, runs: readonly Run[], edits: StepEd
     }
     key += from + rows;
   }
-  writer.at('starts')[shape.runs] = row;
-  writer.at('keyStarts')[shape.runs] = key;
-  for (let r = 0; r < shape.wanted; r++) writer.at('editStarts')[r + 1] = edits.ends[r] ?? edits.ids.length;
+  writer.at('starts')[shape.chunks] = row;
+  writer.at('keyStarts')[shape.chunks] = key;
+  for (let r = 0; r < shape.sampledRows; r++) writer.at('editStarts')[r + 1] = edits.ends[r] ?? edits.ids.length;
   writer.at('editIds').set(edits.ids);
   writer.at('editScales').set(edits.scales);
   writer.at('editAdds').set(edits.adds);

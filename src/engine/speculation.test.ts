@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { blockTokens } from '../kernels/index.ts';
-import { DraftGovernor } from './draft-governor.ts';
 import type { EngineOptions } from './engine.ts';
-import { ask, engineOf, expected, TokenRunner, type TokenRunnerOptions } from './test-runner.ts';
+import { SpeculationPolicy } from './speculation.ts';
+import { ask, expected, openTestEngine, TokenRunner, type TokenRunnerOptions } from './test-runner.ts';
 
 const blocks = 64;
 
@@ -16,7 +16,7 @@ async function spent(
   { rounds = 1, together = 1, tokens = 500, drafts = 1, ...engineOptions }: Partial<Shape & EngineOptions> = {},
 ) {
   const runner = new TokenRunner(blocks, drafts, options);
-  const engine = engineOf(runner, { blocks, ...engineOptions });
+  const engine = openTestEngine(runner, { blocks, ...engineOptions });
   for (let round = 0; round < rounds; round++) {
     const prompts = Array.from({ length: together }, (_, i) => [round, i, 3]);
     const asked = prompts.map((prompt) => ask(engine, prompt, { maxTokens: tokens }));
@@ -99,7 +99,7 @@ describe('drafts', () => {
 
   test('where every step has prompts in it, nothing can be timed: off', async () => {
     const runner = new TokenRunner(blocks, 1, { isRight: always, cost: () => 1.2 });
-    const engine = engineOf(runner, { blocks, maxSequences: 2 });
+    const engine = openTestEngine(runner, { blocks, maxSequences: 2 });
     const long = ask(engine, [1], { maxTokens: 700 });
     const follow = () => {
       if (long.outcome.reason === '') void ask(engine, [2, runner.steps], { maxTokens: 1 }).ended.then(follow);
@@ -113,7 +113,7 @@ describe('drafts', () => {
 
   test('a prompt whose beginning was computed without is not drafted in vain', async () => {
     const runner = new TokenRunner(blocks, 1, { isRight: never, cost: () => 1.8 });
-    const engine = engineOf(runner, { blocks });
+    const engine = openTestEngine(runner, { blocks });
     await ask(engine, [1], { maxTokens: 200 }).ended;
     const prompt = Array.from({ length: 5 * blockTokens }, (_, i) => i);
     assert.equal(engine.stats.speculation?.isOn, false);
@@ -127,7 +127,7 @@ describe('drafts', () => {
 });
 
 test('a size is judged for itself, once both kinds of step were timed', () => {
-  const governor = new DraftGovernor();
+  const governor = new SpeculationPolicy();
   for (let i = 0; i < 40; i++) governor.verified(false);
   assert.equal(governor.next(1, true), true, 'nothing was timed');
   for (let i = 0; i < 7; i++) {
@@ -137,5 +137,5 @@ test('a size is judged for itself, once both kinds of step were timed', () => {
   assert.deepEqual([governor.next(1, true), governor.prepares(1)], [false, false]);
   assert.deepEqual(governor.stats, { isOn: false, acceptance: 0, stepCost: 2, switches: 1 });
   assert.deepEqual([governor.next(2, true), governor.prepares(2)], [true, true]);
-  assert.equal(new DraftGovernor(true).next(1, true), true);
+  assert.equal(new SpeculationPolicy(true).next(1, true), true);
 });

@@ -67,7 +67,7 @@ export interface SpeculationStats {
   readonly switches: number;
 }
 
-export class DraftGovernor {
+export class SpeculationPolicy {
   readonly #always: boolean;
   readonly #sizes: Size[] = [];
   #latest: Size;
