@@ -5,6 +5,7 @@
 // npm run bench -- rl --python PATH         rollouts beside plain batches, GRPO steps beside PyTorch's (bench/peers/rl.py)
 // npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama.cpp's binaries, by shape of the model
 // npm run bench -- serve                    streams through the server beside the bare engine
+// npm run bench -- revision CHECKOUT        this revision beside another one that is built in its own folder
 // npm run bench -- load                     a ready checkpoint of 5 GB, from openModel to its first token
 //
 // A run of all families writes bench/results/; a run of some only prints.
@@ -23,6 +24,7 @@ import { paged } from './paged.ts';
 import { peers } from './peers.ts';
 import { queue } from './queue.ts';
 import { describe, keep, line, newReport } from './report.ts';
+import { revision } from './revision.ts';
 import { reinforcement } from './rl.ts';
 import { rowKernels } from './rows.ts';
 import { sampling } from './sampling.ts';
@@ -155,5 +157,15 @@ program
       bench.family('load', (inFamily) => loading(inFamily, chosen)),
     );
   });
+
+program
+  .command('revision')
+  .description('prompts, decoding, training steps, and RL steps beside another revision, built in a folder of its own')
+  .argument('<checkout>', 'the folder of the other revision, after npm run build')
+  .action((checkout: string) =>
+    collect('revision', Number(program.opts().rounds), true, (bench) =>
+      bench.family('revision', (inFamily) => revision(inFamily, checkout)),
+    ),
+  );
 
 await program.parseAsync();
