@@ -23,7 +23,7 @@ export const recipe: PretrainRecipe = {
     topk_group: 1,
   },
   data: {
-    inputs: [{ pages: 'countdown', seed: 1, count: 120_000 }],
+    inputs: [{ workedExamples: 'countdown', seed: 1, count: 120_000 }],
     tokenizer: { size: 384, preTokenizer: 'qwen2' },
     validationFraction: 0.01,
   },

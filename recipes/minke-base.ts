@@ -8,9 +8,9 @@ export const recipe: PretrainRecipe = {
   data: {
     ...countdown.data,
     inputs: [
-      { pages: 'countdown', seed: 1, count: 100_000 },
-      { pages: 'arithmetic', seed: 2, count: 50_000 },
-      { pages: 'sequence', seed: 3, count: 50_000 },
+      { workedExamples: 'countdown', seed: 1, count: 100_000 },
+      { workedExamples: 'arithmetic', seed: 2, count: 50_000 },
+      { workedExamples: 'sequence', seed: 3, count: 50_000 },
     ],
   },
   steps: 4000,

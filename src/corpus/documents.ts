@@ -2,13 +2,11 @@
 //
 // Contract: no file is held whole but a text file below `maxDocumentBytes`, which is one document; a longer one is cut
 // at line ends and `notice` says so. What is no text is refused with its place, before anything is trained on it.
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { type PagesName, pages, Random, wordProblemPages } from '../tasks/index.ts';
 import { CorpusError } from './errors.ts';
 
 /** Documents that a program makes; the same for the same name, seed and count. */
@@ -20,23 +18,6 @@ export interface Synthetic {
 }
 
 export type Input = string | Synthetic;
-
-/** Pages of people at work on problems (the task room), `count` of them; on word problems, those of a file. */
-export type PagesInput = { readonly seed: number; readonly count: number } & (
-  | { readonly pages: PagesName }
-  | { readonly pages: 'word-problems'; readonly file: string }
-);
-
-export function pagesInput(input: PagesInput): Synthetic {
-  const { pages: name, seed, count } = input;
-  if (name === 'word-problems') {
-    const page = wordProblemPages(input.file);
-    const hash = createHash('sha256').update(readFileSync(input.file)).digest('hex');
-    const document = (of: number, index: number) => page(new Random(of, index));
-    return { name: `pages of ${name} ${hash.slice(0, 16)}`, seed, count, document };
-  }
-  return { name: `pages of ${name}`, seed, count, document: (of, index) => pages[name](new Random(of, index)) };
-}
 
 export interface ReadOptions {
   /** Fields of a JSONL line or columns of a Parquet file, joined by newlines. @default ['text'] */

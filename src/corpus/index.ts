@@ -10,8 +10,6 @@ export { ApiError, type ApiOptions, type Completion, CompletionApi, type Complet
 export { type Dataset, openDataset, type PrepareOptions, prepareDataset } from './dataset.ts';
 export {
   type Input,
-  type PagesInput,
-  pagesInput,
   type ReadOptions,
   readDocuments,
   type Synthetic,
@@ -30,3 +28,4 @@ export {
   type Vocabulary,
   vocabularyOfBase,
 } from './vocabulary.ts';
+export { toSynthetic, workedExamplesInput } from './worked-examples/index.ts';

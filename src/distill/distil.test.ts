@@ -16,7 +16,7 @@ import {
   readConfig,
   writeConfig,
 } from '../model/index.ts';
-import { openTask, promptOf } from '../tasks/index.ts';
+import { openTask, toPrompt } from '../tasks/index.ts';
 import * as t from '../tensor/index.ts';
 import { characterTokenizer, saveTokenizer } from '../tokenizer/index.ts';
 import { packed, readEvents, sequenceInputs, TrainStep } from '../train/index.ts';
@@ -115,7 +115,7 @@ async function solutionsOf(seed: number, count: number): Promise<Map<string, str
   const problems = await task.problems(places);
   const solutions = await task.solutions(problems);
   await task.close();
-  return new Map(problems.map(({ prompt }, i) => [promptOf('short', prompt).join(''), solutions[i] as string]));
+  return new Map(problems.map(({ prompt }, i) => [toPrompt('short', prompt).join(''), solutions[i] as string]));
 }
 
 const right = (answer: string, thought = '1+2') => `${thought}\n</think>\n<answer>${answer}</answer>`;

@@ -3,7 +3,7 @@ import { type BaseVocabulary, vocabularyOfBase } from '../corpus/index.ts';
 import type { Device } from '../kernels/index.ts';
 import { openCheckpoint } from '../model/checkpoint/index.ts';
 import { createModel, type Model, type ModelConfig, precisions, type WeightMap } from '../model/index.ts';
-import { chatTemplateOf } from '../tasks/index.ts';
+import { toChatTemplate } from '../tasks/index.ts';
 import {
   type BatchShape,
   batchShape,
@@ -40,7 +40,7 @@ export interface Student {
 
 /** Throws TrainError, ModelError, CorpusError or TokenizerError where the folder is no student. */
 export function readStudent({ student, template }: DistilConfig): StudentFiles {
-  return { config: readBaseConfig(student), vocabulary: vocabularyOfBase(student, chatTemplateOf(template)) };
+  return { config: readBaseConfig(student), vocabulary: vocabularyOfBase(student, toChatTemplate(template)) };
 }
 
 export async function openStudent(

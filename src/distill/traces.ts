@@ -10,14 +10,14 @@ import { z } from 'zod';
 import { hash32 } from '../corpus/index.ts';
 import {
   type ChosenTask,
-  chosenAt,
   closeTasks,
+  drawTask,
   type Grading,
   openTasks,
   type Problem,
   type PromptParts,
-  promptOf,
   readResponse,
+  toPrompt,
 } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { DistilConfig } from './config.ts';
@@ -142,9 +142,9 @@ class Collector {
 
   async #one(index: number, signal: AbortSignal): Promise<void> {
     const { seed, template, traces } = this.#config;
-    const { task, difficulty } = chosenAt(this.#tasks, seed, index);
+    const { task, difficulty } = drawTask(this.#tasks, seed, index);
     const [problem] = (await task.problems([{ seed, index, difficulty, split: 'train' }])) as [Problem];
-    const prompt = promptOf(template, problem.prompt);
+    const prompt = toPrompt(template, problem.prompt);
     const asks = Array.from({ length: traces.samples }, (_, g) =>
       this.#teacher.answer(prompt, hash32(seed, index, g), signal),
     );

@@ -1,6 +1,6 @@
 // An evaluation as in the R1 report (section 3): pass@1 over k samples, cons@k, on held-out problems, with intervals.
 import { hash32 } from '../corpus/index.ts';
-import { type Grading, promptOf, type TemplateName } from '../tasks/index.ts';
+import { type Grading, type TemplateName, toPrompt } from '../tasks/index.ts';
 import type { Answerer } from './answerer.ts';
 import { consensus, type Estimate, passAt1 } from './evaluation.ts';
 import { judge } from './reward.ts';
@@ -56,7 +56,7 @@ export async function evaluate(task: Grading, answer: Answerer, options: Evaluat
   const answers = await inParallel(
     asked.map(({ problem, p, k }) => async () => {
       const sampling = { temperature, topP, maxTokens, seed: hash32(seed, p, k) };
-      const given = await answer(promptOf(template, problem.prompt), sampling);
+      const given = await answer(toPrompt(template, problem.prompt), sampling);
       options.progress?.(1);
       return given;
     }),

@@ -12,7 +12,7 @@ import {
   precisions,
   type WeightMap,
 } from '../model/index.ts';
-import { chatTemplateOf, closeTasks } from '../tasks/index.ts';
+import { closeTasks, toChatTemplate } from '../tasks/index.ts';
 import {
   type BatchShape,
   batchShape,
@@ -73,7 +73,7 @@ export async function openRl(config: RlConfig, last: Last | undefined, options: 
   const checkpoint = last?.checkpoint ?? null;
   const state = checkpoint?.state;
   const modelConfig = readBaseConfig(config.model);
-  const vocabulary = vocabularyOfBase(config.model, chatTemplateOf(config.template));
+  const vocabulary = vocabularyOfBase(config.model, toChatTemplate(config.template));
   const { tokenizer, endId } = vocabulary;
   const contextLength = modelConfig.maxPositionEmbeddings;
   const questions = await openQuestions(config, tokenizer, contextLength - config.maxTokens);

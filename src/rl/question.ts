@@ -4,13 +4,13 @@
 import { encodePrompt } from '../corpus/index.ts';
 import {
   type ChosenTask,
-  chosenAt,
   closeTasks,
+  drawTask,
   type Grading,
   openTasks,
   type Problem,
-  promptOf,
   type Split,
+  toPrompt,
 } from '../tasks/index.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
 import { TrainError } from '../train/index.ts';
@@ -55,7 +55,7 @@ export async function questionsOf(
 ): Promise<Question[]> {
   const problems = await task.problems(indices.map((index) => ({ seed: config.seed, index, difficulty, split })));
   return problems.map((problem) => {
-    const parts = promptOf(config.template, problem.prompt);
+    const parts = toPrompt(config.template, problem.prompt);
     return { task, problem, text: parts.join(''), ids: encodePrompt(tokenizer, parts) };
   });
 }
@@ -64,7 +64,7 @@ export async function questionsOf(
 export async function trainQuestions(source: QuestionSource, from: number, to: number): Promise<Question[]> {
   const { tasks, config } = source;
   const indices = tasks.map((): number[] => []);
-  for (let index = from; index < to; index++) indices[tasks.indexOf(chosenAt(tasks, config.seed, index))]?.push(index);
+  for (let index = from; index < to; index++) indices[tasks.indexOf(drawTask(tasks, config.seed, index))]?.push(index);
   const each = await Promise.all(tasks.map((chosen, t) => questionsOf(source, chosen, indices[t], 'train')));
   return each.flat();
 }

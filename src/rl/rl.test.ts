@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { encodePrompt } from '../corpus/index.ts';
 import { chatPrompt } from '../engine/index.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
-import { chatTemplateOf, promptOf } from '../tasks/index.ts';
+import { toChatTemplate, toPrompt } from '../tasks/index.ts';
 import * as t from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { packed, readEvents } from '../train/index.ts';
@@ -80,8 +80,8 @@ describe('packing', () => {
 });
 
 test('the template ends in the thinking, and is the chat template of what is trained', () => {
-  assert.deepEqual(promptOf('short', 'Make $& from 1.'), ['User: ', 'Make $& from 1.', '\nAssistant: <think>\n']);
-  assert.ok(chatTemplateOf('full').endsWith("User: {{ messages[-1].content }}\nAssistant: <think>{{ '\\n' }}"));
+  assert.deepEqual(toPrompt('short', 'Make $& from 1.'), ['User: ', 'Make $& from 1.', '\nAssistant: <think>\n']);
+  assert.ok(toChatTemplate('full').endsWith("User: {{ messages[-1].content }}\nAssistant: <think>{{ '\\n' }}"));
   assert.equal(checksIn('1+2=3 no\nwait, check again\nnone'), 4);
 });
 
@@ -175,7 +175,7 @@ describe('a run', () => {
     const loaded = loadTokenizer(checkpoint);
     const problem = 'Make 24 from 3, 8.';
     const { ids, startsThinking } = chatPrompt(loaded, [{ role: 'user', content: problem }]);
-    assert.deepEqual([...ids], [...encodePrompt(loaded.tokenizer, promptOf('short', problem))]);
+    assert.deepEqual([...ids], [...encodePrompt(loaded.tokenizer, toPrompt('short', problem))]);
     assert.equal(startsThinking, true);
   });
 

@@ -118,7 +118,7 @@ describe('starting', () => {
     await refused(runs.post('/runs', { recipe: '../x' }), 404, /choose one of countdown-base/);
     await refused(runs.post('/runs', { recipe: 'countdown-zero', model: 'nothing' }), 404, /there is no run "nothing"/);
     await refused(runs.post('/runs', { recipe: 'countdown-base', shell: 'rm' }), 422, /shell/);
-    const few = 'data.inputs=[{"pages":"countdown","seed":1,"count":9}]';
+    const few = 'data.inputs=[{"workedExamples":"countdown","seed":1,"count":9}]';
     assert.equal((await begin({ name: 'few', set: [few] })).status, 201);
   });
 });

@@ -8,12 +8,12 @@ import type { Random } from './random.ts';
 import type { Problem, Task } from './task.ts';
 
 export interface ArithmeticProblem extends Problem {
-  readonly calculation: Calculation;
+  readonly calculation: Operation;
   readonly answer: number;
 }
 
-/** What is computed: a number, or two things joined. */
-export type Calculation = number | readonly [Calculation, '+' | '-' | '*', Calculation];
+export type Operation = readonly [left: Calculation, operator: '+' | '-' | '*', right: Calculation];
+export type Calculation = number | Operation;
 
 export function compute(calculation: Calculation): number {
   if (typeof calculation === 'number') return calculation;
@@ -22,35 +22,35 @@ export function compute(calculation: Calculation): number {
   return operator === '+' ? x + y : operator === '-' ? x - y : x * y;
 }
 
-const binds = (calculation: Calculation): number =>
+const precedence = (calculation: Calculation): number =>
   typeof calculation === 'number' ? 2 : calculation[1] === '*' ? 1 : 0;
 
 /** As it is written, with as few parentheses as can be; `gap` stands around operators. */
-export function written(calculation: Calculation, gap = ' '): string {
+export function formatCalculation(calculation: Calculation, gap = ' '): string {
   if (typeof calculation === 'number') return `${calculation}`;
   const [left, operator, right] = calculation;
-  const own = binds(calculation);
+  const own = precedence(calculation);
   const side = (part: Calculation, enclosed: boolean) => {
-    const text = written(part, gap);
+    const text = formatCalculation(part, gap);
     return enclosed ? `(${text})` : text;
   };
-  const needsRight = binds(right) < own || (operator === '-' && binds(right) === own);
-  return `${side(left, binds(left) < own)}${gap}${operator}${gap}${side(right, needsRight)}`;
+  const needsRight = precedence(right) < own || (operator === '-' && precedence(right) === own);
+  return `${side(left, precedence(left) < own)}${gap}${operator}${gap}${side(right, needsRight)}`;
 }
 
 /** The same for problems that differ only in the order of what is added or multiplied. */
-function keyOf(calculation: Calculation): string {
+function toKey(calculation: Calculation): string {
   if (typeof calculation === 'number') return `${calculation}`;
   const [left, operator, right] = calculation;
-  const sides = [keyOf(left), keyOf(right)];
+  const sides = [toKey(left), toKey(right)];
   return `(${(operator === '-' ? sides : sides.sort()).join(operator)})`;
 }
 
-function threeTerms(random: Random): Calculation {
+function threeTerms(random: Random): Operation {
   const two = () => random.whole(10, 99);
   const three = () => random.whole(100, 999);
   const product = [two(), '*', random.whole(2, 99)] as const;
-  return random.pick<Calculation>([
+  return random.pick<Operation>([
     [product, '+', three()],
     [three(), '+', product],
     [product, '-', three()],
@@ -61,7 +61,7 @@ function threeTerms(random: Random): Calculation {
   ]);
 }
 
-function draw(random: Random, difficulty: number): Calculation {
+function draw(random: Random, difficulty: number): Operation {
   const whole = (from: number, to: number) => random.whole(from, to);
   switch (difficulty) {
     case 1:
@@ -84,7 +84,7 @@ function problem(random: Random, difficulty: number): ArithmeticProblem {
     const calculation = draw(random, difficulty);
     const answer = compute(calculation);
     if (answer >= 0)
-      return { prompt: `What is ${written(calculation)}?`, key: keyOf(calculation), calculation, answer };
+      return { prompt: `What is ${formatCalculation(calculation)}?`, key: toKey(calculation), calculation, answer };
   }
 }
 

@@ -4,7 +4,7 @@ import { TaskError } from './errors.ts';
 import type { Task } from './task.ts';
 
 /** A value in a few words, whatever it is. */
-export function shown(value: unknown): string {
+export function describeValue(value: unknown): string {
   const text = inspect(value, {
     depth: 1,
     breakLength: Number.POSITIVE_INFINITY,
@@ -19,28 +19,37 @@ export function checkTask(value: unknown, source: string): Task {
   const wrong = (problem: string, remedy: string) => new TaskError(source, problem, remedy);
   if (typeof value !== 'object' || value === null)
     throw wrong(
-      `task is ${shown(value)}`,
+      `task is ${describeValue(value)}`,
       'write: export const task = { name, description, difficulty, problem, grade }',
     );
   const task = value as Readonly<Record<string, unknown>>;
   for (const field of ['name', 'description'])
     if (typeof task[field] !== 'string' || task[field] === '')
-      throw wrong(`${field} is ${shown(task[field])}`, `give the task a ${field} in words`);
+      throw wrong(`${field} is ${describeValue(task[field])}`, `give the task a ${field} in words`);
   checkDifficulty(task.difficulty, wrong);
   if (typeof task.problem !== 'function')
-    throw wrong(`problem is ${shown(task.problem)}`, 'write: problem(random, difficulty) { return { prompt, key } }');
+    throw wrong(
+      `problem is ${describeValue(task.problem)}`,
+      'write: problem(random, difficulty) { return { prompt, key } }',
+    );
   if (typeof task.grade !== 'function')
-    throw wrong(`grade is ${shown(task.grade)}`, 'write: grade(problem, answer) { return { correct, reason } }');
+    throw wrong(
+      `grade is ${describeValue(task.grade)}`,
+      'write: grade(problem, answer) { return { correct, reason } }',
+    );
   if (task.solution !== undefined && typeof task.solution !== 'function')
-    throw wrong(`solution is ${shown(task.solution)}`, 'write: solution(problem) { return answer }, or leave it out');
+    throw wrong(
+      `solution is ${describeValue(task.solution)}`,
+      'write: solution(problem) { return answer }, or leave it out',
+    );
   return value as Task;
 }
 
 function checkDifficulty(value: unknown, wrong: (problem: string, remedy: string) => TaskError): void {
   const remedy = 'write: difficulty: { from: 1, to: 1, usual: 1 }, whole numbers with from <= usual <= to';
-  if (typeof value !== 'object' || value === null) throw wrong(`difficulty is ${shown(value)}`, remedy);
+  if (typeof value !== 'object' || value === null) throw wrong(`difficulty is ${describeValue(value)}`, remedy);
   const { from, to, usual } = value as Readonly<Record<string, number>>;
   const isDial =
     [from, to, usual].every(Number.isInteger) && Number(from) <= Number(usual) && Number(usual) <= Number(to);
-  if (!isDial) throw wrong(`difficulty is ${shown(value)}`, remedy);
+  if (!isDial) throw wrong(`difficulty is ${describeValue(value)}`, remedy);
 }

@@ -44,7 +44,7 @@ export async function closeTasks(tasks: readonly ChosenTask[]): Promise<void> {
 const choosing = 71;
 
 /** The task of problem `index` of a seed, drawn by the shares. */
-export function chosenAt(tasks: readonly ChosenTask[], seed: number, index: number): ChosenTask {
+export function drawTask(tasks: readonly ChosenTask[], seed: number, index: number): ChosenTask {
   const total = tasks.reduce((sum, { share }) => sum + share, 0);
   let point = new Random(seed, index, choosing).uniform() * total;
   const found = tasks.find(({ share }) => {

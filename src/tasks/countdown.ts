@@ -6,7 +6,7 @@
 // Gandhi et al. 2024, "Stream of Search".
 import { readExpression } from './expression.ts';
 import type { Random } from './random.ts';
-import { equals, type Operator, rational, show } from './rational.ts';
+import { equals, formatRational, type Operator, rational } from './rational.ts';
 import type { Problem, Task, Verdict } from './task.ts';
 
 export interface CountdownProblem extends Problem {
@@ -19,7 +19,7 @@ const largest = 99;
 const targets = { from: 10, to: 99 };
 
 /** A value and the expression that makes it. */
-export interface Made {
+export interface Term {
   readonly value: number;
   readonly text: string;
 }
@@ -27,35 +27,35 @@ export interface Made {
 export const operators: readonly Operator[] = ['+', '-', '*', '/'];
 
 /** x op y as a whole number from 0 to 9999, or null: steps that people take when they look for a solution. */
-export function step(x: Made, operator: Operator, y: Made): Made | null {
+export function combineTerms(x: Term, operator: Operator, y: Term): Term | null {
   const value = { '+': x.value + y.value, '-': x.value - y.value, '*': x.value * y.value, '/': x.value / y.value }[
     operator
   ];
   if (!Number.isInteger(value) || value < 0 || value > 9999) return null;
   const isProduct = operator === '*' || operator === '/';
-  const needs = (side: Made, isRight: boolean) =>
-    (isProduct && /[+-]/.test(outer(side.text))) ||
-    (isRight && (operator === '-' || operator === '/') && outer(side.text) !== '');
+  const needs = (side: Term, isRight: boolean) =>
+    (isProduct && /[+-]/.test(outerOperators(side.text))) ||
+    (isRight && (operator === '-' || operator === '/') && outerOperators(side.text) !== '');
   const left = needs(x, false) ? `(${x.text})` : x.text;
   const right = needs(y, true) ? `(${y.text})` : y.text;
   return { value, text: `${left}${operator}${right}` };
 }
 
 /** Operators of an expression that stand outside of all parentheses. */
-function outer(text: string): string {
+function outerOperators(text: string): string {
   let inner = text;
   while (/\([^()]*\)/.test(inner)) inner = inner.replace(/\([^()]*\)/g, '');
   return inner.replace(/\d/g, '');
 }
 
-export const number = (value: number): Made => ({ value, text: `${value}` });
+export const toTerm = (value: number): Term => ({ value, text: `${value}` });
 
 /** A random expression over all numbers, or null where a step fails. */
-function expression(random: Random, numbers: readonly number[]): Made | null {
-  let parts = numbers.map(number);
+function expression(random: Random, numbers: readonly number[]): Term | null {
+  let parts = numbers.map(toTerm);
   while (parts.length > 1) {
-    const [x, y, ...rest] = random.shuffled(parts) as [Made, Made, ...Made[]];
-    const made = step(x, random.pick(operators), y);
+    const [x, y, ...rest] = random.shuffled(parts) as [Term, Term, ...Term[]];
+    const made = combineTerms(x, random.pick(operators), y);
     if (made === null) return null;
     parts = [made, ...rest];
   }
@@ -91,7 +91,7 @@ export function gradeCountdown(
   const sorted = (list: readonly (bigint | number)[]) => list.map(Number).sort((a, b) => a - b);
   const [used, given] = [sorted(read.numbers), sorted(numbers)];
   if (used.join() !== given.join()) return wrong(`it uses ${used.join(', ')}, not each of ${given.join(', ')} once`);
-  const reason = `it makes ${show(read.value)}`;
+  const reason = `it makes ${formatRational(read.value)}`;
   return { correct: equals(read.value, rational(target) as NonNullable<ReturnType<typeof rational>>), reason };
 }
 

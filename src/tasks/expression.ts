@@ -12,10 +12,18 @@ export interface Expression {
 }
 
 /** What was read, or what is wrong with it in words. */
-export type Reading = Expression | { readonly problem: string };
+export type ParsedExpression = Expression | { readonly problem: string };
 
-const longest = 200;
-const plain: Readonly<Record<string, string>> = { '×': '*', '·': '*', x: '*', '÷': '/', ':': '/', '−': '-', '–': '-' };
+const maxLength = 200;
+const plainSigns: Readonly<Record<string, string>> = {
+  '×': '*',
+  '·': '*',
+  x: '*',
+  '÷': '/',
+  ':': '/',
+  '−': '-',
+  '–': '-',
+};
 
 class Unreadable extends Error {}
 
@@ -75,10 +83,11 @@ class Reader {
   }
 }
 
-export function readExpression(text: string): Reading {
+export function readExpression(text: string): ParsedExpression {
   const trimmed = text.trim();
-  if (trimmed.length > longest) return { problem: `it has ${trimmed.length} characters, at most ${longest} are read` };
-  const tokens = (trimmed.match(/\d+|\S/g) ?? []).map((token) => plain[token] ?? token);
+  if (trimmed.length > maxLength)
+    return { problem: `it has ${trimmed.length} characters, at most ${maxLength} are read` };
+  const tokens = (trimmed.match(/\d+|\S/g) ?? []).map((token) => plainSigns[token] ?? token);
   const reader = new Reader(tokens);
   try {
     return { value: reader.whole(), numbers: reader.numbers };

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { builtInTasks, type Grading, type Item, loadTask, openTask } from './index.ts';
+import { builtInTasks, type Grading, loadTask, openTask, type Submission } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-own-task-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -173,7 +173,7 @@ describe('a grader that gives no verdict costs its item alone', () => {
   for (const [what, fault] of oddities)
     test(what, async () => {
       await using(file(odd(what)), async (grading) => {
-        const [problem] = (await grading.problems([place(0)])) as [Item['problem']];
+        const [problem] = (await grading.problems([place(0)])) as [Submission['problem']];
         const answers = ['a', 'b', 'odd', 'c', 'odd', 'd'];
         const graded = await grading.grade(answers.map((answer) => ({ problem, answer })));
         assert.deepEqual(
@@ -189,7 +189,7 @@ describe('a grader that gives no verdict costs its item alone', () => {
     await using(
       file(odd(`Promise.reject(new Error('late')); setTimeout(() => process.exit(2), 1);`)),
       async (grading) => {
-        const [problem] = (await grading.problems([place(0)])) as [Item['problem']];
+        const [problem] = (await grading.problems([place(0)])) as [Submission['problem']];
         for (let round = 0; round < 5; round++) {
           const graded = await grading.grade(['a', 'odd', 'b'].map((answer) => ({ problem, answer })));
           assert.deepEqual(
@@ -203,7 +203,7 @@ describe('a grader that gives no verdict costs its item alone', () => {
 
   test('a grader that falls over at every item does not stop the run', async () => {
     await using(file(odd('process.exit(1)')), async (grading) => {
-      const [problem] = (await grading.problems([place(0)])) as [Item['problem']];
+      const [problem] = (await grading.problems([place(0)])) as [Submission['problem']];
       const graded = await grading.grade(Array.from({ length: 64 }, () => ({ problem, answer: 'odd' })));
       assert.equal(graded.length, 64);
       assert.ok(graded.every(({ correct, fault }) => !correct && fault !== null));
@@ -215,7 +215,7 @@ describe('a grader that gives no verdict costs its item alone', () => {
 describe('grading', () => {
   test('calls at the same time are answered each with its own, and none is lost while this thread is busy', async () => {
     await using(file(odd('throw 1')), async (grading) => {
-      const [problem] = (await grading.problems([place(0)])) as [Item['problem']];
+      const [problem] = (await grading.problems([place(0)])) as [Submission['problem']];
       const calls = Array.from({ length: 20 }, (_, i) =>
         grading.grade(Array.from({ length: 512 }, (_, j) => ({ problem, answer: j === i ? 'odd' : 'a' }))),
       );
@@ -251,7 +251,7 @@ describe('grading', () => {
       JSON.stringify({ question: `${i}+1?`, answer: `#### ${i + 1}` }),
     );
     await using(file(lines.join('\n'), 'jsonl'), async (grading) => {
-      const [problem] = (await grading.problems([place(0)])) as [Item['problem']];
+      const [problem] = (await grading.problems([place(0)])) as [Submission['problem']];
       const answer = `${Number.parseInt(problem.prompt, 10) + 1}.0`;
       assert.ok((await grading.grade([{ problem, answer }]))[0]?.correct);
     });

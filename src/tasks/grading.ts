@@ -10,7 +10,14 @@ import { countdown } from './countdown.ts';
 import { TaskError } from './errors.ts';
 import { sequence } from './sequence.ts';
 import type { Problem, ProblemPlace, Task, Verdict } from './task.ts';
-import { type Item, type Outcome, outcomeOf, type Request, type Runner, type TaskFacts } from './task-step.ts';
+import {
+  runStep,
+  type StepOutcome,
+  type StepRequest,
+  type StepRunner,
+  type Submission,
+  type TaskFacts,
+} from './task-step.ts';
 import { TaskThread } from './task-thread.ts';
 import { wordProblems } from './word-problems.ts';
 
@@ -28,9 +35,9 @@ export class Grading implements TaskFacts {
   readonly name: string;
   readonly description: string;
   readonly difficulty: Task['difficulty'];
-  readonly #runner: Runner;
+  readonly #runner: StepRunner;
 
-  constructor({ name, description, difficulty }: TaskFacts, runner: Runner) {
+  constructor({ name, description, difficulty }: TaskFacts, runner: StepRunner) {
     this.name = name;
     this.description = description;
     this.difficulty = difficulty;
@@ -49,7 +56,7 @@ export class Grading implements TaskFacts {
   }
 
   /** A verdict on each answer, in their order. Answers to one problem should share the object: it is sent once. */
-  async grade(items: readonly Item[]): Promise<Graded[]> {
+  async grade(items: readonly Submission[]): Promise<Graded[]> {
     const outcomes = await this.#runner.run({ step: 'grade', inputs: items });
     return outcomes.map((outcome) => {
       if ('value' in outcome) return { ...(outcome.value as Verdict), fault: null };
@@ -72,15 +79,15 @@ export class Grading implements TaskFacts {
   }
 }
 
-class InProcess implements Runner {
+class InProcess implements StepRunner {
   readonly #task: Task;
 
   constructor(task: Task) {
     this.#task = task;
   }
 
-  async run(request: Request): Promise<Outcome[]> {
-    return request.inputs.map((_, index) => outcomeOf(this.#task, request, index));
+  async run(request: StepRequest): Promise<StepOutcome[]> {
+    return request.inputs.map((_, index) => runStep(this.#task, request, index));
   }
 
   async close(): Promise<void> {}
@@ -105,7 +112,7 @@ export async function openTask(nameOrPath: string, { limitMs = 1000 }: GradingOp
   const thread = new TaskThread(nameOrPath, limitMs);
   const grading = new Grading(await thread.load(), thread);
   try {
-    await tryOut(grading);
+    await checkSolutions(grading);
   } catch (error) {
     await grading.close();
     throw error;
@@ -114,7 +121,7 @@ export async function openTask(nameOrPath: string, { limitMs = 1000 }: GradingOp
 }
 
 /** One problem of each side of the split and its solution, before anybody builds on the task. */
-async function tryOut(grading: Grading): Promise<void> {
+async function checkSolutions(grading: Grading): Promise<void> {
   const place = { seed: 0, index: 0 };
   const problems = await grading.problems([
     { ...place, split: 'train' },
@@ -129,7 +136,7 @@ async function tryOut(grading: Grading): Promise<void> {
   const refused = verdicts.findIndex(({ correct }) => !correct);
   if (refused < 0) return;
   const { fault, reason } = verdicts[refused];
-  const { problem, answer } = items[refused] as Item;
+  const { problem, answer } = items[refused] as Submission;
   throw new TaskError(
     grading.name,
     `the grader refuses the task's own solution "${answer}" of "${problem.prompt}" (${fault ?? reason})`,

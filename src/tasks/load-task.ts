@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { checkTask, shown } from './check-task.ts';
+import { checkTask, describeValue } from './check-task.ts';
 import { TaskError } from './errors.ts';
 import type { Task } from './task.ts';
 
@@ -17,8 +17,9 @@ function expectReadable(path: string): void {
 }
 
 /** Of a syntax error, the place stands in the first line of the stack alone. */
-function described(error: unknown): string {
-  if (!(error instanceof SyntaxError)) return error instanceof Error ? error.message : `it threw ${shown(error)}`;
+function describeError(error: unknown): string {
+  if (!(error instanceof SyntaxError))
+    return error instanceof Error ? error.message : `it threw ${describeValue(error)}`;
   const place = /^file:\S*:(\d+)$/m.exec(error.stack ?? '')?.[1];
   return place === undefined ? error.message : `line ${place}: ${error.message}`;
 }
@@ -29,7 +30,7 @@ export async function loadTask(path: string): Promise<Task> {
   if (!existsSync(file)) throw new TaskError(path, 'no such file', 'name a file that exports a task');
   expectReadable(file);
   const { task } = (await import(pathToFileURL(file).href).catch((error: unknown) => {
-    throw new TaskError(file, `cannot be loaded (${described(error)})`, 'correct the task');
+    throw new TaskError(file, `cannot be loaded (${describeError(error)})`, 'correct the task');
   })) as { task?: unknown };
   if (task === undefined) throw new TaskError(file, 'exports no task', 'write: export const task = { ... }');
   return checkTask(task, file);

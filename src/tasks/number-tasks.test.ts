@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { type Calculation, compute, written } from './arithmetic.ts';
+import { type Calculation, compute, formatCalculation } from './arithmetic.ts';
 import { arithmetic, problemAt, readExpression, readNumber, sequence, wordProblems } from './index.ts';
-import { show } from './rational.ts';
+import { formatRational } from './rational.ts';
 import { rules } from './sequence.ts';
 
 describe('numbers as they are written', () => {
@@ -32,7 +32,7 @@ describe('numbers as they are written', () => {
     };
     for (const [text, value] of Object.entries(read)) {
       const number = readNumber(text);
-      assert.equal(number && show(number), value, text);
+      assert.equal(number && formatRational(number), value, text);
     }
   });
 
@@ -84,7 +84,7 @@ describe('arithmetic', () => {
       [[100, '-', [12, '*', 3]], '100 - 12 * 3', 64],
     ];
     for (const [calculation, text, value] of cases) {
-      assert.equal(written(calculation), text);
+      assert.equal(formatCalculation(calculation), text);
       assert.equal(compute(calculation), value);
     }
   });
@@ -94,7 +94,7 @@ describe('arithmetic', () => {
       for (let index = 0; index < 500; index++) {
         const { prompt, answer } = problemAt(arithmetic, { seed: 2, index, difficulty, split: 'train' });
         const read = readExpression(/^What is (.+)\?$/.exec(prompt)?.[1] as string);
-        assert.ok('value' in read && show(read.value) === `${answer}` && answer >= 0, prompt);
+        assert.ok('value' in read && formatRational(read.value) === `${answer}` && answer >= 0, prompt);
       }
   });
 

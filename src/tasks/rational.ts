@@ -37,6 +37,6 @@ export function equals(x: Rational, y: Rational): boolean {
   return x.top === y.top && x.bottom === y.bottom;
 }
 
-export function show({ top, bottom }: Rational): string {
+export function formatRational({ top, bottom }: Rational): string {
   return bottom === 1n ? `${top}` : `${top}/${bottom}`;
 }

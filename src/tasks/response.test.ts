@@ -96,7 +96,7 @@ describe('a response', () => {
       const { answer } = readResponse(text);
       assert.ok(answer === null || !countdown.grade(problem, answer).correct, text);
     }
-    const sum = { prompt: '', key: '', calculation: 4, answer: 4 };
+    const sum = { prompt: '', key: '', calculation: [2, '+', 2] as const, answer: 4 };
     const { answer } = readResponse('4</think><answer>5</answer><answer>4</answer>');
     assert.ok(answer === null || !arithmetic.grade(sum, answer).correct);
   });

@@ -9,7 +9,7 @@
 // - The form is kept only if nothing else is wrong: some thinking, no tag inside it, nothing beside the tags. A real
 //   answer counts even if the form is not kept.
 // Contract: never throws; time in proportion to the text. Tags are these characters exactly. Source: DeepSeek-R1, 2.2.
-export interface Response {
+export interface ParsedResponse {
   /** Everything before the first `</think>`; the whole text where there is none. */
   readonly thinking: string;
   /** As it was written; null where there is none. */
@@ -24,45 +24,45 @@ const [answerStart, answerEnd] = ['<answer>', '</answer>'];
 const anyTag = /<\/?(?:think|answer)>/;
 // Tags of other names: a base knows many, and may take the wrong one.
 const [otherStart, otherEnd] = [/<(?!think>|answer>)\w+>/, /<\/(?!think>|answer>)\w+>/];
-const inPlaceOf = (found: string, due: string) => `${found.slice(0, 24)} stands in place of ${due}`;
+const misnamed = (found: string, due: string) => `${found.slice(0, 24)} stands in place of ${due}`;
 
-export function readResponse(text: string): Response {
+export function readResponse(text: string): ParsedResponse {
   const end = text.indexOf(thinkEnd);
   if (end < 0) {
     const other = otherEnd.exec(text)?.[0];
-    const problem = other === undefined ? 'the thinking does not end' : inPlaceOf(other, thinkEnd);
+    const problem = other === undefined ? 'the thinking does not end' : misnamed(other, thinkEnd);
     return { thinking: text, answer: null, isWellFormed: false, problem };
   }
   const thinking = text.slice(0, end);
   const rest = text.slice(end + thinkEnd.length);
-  const tagProblem = problemOfTags(rest);
+  const tagProblem = findTagProblem(rest);
   if (tagProblem !== null) return { thinking, answer: null, isWellFormed: false, problem: tagProblem };
   const [start, stop] = [rest.indexOf(answerStart), rest.indexOf(answerEnd)];
   const answer = rest.slice(start + answerStart.length, stop);
   if (answer.trim() === '') return { thinking, answer: null, isWellFormed: false, problem: 'the answer is empty' };
   const [before, after] = [rest.slice(0, start), rest.slice(stop + answerEnd.length)];
-  const problem = problemOfForm(thinking, before, after);
+  const problem = findFormatProblem(thinking, before, after);
   return { thinking, answer, isWellFormed: problem === null, problem };
 }
 
 /** What keeps the tags after the thinking from being one answer. */
-function problemOfTags(rest: string): string | null {
+function findTagProblem(rest: string): string | null {
   const tags = new RegExp(anyTag, 'g');
   const [first, second, third] = [tags.exec(rest)?.[0], tags.exec(rest)?.[0], tags.exec(rest)?.[0]];
   if (first === undefined) {
     const other = otherStart.exec(rest)?.[0];
-    return other === undefined ? 'there is no answer' : inPlaceOf(other, answerStart);
+    return other === undefined ? 'there is no answer' : misnamed(other, answerStart);
   }
   if (first !== answerStart) return `${first} stands after the thinking, before an answer`;
   if (second === undefined) {
     const other = otherEnd.exec(rest)?.[0];
-    return other === undefined ? 'the answer is not closed' : inPlaceOf(other, answerEnd);
+    return other === undefined ? 'the answer is not closed' : misnamed(other, answerEnd);
   }
   if (second !== answerEnd) return `${second} stands inside the answer`;
   return third === undefined ? null : `${third} stands after the answer`;
 }
 
-function problemOfForm(thinking: string, before: string, after: string): string | null {
+function findFormatProblem(thinking: string, before: string, after: string): string | null {
   const inside = anyTag.exec(thinking)?.[0];
   if (inside !== undefined) return `${inside} stands inside the thinking`;
   if (thinking.trim() === '') return 'there is no thinking';

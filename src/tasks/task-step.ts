@@ -1,6 +1,6 @@
 // One step of a task that may be anybody's: make a problem, grade an answer, tell a solution. It never throws: what goes
 // wrong comes back as a fault in words. The same code runs in process for our own tasks and in a thread for a user's.
-import { shown } from './check-task.ts';
+import { describeValue } from './check-task.ts';
 import { TaskError } from './errors.ts';
 import { type Problem, type ProblemPlace, problemAt, type Task, type Verdict } from './task.ts';
 
@@ -8,20 +8,20 @@ import { type Problem, type ProblemPlace, problemAt, type Task, type Verdict } f
 export type TaskFacts = Pick<Task, 'name' | 'description' | 'difficulty'>;
 
 /** What is asked of a task, and what it is asked about. */
-export type Request =
+export type StepRequest =
   | { readonly step: 'problem'; readonly inputs: readonly ProblemPlace[] }
-  | { readonly step: 'grade'; readonly inputs: readonly Item[] }
+  | { readonly step: 'grade'; readonly inputs: readonly Submission[] }
   | { readonly step: 'solution'; readonly inputs: readonly Problem[] };
 
 /** An answer to a problem. */
-export interface Item {
+export interface Submission {
   readonly problem: Problem;
   /** What stands between the answer tags, as it was written. */
   readonly answer: string;
 }
 
 /** What came of a step. */
-export type Outcome = { readonly value: unknown } | Fault;
+export type StepOutcome = { readonly value: unknown } | Fault;
 
 export interface Fault {
   readonly fault: string;
@@ -30,51 +30,51 @@ export interface Fault {
 }
 
 /** Where a task's steps are run. */
-export interface Runner {
+export interface StepRunner {
   /** An outcome for each input, in their order. */
-  run(request: Request): Promise<Outcome[]>;
+  run(request: StepRequest): Promise<StepOutcome[]>;
   close(): Promise<void>;
 }
 
-const longestReason = 500;
+const maxReasonLength = 500;
 
-export function outcomeOf(task: Task, request: Request, index: number): Outcome {
+export function runStep(task: Task, request: StepRequest, index: number): StepOutcome {
   try {
-    return { value: made(task, request, index) };
+    return { value: computeStep(task, request, index) };
   } catch (error) {
     if (error instanceof TaskError) return { fault: error.problem, remedy: error.remedy };
-    return { fault: `it threw ${error instanceof Error ? `"${error.message}"` : shown(error)}`, remedy: null };
+    return { fault: `it threw ${error instanceof Error ? `"${error.message}"` : describeValue(error)}`, remedy: null };
   }
 }
 
-function made(task: Task, { step, inputs }: Request, index: number): unknown {
-  if (step === 'problem') return plain(task, problemAt(task, inputs[index]));
-  if (step === 'solution') return solved(task, inputs[index]);
+function computeStep(task: Task, { step, inputs }: StepRequest, index: number): unknown {
+  if (step === 'problem') return checkPlain(task, problemAt(task, inputs[index]));
+  if (step === 'solution') return solve(task, inputs[index]);
   const { problem, answer } = inputs[index];
-  return verdict(task, task.grade(problem, answer));
+  return checkVerdict(task, task.grade(problem, answer));
 }
 
 /** Problems go from thread to thread and into files: objects without a class. */
-function plain(task: Task, problem: Problem): Problem {
+function checkPlain(task: Task, problem: Problem): Problem {
   const parent = Object.getPrototypeOf(problem);
   if (parent === Object.prototype || parent === null) return problem;
   throw new TaskError(task.name, `its problem is a ${parent.constructor?.name}`, 'return a plain object');
 }
 
-function solved(task: Task, problem: Problem): string | null {
+function solve(task: Task, problem: Problem): string | null {
   const solution = task.solution?.(problem) ?? null;
   if (solution === null || typeof solution === 'string') return solution;
-  throw new TaskError(task.name, `its solution is ${shown(solution)}`, 'return the answer as a text');
+  throw new TaskError(task.name, `its solution is ${describeValue(solution)}`, 'return the answer as a text');
 }
 
-function verdict(task: Task, value: unknown): Verdict {
+function checkVerdict(task: Task, value: unknown): Verdict {
   const { correct, reason } = (value ?? {}) as Partial<Verdict>;
   if (typeof correct === 'boolean' && typeof reason === 'string')
-    return { correct, reason: reason.slice(0, longestReason) };
+    return { correct, reason: reason.slice(0, maxReasonLength) };
   const isPromise = value instanceof Promise;
   throw new TaskError(
     task.name,
-    `it returned ${isPromise ? 'a Promise' : shown(value)}, which is no verdict`,
+    `it returned ${isPromise ? 'a Promise' : describeValue(value)}, which is no verdict`,
     `return { correct: true or false, reason: '...' }${isPromise ? ' at once' : ''}`,
   );
 }

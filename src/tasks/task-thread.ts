@@ -5,18 +5,18 @@
 // it has nothing to do. It guards against mistakes, not against malice: a task can do whatever this process may.
 import { Worker } from 'node:worker_threads';
 import { TaskError } from './errors.ts';
-import type { Outcome, Request, Runner, TaskFacts } from './task-step.ts';
+import type { StepOutcome, StepRequest, StepRunner, TaskFacts } from './task-step.ts';
 import type { Loaded, ThreadStart } from './task-worker.ts';
 
 const loadLimitMs = 10_000;
 const memoryMb = 512;
 /** New threads for one request: a task that falls over at every item must not stop the run. */
-const mostStarts = 20;
+const maxStarts = 20;
 
 /** Whatever has arrived by now is handled before this comes back. */
-const arrived = () => new Promise<void>((done) => setImmediate(done));
+const pendingMessages = () => new Promise<void>((done) => setImmediate(done));
 
-export class TaskThread implements Runner {
+export class TaskThread implements StepRunner {
   readonly #start: ThreadStart;
   #worker: Worker | null = null;
   #lastRequest: Promise<unknown> = Promise.resolve();
@@ -47,32 +47,32 @@ export class TaskThread implements Runner {
     return loaded.facts;
   }
 
-  run(request: Request): Promise<Outcome[]> {
-    const result = this.#lastRequest.then(() => this.#outcomes(request));
+  run(request: StepRequest): Promise<StepOutcome[]> {
+    const result = this.#lastRequest.then(() => this.#runAll(request));
     this.#lastRequest = result.catch(() => {});
     return result;
   }
 
-  async #outcomes({ step, inputs }: Request): Promise<Outcome[]> {
-    const outcomes: Outcome[] = [];
+  async #runAll({ step, inputs }: StepRequest): Promise<StepOutcome[]> {
+    const outcomes: StepOutcome[] = [];
     for (let starts = 0; outcomes.length < inputs.length; starts++) {
-      const rest = { step, inputs: inputs.slice(outcomes.length) } as Request;
-      outcomes.push(...(starts > mostStarts ? rest.inputs.map(notTried) : await this.#round(rest)));
+      const rest = { step, inputs: inputs.slice(outcomes.length) } as StepRequest;
+      outcomes.push(...(starts > maxStarts ? rest.inputs.map(toUntried) : await this.#round(rest)));
     }
     return outcomes;
   }
 
   /** Outcomes of the first inputs: of all, or up to the one that ended the thread. */
-  async #round(request: Request): Promise<Outcome[]> {
+  async #round(request: StepRequest): Promise<StepOutcome[]> {
     if (this.#worker === null) await this.load();
     const worker = this.#worker as unknown as Worker;
-    const outcomes: Outcome[] = [];
+    const outcomes: StepOutcome[] = [];
     let death: string | null = null;
     worker.ref();
     const watch = setInterval(async () => {
       const late = this.#lateItem();
       if (late === null) return;
-      await arrived();
+      await pendingMessages();
       if (late !== this.#lateItem()) return;
       death ??= `it did not come back within ${this.#start.limitMs} ms`;
       this.#worker = null;
@@ -83,7 +83,7 @@ export class TaskThread implements Runner {
       finish = done;
     });
     const listeners = {
-      message: (outcome: Outcome) => {
+      message: (outcome: StepOutcome) => {
         outcomes.push(outcome);
         if (outcomes.length === request.inputs.length) finish();
       },
@@ -122,14 +122,17 @@ export class TaskThread implements Runner {
   }
 }
 
-const notTried = (): Outcome => ({ fault: `not tried: the task fell over ${mostStarts} times before`, remedy: null });
+const toUntried = (): StepOutcome => ({
+  fault: `not tried: the task fell over ${maxStarts} times before`,
+  remedy: null,
+});
 
 /** What the thread says after loading the task, or why it does not. */
 function firstMessage(worker: Worker): Promise<Loaded> {
   return new Promise((done) => {
     const remedy = 'correct what the file does outside of its functions';
     const timer = setTimeout(async () => {
-      await arrived();
+      await pendingMessages();
       settle({ problem: `it did not load within ${loadLimitMs / 1000} s`, remedy });
     }, loadLimitMs);
     const settle = (loaded: Loaded) => {

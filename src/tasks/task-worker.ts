@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { TaskError } from './errors.ts';
 import { loadTask } from './load-task.ts';
 import type { Task } from './task.ts';
-import { type Outcome, outcomeOf, type Request, type TaskFacts } from './task-step.ts';
+import { runStep, type StepOutcome, type StepRequest, type TaskFacts } from './task-step.ts';
 
 export interface ThreadStart {
   readonly path: string;
@@ -19,16 +19,16 @@ export type Loaded = { readonly facts: TaskFacts } | { readonly problem: string;
 
 const port = parentPort;
 
-function timed({ clock, limitMs }: ThreadStart, task: Task, request: Request, index: number): Outcome {
+function timed({ clock, limitMs }: ThreadStart, task: Task, request: StepRequest, index: number): StepOutcome {
   const start = process.hrtime.bigint();
   Atomics.store(clock, 0, start);
   Atomics.store(clock, 1, BigInt(index));
-  const outcome = outcomeOf(task, request, index);
+  const outcome = runStep(task, request, index);
   const ms = Number(process.hrtime.bigint() - start) / 1e6;
   return ms <= limitMs ? outcome : { fault: `it took ${Math.ceil(ms)} ms, at most ${limitMs} are given`, remedy: null };
 }
 
-function send(outcome: Outcome): void {
+function send(outcome: StepOutcome): void {
   try {
     port?.postMessage(outcome);
   } catch (error) {
@@ -46,7 +46,7 @@ async function serve(start: ThreadStart): Promise<void> {
     port?.postMessage({ problem: error.problem, remedy: error.remedy });
     return;
   }
-  port?.on('message', (request: Request) => {
+  port?.on('message', (request: StepRequest) => {
     for (let index = 0; index < request.inputs.length; index++) send(timed(start, task, request, index));
     Atomics.store(start.clock, 1, -1n);
   });

@@ -38,7 +38,7 @@ export type Split = 'train' | 'held-out';
 /** One of so many keys is held out. */
 const heldOutOf = 8;
 /** Draws until a problem of the split is found. */
-const mostDraws = 1000;
+const maxDraws = 1000;
 
 /** Whether problems of this key are kept for evaluation. */
 export function isHeldOut(key: string): boolean {
@@ -54,25 +54,25 @@ export function problemAt<P extends Problem>(
   if (!Number.isInteger(difficulty) || difficulty < from || difficulty > to)
     throw new TaskError(task.name, `difficulty ${difficulty}`, `choose a whole number from ${from} to ${to}`);
   const random = new Random(seed, index, difficulty);
-  for (let draw = 0; draw < mostDraws; draw++) {
+  for (let draw = 0; draw < maxDraws; draw++) {
     const problem = task.problem(random, difficulty);
     checkProblem(task.name, problem);
     if (isHeldOut(problem.key) === (split === 'held-out')) return problem;
   }
   throw new TaskError(
     task.name,
-    `none of ${mostDraws} problems of difficulty ${difficulty} is for ${split}`,
+    `none of ${maxDraws} problems of difficulty ${difficulty} is for ${split}`,
     'let the generator make more different problems: their keys are too few',
   );
 }
 
 /** A problem that is not held out: what may be seen before any evaluation. */
 export function trainingProblem<P extends Problem>(task: Task<P>, random: Random, difficulty: number): P {
-  for (let draw = 0; draw < mostDraws; draw++) {
+  for (let draw = 0; draw < maxDraws; draw++) {
     const problem = task.problem(random, difficulty);
     if (!isHeldOut(problem.key)) return problem;
   }
-  throw new TaskError(task.name, `all of ${mostDraws} problems are held out`, 'let the generator make more of them');
+  throw new TaskError(task.name, `all of ${maxDraws} problems are held out`, 'let the generator make more of them');
 }
 
 export interface ProblemPlace {

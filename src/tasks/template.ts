@@ -21,13 +21,13 @@ export const templateNames = Object.keys(templates) as [TemplateName, ...Templat
  */
 export type PromptParts = readonly [before: string, problem: string, after: string];
 
-export function promptOf(template: TemplateName, problem: string): PromptParts {
+export function toPrompt(template: TemplateName, problem: string): PromptParts {
   const [before, after] = templates[template].split(question) as [string, string];
   return [before, problem, after];
 }
 
 /** The template as chat models carry it: the last user's message is the problem. */
-export function chatTemplateOf(template: TemplateName): string {
+export function toChatTemplate(template: TemplateName): string {
   // Jinja drops a line feed that ends a template.
   return templates[template].replace(question, '{{ messages[-1].content }}').replace(/\n$/, "{{ '\\n' }}");
 }

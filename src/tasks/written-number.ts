@@ -5,23 +5,23 @@
 // other units and digits of other scripts, because an answer that needs a guess is no answer.
 import { type Rational, rational } from './rational.ts';
 
-const longest = 60;
+const maxLength = 60;
 const whole = String.raw`(?:\d{1,3}(?:,\d{3})+|\d+)`;
 const decimal = new RegExp(String.raw`^([-−]?)\$?(${whole})(?:\.(\d*))?%?$`);
 const fraction = new RegExp(`^([-−]?)(${whole}) ?/ ?(${whole})$`);
 
-const digits = (text: string): bigint => BigInt(text.replaceAll(',', ''));
+const toBigInt = (text: string): bigint => BigInt(text.replaceAll(',', ''));
 
 /** The number, or null where the text is none. */
 export function readNumber(text: string): Rational | null {
   const trimmed = text.trim();
-  if (trimmed.length > longest) return null;
+  if (trimmed.length > maxLength) return null;
   const [, minus, before, after = ''] = decimal.exec(trimmed) ?? [];
   if (before !== undefined) {
-    const top = digits(before) * 10n ** BigInt(after.length) + BigInt(after === '' ? 0 : after);
+    const top = toBigInt(before) * 10n ** BigInt(after.length) + BigInt(after === '' ? 0 : after);
     return rational(minus === '' ? top : -top, 10n ** BigInt(after.length));
   }
   const [, sign, top, bottom] = fraction.exec(trimmed) ?? [];
   if (top === undefined || bottom === undefined) return null;
-  return rational(sign === '' ? digits(top) : -digits(top), digits(bottom));
+  return rational(sign === '' ? toBigInt(top) : -toBigInt(top), toBigInt(bottom));
 }

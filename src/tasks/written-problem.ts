@@ -5,7 +5,7 @@
 import { gradeCountdown } from './countdown.ts';
 import { readExpression } from './expression.ts';
 import { gradeNumber } from './number-answer.ts';
-import { show } from './rational.ts';
+import { formatRational } from './rational.ts';
 import { rules } from './sequence.ts';
 import type { Verdict } from './task.ts';
 
@@ -36,7 +36,7 @@ function arithmeticOf(text: string): WrittenProblem | null {
   if (expression === undefined) return null;
   const read = readExpression(expression);
   if ('problem' in read || read.numbers.length < 2) return null;
-  return { task: 'arithmetic', grade: (answer) => gradeNumber(show(read.value), answer) };
+  return { task: 'arithmetic', grade: (answer) => gradeNumber(formatRational(read.value), answer) };
 }
 
 function sequenceOf(text: string): WrittenProblem | null {

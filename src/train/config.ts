@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { preTokenizerNames } from '../corpus/index.ts';
+import { preTokenizerNames, workedExamplesInput } from '../corpus/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
 import { type ModelConfig, preset, readConfig, writeConfig } from '../model/index.ts';
 import { TrainError } from './errors.ts';
@@ -15,21 +15,14 @@ const count = z.number().int().positive();
 const atLeastZero = z.number().nonnegative();
 const share = z.number().min(0).max(1);
 
-const someOf = { seed: z.number().int().default(1), count };
-const pagesOfTasks = z.discriminatedUnion('pages', [
-  z.strictObject({ pages: z.enum(['countdown', 'arithmetic', 'sequence']), ...someOf }),
-  /** file: in the form of GSM8K (tasks/word-problems.ts). */
-  z.strictObject({ pages: z.literal('word-problems'), file: z.string(), ...someOf }),
-]);
-
 const bpe = z.strictObject({
   size: count,
   preTokenizer: z.enum(preTokenizerNames),
 });
 
 const data = z.strictObject({
-  /** Files (.txt, .jsonl, .parquet), and pages of people at work on problems, made as they are read. */
-  inputs: z.array(z.union([z.string(), pagesOfTasks])).min(1),
+  /** Files (.txt, .jsonl, .parquet), and worked examples of tasks, made as they are read. */
+  inputs: z.array(z.union([z.string(), workedExamplesInput])).min(1),
   /** characters: those of the corpus. bytes: one id a byte. A number: a BPE trained on them, cut as V3 cuts; { size, preTokenizer }: cut otherwise. Else a folder. */
   tokenizer: z.union([z.literal('characters'), z.literal('bytes'), count, bpe, z.string()]).default('bytes'),
   /** Fields of JSONL lines or columns of Parquet files, joined by newlines. */

@@ -9,9 +9,9 @@ import {
   chooseVocabulary,
   type Dataset,
   type Input,
-  pagesInput,
   prepareDataset,
   readDocuments,
+  toSynthetic,
   type Vocabulary,
 } from '../corpus/index.ts';
 import { modelConfigOf, type PretrainConfig, type PretrainRecipe, pretrainSchema, resolvePretrain } from './config.ts';
@@ -83,7 +83,7 @@ function checkBeginning({ config, model, vocabulary, dataset }: Prepared): void 
 }
 
 function inputOf(input: PretrainConfig['data']['inputs'][number]): Input {
-  return typeof input === 'string' ? input : pagesInput(input);
+  return typeof input === 'string' ? input : toSynthetic(input);
 }
 
 function vocabularyOf({ data }: PretrainConfig): Promise<Vocabulary> {

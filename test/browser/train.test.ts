@@ -38,7 +38,7 @@ const choices = [
     'model.intermediate_size=96',
     'model.moe_intermediate_size=32',
   ],
-  'data.inputs=[{"pages":"countdown","seed":1,"count":1500}]',
+  'data.inputs=[{"workedExamples":"countdown","seed":1,"count":1500}]',
   ...['data.tokenizer=bytes', 'data.validationFraction=0.1', 'schedule.warmupSteps=5', 'evaluateTokens=4096'],
   ...['every.sample=500', 'every.evaluate=500'],
 ].join('\n');

@@ -1,0 +1,57 @@
+// A worked example as a document: a problem, the work on it and how it ended. No document is an instruction.
+//
+// Half of the documents carry tags, each two or three of the author's own choice, and in half of these two people with
+// names ask and answer. So a base model learns that a tag is closed by its own name and that another may follow, but
+// not who User and Assistant are, nor that thinking comes before an answer. That, and what is worth doing, is left to
+// reinforcement learning. No held-out problem appears.
+import { type Problem, type Random, type Task, trainingProblem } from '../../tasks/index.ts';
+import type { Solution } from './scratchpad.ts';
+
+/** How worked examples of a task are made. All randomness comes from `random`. */
+export interface WorkedExamples<P extends Problem> {
+  readonly task: Task<P>;
+  difficulty(random: Random): number;
+  solve(random: Random, problem: P, difficulty: number): Solution;
+  /** The problem in one of the ways in which people phrase it. */
+  phrase(random: Random, problem: P): string;
+  /** The answer with what it answers, as a last line. */
+  conclusion(problem: P, answer: string): string;
+}
+
+/** Makes a document from a stream of random numbers. */
+export type DocumentGenerator = (random: Random) => string;
+
+/** The share of documents that carry tags. */
+export const taggedShare = 0.5;
+const tags = ['think', 'work', 'note', 'result', 'answer', 'try', 'said'] as const;
+const names = ['Ada', 'Ben', 'Chloe', 'Dev', 'Emil', 'Fay', 'Gus', 'Hana'] as const;
+
+function tagged(random: Random, { text, answer }: Solution, phrase: () => string): string {
+  const [workTag, answerTag, problemTag] = random.shuffled(tags);
+  const [asker, answerer] = random.shuffled(names);
+  const [question, reply] = random.chance(0.5) ? [`${asker}: `, `${answerer}: `] : ['', ''];
+  const problem = random.chance(0.5) ? `<${problemTag}>${phrase()}</${problemTag}>` : phrase();
+  const end = answer === null ? '' : `<${answerTag}>${answer}</${answerTag}>\n`;
+  return `${question}${problem}\n${reply}<${workTag}>\n${text}</${workTag}>\n${end}`;
+}
+
+export function compose<P extends Problem>(
+  { solve, phrase, conclusion }: WorkedExamples<P>,
+  random: Random,
+  { problem, difficulty, isTagged }: { readonly problem: P; readonly difficulty: number; readonly isTagged: boolean },
+): string {
+  const solution = solve(random, problem, difficulty);
+  if (isTagged) return tagged(random, solution, () => phrase(random, problem));
+  const { text, answer } = solution;
+  const end = answer === null ? '' : `${random.pick([answer, `so ${answer}`, conclusion(problem, answer)])}\n`;
+  return `${phrase(random, problem)}\n${text}${end}`;
+}
+
+export function toDocuments<P extends Problem>(examples: WorkedExamples<P>): DocumentGenerator {
+  return (random) => {
+    const difficulty = examples.difficulty(random);
+    const isTagged = random.chance(taggedShare);
+    const problem = trainingProblem(examples.task, random, difficulty);
+    return compose(examples, random, { problem, difficulty, isTagged });
+  };
+}
