@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { recipe } from '../recipes/countdown-base.ts';
-import { ModelRunner } from '../src/engine/index.ts';
+import { ModelRunner, type Rollout, Rollouts } from '../src/engine/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import { exportWeights, openCheckpoint, servingWeights, writeCheckpoint } from '../src/model/checkpoint/index.ts';
 import {
@@ -19,7 +19,7 @@ import {
   type WeightMap,
   writeConfig,
 } from '../src/model/index.ts';
-import { columnNames, GrpoObjective, type Rollout, Rollouts } from '../src/rl/index.ts';
+import { columnNames, GrpoObjective } from '../src/rl/index.ts';
 import { keep, scope, useDevice } from '../src/tensor/index.ts';
 import { modelConfigOf, packed, resolvePretrain, sequenceInputs, TrainStep } from '../src/train/index.ts';
 import type { Bench } from './harness.ts';
@@ -33,6 +33,9 @@ const asks = Array.from({ length: responses }, (_, i) => ({
   prompt: Int32Array.from({ length: promptLength }, (_, j) => 3 + ((i * 31 + j * 7) % 500)),
   seed: i,
 }));
+
+const generateAll = (rollouts: Rollouts) =>
+  Promise.all(asks.map(({ prompt, seed }) => rollouts.generate(prompt, { temperature: 1, maxTokens: tokens, seed })));
 
 interface Ours {
   readonly rollout: () => Promise<Rollout[]>;
@@ -60,7 +63,7 @@ async function ours({ device }: Bench, config: ModelConfig): Promise<Ours> {
   const weights = initialWeights(config, 1, device);
   for (const weight of weights.values()) keep(weight);
   const policy = precisions.bf16;
-  const options = { policy, maxSequences: parallel, contextLength: contextLength + 1, maxTokens: tokens, endId };
+  const options = { policy, maxSequences: parallel, contextLength: contextLength + 1, endId };
   const model = createModel(config, weights, contextLength + 2);
   const rollouts = new Rollouts(model, options);
   const served = await servedFrom(config, weights);
@@ -76,7 +79,7 @@ async function ours({ device }: Bench, config: ModelConfig): Promise<Ours> {
   const step = new TrainStep(config, weights, optimizer, 'sum', objective);
   let count = 0;
   return {
-    rollout: () => rollouts.run(asks, { temperature: 1 }),
+    rollout: () => generateAll(rollouts),
     train: async (made) => {
       const sequences = made.map(({ prompt, ids, logprobs }, r) => {
         const each = (value: number) => new Float32Array(ids.length).fill(value);
@@ -93,7 +96,7 @@ async function ours({ device }: Bench, config: ModelConfig): Promise<Ours> {
       if (metrics.mismatch !== 0) throw new Error(`${metrics.mismatch} tokens differ between rollout and training`);
     },
     plain: async () => {
-      await plain.run(asks, { temperature: 1 });
+      await generateAll(plain);
     },
     free: () => {
       for (const owned of [rollouts, plain, step, model, servedModel]) owned.dispose();

@@ -1,7 +1,6 @@
 // minke eval: how often a model, ours or behind an API, solves held-out problems of a task.
-import { openModel } from '../engine/index.ts';
-import { type Answerer, type Evaluated, evaluate, ofApi, ofModel } from '../rl/index.ts';
-import { openTask, type TemplateName } from '../tasks/index.ts';
+import { type Estimate, type Evaluation, evaluate, openAnswerer } from '../eval/index.ts';
+import { closeTasks, openTasks, type TemplateName, taskChoice } from '../tasks/index.ts';
 import { type EngineFlags, engineOptions, positiveOf } from './engine-flags.ts';
 import { Progress } from './progress.ts';
 import { taskOf } from './recipe.ts';
@@ -19,49 +18,40 @@ export interface EvalFlags extends EngineFlags {
   readonly json?: boolean;
 }
 
-const percent = ({ mean, margin }: Evaluated['passAt1']) =>
-  `${(100 * mean).toFixed(1)} % ± ${(100 * margin).toFixed(1)}`;
+const percent = ({ mean, margin }: Estimate) => `${(100 * mean).toFixed(1)} % ± ${(100 * margin).toFixed(1)}`;
 
-async function answererOf(target: string, flags: EvalFlags): Promise<{ answer: Answerer; close: () => Promise<void> }> {
-  if (/^https?:/.test(target)) {
-    const key = process.env.OPENAI_API_KEY ?? null;
-    return {
-      answer: ofApi({ base: target, model: flags.model ?? 'default', key, keySource: 'OPENAI_API_KEY' }),
-      close: async () => undefined,
-    };
-  }
-  const model = await openModel(target, engineOptions(flags));
-  return { answer: ofModel(model), close: () => model.close() };
+/** A line for people. */
+function line({ task, difficulty, problems, samples, passAt1, consensus, format, tokens }: Evaluation): string {
+  const estimates = `pass@1 ${percent(passAt1)}, cons@${samples} ${percent(consensus)}`;
+  const form = `form ${(100 * format).toFixed(1)} %, ${tokens.toFixed(0)} tokens`;
+  return `${task} ${difficulty}: ${estimates}, ${form} (${problems} held-out problems)`;
 }
 
 export async function evalCommand(target: string, flags: EvalFlags): Promise<void> {
-  const { answer, close } = await answererOf(target, flags);
+  const [problems, samples] = [positiveOf(flags.problems, '--problems'), positiveOf(flags.samples, '--samples')];
+  const maxTokens = positiveOf(flags.maxTokens, '--max-tokens');
+  const [temperature, topP, seed] = [flags.temperature, flags.topP, flags.seed].map(Number);
+  const key = process.env.OPENAI_API_KEY ?? null;
+  const api = { model: flags.model ?? 'default', key, keySource: 'OPENAI_API_KEY' };
+  const { answer, close } = await openAnswerer(target, { engine: engineOptions(flags), api });
   try {
     for (const text of flags.task) {
-      const { task: name, difficulty } = taskOf(text);
-      const task = await openTask(name);
+      const tasks = await openTasks([taskChoice.parse(taskOf(text))], seed);
       try {
-        const [problems, samples] = [positiveOf(flags.problems, '--problems'), positiveOf(flags.samples, '--samples')];
         const progress = new Progress(text, problems * samples);
-        const result = await evaluate(task, answer, {
+        const evaluation = await evaluate(answer, { tasks, seed, template: flags.template }, tasks[0], {
           problems,
           samples,
-          template: flags.template,
-          seed: Number(flags.seed),
-          difficulty: difficulty ?? task.difficulty.usual,
-          temperature: Number(flags.temperature),
-          topP: Number(flags.topP),
-          maxTokens: positiveOf(flags.maxTokens, '--max-tokens'),
-          progress: (n) => progress.advance(n),
+          temperature,
+          topP,
+          maxTokens,
+          parallel: 64,
+          progress: () => progress.advance(1),
         });
         progress.end();
-        if (flags.json) console.log(JSON.stringify(result));
-        else
-          console.log(
-            `${result.task} ${result.difficulty}: pass@1 ${percent(result.passAt1)}, cons@${samples} ${percent(result.consensus)}, form ${(100 * result.format).toFixed(1)} %, ${result.tokens.toFixed(0)} tokens (${problems} held-out problems)`,
-          );
+        console.log(flags.json ? JSON.stringify(evaluation) : line(evaluation));
       } finally {
-        await task.close();
+        await closeTasks(tasks);
       }
     }
   } finally {

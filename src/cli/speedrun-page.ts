@@ -1,6 +1,6 @@
 // The page of a speedrun: what each model can do, what it took, the curves, samples of the beginning and the end.
 import { basename, join } from 'node:path';
-import type { Evaluated } from '../rl/index.ts';
+import type { Evaluation } from '../eval/index.ts';
 import { rlFacts } from '../runs/index.ts';
 import { type Lineage, readLineage } from '../train/index.ts';
 import { distilCharts, distilEvents } from './distil-report.ts';
@@ -8,7 +8,7 @@ import { factTable, type Part } from './results.ts';
 import { rlCharts, rlEvents, rlSamples } from './rl-report.ts';
 import { type Stage, stages } from './speedrun-stages.ts';
 
-export type Results = Record<Stage, Evaluated>;
+export type Results = Record<Stage, Evaluation>;
 
 const names: Readonly<Record<Stage, string>> = {
   base: 'base, never told to answer',
@@ -25,7 +25,7 @@ const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', 
 
 const head = ['Countdown, 3 numbers, held out', 'pass@1', 'cons@4', 'form', 'tokens', 'trained'] as const;
 
-function cells(stage: Stage, { passAt1, consensus, format, tokens }: Evaluated, lineage: Lineage): string[] {
+function cells(stage: Stage, { passAt1, consensus, format, tokens }: Evaluation, lineage: Lineage): string[] {
   return [
     names[stage],
     `${percent(passAt1.mean)} ± ${percent(passAt1.margin)}`,

@@ -5,36 +5,44 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openModel } from '../engine/index.ts';
-import { type Evaluated, evaluate, ofModel } from '../rl/index.ts';
-import { openTask } from '../tasks/index.ts';
+import { type Evaluation, evaluate, modelAnswerer } from '../eval/index.ts';
+import { closeTasks, openTasks } from '../tasks/index.ts';
 import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
 import { percent, type Results, speedrunPage, speedrunPart } from './speedrun-page.ts';
 import { modelOf, runStages, type Speedrun, stages } from './speedrun-stages.ts';
 
-const examination = { difficulty: 3, problems: 250, samples: 4, maxTokens: 256, template: 'short', seed: 7 } as const;
+const evaluation = {
+  problems: 250,
+  samples: 4,
+  temperature: 0.6,
+  topP: 0.95,
+  maxTokens: 256,
+  parallel: 64,
+} as const;
+const questions = { seed: 7, template: 'short' } as const;
 
-async function examine(run: string): Promise<Evaluated> {
-  const task = await openTask('countdown');
+async function evaluateStage(run: string): Promise<Evaluation> {
+  const tasks = await openTasks([{ task: 'countdown', difficulty: 3, share: 1 }], questions.seed);
   const model = await openModel(await modelOf(run));
   try {
-    return await evaluate(task, ofModel(model), examination);
+    return await evaluate(modelAnswerer(model), { tasks, ...questions }, tasks[0], evaluation);
   } finally {
     await model.close();
-    await task.close();
+    await closeTasks(tasks);
   }
 }
 
-/** Examines what was not examined yet. */
-async function examineAll(folder: string): Promise<Results> {
+/** Evaluates the stages that have no evaluation yet. */
+async function evaluateAll(folder: string): Promise<Results> {
   const file = join(folder, 'evaluation.json');
   const known: Partial<Results> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
   for (const stage of stages) {
     if (known[stage]) continue;
-    const result = await examine(join(folder, stage));
+    const result = await evaluateStage(join(folder, stage));
     known[stage] = result;
     writeFileSync(file, JSON.stringify(known));
-    console.error(`${stage}: pass@1 ${percent(result.passAt1.mean)} of ${examination.problems} held-out problems`);
+    console.error(`${stage}: pass@1 ${percent(result.passAt1.mean)} of ${evaluation.problems} held-out problems`);
   }
   return known as Results;
 }
@@ -61,7 +69,7 @@ export async function speedrunCommand(folder: string, { seed, results: page }: S
   mkdirSync(folder, { recursive: true });
   const recipe = (await loadRecipe<Speedrun>('speedrun')) as Speedrun;
   await runStages(seed === undefined ? recipe : seeded(recipe, seed), folder);
-  const results = await examineAll(folder);
+  const results = await evaluateAll(folder);
   writeFileSync(join(folder, 'report.html'), speedrunPage(folder, results));
   if (page !== undefined) writeResult(page, speedrunPart(folder, results));
   for (const stage of stages) console.log(`${stage.padEnd(10)} pass@1 ${percent(results[stage].passAt1.mean)}`);

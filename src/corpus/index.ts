@@ -6,7 +6,6 @@ export {
   fillInTheMiddle,
   validationBatches,
 } from './batch-stream.ts';
-export { ApiError, type ApiOptions, type Completion, CompletionApi, type CompletionOptions } from './completion-api.ts';
 export { type Dataset, openDataset, type PrepareOptions, prepareDataset } from './dataset.ts';
 export {
   type Input,

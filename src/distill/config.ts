@@ -3,7 +3,7 @@
 // Defaults follow the report (supplement B.4.3): a few epochs, cosine to a tenth of the rate; the rate is higher,
 // because students here are small. A key never stands in a recipe: only the name of its environment variable does.
 import { z } from 'zod';
-import { evaluationSchema } from '../rl/index.ts';
+import { evaluationSchema } from '../eval/index.ts';
 import { taskChoice, templateNames } from '../tasks/index.ts';
 import { optimizerSchema, TrainError } from '../train/index.ts';
 

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { api, completion, type Reply } from '../eval/test-api.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import { exportWeights, writeCheckpoint } from '../model/checkpoint/index.ts';
 import {
@@ -26,7 +27,6 @@ import { distilEventSchema } from './events.ts';
 import { lessonsOfStep } from './lessons.ts';
 import { lessonSequences, SftObjective } from './sft-objective.ts';
 import { openTeacher } from './teacher.ts';
-import { api, completion, type Reply } from './test-api.ts';
 import { collectTraces, readTraces } from './traces.ts';
 
 let device: Device;

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hashOfFile } from '../corpus/index.ts';
+import { isAddress } from '../eval/index.ts';
 import { countParameters } from '../model/index.ts';
 import { closeTasks, openTasks } from '../tasks/index.ts';
 import {
@@ -25,7 +26,7 @@ import { type DistilEvent, distilEventSchema } from './events.ts';
 import { FineTuning } from './fine-tuning.ts';
 import { openStudent, readStudent, type Student, type StudentFiles } from './open-student.ts';
 import { type DistilOptions, distilFiles } from './run-folder.ts';
-import { isAddress, openTeacher } from './teacher.ts';
+import { openTeacher } from './teacher.ts';
 import { type CollectProgress, collectTraces, readTraces, traceFiles } from './traces.ts';
 
 type DistilRecords = Records<DistilEvent>;

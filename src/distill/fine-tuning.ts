@@ -2,6 +2,7 @@
 //
 // Contract: a run that was killed at any moment goes on from its last whole checkpoint and ends in the same weights to
 // the bit. A gradient that is not finite ends the run; its last checkpoint stays.
+import { evaluationEvent } from '../eval/index.ts';
 import { expectFinite, finite, learningRateAt, type Outcome, type Records, stepOnSequences } from '../train/index.ts';
 import type { DistilConfig } from './config.ts';
 import type { DistilEvent } from './events.ts';
@@ -53,16 +54,16 @@ export class FineTuning {
       const isStopped = signal?.aborted === true && !isLast;
       const isNew = this.#step > this.#state.fromStep;
       const due = (period: number) => isLast || this.#step % period === 0;
-      if (due(evaluateEvery) && (isNew || this.#step === 0)) await this.#examine();
+      if (due(evaluateEvery) && (isNew || this.#step === 0)) await this.#evaluate();
       if (isNew && (isStopped || due(saveEvery))) await this.#save();
       if (isLast || isStopped) return isLast ? 'completed' : 'stopped';
       await this.#one(this.#step + 1);
     }
   }
 
-  async #examine(): Promise<void> {
-    for (const examined of await this.#student.exam.run())
-      this.#records.log.append({ event: 'evaluated', step: this.#step, ...examined });
+  async #evaluate(): Promise<void> {
+    for (const each of await this.#student.evaluation.run())
+      this.#records.log.append({ event: 'evaluated', step: this.#step, ...evaluationEvent(each) });
   }
 
   #rate(step: number): number {

@@ -4,7 +4,7 @@ export { distil, resumeDistilling } from './distil.ts';
 export { type DistilEvent, distilEventSchema } from './events.ts';
 export { type DistilOptions, distilFiles, isDistilRun } from './run-folder.ts';
 export { type Lesson, lessonSequences, SftObjective } from './sft-objective.ts';
-export { openTeacher, type Teacher, TeacherError } from './teacher.ts';
+export { openTeacher, type Teacher } from './teacher.ts';
 export {
   type CollectOptions,
   type CollectProgress,

@@ -1,5 +1,6 @@
 // A student ready to learn: its weights from where it begins or from the run's last checkpoint, optimizer and lessons.
 import { type BaseVocabulary, vocabularyOfBase } from '../corpus/index.ts';
+import { openTrainingEvaluation, type TrainingEvaluation } from '../eval/index.ts';
 import type { Device } from '../kernels/index.ts';
 import { openCheckpoint } from '../model/checkpoint/index.ts';
 import { createModel, type Model, type ModelConfig, precisions, type WeightMap } from '../model/index.ts';
@@ -15,7 +16,6 @@ import {
   TrainStep,
 } from '../train/index.ts';
 import type { DistilConfig } from './config.ts';
-import { type Exam, openExam } from './exam.ts';
 import { lessonsOf } from './lessons.ts';
 import { type Lesson, SftObjective } from './sft-objective.ts';
 import type { Trace } from './traces.ts';
@@ -34,7 +34,7 @@ export interface Student {
   readonly lessons: readonly Lesson[];
   readonly tooLong: number;
   readonly vocabulary: BaseVocabulary;
-  readonly exam: Exam;
+  readonly evaluation: TrainingEvaluation;
   readonly close: () => Promise<void>;
 }
 
@@ -65,7 +65,8 @@ export async function openStudent(
   const objective = new SftObjective(model, shape, precisions[distil.precision]);
   const trainStep = new TrainStep(config, weights, distil.optimizer, 'sum', objective);
   if (checkpoint) await loadMoments(checkpoint.folder, trainStep.optimizer);
-  const exam = await openExam(distil, model, vocabulary);
+  const { maxTokens } = distil.traces;
+  const evaluation = await openTrainingEvaluation({ ...distil, maxTokens }, model, vocabulary);
   return {
     model,
     weights,
@@ -74,10 +75,10 @@ export async function openStudent(
     lessons,
     tooLong,
     vocabulary,
-    exam,
+    evaluation,
     close: async () => {
       await device.flush().catch(() => undefined);
-      await exam.close();
+      await evaluation.close();
       trainStep.dispose();
       model.dispose();
       for (const weight of weights.values()) weight.dispose();

@@ -8,6 +8,7 @@ import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hash32 } from '../corpus/index.ts';
+import { type Answer, isSkippable, judge } from '../eval/index.ts';
 import {
   type ChosenTask,
   closeTasks,
@@ -16,12 +17,11 @@ import {
   openTasks,
   type Problem,
   type PromptParts,
-  readResponse,
   toPrompt,
 } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { DistilConfig } from './config.ts';
-import { type Teacher, TeacherError } from './teacher.ts';
+import type { Teacher } from './teacher.ts';
 
 export const traceFiles = { traces: 'traces.jsonl', asked: 'asked.jsonl' } as const;
 
@@ -142,16 +142,17 @@ class Collector {
 
   async #one(index: number, signal: AbortSignal): Promise<void> {
     const { seed, template, traces } = this.#config;
+    const { samples, temperature, topP, maxTokens } = traces;
     const { task, difficulty } = drawTask(this.#tasks, seed, index);
     const [problem] = (await task.problems([{ seed, index, difficulty, split: 'train' }])) as [Problem];
     const prompt = toPrompt(template, problem.prompt);
-    const asks = Array.from({ length: traces.samples }, (_, g) =>
-      this.#teacher.answer(prompt, hash32(seed, index, g), signal),
+    const asks = Array.from({ length: samples }, (_, g) =>
+      this.#teacher.answer(prompt, { temperature, topP, maxTokens, seed: hash32(seed, index, g) }, signal),
     );
     const answers = await Promise.allSettled(asks);
     const texts = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
     const errors = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as Error] : []));
-    const grave = errors.find((error) => !(error instanceof TeacherError));
+    const grave = errors.find((error) => !isSkippable(error));
     const kept = await this.#keep(task, problem, prompt, texts);
     if (grave) throw grave;
     if (signal.aborted) return;
@@ -174,26 +175,21 @@ class Collector {
     );
   }
 
-  /** How many of the texts became traces. */
-  async #keep(
-    task: Grading,
-    problem: Problem,
-    prompt: PromptParts,
-    texts: readonly (string | null)[],
-  ): Promise<number> {
+  /** Keeps the answers that ended, are correct and well-formed, and are new. Returns how many. */
+  async #keep(task: Grading, problem: Problem, prompt: PromptParts, answers: readonly Answer[]): Promise<number> {
     const { wanted, perProblem } = this.#config.traces;
-    const items = texts.flatMap((text) => {
-      const { answer, isWellFormed } = readResponse(text ?? '');
-      return text !== null && answer !== null && isWellFormed ? [{ problem, answer, text: text.trimEnd() }] : [];
-    });
-    const graded = await task.grade(items.map(({ answer }) => ({ problem, answer })));
+    const texts = answers.flatMap(({ text, isEnded }) => (isEnded ? [text] : []));
+    const judgements = await judge(
+      task,
+      texts.map((text) => ({ problem, text })),
+    );
     const name = `${task.name} ${problem.key}`;
     let kept = 0;
-    items.forEach(({ text: response }, i) => {
-      const { correct, fault } = graded[i];
-      if (fault !== null) this.#options.fault?.(`${name}: ${fault}`);
+    judgements.forEach(({ isCorrect, isWellFormed, isFault, verdict }, i) => {
+      const response = texts[i].trimEnd();
+      if (isFault) this.#options.fault?.(`${name}: ${verdict}`);
       const isFull = this.#kept >= wanted || (this.#ofProblem.get(name) ?? 0) >= perProblem;
-      if (!correct || isFull || this.#seen.has(prompt.join('') + response)) return;
+      if (!isCorrect || !isWellFormed || isFull || this.#seen.has(prompt.join('') + response)) return;
       this.#seen.add(prompt.join('') + response);
       const trace: Trace = {
         prompt: [...prompt],
@@ -206,7 +202,7 @@ class Collector {
       this.#count(name);
       kept++;
     });
-    this.#rejected += texts.length - kept;
+    this.#rejected += answers.length - kept;
     return kept;
   }
 

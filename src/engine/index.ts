@@ -6,6 +6,7 @@ export { ModelRunner, type ModelRunnerOptions } from './model-runner.ts';
 export { type OpenOptions, openModel } from './open-model.ts';
 export type { CacheFormat } from './paged-cache.ts';
 export { addedTokensIn, encodePieces, fillInPieces, type Piece, wellFormed } from './prompt-text.ts';
+export { type Rollout, type RolloutOptions, type RolloutSampling, Rollouts } from './rollouts.ts';
 export { type ResolvedSampling, resolveOptions } from './sampling-options.ts';
 export type { Sequence, SequenceListener, SequenceOptions, TokenDecision } from './sequence.ts';
 export { ServedModel } from './served-model.ts';

@@ -1,15 +1,11 @@
 // A step's data: groups of responses with their rewards, and what training reads of them.
-import { hash32 } from '../corpus/index.ts';
-import type { SamplingOptions } from '../engine/index.ts';
+import type { Rollout } from '../engine/index.ts';
+import type { AnsweredQuestion, Judgement, Question, RolloutAnswer } from '../eval/index.ts';
 import type { TrainSequence } from '../train/index.ts';
 import { advantagesOf, tokenWeights } from './advantage.ts';
 import type { RlConfig } from './config.ts';
-import type { Question } from './question.ts';
-import { checksIn, type Judged, judge } from './reward.ts';
-import type { Rollout, Rollouts } from './rollout.ts';
 
-export interface Response extends Rollout, Judged {
-  readonly text: string;
+export interface Response extends RolloutAnswer, Judgement {
   readonly reward: number;
 }
 
@@ -23,50 +19,13 @@ export function hasSignal({ responses }: Group): boolean {
   return responses.some(({ reward }) => reward !== responses[0]?.reward);
 }
 
-export interface AskOptions {
-  readonly samples: number;
-  readonly seed: number;
-  readonly sampling: SamplingOptions;
-  readonly rewards: RlConfig['rewards'];
-  readonly decode: (ids: ArrayLike<number>) => string;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Asks each question `samples` times and judges what comes back. */
-export async function ask(rollouts: Rollouts, questions: readonly Question[], options: AskOptions): Promise<Group[]> {
-  const { samples, seed, sampling, rewards, decode, signal } = options;
-  const asks = questions.flatMap(({ ids }, q) =>
-    Array.from({ length: samples }, (_, g) => ({ prompt: ids, seed: hash32(seed, q, g) })),
-  );
-  const made = await rollouts.run(asks, sampling, signal);
-  const texts = made.map(({ ids, isEnded }) => decode(isEnded ? ids.subarray(0, -1) : ids));
-  const responses = await judgedAll(questions, made, texts, rewards);
-  return questions.map((question, q) => ({ question, responses: responses.slice(q * samples, (q + 1) * samples) }));
-}
-
-/** Responses with their verdicts, one call of a grader for each task. */
-async function judgedAll(
-  questions: readonly Question[],
-  made: readonly Rollout[],
-  texts: readonly string[],
-  rewards: RlConfig['rewards'],
-): Promise<Response[]> {
-  const samples = made.length / questions.length;
-  const questionOf = (r: number) => questions[Math.floor(r / samples)];
-  const responses: Response[] = [];
-  for (const task of new Set(questions.map((question) => question.task))) {
-    const own = [...made.keys()].filter((r) => questionOf(r).task === task);
-    const verdicts = await judge(
-      task,
-      own.map((r) => ({ problem: questionOf(r).problem, text: texts[r] })),
-    );
-    own.forEach((r, i) => {
-      const judged = verdicts[i];
-      const reward = (judged.isRight ? rewards.accuracy : 0) + (judged.isWellFormed ? rewards.format : 0);
-      responses[r] = { ...made[r], ...judged, text: texts[r], reward };
-    });
-  }
-  return responses;
+/** Adds the reward to each response of an answered question. */
+export function toGroup(answered: AnsweredQuestion<RolloutAnswer>, rewards: RlConfig['rewards']): Group {
+  const responses = answered.responses.map((response) => ({
+    ...response,
+    reward: (response.isCorrect ? rewards.accuracy : 0) + (response.isWellFormed ? rewards.format : 0),
+  }));
+  return { question: answered.question, responses };
 }
 
 /**
@@ -101,6 +60,11 @@ function weighed(
   });
 }
 
+/** The number of words that check or turn back. */
+export function countVerificationPhrases(text: string): number {
+  return text.match(/\b(?:check|wait|no|wrong|again|instead)\b/gi)?.length ?? 0;
+}
+
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** What a step's responses say together. */
@@ -111,13 +75,13 @@ export function summary(groups: readonly Group[]) {
     some.length === 0 ? null : mean(some.map(({ ids }) => ids.length));
   return {
     reward: mean(all.map(({ reward }) => reward)),
-    accuracy: share(({ isRight }) => isRight),
+    accuracy: share(({ isCorrect }) => isCorrect),
     format: share(({ isWellFormed }) => isWellFormed),
     tokens: meanLength(all) as number,
-    tokensRight: meanLength(all.filter(({ isRight }) => isRight)),
-    tokensWrong: meanLength(all.filter(({ isRight }) => !isRight)),
+    tokensRight: meanLength(all.filter(({ isCorrect }) => isCorrect)),
+    tokensWrong: meanLength(all.filter(({ isCorrect }) => !isCorrect)),
     truncated: share(({ isEnded }) => !isEnded),
-    checks: mean(all.map(({ text }) => checksIn(text))),
+    checks: mean(all.map(({ text }) => countVerificationPhrases(text))),
     faults: all.filter(({ isFault }) => isFault).length,
   };
 }

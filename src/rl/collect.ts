@@ -4,12 +4,12 @@
 // while it asked is asked again as it was. Rounds end when there are enough groups with signal, or after `resamplings`
 // further ones; then silent groups fill the batch. Source: DAPO (arXiv 2503.14476), 3.2.
 import { hash32 } from '../corpus/index.ts';
-import { ask, type Group, hasSignal } from './batch.ts';
+import { sampleAnswers, trainingQuestions } from '../eval/index.ts';
+import { type Group, hasSignal, toGroup } from './batch.ts';
 import type { RlRun } from './open-run.ts';
-import { trainQuestions } from './question.ts';
 
-/** Streams of chance of a run, so that none repeats another. */
-export const streams = { rollout: 1, evaluation: 2 } as const;
+/** The stream of random numbers of a run's rollouts; its evaluations have another. */
+const rolloutStream = 1;
 
 /** What is wrong with a response that did not come to its end, whatever else is. */
 export const cutOff = 'cut off by maxTokens';
@@ -18,9 +18,9 @@ const mostProblems = 5;
 
 function formProblemsOf(responses: Group['responses']): Record<string, number> {
   const counts = new Map<string, number>();
-  for (const { formProblem, isEnded } of responses) {
-    if (formProblem === null) continue;
-    const problem = isEnded ? formProblem : cutOff;
+  for (const { formatProblem, isEnded } of responses) {
+    if (formatProblem === null) continue;
+    const problem = isEnded ? formatProblem : cutOff;
     counts.set(problem, (counts.get(problem) ?? 0) + 1);
   }
   const commonest = [...counts].sort(([, a], [, b]) => b - a).slice(0, mostProblems);
@@ -47,25 +47,23 @@ export interface Collected {
 }
 
 export async function collectGroups(
-  { config, rollouts, questions, decode }: Pick<RlRun, 'config' | 'rollouts' | 'questions' | 'decode'>,
+  { config, answer, questions }: Pick<RlRun, 'config' | 'answer' | 'questions'>,
   step: number,
   askedBefore: number,
   signal?: AbortSignal,
 ): Promise<Collected> {
-  const { questions: wanted, groupSize: samples, resamplings, temperature, rewards, seed } = config;
+  const { questions: wanted, groupSize: samples, resamplings, temperature, maxTokens, rewards, seed } = config;
   const [loud, silent]: [Group[], Group[]] = [[], []];
   let rounds = 0;
   while (rounds <= resamplings && loud.length < wanted) {
     const from = askedBefore + rounds * wanted;
-    const made = await ask(rollouts, await trainQuestions(questions, from, from + wanted), {
+    const answered = await sampleAnswers(answer, await trainingQuestions(questions, from, from + wanted), {
       samples,
-      rewards,
-      decode,
       signal,
-      sampling: { temperature },
-      seed: hash32(seed, step, rounds, streams.rollout),
+      sampling: { temperature, topP: 1, maxTokens },
+      seed: hash32(seed, step, rounds, rolloutStream),
     });
-    for (const group of made) (hasSignal(group) ? loud : silent).push(group);
+    for (const group of answered.map((each) => toGroup(each, rewards))) (hasSignal(group) ? loud : silent).push(group);
     rounds++;
   }
   const responses = [...loud, ...silent].flatMap((group) => group.responses);

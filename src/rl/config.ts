@@ -4,20 +4,12 @@
 // update on each rollout, temperature 1, equal rewards for accuracy and form, beta 0.001 to a reference that is
 // renewed every 400 steps. The learning rate is higher and clipping narrower, because models here are small.
 import { z } from 'zod';
+import { evaluationSchema } from '../eval/index.ts';
 import { taskChoice, templateNames } from '../tasks/index.ts';
 import { optimizerSchema, TrainError } from '../train/index.ts';
 
 const count = z.number().int().positive();
 const atLeastZero = z.number().nonnegative();
-
-/** Of a model while it learns. */
-export const evaluationSchema = z.strictObject({
-  /** Held-out problems of each task, and answers to each. */
-  problems: count.default(64),
-  samples: count.default(4),
-  temperature: atLeastZero.default(0.6),
-  topP: z.number().default(0.95),
-});
 
 const every = z.strictObject({
   evaluate: count.default(25),

@@ -2,6 +2,7 @@
 // that equal training to the bit. npm test -- grpo-objective
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { Rollouts } from '../engine/index.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import { type Model, precisions, type WeightMap } from '../model/index.ts';
 import type { Grading } from '../tasks/index.ts';
@@ -10,7 +11,6 @@ import { packed, sequenceBatch, sequenceInputs, type TrainSequence, TrainStep } 
 import { type Group, trainSequences } from './batch.ts';
 import { type RlRecipe, resolveRl } from './config.ts';
 import { GrpoObjective } from './grpo-objective.ts';
-import { Rollouts } from './rollout.ts';
 import { adamw, close, config, made, shape, vocabulary } from './test-model.ts';
 
 let device: Device;
@@ -210,14 +210,15 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
 
   /** Groups whose responses were as likely, when they were made, as the ratios say. */
   async function groupsOf(model: Model, { ratios }: Method): Promise<Group[]> {
-    const question = { task: {} as Grading, problem: { prompt: '', key: '' }, text: '', ids: new Int32Array() };
+    const question = { task: {} as Grading, problem: { prompt: '', key: '' }, prompt: ['', '', ''] as const };
     const judged = {
       answer: null,
-      isRight: false,
+      isCorrect: false,
       isWellFormed: true,
-      formProblem: null,
+      formatProblem: null,
       isFault: false,
       text: '',
+      tokens: 0,
       verdict: '',
     };
     const made = async (reward: number, r: number) => {
@@ -300,12 +301,14 @@ for (const precision of ['bf16', 'fp8'] as const)
   test(`${precision}: training finds the rollout's log-probabilities to the bit, and sees one bit that differs`, async () => {
     const { model, weights } = made(3, device);
     const policy = precisions[precision];
-    const rollouts = new Rollouts(model, { policy, maxSequences: 3, contextLength: 24, maxTokens: 12, endId: 1 });
+    const rollouts = new Rollouts(model, { policy, maxSequences: 3, contextLength: 24, endId: 1 });
     const asks = Array.from({ length: 7 }, (_, i) => ({
       prompt: Int32Array.of(4, 5 + i, 6, 7).subarray(0, 2 + (i % 3)),
       seed: i,
     }));
-    const responses = await rollouts.run(asks, { temperature: 1 });
+    const responses = await Promise.all(
+      asks.map(({ prompt, seed }) => rollouts.generate(prompt, { temperature: 1, maxTokens: 12, seed })),
+    );
     assert.ok(new Set(responses.map(({ ids }) => ids.join())).size > 3, 'seeds make different responses');
     const objective = new GrpoObjective(model, model, { shape, policy, clipLow: 0.2, clipHigh: 0.2, klBeta: 0.01 });
     const step = new TrainStep(config, weights, adamw, 'sum', objective);

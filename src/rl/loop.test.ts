@@ -5,11 +5,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { type Answerer, type QuestionSource, type RolloutAnswer, trainingQuestions } from '../eval/index.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import { openSafetensors } from '../model/checkpoint/index.ts';
 import { closeTasks, openTasks } from '../tasks/index.ts';
 import { useDevice } from '../tensor/index.ts';
-import { characterTokenizer, Tokenizer } from '../tokenizer/index.ts';
 import { lastOfRun, readEvents, type StepReport } from '../train/index.ts';
 import { type Group, trainSequences } from './batch.ts';
 import { collectGroups } from './collect.ts';
@@ -17,9 +17,7 @@ import { type RlRecipe, resolveRl } from './config.ts';
 import { type RlEvent, rlEventSchema } from './events.ts';
 import { RlLoop } from './loop.ts';
 import { openRl } from './open-run.ts';
-import { type QuestionSource, trainQuestions } from './question.ts';
 import { reinforce, resumeReinforcing } from './reinforce.ts';
-import type { Ask, Rollouts } from './rollout.ts';
 import { close, readerOfTheForm, shortRun } from './test-model.ts';
 
 let device: Device;
@@ -43,45 +41,38 @@ describe('dynamic sampling', () => {
   const recipe = { model: 'none', tasks: [{ task: 'countdown' }], questions: wanted, groupSize: 2, seed: 3 };
 
   before(async () => {
-    const config = resolveRl(recipe);
-    const characters = [...new Set('User: Make from.\nAssistant <think>0123456789,')].join('');
-    const tokenizer = new Tokenizer(characterTokenizer(characters));
-    questions = { tasks: await openTasks(config.tasks, config.seed), tokenizer, config };
-    order = (await trainQuestions(questions, askedBefore, askedBefore + 12)).map(({ text }) => text);
+    const { tasks, seed, template } = resolveRl(recipe);
+    questions = { tasks: await openTasks(tasks, seed), seed, template };
+    order = (await trainingQuestions(questions, askedBefore, askedBefore + 12)).map(({ prompt }) => prompt.join(''));
   });
   after(() => closeTasks(questions.tasks));
 
   /** Collects where the questions of `loud` alone, by their number in each round, get rewards that differ. */
   async function collected(loud: readonly (readonly number[])[], resamplings: number, isEnded = true) {
-    const rounds: (readonly Ask[])[] = [];
-    const run: Rollouts['run'] = async (asks) => {
-      const own = loud[rounds.length] ?? [];
-      rounds.push(asks);
-      return asks.map(({ prompt }, i) => {
-        const text = i % 2 === 0 ? 0 : own.includes(Math.floor(i / 2)) ? 1 : 2;
-        return { prompt, ids: Int32Array.of(text, 9), logprobs: new Float32Array(2), isEnded };
-      });
+    const seeds: number[] = [];
+    const answer: Answerer<RolloutAnswer> = async (_, { seed }) => {
+      const [round, i] = [Math.floor(seeds.length / (2 * wanted)), seeds.length % (2 * wanted)];
+      seeds.push(seed);
+      const isCorrect = loud[round]?.includes(Math.floor(i / 2)) ?? false;
+      const text = texts[i % 2 === 0 ? 0 : isCorrect ? 1 : 2];
+      const rollout = { prompt: Int32Array.of(1), ids: Int32Array.of(2, 9), logprobs: new Float32Array(2) };
+      return { ...rollout, text, tokens: 2, isEnded };
     };
     const made = await collectGroups(
-      {
-        config: resolveRl({ ...recipe, resamplings }),
-        rollouts: { run } as Rollouts,
-        questions,
-        decode: (ids) => texts[ids[0]],
-      },
+      { config: resolveRl({ ...recipe, resamplings }), answer, questions },
       7,
       askedBefore,
     );
-    const numbers = made.groups.map(({ question }) => order.indexOf(question.text));
+    const numbers = made.groups.map(({ question }) => order.indexOf(question.prompt.join('')));
     const { groups: _, formProblems, formlessGroups, ...told } = made;
-    return { numbers, told, formProblems, formlessGroups, seeds: rounds.map((asks) => asks.map(({ seed }) => seed)) };
+    return { numbers, told, formProblems, formlessGroups, seeds };
   }
 
   test('silent groups are replaced by the next questions, until there are enough', async () => {
     const { numbers, told, seeds } = await collected([[1], [0, 2], [0, 1, 2]], 5);
     assert.deepEqual(numbers, [1, 3, 5]);
     assert.deepEqual(told, { rounds: 2, asked: askedBefore + 6, silentGroups: 3 / 6, filled: 0, generated: 24 });
-    assert.equal(new Set(seeds.flat()).size, 12, 'no response repeats the chance of another');
+    assert.equal(new Set(seeds).size, 12, 'no response repeats the chance of another');
     assert.deepEqual((await collected([[1], [0, 2]], 5)).seeds, seeds, 'a step that is asked again is asked the same');
   });
 
@@ -196,13 +187,12 @@ describe('a run', () => {
       isSecond ||= event.event === 'step';
     };
     const run = await openRl(resolveRl(recipe), undefined, { folder: stopped, device, listen });
-    const asking = run.rollouts.run.bind(run.rollouts);
-    run.rollouts.run = (...args) => {
-      const made = asking(...args);
+    const answer: typeof run.answer = (...request) => {
+      const answered = run.answer(...request);
       if (isSecond) stopping.abort();
-      return made;
+      return answered;
     };
-    assert.equal(await new RlLoop(run).run(stopping.signal), 'stopped');
+    assert.equal(await new RlLoop({ ...run, answer }).run(stopping.signal), 'stopped');
     await run.close();
     assert.equal(stepsOf(stopped).length, 1);
     assert.equal(await resumeReinforcing({ folder: stopped, device }), 'completed');

@@ -3,6 +3,7 @@
 // A step: ask, judge, weigh, train. Contract: a run that was killed at any moment goes on from its last whole checkpoint
 // and ends in the same weights to the bit. Source: DeepSeek-R1, 2.2.
 import { join } from 'node:path';
+import { evaluateInTraining, evaluationEvent } from '../eval/index.ts';
 import { exportWeights, writeSafetensors } from '../model/checkpoint/index.ts';
 import {
   expectFinite,
@@ -17,7 +18,6 @@ import {
 import { type Group, summary, trainSequences } from './batch.ts';
 import { collectGroups } from './collect.ts';
 import { Diagnosis } from './diagnosis.ts';
-import { examine } from './examine.ts';
 import { type RlRun, rlFiles } from './open-run.ts';
 
 /** Numbers of a step's updates over all their tokens; the mismatch is the first one's, whose weights made the rollouts. */
@@ -134,16 +134,24 @@ export class RlLoop {
   }
 
   async #evaluate(): Promise<void> {
-    const { config, rollouts, questions, records } = this.#run;
-    for (const examined of await examine(rollouts, questions, config.evaluation))
-      records.log.append({ event: 'evaluated', step: this.#step, ...examined });
+    const { config, answer, questions, records } = this.#run;
+    const { evaluation, maxTokens } = config;
+    for (const each of await evaluateInTraining(answer, questions, { ...evaluation, maxTokens }))
+      records.log.append({ event: 'evaluated', step: this.#step, ...evaluationEvent(each) });
   }
 
   #sample(): void {
     if (this.#latest === null) return;
     const { question, responses } = this.#latest;
     const { text, verdict, reward } = responses[0];
-    this.#run.records.log.append({ event: 'sampled', step: this.#step, prompt: question.text, text, verdict, reward });
+    this.#run.records.log.append({
+      event: 'sampled',
+      step: this.#step,
+      prompt: question.prompt.join(''),
+      text,
+      verdict,
+      reward,
+    });
   }
 
   async #renewReference(): Promise<void> {

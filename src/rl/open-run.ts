@@ -2,6 +2,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BaseVocabulary, vocabularyOfBase } from '../corpus/index.ts';
+import { Rollouts } from '../engine/index.ts';
+import {
+  type Answerer,
+  openQuestions,
+  type QuestionSource,
+  type RolloutAnswer,
+  rolloutAnswerer,
+} from '../eval/index.ts';
 import type { Device } from '../kernels/index.ts';
 import { openCheckpoint, openSafetensors } from '../model/checkpoint/index.ts';
 import {
@@ -28,8 +36,6 @@ import {
 import type { RlConfig } from './config.ts';
 import { type RlEvent, rlEventSchema } from './events.ts';
 import { columnNames, GrpoObjective } from './grpo-objective.ts';
-import { openQuestions, type QuestionSource } from './question.ts';
-import { Rollouts } from './rollout.ts';
 
 export const rlFiles = { ...recordFiles, config: 'rl.json', reference: 'reference.safetensors' } as const;
 
@@ -47,10 +53,9 @@ export interface RlRun {
   readonly weights: WeightMap;
   readonly reference: WeightMap;
   readonly trainStep: TrainStep;
-  readonly rollouts: Rollouts;
+  readonly answer: Answerer<RolloutAnswer>;
   readonly shape: BatchShape;
   readonly questions: QuestionSource;
-  readonly decode: (ids: ArrayLike<number>) => string;
   readonly vocabulary: BaseVocabulary;
   readonly records: Records<RlEvent>;
   readonly fromStep: number;
@@ -89,8 +94,8 @@ export async function openRl(config: RlConfig, last: Last | undefined, options: 
   const objective = new GrpoObjective(model, referenceModel, { shape, policy, clipLow, clipHigh, klBeta });
   const trainStep = new TrainStep(modelConfig, weights, config.optimizer, 'sum', objective);
   if (checkpoint) await loadMoments(checkpoint.folder, trainStep.optimizer);
-  const { maxTokens, parallel: maxSequences } = config;
-  const rollouts = new Rollouts(model, { policy, maxSequences, contextLength, maxTokens, endId });
+  const { parallel: maxSequences } = config;
+  const rollouts = new Rollouts(model, { policy, maxSequences, contextLength, endId });
   const records = await openRecords(config, modelConfig, last, options, began);
   return {
     folder,
@@ -99,12 +104,11 @@ export async function openRl(config: RlConfig, last: Last | undefined, options: 
     weights,
     reference,
     trainStep,
-    rollouts,
+    answer: rolloutAnswerer(rollouts, tokenizer),
     shape,
     questions,
     vocabulary,
     records,
-    decode: (ids) => tokenizer.decode(Array.from(ids)),
     fromStep: state?.step ?? 0,
     asked: (state?.data as { asked?: number } | undefined)?.asked ?? 0,
     tokens: state?.tokens ?? 0,

@@ -12,13 +12,12 @@ import * as t from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { packed, readEvents } from '../train/index.ts';
 import { advantagesOf, tokenWeights } from './advantage.ts';
+import { countVerificationPhrases } from './batch.ts';
 import { cutOff } from './collect.ts';
 import { type RlRecipe, resolveRl } from './config.ts';
 import { Diagnosis } from './diagnosis.ts';
-import { consensus, passAt1 } from './evaluation.ts';
 import { rlEventSchema } from './events.ts';
 import { reinforce, resumeReinforcing } from './reinforce.ts';
-import { checksIn } from './reward.ts';
 import { close, readerOfTheForm, shape, shortRun } from './test-model.ts';
 
 let device: Device;
@@ -50,19 +49,6 @@ describe('advantages and weights', () => {
     close(tokenWeights([2, 8], 'token', 16), [1 / 10, 1 / 10]);
     close(tokenWeights([2, 8], 'constant', 16), [1 / 32, 1 / 32]);
   });
-
-  test('pass@1 with its interval, and the majority', () => {
-    const { mean, margin } = passAt1([
-      [true, true],
-      [false, false],
-      [true, false],
-    ]);
-    close([mean, margin], [0.5, (1.96 * 0.5) / Math.sqrt(3)]);
-    const vote = (answer: string | null, isRight: boolean) => ({ answer, isRight });
-    assert.equal(consensus([[vote('7', true), vote('8', false), vote(' 7 ', true)]]).mean, 1);
-    assert.equal(consensus([[vote('7', true), vote('8', false), vote('8', false)]]).mean, 0);
-    assert.equal(consensus([[vote(null, false), vote(null, false)]]).mean, 0);
-  });
 });
 
 describe('packing', () => {
@@ -82,7 +68,7 @@ describe('packing', () => {
 test('the template ends in the thinking, and is the chat template of what is trained', () => {
   assert.deepEqual(toPrompt('short', 'Make $& from 1.'), ['User: ', 'Make $& from 1.', '\nAssistant: <think>\n']);
   assert.ok(toChatTemplate('full').endsWith("User: {{ messages[-1].content }}\nAssistant: <think>{{ '\\n' }}"));
-  assert.equal(checksIn('1+2=3 no\nwait, check again\nnone'), 4);
+  assert.equal(countVerificationPhrases('1+2=3 no\nwait, check again\nnone'), 4);
 });
 
 describe('the diagnosis', () => {

@@ -4,9 +4,9 @@
 // fails is an ApiError. `isFinal` says that no other request would fare better either: address, model or key are wrong.
 // A body that cannot be read as a completion is an empty text: rubbish is a wrong answer, not an error.
 import { setTimeout as wait } from 'node:timers/promises';
-import { CorpusError } from './errors.ts';
+import { EvaluationError } from './errors.ts';
 
-export class ApiError extends CorpusError {
+export class ApiError extends EvaluationError {
   readonly isFinal: boolean;
 
   constructor(url: string, problem: string, remedy: string, isFinal: boolean) {

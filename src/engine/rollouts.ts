@@ -1,0 +1,101 @@
+// Rollouts: responses from the weights as they are now, with the bits that training will compute.
+//
+// One runner in trainer form reads the very tensors that the optimizer changes, so nothing is copied between training
+// and generation. No prefix is cached, because the weights change. Contract: a response depends on its prompt, its
+// options and the weights alone, not on what else is generated at the same time.
+import type { Model, PrecisionPolicy } from '../model/index.ts';
+import { Engine } from './engine.ts';
+import type { SamplingOptions } from './generation.ts';
+import { ModelRunner } from './model-runner.ts';
+import { resolveOptions } from './sampling-options.ts';
+import type { SequenceListener } from './sequence.ts';
+
+export interface RolloutOptions {
+  readonly policy: PrecisionPolicy;
+  /** Sequences that are generated at once; others wait. */
+  readonly maxSequences: number;
+  /** Maximum tokens of a prompt with its response. */
+  readonly contextLength: number;
+  readonly endId: number;
+}
+
+export interface RolloutSampling extends SamplingOptions {
+  readonly maxTokens: number;
+}
+
+export interface Rollout {
+  readonly prompt: Int32Array;
+  /** Generated ids, with the end token where the response has one. */
+  readonly ids: Int32Array;
+  /** The log-probability of each id at temperature 1, in nats. */
+  readonly logprobs: Float32Array;
+  /** Whether the response ended with the end token. */
+  readonly isEnded: boolean;
+}
+
+const blockTokens = 64;
+
+export class Rollouts {
+  readonly #runner: ModelRunner;
+  readonly #engine: Engine;
+  readonly #options: RolloutOptions;
+  readonly #vocabSize: number;
+
+  /** `createRunner`: another way to run the model, for comparison. @default a runner in trainer form */
+  constructor(model: Model, options: RolloutOptions, createRunner?: (blocks: number) => ModelRunner) {
+    const { policy, maxSequences, contextLength } = options;
+    const blocks = (maxSequences + 1) * Math.ceil((contextLength + 1) / blockTokens);
+    this.#options = options;
+    this.#vocabSize = model.config.vocabSize;
+    this.#runner =
+      createRunner?.(blocks) ?? new ModelRunner(model, { blocks, policy, speculate: false, form: 'trainer' });
+    this.#engine = new Engine(this.#runner, {
+      blocks,
+      contextLength,
+      maxSequences,
+      maxStepTokens: 2048,
+      maxWaiting: Number.MAX_SAFE_INTEGER,
+      maxWaitingTokens: Number.MAX_SAFE_INTEGER,
+      prefixCache: false,
+    });
+  }
+
+  /** Generates one response. Rejects when the signal aborts. */
+  generate(prompt: Int32Array, options: RolloutSampling, signal?: AbortSignal): Promise<Rollout> {
+    const { endId, contextLength } = this.#options;
+    const { maxTokens, ...choice } = options;
+    const sampling = resolveOptions(choice, { vocabSize: this.#vocabSize, room: contextLength - prompt.length });
+    const ids: number[] = [];
+    const logprobs: number[] = [];
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const abort = () => this.#engine.abort(sequence);
+      const listener: SequenceListener = {
+        tokensUntilForced: Number.POSITIVE_INFINITY,
+        forcedToken: () => null,
+        onPromptLogprobs: () => undefined,
+        onToken: ({ id, logprob }) => {
+          ids.push(id);
+          logprobs.push(logprob);
+          return id === endId ? 'stop' : 'continue';
+        },
+        onEnd: (reason, error) => {
+          signal?.removeEventListener('abort', abort);
+          if (reason === 'error' || reason === 'abort') reject(error ?? new Error('the rollout was stopped'));
+          const isEnded = reason === 'stop';
+          resolve({ prompt, ids: Int32Array.from(ids), logprobs: Float32Array.from(logprobs), isEnded });
+        },
+      };
+      const sequence = this.#engine.add(
+        prompt,
+        { sampling, maxTokens, logprobs: null, promptLogprobs: null },
+        listener,
+      );
+      signal?.addEventListener('abort', abort);
+    });
+  }
+
+  dispose(): void {
+    this.#runner.dispose();
+  }
+}

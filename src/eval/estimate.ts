@@ -1,0 +1,34 @@
+// Estimates with their uncertainty: pass@1 over samples and cons@k by majority, as in DeepSeek-R1, section 3.
+
+export interface Estimate {
+  readonly mean: number;
+  /** Half of the 95 % confidence interval, over problems. */
+  readonly margin: number;
+}
+
+/** The mean over problems of the share of correct samples. */
+export function passAt1(correct: readonly (readonly boolean[])[]): Estimate {
+  const each = correct.map((samples) => samples.filter(Boolean).length / samples.length);
+  const mean = each.reduce((sum, x) => sum + x, 0) / each.length;
+  const variance = each.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, each.length - 1);
+  return { mean, margin: 1.96 * Math.sqrt(variance / each.length) };
+}
+
+/** The share of problems whose most frequent answer is correct. The first of equally frequent answers counts. */
+export function consensus(problems: readonly (readonly { answer: string | null; isCorrect: boolean }[])[]): Estimate {
+  return passAt1(
+    problems.map((samples) => {
+      const votes = new Map<string, { count: number; isCorrect: boolean }>();
+      for (const { answer, isCorrect } of samples) {
+        if (answer === null) continue;
+        const key = answer.replace(/\s+/g, '');
+        votes.set(key, { count: (votes.get(key)?.count ?? 0) + 1, isCorrect });
+      }
+      const best = [...votes.values()].reduce<{ count: number; isCorrect: boolean } | null>(
+        (top, vote) => (top && top.count >= vote.count ? top : vote),
+        null,
+      );
+      return [best?.isCorrect ?? false];
+    }),
+  );
+}

@@ -1,0 +1,124 @@
+// Evaluation as in the R1 report (section 3): pass@1 over k samples and cons@k on held-out problems, with intervals.
+//
+// Contract: the same source, task and options ask the same questions with the same seeds, so that only the model differs.
+import { z } from 'zod';
+import { hash32 } from '../corpus/index.ts';
+import type { ChosenTask } from '../tasks/index.ts';
+import type { Answer, Answerer } from './answerer.ts';
+import type { CompletionOptions } from './completion-api.ts';
+import { consensus, type Estimate, passAt1 } from './estimate.ts';
+import { type Judgement, judgeAll } from './judge.ts';
+import { type Question, type QuestionSource, readQuestions } from './question.ts';
+
+const count = z.number().int().positive();
+
+/** What a recipe says about its evaluations. */
+export const evaluationSchema = z.strictObject({
+  /** Held-out problems of each task. */
+  problems: count.default(64),
+  /** Answers to each problem. */
+  samples: count.default(4),
+  temperature: z.number().nonnegative().default(0.6),
+  topP: z.number().default(0.95),
+});
+
+export type EvaluationConfig = z.infer<typeof evaluationSchema>;
+
+export interface SampleOptions {
+  /** Answers to each question. */
+  readonly samples: number;
+  readonly sampling: Omit<CompletionOptions, 'seed'>;
+  readonly seed: number;
+  /** Requests at once. @default no limit */
+  readonly parallel?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each answer. */
+  readonly progress?: (() => void) | undefined;
+}
+
+export interface AnsweredQuestion<A extends Answer = Answer> {
+  readonly question: Question;
+  readonly responses: readonly (A & Judgement)[];
+}
+
+/** Runs a job for each item, at most `parallel` at once, and keeps the order of the items. */
+async function mapInParallel<T, R>(items: readonly T[], parallel: number, job: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const worker = async () => {
+    for (let i = next++; i < items.length; i = next++) results[i] = await job(items[i]);
+  };
+  await Promise.all(Array.from({ length: Math.min(parallel, items.length) }, worker));
+  return results;
+}
+
+/** Asks each question `samples` times and judges the answers. */
+export async function sampleAnswers<A extends Answer>(
+  answer: Answerer<A>,
+  questions: readonly Question[],
+  { samples, sampling, seed, parallel = Number.POSITIVE_INFINITY, signal, progress }: SampleOptions,
+): Promise<AnsweredQuestion<A>[]> {
+  const requests = questions.flatMap((question, q) =>
+    Array.from({ length: samples }, (_, k) => ({ question, seed: hash32(seed, q, k) })),
+  );
+  const answers = await mapInParallel(requests, parallel, async (request) => {
+    const given = await answer(request.question.prompt, { ...sampling, seed: request.seed }, signal);
+    progress?.();
+    return given;
+  });
+  const judgements = await judgeAll(answers.map(({ text }, i) => ({ question: requests[i].question, text })));
+  const responses = answers.map((given, i) => ({ ...given, ...judgements[i] }));
+  return questions.map((question, q) => ({ question, responses: responses.slice(q * samples, (q + 1) * samples) }));
+}
+
+export interface EvaluateOptions extends EvaluationConfig {
+  readonly maxTokens: number;
+  /** Seed of the answers. @default the seed of the questions */
+  readonly seed?: number;
+  readonly parallel?: number;
+  readonly progress?: () => void;
+}
+
+export interface Evaluation {
+  readonly task: string;
+  readonly difficulty: number;
+  readonly problems: number;
+  readonly samples: number;
+  readonly passAt1: Estimate;
+  /** Whether the majority of a problem's answers is correct; the same as pass@1 for one sample. */
+  readonly consensus: Estimate;
+  /** Share of responses that are well-formed. */
+  readonly format: number;
+  /** Mean tokens of a response. */
+  readonly tokens: number;
+}
+
+/** Evaluates an answerer on the held-out problems 0, 1, ... of one task. */
+export async function evaluate(
+  answer: Answerer,
+  source: QuestionSource,
+  chosen: ChosenTask,
+  { problems, samples, temperature, topP, maxTokens, seed = source.seed, parallel, progress }: EvaluateOptions,
+): Promise<Evaluation> {
+  const questions = await readQuestions(source, chosen, [...Array(problems).keys()], 'held-out');
+  const sampling = { temperature, topP, maxTokens };
+  const answered = await sampleAnswers(answer, questions, { samples, sampling, seed, parallel, progress });
+  const responses = answered.flatMap((each) => each.responses);
+  const sum = (count: (response: (typeof responses)[0]) => number) =>
+    responses.reduce((total, response) => total + count(response), 0);
+  return {
+    task: chosen.task.name,
+    difficulty: chosen.difficulty,
+    problems,
+    samples,
+    passAt1: passAt1(answered.map((each) => each.responses.map(({ isCorrect }) => isCorrect))),
+    consensus: consensus(answered.map((each) => each.responses)),
+    format: sum(({ isWellFormed }) => (isWellFormed ? 1 : 0)) / responses.length,
+    tokens: sum(({ tokens }) => tokens) / responses.length,
+  };
+}
+
+/** An evaluation as the event that a run logs. */
+export function evaluationEvent({ passAt1: { mean, margin }, consensus: _, ...fields }: Evaluation) {
+  return { ...fields, passAt1: mean, margin };
+}

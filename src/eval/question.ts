@@ -1,0 +1,86 @@
+// Questions: problems of a run's tasks, put in the template, by number.
+//
+// Contract: question `n` of a seed is always the same, so that a resumed run asks what it would have asked.
+import { encodePrompt } from '../corpus/index.ts';
+import {
+  type ChosenTask,
+  closeTasks,
+  drawTask,
+  type Grading,
+  openTasks,
+  type Problem,
+  type PromptParts,
+  type Split,
+  type TemplateName,
+  toPrompt,
+} from '../tasks/index.ts';
+import type { Tokenizer } from '../tokenizer/index.ts';
+import { EvaluationError } from './errors.ts';
+
+export interface Question {
+  readonly task: Grading;
+  readonly problem: Problem;
+  readonly prompt: PromptParts;
+}
+
+export interface QuestionSource {
+  readonly tasks: readonly ChosenTask[];
+  readonly seed: number;
+  readonly template: TemplateName;
+}
+
+export interface QuestionConfig {
+  readonly tasks: Parameters<typeof openTasks>[0];
+  readonly seed: number;
+  readonly template: TemplateName;
+}
+
+/**
+ * Opens the tasks of a run. Throws TaskError, or EvaluationError where a question has more than `maxTokens` tokens; then no
+ * task stays open.
+ */
+export async function openQuestions(
+  { tasks, seed, template }: QuestionConfig,
+  tokenizer: Tokenizer,
+  maxTokens: number,
+): Promise<QuestionSource> {
+  const source = { tasks: await openTasks(tasks, seed), seed, template };
+  try {
+    for (const chosen of source.tasks)
+      for (const { prompt } of await readQuestions(source, chosen, [0], 'train'))
+        checkLength(prompt, encodePrompt(tokenizer, prompt).length, maxTokens);
+    return source;
+  } catch (error) {
+    await closeTasks(source.tasks);
+    throw error;
+  }
+}
+
+/** Questions `indices` of one task. */
+export async function readQuestions(
+  { seed, template }: QuestionSource,
+  { task, difficulty }: ChosenTask,
+  indices: readonly number[],
+  split: Split,
+): Promise<Question[]> {
+  const problems = await task.problems(indices.map((index) => ({ seed, index, difficulty, split })));
+  return problems.map((problem) => ({ task, problem, prompt: toPrompt(template, problem.prompt) }));
+}
+
+/** Questions `from` to `to` of training. The shares decide each one's task; questions of one task come together. */
+export async function trainingQuestions(source: QuestionSource, from: number, to: number): Promise<Question[]> {
+  const { tasks, seed } = source;
+  const indices = tasks.map((): number[] => []);
+  for (let index = from; index < to; index++) indices[tasks.indexOf(drawTask(tasks, seed, index))].push(index);
+  const each = await Promise.all(tasks.map((chosen, t) => readQuestions(source, chosen, indices[t], 'train')));
+  return each.flat();
+}
+
+function checkLength(prompt: PromptParts, tokens: number, maxTokens: number): void {
+  if (tokens <= maxTokens) return;
+  throw new EvaluationError(
+    'question',
+    `${tokens} tokens and an answer do not fit the model: ${JSON.stringify(prompt.join('').slice(0, 60))}...`,
+    'lower maxTokens, choose shorter problems, or take a model with a longer context',
+  );
+}

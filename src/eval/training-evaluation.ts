@@ -1,0 +1,84 @@
+// The evaluation of a model in training: held-out problems of the recipe's tasks, answered by its weights as they are.
+//
+// Rollouts read the tensors that the optimizer changes, so nothing is copied. Responses have at most `maxTokens` tokens,
+// or as many as the model's context has room for. Without tasks nothing is asked.
+import { type BaseVocabulary, encodePrompt, hash32 } from '../corpus/index.ts';
+import { Rollouts } from '../engine/index.ts';
+import { type Model, type PrecisionName, precisions } from '../model/index.ts';
+import { closeTasks } from '../tasks/index.ts';
+import type { Tokenizer } from '../tokenizer/index.ts';
+import { type Answerer, rolloutAnswerer } from './answerer.ts';
+import { EvaluationError } from './errors.ts';
+import { type Evaluation, type EvaluationConfig, evaluate } from './evaluate.ts';
+import { openQuestions, type QuestionConfig, type QuestionSource, readQuestions } from './question.ts';
+
+export interface TrainingEvaluationConfig extends QuestionConfig {
+  readonly evaluation: EvaluationConfig;
+  readonly precision: PrecisionName;
+  readonly maxTokens: number;
+}
+
+export interface TrainingEvaluation {
+  /** Evaluates the weights as they are now, on each task. */
+  run(): Promise<Evaluation[]>;
+  close(): Promise<void>;
+}
+
+/** The stream of random numbers of a run's evaluations. */
+const evaluationStream = 2;
+/** Responses that are generated at once. */
+const maxSequences = 64;
+
+/** Opens the tasks. Throws TaskError or EvaluationError where a problem does not fit the model; then nothing stays open. */
+export async function openTrainingEvaluation(
+  config: TrainingEvaluationConfig,
+  model: Model,
+  { tokenizer, endId }: Pick<BaseVocabulary, 'tokenizer' | 'endId'>,
+): Promise<TrainingEvaluation> {
+  const { evaluation, precision } = config;
+  const context = model.config.maxPositionEmbeddings;
+  const questions = await openQuestions(config, tokenizer, context);
+  try {
+    const longest = await longestPrompt(questions, evaluation.problems, tokenizer);
+    const contextLength = Math.min(context, longest + config.maxTokens);
+    const maxTokens = contextLength - longest;
+    if (maxTokens < 1)
+      throw new EvaluationError(
+        'evaluation',
+        `a problem of ${longest} tokens fills the context`,
+        'choose easier tasks',
+      );
+    const policy = precisions[precision];
+    const rollouts = new Rollouts(model, { policy, maxSequences, contextLength, endId });
+    const answer = rolloutAnswerer(rollouts, tokenizer);
+    return {
+      run: () => evaluateInTraining(answer, questions, { ...evaluation, maxTokens }),
+      close: async () => {
+        rollouts.dispose();
+        await closeTasks(questions.tasks);
+      },
+    };
+  } catch (error) {
+    await closeTasks(questions.tasks);
+    throw error;
+  }
+}
+
+async function longestPrompt(source: QuestionSource, problems: number, tokenizer: Tokenizer): Promise<number> {
+  const indices = [...Array(problems).keys()];
+  const each = await Promise.all(source.tasks.map((chosen) => readQuestions(source, chosen, indices, 'held-out')));
+  return Math.max(0, ...each.flat().map(({ prompt }) => encodePrompt(tokenizer, prompt).length));
+}
+
+/** Evaluates an answerer on each task of a run, with seeds that no rollout of the run uses. */
+export async function evaluateInTraining(
+  answer: Answerer,
+  questions: QuestionSource,
+  options: EvaluationConfig & { readonly maxTokens: number },
+): Promise<Evaluation[]> {
+  const seed = hash32(questions.seed, evaluationStream);
+  const evaluations: Evaluation[] = [];
+  for (const chosen of questions.tasks)
+    evaluations.push(await evaluate(answer, questions, chosen, { ...options, seed }));
+  return evaluations;
+}
