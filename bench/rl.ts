@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { recipe } from '../recipes/countdown-base.ts';
+import { recipe } from '../recipes/00-countdown-base.ts';
 import { ModelRunner, type Rollout, Rollouts } from '../src/engine/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import { exportWeights, openCheckpoint, servingWeights, writeCheckpoint } from '../src/model/checkpoint/index.ts';

@@ -1,7 +1,9 @@
-// The base of the model that ships: people at work on Countdown, arithmetic and sequences; nobody is told to answer.
+// The base of the bundled model: it reads worked examples of Countdown, arithmetic and sequences.
 
 import type { PretrainRecipe } from '../src/train/index.ts';
-import { recipe as countdown } from './countdown-base.ts';
+import { recipe as countdown } from './00-countdown-base.ts';
+
+export const kind = 'pretrain';
 
 export const recipe: PretrainRecipe = {
   ...countdown,

@@ -1,7 +1,9 @@
-// The model that ships: R1-Zero on Countdown, arithmetic and sequences at once. Begin with --model <minke-base>.
+// The bundled model: R1-Zero on Countdown, arithmetic and sequences at once. It starts from minke-base: --model.
 
 import type { RlRecipe } from '../src/rl/index.ts';
-import { recipe as countdown } from './countdown-zero.ts';
+import { recipe as countdown } from './10-countdown-zero.ts';
+
+export const kind = 'rl';
 
 export const recipe: Omit<RlRecipe, 'model'> = {
   ...countdown,

@@ -11,7 +11,14 @@ import { type DistilRecipe, resolveDistil } from '../src/distill/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import { type RlRecipe, resolveRl } from '../src/rl/index.ts';
 import { modelConfigOf } from '../src/train/config.ts';
-import { type AblationRecipe, type PretrainRecipe, readEvents, resolvePretrain, smoothed } from '../src/train/index.ts';
+import {
+  type AblationRecipe,
+  type PretrainRecipe,
+  readEvents,
+  recipeFiles,
+  resolvePretrain,
+  smoothed,
+} from '../src/train/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-ablation-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -87,7 +94,7 @@ describe('minke ablate', () => {
 });
 
 describe('recipes of this package', () => {
-  const names = readdirSync(join(packageRoot(), 'recipes')).map((file) => file.replace('.ts', ''));
+  const names = recipeFiles().map(({ name }) => name);
   type Stages = { readonly [stage in 'base' | 'zero' | 'student' | 'distilled']: Any };
   type Lessons = Omit<DistilRecipe, 'traces'> & { readonly traces: object };
   type Any = PretrainRecipe | AblationRecipe | RlRecipe | Lessons | Stages;
@@ -113,7 +120,7 @@ describe('recipes of this package', () => {
     }
   }
 
-  for (const name of names.filter((name) => name !== 'ablation-base'))
+  for (const name of names.filter((name) => name !== 'shared'))
     test(`${name} resolves, in every arm`, async () => check((await loadRecipe<Any>(name)) as Any));
 });
 

@@ -60,7 +60,7 @@ export const examples: Readonly<Record<string, readonly [Example, ...Example[]]>
     { line: 'eval my-model --task ./my-task.js --problems 100 --samples 16 --json', about: 'for a program to read' },
     { line: 'eval http://127.0.0.1:8000/v1 --model my-model --task arithmetic', about: 'any OpenAI-compatible API' },
   ],
-  ablate: [{ line: 'ablate ablation-balance --data input.txt', about: 'one idea, with and without' }],
+  ablate: [{ line: 'ablate balance --data input.txt', about: 'one idea, with and without' }],
   report: [
     { line: 'report runs/mine', about: 'curve, validation loss, time and cost of a run' },
     { line: 'report runs/mine --results docs/results', about: 'writes table and plot' },

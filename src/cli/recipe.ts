@@ -4,7 +4,7 @@ import { extname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../kernels/index.ts';
 import { presetNames } from '../model/index.ts';
-import { TrainError } from '../train/index.ts';
+import { findRecipeFile, TrainError } from '../train/index.ts';
 
 /** Recipes of this package are compiled with it. */
 function compiled(path: string): string {
@@ -26,10 +26,8 @@ function expectReadable(path: string): void {
 export async function loadRecipe<Recipe>(target: string): Promise<Recipe | { readonly model: string }> {
   const isCheckpoint = existsSync(join(target, 'config.json'));
   if (isCheckpoint || (presetNames as string[]).includes(target)) return { model: target };
-  const named = join(packageRoot(), 'recipes', `${target}.ts`);
-  const path = existsSync(target) ? resolve(target) : named;
-  const file = compiled(path);
-  if (!existsSync(file))
+  const file = existsSync(target) ? compiled(resolve(target)) : findRecipeFile(target);
+  if (file === undefined || !existsSync(file))
     throw new TrainError(
       target,
       'no such preset, recipe, checkpoint or file',

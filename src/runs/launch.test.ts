@@ -55,7 +55,7 @@ describe('recipes', () => {
     assert.equal(told.get('countdown-base'), 'pretraining');
     assert.equal(told.get('countdown-zero'), 'reinforcement model');
     assert.equal(told.get('tiny-shakespeare'), 'pretraining data');
-    for (const several of ['speedrun', 'ablation-moe', 'countdown-distilled']) assert.equal(told.has(several), false);
+    for (const several of ['speedrun', 'moe', 'countdown-distilled']) assert.equal(told.has(several), false);
     for (const { about } of recipes) assert.match(about, /^[A-Z].*\.$/);
     const steps = recipes[0]?.choices.find(({ path }) => path === 'steps')?.value;
     assert.ok(typeof steps === 'number' && steps > 0);

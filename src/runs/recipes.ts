@@ -2,15 +2,14 @@
 //
 // A page may not make this machine run programs or read files of its choice: it picks recipes by name, bases by the
 // name of a run, data within one folder, and what it sets may not name a file. The command line may do all of that.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join, normalize, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { packageRoot } from '../kernels/index.ts';
 import { presetNames } from '../model/index.ts';
 import { resolveRl } from '../rl/index.ts';
 import { ApiError } from '../server/index.ts';
 import { builtInTasks, templateNames } from '../tasks/index.ts';
-import { type PretrainRecipe, resolvePretrain } from '../train/index.ts';
+import { type PretrainRecipe, recipeFiles, resolvePretrain } from '../train/index.ts';
 import type { RecipeSummary } from './protocol.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -54,12 +53,9 @@ function describe(name: string, about: string, recipe: Fields): RecipeSummary | 
 let found: Promise<readonly RecipeSummary[]> | undefined;
 
 async function readRecipes(): Promise<readonly RecipeSummary[]> {
-  const folder = join(packageRoot(), 'dist', 'recipes');
-  const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.js')) : [];
-  const read = files.sort().map(async (file) => {
-    const path = join(folder, file);
+  const read = recipeFiles().map(async ({ name, path }) => {
     const { recipe } = (await import(pathToFileURL(path).href)) as { recipe?: Fields };
-    return recipe ? describe(file.slice(0, -3), aboutIn(readFileSync(path, 'utf8')), recipe) : null;
+    return recipe ? describe(name, aboutIn(readFileSync(path, 'utf8')), recipe) : null;
   });
   return (await Promise.all(read)).filter((recipe) => recipe !== null);
 }

@@ -43,6 +43,7 @@ export { EventLog, type EventSchema, readEvents } from './run/event-log.ts';
 export type { Example, Excerpt, Run, RunKind, RunRecipe, Snapshot, Trainer } from './run/kind.ts';
 export { describeDevice, type Lineage, readLineage } from './run/lineage.ts';
 export { holderOf } from './run/lock.ts';
+export { findRecipeFile, type RecipeFile, recipeFiles } from './run/recipe-files.ts';
 export { beginRun, type Last, lastOfRun, type Outcome, Records, recordFiles, resumeRun } from './run/records.ts';
 export { smoothed, withoutSuperseded } from './run/series.ts';
 export { learningRateAt, type Schedule } from './schedule.ts';

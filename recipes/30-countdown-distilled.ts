@@ -1,6 +1,8 @@
-// What a dense student learns from the right answers of R1-Zero. Begin with --student <model> --teacher <model>.
+// Distillation: a dense student learns from correct answers of R1-Zero. It needs two models: --student and --teacher.
 
 import type { DistilRecipe } from '../src/distill/index.ts';
+
+export const kind = 'distill';
 
 export const recipe: Omit<DistilRecipe, 'student' | 'teacher'> = {
   tasks: [{ task: 'countdown', difficulty: 3 }],

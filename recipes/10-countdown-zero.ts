@@ -1,6 +1,8 @@
-// R1-Zero on Countdown: reward for the form and for a right answer, nothing else. Begin with --model <base>.
+// R1-Zero on Countdown: a reward for the format and for a correct answer, nothing else. It starts from a base: --model.
 
 import type { RlRecipe } from '../src/rl/index.ts';
+
+export const kind = 'rl';
 
 export const recipe: Omit<RlRecipe, 'model'> = {
   tasks: [{ task: 'countdown', difficulty: 3 }],

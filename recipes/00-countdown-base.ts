@@ -1,8 +1,10 @@
-// The base of R1-Zero on Countdown: a small V3 that has read how people search, and was never told to answer.
+// The base for R1-Zero on Countdown: a small V3 that reads worked examples and is never taught to answer.
 //
-// Numbers are read digit by digit: at two digits each, sums and differences are then learned within ten million tokens.
+// The tokenizer splits numbers into digits: sums and differences of two digits are then learned within ten million tokens.
 
 import type { PretrainRecipe } from '../src/train/index.ts';
+
+export const kind = 'pretrain';
 
 export const recipe: PretrainRecipe = {
   model: {

@@ -1,6 +1,6 @@
-// What do 16 experts of which a token uses 4 gain over a dense feed-forward of the same active width?
-import type { AblationRecipe } from '../src/train/index.ts';
-import { base, dense } from './ablation-base.ts';
+// What do 16 experts, 4 of them per token, gain over a dense feed-forward with the same active width?
+import type { AblationRecipe } from '../../src/train/index.ts';
+import { base, dense } from './shared.ts';
 
 export const recipe: AblationRecipe = {
   question: 'Mixture of experts against dense, at equal active parameters',

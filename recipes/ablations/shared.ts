@@ -1,5 +1,5 @@
-// The model and the schedule that the ablations share: V3's shape, 1.3 M parameters, a minute a run on two cores.
-import type { PretrainRecipe } from '../src/train/index.ts';
+// The model and the schedule that ablations share: V3's architecture, 1.3 M parameters, one minute a run on two cores.
+import type { PretrainRecipe } from '../../src/train/index.ts';
 
 const attention = {
   hidden_size: 128,
@@ -20,10 +20,10 @@ export const moe = {
   initializer_range: 0.04,
 };
 
-/** The same attention with a dense feed-forward as wide as the experts that a token uses: 4 routed and 1 shared of 64. */
+/** The same attention, with a dense feed-forward as wide as the experts that a token uses: 4 routed, 1 shared, 64 each. */
 export const dense = { ...moe, first_k_dense_replace: 4 };
 
-/** Llama's blocks of the same width: `keyValueHeads` of 4 heads. */
+/** Llama's blocks of the same width, with 4 query heads and `keyValueHeads` key-value heads. */
 export function llama(keyValueHeads: number): Record<string, unknown> {
   return {
     model_type: 'llama',
