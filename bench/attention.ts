@@ -10,14 +10,13 @@ function attentionWork(bench: Bench, Dk: number, Dv: number): Work {
   const { device } = bench;
   const [q, k, v] = [Dk, Dk, Dv].map((width) => bench.random('f32', T * H * width));
   const [start, position] = [bench.put(Int32Array.of(0, T)), bench.put(Int32Array.of(0))];
-  const [o, lse] = [bench.alloc(4 * T * H * Dv), bench.alloc(4 * T * H)];
-  const operands = [q, k, v, start, start, position, o, lse] as number[];
-  const strides = [Dk, Dk, Dv, Dv].flatMap((width) => [H * width, width]);
-  const number = device.kernel('attention_f32');
-  return {
-    amount: T * T * (Dk + Dv) * H,
-    encode: () => device.encode(number, ...operands, 1, T, T, T, H, H, Dk, Dv, ...strides, 1, Dk ** -0.5),
-  };
+  const starts = { query_start: start, key_start: start, first_position: position };
+  const sizes = { B: 1, max_queries: T, T, S: T, Hq: H, Hkv: H, Dk, Dv, causal: 1, scale: Dk ** -0.5 };
+  const keys = { q_row: H * Dk, q_head: Dk, k_row: H * Dk, k_head: Dk };
+  const values = { v_row: H * Dv, v_head: Dv, o_row: H * Dv, o_head: Dv };
+  const outputs = { o: bench.alloc(4 * T * H * Dv), lse: bench.alloc(4 * T * H) };
+  const args = { q, k, v, ...starts, ...sizes, ...keys, ...values, ...outputs };
+  return { amount: T * T * (Dk + Dv) * H, encode: () => device.run('attention_f32', args) };
 }
 
 export async function attention(bench: Bench): Promise<void> {

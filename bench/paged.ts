@@ -30,7 +30,7 @@ interface Decode {
 /** FP8 records whose every byte is the same: codes of 1, small scales and values. Random bytes would hold NaNs. */
 function records(bench: Bench, bytes: number): number {
   const buffer = bench.alloc(poolBlocks * 64 * bytes);
-  bench.device.encode(bench.device.kernel('fill_bf16'), buffer, (poolBlocks * 64 * bytes) / 2, fromBf16(0x3838));
+  bench.device.run('fill_bf16', { out: buffer, n: (poolBlocks * 64 * bytes) / 2, value: fromBf16(0x3838) });
   return buffer;
 }
 
@@ -45,35 +45,25 @@ function decodeWork(bench: Bench, { format, sequences: B, tokens, heads: H, quer
     bench.put(Int32Array.from({ length: B * each }, (_, i) => (turn * B * each + i * 5) % poolBlocks)),
   );
   const T = B * queries;
-  const fixed = [
-    bench.put(new Int32Array(B).fill(tokens)),
-    bench.put(Int32Array.from({ length: B + 1 }, (_, b) => b * queries)),
-  ];
   const workspace = pagedAttentionWorkspace(T, H, C, each);
-  const partial = workspace <= 2 ** 24 ? bench.alloc(4 * workspace) : 0;
-  const memory = [partial, bench.alloc(4 * T * H * C)];
-  const q = bench.random('f32', T * H * width);
-  const sizes = [B, T, queries, each, H, 1, width, C, 0, width, 0, C, width ** -0.5];
-  const number = device.kernel('paged_attention');
+  const sizes = { B, T, max_queries: queries, max_blocks: each, Hq: H, Hkv: 1, Dk: width, Dv: C };
+  const places = { k_offset: 0, k_head: width, v_offset: 0, v_head: C, scale: width ** -0.5 };
+  const args = {
+    q: bench.random('f32', T * H * width),
+    pool,
+    lengths: bench.put(new Int32Array(B).fill(tokens)),
+    query_start: bench.put(Int32Array.from({ length: B + 1 }, (_, b) => b * queries)),
+    partial: workspace <= 2 ** 24 ? bench.alloc(4 * workspace) : null,
+    out: bench.alloc(4 * T * H * C),
+    ...sizes,
+    ...places,
+    ...layout,
+    blocks: poolBlocks,
+  };
   let turn = 0;
   return {
     amount: unit === 'bytes' ? B * tokens * bytes : 2 * T * H * tokens * (width + C),
-    encode: () => {
-      const table = tables[turn++ % turns];
-      device.encode(
-        number,
-        q,
-        pool,
-        table,
-        ...fixed,
-        ...memory,
-        ...sizes,
-        poolBlocks,
-        width,
-        layout.codes,
-        layout.format,
-      );
-    },
+    encode: () => device.run('paged_attention', { ...args, tables: tables[turn++ % turns] }),
   };
 }
 

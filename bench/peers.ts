@@ -7,9 +7,7 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import { codeOf, gemmWorkspaceBytes, type Work } from '../src/kernels/index.ts';
-import { panelBytes } from '../src/kernels/reference/gemm.ts';
-import { gemmWork } from './gemm.ts';
+import { gemmWork, panelWork } from './gemm.ts';
 import type { Bench } from './harness.ts';
 
 interface Tensor {
@@ -67,17 +65,6 @@ async function peer(ort: OnnxRuntime, threads: number, size: number, known: bool
   return () => session.run(feeds, fetches);
 }
 
-function packedWork(bench: Bench, size: number): Work {
-  const { device } = bench;
-  const [a, c] = [bench.random('f32', size * size), bench.alloc(4 * size * size)];
-  const panels = bench.random('f32', panelBytes('f32', size, size, device.panelWidth) / 4);
-  const workspace = bench.alloc(gemmWorkspaceBytes(size, size));
-  const number = device.kernel('gemm_panel_f32');
-  const encode = () =>
-    device.encode(number, a, panels, c, workspace, size, size, size, size, size, codeOf.f32, codeOf.f32, 0);
-  return { amount: 2 * size ** 3, encode };
-}
-
 /** Seconds of one run, after the other side's threads have gone to sleep and this one's are awake. */
 async function timed(runs: number, run: () => Promise<unknown>): Promise<number> {
   await pause(100);
@@ -94,7 +81,9 @@ export async function peers(bench: Bench, folder: string): Promise<void> {
   const { version } = require('onnxruntime-node/package.json');
   for (const size of [512, 1024, 2048]) {
     for (const known of [false, true]) {
-      const work = known ? packedWork(bench, size) : gemmWork(bench, 'f32', size, size, size);
+      const work = known
+        ? panelWork(bench, 'f32', { m: size, n: size, k: size })
+        : gemmWork(bench, 'f32', size, size, size);
       const theirs = await peer(ort, bench.device.threads, size, known);
       const ours = () => {
         work.encode();

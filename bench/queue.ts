@@ -18,7 +18,6 @@ export async function queue(bench: Bench): Promise<void> {
 
 async function encoding(bench: Bench): Promise<void> {
   const { device } = bench;
-  const add = device.kernel('add_f32');
   const [a, b, out] = [0, 1, 2].map(() => bench.random('f32', elements)) as [number, number, number];
   const commands = 20_000;
   const nanoseconds: number[] = [];
@@ -26,7 +25,7 @@ async function encoding(bench: Bench): Promise<void> {
     let elapsed = 0;
     const { recording } = device.record([], () => {
       const start = performance.now();
-      for (let i = 0; i < commands; i++) device.encode(add, a, b, out, elements);
+      for (let i = 0; i < commands; i++) device.run('add_f32', { a, b, out, n: elements });
       elapsed = performance.now() - start;
     });
     recording.dispose();
@@ -38,10 +37,9 @@ async function encoding(bench: Bench): Promise<void> {
 /** Microseconds from replay() to the promise, over many replays. */
 async function replayMicroseconds(bench: Bench, commands: number): Promise<number[]> {
   const { device } = bench;
-  const add = device.kernel('add_f32');
   const [a, b, out] = [0, 1, 2].map(() => bench.random('f32', elements)) as [number, number, number];
   const { recording } = device.record([], () => {
-    for (let i = 0; i < commands; i++) device.encode(add, a, b, out, elements);
+    for (let i = 0; i < commands; i++) device.run('add_f32', { a, b, out, n: elements });
   });
   const samples: number[] = [];
   for (let i = 0; i < 300; i++) {

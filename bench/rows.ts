@@ -2,7 +2,7 @@
 //
 // A write counts once; that a store first reads its line is the machine's, so a ratio near 0.6 is the limit of kernels
 // that write as much as they read.
-import { codeOf, type Work } from '../src/kernels/index.ts';
+import { type CallArguments, codeOf, type KernelName, type Work, widthOf } from '../src/kernels/index.ts';
 import type { Bench } from './harness.ts';
 
 const rows = 8192;
@@ -10,96 +10,72 @@ const cols = 2048;
 const n = rows * cols;
 const { f32, bf16 } = codeOf;
 
-type Make = (bench: Bench) => Work;
-
-/** Encodes kernel `name` with these words; `bytes` an element of [rows, cols]. */
-function work(bench: Bench, name: Parameters<Bench['device']['kernel']>[0], bytes: number, words: number[]): Work {
-  const number = bench.device.kernel(name);
-  return { amount: bytes * n, encode: () => bench.device.encode(number, ...words) };
-}
-
 function ids(bench: Bench, limit: number): number {
   return bench.put(Int32Array.from({ length: rows }, (_, i) => (i * 7919) % limit));
 }
 
-const kernels: Record<string, Make> = {
-  'copy f32': (b) => work(b, 'copy_bytes', 8, [b.random('f32', n), b.alloc(4 * n), 4 * n]),
-  'add f32': (b) => work(b, 'add_f32', 12, [b.random('f32', n), b.random('f32', n), b.alloc(4 * n), n]),
-  'cast f32 to bf16': (b) => work(b, 'cast_f32_bf16', 6, [b.random('f32', n), b.alloc(2 * n), n]),
-  'RMSNorm f32': (b) =>
-    work(
-      b,
-      'rms_norm',
-      8,
-      [b.random('f32', n), b.random('f32', cols), b.alloc(4 * n), b.alloc(4 * rows)].concat([
-        rows,
-        cols,
-        cols,
-        cols,
-        1e-6,
-        f32,
-        f32,
-      ]),
-    ),
-  'RMSNorm bf16': (b) =>
-    work(
-      b,
-      'rms_norm',
-      4,
-      [b.random('bf16', n), b.random('f32', cols), b.alloc(2 * n), b.alloc(4 * rows)].concat([
-        rows,
-        cols,
-        cols,
-        cols,
-        1e-6,
-        bf16,
-        bf16,
-      ]),
-    ),
-  'SwiGLU bf16': (b) =>
-    work(b, 'swiglu', 6, [
-      b.random('bf16', n),
-      b.random('bf16', n),
-      b.alloc(2 * n),
-      rows,
-      cols,
-      cols,
-      cols,
-      bf16,
-      bf16,
-    ]),
-  'quantise 1x128 from bf16': (b) =>
-    work(b, 'quantise_tiles_e4m3', 3, [b.random('bf16', n), b.alloc(n), b.alloc(n / 32), bf16, rows, cols, 0]),
-  'quantise 128x128 from f32': (b) =>
-    work(b, 'quantise_blocks_e4m3', 5, [b.random('f32', n), b.alloc(n), b.alloc(n / 4096), f32, rows, cols, 0]),
-  'embedding f32': (b) =>
-    work(b, 'embedding', 8, [ids(b, rows), b.random('f32', n), b.alloc(4 * n), rows, rows, cols, f32, f32]),
-  'permute rows bf16': (b) =>
-    work(b, 'permute_rows', 4, [b.random('bf16', n), ids(b, rows), b.alloc(2 * n), rows, rows, 2 * cols]),
-  'cross-entropy f32': (b) =>
-    work(
-      b,
-      'cross_entropy_f32',
-      4,
-      [b.random('f32', n), ids(b, cols), b.alloc(4 * rows), b.alloc(4 * rows)].concat([
-        b.alloc(4 * rows),
-        rows,
-        cols,
-        -1,
-      ]),
-    ),
-  'AdamW, f32 moments': (b) =>
-    work(
-      b,
-      'adamw',
-      28,
-      [b.random('f32', n), b.random('f32', n), b.alloc(4 * n), b.alloc(4 * n), 0].concat([
-        b.put(Float32Array.of(1e-3, 0.9, 0.95, 1e-8, 0.1, 0.1, 0.05, 1)),
-        0,
-        f32,
-        n,
-      ]),
-    ),
+/** Encodes kernel `name` with these arguments; `bytes` move for each element of [rows, cols]. */
+function work<Name extends KernelName>(bench: Bench, bytes: number, name: Name, args: CallArguments<Name>): Work {
+  return { amount: bytes * n, encode: () => bench.device.run(name, args) };
+}
+
+function normWork(b: Bench, dtype: 'f32' | 'bf16'): Work {
+  const bytes = widthOf[dtype];
+  const places = { x: b.random(dtype, n), gain: b.random('f32', cols), out: b.alloc(bytes * n) };
+  const sizes = { rows, cols, x_ld: cols, out_ld: cols, eps: 1e-6, x_type: codeOf[dtype], out_type: codeOf[dtype] };
+  return work(b, 2 * bytes, 'rms_norm', { ...places, inv_rms: b.alloc(4 * rows), ...sizes });
+}
+
+function swigluWork(b: Bench): Work {
+  const places = { gate: b.random('bf16', n), up: b.random('bf16', n), out: b.alloc(2 * n) };
+  return work(b, 6, 'swiglu', { ...places, rows, cols, in_ld: cols, out_ld: cols, in_type: bf16, out_type: bf16 });
+}
+
+function tilesWork(b: Bench): Work {
+  const places = { x: b.random('bf16', n), codes: b.alloc(n), scales: b.alloc(n / 32) };
+  return work(b, 3, 'quantise_tiles_e4m3', { ...places, x_type: bf16, rows, cols, power_of_two: 0 });
+}
+
+function blocksWork(b: Bench): Work {
+  const places = { x: b.random('f32', n), codes: b.alloc(n), scales: b.alloc(n / 4096) };
+  return work(b, 5, 'quantise_blocks_e4m3', { ...places, x_type: f32, N: rows, K: cols, power_of_two: 0 });
+}
+
+function embeddingWork(b: Bench): Work {
+  const places = { ids: ids(b, rows), table: b.random('f32', n), out: b.alloc(4 * n) };
+  return work(b, 8, 'embedding', { ...places, tokens: rows, vocab: rows, cols, table_type: f32, out_type: f32 });
+}
+
+function permuteWork(b: Bench): Work {
+  const places = { x: b.random('bf16', n), token_of: ids(b, rows), out: b.alloc(2 * n) };
+  return work(b, 4, 'permute_rows', { ...places, rows, tokens: rows, row_bytes: 2 * cols });
+}
+
+function lossWork(b: Bench): Work {
+  const [logprob, lse, entropy] = [0, 1, 2].map(() => b.alloc(4 * rows));
+  const places = { logits: b.random('f32', n), targets: ids(b, cols), logprob, lse, entropy };
+  return work(b, 4, 'cross_entropy_f32', { ...places, rows, V: cols, ignore: -1 });
+}
+
+function adamwWork(b: Bench): Work {
+  const places = { weight: b.random('f32', n), grad: b.random('f32', n), m: b.alloc(4 * n), v: b.alloc(4 * n) };
+  const hyper = b.put(Float32Array.of(1e-3, 0.9, 0.95, 1e-8, 0.1, 0.1, 0.05, 1));
+  return work(b, 28, 'adamw', { ...places, half: null, hyper, clip: null, moment_type: f32, n });
+}
+
+const kernels: Record<string, (bench: Bench) => Work> = {
+  'copy f32': (b) => work(b, 8, 'copy_bytes', { from: b.random('f32', n), to: b.alloc(4 * n), n: 4 * n }),
+  'add f32': (b) => work(b, 12, 'add_f32', { a: b.random('f32', n), b: b.random('f32', n), out: b.alloc(4 * n), n }),
+  'cast f32 to bf16': (b) => work(b, 6, 'cast_f32_bf16', { x: b.random('f32', n), out: b.alloc(2 * n), n }),
+  'RMSNorm f32': (b) => normWork(b, 'f32'),
+  'RMSNorm bf16': (b) => normWork(b, 'bf16'),
+  'SwiGLU bf16': swigluWork,
+  'quantize 1x128 from bf16': tilesWork,
+  'quantize 128x128 from f32': blocksWork,
+  'embedding f32': embeddingWork,
+  'permute rows bf16': permuteWork,
+  'cross-entropy f32': lossWork,
+  'AdamW, f32 moments': adamwWork,
 };
 
 export async function rowKernels(bench: Bench): Promise<void> {

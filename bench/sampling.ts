@@ -28,19 +28,24 @@ export async function sampling(bench: Bench): Promise<void> {
     const workspace = bench.alloc(4 * samplingWorkspace(R, V));
     const ids = bench.alloc(4 * R * mostListed);
     const logprobs = bench.alloc(4 * R * mostListed);
-    const none = [bench.put(new Int32Array(R + 1)), bench.put(new Int32Array(1)), bench.put(new Float32Array(1))];
-    const memory = samplingWorkspace(R, V) > 0 ? workspace : 0;
-    const compare = async (name: string, kernel: 'sample_tokens' | 'top_logprobs', words: readonly number[]) => {
-      const work = { amount: 4 * R * V, encode: () => device.encode(device.kernel(kernel), ...words) };
+    const none = bench.put(new Float32Array(1));
+    const edits = {
+      starts: bench.put(new Int32Array(R + 1)),
+      ids: bench.put(new Int32Array(1)),
+      factors: none,
+      offsets: none,
+    };
+    const given = { logits, workspace: samplingWorkspace(R, V) > 0 ? workspace : null, logprobs, R, V };
+    const compare = async (name: string, encode: () => void) => {
+      const work = { amount: 4 * R * V, encode };
       const yardstick = { name: 'plain reading', work: bench.yardsticks.read(device.threads) };
       await bench.compare({ name: `[${R}, ${V}] ${name}`, unit: 'GB/s', work, yardstick });
     };
     for (const [name, setting] of Object.entries(settings)) {
       const rows = bench.put(Float32Array.from(Array.from({ length: R }, () => setting).flat()));
-      const edits = [...none, none[2]];
-      await compare(name, 'sample_tokens', [logits, rows, ...edits, memory, ids, logprobs, R, V, 1]);
+      await compare(name, () => device.run('sample_tokens', { ...given, ...edits, settings: rows, tokens: ids, M: 1 }));
     }
-    await compare('top 20', 'top_logprobs', [logits, memory, ids, logprobs, R, V, mostListed]);
+    await compare('top 20', () => device.run('top_logprobs', { ...given, ids, count: mostListed }));
     bench.free();
   }
 }

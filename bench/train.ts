@@ -8,7 +8,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { gemmWorkspaceBytes, type Work } from '../src/kernels/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import {
   createModel,
@@ -22,6 +21,7 @@ import {
 } from '../src/model/index.ts';
 import { keep, scope, type Tensor, useDevice } from '../src/tensor/index.ts';
 import { PretrainObjective, shiftedWindows, TrainStep, windowLength } from '../src/train/index.ts';
+import { gemmWork } from './gemm.ts';
 import type { Bench, Required } from './harness.ts';
 
 interface Shape {
@@ -174,20 +174,10 @@ async function beside(
   }
 }
 
-function gemmWork(bench: Bench): Work {
-  const n = 1024;
-  const bf16 = 1;
-  const [a, b, c] = [0, 1, 2].map(() => bench.random('bf16', n * n)) as [number, number, number];
-  const addresses = [a, b, c, bench.alloc(gemmWorkspaceBytes(n, n))];
-  const kernel = bench.device.kernel('gemm_nt_bf16');
-  const encode = () => bench.device.encode(kernel, ...addresses, n, n, n, n, n, n, bf16, bf16, bf16, 0);
-  return { encode, amount: 2 * n ** 3 };
-}
-
 /** What share of the bf16 GEMM rate becomes model FLOPs. */
 async function share(bench: Bench, shape: Shape, required: Required): Promise<void> {
   const own = ours(bench, shape);
-  const gemm = gemmWork(bench);
+  const gemm = gemmWork(bench, 'bf16', 1024, 1024, 1024);
   const { training, mtpTraining } = flopsPerToken(shape.config, shape.sequence);
   const gemms = 10;
   for (let i = 0; i < 2; i++) await own.step();

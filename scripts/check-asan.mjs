@@ -42,7 +42,7 @@ const beyond = `
   import { openDevice } from ${JSON.stringify(join(root, 'dist/src/kernels/index.js'))};
   const device = openDevice({ device: 'native' });
   const [a, b, out] = [0, 1, 2].map(() => device.alloc(7 * 4));
-  device.encode(device.kernel('add_f32'), a.address, b.address, out.address, 8);
+  device.run('add_f32', { a, b, out, n: 8 });
   await device.flush();
 `;
 const bad = spawnSync(process.execPath, ['--input-type=module', '-e', beyond], { env, encoding: 'utf8' });

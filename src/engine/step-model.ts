@@ -90,7 +90,7 @@ function noEdits(edits: Edits, rows: number): Edits {
 function withDrawn(ahead: Tensor, tokens: Tensor | null, rows: readonly number[]): Tensor {
   const { device } = ahead;
   rows.forEach((row, r) => {
-    if (tokens) device.encode(device.kernel('copy_bytes'), tokens.address + 4 * r, ahead.address + 4 * row, 4);
+    if (tokens) device.run('copy_bytes', { from: tokens.address + 4 * r, to: ahead.address + 4 * row, n: 4 });
   });
   ahead.storage.change();
   return ahead;
@@ -101,7 +101,7 @@ function inOne(tokens: Tensor, logprobs: Tensor, drafts: Tensor | null): Tensor 
   const { device, size } = tokens;
   const all = zeros([3, size], { dtype: 'i32', device });
   for (const [i, part] of [tokens, logprobs, drafts].entries())
-    if (part) device.encode(device.kernel('copy_bytes'), part.address, all.address + 4 * size * i, 4 * size);
+    if (part) device.run('copy_bytes', { from: part, to: all.address + 4 * size * i, n: 4 * size });
   all.storage.change();
   return all;
 }

@@ -5,8 +5,9 @@ import { after, before, describe, test } from 'node:test';
 import { Random, toFormat } from './cases/case.ts';
 import type { Buffer, Device } from './device.ts';
 import { type Data, fromBf16 } from './dtype.ts';
+import type { Place } from './kernel.ts';
 import { openDevice } from './open.ts';
-import { type KernelName, kernels } from './table.ts';
+import { type CallArguments, type KernelName, kernels } from './table.ts';
 import { testDevices } from './test-devices.ts';
 
 interface Heads {
@@ -40,17 +41,17 @@ function starts(counts: readonly number[]): Int32Array {
 /** Runs a kernel whose arguments are given by name, in f32; returns the arrays it writes. */
 async function run(device: Device, name: KernelName, args: Record<string, Data | number>): Promise<Outputs> {
   const buffers = new Map<string, Buffer>();
-  const words = kernels[name].parameters.map((parameter) => {
+  const places = kernels[name].parameters.map((parameter): [string, Place] => {
     const given = args[parameter.name];
     assert.ok(given !== undefined, `${parameter.name} is missing`);
-    if (typeof given === 'number') return given;
+    if (typeof given === 'number') return [parameter.name, given];
     const data = parameter.kind === 'bf16' ? toFormat('bf16', given as Float32Array) : given;
     const buffer = device.alloc(data.byteLength);
     device.write(buffer, data);
     buffers.set(parameter.name, buffer);
-    return buffer.address;
+    return [parameter.name, buffer];
   });
-  device.encode(device.kernel(name), ...words);
+  device.run(name, Object.fromEntries(places) as CallArguments<KernelName>);
   const outputs: Outputs = {};
   for (const parameter of kernels[name].parameters) {
     const buffer = buffers.get(parameter.name);

@@ -1,4 +1,9 @@
-// The form in which commands wait: numbers, so that a list is one copy into device memory.
+// How commands wait and how they are encoded: numbers, so that a list is one copy into device memory.
+//
+// A command is [kernel, count, words...]. Each kernel has an encoder of its own, generated from its parameters when a
+// device opens: one shared loop over names would cost five times as much, because the engine could not specialize it.
+import { ValueError } from './errors.ts';
+import { isAddress, type Parameter, type Place } from './kernel.ts';
 
 /** An open list of commands: a growing array of [kernel, count, words...]. */
 export class CommandList {
@@ -6,27 +11,84 @@ export class CommandList {
   length = 0;
   commands = 0;
 
-  push(kernel: number, words: readonly number[]): void {
-    const count = words.length;
-    let at = this.length;
-    if (at + count + 2 > this.words.length) this.#grow();
-    const target = this.words;
-    target[at] = kernel;
-    target[at + 1] = count;
-    at += 2;
-    for (let i = 0; i < count; i++) target[at + i] = words[i];
-    this.length = at + count;
-    this.commands++;
-  }
-
   clear(): void {
     this.length = 0;
     this.commands = 0;
   }
 
-  #grow(): void {
+  grow(): void {
     const larger = new Float64Array(this.words.length * 2);
     larger.set(this.words);
     this.words = larger;
   }
+}
+
+type Arguments = Readonly<Record<string, Place | undefined>>;
+
+/** Appends one command with the given arguments. Throws ValueError where one is missing or not a number. */
+export type Encoder = (list: CommandList, args: Arguments) => void;
+
+/** The encoder of the kernel `name`, which `number` stands for in a command. */
+export function createEncoder(name: string, number: number, parameters: readonly Parameter[]): Encoder {
+  const refuse = (args: Arguments) => refuseArguments(name, parameters, args);
+  try {
+    return new Function('refuse', `return ${encoderSource(number, parameters)}`)(refuse);
+  } catch (error) {
+    if (!(error instanceof EvalError)) throw error;
+    return loopingEncoder(number, parameters, refuse); // code generation is forbidden here
+  }
+}
+
+function encoderSource(number: number, parameters: readonly Parameter[]): string {
+  const size = parameters.length + 2;
+  const reads = parameters.map(({ name }, i) => `const a${i} = args.${name};`);
+  const isWrong = parameters.map((parameter, i) =>
+    isAddress(parameter) ? `a${i} === undefined` : `typeof a${i} !== 'number'`,
+  );
+  const writes = parameters.map((parameter, i) => {
+    const word = isAddress(parameter)
+      ? `typeof a${i} === 'number' ? a${i} : a${i} === null ? 0 : a${i}.address`
+      : `a${i}`;
+    return `words[at + ${i + 2}] = ${word};`;
+  });
+  return `(list, args) => {
+    ${reads.join(' ')}
+    if (${isWrong.join(' || ')}) refuse(args);
+    if (list.length + ${size} > list.words.length) list.grow();
+    const { words, length: at } = list;
+    words[at] = ${number};
+    words[at + 1] = ${parameters.length};
+    ${writes.join(' ')}
+    list.length = at + ${size};
+    list.commands++;
+  }`;
+}
+
+/** The same without generated code, for places that forbid it: slower, and otherwise alike. */
+export function loopingEncoder(
+  number: number,
+  parameters: readonly Parameter[],
+  refuse: (args: Arguments) => void,
+): Encoder {
+  return (list, args) => {
+    const values = parameters.map((parameter) => {
+      const value = args[parameter.name];
+      if (value === undefined || (typeof value !== 'number' && !isAddress(parameter))) refuse(args);
+      return typeof value === 'number' ? value : (value?.address ?? 0);
+    });
+    if (list.length + values.length + 2 > list.words.length) list.grow();
+    list.words.set([number, values.length, ...values], list.length);
+    list.length += values.length + 2;
+    list.commands++;
+  };
+}
+
+function refuseArguments(kernel: string, parameters: readonly Parameter[], args: Arguments): never {
+  const names = parameters.map(({ name }) => name);
+  const isWrong = (p: Parameter) => args[p.name] === undefined || (!isAddress(p) && typeof args[p.name] !== 'number');
+  const wrong = parameters.filter(isWrong).map(({ name }) => `${name}: missing or of the wrong kind`);
+  const unknown = Object.keys(args)
+    .filter((name) => !names.includes(name))
+    .map((name) => `${name}: unknown`);
+  throw new ValueError(kernel, [...wrong, ...unknown].join(', '), `give ${names.join(', ')}`);
 }

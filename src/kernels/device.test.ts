@@ -24,7 +24,7 @@ function buffer(device: Device, value?: number): Buffer {
 }
 
 function add(device: Device, a: Buffer, b: Buffer, out: Buffer): void {
-  device.encode(device.kernel('add_f32'), a.address, b.address, out.address, n);
+  device.run('add_f32', { a, b, out, n });
 }
 
 async function uniformValue(device: Device, from: Buffer): Promise<number> {
@@ -38,7 +38,7 @@ async function uniformValue(device: Device, from: Buffer): Promise<number> {
 
 /** Copies row `ids[0]` of a table of four rows: a fault unless it is within 0 to 3. */
 function lookUp(device: Device, ids: Buffer, table: Buffer, out: Buffer): void {
-  device.encode(device.kernel('permute_rows'), table.address, ids.address, out.address, 1, 4, bytes / 4);
+  device.run('permute_rows', { x: table, token_of: ids, out, rows: 1, tokens: 4, row_bytes: bytes / 4 });
 }
 
 for (const device of testDevices()) {

@@ -1,18 +1,18 @@
 // The device: a command queue over some memory. Ops append commands and return at once; reading is the only wait.
 //
-// Life of a command: encode() appends [kernel, count, words...] to the open list; flush() copies the list into device
+// A command's way: run() appends [kernel, count, words...] to the open list; flush() copies the list into device
 // memory and submits it; the backend runs lists in order off the event loop and reports each one's end or fault.
 // Memory that only commands touch is freed in stream order (arena.ts). Data enters and leaves through staging blocks,
 // so that a pending command never sees a value from its future. Left out: several queues, events between them.
 import { Arena, MemoryBudget } from './arena.ts';
 import { Buffer, Mapping } from './buffer.ts';
-import { CommandList } from './command-list.ts';
+import { CommandList, createEncoder, type Encoder } from './command-list.ts';
 import type { Data } from './dtype.ts';
 import { assert, DeviceError, DisposedError, type MinkeError, ValueError } from './errors.ts';
 import { type Fault, faultCode, isAddress } from './kernel.ts';
 import type { PanelLayout } from './panel-layout.ts';
 import { Recording } from './recording.ts';
-import { type KernelName, kernelNames, kernels } from './table.ts';
+import { type CallArguments, type KernelName, kernels } from './table.ts';
 
 export { Buffer } from './buffer.ts';
 
@@ -34,7 +34,7 @@ export interface Backend {
   /** Whether what is reserved is zeros. */
   readonly givesZeros: boolean;
   /** Kernel names in the order of their numbers. */
-  readonly kernelOrder: readonly string[];
+  readonly kernelOrder: readonly KernelName[];
   reserve(bytes: number): number;
   release(address: number): void;
   /** A file's bytes as device memory, 0 where that is not possible. Throws DeviceError for a file that is shorter. */
@@ -65,7 +65,7 @@ export class Device {
   readonly #memory: Arena;
   readonly #staging: Arena;
   readonly #budget: MemoryBudget;
-  readonly #numbers: Readonly<Record<KernelName, number>>;
+  readonly #encoders: ReadonlyMap<KernelName, Encoder>;
   readonly #open = new CommandList();
   readonly #jobs = new Map<number, Job>();
   readonly #waiting: number[] = [];
@@ -81,9 +81,11 @@ export class Device {
     this.#budget = new MemoryBudget(Math.min(memoryLimit, this.#backend.memoryLimit), () => this.#trim());
     this.#memory = new Arena(this.#backend, this.#budget, this.#backend.exactMemory);
     this.#staging = new Arena(this.#backend, this.#budget, this.#backend.exactMemory);
-    const order = this.#backend.kernelOrder;
-    const numbers = Object.fromEntries(kernelNames.map((name) => [name, order.indexOf(name)]));
-    this.#numbers = numbers as Record<KernelName, number>;
+    const encoders = this.#backend.kernelOrder.map((name, number) => {
+      const { parameters } = kernels[name];
+      return [name, createEncoder(name, number, parameters)] as const;
+    });
+    this.#encoders = new Map(encoders);
   }
 
   get name(): DeviceName {
@@ -126,11 +128,6 @@ export class Device {
     return { reserved: this.#budget.used, limit: this.#budget.limit };
   }
 
-  /** The number by which `encode` knows a kernel. */
-  kernel(name: KernelName): number {
-    return this.#numbers[name];
-  }
-
   alloc(bytes: number, op = 'alloc'): Buffer {
     if (this.#closed) this.#refuseWhenClosed(op);
     const arena = this.#recording?.arena ?? this.#memory;
@@ -140,7 +137,7 @@ export class Device {
   /** Memory that is zeros, in queue order. */
   allocZeros(bytes: number, op = 'alloc'): Buffer {
     if (this.#closed) this.#refuseWhenClosed(op);
-    const clear = (address: number) => this.encode(this.#numbers.zero_bytes, address, bytes);
+    const clear = (address: number) => this.run('zero_bytes', { to: address, n: bytes });
     if (!this.#recording) return new Buffer(this, this.#memory, this.#memory.allocZeros(bytes, op, clear), bytes);
     const buffer = this.alloc(bytes, op);
     clear(buffer.address); // in every replay
@@ -157,10 +154,15 @@ export class Device {
     return address === 0 ? null : new Mapping(this, address, bytes, (mapped) => this.#unmap(mapped));
   }
 
-  /** Appends one command. `words` follow the kernel's signature; shapes were checked by the caller. */
-  encode(kernel: number, ...words: number[]): void {
+  /**
+   * Appends one command: a kernel with its arguments by name. The caller has checked the shapes. Throws ValueError when
+   * an argument is missing.
+   */
+  run<Name extends KernelName>(kernel: Name, args: CallArguments<Name>): void {
     const list = this.#list;
-    list.push(kernel, words);
+    const encode = this.#encoders.get(kernel);
+    if (!encode) throw new DeviceError(kernel, 'no kernel has this name', 'choose one of kernelNames');
+    encode(list, args);
     if (list.length > flushWords && list === this.#open) this.#submitOpen();
   }
 
@@ -175,7 +177,7 @@ export class Device {
     }
     const stage = this.#staging.alloc(data.byteLength, 'write');
     this.#backend.copyIn(stage, data);
-    this.encode(this.#numbers.copy_bytes, stage, buffer.address + offsetBytes, data.byteLength);
+    this.run('copy_bytes', { from: stage, to: buffer.address + offsetBytes, n: data.byteLength });
     this.#submitOpen(() => this.#staging.free(stage, data.byteLength));
   }
 
@@ -186,7 +188,7 @@ export class Device {
     const stage = this.#staging.alloc(data.byteLength, 'read');
     try {
       if (data.byteLength > 0)
-        this.encode(this.#numbers.copy_bytes, buffer.address + offsetBytes, stage, data.byteLength);
+        this.run('copy_bytes', { from: buffer.address + offsetBytes, to: stage, n: data.byteLength });
       await this.flush();
       this.#backend.copyOut(stage, data);
     } finally {
@@ -250,8 +252,7 @@ export class Device {
 
   /** Parameter kinds of a kernel number, for rewriting addresses. */
   addressWords(kernel: number): boolean[] {
-    const name = this.#backend.kernelOrder[kernel] as KernelName;
-    return kernels[name].parameters.map(isAddress);
+    return kernels[this.#backend.kernelOrder[kernel]].parameters.map(isAddress);
   }
 
   /** Waits for what is under way, then gives threads and memory back. Rejects with a fault not yet reported. */

@@ -46,18 +46,14 @@ async function multiply(device: Device, p: Product): Promise<Data> {
     device.write(buffer, data);
     return buffer;
   });
-  const [a, panels, ranges, c, workspace, from] = buffers.map((buffer) => buffer.address);
-  device.encode(device.kernel(`pack_panels_${format}`), from, panels, n, k, groups);
-  const types = [codeOf[aType], codeOf[cType], start ? 1 : 0];
-  if (offsets)
-    device.encode(
-      device.kernel(`grouped_gemm_panel_${format}`),
-      ...[a, panels, ranges, c, workspace],
-      ...[m, n, k, groups, ...types],
-    );
-  else device.encode(device.kernel(`gemm_panel_${format}`), ...[a, panels, c, workspace], ...[m, n, k, k, n, ...types]);
+  const [a, panels, ranges, c, workspace, from] = buffers;
+  device.run(`pack_panels_${format}`, { blocks: from, panels, n, k, groups });
+  const types = { a_type: codeOf[aType], c_type: codeOf[cType], accumulate: start ? 1 : 0 };
+  const given = { a, panels, c, workspace, m, n, k, ...types };
+  if (offsets) device.run(`grouped_gemm_panel_${format}`, { ...given, offsets: ranges, groups });
+  else device.run(`gemm_panel_${format}`, { ...given, lda: k, ldc: n });
   try {
-    return await device.read(buffers[3], newData(cType, m * n));
+    return await device.read(c, newData(cType, m * n));
   } finally {
     for (const buffer of buffers) buffer.free();
   }

@@ -5,7 +5,9 @@ import { after, describe, test } from 'node:test';
 import { Random, toFormat } from './cases/case.ts';
 import type { Buffer, Device } from './device.ts';
 import { codeOf, type Data, type DType, fromE4m3, newData } from './dtype.ts';
+import type { Place } from './kernel.ts';
 import { gemmWorkspaceBytes, panelBytes } from './reference/gemm.ts';
+import { type CallArguments, kernels } from './table.ts';
 import { testDevices } from './test-devices.ts';
 
 const precisions = ['f32', 'bf16', 'fp8'] as const;
@@ -69,18 +71,20 @@ async function multiply(
   let b = plain;
   if (from === 'panel') {
     b = bench.put(new Uint8Array(panelBytes(panelType[precision], n, k, device.panelWidth, groups)));
-    const types = [codeOf[w.dtype], codeOf[panelType[precision]]];
-    device.encode(device.kernel('pack_panels'), plain.address, b.address, n, k, groups, ...types);
+    const types = { b_type: codeOf[w.dtype], panel_type: codeOf[panelType[precision]] };
+    device.run('pack_panels', { b: plain, panels: b, n, k, groups, ...types });
   }
-  const scales = precision === 'fp8' ? [bench.put(w.scales).address] : [];
-  const groupWords = offsets ? [bench.put(offsets).address] : [];
   const c = bench.put(new Float32Array(m * n));
   const workspace = bench.put(new Uint8Array(gemmWorkspaceBytes(m, k, groups)));
-  const sizes = offsets ? [m, n, k, groups] : from === 'panel' ? [m, n, k, k, n] : [m, n, k, k, k, n];
-  const types = from === 'nt' && precision !== 'fp8' ? [codeOf.f32, codeOf[w.dtype]] : [codeOf.f32];
-  const kernel = device.kernel(`${offsets ? 'grouped_gemm' : 'gemm'}_${from}_${precision}`);
-  const operands = [bench.put(x).address, b.address, ...scales, ...groupWords, c.address, workspace.address];
-  device.encode(kernel, ...operands, ...sizes, ...types, codeOf.f32, 0);
+  // All that any of the kernels needs; each takes the arguments of its own signature.
+  const places = { a: bench.put(x), b, panels: b, b_scales: bench.put(w.scales), c, workspace };
+  const sizes = { m, n, k, lda: k, ldb: k, ldc: n, groups };
+  const types = { a_type: codeOf.f32, b_type: codeOf[w.dtype], c_type: codeOf.f32 };
+  const ranges = { offsets: offsets ? bench.put(offsets) : null };
+  const given: Record<string, Place> = { ...places, ...sizes, ...types, ...ranges, accumulate: 0 };
+  const kernel = `${offsets ? 'grouped_gemm' : 'gemm'}_${from}_${precision}` as const;
+  const args = kernels[kernel].parameters.map(({ name }) => [name, given[name]]);
+  device.run(kernel, Object.fromEntries(args) as CallArguments<typeof kernel>);
   const result = await bench.take(c, m * n);
   bench.free();
   return result;

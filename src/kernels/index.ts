@@ -25,6 +25,7 @@ export {
   ShapeError,
   ValueError,
 } from './errors.ts';
+export type { Place } from './kernel.ts';
 export { describeMachine, type Machine } from './machine.ts';
 export { nativeCompiler, nativeIsas } from './native.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
@@ -59,5 +60,5 @@ export {
   type YarnConfig,
   yarnMagnitude,
 } from './rope-table.ts';
-export { type KernelName, kernelNames, kernels } from './table.ts';
+export { type CallArguments, type KernelName, kernelNames, kernels } from './table.ts';
 export { wasmIsas } from './wasm-node.ts';

@@ -1,6 +1,6 @@
 // How a kernel is declared: one signature string, the same in TypeScript and C++, and the plain definition of what it
-// computes. A word of a signature is `name:kind`; kinds f32, bf16, e4m3, i32, u8 and any are addresses (a `!` marks
-// memory the kernel writes), int and float are numbers. An address of 0 stands for "absent".
+// computes. A word of a signature is `name:kind`. Kinds f32, bf16, e4m3, i32, u8 and any are addresses (a `!` marks
+// memory that the kernel writes), int and float are numbers. An address of 0 stands for "absent".
 import type { DType } from './dtype.ts';
 
 interface Views {
@@ -14,14 +14,26 @@ interface Views {
   float: number;
 }
 
-type ViewOf<K extends string> = K extends `${infer B}!` ? ViewOf<B> : K extends keyof Views ? Views[K] : never;
+type View<K extends string> = K extends `${infer B}!` ? View<B> : K extends keyof Views ? Views[K] : never;
 
-/** The arguments that a signature describes, in order. */
-export type ArgumentsOf<S extends string> = S extends `${string}:${infer K} ${infer Rest}`
-  ? [ViewOf<K>, ...ArgumentsOf<Rest>]
+/** What a kernel's definition receives: the arguments of a signature in order, as views of memory and numbers. */
+export type DefinitionArguments<S extends string> = S extends `${string}:${infer K} ${infer Rest}`
+  ? [View<K>, ...DefinitionArguments<Rest>]
   : S extends `${string}:${infer K}`
-    ? [ViewOf<K>]
+    ? [View<K>]
     : [];
+
+/** Memory that a kernel reads or writes: a buffer, a tensor, the address of either, or null for "absent". */
+export type Place = number | { readonly address: number } | null;
+
+type SignatureWord<S extends string> = S extends `${infer W} ${infer Rest}` ? W | SignatureWord<Rest> : S;
+type WordName<W extends string> = W extends `${infer N}:${string}` ? N : never;
+type WordValue<W extends string> = W extends `${string}:int` | `${string}:float` ? number : Place;
+
+/** The arguments that a signature describes, by name: what a call gives. */
+export type NamedArguments<S extends string> = {
+  readonly [W in SignatureWord<S> as WordName<W>]: WordValue<W>;
+};
 
 export interface Parameter {
   readonly name: string;
@@ -29,15 +41,18 @@ export interface Parameter {
   readonly written: boolean;
 }
 
-export interface Kernel {
-  readonly signature: string;
+export interface Kernel<S extends string = string> {
+  readonly signature: S;
   readonly parameters: readonly Parameter[];
-  /** The definition, in plain TypeScript: obviously right, never optimised. Throws KernelFault on bad data. */
+  /** The definition, in plain TypeScript: obviously right, never optimized. Throws KernelFault on bad data. */
   // biome-ignore lint/suspicious/noExplicitAny: the signature string types the definition where it is written
   readonly define: (...words: any[]) => void;
 }
 
-export function kernel<const S extends string>(signature: S, define: (...words: ArgumentsOf<S>) => void): Kernel {
+export function kernel<const S extends string>(
+  signature: S,
+  define: (...words: DefinitionArguments<S>) => void,
+): Kernel<S> {
   const parameters = signature.split(' ').map((word) => {
     const [name, kind] = word.split(':') as [string, string];
     return { name, kind: kind.replace('!', '') as Parameter['kind'], written: kind.endsWith('!') };
@@ -49,12 +64,21 @@ export function isAddress(parameter: Parameter): boolean {
   return parameter.kind !== 'int' && parameter.kind !== 'float';
 }
 
-/** Codes of cpp/kernel.h: what a kernel can find wrong in data that only it sees. */
-export const faultCode = { none: 0, indexOutOfRange: 1, notFinite: 2, badOffsets: 3, tooManyTasks: 4 } as const;
+/** Fault codes of cpp/kernel.h: what only a kernel or the queue itself can find wrong. */
+export const faultCode = {
+  none: 0,
+  indexOutOfRange: 1,
+  notFinite: 2,
+  badOffsets: 3,
+  tooManyTasks: 4,
+  badCommand: 5,
+} as const;
 
 export interface Fault {
   readonly code: number;
+  /** Index of the command in its list. */
   readonly command: number;
+  /** Position of the offending element. */
   readonly where: number;
   readonly value: number;
   readonly limit: number;

@@ -41,7 +41,7 @@ const cutWhileMapped = `
   const copy = device.alloc(bytes);
   truncateSync(path, 4096);
   if (how === 'kernel') {
-    device.encode(device.kernel('copy_bytes'), file.address, copy.address, bytes);
+    device.run('copy_bytes', { from: file, to: copy, n: bytes });
     await device.flush();
   } else await device.read(file, new Uint8Array(bytes));
   console.log('read');
@@ -67,7 +67,7 @@ describe('a mapped file', { skip: nativeIsas().length === 0 || !isPosix }, () =>
     const device = openDevice({ device: 'native' });
     const mapping = withFile((fd) => device.map(fd, numbers.byteLength));
     const buffer = mapping?.cut(0, 8) as NonNullable<ReturnType<NonNullable<typeof mapping>['cut']>>;
-    device.encode(device.kernel('zero_bytes'), buffer.address, 8);
+    device.run('zero_bytes', { to: buffer, n: 8 });
     device.write(buffer, Int32Array.of(5), 4);
     assert.deepEqual(await device.read(buffer, new Int32Array(2)), Int32Array.of(0, 5));
     assert.deepEqual(readFileSync(path), Buffer.from(numbers.buffer));
@@ -81,8 +81,7 @@ describe('a mapped file', { skip: nativeIsas().length === 0 || !isPosix }, () =>
       const from = mapping?.cut(0, numbers.byteLength) as NonNullable<ReturnType<NonNullable<typeof mapping>['cut']>>;
       mapping?.close();
       const to = device.alloc(numbers.byteLength);
-      for (let i = 0; i < 20; i++)
-        device.encode(device.kernel('copy_bytes'), from.address, to.address, numbers.byteLength);
+      for (let i = 0; i < 20; i++) device.run('copy_bytes', { from, to, n: numbers.byteLength });
       if (round % 2) void device.flush();
       from.free();
       assert.deepEqual(await device.read(to, new Int32Array(numbers.length)), numbers);

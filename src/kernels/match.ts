@@ -3,11 +3,11 @@ import { assert } from './errors.ts';
 import { type KernelName, kernelNames, kernels } from './table.ts';
 
 /** `listed` is [name, signature, ...] in the order of the build's kernel numbers; returns the names in that order. */
-export function checkSignatures(listed: readonly string[], build: string): string[] {
-  const order: string[] = [];
+export function checkSignatures(listed: readonly string[], build: string): KernelName[] {
+  const order: KernelName[] = [];
   for (let i = 0; i < listed.length; i += 2) {
-    const name = listed[i];
-    const known = kernels[name as KernelName];
+    const name = listed[i] as KernelName;
+    const known = kernels[name];
     assert(known, `${build} has a kernel ${name} that table.ts does not define`);
     assert(
       known.signature === listed[i + 1],

@@ -35,12 +35,11 @@ async function packed(
   const to = device.alloc(panelBytesOf(format, n, k, device.panelWidth, groups));
   device.write(from, rows);
   if (format === 'int8' || format === 'int4')
-    device.encode(device.kernel(`pack_panels_${format}`), from.address, to.address, n, k, groups);
-  else
-    device.encode(
-      device.kernel('pack_panels'),
-      ...[from.address, to.address, n, k, groups, codeOf[format], codeOf[format]],
-    );
+    device.run(`pack_panels_${format}`, { blocks: from, panels: to, n, k, groups });
+  else {
+    const type = codeOf[format];
+    device.run('pack_panels', { b: from, panels: to, n, k, groups, b_type: type, panel_type: type });
+  }
   const panels = await device.read(to, new Uint8Array(to.bytes));
   for (const buffer of [from, to]) buffer.free();
   return panels;

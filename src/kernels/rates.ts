@@ -82,13 +82,13 @@ export function openYardsticks(device: Device, readBytes = 192 * 2 ** 20): Yards
   };
   return {
     arithmetic: (kernel, threads) => ({
-      encode: () => device.encode(device.kernel(kernel), out.address, rounds, threads),
+      encode: () => device.run(kernel, { out, rounds, threads }),
       amount: probeFlopsPerRound[kernel] * rounds * threads,
     }),
     read: (threads) => {
       const { address } = opened();
       return {
-        encode: () => device.encode(device.kernel('probe_read'), address, out.address, readBytes / 4, threads),
+        encode: () => device.run('probe_read', { data: address, sums: out, words: readBytes / 4, threads }),
         amount: readBytes,
       };
     },

@@ -1,6 +1,6 @@
 // The table of all kernels: name, signature, definition. A new family is one more line here, one file in reference/,
 // one in cpp/ (listed in cpp/isa.cc) and one in cases/.
-import type { Kernel } from './kernel.ts';
+import type { Kernel, NamedArguments } from './kernel.ts';
 import { attention } from './reference/attention.ts';
 import { copy } from './reference/copy.ts';
 import { crossEntropy } from './reference/cross-entropy.ts';
@@ -46,6 +46,9 @@ const families = {
 };
 
 export type KernelName = keyof typeof families;
+
+/** The arguments of a kernel by name, typed from its signature. */
+export type CallArguments<Name extends KernelName> = NamedArguments<(typeof families)[Name]['signature']>;
 
 export const kernels: Readonly<Record<KernelName, Kernel>> = families;
 

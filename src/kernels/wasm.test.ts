@@ -25,8 +25,7 @@ function open(options: NodeHostOptions & { threads?: number } = {}): Device {
 
 /** Encodes out = a + b, `times` over. */
 function add(device: Device, a: Buffer, b: Buffer, out: Buffer, times = 1): void {
-  const kernel = device.kernel('add_f32');
-  for (let i = 0; i < times; i++) device.encode(kernel, a.address, b.address, out.address, out.bytes / 4);
+  for (let i = 0; i < times; i++) device.run('add_f32', { a, b, out, n: out.bytes / 4 });
 }
 
 function upload(device: Device, data: Float32Array): Buffer {
@@ -71,7 +70,7 @@ describe('wasm memory', () => {
     for (let i = 0; i < 40; i++) {
       const copy = device.alloc(4 * mebibyte);
       add(device, first, zeros, copy);
-      device.encode(device.kernel('copy_bytes'), copy.address, first.address, 4 * mebibyte);
+      device.run('copy_bytes', { from: copy, to: first, n: 4 * mebibyte });
       copies.push(copy);
       if (i % 8 === 0) await device.flush();
     }
@@ -164,7 +163,7 @@ describe('wasm ends', () => {
       },
     );
   const use = `const device = kernels.openDevice(); const b = device.alloc(400);
-    device.encode(device.kernel('add_f32'), b.address, b.address, b.address, 100);`;
+    device.run('add_f32', { a: b, b, out: b, n: 100 });`;
 
   test('the process ends by itself with an idle device, and not before its work is done', async () => {
     const { stdout } = await run(`${use} device.flush().then(() => console.log('done'));`);

@@ -80,8 +80,8 @@ export class ContiguousCache implements Cache {
     if (end > this.capacity)
       throw new ModelError('cache', `${end} tokens, room for ${this.capacity}`, 'make the cache larger');
     const all = this.#layers[layer];
-    const at = all.address + this.#length * width * widthOf[all.dtype];
-    this.#device.encode(this.#device.kernel('copy_bytes'), rows.address, at, rows.bytes);
+    const to = all.address + this.#length * width * widthOf[all.dtype];
+    this.#device.run('copy_bytes', { from: rows, to, n: rows.bytes });
     all.storage.change();
   }
 

@@ -69,7 +69,7 @@ export function range(n: number, step = 1, options: Omit<CreateOptions, 'dtype'>
   checkShape([n], 'range');
   const { device = currentDevice() } = options;
   const tensor = empty([n], 'i32', device, 'range');
-  device.encode(device.kernel('range_i32'), tensor.address, n, step);
+  device.run('range_i32', { out: tensor, n, step });
   return tensor;
 }
 
@@ -77,9 +77,8 @@ export function range(n: number, step = 1, options: Omit<CreateOptions, 'dtype'>
 export function fill(tensor: Tensor, value: number): void {
   tensor.use('fill');
   const { device, dtype, storage } = tensor;
-  if (value === 0) device.encode(device.kernel('zero_bytes'), tensor.address, tensor.bytes);
-  else if (dtype === 'f32' || dtype === 'bf16')
-    device.encode(device.kernel(`fill_${dtype}`), tensor.address, tensor.size, value);
+  if (value === 0) device.run('zero_bytes', { to: tensor, n: tensor.bytes });
+  else if (dtype === 'f32' || dtype === 'bf16') device.run(`fill_${dtype}`, { out: tensor, n: tensor.size, value });
   else
     device.write(storage.buffer, encodeNumbers(new Float32Array(tensor.size).fill(value), dtype), tensor.offsetBytes);
   storage.change();

@@ -33,8 +33,9 @@ export class PackedWeight extends Resource {
   readonly format: PackedFormat;
   /** [N, K] or [E, N, K]. */
   readonly shape: Shape;
-  readonly #panels: Buffer;
-  readonly #scales: Buffer | null;
+  readonly panels: Buffer;
+  /** f32 scales of fp8, one for each 128x128 block; null for other formats. */
+  readonly scales: Buffer | null;
   #disposed = false;
 
   /** Takes over the buffers, whose bytes lie as `device.panelLayout` says. Use packWeight, packCodes or packBlocks. */
@@ -42,17 +43,17 @@ export class PackedWeight extends Resource {
     super();
     this.format = format;
     this.shape = shape;
-    this.#panels = panels;
-    this.#scales = scales;
+    this.panels = panels;
+    this.scales = scales;
   }
 
   get device(): Device {
-    return this.#panels.device;
+    return this.panels.device;
   }
 
   /** Of device memory. */
   get bytes(): number {
-    return this.#panels.bytes + (this.#scales?.bytes ?? 0);
+    return this.panels.bytes + (this.scales?.bytes ?? 0);
   }
 
   get disposed(): boolean {
@@ -61,20 +62,15 @@ export class PackedWeight extends Resource {
 
   /** The panels, then the scales of fp8. */
   get buffers(): readonly Buffer[] {
-    return this.#scales === null ? [this.#panels] : [this.#panels, this.#scales];
-  }
-
-  /** For kernels: where the buffers stand. */
-  get addresses(): number[] {
-    return this.buffers.map(({ address }) => address);
+    return this.scales === null ? [this.panels] : [this.panels, this.scales];
   }
 
   /** Frees the memory, in stream order. Disposing twice is no error. */
   override dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#panels.free();
-    this.#scales?.free();
+    this.panels.free();
+    this.scales?.free();
   }
 
   /** Throws DisposedError in the name of `op` when the weight was freed. */
@@ -127,7 +123,7 @@ function packPanels(w: Tensor, dtype: 'f32' | 'bf16' | 'e4m3'): Buffer {
   const { device } = w;
   const [groups, n, k] = weightSizes(w.shape);
   const panels = device.alloc(panelBytes(dtype, n, k, device.panelWidth, groups), 'packWeight');
-  device.encode(device.kernel('pack_panels'), w.address, panels.address, n, k, groups, codeOf[w.dtype], codeOf[dtype]);
+  device.run('pack_panels', { b: w, panels, n, k, groups, b_type: codeOf[w.dtype], panel_type: codeOf[dtype] });
   return panels;
 }
 
@@ -135,7 +131,7 @@ function packGroups(blocks: Tensor, format: GroupFormat, shape: Shape): PackedWe
   const { device } = blocks;
   const [groups, n, k] = weightSizes(shape);
   const panels = device.alloc(groupPanelBytes(format, n, k, device.panelWidth, groups), 'packBlocks');
-  device.encode(device.kernel(`pack_panels_${format}`), blocks.address, panels.address, n, k, groups);
+  device.run(`pack_panels_${format}`, { blocks, panels, n, k, groups });
   return new PackedWeight(format, shape, panels, null);
 }
 
@@ -150,7 +146,7 @@ function quantiseGroups(w: Tensor, format: GroupFormat): PackedWeight {
     );
   const count = w.size / groupSize;
   const blocks = empty([count * blockBytes[format]], 'u8', device, 'packWeight');
-  device.encode(device.kernel(`quantise_groups_${format}`), w.address, blocks.address, codeOf[w.dtype], count);
+  device.run(`quantise_groups_${format}`, { x: w, blocks, x_type: codeOf[w.dtype], count });
   return packGroups(blocks, format, w.shape);
 }
 
@@ -215,7 +211,7 @@ export function packCodes(w: Quantised | readonly Quantised[]): PackedWeight {
       const scales = joined(parts.map((part) => part.scales));
       const { device } = whole;
       const kept = device.alloc(4 * sizeOf(scales.shape), op);
-      device.encode(device.kernel('copy_bytes'), scales.address, kept.address, scales.bytes);
+      device.run('copy_bytes', { from: scales, to: kept, n: scales.bytes });
       return new PackedWeight('fp8', whole.shape, packPanels(whole, 'e4m3'), kept);
     }),
   );

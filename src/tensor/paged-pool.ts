@@ -72,9 +72,9 @@ export class PagedPool extends Resource {
     return this.records.device;
   }
 
-  /** For kernels: blocks, width, codes, format. */
-  get words(): readonly [number, number, number, number] {
-    return [this.blocks, this.width, this.codes, poolFormat[this.format]];
+  /** The arguments that describe the pool to a kernel. */
+  get layout(): { blocks: number; width: number; codes: number; format: number } {
+    return { blocks: this.blocks, width: this.width, codes: this.codes, format: poolFormat[this.format] };
   }
 
   /** The bytes of a block, after everything queued so far. */

@@ -55,8 +55,7 @@ function isDifferentiable(tensor: Tensor): boolean {
 function accumulate(sum: Tensor, term: Tensor): Tensor {
   const { device } = sum;
   const out = emptyLike(sum);
-  const kernel = device.kernel(sum.dtype === 'f32' ? 'add_f32' : 'add_bf16');
-  device.encode(kernel, sum.address, term.address, out.address, sum.size);
+  device.run(sum.dtype === 'f32' ? 'add_f32' : 'add_bf16', { a: sum, b: term, out, n: sum.size });
   sum.dispose();
   term.dispose();
   return out;

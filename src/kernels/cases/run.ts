@@ -2,8 +2,8 @@
 import type { Buffer, Device } from '../device.ts';
 import { type Data, type DType, newData, viewAs, widthOf } from '../dtype.ts';
 import { assert } from '../errors.ts';
-import { isAddress, type Parameter } from '../kernel.ts';
-import { kernels } from '../table.ts';
+import type { Parameter, Place } from '../kernel.ts';
+import { type CallArguments, type KernelName, kernels } from '../table.ts';
 import type { Case } from './case.ts';
 
 const guardBytes = 64;
@@ -39,17 +39,16 @@ export async function runCase(device: Device, row: Case): Promise<Outcome> {
   const { parameters } = kernels[row.kernel];
   const guarded = process.env.MINKE_EXACT_MEMORY !== '1' && device.name !== 'reference';
   const buffers = new Map<Parameter, Buffer>();
-  const words = parameters.map((parameter) => {
+  const args = parameters.map((parameter): [string, Place] => {
     const given = row.args[parameter.name];
     assert(given !== undefined, `case "${row.name}" of ${row.kernel} lacks ${parameter.name}`);
-    if (!isAddress(parameter)) return given as number;
-    if (given === null) return 0;
-    const buffer = place(device, given as Data, guarded);
+    if (given === null || typeof given === 'number') return [parameter.name, given];
+    const buffer = place(device, given, guarded);
     buffers.set(parameter, buffer);
-    return buffer.address;
+    return [parameter.name, buffer];
   });
   try {
-    device.encode(device.kernel(row.kernel), ...words);
+    device.run(row.kernel, Object.fromEntries(args) as CallArguments<KernelName>);
     await device.flush();
     const written = new Map<string, { dtype: DType; data: Data }>();
     const overrun: string[] = [];

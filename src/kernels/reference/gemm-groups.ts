@@ -6,7 +6,7 @@
 // scale amax / 127 in f32, nearest even. A group's product is an exact integer, times (a_scale * w_scale), added in
 // ascending order. k is a multiple of 32. Source: ggml-quants.c. Left out: groups of other sizes, f32 scales.
 import { codeOf, fromBf16, fromF16, toBf16, toF16 } from '../dtype.ts';
-import { type Kernel, KernelFault, kernel } from '../kernel.ts';
+import { KernelFault, kernel } from '../kernel.ts';
 import { numbersIn } from './formats.ts';
 import { checkOffsets } from './gemm.ts';
 
@@ -56,7 +56,7 @@ function encodeInt4(x: Float32Array, block: DataView): void {
   for (let i = 0; i < 16; i++) block.setUint8(2 + i, code(i) | (code(i + 16) << 4));
 }
 
-function quantiseGroups(format: GroupFormat): Kernel {
+function quantiseGroups(format: GroupFormat) {
   const bytes = blockBytes[format];
   return kernel('x:any blocks:u8! x_type:int count:int', (x, blocks, xType, count) => {
     const from = numbersIn(x, xType);
@@ -152,13 +152,13 @@ function multiply(format: GroupFormat, p: Problem, group: number, first: number,
 }
 
 /** Panels, here: the blocks as they are. */
-function packPanels(format: GroupFormat): Kernel {
+function packPanels(format: GroupFormat) {
   return kernel('blocks:u8 panels:u8! n:int k:int groups:int', (blocks, panels, n, k, groups) => {
     panels.set(blocks.subarray(0, groups * n * (k / groupSize) * blockBytes[format]));
   });
 }
 
-function panel(format: GroupFormat): Kernel {
+function panel(format: GroupFormat) {
   return kernel(
     'a:any panels:u8 c:any! workspace:u8! m:int n:int k:int lda:int ldc:int a_type:int c_type:int accumulate:int',
     (a, blocks, c, _workspace, m, n, k, lda, ldc, aType, cType, accumulate) =>
@@ -166,7 +166,7 @@ function panel(format: GroupFormat): Kernel {
   );
 }
 
-function groupedPanel(format: GroupFormat): Kernel {
+function groupedPanel(format: GroupFormat) {
   return kernel(
     'a:any panels:u8 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int c_type:int accumulate:int',
     (a, blocks, offsets, c, _workspace, m, n, k, groups, aType, cType, accumulate) => {

@@ -7,7 +7,7 @@
 // 128 and then scaled and added in f32. Grouped: rows sorted by group, offsets[groups + 1]; in tn the groups cut the
 // reduction and C is [groups, m, n]. `*_type` words are codes of dtype.ts.
 import { codeOf, fromBf16, fromE4m3, toBf16, toE4m3, widthOf } from '../dtype.ts';
-import { type Kernel, KernelFault, kernel } from '../kernel.ts';
+import { KernelFault, kernel } from '../kernel.ts';
 
 type Order = 'nt' | 'nn' | 'tn';
 type Precision = 'f32' | 'bf16' | 'fp8';
@@ -149,7 +149,7 @@ function runGroup(order: Order, precision: Precision, at: Operands, g: Group): v
   });
 }
 
-function dense(order: Order, precision: Precision): Kernel {
+function dense(order: Order, precision: Precision) {
   return kernel(
     'a:any b:any c:any! workspace:u8! m:int n:int k:int lda:int ldb:int ldc:int a_type:int b_type:int c_type:int accumulate:int',
     (a, b, c, _workspace, m, n, k, lda, ldb, ldc, aType, bType, cType, accumulate) => {
@@ -165,7 +165,7 @@ function dense(order: Order, precision: Precision): Kernel {
 }
 
 /** FP8 against weight codes. */
-function denseWeights(order: 'nt' | 'nn'): Kernel {
+function denseWeights(order: 'nt' | 'nn') {
   return kernel(
     'a:any b:e4m3 b_scales:f32 c:any! workspace:u8! m:int n:int k:int lda:int ldb:int ldc:int a_type:int c_type:int accumulate:int',
     (a, b, scales, c, _workspace, m, n, k, lda, ldb, ldc, aType, cType, accumulate) => {
@@ -228,7 +228,7 @@ function runGroups(
   }
 }
 
-function grouped(order: Order, precision: Precision): Kernel {
+function grouped(order: Order, precision: Precision) {
   return kernel(
     'a:any b:any offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int b_type:int c_type:int accumulate:int',
     (a, b, offsets, c, _workspace, m, n, k, groups, aType, bType, cType, accumulate) => {
@@ -243,7 +243,7 @@ function grouped(order: Order, precision: Precision): Kernel {
   );
 }
 
-function groupedWeights(order: 'nt' | 'nn'): Kernel {
+function groupedWeights(order: 'nt' | 'nn') {
   return kernel(
     'a:any b:e4m3 b_scales:f32 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int c_type:int accumulate:int',
     (a, b, scales, offsets, c, _workspace, m, n, k, groups, aType, cType, accumulate) => {
@@ -276,7 +276,7 @@ const packPanels = kernel(
 
 const panelFormat = { f32: codeOf.f32, bf16: codeOf.bf16 };
 
-function panel(precision: 'f32' | 'bf16'): Kernel {
+function panel(precision: 'f32' | 'bf16') {
   return kernel(
     'a:any panels:u8 c:any! workspace:u8! m:int n:int k:int lda:int ldc:int a_type:int c_type:int accumulate:int',
     (a, panels, c, workspace, m, n, k, lda, ldc, aType, cType, accumulate) => {
@@ -293,7 +293,7 @@ const panelFp8 = kernel(
   },
 );
 
-function groupedPanel(precision: 'f32' | 'bf16'): Kernel {
+function groupedPanel(precision: 'f32' | 'bf16') {
   return kernel(
     'a:any panels:u8 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int c_type:int accumulate:int',
     (a, panels, offsets, c, workspace, m, n, k, groups, aType, cType, accumulate) => {

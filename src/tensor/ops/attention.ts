@@ -71,14 +71,15 @@ function checkShapes([q, k, v, queryStart, keyStart, firstPosition]: Inputs): vo
   }
 }
 
-/** The words for sizes, strides and mask; with `gradients` also the strides of dq, dk and dv. */
-function wordsOf([q, , v, queryStart]: Inputs, params: AttentionParams, gradients: boolean): number[] {
+/** The arguments that both directions share: inputs, sizes, strides and mask. */
+function sharedArguments([q, k, v, queryStart, keyStart, firstPosition]: Inputs, params: AttentionParams) {
   const [T, Hq, Dk] = q.shape as [number, number, number];
   const [S, Hkv, Dv] = v.shape as [number, number, number];
-  const strides = [Hq * Dk, Dk, Hkv * Dk, Dk, Hkv * Dv, Dv];
-  const sizes = [queryStart.size - 1, params.maxQueries, T, S, Hq, Hkv, Dk, Dv];
-  const of = [...strides, Hq * Dv, Dv];
-  return [...sizes, ...of, ...(gradients ? strides : []), params.causal ? 1 : 0, params.scale];
+  const starts = { query_start: queryStart, key_start: keyStart, first_position: firstPosition };
+  const sizes = { B: queryStart.size - 1, max_queries: params.maxQueries, T, S, Hq, Hkv, Dk, Dv };
+  const inputStrides = { q_row: Hq * Dk, q_head: Dk, k_row: Hkv * Dk, k_head: Dk, v_row: Hkv * Dv, v_head: Dv };
+  const strides = { ...inputStrides, o_row: Hq * Dv, o_head: Dv };
+  return { q, k, v, ...starts, ...sizes, ...strides, causal: params.causal ? 1 : 0, scale: params.scale };
 }
 
 /** Rows outside every sequence are not written by the kernels: they must be zeros. */
@@ -99,18 +100,25 @@ export const attentions: Rows<AttentionOps> = {
       ];
     },
     forward: (device, inputs, [out, lse], params) => {
-      device.encode(device.kernel('zero_bytes'), out.address, out.bytes);
-      const addresses = inputs.map((x) => x?.address ?? 0);
-      const kernel = device.kernel('attention_f32');
-      device.encode(kernel, ...addresses, out.address, lse.address, ...wordsOf(inputs, params, false));
+      device.run('zero_bytes', { to: out, n: out.bytes });
+      device.run('attention_f32', { ...sharedArguments(inputs, params), o: out, lse });
     },
     save: (inputs, outputs) => [...inputs, ...outputs],
     vjp: ({ device, inputs, outputs: [out, lse], params, gradients: [dout] }) => {
       const [q, k, v] = inputs;
       const [dq, dk, dv] = [zeroed(q.shape, device), zeroed(k.shape, device), zeroed(v.shape, device)];
       const delta = empty(lse.shape, 'f32', device);
-      const addresses = [...inputs, out, lse, dout, delta, dq, dk, dv].map((x) => x?.address ?? 0);
-      device.encode(device.kernel('attention_backward_f32'), ...addresses, ...wordsOf(inputs, params, true));
+      const shared = sharedArguments(inputs, params);
+      const { q_row, q_head, k_row, k_head, v_row, v_head } = shared;
+      const strides = {
+        dq_row: q_row,
+        dq_head: q_head,
+        dk_row: k_row,
+        dk_head: k_head,
+        dv_row: v_row,
+        dv_head: v_head,
+      };
+      device.run('attention_backward_f32', { ...shared, ...strides, o: out, lse, dout, delta, dq, dk, dv });
       delta.dispose();
       return [dq, dk, dv, null, null, null];
     },

@@ -32,8 +32,7 @@ export const balances: Rows<BalanceOps> = {
       return [];
     },
     forward: (device, [indices, counts]) => {
-      const kernel = device.kernel('expert_counts');
-      device.encode(kernel, indices.address, counts.address, indices.size, counts.size, 1);
+      device.run('expert_counts', { indices, counts, n: indices.size, E: counts.size, accumulate: 1 });
       counts.storage.change();
     },
     save: saveNothing,
@@ -52,8 +51,7 @@ export const balances: Rows<BalanceOps> = {
       return [];
     },
     forward: (device, [bias, counts, rate]) => {
-      const addresses = [bias.address, counts.address, rate.address];
-      device.encode(device.kernel('balance_bias'), ...addresses, bias.size);
+      device.run('balance_bias', { bias, counts, rate, E: bias.size });
       bias.storage.change();
     },
     save: saveNothing,

@@ -1,5 +1,5 @@
 // Ops that treat every element alone, and the two that repeat a row or a column. Formats f32 and bf16; no broadcasting.
-import { codeOf, columnSumWorkspaceBytes, type Device, type KernelName } from '../../kernels/index.ts';
+import { codeOf, columnSumWorkspaceBytes, type Device } from '../../kernels/index.ts';
 import { apply, type Op, type Row, type Rows, type Spec, saveNothing } from '../op.ts';
 import { expectDType, expectFloat, expectSameDType, expectSameShape, expectShape, lastOf, rowsOf } from '../shape.ts';
 import { empty, emptyLike, type Tensor } from '../tensor.ts';
@@ -44,6 +44,9 @@ export interface ElementwiseOps {
 
 type Float = 'f32' | 'bf16';
 
+type UnaryKernel = `silu_${Float}` | `${'sigmoid' | 'exp' | 'log'}_f32` | 'cast_f32_bf16' | 'cast_bf16_f32';
+type BinaryKernel = `${'add' | 'sub' | 'mul' | 'silu_backward'}_${Float}` | 'div_f32' | 'sigmoid_backward_f32';
+
 function floatOf(x: Tensor): Float {
   return x.dtype as Float;
 }
@@ -55,19 +58,19 @@ function alike(op: string, a: Tensor, b: Tensor): [Spec] {
   return [a];
 }
 
-function unary(device: Device, kernel: KernelName, x: Tensor, out: Tensor): Tensor {
-  device.encode(device.kernel(kernel), x.address, out.address, x.size);
+function unary(device: Device, kernel: UnaryKernel, x: Tensor, out: Tensor): Tensor {
+  device.run(kernel, { x, out, n: x.size });
   return out;
 }
 
-function binary(device: Device, kernel: KernelName, a: Tensor, b: Tensor, out: Tensor): Tensor {
-  device.encode(device.kernel(kernel), a.address, b.address, out.address, a.size);
+function binary(device: Device, kernel: BinaryKernel, a: Tensor, b: Tensor, out: Tensor): Tensor {
+  device.run(kernel, { a, b, out, n: a.size });
   return out;
 }
 
 function scaled(device: Device, x: Tensor, factor: number): Tensor {
   const out = emptyLike(x);
-  device.encode(device.kernel(`scale_${floatOf(x)}`), x.address, out.address, x.size, factor);
+  device.run(`scale_${floatOf(x)}`, { x, out, n: x.size, s: factor });
   return out;
 }
 
@@ -80,8 +83,7 @@ export function columnSum(device: Device, x: Tensor): Tensor {
   const [rows, cols] = [rowsOf(x.shape), lastOf(x.shape)];
   const out = empty([cols], 'f32', device);
   const workspace = device.alloc(columnSumWorkspaceBytes(rows, cols), 'columnSum');
-  const kernel = device.kernel('column_sum');
-  device.encode(kernel, x.address, out.address, workspace.address, rows, cols, cols, codeOf[x.dtype], 0);
+  device.run('column_sum', { x, out, workspace, rows, cols, x_ld: cols, x_type: codeOf[x.dtype], accumulate: 0 });
   workspace.free();
   return out;
 }
@@ -90,14 +92,13 @@ export function columnSum(device: Device, x: Tensor): Tensor {
 function rowDot(device: Device, a: Tensor, b: Tensor): Tensor {
   const [rows, cols] = [rowsOf(a.shape), lastOf(a.shape)];
   const out = empty(a.shape.slice(0, -1), 'f32', device);
-  const types = [codeOf[a.dtype], codeOf[b.dtype]] as const;
-  device.encode(device.kernel('row_dot'), a.address, b.address, out.address, rows, cols, cols, cols, ...types);
+  const types = { a_type: codeOf[a.dtype], b_type: codeOf[b.dtype] };
+  device.run('row_dot', { a, b, out, rows, cols, a_ld: cols, b_ld: cols, ...types });
   return out;
 }
 
 function scaleRowsBy(device: Device, x: Tensor, s: Tensor, out: Tensor): Tensor {
-  const kernel = device.kernel(`scale_rows_${floatOf(x)}`);
-  device.encode(kernel, x.address, s.address, out.address, rowsOf(x.shape), lastOf(x.shape));
+  device.run(`scale_rows_${floatOf(x)}`, { x, s, out, rows: rowsOf(x.shape), cols: lastOf(x.shape) });
   return out;
 }
 
@@ -105,7 +106,7 @@ function scaleRowsBy(device: Device, x: Tensor, s: Tensor, out: Tensor): Tensor 
 function pointwise<Name extends 'sigmoid' | 'exp' | 'log'>(
   name: Name,
   saved: 'input' | 'output',
-  backward: KernelName,
+  backward: BinaryKernel,
 ): Row<Name, Unary> {
   return {
     name,
@@ -134,8 +135,7 @@ const rowOps: Pick<Rows<ElementwiseOps>, 'addRow' | 'scaleRows'> = {
       return [x];
     },
     forward: (device, [x, row], [out]) => {
-      const kernel = device.kernel(`add_row_${floatOf(x)}`);
-      device.encode(kernel, x.address, row.address, out.address, rowsOf(x.shape), lastOf(x.shape));
+      device.run(`add_row_${floatOf(x)}`, { x, row, out, rows: rowsOf(x.shape), cols: lastOf(x.shape) });
     },
     save: saveNothing,
     vjp: ({ device, gradients: [dy], needs }) => [
@@ -200,8 +200,7 @@ export const elementwise: Rows<ElementwiseOps> = {
       expectFloat(x, 'scale', 'x');
       return [x];
     },
-    forward: (device, [x], [out], factor) =>
-      device.encode(device.kernel(`scale_${floatOf(x)}`), x.address, out.address, x.size, factor),
+    forward: (device, [x], [out], factor) => device.run(`scale_${floatOf(x)}`, { x, out, n: x.size, s: factor }),
     save: saveNothing,
     vjp: ({ device, gradients: [dy], params }) => [scaled(device, dy as Tensor, params)],
   },

@@ -25,16 +25,16 @@ export const embeddings: Rows<EmbeddingOps> = {
       return [{ shape: [...ids.shape, table.shape[1]], dtype: out }];
     },
     forward: (device, [ids, table], [out]) => {
-      const [V, D] = table.shape as [number, number];
-      const types = [codeOf[table.dtype], codeOf[out.dtype]] as const;
-      device.encode(device.kernel('embedding'), ids.address, table.address, out.address, ids.size, V, D, ...types);
+      const [vocab, cols] = table.shape as [number, number];
+      const types = { table_type: codeOf[table.dtype], out_type: codeOf[out.dtype] };
+      device.run('embedding', { ids, table, out, tokens: ids.size, vocab, cols, ...types });
     },
     save: ([ids]) => [ids],
     vjp: ({ device, inputs: [ids, table], gradients: [dy] }) => {
-      const [V, D] = table.shape as [number, number];
-      const [d, sums] = [dy as Tensor, empty(table.shape, 'f32', device)];
-      const kernel = device.kernel('embedding_backward');
-      device.encode(kernel, ids.address, d.address, sums.address, ids.size, V, D, codeOf[d.dtype], 0);
+      const [vocab, cols] = table.shape as [number, number];
+      const [dout, sums] = [dy as Tensor, empty(table.shape, 'f32', device)];
+      const sizes = { tokens: ids.size, vocab, cols, dout_type: codeOf[dout.dtype], accumulate: 0 };
+      device.run('embedding_backward', { ids, dout, dtable: sums, ...sizes });
       const dtable = converted(device, sums, table.dtype as 'f32' | 'bf16');
       sums.dispose();
       return [null, dtable];

@@ -1,5 +1,5 @@
 // Ops that copy elements to another order: parts and joins of the last dimension, permuted axes, repeated rows.
-import { type Device, ShapeError, ValueError, widthOf } from '../../kernels/index.ts';
+import { codeOf, type Device, ShapeError, ValueError, widthOf } from '../../kernels/index.ts';
 import { full } from '../create.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import {
@@ -50,10 +50,9 @@ function copyColumns(device: Device, part: Tensor, whole: Tensor, column: number
   const width = widthOf[part.dtype];
   const [partLd, wholeLd] = [lastOf(part.shape) * width, lastOf(whole.shape) * width];
   const at = whole.address + column * width;
-  const kernel = device.kernel('copy_columns');
-  const rows = rowsOf(part.shape);
-  if (toWhole) device.encode(kernel, part.address, at, rows, partLd, partLd, wholeLd);
-  else device.encode(kernel, at, part.address, rows, partLd, wholeLd, partLd);
+  const sizes = { rows: rowsOf(part.shape), row_bytes: partLd };
+  if (toWhole) device.run('copy_columns', { from: part, to: at, from_ld: partLd, to_ld: wholeLd, ...sizes });
+  else device.run('copy_columns', { from: at, to: part, from_ld: wholeLd, to_ld: partLd, ...sizes });
 }
 
 function copyParts(device: Device, parts: readonly Tensor[], whole: Tensor, toWhole: boolean): void {
@@ -77,9 +76,8 @@ function permuteInto(device: Device, x: Tensor, out: Tensor, shape: Shape, from:
   const [n0, n1, n2, n3] = [...pad.fill(1), ...shape] as [number, number, number, number];
   const [f0, f1, f2, f3] = [...pad.fill(0), ...from] as [number, number, number, number];
   const [t0, t1, t2, t3] = [...pad.fill(0), ...stridesOf(shape)] as [number, number, number, number];
-  const kernel = device.kernel('permute');
-  const width = widthOf[x.dtype];
-  device.encode(kernel, x.address, out.address, n0, n1, n2, n3, f0, f1, f2, f3, t0, t1, t2, t3, width);
+  const strides = { f0, f1, f2, f3, t0, t1, t2, t3 };
+  device.run('permute', { from: x, to: out, n0, n1, n2, n3, ...strides, width: widthOf[x.dtype] });
 }
 
 function permuted(device: Device, x: Tensor, order: readonly number[], out: Tensor): void {
@@ -100,7 +98,7 @@ function sumOfRepeats(device: Device, dy: Tensor, like: Tensor): Tensor {
   const turned = empty([rows, cols, n], 'f32', device);
   permuteInto(device, dy, turned, [rows, cols, n], [n * cols, 1, cols]);
   const out = empty(like.shape, 'f32', device);
-  device.encode(device.kernel('row_sum'), turned.address, out.address, rows * cols, n, n, 0);
+  device.run('row_sum', { x: turned, out, rows: rows * cols, cols: n, x_ld: n, x_type: codeOf.f32 });
   turned.dispose();
   return out;
 }

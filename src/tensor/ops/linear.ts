@@ -4,7 +4,7 @@
 // rounded. fp8: DeepSeek-V3's recipe (report, section 3.3): weights quantised here in 128x128 blocks, activations and
 // gradients inside the GEMM in tiles of 128 along the reduction. Sums are f32 always. The codes of the forward pass
 // serve dx as well. Left out: codes kept over several forward passes of one weight.
-import { codeOf, type Device, gemmWorkspaceBytes, type KernelName, ShapeError, tilesIn } from '../../kernels/index.ts';
+import { codeOf, type Device, type DType, gemmWorkspaceBytes, ShapeError, tilesIn } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, type Spec } from '../op.ts';
 import { PackedWeight } from '../packed-weight.ts';
 import { expectDType, expectFloat, expectRank, expectShape, formatShape, lastOf, rowsOf, withLast } from '../shape.ts';
@@ -49,72 +49,59 @@ export interface LinearOps {
 
 type Order = 'nt' | 'nn' | 'tn';
 
-/** C [m, n] in the order of gemm.ts; leading dimensions are the full widths. */
+type Sizes = readonly [m: number, n: number, k: number];
+
+/** A matrix in device memory: a tensor, or part of one. */
+export interface Matrix {
+  readonly address: number;
+  readonly dtype: DType;
+}
+
+/** Kernels whose operands are stored numbers; FP8 has them for weight gradients only, else it reads weight codes. */
+export type GemmKernel = `gemm_${Order}_${'f32' | 'bf16'}` | 'gemm_tn_fp8';
+
+/** Queues C [m, n] = A B in the order of the kernel, see kernels/reference/gemm.ts; rows lie end to end. */
 export function gemm(
   device: Device,
-  order: Order,
-  precision: 'f32' | 'bf16' | 'fp8',
-  a: { address: number; type: number },
-  b: { address: number; type: number },
-  c: { address: number; type: number },
-  [m, n, k]: readonly [number, number, number],
+  kernel: GemmKernel,
+  [a, b, c]: readonly [Matrix, Matrix, Matrix],
+  [m, n, k]: Sizes,
   accumulate = false,
 ): void {
-  const name = `gemm_${order}_${precision}` as KernelName;
   const workspace = device.alloc(gemmWorkspaceBytes(m, k), 'linear');
-  const [lda, ldb] = [order === 'tn' ? m : k, order === 'nt' ? k : n];
-  device.encode(
-    device.kernel(name),
-    a.address,
-    b.address,
-    c.address,
-    workspace.address,
+  device.run(kernel, {
+    a,
+    b,
+    c,
+    workspace,
     m,
     n,
     k,
-    lda,
-    ldb,
-    n,
-    a.type,
-    b.type,
-    c.type,
-    accumulate ? 1 : 0,
-  );
+    lda: kernel.startsWith('gemm_tn') ? m : k,
+    ldb: kernel.startsWith('gemm_nt') ? k : n,
+    ldc: n,
+    a_type: codeOf[a.dtype],
+    b_type: codeOf[b.dtype],
+    c_type: codeOf[c.dtype],
+    accumulate: accumulate ? 1 : 0,
+  });
   workspace.free();
 }
 
-/** Address and format of a tensor, as gemm takes them. */
-export function operand(x: Tensor): { address: number; type: number } {
-  return { address: x.address, type: codeOf[x.dtype] };
-}
-
-/** Against weight codes: forward (nt) or dx (nn). */
+/** Queues C = A B with weight codes as B: forward (nt) or dx (nn). */
 function gemmCodes(
   device: Device,
   order: 'nt' | 'nn',
   a: Tensor,
   [codes, scales]: readonly Tensor[],
   c: Tensor,
-  [m, n, k]: readonly [number, number, number],
+  [m, n, k]: Sizes,
 ): void {
   const workspace = device.alloc(gemmWorkspaceBytes(m, k), 'linear');
-  device.encode(
-    device.kernel(`gemm_${order}_fp8`),
-    a.address,
-    codes.address,
-    scales.address,
-    c.address,
-    workspace.address,
-    m,
-    n,
-    k,
-    k,
-    order === 'nt' ? k : n,
-    n,
-    codeOf[a.dtype],
-    codeOf[c.dtype],
-    0,
-  );
+  const strides = { lda: k, ldb: order === 'nt' ? k : n, ldc: n };
+  const types = { a_type: codeOf[a.dtype], c_type: codeOf[c.dtype] };
+  const given = { a, b: codes, b_scales: scales, c, workspace, m, n, k, accumulate: 0 };
+  device.run(`gemm_${order}_fp8`, { ...given, ...strides, ...types });
   workspace.free();
 }
 
@@ -152,7 +139,7 @@ const linearRow: Rows<LinearOps>['linear'] = {
     if (precision === 'fp8') {
       quantiseWeight(device, w, weight);
       gemmCodes(device, 'nt', x, weight, out, sizes);
-    } else gemm(device, 'nt', precision, operand(x), operand(w), operand(out), sizes);
+    } else gemm(device, `gemm_nt_${precision}`, [x, w, out], sizes);
   },
   save: ([x, w], [, ...weight], needs) => [
     ...(weight.length > 0 && needs[0] ? weight : [needs[0] && weight.length === 0 && w]),
@@ -163,8 +150,8 @@ const linearRow: Rows<LinearOps>['linear'] = {
     const [dx, dw] = [needs[0] && emptyLike(x), needs[1] && emptyLike(w)];
     const d = dy as Tensor;
     if (dx && precision === 'fp8') gemmCodes(device, 'nn', d, weight, dx, [M, K, N]);
-    else if (dx) gemm(device, 'nn', precision, operand(d), operand(w), operand(dx), [M, K, N]);
-    if (dw) gemm(device, 'tn', precision, operand(d), operand(x), operand(dw), [N, K, M]);
+    else if (dx) gemm(device, `gemm_nn_${precision as 'f32' | 'bf16'}`, [d, w, dx], [M, K, N]);
+    if (dw) gemm(device, `gemm_tn_${precision}`, [d, x, dw], [N, K, M]);
     return [dx, dw];
   },
 };
@@ -176,19 +163,18 @@ interface GroupedCall {
   readonly b: readonly Tensor[];
   readonly c: Tensor;
   readonly offsets: Tensor;
-  readonly sizes: readonly [m: number, n: number, k: number];
+  readonly sizes: Sizes;
 }
 
 function groupedGemm(device: Device, precision: Precision, { order, a, b, c, offsets, sizes }: GroupedCall): void {
   const [m, n, k] = sizes;
   const groups = offsets.size - 1;
   const workspace = device.alloc(gemmWorkspaceBytes(m, k, groups), 'groupedLinear');
-  const kernel = device.kernel(`grouped_gemm_${order}_${precision}` as KernelName);
-  const [first, second] = b as [Tensor, Tensor | undefined];
-  const types = second ? [codeOf[a.dtype]] : [codeOf[a.dtype], codeOf[first.dtype]];
-  const scales = second ? [second.address] : [];
-  const operands = [a.address, first.address, ...scales, offsets.address, c.address, workspace.address];
-  device.encode(kernel, ...operands, m, n, k, groups, ...types, codeOf[c.dtype], 0);
+  const [stored, scales] = b;
+  const types = { a_type: codeOf[a.dtype], c_type: codeOf[c.dtype] };
+  const given = { a, b: stored, offsets, c, workspace, m, n, k, groups, ...types, accumulate: 0 };
+  if (precision === 'fp8' && order !== 'tn') device.run(`grouped_gemm_${order}_fp8`, { ...given, b_scales: scales });
+  else device.run(`grouped_gemm_${order as 'tn'}_${precision}`, { ...given, b_type: codeOf[stored.dtype] });
   workspace.free();
 }
 

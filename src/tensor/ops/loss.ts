@@ -8,7 +8,7 @@ import { apply, type Op, type Rows } from '../op.ts';
 import { expectDType, expectFloat, expectRank, expectShape } from '../shape.ts';
 import { empty, emptyLike, type Tensor } from '../tensor.ts';
 import { scale } from './elementwise.ts';
-import { gemm, operand } from './linear.ts';
+import { gemm, type Matrix } from './linear.ts';
 import { sum } from './reduction.ts';
 
 /**
@@ -41,8 +41,8 @@ interface Chunk {
   readonly start: number;
   readonly rows: number;
   /** x of the chunk, as a GEMM takes it. */
-  readonly x: { address: number; type: number };
-  readonly logits: { address: number; type: number };
+  readonly x: Matrix;
+  readonly logits: Matrix;
 }
 
 /** Calls `body` for each chunk, with its logits queued. */
@@ -56,11 +56,11 @@ function forChunks(
   const V = head.shape[0];
   const chunk = chunkTokens(V);
   const room = device.alloc(4 * V * Math.min(T, chunk), 'logprobs');
-  const logits = { address: room.address, type: codeOf.f32 };
+  const logits: Matrix = { address: room.address, dtype: 'f32' };
   for (let start = 0; start < T; start += chunk) {
     const rows = Math.min(chunk, T - start);
-    const part = { address: x.address + start * D * widthOf[x.dtype], type: codeOf[x.dtype] };
-    gemm(device, 'nt', precision, part, operand(head), logits, [rows, V, D]);
+    const part = { address: x.address + start * D * widthOf[x.dtype], dtype: x.dtype };
+    gemm(device, `gemm_nt_${precision}`, [part, head, logits], [rows, V, D]);
     body({ start, rows, x: part, logits });
   }
   room.free();
@@ -84,8 +84,16 @@ export const losses: Rows<LossOps> = {
       const [, head, targets] = inputs;
       const V = head.shape[0];
       forChunks(device, inputs, params, ({ start, rows, logits }) => {
-        const outputs = [targets, logprobs, lse, entropy].map((x) => x.address + 4 * start);
-        device.encode(device.kernel('cross_entropy_f32'), logits.address, ...outputs, rows, V, params.ignoreIndex);
+        device.run('cross_entropy_f32', {
+          logits,
+          targets: targets.address + 4 * start,
+          logprob: logprobs.address + 4 * start,
+          lse: lse.address + 4 * start,
+          entropy: entropy.address + 4 * start,
+          rows,
+          V,
+          ignore: params.ignoreIndex,
+        });
       });
     },
     save: (inputs, [, lse]) => [...inputs, lse],
@@ -99,16 +107,23 @@ export const losses: Rows<LossOps> = {
       const width = widthOf[x.dtype];
       forChunks(device, inputs, params, (chunk) => {
         const { start, rows, logits } = chunk;
-        const [target, whole, d] = [targets, lse, grad as Tensor].map((t) => t.address + 4 * start);
-        const kernel = device.kernel('cross_entropy_backward_f32');
-        const sizes = [codeOf.f32, rows, V, params.ignoreIndex];
-        device.encode(kernel, logits.address, target, whole, d, logits.address, ...sizes);
+        device.run('cross_entropy_backward_f32', {
+          logits,
+          targets: targets.address + 4 * start,
+          lse: lse.address + 4 * start,
+          grad: (grad as Tensor).address + 4 * start,
+          dlogits: logits,
+          dlogits_type: codeOf.f32,
+          rows,
+          V,
+          ignore: params.ignoreIndex,
+        });
         const { precision } = params;
         if (dx) {
-          const part = { address: dx.address + start * D * width, type: codeOf[x.dtype] };
-          gemm(device, 'nn', precision, logits, operand(head), part, [rows, D, V]);
+          const part = { address: dx.address + start * D * width, dtype: x.dtype };
+          gemm(device, `gemm_nn_${precision}`, [logits, head, part], [rows, D, V]);
         }
-        if (dhead) gemm(device, 'tn', precision, logits, chunk.x, operand(dhead), [V, D, rows], start > 0);
+        if (dhead) gemm(device, `gemm_tn_${precision}`, [logits, chunk.x, dhead], [V, D, rows], start > 0);
       });
       return [dx, dhead, null];
     },

@@ -40,30 +40,15 @@ interface NormBackward {
 }
 
 /** Fills dx and returns the gradient of the gain; both come from one kernel, so dx is always made. */
-function normBackward(device: Device, given: NormBackward): Tensor | null {
-  const { x, gain, invRms, dy, dx, accumulate, needsGain } = given;
+function normBackward(device: Device, { x, gain, invRms, dy, dx, accumulate, needsGain }: NormBackward): Tensor | null {
   const [rows, cols] = [rowsOf(x.shape), lastOf(x.shape)];
   const dgain = needsGain ? emptyLike(gain) : null;
   const workspace = device.alloc(columnSumWorkspaceBytes(rows, cols), 'rmsNorm');
-  device.encode(
-    device.kernel('rms_norm_backward'),
-    x.address,
-    gain.address,
-    invRms.address,
-    dy.address,
-    dx.address,
-    dgain?.address ?? 0,
-    workspace.address,
-    rows,
-    cols,
-    cols,
-    cols,
-    cols,
-    codeOf[x.dtype],
-    codeOf[dy.dtype],
-    accumulate ? 1 : 0,
-    0,
-  );
+  const strides = { x_ld: cols, dy_ld: cols, dx_ld: cols };
+  const types = { x_type: codeOf[x.dtype], dy_type: codeOf[dy.dtype] };
+  const added = { accumulate_dx: accumulate ? 1 : 0, accumulate_dgain: 0 };
+  const given = { x, gain, inv_rms: invRms, dy, dx, dgain, workspace, rows, cols };
+  device.run('rms_norm_backward', { ...given, ...strides, ...types, ...added });
   workspace.free();
   return dgain;
 }
@@ -76,23 +61,9 @@ export const norm: Rows<NormOps> = {
       return [x, { shape: x.shape.slice(0, -1), dtype: 'f32' }];
     },
     forward: (device, [x, gain], [out, invRms], eps) => {
-      const [cols, type] = [lastOf(x.shape), codeOf[x.dtype]];
-      const kernel = device.kernel('rms_norm');
-      const rows = rowsOf(x.shape);
-      device.encode(
-        kernel,
-        x.address,
-        gain.address,
-        out.address,
-        invRms.address,
-        rows,
-        cols,
-        cols,
-        cols,
-        eps,
-        type,
-        type,
-      );
+      const [rows, cols, type] = [rowsOf(x.shape), lastOf(x.shape), codeOf[x.dtype]];
+      const sizes = { rows, cols, x_ld: cols, out_ld: cols, eps, x_type: type, out_type: type };
+      device.run('rms_norm', { x, gain, out, inv_rms: invRms, ...sizes });
     },
     save: ([x, gain], [, invRms]) => [x, gain, invRms],
     vjp: ({ device, inputs: [x, gain], outputs: [, invRms], gradients: [dy], needs }) => {
@@ -112,25 +83,13 @@ export const norm: Rows<NormOps> = {
     },
     forward: (device, [x, delta, gain], [sum, out, invRms], eps) => {
       const type = codeOf[x.dtype];
-      device.encode(
-        device.kernel('add_rms_norm'),
-        x.address,
-        delta.address,
-        gain.address,
-        sum.address,
-        out.address,
-        invRms.address,
-        rowsOf(x.shape),
-        lastOf(x.shape),
-        eps,
-        type,
-        type,
-      );
+      const sizes = { rows: rowsOf(x.shape), cols: lastOf(x.shape), eps, x_type: type, out_type: type };
+      device.run('add_rms_norm', { x, delta, gain, sum, out, inv_rms: invRms, ...sizes });
     },
     save: ([, , gain], [sum, , invRms]) => [sum, gain, invRms],
     vjp: ({ device, inputs: [, , gain], outputs: [sum, , invRms], gradients: [dsum, dy], needs }) => {
       const d = empty(sum.shape, sum.dtype, device);
-      if (dsum) device.encode(device.kernel('copy_bytes'), dsum.address, d.address, d.bytes);
+      if (dsum) device.run('copy_bytes', { from: dsum, to: d, n: d.bytes });
       if (dy === null) return [d, needs[1] && d.alias(), needs[2] && full(gain.shape, 0, gain)];
       const given = { x: sum, gain, invRms, dy, dx: d, accumulate: dsum !== null, needsGain: needs[2] };
       const dgain = normBackward(device, given);

@@ -65,7 +65,7 @@ export const optimizers: Rows<OptimizerOps> = {
       return [];
     },
     forward: (device, [sum, term]) => {
-      device.encode(device.kernel('add_f32'), sum.address, term.address, sum.address, sum.size);
+      device.run('add_f32', { a: sum, b: term, out: sum, n: sum.size });
       sum.storage.change();
     },
     save: saveNothing,
@@ -92,9 +92,8 @@ export const optimizers: Rows<OptimizerOps> = {
       return [];
     },
     forward: (device, [weight, gradient, m, v, hyper, half, clip]) => {
-      const moments = [m.address, v.address, half?.address ?? 0, hyper.address, clip?.address ?? 0];
-      const kernel = device.kernel('adamw');
-      device.encode(kernel, weight.address, gradient.address, ...moments, codeOf[m.dtype], weight.size);
+      const sizes = { moment_type: codeOf[m.dtype], n: weight.size };
+      device.run('adamw', { weight, grad: gradient, m, v, half, hyper, clip, ...sizes });
       for (const changed of [weight, m, v, half]) changed?.storage.change();
     },
     save: saveNothing,
@@ -112,8 +111,8 @@ export const optimizers: Rows<OptimizerOps> = {
       return [{ shape: gradient.shape, dtype: 'f32' }];
     },
     forward: (device, [gradient, m, hyper, clip], [direction]) => {
-      const addresses = [gradient.address, m.address, direction.address, hyper.address, clip.address];
-      device.encode(device.kernel('muon_momentum'), ...addresses, codeOf[m.dtype], gradient.size);
+      const sizes = { moment_type: codeOf[m.dtype], n: gradient.size };
+      device.run('muon_momentum', { grad: gradient, m, direction, hyper, clip, ...sizes });
       m.storage.change();
     },
     save: saveNothing,
@@ -131,8 +130,7 @@ export const optimizers: Rows<OptimizerOps> = {
       return [];
     },
     forward: (device, [weight, direction, hyper, clip], _, factor) => {
-      const addresses = [weight.address, direction.address, hyper.address, clip.address];
-      device.encode(device.kernel('muon_update'), ...addresses, factor, weight.size);
+      device.run('muon_update', { weight, direction, hyper, clip, factor, n: weight.size });
       weight.storage.change();
     },
     save: saveNothing,
@@ -154,11 +152,10 @@ export const optimizers: Rows<OptimizerOps> = {
       const partials = device.alloc(4 * count, 'gradientNorm');
       let at = partials.address;
       for (const gradient of gradients) {
-        device.encode(device.kernel('sum_squares_f32'), gradient.address, at, gradient.size);
+        device.run('sum_squares_f32', { x: gradient, partials: at, n: gradient.size });
         at += 4 * squarePartials(gradient.size);
       }
-      const addresses = [partials.address, hyper.address, norm.address, coefficient.address];
-      device.encode(device.kernel('clip_coefficient'), ...addresses, maxNorm, count);
+      device.run('clip_coefficient', { partials, hyper, norm, coefficient, max_norm: maxNorm, count });
       partials.free();
     },
     save: saveNothing,

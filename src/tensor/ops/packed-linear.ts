@@ -1,6 +1,6 @@
 // Linear maps by packed weights (packed-weight.ts): x [.., K] times w [N, K], and rows sorted by expert times [E, N, K].
 // The weight's format is the arithmetic. No gradients: a packed weight is for serving.
-import { codeOf, DeviceError, gemmWorkspaceBytes, type KernelName, ShapeError } from '../../kernels/index.ts';
+import { codeOf, DeviceError, gemmWorkspaceBytes, ShapeError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import { type PackedWeight, weightSizes } from '../packed-weight.ts';
 import { expectDType, expectFloat, expectRank, expectShape, formatShape, lastOf, rowsOf, withLast } from '../shape.ts';
@@ -58,9 +58,10 @@ const packedRow: Rows<PackedLinearOps>['packedLinear'] = {
     const [, n, k] = weightSizes(weight.shape);
     const m = rowsOf(x.shape);
     const workspace = device.alloc(gemmWorkspaceBytes(m, k), 'linear');
-    const kernel = device.kernel(`gemm_panel_${weight.format}` satisfies KernelName);
-    const operands = [x.address, ...weight.addresses, out.address, workspace.address];
-    device.encode(kernel, ...operands, m, n, k, k, n, codeOf[x.dtype], codeOf[out.dtype], 0);
+    const sizes = { m, n, k, lda: k, ldc: n, a_type: codeOf[x.dtype], c_type: codeOf[out.dtype], accumulate: 0 };
+    const given = { a: x, panels: weight.panels, c: out, workspace, ...sizes };
+    if (weight.format === 'fp8') device.run('gemm_panel_fp8', { ...given, b_scales: weight.scales });
+    else device.run(`gemm_panel_${weight.format}`, given);
     workspace.free();
   },
   save: saveNothing,
@@ -81,9 +82,10 @@ const groupedRow: Rows<PackedLinearOps>['groupedPackedLinear'] = {
     const [groups, n, k] = weightSizes(weight.shape);
     const m = x.shape[0];
     const workspace = device.alloc(gemmWorkspaceBytes(m, k, groups), 'groupedLinear');
-    const kernel = device.kernel(`grouped_gemm_panel_${weight.format}` satisfies KernelName);
-    const operands = [x.address, ...weight.addresses, offsets.address, out.address, workspace.address];
-    device.encode(kernel, ...operands, m, n, k, groups, codeOf[x.dtype], codeOf[out.dtype], 0);
+    const sizes = { m, n, k, groups, a_type: codeOf[x.dtype], c_type: codeOf[out.dtype], accumulate: 0 };
+    const given = { a: x, panels: weight.panels, offsets, c: out, workspace, ...sizes };
+    if (weight.format === 'fp8') device.run('grouped_gemm_panel_fp8', { ...given, b_scales: weight.scales });
+    else device.run(`grouped_gemm_panel_${weight.format}`, given);
     workspace.free();
   },
   save: saveNothing,

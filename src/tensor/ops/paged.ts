@@ -124,9 +124,8 @@ export const pages: Rows<PagedOps> = {
       return [];
     },
     forward: (device, [rows, slots, records], _outputs, pool) => {
-      const [T, width] = rows.shape as [number, number];
-      const addresses = [rows.address, slots.address, records.address];
-      device.encode(device.kernel('cache_write'), ...addresses, T, width, ...pool.words);
+      const [tokens, width] = rows.shape as [number, number];
+      device.run('cache_write', { rows, slots, pool: records, tokens, row_ld: width, ...pool.layout });
       records.storage.change();
     },
     save: saveNothing,
@@ -149,9 +148,8 @@ export const pages: Rows<PagedOps> = {
     },
     forward: (device, inputs, _outputs, { pool, eps }) => {
       const [x, gain, positions, cos, sin, slots, records] = inputs;
-      const addresses = [x, gain, cos, sin, positions, slots, records].map((tensor) => tensor.address);
-      const sizes = [x.shape[0], gain.size, cos.shape[0], eps];
-      device.encode(device.kernel('mla_cache_write'), ...addresses, ...sizes, ...pool.words);
+      const sizes = { tokens: x.shape[0], latent: gain.size, table_length: cos.shape[0], eps };
+      device.run('mla_cache_write', { x, gain, cos, sin, positions, slots, pool: records, ...sizes, ...pool.layout });
       records.storage.change();
     },
     save: saveNothing,
@@ -169,13 +167,8 @@ export const pages: Rows<PagedOps> = {
       return [{ shape: [rows, pool.width], dtype: 'f32' }];
     },
     forward: (device, [tables, starts, records], [out], { pool, rows }) => {
-      const addresses = [records.address, tables.address, starts.address, out.address];
-      device.encode(
-        device.kernel('cache_read'),
-        ...addresses,
-        ...[tables.shape[0], rows, tables.shape[1]],
-        ...pool.words,
-      );
+      const sizes = { B: tables.shape[0], S: rows, max_blocks: tables.shape[1] };
+      device.run('cache_read', { pool: records, tables, starts, out, ...sizes, ...pool.layout });
     },
     save: saveNothing,
     vjp: null,
@@ -201,11 +194,10 @@ export const pages: Rows<PagedOps> = {
       const wanted = pagedAttentionWorkspace(T, Hq, valueWidth, maxBlocks);
       const isSplit = pool.format !== 'f32' && maxQueries <= fewQueries && wanted <= mostWorkspace;
       const partial = isSplit ? device.alloc(4 * wanted, 'pagedAttention') : null;
-      const inputs = [q, records, tables, lengths, queryStart].map((tensor) => tensor.address);
-      const sizes = [B, T, maxQueries, maxBlocks, Hq, keyHeads, Dk, valueWidth];
-      const places = [keyOffset, keyStride, valueOffset, valueStride, scale];
-      const kernel = device.kernel('paged_attention');
-      device.encode(kernel, ...inputs, partial?.address ?? 0, out.address, ...sizes, ...places, ...pool.words);
+      const sizes = { B, T, max_queries: maxQueries, max_blocks: maxBlocks, Hq, Hkv: keyHeads, Dk, Dv: valueWidth };
+      const places = { k_offset: keyOffset, k_head: keyStride, v_offset: valueOffset, v_head: valueStride, scale };
+      const given = { q, pool: records, tables, lengths, query_start: queryStart, partial, out };
+      device.run('paged_attention', { ...given, ...sizes, ...places, ...pool.layout });
       partial?.free();
     },
     save: saveNothing,

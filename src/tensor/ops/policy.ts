@@ -36,16 +36,17 @@ export const policies: Rows<PolicyOps> = {
         if (!(value >= 0)) throw new ValueError('policyLoss', `${name} is ${value}`, 'pass a number from 0');
       return [logprob, logprob, logprob, logprob, logprob];
     },
-    forward: (device, inputs, outputs, { clipLow, clipHigh, beta }) => {
-      const addresses = [...inputs, ...outputs].map(({ address }) => address);
-      device.encode(device.kernel('policy_loss_f32'), ...addresses, inputs[0].size, clipLow, clipHigh, beta);
+    forward: (device, inputs, [loss, slope, kl, clipped, differs], { clipLow, clipHigh, beta }) => {
+      const [logprob, old, reference, advantage, weight] = inputs;
+      const given = { logprob, old, reference, advantage, weight, n: logprob.size, low: clipLow, high: clipHigh, beta };
+      device.run('policy_loss_f32', { ...given, loss, slope, kl, clipped, differs });
     },
     save: (_, [, slope]) => [slope],
     vjp: ({ device, inputs: [logprob], outputs: [, slope], gradients: [dloss, ...others] }) => {
       if (others.some((gradient) => gradient !== null))
         throw new ValueError('policyLoss', 'only the loss has a gradient', 'use kl, clipped and differs as metrics');
       const out = emptyLike(logprob);
-      device.encode(device.kernel('mul_f32'), slope.address, (dloss as Tensor).address, out.address, out.size);
+      device.run('mul_f32', { a: slope, b: dloss, out, n: out.size });
       return [out, null, null, null, null];
     },
   },

@@ -1,6 +1,6 @@
 // FP8 (E4M3) with scales, as DeepSeek-V3 trains (report, section 3.3): activations in tiles of 1x128, weights in blocks
 // of 128x128. Not differentiable: linear with precision fp8 is.
-import { codeOf, type Device, tileSize, tilesIn } from '../../kernels/index.ts';
+import { codeOf, type Device, tileSize, tilesIn, widthOf } from '../../kernels/index.ts';
 import { apply, type Op, type Row, type Rows, saveNothing } from '../op.ts';
 import { expectDType, expectFloat, expectRank, expectShape, lastOf, rowsOf, withLast } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
@@ -39,9 +39,10 @@ function quantiseRow<Name extends 'quantiseTiles' | 'quantiseBlocks'>(name: Name
       ];
     },
     forward: (device, [x], [codes, scales], { powerOfTwo }) => {
-      const kernel = device.kernel(isTiles ? 'quantise_tiles_e4m3' : 'quantise_blocks_e4m3');
-      const sizes = [codeOf[x.dtype], rowsOf(x.shape), lastOf(x.shape), powerOfTwo ? 1 : 0];
-      device.encode(kernel, x.address, codes.address, scales.address, ...sizes);
+      const [rows, cols] = [rowsOf(x.shape), lastOf(x.shape)];
+      const given = { x, codes, scales, x_type: codeOf[x.dtype], power_of_two: powerOfTwo ? 1 : 0 };
+      if (isTiles) device.run('quantise_tiles_e4m3', { ...given, rows, cols });
+      else device.run('quantise_blocks_e4m3', { ...given, N: rows, K: cols });
     },
     save: saveNothing,
     vjp: null,
@@ -62,9 +63,10 @@ function dequantiseRow<Name extends 'dequantiseTiles' | 'dequantiseBlocks'>(name
       return [{ shape: codes.shape, dtype }];
     },
     forward: (device, [codes, scales], [out]) => {
-      const kernel = device.kernel(isTiles ? 'dequantise_tiles_e4m3' : 'dequantise_blocks_e4m3');
-      const sizes = [codeOf[out.dtype], rowsOf(codes.shape), lastOf(codes.shape)];
-      device.encode(kernel, codes.address, scales.address, out.address, ...sizes);
+      const [rows, cols] = [rowsOf(codes.shape), lastOf(codes.shape)];
+      const given = { codes, scales, out, out_type: codeOf[out.dtype] };
+      if (isTiles) device.run('dequantise_tiles_e4m3', { ...given, rows, cols });
+      else device.run('dequantise_blocks_e4m3', { ...given, N: rows, K: cols });
     },
     save: saveNothing,
     vjp: null,
@@ -94,17 +96,20 @@ export function quantiseWeight(device: Device, w: Tensor, [codes, scales]: reado
   const K = lastOf(w.shape);
   const N = w.shape[w.shape.length - 2];
   const groups = w.shape.length === 3 ? w.shape[0] : 1;
-  const kernel = device.kernel('quantise_blocks_e4m3');
-  const type = codeOf[w.dtype];
-  const width = w.bytes / Math.max(1, w.size);
   // Experts whose rows fill their blocks are one tall matrix.
   const calls = N % tileSize === 0 ? 1 : groups;
   const rows = (N * groups) / calls;
   for (let g = 0; g < calls; g++) {
     const at = g * rows * K;
-    const to = codes.address + at;
-    const scale = scales.address + 4 * g * tilesIn(rows) * tilesIn(K);
-    device.encode(kernel, w.address + at * width, to, scale, type, rows, K, 0);
+    device.run('quantise_blocks_e4m3', {
+      x: w.address + at * widthOf[w.dtype],
+      codes: codes.address + at,
+      scales: scales.address + 4 * g * tilesIn(rows) * tilesIn(K),
+      x_type: codeOf[w.dtype],
+      N: rows,
+      K,
+      power_of_two: 0,
+    });
   }
 }
 

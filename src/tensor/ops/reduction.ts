@@ -23,7 +23,7 @@ export interface ReductionOps {
 function spread(device: Device, scalar: Tensor, like: Tensor, factor: number): Tensor {
   const ones = full(like.shape, factor, { dtype: 'f32', device });
   const out = emptyLike(ones);
-  device.encode(device.kernel('scale_by_f32'), ones.address, scalar.address, out.address, out.size);
+  device.run('scale_by_f32', { x: ones, s: scalar, out, n: out.size });
   ones.dispose();
   const result = converted(device, out, like.dtype as 'f32' | 'bf16');
   out.dispose();
@@ -40,8 +40,7 @@ function total<Name extends 'sum' | 'mean'>(name: Name): Row<Name, Reduce> {
     },
     forward: (device, [x], [out]) => {
       const workspace = device.alloc(sumWorkspaceBytes(x.size), name);
-      const kernel = device.kernel('sum');
-      device.encode(kernel, x.address, out.address, workspace.address, x.size, factorOf(x), codeOf[x.dtype]);
+      device.run('sum', { x, out, workspace, n: x.size, factor: factorOf(x), x_type: codeOf[x.dtype] });
       workspace.free();
     },
     save: saveNothing,
@@ -61,14 +60,13 @@ export const reduction: Rows<ReductionOps> = {
     },
     forward: (device, [x], [out]) => {
       const cols = lastOf(x.shape);
-      device.encode(device.kernel('row_sum'), x.address, out.address, rowsOf(x.shape), cols, cols, codeOf.f32);
+      device.run('row_sum', { x, out, rows: rowsOf(x.shape), cols, x_ld: cols, x_type: codeOf.f32 });
     },
     save: saveNothing,
     vjp: ({ device, inputs: [x], gradients: [dy] }) => {
       const ones = full(x.shape, 1, x);
       const out = emptyLike(x);
-      const sizes = [rowsOf(x.shape), lastOf(x.shape)] as const;
-      device.encode(device.kernel('scale_rows_f32'), ones.address, (dy as Tensor).address, out.address, ...sizes);
+      device.run('scale_rows_f32', { x: ones, s: dy, out, rows: rowsOf(x.shape), cols: lastOf(x.shape) });
       ones.dispose();
       return [out];
     },
@@ -83,8 +81,7 @@ export const reduction: Rows<ReductionOps> = {
     },
     forward: (device, [x], [out]) => {
       const cols = lastOf(x.shape);
-      const kernel = device.kernel('row_argmax');
-      device.encode(kernel, x.address, out.address, rowsOf(x.shape), cols, cols, codeOf[x.dtype]);
+      device.run('row_argmax', { x, out, rows: rowsOf(x.shape), cols, x_ld: cols, x_type: codeOf[x.dtype] });
     },
     save: saveNothing,
     vjp: null,

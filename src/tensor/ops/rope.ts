@@ -34,26 +34,25 @@ function turn(
   const [T, H, D] = x.shape as [number, number, number];
   const [length, pairs] = cos.shape as [number, number];
   const skip = (D - 2 * pairs) * widthOf[x.dtype];
-  if (skip > 0) device.encode(device.kernel('copy_bytes'), x.address, out.address, x.bytes);
-  device.encode(
-    device.kernel('rope'),
-    x.address + skip,
-    out.address + skip,
-    cos.address,
-    sin.address,
-    positions.address,
-    T,
-    H,
-    2 * pairs,
-    H * D,
-    D,
-    H * D,
-    D,
-    length,
-    half ? 1 : 0,
-    inverse ? 1 : 0,
-    codeOf[x.dtype],
-  );
+  if (skip > 0) device.run('copy_bytes', { from: x, to: out, n: x.bytes });
+  device.run('rope', {
+    x: x.address + skip,
+    out: out.address + skip,
+    cos,
+    sin,
+    positions,
+    tokens: T,
+    heads: H,
+    dim: 2 * pairs,
+    x_token_stride: H * D,
+    x_head_stride: D,
+    out_token_stride: H * D,
+    out_head_stride: D,
+    table_length: length,
+    half: half ? 1 : 0,
+    inverse: inverse ? 1 : 0,
+    x_type: codeOf[x.dtype],
+  });
 }
 
 export const ropes: Rows<RopeOps> = {

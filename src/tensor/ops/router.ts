@@ -98,23 +98,8 @@ const routerRow: Rows<RouterOps>['router'] = {
   },
   forward: (device, [logits, bias], [indices, weights, scores], p) => {
     const [T, E] = logits.shape as [number, number];
-    device.encode(
-      device.kernel('router_f32'),
-      logits.address,
-      bias?.address ?? 0,
-      indices.address,
-      weights.address,
-      scores.address,
-      T,
-      E,
-      p.K,
-      p.groups,
-      p.topGroups,
-      p.groupBest,
-      p.softmax,
-      p.normalise,
-      p.scale,
-    );
+    const { groupBest: group_best, topGroups: top_groups, ...same } = p;
+    device.run('router_f32', { logits, bias, indices, weights, scores, T, E, group_best, top_groups, ...same });
   },
   save: (_, [indices, , scores]) => [indices, scores],
   vjp: ({ device, inputs: [logits, bias], outputs: [indices, weights, scores], params: p, gradients, needs }) => {
@@ -122,10 +107,8 @@ const routerRow: Rows<RouterOps>['router'] = {
     const dlogits = emptyLike(logits);
     const [T, E] = logits.shape as [number, number];
     const dw = dweights ?? full(weights.shape, 0, weights);
-    const kernel = device.kernel('router_backward_f32');
-    const sizes = [T, E, p.K, p.softmax, p.normalise, p.scale];
-    const addresses = [scores.address, indices.address, dw.address, dscores?.address ?? 0, dlogits.address];
-    device.encode(kernel, ...addresses, ...sizes);
+    const sizes = { T, E, K: p.K, softmax: p.softmax, normalise: p.normalise, scale: p.scale };
+    device.run('router_backward_f32', { scores, indices, dweights: dw, dscores, dlogits, ...sizes });
     if (!dweights) dw.dispose();
     return [dlogits, needs[1] && bias !== null && full(bias.shape, 0, bias)];
   },
@@ -148,16 +131,15 @@ const balanceLossRow: Rows<RouterOps>['balanceLoss'] = {
   },
   forward: (device, [scores, indices, offsets], [loss, fraction], alpha) => {
     const [T, E] = scores.shape as [number, number];
-    const K = indices.shape[1];
-    const addresses = [scores.address, indices.address, offsets.address, fraction.address, loss.address];
-    device.encode(device.kernel('balance_loss_f32'), ...addresses, loss.size, T, E, K, alpha);
+    const sizes = { B: loss.size, T, E, K: indices.shape[1], alpha };
+    device.run('balance_loss_f32', { scores, indices, offsets, fraction, loss, ...sizes });
   },
   save: ([scores, , offsets], [, fraction]) => [scores, offsets, fraction],
   vjp: ({ device, inputs: [scores, , offsets], outputs: [loss, fraction], params: alpha, gradients: [dloss] }) => {
     const [T, E] = scores.shape as [number, number];
     const dscores = emptyLike(scores);
-    const from = [scores.address, offsets.address, fraction.address, (dloss as Tensor).address];
-    device.encode(device.kernel('balance_loss_backward_f32'), ...from, dscores.address, loss.size, T, E, alpha);
+    const sizes = { B: loss.size, T, E, alpha };
+    device.run('balance_loss_backward_f32', { scores, offsets, fraction, grad: dloss, dscores, ...sizes });
     return [dscores, null, null];
   },
 };
@@ -175,8 +157,7 @@ const planRow: Rows<RouterOps>['dispatchPlan'] = {
   },
   forward: (device, [indices], [offsets, rowOf, tokenOf], E) => {
     const [T, K] = indices.shape as [number, number];
-    const addresses = [indices.address, offsets.address, rowOf.address, tokenOf.address];
-    device.encode(device.kernel('dispatch_plan'), ...addresses, T, K, E);
+    device.run('dispatch_plan', { indices, offsets, row_of: rowOf, token_of: tokenOf, T, K, E });
   },
   save: saveNothing,
   vjp: null,
@@ -194,17 +175,17 @@ const permuteRow: Rows<RouterOps>['permuteRows'] = {
     return [{ shape: [tokenOf.size, x.shape[1]], dtype: x.dtype }];
   },
   forward: (device, [x, , tokenOf], [out]) => {
-    const [T, D] = x.shape as [number, number];
-    const rowBytes = D * widthOf[x.dtype];
-    device.encode(device.kernel('permute_rows'), x.address, tokenOf.address, out.address, tokenOf.size, T, rowBytes);
+    const [tokens, D] = x.shape as [number, number];
+    const sizes = { rows: tokenOf.size, tokens, row_bytes: D * widthOf[x.dtype] };
+    device.run('permute_rows', { x, token_of: tokenOf, out, ...sizes });
   },
   save: ([, rowOf]) => [rowOf],
   vjp: ({ device, inputs: [x, rowOf], gradients: [dy] }) => {
     const [d, dx] = [dy as Tensor, emptyLike(x)];
     const [T, D] = x.shape as [number, number];
-    const types = [codeOf[d.dtype], codeOf[dx.dtype]];
-    const addresses = [d.address, rowOf.address, 0, 0, dx.address];
-    device.encode(device.kernel('unpermute_rows'), ...addresses, ...types, T, rowOf.shape[1], rowOf.size, D);
+    const sizes = { T, K: rowOf.shape[1], rows: rowOf.size, cols: D };
+    const types = { y_type: codeOf[d.dtype], out_type: codeOf[dx.dtype] };
+    device.run('unpermute_rows', { y: d, row_of: rowOf, weights: null, base: null, out: dx, ...types, ...sizes });
     return [dx, null, null];
   },
 };
@@ -228,31 +209,18 @@ const unpermuteRow: Rows<RouterOps>['unpermuteRows'] = {
   forward: (device, [y, rowOf, weights, base], [out]) => {
     const [T, K] = rowOf.shape as [number, number];
     const type = codeOf[y.dtype];
-    const addresses = [y.address, rowOf.address, weights.address, base?.address ?? 0, out.address];
-    const sizes = [T, K, rowOf.size, y.shape[1]];
-    device.encode(device.kernel('unpermute_rows'), ...addresses, type, type, ...sizes);
+    const sizes = { y_type: type, out_type: type, T, K, rows: rowOf.size, cols: y.shape[1] };
+    device.run('unpermute_rows', { y, row_of: rowOf, weights, base, out, ...sizes });
   },
   save: ([y, rowOf, weights], _, needs) => [rowOf, weights, needs[2] && y],
   vjp: ({ device, inputs: [y, rowOf, weights, base], gradients: [dout], needs }) => {
     const [d, dy] = [dout as Tensor, empty(y.shape, y.dtype, device)];
     const dweights = needs[2] && emptyLike(weights);
     const [T, K] = rowOf.shape as [number, number];
-    device.encode(
-      device.kernel('unpermute_rows_backward'),
-      d.address,
-      needs[2] ? y.address : 0,
-      rowOf.address,
-      weights.address,
-      dy.address,
-      dweights ? dweights.address : 0,
-      codeOf[d.dtype],
-      codeOf[y.dtype],
-      codeOf[dy.dtype],
-      T,
-      K,
-      rowOf.size,
-      y.shape[1],
-    );
+    const types = { dout_type: codeOf[d.dtype], y_type: codeOf[y.dtype], dy_type: codeOf[dy.dtype] };
+    const sizes = { T, K, rows: rowOf.size, cols: y.shape[1] };
+    const given = { dout: d, y: needs[2] ? y : null, row_of: rowOf, weights, ...types, ...sizes };
+    device.run('unpermute_rows_backward', { ...given, dy, dweights: dweights || null });
     return [dy, null, dweights, needs[3] && base !== null && d.alias()];
   },
 };

@@ -1,6 +1,6 @@
 // Ops from logits to tokens and log-probabilities, for inference: none has a gradient. Whatever differs from request
 // to request stands in tensors, so that a recorded step serves any of them. kernels/reference/sampling.ts defines them.
-import { type Device, mostListed, samplingWorkspace, ValueError } from '../../kernels/index.ts';
+import { type Buffer, type Device, mostListed, samplingWorkspace, ValueError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import { expectDType, expectRank, expectShape } from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
@@ -47,12 +47,12 @@ function expectLogits(logits: Tensor, op: string): [R: number, V: number] {
   return [R, V];
 }
 
-/** Calls `body` with the address of a workspace for logits, or with 0. */
-function withWorkspace(device: Device, logits: Tensor, op: string, body: (address: number) => void): void {
+/** Calls `body` with a workspace for logits, or with null where none is needed. */
+function withWorkspace(device: Device, logits: Tensor, op: string, body: (workspace: Buffer | null) => void): void {
   const [R, V] = logits.shape as [number, number];
   const words = samplingWorkspace(R, V);
   const workspace = words > 0 ? device.alloc(4 * words, op) : null;
-  body(workspace?.address ?? 0);
+  body(workspace);
   workspace?.free();
 }
 
@@ -76,12 +76,11 @@ export const samplers: Rows<SamplingOps> = {
         { shape: [R], dtype: 'f32' },
       ];
     },
-    forward: (device, inputs, [tokens, logprobs]) => {
-      const [logits, , , ids] = inputs;
+    forward: (device, [logits, settings, starts, ids, factors, offsets], [tokens, logprobs]) => {
       const [R, V] = logits.shape as [number, number];
       withWorkspace(device, logits, 'sampleTokens', (workspace) => {
-        const addresses = [...inputs.map((tensor) => tensor.address), workspace, tokens.address, logprobs.address];
-        device.encode(device.kernel('sample_tokens'), ...addresses, R, V, ids.size);
+        const given = { logits, settings, starts, ids, factors, offsets, R, V, M: ids.size };
+        device.run('sample_tokens', { ...given, workspace, tokens, logprobs });
       });
     },
     save: saveNothing,
@@ -102,10 +101,9 @@ export const samplers: Rows<SamplingOps> = {
     },
     forward: (device, [logits], [ids, logprobs], n) => {
       const [R, V] = logits.shape as [number, number];
-      withWorkspace(device, logits, 'topLogprobs', (workspace) => {
-        const addresses = [logits.address, workspace, ids.address, logprobs.address];
-        device.encode(device.kernel('top_logprobs'), ...addresses, R, V, n);
-      });
+      withWorkspace(device, logits, 'topLogprobs', (workspace) =>
+        device.run('top_logprobs', { logits, workspace, ids, logprobs, R, V, count: n }),
+      );
     },
     save: saveNothing,
     vjp: null,
@@ -122,8 +120,8 @@ export const samplers: Rows<SamplingOps> = {
     forward: (device, [logits, targets], [logprobs]) => {
       const [R, V] = logits.shape as [number, number];
       const lse = empty([R], 'f32', device, 'targetLogprobs');
-      const addresses = [logits.address, targets.address, logprobs.address, lse.address, 0];
-      device.encode(device.kernel('cross_entropy_f32'), ...addresses, R, V, noTarget);
+      const sizes = { rows: R, V, ignore: noTarget };
+      device.run('cross_entropy_f32', { logits, targets, logprob: logprobs, lse, entropy: null, ...sizes });
       lse.dispose();
     },
     save: saveNothing,

@@ -1,5 +1,5 @@
 // SwiGLU (Shazeer 2020): silu(gate) * up, of two tensors or of the halves of one.
-import { codeOf, type Device, ShapeError, widthOf } from '../../kernels/index.ts';
+import { codeOf, type Device, type Place, ShapeError, widthOf } from '../../kernels/index.ts';
 import { apply, type Op, type Rows } from '../op.ts';
 import { expectFloat, expectSameDType, expectSameShape, formatShape, lastOf, rowsOf, withLast } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
@@ -21,23 +21,23 @@ export interface SwigluOps {
   swigluHalves: SwigluHalves;
 }
 
-function forward(device: Device, gate: Tensor, upAddress: number, inLd: number, out: Tensor): void {
+/** `ld`: elements from row to row of gate and up. */
+function forward(device: Device, given: { gate: Place; up: Place }, out: Tensor, ld: number): void {
   const [rows, cols, type] = [rowsOf(out.shape), lastOf(out.shape), codeOf[out.dtype]];
-  const kernel = device.kernel('swiglu');
-  device.encode(kernel, gate.address, upAddress, out.address, rows, cols, inLd, cols, type, type);
+  device.run('swiglu', { ...given, out, rows, cols, in_ld: ld, out_ld: cols, in_type: type, out_type: type });
 }
 
-interface Addresses {
-  readonly gate: number;
-  readonly up: number;
-  readonly dgate: number;
-  readonly dup: number;
+interface BackwardPlaces {
+  readonly gate: Place;
+  readonly up: Place;
+  readonly dgate: Place;
+  readonly dup: Place;
 }
 
-function backward(device: Device, { gate, up, dgate, dup }: Addresses, dy: Tensor, ld: number): void {
+function backward(device: Device, given: BackwardPlaces, dy: Tensor, ld: number): void {
   const [rows, cols, type] = [rowsOf(dy.shape), lastOf(dy.shape), codeOf[dy.dtype]];
-  const kernel = device.kernel('swiglu_backward');
-  device.encode(kernel, gate, up, dy.address, dgate, dup, rows, cols, ld, cols, ld, type, type);
+  const sizes = { rows, cols, in_ld: ld, dy_ld: cols, d_ld: ld, in_type: type, dy_type: type };
+  device.run('swiglu_backward', { ...given, dy, ...sizes });
 }
 
 export const swiglus: Rows<SwigluOps> = {
@@ -49,12 +49,11 @@ export const swiglus: Rows<SwigluOps> = {
       expectSameDType(gate, up, 'swiglu', 'gate and up');
       return [gate];
     },
-    forward: (device, [gate, up], [out]) => forward(device, gate, up.address, lastOf(gate.shape), out),
+    forward: (device, [gate, up], [out]) => forward(device, { gate, up }, out, lastOf(gate.shape)),
     save: ([gate, up]) => [gate, up],
     vjp: ({ device, inputs: [gate, up], gradients: [dy] }) => {
       const [dgate, dup] = [emptyLike(gate), emptyLike(up)];
-      const at = { gate: gate.address, up: up.address, dgate: dgate.address, dup: dup.address };
-      backward(device, at, dy as Tensor, lastOf(gate.shape));
+      backward(device, { gate, up, dgate, dup }, dy as Tensor, lastOf(gate.shape));
       return [dgate, dup];
     },
   },
@@ -73,13 +72,13 @@ export const swiglus: Rows<SwigluOps> = {
     },
     forward: (device, [x], [out]) => {
       const half = lastOf(out.shape) * widthOf[x.dtype];
-      forward(device, x, x.address + half, lastOf(x.shape), out);
+      forward(device, { gate: x, up: x.address + half }, out, lastOf(x.shape));
     },
     save: ([x]) => [x],
     vjp: ({ device, inputs: [x], gradients: [dy] }) => {
       const dx = emptyLike(x);
       const half = lastOf((dy as Tensor).shape) * widthOf[x.dtype];
-      const at = { gate: x.address, up: x.address + half, dgate: dx.address, dup: dx.address + half };
+      const at = { gate: x, up: x.address + half, dgate: dx, dup: dx.address + half };
       backward(device, at, dy as Tensor, lastOf(x.shape));
       return [dx];
     },

@@ -71,7 +71,7 @@ export const view: Rows<ViewOps> = {
     vjp: ({ device, inputs: [x], params: { start }, gradients: [dy] }) => {
       const dx = full(x.shape, 0, x);
       const part = dy as Tensor;
-      device.encode(device.kernel('copy_bytes'), part.address, dx.address + start * rowBytes(x), part.bytes);
+      device.run('copy_bytes', { from: part, to: dx.address + start * rowBytes(x), n: part.bytes });
       return [dx];
     },
   },
@@ -79,7 +79,7 @@ export const view: Rows<ViewOps> = {
   copy: {
     name: 'copy',
     shape: ([x]) => [{ shape: x.shape, dtype: x.dtype }],
-    forward: (device, [x], [out]) => device.encode(device.kernel('copy_bytes'), x.address, out.address, x.bytes),
+    forward: (device, [x], [out]) => device.run('copy_bytes', { from: x, to: out, n: x.bytes }),
     save: saveNothing,
     vjp: ({ gradients: [dy] }) => [(dy as Tensor).alias()],
   },

@@ -1,0 +1,80 @@
+// A kernel is called by name with named arguments: what does not fit its signature does not compile, and does not run
+// either. npm test -- calls
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { CommandList, createEncoder, loopingEncoder } from './command-list.ts';
+import type { Device } from './device.ts';
+import { openDevice } from './open.ts';
+import { type CallArguments, kernelNames, kernels } from './table.ts';
+
+describe('a kernel call', () => {
+  let device: Device;
+  before(() => {
+    device = openDevice({ device: 'reference' });
+  });
+  after(() => device.close());
+
+  test('without an argument neither compiles nor runs', async () => {
+    const [a, b, out] = [0, 1, 2].map(() => device.alloc(4));
+    for (const buffer of [a, b, out]) device.write(buffer, Float32Array.of(1));
+    assert.throws(
+      // @ts-expect-error: n is missing
+      () => device.run('add_f32', { a, b, out }),
+      { message: '[add_f32] n: missing or of the wrong kind; give a, b, out, n' },
+    );
+    device.run('add_f32', { a, b, out, n: 1 });
+    assert.deepEqual(await device.read(out, new Float32Array(1)), Float32Array.of(2));
+  });
+
+  test('with a misspelled argument neither compiles nor runs', () => {
+    const x = device.alloc(4);
+    assert.throws(
+      // @ts-expect-error: the name is out
+      () => device.run('exp_f32', { x, ouut: x, n: 1 }),
+      { message: '[exp_f32] out: missing or of the wrong kind, ouut: unknown; give x, out, n' },
+    );
+  });
+
+  test('with a place where a number belongs neither compiles nor runs', () => {
+    const x = device.alloc(4);
+    assert.throws(
+      // @ts-expect-error: n is a number
+      () => device.run('exp_f32', { x, out: x, n: x }),
+      { message: '[exp_f32] n: missing or of the wrong kind; give x, out, n' },
+    );
+  });
+
+  test('with an extra argument, or of a kernel that does not exist, does not compile', () => {
+    const x = device.alloc(4);
+    // @ts-expect-error: exp_f32 has no factor
+    const extra: CallArguments<'exp_f32'> = { x, out: x, n: 1, factor: 2 };
+    assert.ok(extra);
+    assert.throws(
+      // @ts-expect-error: no such kernel
+      () => device.run('exp_f23', { x, out: x, n: 1 }),
+      { message: /^\[exp_f23\] no kernel has this name; / },
+    );
+  });
+
+  test('is encoded alike with and without generated code', () => {
+    const refuse = () => assert.fail('refused what the signature asks for');
+    for (const [number, name] of kernelNames.entries()) {
+      const { parameters } = kernels[name];
+      const places = [64, null, { address: 128 }];
+      const args = parameters.map(({ name, kind }, i): [string, (typeof places)[number]] => [
+        name,
+        kind === 'int' || kind === 'float' ? i + 0.5 : places[i % 3],
+      ]);
+      const lists = [createEncoder(name, number, parameters), loopingEncoder(number, parameters, refuse)].map(
+        (encode) => {
+          const list = new CommandList();
+          // More than a list holds at first, so that it grows.
+          for (let i = 0; i < 3000; i++) encode(list, Object.fromEntries(args));
+          return list.words.slice(0, list.length);
+        },
+      );
+      assert.equal(lists[0].length, 3000 * (parameters.length + 2));
+      assert.deepEqual(lists[0], lists[1]);
+    }
+  });
+});
