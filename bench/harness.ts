@@ -20,6 +20,7 @@ import {
   widthOf,
   type Yardsticks,
 } from '../src/kernels/index.ts';
+import { median } from '../src/math/index.ts';
 
 /** What a rate's unit stands for. */
 const unitOf = { 'GFLOP/s': 1e9, 'GB/s': 1e9, 'MB/s': 1e6, 'tokens/s': 1 } as const;
@@ -63,10 +64,6 @@ export interface Samples {
   readonly seconds: readonly number[];
   readonly yardstick?: { readonly name: string; readonly amount: number; readonly seconds: readonly number[] };
   readonly required?: Required;
-}
-
-export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
 
 function meets(value: number, { atLeast, atMost }: Required): boolean {

@@ -4,8 +4,9 @@ import { spawn } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { calibrate, openDevice, sample } from '../src/kernels/index.ts';
+import { median } from '../src/math/index.ts';
 import { gemmWork } from './gemm.ts';
-import { type Bench, median } from './harness.ts';
+import type { Bench } from './harness.ts';
 
 const elements = 16; // of the tiny add that stands for a command
 

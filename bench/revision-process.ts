@@ -1,9 +1,11 @@
 // Times prompts and decoding of one built checkout: node revision-process.js CHECKOUT MODEL. Prints seconds as JSON.
 //
 // Only the library's stable calls are used, so that the same process measures an older revision.
+
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { openModel } from '../src/engine/index.ts';
+import { median } from '../src/math/index.ts';
 
 const promptTokens = 384;
 const decodedTokens = 128;
@@ -27,8 +29,6 @@ async function time(length: number, maxTokens: number, salt: number) {
     if (event.type === 'end') return event;
   throw new Error('the generation had no end');
 }
-
-const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1];
 
 const prefill: number[] = [];
 const decode: number[] = [];

@@ -2,12 +2,14 @@
 //
 // Both sides run as whole processes in turn, the first of a round alternating, so that a busy neighbor hits both. What
 // is compared is what a user runs: the command line and the library, which older revisions have as well.
+
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../src/kernels/root.ts';
+import { median } from '../src/math/index.ts';
 import type { Bench } from './harness.ts';
 import type { RevisionTimes } from './revision-process.ts';
 
@@ -42,8 +44,6 @@ function trained(checkout: string, scratch: string, args: readonly string[]): St
   const lines = readFileSync(join(folder, 'events.jsonl'), 'utf8').trim().split('\n');
   return lines.map((line) => JSON.parse(line) as Step).filter(({ event }) => event === 'step');
 }
-
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** Seconds for each trained token. */
 function pretrainingTime(checkout: string, scratch: string): number {

@@ -6,12 +6,13 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Engine, type GenerateOptions, ModelRunner, ServedModel } from '../src/engine/index.ts';
+import { median, quantile } from '../src/math/index.ts';
 import { servingWeights, weightValues } from '../src/model/checkpoint/index.ts';
 import { createModel, initialWeights, precisions, preset } from '../src/model/index.ts';
 import { listen } from '../src/server/index.ts';
 import { useDevice } from '../src/tensor/index.ts';
 import { chatProfiles, chatTemplateOf, specialTokensOf, Tokenizer, trainTokenizer } from '../src/tokenizer/index.ts';
-import { type Bench, median } from './harness.ts';
+import type { Bench } from './harness.ts';
 
 const promptLength = 64;
 const tokens = 64;
@@ -112,7 +113,7 @@ export async function serving(bench: Bench): Promise<void> {
           bench.value(
             `${name}, ${streams} streams, p${100 * share}`,
             'ms',
-            ours.map((r) => quantile(r[of], share)),
+            ours.map((r) => (share === 0.5 ? median(r[of]) : quantile(r[of], share))),
           );
     }
   } finally {
@@ -120,9 +121,4 @@ export async function serving(bench: Bench): Promise<void> {
     await server.close(0);
     await model.close();
   }
-}
-
-function quantile(values: readonly number[], share: number): number {
-  if (share === 0.5) return median(values);
-  return [...values].sort((a, b) => a - b)[Math.floor(share * (values.length - 1))];
 }

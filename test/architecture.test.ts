@@ -10,6 +10,7 @@ const root = packageRoot();
 
 /** Rooms of src and what each may import besides itself. `room/file` opens a single file of a room. */
 const floors: Readonly<Record<string, readonly string[]>> = {
+  math: [],
   kernels: [],
   tokenizer: [],
   tasks: [],
@@ -26,6 +27,9 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   planner: ['model/config.ts', 'model/parameters.ts', 'model/cost.ts', 'model/presets.ts'],
 };
 
+/** Modules that every module may import. */
+const basic = ['math'];
+
 /** Types of events, and what is done with them on both sides of the network. */
 const eventFiles = [
   'train/events.ts',
@@ -38,6 +42,7 @@ const eventFiles = [
 /** Files besides an index through which a room is entered: a browser can load them, for they need no device. */
 const doors = [
   'src/kernels/errors.ts',
+  'src/math/index.ts',
   ...[...(floors.planner as string[]), ...eventFiles].map((file) => `src/${file}`),
 ];
 
@@ -47,7 +52,7 @@ const tops = ['src/cli', 'recipes', 'test', 'bench'];
 /** The app: nobody imports it, and it imports the planner, what it does with events as the server does, and types of the protocols. */
 const web = 'web/';
 const seenByWeb = {
-  running: /^src\/(planner\/|train\/run\/series\.ts$)/,
+  running: /^src\/(math\/|planner\/|train\/run\/series\.ts$)/,
   types: /^src\/(server|runs)\/protocol[a-z-]*\.ts$/,
 };
 
@@ -103,7 +108,7 @@ function isAllowed({ from, to, typeOnly }: Import): boolean {
   if (room === null) return true;
   const target = roomOf(to);
   if (target === room) return true;
-  const allowed = floors[room] ?? [];
+  const allowed = [...(floors[room] ?? []), ...basic];
   if (target === null) return false;
   return allowed.includes(target) || allowed.includes(to.slice('src/'.length));
 }

@@ -1,5 +1,6 @@
 // minke eval: how often a model, ours or behind an API, solves held-out problems of a task.
-import { type Estimate, type Evaluation, evaluate, openAnswerer } from '../eval/index.ts';
+import { type Evaluation, evaluate, openAnswerer } from '../eval/index.ts';
+import { type Estimate, formatPercent } from '../math/index.ts';
 import { closeTasks, openTasks, type TemplateName, taskChoice } from '../tasks/index.ts';
 import { type EngineFlags, engineOptions, positiveOf } from './engine-flags.ts';
 import { Progress } from './progress.ts';
@@ -18,12 +19,12 @@ export interface EvalFlags extends EngineFlags {
   readonly json?: boolean;
 }
 
-const percent = ({ mean, margin }: Estimate) => `${(100 * mean).toFixed(1)} % ± ${(100 * margin).toFixed(1)}`;
+const formatEstimate = ({ mean, margin }: Estimate) => `${formatPercent(mean, 1)} ± ${(100 * margin).toFixed(1)}`;
 
 /** A line for people. */
 function line({ task, difficulty, problems, samples, passAt1, consensus, format, tokens }: Evaluation): string {
-  const estimates = `pass@1 ${percent(passAt1)}, cons@${samples} ${percent(consensus)}`;
-  const form = `form ${(100 * format).toFixed(1)} %, ${tokens.toFixed(0)} tokens`;
+  const estimates = `pass@1 ${formatEstimate(passAt1)}, cons@${samples} ${formatEstimate(consensus)}`;
+  const form = `well-formed ${formatPercent(format, 1)}, ${tokens.toFixed(0)} tokens`;
   return `${task} ${difficulty}: ${estimates}, ${form} (${problems} held-out problems)`;
 }
 

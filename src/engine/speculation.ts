@@ -4,6 +4,7 @@
 // than such a step costs in plain ones. Cost depends on how many sequences share the step (more rows choose more
 // experts), so each size has its own verdict: on trial, then on or off, and on trial again after a while, each time
 // twice as late. Drafts change no token, hence neither does this. Left out: longer drafts, verdicts by sequence.
+import { median } from '../math/index.ts';
 
 /** Drafts verified, and costs measured, before a trial is judged. */
 const trialDrafts = 24;
@@ -22,8 +23,6 @@ const plainEvery = 64;
 const plainEveryInTrial = 4;
 /** Drafts are turned on where they gain so much. */
 const leastGain = 1.05;
-
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** Steps of about the same number of sequences. */
 class Size {

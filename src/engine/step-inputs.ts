@@ -6,9 +6,9 @@
 // draw (random.ts). Shape letters: B runs, T rows, W blocks of a table, R rows whose next token is wanted, M edits.
 
 import { blockTokens } from '../kernels/index.ts';
+import { uniformAt } from '../math/index.ts';
 import { narrow, reshape, Tensor } from '../tensor/index.ts';
 import type { LogitEditArrays } from './logits-processor.ts';
-import { uniformAt } from './random.ts';
 import type { ScheduledChunk } from './runner.ts';
 
 export interface StepShape {

@@ -1,17 +1,9 @@
 // Estimates with their uncertainty: pass@1 over samples and cons@k by majority, as in DeepSeek-R1, section 3.
-
-export interface Estimate {
-  readonly mean: number;
-  /** Half of the 95 % confidence interval, over problems. */
-  readonly margin: number;
-}
+import { type Estimate, estimateMean } from '../math/index.ts';
 
 /** The mean over problems of the share of correct samples. */
 export function passAt1(correct: readonly (readonly boolean[])[]): Estimate {
-  const each = correct.map((samples) => samples.filter(Boolean).length / samples.length);
-  const mean = each.reduce((sum, x) => sum + x, 0) / each.length;
-  const variance = each.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, each.length - 1);
-  return { mean, margin: 1.96 * Math.sqrt(variance / each.length) };
+  return estimateMean(correct.map((samples) => samples.filter(Boolean).length / samples.length));
 }
 
 /** The share of problems whose most frequent answer is correct. The first of equally frequent answers counts. */

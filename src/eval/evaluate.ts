@@ -3,10 +3,11 @@
 // Contract: the same source, task and options ask the same questions with the same seeds, so that only the model differs.
 import { z } from 'zod';
 import { hash32 } from '../corpus/index.ts';
+import { type Estimate, mean } from '../math/index.ts';
 import type { ChosenTask } from '../tasks/index.ts';
 import type { Answer, Answerer } from './answerer.ts';
 import type { CompletionOptions } from './completion-api.ts';
-import { consensus, type Estimate, passAt1 } from './estimate.ts';
+import { consensus, passAt1 } from './estimate.ts';
 import { type Judgement, judgeAll } from './judge.ts';
 import { type Question, type QuestionSource, readQuestions } from './question.ts';
 
@@ -104,8 +105,6 @@ export async function evaluate(
   const sampling = { temperature, topP, maxTokens };
   const answered = await sampleAnswers(answer, questions, { samples, sampling, seed, parallel, progress });
   const responses = answered.flatMap((each) => each.responses);
-  const sum = (count: (response: (typeof responses)[0]) => number) =>
-    responses.reduce((total, response) => total + count(response), 0);
   return {
     task: chosen.task.name,
     difficulty: chosen.difficulty,
@@ -113,12 +112,12 @@ export async function evaluate(
     samples,
     passAt1: passAt1(answered.map((each) => each.responses.map(({ isCorrect }) => isCorrect))),
     consensus: consensus(answered.map((each) => each.responses)),
-    format: sum(({ isWellFormed }) => (isWellFormed ? 1 : 0)) / responses.length,
-    tokens: sum(({ tokens }) => tokens) / responses.length,
+    format: mean(responses.map(({ isWellFormed }) => (isWellFormed ? 1 : 0))),
+    tokens: mean(responses.map(({ tokens }) => tokens)),
   };
 }
 
 /** An evaluation as the event that a run logs. */
-export function evaluationEvent({ passAt1: { mean, margin }, consensus: _, ...fields }: Evaluation) {
-  return { ...fields, passAt1: mean, margin };
+export function evaluationEvent({ passAt1, consensus: _, ...fields }: Evaluation) {
+  return { ...fields, passAt1: passAt1.mean, margin: passAt1.margin };
 }

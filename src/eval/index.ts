@@ -13,7 +13,7 @@ export {
 } from './answerer.ts';
 export { ApiError, type ApiOptions, type Completion, CompletionApi, type CompletionOptions } from './completion-api.ts';
 export { EvaluationError } from './errors.ts';
-export { consensus, type Estimate, passAt1 } from './estimate.ts';
+export { consensus, passAt1 } from './estimate.ts';
 export {
   type AnsweredQuestion,
   type EvaluateOptions,

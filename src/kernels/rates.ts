@@ -3,6 +3,7 @@
 // A sample is the time of encoding and running one list that holds the command `repeats` times, divided by `repeats`;
 // repeats are chosen so that a sample lasts some 30 ms, which hides the round trip and shows a busy neighbour.
 import { performance } from 'node:perf_hooks';
+import { median } from '../math/index.ts';
 import type { Device } from './device.ts';
 import { probeFlopsPerRound } from './reference/probe.ts';
 
@@ -41,11 +42,7 @@ export async function calibrate(device: Device, work: Work, milliseconds = sampl
 }
 
 export function rateOf(work: { readonly amount: number }, seconds: readonly number[]): Rate {
-  const ascending = [...seconds].sort((a, b) => a - b);
-  return {
-    median: work.amount / ascending[ascending.length >> 1],
-    best: work.amount / ascending[0],
-  };
+  return { median: work.amount / median(seconds), best: work.amount / Math.min(...seconds) };
 }
 
 /** Rates of several works, sampled in turn so that a disturbance hits all of them. */

@@ -1,5 +1,5 @@
 // Draws against the published formula in whole numbers of any size, and neighbours against each other.
-// npm test -- engine/random
+// npm test -- src/math
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -28,6 +28,28 @@ function correlation(one: (i: number) => number, other: (i: number) => number): 
 }
 
 describe('draws', () => {
+  test('Philox4x32-10 gives the numbers of its authors', () => {
+    const hex = (words: number[]) => words.map((word) => word.toString(16).padStart(8, '0')).join(' ');
+    assert.equal(hex(philox([0, 0, 0, 0], [0, 0])), '6627e8d5 e169c58d bc57ac4c 9b00dbd8');
+    const ones = 0xffffffff;
+    assert.equal(hex(philox([ones, ones, ones, ones], [ones, ones])), '408f276d 41c83b0e a20bc7c6 6d5451fd');
+    const pi = philox([0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0]);
+    assert.equal(hex(pi), 'd16cfe09 94fdcceb 5001e420 24126ea1');
+  });
+
+  test('uniform, exact in f32, of seed and position alone', () => {
+    const counts = new Array(16).fill(0);
+    for (let i = 0; i < 16_000; i++) {
+      const u = uniformAt(i % 7, i);
+      assert.ok(u >= 0 && u < 1 && Math.fround(u) === u);
+      counts[Math.floor(u * 16)]++;
+    }
+    const chiSquare = counts.reduce((sum, count) => sum + (count - 1000) ** 2 / 1000, 0);
+    assert.ok(chiSquare < 37.7, `chi square ${chiSquare}`); // 15 degrees of freedom, one in a thousand
+    assert.equal(uniformAt(3, 5), uniformAt(3, 5));
+    assert.notEqual(uniformAt(3, 5), uniformAt(5, 3));
+  });
+
   test('any counter and key: the words of the formula', () => {
     fc.assert(
       fc.property(fc.tuple(word, word, word, word), fc.tuple(word, word), (counter, key) => {

@@ -1,0 +1,4 @@
+// The module of plain arithmetic: statistics, random numbers and formatted numbers. It imports nothing.
+export { formatBytes, formatDuration, formatMillions, formatPercent, formatShort } from './format.ts';
+export { philox, uniformAt } from './random.ts';
+export { type Estimate, estimateMean, mean, median, quantile, sampleVariance, sum, variance } from './statistics.ts';
