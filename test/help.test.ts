@@ -1,4 +1,4 @@
-// What `minke --help` teaches is so: each example is a command line that parses, each verb has one, a slip is understood.
+// The help is correct: each example parses, each command has one, and a typo gets a suggestion.
 // npm test -- help
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -36,7 +36,7 @@ describe('minke --help', () => {
 
   test('the overview has every verb in a group, and an example of each', () => {
     const help = helpOf(program);
-    const groups = ['Use a model:', 'Train one:', 'Measure:', 'Look:'];
+    const groups = ['Use a model:', 'Train a model:', 'Measure:', 'Inspect:'];
     const starts = groups.map((group) => help.indexOf(`\n${group}`));
     assert.ok(starts.every((start, i) => start > (starts[i - 1] ?? 0)));
     const grouped = help.slice(starts[0], help.indexOf('\nHelp:'));

@@ -195,7 +195,7 @@ describe('package', () => {
 
   test('the command runs', () => {
     const out = succeeded(run(join(project, 'node_modules/.bin/minke'), ['--help'], { cwd: project }));
-    assert.match(out, /^Usage: minke <verb>/);
+    assert.match(out, /^Usage: minke <command>/);
   });
 
   test('a program in TypeScript sees the types of every export; compiled, it runs without a compiler and native', (t) => {

@@ -1,4 +1,4 @@
-// minke chat: a conversation in the terminal, the thinking dimmed, speed and acceptance under each answer.
+// minke chat: a conversation in the terminal, with dimmed thinking and the speed of each answer.
 import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
 import {
@@ -10,41 +10,30 @@ import {
   type SpeculationStats,
   type Usage,
 } from '../engine/index.ts';
-import { type EngineFlags, engineOptions } from './engine-flags.ts';
+import { formatPercent } from '../math/index.ts';
+import { type EngineFlags, engineOptions, type SamplingFlags } from './engine-flags.ts';
 import { Progress } from './progress.ts';
 
-export interface ChatFlags extends EngineFlags {
+export interface ChatFlags extends EngineFlags, SamplingFlags {
   readonly system?: string;
   readonly prompt?: string;
-  readonly temperature: string;
-  readonly topP: string;
-  readonly seed?: string;
-  readonly maxTokens?: string;
+  readonly seed?: number;
+  readonly maxTokens?: number;
 }
 
-const coloured = process.stdout.hasColors?.() ?? false;
-const dim = (text: string) => (coloured ? styleText('dim', text) : text);
+const hasColors = process.stdout.hasColors?.() ?? false;
+const dim = (text: string) => (hasColors ? styleText('dim', text) : text);
 
-function samplingOf({ temperature, topP, seed, maxTokens }: ChatFlags): GenerateOptions {
-  return {
-    temperature: Number(temperature),
-    topP: Number(topP),
-    ...(seed !== undefined && { seed: Number(seed) }),
-    ...(maxTokens !== undefined && { maxTokens: Number(maxTokens) }),
-  };
-}
-
-/** What was drafted of an answer, and whether drafts are on. */
-function saidOfDrafts({ draftedTokens, acceptedTokens }: Usage, speculation: SpeculationStats | null): string[] {
-  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-  const said = draftedTokens > 0 ? [`${percent(acceptedTokens / draftedTokens)} of drafts accepted`] : [];
-  if (speculation === null || speculation.isOn) return said;
+/** Describes how many drafts of an answer were accepted, and whether drafting is on. */
+function describeDrafts({ draftedTokens, acceptedTokens }: Usage, speculation: SpeculationStats | null): string[] {
+  const accepted = draftedTokens > 0 ? [`${formatPercent(acceptedTokens / draftedTokens)} of drafts accepted`] : [];
+  if (speculation === null || speculation.isOn) return accepted;
   const { acceptance, stepCost } = speculation;
-  const cost = stepCost === null ? '' : `, a step with them costs ${stepCost.toFixed(1)} times one without`;
-  return [...said, `drafts are off, they do not pay (${percent(acceptance)} accepted of late${cost})`];
+  const cost = stepCost === null ? '' : `, and a step with drafts costs ${stepCost.toFixed(1)} times a plain one`;
+  return [...accepted, `drafting is off: ${formatPercent(acceptance)} were accepted recently${cost}`];
 }
 
-/** Prints an answer as it comes; returns its text. Ctrl-C ends the answer, not the conversation. */
+/** Prints an answer while it is generated and returns its text. Ctrl-C ends the answer, not the conversation. */
 async function answer(model: ServedModel, messages: readonly ChatMessage[], options: GenerateOptions): Promise<string> {
   const abort = new AbortController();
   const stop = () => abort.abort();
@@ -63,15 +52,15 @@ async function answer(model: ServedModel, messages: readonly ChatMessage[], opti
       if (event.error) throw event.error;
       const { usage, totalMs, firstTokenMs, finishReason } = event;
       const rate = ((usage.completionTokens - 1) / Math.max(1e-3, totalMs - firstTokenMs)) * 1000;
-      const said = [
+      const facts = [
         `${usage.completionTokens} tokens`,
         `${rate.toFixed(1)} tokens/s`,
-        `first after ${firstTokenMs.toFixed(0)} ms`,
-        ...saidOfDrafts(usage, model.stats.speculation),
+        `first token after ${firstTokenMs.toFixed(0)} ms`,
+        ...describeDrafts(usage, model.stats.speculation),
         ...(usage.cachedTokens > 0 ? [`${usage.cachedTokens} of ${usage.promptTokens} prompt tokens cached`] : []),
         ...(finishReason === 'stop' ? [] : [`ended by ${finishReason}`]),
       ];
-      process.stdout.write(`\n${dim(said.join(', '))}\n`);
+      process.stdout.write(`\n${dim(facts.join(', '))}\n`);
     }
   } finally {
     process.off('SIGINT', stop);
@@ -80,7 +69,13 @@ async function answer(model: ServedModel, messages: readonly ChatMessage[], opti
 }
 
 export async function chatCommand(path: string, flags: ChatFlags): Promise<void> {
-  const options = samplingOf(flags);
+  const { temperature, topP, seed, maxTokens } = flags;
+  const options: GenerateOptions = {
+    temperature,
+    topP,
+    ...(seed !== undefined && { seed }),
+    ...(maxTokens !== undefined && { maxTokens }),
+  };
   const progress = new Progress(`loading ${path}`, 1);
   const model = await openModel(path, {
     ...engineOptions(flags),
@@ -102,7 +97,7 @@ export async function chatCommand(path: string, flags: ChatFlags): Promise<void>
   if (flags.prompt !== undefined) await turn(flags.prompt);
   else {
     const terminal = createInterface({ input: process.stdin, output: process.stdout });
-    console.log(dim(`${model.name}: type a message; /new starts again, Ctrl-D leaves`));
+    console.log(dim(`${model.name}: type a message, /new for a new conversation, Ctrl-D to exit`));
     for (;;) {
       const line = await terminal.question('> ').catch(() => null);
       if (line === null) break;

@@ -53,12 +53,23 @@ describe('minke inspect', () => {
     assert.match(out, /model\.layers\.1\.mlp\.experts\.15\.down_proj\.weight +F32 \[64,32\]/);
   });
 
-  test('what does not exist is said in a line', () => {
+  test('what does not exist is named in one line', () => {
     const { status, error } = minke('inspect', 'nothing-here');
     assert.equal(status, 1);
     assert.match(error, /^\[nothing-here\] no such file, folder or preset; presets are deepseek-v3/);
     assert.equal(error.trim().split('\n').length, 1);
   });
+});
+
+test('minke --version is the version of the package', () => {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'));
+  assert.equal(minke('--version').out, `${version}\n`);
+});
+
+test('a wrong value names its flag', () => {
+  assert.match(minke('inspect', 'nano', '--context', '0').error, /'--context <tokens>'.*positive whole number/);
+  assert.match(minke('chat', 'nano', '--dtype', 'int3').error, /'--dtype <format>'.*Allowed choices are f32, bf16/);
+  assert.match(minke('chat', 'nano', '--temperature', 'hot').error, /'--temperature <t>'.*Expected a number/);
 });
 
 describe('minke convert', () => {
@@ -112,7 +123,7 @@ describe('minke convert', () => {
     assert.match(minke('chat', ready, '--dtype', 'int4', ...asked).error, /packed in int8, int4 was asked for/);
     assert.match(
       minke('convert', ready, join(folder, 'z.gguf'), '--ready', '--dtype', 'int8').error,
-      /is no folder; name a folder/,
+      /is not a folder; name a folder/,
     );
     assert.match(
       minke('convert', ready, join(folder, 'z'), '--ready', '--dtype', 'q4_0').error,

@@ -1,8 +1,9 @@
-// minke convert: a checkpoint as another file or in another number format, a tensor at a time; tokenizers come along.
-// With --ready as the engine has its weights in memory, so that opening maps them.
+// minke convert: writes a checkpoint in another file or number format, one tensor at a time, with its tokenizer.
+// With --ready it writes the weights as the engine holds them in memory, so that opening maps them.
 import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Device, openDevice } from '../kernels/index.ts';
+import { sum } from '../math/index.ts';
 import {
   byteLength,
   CheckpointError,
@@ -27,7 +28,7 @@ import {
 import { isDeepseek, type ModelConfig, writeConfig } from '../model/index.ts';
 import { type PackedFormat, useDevice } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
-import { configOf } from './inspect.ts';
+import { findConfig } from './inspect.ts';
 import { Progress } from './progress.ts';
 
 const folderFormats: readonly string[] = ['f32', 'f16', 'bf16', 'fp8'];
@@ -49,8 +50,8 @@ function checkFormat(dtype: string, allowed: readonly string[], where: string): 
     throw new CheckpointError('convert', `--dtype ${dtype}: ${where} takes one of ${allowed.join(', ')}`, 'choose one');
 }
 
-/** Everything of a folder but weights, config.json and a run's state: tokenizer, templates, lineage, licence. */
-function carryAlong(from: string, to: string): void {
+/** Copies everything but weights, config.json and the state of a run: tokenizer, templates, lineage, license. */
+function copyOtherFiles(from: string, to: string): void {
   for (const file of readdirSync(from))
     if (
       /\.(json|txt|model|jinja|md)$|^LICENSE/.test(file) &&
@@ -63,11 +64,11 @@ const isFolder = (path: string) => statSync(path).isDirectory();
 
 async function open(from: string): Promise<{ config: ModelConfig; source: TensorSource }> {
   if (isGguf(from)) return openGgufModel(from);
-  return { config: await configOf(from), source: await openCheckpoint(from) };
+  return { config: await findConfig(from), source: await openCheckpoint(from) };
 }
 
-/** The tokenizer beside a checkpoint as GGUF keeps it; undefined where there is none. */
-function tokenizerOf(folder: string, config: ModelConfig): GgufTokenizer | undefined {
+/** Reads the tokenizer of a checkpoint folder as GGUF stores it; undefined where there is none. */
+function readGgufTokenizer(folder: string, config: ModelConfig): GgufTokenizer | undefined {
   if (!isFolder(folder) || !existsSync(join(folder, 'tokenizer.json'))) return undefined;
   const { tokenizer, specialTokens } = loadTokenizer(folder);
   const { preTokenizer, tokens, kinds, merges } = tokenizer.describe(config.vocabSize);
@@ -90,11 +91,8 @@ async function toGguf(
   type: GgmlType,
 ): Promise<number> {
   const tensors = ggufTensors(config, checkpointValues(config, source), type);
-  const progress = new Progress(
-    `writing ${to}`,
-    tensors.reduce((sum, tensor) => sum + ggufByteLength(tensor), 0),
-  );
-  await writeGguf(to, ggufMetadata(config, tokenizerOf(from, config)), tensors, (done) => progress.advance(done));
+  const progress = new Progress(`writing ${to}`, sum(tensors.map(ggufByteLength)));
+  await writeGguf(to, ggufMetadata(config, readGgufTokenizer(from, config)), tensors, (done) => progress.advance(done));
   progress.end();
   return tensors.length;
 }
@@ -114,13 +112,10 @@ async function toFolder(
     torch_dtype: torchNames[format],
     ...(quantization && { quantization_config: quantization }),
   };
-  const progress = new Progress(
-    `writing ${to}`,
-    tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0),
-  );
+  const progress = new Progress(`writing ${to}`, sum(tensors.map(byteLength)));
   await writeCheckpoint(to, json, tensors, { written: (bytes) => progress.advance(bytes) });
   progress.end();
-  if (isFolder(from)) carryAlong(from, to);
+  if (isFolder(from)) copyOtherFiles(from, to);
   return tensors.length;
 }
 
@@ -142,12 +137,12 @@ async function toReady(
   };
   await writeReady(to, config, counted(), options);
   progress.end();
-  if (isFolder(from)) carryAlong(from, to);
+  if (isFolder(from)) copyOtherFiles(from, to);
   return count;
 }
 
-/** Without MTP modules, unless they are asked for: llama.cpp's deepseek2 refuses files that have them. */
-function forGguf(config: ModelConfig, keepsMtp: boolean): ModelConfig {
+/** Removes MTP modules unless they are to be kept: llama.cpp's deepseek2 refuses files that have them. */
+function toGgufConfig(config: ModelConfig, keepsMtp: boolean): ModelConfig {
   return isDeepseek(config) && !keepsMtp ? { ...config, numNextnPredictLayers: 0 } : config;
 }
 
@@ -159,13 +154,13 @@ export interface ConvertOptions {
 
 export async function convert(from: string, to: string, options: ConvertOptions): Promise<void> {
   const { dtype, mtp = false, ready = false } = options;
-  if (ready && isGguf(to)) throw new CheckpointError('convert', `--ready: ${to} is no folder`, 'name a folder');
+  if (ready && isGguf(to)) throw new CheckpointError('convert', `--ready: ${to} is not a folder`, 'name a folder');
   if (ready) checkFormat(dtype, readyFormats, 'a ready folder');
   else if (isGguf(to)) checkFormat(dtype, Object.keys(ggufFormats), 'GGUF');
   else checkFormat(dtype, folderFormats, 'a folder');
   if (existsSync(to)) throw new CheckpointError(to, 'exists already', 'remove it or choose another name');
   const { config: given, source } = await open(from);
-  const config = isGguf(to) ? forGguf(given, mtp) : given;
+  const config = isGguf(to) ? toGgufConfig(given, mtp) : given;
   const device = openDevice();
   useDevice(device);
   try {

@@ -1,4 +1,4 @@
-// minke doctor: what runs the math on this machine, how fast, and what is slow and why. Takes a few seconds.
+// minke doctor: what computes on this machine, how fast it is, and what slows it down. Takes a few seconds.
 import { styleText } from 'node:util';
 import {
   type Device,
@@ -9,20 +9,17 @@ import {
   openDevice,
   openYardsticks,
 } from '../kernels/index.ts';
+import { formatBytes } from '../math/index.ts';
 import { findings, type Seen } from './findings.ts';
 
-const coloured = process.stdout.hasColors?.() ?? false; // knows NO_COLOR and pipes
-const bold = (text: string) => (coloured ? styleText('bold', text) : text);
+const hasColors = process.stdout.hasColors?.() ?? false; // false with NO_COLOR and in pipes
+const bold = (text: string) => (hasColors ? styleText('bold', text) : text);
 
 function line(label: string, value: string): void {
   console.log(`  ${label.padEnd(16)} ${value}`);
 }
 
-function gibibytes(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-}
-
-function giga(rate: number): string {
+function formatGiga(rate: number): string {
   return (rate / 1e9).toFixed(rate < 1e10 ? 1 : 0).padStart(6);
 }
 
@@ -62,16 +59,19 @@ function printDevice(device: Device, compiler: string | null): void {
   const others = nativeIsas().filter((isa) => isa !== device.isa);
   console.log(bold('machine'));
   line('CPU', `${machine.cpu}, ${machine.cores} cores, ${machine.platform}`);
-  line('memory', `${gibibytes(machine.memoryBytes)}, of which minke takes at most ${gibibytes(device.memory.limit)}`);
+  line(
+    'memory',
+    `${formatBytes(machine.memoryBytes)}, of which minke uses at most ${formatBytes(device.memory.limit)}`,
+  );
   line('Node', machine.node);
   console.log(bold('device'));
   line('runs on', `${device.name}, ${device.isa}, ${device.threads} threads`);
-  line('also here', [...others, ...(device.name === 'wasm' ? [] : ['wasm']), 'reference'].join(', '));
-  line('compiler', compiler ?? 'none: no native kernels');
+  line('also available', [...others, ...(device.name === 'wasm' ? [] : ['wasm']), 'reference'].join(', '));
+  line('compiler', compiler ?? 'none, so no native kernels');
 }
 
 export async function doctor(): Promise<void> {
-  const machine = describeMachine(); // the load before doctor's own
+  const machine = describeMachine(); // before doctor adds its own load
   const compiler = nativeCompiler();
   const device = openDevice();
   try {
@@ -79,7 +79,7 @@ export async function doctor(): Promise<void> {
     const rates = await measureRates(device);
     console.log(bold('measured rates'));
     line('', `one thread  ${device.threads} threads`);
-    for (const { label, unit, one, all } of rates) line(label, `    ${giga(one)}     ${giga(all)} ${unit}`);
+    for (const { label, unit, one, all } of rates) line(label, `    ${formatGiga(one)}     ${formatGiga(all)} ${unit}`);
     const [f32, bf16] = rates as [Measured, Measured];
     const seen: Seen = {
       machine,
@@ -92,10 +92,10 @@ export async function doctor(): Promise<void> {
       bf16,
       forced: process.env,
     };
-    console.log(bold('what is slow and why'));
+    console.log(bold('what slows it down'));
     const found = findings(seen);
     for (const sentence of found) console.log(`  - ${sentence}`);
-    if (found.length === 0) console.log('  nothing found');
+    if (found.length === 0) console.log('  nothing');
   } finally {
     await device.close();
   }

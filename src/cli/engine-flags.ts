@@ -1,52 +1,68 @@
-// What `minke chat` and `minke serve` let a user choose of the engine.
-import type { Command } from 'commander';
+// Flags of the engine and of sampling, shared by `minke chat`, `minke serve` and `minke eval`.
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CacheFormat, OpenOptions } from '../engine/index.ts';
-import { MinkeError } from '../kernels/index.ts';
 import type { PackedFormat } from '../tensor/index.ts';
 
 export interface EngineFlags {
-  readonly dtype?: string;
-  readonly cacheDtype: string;
-  readonly cacheMemory: string;
-  readonly context?: string;
+  readonly dtype?: PackedFormat;
+  readonly cacheDtype: CacheFormat;
+  readonly cacheMemory: number;
+  readonly context?: number;
   readonly tokenizer?: string;
   readonly mtp: boolean;
 }
 
-const formats: readonly string[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
-const cacheFormats: readonly string[] = ['f32', 'bf16', 'fp8'];
-
-/** Adds the flags to a command. */
-export function withEngineFlags(command: Command): Command {
-  return command
-    .option('--dtype <format>', `of weights: ${formats.join(', ')}; as stored without`)
-    .option('--cache-dtype <format>', `of the cache: ${cacheFormats.join(', ')}`, 'bf16')
-    .option('--cache-memory <mebibytes>', 'memory for the cache; one whole context at least', '1024')
-    .option('--context <tokens>', 'longest prompt and answer together; the model’s own limit without')
-    .option('--tokenizer <folder>', 'where tokenizer.json lies, if not with the model')
-    .option('--no-mtp', 'no drafts by multi-token prediction');
-}
-
-function oneOf(value: string, known: readonly string[], flag: string): string {
-  if (known.includes(value)) return value;
-  throw new FlagError(flag, `expected ${known.join(', ')}, received ${value}`, 'choose one of these');
-}
-
-export function positiveOf(value: string, flag: string): number {
-  const number = Number(value);
+/** Reads the value of a flag. Throws InvalidArgumentError, which names the flag. */
+export function parsePositive(text: string): number {
+  const number = Number(text);
   if (Number.isInteger(number) && number > 0) return number;
-  throw new FlagError(flag, `expected a positive whole number, received ${value}`, 'correct it');
+  throw new InvalidArgumentError('Expected a positive whole number.');
 }
 
-export class FlagError extends MinkeError {}
+export function parseInteger(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && text.trim() !== '') return number;
+  throw new InvalidArgumentError('Expected a whole number.');
+}
+
+function parseNumber(text: string): number {
+  const number = Number(text);
+  if (Number.isFinite(number) && text.trim() !== '') return number;
+  throw new InvalidArgumentError('Expected a number.');
+}
+
+/** Adds the flags of the engine to a command. */
+export function withEngineFlags(command: Command): Command {
+  const formats = ['f32', 'bf16', 'fp8', 'int8', 'int4'] satisfies PackedFormat[];
+  const cacheFormats = ['f32', 'bf16', 'fp8'] satisfies CacheFormat[];
+  return command
+    .addOption(new Option('--dtype <format>', 'weight format (default: as stored)').choices(formats))
+    .addOption(new Option('--cache-dtype <format>', 'KV cache format').choices(cacheFormats).default('bf16'))
+    .option('--cache-memory <MiB>', 'KV cache memory, at least one full context', parsePositive, 1024)
+    .option('--context <tokens>', "max tokens of prompt and answer (default: the model's limit)", parsePositive)
+    .option('--tokenizer <folder>', "folder with tokenizer.json (default: the model's folder)")
+    .option('--no-mtp', 'disable speculative decoding with MTP');
+}
+
+export interface SamplingFlags {
+  readonly temperature: number;
+  readonly topP: number;
+}
+
+/** Adds the flags of sampling to a command. */
+export function withSamplingFlags(command: Command): Command {
+  return command
+    .option('--temperature <t>', 'sampling temperature; 0 is greedy', parseNumber, 0.6)
+    .option('--top-p <p>', 'sample from the most probable tokens up to this total probability', parseNumber, 0.95);
+}
 
 export function engineOptions(flags: EngineFlags): OpenOptions {
   const { dtype, cacheDtype, cacheMemory, context, tokenizer, mtp } = flags;
   return {
-    cacheFormat: oneOf(cacheDtype, cacheFormats, '--cache-dtype') as CacheFormat,
-    cacheBytes: positiveOf(cacheMemory, '--cache-memory') * 2 ** 20,
-    ...(dtype !== undefined && { format: oneOf(dtype, formats, '--dtype') as PackedFormat }),
-    ...(context !== undefined && { contextLength: positiveOf(context, '--context') }),
+    cacheFormat: cacheDtype,
+    cacheBytes: cacheMemory * 2 ** 20,
+    ...(dtype !== undefined && { format: dtype }),
+    ...(context !== undefined && { contextLength: context }),
     ...(tokenizer !== undefined && { tokenizer }),
     ...(mtp ? {} : { speculate: false }),
   };

@@ -1,83 +1,86 @@
-// What the help shows of each verb: command lines that parse (cli.test.ts), and what they are for.
+// The examples of the help: command lines, which test/help.test.ts parses, and what they do.
 
 interface Example {
-  /** What follows `minke`. */
+  /** The words after `minke`. */
   readonly line: string;
   readonly about: string;
 }
 
-/** By verb, in the order of the help; the first stands in `minke --help`. */
+/** Examples by command, in the order of the help. `minke --help` shows the first of each. */
 export const examples: Readonly<Record<string, readonly [Example, ...Example[]]>> = {
   chat: [
-    { line: 'chat my-model', about: 'talk to it; thinking is dimmed' },
-    { line: "chat my-model --prompt 'What is 17 * 23?' --temperature 0", about: 'one question, one answer' },
-    { line: 'chat my-model.gguf --tokenizer my-model --dtype int4', about: 'a GGUF file, in a quarter of the memory' },
+    { line: 'chat my-model', about: 'chat; thinking is dimmed' },
+    { line: "chat my-model --prompt 'What is 17 * 23?' --temperature 0", about: 'one prompt, one answer' },
+    { line: 'chat my-model.gguf --tokenizer my-model --dtype int4', about: 'a GGUF file with 4-bit weights' },
   ],
   serve: [
-    { line: 'serve my-model', about: 'the app and the API at http://127.0.0.1:8000' },
+    { line: 'serve my-model', about: 'web app and API at http://127.0.0.1:8000' },
     {
       line: 'serve my-model --dtype int8 --cache-dtype fp8 --context 8192',
-      about: 'less memory, a context of its own',
+      about: 'less memory',
     },
-    { line: 'serve my-model --host 0.0.0.0 --key secret --no-runs', about: 'for others, who need a key' },
+    { line: 'serve my-model --host 0.0.0.0 --key secret --no-runs', about: 'open to the network, with an API key' },
   ],
   convert: [
     { line: 'convert my-model my-model.gguf --dtype q8_0', about: 'for llama.cpp' },
-    { line: 'convert my-model my-model-fp8 --dtype fp8', about: 'blocks of 128 x 128, as DeepSeek releases them' },
-    { line: 'convert my-model my-model-ready --ready --dtype int4', about: 'mapped by chat and serve, open at once' },
+    { line: 'convert my-model my-model-fp8 --dtype fp8', about: 'FP8 blocks, as DeepSeek releases them' },
+    { line: 'convert my-model my-model-ready --ready --dtype int4', about: 'opens at once in chat and serve' },
   ],
   pretrain: [
-    { line: 'pretrain tiny-shakespeare --data input.txt', about: 'a small model from a text, in seconds' },
+    { line: 'pretrain tiny-shakespeare --data input.txt', about: 'a small model of one text, in seconds' },
     {
       line: 'pretrain tiny --data a.jsonl b.parquet --run runs/mine --set steps=5000 precision=fp8',
-      about: 'a preset on files of your own',
+      about: 'a preset on your own files',
     },
-    { line: 'pretrain --resume --run runs/mine', about: 'go on after Ctrl-C or a crash, to the same weights' },
+    { line: 'pretrain --resume --run runs/mine', about: 'resume after Ctrl-C or a crash, to the same weights' },
   ],
   rl: [
-    { line: 'rl countdown-zero --model my-base', about: 'a base learns to reason by reward alone' },
-    { line: 'rl --model my-base --task ./my-task.js --run runs/mine', about: 'a task of your own' },
-    { line: 'rl countdown-zero --model my-base --task countdown:4 --set learningRate=1e-4', about: 'harder, slower' },
-    { line: 'rl --resume --run runs/mine', about: 'go on with a run' },
+    { line: 'rl countdown-zero --model my-base', about: 'a base model learns to reason by reward alone' },
+    { line: 'rl --model my-base --task ./my-task.js --run runs/mine', about: 'your own task' },
+    {
+      line: 'rl countdown-zero --model my-base --task countdown:4 --set learningRate=1e-4',
+      about: 'harder problems, a lower learning rate',
+    },
+    { line: 'rl --resume --run runs/mine', about: 'resume a run' },
   ],
   distil: [
     {
       line: 'distil --student my-small --teacher my-reasoner --task countdown:3 --traces 5000',
-      about: "a student learns from a teacher's right answers",
+      about: "a student learns from a teacher's correct answers",
     },
     {
       line: 'distil --student my-small --teacher http://127.0.0.1:8000/v1 --task arithmetic',
-      about: 'a teacher behind an API; its key is MINKE_TEACHER_KEY',
+      about: 'a teacher behind an API, with its key in MINKE_TEACHER_KEY',
     },
   ],
   speedrun: [
-    { line: 'speedrun', about: 'from nothing to a model that thinks, and a report' },
-    { line: 'speedrun runs/second --seed 2', about: 'once more, with other chance' },
+    { line: 'speedrun', about: 'from random weights to a model that thinks, with a report' },
+    { line: 'speedrun runs/second --seed 2', about: 'again, with another random seed' },
   ],
   eval: [
     { line: 'eval my-model --task countdown', about: 'pass@1 and cons@k on held-out problems' },
-    { line: 'eval my-model --task countdown:3 countdown:4', about: 'two levels' },
-    { line: 'eval my-model --task ./my-task.js --problems 100 --samples 16 --json', about: 'for a program to read' },
+    { line: 'eval my-model --task countdown:3 countdown:4', about: 'two levels of difficulty' },
+    { line: 'eval my-model --task ./my-task.js --problems 100 --samples 16 --json', about: 'results as JSON' },
     { line: 'eval http://127.0.0.1:8000/v1 --model my-model --task arithmetic', about: 'any OpenAI-compatible API' },
   ],
-  ablate: [{ line: 'ablate balance --data input.txt', about: 'one idea, with and without' }],
+  ablate: [{ line: 'ablate balance --data input.txt', about: 'a recipe with and without one idea' }],
   report: [
-    { line: 'report runs/mine', about: 'curve, validation loss, time and cost of a run' },
-    { line: 'report runs/mine --results docs/results', about: 'writes table and plot' },
+    { line: 'report runs/mine', about: 'curves, validation loss, time and cost of a run' },
+    { line: 'report runs/mine --results docs/results', about: 'write table and plot to a folder' },
   ],
-  doctor: [{ line: 'doctor', about: 'what runs the math here, and how fast' }],
+  doctor: [{ line: 'doctor', about: 'what computes here, and how fast' }],
   inspect: [
-    { line: 'inspect deepseek-v3', about: 'parameters, work and memory' },
-    { line: 'inspect my-model --tensors', about: 'what a checkpoint holds' },
+    { line: 'inspect deepseek-v3', about: 'parameters, compute and memory' },
+    { line: 'inspect my-model --tensors', about: 'the tensors of a checkpoint' },
   ],
-  watch: [{ line: 'watch', about: 'runs in the browser: past, live, and new ones' }],
+  watch: [{ line: 'watch', about: 'training runs in the browser' }],
 };
 
-/** Longer lines have their purpose below, so that the list is not wider than most terminals. */
-const longestBeside = 46;
+/** The purpose of a longer line is on the next line, so that the list fits most terminals. */
+const maxWidth = 46;
 
-function listed(chosen: readonly Example[]): string {
-  const width = Math.min(longestBeside, Math.max(...chosen.map(({ line }) => line.length)));
+function formatExamples(chosen: readonly Example[]): string {
+  const width = Math.min(maxWidth, Math.max(...chosen.map(({ line }) => line.length)));
   return chosen
     .map(({ line, about }) => {
       const gap = line.length > width ? `\n${' '.repeat(width + 8)}` : ' '.repeat(width - line.length);
@@ -86,10 +89,10 @@ function listed(chosen: readonly Example[]): string {
     .join('\n');
 }
 
-export function examplesOf(verb: string): string {
-  return listed(examples[verb] ?? []);
+export function commandExamples(command: string): string {
+  return formatExamples(examples[command] ?? []);
 }
 
-export function exampleOfEach(): string {
-  return listed(Object.values(examples).map(([first]) => first));
+export function overviewExamples(): string {
+  return formatExamples(Object.values(examples).map(([first]) => first));
 }

@@ -1,6 +1,7 @@
-// minke inspect: what a configuration or a checkpoint is, and what it costs. Opens headers only.
+// minke inspect: parameters, compute and memory of a configuration or a checkpoint. Reads headers only.
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { formatMillions } from '../math/index.ts';
 import { openCheckpoint, openGguf, openGgufModel, readJson, type TensorSource } from '../model/checkpoint/index.ts';
 import {
   cacheBytesPerToken,
@@ -14,14 +15,14 @@ import {
   weightBytes,
 } from '../model/index.ts';
 
-const whole = (n: number) => Math.round(n).toLocaleString('en-US');
-const billions = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} B` : `${(n / 1e6).toFixed(2)} M`);
-const giga = (flops: number) =>
+const formatWhole = (n: number) => Math.round(n).toLocaleString('en-US');
+const formatCount = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} B` : formatMillions(n));
+const formatFlops = (flops: number) =>
   flops >= 1e9 ? `${(flops / 1e9).toFixed(1)} GFLOP` : `${(flops / 1e6).toFixed(1)} MFLOP`;
-const bytes = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(1)} GB` : `${(n / 1e6).toFixed(1)} MB`);
+const formatSize = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(1)} GB` : `${(n / 1e6).toFixed(1)} MB`);
 
-/** The configuration of a preset, a config.json, a checkpoint folder or file, or a GGUF file. */
-export async function configOf(target: string): Promise<ModelConfig> {
+/** Reads the configuration of a preset, a config.json, a checkpoint folder or file, or a GGUF file. */
+export async function findConfig(target: string): Promise<ModelConfig> {
   if (target.endsWith('.gguf')) {
     const { config, source } = await openGgufModel(target);
     await source.close();
@@ -40,7 +41,7 @@ function line(label: string, value: string): string {
   return `  ${label.padEnd(26)} ${value}`;
 }
 
-/** What is printed of a configuration, line by line. `context`: tokens of a sequence. */
+/** Describes a configuration line by line. `context` is the number of tokens of a sequence. */
 export function describeConfig(config: ModelConfig, context: number): string[] {
   const counts = countParameters(config);
   const flops = flopsPerToken(config, context);
@@ -50,24 +51,28 @@ export function describeConfig(config: ModelConfig, context: number): string[] {
   return [
     `architecture ${config.modelType}, ${config.numHiddenLayers} layers, hidden size ${config.hiddenSize}`,
     'parameters',
-    line('total', whole(counts.total)),
+    line('total', formatWhole(counts.total)),
     line(
-      'active for a token',
-      `${billions(counts.active)} with embedding, ${billions(counts.activeWithoutEmbedding)} without`,
+      'active per token',
+      `${formatCount(counts.active)} with embedding, ${formatCount(counts.activeWithoutEmbedding)} without`,
     ),
     ...parts.map(([part, { total, active }]) =>
-      line(`  ${part}`, `${whole(total)}${active === total ? '' : `, active ${whole(active)}`}`),
+      line(`  ${part}`, `${formatWhole(total)}${active === total ? '' : `, active ${formatWhole(active)}`}`),
     ),
-    ...(counts.mtp > 0 ? [line('MTP modules, beside these', whole(counts.mtp))] : []),
-    `work for a token, ${whole(context)} tokens of context`,
-    line('training', giga(flops.training)),
-    line('prompt', giga(flops.prefill)),
-    line('generation', giga(flops.decode)),
+    ...(counts.mtp > 0 ? [line('MTP modules, in addition', formatWhole(counts.mtp))] : []),
+    `compute per token, at ${formatWhole(context)} tokens of context`,
+    line('training', formatFlops(flops.training)),
+    line('prefill', formatFlops(flops.prefill)),
+    line('decode', formatFlops(flops.decode)),
     'memory',
-    line('cache for a token', `${whole(cache.bf16)} bytes in BF16${cache.fp8 ? `, ${whole(cache.fp8)} in FP8` : ''}`),
+    line(
+      'KV cache per token',
+      `${formatWhole(cache.bf16)} bytes in BF16${cache.fp8 ? `, ${formatWhole(cache.fp8)} in FP8` : ''}`,
+    ),
     line(
       'weights',
-      `${bytes(weights.f32)} in F32, ${bytes(weights.bf16)} in BF16, ${bytes(weights.fp8)} in FP8 blocks`,
+      `${formatSize(weights.f32)} in F32, ${formatSize(weights.bf16)} in BF16, ` +
+        `${formatSize(weights.fp8)} in FP8 blocks`,
     ),
   ];
 }
@@ -77,12 +82,12 @@ function describeTensors(source: TensorSource): string[] {
   return ['tensors', ...rows, `${source.entries.size} tensors`];
 }
 
-export async function inspect(target: string, options: { context: string; tensors?: boolean }): Promise<void> {
-  const context = Number(options.context);
-  if (!(Number.isInteger(context) && context > 0))
-    throw new ModelError('inspect', `--context ${options.context}: expected a positive whole number`, 'correct it');
-  for (const text of describeConfig(await configOf(target), context)) console.log(text);
-  if (!options.tensors) return;
+export async function inspect(
+  target: string,
+  { context, tensors }: { context: number; tensors?: boolean },
+): Promise<void> {
+  for (const text of describeConfig(await findConfig(target), context)) console.log(text);
+  if (!tensors) return;
   const source = await (target.endsWith('.gguf') ? openGguf(target) : openCheckpoint(target));
   try {
     for (const text of describeTensors(source)) console.log(text);

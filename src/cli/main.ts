@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// minke: one verb a file. Errors that say what to do are one line; others keep their stack.
+// The command minke. Errors that say what to do are printed as one line; others keep their stack.
 import { CorpusError } from '../corpus/index.ts';
 import { MinkeError } from '../kernels/index.ts';
 import { TaskError } from '../tasks/index.ts';

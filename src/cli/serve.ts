@@ -1,14 +1,16 @@
-// minke serve: a model behind DeepSeek's and OpenAI's API, and the app. Ctrl-C finishes what runs, a second one cuts it.
+// minke serve: a model behind an API like those of DeepSeek and OpenAI, and the web app.
+//
+// Ctrl-C lets running requests finish; a second one exits.
 import { openModel } from '../engine/index.ts';
 import { listen } from '../server/index.ts';
-import { type EngineFlags, engineOptions, positiveOf } from './engine-flags.ts';
+import { type EngineFlags, engineOptions } from './engine-flags.ts';
 import { Progress } from './progress.ts';
 import { closeOnSignals, type ServerFlags, serverOptions } from './server-flags.ts';
 import { type RunsFlags, runsService } from './watch.ts';
 
 export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
   readonly name?: string;
-  readonly parallel: string;
+  readonly parallel: number;
   readonly runs: string | false;
 }
 
@@ -19,14 +21,16 @@ export async function serveCommand(path: string, flags: ServeFlags): Promise<voi
   const model = await openModel(path, {
     ...engineOptions(flags),
     ...(flags.name !== undefined && { name: flags.name }),
-    maxSequences: positiveOf(flags.parallel, '--parallel'),
+    maxSequences: flags.parallel,
     progress: (done, total) => progress.reach(done / total),
     notice: (text) => console.error(text),
   });
   progress.end();
   const server = await listen(model, { ...options, ...(runs && { routes: [runs.routes] }) });
-  if (flags.app) console.log(`the app is at ${server.url}`);
-  console.log(`${model.name} at ${server.url}/v1, context ${model.contextLength} tokens, ${model.fingerprint}`);
+  if (flags.app) console.log(`web app: ${server.url}`);
+  console.log(
+    `API: ${server.url}/v1 (model ${model.name}, context ${model.contextLength} tokens, ${model.fingerprint})`,
+  );
   closeOnSignals(async () => {
     await Promise.all([server.close(), runs?.close()]);
     await model.close();

@@ -1,14 +1,14 @@
-// What the commands that listen have in common: where, for whom, and how they end.
+// Flags of the commands that listen on a port, and how these commands stop.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { packageRoot, packageVersion } from '../kernels/index.ts';
+import { MinkeError, packageRoot, packageVersion } from '../kernels/index.ts';
 import type { ServerOptions } from '../server/index.ts';
-import { FlagError } from './engine-flags.ts';
+import { parseInteger } from './engine-flags.ts';
 
 export interface ServerFlags {
   readonly host: string;
-  readonly port: string;
+  readonly port: number;
   readonly key?: readonly string[];
   readonly origin?: readonly string[];
   readonly app: boolean;
@@ -17,29 +17,29 @@ export interface ServerFlags {
 /** Adds the flags to a command. */
 export function withServerFlags(command: Command): Command {
   return command
-    .option('--host <address>', 'where to listen', '127.0.0.1')
-    .option('--port <n>', '0 for any free one', '8000')
-    .option('--key <keys...>', 'bearer keys, one of which a client must bring')
-    .option('--origin <origins...>', 'web pages that may ask, as https://example.org')
-    .option('--no-app', 'the API alone');
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <n>', 'port to listen on; 0 picks a free one', parseInteger, 8000)
+    .option('--key <keys...>', 'API keys; clients must send one of them as bearer token')
+    .option('--origin <origins...>', 'web origins that may call the API, such as https://example.org')
+    .option('--no-app', 'serve the API without the web app');
 }
 
 const loopback: readonly string[] = ['127.0.0.1', '::1', 'localhost'];
 
-/** Where the built app lies. Throws FlagError where it was not built. */
+/** Returns the folder of the built app. Throws MinkeError where it was not built. */
 function appFolder(): string {
   const folder = join(packageRoot(), 'dist', 'web');
   if (existsSync(join(folder, 'index.html'))) return folder;
-  throw new FlagError('--no-app', `the app is not built (${folder})`, 'npm run build, or serve the API alone');
+  throw new MinkeError('--no-app', `the app is not built (${folder})`, 'run npm run build, or add --no-app');
 }
 
-/** Throws FlagError where others could reach it and no key is asked for. */
+/** Throws MinkeError where other machines could reach the server and no key is set. */
 export function serverOptions({ host, port, key, origin, app }: ServerFlags): ServerOptions {
   if (!loopback.includes(host) && !key)
-    throw new FlagError('--host', `${host} can be reached by others, and no key is asked for`, 'give a --key');
+    throw new MinkeError('--host', `other machines can reach ${host}, and no key is set`, 'add --key');
   return {
     host,
-    port: Number(port),
+    port,
     version: packageVersion(),
     ...(app && { appFolder: appFolder() }),
     ...(key && { keys: key }),
@@ -47,13 +47,13 @@ export function serverOptions({ host, port, key, origin, app }: ServerFlags): Se
   };
 }
 
-/** Closes at the first Ctrl-C, leaves at the second. */
+/** Closes gracefully at the first Ctrl-C and exits at the second. */
 export function closeOnSignals(close: () => Promise<unknown>): void {
   let isClosing = false;
   const stop = () => {
     if (isClosing) process.exit(130);
     isClosing = true;
-    console.log('finishing what runs; once more to cut it');
+    console.log('finishing running requests; press Ctrl-C again to exit now');
     void close();
   };
   process.on('SIGINT', stop);

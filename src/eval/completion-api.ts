@@ -1,8 +1,8 @@
-// Text from any OpenAI-compatible completions interface: teachers and models under evaluation answer through it.
+// A client of OpenAI-compatible completions APIs, for teachers and for models under evaluation.
 //
-// Contract: an interface is asked again with growing waits while it throttles, fails or cannot be reached; what still
-// fails is an ApiError. `isFinal` says that no other request would fare better either: address, model or key are wrong.
-// A body that cannot be read as a completion is an empty text: rubbish is a wrong answer, not an error.
+// Contract: a request is repeated with growing waits while the API throttles, fails or cannot be reached, and ends in
+// an ApiError if it still fails. `isFinal` means that no other request would succeed: the address, the model or the key
+// is wrong. A body that cannot be read as a completion gives an empty text: a wrong answer, not an error.
 import { setTimeout as wait } from 'node:timers/promises';
 import { EvaluationError } from './errors.ts';
 
@@ -16,18 +16,18 @@ export class ApiError extends EvaluationError {
 }
 
 export interface ApiOptions {
-  /** Address, with or without its /v1. */
+  /** The address, with or without its /v1. */
   readonly base: string;
   readonly model: string;
-  /** Bearer key. */
+  /** The bearer key. */
   readonly key: string | null;
-  /** Where the key comes from, for errors. @default the key */
+  /** Where the key comes from, for error messages. @default the key */
   readonly keySource?: string;
-  /** Times that a request is sent before it is given up. @default 6 */
+  /** Attempts for each request. @default 6 */
   readonly attempts?: number;
-  /** Before the second attempt; doubled before each further one. @default 1000 */
+  /** The wait before the second attempt; it doubles before each further one. @default 1000 */
   readonly waitMs?: number;
-  /** Of one request. @default 300,000 */
+  /** The time limit of one attempt. @default 300,000 */
   readonly timeoutMs?: number;
 }
 
@@ -40,28 +40,28 @@ export interface CompletionOptions {
 
 export interface Completion {
   readonly text: string;
-  /** Generated tokens, as the interface counts them; 0 where it does not say. */
+  /** Generated tokens as the API counts them; 0 where it does not. */
   readonly tokens: number;
-  /** Whether it ended by itself. */
+  /** Whether the model ended the text itself. */
   readonly isEnded: boolean;
 }
 
-const passing = (status: number) => status === 429 || status === 408 || status >= 500;
-const final = (status: number) => status === 401 || status === 403 || status === 404;
+const isTemporary = (status: number) => status === 429 || status === 408 || status >= 500;
+const isFinal = (status: number) => status === 401 || status === 403 || status === 404;
 
-function completionIn(body: string): Completion {
+function readCompletion(body: string): Completion {
   try {
     const { choices, usage } = JSON.parse(body);
     const { text, finish_reason: reason } = choices[0];
     if (typeof text === 'string') return { text, tokens: usage?.completion_tokens ?? 0, isEnded: reason !== 'length' };
   } catch {
-    // rubbish, as below
+    // not a completion: falls through
   }
   return { text: '', tokens: 0, isEnded: true };
 }
 
 export class CompletionApi {
-  /** Of its completions. */
+  /** The address that completions are requested from. */
   readonly url: string;
   readonly #options: ApiOptions;
 
@@ -73,14 +73,14 @@ export class CompletionApi {
   async complete(prompt: string, options: CompletionOptions, signal?: AbortSignal): Promise<Completion> {
     const { attempts = 6, waitMs = 1000 } = this.#options;
     let problem = '';
-    for (let tried = 0, pause = waitMs; tried < attempts; tried++, pause *= 2) {
-      if (tried > 0) await wait(pause, undefined, signal ? { signal } : {});
+    for (let attempt = 0, pause = waitMs; attempt < attempts; attempt++, pause *= 2) {
+      if (attempt > 0) await wait(pause, undefined, signal ? { signal } : {});
       try {
         const response = await this.#send(prompt, options, signal);
         const body = await response.text();
-        if (response.ok) return completionIn(body);
+        if (response.ok) return readCompletion(body);
         problem = `answered ${response.status}: ${body.slice(0, 200)}`;
-        if (!passing(response.status)) throw this.#error(problem, final(response.status));
+        if (!isTemporary(response.status)) throw this.#error(problem, isFinal(response.status));
         pause = Math.max(pause, 1000 * (Number(response.headers.get('retry-after')) || 0));
       } catch (error) {
         if (signal?.aborted || error instanceof ApiError) throw error;
@@ -94,12 +94,12 @@ export class CompletionApi {
   #send(prompt: string, options: CompletionOptions, signal?: AbortSignal): Promise<Response> {
     const { model, key, timeoutMs = 300_000 } = this.#options;
     const { temperature, topP, maxTokens, seed } = options;
-    const late = AbortSignal.timeout(timeoutMs);
+    const timeout = AbortSignal.timeout(timeoutMs);
     return fetch(this.url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(key !== null && { authorization: `Bearer ${key}` }) },
       body: JSON.stringify({ model, prompt, temperature, top_p: topP, max_tokens: maxTokens, seed }),
-      signal: signal ? AbortSignal.any([signal, late]) : late,
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
   }
 

@@ -1,12 +1,12 @@
 // Estimates with their uncertainty: pass@1 over samples and cons@k by majority, as in DeepSeek-R1, section 3.
 import { type Estimate, estimateMean } from '../math/index.ts';
 
-/** The mean over problems of the share of correct samples. */
+/** Estimates pass@1: the mean over problems of the share of correct samples. */
 export function passAt1(correct: readonly (readonly boolean[])[]): Estimate {
   return estimateMean(correct.map((samples) => samples.filter(Boolean).length / samples.length));
 }
 
-/** The share of problems whose most frequent answer is correct. The first of equally frequent answers counts. */
+/** Estimates cons@k: the share of problems whose most frequent answer is correct. In a tie the first answer counts. */
 export function consensus(problems: readonly (readonly { answer: string | null; isCorrect: boolean }[])[]): Estimate {
   return passAt1(
     problems.map((samples) => {

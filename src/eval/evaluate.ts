@@ -1,6 +1,7 @@
 // Evaluation as in the R1 report (section 3): pass@1 over k samples and cons@k on held-out problems, with intervals.
 //
-// Contract: the same source, task and options ask the same questions with the same seeds, so that only the model differs.
+// Contract: the same source, task and options ask the same questions with the same seeds, so that only the model
+// differs.
 import { z } from 'zod';
 import { hash32 } from '../corpus/index.ts';
 import { type Estimate, mean } from '../math/index.ts';

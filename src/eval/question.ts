@@ -36,8 +36,8 @@ export interface QuestionConfig {
 }
 
 /**
- * Opens the tasks of a run. Throws TaskError, or EvaluationError where a question has more than `maxTokens` tokens; then no
- * task stays open.
+ * Opens the tasks of a run. Throws TaskError, or EvaluationError where a question has more than `maxTokens` tokens;
+ * then no task stays open.
  */
 export async function openQuestions(
   { tasks, seed, template }: QuestionConfig,

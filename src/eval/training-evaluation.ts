@@ -1,4 +1,4 @@
-// The evaluation of a model in training: held-out problems of the recipe's tasks, answered by its weights as they are.
+// The evaluation of a model in training: it answers held-out problems of the recipe's tasks with its current weights.
 //
 // Rollouts read the tensors that the optimizer changes, so nothing is copied. Responses have at most `maxTokens` tokens,
 // or as many as the model's context has room for. Without tasks nothing is asked.
@@ -19,7 +19,7 @@ export interface TrainingEvaluationConfig extends QuestionConfig {
 }
 
 export interface TrainingEvaluation {
-  /** Evaluates the weights as they are now, on each task. */
+  /** Evaluates the current weights on each task. */
   run(): Promise<Evaluation[]>;
   close(): Promise<void>;
 }
@@ -29,7 +29,7 @@ const evaluationStream = 2;
 /** Responses that are generated at once. */
 const maxSequences = 64;
 
-/** Opens the tasks. Throws TaskError or EvaluationError where a problem does not fit the model; then nothing stays open. */
+/** Opens the tasks. Throws TaskError, or EvaluationError where a problem does not fit; then nothing stays open. */
 export async function openTrainingEvaluation(
   config: TrainingEvaluationConfig,
   model: Model,
