@@ -11,7 +11,13 @@ import { servingWeights, weightValues } from '../src/model/checkpoint/index.ts';
 import { createModel, initialWeights, precisions, preset } from '../src/model/index.ts';
 import { listen } from '../src/server/index.ts';
 import { useDevice } from '../src/tensor/index.ts';
-import { chatProfiles, chatTemplateOf, specialTokensOf, Tokenizer, trainTokenizer } from '../src/tokenizer/index.ts';
+import {
+  chatProfiles,
+  readChatTemplate,
+  readSpecialTokens,
+  Tokenizer,
+  trainTokenizer,
+} from '../src/tokenizer/index.ts';
 import type { Bench } from './harness.ts';
 
 const promptLength = 64;
@@ -46,7 +52,12 @@ async function openServed(bench: Bench): Promise<ServedModel> {
   const model = createModel(config, weights, 1024);
   const runner = new ModelRunner(model, { blocks: 512, policy: precisions.bf16, speculate: false });
   const engine = new Engine(runner, { blocks: 512, contextLength: 1023, maxSequences: 128, prefixCache: false });
-  const special = { specialTokens: specialTokensOf(chat), chatTemplate: chatTemplateOf(chat), bosId: 0, padId: null };
+  const special = {
+    specialTokens: readSpecialTokens(chat),
+    chatTemplate: readChatTemplate(chat),
+    bosId: 0,
+    padId: null,
+  };
   return new ServedModel({
     name: 'small',
     vocabSize: 320,

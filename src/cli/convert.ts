@@ -72,7 +72,7 @@ function readGgufTokenizer(folder: string, config: ModelConfig): GgufTokenizer |
   if (!isFolder(folder) || !existsSync(join(folder, 'tokenizer.json'))) return undefined;
   const { tokenizer, specialTokens } = loadTokenizer(folder);
   const { preTokenizer, tokens, kinds, merges } = tokenizer.describe(config.vocabSize);
-  const idOf = (name: string) => tokenizer.idOf(specialTokens[name] ?? '') ?? null;
+  const idOf = (name: string) => tokenizer.tokenToId(specialTokens[name] ?? '') ?? null;
   return {
     pre: preTokenizer ?? (isDeepseek(config) ? 'deepseek-v3' : config.modelType === 'qwen2' ? 'qwen2' : 'llama-bpe'),
     tokens,

@@ -54,7 +54,7 @@ export class BatchStream {
         `${split.tokens} tokens, a window takes ${options.windowLength}`,
         'give more text or shorten sequenceLength',
       );
-    this.#epoch = this.#epochOf(0);
+    this.#epoch = this.#openEpoch(0);
   }
 
   /** Passes over the corpus that are complete. */
@@ -85,13 +85,13 @@ export class BatchStream {
     }
     const { windows } = this.#epoch; // the same in every epoch: rotation keeps lengths
     const epoch = Math.floor(number / windows);
-    if (epoch !== this.#epoch.number) this.#epoch = this.#epochOf(epoch);
+    if (epoch !== this.#epoch.number) this.#epoch = this.#openEpoch(epoch);
     const place = permuted(number % windows, windows, seed, streams.windows, epoch);
     return this.#read(this.#epoch, this.#epoch.shift + place * sequenceLength);
   }
 
   /** FIM takes three tokens and drops none, so lengths are those of the split plus 3 for every document, always. */
-  #epochOf(number: number): Epoch {
+  #openEpoch(number: number): Epoch {
     const { seed, windowLength, sequenceLength, fim } = this.#options;
     const { documents, starts: places, tokens } = this.#split;
     const starts = new Float64Array(documents + 1);

@@ -47,7 +47,7 @@ const counting: Synthetic = {
 
 let roots = 0;
 
-async function datasetOf(inputs: readonly (string | Synthetic)[], validationFraction = 0.1): Promise<Dataset> {
+async function makeDataset(inputs: readonly (string | Synthetic)[], validationFraction = 0.1): Promise<Dataset> {
   const vocabulary = await chooseVocabulary('bytes', () => readDocuments(inputs));
   return prepareDataset({ inputs, vocabulary, validationFraction, root: join(folder, `datasets-${roots++}`) });
 }
@@ -130,7 +130,7 @@ describe('order', () => {
 
 describe('dataset', () => {
   test('shards hold the documents, each with its end, in one of the splits', async () => {
-    const dataset = await datasetOf([counting]);
+    const dataset = await makeDataset([counting]);
     const vocabulary = await chooseVocabulary('bytes', () => readDocuments([counting]));
     const texts = [dataset.train, dataset.validation].flatMap((split) =>
       Array.from({ length: split.documents }, (_, i) => {
@@ -148,7 +148,7 @@ describe('dataset', () => {
     const documents = await all(readDocuments([counting]));
     const jsonl = (name: string, of: string[]) => file(name, of.map((text) => JSON.stringify({ text })).join('\n'));
     const heldOut = async (path: string) => {
-      const dataset = await datasetOf([path]);
+      const dataset = await makeDataset([path]);
       const { validation } = dataset;
       const ids = Array.from({ length: validation.documents }, (_, i) => validation.document(i).join(' '));
       dataset.close();
@@ -238,8 +238,8 @@ describe('dataset', () => {
 
   test('a corpus without a token', async () => {
     const nothing: Synthetic = { name: 'nothing', seed: 0, count: 0, document: () => '' };
-    await assert.rejects(datasetOf([nothing]), /has no token; give files with text/);
-    await assert.rejects(datasetOf([]), /no input; name at least one file/);
+    await assert.rejects(makeDataset([nothing]), /has no token; give files with text/);
+    await assert.rejects(makeDataset([]), /no input; name at least one file/);
   });
 });
 
@@ -247,27 +247,27 @@ describe('batches', () => {
   const options = { batch: 3, sequenceLength: 16, windowLength: 18, seed: 5 } as const;
 
   test('an epoch of packed windows shows every target once, in documents of one order', async () => {
-    const dataset = await datasetOf([counting], 0);
+    const dataset = await makeDataset([counting], 0);
     const stream = new BatchStream(dataset.train, { ...options, batch: 1 });
-    const epochOf = () => {
+    const readEpoch = () => {
       const windows: string[] = [];
       const epoch = stream.epoch;
       while (stream.epoch === epoch) windows.push(stream.next()[0].join(' '));
       return windows;
     };
-    const first = epochOf();
+    const first = readEpoch();
     assert.ok(first.length * 16 > dataset.train.tokens - 2 * 18);
     assert.equal(new Set(first).size, first.length);
     // Each window's last two tokens begin the window that follows it in the packed epoch.
     const begins = new Set(first.map((window) => window.split(' ').slice(0, 2).join(' ')));
     const joined = first.filter((window) => begins.has(window.split(' ').slice(-2).join(' ')));
     assert.ok(joined.length >= first.length - 1);
-    assert.notDeepEqual(epochOf(), first);
+    assert.notDeepEqual(readEpoch(), first);
     dataset.close();
   });
 
   test('restored = never stopped, at any place, in both modes and with FIM', async () => {
-    const dataset = await datasetOf([counting], 0);
+    const dataset = await makeDataset([counting], 0);
     const ids = { begin: 300, hole: 301, end: 302 };
     for (const more of [{}, { mode: 'windows' as const }, { fim: { rate: 0.5, ids, endId: 0 } }])
       fc.assert(
@@ -285,7 +285,7 @@ describe('batches', () => {
   });
 
   test('other seeds and epochs, other orders', async () => {
-    const dataset = await datasetOf([counting], 0);
+    const dataset = await makeDataset([counting], 0);
     const of = (seed: number) => new BatchStream(dataset.train, { ...options, seed }).next();
     assert.deepEqual(of(1), of(1));
     assert.notDeepEqual(of(1), of(2));
@@ -312,7 +312,7 @@ describe('batches', () => {
   });
 
   test('FIM rotates about as many documents as it should', async () => {
-    const dataset = await datasetOf([counting], 0);
+    const dataset = await makeDataset([counting], 0);
     const ids = { begin: 300, hole: 301, end: 302 };
     const stream = new BatchStream(dataset.train, { ...options, batch: 1, fim: { rate: 0.3, ids, endId: 256 } });
     const begins: number[] = [];
@@ -328,7 +328,7 @@ describe('batches', () => {
   });
 
   test('validation windows are in order and do not share targets', async () => {
-    const dataset = await datasetOf([counting], 0.5);
+    const dataset = await makeDataset([counting], 0.5);
     const batches = [...validationBatches(dataset.validation, options)].flat();
     assert.ok(batches.length * 16 > dataset.validation.tokens - 5 * 18);
     batches.forEach((window, i) => {
@@ -347,7 +347,7 @@ describe('batches', () => {
   });
 
   test('refuses a corpus shorter than a window', async () => {
-    const dataset = await datasetOf([file('short.txt', 'abc')], 0);
+    const dataset = await makeDataset([file('short.txt', 'abc')], 0);
     assert.throws(() => new BatchStream(dataset.train, options), /4 tokens, a window takes 18; give more text/);
     dataset.close();
   });

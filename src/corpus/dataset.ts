@@ -20,7 +20,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type Input, type ReadOptions, readDocuments } from './documents.ts';
 import { CorpusError } from './errors.ts';
-import { checkShard, hashOfFile, ShardWriter, TokenSplit, tokenBytes } from './shards.ts';
+import { checkShard, hashFile, ShardWriter, TokenSplit, tokenBytes } from './shards.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 const shard = z.object({ file: z.string(), tokens: z.number(), sha256: z.string() });
@@ -65,10 +65,10 @@ const indexFile = 'dataset.json';
 
 const sha256 = (text: string | Uint8Array) => createHash('sha256').update(text).digest('hex');
 
-async function sourceOf(input: Input): Promise<{ name: string; sha256: string }> {
+async function describeSource(input: Input): Promise<{ name: string; sha256: string }> {
   if (typeof input === 'string') {
     if (!existsSync(input)) throw new CorpusError(input, 'no such file', 'check the path');
-    return { name: input.split(/[\\/]/).at(-1) as string, sha256: await hashOfFile(input) };
+    return { name: input.split(/[\\/]/).at(-1) as string, sha256: await hashFile(input) };
   }
   const { name, seed, count, document } = input;
   return { name, sha256: sha256(JSON.stringify([name, seed, count, document(seed, 0), document(seed, count - 1)])) };
@@ -78,7 +78,7 @@ async function sourceOf(input: Input): Promise<{ name: string; sha256: string }>
 export async function prepareDataset(options: PrepareOptions): Promise<Dataset> {
   const { inputs, vocabulary, validationFraction, root, fields, separator, maxDocumentBytes } = options;
   if (inputs.length === 0) throw new CorpusError('data', 'no input', 'name at least one file');
-  const sources = await Promise.all(inputs.map(sourceOf));
+  const sources = await Promise.all(inputs.map(describeSource));
   const choices = { validationFraction, fields, separator, maxDocumentBytes };
   const hash = sha256(JSON.stringify([1, sources.map((source) => source.sha256), vocabulary.hash, choices]));
   const folder = join(root, hash.slice(0, 16));
@@ -87,7 +87,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset> 
   try {
     rmSync(aside, { recursive: true, force: true });
     mkdirSync(aside, { recursive: true });
-    const file = await tokenise(aside, options, { hash, sources });
+    const file = await tokenize(aside, options, { hash, sources });
     writeFileSync(join(aside, indexFile), JSON.stringify(file));
     const handle = openSync(join(aside, indexFile), 'r');
     fsyncSync(handle);
@@ -101,7 +101,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset> 
   return openDataset(folder);
 }
 
-async function tokenise(
+async function tokenize(
   folder: string,
   { inputs, vocabulary, validationFraction, progress = () => undefined, signal, ...reading }: PrepareOptions,
   { hash, sources }: Pick<DatasetFile, 'hash' | 'sources'>,
@@ -138,7 +138,7 @@ async function tokenise(
     train.add(only.subarray(0, end));
     if (end < only.length) validation.add(only.subarray(end));
   }
-  const splitOf = (writer: ShardWriter) => ({ shards: writer.end(), lengths: writer.lengths });
+  const toSplit = (writer: ShardWriter) => ({ shards: writer.end(), lengths: writer.lengths });
   return {
     format: 1,
     hash,
@@ -146,8 +146,8 @@ async function tokenise(
     tokenizerHash: vocabulary.hash,
     documents,
     sources,
-    train: splitOf(train),
-    validation: splitOf(validation),
+    train: toSplit(train),
+    validation: toSplit(validation),
   };
 }
 

@@ -16,15 +16,15 @@ export {
 export { CorpusError } from './errors.ts';
 export { hash32, permuted, uniform } from './order.ts';
 export { encodePrompt } from './prompt.ts';
-export { hashOfFile, TokenSplit } from './shards.ts';
+export { hashFile, TokenSplit } from './shards.ts';
 export {
   type BaseVocabulary,
   chooseVocabulary,
   endOfSequence,
   type FimIds,
+  loadBaseVocabulary,
   preTokenizerNames,
   type TokenizerChoice,
   type Vocabulary,
-  vocabularyOfBase,
 } from './vocabulary.ts';
 export { toSynthetic, workedExamplesInput } from './worked-examples/index.ts';

@@ -16,7 +16,7 @@ export interface ShardFile {
 export const tokenBytes = (vocabSize: number): 2 | 4 => (vocabSize <= 2 ** 16 ? 2 : 4);
 
 /** sha256 of a file, in hex. */
-export async function hashOfFile(path: string): Promise<string> {
+export async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const part of createReadStream(path)) hash.update(part);
   return hash.digest('hex');
@@ -85,8 +85,7 @@ export async function checkShard(folder: string, { file, tokens, sha256 }: Shard
   const { size } = statSync(path);
   if (size !== tokens * width)
     throw new CorpusError(path, `a shard of ${tokens} tokens has ${size} bytes, expected ${tokens * width}`, remedy);
-  if ((await hashOfFile(path)) !== sha256)
-    throw new CorpusError(path, 'a shard is damaged: its sha256 differs', remedy);
+  if ((await hashFile(path)) !== sha256) throw new CorpusError(path, 'a shard is damaged: its sha256 differs', remedy);
 }
 
 /** The ids of one split. */

@@ -48,7 +48,7 @@ export interface Vocabulary {
 /** Characters of BPE's training at most: vocabularies hardly change beyond it. */
 const trainingCharacters = 2 ** 28;
 
-async function sampleOf(documents: AsyncIterable<string>): Promise<string[]> {
+async function readSample(documents: AsyncIterable<string>): Promise<string[]> {
   const sample: string[] = [];
   let room = trainingCharacters;
   for await (const document of documents) {
@@ -59,7 +59,7 @@ async function sampleOf(documents: AsyncIterable<string>): Promise<string[]> {
   return sample;
 }
 
-async function alphabetOf(documents: AsyncIterable<string>): Promise<{ characters: string; count: number }> {
+async function readAlphabet(documents: AsyncIterable<string>): Promise<{ characters: string; count: number }> {
   const seen = new Set<string>();
   let count = 0;
   for await (const document of documents) {
@@ -69,10 +69,10 @@ async function alphabetOf(documents: AsyncIterable<string>): Promise<{ character
   return { characters: [...seen].join(''), count };
 }
 
-function vocabularyOf(json: TokenizerJson, source: string, config: Record<string, unknown>): Vocabulary {
+function toVocabulary(json: TokenizerJson, source: string, config: Record<string, unknown>): Vocabulary {
   const tokenizer = new Tokenizer(json, source);
-  const [begin, hole, end] = fimTokens.map((token) => tokenizer.idOf(token));
-  const eos = typeof config.eos_token === 'string' ? tokenizer.idOf(config.eos_token) : undefined;
+  const [begin, hole, end] = fimTokens.map((token) => tokenizer.tokenToId(token));
+  const eos = typeof config.eos_token === 'string' ? tokenizer.tokenToId(config.eos_token) : undefined;
   return {
     tokenizer,
     hash: createHash('sha256').update(JSON.stringify(json)).digest('hex'),
@@ -82,16 +82,16 @@ function vocabularyOf(json: TokenizerJson, source: string, config: Record<string
   };
 }
 
-function existing(folder: string): Vocabulary {
+function loadVocabulary(folder: string): Vocabulary {
   const { tokenizer, eosIds, specialTokens } = loadTokenizer(folder);
-  const made = vocabularyOf(tokenizer.json, folder, { ...specialTokens });
+  const made = toVocabulary(tokenizer.json, folder, { ...specialTokens });
   return { ...made, endId: made.endId ?? eosIds[0] ?? null };
 }
 
 export type BaseVocabulary = Pick<Vocabulary, 'tokenizer' | 'save'> & { readonly endId: number };
 
 /** Of a model that learns further, saved with the template by which it will be asked. Throws CorpusError without an end token. */
-export function vocabularyOfBase(folder: string, chatTemplate: string): BaseVocabulary {
+export function loadBaseVocabulary(folder: string, chatTemplate: string): BaseVocabulary {
   const { tokenizer, eosIds, specialTokens } = loadTokenizer(folder);
   const [endId] = eosIds;
   if (endId === undefined)
@@ -109,10 +109,10 @@ export async function chooseVocabulary(
   const rotated = fim ? [...fimTokens] : [];
   const eos = { eos_token: endOfSequence };
   if (choice === 'characters') {
-    const { characters, count } = await alphabetOf(documents());
+    const { characters, count } = await readAlphabet(documents());
     if (characters === '') throw new CorpusError('corpus', 'has no character', 'give files with text in them');
     const specialTokens = [...(count > 1 || fim ? [endOfSequence] : []), ...rotated];
-    return vocabularyOf(
+    return toVocabulary(
       characterTokenizer(characters, { specialTokens }),
       'characters',
       specialTokens.length > 0 ? eos : {},
@@ -120,10 +120,10 @@ export async function chooseVocabulary(
   }
   const specialTokens = [endOfSequence, ...rotated];
   if (choice === 'bytes')
-    return vocabularyOf(trainTokenizer([], { vocabSize: 256 + specialTokens.length, specialTokens }), 'bytes', eos);
-  if (typeof choice === 'string') return existing(choice);
+    return toVocabulary(trainTokenizer([], { vocabSize: 256 + specialTokens.length, specialTokens }), 'bytes', eos);
+  if (typeof choice === 'string') return loadVocabulary(choice);
   const { size, preTokenizer }: TrainedBpe =
     typeof choice === 'number' ? { size: choice, preTokenizer: 'deepseek-v3' } : choice;
   const options = { vocabSize: size, preTokenizer, specialTokens };
-  return vocabularyOf(trainTokenizer(await sampleOf(documents()), options), 'bpe', eos);
+  return toVocabulary(trainTokenizer(await readSample(documents()), options), 'bpe', eos);
 }

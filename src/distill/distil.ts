@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hashOfFile } from '../corpus/index.ts';
+import { hashFile } from '../corpus/index.ts';
 import { isAddress } from '../eval/index.ts';
 import { countParameters } from '../model/index.ts';
 import { closeTasks, openTasks } from '../tasks/index.ts';
@@ -146,7 +146,7 @@ async function begin(
   { folder, checkpoint }: DistilOptions & { readonly checkpoint: Checkpoint | null },
 ): Promise<FineTuning> {
   const file = join(folder, traceFiles.traces);
-  const tracesSha256 = await hashOfFile(file);
+  const tracesSha256 = await hashFile(file);
   const learned = (checkpoint?.state.data as { traces?: string } | undefined)?.traces;
   if (learned !== undefined && learned !== tracesSha256)
     throw new TrainError(file, 'is not what the checkpoint learned from', 'restore it, or begin another run');

@@ -1,5 +1,5 @@
 // A student ready to learn: its weights from where it begins or from the run's last checkpoint, optimizer and lessons.
-import { type BaseVocabulary, vocabularyOfBase } from '../corpus/index.ts';
+import { type BaseVocabulary, loadBaseVocabulary } from '../corpus/index.ts';
 import { openTrainingEvaluation, type TrainingEvaluation } from '../eval/index.ts';
 import type { Device } from '../kernels/index.ts';
 import { openCheckpoint } from '../model/checkpoint/index.ts';
@@ -40,7 +40,7 @@ export interface Student {
 
 /** Throws TrainError, ModelError, CorpusError or TokenizerError where the folder is no student. */
 export function readStudent({ student, template }: DistilConfig): StudentFiles {
-  return { config: readBaseConfig(student), vocabulary: vocabularyOfBase(student, toChatTemplate(template)) };
+  return { config: readBaseConfig(student), vocabulary: loadBaseVocabulary(student, toChatTemplate(template)) };
 }
 
 export async function openStudent(

@@ -1,7 +1,7 @@
 // The teacher: an answerer with a name and a checksum for the lineage.
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { hashOfFile } from '../corpus/index.ts';
+import { hashFile } from '../corpus/index.ts';
 import { isAddress, type OpenedAnswerer, openAnswerer } from '../eval/index.ts';
 import type { Device } from '../kernels/index.ts';
 import type { DistilConfig } from './config.ts';
@@ -23,7 +23,7 @@ export async function openTeacher({ teacher, api, traces }: DistilConfig, device
 }
 
 async function hashOfWeights(path: string): Promise<string | null> {
-  if (path.endsWith('.gguf')) return hashOfFile(path);
+  if (path.endsWith('.gguf')) return hashFile(path);
   const files = readdirSync(path).filter((name) => /^model.*\.safetensors$/.test(name));
-  return files.length === 1 ? hashOfFile(join(path, files[0])) : null;
+  return files.length === 1 ? hashFile(join(path, files[0])) : null;
 }

@@ -95,7 +95,7 @@ for (const [name, from, some] of [
 test('a character that is cut off becomes U+FFFD, behind the thinking as inside it', () => {
   const ids = [...r1.tokenizer.encode('😀')];
   assert.ok(ids.length > 1, 'the character needs several tokens for this test');
-  const [open, close] = tags.map(({ content }) => r1.tokenizer.idOf(content) as number);
+  const [open, close] = tags.map(({ content }) => r1.tokenizer.tokenToId(content) as number);
   const outcome = assemble({ from: r1, ids: [open, ids[0], close, ids[0]] });
   assert.deepEqual(outcome, { thinking: '\ufffd', answer: '\ufffd', stopText: null });
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { charOfByte } from '../tokenizer/bytes.ts';
+import { byteChars } from '../tokenizer/bytes.ts';
 import { characterTokenizer, type LoadedTokenizer, Tokenizer, type TokenizerJson } from '../tokenizer/index.ts';
 import { type GeneratedToken, type GenerationPart, RefusedError } from './generation.ts';
 import { ReasoningBudget } from './reasoning-budget.ts';
@@ -11,7 +11,7 @@ import { closingIds } from './think-tags.ts';
 
 function loaded(json: TokenizerJson): LoadedTokenizer {
   const tokenizer = new Tokenizer(json);
-  const eos = tokenizer.idOf('<eos>');
+  const eos = tokenizer.tokenToId('<eos>');
   const eosIds = eos === undefined ? [] : [eos];
   return { tokenizer, specialTokens: {}, bosId: null, padId: null, eosIds, chatTemplate: null };
 }
@@ -20,7 +20,7 @@ function loaded(json: TokenizerJson): LoadedTokenizer {
 function bytesTokenizer(tags: boolean): LoadedTokenizer {
   const added = ['<eos>', '<pad>', ...(tags ? ['<think>', '</think>'] : [])];
   const json = characterTokenizer('a') as unknown as { model: object; added_tokens: object[] } & TokenizerJson;
-  const vocab = Object.fromEntries(charOfByte.map((char, byte) => [char, byte]));
+  const vocab = Object.fromEntries(byteChars.map((char, byte) => [char, byte]));
   const added_tokens = added.map((content, i) => ({
     id: 256 + i,
     content,

@@ -12,7 +12,7 @@ export interface ThinkTokens {
 }
 
 export function findThinkTokens({ tokenizer }: LoadedTokenizer): ThinkTokens | null {
-  const [open, close] = [tokenizer.idOf(openTag), tokenizer.idOf(closeTag)];
+  const [open, close] = [tokenizer.tokenToId(openTag), tokenizer.tokenToId(closeTag)];
   return open === undefined || close === undefined ? null : { open, close };
 }
 

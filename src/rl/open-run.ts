@@ -1,7 +1,7 @@
 // Everything a reinforcement learning run stands on while it runs; begun anew or from a checkpoint of its own.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BaseVocabulary, vocabularyOfBase } from '../corpus/index.ts';
+import { type BaseVocabulary, loadBaseVocabulary } from '../corpus/index.ts';
 import { Rollouts } from '../engine/index.ts';
 import {
   type Answerer,
@@ -78,7 +78,7 @@ export async function openRl(config: RlConfig, last: Last | undefined, options: 
   const checkpoint = last?.checkpoint ?? null;
   const state = checkpoint?.state;
   const modelConfig = readBaseConfig(config.model);
-  const vocabulary = vocabularyOfBase(config.model, toChatTemplate(config.template));
+  const vocabulary = loadBaseVocabulary(config.model, toChatTemplate(config.template));
   const { tokenizer, endId } = vocabulary;
   const contextLength = modelConfig.maxPositionEmbeddings;
   const questions = await openQuestions(config, tokenizer, contextLength - config.maxTokens);

@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { presetNames } from '../model/index.ts';
 import { resolveRl } from '../rl/index.ts';
 import { ApiError } from '../server/index.ts';
-import { builtInTasks, templateNames } from '../tasks/index.ts';
+import { bundledTasks, templateNames } from '../tasks/index.ts';
 import { type PretrainRecipe, recipeFiles, resolvePretrain } from '../train/index.ts';
 import type { RecipeSummary } from './protocol.ts';
 
@@ -76,7 +76,7 @@ export async function recipeNamed(name: string): Promise<RecipeSummary> {
 }
 
 const words: ReadonlySet<string> = new Set([
-  ...builtInTasks.keys(),
+  ...bundledTasks.keys(),
   ...presetNames,
   ...templateNames,
   ...['characters', 'bytes', 'packed', 'windows'],

@@ -185,7 +185,7 @@ describe('completions', () => {
 
   test('names of special tokens are text, unless told', async () => {
     const { app, model } = serve({ script });
-    const user = model.tokenizer.tokenizer.idOf('<｜User｜>') as number;
+    const user = model.tokenizer.tokenizer.tokenToId('<｜User｜>') as number;
     await post(app, '/completions', { prompt: '<｜User｜>' });
     assert.ok(!model.prompts.at(-1)?.includes(user));
     await post(app, '/completions', { prompt: '<｜User｜>', parse_special: true });
@@ -201,7 +201,7 @@ describe('completions', () => {
       tokenizer.decode(prompt),
       '<｜begin▁of▁sentence｜><｜fim▁begin｜>a<｜fim▁end｜><｜fim▁hole｜>b<｜fim▁end｜>',
     );
-    assert.equal(prompt.filter((id) => id === tokenizer.idOf('<｜fim▁end｜>')).length, 1);
+    assert.equal(prompt.filter((id) => id === tokenizer.tokenToId('<｜fim▁end｜>')).length, 1);
     await assertRefused(await post(app, '/completions', { prompt: ['a'], suffix: 'b' }), 400, /one text/, 'suffix');
   });
 

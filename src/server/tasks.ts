@@ -1,11 +1,11 @@
 // GET /minke/tasks, POST /minke/tasks/problem and /minke/tasks/grade: the built-in tasks, for people to try a model on.
 import { randomInt } from 'node:crypto';
-import { builtInTasks, openTask, readProblem, readResponse, TaskError } from '../tasks/index.ts';
+import { bundledTasks, openTask, readProblem, readResponse, TaskError } from '../tasks/index.ts';
 import { ApiError, validate } from './errors.ts';
 import { type GradeRequest, gradeRequest, problemRequest, type TaskVerdict } from './protocol-tasks.ts';
 
 export function listTasks(): Response {
-  const tasks = [...builtInTasks.values()].map(({ name, description, difficulty }) => ({
+  const tasks = [...bundledTasks.values()].map(({ name, description, difficulty }) => ({
     name,
     description,
     difficulty,
@@ -16,8 +16,8 @@ export function listTasks(): Response {
 /** A problem that no training has seen. */
 export async function drawProblem(body: unknown): Promise<Response> {
   const { task: name, difficulty: asked, seed: given } = validate(problemRequest, body);
-  if (!builtInTasks.has(name)) {
-    const known = [...builtInTasks.keys()].join(', ');
+  if (!bundledTasks.has(name)) {
+    const known = [...bundledTasks.keys()].join(', ');
     throw new ApiError(404, `task ${JSON.stringify(name)} is not there: use one of ${known}`, { param: 'task' });
   }
   const task = await openTask(name);

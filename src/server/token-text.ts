@@ -15,7 +15,7 @@ const finite = (logprob: number): number => (Number.isFinite(logprob) ? logprob 
 /** Models have ids that their vocabulary has not: rows that fill up the embedding. */
 function tokenBytes(tokenizer: Tokenizer, id: number): Uint8Array {
   try {
-    return tokenizer.bytesOf(id);
+    return tokenizer.tokenBytes(id);
   } catch {
     return new Uint8Array(0);
   }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { builtInTasks, type Grading, loadTask, openTask, type Submission } from './index.ts';
+import { bundledTasks, type Grading, loadTask, openTask, type Submission } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-own-task-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -232,8 +232,8 @@ describe('grading', () => {
   });
 
   test('built-in tasks go through the same calls', async () => {
-    assert.deepEqual([...builtInTasks.keys()], ['countdown', 'arithmetic', 'sequence']);
-    for (const name of builtInTasks.keys())
+    assert.deepEqual([...bundledTasks.keys()], ['countdown', 'arithmetic', 'sequence']);
+    for (const name of bundledTasks.keys())
       await using(name, async (grading) => {
         const problems = await grading.problems(Array.from({ length: 512 }, (_, index) => place(index)));
         const answers = (await grading.solutions(problems)) as string[];

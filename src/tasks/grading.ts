@@ -26,7 +26,7 @@ export interface Graded extends Verdict {
   readonly fault: string | null;
 }
 
-export const builtInTasks: ReadonlyMap<string, Task> = new Map<string, Task>(
+export const bundledTasks: ReadonlyMap<string, Task> = new Map<string, Task>(
   [countdown, arithmetic, sequence].map((task) => [task.name, task as Task]),
 );
 
@@ -103,10 +103,10 @@ export interface GradingOptions {
 
 /** A built-in task by name, a user's by its file (.ts, .js, .mjs), word problems by theirs (.jsonl). Throws TaskError. */
 export async function openTask(nameOrPath: string, { limitMs = 1000 }: GradingOptions = {}): Promise<Grading> {
-  const own = extname(nameOrPath) === '.jsonl' ? wordProblems(nameOrPath) : builtInTasks.get(nameOrPath);
+  const own = extname(nameOrPath) === '.jsonl' ? wordProblems(nameOrPath) : bundledTasks.get(nameOrPath);
   if (own !== undefined) return new Grading(own, new InProcess(own));
   if (!existsSync(nameOrPath)) {
-    const names = [...builtInTasks.keys()].join(', ');
+    const names = [...bundledTasks.keys()].join(', ');
     throw new TaskError(nameOrPath, 'no such task or file', `${names} are built in; or name a file of your own`);
   }
   const thread = new TaskThread(nameOrPath, limitMs);

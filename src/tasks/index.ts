@@ -11,7 +11,7 @@ export { type ChosenTask, closeTasks, drawTask, openTasks, taskChoice } from './
 export { type CountdownProblem, combineTerms, countdown, operators, type Term, toTerm } from './countdown.ts';
 export { TaskError } from './errors.ts';
 export { type Expression, type ParsedExpression, readExpression } from './expression.ts';
-export { builtInTasks, type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
+export { bundledTasks, type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
 export { loadTask } from './load-task.ts';
 export { Random } from './random.ts';
 export { type ParsedResponse, readResponse } from './response.ts';

@@ -36,13 +36,13 @@ export interface Task<P extends Problem = Problem> {
 export type Split = 'train' | 'held-out';
 
 /** One of so many keys is held out. */
-const heldOutOf = 8;
+const splitParts = 8;
 /** Draws until a problem of the split is found. */
 const maxDraws = 1000;
 
 /** Whether problems of this key are kept for evaluation. */
 export function isHeldOut(key: string): boolean {
-  return new Random(...Array.from(key, (character) => character.codePointAt(0) as number)).whole(1, heldOutOf) === 1;
+  return new Random(...Array.from(key, (character) => character.codePointAt(0) as number)).whole(1, splitParts) === 1;
 }
 
 /** Problem `index` of a seed, of one side of the split. Throws TaskError where the task makes none. */

@@ -33,13 +33,13 @@ const handmade = Array.from({ length: 40 }, (_, i) => ({
 
 const tasks = [countdown, arithmetic, sequence, wordProblems(problemFile(...handmade))] as unknown as Task[];
 
-const levelsOf = ({ difficulty: { from, to } }: Task) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+const levels = ({ difficulty: { from, to } }: Task) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 for (const task of tasks)
   describe(task.name, () => {
     const solve = (problem: Problem) => task.solution?.(problem) as string;
 
-    for (const difficulty of levelsOf(task))
+    for (const difficulty of levels(task))
       test(`level ${difficulty}: the grader accepts every solution; a seed gives its problem again`, () => {
         for (let index = 0; index < 1000; index++) {
           const place = { seed: 7, index, difficulty, split: 'train' } as const;
@@ -53,7 +53,7 @@ for (const task of tasks)
     test('training and held-out problems share no key', () => {
       const keys = (split: 'train' | 'held-out') =>
         new Set(
-          levelsOf(task).flatMap((difficulty) =>
+          levels(task).flatMap((difficulty) =>
             Array.from({ length: 500 }, (_, index) => problemAt(task, { seed: 1, index, difficulty, split }).key),
           ),
         );
@@ -68,14 +68,14 @@ for (const task of tasks)
     test('no answer that leaves the work to the grader is accepted', () => {
       for (let index = 0; index < 200; index++) {
         const problem = problemAt(task, { seed: 3, index, split: 'train' });
-        for (const answer of hacksOf(problem, solve(problem)))
+        for (const answer of hacks(problem, solve(problem)))
           assert.equal(task.grade(problem, answer).correct, false, `${problem.prompt} ${answer.slice(0, 80)}`);
       }
     });
 
     test('an answer of a million characters is refused', () => {
       const problem = problemAt(task, { seed: 3, index: 0, split: 'train' });
-      for (const answer of floodsOf(solve(problem))) assert.equal(task.grade(problem, answer).correct, false);
+      for (const answer of floods(solve(problem))) assert.equal(task.grade(problem, answer).correct, false);
     });
 
     test('time grows with the length of the answer, not with its square', () => {
@@ -86,7 +86,7 @@ for (const task of tasks)
   });
 
 /** Answers that are wrong whatever the problem. */
-function hacksOf(problem: Problem, solution: string): string[] {
+function hacks(problem: Problem, solution: string): string[] {
   const all = Array.from({ length: 100 }, (_, i) => i);
   const wide = (text: string) => text.replace(/\d/g, (digit) => String.fromCodePoint(0xff10 + Number(digit)));
   const arabic = (text: string) => text.replace(/\d/g, (digit) => String.fromCodePoint(0x660 + Number(digit)));
@@ -104,7 +104,7 @@ function hacksOf(problem: Problem, solution: string): string[] {
 }
 
 /** Answers that are made to cost time or memory. */
-function floodsOf(solution: string): string[] {
+function floods(solution: string): string[] {
   const many = 1e6;
   const nested = `${'('.repeat(many)}${solution}${')'.repeat(many)}`;
   return [nested, ...['(', '-', '9', `${solution} `, `${solution}=`].map((piece) => piece.repeat(many))];

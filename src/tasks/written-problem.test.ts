@@ -2,7 +2,7 @@
 // npm test -- written-problem
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { builtInTasks, openTask, readProblem, type Verdict } from './index.ts';
+import { bundledTasks, openTask, readProblem, type Verdict } from './index.ts';
 
 const graded = (text: string, answer: string): Verdict => {
   const problem = readProblem(text);
@@ -11,7 +11,7 @@ const graded = (text: string, answer: string): Verdict => {
 };
 
 describe('problems in words', () => {
-  for (const [name, { difficulty }] of builtInTasks)
+  for (const [name, { difficulty }] of bundledTasks)
     test(`${name}: what the generator writes is read as the same problem`, async () => {
       const task = await openTask(name);
       const places = Array.from({ length: 25 * difficulty.to }, (_, index) => ({

@@ -16,7 +16,7 @@ export interface AddedToken {
 }
 
 /** Reads tokenizer.json's added_tokens. */
-export function addedTokensOf(json: unknown, source: string): AddedToken[] {
+export function readAddedTokens(json: unknown, source: string): AddedToken[] {
   if (json === undefined || json === null) return [];
   if (!Array.isArray(json))
     throw new TokenizerError(source, `added_tokens: expected a list, received ${typeof json}`, 'fetch the file again');
@@ -38,20 +38,20 @@ export function addedTokensOf(json: unknown, source: string): AddedToken[] {
   });
 }
 
-interface Node {
-  readonly next: Map<number, Node>;
+interface TrieNode {
+  readonly next: Map<number, TrieNode>;
   token?: AddedToken;
 }
 
 /** A part of a text: the token that stands there, or null where there is none. */
-export interface Part {
+export interface TextSegment {
   readonly start: number;
   readonly end: number;
   readonly token: AddedToken | null;
 }
 
 export class AddedTokens {
-  readonly #root: Node = { next: new Map() };
+  readonly #root: TrieNode = { next: new Map() };
   /** Code units that open a token. */
   readonly #opens = new Uint8Array(65536);
   readonly #isEmpty: boolean;
@@ -75,9 +75,9 @@ export class AddedTokens {
   }
 
   /** The parts of units[start, end) in order. */
-  split(units: Uint16Array, start: number, end: number): Part[] {
+  split(units: Uint16Array, start: number, end: number): TextSegment[] {
     if (this.#isEmpty) return start < end ? [{ start, end, token: null }] : [];
-    const parts: Part[] = [];
+    const parts: TextSegment[] = [];
     const opens = this.#opens;
     let from = start;
     for (let i = start; i < end; i++) {
@@ -97,7 +97,7 @@ export class AddedTokens {
   }
 
   #longestAt(units: Uint16Array, i: number, end: number): AddedToken | undefined {
-    let node: Node | undefined = this.#root;
+    let node: TrieNode | undefined = this.#root;
     let token: AddedToken | undefined;
     for (let at = i; at < end; at++) {
       node = node.next.get(units[at]);

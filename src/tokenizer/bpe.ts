@@ -3,15 +3,15 @@
 // Short words scan for the lowest rank; long ones keep candidates in a heap over a linked list, so that a megabyte
 // without a border takes n log n. Words seen before come from a table that is emptied when it is full.
 // Source: Sennrich et al. 2016; tokenizer.json's model of type BPE.
-import { utf8Into } from './bytes.ts';
+import { writeUtf8 } from './bytes.ts';
 import { TokenizerError } from './errors.ts';
 import { type MergeTable, noRank } from './merge-table.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { grown, WordTable } from './word-table.ts';
 
-const longBytes = 64; // above it the heap is faster than scanning
-const longestKept = 64; // code units of a word that is kept
-const mostKept = 2 ** 17; // words: some 5 MB in natural language, 50 MB at worst
+const maxScannedBytes = 64; // above it the heap is faster than scanning
+const maxCachedUnits = 64; // code units of a word that is kept
+const maxCachedWords = 2 ** 17; // words: some 5 MB in natural language, 50 MB at worst
 
 /** Ids as they come. */
 export class IdBuffer {
@@ -35,7 +35,7 @@ export class IdBuffer {
 export interface BytePairModel {
   readonly merges: MergeTable;
   /** The token of each byte, -1 where there is none. */
-  readonly idOfByte: Int32Array;
+  readonly byteIds: Int32Array;
   /** Whole words that are tokens whatever the merges say (tokenizer.json's ignore_merges), in the byte alphabet. */
   readonly wholeWords: Vocabulary | null;
   /** Ids of added tokens, which no word becomes. */
@@ -62,21 +62,21 @@ export class BytePairEncoder {
 
   /** Appends the ids of units[start, end), a piece of text between two borders. */
   encode(units: Uint16Array, start: number, end: number, out: IdBuffer): void {
-    if (end - start > longestKept) {
+    if (end - start > maxCachedUnits) {
       const n = this.#merge(units, start, end);
       for (let i = 0; i < n; i++) out.push(this.#parts[i]);
       return;
     }
     let word = this.#words.find(units, start, end);
-    if (word < 0) word = this.#keep(units, start, end);
+    if (word < 0) word = this.#cache(units, start, end);
     const to = this.#idStarts[word + 1];
     for (let i = this.#idStarts[word]; i < to; i++) out.push(this.#ids[i]);
   }
 
   /** Encodes a word that is new and keeps it. */
-  #keep(units: Uint16Array, start: number, end: number): number {
+  #cache(units: Uint16Array, start: number, end: number): number {
     const n = this.#merge(units, start, end);
-    if (this.#words.size === mostKept) {
+    if (this.#words.size === maxCachedWords) {
       this.#words.clear();
       this.#words.find(units, start, end);
     }
@@ -91,21 +91,21 @@ export class BytePairEncoder {
 
   /** Ids of a word into #parts; returns how many. */
   #merge(units: Uint16Array, start: number, end: number): number {
-    const { idOfByte, wholeWords, unknownId } = this.#model;
+    const { byteIds, wholeWords, unknownId } = this.#model;
     this.#reserve(3 * (end - start));
     const [bytes, parts] = [this.#bytes, this.#parts];
-    const length = utf8Into(units, start, end, bytes);
+    const length = writeUtf8(units, start, end, bytes);
     const whole = wholeWords?.findBytes(bytes, length) ?? -1;
     if (whole >= 0 && !this.#model.added.has(whole)) {
       parts[0] = whole;
       return 1;
     }
     for (let i = 0; i < length; i++) {
-      const id = idOfByte[bytes[i]];
+      const id = byteIds[bytes[i]];
       if (id < 0 && unknownId < 0) this.#refuse(units, start, end, bytes[i]);
       parts[i] = id < 0 ? unknownId : id;
     }
-    return length <= longBytes ? this.#mergeShort(length) : this.#mergeLong(length);
+    return length <= maxScannedBytes ? this.#mergeShort(length) : this.#mergeLong(length);
   }
 
   #reserve(bytes: number): void {

@@ -8,23 +8,23 @@ function isPrintable(byte: number): boolean {
 }
 
 /** Character of each byte. */
-export const charOfByte: readonly string[] = (() => {
+export const byteChars: readonly string[] = (() => {
   let next = 0x100;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
 })();
 
 /** Byte of each character of the alphabet, -1 for others below U+0180; all of the alphabet lies below. */
-const byteOfUnit = new Int16Array(0x180).fill(-1);
-charOfByte.forEach((char, byte) => {
-  byteOfUnit[char.charCodeAt(0)] = byte;
+const unitBytes = new Int16Array(0x180).fill(-1);
+byteChars.forEach((char, byte) => {
+  unitBytes[char.charCodeAt(0)] = byte;
 });
 
 const encoder = new TextEncoder();
 
 /** Writes the bytes that a token stands for; returns how many, -1 when a character is not in the alphabet. */
-export function bytesInto(units: Uint16Array, start: number, end: number, out: Uint8Array, at: number): number {
+export function writeTokenBytes(units: Uint16Array, start: number, end: number, out: Uint8Array, at: number): number {
   for (let i = start; i < end; i++) {
-    const byte = units[i] < 0x180 ? byteOfUnit[units[i]] : -1;
+    const byte = units[i] < 0x180 ? unitBytes[units[i]] : -1;
     if (byte < 0) return -1;
     out[at + i - start] = byte;
   }
@@ -32,14 +32,14 @@ export function bytesInto(units: Uint16Array, start: number, end: number, out: U
 }
 
 /** A text in the byte alphabet. Lone surrogates become U+FFFD, as in UTF-8 everywhere. */
-export function inByteAlphabet(text: string): string {
+export function toByteAlphabet(text: string): string {
   let out = '';
-  for (const byte of encoder.encode(text)) out += charOfByte[byte];
+  for (const byte of encoder.encode(text)) out += byteChars[byte];
   return out;
 }
 
 /** Writes UTF-16 code units as UTF-8, lone surrogates as U+FFFD; `out` needs three bytes a unit. Returns how many. */
-export function utf8Into(units: Uint16Array, start: number, end: number, out: Uint8Array): number {
+export function writeUtf8(units: Uint16Array, start: number, end: number, out: Uint8Array): number {
   let n = 0;
   for (let i = start; i < end; i++) {
     let code = units[i];

@@ -3,12 +3,12 @@
 // It is an ordinary tokenizer.json: every character is a word (Split), words are looked up whole (ignore_merges), and
 // there are no merges. Characters that are not in the alphabet are refused by this program's encoder (Hugging Face's
 // leave them out), or replaced by a normalizer that every reader obeys.
-import { inByteAlphabet } from './bytes.ts';
+import { toByteAlphabet } from './bytes.ts';
 import { TokenizerError } from './errors.ts';
 import { sequence } from './pre-tokenizer.ts';
 import { patterns } from './scanner.ts';
 import type { TokenizerJson } from './tokenizer-json.ts';
-import { contentsOf, type SpecialToken, tokenizerJson } from './train.ts';
+import { type SpecialToken, specialTokenTexts, tokenizerJson } from './train.ts';
 
 export interface CharacterOptions {
   /** They get the first ids. @default none */
@@ -23,7 +23,7 @@ export interface CharacterOptions {
 const replacement = '\ufffd';
 
 /** A class of all characters but these, for JavaScript's regexes and for Oniguruma's. */
-function allBut(characters: readonly string[]): string {
+function complementClass(characters: readonly string[]): string {
   const escaped = characters.map((char) =>
     /[^0-9A-Za-z]/.test(char) && char < '\x7f' ? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}` : char,
   );
@@ -41,11 +41,11 @@ export function characterTokenizer(alphabet: string, options: CharacterOptions =
   const broken = characters.find((char) => /\p{Cs}/u.test(char));
   if (broken !== undefined)
     throw new TokenizerError('characterTokenizer', `${JSON.stringify(broken)} is half a character`, 'remove it');
-  const spelled = characters.map(inByteAlphabet);
-  const vocab = [...contentsOf(specialTokens, spelled), ...spelled];
+  const spelled = characters.map(toByteAlphabet);
+  const vocab = [...specialTokenTexts(specialTokens, spelled), ...spelled];
   const normalizer = {
     type: 'Replace',
-    pattern: { Regex: allBut(characters) },
+    pattern: { Regex: complementClass(characters) },
     content: unknown === 'replace' ? replacement : '',
   };
   return tokenizerJson(vocab, specialTokens, {

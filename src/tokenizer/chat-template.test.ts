@@ -5,17 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { chatProfiles, withThinkTokens } from './chat-profile.ts';
-import { ChatTemplate, chatTemplateOf, type Message, specialTokensOf } from './chat-template.ts';
+import { ChatTemplate, type Message, readChatTemplate, readSpecialTokens } from './chat-template.ts';
 import { loadTokenizer, saveTokenizer } from './folder.ts';
 import { readV3, v3Folder } from './test-texts.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { trainTokenizer } from './train.ts';
 
 const config = readV3('tokenizer_config.json');
-const tokens = specialTokensOf(config);
-const released = chatTemplateOf(config) as ChatTemplate;
-const v3 = chatTemplateOf(chatProfiles['deepseek-v3'].config) as ChatTemplate;
-const r1 = chatTemplateOf(chatProfiles['deepseek-r1'].config) as ChatTemplate;
+const tokens = readSpecialTokens(config);
+const released = readChatTemplate(config) as ChatTemplate;
+const v3 = readChatTemplate(chatProfiles['deepseek-v3'].config) as ChatTemplate;
+const r1 = readChatTemplate(chatProfiles['deepseek-r1'].config) as ChatTemplate;
 const { bos_token: bos, eos_token: eos } = tokens;
 
 const conversation: Message[] = [
@@ -97,7 +97,7 @@ describe('the R1 profile', () => {
       new Tokenizer(readV3('tokenizer.json')),
       new Tokenizer(withThinkTokens(readV3('tokenizer.json'))),
     ];
-    assert.equal(plain.idOf('<think>'), undefined);
+    assert.equal(plain.tokenToId('<think>'), undefined);
     assert.ok(plain.encode('<think>').length > 1);
     assert.deepEqual([...thinking.encode('<think>\n</think>')], [128798, 201, 128799]);
     assert.equal(thinking.vocabSize, plain.vocabSize);
@@ -108,7 +108,7 @@ describe('the R1 profile', () => {
   test('its special tokens train into a vocabulary that its template uses', () => {
     const { specialTokens, config: own } = chatProfiles['deepseek-r1'];
     const tokenizer = new Tokenizer(trainTokenizer(['to be'], { vocabSize: 300, specialTokens }));
-    const ids = tokenizer.encode((chatTemplateOf(own) as ChatTemplate).render([{ role: 'user', content: 'be' }]));
+    const ids = tokenizer.encode((readChatTemplate(own) as ChatTemplate).render([{ role: 'user', content: 'be' }]));
     const expected = ['<｜begin▁of▁sentence｜>', '<｜User｜>', 'b', 'e', '<｜Assistant｜>', '<think>', 'Ċ'];
     const given = [...ids].map((id) => tokenizer.describe().tokens[id]);
     assert.deepEqual(
@@ -127,16 +127,16 @@ describe('chat templates', () => {
       { name: 'default', template: 'a' },
       { name: 'tool_use', template: 'b' },
     ];
-    assert.equal(chatTemplateOf({ chat_template: list })?.render([]), 'a');
-    assert.equal(chatTemplateOf({ chat_template: list }, 'x', 'tool_use')?.render([]), 'b');
-    assert.equal(chatTemplateOf({}), null);
+    assert.equal(readChatTemplate({ chat_template: list })?.render([]), 'a');
+    assert.equal(readChatTemplate({ chat_template: list }, 'x', 'tool_use')?.render([]), 'b');
+    assert.equal(readChatTemplate({}), null);
     const given = { bos_token: '<s>', eos_token: { content: '</s>' }, pad_token: null, add_bos_token: true };
-    assert.deepEqual(specialTokensOf(given), { bos_token: '<s>', eos_token: '</s>' });
+    assert.deepEqual(readSpecialTokens(given), { bos_token: '<s>', eos_token: '</s>' });
   });
 
   test('errors in words', () => {
     const list = { chat_template: [{ name: 'default', template: 'a' }] };
-    assert.throws(() => chatTemplateOf(list, 'x', 'rag'), /\[x\] chat_template: .*a list with one named rag/);
+    assert.throws(() => readChatTemplate(list, 'x', 'rag'), /\[x\] chat_template: .*a list with one named rag/);
     assert.throws(() => new ChatTemplate('{% if %}', {}, 'y'), /\[y\] the chat template cannot be parsed/);
     assert.throws(() => new ChatTemplate("{{ raise_exception('no system') }}", {}).render([]), /refused .*no system/);
     assert.throws(() => new ChatTemplate('', {}).render([{} as never]), /messages\[0\]: expected a role/);

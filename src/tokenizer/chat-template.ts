@@ -66,7 +66,7 @@ export class ChatTemplate {
 }
 
 /** Special tokens by name from a tokenizer_config.json, which writes them as texts or objects. */
-export function specialTokensOf(config: Readonly<Record<string, unknown>>): Record<string, string> {
+export function readSpecialTokens(config: Readonly<Record<string, unknown>>): Record<string, string> {
   const entries = Object.entries(config).flatMap(([name, value]): [string, string][] => {
     if (!name.endsWith('_token')) return [];
     const text = typeof value === 'string' ? value : (value as { content?: unknown } | null)?.content;
@@ -76,7 +76,7 @@ export function specialTokensOf(config: Readonly<Record<string, unknown>>): Reco
 }
 
 /** The chat template of a tokenizer_config.json: a text, or the named one of a list. null when it has none. */
-export function chatTemplateOf(
+export function readChatTemplate(
   config: Readonly<Record<string, unknown>>,
   source = 'tokenizer_config.json',
   name = 'default',
@@ -90,5 +90,5 @@ export function chatTemplateOf(
       `chat_template: expected a text, or a list with one named ${name}`,
       'correct the field, or remove it',
     );
-  return new ChatTemplate(text, specialTokensOf(config), source);
+  return new ChatTemplate(text, readSpecialTokens(config), source);
 }

@@ -2,12 +2,12 @@
 // end a generation, from generation_config.json or config.json.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ChatTemplate, chatTemplateOf, specialTokensOf } from './chat-template.ts';
+import { ChatTemplate, readChatTemplate, readSpecialTokens } from './chat-template.ts';
 import { TokenizerError } from './errors.ts';
 import { Tokenizer } from './tokenizer.ts';
-import { frameOf, type TokenizerJson } from './tokenizer-json.ts';
+import { readAffixes, type TokenizerJson } from './tokenizer-json.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
+type JsonObject = Readonly<Record<string, unknown>>;
 
 export interface LoadedTokenizer {
   readonly tokenizer: Tokenizer;
@@ -40,7 +40,7 @@ function readObject(path: string): Record<string, unknown> {
 function idsByName(tokenizer: Tokenizer, special: Readonly<Record<string, string>>, path: string): Map<string, number> {
   return new Map(
     Object.entries(special).map(([name, text]): [string, number] => {
-      const id = tokenizer.idOf(text);
+      const id = tokenizer.tokenToId(text);
       if (id === undefined)
         throw new TokenizerError(
           path,
@@ -53,21 +53,21 @@ function idsByName(tokenizer: Tokenizer, special: Readonly<Record<string, string
 }
 
 /** The id of a token's text, looked up in the file itself, which may still be wrong elsewhere. */
-function idIn(json: TokenizerJson, text: string): number | undefined {
+function findId(json: TokenizerJson, text: string): number | undefined {
   const added = Array.isArray(json.added_tokens) ? json.added_tokens.find((token) => token?.content === text) : null;
   const { vocab } = (json.model ?? {}) as { vocab?: Readonly<Record<string, number>> | null };
   return added?.id ?? (Object.hasOwn(vocab ?? {}, text) ? vocab?.[text] : undefined);
 }
 
 /** What transformers does for `add_bos_token` and `add_eos_token`, written into the post-processor. */
-function framed(json: TokenizerJson, config: Fields, path: string): TokenizerJson {
-  const { before, after } = frameOf(json.post_processor, path);
+function withSpecialTokens(json: TokenizerJson, config: JsonObject, path: string): TokenizerJson {
+  const { before, after } = readAffixes(json.post_processor, path);
   if (before.length + after.length > 0) return json; // the file says so itself
-  const special = specialTokensOf(config);
+  const special = readSpecialTokens(config);
   const steps = (flag: string, name: string): { SpecialToken: { id: string; type_id: number } }[] => {
     if (config[flag] !== true) return [];
     const text = special[name];
-    if (text === undefined || idIn(json, text) === undefined)
+    if (text === undefined || findId(json, text) === undefined)
       throw new TokenizerError(
         path,
         `${flag}: expected a ${name} that is a token of tokenizer.json, received ${JSON.stringify(text)}`,
@@ -78,7 +78,10 @@ function framed(json: TokenizerJson, config: Fields, path: string): TokenizerJso
   const [bos, eos] = [steps('add_bos_token', 'bos_token'), steps('add_eos_token', 'eos_token')];
   if (bos.length + eos.length === 0) return json;
   const [first, second] = ['A', 'B'].map((id, type_id) => [...bos, { Sequence: { id, type_id } }, ...eos]);
-  const tokens = [...bos, ...eos].map(({ SpecialToken: { id } }) => [id, { id, ids: [idIn(json, id)], tokens: [id] }]);
+  const tokens = [...bos, ...eos].map(({ SpecialToken: { id } }) => [
+    id,
+    { id, ids: [findId(json, id)], tokens: [id] },
+  ]);
   return {
     ...json,
     post_processor: {
@@ -91,7 +94,7 @@ function framed(json: TokenizerJson, config: Fields, path: string): TokenizerJso
 }
 
 /** Ids that end a generation: of the first file that names any, else eos_token. */
-function eosIdsOf(folder: string, tokenizer: Tokenizer, eosId: number | undefined): number[] {
+function readEosIds(folder: string, tokenizer: Tokenizer, eosId: number | undefined): number[] {
   for (const file of ['generation_config.json', 'config.json']) {
     const path = join(folder, file);
     if (!existsSync(path)) continue;
@@ -115,20 +118,20 @@ export function loadTokenizer(folder: string): LoadedTokenizer {
   const path = join(folder, 'tokenizer.json');
   const configPath = join(folder, 'tokenizer_config.json');
   const config = existsSync(configPath) ? readObject(configPath) : {};
-  const tokenizer = new Tokenizer(framed(readObject(path), config, configPath), path);
-  const specialTokens = specialTokensOf(config);
+  const tokenizer = new Tokenizer(withSpecialTokens(readObject(path), config, configPath), path);
+  const specialTokens = readSpecialTokens(config);
   const ids = idsByName(tokenizer, specialTokens, configPath);
   const jinja = join(folder, 'chat_template.jinja');
   const chatTemplate = existsSync(jinja)
     ? new ChatTemplate(readFileSync(jinja, 'utf8'), specialTokens, jinja)
-    : chatTemplateOf(config, configPath);
+    : readChatTemplate(config, configPath);
   const [bosId, padId] = [ids.get('bos_token') ?? null, ids.get('pad_token') ?? null];
-  const eosIds = eosIdsOf(folder, tokenizer, ids.get('eos_token'));
+  const eosIds = readEosIds(folder, tokenizer, ids.get('eos_token'));
   return { tokenizer, specialTokens, bosId, padId, eosIds, chatTemplate };
 }
 
 /** Writes tokenizer.json and tokenizer_config.json as Hugging Face's libraries read them. */
-export function saveTokenizer(folder: string, json: TokenizerJson, config: Fields = {}): void {
+export function saveTokenizer(folder: string, json: TokenizerJson, config: JsonObject = {}): void {
   mkdirSync(folder, { recursive: true });
   const write = (file: string, value: object) => {
     const path = join(folder, file);

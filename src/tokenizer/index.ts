@@ -2,7 +2,13 @@
 export type { AddedToken } from './added-tokens.ts';
 export { type CharacterOptions, characterTokenizer } from './characters.ts';
 export { type ChatProfile, type ChatProfileName, chatProfiles, withThinkTokens } from './chat-profile.ts';
-export { ChatTemplate, chatTemplateOf, type Message, type RenderOptions, specialTokensOf } from './chat-template.ts';
+export {
+  ChatTemplate,
+  type Message,
+  type RenderOptions,
+  readChatTemplate,
+  readSpecialTokens,
+} from './chat-template.ts';
 export { TokenizerError } from './errors.ts';
 export { type LoadedTokenizer, loadTokenizer, saveTokenizer } from './folder.ts';
 export { type PreTokenizerName, preTokenizers } from './pre-tokenizer.ts';

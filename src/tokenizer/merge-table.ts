@@ -21,7 +21,7 @@ export class MergeTable {
     for (let rank = 0; rank < this.count; rank++) {
       const [left, right] = [merges[3 * rank], merges[3 * rank + 1]];
       this.#merged[rank] = merges[3 * rank + 2];
-      let slot = this.#slotOf(left, right);
+      let slot = this.#firstSlot(left, right);
       while (this.#slots[4 * slot] !== -1) {
         if (this.#slots[4 * slot] === left && this.#slots[4 * slot + 1] === right) break;
         slot = (slot + 1) & this.#mask;
@@ -32,14 +32,14 @@ export class MergeTable {
     }
   }
 
-  #slotOf(left: number, right: number): number {
+  #firstSlot(left: number, right: number): number {
     const hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);
     return (hash ^ (hash >>> 15)) & this.#mask;
   }
 
   rank(left: number, right: number): number {
     const slots = this.#slots;
-    for (let slot = this.#slotOf(left, right); ; slot = (slot + 1) & this.#mask) {
+    for (let slot = this.#firstSlot(left, right); ; slot = (slot + 1) & this.#mask) {
       const own = slots[4 * slot];
       if (own === left && slots[4 * slot + 1] === right) return slots[4 * slot + 2];
       if (own === -1) return noRank;

@@ -28,7 +28,7 @@ export class PairCounts {
   #heapSize = 0;
 
   /** Index of a pair, which is added when it is new. */
-  indexOf(left: number, right: number): number {
+  pairIndex(left: number, right: number): number {
     const mask = this.#slots.length - 1;
     const hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);
     for (let slot = (hash ^ (hash >>> 15)) & mask; ; slot = (slot + 1) & mask) {
@@ -70,7 +70,7 @@ export class PairCounts {
 
   /** A pair stands `weight` times more, at `position`. */
   add(left: number, right: number, weight: number, position: number): void {
-    const pair = this.indexOf(left, right);
+    const pair = this.pairIndex(left, right);
     this.counts[pair] += weight;
     this.#link(pair, position);
     if (this.#grew[pair]) return;
@@ -80,7 +80,7 @@ export class PairCounts {
 
   /** A pair stands `weight` times less. Its positions stay listed, and are to be checked when they are used. */
   subtract(left: number, right: number, weight: number): void {
-    this.counts[this.indexOf(left, right)] -= weight;
+    this.counts[this.pairIndex(left, right)] -= weight;
   }
 
   #link(pair: number, position: number): void {
@@ -99,7 +99,7 @@ export class PairCounts {
   }
 
   /** Puts the pairs that grew into the heap, once each. */
-  settle(): void {
+  flush(): void {
     for (const pair of this.#grewSince) {
       this.#grew[pair] = 0;
       if (this.counts[pair] > 0) this.#push(this.counts[pair], pair);

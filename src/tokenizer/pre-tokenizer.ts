@@ -29,13 +29,13 @@ function fromOniguruma(pattern: string): string {
 }
 
 /** What JavaScript would accept and read otherwise than Oniguruma. */
-const readOtherwise = /\\[wWbB]|\[\[:|&&/;
+const ambiguousSyntax = /\\[wWbB]|\[\[:|&&/;
 
 /** A cut by the regex engine: matches, and what lies between them; with `keep` false the matches are left out. */
 export function cutByRegex(pattern: string, source: string, keep = true): Cut {
   let regex: RegExp;
   try {
-    const odd = readOtherwise.exec(pattern);
+    const odd = ambiguousSyntax.exec(pattern);
     if (odd) throw new SyntaxError(`${odd[0]} is not supported`);
     regex = new RegExp(fromOniguruma(pattern), 'gu');
   } catch (error) {
@@ -82,7 +82,7 @@ interface Component {
   readonly [field: string]: unknown;
 }
 
-function split(component: Component, source: string): Cut {
+function readSplit(component: Component, source: string): Cut {
   const { pattern, behavior, invert } = component as { pattern?: { Regex?: string; String?: string } } & Component;
   const text = pattern?.Regex ?? pattern?.String?.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
   if (typeof text !== 'string')
@@ -109,13 +109,13 @@ function refuseComponent(type: unknown, source: string): never {
   );
 }
 
-function cutOf(component: Component, source: string): Cut {
+function readCut(component: Component, source: string): Cut {
   switch (component?.type) {
     case 'Sequence':
       if (!Array.isArray(component.pretokenizers)) refuseComponent('Sequence without a list of pretokenizers', source);
-      return inSequence((component.pretokenizers as Component[]).map((step) => cutOf(step, source)));
+      return inSequence((component.pretokenizers as Component[]).map((step) => readCut(step, source)));
     case 'Split':
-      return split(component, source);
+      return readSplit(component, source);
     case 'Digits':
       return scanners.get(component.individual_digits ? patterns.oneDigit : patterns.digits) as Cut;
     case 'ByteLevel':
@@ -126,17 +126,19 @@ function cutOf(component: Component, source: string): Cut {
 }
 
 /** The components of a pre_tokenizer in order. */
-function stepsOf(component: Component): Component[] {
+function flattenComponents(component: Component): Component[] {
   const { pretokenizers } = component;
-  return component.type === 'Sequence' && Array.isArray(pretokenizers) ? pretokenizers.flatMap(stepsOf) : [component];
+  return component.type === 'Sequence' && Array.isArray(pretokenizers)
+    ? pretokenizers.flatMap(flattenComponents)
+    : [component];
 }
 
 /** What a pre_tokenizer describes. Throws TokenizerError for components it does not know. */
-export function preTokenizerOf(json: unknown, source: string): PreTokenizer {
+export function readPreTokenizer(json: unknown, source: string): PreTokenizer {
   if (json === null || json === undefined) return { cut: uncut, addPrefixSpace: false };
   const component = json as Component;
-  const cut = cutOf(component, source);
-  const prefixed = stepsOf(component).findIndex((step) => step.type === 'ByteLevel' && step.add_prefix_space);
+  const cut = readCut(component, source);
+  const prefixed = flattenComponents(component).findIndex((step) => step.type === 'ByteLevel' && step.add_prefix_space);
   if (prefixed > 0)
     throw new TokenizerError(
       source,
@@ -147,7 +149,7 @@ export function preTokenizerOf(json: unknown, source: string): PreTokenizer {
 }
 
 /** The pieces of a text as strings: for training, tests and curious people. */
-export function piecesOf(cut: Cut, text: string): string[] {
+export function splitText(cut: Cut, text: string): string[] {
   const pieces = new Pieces();
   cut(new UnitBuffer().fill(text), 0, text.length, pieces);
   return Array.from({ length: pieces.count }, (_, i) => text.slice(pieces.bounds[2 * i], pieces.bounds[2 * i + 1]));
@@ -180,7 +182,7 @@ export type PreTokenizerName = keyof typeof preTokenizers;
 export function preTokenizerName(json: unknown): PreTokenizerName | null {
   const meaning = (component: unknown) =>
     JSON.stringify(
-      stepsOf(component as Component)
+      flattenComponents(component as Component)
         .filter(({ type, use_regex: own }) => type !== 'ByteLevel' || own !== false)
         .map(({ type, pattern, behavior, individual_digits: single }) => ({ type, pattern, behavior, single })),
     );

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { cutByRegex, piecesOf, preTokenizerName, preTokenizerOf, preTokenizers } from './pre-tokenizer.ts';
+import { cutByRegex, preTokenizerName, preTokenizers, readPreTokenizer, splitText } from './pre-tokenizer.ts';
 import { scanners } from './scanner.ts';
 import { texts } from './test-texts.ts';
 
@@ -50,7 +50,7 @@ describe('scanners', () => {
     test(`the pieces of /${pattern.slice(0, 40)}${pattern.length > 40 ? '...' : ''}/`, () => {
       const regex = cutByRegex(pattern, 'test');
       const same = (text: string) =>
-        assert.deepEqual(piecesOf(scan, text), piecesOf(regex, text), JSON.stringify(text));
+        assert.deepEqual(splitText(scan, text), splitText(regex, text), JSON.stringify(text));
       fc.assert(fc.property(dense, same), { numRuns: 6000, seed: 11 });
       fc.assert(fc.property(texts, same), { numRuns: 1500, seed: 12 });
     });
@@ -60,7 +60,7 @@ describe('scanners', () => {
       const regex = cutByRegex(pattern, 'test');
       for (let from = 0; from < 0x10000; from += 512) {
         const text = Array.from({ length: 512 }, (_, i) => `${String.fromCharCode(from + i)} x`).join('');
-        assert.deepEqual(piecesOf(scan, text), piecesOf(regex, text), `${pattern} from U+${from.toString(16)}`);
+        assert.deepEqual(splitText(scan, text), splitText(regex, text), `${pattern} from U+${from.toString(16)}`);
       }
     }
   });
@@ -69,15 +69,15 @@ describe('scanners', () => {
 describe('pre-tokenizers', () => {
   test('words of Llama 3, Qwen2 and GPT-2', () => {
     const words = (name: 'llama-3' | 'qwen2' | 'gpt-2') =>
-      piecesOf(preTokenizerOf(preTokenizers[name].json, name).cut, "I'LL don't 2025");
+      splitText(readPreTokenizer(preTokenizers[name].json, name).cut, "I'LL don't 2025");
     assert.deepEqual(words('llama-3'), ['I', "'LL", ' don', "'t", ' ', '202', '5']);
     assert.deepEqual(words('qwen2'), ['I', "'LL", ' don', "'t", ' ', '2', '0', '2', '5']);
     assert.deepEqual(words('gpt-2'), ['I', "'", 'LL', ' don', "'t", ' 2025']);
   });
 
   test('words of DeepSeek-V3: digits and CJK are borders that look-ahead does not pass', () => {
-    const { cut } = preTokenizerOf(preTokenizers['deepseek-v3'].json, 'v3');
-    assert.deepEqual(piecesOf(cut, 'a  1234 你好 b.\n\n  c'), [
+    const { cut } = readPreTokenizer(preTokenizers['deepseek-v3'].json, 'v3');
+    assert.deepEqual(splitText(cut, 'a  1234 你好 b.\n\n  c'), [
       'a',
       '  ',
       '123',
@@ -94,13 +94,13 @@ describe('pre-tokenizers', () => {
   test('nothing is lost at a border', () => {
     for (const { json } of Object.values(preTokenizers))
       fc.assert(
-        fc.property(texts, (text) => assert.equal(piecesOf(preTokenizerOf(json, '').cut, text).join(''), text)),
+        fc.property(texts, (text) => assert.equal(splitText(readPreTokenizer(json, '').cut, text).join(''), text)),
         { numRuns: 300, seed: 13 },
       );
   });
 
   test('Split with a plain text, Removed, and a pattern of its own', () => {
-    const split = (fields: object) => piecesOf(preTokenizerOf({ type: 'Split', ...fields }, '').cut, 'a.b-c');
+    const split = (fields: object) => splitText(readPreTokenizer({ type: 'Split', ...fields }, '').cut, 'a.b-c');
     assert.deepEqual(split({ pattern: { String: '.' }, behavior: 'Isolated' }), ['a', '.', 'b-c']);
     assert.deepEqual(split({ pattern: { Regex: '[.-]' }, behavior: 'Removed' }), ['a', 'b', 'c']);
     assert.deepEqual(split({ pattern: { Regex: '\\\\s|\\S-' }, behavior: 'Isolated' }), ['a.', 'b-', 'c']);

@@ -53,7 +53,7 @@ function runs(kind: number, most: number): Cut {
 }
 
 /** End of the run of characters that have a flag of `kind`. */
-function runOf(kind: number, units: Uint16Array, i: number, end: number): number {
+function endOfRun(kind: number, units: Uint16Array, i: number, end: number): number {
   while (i < end) {
     const at = kindAt(units, i, end);
     if ((at & kind) === 0) break;
@@ -63,7 +63,7 @@ function runOf(kind: number, units: Uint16Array, i: number, end: number): number
 }
 
 /** End of the run of characters that have no flag of `kind`. */
-function runWithout(kind: number, units: Uint16Array, i: number, end: number): number {
+function endOfOthers(kind: number, units: Uint16Array, i: number, end: number): number {
   while (i < end) {
     const at = kindAt(units, i, end);
     if ((at & kind) !== 0) break;
@@ -74,7 +74,7 @@ function runWithout(kind: number, units: Uint16Array, i: number, end: number): n
 
 /** `\s+(?!\S)|\s+`: leaves the last of several spaces to the word that follows. */
 function blanks(units: Uint16Array, i: number, end: number): number {
-  const stop = runOf(space, units, i, end);
+  const stop = endOfRun(space, units, i, end);
   return stop < end && stop - i > 1 ? stop - 1 : stop; // white space takes one unit each
 }
 
@@ -104,13 +104,13 @@ function deepseekV3(units: Uint16Array, i: number, end: number): number {
       while (stop < end && isAsciiLetter(units[stop])) stop++;
       return stop;
     }
-    return runOf(newline, units, runOf(sign, units, next, end), end);
+    return endOfRun(newline, units, endOfRun(sign, units, next, end), end);
   }
-  if (kind & (letter | mark)) return runOf(letter | mark, units, next, end);
+  if (kind & (letter | mark)) return endOfRun(letter | mark, units, next, end);
   if ((kind & newline) === 0 && next < end) {
     const after = kindAt(units, next, end);
-    if (after & (letter | mark)) return runOf(letter | mark, units, next, end);
-    if (unit === 0x20 && after & sign) return runOf(newline, units, runOf(sign, units, next, end), end);
+    if (after & (letter | mark)) return endOfRun(letter | mark, units, next, end);
+    if (unit === 0x20 && after & sign) return endOfRun(newline, units, endOfRun(sign, units, next, end), end);
   }
   return kind & space ? blanksToNewline(units, i, end) : i;
 }
@@ -132,7 +132,7 @@ function llama3(digits: number): Match {
     if (short > i) return short;
     const kind = kindAt(units, i, end);
     const next = i + (kind & wide ? 2 : 1);
-    if (kind & letter) return runOf(letter, units, next, end);
+    if (kind & letter) return endOfRun(letter, units, next, end);
     if (kind & numeral) {
       let stop = next;
       for (let n = 1; n < digits && stop < end; n++) {
@@ -143,10 +143,10 @@ function llama3(digits: number): Match {
       return stop;
     }
     if ((kind & newline) === 0 && next < end && kindAt(units, next, end) & letter)
-      return runOf(letter, units, next, end);
+      return endOfRun(letter, units, next, end);
     const word = units[i] === 0x20 ? next : i;
-    const stop = runWithout(space | letter | numeral, units, word, end);
-    if (stop > word) return runOf(newline, units, stop, end);
+    const stop = endOfOthers(space | letter | numeral, units, word, end);
+    if (stop > word) return endOfRun(newline, units, stop, end);
     return blanksToNewline(units, i, end);
   };
 }
@@ -157,9 +157,9 @@ function gpt2(units: Uint16Array, i: number, end: number): number {
   if (short > i) return short;
   const word = units[i] === 0x20 && i + 1 < end ? i + 1 : i;
   const kind = kindAt(units, word, end);
-  if (kind & letter) return runOf(letter, units, word, end);
-  if (kind & numeral) return runOf(numeral, units, word, end);
-  if ((kind & space) === 0) return runWithout(space | letter | numeral, units, word, end);
+  if (kind & letter) return endOfRun(letter, units, word, end);
+  if (kind & numeral) return endOfRun(numeral, units, word, end);
+  if ((kind & space) === 0) return endOfOthers(space | letter | numeral, units, word, end);
   return blanks(units, i, end);
 }
 

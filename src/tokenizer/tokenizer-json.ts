@@ -2,7 +2,7 @@
 //
 // Whatever a file asks for and this program does not do is refused by name. Source: the format of
 // github.com/huggingface/tokenizers. Left out: truncation and padding, which transformers sets again for every call.
-import { bytesInto, charOfByte, utf8Into } from './bytes.ts';
+import { byteChars, writeTokenBytes, writeUtf8 } from './bytes.ts';
 import { TokenizerError } from './errors.ts';
 import { MergeTable } from './merge-table.ts';
 import { UnitBuffer } from './pieces.ts';
@@ -11,16 +11,16 @@ import { Vocabulary } from './vocabulary.ts';
 /** The object of a tokenizer.json. */
 export type TokenizerJson = Readonly<Record<string, unknown>>;
 
-type Fields = Readonly<Record<string, unknown>>;
+type JsonObject = Readonly<Record<string, unknown>>;
 
-const mostIds = 2 ** 24;
-const mostMerges = 2 ** 22; // ranks and positions share a double in bpe.ts
+const maxIds = 2 ** 24;
+const maxMerges = 2 ** 22; // ranks and positions share a double in bpe.ts
 
 const unsupported = 'such tokenizers are not supported';
 
 export type Normalize = (text: string) => string;
 
-function replacement({ pattern, content }: Fields, source: string): Normalize {
+function replacement({ pattern, content }: JsonObject, source: string): Normalize {
   const { String: plain, Regex: regex } = (pattern ?? {}) as { String?: unknown; Regex?: unknown };
   if (typeof content !== 'string' || (typeof plain !== 'string' && typeof regex !== 'string'))
     throw new TokenizerError(source, 'normalizer Replace: expected a pattern and a content', 'fetch the file again');
@@ -34,16 +34,16 @@ function replacement({ pattern, content }: Fields, source: string): Normalize {
 }
 
 /** The function of a normalizer, or null when it leaves texts as they are. */
-export function normalizerOf(json: unknown, source: string): Normalize | null {
+export function readNormalizer(json: unknown, source: string): Normalize | null {
   if (json === null || json === undefined) return null;
-  const { type, normalizers } = json as Fields;
+  const { type, normalizers } = json as JsonObject;
   if (type === 'Sequence') {
-    const steps = ((normalizers ?? []) as unknown[]).map((step) => normalizerOf(step, source));
+    const steps = ((normalizers ?? []) as unknown[]).map((step) => readNormalizer(step, source));
     const active = steps.filter((step) => step !== null);
     return active.length === 0 ? null : (text) => active.reduce((value, step) => step(value), text);
   }
   if (type === 'NFC' || type === 'NFD' || type === 'NFKC' || type === 'NFKD') return (text) => text.normalize(type);
-  if (type === 'Replace') return replacement(json as Fields, source);
+  if (type === 'Replace') return replacement(json as JsonObject, source);
   throw new TokenizerError(
     source,
     `normalizer ${JSON.stringify(type)}: expected NFC, NFD, NFKC, NFKD, Replace or Sequence`,
@@ -52,17 +52,17 @@ export function normalizerOf(json: unknown, source: string): Normalize | null {
 }
 
 /** Ids that a post-processor puts before and after one text. */
-export interface Frame {
+export interface Affixes {
   readonly before: readonly number[];
   readonly after: readonly number[];
 }
 
-export function frameOf(json: unknown, source: string): Frame {
-  const { type, processors, single, special_tokens: special } = (json ?? {}) as Fields;
+export function readAffixes(json: unknown, source: string): Affixes {
+  const { type, processors, single, special_tokens: special } = (json ?? {}) as JsonObject;
   const nothing = { before: [], after: [] };
   if (json === null || json === undefined || type === 'ByteLevel') return nothing;
   if (type === 'Sequence') {
-    const frames = ((processors ?? []) as unknown[]).map((step) => frameOf(step, source));
+    const frames = ((processors ?? []) as unknown[]).map((step) => readAffixes(step, source));
     return frames.find(({ before, after }) => before.length + after.length > 0) ?? nothing;
   }
   if (type !== 'TemplateProcessing')
@@ -75,20 +75,20 @@ export function frameOf(json: unknown, source: string): Frame {
   const at = steps.findIndex((step) => step?.Sequence);
   if (at < 0)
     throw new TokenizerError(source, 'post_processor TemplateProcessing: single has no Sequence', 'fetch it again');
-  const idsOf = (step: (typeof steps)[number]): number[] => {
+  const specialIds = (step: (typeof steps)[number]): number[] => {
     const name = step?.SpecialToken?.id ?? '';
     const ids = (special as Record<string, { ids?: unknown } | undefined> | undefined)?.[name]?.ids;
     if (Array.isArray(ids) && ids.every((id) => Number.isInteger(id) && id >= 0)) return ids;
     const problem = `post_processor TemplateProcessing: no ids of ${JSON.stringify(name)} in special_tokens`;
     throw new TokenizerError(source, problem, 'fetch the file again');
   };
-  return { before: steps.slice(0, at).flatMap(idsOf), after: steps.slice(at + 1).flatMap(idsOf) };
+  return { before: steps.slice(0, at).flatMap(specialIds), after: steps.slice(at + 1).flatMap(specialIds) };
 }
 
 /** Refuses decoders that do other than joining bytes. A file without one is read as ByteLevel. */
 export function checkDecoder(json: unknown, source: string): void {
   if (json === null || json === undefined) return;
-  const { type, decoders } = json as Fields;
+  const { type, decoders } = json as JsonObject;
   if (type === 'ByteLevel') return;
   if (type === 'Sequence' && Array.isArray(decoders)) {
     for (const step of decoders) checkDecoder(step, source);
@@ -97,25 +97,25 @@ export function checkDecoder(json: unknown, source: string): void {
   throw new TokenizerError(source, `decoder ${JSON.stringify(type)}: expected ByteLevel`, unsupported);
 }
 
-export interface Model {
+export interface BytePairFile {
   readonly vocab: Vocabulary;
   readonly merges: MergeTable;
-  readonly idOfByte: Int32Array;
+  readonly byteIds: Int32Array;
   readonly ignoreMerges: boolean;
   /** -1 when bytes without a token are refused. */
   readonly unknownId: number;
 }
 
-function vocabOf(json: unknown, source: string): Vocabulary {
+function readVocab(json: unknown, source: string): Vocabulary {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new TokenizerError(source, 'model.vocab: expected an object of ids', 'only byte-level BPE is supported');
   const vocab = new Vocabulary();
   for (const token in json) {
     const id = (json as Record<string, unknown>)[token];
-    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= mostIds)
+    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= maxIds)
       throw new TokenizerError(
         source,
-        `model.vocab[${JSON.stringify(token)}]: expected an id from 0 to ${mostIds - 1}, received ${JSON.stringify(id)}`,
+        `model.vocab[${JSON.stringify(token)}]: expected an id from 0 to ${maxIds - 1}, received ${JSON.stringify(id)}`,
         'fetch the file again',
       );
     vocab.add(token, id as number);
@@ -131,11 +131,11 @@ function mergeText(merge: unknown): string | null {
 }
 
 /** [left, right, merged] ids of each merge. */
-function mergesOf(json: unknown, vocab: Vocabulary, source: string): Int32Array {
-  if (!Array.isArray(json) || json.length > mostMerges)
+function readMerges(json: unknown, vocab: Vocabulary, source: string): Int32Array {
+  if (!Array.isArray(json) || json.length > maxMerges)
     throw new TokenizerError(
       source,
-      `model.merges: expected a list of at most ${mostMerges} merges`,
+      `model.merges: expected a list of at most ${maxMerges} merges`,
       'only byte-level BPE is supported',
     );
   const merges = new Int32Array(3 * json.length);
@@ -162,8 +162,8 @@ function mergesOf(json: unknown, vocab: Vocabulary, source: string): Int32Array 
 }
 
 /** Reads tokenizer.json's model. Throws TokenizerError for other models than byte-level BPE. */
-export function modelOf(json: unknown, source: string): Model {
-  const model = (json ?? {}) as Fields;
+export function readModel(json: unknown, source: string): BytePairFile {
+  const model = (json ?? {}) as JsonObject;
   const refuse = (problem: string): never => {
     throw new TokenizerError(source, `model: ${problem}`, 'only byte-level BPE tokenizers are supported');
   };
@@ -171,14 +171,14 @@ export function modelOf(json: unknown, source: string): Model {
     refuse(`expected type BPE, received ${JSON.stringify(model.type)}`);
   for (const field of ['byte_fallback', 'continuing_subword_prefix', 'end_of_word_suffix', 'dropout', 'fuse_unk'])
     if (model[field] && (field !== 'fuse_unk' || model.unk_token)) refuse(`${field} is not supported`);
-  const vocab = vocabOf(model.vocab, source);
+  const vocab = readVocab(model.vocab, source);
   const unknown = model.unk_token;
-  const unknownId = typeof unknown === 'string' ? vocab.idOf(unknown) : -1;
+  const unknownId = typeof unknown === 'string' ? vocab.tokenToId(unknown) : -1;
   if (unknownId === undefined) return refuse(`unk_token ${JSON.stringify(unknown)} is not in the vocab`);
   return {
     vocab,
-    merges: new MergeTable(mergesOf(model.merges, vocab, source)),
-    idOfByte: Int32Array.from(charOfByte, (char) => vocab.idOf(char) ?? -1),
+    merges: new MergeTable(readMerges(model.merges, vocab, source)),
+    byteIds: Int32Array.from(byteChars, (char) => vocab.tokenToId(char) ?? -1),
     ignoreMerges: model.ignore_merges === true,
     unknownId,
   };
@@ -191,7 +191,7 @@ export interface TokenBytes {
 }
 
 /** Of a vocabulary in the byte alphabet, and of added tokens, which stand for themselves. */
-export function tokenBytesOf(
+export function toTokenBytes(
   vocabSize: number,
   vocab: Vocabulary,
   added: readonly { readonly content: string; readonly id: number }[],
@@ -203,15 +203,15 @@ export function tokenBytesOf(
   vocab.each((id, units, start, end) => {
     if (literal.has(id)) return;
     const room = new Uint8Array(3 * (end - start));
-    const length = bytesInto(units, start, end, room, 0);
-    if (length < 0) literal.set(id, room.slice(0, utf8Into(units, start, end, room)));
+    const length = writeTokenBytes(units, start, end, room, 0);
+    if (length < 0) literal.set(id, room.slice(0, writeUtf8(units, start, end, room)));
     else lengths[id] = length;
   });
   for (const [id, bytes] of literal) lengths[id] = bytes.length;
   for (let id = 0; id < vocabSize; id++) starts[id + 1] = starts[id] + lengths[id];
   const bytes = new Uint8Array(starts[vocabSize]);
   vocab.each((id, units, start, end) => {
-    if (!literal.has(id)) bytesInto(units, start, end, bytes, starts[id]);
+    if (!literal.has(id)) writeTokenBytes(units, start, end, bytes, starts[id]);
   });
   for (const [id, own] of literal) bytes.set(own, starts[id]);
   return { bytes, starts };

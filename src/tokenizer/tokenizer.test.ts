@@ -4,13 +4,13 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { TokenizerError } from './errors.ts';
 import { preTokenizers } from './pre-tokenizer.ts';
-import { hfIds, hfOf, readV3, texts, wellFormed } from './test-texts.ts';
+import { hfIds, readV3, texts, toHuggingFace, wellFormed } from './test-texts.ts';
 import { Tokenizer } from './tokenizer.ts';
 import type { TokenizerJson } from './tokenizer-json.ts';
 
 const json: TokenizerJson = readV3('tokenizer.json');
 const v3 = new Tokenizer(json);
-const theirs = hfOf(json);
+const theirs = toHuggingFace(json);
 const { tokens } = v3.describe();
 
 /** Byte-pair encoding as its definition has it: look for the lowest rank everywhere, merge, look again. */
@@ -21,7 +21,7 @@ function encodeByDefinition(text: string): number[] {
   for (;;) {
     const pairs = parts.slice(1).map((part, i) => ranks.get(`${parts[i]} ${part}`) ?? Number.POSITIVE_INFINITY);
     const best = Math.min(...pairs);
-    if (best === Number.POSITIVE_INFINITY) return parts.map((part) => v3.idOf(part) as number);
+    if (best === Number.POSITIVE_INFINITY) return parts.map((part) => v3.tokenToId(part) as number);
     const at = pairs.indexOf(best);
     parts = [...parts.slice(0, at), parts[at] + parts[at + 1], ...parts.slice(at + 2)];
   }
@@ -33,7 +33,7 @@ const byteIds = Array.from({ length: 256 }, (_, byte) => {
 
 function hasOnly(id: number, byte: number): boolean {
   try {
-    const bytes = v3.bytesOf(id);
+    const bytes = v3.tokenBytes(id);
     return bytes.length === 1 && bytes[0] === byte;
   } catch {
     return false; // a gap
@@ -53,7 +53,7 @@ describe('the vocabulary of DeepSeek-V3', () => {
   });
 
   test('added tokens taken as text', () => {
-    const bare = hfOf({ ...json, added_tokens: [] });
+    const bare = toHuggingFace({ ...json, added_tokens: [] });
     fc.assert(
       fc.property(texts, (text) => assert.deepEqual([...v3.encode(text, { plain: true })], hfIds(bare, text))),
       { numRuns: 500, seed: 2 },
@@ -61,9 +61,9 @@ describe('the vocabulary of DeepSeek-V3', () => {
   });
 
   test('sizes and special tokens', () => {
-    assert.equal(v3.idOf('<｜begin▁of▁sentence｜>'), 0);
-    assert.equal(v3.idOf('<｜User｜>'), 128803);
-    assert.equal(v3.idOf('no such token'), undefined);
+    assert.equal(v3.tokenToId('<｜begin▁of▁sentence｜>'), 0);
+    assert.equal(v3.tokenToId('<｜User｜>'), 128803);
+    assert.equal(v3.tokenToId('no such token'), undefined);
     assert.ok(v3.isSpecial(0));
     assert.ok(v3.vocabSize > 128000 && v3.vocabSize <= 129280);
     assert.deepEqual([...v3.encode('<｜User｜>')], [128803]);
@@ -156,7 +156,7 @@ describe('what a tokenizer.json may say', () => {
   const bytes = { type: 'ByteLevel', add_prefix_space: false, use_regex: false };
   const base = { ...json, added_tokens: [] as object[] };
   const same = (changed: TokenizerJson, runs = 300, kind = texts) => {
-    const [ours, other] = [new Tokenizer(changed), hfOf(changed)];
+    const [ours, other] = [new Tokenizer(changed), toHuggingFace(changed)];
     fc.assert(
       fc.property(kind, (text) => assert.deepEqual([...ours.encode(text)], hfIds(other, text))),
       { numRuns: runs, seed: 5 },
@@ -176,7 +176,7 @@ describe('what a tokenizer.json may say', () => {
     same({ ...json, model: { ...model, merges: model.merges.map((merge) => merge.split(' ')) } }, 100);
     const rare = { ...model, merges: model.merges.slice(0, 1000), ignore_merges: true };
     same({ ...json, model: rare });
-    assert.deepEqual([...new Tokenizer({ ...json, model: rare }).encode(' people')], [v3.idOf('Ġpeople')]);
+    assert.deepEqual([...new Tokenizer({ ...json, model: rare }).encode(' people')], [v3.tokenToId('Ġpeople')]);
   });
 
   test('Digits, a prefix space, an unknown token', () => {

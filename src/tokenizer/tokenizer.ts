@@ -4,21 +4,21 @@
 // the normalizer leaves alone. What a file asks for and this program does not do is refused by name, never skipped.
 // Texts are worked on as UTF-16 code units in typed arrays: no string is made for a word. Left out: other models than
 // byte-level BPE, offsets, pairs of texts.
-import { type AddedToken, AddedTokens, addedTokensOf } from './added-tokens.ts';
+import { type AddedToken, AddedTokens, readAddedTokens } from './added-tokens.ts';
 import { BytePairEncoder, IdBuffer } from './bpe.ts';
 import { TokenizerError } from './errors.ts';
 import { Pieces, UnitBuffer, type UnitText } from './pieces.ts';
-import { type PreTokenizer, preTokenizerName, preTokenizerOf, preTokenizers } from './pre-tokenizer.ts';
+import { type PreTokenizer, preTokenizerName, preTokenizers, readPreTokenizer } from './pre-tokenizer.ts';
 import {
+  type Affixes,
   checkDecoder,
-  type Frame,
-  frameOf,
-  modelOf,
   type Normalize,
-  normalizerOf,
+  readAffixes,
+  readModel,
+  readNormalizer,
   type TokenBytes,
   type TokenizerJson,
-  tokenBytesOf,
+  toTokenBytes,
 } from './tokenizer-json.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
@@ -60,10 +60,10 @@ export class Tokenizer {
   readonly #normalized: AddedTokens;
   readonly #preTokenizer: PreTokenizer;
   readonly #encoder: BytePairEncoder;
-  readonly #frame: Frame;
+  readonly #affixes: Affixes;
   readonly #vocab: Vocabulary;
   readonly #added: ReadonlyMap<string, number>;
-  readonly #tokenBytes: TokenBytes;
+  readonly #bytes: TokenBytes;
   readonly #special: ReadonlySet<number>;
   readonly #given = new UnitBuffer();
   readonly #changed = new UnitBuffer();
@@ -76,11 +76,11 @@ export class Tokenizer {
       throw new TokenizerError(source, 'expected a JSON object', 'pass the contents of a tokenizer.json');
     this.json = json;
     this.#source = source;
-    const { vocab, ignoreMerges, ...model } = modelOf(json.model, source);
-    this.addedTokens = addedTokensOf(json.added_tokens, source);
-    this.#normalize = normalizerOf(json.normalizer, source);
-    this.#preTokenizer = preTokenizerOf(json.pre_tokenizer, source);
-    this.#frame = frameOf(json.post_processor, source);
+    const { vocab, ignoreMerges, ...model } = readModel(json.model, source);
+    this.addedTokens = readAddedTokens(json.added_tokens, source);
+    this.#normalize = readNormalizer(json.normalizer, source);
+    this.#preTokenizer = readPreTokenizer(json.pre_tokenizer, source);
+    this.#affixes = readAffixes(json.post_processor, source);
     checkDecoder(json.decoder, source);
     this.#raw = new AddedTokens(this.addedTokens.filter((token) => !token.normalized));
     this.#normalized = new AddedTokens(this.addedTokens.filter((token) => token.normalized));
@@ -88,8 +88,8 @@ export class Tokenizer {
     this.#encoder = new BytePairEncoder({ ...model, wholeWords: ignoreMerges ? vocab : null, added, source });
     this.#vocab = vocab;
     this.#added = new Map(this.addedTokens.map(({ content, id }) => [content, id]));
-    this.vocabSize = this.addedTokens.reduce((most, { id }) => Math.max(most, id), vocab.largestId) + 1;
-    this.#tokenBytes = tokenBytesOf(this.vocabSize, vocab, this.addedTokens);
+    this.vocabSize = this.addedTokens.reduce((most, { id }) => Math.max(most, id), vocab.maxId) + 1;
+    this.#bytes = toTokenBytes(this.vocabSize, vocab, this.addedTokens);
     this.#special = new Set(this.addedTokens.filter(({ special }) => special).map(({ id }) => id));
   }
 
@@ -97,7 +97,7 @@ export class Tokenizer {
   encode(text: string, { addSpecialTokens = false, plain = false }: EncodeOptions = {}): Int32Array {
     const ids = this.#ids;
     ids.length = 0;
-    if (addSpecialTokens) for (const id of this.#frame.before) ids.push(id);
+    if (addSpecialTokens) for (const id of this.#affixes.before) ids.push(id);
     const given = this.#given.fill(text);
     for (const { start, end, token } of (plain ? noTokens : this.#raw).split(given.units, 0, text.length))
       if (token !== null) ids.push(token.id);
@@ -106,7 +106,7 @@ export class Tokenizer {
         const changed = this.#changed.fill(this.#normalize(text.slice(start, end)));
         this.#encodeNormalized(changed, 0, changed.text.length, plain);
       }
-    if (addSpecialTokens) for (const id of this.#frame.after) ids.push(id);
+    if (addSpecialTokens) for (const id of this.#affixes.after) ids.push(id);
     return ids.take();
   }
 
@@ -128,8 +128,8 @@ export class Tokenizer {
   }
 
   /** The id of a token as the vocabulary spells it (byte alphabet), or of an added token. */
-  idOf(token: string): number | undefined {
-    return this.#added.get(token) ?? this.#vocab.idOf(token);
+  tokenToId(token: string): number | undefined {
+    return this.#added.get(token) ?? this.#vocab.tokenToId(token);
   }
 
   isSpecial(id: number): boolean {
@@ -138,12 +138,12 @@ export class Tokenizer {
 
   /** Whether a token has this id: vocabularies have gaps, and models more outputs than their vocabulary has tokens. */
   has(id: number): boolean {
-    return this.#tokenBytes.starts[id] < this.#tokenBytes.starts[id + 1];
+    return this.#bytes.starts[id] < this.#bytes.starts[id + 1];
   }
 
   /** The bytes of a token, not to be changed. Throws TokenizerError for ids that are not in the vocabulary. */
-  bytesOf(id: number): Uint8Array {
-    const { bytes, starts } = this.#tokenBytes;
+  tokenBytes(id: number): Uint8Array {
+    const { bytes, starts } = this.#bytes;
     const [start, end] = [starts[id], starts[id + 1]];
     if (start === undefined || end === undefined || start === end)
       throw new TokenizerError(this.#source, `no token has id ${id}`, `ids are 0 to ${this.vocabSize - 1}, with gaps`);
@@ -180,7 +180,7 @@ export class Tokenizer {
     let length = 0;
     for (const id of ids) {
       if (skipSpecialTokens && this.#special.has(id)) continue;
-      const bytes = this.bytesOf(id);
+      const bytes = this.tokenBytes(id);
       tokens.push(bytes);
       length += bytes.length;
     }
@@ -213,7 +213,7 @@ export class TokenStream {
   /** The text that became complete with this token; often some, sometimes none. */
   push(id: number): string {
     if (this.#skipSpecial && this.#tokenizer.isSpecial(id)) return '';
-    return this.#utf8.decode(this.#tokenizer.bytesOf(id), { stream: true });
+    return this.#utf8.decode(this.#tokenizer.tokenBytes(id), { stream: true });
   }
 
   /** What is left: U+FFFD for a character that never became whole. Afterwards the stream can begin again. */

@@ -2,24 +2,24 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { charOfByte } from './bytes.ts';
+import { byteChars } from './bytes.ts';
 import { type CharacterOptions, characterTokenizer } from './characters.ts';
-import { type PreTokenizerName, piecesOf, preTokenizerOf, preTokenizers } from './pre-tokenizer.ts';
-import { hfIds, hfOf, texts, wellFormed } from './test-texts.ts';
+import { type PreTokenizerName, preTokenizers, readPreTokenizer, splitText } from './pre-tokenizer.ts';
+import { hfIds, texts, toHuggingFace, wellFormed } from './test-texts.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { type TrainOptions, type TrainProgress, trainTokenizer } from './train.ts';
 
-const mergesOf = (texts: readonly string[], options: TrainOptions) =>
+const readMerges = (texts: readonly string[], options: TrainOptions) =>
   (trainTokenizer(texts, options).model as { merges: string[] }).merges;
 
 /** Training by counting everything again for every merge. */
 function mergesByDefinition(texts: readonly string[], count: number, name: PreTokenizerName): string[] {
-  const { cut } = preTokenizerOf(preTokenizers[name].json, '');
+  const { cut } = readPreTokenizer(preTokenizers[name].json, '');
   const utf8 = new TextEncoder();
   let words = texts
-    .flatMap((text) => piecesOf(cut, text))
-    .map((word) => Array.from(utf8.encode(word), (b) => charOfByte[b]));
-  const tokens = [...charOfByte].sort();
+    .flatMap((text) => splitText(cut, text))
+    .map((word) => Array.from(utf8.encode(word), (b) => byteChars[b]));
+  const tokens = [...byteChars].sort();
   const merges: string[] = [];
   while (tokens.length < 256 + count) {
     const ids = new Map(tokens.map((token, id) => [token, id]));
@@ -50,11 +50,11 @@ const corpus = ['the cat sat on the mat', 'the dog ate the cat’s hat', 'aaaa a
 
 describe('training', () => {
   test('the merges of a trainer that counts everything again', () => {
-    assert.deepEqual(mergesOf(corpus, { vocabSize: 256 + 40 }), mergesByDefinition(corpus, 40, 'deepseek-v3'));
+    assert.deepEqual(readMerges(corpus, { vocabSize: 256 + 40 }), mergesByDefinition(corpus, 40, 'deepseek-v3'));
     const small = fc.array(fc.oneof(texts, fc.string({ unit: fc.constantFrom('a', 'b', ' '), maxLength: 40 })));
     fc.assert(
       fc.property(small, fc.nat(30), (some, count) => {
-        const merges = mergesOf(some, { vocabSize: 256 + count, preTokenizer: 'gpt-2' });
+        const merges = readMerges(some, { vocabSize: 256 + count, preTokenizer: 'gpt-2' });
         assert.deepEqual(merges, mergesByDefinition(some, count, 'gpt-2'));
       }),
       { numRuns: 200, seed: 21 },
@@ -67,9 +67,9 @@ describe('training', () => {
       const options = { vocabSize: 330, specialTokens: special, preTokenizer };
       const trained = trainTokenizer(corpus, options);
       assert.deepEqual(trained, trainTokenizer(corpus, options));
-      const [ours, other] = [new Tokenizer(trained), hfOf(JSON.parse(JSON.stringify(trained)))];
+      const [ours, other] = [new Tokenizer(trained), toHuggingFace(JSON.parse(JSON.stringify(trained)))];
       assert.ok(ours.vocabSize > 280 && ours.vocabSize <= 330);
-      assert.equal(ours.idOf('<eos>'), 2);
+      assert.equal(ours.tokenToId('<eos>'), 2);
       assert.equal(ours.decode([0, 1, 2], { skipSpecialTokens: true }), '<think>');
       fc.assert(
         fc.property(texts, (text) => {
@@ -90,7 +90,7 @@ describe('training', () => {
   test('a long word without a border costs no more than its letters', () => {
     const letters = Array.from({ length: 300_000 }, (_, i) => 'abcdefgh'[Math.floor(Math.abs(Math.sin(i) * 8e4)) % 8]);
     const start = performance.now();
-    assert.equal(mergesOf([letters.join('')], { vocabSize: 256 + 2000 }).length, 2000);
+    assert.equal(readMerges([letters.join('')], { vocabSize: 256 + 2000 }).length, 2000);
     const seconds = (performance.now() - start) / 1000;
     assert.ok(seconds < 20, `took ${seconds.toFixed(1)} s`); // each merge over the whole word would take minutes
   });
@@ -118,7 +118,7 @@ describe('a tokenizer of characters', () => {
   const alphabet = '0123456789+-*/=()[]^&\\ \nabcéß字👍';
   const both = (options: CharacterOptions) => {
     const made = characterTokenizer(alphabet, options);
-    return [new Tokenizer(made), hfOf(JSON.parse(JSON.stringify(made)))] as const;
+    return [new Tokenizer(made), toHuggingFace(JSON.parse(JSON.stringify(made)))] as const;
   };
 
   test('one id each after the special tokens, in order of code points', () => {

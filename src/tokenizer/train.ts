@@ -5,11 +5,11 @@
 // The corpus is a linked list of ids; each pair knows its positions, so that a merge costs what it changes, however
 // long a word is. Sources: Sennrich et al. 2016; BpeTrainer of github.com/huggingface/tokenizers. Left out: minimum
 // frequencies, longest tokens.
-import { charOfByte, utf8Into } from './bytes.ts';
+import { byteChars, writeUtf8 } from './bytes.ts';
 import { TokenizerError } from './errors.ts';
 import { PairCounts } from './pair-counts.ts';
 import { Pieces, UnitBuffer } from './pieces.ts';
-import { type PreTokenizerName, preTokenizerOf, preTokenizers } from './pre-tokenizer.ts';
+import { type PreTokenizerName, preTokenizers, readPreTokenizer } from './pre-tokenizer.ts';
 import type { TokenizerJson } from './tokenizer-json.ts';
 import { grown, WordTable } from './word-table.ts';
 
@@ -67,7 +67,7 @@ export function tokenizerJson(
 }
 
 /** Texts of special tokens. Refuses those that are empty, stand twice, or stand in the alphabet. */
-export function contentsOf(tokens: readonly SpecialToken[], alphabet: readonly string[]): string[] {
+export function specialTokenTexts(tokens: readonly SpecialToken[], alphabet: readonly string[]): string[] {
   const contents = tokens.map((token) => (typeof token === 'string' ? token : token.content));
   const taken = new Set(['', ...alphabet]);
   for (const content of contents) {
@@ -89,7 +89,7 @@ class WordCounts {
   readonly #buffer = new UnitBuffer();
   readonly #pieces = new Pieces();
 
-  add(text: string, cut: ReturnType<typeof preTokenizerOf>['cut']): void {
+  add(text: string, cut: ReturnType<typeof readPreTokenizer>['cut']): void {
     const given = this.#buffer.fill(text);
     this.#pieces.clear();
     cut(given, 0, text.length, this.#pieces);
@@ -106,7 +106,7 @@ class WordCounts {
 const none = -1;
 
 /** Different words as linked lists of ids, with the pairs in them. */
-class Corpus {
+class TrainingCorpus {
   readonly pairs = new PairCounts();
   readonly #ids: Int32Array;
   readonly #next: Int32Array;
@@ -117,22 +117,24 @@ class Corpus {
   constructor({ words, counts }: WordCounts, idOfByte: Int32Array) {
     const most = 3 * words.starts[words.size];
     const bytes = new Uint8Array(most);
-    const wordOf = new Int32Array(most);
+    const wordIndex = new Int32Array(most);
     let length = 0;
     for (let word = 0; word < words.size; word++) {
-      const n = utf8Into(words.units, words.starts[word], words.starts[word + 1], bytes.subarray(length));
-      wordOf.fill(word, length, length + n);
+      const n = writeUtf8(words.units, words.starts[word], words.starts[word + 1], bytes.subarray(length));
+      wordIndex.fill(word, length, length + n);
       length += n;
     }
     this.#ids = Int32Array.from({ length }, (_, i) => idOfByte[bytes[i]]);
-    this.#weights = Int32Array.from({ length }, (_, i) => counts[wordOf[i]]);
-    this.#next = Int32Array.from({ length }, (_, i) => (i + 1 < length && wordOf[i + 1] === wordOf[i] ? i + 1 : none));
-    this.#before = Int32Array.from({ length }, (_, i) => (i > 0 && wordOf[i - 1] === wordOf[i] ? i - 1 : none));
+    this.#weights = Int32Array.from({ length }, (_, i) => counts[wordIndex[i]]);
+    this.#next = Int32Array.from({ length }, (_, i) =>
+      i + 1 < length && wordIndex[i + 1] === wordIndex[i] ? i + 1 : none,
+    );
+    this.#before = Int32Array.from({ length }, (_, i) => (i > 0 && wordIndex[i - 1] === wordIndex[i] ? i - 1 : none));
     for (let i = 0; i < length; i++) {
       const next = this.#next[i];
       if (next !== none) this.pairs.add(this.#ids[i], this.#ids[next], this.#weights[i], i);
     }
-    this.pairs.settle();
+    this.pairs.flush();
   }
 
   /** Makes `merged` of a pair wherever it stands, from left to right. */
@@ -159,12 +161,12 @@ class Corpus {
       }
     }
     pairs.counts[pair] = 0;
-    pairs.settle();
+    pairs.flush();
   }
 }
 
 function countWords(texts: Iterable<string>, { preTokenizer = 'deepseek-v3', progress }: TrainOptions): WordCounts {
-  const { cut } = preTokenizerOf(preTokenizers[preTokenizer].json, 'train');
+  const { cut } = readPreTokenizer(preTokenizers[preTokenizer].json, 'train');
   const counts = new WordCounts();
   let [characters, told] = [0, performance.now()];
   for (const text of texts) {
@@ -179,7 +181,12 @@ function countWords(texts: Iterable<string>, { preTokenizer = 'deepseek-v3', pro
 }
 
 /** Merges until the vocabulary is full; adds to `tokens`. Returns the merges in order. */
-function mergesOf(corpus: Corpus, tokens: string[], special: ReadonlySet<string>, options: TrainOptions): string[] {
+function learnMerges(
+  corpus: TrainingCorpus,
+  tokens: string[],
+  special: ReadonlySet<string>,
+  options: TrainOptions,
+): string[] {
   const { vocabSize, progress } = options;
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const merges: string[] = [];
@@ -207,8 +214,8 @@ function mergesOf(corpus: Corpus, tokens: string[], special: ReadonlySet<string>
 /** Trains a vocabulary on texts; the result is a tokenizer.json's object. Throws TokenizerError. */
 export function trainTokenizer(texts: Iterable<string>, options: TrainOptions): TokenizerJson {
   const { vocabSize, specialTokens = [], preTokenizer = 'deepseek-v3' } = options;
-  const alphabet = [...charOfByte].sort();
-  const special = contentsOf(specialTokens, alphabet);
+  const alphabet = [...byteChars].sort();
+  const special = specialTokenTexts(specialTokens, alphabet);
   const least = specialTokens.length + 256;
   if (!Number.isInteger(vocabSize) || vocabSize < least || vocabSize > 2 ** 22)
     throw new TokenizerError(
@@ -223,8 +230,8 @@ export function trainTokenizer(texts: Iterable<string>, options: TrainOptions): 
       'choose one of them',
     );
   const tokens = [...special, ...alphabet];
-  const idOfByte = Int32Array.from(charOfByte, (char) => specialTokens.length + alphabet.indexOf(char));
-  const corpus = new Corpus(countWords(texts, options), idOfByte);
-  const merges = mergesOf(corpus, tokens, new Set(special), options);
+  const idOfByte = Int32Array.from(byteChars, (char) => specialTokens.length + alphabet.indexOf(char));
+  const corpus = new TrainingCorpus(countWords(texts, options), idOfByte);
+  const merges = learnMerges(corpus, tokens, new Set(special), options);
   return tokenizerJson(tokens, specialTokens, { preTokenizer: preTokenizers[preTokenizer].json, merges });
 }

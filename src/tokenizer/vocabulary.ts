@@ -1,18 +1,18 @@
 // Tokens as a vocabulary spells them, and their ids: found by code units, without a string for each question.
 //
 // A quarter of a million strings would be hashed when DeepSeek-V3's merges are read; this table halves the load time.
-import { charOfByte } from './bytes.ts';
+import { byteChars } from './bytes.ts';
 import { UnitBuffer } from './pieces.ts';
 import { grown, WordTable } from './word-table.ts';
 
-const unitOfByte = Uint16Array.from(charOfByte, (char) => char.charCodeAt(0));
+const unitOfByte = Uint16Array.from(byteChars, (char) => char.charCodeAt(0));
 
 export class Vocabulary {
   readonly #tokens = new WordTable();
   #ids = new Int32Array(1024);
   readonly #buffer = new UnitBuffer();
   /** Largest id; -1 when there is none. */
-  largestId = -1;
+  maxId = -1;
 
   /** Adds a token that is not there yet. */
   add(token: string, id: number): void {
@@ -21,14 +21,14 @@ export class Vocabulary {
     const index = this.#tokens.insert(units, 0, token.length);
     if (index === this.#ids.length) this.#ids = grown(this.#ids, new Int32Array(2 * index));
     this.#ids[index] = id;
-    if (id > this.largestId) this.largestId = id;
+    if (id > this.maxId) this.maxId = id;
   }
 
   get size(): number {
     return this.#tokens.size;
   }
 
-  idOf(token: string): number | undefined {
+  tokenToId(token: string): number | undefined {
     const id = this.find(this.#buffer.fill(token).units, 0, token.length);
     return id < 0 ? undefined : id;
   }

@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Dataset, hashOfFile } from '../../corpus/index.ts';
+import { type Dataset, hashFile } from '../../corpus/index.ts';
 import { type Device, describeMachine, packageRoot, packageVersion } from '../../kernels/index.ts';
 import { readJson, writeJson } from '../../model/checkpoint/index.ts';
 
@@ -108,7 +108,7 @@ export function withSeconds(lineage: Lineage, seconds: number): Lineage {
 async function parentsOf(initial: string | null): Promise<Lineage['parents']> {
   if (initial === null) return [];
   const files = readdirSync(initial).filter((name) => /^model.*\.safetensors$/.test(name));
-  const hashes = await Promise.all(files.sort().map((name) => hashOfFile(join(initial, name))));
+  const hashes = await Promise.all(files.sort().map((name) => hashFile(join(initial, name))));
   return hashes.map((weights) => ({ role: 'initial weights', weights }));
 }
 
