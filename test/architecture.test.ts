@@ -37,6 +37,7 @@ const eventFiles = [
   'train/run/series.ts',
   'rl/events.ts',
   'distill/events.ts',
+  'runs/chart-data.ts',
 ];
 
 /** Files besides an index through which a room is entered: a browser can load them, for they need no device. */
@@ -52,7 +53,7 @@ const tops = ['src/cli', 'recipes', 'test', 'bench'];
 /** The app: nobody imports it, and it imports the planner, what it does with events as the server does, and types of the protocols. */
 const web = 'web/';
 const seenByWeb = {
-  running: /^src\/(math\/|planner\/|train\/run\/series\.ts$)/,
+  running: /^src\/(math\/|planner\/|train\/run\/series\.ts$|runs\/chart-data\.ts$)/,
   types: /^src\/(server|runs)\/protocol[a-z-]*\.ts$/,
 };
 

@@ -41,14 +41,14 @@ describe('minke --help', () => {
     assert.ok(starts.every((start, i) => start > (starts[i - 1] ?? 0)));
     const grouped = help.slice(starts[0], help.indexOf('\nHelp:'));
     for (const verb of verbs) {
-      assert.match(grouped, new RegExp(`^  ${verb} `, 'm'));
+      assert.match(grouped, new RegExp(`^  ${verb}\\b`, 'm'));
       assert.ok(help.includes(`minke ${examples[verb]?.[0].line}`), verb);
     }
   });
 
   test('an unknown verb is answered by the nearest, an unknown option by its own', async () => {
     await assert.rejects(parsed(['serv', 'my-model']), /unknown command 'serv'\s+\(Did you mean serve\?\)/);
-    await assert.rejects(parsed(['distill']), /Did you mean distil\?/);
+    await assert.rejects(parsed(['distl']), /Did you mean distill?\?/);
     await assert.rejects(parsed(['serve', 'my-model', '--prot', '8000']), /Did you mean --port\?/);
     await assert.rejects(parsed(['convert', 'a', 'b']), /required option '--dtype <format>' not specified/);
   });

@@ -10,7 +10,7 @@ import {
   openYardsticks,
 } from '../kernels/index.ts';
 import { formatBytes } from '../math/index.ts';
-import { findings, type Seen } from './findings.ts';
+import { type DeviceReport, findings } from './findings.ts';
 
 const hasColors = process.stdout.hasColors?.() ?? false; // false with NO_COLOR and in pipes
 const bold = (text: string) => (hasColors ? styleText('bold', text) : text);
@@ -81,7 +81,7 @@ export async function doctor(): Promise<void> {
     line('', `one thread  ${device.threads} threads`);
     for (const { label, unit, one, all } of rates) line(label, `    ${formatGiga(one)}     ${formatGiga(all)} ${unit}`);
     const [f32, bf16] = rates as [Measured, Measured];
-    const seen: Seen = {
+    const report: DeviceReport = {
       machine,
       device: device.name,
       isa: device.isa,
@@ -90,10 +90,10 @@ export async function doctor(): Promise<void> {
       threads: device.threads,
       f32,
       bf16,
-      forced: process.env,
+      environment: process.env,
     };
     console.log(bold('what slows it down'));
-    const found = findings(seen);
+    const found = findings(report);
     for (const sentence of found) console.log(`  - ${sentence}`);
     if (found.length === 0) console.log('  nothing');
   } finally {

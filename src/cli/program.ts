@@ -86,6 +86,7 @@ function training(program: Command): void {
 
   program
     .command('distil')
+    .alias('distill')
     .description("fine-tune a student on a teacher's correct answers")
     .argument('[recipe]', recipe)
     .option('--student <folder>', 'checkpoint to fine-tune')

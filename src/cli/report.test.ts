@@ -1,4 +1,4 @@
-// minke report of a distillation, from the files that one leaves. npm test -- cli/report
+// minke report of a distillation, from the files of a run. npm test -- cli/report
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,11 +12,11 @@ const folder = mkdtempSync(join(tmpdir(), 'minke-report-'));
 after(() => rmSync(folder, { recursive: true }));
 
 const at = { time: 1000 };
-const examined = { task: 'countdown', difficulty: 3, margin: 0.05, format: 1, tokens: 40, problems: 64, samples: 4 };
+const evaluated = { task: 'countdown', difficulty: 3, margin: 0.05, format: 1, tokens: 40, problems: 64, samples: 4 };
 const events = [
   { event: 'started', ...at, run: 'r', teacher: 'zero', device: 'native avx2, 2 threads' },
   { event: 'training', ...at, parameters: 5e5, steps: 2, epochs: 1, traces: 40, tooLong: 3, tokens: 2000 },
-  { event: 'evaluated', ...at, step: 0, ...examined, passAt1: 0.125 },
+  { event: 'evaluated', ...at, step: 0, ...evaluated, passAt1: 0.125 },
   ...[2.5, 1.25].map((loss, i) => ({
     event: 'step',
     ...at,
@@ -28,7 +28,7 @@ const events = [
     tokensPerSecond: 900,
     secondsLeft: 0,
   })),
-  { event: 'evaluated', ...at, step: 2, ...examined, passAt1: 0.5 },
+  { event: 'evaluated', ...at, step: 2, ...evaluated, passAt1: 0.5 },
   { event: 'ended', ...at, step: 2, status: 'completed', reason: 'all steps are done' },
 ];
 const lineage = {
@@ -57,7 +57,7 @@ function minke(...args: string[]) {
   return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
 }
 
-test('a distillation: its teacher, its traces, held-out problems before and after, curves and a trace', () => {
+test('a distillation: its teacher, its traces, held-out problems before and after, charts and a trace', () => {
   const lines = (all: readonly object[]) => `${all.map((line) => JSON.stringify(line)).join('\n')}\n`;
   const recipe = resolveDistil({ student: 's', teacher: 't', tasks: [{ task: 'countdown' }] });
   writeFileSync(join(folder, 'distil.json'), JSON.stringify(recipe));
@@ -67,23 +67,23 @@ test('a distillation: its teacher, its traces, held-out problems before and afte
   const results = join(folder, 'results');
   const early = minke('report', folder);
   assert.equal(early.status, 1);
-  assert.match(early.stderr, /holds no run with a step; name the folder that minke pretrain, rl or distil wrote/);
+  assert.match(early.stderr, /is not a run with a step; name a folder that one of minke pretrain, .* wrote/);
   writeFileSync(join(folder, 'events.jsonl'), lines(events));
   const { stdout, stderr, status } = minke('report', folder, '--name', 'student', '--results', results);
   assert.equal(status, 0, stderr);
-  for (const told of [
+  for (const row of [
     '| teacher | zero, 2.00 M tokens |',
     '| traces | 40, 3 too long for the student |',
     '| loss | 1.2500 |',
     '| pass@1, countdown 3, held out | 12.5 % ± 5.0 % at step 0, 50.0 % ± 5.0 % at step 2 |',
   ])
-    assert.ok(stdout.includes(told), `${told} in\n${stdout}`);
+    assert.ok(stdout.includes(row), `${row} in\n${stdout}`);
   const page = readFileSync(join(results, 'student.md'), 'utf8');
   assert.match(
     page,
     /A trace of zero:\n\n```text\nUser: Make 24 from 3, 8\.\nAssistant: <think>\n3\*8=24 ok\n<\/think>\n```/,
   );
-  assert.match(page, /npx minke distil student --student/);
+  assert.match(page, /npx minke distill student --student <checkpoint> --teacher <model>/);
   const svg = readFileSync(join(results, 'student.svg'), 'utf8');
-  assert.match(svg, /student: loss, nats a token.*student: pass@1, held out/s);
+  assert.match(svg, /student: Loss.*student: Held-out accuracy.*countdown 3/s);
 });

@@ -1,92 +1,52 @@
-// minke report: what a run came to, from its events and its lineage; also as a part of a page of results.
+// minke report: the results of a run of any kind, from its events and its lineage; also as a part of a page of results.
 import { basename, join } from 'node:path';
-import { distilFacts, eventsOf, type Fact, kindOf, pretrainingFacts, rlFacts, runKinds } from '../runs/index.ts';
-import { type Lineage, readEvents, readLineage, smoothed, TrainError, type TrainEvent } from '../train/index.ts';
-import { distilCharts, distilEvents, distilSample } from './distil-report.ts';
-import { lineChart } from './line-chart.ts';
+import { findKind, runKinds, toChartData } from '../runs/index.ts';
+import { type Excerpt, type Fact, type RunKind, readEvents, readLineage, TrainError } from '../train/index.ts';
+import { drawCharts } from './line-chart.ts';
 import { factTable, writeResult } from './results.ts';
-import { rlCharts, rlEvents, rlSamples } from './rl-report.ts';
 
 export interface ReportCommand {
   readonly name?: string;
   readonly results?: string;
 }
 
-const decay = 0.95;
-
-function chart(title: string, events: readonly TrainEvent[]): string {
-  const steps = eventsOf(events, 'step');
-  const tokensPerStep = (steps[0]?.tokens ?? 0) / (steps[0]?.step ?? 1);
-  const evaluated = eventsOf(events, 'evaluated').filter(({ step }) => step > 0);
-  const loss = smoothed(
-    steps.map(({ loss }) => loss ?? Number.NaN),
-    decay,
-  );
-  const from = Math.floor(steps.length / 20);
-  return lineChart(
-    [
-      { name: 'training', x: steps.slice(from).map(({ tokens }) => tokens), y: loss.slice(from) },
-      { name: 'validation', x: evaluated.map(({ step }) => step * tokensPerStep), y: evaluated.map((e) => e.loss) },
-    ],
-    { title, xLabel: 'tokens', yLabel: 'loss, nats a token' },
-  );
-}
-
-/** What there is to tell of a run. */
-interface Told {
-  readonly steps: number;
+export interface RunReport {
+  readonly kind: RunKind;
   readonly facts: readonly Fact[];
-  readonly samples: readonly string[];
-  readonly svg: (name: string) => string;
-  /** Options of the verb that makes it again. */
-  readonly again: string;
+  readonly excerpts: readonly Excerpt[];
+  /** Returns the charts as one SVG text, under a title. */
+  draw(title: string): string;
 }
 
-function ofPretraining(run: string, lineage: Lineage): Told {
-  const events = readEvents(join(run, 'events.jsonl'));
+/** Reads what a run's folder says about its results. Throws TrainError where it has no step yet. */
+export function readReport(run: string): RunReport {
+  const kind = findKind(run, runKinds);
+  const lineage = readLineage(run);
+  const events = kind ? readEvents(join(run, 'events.jsonl'), kind.events) : [];
+  if (kind === null || lineage === null || !events.some(({ event }) => event === 'step')) {
+    const verbs = runKinds.map(({ name }) => name).join(', ');
+    throw new TrainError(run, 'is not a run with a step', `name a folder that one of minke ${verbs} wrote`);
+  }
   return {
-    steps: eventsOf(events, 'step').length,
-    facts: pretrainingFacts(events, lineage),
-    samples: [],
-    svg: (name) => chart(name, events),
-    again: '--data <file>',
+    kind,
+    facts: kind.facts(events, lineage),
+    excerpts: kind.excerpts?.(events, run) ?? [],
+    draw: (title) => drawCharts(toChartData(kind.charts, events), title),
   };
 }
 
-function ofRl(run: string, lineage: Lineage): Told {
-  const events = rlEvents(run);
-  return {
-    steps: eventsOf(events, 'step').length,
-    facts: rlFacts(events, lineage),
-    samples: rlSamples(events),
-    svg: (name) => rlCharts(name, events),
-    again: '--model <base>',
-  };
+/** Returns the command line that makes a run of this kind again. */
+function commandLine({ name: verb, arguments: given }: RunKind, recipe: string): string {
+  const options = given.filter(({ isRequired }) => isRequired).map(({ flag, type }) => `--${flag} <${type}>`);
+  return ['npx minke', verb, recipe, ...options].join(' ');
 }
-
-function ofDistillation(run: string, lineage: Lineage): Told {
-  const events = distilEvents(run);
-  return {
-    steps: eventsOf(events, 'step').length,
-    facts: distilFacts(events, lineage),
-    samples: distilSample(run),
-    svg: (name) => distilCharts(name, events),
-    again: '--student <model> --teacher <model>',
-  };
-}
-
-const kinds = { pretraining: ofPretraining, reinforcement: ofRl, distillation: ofDistillation } as const;
 
 export function report(run: string, { name = basename(run), results }: ReportCommand): void {
-  const kind = kindOf(run);
-  const lineage = readLineage(run);
-  const told = kind && lineage ? kinds[kind](run, lineage) : null;
-  if (kind === null || told === null || told.steps === 0)
-    throw new TrainError(run, 'holds no run with a step', 'name the folder that minke pretrain, rl or distil wrote');
-  const text = factTable(told.facts);
-  console.log(text);
+  const { kind, facts, excerpts, draw } = readReport(run);
+  const table = factTable(facts);
+  console.log(table);
   if (results === undefined) return;
-  const { verb } = runKinds[kind];
-  const again = `Again: \`npx minke ${verb} ${name} ${told.again}\`, then \`npx minke report <run>\`.`;
-  writeResult(results, { name, paragraphs: [`## ${name}`, text, ...told.samples, again], svg: told.svg(name) });
+  const texts = excerpts.flatMap(({ title, text }) => [`${title}:`, `\`\`\`text\n${text.trimEnd()}\n\`\`\``]);
+  const again = `Again: \`${commandLine(kind, name)}\`, then \`npx minke report <run>\`.`;
+  writeResult(results, { name, paragraphs: [`## ${name}`, table, ...texts, again], svg: draw(name) });
 }

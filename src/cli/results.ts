@@ -1,16 +1,16 @@
-// Where tables and plots go: a part for each result, and one page of all parts beside their folder.
+// Writes tables and plots: a part for each result, and one page of all parts beside their folder.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { Fact } from '../runs/index.ts';
+import type { Fact } from '../train/index.ts';
 
-export interface Part {
+export interface ResultPart {
   readonly name: string;
-  /** Markdown: a heading of the second rank, paragraphs. */
+  /** Markdown paragraphs; the first is a heading of level two. */
   readonly paragraphs: readonly string[];
   readonly svg: string;
 }
 
-/** Rows of name and value as a Markdown table. */
+/** Returns rows of name and value as a Markdown table. */
 export function factTable(facts: readonly Fact[]): string {
   return ['| | |', '| --- | --- |', ...facts.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
 }
@@ -18,12 +18,12 @@ export function factTable(facts: readonly Fact[]): string {
 const introduction = [
   '# Results',
   '',
-  'Measured by the commands that stand under each table, which wrote this page too; nothing is typed by hand. Published',
-  'results are of far larger models and data: their direction is what can be compared.',
+  'Measured by the command under each table, which also wrote this page; nothing is typed by hand. Published results',
+  'are from far larger models and data: compare their direction.',
 ].join('\n');
 
-/** Writes <folder>/<name>.md and .svg, and <folder>.md: all parts there are, by name. */
-export function writeResult(folder: string, { name, paragraphs, svg }: Part): void {
+/** Writes <folder>/<name>.md and .svg, and <folder>.md with all parts of the folder, sorted by name. */
+export function writeResult(folder: string, { name, paragraphs, svg }: ResultPart): void {
   mkdirSync(folder, { recursive: true });
   const image = `![${name}](${basename(folder)}/${name}.svg)`;
   writeFileSync(join(folder, `${name}.svg`), svg);

@@ -1,11 +1,9 @@
 // The page of a speedrun: what each model can do, what it took, the curves, samples of the beginning and the end.
 import { basename, join } from 'node:path';
 import type { Evaluation } from '../eval/index.ts';
-import { rlFacts } from '../runs/index.ts';
 import { type Lineage, readLineage } from '../train/index.ts';
-import { distilCharts, distilEvents } from './distil-report.ts';
-import { factTable, type Part } from './results.ts';
-import { rlCharts, rlEvents, rlSamples } from './rl-report.ts';
+import { readReport } from './report.ts';
+import { factTable, type ResultPart } from './results.ts';
 import { type Stage, stages } from './speedrun-stages.ts';
 
 export type Results = Record<Stage, Evaluation>;
@@ -49,7 +47,7 @@ function spent(folder: string): string {
 }
 
 /** For a page of results. */
-export function speedrunPart(folder: string, results: Results): Part {
+export function speedrunPart(folder: string, results: Results): ResultPart {
   const name = basename(folder);
   const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
   const lineage = readLineage(join(folder, 'zero')) as Lineage;
@@ -60,17 +58,16 @@ export function speedrunPart(folder: string, results: Results): Part {
       [head, head.map(() => '---'), ...rows(folder, results)].map(line).join('\n'),
       `${spent(folder)}, seed ${lineage.seed}. Again: \`npx minke speedrun runs/${name} --seed ${lineage.seed}\`.`,
     ],
-    svg: rlCharts(name, rlEvents(join(folder, 'zero'))),
+    svg: readReport(join(folder, 'zero')).draw(name),
   };
 }
 
 /** An HTML page that needs nothing else. */
 export function speedrunPage(folder: string, results: Results): string {
-  const zero = readLineage(join(folder, 'zero')) as Lineage;
+  const zero = readReport(join(folder, 'zero'));
   const line = (tag: string, texts: readonly string[]) =>
     `<tr>${texts.map((text) => `<${tag}>${text}</${tag}>`).join('')}</tr>`;
-  const events = rlEvents(join(folder, 'zero'));
-  const samples = rlSamples(events).map((text) => `<pre>${escaped(text.replace(/^```\w*\n?|```$/g, ''))}</pre>`);
+  const samples = zero.excerpts.map(({ title, text }) => `<p>${escaped(title)}:</p><pre>${escaped(text)}</pre>`);
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>minke speedrun</title><style>${style}</style>
 <h1>From nothing to a model that thinks</h1>
 <p>${spent(folder)}.</p>
@@ -78,7 +75,7 @@ export function speedrunPage(folder: string, results: Results): string {
 ${rows(folder, results)
   .map((texts) => line('td', texts))
   .join('\n')}</table>
-<h2>R1-Zero</h2><pre>${escaped(factTable(rlFacts(events, zero)))}</pre>${rlCharts('R1-Zero', events)}
+<h2>R1-Zero</h2><pre>${escaped(factTable(zero.facts))}</pre>${zero.draw('R1-Zero')}
 <h2>Before and after</h2>${samples.join('\n')}
-<h2>Distillation</h2>${distilCharts('dense student', distilEvents(join(folder, 'distilled')))}</html>\n`;
+<h2>Distillation</h2>${readReport(join(folder, 'distilled')).draw('dense student')}</html>\n`;
 }

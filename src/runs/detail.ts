@@ -1,34 +1,17 @@
-// All that a run's folder says: its recipe, its lineage, what it came to, the last lines it printed.
+// All that a run's folder holds for people: its recipe, its lineage, its results, the last lines it printed.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { z } from 'zod';
-import { type DistilEvent, distilEventSchema } from '../distill/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
-import { type RlEvent, rlEventSchema } from '../rl/index.ts';
 import { ApiError } from '../server/index.ts';
-import { type Lineage, readEvents, readLineage, TrainError } from '../train/index.ts';
-import { lastLines } from './event-lines.ts';
-import { distilFacts, type Fact, pretrainingFacts, rlFacts } from './facts.ts';
-import { kindOf, type RunKind, runKinds } from './kind.ts';
+import { type RunKind, readEvents, readLineage, TrainError } from '../train/index.ts';
+import { readLastLines } from './event-lines.ts';
 import type { RunDetail, RunSummary } from './protocol.ts';
 import { runFiles } from './run-folder.ts';
 
 const consoleBytes = 4096;
 
-function factsOf(folder: string, kind: RunKind, lineage: Lineage): Fact[] {
-  const path = join(folder, runFiles.events);
-  switch (kind) {
-    case 'pretraining':
-      return pretrainingFacts(readEvents(path), lineage);
-    case 'reinforcement':
-      return rlFacts(readEvents<RlEvent>(path, rlEventSchema), lineage);
-    case 'distillation':
-      return distilFacts(readEvents<DistilEvent>(path, distilEventSchema), lineage);
-  }
-}
-
-/** Files that are damaged are told as such. Throws ApiError 422. */
-function readable<T>(read: () => T): T {
+/** Reports files that are damaged. Throws ApiError 422. */
+function expectReadable<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -38,20 +21,16 @@ function readable<T>(read: () => T): T {
   }
 }
 
-/** Schema of the events of a run; none is known before its recipe is. */
-export function eventSchemaOf(folder: string): z.ZodType {
-  return runKinds[kindOf(folder) ?? 'pretraining'].events;
-}
-
-export async function detailOf(folder: string, run: RunSummary): Promise<RunDetail> {
-  const kind = kindOf(folder);
-  const lineage = readable(() => readLineage(folder));
+export async function readRunDetail(folder: string, run: RunSummary, kind: RunKind | null): Promise<RunDetail> {
+  const lineage = expectReadable(() => readLineage(folder));
   const path = join(folder, runFiles.console);
   return {
     run,
-    facts: kind && lineage ? readable(() => factsOf(folder, kind, lineage)) : [],
-    config: kind && readable(() => readJson(join(folder, runKinds[kind].config))),
+    facts: expectReadable(() =>
+      kind && lineage ? kind.facts(readEvents(join(folder, runFiles.events), kind.events), lineage) : [],
+    ),
+    config: kind && expectReadable(() => readJson(join(folder, kind.recipeFile))),
     lineage,
-    console: existsSync(path) ? [...(await lastLines(path, consoleBytes))] : [],
+    console: existsSync(path) ? [...(await readLastLines(path, consoleBytes))] : [],
   };
 }

@@ -1,16 +1,17 @@
-// Lines of a growing events.jsonl: from an offset in bytes to the last line that is whole.
+// The lines of a growing events.jsonl: read from a byte offset up to the last complete line, or followed.
 //
-// Contract: `next` of one reading is the offset of the following one; a half-written last line waits for its end. An
-// offset within a line, behind the end, or a line that is no event is refused in words.
+// Contract: `next` of one read is the offset of the following read; an incomplete last line waits for its end. An
+// offset that is not the start of a line and a line that is not an event are refused in words.
 import { type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { ApiError } from '../server/index.ts';
 
-export interface Lines {
+export interface EventLines {
   readonly lines: readonly string[];
-  /** Offset of the line behind the last of these. */
+  /** The offset after the last of these lines. */
   readonly next: number;
-  /** Of the file, when it was read. */
+  /** The size of the file in bytes when it was read. */
   readonly size: number;
 }
 
@@ -27,8 +28,8 @@ async function expectLineStart(file: FileHandle, offset: number, size: number): 
   );
 }
 
-/** Whole lines from `offset` on, about `limit` bytes of them. No file reads as an empty one. Throws ApiError 422. */
-export async function linesFrom(path: string, offset: number, limit: number): Promise<Lines> {
+/** Reads about `limit` bytes of complete lines from `offset` on. A missing file reads as empty. Throws ApiError 422. */
+export async function readLines(path: string, offset: number, limit: number): Promise<EventLines> {
   const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     throw error;
@@ -42,16 +43,15 @@ export async function linesFrom(path: string, offset: number, limit: number): Pr
       const { bytesRead } = await file.read(bytes, 0, bytes.length, offset);
       const end = bytes.subarray(0, bytesRead).lastIndexOf(newline) + 1;
       if (end === 0 && bytesRead > 0 && offset + bytesRead < size) continue; // one line is longer than the limit
-      const text = bytes.toString('utf8', 0, end);
-      return { lines: text.split('\n').slice(0, -1), next: offset + end, size };
+      return { lines: splitLines(bytes, end), next: offset + end, size };
     }
   } finally {
     await file.close();
   }
 }
 
-/** The last whole lines of a file, about `limit` bytes. */
-export async function lastLines(path: string, limit: number): Promise<readonly string[]> {
+/** Reads the last complete lines of a file, about `limit` bytes. */
+export async function readLastLines(path: string, limit: number): Promise<readonly string[]> {
   const file = await open(path, 'r').catch(() => null);
   if (file === null) return [];
   try {
@@ -59,27 +59,56 @@ export async function lastLines(path: string, limit: number): Promise<readonly s
     const from = Math.max(0, size - limit);
     const bytes = Buffer.alloc(size - from);
     await file.read(bytes, 0, bytes.length, from);
-    const lines = bytes
-      .toString('utf8', 0, bytes.lastIndexOf(newline) + 1)
-      .split('\n')
-      .slice(0, -1);
+    const lines = splitLines(bytes, bytes.lastIndexOf(newline) + 1);
     return from === 0 ? lines : lines.slice(1);
   } finally {
     await file.close();
   }
 }
 
-/** A line as an event of a run. Throws ApiError 422 with what is wrong. */
-export function eventOf(line: string, schema: z.ZodType, where: string): object {
+function splitLines(bytes: Buffer, end: number): string[] {
+  return bytes.toString('utf8', 0, end).split('\n').slice(0, -1);
+}
+
+/** Parses a line as an event of a run. Throws ApiError 422 that says what is wrong. */
+export function parseEvent(line: string, schema: z.ZodType, where: string): object {
   try {
     return schema.parse(JSON.parse(line)) as object;
   } catch (error) {
-    throw new ApiError(
-      422,
-      `${where} holds a line that is no event (${(error as Error).message.slice(0, 300)}): remove it`,
-      {
-        code: 'damaged_run',
-      },
-    );
+    const problem = (error as Error).message.slice(0, 300);
+    throw new ApiError(422, `${where} contains a line that is not an event (${problem}): remove it`, {
+      code: 'damaged_run',
+    });
+  }
+}
+
+export interface FollowOptions {
+  /** Whether a process may still append. */
+  readonly isLive: () => boolean;
+  readonly signal: AbortSignal;
+}
+
+const batchBytes = 256 * 1024;
+const pollMs = 200;
+
+/**
+ * Yields batches of complete lines from `offset` on. Ends when the run has ended and all its lines were given, when the
+ * file became shorter than what was read (another run writes it now), or with the signal.
+ */
+export async function* followLines(
+  path: string,
+  offset: number,
+  { isLive, signal }: FollowOptions,
+): AsyncGenerator<EventLines, void, undefined> {
+  for (let at = offset; ; ) {
+    const wasLive = isLive(); // asked before reading: what the process wrote before it ended is then in the file
+    const batch = await readLines(path, at, batchBytes);
+    if (batch.lines.length > 0) {
+      at = batch.next;
+      yield batch;
+      continue;
+    }
+    if (!wasLive || signal.aborted) return;
+    await sleep(pollMs, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -1,8 +1,9 @@
-// The room of runs: what training leaves in folders, over HTTP, past and live.
-export { distilFacts, eventsOf, type Fact, pretrainingFacts, rlFacts } from './facts.ts';
-export { kindOf, runKinds } from './kind.ts';
+// The module of runs: what training leaves in folders, past and live, in reports and over HTTP.
+export { type ChartData, formatValue, shownFrom, toChartData } from './chart-data.ts';
+export { runKinds } from './kinds.ts';
 export type {
   EventPage,
+  KindList,
   RecipeList,
   RecipeSummary,
   RunDetail,
@@ -13,4 +14,5 @@ export type {
   StartRequest,
 } from './protocol.ts';
 export { type RunsService, serveRuns } from './routes.ts';
+export { findKind } from './run-folder.ts';
 export type { RunsOptions } from './runs.ts';

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../kernels/index.ts';
-import type { RecipeList, RunList, RunSummary } from './index.ts';
-import { ended, openRuns, programOf, refused, step, type TestRuns } from './test-runs.ts';
+import { type RecipeList, type RunList, type RunSummary, runKinds } from './index.ts';
+import { ended, openRuns, programFor, refused, step, type TestRuns } from './test-runs.ts';
 
 const data = mkdtempSync(join(tmpdir(), 'minke-data-'));
 writeFileSync(join(data, 'book.txt'), 'a b c');
@@ -18,19 +18,19 @@ after(async () => {
 });
 
 function withProgram(script: string, more: object = {}): TestRuns {
-  const runs = openRuns({ program: programOf(script), dataFolder: data, ...more });
+  const runs = openRuns({ program: programFor(script), dataFolder: data, ...more });
   opened.push(runs);
   return runs;
 }
 
-/** Trains until it is asked to stop. */
+/** A program that trains until it is asked to stop. */
 const patient = `
-  hold();
+  lock();
   fs.writeFileSync(path.join(run, 'config.json'), '{"steps":9}');
   fs.writeFileSync(path.join(run, 'args.json'), JSON.stringify(process.argv.slice(1)));
-  say({ event: 'resumed', step: 1, steps: 9 });
+  emit({ event: 'resumed', step: 1, steps: 9 });
   process.once('SIGINT', () => setTimeout(() => {
-    say({ event: 'saved', step: 1, folder: run, sha256: 'x' });
+    emit({ event: 'saved', step: 1, folder: run, sha256: 'x' });
     end('stopped', 'asked to stop');
   }, 300));
   setInterval(() => 0, 1000);
@@ -45,17 +45,23 @@ async function until(runs: TestRuns, name: string, state: string): Promise<RunSu
   }
   throw new Error(`${name} never became ${state}`);
 }
-const runOf = async (response: Promise<Response>) => ((await (await response).json()) as { run: RunSummary }).run;
+const readSummary = async (response: Promise<Response>) => ((await (await response).json()) as { run: RunSummary }).run;
 
 describe('recipes', () => {
-  test('those of one run, with what they need and what can be set', async () => {
+  test('each has a kind, what it needs and what can be set; a kind without one is listed by its name', async () => {
     const runs = withProgram(patient);
     const { recipes, bases } = (await (await runs.get('/runs/recipes')).json()) as RecipeList;
-    const told = new Map(recipes.map(({ name, kind, needs }) => [name, [kind, ...needs].join(' ')]));
-    assert.equal(told.get('countdown-base'), 'pretraining');
-    assert.equal(told.get('countdown-zero'), 'reinforcement model');
-    assert.equal(told.get('tiny-shakespeare'), 'pretraining data');
-    for (const several of ['speedrun', 'moe', 'countdown-distilled']) assert.equal(told.has(several), false);
+    const needs = new Map(recipes.map(({ name, kind, needs }) => [name, [kind, ...needs].join(' ')]));
+    assert.equal(needs.get('countdown-base'), 'pretrain');
+    assert.equal(needs.get('countdown-zero'), 'rl model');
+    assert.equal(needs.get('countdown-distilled'), 'distill student teacher');
+    assert.equal(needs.get('tiny-shakespeare'), 'pretrain data');
+    for (const several of ['speedrun', 'moe']) assert.equal(needs.has(several), false);
+    const kinds = new Set(recipes.map(({ kind }) => kind));
+    assert.deepEqual(
+      runKinds.filter(({ name }) => !kinds.has(name)),
+      [],
+    );
     for (const { about } of recipes) assert.match(about, /^[A-Z].*\.$/);
     const steps = recipes[0]?.choices.find(({ path }) => path === 'steps')?.value;
     assert.ok(typeof steps === 'number' && steps > 0);
@@ -64,10 +70,12 @@ describe('recipes', () => {
 });
 
 describe('starting', () => {
-  test("is the command line's verb, with what was set, and its process is told apart from the server", async () => {
+  test("runs the command line's verb with what was set, in a process of its own", async () => {
     const runs = withProgram(patient);
     const set = ['steps=9', 'schedule.learningRate=1e-3'];
-    const run = await runOf(runs.post('/runs', { recipe: 'tiny-shakespeare', name: 'mine', set, data: ['book.txt'] }));
+    const run = await readSummary(
+      runs.post('/runs', { recipe: 'tiny-shakespeare', name: 'mine', set, data: ['book.txt'] }),
+    );
     assert.deepEqual([run.name, run.state, run.steps], ['mine', 'running', 9]);
     const args = JSON.parse(readFileSync(join(runs.folder, 'mine/args.json'), 'utf8')) as string[];
     assert.deepEqual(args, [
@@ -76,7 +84,7 @@ describe('starting', () => {
     ]);
   });
 
-  test('one at a time: another one, and the same one, wait for it', async () => {
+  test('one run at a time: a second one is refused until it has ended', async () => {
     const runs = withProgram(patient);
     const begin = (name: string) => runs.post('/runs', { recipe: 'countdown-base', name });
     const both = await Promise.all([begin('first'), begin('second')]);
@@ -84,7 +92,7 @@ describe('starting', () => {
       both.map(({ status }) => status),
       [201, 409],
     );
-    await refused(begin('third'), 409, /first is running, and 1 may at once: stop it before third begins/);
+    await refused(begin('third'), 409, /first is running, and 1 may run at once: stop it before third begins/);
     await refused(begin('first'), 409, /there is a run first already/);
     await refused(runs.post('/runs/first/resume'), 409, /first is running already/);
     const two = withProgram(patient, { atOnce: 2 });
@@ -104,27 +112,38 @@ describe('starting', () => {
     assert.equal(existsSync(join(runs.folder, 'wrong')), false);
   });
 
-  test('a page may not name files or programs', async () => {
+  test('a page must not name files or programs', async () => {
     const runs = withProgram(patient);
     const begin = (more: object) => runs.post('/runs', { recipe: 'countdown-base', ...more });
+    const distill = { recipe: 'countdown-distilled', student: 'r', teacher: 'r' };
+    for (const set of ['student=/x', 'teacher=http://example.org', 'traces.from=/x', 'api.keyVariable=PATH'])
+      await refused(begin({ ...distill, set: [set] }), 422, /may name a file/);
+    const { recipe } = distill;
+    await refused(begin({ recipe, task: './evil.js' }), 422, /is not a task: choose one of/);
+    await refused(begin({ recipe, traces: '--shell' }), 422, /is not a number/);
+    await refused(begin({ recipe, teacher: 'http://example.org' }), 422, /is not a name of a run/);
     for (const set of ['initial=/etc', 'tasks=[{"task":"./evil.js"}]', 'data.inputs=["/etc/passwd"]', 'model="/x"'])
       await refused(begin({ set: [set] }), 422, /may name a file/);
     for (const set of ['steps', '=3', '--data=/etc/passwd', 'a b=3'])
-      await refused(begin({ set: [set] }), 422, /is no path=value/);
+      await refused(begin({ set: [set] }), 422, /is not path=value/);
     for (const file of ['/etc/passwd', '../book.txt', 'x/../../book.txt', '.'])
-      await refused(begin({ data: [file] }), 422, /does not lie in/);
-    await refused(begin({ data: ['none.txt'] }), 422, /is not there: put it into/);
-    await refused(begin({ name: '../x' }), 422, /is no name of a run/);
+      await refused(begin({ data: [file] }), 422, /is not in/);
+    await refused(begin({ data: ['none.txt'] }), 422, /does not exist: put it into/);
+    await refused(begin({ name: '../x' }), 422, /is not a name of a run/);
     await refused(runs.post('/runs', { recipe: '../x' }), 404, /choose one of countdown-base/);
     await refused(runs.post('/runs', { recipe: 'countdown-zero', model: 'nothing' }), 404, /there is no run "nothing"/);
-    await refused(runs.post('/runs', { recipe: 'countdown-base', shell: 'rm' }), 422, /shell/);
+    await refused(
+      runs.post('/runs', { recipe: 'countdown-base', shell: 'rm' }),
+      422,
+      /shell: "rm" is not an argument of minke pretrain/,
+    );
     const few = 'data.inputs=[{"workedExamples":"countdown","seed":1,"count":9}]';
     assert.equal((await begin({ name: 'few', set: [few] })).status, 201);
   });
 });
 
 describe('stopping', () => {
-  test('lets it save; resuming goes on; what is complete does not', async () => {
+  test('lets a run save; it can be resumed unless it is complete', async () => {
     const runs = withProgram(patient);
     await runs.post('/runs', { recipe: 'countdown-base', name: 'r' });
     // Twice, and still one signal: a second one would kill it unsaved.
@@ -135,7 +154,7 @@ describe('stopping', () => {
     );
     await until(runs, 'r', 'stopped');
     await refused(runs.post('/runs/r/stop'), 409, /r is not running/);
-    assert.match((await runOf(runs.post('/runs/r/resume'))).state, /running/);
+    assert.match((await readSummary(runs.post('/runs/r/resume'))).state, /running/);
     const args = JSON.parse(readFileSync(join(runs.folder, 'r/args.json'), 'utf8')) as string[];
     assert.deepEqual(args, ['pretrain', `--run=${join(runs.folder, 'r')}`, '--resume']);
     await runs.post('/runs/r/stop');
@@ -145,7 +164,7 @@ describe('stopping', () => {
     await refused(runs.post('/runs/nothing/resume'), 404, /there is no run/);
   });
 
-  test('a killed process leaves an interrupted run, and the server goes on', async () => {
+  test('a killed process leaves an interrupted run, and the server stays up', async () => {
     const runs = withProgram(patient);
     await runs.post('/runs', { recipe: 'countdown-base', name: 'k' });
     const { pid } = JSON.parse(readFileSync(join(runs.folder, 'k/process.json'), 'utf8')) as { pid: number };
@@ -155,15 +174,15 @@ describe('stopping', () => {
     assert.equal((await runs.post('/runs/k/resume')).status, 200);
   });
 
-  test('what goes wrong later is told with the words of its process', async () => {
+  test('a later failure is reported in the words of its process', async () => {
     const runs = withProgram(
-      "hold(); setTimeout(() => { console.error('[a.txt] is no text; give one'); process.exit(1) }, 1700)",
+      "lock(); setTimeout(() => { console.error('[a.txt] is no text; give one'); process.exit(1) }, 1700)",
     );
     await runs.post('/runs', { recipe: 'countdown-base', name: 'late' });
     assert.equal((await until(runs, 'late', 'failed')).problem, '[a.txt] is no text; give one');
   });
 
-  test('the server that closes asks its runs to save, and waits', async () => {
+  test('a server that closes asks its runs to save, and waits', async () => {
     const runs = withProgram(patient);
     await runs.post('/runs', { recipe: 'countdown-base', name: 'c' });
     await runs.service.close();
@@ -172,7 +191,7 @@ describe('stopping', () => {
 });
 
 describe('who may change something', () => {
-  test('own pages and programs, not pages of other origins, even where those may read', async () => {
+  test('own pages and programs may, pages of other origins may not, even where those may read', async () => {
     const runs = openRuns({}, { origins: ['*'] });
     opened.push(runs);
     runs.run('r', [step(1), ended(1, 'stopped')]);
@@ -190,7 +209,7 @@ describe('who may change something', () => {
     await refused(runs.post('/runs/r/stop', {}, same), 409, /not running/);
   });
 
-  test('keys and hosts are asked for as everywhere', async () => {
+  test('keys and hosts are checked as everywhere', async () => {
     const runs = openRuns({}, { keys: ['secret'] });
     opened.push(runs);
     await refused(runs.get('/runs'), 401, /no key was given/);

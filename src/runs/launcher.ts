@@ -1,81 +1,96 @@
-// Runs as processes of their own: started, asked to stop, waited for. What happens to one never happens to the server.
+// Runs as processes of their own: started, asked to stop, waited for. A run that crashes does not affect the server.
 //
-// Contract: a run is the command line's own verb, so the page can do nothing that minke cannot; its words go to
-// console.txt in the run's folder. SIGINT, once, is how the command line is asked to save and stop: a second one would
-// kill it. Left out: on Windows a signal ends a process at once, and the last checkpoint is what stays.
+// Contract: a run is started by the verb of the command line, so the page can do nothing that minke cannot; what it
+// prints goes to console.txt in the run's folder. One SIGINT asks the run to save and stop; a second one would kill it.
+// Left out: on Windows a signal ends a process at once, and its last checkpoint remains.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../server/index.ts';
 import { holderOf } from '../train/index.ts';
-import { lastWords } from './last-words.ts';
 import { runFiles } from './run-folder.ts';
-import type { Known } from './summary.ts';
 
-/** How long a start is watched before it counts as one: what is refused is mostly refused by then. */
+/** How long a start is watched: nearly all refusals come within this time. */
 const watchMs = 30_000;
-/** Between the moment a run holds its folder and the answer, to hear of data that cannot be read. */
+/** How long a run that has locked its folder is watched further, to report data that cannot be read. */
 const graceMs = 1500;
 const pollMs = 25;
 
-interface Started {
+/** What the server knows about the process of a run. */
+export interface ProcessState {
+  /** It was asked to stop. */
+  readonly isStopping: boolean;
+  /** It is being started and has not locked the folder yet. */
+  readonly isStarting: boolean;
+  /** What the last process printed when it failed. */
+  readonly problem: string | null;
+}
+
+interface StartedRun {
   readonly process: ChildProcess;
   readonly ended: Promise<void>;
   hasEnded: boolean;
 }
 
+/** Returns the last line of the form `[what] problem; remedy`, as minke prints errors, else the last line. */
+export function lastErrorLine(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.findLast((line) => /^\[.+\] /.test(line)) ?? lines.at(-1) ?? 'it ended without a message';
+}
+
 export class Launcher {
   readonly #program: readonly string[];
-  readonly #started = new Map<string, Started>();
-  /** Processes that were asked to stop, by folder. */
-  readonly #asked = new Map<string, number>();
+  readonly #started = new Map<string, StartedRun>();
+  /** The process that was asked to stop, by folder. */
+  readonly #stopping = new Map<string, number>();
   readonly #problems = new Map<string, string>();
 
-  /** `program` and its arguments run minke; a verb follows. */
+  /** `program` is the command with arguments that runs minke; a verb follows it. */
   constructor(program: readonly string[]) {
     this.#program = program;
   }
 
-  known(folder: string): Known {
-    const asked = this.#asked.get(folder);
+  processState(folder: string): ProcessState {
+    const pid = this.#stopping.get(folder);
     return {
-      isStopping: asked !== undefined && asked === this.#processOf(folder),
+      isStopping: pid !== undefined && pid === this.#processId(folder),
       isStarting: this.#started.has(folder),
       problem: this.#problems.get(folder) ?? null,
     };
   }
 
   isLive(folder: string): boolean {
-    return this.#processOf(folder) !== null;
+    return this.#processId(folder) !== null;
   }
 
-  /** Starts a verb on a folder; returns once the run is on its way. Throws ApiError 422 with what minke says. */
+  /** Starts a verb on a folder and returns once the run is under way. Throws ApiError 422 with what minke printed. */
   async start(folder: string, args: readonly string[]): Promise<void> {
     mkdirSync(folder, { recursive: true });
     this.#problems.delete(folder);
-    this.#asked.delete(folder);
+    this.#stopping.delete(folder);
     const path = join(folder, runFiles.console);
-    const said = existsSync(path) ? readFileSync(path, 'utf8').length : 0;
-    const started = this.#spawn(folder, args, path, () => readFileSync(path, 'utf8').slice(said));
-    const until = Date.now() + watchMs;
-    let heldSince = Number.POSITIVE_INFINITY;
-    while (!started.hasEnded && Date.now() < until && Date.now() < heldSince + graceMs) {
-      if (heldSince === Number.POSITIVE_INFINITY && holderOf(folder) !== null) heldSince = Date.now();
-      if (heldSince < Number.POSITIVE_INFINITY && existsSync(join(folder, runFiles.events))) return;
+    const before = existsSync(path) ? readFileSync(path, 'utf8').length : 0;
+    const started = this.#spawn(folder, args, path, () => readFileSync(path, 'utf8').slice(before));
+    const deadline = Date.now() + watchMs;
+    let lockedAt = Number.POSITIVE_INFINITY;
+    while (!started.hasEnded && Date.now() < Math.min(deadline, lockedAt + graceMs)) {
+      if (lockedAt === Number.POSITIVE_INFINITY && holderOf(folder) !== null) lockedAt = Date.now();
+      if (lockedAt < Number.POSITIVE_INFINITY && existsSync(join(folder, runFiles.events))) return;
       await sleep(pollMs);
     }
     const problem = this.#problems.get(folder);
-    if (problem !== undefined && readdirSync(folder).join() === runFiles.console) rmSync(folder, { recursive: true });
-    if (problem !== undefined) throw new ApiError(422, problem, { code: 'run_refused' });
+    if (problem === undefined) return;
+    if (readdirSync(folder).join() === runFiles.console) rmSync(folder, { recursive: true });
+    throw new ApiError(422, problem, { code: 'run_refused' });
   }
 
-  /** Asks whoever is at work on a folder to save and stop. Throws ApiError 409. */
+  /** Asks the process that has locked a folder to save and stop. Throws ApiError 409. */
   stop(folder: string, name: string): void {
-    const pid = this.#processOf(folder);
+    const pid = this.#processId(folder);
     if (pid === null) throw new ApiError(409, `${name} is not running: there is nothing to stop`);
-    if (this.#asked.get(folder) === pid) return; // a second signal would kill it unsaved
-    this.#asked.set(folder, pid);
+    if (this.#stopping.get(folder) === pid) return; // a second signal would kill it before it has saved
+    this.#stopping.set(folder, pid);
     process.kill(pid, 'SIGINT');
   }
 
@@ -85,33 +100,33 @@ export class Launcher {
     await Promise.all([...this.#started.values()].map(({ ended }) => ended));
   }
 
-  #processOf(folder: string): number | null {
+  #processId(folder: string): number | null {
     return holderOf(folder) ?? this.#started.get(folder)?.process.pid ?? null;
   }
 
-  #spawn(folder: string, args: readonly string[], path: string, said: () => string): Started {
+  #spawn(folder: string, args: readonly string[], path: string, printed: () => string): StartedRun {
     const [command, ...own] = this.#program as [string, ...string[]];
     const output = openSync(path, 'a');
-    // A group of its own: Ctrl-C in the server's terminal must not reach it a second time.
+    // A process group of its own: Ctrl-C in the server's terminal must not signal the run a second time.
     const child = spawn(command, [...own, ...args], { detached: true, stdio: ['ignore', output, output] });
     closeSync(output);
-    let settle: () => void = () => undefined;
+    let resolveEnded: () => void = () => undefined;
     const ended = new Promise<void>((resolve) => {
-      settle = resolve;
+      resolveEnded = resolve;
     });
-    const started: Started = { process: child, ended, hasEnded: false };
+    const started: StartedRun = { process: child, ended, hasEnded: false };
     this.#started.set(folder, started);
     const end = (problem: string | null): void => {
       if (started.hasEnded) return;
       started.hasEnded = true;
       this.#started.delete(folder);
       if (problem !== null) this.#problems.set(folder, problem);
-      settle();
+      resolveEnded();
     };
     child.once('error', (error) => end(`minke cannot be started: ${error.message}`));
     child.once('exit', (code, signal) => {
       if (code === 0) end(null);
-      else end(signal ? `its process was ended by ${signal}` : lastWords(said()));
+      else end(signal ? `its process was ended by ${signal}` : lastErrorLine(printed()));
     });
     return started;
   }

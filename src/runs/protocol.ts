@@ -1,91 +1,106 @@
-// What is asked and answered about runs over HTTP. Pages import the types alone, those of a run's events too.
+// Requests and answers about runs over HTTP. The page imports the types alone.
 import { z } from 'zod';
+import type { Fact, RunDescription, RunEvent } from '../train/run/description.ts';
+import type { HeadlineValue } from './chart-data.ts';
 
-export type { DistilEvent } from '../distill/events.ts';
-export type { RlEvent } from '../rl/events.ts';
-export type { TrainEvent } from '../train/events.ts';
+export type { KindArgument, RunDescription } from '../train/run/description.ts';
 
-const kind = z.enum(['pretraining', 'reinforcement', 'distillation']);
+/** An event of a run of any kind, as the page sees it. */
+export type AnyEvent = RunEvent & Readonly<Record<string, unknown>>;
 
-export const runStates = [
-  'preparing', // held by a process that has not begun its first step
-  'running',
-  'stopping', // asked to, and about to save
-  'completed',
-  'stopped',
-  'failed',
-  'interrupted', // its process is gone without a word
-] as const;
+export type RunState =
+  | 'preparing' // its process has not begun the first step
+  | 'running'
+  | 'stopping' // it was asked to stop and is about to save
+  | 'completed'
+  | 'stopped'
+  | 'failed'
+  | 'interrupted'; // its process ended without a message
 
-export const runSummary = z.object({
-  name: z.string(),
-  kind: kind.nullable().describe('null until its recipe is resolved'),
-  state: z.enum(runStates),
-  problem: z.string().nullable().describe('why it failed, or why it could not be started or resumed'),
-  step: z.number(),
-  steps: z.number().nullable(),
-  started: z.number().nullable().describe('milliseconds since 1970'),
-  updated: z.number().nullable().describe('of its last event'),
-  secondsLeft: z.number().nullable(),
-  loss: z.number().nullable(),
-  accuracy: z.number().nullable(),
-});
-export type RunSummary = z.infer<typeof runSummary>;
-export type RunState = RunSummary['state'];
+export interface RunSummary {
+  readonly name: string;
+  /** The name of its kind; null until its recipe is resolved. */
+  readonly kind: string | null;
+  readonly state: RunState;
+  /** Why it failed, or why it could not be started or resumed. */
+  readonly problem: string | null;
+  readonly step: number;
+  readonly steps: number | null;
+  /** Milliseconds since 1970. */
+  readonly started: number | null;
+  /** The time of its last event, in milliseconds since 1970. */
+  readonly updated: number | null;
+  readonly secondsLeft: number | null;
+  /** The most important numbers among its recent events. */
+  readonly headline: readonly HeadlineValue[];
+}
 
-export const runList = z.object({
-  folder: z.string(),
-  atOnce: z.number().describe('runs that may be live together'),
-  live: z.array(z.string()),
-  runs: z.array(runSummary).describe('the latest first'),
-});
-export type RunList = z.infer<typeof runList>;
+/** The answer of GET /runs. */
+export interface RunList {
+  readonly folder: string;
+  /** The number of runs that may be live at the same time. */
+  readonly atOnce: number;
+  readonly live: readonly string[];
+  /** The latest run first. */
+  readonly runs: readonly RunSummary[];
+}
 
-export const runDetail = z.object({
-  run: runSummary,
-  facts: z.array(z.tuple([z.string(), z.string()])).describe('what it came to, name and value'),
-  config: z.unknown(),
-  lineage: z.unknown(),
-  console: z.array(z.string()).describe('the last lines it printed, where it was started from a page'),
-});
-export type RunDetail = z.infer<typeof runDetail>;
+/** The answer of GET /runs/kinds: what each kind of run says about itself. */
+export interface KindList {
+  readonly kinds: readonly RunDescription[];
+}
 
-export const eventPage = z.object({
-  events: z.array(z.unknown()),
-  next: z.number().describe('where the following page begins'),
-  more: z.boolean(),
-});
-export type EventPage = z.infer<typeof eventPage>;
+/** The answer of GET /runs/:run. */
+export interface RunDetail {
+  readonly run: RunSummary;
+  /** Its results, as rows of name and value. */
+  readonly facts: readonly Fact[];
+  /** Its resolved recipe. */
+  readonly config: unknown;
+  /** Its lineage.json; null before it has begun. */
+  readonly lineage: unknown;
+  /** The last lines it printed, where it was started from a page. */
+  readonly console: readonly string[];
+}
 
-const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+/** The answer of GET /runs/:run/events. */
+export interface EventPage {
+  readonly events: readonly object[];
+  /** Where the following page begins. */
+  readonly next: number;
+  readonly more: boolean;
+}
 
-export const recipeSummary = z.object({
-  name: z.string(),
-  kind: z.enum(['pretraining', 'reinforcement']),
-  about: z.string(),
-  needs: z.array(z.enum(['data', 'model'])),
-  choices: z.array(z.object({ path: z.string(), value: scalar })).describe('what set can replace, defaults included'),
-});
-export type RecipeSummary = z.infer<typeof recipeSummary>;
+export interface RecipeSummary {
+  readonly name: string;
+  /** The name of its kind. */
+  readonly kind: string;
+  readonly about: string;
+  /** Arguments of the kind that a run of this recipe cannot begin without. */
+  readonly needs: readonly string[];
+  /** What `set` can replace, defaults included. */
+  readonly choices: readonly { readonly path: string; readonly value: string | number | boolean }[];
+}
 
-export const recipeList = z.object({
-  recipes: z.array(recipeSummary),
-  bases: z.array(z.string()).describe('runs whose checkpoint another one can begin from, the latest first'),
-});
-export type RecipeList = z.infer<typeof recipeList>;
+/** The answer of GET /runs/recipes. */
+export interface RecipeList {
+  readonly recipes: readonly RecipeSummary[];
+  /** Runs with a checkpoint that another run can begin from, the latest first. */
+  readonly bases: readonly string[];
+}
 
-export const startRequest = z.strictObject({
-  recipe: z.string().max(100),
-  name: z.string().max(200).optional(),
-  set: z.array(z.string().max(2000)).max(100).default([]).describe('path=value, as in schedule.learningRate=3e-4'),
-  data: z
-    .array(z.string().max(500))
-    .max(100)
-    .default([])
-    .describe('files of the folder that the server was started in'),
-  model: z.string().max(200).optional().describe('the run whose latest checkpoint it begins from'),
-});
+const argument = z.union([z.string().max(500), z.array(z.string().max(500)).max(100)]);
+
+/** The body of POST /runs. It also has a field for each argument of the kind: `model`, `data`. */
+export const startRequest = z
+  .object({
+    recipe: z.string().max(100),
+    name: z.string().max(200).optional(),
+    set: z.array(z.string().max(2000)).max(100).default([]).describe('path=value, as in schedule.learningRate=3e-4'),
+  })
+  .catchall(argument);
 export type StartRequest = z.input<typeof startRequest>;
 
-export const startAnswer = z.object({ run: runSummary });
-export type StartAnswer = z.infer<typeof startAnswer>;
+export interface StartAnswer {
+  readonly run: RunSummary;
+}

@@ -12,11 +12,11 @@ const runs = openRuns({ keepAliveMs: 50, maxFollowers: 2 });
 after(() => runs.close());
 
 const own = JSON.stringify({ pid: process.pid, began: null });
-const hold = (name: string) => writeFileSync(join(runs.folder, name, 'process.json'), own);
+const lock = (name: string) => writeFileSync(join(runs.folder, name, 'process.json'), own);
 const release = (name: string) => rmSync(join(runs.folder, name, 'process.json'));
-async function all<T>(of: AsyncIterable<T>): Promise<T[]> {
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];
-  for await (const each of of) list.push(each);
+  for await (const each of items) list.push(each);
   return list;
 }
 const json = async <T>(path: string) => (await (await runs.get(path)).json()) as T;
@@ -28,36 +28,41 @@ const third = `${JSON.stringify(step(3))}\n`;
 runs.run('killed', [step(1), step(2), third.slice(0, 20)]);
 
 describe('the list', () => {
-  test('names every run with its state, the latest first, and nothing that is none', async () => {
+  test('names every run with its state, the latest first, and no other folder', async () => {
     runs.run('done/checkpoints/step-1', [step(1)]);
     mkdirSync(join(runs.folder, 'datasets/abc'), { recursive: true });
     symlinkSync(tmpdir(), join(runs.folder, 'link'));
     const list = await json<RunList>('/runs');
-    const told = Object.fromEntries(list.runs.map(({ name, state }) => [name, state]));
-    assert.deepEqual(told, { done: 'completed', 'deep/base': 'stopped', broken: 'failed', killed: 'interrupted' });
+    const states = Object.fromEntries(list.runs.map(({ name, state }) => [name, state]));
+    assert.deepEqual(states, { done: 'completed', 'deep/base': 'stopped', broken: 'failed', killed: 'interrupted' });
     assert.equal(list.runs.at(-1)?.name, 'killed');
     assert.deepEqual(list.live, []);
   });
 
-  test('a run in a line: steps, loss, what went wrong', async () => {
-    const { runs: all } = await json<RunList>('/runs');
-    const of = (name: string) => all.find((run) => run.name === name);
-    const { kind, step: at, steps, loss, updated, started } = of('done') as RunList['runs'][0];
-    assert.deepEqual([kind, at, steps, loss, updated, started], ['pretraining', 2, 10, 2.8, 2000, 1001]);
-    assert.equal(of('broken')?.problem, 'the gradient is not finite');
-    assert.equal(of('done')?.problem, null);
+  test('summarizes a run: steps, headline, what went wrong', async () => {
+    const { runs } = await json<RunList>('/runs');
+    const find = (name: string) => runs.find((run) => run.name === name);
+    const { kind, step: at, steps, headline, updated, started } = find('done') as RunList['runs'][0];
+    assert.deepEqual([kind, at, steps, updated, started], ['pretrain', 2, 10, 2000, 1001]);
+    assert.deepEqual(headline[0], { label: 'Loss', format: 'number', value: 2.8 });
+    assert.equal(find('broken')?.problem, 'the gradient is not finite');
+    assert.equal(find('done')?.problem, null);
   });
 
-  test('is named by /health, so that a page need not ask in vain; no model is needed', async () => {
+  test('its route is named by /health; no model is needed', async () => {
     const { routes } = await json<{ routes: string[] }>('/health');
-    assert.deepEqual(routes.slice(0, 2), ['/runs', '/runs/recipes']);
+    assert.deepEqual(routes.slice(0, 2), ['/runs', '/runs/kinds']);
     await refused(runs.get('/runs', { method: 'DELETE' }), 405, /\/runs takes GET, POST, not DELETE/);
     await refused(runs.post('/v1/chat/completions', { messages: [] }), 422, /messages/);
-    const asked = { messages: [{ role: 'user', content: 'hi' }] };
-    await refused(runs.post('/v1/chat/completions', asked), 404, /no model is served here: start minke serve with one/);
+    const request = { messages: [{ role: 'user', content: 'hi' }] };
+    await refused(
+      runs.post('/v1/chat/completions', request),
+      404,
+      /no model is served here: start minke serve with one/,
+    );
   });
 
-  test('a folder that is not there yet holds none', async () => {
+  test('a folder that does not exist yet has no runs', async () => {
     const none = openRuns();
     rmSync(none.folder, { recursive: true });
     const list = (await (await none.get('/runs')).json()) as RunList;
@@ -67,7 +72,7 @@ describe('the list', () => {
 });
 
 describe('a run', () => {
-  test('its recipe and summary; a lineage that is damaged is said so', async () => {
+  test('its recipe and summary; a damaged lineage is reported', async () => {
     const { run, config, lineage } = await json<RunDetail>('/runs/deep%2Fbase');
     assert.deepEqual(
       [run.name, run.state, config, lineage],
@@ -77,7 +82,7 @@ describe('a run', () => {
     await refused(runs.get('/runs/broken'), 422, /a file of this run cannot be read/);
   });
 
-  test('its events, and from where it was left; half a line waits', async () => {
+  test('its events, and those after an offset; an incomplete line waits', async () => {
     const first = await json<EventPage>('/runs/killed/events');
     assert.equal(first.events.length, 2);
     runs.append('killed', third.slice(20));
@@ -89,17 +94,17 @@ describe('a run', () => {
     assert.deepEqual((await json<EventPage>(`/runs/killed/events?from=${more.next}`)).events, []);
   });
 
-  test('offsets that are none, and lines that are no events, are refused in words', async () => {
+  test('invalid offsets and lines that are not events are refused in words', async () => {
     await refused(runs.get('/runs/done/events?from=3'), 422, /from: 3 is not where an event of this run begins/);
     await refused(runs.get('/runs/done/events?from=99999'), 422, /99999 is not where/);
     await refused(runs.get('/runs/done/events?from=-1'), 422, /expected number to be >=0/);
     runs.run('odd', ['{"event":"dance"}\n']);
-    await refused(runs.get('/runs/odd/events'), 422, /odd\/events.jsonl holds a line that is no event/);
+    await refused(runs.get('/runs/odd/events'), 422, /odd\/events.jsonl contains a line that is not an event/);
   });
 
   test('names that lead elsewhere', async () => {
     for (const name of ['..%2F..%2Fetc', '.%2Fdone', 'done%2F..%2Fdone', '%2Fetc', 'a%00b', 'a%5Cb', '%2e%2e%2Fx'])
-      await refused(runs.get(`/runs/${name}/events`), 422, /is no name of a run/);
+      await refused(runs.get(`/runs/${name}/events`), 422, /is not a name of a run/);
     for (const name of ['nothing', 'deep', 'link', 'done%2Fcheckpoints%2Fstep-1', 'datasets%2Fabc'])
       await refused(runs.get(`/runs/${name}`), 404, /there is no run "/);
     await refused(runs.get('/runs/../../etc/passwd'), 404, /does not exist/);
@@ -109,12 +114,12 @@ describe('a run', () => {
 describe('following', () => {
   test('a growing file: events as they come, comments in between, an end when its process is gone', async () => {
     runs.run('live', [step(1)]);
-    hold('live');
+    lock('live');
     const response = await runs.get('/runs/live/live');
     assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
     const second = `${JSON.stringify(step(2))}\n`;
     const growing = (async () => {
-      await sleep(200); // keepAliveMs passes
+      await sleep(200); // longer than keepAliveMs
       runs.append('live', second.slice(0, 20));
       await sleep(300);
       runs.append('live', second.slice(20), step(3));
@@ -122,24 +127,24 @@ describe('following', () => {
       runs.append('live', ended(3, 'completed'));
       release('live');
     })();
-    const seen = await all(frames(response));
+    const seen = await collect(frames(response));
     await growing;
-    const told = seen.flatMap(({ event, data }) => [
+    const received = seen.flatMap(({ event, data }) => [
       ...(data.events ?? []).map((each) => `${each.event} ${each.step}`),
       ...(event === 'message' ? [] : [event === 'end' ? `end: ${data.run?.state}` : event]),
     ]);
     const expected = ['step 1', 'step 2', 'step 3', 'ended 3', 'end: completed'];
     assert.deepEqual(
-      told.filter((each) => each !== 'comment'),
+      received.filter((each) => each !== 'comment'),
       expected,
     );
-    assert.ok(told.includes('comment'));
+    assert.ok(received.includes('comment'));
   });
 
-  test('goes on from the id of the last frame, and a run that ended is given whole', async () => {
-    const [first] = await all(frames(await runs.get('/runs/done/live')));
+  test('continues after the id of the last frame; a run that ended is given completely', async () => {
+    const [first] = await collect(frames(await runs.get('/runs/done/live')));
     assert.equal(first?.data.events?.length, 3);
-    const rest = await all(
+    const rest = await collect(
       frames(await runs.get('/runs/done/live', { headers: { 'last-event-id': first?.id ?? '' } })),
     );
     assert.deepEqual(
@@ -151,7 +156,7 @@ describe('following', () => {
 
   test('ends when the client leaves, which frees its place; too many are refused', async () => {
     runs.run('watched', [step(1)]);
-    hold('watched');
+    lock('watched');
     const gone = new AbortController();
     const streams = [
       await runs.get('/runs/watched/live', { signal: gone.signal }),
@@ -167,9 +172,9 @@ describe('following', () => {
     await again.body?.cancel();
   });
 
-  test('a line that is no event ends it with a problem', async () => {
-    const [frame] = await all(frames(await runs.get('/runs/odd/live')));
+  test('a line that is not an event ends it with a problem', async () => {
+    const [frame] = await collect(frames(await runs.get('/runs/odd/live')));
     assert.equal(frame?.event, 'problem');
-    assert.match(frame?.data.message ?? '', /no event/);
+    assert.match(frame?.data.message ?? '', /not an event/);
   });
 });

@@ -1,21 +1,23 @@
-// The recipes that come with this package and make one run each: what they are about, what they need, what can be set.
+// The recipes that come with this package: their kind, what they are about, what they need, what can be set.
 //
-// A page may not make this machine run programs or read files of its choice: it picks recipes by name, bases by the
-// name of a run, data within one folder, and what it sets may not name a file. The command line may do all of that.
-import { existsSync, readFileSync } from 'node:fs';
-import { isAbsolute, join, normalize, relative } from 'node:path';
+// A kind without a recipe of its own is listed under its name: its defaults are the recipe.
+import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { presetNames } from '../model/index.ts';
-import { resolveRl } from '../rl/index.ts';
-import { ApiError } from '../server/index.ts';
-import { bundledTasks, templateNames } from '../tasks/index.ts';
-import { type PretrainRecipe, recipeFiles, resolvePretrain } from '../train/index.ts';
+import { type KindArgument, type RecipeFile, type RunKind, recipeFiles } from '../train/index.ts';
+import { resolveRecipe } from './kinds.ts';
 import type { RecipeSummary } from './protocol.ts';
+import { mayNameFile } from './start-arguments.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The first paragraph of the comment a file begins with. It is kept by the compiler where an empty line follows it. */
-function aboutIn(source: string): string {
+/** What a recipe file exports. */
+interface RecipeModule {
+  readonly kind?: string;
+  readonly recipe?: Fields;
+}
+
+/** Returns the first paragraph of the header. The compiler keeps a header that is followed by an empty line. */
+function readAbout(source: string): string {
   const lines = source.split('\n');
   const end = lines.findIndex((line) => !line.startsWith('// '));
   return lines
@@ -24,97 +26,59 @@ function aboutIn(source: string): string {
     .join(' ');
 }
 
-/** Numbers, words and flags with their paths; lists and null beside them are left out. */
-function choicesIn(fields: Fields, above = ''): RecipeSummary['choices'] {
+/** Returns numbers, words and flags with their paths; lists and null are left out. */
+function listChoices(fields: Fields, above = ''): RecipeSummary['choices'] {
   return Object.entries(fields).flatMap(([name, value]) => {
     const path = above === '' ? name : `${above}.${name}`;
-    if (['number', 'string', 'boolean'].includes(typeof value)) return [{ path, value: value as string | number }];
-    const isGroup = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isGroup ? choicesIn(value as Fields, path) : [];
+    if (typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean') return [{ path, value }];
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? listChoices(value as Fields, path)
+      : [];
   });
 }
 
-const settled: readonly string[] = ['model', 'data', 'initial', 'tasks'];
-
-function describe(name: string, about: string, recipe: Fields): RecipeSummary | null {
-  const own = (resolved: Fields) =>
-    choicesIn(resolved).filter(({ path }) => !settled.includes(path.split('.')[0] ?? ''));
-  if ('traces' in recipe) return null; // a distillation needs two models, which the command line names
-  if ('tasks' in recipe) {
-    const resolved = resolveRl({ model: '', ...recipe });
-    return { name, kind: 'reinforcement', about, needs: 'model' in recipe ? [] : ['model'], choices: own(resolved) };
-  }
-  if (!('model' in recipe)) return null; // an ablation, or a recipe of recipes: several runs
-  const { data = {} } = recipe as PretrainRecipe;
-  const resolved = resolvePretrain({ ...(recipe as PretrainRecipe), data: { inputs: [''], ...data } });
-  return { name, kind: 'pretraining', about, needs: data.inputs ? [] : ['data'], choices: own(resolved) };
+/** Returns whether a recipe sets the field of an argument. */
+function isGiven(recipe: Fields, { path }: KindArgument): boolean {
+  return path.split('.').reduce<unknown>((at, name) => (at as Fields | undefined)?.[name], recipe) !== undefined;
 }
 
-let found: Promise<readonly RecipeSummary[]> | undefined;
+/** Values with which a recipe can be resolved before its arguments are given. */
+const placeholders: Readonly<Record<KindArgument['type'], string>> = {
+  files: '[""]',
+  checkpoint: '""',
+  model: '"-"',
+  tasks: '[{"task":"countdown"}]',
+  number: '1',
+};
 
-async function readRecipes(): Promise<readonly RecipeSummary[]> {
-  const read = recipeFiles().map(async ({ name, path }) => {
-    const { recipe } = (await import(pathToFileURL(path).href)) as { recipe?: Fields };
-    return recipe ? describe(name, aboutIn(readFileSync(path, 'utf8')), recipe) : null;
-  });
-  return (await Promise.all(read)).filter((recipe) => recipe !== null);
-}
-
-/** Recipes of one run that are shipped, read once. */
-export function shippedRecipes(): Promise<readonly RecipeSummary[]> {
-  found ??= readRecipes();
-  return found;
-}
-
-/** Throws ApiError 404. */
-export async function recipeNamed(name: string): Promise<RecipeSummary> {
-  const recipes = await shippedRecipes();
-  const recipe = recipes.find((each) => each.name === name);
-  if (recipe) return recipe;
-  const known = recipes.map((each) => each.name).join(', ');
-  throw new ApiError(404, `there is no recipe ${JSON.stringify(name)}: choose one of ${known}`, { param: 'recipe' });
-}
-
-const words: ReadonlySet<string> = new Set([
-  ...bundledTasks.keys(),
-  ...presetNames,
-  ...templateNames,
-  ...['characters', 'bytes', 'packed', 'windows'],
-]);
-/** Where a text may name a file, a folder or a program. */
-const naming: ReadonlySet<string> = new Set(['model', 'initial', 'data', 'tasks']);
-
-function textsIn(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
-}
-
-/** Throws ApiError 422 for what is no assignment, and for one that names a file. */
-export function checkAssignment(text: string): void {
-  const [, path = '', value = ''] = /^([A-Za-z]\w*(?:\.\w+)*)=(.*)$/s.exec(text) ?? [];
-  const refuse = (problem: string): never => {
-    throw new ApiError(422, `set: ${JSON.stringify(text.slice(0, 200))} ${problem}`, { param: 'set' });
+function describeRecipe(name: string, kind: RunKind, about: string, recipe: Fields): RecipeSummary {
+  const needed = kind.arguments.filter((argument) => argument.isRequired && !isGiven(recipe, argument));
+  const given = needed.map(({ path, type }) => `${path}=${placeholders[type]}`);
+  const resolved = resolveRecipe(kind, recipe, given) as unknown as Fields;
+  const isOpen = ({ path, value }: RecipeSummary['choices'][number]) =>
+    typeof value !== 'string' || !mayNameFile(path, kind);
+  return {
+    name,
+    kind: kind.name,
+    about,
+    needs: needed.map(({ flag }) => flag),
+    choices: listChoices(resolved).filter(isOpen),
   };
-  if (path === '') refuse('is no path=value: write it as in schedule.learningRate=3e-4');
-  if (!naming.has(path.split('.')[0])) return;
-  let parsed: unknown = value;
-  try {
-    parsed = JSON.parse(value);
-  } catch {
-    // a word, as it stands
-  }
-  const foreign = textsIn(parsed).find((each) => !words.has(each));
-  if (foreign !== undefined) refuse('may name a file, which a page may not do: start this run on the command line');
 }
 
-/** A file of data within `folder`. Throws ApiError 422. */
-export function checkData(file: string, folder: string): string {
-  const inside = relative(folder, join(folder, normalize(file)));
-  const refuse = (problem: string): never => {
-    throw new ApiError(422, `data: ${JSON.stringify(file.slice(0, 200))} ${problem}`, { param: 'data' });
-  };
-  if (isAbsolute(file) || inside === '' || inside.startsWith('..'))
-    refuse(`does not lie in ${folder}: put it there, or start this run on the command line`);
-  if (!existsSync(join(folder, inside))) refuse(`is not there: put it into ${folder}`);
-  return join(folder, inside);
+const toSentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
+async function importRecipe({ name, path }: RecipeFile, kinds: readonly RunKind[]): Promise<RecipeSummary[]> {
+  const module = (await import(pathToFileURL(path).href)) as RecipeModule;
+  const kind = kinds.find((each) => each.name === module.kind);
+  if (kind === undefined || module.recipe === undefined) return []; // an ablation, a speedrun: several runs
+  return [describeRecipe(name, kind, readAbout(readFileSync(path, 'utf8')), module.recipe)];
+}
+
+/** Returns the recipes of this package, and each kind without one with its defaults. */
+export async function readRecipes(kinds: readonly RunKind[]): Promise<readonly RecipeSummary[]> {
+  const recipes = await Promise.all(recipeFiles().map((file) => importRecipe(file, kinds)));
+  const shipped = recipes.flat();
+  const others = kinds.filter(({ name }) => shipped.every(({ kind }) => kind !== name));
+  return [...shipped, ...others.map((kind) => describeRecipe(kind.name, kind, toSentence(kind.about), {}))];
 }

@@ -1,16 +1,16 @@
 // Training runs over HTTP, behind the server's guard.
 //
-// Contract: what changes something answers this server's own pages and programs without an Origin alone, also where
-// other pages may read.
+// Contract: requests that change something are accepted from this server's own pages and from programs that are not
+// browsers. The server's guard lets other pages ask a model where that was allowed; training here is not theirs. A form
+// of a foreign page is refused by its Origin, and again by the Sec-Fetch-Site header that browsers send.
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { readBody, validate } from '../server/index.ts';
-import { expectOwnPage } from './own-page.ts';
+import { ApiError, readBody, validate } from '../server/index.ts';
 import { Runs, type RunsOptions } from './runs.ts';
 
 export interface RunsService {
   readonly routes: Hono;
-  /** Ends what follows; asks the runs that were started here to save and stop, and waits until they have. */
+  /** Ends the streams; asks the runs that were started here to save and stop, and waits for them. */
   close(): Promise<void>;
 }
 
@@ -18,7 +18,21 @@ const bodyBytes = 256 * 1024;
 
 const offset = z.coerce.number().int().nonnegative();
 
-/** The routes of the runs of a folder, for the server's `routes`. */
+/** Throws ApiError 403 or 422. */
+function expectOwnPage({ headers, url }: Request): void {
+  const origin = headers.get('origin');
+  const host = headers.get('host') ?? new URL(url).host;
+  const isForeign = origin !== null && !(URL.canParse(origin) && new URL(origin).host === host.toLowerCase());
+  const site = headers.get('sec-fetch-site');
+  if (isForeign || (site !== null && site !== 'same-origin'))
+    throw new ApiError(403, 'only pages of this server may start, stop or resume a run: open its own', {
+      code: 'foreign_origin',
+    });
+  if (!/^application\/json\b/i.test(headers.get('content-type') ?? ''))
+    throw new ApiError(422, 'send the header "Content-Type: application/json"');
+}
+
+/** Returns the routes of the runs in a folder, for the server's `routes`. */
 export function serveRuns(options: RunsOptions): RunsService {
   const runs = new Runs(options);
   const routes = new Hono();
@@ -30,6 +44,7 @@ export function serveRuns(options: RunsOptions): RunsService {
   routes.post('/runs', async (c) =>
     Response.json({ run: await runs.start(await readBody(c.req.raw, bodyBytes)) }, { status: 201 }),
   );
+  routes.get('/runs/kinds', () => Response.json(runs.kinds()));
   routes.get('/runs/recipes', async () => Response.json(await runs.recipes()));
   routes.get('/runs/:run', async (c) => Response.json(await runs.detail(c.req.param('run'))));
   routes.get('/runs/:run/events', async (c) =>

@@ -1,99 +1,83 @@
-// A run in a line, from the end of its events and the process that holds it: cheap enough to ask for all of them.
+// A short summary of a run, from the end of its events and the process that has locked it: cheap enough for a list.
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJson } from '../model/checkpoint/index.ts';
-import { holderOf } from '../train/index.ts';
-import { lastLines, linesFrom } from './event-lines.ts';
-import { kindOf, runKinds } from './kind.ts';
-import { lastWords } from './last-words.ts';
+import { holderOf, type RunEvent, type RunKind } from '../train/index.ts';
+import { numberIn, toHeadline } from './chart-data.ts';
+import { readLastLines, readLines } from './event-lines.ts';
+import { lastErrorLine, type ProcessState } from './launcher.ts';
 import type { RunState, RunSummary } from './protocol.ts';
 import { runFiles } from './run-folder.ts';
 
-/** What the server knows of a run that its folder does not say. */
-export interface Known {
-  /** Its process was asked to stop. */
-  readonly isStopping: boolean;
-  /** Its process is being started and does not hold the folder yet. */
-  readonly isStarting: boolean;
-  /** What its last process said when it ended badly. */
-  readonly problem: string | null;
-}
-
-/** Some fields of events of any kind; lines were checked when they were written. */
-interface Told {
-  readonly event: string;
-  readonly time: number;
-  readonly step?: number;
-  readonly steps?: number;
-  readonly loss?: number | null;
-  readonly accuracy?: number;
-  readonly secondsLeft?: number;
+/** The fields of the last event of any kind of run; lines were checked when they were written. */
+interface EndedEvent extends RunEvent {
   readonly status?: 'completed' | 'stopped' | 'failed';
   readonly reason?: string;
 }
 
 const tailBytes = 64 * 1024;
 
-function toldIn(lines: readonly string[]): Told[] {
+function parseLines(lines: readonly string[]): EndedEvent[] {
   return lines.flatMap((line) => {
     try {
-      const told = JSON.parse(line) as Told | null;
-      return typeof told?.event === 'string' ? [told] : [];
+      const event = JSON.parse(line) as EndedEvent | null;
+      return typeof event?.event === 'string' ? [event] : [];
     } catch {
-      return []; // the page of events says which line is wrong
+      return []; // the page of events says which line is damaged
     }
   });
 }
 
-function stateOf(folder: string, last: Told | undefined, { isStopping, isStarting }: Known): RunState {
-  const isLive = isStarting || holderOf(folder) !== null;
-  if (isLive && isStopping) return 'stopping';
+function findState(folder: string, last: EndedEvent | undefined, process: ProcessState): RunState {
+  const isLive = process.isStarting || holderOf(folder) !== null;
+  if (isLive && process.isStopping) return 'stopping';
   if (isLive) return last === undefined || last.event === 'ended' ? 'preparing' : 'running';
   if (last === undefined) return 'failed';
   return last.status ?? 'interrupted';
 }
 
-async function consoleOf(folder: string): Promise<string> {
-  return (await lastLines(join(folder, runFiles.console), 4096)).join('\n');
-}
-
-function stepsOf(folder: string, told: readonly Told[]): number | null {
-  const said = told.findLast(({ steps }) => steps !== undefined)?.steps;
-  if (said !== undefined) return said;
-  const kind = kindOf(folder);
-  if (kind === null) return null;
+/** Returns the number of steps, from the events or else from the recipe. */
+function findSteps(folder: string, kind: RunKind | null, events: readonly RunEvent[]): number | null {
+  const inEvents = events.map((event) => numberIn(event, 'steps')).findLast((steps) => steps !== null);
+  if (inEvents !== undefined || kind === null) return inEvents ?? null;
   try {
-    const { steps } = readJson(join(folder, runKinds[kind].config)) as { steps?: unknown };
-    return typeof steps === 'number' ? steps : null;
+    return numberIn(readJson(join(folder, kind.recipeFile)) as RunEvent, 'steps');
   } catch {
     return null;
   }
 }
 
-/** The time of its first event, or of its start from a page. */
-async function startedAt(folder: string): Promise<number | null> {
-  const { lines } = await linesFrom(join(folder, runFiles.events), 0, 1024);
-  const [first] = toldIn(lines.slice(0, 1));
+/** Returns the time of the first event, or of the start from a page. */
+async function findStartTime(folder: string): Promise<number | null> {
+  const { lines } = await readLines(join(folder, runFiles.events), 0, 1024);
+  const [first] = parseLines(lines.slice(0, 1));
   return first?.time ?? statSync(join(folder, runFiles.console), { throwIfNoEntry: false })?.mtime.getTime() ?? null;
 }
 
-export async function summarise(folder: string, name: string, known: Known): Promise<RunSummary> {
-  const told = toldIn(await lastLines(join(folder, runFiles.events), tailBytes));
-  const last = told.at(-1);
-  const step = told.findLast(({ event }) => event === 'step');
-  const state = stateOf(folder, last, known);
-  const reason = state === 'failed' ? (last?.reason ?? lastWords(await consoleOf(folder))) : null;
+async function findProblem(folder: string, last: EndedEvent | undefined): Promise<string> {
+  return last?.reason ?? lastErrorLine((await readLastLines(join(folder, runFiles.console), 4096)).join('\n'));
+}
+
+export async function summarizeRun(
+  folder: string,
+  name: string,
+  process: ProcessState,
+  kind: RunKind | null,
+): Promise<RunSummary> {
+  const events = parseLines(await readLastLines(join(folder, runFiles.events), tailBytes));
+  const last = events.at(-1);
+  const step = events.findLast(({ event }) => event === 'step');
+  const state = findState(folder, last, process);
   return {
     name,
-    kind: kindOf(folder),
+    kind: kind?.name ?? null,
     state,
-    problem: known.problem ?? reason,
+    problem: process.problem ?? (state === 'failed' ? await findProblem(folder, last) : null),
     step: last?.step ?? step?.step ?? 0,
-    steps: stepsOf(folder, told),
-    started: await startedAt(folder),
+    steps: findSteps(folder, kind, events),
+    started: await findStartTime(folder),
     updated: last?.time ?? null,
-    secondsLeft: state === 'running' ? (step?.secondsLeft ?? null) : null,
-    loss: step?.loss ?? null,
-    accuracy: step?.accuracy ?? null,
+    secondsLeft: state === 'running' && step ? numberIn(step, 'secondsLeft') : null,
+    headline: kind === null ? [] : toHeadline(kind.headline, events),
   };
 }

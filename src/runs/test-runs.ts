@@ -1,10 +1,47 @@
-// What tests of runs stand on: a folder of runs with events of their own, the app around it, programs that play minke.
+// Shared by tests of runs: a folder of runs with events of the test's choice, an app, programs in the place of minke.
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { type App, type AppOptions, createApp } from '../server/index.ts';
+import type { RunKind } from '../train/index.ts';
 import { type RunsOptions, type RunsService, serveRuns } from './index.ts';
+
+/** A kind of run that only tests know: it guesses a number. */
+export const guessing: RunKind = {
+  name: 'guess',
+  title: 'Guessing',
+  about: 'guess a number, closer in every step',
+  formerNames: [],
+  recipeFile: 'guess.json',
+  recipe: z.strictObject({
+    target: z.number(),
+    steps: z.number().default(10),
+    keepCheckpoints: z.number().default(1),
+    seed: z.number().default(1),
+    pricePerHour: z.number().default(0),
+    currency: z.string().default('USD'),
+  }),
+  events: z.object({ event: z.string(), time: z.number(), step: z.number(), distance: z.number().optional() }),
+  fixedFields: [],
+  mainFields: ['steps'],
+  arguments: [{ flag: 'target', path: 'target', type: 'number', isRequired: true, about: 'the number to guess' }],
+  examples: [{ line: 'guess --target 3', about: 'guess 3' }],
+  charts: [
+    {
+      id: 'distance',
+      title: 'Distance',
+      unit: 'to the target',
+      format: 'number',
+      series: [{ name: 'guess', event: 'step', field: 'distance' }],
+    },
+  ],
+  headline: [{ label: 'Distance', event: 'step', field: 'distance', format: 'number' }],
+  open: () => Promise.reject(new Error('not opened by these tests')),
+  facts: (events, { steps }) => [['guesses', `${events.length} events, ${steps} steps`]],
+  line: () => null,
+};
 
 export const step = (n: number, more: object = {}) => ({
   event: 'step',
@@ -35,7 +72,7 @@ export interface TestRuns {
   readonly folder: string;
   readonly app: App;
   readonly service: RunsService;
-  /** Writes a run's files; events as objects, or a text as it stands. */
+  /** Writes the files of a run; events are objects, or texts that are written as they are. */
   run(name: string, events: readonly (object | string)[], recipe?: string): string;
   append(name: string, ...events: readonly (object | string)[]): void;
   get(path: string, init?: RequestInit): Promise<Response>;
@@ -46,21 +83,23 @@ export interface TestRuns {
 const lines = (events: readonly (object | string)[]) =>
   events.map((event) => (typeof event === 'string' ? event : `${JSON.stringify(event)}\n`)).join('');
 
-/** `script` plays minke: it gets its arguments in process.argv and the run's folder as `run`. */
-export function programOf(script: string): string[] {
+/** Returns a program in the place of minke: `script` sees its arguments in process.argv and its folder as `run`. */
+export function programFor(script: string): string[] {
   const prelude = `
     const fs = require('node:fs'), path = require('node:path');
     const run = process.argv.find((a) => a.startsWith('--run=')).slice(6);
-    const hold = () => fs.writeFileSync(path.join(run, 'process.json'), JSON.stringify({ pid: process.pid, began: null }));
-    const say = (event) => fs.appendFileSync(path.join(run, 'events.jsonl'), JSON.stringify({ time: Date.now(), ...event }) + '\\n');
-    const end = (status, reason) => { say({ event: 'ended', step: 1, status, reason }); process.exit(0); };
+    const at = (name) => path.join(run, name);
+    const lock = () => fs.writeFileSync(at('process.json'), JSON.stringify({ pid: process.pid, began: null }));
+    const emit = (event) =>
+      fs.appendFileSync(at('events.jsonl'), JSON.stringify({ time: Date.now(), ...event }) + '\\n');
+    const end = (status, reason) => { emit({ event: 'ended', step: 1, status, reason }); process.exit(0); };
   `;
   return [process.execPath, '-e', `${prelude}${script}`, '--'];
 }
 
 export function openRuns(options: Partial<RunsOptions> = {}, appOptions: AppOptions = {}): TestRuns {
   const folder = mkdtempSync(join(tmpdir(), 'minke-runs-'));
-  const service = serveRuns({ folder, program: programOf("console.error('[x] no'); process.exit(1)"), ...options });
+  const service = serveRuns({ folder, program: programFor("console.error('[x] no'); process.exit(1)"), ...options });
   const app = createApp([], { routes: [service.routes], ...appOptions });
   return {
     folder,
@@ -98,7 +137,7 @@ export async function refused(response: Response | Promise<Response>, status: nu
   assert.equal(answer.status, status, error.message);
 }
 
-/** Frames of a stream as they come: `event`, its data, and the id. */
+/** Yields the frames of a stream as they arrive: event, data and id. */
 export async function* frames(response: Response): AsyncGenerator<{ event: string; id: string; data: Frame }> {
   let text = '';
   for await (const part of (response.body as ReadableStream<Uint8Array>).pipeThrough(

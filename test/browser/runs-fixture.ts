@@ -8,7 +8,7 @@ import { reinforce, resolveRl } from '../../src/rl/index.ts';
 import { useDevice } from '../../src/tensor/index.ts';
 import { pretrain, readEvents, resolvePretrain } from '../../src/train/index.ts';
 
-/** Reads the form a little, so that some answers keep it; it never answers right, which the diagnosis says. */
+/** Trains a base that writes well-formed answers at times, but never a correct one, which the diagnosis explains. */
 async function pretrainBase(root: string, device: ReturnType<typeof openDevice>): Promise<string> {
   const corpus = join(root, 'datasets', 'corpus.jsonl');
   mkdirSync(join(root, 'datasets'), { recursive: true });
@@ -33,15 +33,16 @@ async function pretrainBase(root: string, device: ReturnType<typeof openDevice>)
   return join(folder, 'checkpoints', 'step-00000060');
 }
 
-/** Steps a second, of the steps that were not disturbed. */
-function paceOf(run: string): number {
+/** Returns the steps per second, by the median step. */
+function measurePace(run: string): number {
   const times = readEvents(join(run, 'events.jsonl')).flatMap((event) => (event.event === 'step' ? [event.time] : []));
   const spans = times.slice(1).map((time, i) => time - times[i]);
   return 1000 / Math.max(1, spans.sort((a, b) => a - b)[spans.length >> 1]);
 }
 
 /**
- * `base`, a pretraining, and `zero`, twelve steps of reinforcement learning on it. Returns steps of the first a second.
+ * Makes `base`, a pretraining, and `zero`, twelve steps of reinforcement learning on it. Returns the steps per second of
+ * the first.
  */
 export async function makeRuns(root: string): Promise<number> {
   const device = openDevice();
@@ -61,7 +62,7 @@ export async function makeRuns(root: string): Promise<number> {
       every: { evaluate: 6, sample: 4, save: 12 },
     };
     await reinforce(resolveRl(recipe), { folder: join(root, 'zero'), device });
-    return paceOf(join(root, 'base'));
+    return measurePace(join(root, 'base'));
   } finally {
     await device.close();
   }
@@ -72,7 +73,7 @@ export interface Watching {
   close(): Promise<void>;
 }
 
-/** minke watch on a folder, on any free port. */
+/** Starts minke watch on a folder, on a free port. */
 export async function watchRuns(root: string): Promise<Watching> {
   const main = join(packageRoot(), 'dist/src/cli/main.js');
   const child: ChildProcess = spawn(process.execPath, [main, 'watch', root, '--port', '0'], {

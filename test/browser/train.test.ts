@@ -12,7 +12,7 @@ import { makeRuns, type Watching, watchRuns } from './runs-fixture.ts';
 let root: string;
 let empty: string;
 let server: Watching;
-/** Of the run that is followed. */
+/** The number of steps of the run that is followed. */
 let liveSteps: number;
 const { browser, why } = await openBrowser();
 
@@ -30,7 +30,7 @@ after(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** A small pretraining, as that of the fixture, on pages that are made as they are read. */
+/** A small pretraining, as that of the fixture, on worked examples that are generated as they are read. */
 const choices = [
   ...[
     'model.hidden_size=64',
@@ -44,8 +44,8 @@ const choices = [
 ].join('\n');
 
 const liveSeconds = 25;
-/** Of a machine that does other things too. */
-const patienceMs = 240_000;
+/** A time limit for a machine that does other things too. */
+const timeoutMs = 240_000;
 
 async function start(page: Page, name: string, steps: number): Promise<void> {
   await page.getByRole('link', { name: 'Start a run' }).click();
@@ -56,52 +56,52 @@ async function start(page: Page, name: string, steps: number): Promise<void> {
   await page.getByLabel('sequenceLength').fill('96');
   await page.getByLabel(/Other choices/).fill(choices);
   await page.getByRole('button', { name: 'Start', exact: true }).click();
-  await page.getByRole('heading', { name, level: 1 }).waitFor({ timeout: patienceMs });
+  await page.getByRole('heading', { name, level: 1 }).waitFor({ timeout: timeoutMs });
 }
 
 const state = (page: Page, name: string) =>
-  page.locator(`.run-kind [data-state="${name}"]`).waitFor({ timeout: patienceMs });
+  page.locator(`.run-kind [data-state="${name}"]`).waitFor({ timeout: timeoutMs });
 
-/** The step that the table beside the curve of the loss ends at; 0 before there is one. */
+/** Returns the last step of the table beside the chart of the loss; 0 before there is one. */
 async function lastStep(page: Page): Promise<number> {
   const [text = ''] = await page.locator('[data-chart="loss"] thead th').allTextContents();
   return Number(/to step (\d+)/.exec(text)?.[1] ?? 0);
 }
 
-/** Waits until the curve is beyond a step. Fails at once where the run did. */
+/** Waits until the chart is beyond a step. Fails at once where the run did. */
 async function stepAbove(page: Page, step: number): Promise<number> {
-  for (const until = Date.now() + patienceMs; Date.now() < until; ) {
+  for (const until = Date.now() + timeoutMs; Date.now() < until; ) {
     const now = await lastStep(page);
     if (now > step) return now;
     const [why] = await page.locator('article:has([data-state="failed"]) [data-part="diagnosis"]').allTextContents();
     assert.equal(why, undefined);
     await page.waitForTimeout(100);
   }
-  throw new Error(`the curve never came beyond step ${step}`);
+  throw new Error(`the chart never came beyond step ${step}`);
 }
 
-/** Pixels of the drawn chart that are not empty. */
-const inked = (page: Page) =>
+/** Returns the number of pixels of the chart that are drawn. */
+const countDrawnPixels = (page: Page) =>
   page.evaluate<number>(`(() => {
     const canvas = document.querySelector('[data-chart="loss"] canvas');
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     return data.filter((value, i) => i % 4 === 3 && value > 0).length;
   })()`);
 
-/** Runs a test on a page of its own; it may not complain, but of what was to be refused. */
+/** Runs a test on a page of its own, which must not log errors, except for expected refusals. */
 async function onPage(
   at: string,
   run: (page: Page) => Promise<void>,
   options: BrowserContextOptions = {},
-  refuses = false,
+  expectsRefusal = false,
 ): Promise<void> {
   if (browser === null) return;
   const { page, complaints, close } = await openPage(browser, at, { reducedMotion: 'reduce', ...options });
   await run(page);
-  if (refuses) complaints.splice(0); // a browser complains of every answer of 4xx
+  if (expectsRefusal) complaints.splice(0); // a browser logs every answer of 4xx
   await close();
 }
-const at = (id = '') => `${server.url}/#/train${id}`;
+const toUrl = (id = '') => `${server.url}/#/train${id}`;
 
 const looks: Readonly<Record<string, BrowserContextOptions>> = {
   light: { colorScheme: 'light' },
@@ -111,32 +111,32 @@ const looks: Readonly<Record<string, BrowserContextOptions>> = {
 
 describe('the train page', { skip: why ?? false }, () => {
   test('follows a run that was started on it to its end, without a reload', () =>
-    onPage(at(), async (page) => {
+    onPage(toUrl(), async (page) => {
       await start(page, 'live', liveSteps);
       const seen = [await stepAbove(page, 0)];
       await state(page, 'running');
-      await page.getByText(/of \d+ · \d+ (s|min) left, done at/).waitFor({ timeout: patienceMs });
-      assert.ok((await inked(page)) > 100);
+      await page.getByText(/of \d+ · \d+ (s|min) left, done at/).waitFor({ timeout: timeoutMs });
+      assert.ok((await countDrawnPixels(page)) > 100);
       for (const share of [0.2, 0.5, 0.8]) seen.push(await stepAbove(page, share * liveSteps));
       await state(page, 'completed');
       await page.waitForFunction(
         `document.querySelector('[data-chart="loss"] thead th').textContent.endsWith(' ${liveSteps}')`,
       );
-      assert.deepEqual([...new Set(seen)], seen, 'the curve grew');
+      assert.deepEqual([...new Set(seen)], seen, 'the chart grew');
       const rows = await page.locator('[data-chart="loss"] tbody tr').allTextContents();
       assert.match(rows.join(), /training.*validation/);
       await page.getByRole('img', { name: /Load by expert and step, MoE layer 0/ }).waitFor();
       await page.getByRole('row', { name: /cost .* USD/ }).waitFor();
     }));
 
-  test('stops a run, which saves, and goes on with it', () =>
-    onPage(at(), async (page) => {
+  test('stops a run, which saves, and resumes it', () =>
+    onPage(toUrl(), async (page) => {
       await start(page, 'paused', 90_000);
       await stepAbove(page, 2);
       await page.getByRole('button', { name: 'Stop and save' }).click();
       await state(page, 'stopped');
       const stopped = await lastStep(page);
-      await page.getByRole('button', { name: 'Resume' }).click({ timeout: patienceMs });
+      await page.getByRole('button', { name: 'Resume' }).click({ timeout: timeoutMs });
       await state(page, 'running');
       assert.ok((await stepAbove(page, stopped)) > stopped);
       await page.getByRole('button', { name: 'Stop and save' }).click();
@@ -145,41 +145,44 @@ describe('the train page', { skip: why ?? false }, () => {
 
   test('refuses a choice in the words of the command line', () =>
     onPage(
-      at('/%2B'),
+      toUrl('/%2B'),
       async (page) => {
         await page.getByLabel('steps', { exact: true }).fill('many');
         await page.getByRole('button', { name: 'Start', exact: true }).click();
-        const said = await page.getByRole('alert').textContent({ timeout: patienceMs });
-        assert.match(said ?? '', /^\[recipe\] steps: .*expected number/);
+        const message = await page.getByRole('alert').textContent({ timeout: timeoutMs });
+        assert.match(message ?? '', /^\[recipe\] steps: .*expected number/);
       },
       {},
       true,
     ));
 
   test('shows reinforcement learning: accuracy, the diagnosis, samples, by the keyboard', () =>
-    onPage(at(), async (page) => {
+    onPage(toUrl(), async (page) => {
       await page.getByRole('link', { name: /^zero/ }).focus();
       await page.keyboard.press('Enter');
       await page.getByRole('heading', { name: 'zero', level: 1 }).waitFor();
       const accuracy = page.locator('[data-chart="accuracy"]');
-      assert.match((await accuracy.locator('tbody').textContent()) ?? '', /right.*form kept.*held out, countdown 2/);
+      assert.match(
+        (await accuracy.locator('tbody').textContent()) ?? '',
+        /Accuracy.*Well-formed.*Held-out accuracy, countdown 2/,
+      );
       for (const id of ['length', 'entropy', 'throughput']) await page.locator(`[data-chart="${id}"]`).waitFor();
-      const said = await page.locator('[data-part="diagnosis"]').textContent();
-      assert.match(said ?? '', /groups carry no signal.*lower the difficulty|are cut off by maxTokens: raise it/);
+      const diagnosis = await page.locator('[data-part="diagnosis"]').textContent();
+      assert.match(diagnosis ?? '', /groups carry no signal.*lower the difficulty|are cut off by maxTokens: raise it/);
       const samples = await page.locator('[data-part="samples"]').textContent();
       assert.match(samples ?? '', /Before.*step 4.*After.*User: Make/s);
       await page.getByText('Lineage').click();
       await page.getByRole('row', { name: /parents\.0\.role initial weights/ }).waitFor();
     }));
 
-  test('says how to begin where there is nothing', async () => {
+  test('explains how to begin in an empty folder', async () => {
     const none = await watchRuns(empty);
     await onPage(`${none.url}/#/train`, async (page) => {
       await page.getByRole('heading', { name: 'Nothing has been trained here yet' }).waitFor();
       assert.deepEqual(await faults(page), []);
       await page.getByRole('link', { name: 'Start a run' }).click();
       await page.getByRole('radio', { name: /countdown-zero/ }).check();
-      await page.getByText('run countdown-base first').waitFor();
+      await page.getByText(/there is none yet: run .* first/).waitFor();
     });
     await none.close();
   });
@@ -187,10 +190,10 @@ describe('the train page', { skip: why ?? false }, () => {
   for (const [name, options] of Object.entries(looks))
     test(`axe finds nothing serious: ${name}`, () =>
       onPage(
-        at(),
+        toUrl(),
         async (page) => {
           for (const id of ['', '/zero', '/live', '/%2B']) {
-            await page.goto(at(id));
+            await page.goto(toUrl(id));
             await page.locator('.run-numbers, .start, .run-items').first().waitFor({ state: 'attached' });
             if (/zero|live/.test(id)) await page.locator('.chart canvas').first().waitFor();
             for (const fold of await page.locator('summary').all()) if (await fold.isVisible()) await fold.click();

@@ -1,28 +1,34 @@
-// A chart and, beside it, the same in a table: the last value of each curve, its best, and that under the pointer.
+// A chart with a table of the same values: the last, lowest and highest of each line, and the one at the pointer.
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { type ChartData, type ChartLine, formatValue } from '../../src/runs/chart-data.ts';
 import { currentTheme } from '../shell/theme.ts';
-import { type Chart, type Curve, dashes } from './curves.ts';
+import { dashes, lineColor } from './colors.ts';
 import type { Plot } from './plot.ts';
 
 const loadPlot = () => import('./plot.ts');
 
-function Canvas({ chart, seen }: { readonly chart: Chart; readonly seen: (index: number | null) => void }) {
+interface CanvasProps {
+  readonly chart: ChartData;
+  readonly onPointer: (index: number | null) => void;
+}
+
+function Canvas({ chart, onPointer }: CanvasProps) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   const latest = useRef(chart);
   latest.current = chart;
   const theme = currentTheme();
   useEffect(() => {
-    let isWanted = true;
+    let isMounted = true;
     const resized = new ResizeObserver(() => plot.current?.fit());
     void loadPlot().then((loaded) => {
-      if (!isWanted || host.current === null) return;
-      plot.current = new loaded.Plot(host.current, seen);
+      if (!isMounted || host.current === null) return;
+      plot.current = new loaded.Plot(host.current, onPointer);
       plot.current.show(latest.current);
       resized.observe(host.current);
     });
     return () => {
-      isWanted = false;
+      isMounted = false;
       resized.disconnect();
       plot.current?.close();
       plot.current = null;
@@ -30,32 +36,23 @@ function Canvas({ chart, seen }: { readonly chart: Chart; readonly seen: (index:
   }, []);
   useEffect(() => plot.current?.show(chart), [chart]);
   useEffect(() => {
-    // Colours are those of the next frame: the theme is written where style sheets read it first.
+    // The colors of the new theme can be read in the next frame, once the style sheets apply.
     const frame = requestAnimationFrame(() => plot.current?.repaint(latest.current));
     return () => cancelAnimationFrame(frame);
   }, [theme]);
   return <div class="chart-canvas" ref={host} />;
 }
 
-/** The last value of a curve, and its step. */
-function lastOf({ x }: Chart, { values }: Curve): readonly [value: number, step: number] | null {
-  const at = values.findLastIndex((value) => value !== null);
-  return at < 0 ? null : [values[at] as number, x[at]];
+interface LineProps {
+  readonly line: ChartLine;
+  readonly order: number;
 }
 
-function rangeOf({ values }: Curve): readonly [number, number] {
-  const known = values.filter((value) => value !== null);
-  return known.reduce<[number, number]>(
-    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
-    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
-  );
-}
-
-/** A curve's line as the chart has it. */
-function Swatch({ curve, order }: { readonly curve: Curve; readonly order: number }) {
+/** A piece of a line as it is drawn in the chart. */
+function Swatch({ line, order }: LineProps) {
   return (
-    <svg class="swatch" viewBox="0 0 24 8" data-colour={curve.colour} aria-hidden="true">
-      {curve.isSparse ? (
+    <svg class="swatch" viewBox="0 0 24 8" style={{ stroke: `var(${lineColor(line, order)})` }} aria-hidden="true">
+      {line.isSparse ? (
         <circle cx="12" cy="4" r="3" />
       ) : (
         <path d="M0 4h24" stroke-dasharray={dashes[order % dashes.length].join(' ')} />
@@ -64,58 +61,61 @@ function Swatch({ curve, order }: { readonly curve: Curve; readonly order: numbe
   );
 }
 
-interface RowProps {
-  readonly chart: Chart;
-  readonly curve: Curve;
-  readonly order: number;
+interface RowProps extends LineProps {
+  readonly chart: ChartData;
   readonly index: number | null;
 }
 
-function Row({ chart, curve, order, index }: RowProps) {
-  const last = lastOf(chart, curve);
-  const [low, high] = rangeOf(curve);
-  const here = index === null ? null : (curve.values[index] ?? null);
+function LineRow({ chart: { format }, line, order, index }: RowProps) {
+  const values = line.values.filter((value) => value !== null);
+  const [min, max] = values.reduce(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  );
+  const here = index === null ? null : (line.values[index] ?? null);
+  const show = (value: number | null | undefined) =>
+    value === null || value === undefined ? '' : formatValue(value, format);
   return (
     <tr>
       <th scope="row">
-        <Swatch curve={curve} order={order} />
-        {curve.name}
+        <Swatch line={line} order={order} />
+        {line.name}
       </th>
-      <td class="chart-here">{here === null ? '' : chart.write(here)}</td>
-      <td>{last === null ? '–' : chart.write(last[0])}</td>
-      <td>{chart.write(low)}</td>
-      <td>{chart.write(high)}</td>
+      <td class="chart-here">{show(here)}</td>
+      <td>{show(values.at(-1))}</td>
+      <td>{show(min)}</td>
+      <td>{show(max)}</td>
     </tr>
   );
 }
 
-export function ChartView({ chart }: { readonly chart: Chart }) {
+export function ChartView({ chart }: { readonly chart: ChartData }) {
   const [index, setIndex] = useState<number | null>(null);
-  const step = index === null ? null : chart.x[index];
-  const title = `chart-${chart.id}`;
+  const { id, title, unit, steps, lines, isWide = false } = chart;
+  const step = index === null ? undefined : steps[index];
   return (
-    <figure class={`card chart ${chart.isWide ? 'wide' : ''}`} aria-labelledby={title} data-chart={chart.id}>
-      <figcaption id={title}>
-        <h3>{chart.title}</h3> <span class="quiet small">{chart.unit}</span>
+    <figure class={`card chart ${isWide ? 'wide' : ''}`} aria-labelledby={`chart-${id}`} data-chart={id}>
+      <figcaption id={`chart-${id}`}>
+        <h3>{title}</h3> <span class="quiet small">{unit}</span>
       </figcaption>
-      <Canvas chart={chart} seen={setIndex} />
+      <Canvas chart={chart} onPointer={setIndex} />
       <table class="chart-table">
         <thead class="chart-names">
           <tr>
             <th scope="col">
-              <span class="unseen">curve, to step {chart.x.at(-1)}</span>
+              <span class="unseen">line, to step {steps.at(-1)}</span>
             </th>
             <th scope="col" class="chart-here">
-              {step === null || step === undefined ? <span class="unseen">at the pointer</span> : `step ${step}`}
+              {step === undefined ? <span class="unseen">at the pointer</span> : `step ${step}`}
             </th>
             <th scope="col">last</th>
-            <th scope="col">least</th>
-            <th scope="col">most</th>
+            <th scope="col">min</th>
+            <th scope="col">max</th>
           </tr>
         </thead>
         <tbody>
-          {chart.curves.map((curve, order) => (
-            <Row key={curve.name} chart={chart} curve={curve} order={order} index={index} />
+          {lines.map((line, order) => (
+            <LineRow key={line.name} chart={chart} line={line} order={order} index={index} />
           ))}
         </tbody>
       </table>

@@ -1,61 +1,58 @@
-// What is wrong with a run, in words: what it said itself, and how it ended.
-import type { RunSummary } from '../../src/runs/protocol.ts';
-import type { AnyEvent } from './open-run.ts';
+// What is wrong with a run, in words: its alarms and how it ended.
 
-interface Said {
+import { numberIn } from '../../src/runs/chart-data.ts';
+import type { AnyEvent, RunSummary } from '../../src/runs/protocol.ts';
+
+interface Finding {
   readonly step: number | null;
   readonly message: string;
   readonly tone: 'good' | 'bad' | 'warm';
 }
 
-function endingOf({ state, problem, step }: RunSummary): Said[] {
-  if (state === 'interrupted')
-    return [
-      {
-        step,
-        tone: 'bad',
-        message: `${problem ?? 'its process ended without a word'}: resume goes on from its last checkpoint`,
-      },
-    ];
+/** Returns how a run ended, where that is a problem. */
+function endFindings({ state, problem, step }: RunSummary): Finding[] {
+  if (state === 'interrupted') {
+    const message = `${problem ?? 'its process ended without a message'}: resume continues from its last checkpoint`;
+    return [{ step, tone: 'bad', message }];
+  }
   return problem === null ? [] : [{ step: state === 'failed' ? step : null, message: problem, tone: 'bad' }];
 }
 
-/** What went well and is worth to know. */
-function assurances(events: readonly AnyEvent[]): Said[] {
+/** Returns what is known to be good. */
+function goodFindings(events: readonly AnyEvent[]): Finding[] {
   const steps = events.filter(({ event }) => event === 'step');
-  if (steps.length === 0) return [{ step: null, message: 'nothing to say before the first step', tone: 'good' }];
-  const mismatches = steps.flatMap((event) => ('mismatch' in event ? [event.mismatch] : []));
-  const sum = mismatches.reduce((total, n) => total + n, 0);
+  if (steps.length === 0) return [{ step: null, message: 'nothing to report before the first step', tone: 'good' }];
+  const mismatches = steps.map((event) => numberIn(event, 'mismatch'));
   return [
-    { step: null, message: `nothing is wrong in ${steps.length} steps`, tone: 'good' },
-    ...(mismatches.length > 0 && sum === 0
+    { step: null, message: `no problem found in ${steps.length} steps`, tone: 'good' },
+    ...(mismatches.every((count) => count === 0)
       ? [{ step: null, message: 'rollouts and training agree in every bit of every token', tone: 'good' } as const]
       : []),
   ];
 }
 
-const worst = ['not-finite', 'mismatch', 'damaged-checkpoint'];
+const severeAlarms: readonly unknown[] = ['not-finite', 'mismatch', 'damaged-checkpoint'];
 
-export function saidOf(run: RunSummary, events: readonly AnyEvent[]): Said[] {
-  const alarms = events.flatMap((event): Said[] =>
-    event.event === 'alarm'
-      ? [{ step: event.step, message: event.message, tone: worst.includes(event.kind) ? 'bad' : 'warm' }]
-      : [],
-  );
-  const said = [...endingOf(run), ...alarms.reverse()];
-  return said.length > 0 ? said : assurances(events);
+function findings(run: RunSummary, events: readonly AnyEvent[]): Finding[] {
+  const alarms = events
+    .filter(({ event }) => event === 'alarm')
+    .map(({ step = null, message, kind }): Finding => {
+      return { step, message: String(message), tone: severeAlarms.includes(kind) ? 'bad' : 'warm' };
+    });
+  const problems = [...endFindings(run), ...alarms.reverse()];
+  return problems.length > 0 ? problems : goodFindings(events);
 }
 
-const words = { good: 'well', warm: 'look', bad: 'wrong' } as const;
+const labels = { good: 'good', warm: 'warning', bad: 'error' } as const;
 
 export function Diagnosis({ run, events }: { readonly run: RunSummary; readonly events: readonly AnyEvent[] }) {
   return (
     <section class="card" aria-labelledby="diagnosis-title" data-part="diagnosis">
       <h3 id="diagnosis-title">Diagnosis</h3>
-      <ul class="said">
-        {saidOf(run, events).map(({ step, message, tone }) => (
+      <ul class="findings">
+        {findings(run, events).map(({ step, message, tone }) => (
           <li key={`${step} ${message}`}>
-            <span class={`badge ${tone}`}>{words[tone]}</span>
+            <span class={`badge ${tone}`}>{labels[tone]}</span>
             <span>
               {step !== null && <span class="quiet">step {step}: </span>}
               {message}

@@ -1,19 +1,17 @@
-// The run that is looked at: its events from the first to the newest, followed while it is live.
+// The run that is shown: its events from the first to the newest, followed while it is live.
 //
-// Contract: what a resumed run did again counts once; a lost connection is taken up where it broke. Events come in
-// bursts, so that what draws them is told of at most a few changes a second.
+// Contract: steps that a resumed run did again count once; after a lost connection, events continue where it broke off.
+// Events arrive in bursts, so the charts are notified of at most a few changes a second.
 import { type Signal, signal } from '@preact/signals';
-import type { DistilEvent, RlEvent, RunDetail, RunSummary, TrainEvent } from '../../src/runs/protocol.ts';
+import type { AnyEvent, RunDetail, RunSummary } from '../../src/runs/protocol.ts';
 import { withoutSuperseded } from '../../src/train/run/series.ts';
 import { ApiProblem } from '../api/http.ts';
 import { refreshList } from './run-list-store.ts';
 import { followRun, readRun } from './runs-client.ts';
 
-export type AnyEvent = TrainEvent | RlEvent | DistilEvent;
-
-/** Between two drawings; longer for runs of very many steps. */
-const tellMs = (events: number) => Math.max(250, events / 40);
-const brokeOff = 'The connection broke off; trying again …';
+/** The time between two drawings; longer for runs of very many steps. */
+const redrawMs = (events: number) => Math.max(250, events / 40);
+const connectionLost = 'The connection was lost; trying again …';
 const retryMs = 1500;
 
 export class OpenRun {
@@ -21,37 +19,37 @@ export class OpenRun {
   readonly events: Signal<readonly AnyEvent[]> = signal([]);
   readonly detail: Signal<RunDetail | null> = signal(null);
   readonly problem: Signal<string | null> = signal(null);
-  /** Whether all that was there at first has come. */
+  /** Whether the events that were written before the run was opened have arrived. */
   readonly isLoaded = signal(false);
   #all: AnyEvent[] = [];
   #next = 0;
   #isFollowing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #left = new AbortController();
+  readonly #closed = new AbortController();
 
   constructor(name: string) {
     this.name = name;
   }
 
-  /** Reads what there is and follows to the end, or until `close`; once more when the run was resumed. */
+  /** Reads the events and follows them to the end of the run, or until `close`; can be called again after a resume. */
   async follow(): Promise<void> {
     if (this.#isFollowing) return;
     this.#isFollowing = true;
     try {
-      await this.#followOn();
+      await this.#followWithRetries();
     } finally {
       this.#isFollowing = false;
     }
   }
 
-  async #followOn(): Promise<void> {
-    while (!this.#left.signal.aborted) {
+  async #followWithRetries(): Promise<void> {
+    while (!this.#closed.signal.aborted) {
       try {
         await this.refresh();
-        if (await this.#followOnce()) return;
+        if (await this.#followToEnd()) return;
       } catch (error) {
-        if (this.#left.signal.aborted) return;
-        this.problem.value = error instanceof ApiProblem ? error.message : brokeOff;
+        if (this.#closed.signal.aborted) return;
+        this.problem.value = error instanceof ApiProblem ? error.message : connectionLost;
         if (error instanceof ApiProblem && error.status >= 400) return; // a refusal does not pass by waiting
       }
       await new Promise((resolve) => setTimeout(resolve, retryMs));
@@ -63,43 +61,43 @@ export class OpenRun {
     this.problem.value = null;
   }
 
-  /** Takes over what the server says of it after a change. */
+  /** Takes the state that the server answered to a change. */
   update(run: RunSummary): void {
     const detail = this.detail.value;
     if (detail !== null) this.detail.value = { ...detail, run };
   }
 
   close(): void {
-    this.#left.abort();
+    this.#closed.abort();
     clearTimeout(this.#timer);
   }
 
-  /** Whether it came to its end. */
-  async #followOnce(): Promise<boolean> {
-    for await (const told of followRun<AnyEvent>(this.name, this.#next, this.#left.signal)) {
-      if ('message' in told) throw new ApiProblem(422, told.message);
-      if ('run' in told) {
-        this.#tell();
+  /** Returns whether the run has ended. */
+  async #followToEnd(): Promise<boolean> {
+    for await (const message of followRun(this.name, this.#next, this.#closed.signal)) {
+      if ('message' in message) throw new ApiProblem(422, message.message);
+      if ('run' in message) {
+        this.#notify();
         await this.refresh();
         void refreshList();
         return true;
       }
-      this.#take(told.events);
-      this.#next = told.next;
+      this.#add(message.events);
+      this.#next = message.next;
     }
     return false;
   }
 
-  #take(events: readonly AnyEvent[]): void {
+  #add(events: readonly AnyEvent[]): void {
     this.#all.push(...events);
     if (events.some(({ event }) => event === 'resumed')) this.#all = withoutSuperseded(this.#all);
-    // What a run came to changes with these.
+    // The results change with these events.
     if (this.isLoaded.value && events.some(({ event }) => event === 'evaluated' || event === 'saved'))
       void this.refresh().catch(() => undefined);
-    this.#timer ??= setTimeout(() => this.#tell(), this.isLoaded.value ? tellMs(this.#all.length) : 0);
+    this.#timer ??= setTimeout(() => this.#notify(), this.isLoaded.value ? redrawMs(this.#all.length) : 0);
   }
 
-  #tell(): void {
+  #notify(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.events.value = [...this.#all];

@@ -1,81 +1,67 @@
-// A chart drawn by uPlot, in the page's colours. A chunk of its own, loaded with the first chart.
+// A chart drawn by uPlot, in the colors of the page. A chunk of its own, loaded with the first chart.
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { colourOf, faint } from './colours.ts';
-import { type Chart, type Curve, dashes } from './curves.ts';
-import { short } from './format.ts';
+import { formatShort } from '../../src/math/index.ts';
+import { type ChartData, type ChartLine, formatValue, visibleRange } from '../../src/runs/chart-data.ts';
+
+import { dashes, lineColor, resolveColor, toRgb } from './colors.ts';
 
 const height = 230;
-/** Of the steps, those whose values do not choose the height of a settling chart. */
-const unsettled = 0.05;
 const font = '12px system-ui, sans-serif';
 
-/** Measured values, and for smoothed curves the smoothed ones before them. */
-function dataOf({ x, curves }: Chart): uPlot.AlignedData {
-  const columns = curves.flatMap(({ values, smooth }) => (smooth ? [values, smooth] : [values]));
-  return [x, ...columns] as unknown as uPlot.AlignedData;
+/** Returns the steps and, for each line, its values and its running mean if it has one. */
+function toColumns({ steps, lines }: ChartData): uPlot.AlignedData {
+  const columns = lines.flatMap(({ values, smooth }) => (smooth ? [values, smooth] : [values]));
+  return [steps, ...columns] as uPlot.AlignedData;
 }
 
-function seriesOf({ name, colour, smooth, isSparse }: Curve, index: number): uPlot.Series[] {
-  const stroke = colourOf(colour);
-  const dash = dashes[index % dashes.length];
-  const line = { label: name, stroke, width: 2, dash, spanGaps: true };
-  if (isSparse)
-    return [{ ...line, paths: () => null, points: { show: true, size: 6, stroke, fill: colourOf('--surface') } }];
+function toSeries(line: ChartLine, order: number): uPlot.Series[] {
+  const color = lineColor(line, order);
+  const stroke = resolveColor(color);
+  const solid = { label: line.name, stroke, width: 2, dash: dashes[order % dashes.length], spanGaps: true };
+  if (line.isSparse)
+    return [{ ...solid, paths: () => null, points: { show: true, size: 6, stroke, fill: resolveColor('--surface') } }];
   const points = { show: false };
-  return smooth
-    ? [
-        { ...line, stroke: faint(colour, 0.3), width: 1, dash: [], points },
-        { ...line, points },
-      ]
-    : [{ ...line, points }];
+  if (line.smooth === null) return [{ ...solid, points }];
+  const faint = `rgb(${toRgb(color).join(' ')} / 0.3)`;
+  return [
+    { ...solid, stroke: faint, width: 1, dash: [], points },
+    { ...solid, points },
+  ];
 }
 
-/** From the lowest to the highest value, with some air; those of the first steps may lie outside. */
-function heightOf({ curves, x, isSettling = false }: Chart): [number, number] {
-  const from = isSettling && x.length > 40 ? Math.ceil(unsettled * x.length) : 0;
-  const values = curves.flatMap((curve) => curve.values.slice(from)).filter((value) => value !== null);
-  const [low, high] = values.reduce<[number, number]>(
-    ([a, b], value) => [Math.min(a, value), Math.max(b, value)],
-    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
-  );
-  if (low > high) return [0, 1];
-  const air = low === high ? Math.abs(low) || 1 : 0.06 * (high - low);
-  return [low >= 0 ? Math.max(0, low - air) : low - air, high + air];
-}
-
-/** What says that a chart has to be built anew. */
-const shapeOf = ({ curves }: Chart) => curves.map(({ name, smooth }) => `${name}${smooth ? '~' : ''}`).join('|');
+/** Returns what a plot must be rebuilt for when it changes. */
+const plotKey = ({ lines }: ChartData) => lines.map(({ name, smooth }) => `${name}${smooth ? '~' : ''}`).join('|');
 
 export class Plot {
   readonly #host: HTMLElement;
-  readonly #seen: (index: number | null) => void;
+  readonly #onPointer: (index: number | null) => void;
   #plot: uPlot | null = null;
-  #shape = '';
-  #chart!: Chart;
+  #key = '';
+  #chart: ChartData | null = null;
 
-  /** `seen` hears which step the pointer is at. */
-  constructor(host: HTMLElement, seen: (index: number | null) => void) {
+  /** `onPointer` receives the index of the step under the pointer. */
+  constructor(host: HTMLElement, onPointer: (index: number | null) => void) {
     this.#host = host;
-    this.#seen = seen;
+    this.#onPointer = onPointer;
   }
 
-  show(chart: Chart): void {
+  show(chart: ChartData): void {
     this.#chart = chart;
-    const shape = shapeOf(chart);
-    if (this.#plot !== null && shape === this.#shape) {
-      this.#plot.setData(dataOf(chart));
+    const key = plotKey(chart);
+    if (this.#plot !== null && key === this.#key) {
+      this.#plot.setData(toColumns(chart));
       return;
     }
     this.#plot?.destroy();
-    this.#shape = shape;
-    this.#plot = new uPlot(this.#options(chart), dataOf(chart), this.#host);
+    this.#key = key;
+    this.#plot = new uPlot(this.#options(chart), toColumns(chart), this.#host);
     this.#plot.root.setAttribute('aria-hidden', 'true'); // the table beside it says the same
   }
 
-  /** Draws all of it again, as in other colours. */
-  repaint(chart: Chart): void {
-    this.#shape = '';
+  /** Rebuilds the plot, as after a change of the theme. */
+  repaint(chart: ChartData): void {
+    this.#key = '';
     this.show(chart);
   }
 
@@ -89,23 +75,22 @@ export class Plot {
     this.#plot = null;
   }
 
-  #options(chart: Chart): uPlot.Options {
-    const ink = colourOf('--ink-soft');
-    const line = colourOf('--line');
-    const axis = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
+  #options({ lines, format }: ChartData): uPlot.Options {
+    const line = resolveColor('--line');
+    const axis = { stroke: resolveColor('--ink-soft'), font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
     return {
       width: Math.max(200, this.#host.clientWidth),
       height,
       padding: [10, 20, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },
-      scales: { x: { time: false }, y: { range: () => heightOf(this.#chart) } },
-      series: [{ label: 'step' }, ...chart.curves.flatMap(seriesOf)],
+      scales: { x: { time: false }, y: { range: () => (this.#chart ? visibleRange(this.#chart) : [0, 1]) } },
+      series: [{ label: 'step' }, ...lines.flatMap(toSeries)],
       axes: [
-        { ...axis, grid: { show: false }, size: 30, values: (_, ticks) => ticks.map(short) },
-        { ...axis, size: 58, values: (_, ticks) => ticks.map(chart.write) },
+        { ...axis, grid: { show: false }, size: 30, values: (_, ticks) => ticks.map(formatShort) },
+        { ...axis, size: 58, values: (_, ticks) => ticks.map((value) => formatValue(value, format)) },
       ],
-      hooks: { setCursor: [(plot) => this.#seen(plot.cursor.idx ?? null)] },
+      hooks: { setCursor: [(plot) => this.#onPointer(plot.cursor.idx ?? null)] },
     };
   }
 }

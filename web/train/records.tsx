@@ -1,23 +1,18 @@
-// What a run came to and where it comes from: rows of name and value; recipe and lineage folded.
+// The results of a run and its origin, as rows of name and value; recipe and lineage are folded.
 import type { RunDetail } from '../../src/runs/protocol.ts';
 import { Scroll } from './scroll.tsx';
 
-type Rows = readonly (readonly [name: string, value: string])[];
+type FactRows = readonly (readonly [name: string, value: string])[];
 
-function written(value: unknown): string {
-  if (typeof value === 'string') return value;
-  return value === null ? 'none' : String(value);
+/** Returns every value with its path. */
+function flattenRows(value: unknown, path = ''): FactRows {
+  const entries = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+  if (entries.length > 0)
+    return entries.flatMap(([name, below]) => flattenRows(below, path === '' ? name : `${path}.${name}`));
+  return [[path, value === null || typeof value === 'object' ? 'none' : String(value)]];
 }
 
-/** Every value with the path that leads to it. */
-function rowsOf(value: unknown, path = ''): Rows {
-  if (typeof value !== 'object' || value === null) return [[path, written(value)]];
-  const entries = Object.entries(value);
-  if (entries.length === 0) return [[path, 'none']];
-  return entries.flatMap(([name, below]) => rowsOf(below, path === '' ? name : `${path}.${name}`));
-}
-
-function Table({ name, rows }: { readonly name: string; readonly rows: Rows }) {
+export function FactTable({ name, rows }: { readonly name: string; readonly rows: FactRows }) {
   return (
     <Scroll name={name}>
       <table class="plain-table rows">
@@ -39,34 +34,32 @@ function Folded({ name, value }: { readonly name: string; readonly value: unknow
   return (
     <details>
       <summary>{name}</summary>
-      <Table name={name} rows={rowsOf(value)} />
+      <FactTable name={name} rows={flattenRows(value)} />
     </details>
   );
 }
 
-/** The lineage without the recipe, which stands by itself. */
-function originOf(lineage: unknown): unknown {
-  if (typeof lineage !== 'object' || lineage === null) return null;
-  const { config: _, ...rest } = lineage as Record<string, unknown>;
-  return rest;
+/** Returns the lineage without the recipe, which is shown by itself. */
+function lineageWithoutRecipe(lineage: unknown): unknown {
+  return typeof lineage === 'object' && lineage !== null ? { ...lineage, config: undefined } : null;
 }
 
 export function Records({ detail }: { readonly detail: RunDetail }) {
   const { facts, config, lineage, console } = detail;
   return (
     <section class="card wide records" aria-labelledby="records-title" data-part="records">
-      <h3 id="records-title">What it came to</h3>
+      <h3 id="records-title">Results</h3>
       {facts.length > 0 ? (
-        <Table name="What it came to" rows={facts} />
+        <FactTable name="Results" rows={facts} />
       ) : (
-        <p class="quiet">{detail.run.state === 'failed' ? 'It never began.' : 'That is said once it has begun.'}</p>
+        <p class="quiet">{detail.run.state === 'failed' ? 'It never began.' : 'Results appear once it has begun.'}</p>
       )}
       <Folded name="Recipe" value={config} />
-      <Folded name="Lineage: data, code, parents, cost" value={originOf(lineage)} />
+      <Folded name="Lineage: data, code, parents, cost" value={lineageWithoutRecipe(lineage)} />
       {console.length > 0 && (
         <details>
-          <summary>The last lines it printed</summary>
-          <Scroll name="The last lines it printed" isText>
+          <summary>Console: the last lines</summary>
+          <Scroll name="Console: the last lines" isText>
             {console.join('\n')}
           </Scroll>
         </details>

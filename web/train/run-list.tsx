@@ -1,35 +1,37 @@
-// All runs, the latest first, each with its state and how far it is.
+// All runs, the latest first, each with its state and progress.
+import { formatDuration } from '../../src/math/index.ts';
+import { formatValue } from '../../src/runs/chart-data.ts';
 import type { RunSummary } from '../../src/runs/protocol.ts';
 import { toHash } from '../shell/route.ts';
-import { duration, percent, short, when } from './format.ts';
-import { kindNames, shownStates } from './run-state.ts';
+import { formatTime } from './format.ts';
+import { findKind } from './run-list-store.ts';
+import { StateBadge, stateLabels } from './run-state.tsx';
 
-const joined = (parts: readonly (string | null)[]) => parts.filter((part) => part !== null).join(' · ');
+const joinParts = (parts: readonly (string | undefined)[]) => parts.filter((part) => part !== undefined).join(' · ');
 
-function whatOf({ kind, state, secondsLeft, updated }: RunSummary): string {
-  const left = secondsLeft !== null && secondsLeft > 0 ? `${duration(secondsLeft)} left` : null;
-  const past = updated !== null && !shownStates[state].isLive ? when(updated) : null;
-  return joined([kind === null ? null : kindNames[kind], left ?? past]);
+/** Returns the kind of a run, and when it ends or ended. */
+function describeKind({ kind, state, secondsLeft, updated }: RunSummary): string {
+  const left = secondsLeft !== null && secondsLeft > 0 ? `${formatDuration(secondsLeft)} left` : undefined;
+  const ended = updated !== null && !stateLabels[state].isLive ? formatTime(updated) : undefined;
+  return joinParts([findKind(kind)?.title, left ?? ended]);
 }
 
-function progressOf({ kind, step, steps, loss, accuracy }: RunSummary): string {
-  const number = accuracy !== null ? `${percent(accuracy)} right` : loss !== null ? `loss ${short(loss)}` : null;
-  return joined([kind === null ? null : `step ${step}${steps === null ? '' : ` of ${steps}`}`, number]);
+function describeProgress({ kind, step, steps, headline }: RunSummary): string {
+  const [first] = headline;
+  const number = first && `${first.label} ${formatValue(first.value, first.format)}`;
+  const progress = kind === null ? undefined : `step ${step}${steps === null ? '' : ` of ${steps}`}`;
+  return joinParts([progress, number]);
 }
 
-function Item({ run, isOpen }: { readonly run: RunSummary; readonly isOpen: boolean }) {
-  const { word, tone, isLive } = shownStates[run.state];
+function RunItem({ run, isOpen }: { readonly run: RunSummary; readonly isOpen: boolean }) {
   return (
     <li>
       <a class="run-item" href={toHash('train', run.name)} aria-current={isOpen ? 'true' : undefined}>
         <span class="run-item-name">{run.name}</span>
-        <span class={`badge ${tone}`}>
-          {isLive && <span class="pulse" aria-hidden="true" />}
-          {word}
-        </span>
-        <span class="small quiet run-item-line">{whatOf(run)}</span>
-        <span class="small quiet run-item-line">{progressOf(run)}</span>
-        {isLive && (
+        <StateBadge state={run.state} />
+        <span class="small quiet run-item-line">{describeKind(run)}</span>
+        <span class="small quiet run-item-line">{describeProgress(run)}</span>
+        {stateLabels[run.state].isLive && (
           <progress
             class="run-item-progress"
             value={run.step}
@@ -46,7 +48,7 @@ export function RunItems({ runs, open }: { readonly runs: readonly RunSummary[];
   return (
     <ul class="run-items">
       {runs.map((run) => (
-        <Item key={run.name} run={run} isOpen={run.name === open} />
+        <RunItem key={run.name} run={run} isOpen={run.name === open} />
       ))}
     </ul>
   );

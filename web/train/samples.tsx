@@ -1,32 +1,24 @@
-// What the model wrote before and after: two samples side by side, each of any step.
+// What the model wrote before and after: two samples side by side, each from a step of one's choice.
 import { useState } from 'preact/hooks';
-import type { AnyEvent } from './open-run.ts';
+import type { AnyEvent } from '../../src/runs/protocol.ts';
 import { Scroll } from './scroll.tsx';
 
-interface Sample {
-  readonly step: number;
-  readonly prompt: string;
-  readonly text: string;
-  /** Of a task's grader. */
-  readonly verdict?: string;
-  readonly reward?: number;
+/** Returns the events that hold a sample of the model's text. */
+export function readSamples(events: readonly AnyEvent[]): AnyEvent[] {
+  return events.filter(({ event }) => event === 'sampled');
 }
 
-export function samplesOf(events: readonly AnyEvent[]): Sample[] {
-  return events.flatMap((event) => (event.event === 'sampled' ? [event] : []));
-}
-
-interface PanelProps {
+interface SamplePanelProps {
   readonly name: string;
-  readonly samples: readonly Sample[];
-  /** Where none was chosen. */
-  readonly usual: number;
+  readonly samples: readonly AnyEvent[];
+  /** The sample that is shown until another one is chosen. */
+  readonly initial: number;
 }
 
-function Panel({ name, samples, usual }: PanelProps) {
+function SamplePanel({ name, samples, initial }: SamplePanelProps) {
   const [chosen, setChosen] = useState<number | null>(null);
-  const at = Math.min(chosen ?? usual, samples.length - 1);
-  const { prompt, text, verdict } = samples[at];
+  const at = Math.min(chosen ?? initial, samples.length - 1);
+  const { prompt, text, verdict } = samples[at] ?? {};
   return (
     <div class="sample">
       <label class="sample-head">
@@ -40,22 +32,22 @@ function Panel({ name, samples, usual }: PanelProps) {
         </select>
       </label>
       <Scroll name={`${name}: what the model wrote`} isText>
-        <span class="quiet">{prompt}</span>
-        {text}
+        <span class="quiet">{String(prompt)}</span>
+        {String(text)}
       </Scroll>
-      {verdict !== undefined && <p class="small quiet">The grader: {verdict}</p>}
+      {verdict !== undefined && <p class="small quiet">Grader: {String(verdict)}</p>}
     </div>
   );
 }
 
-export function Samples({ samples }: { readonly samples: readonly Sample[] }) {
+export function Samples({ samples }: { readonly samples: readonly AnyEvent[] }) {
   if (samples.length === 0) return null;
   return (
     <section class="card wide" aria-labelledby="samples-title" data-part="samples">
       <h3 id="samples-title">Samples</h3>
       <div class="samples">
-        {samples.length > 1 && <Panel name="Before" samples={samples} usual={0} />}
-        <Panel name={samples.length > 1 ? 'After' : 'So far'} samples={samples} usual={samples.length - 1} />
+        {samples.length > 1 && <SamplePanel name="Before" samples={samples} initial={0} />}
+        <SamplePanel name={samples.length > 1 ? 'After' : 'So far'} samples={samples} initial={samples.length - 1} />
       </div>
     </section>
   );

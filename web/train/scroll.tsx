@@ -1,17 +1,17 @@
-// What is larger than its place, and can be scrolled by the keyboard too.
+// A region that scrolls, also by the keyboard.
 import type { ComponentChildren } from 'preact';
 
-export interface ScrollProps {
-  /** For those who hear the page. */
+interface ScrollProps {
+  /** The label for screen readers. */
   readonly name: string;
-  /** A text as it stands, rather than tables. */
+  /** Whether the content is text with its line breaks, rather than tables. */
   readonly isText?: boolean;
   readonly children: ComponentChildren;
 }
 
 export function Scroll({ name, isText = false, children }: ScrollProps) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: without, the keyboard cannot scroll it (axe: scrollable-region-focusable)
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: without, the keyboard cannot scroll it (axe's rule)
     <section class={isText ? 'sample-text' : 'scroll'} tabIndex={0} aria-label={name}>
       {children}
     </section>

@@ -1,107 +1,111 @@
-// A new run: a recipe of those that are shipped, what it needs, and what of it to change.
+// A new run: a recipe, the arguments of its kind, and changes to its choices.
 import { useEffect, useState } from 'preact/hooks';
-import type { RecipeList, RecipeSummary, RunList, StartRequest } from '../../src/runs/protocol.ts';
+import type { KindArgument, RecipeList, RecipeSummary, RunDescription, RunList } from '../../src/runs/protocol.ts';
 import { goTo } from '../shell/route.ts';
-import { refreshList } from './run-list-store.ts';
-import { kindNames } from './run-state.ts';
+import { FactTable } from './records.tsx';
+import { findKind, refreshList } from './run-list-store.ts';
 import { listRecipes, startRun } from './runs-client.ts';
-import { Scroll } from './scroll.tsx';
 
-/** Choices that have a field of their own; the others are written as path=value. */
-const usual = {
-  pretraining: ['steps', 'batchSize', 'sequenceLength', 'schedule.learningRate', 'seed'],
-  reinforcement: ['steps', 'questions', 'groupSize', 'maxTokens', 'learningRate', 'seed'],
-} as const;
+/** Returns the arguments of a kind that a recipe leaves to the user. */
+function openArguments(kind: RunDescription, { needs }: RecipeSummary): readonly KindArgument[] {
+  return kind.arguments.filter(({ flag, isRequired }) => !isRequired || needs.includes(flag));
+}
 
-function requestOf(recipe: RecipeSummary, form: HTMLFormElement): StartRequest {
+function readForm(form: HTMLFormElement, kind: RunDescription, recipe: RecipeSummary) {
   const data = new FormData(form);
   const text = (name: string) => String(data.get(name) ?? '').trim();
   const lines = (name: string) =>
     text(name)
-      .split('\n')
-      .map((line) => line.trim())
+      .split(/\s*\n\s*/)
       .filter((line) => line !== '');
-  const set = usual[recipe.kind].flatMap((path) => (text(path) === '' ? [] : [`${path}=${text(path)}`]));
+  const changed = kind.mainFields.filter((path) => text(path) !== '').map((path) => `${path}=${text(path)}`);
+  const given = openArguments(kind, recipe).map(({ flag }) => [flag, lines(`--${flag}`)]);
   return {
+    ...Object.fromEntries(given),
     recipe: recipe.name,
-    set: [...set, ...lines('set')],
+    set: [...changed, ...lines('set')],
     ...(text('name') !== '' && { name: text('name') }),
-    ...(recipe.needs.includes('data') && { data: lines('data') }),
-    ...(recipe.needs.includes('model') && { model: text('model') }),
   };
 }
 
-function Needs({ recipe, bases }: { readonly recipe: RecipeSummary; readonly bases: readonly string[] }) {
+/** Returns the value that a recipe has at a path, as a placeholder. */
+function choiceAt({ choices }: RecipeSummary, path: string): string {
+  return String(choices.find((choice) => choice.path === path)?.value ?? '');
+}
+
+/** What a user can write, by the type of the argument. */
+const hints: Readonly<Record<KindArgument['type'], string>> = {
+  files: ' (files in the folder that the server was started in, one per line)',
+  checkpoint: ' (the latest checkpoint of a run)',
+  model: ' (the latest checkpoint of a run)',
+  tasks: ' (one per line)',
+  number: '',
+};
+const placeholders: Partial<Record<KindArgument['type'], string>> = { files: 'book.txt', tasks: 'countdown:3' };
+
+interface ArgumentFieldProps {
+  readonly argument: KindArgument;
+  readonly recipe: RecipeSummary;
+  readonly bases: readonly string[];
+}
+
+function ArgumentField({ argument, recipe, bases }: ArgumentFieldProps) {
+  const { flag, path, type, isRequired, about } = argument;
+  const id = `argument-${flag}`;
+  const common = {
+    id,
+    class: 'input',
+    name: `--${flag}`,
+    required: isRequired,
+    placeholder: placeholders[type] ?? choiceAt(recipe, path),
+  };
   return (
-    <>
-      {recipe.needs.includes('data') && (
-        <label class="field">
-          <span>Text to learn from: files in the folder that the server was started in, one a line</span>
-          <textarea class="input" name="data" rows={2} required placeholder="book.txt" />
-        </label>
+    <label class="field" for={id}>
+      <span>{`${about.charAt(0).toUpperCase()}${about.slice(1)}${hints[type]}`}</span>
+      {type === 'number' && <input {...common} inputMode="decimal" />}
+      {(type === 'files' || type === 'tasks') && <textarea {...common} rows={2} spellcheck={false} />}
+      {(type === 'checkpoint' || type === 'model') && (
+        <select {...common}>
+          {!isRequired && <option value="" />}
+          {bases.map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </select>
       )}
-      {recipe.needs.includes('model') &&
-        (bases.length > 0 ? (
-          <label class="field">
-            <span>Begin from the latest checkpoint of</span>
-            <select class="input" name="model" required>
-              {bases.map((name) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
-          </label>
-        ) : (
-          <p class="notice">It begins from a trained base, and there is none yet: run countdown-base first.</p>
-        ))}
-    </>
+    </label>
   );
 }
 
-function Choices({ recipe }: { readonly recipe: RecipeSummary }) {
-  const ownValue = (path: string) => recipe.choices.find((choice) => choice.path === path)?.value;
-  const paths = usual[recipe.kind] as readonly string[];
+function Choices({ recipe, kind }: { readonly recipe: RecipeSummary; readonly kind: RunDescription }) {
   return (
     <>
       <div class="start-choices">
-        {paths.map((path) => (
+        {kind.mainFields.map((path) => (
           <label class="field" key={path}>
             <span>{path}</span>
-            <input class="input" name={path} inputMode="decimal" placeholder={String(ownValue(path) ?? '')} />
+            <input class="input" name={path} inputMode="decimal" placeholder={choiceAt(recipe, path)} />
           </label>
         ))}
       </div>
       <label class="field">
-        <span>Other choices, one path=value a line</span>
+        <span>Other choices (one path=value per line)</span>
         <textarea class="input code" name="set" rows={2} placeholder="optimizer.weightDecay=0.05" spellcheck={false} />
       </label>
       <details class="small">
-        <summary>What can be chosen, and what this recipe says</summary>
-        <Scroll name="Choices of the recipe">
-          <table class="plain-table rows">
-            <tbody>
-              {recipe.choices.map(({ path, value }) => (
-                <tr key={path}>
-                  <th scope="row">{path}</th>
-                  <td>{String(value)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <summary>All choices, with the values of this recipe</summary>
+        <FactTable name="Choices of the recipe" rows={recipe.choices.map(({ path, value }) => [path, String(value)])} />
       </details>
     </>
   );
 }
 
-function RecipeChoice({
-  recipes,
-  chosen,
-  choose,
-}: {
+interface RecipeListProps {
   readonly recipes: readonly RecipeSummary[];
   readonly chosen: string;
   readonly choose: (name: string) => void;
-}) {
+}
+
+function RecipeRadios({ recipes, chosen, choose }: RecipeListProps) {
   return (
     <fieldset class="recipes">
       <legend>Recipe</legend>
@@ -109,7 +113,7 @@ function RecipeChoice({
         <label key={name} class="recipe">
           <input type="radio" name="recipe" value={name} checked={name === chosen} onChange={() => choose(name)} />
           <span>
-            <b>{name}</b> <span class="quiet small">{kindNames[kind]}</span>
+            <b>{name}</b> <span class="quiet small">{findKind(kind)?.title}</span>
             <span class="small recipe-about">{about}</span>
           </span>
         </label>
@@ -118,7 +122,7 @@ function RecipeChoice({
   );
 }
 
-/** Recipes of the server, or why there are none. */
+/** Returns the recipes of the server, or why there are none. */
 function useRecipes(): { readonly list: RecipeList | null; readonly problem: string | null } {
   const [list, setList] = useState<RecipeList | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
@@ -129,21 +133,26 @@ function useRecipes(): { readonly list: RecipeList | null; readonly problem: str
 }
 
 export function StartForm({ runs }: { readonly runs: RunList }) {
-  const { list, problem: unread } = useRecipes();
+  const { list, problem: loadProblem } = useRecipes();
   const [chosen, setChosen] = useState<string | null>(null);
   const [isStarting, setStarting] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   const recipe = list?.recipes.find(({ name }) => name === chosen) ?? list?.recipes[0];
-  if (list === null || recipe === undefined)
-    return <p class="page-note quiet">{unread ?? (list === null ? 'Loading recipes …' : 'No recipes are shipped.')}</p>;
+  const kind = findKind(recipe?.kind ?? null);
+  if (list === null || recipe === undefined || kind === undefined)
+    return (
+      <p class="page-note quiet">{loadProblem ?? (list === null ? 'Loading recipes …' : 'There is no recipe.')}</p>
+    );
   const isFull = runs.live.length >= runs.atOnce;
-  const lacksBase = recipe.needs.includes('model') && list.bases.length === 0;
+  const open = openArguments(kind, recipe);
+  const lacksBase = list.bases.length === 0 && open.some(({ type, isRequired }) => isRequired && type === 'checkpoint');
+  const first = list.recipes.find(({ needs }) => needs.length === 0)?.name;
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     setStarting(true);
     setProblem(null);
     try {
-      const { name } = await startRun(requestOf(recipe, event.currentTarget as HTMLFormElement));
+      const { name } = await startRun(readForm(event.currentTarget as HTMLFormElement, kind, recipe));
       await refreshList();
       goTo('train', name);
     } catch (error) {
@@ -154,14 +163,29 @@ export function StartForm({ runs }: { readonly runs: RunList }) {
   return (
     <form class="start" onSubmit={submit} aria-labelledby="start-title">
       <h1 id="start-title">Start a run</h1>
-      <RecipeChoice recipes={list.recipes} chosen={recipe.name} choose={setChosen} />
-      <Needs recipe={recipe} bases={list.bases} />
+      <RecipeRadios recipes={list.recipes} chosen={recipe.name} choose={setChosen} />
+      {lacksBase ? (
+        <p class="notice">This run begins from a trained model, and there is none yet: run {first} first.</p>
+      ) : (
+        open.map((argument) => (
+          <ArgumentField
+            key={`${recipe.name} ${argument.flag}`}
+            argument={argument}
+            recipe={recipe}
+            bases={list.bases}
+          />
+        ))
+      )}
       <label class="field">
         <span>Name</span>
         <input class="input" name="name" placeholder={`${recipe.name} and the time`} spellcheck={false} />
       </label>
-      <Choices key={recipe.name} recipe={recipe} />
-      {isFull && <p class="notice">{runs.live.join(', ')} is running, and one run has the machine at a time.</p>}
+      <Choices key={recipe.name} recipe={recipe} kind={kind} />
+      {isFull && (
+        <p class="notice">
+          {runs.live.join(', ')} is running, and this server runs {runs.atOnce} at a time.
+        </p>
+      )}
       {problem !== null && (
         <p class="notice" role="alert">
           {problem}

@@ -1,4 +1,4 @@
-// The train page: runs at the side, one of them open. A chunk of its own, loaded when it is first opened.
+// The train page: a list of runs, one of them open. A chunk of its own, loaded when it is first opened.
 import './train.css';
 import './run.css';
 import { useEffect } from 'preact/hooks';
@@ -9,8 +9,8 @@ import { listProblem, runList, showsRuns, watchList } from './run-list-store.ts'
 import { RunView } from './run-view.tsx';
 import { StartForm } from './start-form.tsx';
 
-/** In the address, where no run can be called so. */
-const starting = '+';
+/** Stands in the address for the form that starts a run; no run can have this name. */
+const startId = '+';
 
 function Problem() {
   const problem = listProblem.value;
@@ -28,8 +28,8 @@ function Absent() {
     <div class="page-note train-empty">
       <h1>No runs are shown here</h1>
       <p>
-        This server was started without a folder of runs. Start it with <code>minke serve MODEL --runs runs</code>, or{' '}
-        <code>minke watch runs</code> without a model.
+        This server was started without a folder of runs. Start it with <code>minke serve MODEL --runs runs</code>, or
+        start <code>minke watch runs</code> without a model.
       </p>
     </div>
   );
@@ -40,14 +40,14 @@ function Empty() {
     <div class="page-note train-empty">
       <h1>Nothing has been trained here yet</h1>
       <p>
-        Start a run and watch it learn: its loss, the load of its experts, what it writes. <b>countdown-base</b> needs
-        nothing but a few minutes; <b>countdown-zero</b> then teaches it to reason by reward alone.
+        Start a run and watch it learn: its loss, the load of its experts, what it writes. Pretraining a small base
+        model takes a few minutes; reinforcement learning then teaches it to reason.
       </p>
-      <a class="button primary" href={toHash('train', starting)}>
+      <a class="button primary" href={toHash('train', startId)}>
         Start a run
       </a>
       <p class="small quiet">
-        Or in a terminal: <code>npx minke speedrun</code>. What it writes into this folder is shown here.
+        Or in a terminal: <code>npx minke speedrun</code>. Runs in this folder appear here.
       </p>
     </div>
   );
@@ -65,7 +65,7 @@ export function TrainPage() {
       <aside class="train-side" aria-label="Runs">
         <div class="train-side-head">
           <h2>Runs</h2>
-          <a class="button compact" href={toHash('train', starting)} aria-current={id === starting || undefined}>
+          <a class="button compact" href={toHash('train', startId)} aria-current={id === startId || undefined}>
             Start a run
           </a>
         </div>
@@ -76,9 +76,9 @@ export function TrainPage() {
       </aside>
       <div class="train-main">
         <Problem />
-        {id === starting && <StartForm runs={list} />}
+        {id === startId && <StartForm runs={list} />}
         {id === null && <p class="page-note quiet train-choose">Choose a run, or start one.</p>}
-        {id !== null && id !== starting && <RunView key={id} name={id} />}
+        {id !== null && id !== startId && <RunView key={id} name={id} />}
       </div>
     </div>
   );

@@ -1,14 +1,14 @@
-// States of a run in words and colours, and what can be done in each.
+// The states of a run in words and colors, and what can be done in each.
 import type { RunState, RunSummary } from '../../src/runs/protocol.ts';
 
-interface Shown {
+interface StateLabel {
   readonly word: string;
-  /** Class of a badge. */
+  /** The class of the badge. */
   readonly tone: '' | 'good' | 'bad' | 'warm';
   readonly isLive: boolean;
 }
 
-export const shownStates: Readonly<Record<RunState, Shown>> = {
+export const stateLabels: Readonly<Record<RunState, StateLabel>> = {
   preparing: { word: 'preparing', tone: 'warm', isLive: true },
   running: { word: 'running', tone: 'good', isLive: true },
   stopping: { word: 'saving', tone: 'warm', isLive: true },
@@ -18,13 +18,17 @@ export const shownStates: Readonly<Record<RunState, Shown>> = {
   interrupted: { word: 'interrupted', tone: 'bad', isLive: false },
 };
 
-export const isLive = ({ state }: RunSummary) => shownStates[state].isLive;
+export const isLive = ({ state }: RunSummary) => stateLabels[state].isLive;
 export const canStop = ({ state }: RunSummary) => state === 'running' || state === 'preparing';
 export const canResume = ({ state, kind }: RunSummary) =>
   kind !== null && (state === 'stopped' || state === 'failed' || state === 'interrupted');
 
-export const kindNames = {
-  pretraining: 'pretraining',
-  reinforcement: 'reinforcement learning',
-  distillation: 'distillation',
-} as const;
+export function StateBadge({ state }: { readonly state: RunState }) {
+  const { word, tone, isLive } = stateLabels[state];
+  return (
+    <span class={`badge ${tone}`} data-state={state}>
+      {isLive && <span class="pulse" aria-hidden="true" />}
+      {word}
+    </span>
+  );
+}
