@@ -29,9 +29,9 @@ async function solveOne(page, level) {
     await card.locator('.task-problem').click();
     for (let answers = 1; answers <= mostAnswers; answers++) {
       await verdict(page).waitFor({ timeout: 60_000 });
-      if (/^Right/.test(await verdict(page).innerText())) return;
+      if (/^Correct/.test(await verdict(page).innerText())) return;
       if (answers === mostAnswers) break;
-      await page.getByRole('button', { name: 'Answer again' }).click();
+      await page.getByRole('button', { name: 'Regenerate' }).click();
       await page.getByText(`${answers + 1} of ${answers + 1}`).waitFor({ timeout: 60_000 });
     }
   }

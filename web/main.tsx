@@ -1,5 +1,6 @@
-// The app in the browser: one page of two rooms, chat and train. Served by src/server from dist/web; scripts/build-web.mjs
-// builds it. It knows the server by its protocol alone: types of src/server/protocol*.ts, nothing that runs.
+// The browser app: chat and train. scripts/build-web.mjs builds it into dist/web, from where src/server serves it.
+//
+// It shares only types with the server: those of src/server/protocol*.ts and src/runs/protocol.ts.
 import { render } from 'preact';
 import './style/tokens.css';
 import './style/base.css';

@@ -2,7 +2,7 @@
 //
 // Ctrl-C lets running requests finish; a second one exits.
 import { openModel } from '../engine/index.ts';
-import { listen } from '../server/index.ts';
+import { listen, readTaskResults } from '../server/index.ts';
 import { type EngineFlags, engineOptions } from './engine-flags.ts';
 import { Progress } from './progress.ts';
 import { closeOnSignals, type ServerFlags, serverOptions } from './server-flags.ts';
@@ -26,7 +26,12 @@ export async function serveCommand(path: string, flags: ServeFlags): Promise<voi
     notice: (text) => console.error(text),
   });
   progress.end();
-  const server = await listen(model, { ...options, ...(runs && { routes: [runs.routes] }) });
+  const results = readTaskResults(path);
+  const server = await listen(model, {
+    ...options,
+    ...(runs && { routes: [runs.routes] }),
+    ...(results && { taskResults: { [model.name]: results } }),
+  });
   if (flags.app) console.log(`web app: ${server.url}`);
   console.log(
     `API: ${server.url}/v1 (model ${model.name}, context ${model.contextLength} tokens, ${model.fingerprint})`,

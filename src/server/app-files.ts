@@ -1,8 +1,8 @@
-// The app in the browser, as files that were built: read once, held in memory, served with rules for the page.
+// The built files of the browser app: read once, kept in memory, served with security headers.
 //
-// Everything under assets/ has its content's hash in its name and may be kept for ever; the page itself is asked for
-// again each time. The policy lets the page load from here and nowhere else, run no script and read no style that is
-// not a file of ours, be framed by nobody; what makes HTML of a text must be DOMPurify.
+// Files under assets/ have a content hash in their names and are cached forever; the page itself is revalidated on each
+// visit. The content security policy allows only scripts and styles that are files of this server and forbids framing;
+// only DOMPurify may turn a text into HTML.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
@@ -16,13 +16,12 @@ const types: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
-const policy = [
-  ...["default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "font-src 'self'"],
-  ...["connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
-  ...["require-trusted-types-for 'script'", 'trusted-types dompurify'],
-].join('; ');
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+  "require-trusted-types-for 'script'; trusted-types dompurify";
 
-const rules = {
+const securityHeaders = {
   'content-security-policy': policy,
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
@@ -34,30 +33,36 @@ class AppFile {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #tag: string;
-  /** null: smaller as it is. */
-  readonly #packed: Uint8Array<ArrayBuffer> | null;
+  /** null: compression does not pay. */
+  readonly #gzipped: Uint8Array<ArrayBuffer> | null;
 
   constructor(path: string, bytes: Uint8Array<ArrayBuffer>, type: string) {
     this.#bytes = bytes;
     this.#tag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
-    const packed = new Uint8Array(gzipSync(bytes));
-    this.#packed = packed.length < 0.9 * bytes.length ? packed : null;
-    const keep = path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
-    this.#headers = { ...rules, 'content-type': type, 'cache-control': keep, etag: this.#tag, vary: 'accept-encoding' };
+    const gzipped = new Uint8Array(gzipSync(bytes));
+    this.#gzipped = gzipped.length < 0.9 * bytes.length ? gzipped : null;
+    const caching = path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
+    this.#headers = {
+      ...securityHeaders,
+      'content-type': type,
+      'cache-control': caching,
+      etag: this.#tag,
+      vary: 'accept-encoding',
+    };
   }
 
-  answer(request: Request): Response {
+  respond(request: Request): Response {
     if (request.headers.get('if-none-match') === this.#tag)
       return new Response(null, { status: 304, headers: this.#headers });
-    const takesPacked = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '');
-    if (!takesPacked || this.#packed === null) return new Response(this.#bytes, { headers: this.#headers });
-    return new Response(this.#packed, { headers: { ...this.#headers, 'content-encoding': 'gzip' } });
+    const acceptsGzip = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '');
+    if (!acceptsGzip || this.#gzipped === null) return new Response(this.#bytes, { headers: this.#headers });
+    return new Response(this.#gzipped, { headers: { ...this.#headers, 'content-encoding': 'gzip' } });
   }
 }
 
 export type AppFiles = ReadonlyMap<string, AppFile>;
 
-/** Files of a folder by the path that they are asked for; the page is `/`. Kinds that no page has are left out. */
+/** Returns the files of a folder by URL path; index.html is `/`. Files of other types than those above are left out. */
 export function readAppFiles(folder: string): AppFiles {
   const files = new Map<string, AppFile>();
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {

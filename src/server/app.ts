@@ -1,4 +1,4 @@
-// The server without its sockets: a function from Request to Response, and how it ends.
+// The server without sockets: a function from Request to Response, and how it shuts down.
 import { Hono } from 'hono';
 import type { TextModel } from '../engine/index.ts';
 import { type AppFiles, readAppFiles } from './app-files.ts';
@@ -11,31 +11,34 @@ import { Guard, type GuardOptions } from './guard.ts';
 import { LiveRequests } from './live.ts';
 import { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
+import type { TaskResults } from './protocol-tasks.ts';
 import { drawProblem, gradeAnswer, listTasks } from './tasks.ts';
 import { handleDetokenize, handleTokenize, tokenizerInfo } from './tokens.ts';
 
 export interface AppOptions extends GuardOptions {
   /** Other names of a model: `{ 'deepseek-reasoner': 'my-model' }`. @default none */
   readonly aliases?: Readonly<Record<string, string>>;
-  /** Larger bodies get 413. @default 8 MiB */
+  /** Larger request bodies get status 413. @default 8 MiB */
   readonly maxBodyBytes?: number;
-  /** Requests that are answered at once; one more gets 429. @default 256 */
+  /** Generation requests in progress at once; one more gets status 429. @default 256 */
   readonly maxLive?: number;
-  /** A comment goes into a stream that has been silent for so long. @default 10 seconds */
+  /** A stream that is silent for this long gets a comment, which keeps the connection open. @default 10 seconds */
   readonly keepAliveMs?: number;
-  /** A reader of a stream that takes nothing for so long loses it. @default 30 seconds */
+  /** A stream whose client reads nothing for this long is closed. @default 30 seconds */
   readonly stallMs?: number;
-  /** Told of errors that are the server's fault. @default console.error */
+  /** Receives errors that are the server's fault. @default console.error */
   readonly onError?: (error: unknown) => void;
-  /** Folder of the built app, which is then served at `/`. @default none: the API alone */
+  /** Folder of the built app, which is served at `/`. @default none: only the API is served */
   readonly appFolder?: string;
-  /** In /openapi.json. @default 0.0.0 */
+  /** What is known of each model's skill at the bundled tasks, by its name; see readTaskResults. @default nothing */
+  readonly taskResults?: Readonly<Record<string, TaskResults>>;
+  /** The version in /openapi.json. @default 0.0.0 */
   readonly version?: string;
-  /** More routes, behind the same guard and with the same words for errors; /health names them. @default none */
+  /** Further routes, with the same guard and error format; /health lists them. @default none */
   readonly routes?: readonly Hono[];
 }
 
-/** What the sockets know of a request. */
+/** What the socket layer knows about a request. */
 export interface Connection {
   /** Closes the connection at once. */
   readonly drop?: () => void;
@@ -43,13 +46,13 @@ export interface Connection {
 
 export interface App {
   fetch(request: Request, connection?: Connection): Promise<Response>;
-  /** Requests being answered. */
+  /** The number of generation requests in progress. */
   readonly live: number;
-  /** Refuses new requests, lets the others end for at most `graceMs`, then tells them so and ends them. */
+  /** Refuses new requests, waits at most `graceMs` for those in progress, then ends them with an error. */
   close(graceMs?: number): Promise<void>;
 }
 
-/** For clients to read that their answer was cut. */
+/** Time for clients to read that their answer was cut off, in milliseconds. */
 const closingNoticeMs = 1000;
 
 type Handler = (context: ServerContext, call: Call, body: unknown) => Promise<Response>;
@@ -61,7 +64,7 @@ async function runGeneration(
   request: Request,
   connection: Connection,
 ): Promise<Response> {
-  context.live.checkCapacity(); // before the body is read; a body that comes slowly must not hold a place
+  context.live.checkCapacity(); // before the body is read: a slow upload must not occupy a slot
   const body = await readJson(request, context.maxBodyBytes);
   const lease = context.live.acquire(request.signal);
   try {
@@ -76,7 +79,7 @@ async function runGeneration(
 }
 
 function listModels({ models, aliases, startedAt }: ServerContext): object {
-  const named = (id: string, { contextLength }: TextModel) => ({
+  const entry = (id: string, { contextLength }: TextModel) => ({
     id,
     object: 'model',
     created: startedAt,
@@ -84,9 +87,9 @@ function listModels({ models, aliases, startedAt }: ServerContext): object {
     max_model_len: contextLength,
   });
   const others = Object.entries(aliases).flatMap(([alias, name]) =>
-    models.filter((model) => model.name === name).map((model) => named(alias, model)),
+    models.filter((model) => model.name === name).map((model) => entry(alias, model)),
   );
-  return { object: 'list', data: [...models.map((model) => named(model.name, model)), ...others] };
+  return { object: 'list', data: [...models.map((model) => entry(model.name, model)), ...others] };
 }
 
 const posts: Readonly<Record<string, Handler>> = {
@@ -98,23 +101,23 @@ const posts: Readonly<Record<string, Handler>> = {
   '/beta/completions': handleCompletion,
 };
 
-/** Middleware is a route of all methods. */
+/** Hono lists middleware as a route of all methods. */
 const isOwnRoute = ({ method }: { readonly method: string }) => method !== 'ALL';
 
 function routes(context: ServerContext, files: AppFiles, version: string, more: readonly Hono[]): Hono<Bindings> {
   const app = new Hono<Bindings>();
-  for (const [path, file] of files) app.get(path, (c) => file.answer(c.req.raw));
+  for (const [path, file] of files) app.get(path, (c) => file.respond(c.req.raw));
   for (const [path, route] of Object.entries(posts))
     app.post(path, (c) => runGeneration(context, route, c.req.raw, c.env ?? {}));
   app.post('/tokenize', async (c) => handleTokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
   app.post('/detokenize', async (c) => handleDetokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
   app.get('/tokenizer_info', () => tokenizerInfo(context));
-  app.get('/minke/tasks', () => listTasks());
+  app.get('/minke/tasks', (c) => listTasks(context, c.req.query('model') ?? null));
   app.post('/minke/tasks/problem', async (c) => drawProblem(await readJson(c.req.raw, context.maxBodyBytes)));
   app.post('/minke/tasks/grade', async (c) => gradeAnswer(await readJson(c.req.raw, context.maxBodyBytes)));
   for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(listModels(context)));
-  const extra = more.flatMap((each) => each.routes.filter(isOwnRoute).map(({ path }) => path));
-  app.get('/health', () => Response.json({ status: 'ok', ...(extra.length > 0 && { routes: [...new Set(extra)] }) }));
+  const extra = new Set(more.flatMap((each) => each.routes.filter(isOwnRoute).map(({ path }) => path)));
+  app.get('/health', () => Response.json({ status: 'ok', ...(extra.size > 0 && { routes: [...extra] }) }));
   let document: object | undefined;
   app.get('/openapi.json', () => {
     document ??= openApiDocument(version);
@@ -131,13 +134,15 @@ function routes(context: ServerContext, files: AppFiles, version: string, more: 
   app.all('*', (c) => {
     const method = methods.get(c.req.path);
     if (method === undefined)
-      throw new ApiError(404, `${c.req.path.slice(0, 200)} does not exist: see /openapi.json for what does`);
+      throw new ApiError(404, `${c.req.path.slice(0, 200)} does not exist: /openapi.json lists the routes`);
     throw new ApiError(405, `${c.req.path} takes ${method}, not ${c.req.method}`, { headers: { allow: method } });
   });
   return app;
 }
 
-/** Serves models, the first of which answers requests that name none; there may be none. They stay the caller's to close. */
+/**
+ * Serves models; the first one answers requests that name no model. The list may be empty. The caller closes the models.
+ */
 export function createApp(models: TextModel | readonly TextModel[], options: AppOptions = {}): App {
   const { onError = console.error } = options;
   const context: ServerContext = {
@@ -148,6 +153,7 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
     maxBodyBytes: options.maxBodyBytes ?? 8 * 1024 * 1024,
     keepAliveMs: options.keepAliveMs ?? 10_000,
     stallMs: options.stallMs ?? 30_000,
+    taskResults: options.taskResults ?? {},
     startedAt: Math.floor(Date.now() / 1000),
     onError,
   };
@@ -155,12 +161,12 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
   const files: AppFiles = options.appFolder === undefined ? new Map() : readAppFiles(options.appFolder);
   const app = routes(context, files, options.version ?? '0.0.0', options.routes ?? []);
   const paths = new Set(app.routes.map(({ path }) => path));
-  const failed = (error: unknown): Response => {
-    const told = toApiError(error);
-    if (told.status === 500) onError(error);
-    return told.response;
+  const toErrorResponse = (error: unknown): Response => {
+    const problem = toApiError(error);
+    if (problem.status === 500) onError(error);
+    return problem.response;
   };
-  app.onError(failed);
+  app.onError(toErrorResponse);
   return {
     async fetch(request, connection = {}) {
       const path = new URL(request.url).pathname;
@@ -170,11 +176,11 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
         if (preflight === null) guard.check(request, path === '/health' || files.has(path));
         response = preflight ?? (await app.fetch(request, connection));
       } catch (error) {
-        response = failed(error);
+        response = toErrorResponse(error);
       }
       if (request.method === 'HEAD') response = new Response(null, response);
       for (const [name, value] of Object.entries(guard.corsHeaders(request))) response.headers.set(name, value);
-      const label = files.has(path) ? '/' : path; // names of the app's files have hashes
+      const label = files.has(path) ? '/' : path; // the names of the app's files contain hashes
       context.metrics.countResponse(paths.has(label) && label !== '*' ? label : 'other', response.status);
       return response;
     },

@@ -1,11 +1,11 @@
-// The body of a request as JSON: limited while it comes, valid UTF-8, not nested too deep for whoever reads it later.
+// Reads the JSON body of a request: limited in size while it arrives, valid UTF-8, and not too deeply nested.
 import { ApiError } from './errors.ts';
 
 const maxDepth = 64;
 
 async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   const tooLarge = () =>
-    new ApiError(413, `the body is larger than ${limit} bytes: send less, or let the server allow more`);
+    new ApiError(413, `the body is larger than ${limit} bytes: send less, or raise the limit of the server`);
   if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge();
   if (request.body === null) return new Uint8Array(0);
   const reader = request.body.getReader();
@@ -13,7 +13,7 @@ async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   let length = 0;
   for (;;) {
     const { done, value } = await reader.read().catch(() => {
-      throw new ApiError(400, 'the body broke off: send it whole');
+      throw new ApiError(400, 'the body is incomplete: send all of it');
     });
     if (done) return chunks.length === 1 ? chunks[0] : new Uint8Array(Buffer.concat(chunks));
     length += value.byteLength;
@@ -24,20 +24,20 @@ async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   }
 }
 
-/** How deep brackets nest, without building anything. */
+/** Returns the depth of nested brackets without parsing. */
 function nestingDepth(json: string): number {
-  let [depth, most] = [0, 0];
+  let [depth, deepest] = [0, 0];
   for (let i = 0; i < json.length; i++) {
     const unit = json.charCodeAt(i);
     if (unit === 0x22) {
       for (i++; i < json.length && json.charCodeAt(i) !== 0x22; i++) if (json.charCodeAt(i) === 0x5c) i++;
-    } else if (unit === 0x5b || unit === 0x7b) most = Math.max(most, ++depth);
+    } else if (unit === 0x5b || unit === 0x7b) deepest = Math.max(deepest, ++depth);
     else if (unit === 0x5d || unit === 0x7d) depth--;
   }
-  return most;
+  return deepest;
 }
 
-/** Throws ApiError 400 or 413. */
+/** Returns the parsed body, of at most `limit` bytes. Throws ApiError 400 or 413. */
 export async function readJson(request: Request, limit: number): Promise<unknown> {
   const bytes = await readBytes(request, limit);
   let text: string;
@@ -47,11 +47,11 @@ export async function readJson(request: Request, limit: number): Promise<unknown
     throw new ApiError(400, 'the body is not valid UTF-8: encode it as UTF-8', { code: 'invalid_utf8' });
   }
   if (nestingDepth(text) > maxDepth)
-    throw new ApiError(400, `the body nests deeper than ${maxDepth} levels: flatten it`, { code: 'invalid_json' });
+    throw new ApiError(400, `the body is nested deeper than ${maxDepth} levels: flatten it`, { code: 'invalid_json' });
   try {
     return JSON.parse(text);
   } catch (error) {
     const problem = text.trim() === '' ? 'the body is empty: send a JSON object' : (error as Error).message;
-    throw new ApiError(400, `the body is no JSON: ${problem.slice(0, 200)}`, { code: 'invalid_json' });
+    throw new ApiError(400, `the body is not JSON: ${problem.slice(0, 200)}`, { code: 'invalid_json' });
   }
 }

@@ -1,38 +1,30 @@
-// POST /completions: the older form. Texts or token ids in, one or many; text out; with echo the prompt's own
-// log-probabilities, which is how evaluations score answers. `suffix` fills in between.
+// POST /completions: the older API. Takes texts or token ids, one or many, and answers with text; with echo also with
+// the log-probabilities of the prompt, by which evaluations score answers. `suffix` fills in the middle.
 //
-// Names of special tokens in a text are text, unless parse_special says otherwise. The tags of thinking, which the
-// engine keeps out of its text, are written again here, for this is the raw text of the model.
+// Names of special tokens in a text are text unless parse_special is true. The engine keeps thinking tags out of its
+// text; they are written again here, because this route returns the raw text of the model.
 import {
   encodePieces,
   fillInPieces,
+  type GeneratedToken,
   type GenerateOptions,
   type GenerationEnd,
-  type GenerationEvent,
   type GenerationPart,
   type TextModel,
   wellFormed,
 } from '../engine/index.ts';
-import { type Call, ChunkWriter, findModel, newHead, type ServerContext, streamResponse } from './context.ts';
-import { ApiError, toApiError, validate } from './errors.ts';
-import { dataFrame } from './event-stream.ts';
-import {
-  checkLogitBias,
-  clampMaxTokens,
-  type IndexedEvent,
-  startGenerations,
-  toFailure,
-  toGenerateOptions,
-  totalUsage,
-} from './generating.ts';
+import { type ChoiceFormat, completionResponse } from './completion-response.ts';
+import { type Call, findModel, type ServerContext } from './context.ts';
+import { ApiError, validate } from './errors.ts';
+import { checkLogitBias, clampMaxTokens, toGenerateOptions } from './generating.ts';
 import { type CompletionRequest, completionRequest } from './protocol.ts';
-import type { Completion } from './protocol-responses.ts';
-import { TokenTable } from './token-text.ts';
+import type { CompletionLogprobs } from './protocol-responses.ts';
+import { joinLogprobs, TokenTable } from './token-text.ts';
 
-const usualTokens = 16;
-const mostChoices = 1024;
+const defaultMaxTokens = 16;
+const maxChoices = 1024;
 
-function idsOfText(request: CompletionRequest, { tokenizer: loaded }: TextModel, given: string): Int32Array {
+function encodeText(request: CompletionRequest, { tokenizer: loaded }: TextModel, given: string): Int32Array {
   const text = wellFormed(given);
   const addSpecialTokens = request.add_special_tokens ?? true;
   if (typeof request.suffix !== 'string')
@@ -41,32 +33,35 @@ function idsOfText(request: CompletionRequest, { tokenizer: loaded }: TextModel,
   return addSpecialTokens && loaded.bosId !== null ? Int32Array.of(loaded.bosId, ...filled) : filled;
 }
 
-/** Ids of every prompt. Throws ApiError 422 for ids that the model has not. */
-function promptsOf(request: CompletionRequest, model: TextModel): Int32Array[] {
+/** Returns the token ids of every prompt. Throws ApiError 422 for ids that the model does not have. */
+function readPrompts(request: CompletionRequest, model: TextModel): Int32Array[] {
   const { prompt } = request;
-  const isOne = typeof prompt === 'string' || typeof prompt[0] === 'number';
-  const prompts = (isOne ? [prompt] : prompt) as readonly (string | number[])[];
-  if (prompts.length === 0)
-    throw new ApiError(422, 'prompt: the list is empty: expected one prompt or more', { param: 'prompt' });
+  const isSingle = typeof prompt === 'string' || typeof prompt[0] === 'number';
+  const prompts = (isSingle ? [prompt] : prompt) as readonly (string | number[])[];
+  const refuse = (problem: string): never => {
+    throw new ApiError(422, `prompt: ${problem}`, { param: 'prompt' });
+  };
+  if (prompts.length === 0) refuse('the list is empty: expected one prompt or more');
   return prompts.map((each) => {
-    if (typeof each === 'string') return idsOfText(request, model, each);
-    const wrong = each.find((id) => id >= model.vocabSize);
-    if (wrong !== undefined)
-      throw new ApiError(422, `prompt: token ${wrong} does not exist: ids are 0 to ${model.vocabSize - 1}`, {
-        param: 'prompt',
-      });
+    if (typeof each === 'string') return encodeText(request, model, each);
+    const unknown = each.find((id) => id >= model.vocabSize);
+    if (unknown !== undefined) refuse(`token ${unknown} does not exist: ids are 0 to ${model.vocabSize - 1}`);
     return Int32Array.from(each);
   });
 }
 
-/** Collects one choice. */
-class Choice {
+interface CompletionChunk {
+  readonly text: string;
+  readonly logprobs: CompletionLogprobs | null;
+}
+
+class CompletionFormat implements ChoiceFormat<CompletionChunk> {
   readonly #prompt: Int32Array;
   readonly #request: CompletionRequest;
   readonly #model: TextModel;
   readonly #table: TokenTable | null;
-  /** What was generated before the prompt's own log-probabilities came, which stand before it. */
-  readonly #later: GenerationPart[] = [];
+  /** Tokens generated before the log-probabilities of the prompt arrive, which precede them in the table. */
+  readonly #later: GeneratedToken[] = [];
   #channel: GenerationPart['channel'] = 'answer';
 
   constructor(prompt: Int32Array, request: CompletionRequest, model: TextModel) {
@@ -77,148 +72,82 @@ class Choice {
     this.#table = typeof logprobs === 'number' ? new TokenTable(model.tokenizer.tokenizer, logprobs) : null;
   }
 
-  get #scoresPrompt(): boolean {
-    return this.#table !== null && this.#request.echo === true;
+  /** The text of the prompt, with echo. */
+  get first(): CompletionChunk | null {
+    const text = this.#request.echo ? this.#model.tokenizer.tokenizer.decode(this.#prompt) : '';
+    return text === '' ? null : { text, logprobs: null };
   }
 
-  /** The prompt's text, when it is asked for. */
-  get opening(): string {
-    return this.#request.echo ? this.#model.tokenizer.tokenizer.decode(this.#prompt) : '';
+  part({ channel, text: own, tokens }: GenerationPart): CompletionChunk | null {
+    if (this.#request.max_tokens === 0) return null;
+    const tag = channel === this.#channel ? '' : channel === 'thinking' ? '<think>' : '</think>';
+    this.#channel = channel;
+    const text = tag + own;
+    if (this.#request.echo) this.#later.push(...tokens);
+    else for (const token of tokens) this.#table?.add(token);
+    const logprobs = this.#table?.take() ?? null;
+    return text === '' && (logprobs?.tokens.length ?? 0) === 0 ? null : { text, logprobs };
   }
 
-  text(part: GenerationPart): string {
-    if (this.#request.max_tokens === 0) return '';
-    const tag = part.channel === this.#channel ? '' : part.channel === 'thinking' ? '<think>' : '</think>';
-    this.#channel = part.channel;
-    if (this.#scoresPrompt) this.#later.push(part);
-    else for (const token of part.tokens) this.#table?.add(token);
-    return tag + part.text;
-  }
-
-  /** Log-probabilities since the last time; those of an echoed prompt come with the end. */
-  logprobs(event: GenerationEvent): Completion['choices'][number]['logprobs'] {
+  last({ promptLogprobs }: GenerationEnd): CompletionChunk {
     const table = this.#table;
-    if (table === null) return null;
-    if (event.type === 'end' && this.#scoresPrompt) {
-      if (this.#prompt.length > 0) table.addFirst(this.#prompt[0]);
-      for (const token of event.promptLogprobs ?? []) table.add(token);
-      for (const { tokens } of this.#later) for (const token of tokens) table.add(token);
-    }
-    return table.take();
+    if (table === null || !this.#request.echo) return { text: '', logprobs: null };
+    if (this.#prompt.length > 0) table.addFirst(this.#prompt[0]);
+    for (const token of [...(promptLogprobs ?? []), ...this.#later]) table.add(token);
+    return { text: '', logprobs: table.take() };
+  }
+
+  join(chunks: readonly CompletionChunk[]): CompletionChunk {
+    const tables = chunks.flatMap(({ logprobs }) => logprobs ?? []);
+    const text = chunks.map((chunk) => chunk.text).join('');
+    return { text, logprobs: this.#table === null ? null : joinLogprobs(tables, this.#request.logprobs === 0) };
   }
 }
 
-interface Answering {
-  readonly context: ServerContext;
-  readonly call: Call;
-  readonly model: TextModel;
-  readonly events: AsyncIterableIterator<IndexedEvent>;
-  readonly choices: readonly Choice[];
-  /** Choices of one prompt. */
-  readonly n: number;
-}
-
-/** Throws what the generation ended with, if it did not come to its end. */
-function settle({ context, call, model }: Answering, end: GenerationEnd): void {
-  context.metrics.observe(model.name, end);
-  const failure = toFailure(end, call.lease);
-  if (failure !== null) throw failure;
-}
-
-async function* frames(answering: Answering, includeUsage: boolean): AsyncGenerator<string> {
-  const { context, model, events, choices, n } = answering;
-  const writer = new ChunkWriter(newHead('cmpl', 'text_completion', model));
-  const usage = includeUsage ? null : undefined;
-  const ends: GenerationEnd[] = [];
-  try {
-    for (const [index, { opening }] of choices.entries())
-      if (opening !== '') yield writer.frame([{ index, text: opening, logprobs: null, finish_reason: null }], usage);
-    for await (const [index, event] of events) {
-      const choice = choices[index];
-      if (event.type === 'part') {
-        const text = choice.text(event);
-        const logprobs = choice.logprobs(event);
-        const isEmpty = text === '' && (logprobs?.tokens.length ?? 0) === 0;
-        if (!isEmpty) yield writer.frame([{ index, text, logprobs, finish_reason: null }], usage);
-        continue;
-      }
-      settle(answering, event);
-      ends[index] = event;
-      const last = Object.keys(ends).length === choices.length && !includeUsage ? totalUsage(ends, n) : usage;
-      yield writer.frame([{ index, text: '', logprobs: null, finish_reason: event.finishReason }], last);
-    }
-    if (includeUsage) yield writer.frame([], totalUsage(ends, n));
-    yield dataFrame('[DONE]');
-  } catch (error) {
-    const told = toApiError(error);
-    if (told.status === 500) context.onError(error);
-    yield dataFrame(JSON.stringify(told.body));
-  }
-}
-
-async function whole(answering: Answering): Promise<Completion> {
-  const { model, events, choices, n } = answering;
-  const texts = choices.map(({ opening }) => opening);
-  const ends: GenerationEnd[] = [];
-  for await (const [index, event] of events) {
-    if (event.type === 'part') texts[index] += choices[index].text(event);
-    else {
-      settle(answering, event);
-      ends[index] = event;
-    }
-  }
-  return {
-    ...newHead('cmpl', 'text_completion', model),
-    object: 'text_completion',
-    choices: choices.map((choice, index) => ({
-      index,
-      text: texts[index],
-      logprobs: choice.logprobs(ends[index]),
-      finish_reason: ends[index]?.finishReason as 'stop' | 'length',
-    })),
-    usage: totalUsage(ends, n),
-  };
-}
-
-function refuse(request: CompletionRequest): void {
-  const wrong = (param: string, problem: string) => {
+function refuseUnsupported(request: CompletionRequest): void {
+  const refuse = (param: string, problem: string) => {
     throw new ApiError(400, `${param}: ${problem}`, { param, code: 'unsupported_parameter' });
   };
-  if (request.best_of && request.best_of !== (request.n ?? 1)) wrong('best_of', 'is not supported: use n alone');
+  if (request.best_of && request.best_of !== (request.n ?? 1)) refuse('best_of', 'is not supported: use n alone');
   if (request.stream && request.echo && typeof request.logprobs === 'number')
-    wrong('stream', "the prompt's log-probabilities come last: set stream or echo to false");
+    refuse('stream', 'the log-probabilities of the prompt come last: set stream or echo to false');
   if (typeof request.suffix === 'string' && typeof request.prompt !== 'string')
-    wrong('suffix', 'needs a prompt that is one text');
-  if (typeof request.suffix === 'string' && request.echo) wrong('echo', 'does not go with suffix: leave one out');
+    refuse('suffix', 'needs a prompt that is one text');
+  if (typeof request.suffix === 'string' && request.echo) refuse('echo', 'cannot be combined with suffix');
 }
 
-/** Throws ApiError, RefusedError, TokenizerError; see toApiError. */
+/** Throws ApiError, RefusedError or TokenizerError; see toApiError. */
 export async function handleCompletion(context: ServerContext, call: Call, body: unknown): Promise<Response> {
   const request = validate(completionRequest, body);
   const model = findModel(context, request.model);
-  refuse(request);
+  refuseUnsupported(request);
   checkLogitBias(request, model);
-  const n = request.n ?? 1;
-  const prompts = promptsOf(request, model);
-  if (prompts.length * n > mostChoices)
-    throw new ApiError(422, `n: ${prompts.length} prompts of ${n} answers: at most ${mostChoices} in a request`, {
-      param: 'n',
-    });
+  const choicesPerPrompt = request.n ?? 1;
+  const prompts = readPrompts(request, model);
+  if (prompts.length * choicesPerPrompt > maxChoices)
+    throw new ApiError(
+      422,
+      `n: ${prompts.length} prompts with ${choicesPerPrompt} answers each: a request has at most ${maxChoices} answers`,
+      { param: 'n' },
+    );
   const { logprobs, echo } = request;
   const scores = typeof logprobs === 'number';
-  const runs = prompts.flatMap((prompt) =>
-    Array.from({ length: n }, (_, choice) => {
-      const common: GenerateOptions = {
-        maxTokens: clampMaxTokens(Math.max(1, request.max_tokens ?? usualTokens), prompt.length, model),
+  const generations = prompts.flatMap((prompt) =>
+    Array.from({ length: choicesPerPrompt }, (_, choice) => {
+      const options: GenerateOptions = {
+        ...toGenerateOptions(request, choice),
+        maxTokens: clampMaxTokens(Math.max(1, request.max_tokens ?? defaultMaxTokens), prompt.length, model),
         ...(scores && { logprobs }),
         ...(scores && echo && { promptLogprobs: logprobs }),
       };
-      return { prompt, options: { ...toGenerateOptions(request, choice), ...common } };
+      return { prompt, options, format: new CompletionFormat(prompt, request, model) };
     }),
   );
-  const choices = runs.map(({ prompt }) => new Choice(prompt, request, model));
-  const events = await startGenerations(model, runs, call.lease);
-  const answering: Answering = { context, call, model, events, choices, n };
-  if (!request.stream) return Response.json(await whole(answering));
-  return streamResponse(context, call, frames(answering, request.stream_options?.include_usage ?? false));
+  const objects = { whole: 'text_completion', chunk: 'text_completion' };
+  return completionResponse(
+    context,
+    call,
+    { model, generations, choicesPerPrompt, idPrefix: 'cmpl', objects },
+    request,
+  );
 }

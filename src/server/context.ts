@@ -1,9 +1,9 @@
-// What every route knows: the models, the limits, the books.
+// What every route knows: the models, the limits, the metrics.
 import type { TextModel } from '../engine/index.ts';
 import { ApiError } from './errors.ts';
-import { dataFrame, eventStream, streamHeaders } from './event-stream.ts';
 import type { Lease, LiveRequests } from './live.ts';
 import type { Metrics } from './metrics.ts';
+import type { TaskResults } from './protocol-tasks.ts';
 
 export interface ServerContext {
   readonly models: readonly TextModel[];
@@ -13,24 +13,27 @@ export interface ServerContext {
   readonly maxBodyBytes: number;
   readonly keepAliveMs: number;
   readonly stallMs: number;
+  readonly taskResults: Readonly<Record<string, TaskResults>>;
+  /** Unix time in seconds. */
   readonly startedAt: number;
-  /** Told of errors that are our fault. */
+  /** Receives errors that are the server's fault. */
   readonly onError: (error: unknown) => void;
 }
 
-/** One request on its way. */
+/** A generation request in progress. */
 export interface Call {
   readonly lease: Lease;
-  /** Closes the connection, where there is one. */
+  /** Closes the connection; undefined without a socket. */
   readonly drop: (() => void) | undefined;
 }
 
 const noModel = { code: 'model_not_found' } as const;
 
-/** Throws ApiError 404, which lists the models there are. */
+/** Finds a model by name or alias. null or undefined: the first model. Throws ApiError 404, which lists the models. */
 export function findModel({ models, aliases }: ServerContext, asked: string | null | undefined): TextModel {
   const [first] = models;
-  if (first === undefined) throw new ApiError(404, 'no model is served here: start minke serve with one', noModel);
+  if (first === undefined)
+    throw new ApiError(404, 'no model is served: start the server with minke serve MODEL', noModel);
   if (asked === null || asked === undefined) return first;
   const name = Object.hasOwn(aliases, asked) ? aliases[asked] : asked;
   const found = models.find((model) => model.name === name);
@@ -40,45 +43,4 @@ export function findModel({ models, aliases }: ServerContext, asked: string | nu
     param: 'model',
     ...noModel,
   });
-}
-
-/** What stands at the front of every answer, whole or in parts. */
-export interface ResponseHead {
-  readonly id: string;
-  readonly object: string;
-  readonly created: number;
-  readonly model: string;
-  readonly system_fingerprint: string;
-}
-
-export function newHead(prefix: string, object: string, { name, fingerprint }: TextModel): ResponseHead {
-  const created = Math.floor(Date.now() / 1000);
-  const id = `${prefix}-${crypto.randomUUID().replaceAll('-', '')}`;
-  return { id, object, created, model: name, system_fingerprint: fingerprint };
-}
-
-/** Writes chunks of one answer: what is the same in all of them is made once. */
-export class ChunkWriter {
-  readonly #front: string;
-
-  constructor(head: ResponseHead) {
-    this.#front = JSON.stringify(head).slice(0, -1);
-  }
-
-  /** `usage` undefined: no such field. */
-  frame(choices: readonly object[], usage?: object | null): string {
-    const end = usage === undefined ? '' : `,"usage":${JSON.stringify(usage)}`;
-    return dataFrame(`${this.#front},"choices":${JSON.stringify(choices)}${end}}`);
-  }
-}
-
-export function streamResponse(context: ServerContext, { lease, drop }: Call, frames: AsyncIterator<string>): Response {
-  const stream = eventStream(frames, {
-    keepAliveMs: context.keepAliveMs,
-    stallMs: context.stallMs,
-    onAbort: (reason) => lease.abort(reason),
-    onEnd: () => lease.release(),
-    drop,
-  });
-  return new Response(stream, { headers: streamHeaders });
 }

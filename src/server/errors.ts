@@ -1,7 +1,8 @@
-// Errors as DeepSeek answers them: a status and {error: {message, type, param, code}}; messages say what to change.
+// Errors in DeepSeek's format: a status and {error: {message, type, param, code}}. Messages say what to change.
 //
-// 400 what is no request of this API or cannot be done, 401 keys, 404 models and routes, 409 what is busy, 413 size,
-// 422 parameters, 429 too many at once, 500 our fault, 503 shutting down. Source: api-docs.deepseek.com/quick_start/error_codes.
+// 400 malformed or unsupported requests, 401 keys, 404 models and routes, 409 busy, 413 size, 422 parameters,
+// 429 too many requests, 500 faults of the server, 503 shutting down.
+// Source: api-docs.deepseek.com/quick_start/error_codes.
 import type { z } from 'zod';
 import { type RefusalKind, RefusedError } from '../engine/index.ts';
 import { TokenizerError } from '../tokenizer/index.ts';
@@ -9,7 +10,7 @@ import type { ErrorBody } from './protocol-responses.ts';
 
 export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 422 | 429 | 500 | 503;
 
-/** Type and usual code of a status. */
+/** The type and the default code of each status. */
 const errorTypes: Readonly<Record<ErrorStatus, readonly [type: string, code: string]>> = {
   400: ['invalid_request_error', 'invalid_request'],
   401: ['authentication_error', 'invalid_api_key'],
@@ -25,7 +26,7 @@ const errorTypes: Readonly<Record<ErrorStatus, readonly [type: string, code: str
   503: ['service_unavailable_error', 'shutting_down'],
 };
 
-/** Clients that try again by themselves wait so many seconds: until a place is free, or another server is asked. */
+/** Clients that retry by themselves wait for this number of seconds. */
 const retryHeaders = { 'retry-after': '1' };
 
 export interface ErrorDetails {
@@ -65,7 +66,7 @@ const refusalStatus: Readonly<Record<RefusalKind, readonly [ErrorStatus, string]
   unsupported: [400, 'unsupported_parameter'],
 };
 
-/** Names of the protocol for options of the engine. */
+/** Parameters of the API by the engine options that they set. */
 const parameterNames: Readonly<Record<string, string>> = {
   maxTokens: 'max_tokens',
   topK: 'top_k',
@@ -84,12 +85,12 @@ function fromRefusal({ kind, message, field }: RefusedError): ApiError {
   return new ApiError(status, message, { param, code });
 }
 
-/** messages[0].content, as a path in JavaScript is written. */
+/** Formats a path as JavaScript does: messages[0].content. */
 function formatPath(path: readonly PropertyKey[]): string {
   return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`)).join('');
 }
 
-/** The first thing that a schema finds wrong. */
+/** Converts the first issue that a schema finds. */
 export function fromIssues(issues: readonly z.core.$ZodIssue[]): ApiError {
   const [issue] = issues as [z.core.$ZodIssue];
   const { path } = issue;
@@ -98,15 +99,15 @@ export function fromIssues(issues: readonly z.core.$ZodIssue[]): ApiError {
   return new ApiError(422, param === '' ? `the body: ${message}` : `${param}: ${message}`, { param: param || null });
 }
 
-/** What a client is told of an error; what is our fault is kept from it. */
+/** Converts an error to what a client may see. Faults of the server stay in its log. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof RefusedError) return fromRefusal(error);
   if (error instanceof TokenizerError) return new ApiError(422, error.message);
-  return new ApiError(500, 'the server failed at this request; its log says why. Try again, or report it');
+  return new ApiError(500, 'the server failed at this request: its log says why; try again, or report it');
 }
 
-/** Throws ApiError 422. */
+/** Returns the value as its schema parses it. Throws ApiError 422. */
 export function validate<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

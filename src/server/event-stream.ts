@@ -1,16 +1,15 @@
-// Server-sent events, written as fast as they are read and no faster.
+// Server-sent events, written only as fast as they are read.
 //
-// A frame is made when the reader asks for one; while none is there, a comment goes out every few seconds, so that
-// proxies keep the connection. A reader that has not asked again for `stallMs` is given up, and so is a generation whose
-// reader went away: both end the frames at once.
+// A frame is made when the reader asks for one. While none is ready, a comment goes out every few seconds, so that
+// proxies keep the connection open. The frames end at once when the reader leaves, or asks for nothing during `stallMs`.
 export interface EventStreamOptions {
   readonly keepAliveMs: number;
   readonly stallMs: number;
-  /** The reader left, or stalled. */
+  /** Called when the reader leaves or stalls. */
   readonly onAbort: (reason: 'client' | 'stalled') => void;
-  /** Exactly once, when nothing more will be written. */
+  /** Called exactly once, when nothing more will be written. */
   readonly onEnd: () => void;
-  /** Closes the connection under a stalled reader, where there is one. */
+  /** Closes the connection of a stalled reader; undefined without a socket. */
   readonly drop?: (() => void) | undefined;
 }
 
@@ -27,16 +26,16 @@ export function dataFrame(json: string): string {
   return `data: ${json}\n\n`;
 }
 
-/** `frames` never reject: what goes wrong is a frame too. */
+/** The underlying source of the stream. `frames` must not reject: an error is a frame too. */
 class Writer {
   readonly #frames: AsyncIterator<string>;
   readonly #options: EventStreamOptions;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
-  /** While the reader waits for us. */
+  /** Resolves the pending pull; null while the reader waits for nothing. */
   #resume: (() => void) | null = null;
-  /** A frame is being made. */
+  /** Whether a frame is being made. */
   #isPending = false;
-  /** A frame that came while nobody waited. */
+  /** A frame that was ready while nobody waited. */
   #ready: IteratorResult<string> | null = null;
   #late!: NodeJS.Timeout;
   #stall!: NodeJS.Timeout;
@@ -54,7 +53,7 @@ class Writer {
     this.#stall = setTimeout(() => {
       if (this.#resume !== null || this.#hasEnded) return;
       this.#abort('stalled');
-      if (drop === undefined) controller.error(new Error(`the reader took nothing for ${stallMs} ms`));
+      if (drop === undefined) controller.error(new Error(`the client read nothing for ${stallMs} ms`));
       else drop();
     }, stallMs);
   }

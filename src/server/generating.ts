@@ -1,17 +1,17 @@
-// From a request to generations and back to usage: what chat and completions share.
+// From a request to generations, and from their ends to usage: what chat and completions share.
 import type { GenerateOptions, GenerationEnd, GenerationEvent, TextModel } from '../engine/index.ts';
 import { ApiError } from './errors.ts';
 import type { Lease } from './live.ts';
 import type { SamplingRequest } from './protocol.ts';
 import type { Usage } from './protocol-responses.ts';
 
-/** Leaves out what is absent: null and undefined alike. */
+/** Leaves out fields that are null or undefined. */
 function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> };
 }
 
-/** Sampling of one of a request's choices: each has a seed of its own. */
+/** Returns the options of one choice of a request. Each choice has its own seed. */
 export function toGenerateOptions(request: SamplingRequest, choice: number): GenerateOptions {
   const { stop, logit_bias: bias, seed } = request;
   const stops = (typeof stop === 'string' ? [stop] : (stop ?? [])).filter((text) => text !== '');
@@ -31,7 +31,7 @@ export function toGenerateOptions(request: SamplingRequest, choice: number): Gen
   });
 }
 
-/** Ids of logit_bias that the model does not have, or null. */
+/** Throws ApiError 422 for ids of logit_bias that the model does not have. */
 export function checkLogitBias(request: SamplingRequest, model: TextModel): void {
   for (const id of Object.keys(request.logit_bias ?? {}))
     if (Number(id) >= model.vocabSize)
@@ -40,17 +40,17 @@ export function checkLogitBias(request: SamplingRequest, model: TextModel): void
       });
 }
 
-/** As many tokens as asked for, at most as the context has room for. A prompt without room is left to the engine. */
-export function clampMaxTokens(asked: number | null | undefined, promptLength: number, model: TextModel): number {
+/** Limits the requested tokens to the room in the context. The engine refuses a prompt that leaves no room. */
+export function clampMaxTokens(requested: number | null | undefined, promptLength: number, model: TextModel): number {
   const room = Math.max(1, model.contextLength - promptLength);
-  return Math.min(asked ?? room, room);
+  return Math.min(requested ?? room, room);
 }
 
 export type IndexedEvent = readonly [index: number, event: GenerationEvent];
 
 /**
- * Events of several generations as they come. Ends them all when it is ended itself, or one fails. What has come stands
- * in a list: racing all pending promises for every event would cost memory with the square of the generations.
+ * Yields the events of several generations as they arrive. Ends all of them when it is ended itself or when one fails.
+ * Arrived events wait in a list: racing all pending promises for each event would take quadratic memory.
  */
 export async function* mergeEvents(sources: readonly AsyncIterable<GenerationEvent>[]): AsyncGenerator<IndexedEvent> {
   const [only] = sources;
@@ -96,16 +96,18 @@ export async function* mergeEvents(sources: readonly AsyncIterable<GenerationEve
   }
 }
 
-const clientLeft = () => new ApiError(408, 'the client left before the answer was there');
+const clientLeft = () => new ApiError(408, 'the client left before the answer was ready');
 
-/** Starts all generations; a refusal at once is thrown, so that it can still become a status. */
+/** Starts all generations. An immediate refusal is thrown, so that it can still become a status. */
 export async function startGenerations(
   model: TextModel,
-  runs: readonly { readonly prompt: ArrayLike<number>; readonly options: GenerateOptions }[],
+  generations: readonly { readonly prompt: ArrayLike<number>; readonly options: GenerateOptions }[],
   lease: Lease,
 ): Promise<AsyncIterableIterator<IndexedEvent>> {
   if (lease.signal.aborted) throw clientLeft();
-  const sources = runs.map(({ prompt, options }) => model.generate(prompt, { ...options, signal: lease.signal }));
+  const sources = generations.map(({ prompt, options }) =>
+    model.generate(prompt, { ...options, signal: lease.signal }),
+  );
   const events = mergeEvents(sources);
   let first: Promise<IteratorResult<IndexedEvent>> | null = events.next();
   await Promise.race([first, new Promise((resolve) => setImmediate(resolve))]);
@@ -121,19 +123,19 @@ export async function startGenerations(
   return iterator;
 }
 
-/** What a generation that did not come to its end is to the client; null when it did. */
+/** Returns the error to report for a generation that failed or was aborted; null for one that is complete. */
 export function toFailure(end: GenerationEnd, lease: Lease): Error | null {
-  if (end.finishReason === 'error') return end.error ?? new Error('the generation failed and does not say why');
+  if (end.finishReason === 'error') return end.error ?? new Error('the generation failed without a reason');
   if (end.finishReason !== 'abort') return null;
   if (lease.signal.reason === 'client') return clientLeft();
-  return new ApiError(503, 'the server is shutting down and ended this answer: ask again later, or another one');
+  return new ApiError(503, 'the server is shutting down and ended this answer: try again later, or use another server');
 }
 
-/** `ends` of all choices; the prompt counts once for `choices` of them. */
-export function totalUsage(ends: readonly GenerationEnd[], choices: number): Usage {
-  const sum = (of: (end: GenerationEnd) => number, each: readonly GenerationEnd[] = ends) =>
-    each.reduce((total, end) => total + of(end), 0);
-  const prompts = ends.filter((_, i) => i % choices === 0);
+/** Adds up the usage of all choices. A prompt counts once for its `choicesPerPrompt` choices. */
+export function totalUsage(ends: readonly GenerationEnd[], choicesPerPrompt: number): Usage {
+  const sum = (count: (end: GenerationEnd) => number, each: readonly GenerationEnd[] = ends) =>
+    each.reduce((total, end) => total + count(end), 0);
+  const prompts = ends.filter((_, i) => i % choicesPerPrompt === 0);
   const promptTokens = sum(({ usage }) => usage.promptTokens, prompts);
   const cached = sum(({ usage }) => usage.cachedTokens, prompts);
   const completionTokens = sum(({ usage }) => usage.completionTokens);

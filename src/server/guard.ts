@@ -1,17 +1,17 @@
-// Who may ask: the Host it thinks it speaks to, the Origin it comes from, its key.
+// Who may use the server: checks the Host, the Origin and the key of a request.
 //
-// A page of a foreign site may not use a server on this machine. Its Origin gives it away; where a browser sends none,
-// or its site's name was pointed at us (DNS rebinding), the Host header does: only loopback names, addresses written as
-// numbers, and names that were allowed are answered.
+// A page of a foreign site must not use a server on this machine. Its Origin header gives it away. Where a browser sends
+// none, or the site's name was made to resolve to this machine (DNS rebinding), the Host header does: only loopback
+// names, numeric addresses and allowed names are served.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { ApiError } from './errors.ts';
 
 export interface GuardOptions {
-  /** Bearer keys, any of which is needed for all but /health and the app's own files. @default none: everybody may ask */
+  /** Bearer keys. Every route except /health and the app's files requires one of them. @default none: no key needed */
   readonly keys?: readonly string[];
-  /** Names in the Host header besides loopback names and addresses. @default none */
+  /** Allowed names in the Host header, besides loopback names and addresses. @default none */
   readonly hosts?: readonly string[];
-  /** Origins of web pages that may read the answers, as `https://example.org`, or `*`. @default none */
+  /** Origins of web pages that may use the API, such as `https://example.org`, or `*`. @default none */
   readonly origins?: readonly string[];
 }
 
@@ -21,7 +21,7 @@ function isAddress(name: string): boolean {
   return /^\d{1,3}(\.\d{1,3}){3}$/.test(name) || /^\[[0-9a-f:.]+\]$/i.test(name);
 }
 
-/** A Host header without its port. */
+/** Returns a Host header without its port. */
 function hostName(host: string): string {
   return host.replace(/:\d*$/, '').toLowerCase();
 }
@@ -46,17 +46,17 @@ export class Guard {
     if (!isOpen) this.#checkKey(request);
   }
 
-  /** The answer to a browser that asks before it asks; null when this is no such question. */
+  /** Returns the response to a CORS preflight request; null for other requests. */
   preflight(request: Request): Response | null {
     if (request.method !== 'OPTIONS' || !request.headers.has('access-control-request-method')) return null;
     this.#checkHost(request);
     this.#checkOrigin(request);
-    const asked = request.headers.get('access-control-request-headers') ?? allowedHeaders;
+    const requested = request.headers.get('access-control-request-headers') ?? allowedHeaders;
     const headers = { 'access-control-allow-methods': 'GET, POST', 'access-control-max-age': '600' };
-    return new Response(null, { status: 204, headers: { ...headers, 'access-control-allow-headers': asked } });
+    return new Response(null, { status: 204, headers: { ...headers, 'access-control-allow-headers': requested } });
   }
 
-  /** Headers that let an allowed page read the answer. */
+  /** Returns the headers that let a page of an allowed origin read the response. */
   corsHeaders(request: Request): Record<string, string> {
     const origin = request.headers.get('origin');
     if (origin === null || !this.#isListed(origin)) return {};
@@ -72,7 +72,7 @@ export class Guard {
     if (name === 'localhost' || name.endsWith('.localhost') || isAddress(name) || this.#hosts.has(name)) return;
     throw new ApiError(
       403,
-      `Host ${JSON.stringify(name.slice(0, 100))} is not served: use localhost or the address, or allow the name`,
+      `Host ${JSON.stringify(name.slice(0, 100))} is not served: use localhost or the address, or allow this name`,
       { code: 'foreign_host' },
     );
   }
@@ -84,7 +84,7 @@ export class Guard {
     if (URL.canParse(origin) && new URL(origin).host.toLowerCase() === host.toLowerCase()) return;
     throw new ApiError(
       403,
-      `pages of ${JSON.stringify(origin.slice(0, 100))} may not use this server: allow that origin when it is started`,
+      `pages of ${JSON.stringify(origin.slice(0, 100))} may not use this server: allow this origin when you start it`,
       { code: 'foreign_origin' },
     );
   }
@@ -93,11 +93,11 @@ export class Guard {
     if (this.#keys.length === 0) return;
     const [, key = ''] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? [];
     const given = digest(key.trim());
-    let known = false;
-    for (const each of this.#keys) known = timingSafeEqual(each, given) || known;
-    if (known) return;
+    let isKnown = false;
+    for (const each of this.#keys) isKnown = timingSafeEqual(each, given) || isKnown; // all: the time reveals nothing
+    if (isKnown) return;
     const headers = { 'www-authenticate': 'Bearer' };
-    const problem = key === '' ? 'no key was given' : 'the key is not known';
+    const problem = key === '' ? 'the key is missing' : 'the key is wrong';
     throw new ApiError(401, `${problem}: send the header "Authorization: Bearer KEY" with one of the server's keys`, {
       headers,
     });

@@ -1,4 +1,4 @@
-// The server room: DeepSeek's and OpenAI's API over any TextModel, as a function and on a socket.
+// The server module: the API of DeepSeek and OpenAI over any TextModel, as a function and on a socket.
 export { type App, type AppOptions, type Connection, createApp } from './app.ts';
 export { readJson as readBody } from './body.ts';
 export { ApiError, type ErrorStatus, validate } from './errors.ts';
@@ -24,3 +24,5 @@ export type {
   TokenLogprob,
   Usage,
 } from './protocol-responses.ts';
+export type { TaskResults } from './protocol-tasks.ts';
+export { readTaskResults } from './tasks.ts';

@@ -1,7 +1,7 @@
-// The server on a socket: loopback unless told otherwise, patient with slow work and with nothing else.
+// The server on a socket, by default on the loopback interface only.
 //
-// A connection that does not bring its request in time is closed (408); a reader that takes nothing is closed, and its
-// generation with it. Closing waits for answers on their way, then cuts what is left.
+// A connection that does not send its request in time is closed (408), and so is one whose client reads nothing,
+// together with its generation. Closing the server waits for answers in progress, then ends them.
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
@@ -9,46 +9,46 @@ import type { TextModel } from '../engine/index.ts';
 import { type App, type AppOptions, type Connection, createApp } from './app.ts';
 import { ApiError } from './errors.ts';
 
-/** What `minke serve` can be told. */
+/** The options of `minke serve`. */
 export interface ServerOptions extends AppOptions {
-  /** Address to listen on. Others than loopback want `keys`. @default 127.0.0.1 */
+  /** Address to listen on. Set `keys` for other addresses than loopback. @default 127.0.0.1 */
   readonly host?: string;
-  /** 0: any free one. @default 8000 */
+  /** 0: any free port. @default 8000 */
   readonly port?: number;
-  /** Open connections; one more is closed at once. @default 1024 */
+  /** Open connections at once; one more is closed immediately. @default 1024 */
   readonly maxConnections?: number;
-  /** Time to send a whole request, from the connection on. @default 30 seconds */
+  /** Time in which a client must send its whole request. @default 30 seconds */
   readonly requestTimeoutMs?: number;
-  /** How long a connection without a request is kept. @default 10 seconds */
+  /** Time after which a connection without a request is closed. @default 10 seconds */
   readonly idleTimeoutMs?: number;
 }
 
 export interface RunningServer {
-  /** As `http://127.0.0.1:8000`. */
+  /** The address, such as `http://127.0.0.1:8000`. */
   readonly url: string;
   readonly port: number;
   readonly app: App;
-  /** Answers that are on their way get `graceMs` to end; then their clients are told, and all connections closed. */
+  /** Waits at most `graceMs` for answers in progress, then ends them with an error and closes all connections. */
   close(graceMs?: number): Promise<void>;
 }
 
-/** For what is written already to be read, once the server closes. */
+/** Time for clients to read what is already written when the server closes, in milliseconds. */
 const closingNoticeMs = 1000;
 
 interface ReaderWatch {
   stop(): void;
-  /** Closes connections that have sent nothing: Node does not count them as idle. */
+  /** Closes connections that have sent nothing, which Node does not count as idle. */
   closeSilent(): void;
 }
 
-/** Closes connections whose reader takes nothing for `stallMs`. */
+/** Closes connections whose client reads nothing for `stallMs`. */
 function watchReaders(server: Server, stallMs: number): ReaderWatch {
   const written = new Map<Socket, { bytes: number; since: number }>();
   server.on('connection', (socket: Socket) => {
     written.set(socket, { bytes: 0, since: Date.now() });
     socket.once('close', () => written.delete(socket));
   });
-  const look = (): void => {
+  const closeStalled = (): void => {
     const now = Date.now();
     for (const [socket, last] of written) {
       const bytes = socket.bytesWritten - socket.writableLength;
@@ -56,7 +56,7 @@ function watchReaders(server: Server, stallMs: number): ReaderWatch {
       else if (now - last.since > stallMs) socket.destroy();
     }
   };
-  const timer = setInterval(look, Math.max(20, stallMs / 4));
+  const timer = setInterval(closeStalled, Math.max(20, stallMs / 4));
   timer.unref();
   return {
     stop: () => clearInterval(timer),
@@ -70,7 +70,7 @@ function toUrl({ address, family, port }: AddressInfo): string {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
-/** Serves models until it is closed. Rejects when the port is taken. */
+/** Serves models until it is closed. Rejects when the port is in use. */
 export async function listen(
   models: TextModel | readonly TextModel[],
   options: ServerOptions = {},
@@ -84,7 +84,7 @@ export async function listen(
   };
   const listener = getRequestListener(answer as never, {
     overrideGlobalObjects: false,
-    errorHandler: () => new ApiError(400, 'the request is malformed: check its address and Host header').response,
+    errorHandler: () => new ApiError(400, 'the request is malformed: check its URL and Host header').response,
   });
   const server = createServer(
     {
@@ -111,7 +111,7 @@ export async function listen(
     server.closeIdleConnections();
     watch.closeSilent();
     await app.close(graceMs);
-    const idle = setInterval(() => server.closeIdleConnections(), 10); // as last words reach their readers
+    const idle = setInterval(() => server.closeIdleConnections(), 10); // as clients read their last events
     const cut = setTimeout(() => server.closeAllConnections(), closingNoticeMs);
     await closed;
     clearInterval(idle);

@@ -1,70 +1,70 @@
-// Requests that are being answered: how many may be at once, and how all of them end when the server does.
+// Generation requests in progress: how many there may be, and how they end when the server closes.
 //
-// Every request that generates holds a lease. Its signal aborts when the client leaves, when its reader stalls, or when
-// the server's grace is over; giving it back frees the place.
+// Each of them has a lease. Its signal aborts when the client leaves, when the client stalls, or when the grace period
+// of a closing server is over. Releasing the lease frees its slot.
 import { ApiError } from './errors.ts';
 
 export interface Lease {
-  /** For generate(). */
+  /** The signal for generate(). */
   readonly signal: AbortSignal;
-  /** Ends the generation. `closing`: the server does, and the client has to be told. */
+  /** Ends the generation. `closing`: the server shuts down, and the client gets an error that says so. */
   abort(reason: 'client' | 'stalled' | 'closing'): void;
   release(): void;
 }
 
 export class LiveRequests {
-  readonly #most: number;
+  readonly #limit: number;
   readonly #leases = new Set<Lease>();
   #closing = false;
   #whenEmpty: (() => void) | null = null;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(limit: number) {
+    this.#limit = limit;
   }
 
   get count(): number {
     return this.#leases.size;
   }
 
-  /** Whether there is a place now. Throws ApiError 429 or 503. */
+  /** Throws ApiError 429 or 503 when there is no free slot. */
   checkCapacity(): void {
-    if (this.#closing) throw new ApiError(503, 'the server is shutting down: ask again later, or another one');
-    if (this.#leases.size >= this.#most)
-      throw new ApiError(429, `${this.#most} requests are being answered: ask again in a second`, {
+    if (this.#closing) throw new ApiError(503, 'the server is shutting down: try again later, or use another server');
+    if (this.#leases.size >= this.#limit)
+      throw new ApiError(429, `${this.#limit} requests are in progress: try again in a second`, {
         code: 'queue_full',
       });
   }
 
-  /** Takes a place. Throws ApiError 429 or 503. */
+  /** Takes a slot. Throws ApiError 429 or 503 when there is none. */
   acquire(client: AbortSignal): Lease {
     this.checkCapacity();
     const controller = new AbortController();
-    const left = () => controller.abort('client');
+    const onLeave = () => controller.abort('client');
     const lease: Lease = {
       signal: controller.signal,
       abort: (reason) => controller.abort(reason),
       release: () => {
-        client.removeEventListener('abort', left);
+        client.removeEventListener('abort', onLeave);
         if (this.#leases.delete(lease) && this.#leases.size === 0) this.#whenEmpty?.();
       },
     };
     this.#leases.add(lease);
-    if (client.aborted) left();
-    else client.addEventListener('abort', left, { once: true });
+    if (client.aborted) onLeave();
+    else client.addEventListener('abort', onLeave, { once: true });
     return lease;
   }
 
   /**
-   * Takes no more; waits until all have ended, at most `graceMs`, then aborts the rest. Their clients have `lastWordsMs`
-   * to read that they were; who reads nothing is not waited for.
+   * Refuses new requests, waits at most `graceMs` for those in progress, then aborts the rest. Their clients have
+   * `noticeMs` to read the error.
    */
-  async close(graceMs: number, lastWordsMs: number): Promise<void> {
+  async close(graceMs: number, noticeMs: number): Promise<void> {
     this.#closing = true;
     if (this.#leases.size === 0) return;
     await new Promise<void>((resolve) => {
       let timer = setTimeout(() => {
         for (const lease of this.#leases) lease.abort('closing');
-        timer = setTimeout(resolve, lastWordsMs);
+        timer = setTimeout(resolve, noticeMs);
       }, graceMs);
       this.#whenEmpty = () => {
         clearTimeout(timer);

@@ -1,4 +1,4 @@
-// GET /openapi.json: the document of this API, made from the schemas that check it.
+// GET /openapi.json: the description of this API, made from the schemas that validate its requests.
 import { z } from 'zod';
 import { chatMessage, chatRequest, completionRequest, detokenizeRequest, tokenizeRequest } from './protocol.ts';
 import {
@@ -12,70 +12,55 @@ import {
   tokenLogprob,
   usage,
 } from './protocol-responses.ts';
-import { gradeRequest, gradeResult, problemRequest, taskList, taskProblem } from './protocol-tasks.ts';
+import { gradeRequest, problemRequest, taskList, taskProblem, taskVerdict } from './protocol-tasks.ts';
 
 interface Operation {
   readonly method: 'get' | 'post';
   readonly paths: readonly string[];
   readonly summary: string;
+  /** Names of schemas; `object` and `text` are without one. */
+  readonly response: string;
   readonly body?: string;
-  readonly answer: string | 'text';
-  readonly chunks?: string;
+  readonly chunk?: string;
 }
 
+const get = (path: string, summary: string, response: string): Operation => ({
+  method: 'get',
+  paths: path.split(' '),
+  summary,
+  response,
+});
+const post = (path: string, summary: string, body: string, response: string, chunk?: string): Operation => ({
+  method: 'post',
+  paths: path.split(' '),
+  summary,
+  body,
+  response,
+  ...(chunk !== undefined && { chunk }),
+});
+
+const chatPaths = '/v1/chat/completions /chat/completions';
 const operations: readonly Operation[] = [
-  {
-    method: 'post',
-    paths: ['/v1/chat/completions', '/chat/completions'],
-    summary: 'Answers a conversation.',
-    body: 'ChatCompletionRequest',
-    answer: 'ChatCompletion',
-    chunks: 'ChatCompletionChunk',
-  },
-  {
-    method: 'post',
-    paths: ['/v1/completions', '/completions'],
-    summary: 'Goes on with a text, or fills in.',
-    body: 'CompletionRequest',
-    answer: 'Completion',
-    chunks: 'Completion',
-  },
-  { method: 'get', paths: ['/v1/models', '/models'], summary: 'Lists the models.', answer: 'ModelList' },
-  {
-    method: 'post',
-    paths: ['/tokenize'],
-    summary: 'Text, or a conversation, to ids.',
-    body: 'TokenizeRequest',
-    answer: 'Tokenized',
-  },
-  {
-    method: 'post',
-    paths: ['/detokenize'],
-    summary: 'Ids to text.',
-    body: 'DetokenizeRequest',
-    answer: 'Detokenized',
-  },
-  { method: 'get', paths: ['/tokenizer_info'], summary: 'Special tokens and the chat template.', answer: 'object' },
-  { method: 'get', paths: ['/minke/tasks'], summary: 'Tasks to try a model on.', answer: 'TaskList' },
-  {
-    method: 'post',
-    paths: ['/minke/tasks/problem'],
-    summary: 'A problem of a task, held out of training.',
-    body: 'ProblemRequest',
-    answer: 'TaskProblem',
-  },
-  {
-    method: 'post',
-    paths: ['/minke/tasks/grade'],
-    summary: "The grader's word on an answer.",
-    body: 'GradeRequest',
-    answer: 'Graded',
-  },
-  { method: 'get', paths: ['/health'], summary: 'Whether it runs.', answer: 'object' },
-  { method: 'get', paths: ['/metrics'], summary: "Counters in Prometheus' text form.", answer: 'text' },
+  post(chatPaths, 'Answers a conversation.', 'ChatCompletionRequest', 'ChatCompletion', 'ChatCompletionChunk'),
+  post('/v1/completions /completions', 'Completes a text.', 'CompletionRequest', 'Completion', 'Completion'),
+  get('/v1/models /models', 'Lists the models.', 'ModelList'),
+  post('/tokenize', 'Converts a text or a conversation to token ids.', 'TokenizeRequest', 'Tokenized'),
+  post('/detokenize', 'Converts token ids to text.', 'DetokenizeRequest', 'Detokenized'),
+  get('/tokenizer_info', 'Describes special tokens and the chat template.', 'object'),
+  get('/minke/tasks', 'Lists the tasks on which the model `?model=` can be tried.', 'TaskList'),
+  post('/minke/tasks/problem', 'Draws a problem that was held out of training.', 'ProblemRequest', 'TaskProblem'),
+  post('/minke/tasks/grade', 'Grades an answer to a problem.', 'GradeRequest', 'TaskVerdict'),
+  get('/health', 'Says that the server runs, and lists its further routes.', 'object'),
+  get('/metrics', 'Returns metrics in the text format of Prometheus.', 'text'),
 ];
 
-const schemas = [chatMessage, chatRequest, completionRequest, tokenizeRequest, detokenizeRequest, chatChunk].concat([
+const schemas: readonly z.ZodType[] = [
+  chatMessage,
+  chatRequest,
+  completionRequest,
+  tokenizeRequest,
+  detokenizeRequest,
+  chatChunk,
   chatCompletion,
   completion,
   detokenized,
@@ -84,31 +69,37 @@ const schemas = [chatMessage, chatRequest, completionRequest, tokenizeRequest, d
   tokenized,
   tokenLogprob,
   usage,
-  ...[taskList, problemRequest, taskProblem, gradeRequest, gradeResult],
-] as never[]);
+  taskList,
+  problemRequest,
+  taskProblem,
+  gradeRequest,
+  taskVerdict,
+];
 
 function components(): Record<string, unknown> {
   const registry = z.registry<{ id: string }>();
   for (const schema of schemas) registry.add(schema, { id: schema.meta()?.id as string });
-  const made = z.toJSONSchema(registry, { uri: (id) => `#/components/schemas/${id}`, io: 'input' });
+  const generated = z.toJSONSchema(registry, { uri: (id) => `#/components/schemas/${id}`, io: 'input' });
   return Object.fromEntries(
-    Object.entries(made.schemas).map(([id, { $schema: _, $id: __, ...schema }]) => [id, schema]),
+    Object.entries(generated.schemas).map(([id, { $schema: _, $id: __, ...schema }]) => [id, schema]),
   );
 }
 
-const toSchema = (name: string) => (name === 'object' ? { type: 'object' } : { $ref: `#/components/schemas/${name}` });
+const schemaReference = (name: string) =>
+  name === 'object' ? { type: 'object' } : { $ref: `#/components/schemas/${name}` };
 
-function toOperation({ summary, body, answer, chunks }: Operation): object {
-  const json = answer === 'text' ? { 'text/plain': {} } : { 'application/json': { schema: toSchema(answer) } };
-  const stream = chunks === undefined ? {} : { 'text/event-stream': { schema: toSchema(chunks) } };
+function toOperation({ summary, body, response, chunk }: Operation): object {
+  const json =
+    response === 'text' ? { 'text/plain': {} } : { 'application/json': { schema: schemaReference(response) } };
+  const stream = chunk === undefined ? {} : { 'text/event-stream': { schema: schemaReference(chunk) } };
   return {
     summary,
     ...(body !== undefined && {
-      requestBody: { required: true, content: { 'application/json': { schema: toSchema(body) } } },
+      requestBody: { required: true, content: { 'application/json': { schema: schemaReference(body) } } },
     }),
     responses: {
       200: { description: 'OK', content: { ...json, ...stream } },
-      default: { description: 'Error', content: { 'application/json': { schema: toSchema('Error') } } },
+      default: { description: 'Error', content: { 'application/json': { schema: schemaReference('Error') } } },
     },
   };
 }
@@ -119,7 +110,7 @@ export function openApiDocument(version: string): object {
   );
   return {
     openapi: '3.1.0',
-    info: { title: 'minke', version, description: "DeepSeek's API, and OpenAI's where they agree, on this machine." },
+    info: { title: 'minke', version, description: 'The API of DeepSeek, and of OpenAI where the two agree.' },
     paths: Object.fromEntries(paths),
     components: {
       schemas: components(),

@@ -1,6 +1,6 @@
-// What clients get, as schemas: answers whole and in chunks, usage, log-probabilities, errors.
+// Responses as schemas: whole answers and chunks, usage, log-probabilities, errors.
 //
-// Types come from the schemas, the OpenAPI document and the tests' checks too. No Node module is imported.
+// They give the types, the OpenAPI document and the checks of tests. No Node module is imported.
 import { z } from 'zod';
 
 const count = z.int().min(0);

@@ -1,63 +1,67 @@
-// The app's routes about tasks: what there is to try, a problem of it, and the grader's word on an answer. Not DeepSeek's.
+// The routes of the app about tasks, as schemas: what there is to try, a problem, the verdict on an answer.
 //
-// A problem is known by its text: who writes one by hand is graded as well, and the server remembers nothing.
+// The server remembers nothing: a problem goes to the client as the task's own data and comes back with the answer.
+// These routes are minke's own. No Node module is imported.
 import { z } from 'zod';
 
 const text = z.string().max(1_048_576);
-const seed = z.int().min(0).max(0xffffffff);
+const maxProblemLength = 65_536;
+
+const problem = z
+  .looseObject({ prompt: z.string().min(1), key: z.string() })
+  .refine((value) => JSON.stringify(value).length <= maxProblemLength, {
+    error: `expected at most ${maxProblemLength} characters of JSON`,
+  })
+  .describe('As its task made it. Problems with the same key are the same problem.');
+
+export const taskProblem = z
+  .object({ task: z.string().max(256), difficulty: z.int(), problem })
+  .meta({ id: 'TaskProblem' });
 
 const taskSummary = z.object({
   name: z.string(),
   description: z.string(),
   difficulty: z.object({ from: z.int(), to: z.int(), usual: z.int() }),
+  levels: z.array(z.int()).describe('Difficulties that the model solves at least once, as far as measured.'),
+  example: taskProblem.nullable().describe('A problem that the model solves; null: none is known.'),
 });
 
 export const taskList = z.object({ tasks: z.array(taskSummary) }).meta({ id: 'TaskList' });
 
 export const problemRequest = z
   .object({
-    task: z.string().max(256),
-    difficulty: z.int().nullish().describe('Absent: the usual one.'),
-    seed: seed.nullish().describe('Same seed, same problem. Absent: a new one.'),
+    task: taskProblem.shape.task,
+    difficulty: z.int().nullish().describe('Default: the usual difficulty of the task.'),
+    seed: z.int().min(0).max(0xffffffff).nullish().describe('The same seed gives the same problem. Default: random.'),
   })
   .meta({ id: 'ProblemRequest' });
 
-export const taskProblem = z
-  .object({
-    task: z.string(),
-    difficulty: z.int(),
-    seed,
-    prompt: z.string(),
-    key: z.string().describe('Same key, same problem. It was held out of training.'),
-  })
-  .meta({ id: 'TaskProblem' });
-
 export const gradeRequest = z
-  .object({
-    prompt: text.describe('The problem, as a task or a person wrote it.'),
-    reasoning_content: text.nullish(),
-    content: text.nullish(),
-  })
+  .object({ task: taskProblem.shape.task, problem, reasoning_content: text.nullish(), content: text.nullish() })
   .meta({ id: 'GradeRequest' });
 
-export const gradeResult = z
+export const taskVerdict = z
   .object({
-    verdict: z
-      .object({
-        task: z.string(),
-        answer: z.string().nullable().describe('What was graded. null: none was given.'),
-        correct: z.boolean(),
-        reason: z.string(),
-      })
-      .nullable()
-      .describe('null: the prompt is no problem of a task.'),
+    task: z.string(),
+    answer: z.string().nullable().describe('What was graded; null: the text contains no answer.'),
+    correct: z.boolean(),
+    reason: z.string(),
   })
-  .meta({ id: 'Graded' });
+  .meta({ id: 'TaskVerdict' });
+
+/** What is known of a model's skill: the file tasks.json beside its weights, written by scripts/measure-tasks.mjs. */
+export const taskResults = z.object({
+  /** Output of `minke eval --json`, one entry for each measured level. */
+  levels: z.array(
+    z.object({ task: z.string(), difficulty: z.int(), passAt1: z.object({ mean: z.number().min(0).max(1) }) }),
+  ),
+  examples: z.array(taskProblem),
+});
 
 export type TaskList = z.output<typeof taskList>;
 export type TaskSummary = z.output<typeof taskSummary>;
 export type ProblemRequest = z.input<typeof problemRequest>;
 export type TaskProblem = z.output<typeof taskProblem>;
 export type GradeRequest = z.input<typeof gradeRequest>;
-export type GradeResult = z.output<typeof gradeResult>;
-export type TaskVerdict = NonNullable<GradeResult['verdict']>;
+export type TaskVerdict = z.output<typeof taskVerdict>;
+export type TaskResults = z.output<typeof taskResults>;

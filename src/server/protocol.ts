@@ -1,12 +1,12 @@
-// What clients send, as schemas: DeepSeek's chat and completions with OpenAI's fields, and a few of our own.
+// Requests as schemas: DeepSeek's chat and completions with OpenAI's fields and a few extensions.
 //
-// One schema gives the check, the type and the OpenAPI document. Fields that are not listed are ignored, null is as good
-// as absent, wrong types and sizes are refused with their path. Runs in a browser too: no Node module is imported.
+// One schema gives the validation, the type and the OpenAPI document. Unknown fields are ignored, null means absent,
+// wrong types and sizes are refused with their path. No Node module is imported.
 // Sources: api-docs.deepseek.com (chat, FIM), OpenAI's reference (legacy completions), vLLM (/tokenize).
 import { z } from 'zod';
 
-const longText = 4 * 1024 * 1024;
-const text = z.string().max(longText);
+const maxTextLength = 4 * 1024 * 1024;
+const text = z.string().max(maxTextLength);
 
 const role = z.enum(['system', 'developer', 'user', 'assistant', 'tool']);
 
@@ -28,11 +28,11 @@ export const chatMessage = z
       .union([text, z.array(contentPart).max(1024)], { error: 'expected a text, a list of text parts, or null' })
       .nullish(),
     name: z.string().max(256).nullish(),
-    reasoning_content: text.nullish().describe('The thinking of an earlier answer, as this server gave it.'),
+    reasoning_content: text.nullish().describe('The thinking of an earlier answer, as this server returned it.'),
     reasoning: text.nullish().describe('Another name of reasoning_content.'),
     tool_calls: z.array(toolCall).max(128).nullish(),
     tool_call_id: z.string().max(256).nullish(),
-    prefix: z.boolean().nullish().describe('On the last message, of the assistant: the answer goes on from it.'),
+    prefix: z.boolean().nullish().describe('On the last message, from the assistant: the answer continues it.'),
   })
   .meta({ id: 'ChatMessage' });
 
@@ -43,15 +43,15 @@ const stop = z
   .nullish();
 
 const sampling = {
-  model: z.string().max(256).nullish().describe('Absent: the first model that is served.'),
+  model: z.string().max(256).nullish().describe('Default: the first model that is served.'),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
   top_k: z.int().min(0).nullish().describe('Extension. 0: all tokens.'),
   min_p: z.number().min(0).max(1).nullish().describe('Extension.'),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
-  repetition_penalty: z.number().gt(0).max(10).nullish().describe('Extension. 1: none.'),
-  seed: z.int().nullish().describe('Whole number; its lowest 32 bits count.'),
+  repetition_penalty: z.number().gt(0).max(10).nullish().describe('Extension. 1: no penalty.'),
+  seed: z.int().nullish().describe('An integer; its lowest 32 bits are used.'),
   logit_bias: z
     .record(z.string().regex(/^\d{1,9}$/, 'expected token ids as keys'), z.number().min(-100).max(100))
     .nullish(),
@@ -59,11 +59,11 @@ const sampling = {
   n: z.int().min(1).max(16).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
-  ignore_eos: z.boolean().nullish().describe('Extension: goes on after end tokens.'),
-  reasoning_budget: z.int().min(0).nullish().describe('Extension: most tokens of thinking.'),
+  ignore_eos: z.boolean().nullish().describe('Extension: continue after end tokens.'),
+  reasoning_budget: z.int().min(0).nullish().describe('Extension: max thinking tokens.'),
 };
 
-const refusedLater = z.array(z.looseObject({})).max(128).nullish();
+const unsupportedList = z.array(z.looseObject({})).max(128).nullish();
 
 export const chatRequest = z
   .object({
@@ -73,16 +73,16 @@ export const chatRequest = z
     max_completion_tokens: z.int().min(1).nullish(),
     logprobs: z.boolean().nullish(),
     top_logprobs: z.int().min(0).max(20).nullish(),
-    include_reasoning: z.boolean().nullish().describe('Extension: the thinking as `reasoning` too.'),
+    include_reasoning: z.boolean().nullish().describe('Extension: return the thinking as `reasoning` too.'),
     thinking: z.object({ type: z.enum(['enabled', 'disabled']) }).nullish(),
     chat_template_kwargs: z
-      .record(z.string().max(64), z.union([z.boolean(), z.number()], { error: 'expected a truth value or a number' }))
+      .record(z.string().max(64), z.union([z.boolean(), z.number()], { error: 'expected a boolean or a number' }))
       .nullish()
       .describe('Extension: variables of the chat template.'),
     response_format: z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema']) }).nullish(),
-    tools: refusedLater,
+    tools: unsupportedList,
     tool_choice: z.union([z.string(), z.looseObject({})], { error: 'expected a text or an object' }).nullish(),
-    functions: refusedLater,
+    functions: unsupportedList,
   })
   .meta({ id: 'ChatCompletionRequest' });
 
@@ -94,16 +94,16 @@ export const completionRequest = z
       error: 'expected a text, a list of texts, a list of token ids, or a list of such lists',
     }),
     ...sampling,
-    suffix: text.nullish().describe('What follows: the model fills in between.'),
-    max_tokens: z.int().min(0).nullish().describe('Absent: 16, as in OpenAI.'),
-    logprobs: z.int().min(0).max(20).nullish().describe('So many alternatives with each token.'),
+    suffix: text.nullish().describe('The text that follows; the model fills in the middle.'),
+    max_tokens: z.int().min(0).nullish().describe('Default: 16, as in OpenAI.'),
+    logprobs: z.int().min(0).max(20).nullish().describe('The number of alternatives to return with each token.'),
     echo: z.boolean().nullish(),
     best_of: z.int().min(1).max(16).nullish(),
     parse_special: z
       .boolean()
       .nullish()
-      .describe('Extension: names of special tokens in the prompt become those tokens. Absent: they are text.'),
-    add_special_tokens: z.boolean().nullish().describe('Extension. Absent: true.'),
+      .describe('Extension: names of special tokens in the prompt become those tokens. Default: they are text.'),
+    add_special_tokens: z.boolean().nullish().describe('Extension. Default: true.'),
   })
   .meta({ id: 'CompletionRequest' });
 
@@ -114,7 +114,7 @@ export const tokenizeRequest = z
     content: text.nullish().describe('Another name of prompt.'),
     messages: z.array(chatMessage).max(4096).nullish(),
     add_special_tokens: z.boolean().nullish(),
-    parse_special: z.boolean().nullish().describe('Absent: true.'),
+    parse_special: z.boolean().nullish().describe('Default: true.'),
   })
   .meta({ id: 'TokenizeRequest' });
 
@@ -125,5 +125,5 @@ export type ChatRequest = z.output<typeof chatRequest>;
 export type CompletionRequest = z.output<typeof completionRequest>;
 export type TokenizeRequest = z.output<typeof tokenizeRequest>;
 export type DetokenizeRequest = z.output<typeof detokenizeRequest>;
-/** What chat and completions have in common. */
+/** The fields that chat and completions share. */
 export type SamplingRequest = Pick<CompletionRequest, keyof typeof sampling>;

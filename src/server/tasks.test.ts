@@ -1,40 +1,80 @@
-// Tasks to try: what there is, fresh problems, verdicts. npm test -- server/tasks
+// Tasks to try a model on: the list with its levels and examples, drawn problems, verdicts. npm test -- server/tasks
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { isHeldOut } from '../tasks/index.ts';
-import { gradeResult, taskList, taskProblem } from './protocol-tasks.ts';
+import { type TaskProblem, taskList, taskProblem, taskVerdict } from './protocol-tasks.ts';
+import { readTaskResults } from './tasks.ts';
 import { assertRefused, get, json, post, serve } from './test-requests.ts';
 
 const { app } = serve();
-const verdictOn = async (prompt: string, content: string, thinking: string | null = 'Hm.') => {
-  const response = await post(app, '/minke/tasks/grade', { prompt, content, reasoning_content: thinking });
-  return gradeResult.parse(await response.json()).verdict;
-};
+const draw = async (more: object, name = 'countdown') =>
+  taskProblem.parse(await json(post(app, '/minke/tasks/problem', { task: name, ...more })));
+const countdown = (target: number, ...numbers: number[]): TaskProblem => ({
+  task: 'countdown',
+  difficulty: numbers.length,
+  problem: { prompt: 'Make it.', key: numbers.join(' '), numbers, target },
+});
+const grade = async ({ task, problem }: TaskProblem, content: string, thinking: string | null = 'Hm.') =>
+  taskVerdict.parse(
+    await json(post(app, '/minke/tasks/grade', { task, problem, content, reasoning_content: thinking })),
+  );
 
 describe('tasks to try', () => {
-  test('are listed with their dials', async () => {
+  test('are listed with all levels where nothing is measured', async () => {
     const { tasks } = taskList.parse(await json(get(app, '/minke/tasks')));
     assert.deepEqual(
-      tasks.map(({ name, difficulty }) => [name, difficulty.usual]),
+      tasks.map(({ name, difficulty, levels, example }) => [name, difficulty.usual, levels.length, example]),
       [
-        ['countdown', 3],
-        ['arithmetic', 2],
-        ['sequence', 2],
+        ['countdown', 3, 5, null],
+        ['arithmetic', 2, 6, null],
+        ['sequence', 2, 4, null],
       ],
     );
   });
 
-  test('give problems that were held out: the same of a seed, another without', async () => {
-    const ask = async (more: object) =>
-      taskProblem.parse(await json(post(app, '/minke/tasks/problem', { task: 'countdown', ...more })));
-    const first = await ask({ seed: 7, difficulty: 4 });
-    assert.deepEqual(await ask({ seed: 7, difficulty: 4 }), first);
-    assert.equal(first.key.split(' ').length, 4);
-    assert.ok(isHeldOut(first.key));
-    assert.notEqual((await ask({})).prompt, (await ask({})).prompt);
+  test('levels that the model never solves are not offered, and its example is', async () => {
+    const level = (task: string, difficulty: number, mean: number) => ({ task, difficulty, passAt1: { mean } });
+    const levels = [level('countdown', 2, 0), level('countdown', 3, 0.75), level('countdown', 5, 0)];
+    for (const difficulty of [1, 2, 3, 4]) levels.push(level('sequence', difficulty, 0));
+    const example = countdown(24, 3, 8);
+    const { app, model } = serve({}, { taskResults: { 'test-model': { levels, examples: [example] } } });
+    for (const query of ['', `?model=${model.name}`]) {
+      const { tasks } = taskList.parse(await json(get(app, `/minke/tasks${query}`)));
+      assert.deepEqual(
+        tasks.map(({ name, levels }) => [name, levels]),
+        [
+          ['countdown', [3, 4, 6]],
+          ['arithmetic', [1, 2, 3, 4, 5, 6]],
+        ],
+      );
+      assert.deepEqual([tasks[0].example, tasks[1].example], [example, null]);
+    }
+    await assertRefused(await get(app, '/minke/tasks?model=shark'), 404, /"shark" is not served/, 'model');
   });
 
-  test('refuse what is not there', async () => {
+  test('the results of a model are a file in its folder', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'minke-tasks-'));
+    assert.equal(readTaskResults(folder), null);
+    writeFileSync(join(folder, 'tasks.json'), '{"levels":[]}');
+    assert.throws(() => readTaskResults(folder), /tasks\.json\] is not valid; remove it/);
+    writeFileSync(join(folder, 'tasks.json'), '{"levels":[],"examples":[]}');
+    assert.deepEqual(readTaskResults(folder), { levels: [], examples: [] });
+    rmSync(folder, { recursive: true });
+  });
+
+  test('problems are held out of training; the same seed gives the same one', async () => {
+    const first = await draw({ seed: 7, difficulty: 4 });
+    assert.deepEqual(await draw({ seed: 7, difficulty: 4 }), first);
+    assert.equal(first.difficulty, 4);
+    assert.equal(first.problem.key.split(' ').length, 4);
+    assert.ok(isHeldOut(first.problem.key));
+    assert.notEqual((await draw({})).problem.prompt, (await draw({})).problem.prompt);
+  });
+
+  test('what does not exist is refused', async () => {
     const ask = (body: object) => post(app, '/minke/tasks/problem', body);
     await assertRefused(await ask({ task: 'chess' }), 404, /countdown, arithmetic, sequence/, 'task');
     await assertRefused(
@@ -44,27 +84,41 @@ describe('tasks to try', () => {
       'difficulty',
     );
     await assertRefused(await ask({ task: 'countdown', seed: -1 }), 422, /seed/, 'seed');
+    await assertRefused(await ask({ task: './package.json' }), 404, /does not exist/, 'task');
   });
 
-  test('grade answers to their own problems and to those that people write', async () => {
-    const asked = 'make 24 from 4, 7, 8, 8';
+  test('answers are graded by the data of the problem', async () => {
+    const problem = countdown(24, 4, 7, 8, 8);
     const right = { task: 'countdown', answer: '(7-8/8)*4', correct: true, reason: 'it makes 24' };
-    assert.deepEqual(await verdictOn(asked, '<answer>(7-8/8)*4</answer>'), right);
-    assert.deepEqual(await verdictOn(asked, 'So it is \\boxed{(7-8/8)*4}.', null), right);
-    assert.match((await verdictOn(asked, '<answer>4*7</answer>'))?.reason as string, /it uses 4, 7, not each/);
-    assert.equal((await verdictOn('What is 12 * 12?', '<answer>144</answer>'))?.correct, true);
+    assert.deepEqual(await grade(problem, '<answer>(7-8/8)*4</answer>'), right);
+    assert.deepEqual(await grade(problem, 'So it is \\boxed{(7-8/8)*4}.', null), right);
+    assert.match((await grade(problem, '<answer>4*7</answer>')).reason, /it uses 4, 7, not each/);
+    for (const name of ['arithmetic', 'sequence']) {
+      const drawn = await draw({ seed: 3 }, name);
+      const truth = drawn.problem.answer ?? drawn.problem.next;
+      assert.equal((await grade(drawn, `<answer>${truth}</answer>`)).correct, true);
+      assert.equal((await grade(drawn, `<answer>${truth}1</answer>`)).correct, false);
+    }
   });
 
-  test('say why there is nothing to grade', async () => {
-    const asked = 'make 24 from 3, 8';
+  test('the verdict says why there is nothing to grade', async () => {
     const reason = async (content: string) => {
-      const verdict = await verdictOn(asked, content);
-      assert.deepEqual([verdict?.correct, verdict?.answer], [false, null]);
-      return verdict?.reason;
+      const { correct, answer, reason } = await grade(countdown(24, 3, 8), content);
+      assert.deepEqual([correct, answer], [false, null]);
+      return reason;
     };
     assert.equal(await reason(''), 'it did not come to an answer');
-    assert.equal(await reason('It is 3*8.'), 'no answer stands between <answer> and </answer>');
+    assert.equal(await reason('It is 3*8.'), 'there is no answer between <answer> and </answer>');
     assert.equal(await reason('<answer>3*8'), 'the answer is not closed');
-    assert.equal(await verdictOn('Why is the sky blue?', '<answer>3</answer>'), null);
+  });
+
+  test('data that is no problem of the task is refused', async () => {
+    const ask = (body: object) => post(app, '/minke/tasks/grade', { content: '<answer>3</answer>', ...body });
+    const problem = { prompt: 'Make 24 from 3, 8.', key: '3 8' };
+    await assertRefused(await ask({ task: 'countdown', problem }), 422, /not one of countdown/, 'problem');
+    await assertRefused(await ask({ task: 'countdown', problem: { prompt: '' } }), 422, /prompt/, 'problem.prompt');
+    const large = { ...problem, numbers: Array(70_000).fill(1) };
+    await assertRefused(await ask({ task: 'countdown', problem: large }), 422, /65536 characters/, 'problem');
+    await assertRefused(await ask({ task: 'chess', problem }), 404, /countdown, arithmetic, sequence/, 'task');
   });
 });

@@ -1,55 +1,98 @@
-// GET /minke/tasks, POST /minke/tasks/problem and /minke/tasks/grade: the built-in tasks, for people to try a model on.
+// GET /minke/tasks, POST /minke/tasks/problem and /minke/tasks/grade: the bundled tasks, for people to try a model on.
 import { randomInt } from 'node:crypto';
-import { bundledTasks, openTask, readProblem, readResponse, TaskError } from '../tasks/index.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bundledTasks, type Grading, openTask, readResponse, TaskError } from '../tasks/index.ts';
+import { findModel, type ServerContext } from './context.ts';
 import { ApiError, validate } from './errors.ts';
-import { type GradeRequest, gradeRequest, problemRequest, type TaskVerdict } from './protocol-tasks.ts';
+import {
+  type GradeRequest,
+  gradeRequest,
+  problemRequest,
+  type TaskProblem,
+  type TaskResults,
+  type TaskSummary,
+  type TaskVerdict,
+  taskResults,
+} from './protocol-tasks.ts';
 
-export function listTasks(): Response {
-  const tasks = [...bundledTasks.values()].map(({ name, description, difficulty }) => ({
-    name,
-    description,
-    difficulty,
-  }));
-  return Response.json({ tasks });
+/** Reads tasks.json in a model's folder; null: the folder has none. Throws Error when the file is not valid. */
+export function readTaskResults(folder: string): TaskResults | null {
+  const path = join(folder, 'tasks.json');
+  if (!existsSync(path)) return null;
+  try {
+    return taskResults.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (cause) {
+    throw new Error(`[${path}] is not valid; remove it, or write it with scripts/measure-tasks.mjs`, { cause });
+  }
 }
 
-/** A problem that no training has seen. */
+/** `model`: a name, null for the first model. Levels that it never solves are left out, and tasks without a level. */
+export function listTasks(context: ServerContext, model: string | null): Response {
+  const name = context.models.length > 0 ? findModel(context, model).name : '';
+  const { levels, examples } = context.taskResults[name] ?? { levels: [], examples: [] };
+  const tasks = [...bundledTasks.values()].map(({ name: task, description, difficulty }): TaskSummary => {
+    const { from, to } = difficulty;
+    const unsolved = levels.filter((level) => level.task === task && level.passAt1.mean === 0);
+    return {
+      name: task,
+      description,
+      difficulty,
+      levels: Array.from({ length: to - from + 1 }, (_, i) => from + i).filter(
+        (level) => !unsolved.some((each) => each.difficulty === level),
+      ),
+      example: examples.find((example) => example.task === task) ?? null,
+    };
+  });
+  return Response.json({ tasks: tasks.filter((task) => task.levels.length > 0) });
+}
+
+/** Throws ApiError 404 for a task that is not bundled: no client may name a file. */
+function openBundledTask(name: string): Promise<Grading> {
+  if (bundledTasks.has(name)) return openTask(name);
+  const known = [...bundledTasks.keys()].join(', ');
+  throw new ApiError(404, `task ${JSON.stringify(name)} does not exist: use one of ${known}`, { param: 'task' });
+}
+
+/** Answers with a held-out problem, which no training has seen. */
 export async function drawProblem(body: unknown): Promise<Response> {
-  const { task: name, difficulty: asked, seed: given } = validate(problemRequest, body);
-  if (!bundledTasks.has(name)) {
-    const known = [...bundledTasks.keys()].join(', ');
-    throw new ApiError(404, `task ${JSON.stringify(name)} is not there: use one of ${known}`, { param: 'task' });
-  }
-  const task = await openTask(name);
-  const difficulty = asked ?? task.difficulty.usual;
-  const seed = given ?? randomInt(2 ** 32);
+  const request = validate(problemRequest, body);
+  const task = await openBundledTask(request.task);
+  const difficulty = request.difficulty ?? task.difficulty.usual;
+  const seed = request.seed ?? randomInt(2 ** 32);
   try {
     const [problem] = await task.problems([{ seed, index: 0, difficulty, split: 'held-out' }]);
-    return Response.json({ task: name, difficulty, seed, prompt: problem?.prompt, key: problem?.key });
+    return Response.json({ task: task.name, difficulty, problem: { ...problem } } satisfies TaskProblem);
   } catch (error) {
     if (error instanceof TaskError) throw new ApiError(422, error.message, { param: 'difficulty' });
     throw error;
   }
 }
 
-/** Strictly what stands between answer tags; a box where there are none, as models of mathematics write. */
-function finalAnswer({ reasoning_content: thinking, content }: GradeRequest): {
-  answer: string | null;
-  problem: string;
-} {
+interface FinalAnswer {
+  readonly answer: string | null;
+  /** Why there is none. */
+  readonly problem: string;
+}
+
+/** Reads the text between the answer tags or, without tags, the last \boxed{}, as mathematical models write it. */
+function readFinalAnswer({ reasoning_content: thinking, content }: GradeRequest): FinalAnswer {
   if (!content?.trim()) return { answer: null, problem: 'it did not come to an answer' };
   const { answer, problem } = readResponse(`${thinking ?? ''}</think>${content}`);
   if (answer !== null || /<\/?answer>/.test(content)) return { answer, problem: problem ?? '' };
   const boxed = [...content.matchAll(/\\boxed\{([^{}]*)\}/g)].at(-1)?.[1];
-  return { answer: boxed ?? null, problem: 'no answer stands between <answer> and </answer>' };
+  return { answer: boxed ?? null, problem: 'there is no answer between <answer> and </answer>' };
 }
 
-export function gradeAnswer(body: unknown): Response {
+export async function gradeAnswer(body: unknown): Promise<Response> {
   const request = validate(gradeRequest, body);
-  const problem = readProblem(request.prompt);
-  if (problem === null) return Response.json({ verdict: null });
-  const { answer, problem: missing } = finalAnswer(request);
-  const { correct, reason } = answer === null ? { correct: false, reason: missing } : problem.grade(answer);
-  const verdict: TaskVerdict = { task: problem.task, answer: answer?.trim() ?? null, correct, reason };
-  return Response.json({ verdict });
+  const task = await openBundledTask(request.task);
+  const { answer, problem: missing } = readFinalAnswer(request);
+  const verdict = (correct: boolean, reason: string) =>
+    Response.json({ task: task.name, answer: answer?.trim() ?? null, correct, reason } satisfies TaskVerdict);
+  if (answer === null) return verdict(false, missing);
+  const [{ correct, reason, fault }] = await task.grade([{ problem: request.problem, answer }]);
+  if (fault !== null)
+    throw new ApiError(422, `problem: it is not one of ${task.name}: send it as it was drawn`, { param: 'problem' });
+  return verdict(correct, reason);
 }

@@ -1,8 +1,8 @@
-// Tokens with their log-probabilities as clients read them: OpenAI's form for chat, the older one for completions.
+// Tokens with their log-probabilities in the formats of OpenAI's chat and older completions API.
 //
-// A token that is part of a character is no text: its bytes say what it is, and where only a text has place, as in the
-// older form, it is written `bytes:\xe4\xb8`, as OpenAI does. A log-probability that is no number becomes -9999.
-import type { GeneratedToken, TokenLogprob as Scored } from '../engine/index.ts';
+// A token may be part of a character and then is no text. Its bytes identify it; where the format has only a text, it is
+// written `bytes:\xe4\xb8`, as OpenAI does. A log-probability that is not finite becomes -9999.
+import type { TokenLogprob as EngineLogprob, GeneratedToken } from '../engine/index.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
 import type { CompletionLogprobs, TokenLogprob } from './protocol-responses.ts';
 
@@ -12,7 +12,7 @@ const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const finite = (logprob: number): number => (Number.isFinite(logprob) ? logprob : lowestLogprob);
 
-/** Models have ids that their vocabulary has not: rows that fill up the embedding. */
+/** Returns no bytes for ids outside the vocabulary, which padded embeddings have. */
 function tokenBytes(tokenizer: Tokenizer, id: number): Uint8Array {
   try {
     return tokenizer.tokenBytes(id);
@@ -21,7 +21,7 @@ function tokenBytes(tokenizer: Tokenizer, id: number): Uint8Array {
   }
 }
 
-/** As one text, different for different bytes. */
+/** Returns a text that differs for different bytes. */
 export function tokenName(tokenizer: Tokenizer, id: number): string {
   const bytes = tokenBytes(tokenizer, id);
   if (bytes.length === 0) return `<unused ${id}>`;
@@ -32,7 +32,7 @@ export function tokenName(tokenizer: Tokenizer, id: number): string {
   }
 }
 
-function scored(tokenizer: Tokenizer, { id, logprob }: Scored): Omit<TokenLogprob, 'top_logprobs'> {
+function scored(tokenizer: Tokenizer, { id, logprob }: EngineLogprob): Omit<TokenLogprob, 'top_logprobs'> {
   const bytes = tokenBytes(tokenizer, id);
   const token = bytes.length === 0 ? tokenName(tokenizer, id) : utf8.decode(bytes);
   return { token, logprob: finite(logprob), bytes: bytes.length === 0 ? null : [...bytes] };
@@ -45,7 +45,7 @@ export function chatToken(tokenizer: Tokenizer, token: GeneratedToken, top: numb
   };
 }
 
-/** Collects tokens in the older form, their places counted in characters (code points) from the start of the text. */
+/** Collects tokens in the format of completions. Offsets count characters (code points) from the start of the text. */
 export class TokenTable {
   readonly #tokenizer: Tokenizer;
   readonly #top: number;
@@ -58,7 +58,7 @@ export class TokenTable {
     this.#top = top;
   }
 
-  /** The first token of a prompt, which nothing precedes, has no probability. */
+  /** Adds the first token of a prompt, which has no probability because nothing precedes it. */
   addFirst(id: number): void {
     this.#add(id, null, null);
   }
@@ -82,10 +82,20 @@ export class TokenTable {
     for (const _ of this.#decoder.decode(tokenBytes(this.#tokenizer, id), { stream: true })) this.#offset++;
   }
 
-  /** What was collected since the last time. */
+  /** Returns what was collected since the last call. */
   take(): CompletionLogprobs {
     const taken = this.#table;
     this.#table = { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] };
     return { ...taken, top_logprobs: this.#top === 0 ? null : taken.top_logprobs };
   }
+}
+
+/** Puts the tables of consecutive parts together. `hasNoTop`: they are without alternatives. */
+export function joinLogprobs(tables: readonly CompletionLogprobs[], hasNoTop: boolean): CompletionLogprobs {
+  return {
+    tokens: tables.flatMap(({ tokens }) => tokens),
+    token_logprobs: tables.flatMap(({ token_logprobs }) => token_logprobs),
+    top_logprobs: hasNoTop ? null : tables.flatMap(({ top_logprobs }) => top_logprobs ?? []),
+    text_offset: tables.flatMap(({ text_offset }) => text_offset),
+  };
 }

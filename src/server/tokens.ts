@@ -1,4 +1,4 @@
-// POST /tokenize and /detokenize, GET /tokenizer_info, as vLLM has them and lm-evaluation-harness reads them.
+// POST /tokenize and /detokenize, GET /tokenizer_info, as in vLLM; lm-evaluation-harness reads them.
 import { chatPrompt, wellFormed } from '../engine/index.ts';
 import { findModel, type ServerContext } from './context.ts';
 import { ApiError, validate } from './errors.ts';
@@ -14,7 +14,7 @@ export function handleTokenize(context: ServerContext, body: unknown): Response 
     return Response.json({ tokens: [...ids], count: ids.length, max_model_len: model.contextLength });
   }
   if (typeof text !== 'string')
-    throw new ApiError(422, 'prompt: expected a text, or messages beside it', { param: 'prompt' });
+    throw new ApiError(422, 'prompt: expected a text, or messages instead of it', { param: 'prompt' });
   const ids = tokenizer.encode(wellFormed(text), {
     addSpecialTokens: request.add_special_tokens ?? true,
     plain: request.parse_special === false,

@@ -1,4 +1,4 @@
-// The chat page for everybody: axe finds nothing serious in light, dark and on a phone; keys reach everything.
+// Accessibility of the chat page: axe finds nothing serious in light, dark and on a phone; all works by keyboard.
 // npm test -- browser/access
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
@@ -13,7 +13,8 @@ const app = await serveApp({
     thinking: `Let me see.${'\nAnd again.'.repeat(40)}`,
     answer: /What is/.test(prompt)
       ? '<answer>12</answer>'
-      : '# A list\n\n- one `x`\n- [two](https://example.org)\n\n|a|b|\n|-|-|\n|1|2|\n\n```js\nconst x = "1"; // one\n```\n\n$$x^2$$\n',
+      : '# A list\n\n- one `x`\n- [two](https://example.org)\n\n|a|b|\n|-|-|\n|1|2|\n\n' +
+        '```js\nconst x = "1"; // one\n```\n\n$$x^2$$\n',
   }),
 });
 
@@ -33,14 +34,14 @@ async function tour(page: Page, isNarrow: boolean): Promise<void> {
   await page.getByRole('button', { name: 'Settings' }).click();
   await page.locator('.prompt').hover();
   assert.deepEqual(await faults(page), []);
-  await page.getByRole('button', { name: 'Edit the question' }).click();
+  await page.getByRole('button', { name: 'Edit prompt' }).click();
   if (isNarrow) await page.getByRole('button', { name: 'Conversations' }).click();
   assert.deepEqual(await faults(page), []);
   if (isNarrow) await page.keyboard.press('Escape');
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'New conversation' }).first().click();
   await page.getByRole('button', { name: /^What is / }).click();
-  await page.getByText(/^Wrong, says the grader/).waitFor();
+  await page.getByText(/^Incorrect: /).waitFor();
   assert.deepEqual(await faults(page), []);
   assert.ok((await overflow(page)) <= 0);
 }
@@ -51,7 +52,7 @@ const kinds: Readonly<Record<string, BrowserContextOptions>> = {
   phone: { colorScheme: 'light', viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true },
 };
 
-describe('the chat page for everybody', { skip: why ?? false }, () => {
+describe('accessibility of the chat page', { skip: why ?? false }, () => {
   for (const [name, options] of Object.entries(kinds))
     test(`axe finds nothing serious: ${name}`, async () => {
       if (browser === null) return;
@@ -60,21 +61,21 @@ describe('the chat page for everybody', { skip: why ?? false }, () => {
       await close();
     });
 
-  test('the switch chooses colours, which outlive the page', async () => {
+  test('the switch chooses a theme, which survives a reload', async () => {
     if (browser === null) return;
     const { page, close } = await openPage(browser, app.url, { colorScheme: 'light' });
     const paper = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
     const light = await paper();
-    await page.getByRole('button', { name: 'Use dark colours' }).click();
+    await page.getByRole('button', { name: 'Use dark theme' }).click();
     const dark = await paper();
     assert.notEqual(dark, light);
     await page.reload();
-    await page.getByRole('button', { name: 'Use light colours' }).waitFor();
+    await page.getByRole('button', { name: 'Use light theme' }).waitFor();
     assert.equal(await paper(), dark);
     await close();
   });
 
-  test('keys alone: to a task, to its answer, into the thinking', async () => {
+  test('by keyboard alone: to a task, to its answer, into the thinking', async () => {
     if (browser === null) return;
     const { page, close } = await openPage(browser, app.url);
     const problem = page.getByRole('button', { name: /^What is / });
@@ -90,13 +91,13 @@ describe('the chat page for everybody', { skip: why ?? false }, () => {
     await close();
   });
 
-  test('the train page is there, and loads when it is opened', async () => {
+  test('the train page loads when it is opened', async () => {
     if (browser === null) return;
     const { page, close } = await openPage(browser, app.url);
     await page.getByRole('link', { name: 'Train' }).click();
     await page.getByRole('heading', { level: 1, name: 'No runs are shown here' }).waitFor();
     await page.goBack();
-    await page.getByRole('heading', { level: 1, name: 'What shall it think about?' }).waitFor();
+    await page.getByRole('heading', { level: 1, name: 'What should it think about?' }).waitFor();
     await close();
   });
 });

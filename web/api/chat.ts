@@ -1,12 +1,12 @@
-// POST v1/chat/completions, answered in chunks.
+// POST v1/chat/completions as a stream of chunks.
 import type { ChatRequest } from '../../src/server/protocol.ts';
 import type { ChatChunk, ErrorBody } from '../../src/server/protocol-responses.ts';
 import { ApiProblem, post } from './http.ts';
 import { serverEvents } from './server-events.ts';
 
-const brokeOff = 'The connection broke off before the answer was there.';
+const connectionLost = 'The connection was lost before the answer was complete.';
 
-/** Ends after the last chunk. Throws ApiProblem, or the signal's reason. */
+/** Yields the chunks of an answer. Throws ApiProblem or, once aborted, the signal's reason. */
 export async function* chatChunks(request: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatChunk> {
   const response = await post('v1/chat/completions', { ...request, stream: true }, signal);
   try {
@@ -18,7 +18,7 @@ export async function* chatChunks(request: ChatRequest, signal: AbortSignal): As
     }
   } catch (error) {
     if (signal.aborted || error instanceof ApiProblem) throw error;
-    throw new ApiProblem(0, brokeOff);
+    throw new ApiProblem(0, connectionLost);
   }
-  throw new ApiProblem(0, brokeOff);
+  throw new ApiProblem(0, connectionLost);
 }

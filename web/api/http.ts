@@ -1,24 +1,24 @@
-// How the page asks the server: addresses beside the page's own, the key where one is needed, problems in words.
+// Requests to the server: URLs relative to the page, the key if one is needed, errors as messages for people.
 import { signal } from '@preact/signals';
 import type { ErrorBody } from '../../src/server/protocol-responses.ts';
 
 const storageKey = 'minke.key';
 
-/** The server wants a key that the page does not have. */
+/** Whether the server requires a key that the page does not have. */
 export const needsKey = signal(false);
 
 let key = sessionStorage.getItem(storageKey) ?? '';
 
-/** Kept until the tab is closed. */
+/** Stores the key until the tab is closed. */
 export function setKey(value: string): void {
   key = value;
   sessionStorage.setItem(storageKey, value);
   needsKey.value = false;
 }
 
-/** What went wrong, for people. */
+/** An error with a message for people. */
 export class ApiProblem extends Error {
-  /** 0: the server did not answer at all. */
+  /** The HTTP status; 0: the server did not answer. */
   readonly status: number;
   readonly code: string;
 
@@ -38,7 +38,7 @@ async function toProblem(response: Response): Promise<ApiProblem> {
   return new ApiProblem(response.status, message, body?.error?.code);
 }
 
-/** Throws ApiProblem; what is aborted throws the signal's reason. */
+/** Sends a request. Throws ApiProblem or, once aborted, the signal's reason. */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   if (key !== '') headers.set('authorization', `Bearer ${key}`);

@@ -1,4 +1,4 @@
-// The data of server-sent events, as they come. Comments and other fields are passed over.
+// Reads server-sent events: yields the data of each one as it arrives and skips comments and other fields.
 export async function* serverEvents(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
   let rest = '';
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();

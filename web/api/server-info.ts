@@ -1,38 +1,44 @@
-// What the server has: models, and whether they read a whole conversation. Asked once, and again when that failed.
+// What the server has: models, the tasks to try each on, and whether they read a whole conversation.
 import { signal } from '@preact/signals';
 import type { ModelList } from '../../src/server/protocol-responses.ts';
 import type { TaskList, TaskSummary } from '../../src/server/protocol-tasks.ts';
 import { getJson } from './http.ts';
 
-export interface ServerInfo {
-  readonly models: readonly { readonly id: string; readonly contextLength: number }[];
+export interface ServedModelInfo {
+  readonly id: string;
+  readonly contextLength: number;
   readonly tasks: readonly TaskSummary[];
-  /** The model's template puts the last message alone before it, as that of R1-Zero does. */
+}
+
+export interface ServerInfo {
+  readonly models: readonly [ServedModelInfo, ...ServedModelInfo[]];
+  /** Whether the chat template shows only the last message to the model, as that of R1-Zero does. */
   readonly readsLastMessageOnly: boolean;
-  /** It has no template: it goes on with texts, and does not chat. */
+  /** Whether the model has no chat template: it completes texts and does not chat. */
   readonly isBase: boolean;
 }
 
-/** null: not there yet. */
+/** null: not loaded yet. */
 export const serverInfo = signal<ServerInfo | null>(null);
-/** Why they are not there. */
+/** Why it could not be loaded. */
 export const serverProblem = signal<string | null>(null);
 
-const noModel = 'No model is served here, only training runs: start minke serve with one to talk to it.';
-
+/** Loads the information; called again after a failure. */
 export async function loadServerInfo(): Promise<void> {
   serverProblem.value = null;
   try {
-    const models = await getJson<ModelList>('v1/models');
-    if (models.data.length === 0) throw new Error(noModel);
-    const [tasks, tokenizer] = await Promise.all([
-      getJson<TaskList>('minke/tasks'),
-      getJson<{ chat_template: string | null }>('tokenizer_info'),
-    ]);
-    const template = tokenizer.chat_template;
+    const { data } = await getJson<ModelList>('v1/models');
+    const [first, ...others] = await Promise.all(
+      data.map(async ({ id, max_model_len: contextLength }): Promise<ServedModelInfo> => {
+        const { tasks } = await getJson<TaskList>(`minke/tasks?model=${encodeURIComponent(id)}`);
+        return { id, contextLength, tasks };
+      }),
+    );
+    if (first === undefined)
+      throw new Error('This server shows training runs but serves no model: start minke serve MODEL to chat.');
+    const { chat_template: template } = await getJson<{ chat_template: string | null }>('tokenizer_info');
     serverInfo.value = {
-      models: models.data.map(({ id, max_model_len }) => ({ id, contextLength: max_model_len })),
-      tasks: tasks.tasks,
+      models: [first, ...others],
       readsLastMessageOnly: template !== null && !/\bfor\b/.test(template),
       isBase: template === null,
     };

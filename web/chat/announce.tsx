@@ -1,10 +1,10 @@
-// What a screen reader is told of an answer: that it begins, and, once, what it came to. Not every token.
+// Announcements for screen readers: the start of an answer and its end, not every token.
 import { signal } from '@preact/signals';
 
 const text = signal('');
 
-export function announce(words: string): void {
-  text.value = words;
+export function announce(message: string): void {
+  text.value = message;
 }
 
 export function Announcer() {

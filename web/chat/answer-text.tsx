@@ -1,4 +1,4 @@
-// What was said: markdown, and the final answer that models of R1-Zero's form put between tags, which is no markdown.
+// The text of an answer: markdown, and final answers between tags, as R1-Zero models write them, which are plain text.
 import { Markdown } from './markdown/markdown.tsx';
 
 interface AnswerSection {
@@ -6,7 +6,7 @@ interface AnswerSection {
   readonly text: string;
 }
 
-/** A final answer that is not closed yet is one already. */
+/** Splits a text into markdown and final answers. A final answer need not be closed yet. */
 export function splitAnswer(text: string): AnswerSection[] {
   const parts: AnswerSection[] = [];
   const pattern = /<answer>([\s\S]*?)(?:<\/answer>|$)/g;

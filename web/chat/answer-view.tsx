@@ -1,7 +1,7 @@
-// An answer: how it was thought, what was said, what the grader finds, what it cost, and what one can do with it.
+// An answer: its thinking, its text, the verdict, its statistics, and buttons for other versions of it.
 import { useEffect, useRef } from 'preact/hooks';
 import './answer-view.css';
-import { Icon } from '../shell/icon.tsx';
+import { Icon, IconButton } from '../shell/icon.tsx';
 import { Whale } from '../shell/whale.tsx';
 import { announce } from './announce.tsx';
 import { AnswerFacts } from './answer-facts.tsx';
@@ -10,7 +10,6 @@ import { regenerate, runningIn, showAnswer } from './answering.ts';
 import { type Answer, shownAnswer, type Turn } from './conversation.ts';
 import { CopyButton } from './copy-button.tsx';
 import { Thinking } from './thinking.tsx';
-import { VerdictView } from './verdict-view.tsx';
 
 export interface AnswerViewProps {
   readonly conversationId: string;
@@ -19,51 +18,58 @@ export interface AnswerViewProps {
 }
 
 const endings: Readonly<Partial<Record<Answer['state'], string>>> = {
-  stopped: 'Stopped before it was done.',
-  length: 'Cut off: it reached the most tokens it may have.',
+  stopped: 'Stopped before the end.',
+  length: 'Cut off at the maximum number of tokens.',
 };
 
 function Versions({ conversationId, turn }: Omit<AnswerViewProps, 'isLast'>) {
-  const { answers, shown } = turn;
+  const { answers, shown, id } = turn;
   if (answers.length < 2) return null;
-  const step = (by: number, name: string, icon: 'left' | 'right') => (
-    <button
-      type="button"
-      class="button icon compact quiet"
-      aria-label={name}
+  const step = (by: number, label: string, icon: 'left' | 'right') => (
+    <IconButton
+      icon={icon}
+      label={label}
       disabled={answers[shown + by] === undefined}
-      onClick={() => showAnswer(conversationId, turn.id, shown + by)}
-    >
-      <Icon name={icon} />
-    </button>
+      onClick={() => showAnswer(conversationId, id, shown + by)}
+    />
   );
   return (
     <span class="answer-versions small quiet">
-      {step(-1, 'Answer before', 'left')}
+      {step(-1, 'Previous answer', 'left')}
       {shown + 1} of {answers.length}
       {step(1, 'Next answer', 'right')}
     </span>
   );
 }
 
-/** Says once what an answer came to that was seen coming. */
+/** Announces the start of an answer, and its end if this component saw it running. */
 function useAnnouncement(answer: Answer | null): void {
-  const seen = useRef<Answer['state'] | null>(null);
+  const lastState = useRef<Answer['state'] | null>(null);
   const state = answer?.state ?? null;
-  // The state alone is told.
   useEffect(() => {
-    const wasRunning = seen.current === 'running';
-    seen.current = state;
-    if (state === 'running') announce('The answer is coming.');
+    const wasRunning = lastState.current === 'running';
+    lastState.current = state;
+    if (state === 'running') announce('Generating the answer.');
     else if (wasRunning && answer !== null && answer.problem === null)
-      announce(`${endings[answer.state] ?? 'The answer is there:'} ${answer.text.slice(0, 600)}`);
+      announce(`${endings[answer.state] ?? 'The answer is complete:'} ${answer.text.slice(0, 600)}`);
   }, [state]);
+}
+
+function VerdictView({ verdict: { correct, reason } }: { readonly verdict: NonNullable<Answer['verdict']> }) {
+  return (
+    <p class={`verdict badge ${correct ? 'good' : 'bad'}`}>
+      <Icon name={correct ? 'check' : 'close'} />
+      <span>
+        <strong>{correct ? 'Correct' : 'Incorrect'}</strong>: {reason}.
+      </span>
+    </p>
+  );
 }
 
 function Failure({ problem, onRetry }: { readonly problem: string | null; readonly onRetry: (() => void) | null }) {
   return (
     <div class="notice answer-failure" role="alert">
-      <span>{problem ?? 'Something went wrong.'}</span>
+      <span>{problem ?? 'The answer failed.'}</span>
       {onRetry !== null && (
         <button type="button" class="button compact" onClick={onRetry}>
           Try again
@@ -74,42 +80,32 @@ function Failure({ problem, onRetry }: { readonly problem: string | null; readon
 }
 
 export function AnswerView({ conversationId, turn, isLast }: AnswerViewProps) {
-  const kept = shownAnswer(turn);
+  const stored = shownAnswer(turn);
   const running = runningIn(conversationId);
   const live = running?.answer.value ?? null;
-  const answer = live !== null && live.id === kept?.id ? live : kept;
+  const answer = live !== null && live.id === stored?.id ? live : stored;
   useAnnouncement(answer);
   if (answer === null) return null;
-  const isRunning = answer.state === 'running';
+  const { state, text, thinking, verdict, firstMs, problem } = answer;
+  const isRunning = state === 'running';
   const again = isLast && running === null ? () => void regenerate(conversationId, turn.id) : null;
-  const isWaiting = isRunning && answer.firstMs === null;
   return (
     <div class="answer" aria-busy={isRunning}>
       <Whale />
       <div class="answer-body">
-        {isWaiting && <p class="quiet answer-waiting">Reading your question</p>}
-        {answer.thinking !== '' && <Thinking answer={answer} />}
-        <AnswerText text={answer.text} isGrowing={isRunning} />
-        {answer.verdict !== null && <VerdictView verdict={answer.verdict} />}
-        {answer.state === 'failed' && <Failure problem={answer.problem} onRetry={again} />}
-        {endings[answer.state] !== undefined && <p class="badge warm">{endings[answer.state]}</p>}
+        {isRunning && firstMs === null && <p class="quiet answer-waiting">Reading the prompt</p>}
+        {thinking !== '' && <Thinking answer={answer} />}
+        <AnswerText text={text} isGrowing={isRunning} />
+        {verdict !== null && <VerdictView verdict={verdict} />}
+        {state === 'failed' && <Failure problem={problem} onRetry={again} />}
+        {endings[state] !== undefined && <p class="badge warm">{endings[state]}</p>}
         {!isRunning && (
           <footer class="answer-foot">
             <AnswerFacts answer={answer} />
             <span class="answer-buttons">
               <Versions conversationId={conversationId} turn={turn} />
-              {answer.text !== '' && <CopyButton name="answer" text={answer.text} />}
-              {again !== null && answer.state !== 'failed' && (
-                <button
-                  type="button"
-                  class="button icon compact quiet"
-                  aria-label="Answer again"
-                  title="Answer again"
-                  onClick={again}
-                >
-                  <Icon name="again" />
-                </button>
-              )}
+              {text !== '' && <CopyButton name="answer" text={text} />}
+              {again !== null && state !== 'failed' && <IconButton icon="again" label="Regenerate" onClick={again} />}
             </span>
           </footer>
         )}

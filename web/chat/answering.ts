@@ -1,65 +1,60 @@
-// Asking and answering: one answer at a time in each conversation, wherever the reader goes meanwhile.
+// Sends prompts and receives answers: one answer at a time in each conversation, whichever one is open meanwhile.
 //
-// What comes is gathered and shown once a frame. It is written to disk every second and at the end, so that a page that
-// is closed loses little. A grader that does not answer costs its verdict, nothing else.
+// Chunks are shown once per animation frame and stored every second and at the end, so that closing the page loses
+// little. When grading fails, the answer has no verdict and is otherwise complete.
 import { type Signal, signal } from '@preact/signals';
 import type { ChatChunk } from '../../src/server/protocol-responses.ts';
+import type { TaskProblem } from '../../src/server/protocol-tasks.ts';
 import { chatChunks } from '../api/chat.ts';
-import { serverInfo } from '../api/server-info.ts';
 import { gradeAnswer } from '../api/tasks.ts';
-import { type Answer, messagesUpTo, newAnswer, newId, shownAnswer, withAnswer, withTurn } from './conversation.ts';
+import { type Answer, messagesUpTo, newAnswer, newTurn, shownAnswer, withAnswer, withTurn } from './conversation.ts';
 import { createConversation, findConversation, update } from './conversations.ts';
-import { samplingFields, settings } from './settings.ts';
+import { requestFields, settings } from './settings.ts';
 
-interface Running {
+interface RunningAnswer {
   readonly answer: Signal<Answer>;
   readonly stop: () => void;
 }
 
-const running = signal<ReadonlyMap<string, Running>>(new Map());
+const running = signal<ReadonlyMap<string, RunningAnswer>>(new Map());
 
 const saveEveryMs = 1000;
 
-/** What is being answered in a conversation, or null. */
-export function runningIn(conversationId: string): Running | null {
+/** Returns the answer in progress of a conversation, or null. */
+export function runningIn(conversationId: string): RunningAnswer | null {
   return running.value.get(conversationId) ?? null;
 }
 
-function setRunning(conversationId: string, entry: Running | null): void {
+function setRunning(conversationId: string, entry: RunningAnswer | null): void {
   const next = new Map(running.peek());
   if (entry === null) next.delete(conversationId);
   else next.set(conversationId, entry);
   running.value = next;
 }
 
-/** An answer, a chunk later. */
+/** Returns the answer with a further chunk. */
 export function withChunk(answer: Answer, { choices, usage }: ChatChunk, elapsedMs: number): Answer {
   const [choice] = choices;
-  const thought = choice?.delta.reasoning_content ?? '';
-  const said = choice?.delta.content ?? '';
-  const hasCome = thought !== '' || said !== '';
+  const thinking = choice?.delta.reasoning_content ?? '';
+  const text = choice?.delta.content ?? '';
+  const hasText = thinking !== '' || text !== '';
   return {
     ...answer,
-    thinking: answer.thinking + thought,
-    text: answer.text + said,
+    thinking: answer.thinking + thinking,
+    text: answer.text + text,
     chunks: {
-      thinking: answer.chunks.thinking + (thought === '' ? 0 : 1),
-      text: answer.chunks.text + (said === '' ? 0 : 1),
+      thinking: answer.chunks.thinking + (thinking === '' ? 0 : 1),
+      text: answer.chunks.text + (text === '' ? 0 : 1),
     },
-    firstMs: answer.firstMs ?? (hasCome ? elapsedMs : null),
-    thinkingMs: answer.thinkingMs ?? (said !== '' && answer.thinking !== '' ? elapsedMs : null),
+    firstMs: answer.firstMs ?? (hasText ? elapsedMs : null),
+    thinkingMs: answer.thinkingMs ?? (text !== '' && answer.thinking !== '' ? elapsedMs : null),
     state: choice?.finish_reason ?? answer.state,
     totalMs: elapsedMs,
     usage: usage ?? answer.usage,
   };
 }
 
-function finishAnswer(answer: Answer, state: Answer['state'], totalMs: number, problem: string | null = null): Answer {
-  const thinkingMs = answer.thinkingMs ?? (answer.thinking === '' ? null : totalMs);
-  return { ...answer, state, totalMs, thinkingMs, problem };
-}
-
-/** Gathers chunks and lets them be seen once a frame; a page that nobody sees has no frames. */
+/** Shows the latest answer once per animation frame; a hidden page, which has no frames, every 250 ms. */
 class FrameUpdates {
   readonly #shown: Signal<Answer>;
   #latest: Answer;
@@ -91,22 +86,19 @@ class FrameUpdates {
 async function runAnswer(conversationId: string, turnId: string): Promise<void> {
   const conversation = findConversation(conversationId);
   if (conversation === null || running.peek().has(conversationId)) return;
-  const { model, system } = settings.peek();
-  const known = serverInfo.peek()?.models ?? [];
-  const name = known.find(({ id }) => id === model)?.id ?? known[0]?.id ?? '';
-  const shown = signal(newAnswer(name));
+  const messages = messagesUpTo(conversation, turnId, settings.peek().system);
+  const request = { messages, ...requestFields() };
+  const shown = signal(newAnswer(request.model ?? ''));
   const abort = new AbortController();
   setRunning(conversationId, { answer: shown, stop: () => abort.abort() });
-  const save = (value: Answer) =>
-    update(conversationId, (now) => withTurn(now, turnId, (turn) => withAnswer(turn, value)));
+  const save = (answer: Answer) =>
+    update(conversationId, (now) => withTurn(now, turnId, (turn) => withAnswer(turn, answer)));
   save(shown.peek());
   const frames = new FrameUpdates(shown);
   const start = performance.now();
   const elapsed = () => performance.now() - start;
   let [savedAt, problem] = [start, null as string | null];
   try {
-    const messages = messagesUpTo(conversation, turnId, system);
-    const request = { messages, ...(name !== '' && { model: name }), ...samplingFields() };
     for await (const chunk of chatChunks(request, abort.signal)) {
       frames.set(withChunk(frames.latest, chunk, elapsed()));
       if (performance.now() - savedAt < saveEveryMs) continue;
@@ -116,32 +108,32 @@ async function runAnswer(conversationId: string, turnId: string): Promise<void> 
   } catch (error) {
     if (!abort.signal.aborted) problem = (error as Error).message;
   }
-  const { state } = frames.latest;
-  const reason = problem !== null ? 'failed' : state === 'running' ? 'stopped' : state;
-  const last = finishAnswer(frames.latest, reason, elapsed(), problem);
+  const { state, thinking, thinkingMs } = frames.latest;
+  const totalMs = elapsed();
+  const last: Answer = {
+    ...frames.latest,
+    state: problem !== null ? 'failed' : state === 'running' ? 'stopped' : state,
+    totalMs,
+    thinkingMs: thinkingMs ?? (thinking === '' ? null : totalMs),
+    problem,
+  };
   save(last);
   setRunning(conversationId, null);
-  await judge(conversationId, turnId, last);
+  const task = conversation.turns.find(({ id }) => id === turnId)?.problem ?? null;
+  if (task === null || (last.state !== 'stop' && last.state !== 'length')) return;
+  const verdict = await gradeAnswer(task, last.thinking, last.text).catch(() => null);
+  if (verdict !== null) save({ ...last, verdict });
 }
 
-async function judge(conversationId: string, turnId: string, value: Answer): Promise<void> {
-  if (value.state !== 'stop' && value.state !== 'length') return;
-  const prompt = findConversation(conversationId)?.turns.find(({ id }) => id === turnId)?.prompt;
-  if (prompt === undefined) return;
-  const verdict = await gradeAnswer(prompt, value.thinking, value.text).catch(() => null);
-  if (verdict === null) return;
-  update(conversationId, (now) => withTurn(now, turnId, (turn) => withAnswer(turn, { ...value, verdict })));
-}
-
-/** Says something in a conversation, in a new one where there is none. */
-export function send(conversationId: string | null, prompt: string): Promise<void> {
+/** Sends a prompt in a conversation, in a new one for null. `problem`: the task's problem that the prompt asks. */
+export function send(conversationId: string | null, prompt: string, problem: TaskProblem | null = null): Promise<void> {
   const id = conversationId ?? createConversation(prompt).id;
-  const turn = { id: newId(), prompt, answers: [], shown: 0 };
+  const turn = newTurn(prompt, problem);
   update(id, (now) => ({ ...now, turns: [...now.turns, turn] }));
   return runAnswer(id, turn.id);
 }
 
-/** Another answer to a turn; one that failed makes room. What was said after it is gone. */
+/** Adds another answer to a turn, or replaces one that failed. Later turns are removed. */
 export function regenerate(conversationId: string, turnId: string): Promise<void> {
   update(conversationId, (now) => {
     const at = now.turns.findIndex(({ id }) => id === turnId);
@@ -154,13 +146,12 @@ export function regenerate(conversationId: string, turnId: string): Promise<void
   return runAnswer(conversationId, turnId);
 }
 
-/** Asks otherwise: what was answered to it and said after it is gone. */
+/** Replaces the prompt of a turn. Its answers and later turns are removed. */
 export function editPrompt(conversationId: string, turnId: string, prompt: string): Promise<void> {
-  const turn = { id: newId(), prompt, answers: [], shown: 0 };
-  update(conversationId, (now) => {
-    const at = now.turns.findIndex(({ id }) => id === turnId);
-    return { ...now, turns: [...now.turns.slice(0, at), turn] };
-  });
+  const turns = findConversation(conversationId)?.turns ?? [];
+  const at = turns.findIndex(({ id }) => id === turnId);
+  const turn = newTurn(prompt, turns[at]?.prompt === prompt ? (turns[at].problem ?? null) : null);
+  update(conversationId, (now) => ({ ...now, turns: [...now.turns.slice(0, at), turn] }));
   return runAnswer(conversationId, turn.id);
 }
 

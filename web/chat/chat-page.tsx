@@ -1,4 +1,4 @@
-// The chat page: the conversations beside the one that is open, and where the next word is said.
+// The chat page: the list of conversations, the open one, and the composer.
 import { useEffect } from 'preact/hooks';
 import './chat-page.css';
 import { needsKey } from '../api/http.ts';
@@ -36,7 +36,7 @@ function Problems() {
   );
 }
 
-/** Escape ends the answer that comes, wherever the focus is; what is open above the page closes first. */
+/** Escape stops the answer, wherever the focus is, unless it closes a dialog. */
 function useEscape(): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {

@@ -1,64 +1,63 @@
-// One conversation of the list: opens, is renamed in place, is removed after a second word.
+// A conversation in the list: opens it, renames it in place, deletes it after confirmation.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { Icon } from '../shell/icon.tsx';
+import { IconButton } from '../shell/icon.tsx';
 import { toHash } from '../shell/route.ts';
 import { runningIn } from './answering.ts';
 import type { Conversation } from './conversation.ts';
 import { remove, rename } from './conversations.ts';
 
-type Mode = 'plain' | 'rename' | 'remove';
+interface EditorProps {
+  readonly conversation: Conversation;
+  readonly onClose: () => void;
+}
 
-function RenameForm({ conversation, onEnd }: { readonly conversation: Conversation; readonly onEnd: () => void }) {
+function RenameForm({ conversation, onClose }: EditorProps) {
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.select(), []);
-  const onKey = (event: KeyboardEvent) => {
+  const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== 'Escape') return;
     event.preventDefault();
-    onEnd();
+    onClose();
+  };
+  const submit = () => {
+    rename(conversation.id, field.current?.value ?? '');
+    onClose();
+  };
+  const onSubmit = (event: SubmitEvent) => {
+    event.preventDefault();
+    submit();
   };
   return (
-    <form
-      class="side-edit"
-      onSubmit={(event) => {
-        event.preventDefault();
-        rename(conversation.id, field.current?.value ?? '');
-        onEnd();
-      }}
-    >
+    <form class="side-edit" onSubmit={onSubmit}>
       <input
         ref={field}
         class="input"
         aria-label="Title"
         maxLength={120}
         defaultValue={conversation.title}
-        onKeyDown={onKey}
+        onKeyDown={onKeyDown}
       />
-      <button type="submit" class="button icon compact quiet" aria-label="Keep this title">
-        <Icon name="check" />
-      </button>
+      <IconButton icon="check" label="Save title" onClick={submit} />
     </form>
   );
 }
 
-function RemoveForm({ conversation, onEnd }: { readonly conversation: Conversation; readonly onEnd: () => void }) {
-  const keep = useRef<HTMLButtonElement>(null);
-  useEffect(() => keep.current?.focus(), []);
+function DeleteQuestion({ conversation: { id, title }, onClose }: EditorProps) {
+  const cancel = useRef<HTMLButtonElement>(null);
+  useEffect(() => cancel.current?.focus(), []);
+  const onDelete = () => {
+    runningIn(id)?.stop();
+    void remove(id);
+  };
   return (
     // biome-ignore lint/a11y/useSemanticElements: two buttons of a question, not fields of a form
-    <div class="side-edit" role="group" aria-label={`Remove "${conversation.title}"?`}>
-      <span class="small">Remove it?</span>
-      <button
-        type="button"
-        class="button compact danger"
-        onClick={() => {
-          runningIn(conversation.id)?.stop();
-          remove(conversation.id);
-        }}
-      >
-        Remove
+    <div class="side-edit" role="group" aria-label={`Delete "${title}"?`}>
+      <span class="small">Delete?</span>
+      <button type="button" class="button compact danger" onClick={onDelete}>
+        Delete
       </button>
-      <button type="button" ref={keep} class="button compact" onClick={onEnd}>
-        Keep
+      <button type="button" ref={cancel} class="button compact" onClick={onClose}>
+        Cancel
       </button>
     </div>
   );
@@ -70,34 +69,20 @@ export interface ConversationItemProps {
 }
 
 export function ConversationItem({ conversation, isOpen }: ConversationItemProps) {
-  const [mode, setMode] = useState<Mode>('plain');
-  const end = () => setMode('plain');
+  const [editor, setEditor] = useState<'rename' | 'delete' | null>(null);
+  const onClose = () => setEditor(null);
   const { id, title } = conversation;
   return (
     <li class={isOpen ? 'side-item is-open' : 'side-item'}>
-      {mode === 'rename' && <RenameForm conversation={conversation} onEnd={end} />}
-      {mode === 'remove' && <RemoveForm conversation={conversation} onEnd={end} />}
-      {mode === 'plain' && (
+      {editor === 'rename' && <RenameForm conversation={conversation} onClose={onClose} />}
+      {editor === 'delete' && <DeleteQuestion conversation={conversation} onClose={onClose} />}
+      {editor === null && (
         <>
           <a href={toHash('chat', id)} aria-current={isOpen ? 'page' : undefined} title={title}>
             {title}
           </a>
-          <button
-            type="button"
-            class="button icon compact quiet"
-            aria-label={`Rename "${title}"`}
-            onClick={() => setMode('rename')}
-          >
-            <Icon name="pencil" />
-          </button>
-          <button
-            type="button"
-            class="button icon compact quiet"
-            aria-label={`Remove "${title}"`}
-            onClick={() => setMode('remove')}
-          >
-            <Icon name="bin" />
-          </button>
+          <IconButton icon="pencil" label={`Rename "${title}"`} onClick={() => setEditor('rename')} />
+          <IconButton icon="bin" label={`Delete "${title}"`} onClick={() => setEditor('delete')} />
         </>
       )}
     </li>

@@ -1,21 +1,21 @@
-// The list of conversations: beside the page where there is room, behind a button where there is none.
+// The list of conversations: beside the page on wide screens, in a drawer on narrow ones.
 import { useRef } from 'preact/hooks';
 import './conversation-side.css';
-import { Icon } from '../shell/icon.tsx';
+import { Icon, IconButton } from '../shell/icon.tsx';
 import { goTo } from '../shell/route.ts';
 import { ConversationItem } from './conversation-item.tsx';
 import { conversations, isLoaded, openConversation } from './conversations.ts';
 
-function begin(): void {
+function startConversation(): void {
   goTo('chat');
   document.querySelector<HTMLTextAreaElement>('.composer textarea')?.focus();
 }
 
-function List() {
+function ConversationList() {
   const open = openConversation.value?.id;
   return (
     <nav class="side-list" aria-label="Conversations">
-      <button type="button" class="button side-new" onClick={begin}>
+      <button type="button" class="button side-new" onClick={startConversation}>
         <Icon name="plus" />
         New conversation
       </button>
@@ -26,7 +26,7 @@ function List() {
           ))}
         </ul>
       ) : (
-        isLoaded.value && <p class="quiet small side-none">What you talk about is kept here, in this browser alone.</p>
+        isLoaded.value && <p class="quiet small side-none">Your conversations are stored only in this browser.</p>
       )}
     </nav>
   );
@@ -34,45 +34,34 @@ function List() {
 
 export function ConversationSide() {
   return (
-    <aside class="side" aria-label="Kept conversations">
-      <List />
+    <aside class="side" aria-label="Stored conversations">
+      <ConversationList />
     </aside>
   );
 }
 
-/** For narrow pages: a bar with the title, and the list as a drawer. */
+/** For narrow screens: a bar with the title, and the list as a drawer. */
 export function ConversationDrawer() {
   const drawer = useRef<HTMLDialogElement>(null);
   const close = () => drawer.current?.close();
   return (
     <div class="chat-bar">
-      <button
-        type="button"
-        class="button icon quiet"
-        aria-label="Conversations"
-        onClick={() => drawer.current?.showModal()}
-      >
-        <Icon name="list" />
-      </button>
+      <IconButton icon="list" label="Conversations" look="quiet" onClick={() => drawer.current?.showModal()} />
       <span class="chat-bar-title">{openConversation.value?.title ?? ''}</span>
-      <button type="button" class="button icon quiet" aria-label="New conversation" onClick={begin}>
-        <Icon name="plus" />
-      </button>
+      <IconButton icon="plus" label="New conversation" look="quiet" onClick={startConversation} />
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog by itself */}
       <dialog
         ref={drawer}
         class="drawer"
         aria-label="Conversations"
         onClick={(event) => {
-          // Beside the list, on a conversation, or on "new": there is nothing more to do here.
+          // A click beside the drawer, on a conversation or on "New conversation" closes it.
           const target = event.target as Element;
           if (target === drawer.current || target.closest('a, .side-new') !== null) close();
         }}
       >
-        <button type="button" class="button icon quiet drawer-close" aria-label="Close" onClick={close}>
-          <Icon name="close" />
-        </button>
-        <List />
+        <IconButton icon="close" label="Close" look="quiet drawer-close" onClick={close} />
+        <ConversationList />
       </dialog>
     </div>
   );

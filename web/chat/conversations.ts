@@ -1,4 +1,4 @@
-// The conversations that there are, and which one is open: in memory as signals, on disk after every change.
+// All conversations, and the open one: in memory as signals, in the browser's database after every change.
 import { computed, effect, signal } from '@preact/signals';
 import { goTo, route } from '../shell/route.ts';
 import { type Conversation, newConversation, toTitle, withoutRunning } from './conversation.ts';
@@ -7,10 +7,10 @@ import { erase, readAll, write } from './storage.ts';
 const all = signal<ReadonlyMap<string, Conversation>>(new Map());
 /** Whether the database was read. */
 export const isLoaded = signal(false);
-/** Why conversations are not kept. */
+/** Why conversations cannot be stored. */
 export const storageProblem = signal<string | null>(null);
 
-/** The latest first. */
+/** Most recent first. */
 export const conversations = computed(() => [...all.value.values()].sort((a, b) => b.updatedAt - a.updatedAt));
 export const openConversation = computed(() => {
   const { page, id } = route.value;
@@ -18,21 +18,22 @@ export const openConversation = computed(() => {
 });
 
 function reportProblem(error: unknown): void {
-  storageProblem.value = `Conversations are not kept: ${error instanceof Error ? error.message : String(error)}`;
+  const reason = error instanceof Error ? error.message : String(error);
+  storageProblem.value = `Conversations cannot be stored: ${reason}`;
 }
 
 export async function loadConversations(): Promise<void> {
   if (isLoaded.value) return;
-  const kept = await readAll().catch((error: unknown) => {
+  const stored = await readAll().catch((error: unknown) => {
     reportProblem(error);
     return [];
   });
-  const loaded = kept.map((conversation) => [conversation.id, withoutRunning(conversation)] as const);
+  const loaded = stored.map((conversation) => [conversation.id, withoutRunning(conversation)] as const);
   all.value = new Map([...loaded, ...all.value]);
   isLoaded.value = true;
 }
 
-/** A conversation that is not there, as one that was erased, is left. */
+// The address of a conversation that does not exist, such as a deleted one, leads to the empty page.
 effect(() => {
   const { page, id } = route.value;
   if (isLoaded.value && page === 'chat' && id !== null && !all.value.has(id)) goTo('chat', null, true);
@@ -42,18 +43,19 @@ export function findConversation(id: string): Conversation | null {
   return all.peek().get(id) ?? null;
 }
 
-export function save(conversation: Conversation): void {
+function save(conversation: Conversation): void {
   all.value = new Map(all.peek()).set(conversation.id, conversation);
   write(conversation).catch(reportProblem);
 }
 
-/** Changes a conversation that is still there. `touch`: it counts as the latest. */
-export function update(id: string, by: (conversation: Conversation) => Conversation, touch = true): void {
+/** Changes a conversation if it still exists. `touch`: it becomes the most recent. */
+export function update(id: string, change: (conversation: Conversation) => Conversation, touch = true): void {
   const conversation = all.peek().get(id);
   if (conversation === undefined) return;
-  save({ ...by(conversation), ...(touch && { updatedAt: Date.now() }) });
+  save({ ...change(conversation), ...(touch && { updatedAt: Date.now() }) });
 }
 
+/** Creates a conversation with a title from its first prompt, and opens it. */
 export function createConversation(prompt: string): Conversation {
   const conversation = newConversation(toTitle(prompt));
   save(conversation);
@@ -65,7 +67,7 @@ export function rename(id: string, title: string): void {
   if (title.trim() !== '') update(id, (conversation) => ({ ...conversation, title: title.trim() }), false);
 }
 
-/** It leaves the list when it has left the disk, so that nobody sees it gone and finds it again after a reload. */
+/** Deletes a conversation from the database, then from the list: what is gone from the list stays gone after a reload. */
 export async function remove(id: string): Promise<void> {
   await erase(id).catch(reportProblem);
   const rest = new Map(all.peek());

@@ -1,9 +1,9 @@
-// Copies a text, and says that it did. Not there where the browser lets no page copy.
+// A button that copies a text. It is missing where the browser gives pages no clipboard.
 import { useState } from 'preact/hooks';
-import { Icon } from '../shell/icon.tsx';
+import { IconButton } from '../shell/icon.tsx';
 
 export interface CopyButtonProps {
-  /** Of what, for people. */
+  /** What is copied, for the label. */
   readonly name: string;
   readonly text: string;
 }
@@ -11,19 +11,10 @@ export interface CopyButtonProps {
 export function CopyButton({ name, text }: CopyButtonProps) {
   const [isDone, setDone] = useState(false);
   if (navigator.clipboard === undefined) return null;
-  const onClick = () =>
-    navigator.clipboard.writeText(text).then(() => {
-      setDone(true);
-      setTimeout(() => setDone(false), 1500);
-    });
-  return (
-    <button
-      type="button"
-      class="button icon compact quiet"
-      aria-label={isDone ? 'Copied' : `Copy the ${name}`}
-      onClick={onClick}
-    >
-      <Icon name={isDone ? 'check' : 'copy'} />
-    </button>
-  );
+  const onClick = async () => {
+    await navigator.clipboard.writeText(text);
+    setDone(true);
+    setTimeout(() => setDone(false), 1500);
+  };
+  return <IconButton icon={isDone ? 'check' : 'copy'} label={isDone ? 'Copied' : `Copy ${name}`} onClick={onClick} />;
 }

@@ -1,47 +1,46 @@
-// Before the first word: who is there, and what one can try.
+// The page before the first prompt: which model answers, and problems to try.
 import './empty-state.css';
 import { serverInfo } from '../api/server-info.ts';
 import { Whale } from '../shell/whale.tsx';
-import { settings } from './settings.ts';
+import { currentModel } from './settings.ts';
 import { TaskCard } from './task-card.tsx';
 
 function ModelNote() {
-  const known = serverInfo.value;
-  if (known === null) return null;
-  const model = known.models.find(({ id }) => id === settings.value.model) ?? known.models[0];
+  const [info, model] = [serverInfo.value, currentModel.value];
+  if (info === null || model === null) return null;
   return (
     <p class="quiet">
-      <strong>{model?.id}</strong> runs on this machine and remembers {model?.contextLength.toLocaleString('en')}{' '}
+      <strong>{model.id}</strong> runs on this machine with a context of {model.contextLength.toLocaleString('en')}{' '}
       tokens.
-      {known.readsLastMessageOnly && ' It reads your last message alone: ask each question whole.'}
-      {known.isBase && ' It was not taught to chat: it needs a chat template, which its tokenizer does not have.'}
+      {info.readsLastMessageOnly && ' It sees only your last message, so ask complete questions.'}
+      {info.isBase && ' It is a base model without a chat template, so it cannot chat.'}
     </p>
   );
 }
 
 export function EmptyState() {
-  const tasks = serverInfo.value?.tasks ?? [];
+  const model = currentModel.value;
   return (
     <div class="empty">
       <div class="empty-column">
         <Whale />
-        <h1>What shall it think about?</h1>
+        <h1>What should it think about?</h1>
         <ModelNote />
-        {tasks.length > 0 && (
+        {model !== null && model.tasks.length > 0 && (
           <>
             <h2>Problems with a grader</h2>
             <p class="quiet">
-              One click asks, and the answer is checked. Others that are drawn here were kept out of training.
+              Click a problem to ask it; the answer is graded. New problems were held out of training.
             </p>
             <ul class="empty-tasks">
-              {tasks.map((task) => (
-                <TaskCard key={task.name} task={task} />
+              {model.tasks.map((task) => (
+                <TaskCard key={`${model.id} ${task.name}`} task={task} />
               ))}
             </ul>
           </>
         )}
         <p class="quiet small empty-keys">
-          <kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line, <kbd>Esc</kbd> stops the answer.
+          <kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> starts a new line, <kbd>Esc</kbd> stops the answer.
         </p>
       </div>
     </div>

@@ -1,4 +1,4 @@
-// Figures for people.
+// Formats times, counts and shares for people.
 export function seconds(ms: number): string {
   if (ms < 1000) return `${ms.toFixed(0)} ms`;
   const value = ms / 1000;

@@ -1,4 +1,4 @@
-// Where a server that asks for a key gets it.
+// The form for the key of a server that requires one.
 import { useState } from 'preact/hooks';
 import { setKey } from '../api/http.ts';
 import { loadServerInfo } from '../api/server-info.ts';

@@ -1,10 +1,47 @@
-// What the reader said, which can be said otherwise.
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { Icon } from '../shell/icon.tsx';
+// The prompt of a turn, which can be edited and sent again.
+import { useState } from 'preact/hooks';
+import { IconButton } from '../shell/icon.tsx';
 import { editPrompt } from './answering.ts';
 import type { Turn } from './conversation.ts';
 import { CopyButton } from './copy-button.tsx';
-import { isSendKey } from './text-keys.ts';
+import { PromptField } from './prompt-field.tsx';
+
+interface EditFormProps {
+  readonly prompt: string;
+  readonly onSend: (prompt: string) => void;
+  readonly onCancel: () => void;
+}
+
+function EditForm({ prompt, onSend, onCancel }: EditFormProps) {
+  const [text, setText] = useState(prompt);
+  const submit = () => text.trim() !== '' && onSend(text);
+  const onSubmit = (event: SubmitEvent) => {
+    event.preventDefault();
+    submit();
+  };
+  return (
+    <form class="prompt-edit" onSubmit={onSubmit}>
+      <PromptField
+        label="Edited prompt"
+        look="input"
+        text={text}
+        onText={setText}
+        onSend={submit}
+        onEscape={onCancel}
+        focusKey="edit"
+      />
+      <p class="small quiet">This removes its answers and everything after them.</p>
+      <div class="prompt-edit-buttons">
+        <button type="button" class="button compact" onClick={onCancel}>
+          Cancel
+        </button>
+        <button type="submit" class="button compact primary" disabled={text.trim() === ''}>
+          Send
+        </button>
+      </div>
+    </form>
+  );
+}
 
 export interface PromptViewProps {
   readonly conversationId: string;
@@ -12,81 +49,18 @@ export interface PromptViewProps {
   readonly canEdit: boolean;
 }
 
-interface EditFormProps {
-  readonly prompt: string;
-  readonly onSend: (prompt: string) => void;
-  readonly onEnd: () => void;
-}
-
-function EditForm({ prompt, onSend, onEnd }: EditFormProps) {
-  const field = useRef<HTMLTextAreaElement>(null);
-  const [text, setText] = useState(prompt);
-  useEffect(() => field.current?.focus(), []);
-  const submit = () => text.trim() !== '' && onSend(text);
-  const onKey = (event: KeyboardEvent) => {
-    const isEscape = event.key === 'Escape';
-    if (!isEscape && !isSendKey(event)) return;
-    event.preventDefault();
-    if (isEscape) onEnd();
-    else submit();
-  };
-  return (
-    <form
-      class="prompt-edit"
-      onSubmit={(event) => {
-        event.preventDefault();
-        submit();
-      }}
-    >
-      <textarea
-        ref={field}
-        class="input"
-        rows={Math.min(8, text.split('\n').length + 1)}
-        aria-label="Your question"
-        value={text}
-        onInput={(event) => setText(event.currentTarget.value)}
-        onKeyDown={onKey}
-      />
-      <p class="small quiet">Its answers, and all that was said after it, will be removed.</p>
-      <div class="prompt-edit-buttons">
-        <button type="button" class="button compact" onClick={onEnd}>
-          Cancel
-        </button>
-        <button type="submit" class="button compact primary" disabled={text.trim() === ''}>
-          Ask again
-        </button>
-      </div>
-    </form>
-  );
-}
-
 export function PromptView({ conversationId, turn, canEdit }: PromptViewProps) {
-  const [isEdited, setEdited] = useState(false);
-  if (isEdited)
-    return (
-      <EditForm
-        prompt={turn.prompt}
-        onSend={(prompt) => {
-          setEdited(false);
-          void editPrompt(conversationId, turn.id, prompt);
-        }}
-        onEnd={() => setEdited(false)}
-      />
-    );
+  const [isEditing, setEditing] = useState(false);
+  const onSend = (prompt: string) => {
+    setEditing(false);
+    void editPrompt(conversationId, turn.id, prompt);
+  };
+  if (isEditing) return <EditForm prompt={turn.prompt} onSend={onSend} onCancel={() => setEditing(false)} />;
   return (
     <div class="prompt">
       <div class="prompt-buttons">
-        {canEdit && (
-          <button
-            type="button"
-            class="button icon compact quiet"
-            aria-label="Edit the question"
-            onClick={() => setEdited(true)}
-          >
-            <Icon name="pencil" />
-          </button>
-        )}
-        <CopyButton name="question" text={turn.prompt} />
+        {canEdit && <IconButton icon="pencil" label="Edit prompt" onClick={() => setEditing(true)} />}
+        <CopyButton name="prompt" text={turn.prompt} />
       </div>
       <p class="prompt-text">{turn.prompt}</p>
     </div>

@@ -1,15 +1,15 @@
-// The dials of sampling. What is left empty is left to the model.
+// The sampling settings. Empty fields are left to the server.
 import { serverInfo } from '../api/server-info.ts';
-import { defaultSettings, type Settings, settings, updateSettings } from './settings.ts';
+import { currentModel, defaultSettings, settings, updateSettings } from './settings.ts';
 
 interface SliderFieldProps {
   readonly name: string;
   readonly field: 'temperature' | 'topP';
-  readonly from: number;
-  readonly to: number;
+  readonly min: number;
+  readonly max: number;
 }
 
-function SliderField({ name, field, from, to }: SliderFieldProps) {
+function SliderField({ name, field, min, max }: SliderFieldProps) {
   const value = settings.value[field];
   return (
     <label class="field">
@@ -18,8 +18,8 @@ function SliderField({ name, field, from, to }: SliderFieldProps) {
       </span>
       <input
         type="range"
-        min={from}
-        max={to}
+        min={min}
+        max={max}
         step={0.05}
         value={value}
         onInput={(event) => updateSettings({ [field]: Number(event.currentTarget.value) })}
@@ -31,11 +31,11 @@ function SliderField({ name, field, from, to }: SliderFieldProps) {
 interface NumberFieldProps {
   readonly name: string;
   readonly field: 'maxTokens' | 'reasoningBudget' | 'seed';
-  readonly least: number;
-  readonly empty: string;
+  readonly min: number;
+  readonly placeholder: string;
 }
 
-function NumberField({ name, field, least, empty }: NumberFieldProps) {
+function NumberField({ name, field, min, placeholder }: NumberFieldProps) {
   const onInput = (event: { currentTarget: HTMLInputElement }) => {
     const { valueAsNumber, validity } = event.currentTarget;
     if (Number.isNaN(valueAsNumber)) updateSettings({ [field]: null });
@@ -48,10 +48,10 @@ function NumberField({ name, field, least, empty }: NumberFieldProps) {
         class="input"
         type="number"
         inputMode="numeric"
-        min={least}
+        min={min}
         max={0xffffffff}
         step={1}
-        placeholder={empty}
+        placeholder={placeholder}
         value={settings.value[field] ?? ''}
         onInput={onInput}
       />
@@ -59,7 +59,7 @@ function NumberField({ name, field, least, empty }: NumberFieldProps) {
   );
 }
 
-function ModelChoice() {
+function ModelField() {
   const models = serverInfo.value?.models ?? [];
   if (models.length < 2) return null;
   return (
@@ -67,7 +67,7 @@ function ModelChoice() {
       <span>Model</span>
       <select
         class="input"
-        value={settings.value.model ?? models[0]?.id ?? ''}
+        value={currentModel.value?.id}
         onChange={(event) => updateSettings({ model: event.currentTarget.value })}
       >
         {models.map(({ id }) => (
@@ -78,20 +78,19 @@ function ModelChoice() {
   );
 }
 
-const isDefault = (value: Settings): boolean => JSON.stringify(value) === JSON.stringify(defaultSettings);
-
 export function SettingsPanel() {
+  const isDefault = JSON.stringify(settings.value) === JSON.stringify(defaultSettings);
   return (
     <fieldset class="settings" id="settings">
       <legend class="unseen">Settings</legend>
-      <ModelChoice />
-      <SliderField name="Temperature" field="temperature" from={0} to={2} />
-      <SliderField name="Top-p" field="topP" from={0.05} to={1} />
-      <NumberField name="Most tokens of an answer" field="maxTokens" least={1} empty="what there is room for" />
-      <NumberField name="Most tokens of thinking" field="reasoningBudget" least={0} empty="no limit" />
-      <NumberField name="Seed" field="seed" least={0} empty="a new one each time" />
+      <ModelField />
+      <SliderField name="Temperature" field="temperature" min={0} max={2} />
+      <SliderField name="Top-p" field="topP" min={0.05} max={1} />
+      <NumberField name="Max tokens" field="maxTokens" min={1} placeholder="up to the context" />
+      <NumberField name="Max thinking tokens" field="reasoningBudget" min={0} placeholder="unlimited" />
+      <NumberField name="Seed" field="seed" min={0} placeholder="random" />
       <label class="field settings-wide">
-        <span>What it is told first (system message)</span>
+        <span>System prompt</span>
         <textarea
           class="input"
           rows={2}
@@ -99,13 +98,8 @@ export function SettingsPanel() {
           onInput={(event) => updateSettings({ system: event.currentTarget.value })}
         />
       </label>
-      <button
-        type="button"
-        class="button compact"
-        disabled={isDefault(settings.value)}
-        onClick={() => updateSettings(defaultSettings)}
-      >
-        Usual values
+      <button type="button" class="button compact" disabled={isDefault} onClick={() => updateSettings(defaultSettings)}>
+        Reset to defaults
       </button>
     </fieldset>
   );

@@ -1,6 +1,7 @@
-// How answers are sampled: chosen once, kept for the next visit. Empty fields are left to the model.
-import { signal } from '@preact/signals';
+// The sampling settings, which are stored for the next visit. Empty fields are left to the server.
+import { computed, signal } from '@preact/signals';
 import type { ChatRequest } from '../../src/server/protocol.ts';
+import { serverInfo } from '../api/server-info.ts';
 
 export interface Settings {
   readonly model: string | null;
@@ -14,7 +15,7 @@ export interface Settings {
 
 const storageKey = 'minke.settings';
 
-/** As DeepSeek recommends for R1. */
+/** What DeepSeek recommends for R1. */
 export const defaultSettings: Settings = {
   model: null,
   temperature: 0.6,
@@ -25,31 +26,30 @@ export const defaultSettings: Settings = {
   system: '',
 };
 
-function read(): Settings {
+function readStored(): Settings {
   try {
     return { ...defaultSettings, ...(JSON.parse(localStorage.getItem(storageKey) ?? '{}') as Partial<Settings>) };
   } catch {
-    return defaultSettings; // somebody else wrote it
+    return defaultSettings; // another program wrote the entry
   }
 }
 
-export const settings = signal<Settings>(read());
+export const settings = signal<Settings>(readStored());
+
+/** The chosen model, or the first one when it is not served; null: the models are not loaded yet. */
+export const currentModel = computed(() => {
+  const models = serverInfo.value?.models;
+  return models?.find(({ id }) => id === settings.value.model) ?? models?.[0] ?? null;
+});
 
 export function updateSettings(part: Partial<Settings>): void {
   settings.value = { ...settings.peek(), ...part };
   localStorage.setItem(storageKey, JSON.stringify(settings.value));
 }
 
-export function samplingFields(): Pick<
-  ChatRequest,
-  'temperature' | 'top_p' | 'max_tokens' | 'reasoning_budget' | 'seed'
-> {
+/** Returns the fields of a request that the settings determine. */
+export function requestFields(): Omit<ChatRequest, 'messages'> {
   const { temperature, topP, maxTokens, reasoningBudget, seed } = settings.peek();
-  return {
-    temperature,
-    top_p: topP,
-    ...(maxTokens !== null && { max_tokens: maxTokens }),
-    ...(reasoningBudget !== null && { reasoning_budget: reasoningBudget }),
-    ...(seed !== null && { seed }),
-  };
+  const model = currentModel.peek()?.id ?? null;
+  return { model, temperature, top_p: topP, max_tokens: maxTokens, reasoning_budget: reasoningBudget, seed };
 }

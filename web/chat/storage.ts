@@ -1,4 +1,4 @@
-// Conversations in the browser's own database. They never leave this machine but as requests to the server.
+// Conversations in the browser's database. They leave this machine only as requests to the server.
 import type { Conversation } from './conversation.ts';
 
 const [name, version, table] = ['minke', 1, 'conversations'] as const;
@@ -13,13 +13,13 @@ function requestResult<T>(request: IDBRequest<T>): Promise<T> {
 let database: Promise<IDBDatabase> | null = null;
 
 function open(): Promise<IDBDatabase> {
-  database ??= new Promise<IDBDatabase>((resolve, reject) => {
-    const request = indexedDB.open(name, version);
-    request.onupgradeneeded = () => request.result.createObjectStore(table, { keyPath: 'id' });
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-    request.onblocked = () => reject(new Error('another tab holds an older form of the conversations: close it'));
+  if (database !== null) return database;
+  const request = indexedDB.open(name, version);
+  request.onupgradeneeded = () => request.result.createObjectStore(table, { keyPath: 'id' });
+  const blocked = new Promise<never>((_, reject) => {
+    request.onblocked = () => reject(new Error('another tab uses an older version of the database: close that tab'));
   });
+  database = Promise.race([requestResult(request), blocked]);
   return database;
 }
 
@@ -27,23 +27,24 @@ async function store(mode: IDBTransactionMode): Promise<IDBObjectStore> {
   return (await open()).transaction(table, mode).objectStore(table);
 }
 
-/** Resolves when a change is on disk: a page that is left between a request's success and its transaction's end undoes it. */
-async function commit(by: (store: IDBObjectStore) => IDBRequest): Promise<void> {
-  const { transaction } = by(await store('readwrite')).source as IDBObjectStore;
+/** Resolves when the transaction is complete: leaving the page between a request's success and that would undo it. */
+async function commit(change: (store: IDBObjectStore) => IDBRequest): Promise<void> {
+  const conversations = await store('readwrite');
+  change(conversations);
   return new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () => reject(transaction.error);
+    conversations.transaction.oncomplete = () => resolve();
+    conversations.transaction.onabort = () => reject(conversations.transaction.error);
   });
 }
 
 export async function readAll(): Promise<Conversation[]> {
-  return requestResult((await store('readonly')).getAll() as IDBRequest<Conversation[]>);
+  return requestResult<Conversation[]>((await store('readonly')).getAll());
 }
 
-export async function write(conversation: Conversation): Promise<void> {
-  await commit((conversations) => conversations.put(conversation));
+export function write(conversation: Conversation): Promise<void> {
+  return commit((conversations) => conversations.put(conversation));
 }
 
-export async function erase(id: string): Promise<void> {
-  await commit((conversations) => conversations.delete(id));
+export function erase(id: string): Promise<void> {
+  return commit((conversations) => conversations.delete(id));
 }

@@ -1,4 +1,4 @@
-// Small line drawings for buttons, on a grid of 20. They say nothing to a screen reader: the button does.
+// Line icons on a grid of 20 x 20, and the button that shows one. Screen readers read the label of the button only.
 const paths = {
   plus: 'M10 4v12M4 10h12',
   pencil: 'M4 16l.8-3.2L13.5 4.1a1.4 1.4 0 0 1 2 0l.4.4a1.4 1.4 0 0 1 0 2L7.2 15.2 4 16Z',
@@ -14,14 +14,36 @@ const paths = {
   list: 'M4 5.5h12M4 10h12M4 14.5h8',
   close: 'M5 5l10 10M15 5 5 15',
   check: 'M4.5 10.5l3.5 3.5 7.5-8',
+  sun:
+    'M10 6.2a3.8 3.8 0 1 0 0 7.6 3.8 3.8 0 0 0 0-7.6ZM10 1.5v2M10 16.5v2M1.5 10h2M16.5 10h2M4 4l1.4 1.4' +
+    'M14.6 14.6 16 16M4 16l1.4-1.4M14.6 5.4 16 4',
+  moon: 'M16.8 12.2A7.2 7.2 0 0 1 7.8 3.2a7.2 7.2 0 1 0 9 9Z',
 } as const;
 
-export type IconName = keyof typeof paths;
+type IconName = keyof typeof paths;
 
 export function Icon({ name }: { readonly name: IconName }) {
   return (
     <svg viewBox="0 0 20 20" aria-hidden="true">
       <path d={paths[name]} />
     </svg>
+  );
+}
+
+export interface IconButtonProps {
+  readonly icon: IconName;
+  /** What the button does. */
+  readonly label: string;
+  readonly onClick: () => void;
+  /** Classes of controls.css. @default 'compact quiet' */
+  readonly look?: string;
+  readonly disabled?: boolean;
+}
+
+export function IconButton({ icon, label, onClick, look = 'compact quiet', disabled }: IconButtonProps) {
+  return (
+    <button type="button" class={`button icon ${look}`} aria-label={label} disabled={disabled} onClick={onClick}>
+      <Icon name={icon} />
+    </button>
   );
 }

@@ -1,9 +1,9 @@
-// A part of the page that is loaded when it is first shown, and says so while it comes or when it does not.
+// A page whose code is loaded when it is first shown; meanwhile, or when loading fails, it says so.
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 
 export interface LazyProps {
-  /** Of what is loaded, for people. */
+  /** The name of the page, for people. */
   readonly name: string;
   readonly load: () => Promise<ComponentType>;
 }
@@ -14,14 +14,14 @@ export function LazyPage({ name, load }: LazyProps) {
   const [state, setState] = useState<State>(null);
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
-    let isWanted = true;
+    let isMounted = true;
     setState(null);
     load().then(
-      (part) => isWanted && setState({ part }),
-      (error: unknown) => isWanted && setState({ problem: error instanceof Error ? error.message : String(error) }),
+      (part) => isMounted && setState({ part }),
+      (error: unknown) => isMounted && setState({ problem: error instanceof Error ? error.message : String(error) }),
     );
     return () => {
-      isWanted = false;
+      isMounted = false;
     };
   }, [load, attempt]);
   if (state === null) return <p class="quiet page-note">Loading {name} …</p>;

@@ -1,11 +1,11 @@
-// Where in the app one is: `#/chat`, `#/chat/ID`, `#/train`, `#/train/RUN`. Everything after the page's name is its own.
+// The place in the app as the hash of its address: `#/chat`, `#/chat/ID`, `#/train`, `#/train/RUN`.
 import { signal } from '@preact/signals';
 
 export type PageName = 'chat' | 'train';
 
 export interface Route {
   readonly page: PageName;
-  /** What of the page is open, as a conversation; null: nothing yet. */
+  /** What is open on the page: a conversation or a run; null: nothing. */
   readonly id: string | null;
 }
 
@@ -23,7 +23,7 @@ addEventListener('hashchange', () => {
   route.value = readRoute(location.hash);
 });
 
-/** Goes there. `replace`: back does not return to where one was. */
+/** Opens a place. `replace`: the browser's back button does not return to the current one. */
 export function goTo(page: PageName, id: string | null = null, replace = false): void {
   const address = toHash(page, id);
   if (replace) history.replaceState(null, '', address);

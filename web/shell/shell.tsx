@@ -1,6 +1,7 @@
-// What stands around every page: the mark, the way from one page to the other, the switch of light and dark.
+// The frame of every page: logo, navigation, and the switch between light and dark.
 import './shell.css';
 import { ChatPage } from '../chat/chat-page.tsx';
+import { IconButton } from './icon.tsx';
 import { LazyPage } from './lazy.tsx';
 import { type PageName, route, toHash } from './route.ts';
 import { currentTheme, switchTheme } from './theme.ts';
@@ -24,22 +25,8 @@ function Pages() {
 
 function ThemeSwitch() {
   const isDark = currentTheme() === 'dark';
-  return (
-    <button
-      type="button"
-      class="button icon quiet"
-      onClick={switchTheme}
-      aria-label={`Use ${isDark ? 'light' : 'dark'} colours`}
-    >
-      <svg viewBox="0 0 20 20" aria-hidden="true">
-        {isDark ? (
-          <path d="M10 6.2a3.8 3.8 0 1 0 0 7.6 3.8 3.8 0 0 0 0-7.6ZM10 1.5v2M10 16.5v2M1.5 10h2M16.5 10h2M4 4l1.4 1.4M14.6 14.6 16 16M4 16l1.4-1.4M14.6 5.4 16 4" />
-        ) : (
-          <path d="M16.8 12.2A7.2 7.2 0 0 1 7.8 3.2a7.2 7.2 0 1 0 9 9Z" />
-        )}
-      </svg>
-    </button>
-  );
+  const label = `Use ${isDark ? 'light' : 'dark'} theme`;
+  return <IconButton icon={isDark ? 'sun' : 'moon'} label={label} look="quiet" onClick={switchTheme} />;
 }
 
 export function Shell() {
@@ -47,10 +34,10 @@ export function Shell() {
   return (
     <div class="shell">
       <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
-        Skip to the page
+        Skip to content
       </button>
       <header class="shell-head">
-        <a class="shell-mark" href={toHash('chat')}>
+        <a class="shell-logo" href={toHash('chat')}>
           <Whale />
           minke
         </a>

@@ -1,4 +1,4 @@
-// Light or dark: as the system says, or as was chosen here.
+// The light or dark theme: the choice made here or, without one, that of the system.
 import { signal } from '@preact/signals';
 
 export type Theme = 'light' | 'dark';
@@ -6,7 +6,7 @@ export type Theme = 'light' | 'dark';
 const storageKey = 'minke.theme';
 const system = matchMedia('(prefers-color-scheme: dark)');
 
-/** What was chosen; null: the system's. */
+/** null: follow the system. */
 const chosen = signal<Theme | null>(readChosen());
 const systemTheme = signal<Theme>(system.matches ? 'dark' : 'light');
 system.addEventListener('change', ({ matches }) => {
@@ -18,18 +18,18 @@ function readChosen(): Theme | null {
   return value === 'light' || value === 'dark' ? value : null;
 }
 
-/** The theme that is seen now. */
+/** Returns the theme in use. */
 export function currentTheme(): Theme {
   return chosen.value ?? systemTheme.value;
 }
 
-/** Writes the choice where the style sheets read it. */
+/** Sets the attribute that the style sheets read. */
 export function applyTheme(): void {
   if (chosen.value === null) delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = chosen.value;
 }
 
-/** The other one. A choice that is what the system says is none, so that the page follows it again. */
+/** Switches to the other theme. A choice equal to the system's theme is forgotten, so that the page follows it again. */
 export function switchTheme(): void {
   const next: Theme = currentTheme() === 'dark' ? 'light' : 'dark';
   chosen.value = next === systemTheme.value ? null : next;

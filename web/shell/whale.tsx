@@ -1,5 +1,5 @@
-// The mark: a minke whale that comes up to breathe, with the white band on its flipper by which one knows a minke. Drawn
-// for this page; whale.svg is the same for the browser's tab.
+// The logo: a minke whale at the surface, with the white band on its flipper that identifies the species. Drawn for
+// this page; whale.svg is the same picture for the browser's tab.
 const body =
   'M3 38.5C3 29.5 13 22 26.5 22c3.5 0 6.7.5 9.6 1.4 1.5-1.9 3.3-3 5.6-3.2.5 0 .8.5.5.9-1 1.5-1.3 3-1 4.6 4 2.1 ' +
   '7.2 5 9.8 8.3 2.6-1.6 3.7-5 3-9.6 0-.9.9-1.4 1.6-.9 3.7 2.4 6 5.5 6 9.3 0 2.6-1 4.7-2.7 6.2.9 2.5.9 5.3-.5 ' +

@@ -1,8 +1,8 @@
-// Code in colours, by highlight.js with a few languages: a chunk that is loaded when the first such code is there.
+// Syntax highlighting by highlight.js for a few languages. The library is loaded when the first such code appears.
 import type { HLJSApi } from 'highlight.js';
 import { codeElements } from './sanitize.ts';
 
-const longest = 50_000;
+const maxLength = 50_000;
 
 const aliases: Readonly<Record<string, string>> = {
   js: 'javascript',
@@ -25,13 +25,13 @@ function load(): Promise<HLJSApi> {
   return loading;
 }
 
-/** Colours code in a language that is known; other code stays plain. */
+/** Highlights code in the known languages; other code stays plain. */
 export function highlightIn(root: ParentNode): void {
   for (const code of root.querySelectorAll('pre > code')) {
     const written = /\blanguage-(\S+)/.exec(code.className)?.[1]?.toLowerCase() ?? '';
     const language = aliases[written] ?? written;
     const source = code.textContent;
-    if (!names.includes(language) || source.length > longest) continue;
+    if (!names.includes(language) || source.length > maxLength) continue;
     void load().then(
       (highlighter) => code.replaceChildren(codeElements(highlighter.highlight(source, { language }).value)),
       () => {

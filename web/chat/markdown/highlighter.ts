@@ -1,4 +1,4 @@
-// highlight.js with the languages that this page colours.
+// highlight.js with the languages that this page highlights.
 import highlighter from 'highlight.js/lib/core';
 import bash from 'highlight.js/lib/languages/bash';
 import cpp from 'highlight.js/lib/languages/cpp';

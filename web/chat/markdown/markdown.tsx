@@ -1,4 +1,4 @@
-// Text that a model writes, as elements. While it grows, only the blocks that changed are made anew.
+// Markdown text of a model as elements. While it grows, only the blocks that changed are rebuilt.
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import './prose.css';
 import { highlightIn } from './highlight.ts';
@@ -9,7 +9,7 @@ import { typesetIn } from './typeset.ts';
 interface BlockProps {
   readonly source: string;
   readonly html: () => string;
-  /** More of it may come: code waits for its colours. */
+  /** More of the block may follow: its code is not highlighted yet. */
   readonly isOpen: boolean;
 }
 
@@ -29,7 +29,7 @@ function copyButton(pre: Element): HTMLButtonElement {
   return button;
 }
 
-/** Code and tables may be wider than the page: they scroll by themselves, by keys too. */
+/** Makes code and tables, which may be wider than the page, scroll by themselves, by keyboard too. */
 function decorate(root: DocumentFragment): void {
   for (const wide of root.querySelectorAll('pre, table')) {
     const frame = document.createElement('div');
@@ -47,7 +47,6 @@ function decorate(root: DocumentFragment): void {
 
 function BlockView({ source, html, isOpen }: BlockProps) {
   const place = useRef<HTMLDivElement>(null);
-  // The source decides the HTML.
   useLayoutEffect(() => {
     const elements = proseElements(html());
     decorate(elements);

@@ -1,7 +1,7 @@
-// Markdown to HTML, block by block: GitHub's, with mathematics between $, $$, \( \) and \[ \].
+// Converts GitHub's markdown to HTML, block by block, with mathematics between $, $$, \( \) and \[ \].
 //
-// Raw HTML stays text. Images become links: the page loads nothing from elsewhere, and what a model names in an address
-// would be told to that place. Mathematics comes out as its source, typeset.ts makes it.
+// Raw HTML stays text. Images become links: the page loads nothing from other servers, and an address could carry what
+// a model knows. Mathematics keeps its source; typeset.ts renders it.
 import { Marked, type RendererObject, type TokenizerAndRendererExtension, type Tokens } from 'marked';
 
 const escapes: Readonly<Record<string, string>> = {
@@ -14,12 +14,12 @@ const escapes: Readonly<Record<string, string>> = {
 
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (sign) => escapes[sign]);
 
-/** A link of markdown: only where it leads out by a known way, text otherwise. */
+/** Returns a link for an http, https or mailto address, and text for others. */
 function link(href: string, inner: string): string {
   return /^(?:https?:|mailto:)/i.test(href) ? `<a href="${escaped(href)}">${inner}</a>` : inner;
 }
 
-const highestHeading = 3; // the page has its own first and second
+const topHeading = 3; // the page itself has headings of levels 1 and 2
 
 const renderer: RendererObject = {
   html: ({ text }: Tokens.HTML | Tokens.Tag) => escaped(text),
@@ -28,7 +28,7 @@ const renderer: RendererObject = {
   },
   image: ({ href, text }: Tokens.Image) => link(href, escaped(text || href)),
   heading({ depth, tokens }: Tokens.Heading) {
-    const level = Math.min(6, depth + highestHeading - 1);
+    const level = Math.min(6, depth + topHeading - 1);
     return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>`;
   },
   code: ({ text, lang }: Tokens.Code) => {
@@ -67,13 +67,13 @@ const marked = new Marked({
   extensions: [
     math('mathBlock', /\$\$|\\\[/, /^(?:\$\$([^$]+?)\$\$|\\\[([\s\S]+?)\\\])[ \t]*(?:\n|$)/, 'block'),
     math('mathDisplay', /\$\$|\\\[/, /^(?:\$\$([^$]+?)\$\$|\\\[([\s\S]+?)\\\])/, 'inline'),
-    // $ is also money: no blank inside its ends, no digit behind it.
+    // $ may also mean money: no space inside the delimiters, no digit after them.
     math('mathInline', /\$|\\\(/, /^(?:\$(?!\s|\$)((?:\\.|[^$\\\n])+?)(?<!\s)\$(?!\d)|\\\(([\s\S]+?)\\\))/, 'inline'),
   ],
 });
 
 export interface MarkdownBlock {
-  /** Same source, same HTML. */
+  /** The same source gives the same HTML. */
   readonly source: string;
   html(): string;
 }

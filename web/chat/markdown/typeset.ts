@@ -1,4 +1,4 @@
-// Mathematics by KaTeX, which is loaded when the first formula is there. What it cannot read stays as it was written.
+// Mathematics by KaTeX, which is loaded when the first formula appears. Formulas that it cannot read stay source text.
 import { mathElements } from './sanitize.ts';
 
 type Typeset = (tex: string, isBlock: boolean) => string;
@@ -31,7 +31,7 @@ export function typesetIn(root: ParentNode): void {
         for (const place of places) replace(place, typeset);
       },
       () => {
-        loading = null; // another formula tries again
+        loading = null; // the next formula tries again
       },
     );
 }
