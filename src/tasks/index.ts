@@ -30,4 +30,3 @@ export type { Submission, TaskFacts } from './task-step.ts';
 export { type PromptParts, type TemplateName, templateNames, toChatTemplate, toPrompt } from './template.ts';
 export { type WordProblem, wordProblems } from './word-problems.ts';
 export { readNumber } from './written-number.ts';
-export { readProblem, type WrittenProblem } from './written-problem.ts';
