@@ -6,7 +6,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Engine, ModelRunner, type SequenceOptions } from '../src/engine/index.ts';
+import { Engine, LatentPages, ModelRunner, type SequenceOptions } from '../src/engine/index.ts';
 import {
   type GgmlType,
   ggufMetadata,
@@ -137,7 +137,7 @@ class Ours {
     await source.close();
     const model = createModel(config, weights, 8192);
     const blocks = 256;
-    const runner = new ModelRunner(model, { blocks, policy: precisions.bf16 });
+    const runner = new ModelRunner(model, { cache: new LatentPages(config, blocks), policy: precisions.bf16 });
     const limits = { blocks, contextLength: 8192, prefixCache: false, maxStepTokens: 2048 };
     const active = [...weights].reduce((sum, [name, { bytes }]) => sum + bytes * activeShare(config, name), 0);
     return new Ours(new Engine(runner, limits), config.vocabSize, active, () => {

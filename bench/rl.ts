@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { recipe } from '../recipes/00-countdown-base.ts';
-import { ModelRunner, type Rollout, Rollouts } from '../src/engine/index.ts';
+import { LatentPages, type Rollout, Rollouts } from '../src/engine/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import { exportWeights, openCheckpoint, servingWeights, writeCheckpoint } from '../src/model/checkpoint/index.ts';
 import {
@@ -68,11 +68,7 @@ async function ours({ device }: Bench, config: ModelConfig): Promise<Ours> {
   const rollouts = new Rollouts(model, options);
   const served = await servedFrom(config, weights);
   const servedModel = createModel(config, served, contextLength + 2);
-  const plain = new Rollouts(
-    servedModel,
-    options,
-    (blocks) => new ModelRunner(servedModel, { blocks, policy, speculate: false }),
-  );
+  const plain = new Rollouts(servedModel, options, (blocks) => new LatentPages(config, blocks));
   const shape = { tokens: 4096, sequences: 64, longest: contextLength, columns: columnNames.length };
   const objective = new GrpoObjective(model, model, { shape, policy, clipLow: 0.2, clipHigh: 0.2, klBeta: 0 });
   const optimizer = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, maxGradNorm: 1, moments: 'f32' } as const;

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { Engine, type GenerateOptions, ModelRunner, ServedModel } from '../src/engine/index.ts';
+import { Engine, type GenerateOptions, LatentPages, ModelRunner, ServedModel } from '../src/engine/index.ts';
 import { median, quantile } from '../src/math/index.ts';
 import { servingWeights, weightValues } from '../src/model/checkpoint/index.ts';
 import { createModel, initialWeights, precisions, preset } from '../src/model/index.ts';
@@ -50,7 +50,11 @@ async function openServed(bench: Bench): Promise<ServedModel> {
   const { weights } = await servingWeights(config, { entries, read, close: async () => undefined }, { format: 'bf16' });
   for (const weight of plain.values()) weight.dispose();
   const model = createModel(config, weights, 1024);
-  const runner = new ModelRunner(model, { blocks: 512, policy: precisions.bf16, speculate: false });
+  const runner = new ModelRunner(model, {
+    cache: new LatentPages(model.config, 512),
+    policy: precisions.bf16,
+    speculate: false,
+  });
   const engine = new Engine(runner, { blocks: 512, contextLength: 1023, maxSequences: 128, prefixCache: false });
   const special = {
     specialTokens: readSpecialTokens(chat),

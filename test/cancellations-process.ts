@@ -1,6 +1,6 @@
 // What cancellations.test.ts runs in a process of its own, without the test runner's hooks on every promise: the requests,
 // and what is left after them, as JSON on stdout.
-import { Engine, ModelRunner, ServedModel } from '../src/engine/index.ts';
+import { Engine, LatentPages, ModelRunner, ServedModel } from '../src/engine/index.ts';
 import { testTokenizer } from '../src/engine/test-tokenizer.ts';
 import { Random } from '../src/kernels/cases/case.ts';
 import { type Device, openDevice } from '../src/kernels/index.ts';
@@ -44,7 +44,7 @@ function serve(device: Device): ServedModel {
   for (const weight of weights.values()) keep(weight);
   const model = createModel(config, weights, 257);
   const blocks = 96;
-  const runner = new ModelRunner(model, { blocks, policy: precisions.bf16 });
+  const runner = new ModelRunner(model, { cache: new LatentPages(model.config, blocks), policy: precisions.bf16 });
   return new ServedModel({
     name: 'tiny',
     vocabSize,

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Engine, type EngineOptions } from '../src/engine/engine.ts';
 import type { GeneratedToken } from '../src/engine/generation.ts';
-import { ModelRunner, type ModelRunnerOptions } from '../src/engine/model-runner.ts';
+import { ModelRunner } from '../src/engine/model-runner.ts';
+import { type CacheFormat, HeadPages, LatentPages, type PagedCache } from '../src/engine/paged-cache.ts';
 import type { SequenceOptions } from '../src/engine/sequence.ts';
 import { Random } from '../src/kernels/cases/case.ts';
 import { type Device, openDevice } from '../src/kernels/index.ts';
@@ -66,9 +67,25 @@ function models(config: object): Model {
   return createModel(read, weights);
 }
 
-function start(model: Model, runner: Partial<ModelRunnerOptions> = {}, engine: Partial<EngineOptions> = {}): Engine {
+interface RunnerOptions {
+  readonly speculate?: boolean;
+  readonly openCache?: (model: Model, blocks: number) => PagedCache;
+}
+
+const latentPages =
+  (format: CacheFormat = 'bf16') =>
+  ({ config }: Model, blocks: number) =>
+    new LatentPages(config, blocks, format);
+const headPages = ({ config }: Model, blocks: number) => new HeadPages(config, blocks);
+
+function start(
+  model: Model,
+  { openCache = latentPages(), speculate }: RunnerOptions = {},
+  engine: Partial<EngineOptions> = {},
+): Engine {
   const blocks = engine.blocks ?? 128;
-  return new Engine(new ModelRunner(model, { blocks, policy: precisions.bf16, ...runner }), {
+  const cache = openCache(model, blocks);
+  return new Engine(new ModelRunner(model, { cache, policy: precisions.bf16, speculate }), {
     blocks,
     contextLength: 1024,
     drafting: 'always',
@@ -105,9 +122,9 @@ const promptOf = (length: number, from: number) =>
   Array.from({ length }, (_, i) => (i * 31 + from * 17 + ((i * i) % 23)) % 300);
 
 describe('engine over a V3-shaped model', () => {
-  test('greedy tokens are those of the model itself, in trainer form to the bit', async () => {
+  test('greedy tokens are those of the model itself, over a cache of every head to the bit', async () => {
     const model = models(v3);
-    const engine = start(model, { form: 'trainer' });
+    const engine = start(model, { openCache: headPages });
     const prompt = promptOf(70, 1);
     const tokens = await ask(engine, prompt);
     const ids = [...prompt];
@@ -138,7 +155,7 @@ describe('engine over a V3-shaped model', () => {
         alone.push((await ask(engine, prompt, wanted)).map(({ id }) => id));
         await engine.close();
       }
-      const settings: [string, Partial<ModelRunnerOptions>, Partial<EngineOptions>][] = [
+      const settings: [string, RunnerOptions, Partial<EngineOptions>][] = [
         ['among others', { speculate: false }, {}],
         ['in pieces', { speculate: false }, { maxStepTokens: 37 }],
         ['put aside', { speculate: false }, { blocks: 20, prefixCache: false }],
@@ -219,7 +236,7 @@ describe('engine over a V3-shaped model', () => {
 
   test('log-probabilities: of the answer, its alternatives, and the prompt', async () => {
     const model = models(v3);
-    const engine = start(model, { form: 'trainer' });
+    const engine = start(model, { openCache: headPages });
     const prompt = promptOf(9, 2);
     const seen: GeneratedToken[] = [];
     const tokens = await ask(engine, prompt, { maxTokens: 2, logprobs: 3, promptLogprobs: 2 }, seen);
@@ -272,7 +289,11 @@ describe('engine over packed weights', () => {
         const model = createModel(config, weights);
         const prompts = Array.from({ length: 5 }, (_, i) => promptOf(10 + 45 * i, i));
         const run = async (speculate: boolean, together: boolean) => {
-          const engine = start(model, { speculate, cacheFormat }, { maxStepTokens: together ? 50 : 512 });
+          const engine = start(
+            model,
+            { speculate, openCache: latentPages(cacheFormat) },
+            { maxStepTokens: together ? 50 : 512 },
+          );
           const all: GeneratedToken[][] = [];
           if (together) all.push(...(await Promise.all(prompts.map((prompt) => ask(engine, prompt)))));
           else for (const prompt of prompts) all.push(await ask(engine, prompt));
@@ -301,7 +322,7 @@ describe('engine over packed weights', () => {
       const config = readConfig({ model_type, ...sizes, ...heads, initializer_range: 0.2, tie_word_embeddings: true });
       const plain = initialWeights(config, 4, device);
       const { weights } = await servingWeights(config, sourceOf(config, plain), { format: 'f32' });
-      const engine = start(createModel(config, weights), { cacheFormat: 'f32' }, { contextLength: 512 });
+      const engine = start(createModel(config, weights), { openCache: latentPages('f32') }, { contextLength: 512 });
       const prompts = [promptOf(70, 1), promptOf(3, 2)];
       const own = createModel(config, plain);
       const answers = await Promise.all(prompts.map((prompt) => ask(engine, prompt, { maxTokens: 20 })));

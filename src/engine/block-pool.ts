@@ -1,18 +1,15 @@
-// Who owns which block of the cache: a free list, reference counts, and whole blocks of prompts kept for later ones.
+// The owner of all cache blocks: a free list, reference counts, and full blocks of prompts kept for later prompts.
 //
-// A block holds 64 tokens of every layer. A block whose contents are named by a key (prefixKeys) outlives its owners: it
-// stays until memory is needed, the longest unused first. Equal keys mean equal tokens from position 0 on, hence equal
-// bits. Contract: used + cached + free blocks are all there are; nothing here touches a tensor.
+// A block holds 64 tokens of every layer. A block with a key (prefixKeys) outlives its owners: it stays until memory is
+// needed, the least recently used first. Equal keys mean equal tokens from position 0 on, hence equal bits. Contract:
+// used, cached and free blocks are all there are; nothing here touches a tensor.
 import { createHash } from 'node:crypto';
 import { assert, blockTokens } from '../kernels/index.ts';
 
-/**
- * Names of the whole blocks of `ids`: each the SHA-256 of the one before and its own tokens. `salt` tells apart what
- * must not be shared, such as blocks made in another form.
- */
-export function prefixKeys(ids: Int32Array, salt = ''): string[] {
+/** Returns a key for each full block of `ids`: the SHA-256 of the key before and the block's own tokens. */
+export function prefixKeys(ids: Int32Array): string[] {
   const keys: string[] = [];
-  let before = salt;
+  let before = '';
   for (let end = blockTokens; end <= ids.length; end += blockTokens) {
     const bytes = new Uint8Array(ids.buffer, ids.byteOffset + 4 * (end - blockTokens), 4 * blockTokens);
     before = createHash('sha256').update(before).update('\0').update(bytes).digest('base64');
@@ -25,19 +22,16 @@ export class BlockPool {
   readonly total: number;
   readonly #owners: Int32Array;
   readonly #free: number[];
-  /** Key of a block whose contents are named. */
-  readonly #keyOf: (string | undefined)[];
-  /** Named blocks that multi-token prediction does not have all rows of. */
-  readonly #withGaps = new Set<number>();
+  readonly #keys: (string | undefined)[];
   readonly #byKey = new Map<string, number>();
-  /** Named blocks without owners, the longest unused first. */
+  /** Blocks with a key and without owners, the least recently used first. */
   readonly #unowned = new Set<number>();
 
   constructor(total: number) {
     this.total = total;
     this.#owners = new Int32Array(total);
     this.#free = Array.from({ length: total }, (_, i) => total - 1 - i);
-    this.#keyOf = new Array(total);
+    this.#keys = new Array(total);
   }
 
   /** Blocks with an owner. */
@@ -45,7 +39,7 @@ export class BlockPool {
     return this.total - this.available;
   }
 
-  /** Named blocks that nobody owns. */
+  /** Blocks with a key that nobody owns. */
   get cached(): number {
     return this.#unowned.size;
   }
@@ -55,63 +49,43 @@ export class BlockPool {
     return this.#free.length + this.#unowned.size;
   }
 
-  /** A block of one owner and no contents; null when all have owners. */
+  /** Returns a block with one owner and no contents, or null when all have owners. */
   take(): number | null {
     const id = this.#free.pop() ?? this.#evict();
-    if (id === null) return null;
-    this.#owners[id] = 1;
+    if (id !== null) this.#owners[id] = 1;
     return id;
   }
 
-  /** The block of this name with one more owner, or null. */
+  /** Returns the block of a key, with one more owner, or null. */
   find(key: string): number | null {
     const id = this.#byKey.get(key);
     if (id === undefined) return null;
-    if (this.#owners[id] === 0) this.#unowned.delete(id);
-    this.#owners[id] = this.#owners[id] + 1;
+    if (this.#owners[id]++ === 0) this.#unowned.delete(id);
     return id;
   }
 
-  /** Whether multi-token prediction lacks rows of a named block. */
-  hasGaps(id: number): boolean {
-    return this.#withGaps.has(id);
-  }
-
-  /** Names a full block. Where another block has that name already, this one stays nameless. */
-  name(id: number, key: string, hasGaps = false): void {
-    assert(this.#owners[id] !== 0, `block ${id} was named without an owner`);
-    if (this.#byKey.has(key) || this.#keyOf[id] !== undefined) return;
+  /** Gives a full block its key. Where another block has that key already, this one stays without. */
+  setKey(id: number, key: string): void {
+    assert(this.#owners[id] !== 0, `block ${id} got a key without an owner`);
+    if (this.#byKey.has(key) || this.#keys[id] !== undefined) return;
     this.#byKey.set(key, id);
-    this.#keyOf[id] = key;
-    if (hasGaps) this.#withGaps.add(id);
+    this.#keys[id] = key;
   }
 
-  /** One owner less. */
+  /** Takes one owner away. */
   release(id: number): void {
-    const owners = this.#owners[id] - 1;
-    assert(owners >= 0, `block ${id} was released twice`);
-    this.#owners[id] = owners;
-    if (owners > 0) return;
-    if (this.#keyOf[id] === undefined) this.#free.push(id);
+    assert(this.#owners[id] > 0, `block ${id} was released twice`);
+    if (--this.#owners[id] > 0) return;
+    if (this.#keys[id] === undefined) this.#free.push(id);
     else this.#unowned.add(id);
-  }
-
-  /** Forgets every name, for when the weights change. */
-  forget(): void {
-    for (const id of this.#unowned) this.#free.push(id);
-    this.#unowned.clear();
-    this.#byKey.clear();
-    this.#withGaps.clear();
-    this.#keyOf.fill(undefined);
   }
 
   #evict(): number | null {
     const { value: id } = this.#unowned.values().next();
     if (id === undefined) return null;
     this.#unowned.delete(id);
-    this.#byKey.delete(this.#keyOf[id] as string);
-    this.#keyOf[id] = undefined;
-    this.#withGaps.delete(id);
+    this.#byKey.delete(this.#keys[id] as string);
+    this.#keys[id] = undefined;
     return id;
   }
 }

@@ -1,118 +1,132 @@
-// The engine: schedule, run, sample, settle, over and over. Many sequences share every pass over the weights.
+// The engine: schedule, run, sample, commit, over and over. Many sequences share every pass over the weights.
 //
-// Continuous batching (Orca) over a paged cache (vLLM), prompts in pieces (Sarathi), drafts of multi-token prediction
-// verified in the same pass. Contract: a sequence's tokens are the same whoever else runs, however its prompt was cut,
-// whether it was put aside, with and without drafts: a draft counts only when it is the token that is drawn at its
-// place, and draws depend on seed and position alone.
+// Continuous batching (Orca) over a paged cache (vLLM), chunked prefill (Sarathi), speculative decoding in the same pass
+// (speculation.ts). Contract: a sequence's tokens are the same whoever else runs, however its prompt was cut, whether it
+// was preempted, with and without drafts: draws depend on seed and position alone.
 import { blockTokens } from '../kernels/index.ts';
 import { BlockPool } from './block-pool.ts';
-import { type EngineStats, type FinishReason, type GeneratedToken, RefusedError } from './generation.ts';
+import { type EngineStats, type FinishReason, type GeneratedToken, RefusedError, type Usage } from './generation.ts';
 import type { ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
 import { type PrefillChunk, Scheduler, type StepPlan } from './scheduler.ts';
 import { Sequence, type SequenceListener, type SequenceOptions } from './sequence.ts';
-import { SpeculationPolicy } from './speculation.ts';
+import { Speculation } from './speculation.ts';
 
 export interface EngineOptions {
-  /** Blocks of 64 tokens that the cache has. */
+  /** The number of cache blocks, of 64 tokens each. */
   readonly blocks: number;
-  /** Longest sequence. */
+  /** The length of the longest sequence. */
   readonly contextLength: number;
   /** Sequences that run at once. @default 64 */
   readonly maxSequences?: number;
-  /** Tokens of prompts in a step. @default 512 */
+  /** Prefill tokens of a step. @default 512 */
   readonly maxStepTokens?: number;
   /** Sequences that may wait; one more is refused. @default 1024 */
   readonly maxWaiting?: number;
-  /** Tokens of prompts that may wait. @default 64 times the context */
+  /** Prompt tokens that may wait. @default 64 times the context */
   readonly maxWaitingTokens?: number;
-  /** @default true */
+  /** Whether later prompts reuse the blocks of earlier ones. @default true */
   readonly prefixCache?: boolean;
   /**
-   * Lets a later prompt use blocks made while generating. Faster over several turns, but its answer may then differ in
+   * Lets a later prompt use blocks made during decode. Faster over several turns, but its answer may then differ in
    * rounding from what the same prompt gives without them. @default false
    */
   readonly reuseGenerated?: boolean;
   /**
-   * Drafts where the runner makes them. measured: as long as they pay (draft-governor.ts); always: whatever they cost.
+   * Drafts where the runner makes them. measured: as long as they pay (speculation.ts); always: whatever they cost.
    * The text is the same. @default measured
    */
   readonly drafting?: 'measured' | 'always';
-  /** Milliseconds, for measuring. @default performance.now */
+  /** Returns milliseconds, for measurements. @default performance.now */
   readonly clock?: () => number;
 }
 
-/** Runs that are queued together. */
-interface Group {
-  readonly form: Phase;
-  readonly runs: readonly ScheduledChunk[];
+/** Chunks of one phase that run in one call. */
+interface StepBatch {
+  readonly phase: Phase;
+  readonly chunks: readonly ScheduledChunk[];
   readonly drafts: boolean;
-  /** Each run is the next token of a sequence, not rows it needs before. */
-  readonly isNext: boolean;
+  /** Whether each chunk is the next token of a sequence, not rows that come before it. */
+  readonly isDecode: boolean;
+}
+
+const hasEnded = ({ state }: Sequence) => state === 'finished';
+
+function toScheduledChunk({ sequence, from, to }: PrefillChunk): ScheduledChunk {
+  const isLast = sequence.outputLength === 0 && to === sequence.promptLength;
+  return { sequence, from, ids: sequence.tokens.slice(from, to), sampleFrom: isLast ? to - from - 1 : to - from };
 }
 
 export class Engine {
   readonly contextLength: number;
   readonly #runner: Runner;
   readonly #scheduler: Scheduler;
+  readonly #speculation: Speculation;
   readonly #maxWaiting: number;
   readonly #maxWaitingTokens: number;
-  /** null: the runner makes no drafts. */
-  readonly #governor: SpeculationPolicy | null;
-  readonly #clock: () => number;
   readonly #requests: Record<FinishReason, number> = { stop: 0, length: 0, abort: 0, error: 0 };
-  readonly #counts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, draftedTokens: 0, acceptedTokens: 0 };
+  readonly #counts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
   #nextId = 1;
   #closed = false;
   #loop: Promise<void> | null = null;
 
   constructor(runner: Runner, options: EngineOptions) {
     const { blocks, maxSequences = 64, maxStepTokens = 512, prefixCache = true, reuseGenerated = false } = options;
-    this.contextLength = Math.min(options.contextLength, blocks * blockTokens - runner.drafts);
+    const { drafting = 'measured', clock = () => performance.now() } = options;
+    const { maxDrafts } = runner;
+    this.contextLength = Math.min(options.contextLength, blocks * blockTokens - maxDrafts);
     this.#runner = runner;
-    this.#governor = runner.drafts > 0 ? new SpeculationPolicy(options.drafting === 'always') : null;
-    this.#clock = options.clock ?? (() => performance.now());
+    this.#speculation = new Speculation({ maxDrafts, drafting, clock });
     this.#maxWaiting = options.maxWaiting ?? 1024;
     this.#maxWaitingTokens = options.maxWaitingTokens ?? 64 * this.contextLength;
-    const policy = { maxSequences, maxStepTokens, drafts: runner.drafts, prefixCache, reuseGenerated };
-    this.#scheduler = new Scheduler(new BlockPool(blocks), policy);
+    const limits = { maxSequences, maxStepTokens, lookahead: maxDrafts, prefixCache, reuseGenerated };
+    this.#scheduler = new Scheduler(new BlockPool(blocks), limits);
   }
 
   get stats(): EngineStats {
     const { pool, running, waiting, preemptions } = this.#scheduler;
     return {
       ...this.#counts,
+      ...this.#speculation.counts,
       running: running.length,
       waiting: waiting.length,
       blocksUsed: pool.used,
       blocksTotal: pool.total,
       preemptions,
-      speculation: this.#governor?.stats ?? null,
+      speculation: this.#speculation.stats,
       requests: { ...this.#requests },
     };
   }
 
-  /** Takes a request; it runs as soon as there is room. Throws RefusedError when it cannot be taken. */
+  /** Returns how many tokens a sequence has used. */
+  usage(sequence: Sequence): Omit<Usage, 'reasoningTokens'> {
+    const { promptLength, cachedTokens, outputLength } = sequence;
+    const { draftedTokens, acceptedTokens } = this.#speculation.usage(sequence);
+    return {
+      promptTokens: promptLength,
+      cachedTokens,
+      completionTokens: outputLength,
+      draftedTokens,
+      acceptedTokens,
+    };
+  }
+
+  /** Adds a request, which runs as soon as there is room. Throws RefusedError when it cannot be taken. */
   add(prompt: ArrayLike<number>, options: SequenceOptions, listener: SequenceListener): Sequence {
     this.#refuse(prompt.length);
-    const room = this.contextLength - prompt.length;
-    const sequence = new Sequence(
-      this.#nextId++,
-      prompt,
-      { ...options, maxTokens: Math.min(options.maxTokens, room) },
-      listener,
-    );
+    const maxTokens = Math.min(options.maxTokens, this.contextLength - prompt.length);
+    const sequence = new Sequence(this.#nextId++, prompt, { ...options, maxTokens }, listener);
     this.#counts.promptTokens += prompt.length;
     this.#scheduler.add(sequence);
     this.#loop ??= this.#run();
     return sequence;
   }
 
-  /** Ends a sequence now and frees its blocks; what a step under way gives for it is thrown away. */
+  /** Ends a sequence now and frees its blocks; what the current step computes for it is dropped. */
   abort(sequence: Sequence): void {
     this.#end(sequence, 'abort');
   }
 
-  /** Takes no more requests, waits until all have ended, at most `graceMs`, and aborts the rest. */
+  /** Takes no more requests, waits at most `graceMs` until all have ended, and aborts the rest. */
   async close(graceMs = 0): Promise<void> {
     this.#closed = true;
     const timer = setTimeout(() => this.#abortAll(), graceMs);
@@ -121,43 +135,39 @@ export class Engine {
     this.#runner.dispose();
   }
 
-  /** Schedule, run, sample, settle: one step of whoever can go on. */
+  /** Runs one step: schedule, run, sample, commit. */
   async step(): Promise<void> {
-    const groups = this.#groupsOf(this.#scheduler.schedule());
+    const batches = this.#toBatches(this.#scheduler.schedule());
     await Promise.all(
-      groups.map(async ({ form, runs, drafts, isNext }) => {
+      batches.map(async ({ phase, chunks, drafts, isDecode }) => {
         try {
-          const started = this.#clock();
-          const results = await this.#runner.run(form, runs, drafts);
-          if (isNext && groups.length === 1) this.#time(runs, drafts, this.#clock() - started);
-          for (const [i, run] of runs.entries()) this.#settle(run, results[i], drafts);
+          const run = () => this.#runner.run(phase, chunks, drafts);
+          const isTimed = isDecode && batches.length === 1;
+          const results = await (isTimed ? this.#speculation.time(chunks, drafts, run) : run());
+          for (const [i, chunk] of chunks.entries()) this.#commit(chunk, results[i], drafts);
         } catch (error) {
-          for (const { sequence } of runs) this.#end(sequence, 'error', error as Error);
+          for (const { sequence } of chunks) this.#end(sequence, 'error', error as Error);
         }
       }),
     );
   }
 
-  #groupsOf({ decode, prefill, recompute }: StepPlan): Group[] {
-    const isDraftable = decode.some((sequence) => sequence.isDraftable);
-    const drafts = decode.length > 0 && (this.#governor?.next(decode.length, isDraftable) ?? false);
-    const prepares = this.#governor?.prepares(this.#scheduler.running.length) ?? false;
-    const fills = (form: Phase, each: readonly PrefillChunk[]): Group => {
-      const isPrepared = prepares && each.some(({ sequence }) => sequence.isDraftable);
-      return { form, runs: each.map(fillRun), drafts: isPrepared, isNext: false };
+  #toBatches({ decode, prefill, recompute }: StepPlan): StepBatch[] {
+    const drafts = this.#speculation.drafts(decode);
+    const running = this.#scheduler.running.length;
+    const before = (phase: Phase, chunks: readonly PrefillChunk[]): StepBatch => {
+      const isPrepared = this.#speculation.prepares(chunks, running);
+      return { phase, chunks: chunks.map(toScheduledChunk), drafts: isPrepared, isDecode: false };
     };
-    const next = decode.map((sequence) => nextRun(sequence, drafts ? this.#runner.drafts : 0));
+    const next = decode.map((sequence): ScheduledChunk => {
+      const ids = this.#speculation.decodeIds(sequence, drafts);
+      return { sequence, from: sequence.length - 1, ids, sampleFrom: 0 };
+    });
     return [
-      { form: 'generation' as const, runs: next, drafts, isNext: true },
-      fills('prompt', prefill),
-      fills('generation', recompute),
-    ].filter(({ runs }) => runs.length > 0);
-  }
-
-  /** A step that made drafts but verified none is neither of the two that are compared. */
-  #time(runs: readonly ScheduledChunk[], drafts: boolean, ms: number): void {
-    const verified = runs.some(({ ids }) => ids.length > 1);
-    if (verified === drafts) this.#governor?.took(ms, runs.length, drafts);
+      { phase: 'decode' as const, chunks: next, drafts, isDecode: true },
+      before('prefill', prefill),
+      before('decode', recompute),
+    ].filter(({ chunks }) => chunks.length > 0);
   }
 
   async #run(): Promise<void> {
@@ -182,31 +192,28 @@ export class Engine {
     throw new RefusedError('overloaded', `${waiting.length} requests of ${tokens} tokens are waiting: try again later`);
   }
 
-  #settle(run: ScheduledChunk, { sampled, drafts, promptLogprobs }: ChunkResult, hasDrafts: boolean): void {
-    const { sequence, from, ids, sampleFrom } = run;
+  /** Commits what a chunk computed: one token, or two where a draft was accepted. */
+  #commit(chunk: ScheduledChunk, { sampled, drafts, promptLogprobs }: ChunkResult, hasDrafts: boolean): void {
+    const { sequence, from, ids, sampleFrom } = chunk;
     if (hasEnded(sequence)) return;
-    if (!hasDrafts) sequence.gaps += ids.length;
+    this.#speculation.ran(chunk, hasDrafts);
     if (promptLogprobs.length > 0) sequence.listener.onPromptLogprobs(promptLogprobs);
     if (sampled.length === 0) {
       sequence.computed = from + ids.length;
-      this.#scheduler.filled(sequence);
+      this.#scheduler.cacheFullBlocks(sequence);
       return;
     }
     if (sequence.outputLength === 0) this.#counts.cachedTokens += sequence.cachedTokens;
     for (const [i, token] of sampled.entries()) {
       const row = sampleFrom + i;
       sequence.computed = from + row + 1;
-      if (i === 0) this.#scheduler.filled(sequence);
-      sequence.draft = sequence.isDraftable ? (drafts[i] ?? null) : null;
-      if (!this.#accept(sequence, token)) return;
-      const guess = ids[row + 1];
-      if (guess === undefined) return;
-      this.#count(sequence, guess === token.id);
-      if (guess !== token.id) return;
+      if (i === 0) this.#scheduler.cacheFullBlocks(sequence);
+      this.#speculation.propose(sequence, drafts[i]);
+      if (!this.#accept(sequence, token) || !this.#speculation.verify(sequence, ids[row + 1], token.id)) return;
     }
   }
 
-  /** Adds a token. False when the sequence ends with it. */
+  /** Adds a token. Returns false when the sequence ends with it. */
   #accept(sequence: Sequence, token: GeneratedToken): boolean {
     sequence.push(token.id);
     this.#counts.completionTokens++;
@@ -214,15 +221,6 @@ export class Engine {
     const isFull = sequence.outputLength >= sequence.options.maxTokens;
     if (decision === 'stop' || isFull) this.#end(sequence, decision === 'stop' ? 'stop' : 'length');
     return !hasEnded(sequence); // the listener may have aborted it, too
-  }
-
-  #count(sequence: Sequence, accepted: boolean): void {
-    this.#governor?.verified(accepted);
-    sequence.drafted++;
-    this.#counts.draftedTokens++;
-    if (!accepted) return;
-    sequence.accepted++;
-    this.#counts.acceptedTokens++;
   }
 
   #end(sequence: Sequence, reason: FinishReason, error?: Error): void {
@@ -235,20 +233,4 @@ export class Engine {
   #abortAll(): void {
     for (const sequence of [...this.#scheduler.running, ...this.#scheduler.waiting]) this.abort(sequence);
   }
-}
-
-const hasEnded = ({ state }: Sequence) => state === 'finished';
-
-function fillRun({ sequence, from, to }: PrefillChunk): ScheduledChunk {
-  const wanted = sequence.outputLength === 0 && to === sequence.promptLength;
-  return { sequence, from, ids: sequence.tokens.slice(from, to), sampleFrom: wanted ? to - from - 1 : to - from };
-}
-
-/** The last token, and its draft where there is one to verify. */
-function nextRun(sequence: Sequence, drafts: number): ScheduledChunk {
-  const last = sequence.token(sequence.length - 1);
-  // A draft is verified only where the token after it is the model's to choose.
-  const verifies = drafts > 0 && sequence.draft !== null && sequence.listener.tokensUntilForced > drafts;
-  const ids = verifies ? [last, sequence.draft as number] : [last];
-  return { sequence, from: sequence.length - 1, ids: Int32Array.from(ids), sampleFrom: 0 };
 }

@@ -94,19 +94,11 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
   }
 
   #endEvent(finishReason: FinishReason, error?: Error): GenerationEnd {
-    const { promptLength, cachedTokens, outputLength, drafted, accepted } = this.#sequence;
     return {
       type: 'end',
       finishReason,
       stopText: this.#assembler.stopText,
-      usage: {
-        promptTokens: promptLength,
-        cachedTokens,
-        completionTokens: outputLength,
-        reasoningTokens: this.#assembler.reasoningTokens,
-        draftedTokens: drafted,
-        acceptedTokens: accepted,
-      },
+      usage: { ...this.#engine.usage(this.#sequence), reasoningTokens: this.#assembler.reasoningTokens },
       firstTokenMs: this.#firstTokenMs,
       totalMs: performance.now() - this.#started,
       promptLogprobs: this.#promptLogprobs,

@@ -4,7 +4,7 @@ export { Engine, type EngineOptions } from './engine.ts';
 export * from './generation.ts';
 export { ModelRunner, type ModelRunnerOptions } from './model-runner.ts';
 export { type OpenOptions, openModel } from './open-model.ts';
-export type { CacheFormat } from './paged-cache.ts';
+export { type CacheFormat, HeadPages, LatentPages, type PagedCache } from './paged-cache.ts';
 export { addedTokensIn, encodePieces, fillInPieces, type Piece, wellFormed } from './prompt-text.ts';
 export { type Rollout, type RolloutOptions, type RolloutSampling, Rollouts } from './rollouts.ts';
 export { type ResolvedSampling, resolveOptions } from './sampling-options.ts';

@@ -1,15 +1,13 @@
-// Runs a model for the engine: prompts as they come, generation as recorded steps.
+// Runs a model for the engine: prefill as it comes, decode as recorded steps.
 //
-// A generating step of a given shape is recorded once (runs, rows of each, width of tables) and replayed with a new
-// frame: main model, draws and drafts in one list. Draft and verification share the passes over the weights. Contract:
-// see runner.ts. In trainer form the cache keeps every head's key and value in f32, for prompts and generation alike: the
-// bits of a training step, for rollouts.
+// A decode step of a given shape (chunks, rows of each, table width) is recorded once and replayed with new inputs: main
+// model, draws and drafts in one command list. Drafts and their verification share the passes over the weights. The
+// cache that it is given decides which bits attention computes (paged-cache.ts). Contract: see runner.ts.
 import { Deepseek, type Model, type PrecisionPolicy } from '../model/index.ts';
 import {
   asyncScope,
   fromArray,
   keep,
-  type PagedPool,
   type Replay,
   record,
   scope,
@@ -18,104 +16,93 @@ import {
   zeros,
 } from '../tensor/index.ts';
 import type { GeneratedToken } from './generation.ts';
-import { type CacheFormat, pagedPools } from './paged-cache.ts';
+import type { PagedCache } from './paged-cache.ts';
 import type { ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
 import { collectLogitEdits, exactShape, type StepShape, stepInputsSize, writeStepInputs } from './step-inputs.ts';
 import { StepModel, type StepOutputs } from './step-model.ts';
 import { queueAlternatives, queuePromptLogprobs } from './token-logprobs.ts';
 
 export interface ModelRunnerOptions {
-  readonly blocks: number;
-  /** Of the cache. @default bf16 */
-  readonly cacheFormat?: CacheFormat;
-  /** Of products with weights that are not packed. */
+  /** Its blocks are the engine's; disposed with the runner. */
+  readonly cache: PagedCache;
+  /** The precision of products with weights that are not packed. */
   readonly policy: PrecisionPolicy;
-  /** Drafts by the model's first MTP module. @default where it has one */
-  readonly speculate?: boolean;
-  /** @default serving */
-  readonly form?: 'serving' | 'trainer';
+  /** Whether the model's first MTP module drafts. @default where there is one */
+  readonly speculate?: boolean | undefined;
 }
 
-interface Recorded {
+interface RecordedStep {
   readonly replay: Replay<readonly [Tensor], StepOutputs>;
-  readonly frame: Tensor;
+  readonly inputs: Tensor;
 }
 
-/** Recordings kept; the least recently used goes first. */
+/** Recordings that are kept; the least recently used goes first. */
 const maxRecordings = 48;
 
-/** Runs rounded up to a shape that is recorded: exact up to 8, then in steps of an eighth. */
-function runsBucket(runs: number): number {
-  if (runs <= 8) return runs;
-  const step = 2 ** (Math.floor(Math.log2(runs - 1)) - 2);
-  return Math.ceil(runs / step) * step;
+/** Rounds a number of chunks up to one that is recorded: exact up to 8, then in steps of an eighth. */
+function roundUpChunks(chunks: number): number {
+  if (chunks <= 8) return chunks;
+  const step = 2 ** (Math.floor(Math.log2(chunks - 1)) - 2);
+  return Math.ceil(chunks / step) * step;
 }
 
-/** The next power of `base`, at most `most`. */
-function powerBucket(n: number, base: number, most = Number.POSITIVE_INFINITY): number {
-  return Math.min(most, base ** Math.ceil(Math.log(n) / Math.log(base) - 1e-9));
+/** Rounds up to a power of `base`, at most `max`. */
+function roundUpToPower(n: number, base: number, max = Number.POSITIVE_INFINITY): number {
+  return Math.min(max, base ** Math.ceil(Math.log(n) / Math.log(base) - 1e-9));
 }
 
 export class ModelRunner implements Runner {
-  readonly drafts: number;
+  readonly maxDrafts: number;
   readonly #model: Model;
   readonly #step: StepModel;
-  readonly #pools: readonly PagedPool[];
-  readonly #blocks: number;
-  readonly #isTrainer: boolean;
-  readonly #recorded = new Map<string, Recorded>();
+  readonly #cache: PagedCache;
+  readonly #recorded = new Map<string, RecordedStep>();
 
   /** `model` stays the caller's. */
-  constructor(model: Model, { blocks, policy, form = 'serving', ...options }: ModelRunnerOptions) {
-    this.#isTrainer = form === 'trainer';
-    const hasMtp = model instanceof Deepseek && model.mtp.length > 0;
-    this.drafts = hasMtp && (options.speculate ?? true) ? 1 : 0;
+  constructor(model: Model, { cache, policy, speculate = true }: ModelRunnerOptions) {
+    this.maxDrafts = model instanceof Deepseek && model.mtp.length > 0 && speculate ? 1 : 0;
     this.#model = model;
-    this.#blocks = blocks;
-    const keepsHeads = this.#isTrainer;
-    const format = keepsHeads ? 'f32' : (options.cacheFormat ?? 'bf16');
-    this.#pools = pagedPools(model.config, { format, keepsHeads }, blocks);
-    this.#step = new StepModel(model, this.#pools, { policy, keepsHeads });
+    this.#cache = cache;
+    this.#step = new StepModel(model, cache, policy);
   }
 
-  run(form: Phase, runs: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
-    const isStep = form === 'generation' && runs.every(({ ids, sampleFrom }) => ids.length <= 2 && sampleFrom === 0);
-    return isStep ? this.#generate(runs, drafts) : this.#fill(form, runs, drafts);
+  run(phase: Phase, chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
+    const isDecode = phase === 'decode' && chunks.every(({ ids, sampleFrom }) => ids.length <= 2 && sampleFrom === 0);
+    return isDecode ? this.#decode(chunks, drafts) : this.#compute(phase, chunks, drafts);
   }
 
   dispose(): void {
     for (const recorded of this.#recorded.values()) disposeRecorded(recorded);
-    for (const pool of this.#pools) pool.dispose();
+    this.#cache.dispose();
   }
 
-  #fill(form: Phase, runs: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
-    const isExpanded = form === 'prompt' && !this.#isTrainer;
-    const edits = collectLogitEdits(runs, null);
-    const shape = { ...exactShape(runs, isExpanded), edits: Math.max(1, edits.ids.length) };
+  /** Runs chunks of any length: prefill, or the output of preempted sequences. */
+  #compute(phase: Phase, chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
+    const edits = collectLogitEdits(chunks, null);
+    const shape = { ...exactShape(chunks), edits: Math.max(1, edits.ids.length) };
     const { device } = this.#model.embedTokens;
     return asyncScope(async (inside) => {
       const { drawn, alternatives, prompts } = inside(() => {
-        const frame = fromArray(writeStepInputs(shape, runs, edits), [stepInputsSize(shape)], { device });
-        const how = { form: isExpanded ? 'expanded' : 'absorbed', drafts } as const;
-        const left = this.#step.run(shape, frame, how, wantedRows(runs));
-        const logits = (rows: Tensor) => this.#step.logits(left.hidden, rows);
+        const inputs = fromArray(writeStepInputs(shape, chunks, edits), [stepInputsSize(shape)], { device });
+        const outputs = this.#step.run(shape, inputs, { phase, drafts }, listSampledRows(chunks));
+        const logits = (rows: Tensor) => this.#step.logits(outputs.hidden, rows);
         return {
-          drawn: left.drawn,
-          alternatives: queueAlternatives(runs, left.logits),
-          prompts: queuePromptLogprobs(runs, device, logits),
+          drawn: outputs.drawn,
+          alternatives: queueAlternatives(chunks, outputs.logits),
+          prompts: queuePromptLogprobs(chunks, device, logits),
         };
       });
-      const results = readResults(runs, drawn, alternatives, { rowsEach: null, drafts });
+      const results = readResults(chunks, drawn, alternatives, { rowsEach: null, drafts });
       const [all, read] = await Promise.all([results, prompts]);
       return all.map((result, i) => ({ ...result, promptLogprobs: read[i] }));
     });
   }
 
-  #generate(runs: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
-    const exact = exactShape(runs, false);
+  #decode(chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
+    const exact = exactShape(chunks);
     const rowsEach = exact.maxChunkRows;
-    const edits = collectLogitEdits(runs, rowsEach);
-    const count = runsBucket(runs.length);
+    const edits = collectLogitEdits(chunks, rowsEach);
+    const count = roundUpChunks(chunks.length);
     const rows = count * rowsEach;
     const shape = {
       chunks: count,
@@ -124,74 +111,72 @@ export class ModelRunner implements Runner {
       isFixed: true,
       sampledRows: rows,
       keys: 0,
-      tableWidth: powerBucket(exact.tableWidth, 4, this.#blocks),
-      edits: powerBucket(Math.max(1, edits.ids.length), 16),
+      tableWidth: roundUpToPower(exact.tableWidth, 4, this.#cache.blocks),
+      edits: roundUpToPower(Math.max(1, edits.ids.length), 16),
     };
-    const { replay, frame } = this.#recording(shape, drafts);
-    frame.write(writeStepInputs(shape, runs, edits));
-    const left = replay.replay(frame);
+    const { replay, inputs } = this.#recording(shape, drafts);
+    inputs.write(writeStepInputs(shape, chunks, edits));
+    const outputs = replay.replay(inputs);
     return asyncScope((inside) => {
-      const alternatives = inside(() => queueAlternatives(runs, left.logits, rowsEach));
-      return readResults(runs, left.drawn, alternatives, { rowsEach, drafts });
+      const alternatives = inside(() => queueAlternatives(chunks, outputs.logits, rowsEach));
+      return readResults(chunks, outputs.drawn, alternatives, { rowsEach, drafts });
     });
   }
 
-  #recording(shape: StepShape, drafts: boolean): Recorded {
+  #recording(shape: StepShape, drafts: boolean): RecordedStep {
     const key = [drafts, ...Object.values(shape)].join(' ');
     let recorded = this.#recorded.get(key);
     if (recorded) this.#recorded.delete(key);
     else {
-      if (this.#recorded.size >= maxRecordings) this.#forgetOne();
+      if (this.#recorded.size >= maxRecordings) this.#evict();
       const { device } = this.#model.embedTokens;
-      const frame = unscoped(() => keep(zeros([stepInputsSize(shape)], { dtype: 'i32', device })));
-      const replay = scope(() =>
-        record([frame], (input) => this.#step.run(shape, input, { form: 'absorbed', drafts })),
-      );
-      recorded = { replay, frame };
+      const inputs = unscoped(() => keep(zeros([stepInputsSize(shape)], { dtype: 'i32', device })));
+      const replay = scope(() => record([inputs], (own) => this.#step.run(shape, own, { phase: 'decode', drafts })));
+      recorded = { replay, inputs };
     }
     this.#recorded.set(key, recorded);
     return recorded;
   }
 
-  #forgetOne(): void {
-    const [key, recorded] = this.#recorded.entries().next().value as [string, Recorded];
+  #evict(): void {
+    const [key, recorded] = this.#recorded.entries().next().value as [string, RecordedStep];
     this.#recorded.delete(key);
     disposeRecorded(recorded);
   }
 }
 
-function disposeRecorded({ replay, frame }: Recorded): void {
+function disposeRecorded({ replay, inputs }: RecordedStep): void {
   replay.dispose();
-  frame.dispose();
+  inputs.dispose();
 }
 
-/** Rows of a batch whose next token is wanted. */
-function wantedRows(runs: readonly ScheduledChunk[]): number[] {
+/** Lists the rows of a batch whose next token is sampled. */
+function listSampledRows(chunks: readonly ScheduledChunk[]): number[] {
   let start = 0;
-  return runs.flatMap(({ ids, sampleFrom }) => {
+  return chunks.flatMap(({ ids, sampleFrom }) => {
     start += ids.length;
     return Array.from({ length: ids.length - sampleFrom }, (_, i) => start - ids.length + sampleFrom + i);
   });
 }
 
 async function readResults(
-  runs: readonly ScheduledChunk[],
+  chunks: readonly ScheduledChunk[],
   drawn: Tensor | null,
   alternatives: Promise<(row: number) => GeneratedToken['top']>,
   { rowsEach, drafts }: { rowsEach: number | null; drafts: boolean },
 ): Promise<ChunkResult[]> {
-  const [data, topOf] = await Promise.all([drawn?.read() as Promise<Int32Array> | undefined, alternatives]);
+  const [data, topAt] = await Promise.all([drawn?.read() as Promise<Int32Array> | undefined, alternatives]);
   const ids = data ?? new Int32Array(0);
   const R = ids.length / 3;
   const logprobs = new Float32Array(ids.buffer, ids.byteOffset, ids.length);
   let next = 0;
-  return runs.map(({ ids: tokens, sampleFrom }, b) => {
+  return chunks.map(({ ids: tokens, sampleFrom }, b) => {
     const count = tokens.length - sampleFrom;
     const first = rowsEach === null ? next : b * rowsEach;
     next += count;
     const rows = Array.from({ length: count }, (_, i) => first + i);
     return {
-      sampled: rows.map((r) => ({ id: ids[r], logprob: logprobs[R + r], top: topOf(r) })),
+      sampled: rows.map((r) => ({ id: ids[r], logprob: logprobs[R + r], top: topAt(r) })),
       drafts: drafts ? rows.map((r) => ids[2 * R + r]) : [],
       promptLogprobs: [],
     };

@@ -19,7 +19,7 @@ import { type PackedFormat, useDevice, type Weight } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { ModelRunner } from './model-runner.ts';
-import { blockBytes, type CacheFormat } from './paged-cache.ts';
+import { type CacheFormat, LatentPages, latentBlockBytes } from './paged-cache.ts';
 import { ServedModel } from './served-model.ts';
 
 export interface OpenOptions extends Partial<Omit<EngineOptions, 'blocks'>> {
@@ -113,9 +113,9 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
     const contextLength = Math.min(options.contextLength ?? config.maxPositionEmbeddings, config.maxPositionEmbeddings);
     const weights = await load();
     const model = createModel(config, weights, contextLength + 1);
-    const blocks = countBlocks(cacheBytes, blockBytes(config, { format: cacheFormat }), contextLength);
-    const speculate = options.speculate === undefined ? {} : { speculate: options.speculate };
-    const runner = new ModelRunner(model, { blocks, cacheFormat, policy: precisions.bf16, ...speculate });
+    const blocks = countBlocks(cacheBytes, latentBlockBytes(config, cacheFormat), contextLength);
+    const cache = new LatentPages(config, blocks, cacheFormat);
+    const runner = new ModelRunner(model, { cache, policy: precisions.bf16, speculate: options.speculate });
     return new ServedModel({
       name: options.name ?? basename(path).replace(/\.gguf$/, ''),
       vocabSize: config.vocabSize,

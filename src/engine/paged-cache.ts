@@ -1,100 +1,127 @@
-// The model's cache as pages: one pool of blocks a layer, MTP modules included; rows go to their slots, attention reads
-// them where they lie, and prompts read back what was stored, so that a prompt's pieces see what the whole would.
+// The model's cache as pages: one pool of blocks a layer, MTP modules included. Two strategies share the blocks' memory
+// layout: LatentPages serves, HeadPages gives exact rollouts.
+//
+// Both write fresh rows to their slots. A chunk of a prompt sees the same rows however the prompt was cut.
+import { type Cache, cacheWidth, type FreshTokens, isDeepseek, type ModelConfig } from '../model/index.ts';
 import {
-  type Cache,
-  cacheWidth,
-  isDeepseek,
-  type LatentNorm,
-  type ModelConfig,
-  type RowLayout,
-} from '../model/index.ts';
-import {
+  attention,
+  concat,
   keep,
   PagedPool,
   pagedAttention,
   readCache,
-  type Sequences,
+  reshape,
   type Tensor,
   unscoped,
   writeCache,
-  writeLatentCache,
 } from '../tensor/index.ts';
-import type { StepShape, viewStepInputs } from './step-inputs.ts';
+import type { Phase } from './runner.ts';
+import type { StepInputViews, StepShape } from './step-inputs.ts';
 
 export type CacheFormat = 'f32' | 'bf16' | 'fp8';
 
-/** What the pages hold. heads, of MLA: every head's key and value in f32, the bits of a training step. */
-export interface CacheContent {
-  readonly format: CacheFormat;
-  readonly keepsHeads?: boolean;
+/** Blocks of cache for all layers of a model. */
+export interface PagedCache {
+  readonly blocks: number;
+  /** Returns the cache as attention sees it during one step. */
+  during(phase: Phase, shape: StepShape, inputs: StepInputViews): Cache;
+  dispose(): void;
 }
 
-function rowWidth(config: ModelConfig, keepsHeads: boolean): number {
-  if (!keepsHeads || !isDeepseek(config)) return cacheWidth(config);
-  return config.numAttentionHeads * (config.qkNopeHeadDim + config.qkRopeHeadDim + config.vHeadDim);
-}
-
-/** Layers that keep rows. */
+/** The number of layers with a cache. */
 function countLayers(config: ModelConfig): number {
   return config.numHiddenLayers + (isDeepseek(config) ? config.numNextnPredictLayers : 0);
 }
 
-/** Bytes of a block of 64 tokens in all layers. */
-export function blockBytes(config: ModelConfig, content: CacheContent): number {
-  const [pool] = openPools(config, content, 1) as [PagedPool];
+function poolOptions(config: ModelConfig, format: CacheFormat) {
+  const codes = format === 'fp8' && isDeepseek(config) ? { codes: config.kvLoraRank } : {};
+  return { format, width: cacheWidth(config), ...codes };
+}
+
+/** Returns the bytes of one block of LatentPages in all layers. */
+export function latentBlockBytes(config: ModelConfig, format: CacheFormat): number {
+  const pool = unscoped(() => new PagedPool({ ...poolOptions(config, format), blocks: 1 }));
   const bytes = pool.bytes * countLayers(config);
   pool.dispose();
   return bytes;
 }
 
-function openPools(config: ModelConfig, content: CacheContent, blocks: number, layers = 1): PagedPool[] {
-  const { format, keepsHeads = false } = content;
-  const codes = format === 'fp8' && isDeepseek(config) ? { codes: config.kvLoraRank } : {};
-  const options = { format, width: rowWidth(config, keepsHeads), blocks, ...codes };
-  return unscoped(() => Array.from({ length: layers }, () => keep(new PagedPool(options))));
+class Pools {
+  readonly blocks: number;
+  protected readonly pools: readonly PagedPool[];
+
+  constructor(layers: number, options: ConstructorParameters<typeof PagedPool>[0]) {
+    this.blocks = options.blocks;
+    this.pools = unscoped(() => Array.from({ length: layers }, () => keep(new PagedPool(options))));
+  }
+
+  /** Attends to rows where they lie. */
+  protected attendInPlace(
+    layer: number,
+    q: Tensor,
+    heads: Parameters<typeof pagedAttention>[3],
+    { maxChunkRows: maxQueries }: StepShape,
+    { tables, lengths, starts: queryStart }: StepInputViews,
+  ): Tensor {
+    return pagedAttention(q, this.pools[layer], { tables, lengths, queryStart, maxQueries }, heads);
+  }
+
+  dispose(): void {
+    for (const pool of this.pools) pool.dispose();
+  }
 }
 
-/** A pool for each layer; the caller disposes them. */
-export function pagedPools(config: ModelConfig, content: CacheContent, blocks: number): PagedPool[] {
-  return openPools(config, content, blocks, countLayers(config));
+/** Rows as the model defines them (MLA's latents, GQA's keys and values). Prefill reads all rows back; decode does not. */
+export class LatentPages extends Pools implements PagedCache {
+  constructor(config: ModelConfig, blocks: number, format: CacheFormat = 'bf16') {
+    super(countLayers(config), { ...poolOptions(config, format), blocks });
+  }
+
+  during(phase: Phase, shape: StepShape, inputs: StepInputViews): Cache {
+    return {
+      attend: (layer, q, fresh) => {
+        fresh.write(this.pools[layer], inputs.slots);
+        const { scale } = fresh;
+        if (phase === 'prefill') return this.#attendExpanded(layer, q, fresh, shape, inputs);
+        return fresh.absorb(q, (own, layout) => this.attendInPlace(layer, own, { ...layout, scale }, shape, inputs));
+      },
+    };
+  }
+
+  #attendExpanded(layer: number, q: Tensor, fresh: FreshTokens, shape: StepShape, inputs: StepInputViews): Tensor {
+    const { tables, keyStarts, first } = inputs;
+    const { keys, values } = fresh.expand(readCache(this.pools[layer], tables, keyStarts, shape.keys));
+    const sequences = { ...fresh.sequences, keyStart: keyStarts, firstPosition: first };
+    return attention(q, keys, values, sequences, { scale: fresh.scale });
+  }
 }
 
-/** The cache during one step. */
-export class PagedCache implements Cache {
-  readonly keepsHeads: boolean;
-  readonly #pools: readonly PagedPool[];
-  readonly #shape: StepShape;
-  readonly #views: ReturnType<typeof viewStepInputs>;
+function headWidths(config: ModelConfig) {
+  if (!isDeepseek(config))
+    return { heads: config.numKeyValueHeads, keyWidth: config.headDim, valueWidth: config.headDim };
+  const { numAttentionHeads: heads, qkNopeHeadDim, qkRopeHeadDim, vHeadDim: valueWidth } = config;
+  return { heads, keyWidth: qkNopeHeadDim + qkRopeHeadDim, valueWidth };
+}
 
-  constructor(
-    pools: readonly PagedPool[],
-    keepsHeads: boolean,
-    shape: StepShape,
-    views: ReturnType<typeof viewStepInputs>,
-  ) {
-    this.keepsHeads = keepsHeads;
-    this.#pools = pools;
-    this.#shape = shape;
-    this.#views = views;
+/** Keys and values of every head in f32, for prefill and decode alike: the bits of a training step. */
+export class HeadPages extends Pools implements PagedCache {
+  constructor(config: ModelConfig, blocks: number) {
+    const { heads, keyWidth, valueWidth } = headWidths(config);
+    super(countLayers(config), { format: 'f32', width: heads * (keyWidth + valueWidth), blocks });
   }
 
-  store(layer: number, rows: Tensor): void {
-    writeCache(this.#pools[layer], rows, this.#views.slots);
-  }
-
-  storeLatent(layer: number, kv: Tensor, { gain, eps, positions, table }: LatentNorm): void {
-    writeLatentCache(this.#pools[layer], kv, gain, positions, this.#views.slots, table, eps);
-  }
-
-  rows(layer: number, { queryStart, maxQueries }: Sequences): { rows: Tensor; sequences: Sequences } {
-    const { tables, keyStarts, first } = this.#views;
-    const rows = readCache(this.#pools[layer], tables, keyStarts, this.#shape.keys);
-    return { rows, sequences: { queryStart, maxQueries, keyStart: keyStarts, firstPosition: first } };
-  }
-
-  attend(layer: number, q: Tensor, layout: RowLayout): Tensor {
-    const { tables, lengths, starts } = this.#views;
-    const sequences = { tables, lengths, queryStart: starts, maxQueries: this.#shape.maxChunkRows };
-    return pagedAttention(q, this.#pools[layer], sequences, layout);
+  during(_: Phase, shape: StepShape, inputs: StepInputViews): Cache {
+    return {
+      attend: (layer, q, fresh) => {
+        const { keys, values } = fresh.heads();
+        const [T, keyHeads, keyWidth] = keys.shape as [number, number, number];
+        const valueWidth = values.shape[2];
+        const valueOffset = keyHeads * keyWidth;
+        const rows = concat([reshape(keys, [T, valueOffset]), reshape(values, [T, keyHeads * valueWidth])]);
+        writeCache(this.pools[layer], rows, inputs.slots);
+        const layout = { keyHeads, keyWidth, valueWidth, valueOffset, scale: fresh.scale };
+        return this.attendInPlace(layer, q, layout, shape, inputs);
+      },
+    };
   }
 }

@@ -1,12 +1,14 @@
 // Rollouts: responses from the weights as they are now, with the bits that training will compute.
 //
-// One runner in trainer form reads the very tensors that the optimizer changes, so nothing is copied between training
-// and generation. No prefix is cached, because the weights change. Contract: a response depends on its prompt, its
+// One runner over HeadPages reads the very tensors that the optimizer changes, so nothing is copied between training and
+// generation. No prefix is cached, because the weights change. Contract: a response depends on its prompt, its
 // options and the weights alone, not on what else is generated at the same time.
+import { blockTokens } from '../kernels/index.ts';
 import type { Model, PrecisionPolicy } from '../model/index.ts';
 import { Engine } from './engine.ts';
 import type { SamplingOptions } from './generation.ts';
 import { ModelRunner } from './model-runner.ts';
+import { HeadPages, type PagedCache } from './paged-cache.ts';
 import { resolveOptions } from './sampling-options.ts';
 import type { SequenceListener } from './sequence.ts';
 
@@ -33,22 +35,23 @@ export interface Rollout {
   readonly isEnded: boolean;
 }
 
-const blockTokens = 64;
-
 export class Rollouts {
   readonly #runner: ModelRunner;
   readonly #engine: Engine;
   readonly #options: RolloutOptions;
   readonly #vocabSize: number;
 
-  /** `createRunner`: another way to run the model, for comparison. @default a runner in trainer form */
-  constructor(model: Model, options: RolloutOptions, createRunner?: (blocks: number) => ModelRunner) {
+  /** `openCache`: another cache, for comparison. @default HeadPages, which give the bits of training */
+  constructor(
+    model: Model,
+    options: RolloutOptions,
+    openCache: (blocks: number) => PagedCache = (blocks) => new HeadPages(model.config, blocks),
+  ) {
     const { policy, maxSequences, contextLength } = options;
     const blocks = (maxSequences + 1) * Math.ceil((contextLength + 1) / blockTokens);
     this.#options = options;
     this.#vocabSize = model.config.vocabSize;
-    this.#runner =
-      createRunner?.(blocks) ?? new ModelRunner(model, { blocks, policy, speculate: false, form: 'trainer' });
+    this.#runner = new ModelRunner(model, { cache: openCache(blocks), policy, speculate: false });
     this.#engine = new Engine(this.#runner, {
       blocks,
       contextLength,

@@ -1,39 +1,40 @@
-// What runs tokens: the engine's view of a model. It knows rows and blocks, no policy.
+// The engine's view of a model: it runs scheduled chunks and knows no policy.
 //
-// A run is consecutive tokens of one sequence in one form. Contract: what a row gives depends on the tokens of its
-// sequence and on the forms they ran in, never on the other runs of the batch, on how a prompt was cut, or on drafts.
+// Contract: the result of a row depends on the tokens of its sequence and on the phases in which they ran, never on the
+// other chunks of the step, on how a prompt was cut, or on drafts.
 import type { GeneratedToken } from './generation.ts';
 import type { Sequence } from './sequence.ts';
 
-/** prompt: MLA expanded, where many tokens share the work; generation: absorbed, where reading the cache is what costs. */
-export type Phase = 'prompt' | 'generation';
+/** prefill: many tokens of a sequence share the work; decode: reading the cache is what costs. */
+export type Phase = 'prefill' | 'decode';
 
+/** Consecutive tokens of one sequence that a step computes. */
 export interface ScheduledChunk {
   readonly sequence: Sequence;
   /** Position of the first token. */
   readonly from: number;
-  /** The tokens, the last of them perhaps a draft. */
+  /** The tokens; the last may be a draft. */
   readonly ids: Int32Array;
-  /** The first row whose next token is wanted; ids.length: none. */
+  /** The first row whose next token is sampled; ids.length: none. */
   readonly sampleFrom: number;
 }
 
 export interface ChunkResult {
-  /** The next token of the rows from `sampleFrom` on. */
+  /** The next token of each row from `sampleFrom` on. */
   readonly sampled: readonly GeneratedToken[];
-  /** For each of them what multi-token prediction expects after it; empty unless the run was to draft. */
+  /** For each sampled token the draft of the token after it; empty unless drafts were requested. */
   readonly drafts: readonly number[];
-  /** Of the tokens after each row but the last, where they were asked for. */
+  /** Log-probabilities of the prompt tokens after each row but the last, where requested. */
   readonly promptLogprobs: readonly GeneratedToken[];
 }
 
 export interface Runner {
-  /** Most tokens that `drafts` adds to a generating sequence: 0 or 1. */
-  readonly drafts: number;
+  /** Drafts that a decode step can make for each sequence: 0 or 1. */
+  readonly maxDrafts: number;
   /**
-   * Queues the runs; resolves in their order. Rejects when one of them went wrong, which ends all of them. `drafts`: with
-   * multi-token prediction, whose cache has gaps where a token was run without.
+   * Queues the chunks and resolves in their order. Rejects when one of them failed, which ends all of them. `drafts`:
+   * runs multi-token prediction too; its cache has no rows of tokens that ran without.
    */
-  run(form: Phase, runs: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]>;
+  run(phase: Phase, chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]>;
   dispose(): void;
 }

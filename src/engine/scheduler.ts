@@ -1,10 +1,9 @@
-// Who runs in the next step: policy only. It knows lengths and blocks, never a tensor.
+// Which sequences run in the next step. Policy only: it knows lengths and blocks, never a tensor.
 //
-// Every step runs all sequences that generate (one row each, two with a draft) and, with what is left of the step's
-// tokens, pieces of prompts, first come first served. Where blocks run out, the sequence that came last is put aside:
-// its blocks are freed and it starts again later (recomputed, not copied away). Contract: a sequence is admitted only
-// when its blocks and one more for everybody who runs are there, so that who came first always goes on; no block is
-// leaked or owned twice (scheduler.test.ts fuzzes it).
+// Every step runs the whole decode batch and, with the rest of its token budget, prefill chunks, first come, first
+// served. Where blocks run out, the sequence that arrived last is preempted: its blocks are freed and it is recomputed
+// later. Contract: a sequence is admitted only when there are blocks for it and one more for each running sequence, so
+// that the first to arrive always makes progress; no block leaks or is owned twice (engine.test.ts fuzzes it).
 import { blockTokens } from '../kernels/index.ts';
 import { type BlockPool, prefixKeys } from './block-pool.ts';
 import type { Sequence } from './sequence.ts';
@@ -12,17 +11,17 @@ import type { Sequence } from './sequence.ts';
 export interface SchedulerOptions {
   /** Sequences that run at once. */
   readonly maxSequences: number;
-  /** Tokens of prompts in a step. */
+  /** Prefill tokens of a step. */
   readonly maxStepTokens: number;
-  /** Rows of a generating sequence beyond its next: drafts to verify. */
-  readonly drafts: number;
+  /** Tokens beyond the next that a decode step may write to the cache. */
+  readonly lookahead: number;
   /** Whether later prompts may use the blocks of earlier ones. */
   readonly prefixCache: boolean;
-  /** Whether a later prompt may use blocks made while generating, whose bits differ from a prompt's own. */
+  /** Whether a later prompt may use blocks made during decode, whose bits differ from those of prefill. */
   readonly reuseGenerated: boolean;
 }
 
-/** Tokens `from` to `to` of a sequence, to be run in the form of its phase. */
+/** Tokens `from` to `to` of a sequence, which are not computed yet. */
 export interface PrefillChunk {
   readonly sequence: Sequence;
   readonly from: number;
@@ -31,18 +30,23 @@ export interface PrefillChunk {
 
 export interface StepPlan {
   readonly decode: readonly Sequence[];
-  /** Of prompts. */
   readonly prefill: readonly PrefillChunk[];
-  /** Of what was generated before a sequence was put aside. */
+  /** Output of preempted sequences. */
   readonly recompute: readonly PrefillChunk[];
 }
 
 const blocksFor = (tokens: number) => Math.ceil(tokens / blockTokens);
 
+/** Inserts a sequence in order of arrival. */
+function insert(list: Sequence[], sequence: Sequence): void {
+  const after = list.findIndex(({ id }) => id > sequence.id);
+  list.splice(after < 0 ? list.length : after, 0, sequence);
+}
+
 export class Scheduler {
   readonly pool: BlockPool;
   readonly options: SchedulerOptions;
-  /** In order of arrival, both. */
+  /** Both in order of arrival. */
   readonly waiting: Sequence[] = [];
   readonly running: Sequence[] = [];
   preemptions = 0;
@@ -60,24 +64,25 @@ export class Scheduler {
     this.waiting.push(sequence);
   }
 
-  /** Chooses and gives blocks to what runs. */
+  /** Chooses what runs in the next step and allocates its blocks. */
   schedule(): StepPlan {
-    const decode = this.#decoding();
+    const decode = this.#decodeBatch();
     const prefill: PrefillChunk[] = [];
     const recompute: PrefillChunk[] = [];
-    let left = this.options.maxStepTokens;
-    const fill = (sequence: Sequence): void => {
+    let budget = this.options.maxStepTokens;
+    const addChunk = (sequence: Sequence): void => {
       const { phase, computed: from } = sequence;
-      const end = phase === 'prompt' ? sequence.promptLength : sequence.length - 1;
-      const to = Math.min(end, from + left);
-      left -= to - from;
-      (phase === 'prompt' ? prefill : recompute).push({ sequence, from, to });
+      if (phase === 'decode') return;
+      const end = phase === 'prefill' ? sequence.promptLength : sequence.length - 1;
+      const to = Math.min(end, from + budget);
+      budget -= to - from;
+      (phase === 'prefill' ? prefill : recompute).push({ sequence, from, to });
     };
-    for (const sequence of this.running) if (sequence.phase !== 'generate' && left > 0) fill(sequence);
-    while (left > 0) {
+    for (const sequence of this.running) if (budget > 0) addChunk(sequence);
+    while (budget > 0) {
       const admitted = this.#admit();
       if (!admitted) break;
-      if (admitted.phase !== 'generate') fill(admitted);
+      addChunk(admitted);
     }
     return { decode, prefill, recompute };
   }
@@ -88,62 +93,54 @@ export class Scheduler {
       const at = list.indexOf(sequence);
       if (at >= 0) list.splice(at, 1);
     }
-    this.#nameBlocks(sequence);
     this.#free(sequence);
     sequence.state = 'finished';
   }
 
-  /** Names the blocks that `computed` has filled, for prompts to come. */
-  #nameBlocks(sequence: Sequence): void {
+  /** Gives keys to the blocks that are fully computed, so that later prompts find them. */
+  cacheFullBlocks(sequence: Sequence): void {
     const { prefixCache, reuseGenerated } = this.options;
     if (!prefixCache) return;
     const known = reuseGenerated ? sequence.computed : Math.min(sequence.computed, sequence.promptLength);
-    const whole = Math.floor(known / blockTokens);
-    if (whole === 0) return;
+    const full = Math.floor(known / blockTokens);
+    if (full === 0) return;
     const own = sequence.blockKeys ?? [];
-    const keys = own.length >= whole ? own : prefixKeys(sequence.tokens.slice(0, known));
-    for (let i = 0; i < whole; i++) this.pool.name(sequence.blocks[i], keys[i], sequence.gaps > 0);
+    const keys = own.length >= full ? own : prefixKeys(sequence.tokens.slice(0, known));
+    for (let i = 0; i < full; i++) this.pool.setKey(sequence.blocks[i], keys[i]);
   }
 
-  /** To be called when a fill has run: its whole blocks can serve others from now on. */
-  filled(sequence: Sequence): void {
-    this.#nameBlocks(sequence);
-  }
-
-  #decoding(): Sequence[] {
+  #decodeBatch(): Sequence[] {
     for (let i = 0; i < this.running.length; i++) {
       const sequence = this.running[i];
-      if (sequence.phase !== 'generate') continue;
-      const wanted = blocksFor(sequence.length + this.options.drafts);
-      while (sequence.state === 'running' && !this.#grow(sequence, wanted)) this.#putAside();
+      if (sequence.phase !== 'decode') continue;
+      const blocks = blocksFor(sequence.length + this.options.lookahead);
+      while (sequence.state === 'running' && !this.#grow(sequence, blocks)) this.#preempt();
     }
-    return this.running.filter((sequence) => sequence.phase === 'generate');
+    return this.running.filter(({ phase }) => phase === 'decode');
   }
 
-  /** The first of those waiting, with its blocks; null when there is no room. */
+  /** Admits the first waiting sequence; null when there is no room for it. */
   #admit(): Sequence | null {
     const [sequence] = this.waiting;
     if (!sequence || this.running.length >= this.options.maxSequences) return null;
     const found = this.#findPrefix(sequence);
-    const wanted = blocksFor(sequence.length + this.options.drafts);
+    const blocks = blocksFor(sequence.length + this.options.lookahead);
     const reserve = this.running.length;
-    if (wanted - found.length + reserve > this.pool.available) {
+    if (blocks - found.length + reserve > this.pool.available) {
       for (const block of found) this.pool.release(block);
       return null;
     }
     this.waiting.shift();
     sequence.blocks.push(...found);
     sequence.computed = found.length * blockTokens;
-    sequence.gaps = blockTokens * found.filter((block) => this.pool.hasGaps(block)).length;
     if (sequence.outputLength === 0) sequence.cachedTokens = sequence.computed;
-    this.#grow(sequence, wanted);
+    this.#grow(sequence, blocks);
     sequence.state = 'running';
-    const after = this.running.findIndex(({ id }) => id > sequence.id);
-    this.running.splice(after < 0 ? this.running.length : after, 0, sequence);
+    insert(this.running, sequence);
     return sequence;
   }
 
-  /** Blocks of the cache that hold the beginning of the prompt: all but its last token at most. */
+  /** Finds cached blocks that hold the beginning of the prompt; its last token is always computed. */
   #findPrefix(sequence: Sequence): number[] {
     if (!this.options.prefixCache || sequence.options.promptLogprobs !== null) return [];
     sequence.blockKeys ??= prefixKeys(sequence.prompt);
@@ -156,8 +153,8 @@ export class Scheduler {
     return found;
   }
 
-  #grow(sequence: Sequence, wanted: number): boolean {
-    while (sequence.blocks.length < wanted) {
+  #grow(sequence: Sequence, blocks: number): boolean {
+    while (sequence.blocks.length < blocks) {
       const block = this.pool.take();
       if (block === null) return false;
       sequence.blocks.push(block);
@@ -165,20 +162,19 @@ export class Scheduler {
     return true;
   }
 
-  /** The sequence that came last goes back to those waiting, in its place. */
-  #putAside(): void {
+  /** Returns the sequence that arrived last to the queue. */
+  #preempt(): void {
     const sequence = this.running.pop() as Sequence;
-    this.#nameBlocks(sequence);
     this.#free(sequence);
     sequence.computed = 0;
-    sequence.draft = null;
     sequence.state = 'waiting';
-    const after = this.waiting.findIndex(({ id }) => id > sequence.id);
-    this.waiting.splice(after < 0 ? this.waiting.length : after, 0, sequence);
+    insert(this.waiting, sequence);
     this.preemptions++;
   }
 
+  /** Frees the blocks of a sequence; full ones stay in the prefix cache. */
   #free(sequence: Sequence): void {
+    this.cacheFullBlocks(sequence);
     for (const block of sequence.blocks.splice(0).reverse()) this.pool.release(block);
   }
 }

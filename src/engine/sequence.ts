@@ -1,33 +1,33 @@
-// One request on its way through the engine: its tokens, its blocks, and how far its cache reaches.
+// One request in the engine: its tokens, its cache blocks, and how many of its tokens are in the cache.
 //
-// Tokens are the prompt, then what was generated. `computed` of them have valid rows in the cache. While generating all
-// but the last are computed; a sequence that was put aside starts again from 0 and computes what it has generated in
-// the form of generation, so that the bits are those it had. Nothing here touches a tensor.
-import type { GeneratedToken } from './generation.ts';
+// Tokens are the prompt, then the output. The first `computed` of them have valid rows in the cache; during decode all
+// but the last. A preempted sequence starts again from 0 and recomputes its output in the decode phase, so that the bits
+// are the same. Nothing here touches a tensor.
+import type { FinishReason, GeneratedToken } from './generation.ts';
 import { LogitsProcessor } from './logits-processor.ts';
 import type { ResolvedSampling } from './sampling-options.ts';
 
 export interface SequenceOptions {
   readonly sampling: ResolvedSampling;
   readonly maxTokens: number;
-  /** Alternatives with each output token; null: no log-probabilities wanted. */
+  /** The number of alternatives with each output token; null: none. */
   readonly logprobs: number | null;
+  /** The number of alternatives with each prompt token; null: no log-probabilities of the prompt. */
   readonly promptLogprobs: number | null;
 }
 
 /** Whether a sequence continues after a token. */
 export type TokenDecision = 'continue' | 'stop';
 
-/** Whoever listens to a sequence. */
 export interface SequenceListener {
-  /** A token was settled. */
+  /** Called with each committed token. */
   onToken(token: GeneratedToken): TokenDecision;
-  /** A token that must come next, whatever the model says (closing the thinking). */
+  /** Returns the id that must come next, whatever the model says (to close the thinking), or null. */
   forcedToken(): number | null;
-  /** Tokens that the model may choose before one is forced. */
+  /** The number of tokens that the model may still choose before one is forced. */
   readonly tokensUntilForced: number;
   onPromptLogprobs(tokens: readonly GeneratedToken[]): void;
-  onEnd(reason: 'stop' | 'length' | 'abort' | 'error', error?: Error): void;
+  onEnd(reason: FinishReason, error?: Error): void;
 }
 
 export class Sequence {
@@ -36,23 +36,16 @@ export class Sequence {
   readonly options: SequenceOptions;
   readonly listener: SequenceListener;
   readonly promptLength: number;
-  /** What penalties and biases make of the next logits. */
   readonly logitsProcessor: LogitsProcessor;
   /** Blocks of the cache, in order of positions. */
   readonly blocks: number[] = [];
-  /** Names of the whole blocks of the prompt (prefixKeys); made when they are first needed. */
+  /** Keys of the prompt's full blocks (prefixKeys), computed on first use. */
   blockKeys: readonly string[] | null = null;
   state: 'waiting' | 'running' | 'finished' = 'waiting';
   /** Tokens with valid rows in the cache. */
   computed = 0;
-  /** Tokens of the prompt that were found in the cache when it first ran. */
+  /** Tokens of the prompt that were in the cache when the sequence was first admitted. */
   cachedTokens = 0;
-  /** What multi-token prediction expects next. */
-  draft: number | null = null;
-  /** Of the computed tokens, those that multi-token prediction has no rows of. */
-  gaps = 0;
-  drafted = 0;
-  accepted = 0;
   #tokens: Int32Array;
   #length: number;
 
@@ -75,7 +68,7 @@ export class Sequence {
     return this.#length - this.promptLength;
   }
 
-  /** A view; valid until the next token. */
+  /** A view that is valid until the next token. */
   get tokens(): Int32Array {
     return this.#tokens.subarray(0, this.#length);
   }
@@ -84,15 +77,10 @@ export class Sequence {
     return this.#tokens.subarray(0, this.promptLength);
   }
 
-  /** prompt: in the form of prompts; output: generated before it was put aside; generate: only the last is missing. */
-  get phase(): 'prompt' | 'output' | 'generate' {
-    if (this.computed < this.promptLength) return 'prompt';
-    return this.computed < this.#length - 1 ? 'output' : 'generate';
-  }
-
-  /** Whether drafts can be expected to be good: a few gaps cost nothing that was seen, many cost most of the guesses. */
-  get isDraftable(): boolean {
-    return this.gaps <= 8 + this.computed / 8;
+  /** recompute: output that was generated before a preemption; decode: only the last token is not computed. */
+  get phase(): 'prefill' | 'recompute' | 'decode' {
+    if (this.computed < this.promptLength) return 'prefill';
+    return this.computed < this.#length - 1 ? 'recompute' : 'decode';
   }
 
   token(position: number): number {

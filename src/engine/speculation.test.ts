@@ -1,24 +1,25 @@
 // Drafts are on where they pay and off where they do not, by a clock that the test moves; the tokens are the same.
-// npm test -- draft-governor
+// npm test -- engine/speculation
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { blockTokens } from '../kernels/index.ts';
 import type { EngineOptions } from './engine.ts';
-import { SpeculationPolicy } from './speculation.ts';
-import { ask, expected, openTestEngine, TokenRunner, type TokenRunnerOptions } from './test-runner.ts';
+import { Sequence } from './sequence.ts';
+import { Speculation, SpeculationPolicy } from './speculation.ts';
+import { ask, defaults, expected, openTestEngine, TokenRunner, type TokenRunnerOptions } from './test-runner.ts';
 
 const blocks = 64;
 
-/** Answers of so many tokens, `together` at once. Checks their tokens; returns the time in plain steps of one answer. */
+/** Asks for answers of `tokens` tokens, `parallel` at once. Checks their tokens; returns the time in plain steps of one answer. */
 async function spent(
   options: TokenRunnerOptions,
-  { rounds = 1, together = 1, tokens = 500, drafts = 1, ...engineOptions }: Partial<Shape & EngineOptions> = {},
+  { rounds = 1, parallel = 1, tokens = 500, drafts = 1, ...engineOptions }: Partial<Shape & EngineOptions> = {},
 ) {
   const runner = new TokenRunner(blocks, drafts, options);
   const engine = openTestEngine(runner, { blocks, ...engineOptions });
   for (let round = 0; round < rounds; round++) {
-    const prompts = Array.from({ length: together }, (_, i) => [round, i, 3]);
+    const prompts = Array.from({ length: parallel }, (_, i) => [round, i, 3]);
     const asked = prompts.map((prompt) => ask(engine, prompt, { maxTokens: tokens }));
     await Promise.all(asked.map(({ ended }) => ended));
     asked.forEach(({ outcome }, i) => {
@@ -30,7 +31,7 @@ async function spent(
 
 interface Shape {
   readonly rounds: number;
-  readonly together: number;
+  readonly parallel: number;
   readonly tokens: number;
   readonly drafts: number;
 }
@@ -61,7 +62,7 @@ describe('drafts', () => {
   test('right two times of three: on for one sequence, off for eight that make them dear', async () => {
     const cost = (count: number) => (count === 1 ? 1.3 : 2);
     assert.equal((await spent({ cost })).speculation?.isOn, true);
-    const many = await spent({ cost }, { together: 8, tokens: 400 });
+    const many = await spent({ cost }, { parallel: 8, tokens: 400 });
     assert.equal(many.speculation?.isOn, false);
     assert.ok(many.time < 1.05 * 400, `${many.time}`);
   });
@@ -81,12 +82,12 @@ describe('drafts', () => {
     const shape = fc.record({
       right: fc.integer({ min: 0, max: 10 }),
       cost: fc.double({ min: 1, max: 2.2, noNaN: true }),
-      together: fc.integer({ min: 1, max: 6 }),
+      parallel: fc.integer({ min: 1, max: 6 }),
     });
     await fc.assert(
-      fc.asyncProperty(shape, async ({ right, cost, together }) => {
+      fc.asyncProperty(shape, async ({ right, cost, parallel }) => {
         const options = { isRight: (length: number) => (length * 7) % 10 < right, cost: () => cost };
-        const given = { together, tokens: 300 };
+        const given = { parallel, tokens: 300 };
         const { time } = await spent(options, given);
         const plain = await spent(options, { ...given, drafts: 0 });
         const drafted = await spent(options, { ...given, drafting: 'always' });
@@ -120,19 +121,47 @@ describe('drafts', () => {
     await ask(engine, prompt, { maxTokens: 1 }).ended;
     const again = ask(engine, [...prompt, 5], { maxTokens: 50 });
     await ask(engine, [2], { maxTokens: 2 }).ended;
-    assert.equal(again.sequence.gaps > 4 * blockTokens, true);
-    assert.equal(again.sequence.isDraftable, false);
+    assert.equal(again.sequence.cachedTokens, 5 * blockTokens);
+    assert.equal(engine.usage(again.sequence).draftedTokens, 0);
     engine.abort(again.sequence);
   });
 });
 
+test('a sequence is draftable unless the MTP module lacks rows of many of its tokens, also through shared blocks', () => {
+  const speculation = new Speculation({ maxDrafts: 1, drafting: 'always', clock: () => 0 });
+  const listener = {
+    onToken: () => 'continue' as const,
+    forcedToken: () => null,
+    tokensUntilForced: Number.POSITIVE_INFINITY,
+    onPromptLogprobs: () => undefined,
+    onEnd: () => undefined,
+  };
+  const sequence = (length: number, ids: readonly number[]) => {
+    const prompt = Array.from({ length }, (_, i) => i);
+    const sequence = new Sequence(0, prompt, defaults, listener);
+    sequence.blocks.push(...ids);
+    sequence.computed = length;
+    return { sequence, chunk: { sequence, from: 0, ids: Int32Array.from(prompt), sampleFrom: length } };
+  };
+  const first = sequence(2 * blockTokens, [7, 9]);
+  speculation.ran(first.chunk, true);
+  assert.equal(speculation.isDraftable(first.sequence), true);
+  speculation.ran(first.chunk, false);
+  assert.equal(speculation.isDraftable(first.sequence), false);
+  const sharing = sequence(blockTokens, [9]);
+  assert.equal(speculation.isDraftable(sharing.sequence), false);
+  speculation.ran(sharing.chunk, true); // the block is written anew
+  assert.equal(speculation.isDraftable(sharing.sequence), true);
+  assert.equal(speculation.isDraftable(first.sequence), false);
+});
+
 test('a size is judged for itself, once both kinds of step were timed', () => {
   const governor = new SpeculationPolicy();
-  for (let i = 0; i < 40; i++) governor.verified(false);
+  for (let i = 0; i < 40; i++) governor.countDraft(false);
   assert.equal(governor.next(1, true), true, 'nothing was timed');
   for (let i = 0; i < 7; i++) {
-    governor.took(2, 1, true);
-    governor.took(1, 1, false);
+    governor.record(2, 1, true);
+    governor.record(1, 1, false);
   }
   assert.deepEqual([governor.next(1, true), governor.prepares(1)], [false, false]);
   assert.deepEqual(governor.stats, { isOn: false, acceptance: 0, stepCost: 2, switches: 1 });

@@ -1,50 +1,54 @@
-// Whether drafts pay, measured while serving. Policy only: it sees counts and milliseconds, never a token.
+// Speculative decoding with multi-token prediction (MTP): when a step drafts, which draft it verifies, and the results.
 //
-// A step with drafts settles 1 + a tokens of a sequence, a being the share of drafts accepted; it pays when that is more
-// than such a step costs in plain ones. Cost depends on how many sequences share the step (more rows choose more
-// experts), so each size has its own verdict: on trial, then on or off, and on trial again after a while, each time
-// twice as late. Drafts change no token, hence neither does this. Left out: longer drafts, verdicts by sequence.
+// The runner computes drafts on request; everything else about them is here. Drafts change no token: one counts only if
+// it is the token that is drawn at its position. A step with drafts commits 1 + a tokens of a sequence, where a is the
+// share of accepted drafts; it pays when that exceeds its cost in plain steps. The cost depends on how many sequences
+// share the step (more rows choose more experts), so each size has its own verdict: a trial, then on or off, then a new
+// trial after a pause that doubles. Left out: longer drafts, verdicts for single sequences.
+import { blockTokens } from '../kernels/index.ts';
 import { median } from '../math/index.ts';
+import type { ScheduledChunk } from './runner.ts';
+import type { Sequence } from './sequence.ts';
 
-/** Drafts verified, and costs measured, before a trial is judged. */
+/** Drafts that are verified, and costs that are measured, before a trial is judged. */
 const trialDrafts = 24;
 const trialCosts = 7;
-/** A trial that has not come to costs after so many steps ends with drafts off: the engine is too busy to tell. */
-const longestTrial = 256;
-/** The cost is the median of so many; each is of neighbouring steps, so that a slow minute slows both. */
+/** A trial without enough costs after this many steps ends with drafts off: the engine is too busy to measure. */
+const maxTrialSteps = 256;
+/** The cost is the median of this many ratios of neighboring steps, which a slow minute slows alike. */
 const keptCosts = 15;
-/** Of drafts of late, for their share accepted. */
+/** The number of recent drafts that acceptance is averaged over. */
 const keptDrafts = 64;
-/** Steps without drafts between trials: at first, and at most. */
+/** The first and the longest pause between trials, in steps. */
 const firstPause = 2048;
-const longestPause = 32768;
-/** While drafts are on, one step in so many is plain, to be timed; on trial one in four. */
+const maxPause = 32768;
+/** One step in this many is plain, so that it can be timed. */
 const plainEvery = 64;
 const plainEveryInTrial = 4;
-/** Drafts are turned on where they gain so much. */
-const leastGain = 1.05;
+/** The gain from which drafts are turned on. */
+const minGain = 1.05;
 
-/** Steps of about the same number of sequences. */
-class Size {
+/** The verdict on steps of about the same number of sequences. */
+class StepSize {
   state: 'trial' | 'on' | 'off' = 'trial';
-  /** What steps with drafts cost in plain ones, the latest last. */
+  /** The cost of a step with drafts in plain steps, the latest last. */
   costs: number[] = [];
-  /** Milliseconds of the steps with drafts since the last plain one. */
+  /** Milliseconds of the steps with drafts since the last plain step. */
   drafted: number[] = [];
-  /** Drafts verified when the trial began. */
+  /** The number of drafts that were verified before the trial began. */
   draftsBefore = 0;
   trialSteps = 0;
   pause = firstPause;
-  /** Since drafts were turned off, and since the last plain step. */
+  /** Steps since drafts were turned off, and since the last plain step. */
   stepsOff = 0;
   stepsSincePlain = 0;
 
-  /** null before it is known. */
+  /** null until enough costs are measured. */
   get cost(): number | null {
     return this.costs.length < trialCosts ? null : median(this.costs);
   }
 
-  took(ms: number, drafted: boolean): void {
+  record(ms: number, drafted: boolean): void {
     if (drafted) {
       this.drafted = [...this.drafted.slice(1 - plainEveryInTrial), ms];
       return;
@@ -56,22 +60,22 @@ class Size {
 }
 
 export interface SpeculationStats {
-  /** Whether steps like the latest are drafted. */
+  /** Whether steps of the latest size are drafted. */
   readonly isOn: boolean;
-  /** Share of drafts accepted of late. */
+  /** The share of recent drafts that were accepted. */
   readonly acceptance: number;
-  /** What a step with drafts costs in plain ones, of the latest step's size; null until measured. */
+  /** The cost of a step with drafts in plain steps, at the latest size; null until it is measured. */
   readonly stepCost: number | null;
-  /** Times that drafts were turned on or off after a trial or in use. */
+  /** How often drafts were turned on or off. */
   readonly switches: number;
 }
 
 export class SpeculationPolicy {
   readonly #always: boolean;
-  readonly #sizes: Size[] = [];
-  #latest: Size;
+  readonly #sizes: StepSize[] = [];
+  #latest: StepSize;
   #drafts = 0;
-  /** Drafts that `#acceptance` stands for. */
+  /** The number of drafts that `#acceptance` is the mean of. */
   #weight = 0;
   #acceptance = 0;
   #switches = 0;
@@ -79,7 +83,7 @@ export class SpeculationPolicy {
   /** `always`: drafts whether they pay or not. */
   constructor(always = false) {
     this.#always = always;
-    this.#latest = this.#sizeOf(1);
+    this.#latest = this.#size(1);
   }
 
   get stats(): SpeculationStats {
@@ -88,12 +92,9 @@ export class SpeculationPolicy {
     return { isOn, acceptance: this.#acceptance, stepCost: cost, switches: this.#switches };
   }
 
-  /**
-   * Whether the next step of `count` sequences is to be drafted; `draftable`: one of them could be. To be asked once for
-   * each step.
-   */
+  /** Decides, once for each step, whether `count` sequences are drafted. `draftable`: at least one can be. */
   next(count: number, draftable: boolean): boolean {
-    const size = this.#sizeOf(count);
+    const size = this.#size(count);
     this.#latest = size;
     if (this.#always) return draftable;
     this.#judge(size);
@@ -104,56 +105,174 @@ export class SpeculationPolicy {
     return draftable && !waitsForPlain && ++size.stepsSincePlain < every;
   }
 
-  /** Whether what is computed before a step of `count` sequences is to be made ready for drafts. */
+  /** Whether prefill before steps of `count` sequences computes what drafts need. */
   prepares(count: number): boolean {
-    return this.#always || this.#sizeOf(count).state !== 'off';
+    return this.#always || this.#size(count).state !== 'off';
   }
 
-  /** A step of `count` sequences and nothing else took so long; `drafted`: drafts were verified, or there were none. */
-  took(ms: number, count: number, drafted: boolean): void {
-    this.#sizeOf(count).took(ms, drafted);
+  /** Records the time of a step that had nothing but `count` sequences in decode. */
+  record(ms: number, count: number, drafted: boolean): void {
+    this.#size(count).record(ms, drafted);
   }
 
-  verified(accepted: boolean): void {
+  countDraft(accepted: boolean): void {
     this.#drafts++;
     this.#weight = Math.min(this.#weight + 1, keptDrafts);
     this.#acceptance += ((accepted ? 1 : 0) - this.#acceptance) / this.#weight;
   }
 
-  #judge(size: Size): void {
+  #judge(size: StepSize): void {
     if (size.state === 'off') {
-      if (++size.stepsOff >= size.pause) this.#try(size);
+      if (++size.stepsOff >= size.pause) this.#startTrial(size);
       return;
     }
     const { cost } = size;
-    if (cost === null && size.trialSteps > longestTrial) this.#turn(size, false);
+    if (cost === null && size.trialSteps > maxTrialSteps) this.#turn(size, false);
     if (cost === null || this.#drafts - size.draftsBefore < trialDrafts) return;
     const gain = (1 + this.#acceptance) / cost;
-    if (size.state === 'trial') this.#turn(size, gain >= leastGain);
+    if (size.state === 'trial') this.#turn(size, gain >= minGain);
     else if (gain < 1) this.#turn(size, false);
   }
 
-  #turn(size: Size, on: boolean): void {
+  #turn(size: StepSize, on: boolean): void {
     this.#switches++;
     size.state = on ? 'on' : 'off';
     size.stepsOff = 0;
     if (on) size.pause = firstPause;
   }
 
-  #try(size: Size): void {
+  #startTrial(size: StepSize): void {
     size.state = 'trial';
-    size.pause = Math.min(2 * size.pause, longestPause);
+    size.pause = Math.min(2 * size.pause, maxPause);
     size.draftsBefore = this.#drafts;
     size.trialSteps = 0;
-    size.costs = []; // of other lengths, perhaps
+    size.costs = []; // sequences may be longer now
     size.drafted = [];
-    this.#weight = Math.min(this.#weight, trialDrafts / 3); // what comes now counts more than what was
+    this.#weight = Math.min(this.#weight, trialDrafts / 3); // new drafts count more
   }
 
-  /** 1, 2, 3 to 4, 5 to 8, ... */
-  #sizeOf(count: number): Size {
+  /** Sizes are 1, 2, 3 to 4, 5 to 8, ... */
+  #size(count: number): StepSize {
     const index = Math.ceil(Math.log2(Math.max(1, count)));
-    this.#sizes[index] ??= new Size();
+    this.#sizes[index] ??= new StepSize();
     return this.#sizes[index];
+  }
+}
+
+interface SequenceDrafts {
+  /** The draft of the next token. */
+  draft: number | null;
+  draftedTokens: number;
+  acceptedTokens: number;
+}
+
+export interface SpeculationOptions {
+  /** Drafts that the runner makes for a sequence: 0 or 1. */
+  readonly maxDrafts: number;
+  /** measured: as long as drafts pay; always: whatever they cost. */
+  readonly drafting: 'measured' | 'always';
+  /** Returns milliseconds. */
+  readonly clock: () => number;
+}
+
+/** Drafts of all sequences of an engine. */
+export class Speculation {
+  readonly maxDrafts: number;
+  readonly #policy: SpeculationPolicy | null;
+  readonly #clock: () => number;
+  readonly #sequences = new WeakMap<Sequence, SequenceDrafts>();
+  /** The number of tokens in each block that the MTP module has no rows of. */
+  readonly #draftless: number[] = [];
+  readonly counts = { draftedTokens: 0, acceptedTokens: 0 };
+
+  constructor({ maxDrafts, drafting, clock }: SpeculationOptions) {
+    this.maxDrafts = maxDrafts;
+    this.#policy = maxDrafts > 0 ? new SpeculationPolicy(drafting === 'always') : null;
+    this.#clock = clock;
+  }
+
+  /** null: the runner makes no drafts. */
+  get stats(): SpeculationStats | null {
+    return this.#policy?.stats ?? null;
+  }
+
+  /** Drafts of one sequence so far. */
+  usage(sequence: Sequence): Pick<SequenceDrafts, 'draftedTokens' | 'acceptedTokens'> {
+    return this.#state(sequence);
+  }
+
+  /** Decides, once for each step, whether its decode batch drafts. */
+  drafts(decode: readonly Sequence[]): boolean {
+    if (this.#policy === null || decode.length === 0) return false;
+    return this.#policy.next(
+      decode.length,
+      decode.some((sequence) => this.isDraftable(sequence)),
+    );
+  }
+
+  /** Whether chunks of prefill run the MTP module, so that their sequences can be drafted later. */
+  prepares(chunks: readonly { readonly sequence: Sequence }[], running: number): boolean {
+    if (this.#policy === null || !this.#policy.prepares(running)) return false;
+    return chunks.some(({ sequence }) => this.isDraftable(sequence));
+  }
+
+  /** The ids that a decode step runs: the last token and, where one is to be verified, the draft after it. */
+  decodeIds(sequence: Sequence, drafts: boolean): Int32Array {
+    const last = sequence.token(sequence.length - 1);
+    const { draft } = this.#state(sequence);
+    // A draft is verified only where the token after it is the model's to choose.
+    const isVerified = drafts && draft !== null && sequence.listener.tokensUntilForced > this.maxDrafts;
+    return Int32Array.from(isVerified ? [last, draft] : [last]);
+  }
+
+  /** Runs a decode batch and measures its time, unless it made drafts but had none to verify. */
+  async time<T>(chunks: readonly ScheduledChunk[], drafts: boolean, run: () => Promise<T>): Promise<T> {
+    const started = this.#clock();
+    const result = await run();
+    const verified = chunks.some(({ ids }) => ids.length > 1);
+    if (verified === drafts) this.#policy?.record(this.#clock() - started, chunks.length, drafts);
+    return result;
+  }
+
+  /** Notes which rows the MTP module has after a chunk has run. */
+  ran({ sequence, from, ids }: ScheduledChunk, drafts: boolean): void {
+    if (this.#policy === null) return;
+    for (let position = from; position < from + ids.length; position++) {
+      const block = sequence.blocks[Math.floor(position / blockTokens)];
+      if (position % blockTokens === 0) this.#draftless[block] = 0;
+      if (!drafts) this.#draftless[block]++;
+    }
+  }
+
+  /** Keeps the draft of a sequence's next token. */
+  propose(sequence: Sequence, draft: number | undefined): void {
+    this.#state(sequence).draft = draft !== undefined && this.isDraftable(sequence) ? draft : null;
+  }
+
+  /** Whether the draft that ran after a token was the token drawn there. */
+  verify(sequence: Sequence, draft: number | undefined, token: number): boolean {
+    if (draft === undefined) return false;
+    const accepted = draft === token;
+    this.#policy?.countDraft(accepted);
+    for (const counts of [this.counts, this.#state(sequence)]) {
+      counts.draftedTokens++;
+      if (accepted) counts.acceptedTokens++;
+    }
+    return accepted;
+  }
+
+  /** Whether drafts are likely to be good: a few draftless tokens hardly matter, many cost most of the guesses. */
+  isDraftable({ blocks, computed }: Sequence): boolean {
+    let draftless = 0;
+    for (let i = 0; i * blockTokens < computed; i++) draftless += this.#draftless[blocks[i]];
+    return draftless <= 8 + computed / 8;
+  }
+
+  #state(sequence: Sequence): SequenceDrafts {
+    const known = this.#sequences.get(sequence);
+    if (known) return known;
+    const drafts = { draft: null, draftedTokens: 0, acceptedTokens: 0 };
+    this.#sequences.set(sequence, drafts);
+    return drafts;
   }
 }

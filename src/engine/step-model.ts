@@ -1,13 +1,14 @@
 // One step of a model over the paged cache: hidden states, logits, draws, and drafts of multi-token prediction.
 //
-// Everything is queued from a frame on the device and nothing is read back, so that a step can be recorded. Shape
-// letters: T rows, R wanted rows, V vocabulary.
+// Everything is queued from step inputs on the device and nothing is read back, so that a step can be recorded. Shape
+// letters: T rows, R sampled rows, V vocabulary, D hidden.
 import { Deepseek, type Model, type PrecisionPolicy } from '../model/index.ts';
-import { type PagedPool, sampleTokens, type Tensor, zeros } from '../tensor/index.ts';
-import { PagedCache } from './paged-cache.ts';
+import { sampleTokens, type Tensor, zeros } from '../tensor/index.ts';
+import type { PagedCache } from './paged-cache.ts';
+import type { Phase } from './runner.ts';
 import { type StepShape, viewStepInputs } from './step-inputs.ts';
 
-/** What a step leaves to be read. */
+/** What is read from a step. */
 export interface StepOutputs {
   /** [3, R] i32: tokens, the bits of their log-probabilities (f32), drafts */
   readonly drawn: Tensor | null;
@@ -18,86 +19,67 @@ export interface StepOutputs {
 }
 
 export interface StepMode {
-  /** Of MLA. */
-  readonly form: 'expanded' | 'absorbed';
+  readonly phase: Phase;
   /** Whether the first MTP module drafts. */
   readonly drafts: boolean;
 }
 
-export interface StepOptions {
-  readonly policy: PrecisionPolicy;
-  /** Of the pools: as training computes. */
-  readonly keepsHeads: boolean;
-}
-
 export class StepModel {
   readonly #model: Model;
-  readonly #pools: readonly PagedPool[];
+  readonly #cache: PagedCache;
   readonly #policy: PrecisionPolicy;
-  readonly #keepsHeads: boolean;
 
-  constructor(model: Model, pools: readonly PagedPool[], { policy, keepsHeads }: StepOptions) {
+  constructor(model: Model, cache: PagedCache, policy: PrecisionPolicy) {
     this.#model = model;
-    this.#pools = pools;
+    this.#cache = cache;
     this.#policy = policy;
-    this.#keepsHeads = keepsHeads;
   }
 
-  /** Logits [R, V] of hidden states, of the rows asked for. */
+  /** Computes logits [R, V] of `rows` of hidden states, or of all. */
   logits(hidden: Tensor, rows?: Tensor): Tensor {
     return this.#model.logits(hidden, rows, this.#policy);
   }
 
-  /** `wantedRows`: of a frame whose wanted rows are not all rows. */
+  /** Queues a step. `sampledRows`: the rows that are sampled, where these are not all rows. */
   run(
     shape: StepShape,
-    frame: Tensor,
-    { form, drafts: isDrafting }: StepMode,
-    wantedRows: readonly number[] = [],
+    inputs: Tensor,
+    { phase, drafts: isDrafting }: StepMode,
+    sampledRows: readonly number[] = [],
   ): StepOutputs {
-    const at = viewStepInputs(shape, frame);
-    const batch = {
-      ids: at.ids,
-      positions: at.positions,
-      sequences: { queryStart: at.starts, maxQueries: shape.maxChunkRows },
-    };
-    const cache = new PagedCache(this.#pools, this.#keepsHeads, shape, at);
-    const options = { policy: this.#policy, cache, form };
+    const views = viewStepInputs(shape, inputs);
+    const { ids, positions, starts: queryStart } = views;
+    const batch = { ids, positions, sequences: { queryStart, maxQueries: shape.maxChunkRows } };
+    const options = { policy: this.#policy, cache: this.#cache.during(phase, shape, views) };
     const { out: hidden } = this.#model.forward(batch, options);
-    const rows = shape.sampledRows === shape.rows ? undefined : at.wanted;
-    const edits = { starts: at.editStarts, ids: at.editIds, factors: at.editScales, offsets: at.editAdds };
+    const rows = shape.sampledRows === shape.rows ? undefined : views.sampledRows;
+    const edits = { starts: views.editStarts, ids: views.editIds, factors: views.editScales, offsets: views.editAdds };
     const logits = shape.sampledRows > 0 ? this.logits(hidden, rows) : null;
-    const drawn = logits && sampleTokens(logits, at.settings, edits);
+    const drawn = logits && sampleTokens(logits, views.settings, edits);
     let drafts: Tensor | null = null;
     if (isDrafting && this.#model instanceof Deepseek) {
-      const ahead = rows || !drawn ? withDrawn(at.ahead, drawn?.tokens ?? null, wantedRows) : drawn.tokens;
-      const { out } = this.#model.predictAhead(0, hidden, ahead, batch, options);
-      if (logits)
-        drafts = sampleTokens(this.logits(out, rows), at.draftSettings, noEdits(edits, shape.sampledRows)).tokens;
+      const next = rows || !drawn ? withDrawn(views.nextIds, drawn?.tokens ?? null, sampledRows) : drawn.tokens;
+      const { out } = this.#model.predictAhead(0, hidden, next, batch, options);
+      const unedited = { ...edits, starts: zeros([shape.sampledRows + 1], { dtype: 'i32', device: edits.ids.device }) };
+      // Drafts are drawn without penalties: a wrong draft costs a row, not a bit.
+      if (logits) drafts = sampleTokens(this.logits(out, rows), views.draftSettings, unedited).tokens;
     }
-    return { drawn: drawn && inOne(drawn.tokens, drawn.logprobs, drafts), logits, hidden };
+    return { drawn: drawn && joinOutputs(drawn.tokens, drawn.logprobs, drafts), logits, hidden };
   }
 }
 
-type Edits = Parameters<typeof sampleTokens>[2];
-
-/** Drafts are drawn without penalties: a wrong guess costs a row, not a bit. */
-function noEdits(edits: Edits, rows: number): Edits {
-  return { ...edits, starts: zeros([rows + 1], { dtype: 'i32', device: edits.ids.device }) };
-}
-
-/** The tokens after each row, those just drawn in their places. */
-function withDrawn(ahead: Tensor, tokens: Tensor | null, rows: readonly number[]): Tensor {
-  const { device } = ahead;
+/** Puts drawn tokens in their places among the ids after each row. */
+function withDrawn(nextIds: Tensor, tokens: Tensor | null, rows: readonly number[]): Tensor {
+  const { device } = nextIds;
   rows.forEach((row, r) => {
-    if (tokens) device.run('copy_bytes', { from: tokens.address + 4 * r, to: ahead.address + 4 * row, n: 4 });
+    if (tokens) device.run('copy_bytes', { from: tokens.address + 4 * r, to: nextIds.address + 4 * row, n: 4 });
   });
-  ahead.storage.change();
-  return ahead;
+  nextIds.storage.change();
+  return nextIds;
 }
 
-/** Numbers of 4 bytes, side by side as they are, so that one read brings all. */
-function inOne(tokens: Tensor, logprobs: Tensor, drafts: Tensor | null): Tensor {
+/** Joins three tensors of 4-byte numbers into one, so that one read brings all. */
+function joinOutputs(tokens: Tensor, logprobs: Tensor, drafts: Tensor | null): Tensor {
   const { device, size } = tokens;
   const all = zeros([3, size], { dtype: 'i32', device });
   for (const [i, part] of [tokens, logprobs, drafts].entries())

@@ -32,7 +32,7 @@ export interface TokenRunnerOptions {
 
 /** The next token is a hash of all before it, which it reads from the blocks: a wrong block gives a wrong token. */
 export class TokenRunner implements Runner {
-  readonly drafts: number;
+  readonly maxDrafts: number;
   readonly #memory: Int32Array;
   readonly #options: TokenRunnerOptions;
   steps = 0;
@@ -40,8 +40,8 @@ export class TokenRunner implements Runner {
   /** Milliseconds that all runs have taken, as they would on a model. */
   time = 0;
 
-  constructor(blocks: number, drafts = 0, options: TokenRunnerOptions = {}) {
-    this.drafts = drafts;
+  constructor(blocks: number, maxDrafts = 0, options: TokenRunnerOptions = {}) {
+    this.maxDrafts = maxDrafts;
     this.#memory = new Int32Array(blocks * blockTokens).fill(-1);
     this.#options = options;
   }

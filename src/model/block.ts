@@ -14,14 +14,9 @@ export interface ResidualStream {
   readonly hidden: Tensor;
 }
 
-export type MlaForm = 'expanded' | 'absorbed';
-
 export interface AttentionOptions {
   readonly precision: Precision;
-  /** Keeps and finds the tokens before the batch. @default none: the batch is all there is */
-  readonly cache?: Cache | undefined;
-  /** absorbed also lets GQA read a cache where it lies. @default expanded */
-  readonly form?: MlaForm | undefined;
+  readonly cache: Cache;
 }
 
 interface Attention {

@@ -1,81 +1,133 @@
-// What attention keeps of the tokens it has seen: rows of each layer, in the order of their positions.
+// What attention keeps of the tokens before the batch, behind one method: a cache stores the fresh rows of a layer and
+// attends to all of them. Caches differ in what a row holds, where rows live, and in which form they attend.
 //
-// MLA keeps [normed c_kv | rotated k_pe] (V3 report, section 2.1.1), GQA the rotated keys and the values. Where the rows
-// live is the cache's affair: the engine brings pages, which `attend` reads in place. Here: one sequence, one piece of
-// memory a layer. Left out: several sequences, eviction.
+// MLA's rows are [normed c_kv | rotated k_pe] (V3 report, section 2.1.1), GQA's the rotated keys and the values. Here:
+// the batch alone, and one sequence in one piece of memory a layer. The engine brings pages (paged-cache.ts there).
+// Shape letters: T tokens of the batch, S tokens with the cached ones, W width of a row, G key heads.
 import { type Device, widthOf } from '../kernels/index.ts';
 import {
+  attention,
   currentDevice,
   fromArray,
   keep,
   narrow,
-  type RopeTensors,
+  type PagedPool,
+  reshape,
   type Sequences,
+  split,
   type Tensor,
   zeros,
 } from '../tensor/index.ts';
-import { isDeepseek, type ModelConfig } from './config.ts';
+import { type AttentionForm, isDeepseek, type ModelConfig } from './config.ts';
 import { cacheWidth } from './cost.ts';
 import { ModelError } from './errors.ts';
 
-/** Where keys and values stand in a row of the cache, and how scores are scaled. Widths in values. */
+/** Where keys and values stand in a row. Widths in values; key head 0 begins at 0, value head 0 at valueOffset. */
 export interface RowLayout {
   readonly keyHeads: number;
   readonly keyWidth: number;
   readonly valueWidth: number;
-  /** Value of key head 0; the head's key itself begins at 0. */
   readonly valueOffset: number;
-  readonly scale: number;
 }
 
-/** What turns kv_a_proj's output [T, C + R] into the row that MLA keeps. */
-export interface LatentNorm {
-  /** [C] */
-  readonly gain: Tensor;
-  readonly eps: number;
-  /** [T] i32 */
-  readonly positions: Tensor;
-  readonly table: RopeTensors;
+/** Keys [S, G, Dk] and values [S, G, Dv] of every head. */
+export interface HeadRows {
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
+
+/** The batch's own tokens as one attention layer hands them to a cache, and the two ways to attend to rows. */
+export interface FreshTokens {
+  readonly sequences: Sequences;
+  /** The factor of the products of queries and keys. */
+  readonly scale: number;
+  /** Computes the rows [T, W] to be kept. */
+  rows(): Tensor;
+  /** Writes the same rows to slots [T] i32 of a pool, in one pass. */
+  write(pool: PagedPool, slots: Tensor): void;
+  /** Computes keys and values of the batch's own tokens. */
+  heads(): HeadRows;
+  /** Expanded form: computes keys and values from rows [S, W]. */
+  expand(rows: Tensor): HeadRows;
+  /** Absorbed form: `attend` reads rows where they lie, with queries [T, H, keyWidth], and gives [T, H, valueWidth]. */
+  absorb(q: Tensor, attend: (q: Tensor, layout: RowLayout) => Tensor): Tensor;
 }
 
 export interface Cache {
-  /** Of MLA: rows are every head's key and value instead of the latent, as training computes them. */
-  readonly keepsHeads?: boolean;
-  /** Adds rows [T, width] of the batch's tokens to a layer. */
-  store(layer: number, rows: Tensor): void;
-  /** The same from kv_a_proj's output, in one pass; absent: the model makes the rows. */
-  storeLatent?(layer: number, kv: Tensor, norm: LatentNorm): void;
-  /** All rows of the batch's sequences end to end, those just stored included: [S, width], and where they begin. */
-  rows(layer: number, sequences: Sequences): { rows: Tensor; sequences: Sequences };
-  /** Attends to all rows where they lie: q [T, H, keyWidth] to [T, H, valueWidth]; absent: `rows` is the only way. */
-  attend?(layer: number, q: Tensor, layout: RowLayout): Tensor;
+  /** Keeps the fresh tokens of a layer and attends to all of their sequences: q [T, H, Dk] to [T, H, Dv]. */
+  attend(layer: number, q: Tensor, fresh: FreshTokens): Tensor;
+}
+
+/** Attends to rows [S, W] that lie in a tensor. */
+function attendRows(q: Tensor, rows: Tensor, layout: RowLayout, sequences: Sequences, scale: number): Tensor {
+  const { keyHeads: G, keyWidth, valueWidth, valueOffset } = layout;
+  const [S, width] = rows.shape as [number, number];
+  const [keys, values] =
+    valueOffset === 0
+      ? [rows, split(rows, [G * valueWidth, width - G * valueWidth])[0]]
+      : split(rows, [valueOffset, width - valueOffset]);
+  const [k, v] = [reshape(keys, [S, G, keyWidth]), reshape(values, [S, G, valueWidth])];
+  return attention(q, k, v, sequences, { scale });
+}
+
+/** No cache: the batch is all there is. */
+export function batchAlone(form: AttentionForm = 'expanded'): Cache {
+  return {
+    attend: (_, q, fresh) => {
+      const { sequences, scale } = fresh;
+      if (form === 'absorbed')
+        return fresh.absorb(q, (queries, layout) => attendRows(queries, fresh.rows(), layout, sequences, scale));
+      const { keys, values } = fresh.heads();
+      return attention(q, keys, values, sequences, { scale });
+    },
+  };
+}
+
+export interface ContiguousCacheOptions {
+  /** @default the current device */
+  readonly device?: Device;
+  /** @default expanded */
+  readonly form?: AttentionForm;
 }
 
 /** The cache of one sequence, MTP modules included, of at most `capacity` tokens. `advance` after each forward pass. */
 export class ContiguousCache implements Cache {
   readonly capacity: number;
   readonly #device: Device;
+  readonly #form: AttentionForm;
   readonly #layers: Tensor[];
   #length = 0;
-  /** Tokens that the batch under way adds. */
-  #added = 0;
 
-  constructor(config: ModelConfig, capacity: number, device: Device = currentDevice()) {
+  constructor(config: ModelConfig, capacity: number, options: ContiguousCacheOptions = {}) {
+    const { device = currentDevice(), form = 'expanded' } = options;
     this.capacity = capacity;
     this.#device = device;
+    this.#form = form;
     const shape = [capacity, cacheWidth(config)];
     const modules = isDeepseek(config) ? config.numNextnPredictLayers : 0;
     this.#layers = Array.from({ length: config.numHiddenLayers + modules }, () => keep(zeros(shape, { device })));
   }
 
-  /** Tokens held. */
+  /** The number of tokens in the cache. */
   get length(): number {
     return this.#length;
   }
 
-  store(layer: number, rows: Tensor): void {
+  attend(layer: number, q: Tensor, fresh: FreshTokens): Tensor {
+    const rows = this.#append(layer, fresh.rows());
+    const i32 = (...values: number[]) => fromArray(Int32Array.from(values), [values.length], { device: this.#device });
+    const keyStart = i32(0, rows.shape[0]);
+    const sequences = { ...fresh.sequences, keyStart, firstPosition: i32(this.#length) };
+    const { scale } = fresh;
+    if (this.#form === 'absorbed')
+      return fresh.absorb(q, (queries, layout) => attendRows(queries, rows, layout, sequences, scale));
+    const { keys, values } = fresh.expand(rows);
+    return attention(q, keys, values, sequences, { scale });
+  }
+
+  /** Adds rows [T, W] to a layer; returns all of its rows. */
+  #append(layer: number, rows: Tensor): Tensor {
     const [T, width] = rows.shape as [number, number];
-    this.#added = T;
     const end = this.#length + T;
     if (end > this.capacity)
       throw new ModelError('cache', `${end} tokens, room for ${this.capacity}`, 'make the cache larger');
@@ -83,18 +135,10 @@ export class ContiguousCache implements Cache {
     const to = all.address + this.#length * width * widthOf[all.dtype];
     this.#device.run('copy_bytes', { from: rows, to, n: rows.bytes });
     all.storage.change();
+    return narrow(all, 0, end);
   }
 
-  rows(layer: number, sequences: Sequences): { rows: Tensor; sequences: Sequences } {
-    const end = this.#length + this.#added;
-    const i32 = (...values: number[]) => fromArray(Int32Array.from(values), [values.length], { device: this.#device });
-    return {
-      rows: narrow(this.#layers[layer], 0, end),
-      sequences: { ...sequences, keyStart: i32(0, end), firstPosition: i32(this.#length) },
-    };
-  }
-
-  /** To be called once all layers have been extended by `tokens`. */
+  /** Counts `tokens` as cached; call it once all layers have them. */
   advance(tokens: number): void {
     this.#length += tokens;
   }

@@ -176,6 +176,9 @@ type WithDerivedFields<T> = T & { numKeyValueHeads: number; headDim: number };
 export type DenseConfig = WithDerivedFields<z.infer<typeof llama>> | WithDerivedFields<z.infer<typeof qwen2>>;
 export type ModelConfig = DeepseekConfig | DenseConfig;
 
+/** The two ways to compute MLA (mla.ts); GQA gives the same bits in both. */
+export type AttentionForm = 'expanded' | 'absorbed';
+
 export function isDeepseek(config: ModelConfig): config is DeepseekConfig {
   return config.modelType === 'deepseek_v3' || config.modelType === 'deepseek_v2';
 }

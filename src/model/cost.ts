@@ -4,7 +4,7 @@
 // numExpertsPerTok of the routed experts; a multiply-add is 2 FLOPs; training is 3 forward passes; causal
 // attention scores over T keys cost T / 2 on average; embedding look-ups cost nothing, the head costs a GEMM.
 // Sources: DeepSeek-V3 report section 2 and 4.1; Insights into DeepSeek-V3 (arXiv 2505.09343), table 4.
-import { type DeepseekConfig, isDeepseek, type ModelConfig } from './config.ts';
+import { type AttentionForm, type DeepseekConfig, isDeepseek, type ModelConfig } from './config.ts';
 import { countElements, isFp8, listParameters, type Parameter, type ParameterGroup } from './parameters.ts';
 
 export interface ParameterCounts {
@@ -48,7 +48,7 @@ export function countParameters(config: ModelConfig): ParameterCounts {
 }
 
 /** Multiply-adds of a token against one key, all heads and layers. */
-function scoreWork(config: ModelConfig, form: 'expanded' | 'absorbed'): number {
+function scoreWork(config: ModelConfig, form: AttentionForm): number {
   const { numHiddenLayers: L, numAttentionHeads: H } = config;
   if (!isDeepseek(config)) return L * H * 2 * config.headDim;
   const { qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V, kvLoraRank: C } = config;

@@ -3,8 +3,8 @@
 // Tied embeddings serve as head. Shape letters: T tokens, D hidden, V vocabulary.
 import { embedding, linear, type RopeTensors, Tensor, type Weight } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
-import { addAndNorm, type Block, type MlaForm, type ResidualStream } from './block.ts';
-import type { Cache } from './cache.ts';
+import { addAndNorm, type Block, type ResidualStream } from './block.ts';
+import { batchAlone, type Cache } from './cache.ts';
 import type { ModelConfig } from './config.ts';
 import { ModelError } from './errors.ts';
 import type { LayerRouting } from './moe.ts';
@@ -15,9 +15,8 @@ import { checkWeights, type ModelWeights, Weights } from './weights.ts';
 export interface ForwardOptions {
   /** @default f32 */
   readonly policy?: PrecisionPolicy;
+  /** Keeps the tokens before the batch and decides how attention is computed. @default the batch alone, expanded */
   readonly cache?: Cache;
-  /** Of MLA. @default expanded */
-  readonly form?: MlaForm;
 }
 
 /** Hidden states [T, D] after the final norm, and what each MoE layer chose. */
@@ -60,11 +59,11 @@ export class Decoder<Config extends ModelConfig> {
     this.ropeTable = makeRopeTable(config, context, { device: this.embedTokens.device });
   }
 
-  forward(batch: Batch, { policy = precisions.f32, ...attention }: ForwardOptions = {}): ForwardOutput {
+  forward(batch: Batch, { policy = precisions.f32, cache = batchAlone() }: ForwardOptions = {}): ForwardOutput {
     const routings: LayerRouting[] = [];
     let stream: ResidualStream = { residual: null, hidden: embedding(batch.ids, this.embedTokens) }; // [T, D]
     for (const layer of this.layers) {
-      const step = layer.forward(stream, batch, this.ropeTable, { ...attention, precision: policy.linear });
+      const step = layer.forward(stream, batch, this.ropeTable, { precision: policy.linear, cache });
       stream = step.stream;
       if (step.routing) routings.push(step.routing);
     }

@@ -1,4 +1,4 @@
-// What must be equal in a DeepSeek model: forms, cache, order of experts, batches, formats; and that it learns.
+// What must be equal in a DeepSeek model: attention forms, cache, order of experts, batches, formats; and that it learns.
 // npm test -- model/deepseek
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -23,8 +23,8 @@ import {
   zeros,
 } from '../tensor/index.ts';
 import { packDocuments, packSequences } from './batch.ts';
-import { ContiguousCache } from './cache.ts';
-import { type DeepseekConfig, readConfig } from './config.ts';
+import { batchAlone, ContiguousCache } from './cache.ts';
+import { type AttentionForm, type DeepseekConfig, readConfig } from './config.ts';
 import type { ForwardOptions } from './decoder.ts';
 import { Deepseek } from './deepseek.ts';
 import { ModelError } from './errors.ts';
@@ -76,7 +76,7 @@ before(() => {
 });
 after(() => device.close());
 
-async function logitsOf(ids: number[][], options: ForwardOptions = {}, of: Deepseek = model): Promise<number[]> {
+async function computeLogits(ids: number[][], options: ForwardOptions = {}, of: Deepseek = model): Promise<number[]> {
   return asyncScope(async (inside) =>
     inside(() => of.logits(of.forward(packSequences(ids), options).out, undefined, options.policy)).toArray(),
   );
@@ -86,16 +86,16 @@ async function logitsOf(ids: number[][], options: ForwardOptions = {}, of: Deeps
 async function cachedLogits(
   ids: number[],
   pieces: readonly number[],
-  form: 'expanded' | 'absorbed',
+  form: AttentionForm,
   policy: PrecisionPolicy = precisions.f32,
 ): Promise<number[]> {
-  const cache = new ContiguousCache(config, ids.length);
+  const cache = new ContiguousCache(config, ids.length, { form });
   const out: number[] = [];
   for (const length of pieces) {
     const part = ids.slice(cache.length, cache.length + length);
     const values = await asyncScope(async (inside) =>
       inside(() => {
-        const { out } = model.forward(packSequences([part], [cache.length]), { cache, form, policy });
+        const { out } = model.forward(packSequences([part], [cache.length]), { cache, policy });
         return model.logits(out, undefined, policy);
       }).toArray(),
     );
@@ -116,14 +116,17 @@ describe('one model, many ways to the same numbers', () => {
     const policy = precisions[name];
     test(`absorbed = expanded, in ${name}`, async () => {
       const ids = [text(20, 3)];
-      const [a, b] = [await logitsOf(ids, { form: 'absorbed', policy }), await logitsOf(ids, { policy })];
+      const [a, b] = [
+        await computeLogits(ids, { cache: batchAlone('absorbed'), policy }),
+        await computeLogits(ids, { policy }),
+      ];
       assert.ok(relative(a, b) < tolerance, `${relative(a, b)}`);
     });
 
     for (const form of ['expanded', 'absorbed'] as const)
       test(`cached = full, to the bit, in any pieces: ${form}, ${name}`, async () => {
         const ids = text(20, 5);
-        const full = await logitsOf([ids], { form, policy });
+        const full = await computeLogits([ids], { cache: batchAlone(form), policy });
         assert.deepEqual(await cachedLogits(ids, [20], form, policy), full);
         assert.deepEqual(await cachedLogits(ids, [7, 13], form, policy), full);
         assert.deepEqual(await cachedLogits(ids, [11, ...Array.from({ length: 9 }, () => 1)], form, policy), full);
@@ -133,30 +136,30 @@ describe('one model, many ways to the same numbers', () => {
   for (const form of ['expanded', 'absorbed'] as const)
     test(`recorded and replayed with other tokens, to the bit: ${form}`, async () => {
       const batch = packSequences([text(6, 3), text(4, 9)]);
-      const logits = (ids: Tensor) => model.logits(model.forward({ ...batch, ids }, { form }).out);
+      const logits = (ids: Tensor) => model.logits(model.forward({ ...batch, ids }, { cache: batchAlone(form) }).out);
       const recorded = scope(() => record([batch.ids], logits));
       const other = [text(6, 8), text(4, 2)];
       const replayed = recorded.replay(packSequences(other).ids);
-      assert.deepEqual(await replayed.toArray(), await logitsOf(other, { form }));
+      assert.deepEqual(await replayed.toArray(), await computeLogits(other, { cache: batchAlone(form) }));
       recorded.dispose();
     });
 
   test('a sequence never depends on its batch, to the bit', async () => {
     const [a, b, c] = [text(9, 2), text(14, 7), text(5, 11)];
-    const alone = [...(await logitsOf([a])), ...(await logitsOf([b])), ...(await logitsOf([c]))];
-    assert.deepEqual(await logitsOf([a, b, c]), alone);
+    const alone = [...(await computeLogits([a])), ...(await computeLogits([b])), ...(await computeLogits([c]))];
+    assert.deepEqual(await computeLogits([a, b, c]), alone);
     const V = config.vocabSize;
-    const shuffled = await logitsOf([c, a, b]);
+    const shuffled = await computeLogits([c, a, b]);
     assert.deepEqual([...shuffled.slice(5 * V), ...shuffled.slice(0, 5 * V)], alone);
   });
 
   test('bf16 and fp8 stay within what their formats allow', async () => {
-    const exact = await logitsOf([text(24, 3)]);
+    const exact = await computeLogits([text(24, 3)]);
     const [bf16, fp8] = [precisions.bf16, precisions.fp8];
     const errors = [
-      relative(await logitsOf([text(24, 3)], { policy: bf16 }), exact),
-      relative(await logitsOf([text(24, 3)], { policy: fp8 }), exact),
-      relative(await logitsOf([text(24, 3)], { policy: bf16, form: 'absorbed' }), exact),
+      relative(await computeLogits([text(24, 3)], { policy: bf16 }), exact),
+      relative(await computeLogits([text(24, 3)], { policy: fp8 }), exact),
+      relative(await computeLogits([text(24, 3)], { policy: bf16, cache: batchAlone('absorbed') }), exact),
     ];
     // 8 and 4 significant bits round by 2^-8 and 2^-4 at most; the errors of some ten products in a row add up.
     const limits = [6 * 2 ** -8, 6 * 2 ** -4, 6 * 2 ** -8];
@@ -176,20 +179,20 @@ describe('one model, many ways to the same numbers', () => {
       const isOfExperts = /mlp\.(experts|gate\.)/.test(name);
       permuted.set(name, fromArray(Float32Array.from(isOfExperts ? turned : values), shape));
     }
-    const a = await logitsOf([text(20, 3)], {}, new Deepseek(config, permuted));
-    const b = await logitsOf([text(20, 3)]);
+    const a = await computeLogits([text(20, 3)], {}, new Deepseek(config, permuted));
+    const b = await computeLogits([text(20, 3)]);
     assert.ok(relative(a, b) < 1e-5, `${relative(a, b)}`);
   });
 });
 
 /** Gradients of the loss of one document by every trained tensor, with attention in one form. */
-async function gradientsIn(form: 'expanded' | 'absorbed'): Promise<number[][]> {
+async function gradientsIn(form: AttentionForm): Promise<number[][]> {
   const learnt = listParameters(config).filter(({ kind, mtp }) => kind !== 'correction' && !mtp);
   return asyncScope(async (inside) => {
     const gradients = inside(() => {
       const tape = new Tape(learnt.map(({ name }) => weights.get(name) as Tensor));
       const { ids, positions, sequences, targets } = packDocuments([text(12, 3)]);
-      const forward = () => model.forward({ ids, positions, sequences }, { form }).out;
+      const forward = () => model.forward({ ids, positions, sequences }, { cache: batchAlone(form) }).out;
       return tape.backward(tape.run(() => crossEntropy(forward(), model.unpackedHead, targets)));
     });
     return Promise.all(gradients.map((gradient) => gradient.toArray()));

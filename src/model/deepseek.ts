@@ -5,6 +5,7 @@
 import { add, balanceLoss, crossEntropy, mean, type Tensor } from '../tensor/index.ts';
 import type { Batch, TrainingBatch } from './batch.ts';
 import { Block } from './block.ts';
+import { batchAlone } from './cache.ts';
 import type { DeepseekConfig } from './config.ts';
 import { Decoder, type ForwardOptions, type ModelLosses } from './decoder.ts';
 import { ModelError } from './errors.ts';
@@ -36,8 +37,8 @@ export class Deepseek extends Decoder<DeepseekConfig> {
   predictAhead(k: number, hidden: Tensor, ids: Tensor, batch: Batch, options: ForwardOptions = {}): MtpOutput {
     const module = this.mtp[k];
     if (!module) throw new ModelError('mtp', `module ${k} of ${this.mtp.length}`, 'use a model with more modules');
-    const { policy = precisions.f32, ...attention } = options;
-    return module.forward(hidden, ids, this.embedTokens, batch, this.ropeTable, policy, attention);
+    const { policy = precisions.f32, cache = batchAlone() } = options;
+    return module.forward(hidden, ids, this.embedTokens, batch, this.ropeTable, policy, cache);
   }
 
   loss(batch: TrainingBatch, policy: PrecisionPolicy = precisions.f32): ModelLosses {

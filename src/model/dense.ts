@@ -1,10 +1,10 @@
 // The dense students: Llama and Qwen2, GQA with the rotary embedding of halves.
 //
-// The same face as Deepseek (decoder.ts). Sources: transformers' modeling_llama.py and modeling_qwen2.py. Left out:
-// sliding windows. Shape letters: T tokens, D hidden, H query heads, G key heads, N head width.
+// The same interface as Deepseek (decoder.ts). Sources: transformers' modeling_llama.py and modeling_qwen2.py. Left out:
+// sliding windows. Shape letters: T tokens, S tokens with the cached ones, D hidden, H query heads, G key heads, N head
+// width.
 import {
   addRow,
-  attention,
   concat,
   crossEntropy,
   linear,
@@ -12,14 +12,14 @@ import {
   type RopeTensors,
   reshape,
   rope,
-  type Sequences,
   split,
   type Tensor,
   type Weight,
+  writeCache,
 } from '../tensor/index.ts';
 import type { Batch, TrainingBatch } from './batch.ts';
 import { type AttentionOptions, Block } from './block.ts';
-import type { Cache } from './cache.ts';
+import type { HeadRows } from './cache.ts';
 import type { DenseConfig } from './config.ts';
 import { Decoder, type ModelLosses } from './decoder.ts';
 import { Mlp } from './mlp.ts';
@@ -61,24 +61,29 @@ export class GroupedQueryAttention {
     this.oProj = new Projection(weights.at('o_proj'));
   }
 
-  /** x [T, D] to [T, D]. The cache holds [rotated keys | values], 2 G N wide. */
+  /** x [T, D] to [T, D]. A row of the cache is [rotated keys | values], 2 G N wide. */
   forward(
     x: Tensor,
     { positions, sequences }: Batch,
     table: RopeTensors,
-    { precision, cache, form }: AttentionOptions,
+    { precision, cache }: AttentionOptions,
   ): Tensor {
     const { numAttentionHeads: H, numKeyValueHeads: G, headDim: N } = this.#config;
     const T = x.shape[0];
-    const [flat, ownKeys, ownValues] = this.#project(x, precision);
-    const q = rope(reshape(flat, [T, H, N]), positions, table, true);
+    const [queries, ownKeys, ownValues] = this.#project(x, precision);
+    const q = rope(reshape(queries, [T, H, N]), positions, table, true);
     const keys = rope(reshape(ownKeys, [T, G, N]), positions, table, true);
-    const scale = softmaxScale(this.#config);
-    const rows = cache && concat([reshape(keys, [T, G * N]), ownValues]);
-    if (rows) cache.store(this.#layer, rows);
-    const layout = { keyHeads: G, keyWidth: N, valueWidth: N, valueOffset: G * N, scale };
-    const attended = form === 'absorbed' ? cache?.attend?.(this.#layer, q, layout) : null;
-    const heads = attended ?? this.#overRows(q, keys, reshape(ownValues, [T, G, N]), sequences, cache);
+    const rows = () => concat([reshape(keys, [T, G * N]), ownValues]);
+    const layout = { keyHeads: G, keyWidth: N, valueWidth: N, valueOffset: G * N };
+    const heads = cache.attend(this.#layer, q, {
+      sequences,
+      scale: softmaxScale(this.#config),
+      rows,
+      write: (pool, slots) => writeCache(pool, rows(), slots),
+      heads: () => ({ keys, values: reshape(ownValues, [T, G, N]) }),
+      expand: (all) => this.#expand(all),
+      absorb: (own, attend) => attend(own, layout),
+    });
     return this.oProj.forward(reshape(heads, [T, H * N]), precision); // of [T, H, N]
   }
 
@@ -88,15 +93,11 @@ export class GroupedQueryAttention {
     return (parts.length === 3 ? parts : split(parts[0], [H * N, G * N, G * N])) as [Tensor, Tensor, Tensor];
   }
 
-  /** Over keys and values [T, G, N] of the batch, or over all that the cache holds. */
-  #overRows(q: Tensor, keys: Tensor, values: Tensor, sequences: Sequences, cache?: Cache): Tensor {
+  /** Splits rows [S, 2 G N] into keys and values [S, G, N]. */
+  #expand(rows: Tensor): HeadRows {
     const { numKeyValueHeads: G, headDim: N } = this.#config;
-    const options = { scale: softmaxScale(this.#config) };
-    if (!cache) return attention(q, keys, values, sequences, options);
-    const held = cache.rows(this.#layer, sequences);
-    const S = held.rows.shape[0];
-    const [all, allValues] = split(held.rows, [G * N, G * N]).map((part) => reshape(part, [S, G, N]));
-    return attention(q, all, allValues, held.sequences, options);
+    const [keys, values] = split(rows, [G * N, G * N]).map((half) => reshape(half, [rows.shape[0], G, N]));
+    return { keys, values };
   }
 }
 

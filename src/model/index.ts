@@ -1,6 +1,6 @@
 // The model room: configurations, what they cost, and the two families of models that compute them.
 export { type Batch, packDocuments, packSequences, type TrainingBatch } from './batch.ts';
-export { type Cache, ContiguousCache, type LatentNorm, type RowLayout } from './cache.ts';
+export { type Cache, ContiguousCache, type FreshTokens } from './cache.ts';
 export {
   type DeepseekConfig,
   type DenseConfig,

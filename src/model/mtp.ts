@@ -6,7 +6,8 @@
 // of the next ones the output of the block before, not normed. Embedding and head are the main model's.
 import { concat, embedding, linear, type RopeTensors, rmsNorm, type Tensor, type Weight } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
-import { type AttentionOptions, addResidual, type Block } from './block.ts';
+import { addResidual, type Block } from './block.ts';
+import type { Cache } from './cache.ts';
 import type { LayerRouting } from './moe.ts';
 import type { PrecisionPolicy } from './precision.ts';
 import type { Weights } from './weights.ts';
@@ -48,12 +49,12 @@ export class MultiTokenPrediction {
     batch: Batch,
     table: RopeTensors,
     policy: PrecisionPolicy,
-    options: Omit<AttentionOptions, 'precision'> = {},
+    cache: Cache,
   ): MtpOutput {
     const known = rmsNorm(embedding(ids, embedTokens), this.enorm, this.#eps);
     const seen = rmsNorm(hidden, this.hnorm, this.#eps);
     const joined = linear(concat([known, seen]), this.ehProj, { precision: policy.ehProj });
-    const attention = { ...options, precision: policy.linear };
+    const attention = { precision: policy.linear, cache };
     const { stream, routing } = this.block.forward({ residual: null, hidden: joined }, batch, table, attention);
     const next = addResidual(stream);
     return { hidden: next, out: rmsNorm(next, this.sharedHeadNorm, this.#eps), routing };

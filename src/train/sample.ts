@@ -30,7 +30,7 @@ function draw(logits: Float32Array, temperature: number, point: number): number 
 export async function sampleIds(model: Model, prompt: ArrayLike<number>, options: SampleOptions): Promise<number[]> {
   const { policy, tokens, seed, temperature = 0.8, endId } = options;
   const { device } = model.embedTokens;
-  const cache = new ContiguousCache(model.config, prompt.length + tokens, device);
+  const cache = new ContiguousCache(model.config, prompt.length + tokens, { device });
   const made: number[] = [];
   try {
     let next: ArrayLike<number> = prompt;

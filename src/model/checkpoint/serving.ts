@@ -16,7 +16,7 @@ import {
 } from '../../tensor/index.ts';
 import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
 import { type Fusion, listFusions } from '../fusion.ts';
-import { absorbedHalves } from '../mla.ts';
+import { splitKvB } from '../mla.ts';
 import { isFp8, listParameters, type Parameter } from '../parameters.ts';
 import { type ImportedTensor, importParameter, listIgnored, plainFormat, sourcePieces } from './import.ts';
 import type { TensorSource } from './source.ts';
@@ -139,7 +139,7 @@ function halves(config: DeepseekConfig, name: string, kvBProj: Tensor, format: P
   const own = format === 'fp8' ? 'bf16' : format;
   const prefix = name.slice(0, -'kv_b_proj.weight'.length);
   return scope(() => {
-    const { keys, values } = absorbedHalves(config, kvBProj);
+    const { keys, values } = splitKvB(config, kvBProj);
     const packed = (w: Tensor) => keep(packWeight([w], fitting(w.shape[2], own)));
     return [
       [`${prefix}k_b_proj`, packed(keys)],
