@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { api, completion, type Reply } from '../eval/test-api.ts';
+import { completion, type Reply, startApi } from '../eval/test-completion-api.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import { exportWeights, writeCheckpoint } from '../model/checkpoint/index.ts';
 import {
@@ -136,7 +136,7 @@ describe('an interface as a teacher', () => {
     const order = [...solutions.keys()];
     const broken = order[4];
     let isBroken = true;
-    const server = await api((prompt, nth) => {
+    const server = await startApi((prompt, nth) => {
       const answer = solutions.get(prompt) as string;
       const failures = [
         { status: 429, body: 'slow down' },
@@ -166,9 +166,9 @@ describe('an interface as a teacher', () => {
     // A second call asks only what was not answered; a line that a crash cut off is dropped.
     writeFileSync(join(own, 'traces.jsonl'), `${readFileSync(join(own, 'traces.jsonl'), 'utf8')}{"prompt":"cut`);
     isBroken = false;
-    server.asked.length = 0;
+    server.prompts.length = 0;
     const second = await collect();
-    assert.deepEqual(server.asked, [broken]);
+    assert.deepEqual(server.prompts, [broken]);
     assert.equal(second.done, 3);
     const traces = readTraces(own);
     assert.deepEqual(traces.map(({ prompt }) => order.indexOf(prompt.join(''))).sort(), [0, 4, 5]);
@@ -188,7 +188,7 @@ describe('an interface as a teacher', () => {
   test('the same text is kept once, and no more of a problem than were asked for', async () => {
     const solutions = await solutionsOf(9, 3);
     const thoughts = ['a', 'a', 'b', 'c', 'd'];
-    const server = await api((prompt, nth) => completion(right(solutions.get(prompt) as string, thoughts[nth])));
+    const server = await startApi((prompt, nth) => completion(right(solutions.get(prompt) as string, thoughts[nth])));
     const own = join(folder, 'alike');
     mkdirSync(own);
     const traces = { wanted: 100, problems: 3, samples: 5, perProblem: 3, parallel: 1 };
@@ -206,7 +206,7 @@ describe('an interface as a teacher', () => {
     const solutions = await solutionsOf(9, 40);
     const [first] = solutions.keys();
     // Only the first problem is ever answered.
-    const server = await api((prompt) =>
+    const server = await startApi((prompt) =>
       prompt === first ? completion(right(solutions.get(prompt) as string)) : null,
     );
     const own = join(folder, 'enough');
@@ -220,7 +220,7 @@ describe('an interface as a teacher', () => {
   test('a teacher that is gone, or refuses the key, ends the collection with a reason', async () => {
     const own = join(folder, 'gone');
     mkdirSync(own);
-    const server = await api(() => ({ status: 401, body: 'who are you' }));
+    const server = await startApi(() => ({ status: 401, body: 'who are you' }));
     const traces = { wanted: 10, samples: 1, parallel: 2 };
     const refused = resolveDistil(asking(server.url, { traces }));
     await assert.rejects(
@@ -278,12 +278,12 @@ describe('a run', () => {
   test('stopped twice and resumed ends in the weights of a run that never stopped', async () => {
     const student = await base('qwen2');
     const solutions = await solutionsOf(9, 6);
-    const server = await api((prompt) => completion(right(solutions.get(prompt) as string)));
+    const server = await startApi((prompt) => completion(right(solutions.get(prompt) as string)));
     const resolved = resolveDistil(recipe(student, server.url));
     const whole = join(folder, 'whole');
     assert.equal(await distil(resolved, { folder: whole, device }), 'completed');
     await assert.rejects(distil(resolved, { folder: whole, device }), /holds a run already/);
-    assert.equal(server.asked.length, 5);
+    assert.equal(server.prompts.length, 5);
     const stopped = join(folder, 'stopped');
     const until = async (isThere: (event: { event: string; step?: number; done?: number }) => boolean) => {
       const stopping = new AbortController();
@@ -293,7 +293,7 @@ describe('a run', () => {
     assert.equal(await distil(resolved, await until(({ done }) => done === 3)), 'stopped');
     assert.equal(await resumeDistilling(await until(({ event, step }) => event === 'step' && step === 2)), 'stopped');
     assert.equal(await resumeDistilling({ folder: stopped, device }), 'completed');
-    assert.equal(server.asked.length, 10, 'nothing was asked twice');
+    assert.equal(server.prompts.length, 10, 'nothing was asked twice');
     await server.close();
     const weightsOf = (run: string) => readFileSync(join(run, 'checkpoints', 'step-00000004', 'model.safetensors'));
     assert.ok(weightsOf(whole).equals(weightsOf(stopped)));
@@ -347,7 +347,7 @@ describe('a run', () => {
   test('a student that has learned teaches the next, of another family, through the engine', async () => {
     const [llama, deepseek] = [await base('llama'), await base('deepseek')];
     const solutions = await solutionsOf(9, 3);
-    const server = await api((prompt) => completion(right(solutions.get(prompt) as string)));
+    const server = await startApi((prompt) => completion(right(solutions.get(prompt) as string)));
     const traces = { wanted: 3, problems: 3, samples: 1, parallel: 1 };
     const every = { saveEvery: 1000, evaluateEvery: 1000 };
     const learning = { ...recipe(llama, server.url), ...every, traces, epochs: 150, learningRate: 3e-3 };

@@ -1,14 +1,16 @@
-// Evaluations of answerers that are known to be right, wrong or out of order. npm test -- src/eval
+// Evaluations of answerers that are known to be right or wrong, of an API that fails, of the bundled model.
+// npm test -- src/eval
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type ChosenTask, closeTasks, openTasks } from '../tasks/index.ts';
-import { type Answerer, apiAnswerer } from './answerer.ts';
+import { packageRoot } from '../kernels/index.ts';
+import { type ChosenTask, closeTasks, openTasks, toPrompt } from '../tasks/index.ts';
+import { type Answerer, apiAnswerer, isSkippable, type OpenedAnswerer, openAnswerer } from './answerer.ts';
 import { ApiError } from './completion-api.ts';
 import { consensus, passAt1 } from './estimate.ts';
 import { evaluate } from './evaluate.ts';
 import { type QuestionSource, readQuestions } from './question.ts';
+import { completion, type Reply, startApi } from './test-completion-api.ts';
 
 const options = { problems: 12, samples: 4, maxTokens: 50, temperature: 0.6, topP: 0.95 } as const;
 
@@ -75,45 +77,66 @@ test('pass@1 with its interval, and the majority', () => {
 });
 
 describe('an API', () => {
-  let server: Server;
-  let base: string;
-  let statuses: (number | string)[] = [];
-  before(async () => {
-    server = createServer((_, response) => {
-      const next = statuses.shift() ?? 200;
-      if (next === 'drop') response.destroy();
-      else if (typeof next === 'string') response.end(next);
-      else {
-        response.statusCode = next;
-        response.end(
-          next === 200 ? JSON.stringify({ choices: [{ text: 'yes' }], usage: { completion_tokens: 2 } }) : 'no',
-        );
-      }
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/`;
-  });
-  after(() => server.close());
   const sampling = { temperature: 1, topP: 1, maxTokens: 5, seed: 1 };
+  /** Answers a prompt from an API that gives these replies, one after the other. */
+  async function answerFrom(replies: readonly Reply[]) {
+    const api = await startApi((_, nth) => replies[Math.min(nth, replies.length - 1)]);
+    try {
+      return await apiAnswerer({ base: api.url, model: 'm', key: null, waitMs: 1 })(['', 'hi', ''], sampling);
+    } finally {
+      await api.close();
+    }
+  }
 
-  test('is asked again when it throttles, fails or drops the line', async () => {
-    statuses = [429, 503, 'drop'];
-    assert.deepEqual(await apiAnswerer({ base, model: 'm', key: null, waitMs: 1 })(['', 'hi', ''], sampling), {
-      text: 'yes',
-      tokens: 2,
-      isEnded: true,
-    });
+  test('a request is repeated while the API throttles, fails or hangs up', async () => {
+    const failures = [
+      { status: 429, body: 'no' },
+      { status: 503, body: 'no' },
+      { body: '', hangUp: true },
+    ];
+    const answer = { text: 'yes', tokens: 3, isEnded: true };
+    assert.deepEqual(await answerFrom([...failures, completion('yes')]), answer);
+    assert.deepEqual(await answerFrom([completion('yes', 'length')]), { ...answer, isEnded: false });
   });
 
-  test('that refuses, or never recovers, is an error with its status', async () => {
-    statuses = [401];
-    await assert.rejects(
-      apiAnswerer({ base, model: 'm', key: 'key', waitMs: 1 })(['', 'hi', ''], sampling),
-      /answered 401.*check the address, the name of the model and the key/,
-    );
-    statuses = Array(20).fill(500);
-    await assert.rejects(apiAnswerer({ base, model: 'm', key: null, waitMs: 1 })(['', 'hi', ''], sampling), ApiError);
-    statuses = ['{"choices":[]}'];
-    assert.equal((await apiAnswerer({ base, model: 'm', key: null })(['', 'hi', ''], sampling)).text, '');
+  test('a refusal, and failures without end, are errors; only the latter may be skipped', async () => {
+    const refused = await answerFrom([{ status: 401, body: 'no' }]).catch((error) => error);
+    assert.match(refused.message, /answered 401.*check the address, the name of the model and the key/);
+    const failed = await answerFrom([{ status: 500, body: 'no' }]).catch((error) => error);
+    assert.ok(failed instanceof ApiError);
+    assert.deepEqual([isSkippable(refused), isSkippable(failed)], [false, true]);
+  });
+
+  test('a body that is no completion is an empty answer', async () => {
+    assert.equal((await answerFrom([{ body: '{"choices":[]}' }])).text, '');
+  });
+});
+
+describe('the bundled model', () => {
+  const prompt = toPrompt('short', 'Make 24 from 3, 7, 8.');
+  const sampling = { temperature: 0.6, topP: 0.95, maxTokens: 250, seed: 1 };
+  let opened: OpenedAnswerer;
+  before(async () => {
+    opened = await openAnswerer(join(packageRoot(), 'models/minke-zero'), { api: { model: '', key: null } });
+  });
+  after(() => opened.close());
+
+  test('answers with its thinking and without the end token', async () => {
+    const seeds = [0, 1, 2, 3, 4, 5, 6, 7];
+    const answers = await Promise.all(seeds.map((seed) => opened.answer(prompt, { ...sampling, seed })));
+    const ended = answers.filter(({ isEnded }) => isEnded);
+    assert.ok(ended.length > 0);
+    for (const { text } of ended) assert.match(text, /<\/think>\s*<answer>.*<\/answer>\s*$/s);
+    for (const { tokens, isEnded } of answers) assert.ok(isEnded || tokens === sampling.maxTokens, `${tokens} tokens`);
+    const cut = await opened.answer(prompt, { ...sampling, seed: 0, maxTokens: 3 });
+    assert.deepEqual([cut.tokens, cut.isEnded], [3, false]);
+    assert.ok(answers[0].text.startsWith(cut.text));
+  });
+
+  test('stops when the signal aborts', async () => {
+    const stopping = new AbortController();
+    const answer = opened.answer(prompt, sampling, stopping.signal);
+    stopping.abort();
+    await assert.rejects(answer, { name: 'AbortError' });
   });
 });
