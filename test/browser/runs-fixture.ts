@@ -41,8 +41,8 @@ function measurePace(run: string): number {
 }
 
 /**
- * Makes `base`, a pretraining, and `zero`, twelve steps of reinforcement learning on it. Returns the steps per second of
- * the first.
+ * Makes `base`, a pretraining, and `zero`, twelve steps of reinforcement learning on it. Returns the steps per second
+ * of the first.
  */
 export async function makeRuns(root: string): Promise<number> {
   const device = openDevice();

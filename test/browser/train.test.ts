@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { BrowserContextOptions, Page } from 'playwright-core';
+import { runKinds } from '../../src/runs/index.ts';
+import { ended, guessing, openRuns } from '../../src/runs/test-runs.ts';
+import { listen } from '../../src/server/index.ts';
 import { faults, overflow } from './axe.ts';
 import { openBrowser, openPage } from './browser.ts';
 import { makeRuns, type Watching, watchRuns } from './runs-fixture.ts';
+import { appFolder } from './served-app.ts';
 
 let root: string;
 let empty: string;
@@ -43,7 +47,7 @@ const choices = [
   ...['every.sample=500', 'every.evaluate=500'],
 ].join('\n');
 
-const liveSeconds = 25;
+const liveSeconds = 10;
 /** A time limit for a machine that does other things too. */
 const timeoutMs = 240_000;
 
@@ -142,6 +146,44 @@ describe('the train page', { skip: why ?? false }, () => {
       await page.getByRole('button', { name: 'Stop and save' }).click();
       await state(page, 'stopped');
     }));
+
+  test('starts a distillation, for which it asks for a student and a teacher', () =>
+    onPage(toUrl('/%2B'), async (page) => {
+      await page.getByRole('radio', { name: /countdown-distilled/ }).check();
+      await page.locator('[name="--student"]').selectOption('base');
+      await page.locator('[name="--teacher"]').selectOption('zero');
+      await page.locator('[name="--traces"]').fill('500');
+      await page.getByLabel('Name').fill('student');
+      await page.getByRole('button', { name: 'Start', exact: true }).click();
+      await page.getByRole('heading', { name: 'student', level: 1 }).waitFor({ timeout: timeoutMs });
+      await page.locator('.run-kind').getByText('Distillation').waitFor();
+      await state(page, 'running');
+      await page.getByText('Recipe', { exact: true }).click();
+      await page.getByRole('row', { name: 'traces.wanted 500' }).waitFor();
+      await page.getByRole('button', { name: 'Stop and save' }).click();
+      await state(page, 'stopped');
+    }));
+
+  test('draws a kind of run that is only known to the server', async () => {
+    const runs = openRuns({ kinds: [...runKinds, guessing] });
+    const steps = [4, 2, 1].map((distance, i) => ({ event: 'step', time: Date.now(), step: i + 1, distance }));
+    runs.run('guesses', [...steps, ended(3, 'completed')], guessing.recipeFile);
+    const service = await listen([], { port: 0, appFolder, routes: [runs.service.routes] });
+    await onPage(`${service.url}/#/train/guesses`, async (page) => {
+      await page.locator('.run-kind').getByText('Guessing').waitFor();
+      const chart = page.locator('[data-chart="distance"]');
+      await chart.locator('canvas').first().waitFor();
+      assert.deepEqual(await chart.locator('tbody td').allTextContents(), ['', '1', '1', '4']);
+      assert.match((await page.locator('.run-numbers').textContent()) ?? '', /Distance1/);
+      assert.match((await page.locator('.run-item').textContent()) ?? '', /Guessing.*Distance 1/);
+      await page.getByRole('link', { name: 'Start a run' }).click();
+      await page.getByRole('radio', { name: /guess/ }).check();
+      await page.getByLabel('The number to guess').waitFor();
+      await page.getByLabel('steps', { exact: true }).waitFor();
+    });
+    await service.close(0);
+    await runs.close();
+  });
 
   test('refuses a choice in the words of the command line', () =>
     onPage(
