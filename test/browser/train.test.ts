@@ -178,7 +178,7 @@ describe('the train page', { skip: why ?? false }, () => {
       assert.match((await page.locator('.run-item').textContent()) ?? '', /Guessing.*Distance 1/);
       await page.getByRole('link', { name: 'Start a run' }).click();
       await page.getByRole('radio', { name: /guess/ }).check();
-      await page.getByLabel('The number to guess').waitFor();
+      await page.getByLabel('Target: the number to guess').waitFor();
       await page.getByLabel('steps', { exact: true }).waitFor();
     });
     await service.close(0);

@@ -33,14 +33,15 @@ function choiceAt({ choices }: RecipeSummary, path: string): string {
   return String(choices.find((choice) => choice.path === path)?.value ?? '');
 }
 
-/** What a user can write, by the type of the argument. */
-const hints: Readonly<Record<KindArgument['type'], string>> = {
-  files: ' (files in the folder that the server was started in, one per line)',
-  checkpoint: ' (the latest checkpoint of a run)',
-  model: ' (the latest checkpoint of a run)',
-  tasks: ' (one per line)',
-  number: '',
-};
+/** Returns what a user can give, which is less than on the command line: the page names no files but data. */
+function argumentLabel({ flag, type, about }: KindArgument): string {
+  const title = `${flag.charAt(0).toUpperCase()}${flag.slice(1)}`;
+  if (type === 'number') return `${title}: ${about}`;
+  if (type === 'tasks') return `${title}: bundled tasks, one per line, with a difficulty as in countdown:3`;
+  if (type === 'files') return `${title}: ${about} (in the folder that the server was started in, one per line)`;
+  return `${title}: the latest checkpoint of`;
+}
+
 const placeholders: Partial<Record<KindArgument['type'], string>> = { files: 'book.txt', tasks: 'countdown:3' };
 
 interface ArgumentFieldProps {
@@ -50,7 +51,7 @@ interface ArgumentFieldProps {
 }
 
 function ArgumentField({ argument, recipe, bases }: ArgumentFieldProps) {
-  const { flag, path, type, isRequired, about } = argument;
+  const { flag, path, type, isRequired } = argument;
   const id = `argument-${flag}`;
   const common = {
     id,
@@ -61,7 +62,7 @@ function ArgumentField({ argument, recipe, bases }: ArgumentFieldProps) {
   };
   return (
     <label class="field" for={id}>
-      <span>{`${about.charAt(0).toUpperCase()}${about.slice(1)}${hints[type]}`}</span>
+      <span>{argumentLabel(argument)}</span>
       {type === 'number' && <input {...common} inputMode="decimal" />}
       {(type === 'files' || type === 'tasks') && <textarea {...common} rows={2} spellcheck={false} />}
       {(type === 'checkpoint' || type === 'model') && (
