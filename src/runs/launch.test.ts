@@ -212,8 +212,8 @@ describe('who may change something', () => {
   test('keys and hosts are checked as everywhere', async () => {
     const runs = openRuns({}, { keys: ['secret'] });
     opened.push(runs);
-    await refused(runs.get('/runs'), 401, /no key was given/);
-    await refused(runs.post('/runs/r/stop'), 401, /no key was given/);
+    await refused(runs.get('/runs'), 401, /the key is missing/);
+    await refused(runs.post('/runs/r/stop'), 401, /the key is missing/);
     await refused(runs.get('/runs', { headers: { host: 'evil.example' } }), 403, /is not served/);
   });
 });

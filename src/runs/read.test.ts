@@ -58,7 +58,7 @@ describe('the list', () => {
     await refused(
       runs.post('/v1/chat/completions', request),
       404,
-      /no model is served here: start minke serve with one/,
+      /no model is served: start the server with minke serve MODEL/,
     );
   });
 
