@@ -105,6 +105,24 @@ describe('twenty steps in PyTorch', () => {
     }
   }
 
+  /**
+   * Losses within `tolerance` at every step, gradient norms in the mean over the steps: where rounding sends one token to
+   * another expert, the norm of that step alone moves by some percent.
+   */
+  function follow({ curve }: Trained, tolerance: number): void {
+    const deviations: number[] = [];
+    for (const [i, expected] of fixture.curve.entries()) {
+      const { metrics, gradientNorm } = curve[i];
+      deviations.push(Math.abs(gradientNorm / expected.gradientNorm - 1));
+      for (const [name, ours] of Object.entries(metrics)) {
+        const theirs = expected[name as keyof typeof expected];
+        assert.ok(Math.abs(ours / theirs - 1) < tolerance / 2, `step ${i + 1}, ${name}: ${ours}, expected ${theirs}`);
+      }
+    }
+    const mean = deviations.reduce((sum, deviation) => sum + deviation, 0) / deviations.length;
+    assert.ok(mean < tolerance, `gradient norms differ by ${mean} in the mean`);
+  }
+
   test('the curve falls', () => {
     const [first, last] = [fixture.curve[0], fixture.curve.at(-1)] as [{ loss: number }, { loss: number }];
     assert.ok(last.loss < 0.9 * first.loss);
@@ -126,6 +144,6 @@ describe('twenty steps in PyTorch', () => {
           assert.ok(Math.abs(trained.biases[layer]?.[e] - bias) < 1e-6, `layer ${layer}, expert ${e}`);
     });
 
-  test('bf16 follows the curve', async () => compare(await train(device, 'bf16'), 2 ** -5));
-  test('fp8 follows the curve', async () => compare(await train(device, 'fp8'), 2 ** -3));
+  test('bf16 follows the curve', async () => follow(await train(device, 'bf16'), 2 ** -5));
+  test('fp8 follows the curve', async () => follow(await train(device, 'fp8'), 2 ** -3));
 });
