@@ -1,6 +1,7 @@
 // The base for R1-Zero on Countdown: a small V3 that reads worked examples and is never taught to answer.
 //
-// The tokenizer splits numbers into digits: sums and differences of two digits are then learned within ten million tokens.
+// The tokenizer splits numbers into digits: sums and differences of two digits are then learned within ten million
+// tokens.
 
 import type { PretrainRecipe } from '../src/train/index.ts';
 

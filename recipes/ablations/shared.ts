@@ -20,7 +20,7 @@ export const moe = {
   initializer_range: 0.04,
 };
 
-/** The same attention, with a dense feed-forward as wide as the experts that a token uses: 4 routed, 1 shared, 64 each. */
+/** The same attention; a dense feed-forward as wide as the experts that a token uses: 4 routed, 1 shared, 64 each. */
 export const dense = { ...moe, first_k_dense_replace: 4 };
 
 /** Llama's blocks of the same width, with 4 query heads and `keyValueHeads` key-value heads. */

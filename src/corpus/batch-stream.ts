@@ -1,20 +1,20 @@
-// The batches of a run: windows of documents packed end to end, in an order that is known at every place.
+// The batches of a run: windows of concatenated documents, in an order that is known at every position.
 //
-// packed: an epoch is all documents in an order of its own, cut into windows that share their last tokens with the next,
-// so that every token is a target once; windows come in an order of their own too. windows: random places, as nanoGPT.
-// FIM (V3 report, section 4.1): some documents become prefix, suffix, middle (PSM). Contract: everything follows from
-// seed and number, so the state is one number and restoring it costs nothing.
+// packed: each epoch concatenates all documents in a new order and cuts them into windows that overlap by the last
+// tokens, so every token is a target once; windows are shuffled too. windows: random positions, as in nanoGPT. FIM (V3
+// report, section 4.1): some documents are rearranged as prefix, suffix, middle (PSM). Contract: seed and number
+// determine everything, so the state is one number and restoring it costs nothing.
 import { CorpusError } from './errors.ts';
 import { permuted, uniform } from './order.ts';
 import type { TokenSplit } from './shards.ts';
 import type { FimIds } from './vocabulary.ts';
 
 export interface BatchOptions {
-  /** Windows of a batch. */
+  /** The number of windows in a batch. */
   readonly batch: number;
-  /** Tokens that a window is trained on. */
+  /** The number of tokens per window that are trained on. */
   readonly sequenceLength: number;
-  /** Tokens of a window: more than sequenceLength by the targets that lie behind it. */
+  /** sequenceLength and the further tokens that serve as targets. */
   readonly windowLength: number;
   readonly seed: number;
   /** @default packed */
@@ -23,19 +23,19 @@ export interface BatchOptions {
 }
 
 export interface BatchState {
-  /** Windows taken. */
+  /** The number of windows that were taken. */
   readonly taken: number;
 }
 
 const streams = { order: 1, windows: 2, places: 3, rotate: 4, cut: 5, shift: 6 } as const;
 
-/** Documents of one epoch end to end. */
+/** The concatenated documents of one epoch. */
 interface Epoch {
   readonly number: number;
-  /** Where document `order(i)` begins; one more for the end. */
+  /** The position of each document, and the end. */
   readonly starts: Float64Array;
   readonly windows: number;
-  /** Tokens left out at the front, so that borders of windows move from epoch to epoch. */
+  /** The number of tokens skipped at the start, so that window borders move from epoch to epoch. */
   readonly shift: number;
 }
 
@@ -51,13 +51,13 @@ export class BatchStream {
     if (split.tokens < options.windowLength)
       throw new CorpusError(
         'corpus',
-        `${split.tokens} tokens, a window takes ${options.windowLength}`,
+        `has ${split.tokens} tokens, a window takes ${options.windowLength}`,
         'give more text or shorten sequenceLength',
       );
     this.#epoch = this.#openEpoch(0);
   }
 
-  /** Passes over the corpus that are complete. */
+  /** The number of complete passes over the corpus. */
   get epoch(): number {
     return this.#options.mode === 'windows'
       ? Math.floor((this.#taken * this.#options.sequenceLength) / this.#split.tokens)
@@ -90,7 +90,7 @@ export class BatchStream {
     return this.#read(this.#epoch, this.#epoch.shift + place * sequenceLength);
   }
 
-  /** FIM takes three tokens and drops none, so lengths are those of the split plus 3 for every document, always. */
+  /** FIM adds three tokens to a document and drops none. */
   #openEpoch(number: number): Epoch {
     const { seed, windowLength, sequenceLength, fim } = this.#options;
     const { documents, starts: places, tokens } = this.#split;
@@ -134,7 +134,7 @@ export class BatchStream {
     return window;
   }
 
-  /** `count` tokens from `begin` of the epoch's document i. */
+  /** Reads `count` tokens from `begin` of document i of the epoch. */
   #document(epoch: number, i: number, begin: number, count: number): Int32Array {
     const d = this.#documentAt(epoch, i);
     const start = this.#split.starts[d];
@@ -145,7 +145,7 @@ export class BatchStream {
   }
 }
 
-/** PSM: begin, prefix, hole, suffix, end, middle, and the document's own end at the end. `cuts` are in [0, 1). */
+/** Rearranges a document as PSM: begin, prefix, hole, suffix, end, middle, end token. `cuts` are in [0, 1). */
 export function fillInTheMiddle(
   document: Int32Array,
   cuts: readonly [number, number],
@@ -162,8 +162,8 @@ export function fillInTheMiddle(
 }
 
 /**
- * Windows of a split that do not overlap in their targets, in order, `batch` at a time; at most about `tokens` tokens,
- * then spread evenly over the whole split.
+ * Yields batches of windows in order, whose targets do not overlap: about `tokens` tokens at most, spread evenly over
+ * the split.
  */
 export function* validationBatches(
   split: TokenSplit,

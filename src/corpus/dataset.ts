@@ -1,8 +1,8 @@
-// A corpus, tokenised once: shards of ids in a folder named by the content of files, tokenizer and choices.
+// A corpus, tokenized once: shards of ids in a folder named by the content of files, tokenizer and options.
 //
-// Contract: the same corpus gives the same folder, which is used as it stands; another corpus never meets it. The folder
-// appears when it is whole. Validation is split by document, by the hash of its ids, so that order and company of files
-// do not move a document; a corpus of one document gives its end instead (as nanoGPT does with Shakespeare).
+// Contract: the same corpus gives the same folder, which is reused. The folder appears when it is complete. A hash of a
+// document's ids decides whether it is held out for validation, so order and other files do not matter; of a corpus of
+// one document the end is held out (as nanoGPT does with Shakespeare).
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -40,7 +40,7 @@ const schema = z.object({
 type DatasetFile = z.infer<typeof schema>;
 
 export interface Dataset {
-  /** Of everything that decides its content. */
+  /** The hash of everything that decides its content. */
   readonly hash: string;
   readonly vocabSize: number;
   readonly tokenizerHash: string;
@@ -55,7 +55,7 @@ export interface PrepareOptions extends ReadOptions {
   readonly inputs: readonly Input[];
   readonly vocabulary: Vocabulary;
   readonly validationFraction: number;
-  /** Datasets are folders in it. */
+  /** The folder of all datasets. */
   readonly root: string;
   readonly progress?: (done: { readonly bytes: number; readonly totalBytes: number; readonly tokens: number }) => void;
   readonly signal?: AbortSignal;
@@ -74,7 +74,7 @@ async function describeSource(input: Input): Promise<{ name: string; sha256: str
   return { name, sha256: sha256(JSON.stringify([name, seed, count, document(seed, 0), document(seed, count - 1)])) };
 }
 
-/** Tokenises a corpus, or opens what an earlier call left. Throws CorpusError. */
+/** Tokenizes a corpus, or opens the folder of an earlier call. Throws CorpusError. */
 export async function prepareDataset(options: PrepareOptions): Promise<Dataset> {
   const { inputs, vocabulary, validationFraction, root, fields, separator, maxDocumentBytes } = options;
   if (inputs.length === 0) throw new CorpusError('data', 'no input', 'name at least one file');
@@ -83,20 +83,20 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset> 
   const hash = sha256(JSON.stringify([1, sources.map((source) => source.sha256), vocabulary.hash, choices]));
   const folder = join(root, hash.slice(0, 16));
   if (existsSync(folder)) return openDataset(folder);
-  const aside = `${folder}.partial`;
+  const partial = `${folder}.partial`;
   try {
-    rmSync(aside, { recursive: true, force: true });
-    mkdirSync(aside, { recursive: true });
-    const file = await tokenize(aside, options, { hash, sources });
-    writeFileSync(join(aside, indexFile), JSON.stringify(file));
-    const handle = openSync(join(aside, indexFile), 'r');
+    rmSync(partial, { recursive: true, force: true });
+    mkdirSync(partial, { recursive: true });
+    const file = await tokenize(partial, options, { hash, sources });
+    writeFileSync(join(partial, indexFile), JSON.stringify(file));
+    const handle = openSync(join(partial, indexFile), 'r');
     fsyncSync(handle);
     closeSync(handle);
-    renameSync(aside, folder);
+    renameSync(partial, folder);
   } catch (error) {
-    rmSync(aside, { recursive: true, force: true });
+    rmSync(partial, { recursive: true, force: true });
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    throw new CorpusError(folder, 'the disk is full while tokens were written; nothing is left of them', 'make room');
+    throw new CorpusError(folder, 'the disk is full; the tokens written so far were removed', 'free some space');
   }
   return openDataset(folder);
 }
@@ -112,7 +112,7 @@ async function tokenize(
   const validation = new ShardWriter(folder, 'validation', width);
   const totalBytes = inputs.reduce((sum, input) => sum + (typeof input === 'string' ? statSync(input).size : 0), 0);
   let [bytes, tokens, documents] = [0, 0, 0];
-  let first: Int32Array | null = null; // held back until it is known whether it is the only one
+  let first: Int32Array | null = null; // placed when it is known whether it is the only one
   const place = (ids: Int32Array) => {
     const isHeldOut =
       Number.parseInt(sha256(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength)).slice(0, 8), 16) / 2 ** 32;
@@ -131,7 +131,7 @@ async function tokenize(
     bytes += Buffer.byteLength(document);
     progress({ bytes, totalBytes, tokens });
   }
-  if (tokens === 0) throw new CorpusError('corpus', 'has no token', 'give files with text in them');
+  if (tokens === 0) throw new CorpusError('corpus', 'has no token', 'give files that contain text');
   if (documents === 1) {
     const only = first as unknown as Int32Array;
     const end = Math.floor(only.length * (1 - validationFraction));
@@ -151,7 +151,7 @@ async function tokenize(
   };
 }
 
-/** Opens a dataset's folder; every shard is checked. Throws CorpusError naming the file. */
+/** Opens a dataset and checks every shard. Throws CorpusError naming the file. */
 export async function openDataset(folder: string): Promise<Dataset> {
   const path = join(folder, indexFile);
   let file: DatasetFile;

@@ -1,7 +1,8 @@
 // Documents of files: text, JSONL and Parquet, a piece at a time.
 //
-// Contract: no file is held whole but a text file below `maxDocumentBytes`, which is one document; a longer one is cut
-// at line ends and `notice` says so. What is no text is refused with its place, before anything is trained on it.
+// Contract: no file is read whole except a text file below `maxDocumentBytes`, which is one document; a longer one is
+// cut at line ends and `notice` says so. Bytes that are not text are refused with their position, before training
+// begins.
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,7 +10,7 @@ import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetS
 import { compressors } from 'hyparquet-compressors';
 import { CorpusError } from './errors.ts';
 
-/** Documents that a program makes; the same for the same name, seed and count. */
+/** Documents that a program makes: the same ones for the same name, seed and count. */
 export interface Synthetic {
   readonly name: string;
   readonly seed: number;
@@ -51,15 +52,15 @@ function* synthetic({ seed, count, document }: Synthetic): Generator<string> {
 function checkFile(path: string): void {
   if (!existsSync(path)) throw new CorpusError(path, 'no such file', 'check the path');
   const found = statSync(path);
-  if (!found.isFile()) throw new CorpusError(path, 'is no file', 'name files: .txt, .jsonl or .parquet');
+  if (!found.isFile()) throw new CorpusError(path, 'is not a file', 'name files: .txt, .jsonl or .parquet');
   if (found.size === 0) throw new CorpusError(path, 'is empty', 'give a file with text in it');
 }
 
-/** Bytes as text. `offset`: of the bytes in their file. */
-function decoded(bytes: Buffer, path: string, offset: number): string {
+/** Decodes bytes that begin at `offset` of their file. */
+function decode(bytes: Buffer, path: string, offset: number): string {
   const zero = bytes.indexOf(0);
   if (zero >= 0)
-    throw new CorpusError(path, `byte ${offset + zero} is 0: this is no text`, 'give text, JSONL or Parquet files');
+    throw new CorpusError(path, `byte ${offset + zero} is 0: this is not text`, 'give text, JSONL or Parquet files');
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
@@ -77,7 +78,7 @@ function isValid(bytes: Buffer, isCut: boolean): boolean {
   }
 }
 
-/** Bytes before the first character that is broken, found by halving. */
+/** Returns the number of bytes before the first invalid character, found by bisection. */
 function firstInvalid(bytes: Buffer): number {
   let [valid, invalid] = [0, bytes.length];
   while (invalid - valid > 1) {
@@ -90,23 +91,23 @@ function firstInvalid(bytes: Buffer): number {
   return whole;
 }
 
-/** Pieces of a file that end at a line's end, each at most about `size` bytes. */
+/** Reads a file in pieces of about `size` bytes that end at line ends. */
 async function* pieces(path: string, size: number): AsyncGenerator<{ bytes: Buffer; offset: number }> {
-  let held: Buffer[] = [];
+  let parts: Buffer[] = [];
   let count = 0;
   let offset = 0;
   for await (const part of createReadStream(path, { highWaterMark: 2 ** 20 }) as AsyncIterable<Buffer>) {
-    held.push(part);
+    parts.push(part);
     count += part.length;
     if (count < size) continue;
-    const all = Buffer.concat(held);
+    const all = Buffer.concat(parts);
     const end = all.lastIndexOf(newline) + 1 || all.length;
     yield { bytes: all.subarray(0, end), offset };
     offset += end;
-    held = [all.subarray(end)];
+    parts = [all.subarray(end)];
     count = all.length - end;
   }
-  if (count > 0) yield { bytes: Buffer.concat(held), offset };
+  if (count > 0) yield { bytes: Buffer.concat(parts), offset };
 }
 
 async function* text(path: string, options: ReadOptions): AsyncGenerator<string> {
@@ -116,7 +117,7 @@ async function* text(path: string, options: ReadOptions): AsyncGenerator<string>
     notice(`${path}: a document of ${size} bytes is cut at line ends into pieces of ${maxDocumentBytes}`);
   let rest = '';
   for await (const { bytes, offset } of pieces(path, maxDocumentBytes)) {
-    const piece = decoded(bytes, path, offset);
+    const piece = decode(bytes, path, offset);
     if (separator === undefined) {
       yield piece;
       continue;
@@ -141,20 +142,20 @@ async function* jsonl(path: string, { fields = ['text'] }: ReadOptions): AsyncGe
     try {
       row = JSON.parse(line);
     } catch (error) {
-      throw new CorpusError(where, `is no JSON (${(error as Error).message})`, 'write one JSON object a line');
+      throw new CorpusError(where, `is not JSON (${(error as Error).message})`, 'write one JSON object per line');
     }
-    yield joined(row, fields, where);
+    yield joinFields(row, fields, where);
   }
 }
 
-function joined(row: unknown, fields: readonly string[], where: string): string {
+function joinFields(row: unknown, fields: readonly string[], where: string): string {
   const object = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
   return fields
     .map((field) => {
       const value = object[field];
       if (typeof value === 'string') return value;
       const has = Object.keys(object).join(', ') || 'none';
-      throw new CorpusError(where, `expected a text in field ${field}; fields are ${has}`, 'name the fields to read');
+      throw new CorpusError(where, `expected text in field ${field}; its fields are ${has}`, 'name the fields to read');
     })
     .join('\n');
 }
@@ -162,7 +163,7 @@ function joined(row: unknown, fields: readonly string[], where: string): string 
 async function* parquet(path: string, { fields = ['text'] }: ReadOptions): AsyncGenerator<string> {
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file).catch((error: Error) => {
-    throw new CorpusError(path, `is no Parquet file (${error.message})`, 'fetch or write it again');
+    throw new CorpusError(path, `is not a Parquet file (${error.message})`, 'fetch or write it again');
   });
   const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
   for (const field of fields)
@@ -177,7 +178,7 @@ async function* parquet(path: string, { fields = ['text'] }: ReadOptions): Async
     const end = start + Number(group.num_rows);
     const options = { file, metadata, compressors, columns: [...fields], rowStart: start, rowEnd: end };
     for (const [i, row] of (await parquetReadObjects(options)).entries())
-      yield joined(row, fields, `${path}, row ${start + i}`);
+      yield joinFields(row, fields, `${path}, row ${start + i}`);
     start = end;
   }
 }

@@ -1,4 +1,4 @@
-// Errors of the corpus module, which imports no room that has others.
+// The error of the corpus module.
 
 /** A file, a corpus or a dataset that cannot be used: `[source] what is wrong; what to do`. */
 export class CorpusError extends Error {

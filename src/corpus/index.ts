@@ -1,4 +1,4 @@
-// The corpus module: documents of files and programs, tokenised once, packed into batches in an order that resumes.
+// The corpus module: documents from files and generators, tokenized once, packed into batches in an order that resumes.
 export {
   type BatchOptions,
   type BatchState,

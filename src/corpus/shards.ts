@@ -1,7 +1,7 @@
-// Token ids on disk: files of 16 or 32 bit ids, little-endian, with lengths of documents beside them.
+// Token ids on disk: files of 16-bit or 32-bit ids, little-endian.
 //
-// Contract: shards hold whole documents one after the other; the dataset's file names each with its sha256, which is
-// checked when the dataset is opened. Reading is random access through the page cache: nothing is held in memory.
+// Contract: a shard holds whole documents one after the other. The dataset's index names each shard with its sha256,
+// which is checked when the dataset is opened. Reads go to the file: no shard is kept in memory.
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, existsSync, fsyncSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ export interface ShardFile {
 
 export const tokenBytes = (vocabSize: number): 2 | 4 => (vocabSize <= 2 ** 16 ? 2 : 4);
 
-/** sha256 of a file, in hex. */
+/** Returns the sha256 of a file, in hex. */
 export async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const part of createReadStream(path)) hash.update(part);
@@ -30,7 +30,7 @@ interface OpenShard {
   tokens: number;
 }
 
-/** Writes the ids of one split, a document at a time. */
+/** Writes the ids of one split, document by document. */
 export class ShardWriter {
   readonly #folder: string;
   readonly #name: string;
@@ -77,10 +77,10 @@ export class ShardWriter {
   }
 }
 
-/** Throws CorpusError unless the file is as it was written. */
+/** Throws CorpusError unless the file is unchanged. */
 export async function checkShard(folder: string, { file, tokens, sha256 }: ShardFile, width: 2 | 4): Promise<void> {
   const path = join(folder, file);
-  const remedy = 'remove the folder and tokenise the corpus again';
+  const remedy = 'remove the folder, and the corpus is tokenized again';
   if (!existsSync(path)) throw new CorpusError(path, 'a shard of the dataset is missing', remedy);
   const { size } = statSync(path);
   if (size !== tokens * width)
@@ -88,10 +88,10 @@ export async function checkShard(folder: string, { file, tokens, sha256 }: Shard
   if ((await hashFile(path)) !== sha256) throw new CorpusError(path, 'a shard is damaged: its sha256 differs', remedy);
 }
 
-/** The ids of one split. */
+/** The ids of one split, read from disk. */
 export class TokenSplit {
   readonly tokens: number;
-  /** Where document i begins; one more for the end. */
+  /** The position of the first id of each document, and the number of ids. */
   readonly starts: Float64Array;
   readonly #width: 2 | 4;
   readonly #handles: readonly number[];
@@ -110,7 +110,7 @@ export class TokenSplit {
     return this.starts.length - 1;
   }
 
-  /** Ids `from` to `to` of all documents end to end. */
+  /** Reads ids [from, to) of the concatenated documents. */
   read(from: number, to: number): Int32Array {
     const ids = new Int32Array(to - from);
     let shard = this.#begins.findLastIndex((begin) => begin <= from);

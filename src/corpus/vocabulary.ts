@@ -1,7 +1,7 @@
-// The tokenizer of a corpus: its characters, its bytes, a BPE trained on it, or one that exists.
+// The tokenizer of a corpus: its characters, its bytes, a BPE trained on it, or an existing one.
 //
-// Vocabularies made here begin with an end-of-sequence token where documents need one between them, and with FIM's
-// three where documents are rotated. Contract: the hash is of the tokenizer.json, so equal vocabularies are equal hashes.
+// Vocabularies made here begin with an end-of-sequence token, if documents need a separator, and with three FIM tokens
+// if documents are rearranged for fill-in-the-middle. Contract: `hash` is the hash of the tokenizer.json.
 import { createHash } from 'node:crypto';
 import {
   characterTokenizer,
@@ -20,13 +20,13 @@ const fimTokens = ['<｜fim▁begin｜>', '<｜fim▁hole｜>', '<｜fim▁end�
 
 export const preTokenizerNames = Object.keys(preTokenizers) as [PreTokenizerName, ...PreTokenizerName[]];
 
-/** A BPE trained on the corpus, over words cut as a known model cuts them: qwen2 leaves digits alone. */
+/** A BPE trained on the corpus, with the pre-tokenizer of a known model: qwen2 splits numbers into digits. */
 export interface TrainedBpe {
   readonly size: number;
   readonly preTokenizer: PreTokenizerName;
 }
 
-/** characters: those of the corpus. bytes: one id a byte. A number: ids of a BPE trained on it. Else: a folder. */
+/** characters: those of the corpus. bytes: one id per byte. A number: the size of a BPE. Any other text: a folder. */
 export type TokenizerChoice = 'characters' | 'bytes' | number | TrainedBpe | (string & {});
 
 export interface FimIds {
@@ -38,19 +38,19 @@ export interface FimIds {
 export interface Vocabulary {
   readonly tokenizer: Tokenizer;
   readonly hash: string;
-  /** Ends a document; null where there is no such token. */
+  /** The id that ends a document; null where there is none. */
   readonly endId: number | null;
   readonly fim: FimIds | null;
   /** Writes tokenizer.json and tokenizer_config.json. */
   readonly save: (folder: string) => void;
 }
 
-/** Characters of BPE's training at most: vocabularies hardly change beyond it. */
-const trainingCharacters = 2 ** 28;
+/** The number of characters that a BPE is trained on: more hardly change a vocabulary. */
+const maxTrainingCharacters = 2 ** 28;
 
 async function readSample(documents: AsyncIterable<string>): Promise<string[]> {
   const sample: string[] = [];
-  let room = trainingCharacters;
+  let room = maxTrainingCharacters;
   for await (const document of documents) {
     sample.push(document);
     room -= document.length;
@@ -84,13 +84,13 @@ function toVocabulary(json: TokenizerJson, source: string, config: Record<string
 
 function loadVocabulary(folder: string): Vocabulary {
   const { tokenizer, eosIds, specialTokens } = loadTokenizer(folder);
-  const made = toVocabulary(tokenizer.json, folder, { ...specialTokens });
-  return { ...made, endId: made.endId ?? eosIds[0] ?? null };
+  const vocabulary = toVocabulary(tokenizer.json, folder, { ...specialTokens });
+  return { ...vocabulary, endId: vocabulary.endId ?? eosIds[0] ?? null };
 }
 
 export type BaseVocabulary = Pick<Vocabulary, 'tokenizer' | 'save'> & { readonly endId: number };
 
-/** Of a model that learns further, saved with the template by which it will be asked. Throws CorpusError without an end token. */
+/** Loads the tokenizer of a model to train further; it is saved with `chatTemplate`. Throws CorpusError. */
 export function loadBaseVocabulary(folder: string, chatTemplate: string): BaseVocabulary {
   const { tokenizer, eosIds, specialTokens } = loadTokenizer(folder);
   const [endId] = eosIds;
@@ -100,7 +100,7 @@ export function loadBaseVocabulary(folder: string, chatTemplate: string): BaseVo
   return { tokenizer, endId, save: (into) => saveTokenizer(into, tokenizer.json, fields) };
 }
 
-/** `documents` starts the corpus from its beginning each time it is called. */
+/** Makes the vocabulary of a corpus. Each call of `documents` reads the corpus from its beginning. */
 export async function chooseVocabulary(
   choice: TokenizerChoice,
   documents: () => AsyncIterable<string>,
@@ -110,7 +110,7 @@ export async function chooseVocabulary(
   const eos = { eos_token: endOfSequence };
   if (choice === 'characters') {
     const { characters, count } = await readAlphabet(documents());
-    if (characters === '') throw new CorpusError('corpus', 'has no character', 'give files with text in them');
+    if (characters === '') throw new CorpusError('corpus', 'has no character', 'give files that contain text');
     const specialTokens = [...(count > 1 || fim ? [endOfSequence] : []), ...rotated];
     return toVocabulary(
       characterTokenizer(characters, { specialTokens }),

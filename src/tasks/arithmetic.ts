@@ -1,8 +1,8 @@
-// Arithmetic with several digits: sums, differences, products and three terms at a time, all in whole numbers from 0.
+// Arithmetic with several digits: sums, differences, products and calculations with three terms, results from 0.
 //
-// The dial: 1 two-digit sums; 2 sums and differences of up to three digits; 3 two digits times one; 4 two digits times
-// two; 5 three digits times two; 6 three terms. Problems that differ in the order of what is added or multiplied share a
-// key. The answer is the number alone: an expression is refused, even one that is right.
+// Difficulty: 1 two-digit sums; 2 sums and differences with up to three digits; 3 two digits times one; 4 two digits
+// times two; 5 three digits times two; 6 three terms. Problems that differ only in the order of terms or factors share
+// a key. The answer is the number alone: an expression is refused, even a correct one.
 import { gradeNumber } from './number-answer.ts';
 import type { Random } from './random.ts';
 import type { Problem, Task } from './task.ts';
@@ -25,7 +25,7 @@ export function compute(calculation: Calculation): number {
 const precedence = (calculation: Calculation): number =>
   typeof calculation === 'number' ? 2 : calculation[1] === '*' ? 1 : 0;
 
-/** As it is written, with as few parentheses as can be; `gap` stands around operators. */
+/** Formats a calculation with as few parentheses as possible; `gap` surrounds operators. */
 export function formatCalculation(calculation: Calculation, gap = ' '): string {
   if (typeof calculation === 'number') return `${calculation}`;
   const [left, operator, right] = calculation;
@@ -38,7 +38,7 @@ export function formatCalculation(calculation: Calculation, gap = ' '): string {
   return `${side(left, precedence(left) < own)}${gap}${operator}${gap}${side(right, needsRight)}`;
 }
 
-/** The same for problems that differ only in the order of what is added or multiplied. */
+/** Returns the same text for calculations that differ only in the order of terms or factors. */
 function toKey(calculation: Calculation): string {
   if (typeof calculation === 'number') return `${calculation}`;
   const [left, operator, right] = calculation;

@@ -1,9 +1,9 @@
-// Whether something that a user wrote is a task: every field of the interface, with an error that says how to write it.
+// Checks that what a user wrote is a task: every field of the interface, with an error that says how to write it.
 import { inspect } from 'node:util';
 import { TaskError } from './errors.ts';
 import type { Task } from './task.ts';
 
-/** A value in a few words, whatever it is. */
+/** Describes any value in at most 120 characters. */
 export function describeValue(value: unknown): string {
   const text = inspect(value, {
     depth: 1,
@@ -14,7 +14,7 @@ export function describeValue(value: unknown): string {
   return text.length > 120 ? `${text.slice(0, 120)}...` : text;
 }
 
-/** The value as a task; `source` is named in errors. Throws TaskError. */
+/** Returns the value as a task; errors name `source`. Throws TaskError. */
 export function checkTask(value: unknown, source: string): Task {
   const wrong = (problem: string, remedy: string) => new TaskError(source, problem, remedy);
   if (typeof value !== 'object' || value === null)
@@ -46,10 +46,9 @@ export function checkTask(value: unknown, source: string): Task {
 }
 
 function checkDifficulty(value: unknown, wrong: (problem: string, remedy: string) => TaskError): void {
-  const remedy = 'write: difficulty: { from: 1, to: 1, usual: 1 }, whole numbers with from <= usual <= to';
+  const remedy = 'write: difficulty: { from: 1, to: 1, default: 1 }, whole numbers with from <= default <= to';
   if (typeof value !== 'object' || value === null) throw wrong(`difficulty is ${describeValue(value)}`, remedy);
-  const { from, to, usual } = value as Readonly<Record<string, number>>;
-  const isDial =
-    [from, to, usual].every(Number.isInteger) && Number(from) <= Number(usual) && Number(usual) <= Number(to);
-  if (!isDial) throw wrong(`difficulty is ${describeValue(value)}`, remedy);
+  const { from, to, default: chosen } = value as Readonly<Record<string, number>>;
+  const isRange = [from, to, chosen].every(Number.isInteger) && from <= chosen && chosen <= to;
+  if (!isRange) throw wrong(`difficulty is ${describeValue(value)}`, remedy);
 }

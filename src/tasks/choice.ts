@@ -1,15 +1,15 @@
-// Which tasks a run draws its problems from: names, dials and shares; opened together, closed together.
+// The tasks that a run draws its problems from, with difficulties and shares. They are opened and closed as a group.
 import { z } from 'zod';
 import { type Grading, openTask } from './grading.ts';
 import { Random } from './random.ts';
 
 /** A task of a recipe. */
 export const taskChoice = z.strictObject({
-  /** A built-in task's name, or a file that exports one. */
+  /** The name of a bundled task, or a file that exports a task. */
   task: z.string(),
-  /** @default the task's usual one */
+  /** @default the task's default */
   difficulty: z.number().int().optional(),
-  /** Of the problems. */
+  /** The weight of this task when problems are drawn. */
   share: z.number().positive().default(1),
 });
 
@@ -19,7 +19,7 @@ export interface ChosenTask {
   readonly share: number;
 }
 
-/** Opens all of them. Throws TaskError where one is not there, or makes no problems of its difficulty; then none is open. */
+/** Opens all tasks or none. Throws TaskError where one is missing or makes no problems of its difficulty. */
 export async function openTasks(choices: readonly z.infer<typeof taskChoice>[], seed: number): Promise<ChosenTask[]> {
   const tasks: ChosenTask[] = [];
   try {
@@ -40,13 +40,13 @@ export async function closeTasks(tasks: readonly ChosenTask[]): Promise<void> {
   await Promise.all(tasks.map(({ task }) => task.close()));
 }
 
-/** A stream of chance of a run, so that none repeats another. */
-const choosing = 71;
+/** Names the stream of random numbers that chooses tasks: no other draw of a run uses it. */
+const choiceStream = 71;
 
-/** The task of problem `index` of a seed, drawn by the shares. */
+/** Draws the task of problem `index` of a seed by the shares. */
 export function drawTask(tasks: readonly ChosenTask[], seed: number, index: number): ChosenTask {
   const total = tasks.reduce((sum, { share }) => sum + share, 0);
-  let point = new Random(seed, index, choosing).uniform() * total;
+  let point = new Random(seed, index, choiceStream).uniform() * total;
   const found = tasks.find(({ share }) => {
     point -= share;
     return point < 0;

@@ -1,9 +1,9 @@
 // Countdown: make a target from numbers, each used exactly once, with + - * /. As in TinyZero and Stream of Search.
 //
-// Numbers from 1 to 99 and targets from 10 to 99, of a random expression whose every step is a whole number, so that
-// each problem has a solution. The dial is how many numbers there are. Problems with the same numbers share a key,
-// whatever their target: held-out number sets are never seen in training. Sources: github.com/Jiayi-Pan/TinyZero;
-// Gandhi et al. 2024, "Stream of Search".
+// Numbers from 1 to 99 and a target from 10 to 99, computed by a random expression whose every step is a whole number:
+// each problem has a solution. Difficulty is the number of numbers. Problems with the same numbers share a key,
+// whatever their target: held-out number sets never occur in training. Sources: github.com/Jiayi-Pan/TinyZero; Gandhi
+// et al. 2024, "Stream of Search".
 import { readExpression } from './expression.ts';
 import type { Random } from './random.ts';
 import { equals, formatRational, type Operator, rational } from './rational.ts';
@@ -26,7 +26,7 @@ export interface Term {
 
 export const operators: readonly Operator[] = ['+', '-', '*', '/'];
 
-/** x op y as a whole number from 0 to 9999, or null: steps that people take when they look for a solution. */
+/** Combines two terms. Returns null unless the value is a whole number from 0 to 9999. */
 export function combineTerms(x: Term, operator: Operator, y: Term): Term | null {
   const value = { '+': x.value + y.value, '-': x.value - y.value, '*': x.value * y.value, '/': x.value / y.value }[
     operator
@@ -41,7 +41,7 @@ export function combineTerms(x: Term, operator: Operator, y: Term): Term | null 
   return { value, text: `${left}${operator}${right}` };
 }
 
-/** Operators of an expression that stand outside of all parentheses. */
+/** Returns the operators of an expression outside all parentheses. */
 function outerOperators(text: string): string {
   let inner = text;
   while (/\([^()]*\)/.test(inner)) inner = inner.replace(/\([^()]*\)/g, '');
@@ -50,7 +50,7 @@ function outerOperators(text: string): string {
 
 export const toTerm = (value: number): Term => ({ value, text: `${value}` });
 
-/** A random expression over all numbers, or null where a step fails. */
+/** Draws an expression that uses all numbers. Returns null where a step is no whole number. */
 function expression(random: Random, numbers: readonly number[]): Term | null {
   let parts = numbers.map(toTerm);
   while (parts.length > 1) {
@@ -77,7 +77,6 @@ function problem(random: Random, count: number): CountdownProblem {
   }
 }
 
-/** Needs no solution: there may be none. */
 export function gradeCountdown(
   { numbers, target }: Pick<CountdownProblem, 'numbers' | 'target'>,
   answer: string,
@@ -85,7 +84,7 @@ export function gradeCountdown(
   const wrong = (reason: string): Verdict => ({ correct: false, reason });
   const [left, right, ...more] = answer.split('=');
   if (more.length > 0 || (right !== undefined && right.trim() !== `${target}`))
-    return wrong(`after "=" stands something other than ${target}`);
+    return wrong(`the text after "=" is not ${target}`);
   const read = readExpression(left);
   if ('problem' in read) return wrong(`the expression cannot be read: ${read.problem}`);
   const sorted = (list: readonly (bigint | number)[]) => list.map(Number).sort((a, b) => a - b);

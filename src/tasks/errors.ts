@@ -1,4 +1,6 @@
-// What is wrong with a task or an answer's grader, and what to do.
+// The error of tasks and graders.
+
+/** A task that cannot be used: `task: what is wrong: what to do`. */
 export class TaskError extends Error {
   readonly problem: string;
   readonly remedy: string;

@@ -1,17 +1,17 @@
-// Arithmetic expressions read by hand, without eval: whole numbers, + - * /, parentheses, a sign in front.
+// A parser of arithmetic expressions, without eval: whole numbers, + - * /, parentheses, a leading sign.
 //
 // expression = term (('+' | '-') term)*; term = factor (('*' | '/') factor)*; factor = '-' factor | number |
-// '(' expression ')'. Typographic signs (x × · ÷ − :) count as their plain ones. Contract: never throws, takes time in
-// proportion to the text, refuses texts beyond 200 characters; values are exact.
+// '(' expression ')'. Typographic signs (x × · ÷ − :) are read as the plain ones. Contract: never throws, takes time
+// proportional to the text, refuses texts beyond 200 characters; values are exact.
 import { combine, type Operator, type Rational, rational } from './rational.ts';
 
 export interface Expression {
   readonly value: Rational;
-  /** Whole numbers as they stand, from left to right. */
+  /** The numbers in the expression, from left to right. */
   readonly numbers: readonly bigint[];
 }
 
-/** What was read, or what is wrong with it in words. */
+/** An expression, or what is wrong with the text. */
 export type ParsedExpression = Expression | { readonly problem: string };
 
 const maxLength = 200;
@@ -36,15 +36,15 @@ class Reader {
     this.#tokens = tokens;
   }
 
-  whole(): Rational {
+  parse(): Rational {
     const value = this.#expression();
-    if (this.#at < this.#tokens.length) throw new Unreadable(`"${this.#tokens[this.#at]}" stands where nothing should`);
+    if (this.#at < this.#tokens.length) throw new Unreadable(`"${this.#tokens[this.#at]}" is unexpected`);
     return value;
   }
 
-  #take(...wanted: readonly string[]): string | null {
+  #take(...accepted: readonly string[]): string | null {
     const token = this.#tokens[this.#at];
-    if (token === undefined || !wanted.includes(token)) return null;
+    if (token === undefined || !accepted.includes(token)) return null;
     this.#at++;
     return token;
   }
@@ -75,8 +75,8 @@ class Reader {
       return inner;
     }
     const token = this.#tokens[this.#at];
-    if (token === undefined) throw new Unreadable('it breaks off');
-    if (!/^\d+$/.test(token)) throw new Unreadable(`"${token}" stands where a number should`);
+    if (token === undefined) throw new Unreadable('it ends too early');
+    if (!/^\d+$/.test(token)) throw new Unreadable(`"${token}" is not a number`);
     this.#at++;
     this.numbers.push(BigInt(token));
     return rational(BigInt(token)) as Rational;
@@ -90,7 +90,7 @@ export function readExpression(text: string): ParsedExpression {
   const tokens = (trimmed.match(/\d+|\S/g) ?? []).map((token) => plainSigns[token] ?? token);
   const reader = new Reader(tokens);
   try {
-    return { value: reader.whole(), numbers: reader.numbers };
+    return { value: reader.parse(), numbers: reader.numbers };
   } catch (error) {
     if (error instanceof Unreadable) return { problem: error.message };
     throw error;

@@ -1,8 +1,8 @@
-// A task made ready for use: problems, verdicts and solutions by the batch, whoever wrote it.
+// An opened task: problems, verdicts and solutions in batches, whoever wrote it. The bundled tasks are listed here.
 //
-// Our own tasks run in process. A user's task runs in a thread with a time limit for each item: a grader that throws,
-// loops, exits or returns no verdict costs its item alone, which comes back with `correct: false` and a fault in words.
-// A generator that does so ends the call with a TaskError, because there is no problem to go on with.
+// Bundled tasks run in this thread. A user's task runs in a thread of its own with a time limit for each item: a grader
+// that throws, loops, exits or returns no verdict costs that item alone, which comes back with `correct: false` and a
+// fault in words. A generator that does so ends the call with a TaskError, because there is no problem to ask.
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import { arithmetic } from './arithmetic.ts';
@@ -21,16 +21,17 @@ import {
 import { TaskThread } from './task-thread.ts';
 import { wordProblems } from './word-problems.ts';
 
-/** A verdict, and what was wrong with the grader where it gave none. */
+/** A verdict, and what went wrong in the grader if it gave none. */
 export interface Graded extends Verdict {
   readonly fault: string | null;
 }
 
+/** The tasks that come with the package, by name: one line for each. */
 export const bundledTasks: ReadonlyMap<string, Task> = new Map<string, Task>(
   [countdown, arithmetic, sequence].map((task) => [task.name, task as Task]),
 );
 
-/** A task and where its steps are run. */
+/** An opened task. */
 export class Grading implements TaskFacts {
   readonly name: string;
   readonly description: string;
@@ -44,7 +45,7 @@ export class Grading implements TaskFacts {
     this.#runner = runner;
   }
 
-  /** The problems of these places. Throws TaskError where the generator fails. */
+  /** Returns the problem of each place. Throws TaskError where the generator fails. */
   async problems(places: readonly ProblemPlace[]): Promise<Problem[]> {
     const outcomes = await this.#runner.run({ step: 'problem', inputs: places });
     return outcomes.map((outcome, i) => {
@@ -55,7 +56,7 @@ export class Grading implements TaskFacts {
     });
   }
 
-  /** A verdict on each answer, in their order. Answers to one problem should share the object: it is sent once. */
+  /** Returns a verdict on each answer. Answers to one problem should share its object: then it is sent only once. */
   async grade(items: readonly Submission[]): Promise<Graded[]> {
     const outcomes = await this.#runner.run({ step: 'grade', inputs: items });
     return outcomes.map((outcome) => {
@@ -64,7 +65,7 @@ export class Grading implements TaskFacts {
     });
   }
 
-  /** An answer that the grader accepts, for each problem; null where the task knows none. */
+  /** Returns an answer that the grader accepts for each problem, null where the task knows none. */
   async solutions(problems: readonly Problem[]): Promise<(string | null)[]> {
     const outcomes = await this.#runner.run({ step: 'solution', inputs: problems });
     return outcomes.map((outcome) => {
@@ -94,20 +95,17 @@ class InProcess implements StepRunner {
 }
 
 export interface GradingOptions {
-  /**
-   * Time for one problem or one answer of a user's task.
-   * @default 1000
-   */
+  /** Time limit for one problem or one answer of a user's task. @default 1000 */
   readonly limitMs?: number;
 }
 
-/** A built-in task by name, a user's by its file (.ts, .js, .mjs), word problems by theirs (.jsonl). Throws TaskError. */
+/** Opens a bundled task by name, a user's task by its file (.ts, .js, .mjs), word problems by theirs (.jsonl). */
 export async function openTask(nameOrPath: string, { limitMs = 1000 }: GradingOptions = {}): Promise<Grading> {
-  const own = extname(nameOrPath) === '.jsonl' ? wordProblems(nameOrPath) : bundledTasks.get(nameOrPath);
-  if (own !== undefined) return new Grading(own, new InProcess(own));
+  const task = extname(nameOrPath) === '.jsonl' ? wordProblems(nameOrPath) : bundledTasks.get(nameOrPath);
+  if (task !== undefined) return new Grading(task, new InProcess(task));
   if (!existsSync(nameOrPath)) {
     const names = [...bundledTasks.keys()].join(', ');
-    throw new TaskError(nameOrPath, 'no such task or file', `${names} are built in; or name a file of your own`);
+    throw new TaskError(nameOrPath, 'no such task or file', `bundled tasks are ${names}; or name a file of your own`);
   }
   const thread = new TaskThread(nameOrPath, limitMs);
   const grading = new Grading(await thread.load(), thread);
@@ -120,7 +118,7 @@ export async function openTask(nameOrPath: string, { limitMs = 1000 }: GradingOp
   return grading;
 }
 
-/** One problem of each side of the split and its solution, before anybody builds on the task. */
+/** Tries one problem of each split with its solution, before a run builds on the task. */
 async function checkSolutions(grading: Grading): Promise<void> {
   const place = { seed: 0, index: 0 };
   const problems = await grading.problems([

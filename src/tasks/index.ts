@@ -1,4 +1,4 @@
-// The task room: problems that can be checked, and texts in which people look for their solutions.
+// The tasks module: problems whose answers can be checked, generated and graded.
 export {
   type ArithmeticProblem,
   arithmetic,

@@ -16,7 +16,7 @@ function expectReadable(path: string): void {
     );
 }
 
-/** Of a syntax error, the place stands in the first line of the stack alone. */
+/** Describes an error of loading. Only the first line of the stack names the place of a syntax error. */
 function describeError(error: unknown): string {
   if (!(error instanceof SyntaxError))
     return error instanceof Error ? error.message : `it threw ${describeValue(error)}`;
@@ -24,7 +24,7 @@ function describeError(error: unknown): string {
   return place === undefined ? error.message : `line ${place}: ${error.message}`;
 }
 
-/** What a file exports as `task`. Runs the file here and now, without a limit. Throws TaskError. */
+/** Loads what a file exports as `task`. The file runs in this thread without a limit. Throws TaskError. */
 export async function loadTask(path: string): Promise<Task> {
   const file = resolve(path);
   if (!existsSync(file)) throw new TaskError(path, 'no such file', 'name a file that exports a task');

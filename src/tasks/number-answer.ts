@@ -1,9 +1,9 @@
-// The verdict on an answer that is to be one number.
+// The verdict on an answer that must be one number.
 import { equals, type Rational } from './rational.ts';
 import type { Verdict } from './task.ts';
 import { readNumber } from './written-number.ts';
 
-/** `truth` is a number as it is written. */
+/** Compares exactly; `truth` is a number as text. */
 export function gradeNumber(truth: string, answer: string): Verdict {
   const read = readNumber(answer);
   if (read === null) return { correct: false, reason: 'the answer is not one number' };

@@ -1,6 +1,7 @@
 // Chance from a seed: the same words, the same numbers, on every machine.
 //
-// Small Fast Counter 32 (sfc32 of PractRand), seeded by its own output over the words. Left out: cryptographic strength.
+// Small Fast Counter 32 (sfc32 of PractRand), seeded by its own output over the words. Left out: cryptographic
+// strength.
 
 /** A stream of chance. Two with the same words are the same stream. */
 export class Random {

@@ -9,7 +9,7 @@ function gcd(a: bigint, b: bigint): bigint {
   return b === 0n ? (a < 0n ? -a : a) : gcd(b, a % b);
 }
 
-/** top / bottom; null where bottom is 0. */
+/** Returns top / bottom; null where bottom is 0. */
 export function rational(top: bigint | number, bottom: bigint | number = 1n): Rational | null {
   const [a, b] = [BigInt(top), BigInt(bottom)];
   if (b === 0n) return null;
@@ -19,7 +19,7 @@ export function rational(top: bigint | number, bottom: bigint | number = 1n): Ra
 
 export type Operator = '+' | '-' | '*' | '/';
 
-/** x op y; null where it divides by 0. */
+/** Returns x op y; null for a division by 0. */
 export function combine(x: Rational, operator: Operator, y: Rational): Rational | null {
   switch (operator) {
     case '+':

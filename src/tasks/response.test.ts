@@ -1,4 +1,4 @@
-// Reading responses: the form, and answers that are hidden, doubled or broken. npm test -- tasks/response
+// Reading responses: the format, and answers that are hidden, doubled or broken. npm test -- tasks/response
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -8,7 +8,7 @@ import { assertLinear } from './test-linear.ts';
 const tags = ['<think>', '</think>', '<answer>', '</answer>'] as const;
 
 describe('a response', () => {
-  test('that keeps the form', () => {
+  test('that is well-formed', () => {
     assert.deepEqual(readResponse('3+4=7\n</think>\n<answer> 3+4 </answer>\n'), {
       thinking: '3+4=7\n',
       answer: ' 3+4 ',
@@ -19,7 +19,7 @@ describe('a response', () => {
     assert.ok(readResponse('1<2 and </THINK> < answer>, </think > too</think><answer>\n1<2\n</answer>').isWellFormed);
   });
 
-  test('with an answer but not in the form', () => {
+  test('with an answer but not well-formed', () => {
     const cases: Readonly<Record<string, string>> = {
       '</think><answer>7</answer>': 'there is no thinking',
       ' \n</think><answer>7</answer>': 'there is no thinking',
@@ -66,7 +66,7 @@ describe('a response', () => {
     }
   });
 
-  test('any text at all: the form is exactly one thinking, one answer and blanks', () => {
+  test('any text at all: well-formed means exactly one thinking, one answer and white space', () => {
     const piece = fc.oneof(fc.constantFrom(...tags), fc.constantFrom(' ', '\n', '7', 'a', '<', '>', '</'), fc.string());
     const free = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''));
     const good = '3+4=7\n</think>\n<answer>7</answer>\n';

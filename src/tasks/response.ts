@@ -1,30 +1,28 @@
-// A response in the form of R1-Zero, read strictly. The prompt has opened `<think>`, so the response is
+// A response in R1-Zero's format, read strictly. The prompt has opened `<think>`, so the response is `thinking </think>
+// <answer> answer </answer>` with only white space between and after the tags.
 //
-//   thinking </think> <answer> answer </answer>
-//
-// with blanks alone between and after the tags. Two judgements, because there are two rewards:
-// - The answer is what stands in the only pair of answer tags after the first `</think>`. What stands in answer tags
-//   inside the thinking is thinking: ignored. Two answers, a nested or an unclosed tag, an empty answer or a think tag
-//   after the thinking (it would go on or end twice) are no answer: whoever says two things has not said one.
-// - The form is kept only if nothing else is wrong: some thinking, no tag inside it, nothing beside the tags. A real
-//   answer counts even if the form is not kept.
-// Contract: never throws; time in proportion to the text. Tags are these characters exactly. Source: DeepSeek-R1, 2.2.
+// There are two rewards, so two judgments. The answer is the text in the only pair of answer tags after the first
+// `</think>`; tags inside the thinking are ignored. Two answers, a nested or unclosed tag, an empty answer or a think
+// tag after the thinking are no answer. The response is well-formed only if nothing else is wrong: some thinking, no
+// tag in it, no text beside the tags. An answer counts even if the response is not well-formed. Contract: never throws;
+// time proportional to the text; tags are exactly these characters. Source: DeepSeek-R1, section 2.2.
+
 export interface ParsedResponse {
   /** Everything before the first `</think>`; the whole text where there is none. */
   readonly thinking: string;
-  /** As it was written; null where there is none. */
+  /** The text between the answer tags, unchanged; null where there is no answer. */
   readonly answer: string | null;
   readonly isWellFormed: boolean;
-  /** What is wrong first, in words; null where the form is kept. */
+  /** The first thing that is wrong; null where the response is well-formed. */
   readonly problem: string | null;
 }
 
 const thinkEnd = '</think>';
 const [answerStart, answerEnd] = ['<answer>', '</answer>'];
 const anyTag = /<\/?(?:think|answer)>/;
-// Tags of other names: a base knows many, and may take the wrong one.
+// Tags with other names: a base has read many, and may take the wrong one.
 const [otherStart, otherEnd] = [/<(?!think>|answer>)\w+>/, /<\/(?!think>|answer>)\w+>/];
-const misnamed = (found: string, due: string) => `${found.slice(0, 24)} stands in place of ${due}`;
+const misnamed = (found: string, expected: string) => `${found.slice(0, 24)} stands in place of ${expected}`;
 
 export function readResponse(text: string): ParsedResponse {
   const end = text.indexOf(thinkEnd);
@@ -45,7 +43,7 @@ export function readResponse(text: string): ParsedResponse {
   return { thinking, answer, isWellFormed: problem === null, problem };
 }
 
-/** What keeps the tags after the thinking from being one answer. */
+/** Finds what keeps the tags after the thinking from being one answer. */
 function findTagProblem(rest: string): string | null {
   const tags = new RegExp(anyTag, 'g');
   const [first, second, third] = [tags.exec(rest)?.[0], tags.exec(rest)?.[0], tags.exec(rest)?.[0]];

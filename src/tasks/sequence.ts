@@ -1,9 +1,9 @@
-// What number comes next: whole numbers from 0 to 9999 that follow one of a few rules.
+// Sequences: which number comes next? Whole numbers from 0 to 9999 that follow one of four rules.
 //
-// The dial: 1 the same step again and again; 2 the same factor; 3 steps that themselves grow by the same amount; 4 two
-// sequences of level 1 in turn (so also two steps in turn). A problem is asked only if all rules of the family that
-// explain its numbers agree on the next one. A rule explains numbers if it holds for more of them than it takes to state
-// it. Problems with the same numbers share a key.
+// Difficulty: 1 a constant step; 2 a constant factor; 3 steps that grow by a constant amount; 4 two sequences of
+// difficulty 1 in turn. A problem is used only if all rules that explain its numbers agree on the next one. A rule
+// explains numbers if it holds for more of them than are needed to state it. Problems with the same numbers share a
+// key.
 import { gradeNumber } from './number-answer.ts';
 import type { Random } from './random.ts';
 import type { Problem, Task } from './task.ts';
@@ -18,7 +18,7 @@ const largest = 9999;
 export const differences = (numbers: readonly number[]): number[] =>
   numbers.slice(1).map((value, i) => value - numbers[i]);
 
-/** The value they all have; null where they differ or there are fewer than two. */
+/** Returns the value that all have; null where they differ or there are fewer than two. */
 function common(values: readonly number[]): number | null {
   return values.length > 1 && values.every((value) => value === values[0]) ? values[0] : null;
 }
@@ -30,7 +30,7 @@ function afterStep(numbers: readonly number[]): number | null {
   return step === null ? null : last(numbers) + step;
 }
 
-/** Factors are whole numbers or one by a whole number. */
+/** A factor is a whole number, or 1 divided by one. */
 function afterFactor(numbers: readonly number[]): number | null {
   if (numbers.includes(0)) return null;
   const rises = last(numbers) >= numbers[0];
@@ -51,7 +51,7 @@ function afterTwoInTurn(numbers: readonly number[]): number | null {
   return afterStep(other) === null ? null : afterStep(same);
 }
 
-/** Rules in the order of the dial: what comes next, or null where the rule does not explain the numbers. */
+/** The rules by difficulty. Each returns the next number, or null where it does not explain the numbers. */
 export const rules: readonly ((numbers: readonly number[]) => number | null)[] = [
   afterStep,
   afterFactor,
@@ -84,7 +84,7 @@ function twoInTurn(random: Random, count: number): number[] {
   return Array.from({ length: count }, (_, i) => (i % 2 === 0 ? even : odd)[i >> 1]);
 }
 
-/** By level: the generator, and how many numbers are shown. */
+/** For each difficulty from 1: the generator, and how many numbers are shown. */
 const levels = [
   { draw: steps, shown: 4 },
   { draw: factors, shown: 4 },

@@ -1,37 +1,37 @@
-// One step of a task that may be anybody's: make a problem, grade an answer, tell a solution. It never throws: what goes
-// wrong comes back as a fault in words. The same code runs in process for our own tasks and in a thread for a user's.
+// One step of a task: make a problem, grade an answer, give a solution. A step never throws: what goes wrong comes back
+// as a fault in words. The same code runs in this thread for bundled tasks and in a worker thread for a user's.
 import { describeValue } from './check-task.ts';
 import { TaskError } from './errors.ts';
 import { type Problem, type ProblemPlace, problemAt, type Task, type Verdict } from './task.ts';
 
-/** What a task says about itself. */
+/** The fields by which a task describes itself. */
 export type TaskFacts = Pick<Task, 'name' | 'description' | 'difficulty'>;
 
-/** What is asked of a task, and what it is asked about. */
+/** A step for each of several inputs. */
 export type StepRequest =
   | { readonly step: 'problem'; readonly inputs: readonly ProblemPlace[] }
   | { readonly step: 'grade'; readonly inputs: readonly Submission[] }
   | { readonly step: 'solution'; readonly inputs: readonly Problem[] };
 
-/** An answer to a problem. */
+/** A problem and an answer to it. */
 export interface Submission {
   readonly problem: Problem;
-  /** What stands between the answer tags, as it was written. */
+  /** The text between the answer tags, unchanged. */
   readonly answer: string;
 }
 
-/** What came of a step. */
+/** The result of a step. */
 export type StepOutcome = { readonly value: unknown } | Fault;
 
 export interface Fault {
   readonly fault: string;
-  /** What the author of the task may do; null where nobody knows better than the fault says. */
+  /** What the author of the task can do; null where the fault says it all. */
   readonly remedy: string | null;
 }
 
-/** Where a task's steps are run. */
+/** Runs the steps of a task, in this thread or in another. */
 export interface StepRunner {
-  /** An outcome for each input, in their order. */
+  /** Returns an outcome for each input. */
   run(request: StepRequest): Promise<StepOutcome[]>;
   close(): Promise<void>;
 }
@@ -54,7 +54,7 @@ function computeStep(task: Task, { step, inputs }: StepRequest, index: number): 
   return checkVerdict(task, task.grade(problem, answer));
 }
 
-/** Problems go from thread to thread and into files: objects without a class. */
+/** Problems go from thread to thread and into files, so they are plain objects. */
 function checkPlain(task: Task, problem: Problem): Problem {
   const parent = Object.getPrototypeOf(problem);
   if (parent === Object.prototype || parent === null) return problem;

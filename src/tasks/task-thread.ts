@@ -1,8 +1,8 @@
 // A user's task in a thread of its own, with a time limit for each item.
 //
-// Contract: run() always comes back with an outcome for each input. An item that throws, loops, exits or takes all the
-// memory gets a fault; the thread is started again for those after it. The thread does not keep the process alive when
-// it has nothing to do. It guards against mistakes, not against malice: a task can do whatever this process may.
+// Contract: run() always returns an outcome for each input. An item that throws, loops, exits or takes all the memory
+// gets a fault; the thread is restarted for the items after it. An idle thread does not keep the process alive. It
+// guards against mistakes, not against malice: a task can do whatever this process may do.
 import { Worker } from 'node:worker_threads';
 import { TaskError } from './errors.ts';
 import type { StepOutcome, StepRequest, StepRunner, TaskFacts } from './task-step.ts';
@@ -10,10 +10,10 @@ import type { Loaded, ThreadStart } from './task-worker.ts';
 
 const loadLimitMs = 10_000;
 const memoryMb = 512;
-/** New threads for one request: a task that falls over at every item must not stop the run. */
+/** The number of restarts for one request: a task that fails at every item must not stop the run. */
 const maxStarts = 20;
 
-/** Whatever has arrived by now is handled before this comes back. */
+/** Resolves after the messages that have arrived by now are handled. */
 const pendingMessages = () => new Promise<void>((done) => setImmediate(done));
 
 export class TaskThread implements StepRunner {
@@ -25,16 +25,16 @@ export class TaskThread implements StepRunner {
     this.#start = { path, limitMs, clock: new BigInt64Array(new SharedArrayBuffer(16)) };
   }
 
-  /** What the task says about itself. Throws TaskError where the file holds none. */
+  /** Starts the thread. Returns how the task describes itself. Throws TaskError where the file holds no task. */
   async load(): Promise<TaskFacts> {
     const { path, clock } = this.#start;
     Atomics.store(clock, 1, -1n);
-    // None of the process's own flags, which may hold for its main script only.
+    // Without the flags of this process, which may be meant for its main script only.
     const file = new URL(import.meta.url.replace(/task-thread(\.[jt]s)$/, 'task-worker$1'));
     const resourceLimits = { maxOldGenerationSizeMb: memoryMb };
     const worker = new Worker(file, { workerData: this.#start, execArgv: [], resourceLimits });
     const loaded = await firstMessage(worker);
-    worker.on('error', () => {}); // told by those who wait for something at that time
+    worker.on('error', () => {}); // whoever waits for an answer at that time reports it
     worker.on('exit', () => {
       if (this.#worker === worker) this.#worker = null;
     });
@@ -62,7 +62,7 @@ export class TaskThread implements StepRunner {
     return outcomes;
   }
 
-  /** Outcomes of the first inputs: of all, or up to the one that ended the thread. */
+  /** Returns outcomes up to the last input, or up to the one that ended the thread. */
   async #round(request: StepRequest): Promise<StepOutcome[]> {
     if (this.#worker === null) await this.load();
     const worker = this.#worker as unknown as Worker;
@@ -74,7 +74,7 @@ export class TaskThread implements StepRunner {
       if (late === null) return;
       await pendingMessages();
       if (late !== this.#lateItem()) return;
-      death ??= `it did not come back within ${this.#start.limitMs} ms`;
+      death ??= `it did not return within ${this.#start.limitMs} ms`;
       this.#worker = null;
       void worker.terminate();
     }, this.#start.limitMs / 4);
@@ -107,7 +107,7 @@ export class TaskThread implements StepRunner {
     return outcomes;
   }
 
-  /** The item that has been running for longer than the limit; null where none has. */
+  /** Returns the item that has been running for longer than the limit; null where none has. */
   #lateItem(): bigint | null {
     const { clock, limitMs } = this.#start;
     const item = Atomics.load(clock, 1);
@@ -123,11 +123,11 @@ export class TaskThread implements StepRunner {
 }
 
 const toUntried = (): StepOutcome => ({
-  fault: `not tried: the task fell over ${maxStarts} times before`,
+  fault: `not tried: the task failed ${maxStarts} times before`,
   remedy: null,
 });
 
-/** What the thread says after loading the task, or why it does not. */
+/** Waits for the first message: the loaded task, or why it did not load. */
 function firstMessage(worker: Worker): Promise<Loaded> {
   return new Promise((done) => {
     const remedy = 'correct what the file does outside of its functions';

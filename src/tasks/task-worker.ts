@@ -1,7 +1,8 @@
-// The thread in which a user's task runs: loads it, says what it is, then answers requests item by item.
+// The thread in which a user's task runs: it loads the task, describes it, then answers requests item by item.
 //
-// Contract with task-thread.ts: before each item it writes when it begins and which item it is into the shared clock, so
-// that the other side can end it when it takes too long; each outcome is a message of its own, so that none is lost.
+// Contract with task-thread.ts: before each item the thread writes the time and the number of the item into the shared
+// clock, so that the other side can end it when it takes too long; each outcome is a message of its own, so none is
+// lost.
 import { parentPort, workerData } from 'node:worker_threads';
 import { TaskError } from './errors.ts';
 import { loadTask } from './load-task.ts';
@@ -11,7 +12,7 @@ import { runStep, type StepOutcome, type StepRequest, type TaskFacts } from './t
 export interface ThreadStart {
   readonly path: string;
   readonly limitMs: number;
-  /** When the running item began, in ns; which item it is, or -1. */
+  /** The start of the running item in ns, and its number or -1. */
   readonly clock: BigInt64Array<SharedArrayBuffer>;
 }
 
@@ -25,15 +26,15 @@ function timed({ clock, limitMs }: ThreadStart, task: Task, request: StepRequest
   Atomics.store(clock, 1, BigInt(index));
   const outcome = runStep(task, request, index);
   const ms = Number(process.hrtime.bigint() - start) / 1e6;
-  return ms <= limitMs ? outcome : { fault: `it took ${Math.ceil(ms)} ms, at most ${limitMs} are given`, remedy: null };
+  return ms <= limitMs ? outcome : { fault: `it took ${Math.ceil(ms)} ms, the limit is ${limitMs} ms`, remedy: null };
 }
 
 function send(outcome: StepOutcome): void {
   try {
     port?.postMessage(outcome);
   } catch (error) {
-    const fault = `what it made cannot be sent between threads (${(error as Error).message})`;
-    port?.postMessage({ fault, remedy: 'put texts, numbers, lists and plain objects into a problem' });
+    const fault = `its result cannot be sent between threads (${(error as Error).message})`;
+    port?.postMessage({ fault, remedy: 'use only texts, numbers, lists and plain objects in a problem' });
   }
 }
 

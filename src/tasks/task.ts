@@ -1,51 +1,51 @@
-// What a task is: a generator of problems with a dial for difficulty, and a grader of final answers.
+// A task: a generator of problems with a difficulty, and a grader of final answers.
 //
-// Contract: all chance comes from the `random` that is passed in, so that a problem is known by seed and index; the
-// grader sees the final answer alone, never the reasoning. Problems of the same key are the same problem: the key alone
-// decides whether it is held out, so that no problem of training is ever asked in an evaluation. Bring your own: a file
-// with `export const task: Task = {...}`.
+// Contract: all randomness comes from the `random` that is passed in, so that seed and index determine a problem; the
+// grader sees the final answer alone, never the reasoning. Problems with the same key are the same problem. The key
+// alone decides whether a problem is held out, so no training problem is ever used in an evaluation. A user's task is a
+// file with `export const task: Task = {...}`.
 import { TaskError } from './errors.ts';
 import { Random } from './random.ts';
 
 export interface Problem {
-  /** What is asked, in words. */
+  /** The question, as text. */
   readonly prompt: string;
-  /** Same key, same problem. */
+  /** Identifies the problem: same key, same problem. */
   readonly key: string;
 }
 
 export interface Verdict {
   readonly correct: boolean;
-  /** One sentence: what is wrong, or what was found right. */
+  /** One sentence: what is wrong, or what was found. */
   readonly reason: string;
 }
 
 export interface Task<P extends Problem = Problem> {
   readonly name: string;
-  /** One sentence for people. */
+  /** One sentence; the app shows it. */
   readonly description: string;
-  /** Whole numbers of the dial, and the one that is meant where none is named. */
+  /** The range of difficulties, whole numbers, and the one that is used where none is given. */
   readonly difficulty: { readonly from: number; readonly to: number; readonly usual: number };
   problem(random: Random, difficulty: number): P;
-  /** `answer`: what stands between the answer tags, as it was written. */
+  /** Judges the text between the answer tags, unchanged. */
   grade(problem: P, answer: string): Verdict;
-  /** An answer that the grader accepts, where the problem knows one. */
+  /** Returns an answer that the grader accepts. */
   solution?(problem: P): string;
 }
 
 export type Split = 'train' | 'held-out';
 
-/** One of so many keys is held out. */
+/** One key in 8 is held out. */
 const splitParts = 8;
-/** Draws until a problem of the split is found. */
+/** The number of draws in search of a problem of the split. */
 const maxDraws = 1000;
 
-/** Whether problems of this key are kept for evaluation. */
+/** Returns whether problems with this key are kept for evaluation. */
 export function isHeldOut(key: string): boolean {
   return new Random(...Array.from(key, (character) => character.codePointAt(0) as number)).whole(1, splitParts) === 1;
 }
 
-/** Problem `index` of a seed, of one side of the split. Throws TaskError where the task makes none. */
+/** Returns problem `index` of a seed and a split. Throws TaskError where the task makes none. */
 export function problemAt<P extends Problem>(
   task: Task<P>,
   { seed, index, difficulty = task.difficulty.usual, split }: ProblemPlace,
@@ -66,7 +66,7 @@ export function problemAt<P extends Problem>(
   );
 }
 
-/** A problem that is not held out: what may be seen before any evaluation. */
+/** Draws a problem that is not held out, so that a model may see it before any evaluation. */
 export function trainingProblem<P extends Problem>(task: Task<P>, random: Random, difficulty: number): P {
   for (let draw = 0; draw < maxDraws; draw++) {
     const problem = task.problem(random, difficulty);

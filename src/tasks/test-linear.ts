@@ -1,7 +1,7 @@
-// For tests: a function takes time in proportion to its text.
+// For tests: checks that a function takes time proportional to its text.
 import assert from 'node:assert/strict';
 
-/** The fastest of several runs on 16 times the text takes far less than 16 * 16 times as long. */
+/** Asserts that 16 times the text takes far less than 16 * 16 times as long, by the fastest of several runs. */
 export function assertLinear(piece: string, run: (text: string) => unknown): void {
   const fastest = (count: number): number => {
     const text = piece.repeat(count);

@@ -1,8 +1,9 @@
 // Word problems from a JSON Lines file in the form of GSM8K: {"question": ..., "answer": "... #### 72"}.
 //
-// The number after the last #### is the truth, the way there is for pages alone (word-problem-pages.ts). Comparison is exact (written-number.ts).
-// Contract: the whole file is read and checked when the task is made; an error names file and line. Questions that
-// differ in blanks and capitals alone share a key. Source: Cobbe et al. 2021, github.com/openai/grade-school-math.
+// The number after the last #### is the truth, compared exactly (written-number.ts). The lines before it serve worked
+// examples only (corpus/worked-examples). Contract: the whole file is read and checked when the task is made; an error
+// names file and line. Questions that differ only in white space and case share a key. Source: Cobbe et al. 2021,
+// github.com/openai/grade-school-math.
 import { readFileSync } from 'node:fs';
 import { TaskError } from './errors.ts';
 import { gradeNumber } from './number-answer.ts';
@@ -10,7 +11,7 @@ import type { Problem, Task } from './task.ts';
 import { readNumber } from './written-number.ts';
 
 export interface WordProblem extends Problem {
-  /** As it stands in the file after ####. */
+  /** The text after #### in the file. */
   readonly truth: string;
   /** The lines before it. */
   readonly working: readonly string[];
@@ -23,7 +24,7 @@ function readLine(path: string, line: string, row: number): WordProblem {
   try {
     entry = JSON.parse(line);
   } catch {
-    throw wrong('this is no JSON');
+    throw wrong('this is not JSON');
   }
   const { question, answer } = entry ?? {};
   if (typeof question !== 'string' || question.trim() === '') throw wrong('there is no question');
@@ -49,12 +50,12 @@ function readProblems(path: string): WordProblem[] {
   return problems;
 }
 
-/** The task whose problems are the lines of a file. */
+/** Returns the task whose problems are the lines of a file. Throws TaskError. */
 export function wordProblems(path: string): Task<WordProblem> {
   const problems = readProblems(path);
   return {
     name: 'word-problems',
-    description: 'Solve a problem told in words; the answer is a number.',
+    description: 'Solve a word problem; the answer is a number.',
     difficulty: { from: 1, to: 1, usual: 1 },
     problem: (random) => random.pick(problems),
     grade: ({ truth }, answer) => gradeNumber(truth, answer),

@@ -1,8 +1,8 @@
 // A number as people write it, read exactly: 1,234 = 1234 = 1234.0 = $1,234, and 3/4 = 0.75.
 //
-// Contract: never throws, takes time in proportion to the text, refuses texts beyond 60 characters. A dollar sign in
-// front and a percent sign behind are units and count for nothing. Left out on purpose: exponents, hexadecimal, words,
-// other units and digits of other scripts, because an answer that needs a guess is no answer.
+// Contract: never throws, takes time proportional to the text, refuses texts beyond 60 characters. A leading dollar
+// sign and a trailing percent sign are units and are ignored. Left out on purpose: exponents, hexadecimal, words, other
+// units and digits of other scripts, because an answer that needs a guess is no answer.
 import { type Rational, rational } from './rational.ts';
 
 const maxLength = 60;
@@ -12,7 +12,7 @@ const fraction = new RegExp(`^([-−]?)(${whole}) ?/ ?(${whole})$`);
 
 const toBigInt = (text: string): bigint => BigInt(text.replaceAll(',', ''));
 
-/** The number, or null where the text is none. */
+/** Returns the number; null where the text is none. */
 export function readNumber(text: string): Rational | null {
   const trimmed = text.trim();
   if (trimmed.length > maxLength) return null;

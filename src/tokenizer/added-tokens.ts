@@ -1,7 +1,7 @@
-// Tokens that are found in the text before anything else: special ones, and words that a vocabulary was given later.
+// Added tokens, which are found in a text before anything else: special tokens, and words added to a vocabulary later.
 //
-// Leftmost first, the longest at one place, found by a trie of code units in one pass. lstrip and rstrip let a token
-// swallow the white space beside it. Left out: single_word, which is refused.
+// The leftmost match wins, then the longest; a trie of code units finds them in one pass. lstrip and rstrip let a token
+// include the white space beside it. Left out: single_word, which is refused.
 import { kindAt, space } from './character-class.ts';
 import { TokenizerError } from './errors.ts';
 
@@ -9,13 +9,13 @@ export interface AddedToken {
   readonly id: number;
   readonly content: string;
   readonly special: boolean;
-  /** Found in the normalised text rather than in the text as given. */
+  /** Found in the normalized text, not in the given one. */
   readonly normalized: boolean;
   readonly lstrip: boolean;
   readonly rstrip: boolean;
 }
 
-/** Reads tokenizer.json's added_tokens. */
+/** Reads added_tokens of a tokenizer.json. Throws TokenizerError. */
 export function readAddedTokens(json: unknown, source: string): AddedToken[] {
   if (json === undefined || json === null) return [];
   if (!Array.isArray(json))
@@ -32,7 +32,7 @@ export function readAddedTokens(json: unknown, source: string): AddedToken[] {
       throw new TokenizerError(
         source,
         `added_tokens[${i}] ${JSON.stringify(content)}: single_word is not supported`,
-        'set single_word to false, if the token may stand inside words',
+        'set single_word to false, if the token may occur inside words',
       );
     return { id, content, special, normalized, lstrip, rstrip };
   });
@@ -43,7 +43,7 @@ interface TrieNode {
   token?: AddedToken;
 }
 
-/** A part of a text: the token that stands there, or null where there is none. */
+/** A segment of a text: an added token, or text between them (null). */
 export interface TextSegment {
   readonly start: number;
   readonly end: number;
@@ -52,8 +52,8 @@ export interface TextSegment {
 
 export class AddedTokens {
   readonly #root: TrieNode = { next: new Map() };
-  /** Code units that open a token. */
-  readonly #opens = new Uint8Array(65536);
+  /** 1 for each code unit that begins a token. */
+  readonly #begins = new Uint8Array(65536);
   readonly #isEmpty: boolean;
 
   constructor(tokens: readonly AddedToken[]) {
@@ -62,7 +62,7 @@ export class AddedTokens {
       let node = this.#root;
       for (let i = 0; i < token.content.length; i++) {
         const unit = token.content.charCodeAt(i);
-        if (i === 0) this.#opens[unit] = 1;
+        if (i === 0) this.#begins[unit] = 1;
         let next = node.next.get(unit);
         if (next === undefined) {
           next = { next: new Map() };
@@ -74,14 +74,14 @@ export class AddedTokens {
     }
   }
 
-  /** The parts of units[start, end) in order. */
+  /** Splits units[start, end) at added tokens. */
   split(units: Uint16Array, start: number, end: number): TextSegment[] {
     if (this.#isEmpty) return start < end ? [{ start, end, token: null }] : [];
     const parts: TextSegment[] = [];
-    const opens = this.#opens;
+    const begins = this.#begins;
     let from = start;
     for (let i = start; i < end; i++) {
-      if (opens[units[i]] === 0) continue;
+      if (begins[units[i]] === 0) continue;
       const token = this.#longestAt(units, i, end);
       if (token === undefined) continue;
       let [left, right] = [i, i + token.content.length];

@@ -1,19 +1,19 @@
-// Byte-pair encoding of one word: bytes, then the merge of lowest rank first, leftmost first among equals.
+// Byte-pair encoding of one word: bytes, then merges by lowest rank, the leftmost first among equals.
 //
-// Short words scan for the lowest rank; long ones keep candidates in a heap over a linked list, so that a megabyte
-// without a border takes n log n. Words seen before come from a table that is emptied when it is full.
-// Source: Sennrich et al. 2016; tokenizer.json's model of type BPE.
+// Short words are scanned for the lowest rank; long ones keep candidates in a heap over a linked list, so that a
+// megabyte without a border takes n log n. Encoded words are cached in a table that is emptied when it is full. Source:
+// Sennrich et al. 2016; tokenizer.json's model of type BPE.
 import { writeUtf8 } from './bytes.ts';
 import { TokenizerError } from './errors.ts';
 import { type MergeTable, noRank } from './merge-table.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { grown, WordTable } from './word-table.ts';
 
-const maxScannedBytes = 64; // above it the heap is faster than scanning
-const maxCachedUnits = 64; // code units of a word that is kept
-const maxCachedWords = 2 ** 17; // words: some 5 MB in natural language, 50 MB at worst
+const maxScannedBytes = 64; // for longer words the heap is faster
+const maxCachedUnits = 64; // longer words are not cached
+const maxCachedWords = 2 ** 17; // about 5 MB in natural language, 50 MB at worst
 
-/** Ids as they come. */
+/** A growing list of ids. */
 export class IdBuffer {
   #ids = new Int32Array(256);
   length = 0;
@@ -23,7 +23,7 @@ export class IdBuffer {
     this.#ids[this.length++] = id;
   }
 
-  /** A copy of what came since the last call. */
+  /** Returns a copy of the ids and empties the list. */
   take(): Int32Array {
     const ids = this.#ids.slice(0, this.length);
     this.length = 0;
@@ -34,13 +34,13 @@ export class IdBuffer {
 
 export interface BytePairModel {
   readonly merges: MergeTable;
-  /** The token of each byte, -1 where there is none. */
+  /** The id of each byte, -1 where there is none. */
   readonly byteIds: Int32Array;
-  /** Whole words that are tokens whatever the merges say (tokenizer.json's ignore_merges), in the byte alphabet. */
+  /** Words that are tokens whatever the merges say (ignore_merges of tokenizer.json), in the byte alphabet. */
   readonly wholeWords: Vocabulary | null;
-  /** Ids of added tokens, which no word becomes. */
+  /** Ids of added tokens, which no word is encoded to. */
   readonly added: ReadonlySet<number>;
-  /** Stands for bytes without a token; -1 when they are refused. */
+  /** The id for bytes without a token; -1 if they are refused. */
   readonly unknownId: number;
   /** The file, for errors. */
   readonly source: string;
@@ -49,7 +49,7 @@ export interface BytePairModel {
 export class BytePairEncoder {
   readonly #model: BytePairModel;
   readonly #words = new WordTable();
-  /** Ids of known word i: #ids[#idStarts[i], #idStarts[i + 1]). */
+  /** The ids of cached word i are #ids[#idStarts[i], #idStarts[i + 1]). */
   #idStarts = new Int32Array(1025);
   #ids = new Int32Array(4096);
   #bytes = new Uint8Array(1024);
@@ -60,7 +60,7 @@ export class BytePairEncoder {
     this.#model = model;
   }
 
-  /** Appends the ids of units[start, end), a piece of text between two borders. */
+  /** Appends the ids of the word units[start, end). */
   encode(units: Uint16Array, start: number, end: number, out: IdBuffer): void {
     if (end - start > maxCachedUnits) {
       const n = this.#merge(units, start, end);
@@ -73,7 +73,7 @@ export class BytePairEncoder {
     for (let i = this.#idStarts[word]; i < to; i++) out.push(this.#ids[i]);
   }
 
-  /** Encodes a word that is new and keeps it. */
+  /** Encodes a new word into the cache. Returns its index. */
   #cache(units: Uint16Array, start: number, end: number): number {
     const n = this.#merge(units, start, end);
     if (this.#words.size === maxCachedWords) {
@@ -89,7 +89,7 @@ export class BytePairEncoder {
     return word;
   }
 
-  /** Ids of a word into #parts; returns how many. */
+  /** Writes the ids of a word into #parts. Returns their number. */
   #merge(units: Uint16Array, start: number, end: number): number {
     const { byteIds, wholeWords, unknownId } = this.#model;
     this.#reserve(3 * (end - start));
@@ -165,7 +165,7 @@ export class BytePairEncoder {
     for (let i = 0; i < length; i++) heap.push(rankAt(i), i);
     while (heap.pop()) {
       const { rank, position } = heap;
-      if (parts[position] === -1 || rankAt(position) !== rank) continue; // merged meanwhile
+      if (parts[position] === -1 || rankAt(position) !== rank) continue; // a merge has changed it
       const right = next[position];
       parts[position] = merges.merged(rank);
       parts[right] = -1;
@@ -184,7 +184,7 @@ export class BytePairEncoder {
 
 const positions = 2 ** 31; // a candidate is rank * positions + position, exact in a double for 4 million merges
 
-/** Merges that may be possible: lowest rank first, then leftmost. */
+/** A heap of candidate merges: lowest rank first, then leftmost. */
 class CandidateHeap {
   #keys: Float64Array;
   #size = 0;
@@ -208,7 +208,7 @@ class CandidateHeap {
     keys[i] = key;
   }
 
-  /** Takes the first candidate into the fields; false when there is none. */
+  /** Moves the first candidate into `rank` and `position`. Returns false if there is none. */
   pop(): boolean {
     if (this.#size === 0) return false;
     const keys = this.#keys;

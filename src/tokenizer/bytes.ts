@@ -1,19 +1,19 @@
-// The byte alphabet of GPT-2's tokenizers: every byte as a printable character, so that vocabularies are text.
+// The byte alphabet of GPT-2's tokenizers: every byte is a printable character, so vocabularies are text.
 //
-// Printable bytes stand for themselves, the 68 others for U+0100 onwards in order. Source: bytes_to_unicode of
+// Printable bytes are themselves, the 68 others are U+0100 and following in order. Source: bytes_to_unicode of
 // openai/gpt-2, encoder.py, which tokenizer.json's ByteLevel means.
 
 function isPrintable(byte: number): boolean {
   return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
 }
 
-/** Character of each byte. */
+/** The character of each byte. */
 export const byteChars: readonly string[] = (() => {
   let next = 0x100;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
 })();
 
-/** Byte of each character of the alphabet, -1 for others below U+0180; all of the alphabet lies below. */
+/** The byte of each character below U+0180, where the whole alphabet lies; -1 for characters outside it. */
 const unitBytes = new Int16Array(0x180).fill(-1);
 byteChars.forEach((char, byte) => {
   unitBytes[char.charCodeAt(0)] = byte;
@@ -21,7 +21,7 @@ byteChars.forEach((char, byte) => {
 
 const encoder = new TextEncoder();
 
-/** Writes the bytes that a token stands for; returns how many, -1 when a character is not in the alphabet. */
+/** Writes the bytes of a token. Returns their number, -1 if a character is not in the alphabet. */
 export function writeTokenBytes(units: Uint16Array, start: number, end: number, out: Uint8Array, at: number): number {
   for (let i = start; i < end; i++) {
     const byte = units[i] < 0x180 ? unitBytes[units[i]] : -1;
@@ -31,14 +31,14 @@ export function writeTokenBytes(units: Uint16Array, start: number, end: number, 
   return end - start;
 }
 
-/** A text in the byte alphabet. Lone surrogates become U+FFFD, as in UTF-8 everywhere. */
+/** Returns a text in the byte alphabet. Lone surrogates become U+FFFD, as in any UTF-8. */
 export function toByteAlphabet(text: string): string {
   let out = '';
   for (const byte of encoder.encode(text)) out += byteChars[byte];
   return out;
 }
 
-/** Writes UTF-16 code units as UTF-8, lone surrogates as U+FFFD; `out` needs three bytes a unit. Returns how many. */
+/** Writes UTF-16 code units as UTF-8, lone surrogates as U+FFFD. `out` needs 3 bytes per unit. Returns the length. */
 export function writeUtf8(units: Uint16Array, start: number, end: number, out: Uint8Array): number {
   let n = 0;
   for (let i = start; i < end; i++) {

@@ -1,7 +1,7 @@
-// What kind of character a UTF-16 code unit or pair is: one byte of flags, as the regexes of pre-tokenizers tell them apart.
+// The class of a character as one byte of flags, in the categories that the regexes of pre-tokenizers distinguish.
 //
-// Contract: the flags are those of this engine's own Unicode classes, so that hand-written scanners and regexes agree.
-// The basic plane is filled at load (65,536 bytes); other planes by pages of 256 when a text first needs them.
+// Contract: the flags equal the Unicode classes of this JavaScript engine, so hand-written scanners and regexes agree.
+// The basic plane is filled at load (65,536 bytes), other planes in blocks of 256 when a text first needs them.
 
 export const letter = 1; // \p{L}
 export const mark = 2; // \p{M}
@@ -10,7 +10,7 @@ export const sign = 8; // \p{P} or \p{S}
 export const space = 16; // \p{White_Space}, which is Oniguruma's \s
 export const newline = 32; // \r or \n
 export const cjk = 64; // the ranges that DeepSeek-V3 isolates
-/** Not a kind: the character takes two code units. */
+/** The character takes two code units. */
 export const wide = 128;
 
 const kinds: readonly (readonly [RegExp, number])[] = [
@@ -25,7 +25,7 @@ const kinds: readonly (readonly [RegExp, number])[] = [
 
 const plane = (() => {
   const flags = new Uint8Array(65536);
-  // Lone surrogates have no kind; left out here, because pairs would form and shift the rest.
+  // Surrogates are left out: they would form pairs and shift the rest. Lone ones have no flags.
   for (const [from, to] of [
     [0, 0xd800],
     [0xe000, 0x10000],
@@ -40,22 +40,22 @@ const plane = (() => {
   return flags;
 })();
 
-const pages = new Map<number, Uint8Array>();
+const blocks = new Map<number, Uint8Array>();
 
 function kindOfPair(codePoint: number): number {
-  const page = codePoint >> 8;
-  let flags = pages.get(page);
+  const block = codePoint >> 8;
+  let flags = blocks.get(block);
   if (flags === undefined) {
     flags = Uint8Array.from({ length: 256 }, (_, i) => {
-      const char = String.fromCodePoint(256 * page + i);
+      const char = String.fromCodePoint(256 * block + i);
       return kinds.reduce((sum, [pattern, flag]) => (char.search(pattern) === 0 ? sum | flag : sum), wide);
     });
-    pages.set(page, flags);
+    blocks.set(block, flags);
   }
   return flags[codePoint & 255];
 }
 
-/** Flags of the character at `i`, of which nothing at `end` or beyond is part. */
+/** Returns the flags of the character at `i`; units from `end` on are not looked at. */
 export function kindAt(units: Uint16Array, i: number, end: number): number {
   const unit = units[i];
   if ((unit & 0xfc00) !== 0xd800 || i + 1 >= end) return plane[unit];

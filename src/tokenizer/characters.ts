@@ -1,8 +1,8 @@
-// A tokenizer of characters, one id each: for recipes so small that a trained vocabulary would be most of the model.
+// A character tokenizer, one id each: for models so small that a trained vocabulary would be most of them.
 //
 // It is an ordinary tokenizer.json: every character is a word (Split), words are looked up whole (ignore_merges), and
-// there are no merges. Characters that are not in the alphabet are refused by this program's encoder (Hugging Face's
-// leave them out), or replaced by a normalizer that every reader obeys.
+// there are no merges. Characters outside the alphabet are refused by this encoder (Hugging Face's drops them), or
+// replaced by a normalizer that every reader applies.
 import { toByteAlphabet } from './bytes.ts';
 import { TokenizerError } from './errors.ts';
 import { sequence } from './pre-tokenizer.ts';
@@ -14,15 +14,15 @@ export interface CharacterOptions {
   /** They get the first ids. @default none */
   readonly specialTokens?: readonly SpecialToken[];
   /**
-   * Characters that are not in the alphabet: `refuse` them when a text is encoded, `replace` them by U+FFFD, which
-   * becomes a token of its own, or `drop` them. @default refuse
+   * What happens to characters outside the alphabet: `refuse` the text, `replace` them by U+FFFD, which is then a
+   * token, or `drop` them. @default refuse
    */
   readonly unknown?: 'refuse' | 'replace' | 'drop';
 }
 
 const replacement = '\ufffd';
 
-/** A class of all characters but these, for JavaScript's regexes and for Oniguruma's. */
+/** Returns a class of all other characters, as JavaScript's and Oniguruma's regexes write it. */
 function complementClass(characters: readonly string[]): string {
   const escaped = characters.map((char) =>
     /[^0-9A-Za-z]/.test(char) && char < '\x7f' ? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}` : char,
@@ -30,7 +30,7 @@ function complementClass(characters: readonly string[]): string {
   return `[^${escaped.join('')}]`;
 }
 
-/** The tokenizer.json of the characters in `alphabet`, in order of their code points. Throws TokenizerError. */
+/** Returns the tokenizer.json of the characters in `alphabet`, by code point. Throws TokenizerError. */
 export function characterTokenizer(alphabet: string, options: CharacterOptions = {}): TokenizerJson {
   const { specialTokens = [], unknown = 'refuse' } = options;
   const given = new Set(alphabet);

@@ -1,10 +1,10 @@
-// The conversations of DeepSeek-V3 and R1, for models of our own: template, tokens, and what tokenizer_config.json says.
+// The chat formats of DeepSeek-V3 and R1 for models trained here: template, tokens, and tokenizer_config.json.
 //
-// No newlines between turns; system messages joined by a blank line; an answer to a tool follows its output directly.
-// V3 renders what the released template renders, with two faults of that one mended: a single tool call is closed, and
-// so is every later round of tools. Tools that are offered are described after the system text, for which V3 and R1
-// have no place of their own. R1 keeps of earlier answers only what follows the thinking, and its prompt opens the
-// thinking: generated text begins inside. Sources: tokenizer_config.json and tokenizer.json of V3 and R1.
+// No newlines between turns; system messages are joined by a blank line; an answer after a tool follows the tool's
+// output directly. V3 renders what the released template renders, except for two of its faults: a single tool call is
+// closed, and so is every later round of tools. Offered tools are described after the system text, because V3 and R1
+// have no place for them. R1 keeps only the text after the thinking of earlier answers, and its prompt opens the
+// thinking. Sources: tokenizer_config.json and tokenizer.json of V3 and R1.
 import { TokenizerError } from './errors.ts';
 import type { TokenizerJson } from './tokenizer-json.ts';
 import type { SpecialToken } from './train.ts';
@@ -15,11 +15,13 @@ const offer =
   '<｜tool▁call▁end｜><｜tool▁calls▁end｜>\\n';
 
 const call =
-  "'<｜tool▁call▁begin｜>' + (call['type'] or 'function') + '<｜tool▁sep｜>' + call['function']['name'] + '\\n```json\\n' + " +
-  "(call['function']['arguments'] if call['function']['arguments'] is string else call['function']['arguments'] | tojson)" +
+  "'<｜tool▁call▁begin｜>' + (call['type'] or 'function') + '<｜tool▁sep｜>' + call['function']['name'] + " +
+  "'\\n```json\\n' + " +
+  "(call['function']['arguments'] if call['function']['arguments'] is string else " +
+  "call['function']['arguments'] | tojson)" +
   " + '\\n```<｜tool▁call▁end｜>'";
 
-/** `answer`: what is kept of an assistant's content; `opening`: what the prompt ends with. */
+/** Builds a template. `answer` is the part of an assistant's content that is kept, `opening` the end of the prompt. */
 function template(answer: string, opening: string): string {
   return [
     '{% set ns = namespace(outputs=false) %}{{ bos_token }}',
@@ -38,7 +40,8 @@ function template(answer: string, opening: string): string {
     "{% if message['tool_calls'] %}{{ '<｜tool▁calls▁begin｜>' }}",
     `{% for call in message['tool_calls'] %}{{ ('' if loop.first else '\\n') + ${call} }}{% endfor %}`,
     "{{ '<｜tool▁calls▁end｜>' }}{% endif %}{{ eos_token }}",
-    "{% else %}{{ raise_exception('role ' + message['role'] + ': expected system, user, assistant or tool') }}{% endif %}",
+    "{% else %}{{ raise_exception('role ' + message['role'] + ': expected system, user, assistant or tool') }}",
+    '{% endif %}',
     '{% set ns.outputs = false %}{% endif %}{% endfor %}',
     "{% if ns.outputs %}{{ '<｜tool▁outputs▁end｜>' }}",
     `{% elif add_generation_prompt %}{{ '${opening}' }}{% endif %}`,
@@ -54,9 +57,9 @@ const tools = ['calls▁begin', 'calls▁end', 'call▁begin', 'call▁end', 'ou
 const thinking = ['<think>', '</think>'];
 
 export interface ChatProfile {
-  /** For trainTokenizer and characterTokenizer; as in V3's tokenizer.json only the first three are special. */
+  /** For trainTokenizer and characterTokenizer. As in V3's tokenizer.json, only the first three are special. */
   readonly specialTokens: readonly SpecialToken[];
-  /** Fields of tokenizer_config.json, the chat template among them. */
+  /** Fields of tokenizer_config.json, including the chat template. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -80,8 +83,8 @@ export const chatProfiles = {
 export type ChatProfileName = keyof typeof chatProfiles;
 
 /**
- * V3's tokenizer.json with R1's `<think>` (128798) and `</think>` (128799), which take the places of two placeholders.
- * Throws TokenizerError when the vocabulary has no such placeholders.
+ * Returns V3's tokenizer.json with R1's `<think>` (128798) and `</think>` (128799) in place of two placeholders. Throws
+ * TokenizerError if the vocabulary has no such placeholders.
  */
 export function withThinkTokens(json: TokenizerJson): TokenizerJson {
   const places = ['<｜place▁holder▁no▁798｜>', '<｜place▁holder▁no▁799｜>'];

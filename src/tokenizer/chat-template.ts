@@ -1,7 +1,7 @@
-// Chat templates: conversations as the text a model was trained on. Templates are Jinja, as in tokenizer_config.json.
+// Chat templates: Jinja, as in tokenizer_config.json, that turns a conversation into the text a model was trained on.
 //
-// Contract: a template is given messages, tools, add_generation_prompt, the special tokens by name and the caller's
-// variables, as transformers gives them. What it raises becomes a TokenizerError in its own words.
+// Contract: a template gets messages, tools, add_generation_prompt, the special tokens by name and the caller's
+// variables, as from transformers. An exception of the template becomes a TokenizerError with the same words.
 import { Template } from '@huggingface/jinja';
 import { TokenizerError } from './errors.ts';
 
@@ -12,11 +12,11 @@ export interface Message {
 }
 
 export interface RenderOptions {
-  /** Ends with what opens the assistant's turn. @default true */
+  /** Whether the text ends with the beginning of the assistant's turn. @default true */
   readonly addGenerationPrompt?: boolean;
-  /** Functions the model may call, as the API describes them. Templates without a place for them ignore them. */
+  /** Functions that the model may call, as the API describes them. Some templates ignore them. */
   readonly tools?: readonly unknown[];
-  /** Whatever else a template reads, as `thinking` or `enable_thinking`. */
+  /** Further variables of the template, such as `thinking` or `enable_thinking`. */
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
@@ -26,7 +26,7 @@ export class ChatTemplate {
   readonly #tokens: Readonly<Record<string, string>>;
   readonly #source: string;
 
-  /** `tokens`: bos_token, eos_token and their like. Throws TokenizerError when the template cannot be parsed. */
+  /** `tokens`: bos_token, eos_token and so on. Throws TokenizerError if the template cannot be parsed. */
   constructor(text: string, tokens: Readonly<Record<string, string>>, source = 'chat_template') {
     this.text = text;
     this.#tokens = tokens;
@@ -42,7 +42,7 @@ export class ChatTemplate {
     }
   }
 
-  /** The text of a conversation. Throws TokenizerError when the template refuses it. */
+  /** Returns the text of a conversation. Throws TokenizerError if the template refuses it. */
   render(messages: readonly Message[], options: RenderOptions = {}): string {
     const { addGenerationPrompt = true, tools, variables } = options;
     for (const [i, message] of messages.entries())
@@ -65,7 +65,7 @@ export class ChatTemplate {
   }
 }
 
-/** Special tokens by name from a tokenizer_config.json, which writes them as texts or objects. */
+/** Reads the special tokens of a tokenizer_config.json, which are texts or objects, by name. */
 export function readSpecialTokens(config: Readonly<Record<string, unknown>>): Record<string, string> {
   const entries = Object.entries(config).flatMap(([name, value]): [string, string][] => {
     if (!name.endsWith('_token')) return [];
@@ -75,7 +75,7 @@ export function readSpecialTokens(config: Readonly<Record<string, unknown>>): Re
   return Object.fromEntries(entries);
 }
 
-/** The chat template of a tokenizer_config.json: a text, or the named one of a list. null when it has none. */
+/** Reads the chat template of a tokenizer_config.json: a text, or the named one of a list. Null: it has none. */
 export function readChatTemplate(
   config: Readonly<Record<string, unknown>>,
   source = 'tokenizer_config.json',

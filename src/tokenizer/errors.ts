@@ -1,4 +1,4 @@
-// Errors of the tokenizer room. The room stands on the ground floor and imports nothing of ours.
+// The error of the tokenizer module.
 
 /** A tokenizer file, template or text that cannot be used: `[source] what is wrong; what to do`. */
 export class TokenizerError extends Error {

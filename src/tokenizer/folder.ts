@@ -1,5 +1,5 @@
-// A tokenizer as a folder holds it: tokenizer.json, tokenizer_config.json, perhaps chat_template.jinja; and which tokens
-// end a generation, from generation_config.json or config.json.
+// The tokenizer files of a checkpoint: tokenizer.json, tokenizer_config.json and perhaps chat_template.jinja. The
+// tokens that end a generation come from generation_config.json or config.json.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChatTemplate, readChatTemplate, readSpecialTokens } from './chat-template.ts';
@@ -11,11 +11,11 @@ type JsonObject = Readonly<Record<string, unknown>>;
 
 export interface LoadedTokenizer {
   readonly tokenizer: Tokenizer;
-  /** bos_token, eos_token and their like, as texts. */
+  /** bos_token, eos_token and so on, as texts. */
   readonly specialTokens: Readonly<Record<string, string>>;
   readonly bosId: number | null;
   readonly padId: number | null;
-  /** Tokens that end a generation; empty when no file names one. */
+  /** The ids that end a generation; empty if no file names one. */
   readonly eosIds: readonly number[];
   readonly chatTemplate: ChatTemplate | null;
 }
@@ -31,12 +31,12 @@ function readObject(path: string): Record<string, unknown> {
     const json = JSON.parse(text);
     if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json;
   } catch (error) {
-    throw new TokenizerError(path, `is no JSON (${(error as Error).message})`, 'fetch or write it again');
+    throw new TokenizerError(path, `is not JSON (${(error as Error).message})`, 'fetch or write it again');
   }
-  throw new TokenizerError(path, 'holds no JSON object', 'fetch or write it again');
+  throw new TokenizerError(path, 'contains no JSON object', 'fetch or write it again');
 }
 
-/** Ids by name of tokens that tokenizer_config.json names. */
+/** Returns the ids of the tokens that tokenizer_config.json names. */
 function idsByName(tokenizer: Tokenizer, special: Readonly<Record<string, string>>, path: string): Map<string, number> {
   return new Map(
     Object.entries(special).map(([name, text]): [string, number] => {
@@ -44,7 +44,7 @@ function idsByName(tokenizer: Tokenizer, special: Readonly<Record<string, string
       if (id === undefined)
         throw new TokenizerError(
           path,
-          `${name} ${JSON.stringify(text)}: expected a token of tokenizer.json, which has none of that text`,
+          `${name} ${JSON.stringify(text)}: is not a token of tokenizer.json`,
           'take both files from the same checkpoint',
         );
       return [name, id];
@@ -52,17 +52,17 @@ function idsByName(tokenizer: Tokenizer, special: Readonly<Record<string, string
   );
 }
 
-/** The id of a token's text, looked up in the file itself, which may still be wrong elsewhere. */
+/** Finds the id of a token in the file itself, which is not checked yet. */
 function findId(json: TokenizerJson, text: string): number | undefined {
   const added = Array.isArray(json.added_tokens) ? json.added_tokens.find((token) => token?.content === text) : null;
   const { vocab } = (json.model ?? {}) as { vocab?: Readonly<Record<string, number>> | null };
   return added?.id ?? (Object.hasOwn(vocab ?? {}, text) ? vocab?.[text] : undefined);
 }
 
-/** What transformers does for `add_bos_token` and `add_eos_token`, written into the post-processor. */
+/** Writes `add_bos_token` and `add_eos_token` into the post-processor, as transformers does. */
 function withSpecialTokens(json: TokenizerJson, config: JsonObject, path: string): TokenizerJson {
   const { before, after } = readAffixes(json.post_processor, path);
-  if (before.length + after.length > 0) return json; // the file says so itself
+  if (before.length + after.length > 0) return json; // the file adds tokens itself
   const special = readSpecialTokens(config);
   const steps = (flag: string, name: string): { SpecialToken: { id: string; type_id: number } }[] => {
     if (config[flag] !== true) return [];
@@ -93,7 +93,7 @@ function withSpecialTokens(json: TokenizerJson, config: JsonObject, path: string
   };
 }
 
-/** Ids that end a generation: of the first file that names any, else eos_token. */
+/** Reads the ids that end a generation from the first file that names any; otherwise eos_token. */
 function readEosIds(folder: string, tokenizer: Tokenizer, eosId: number | undefined): number[] {
   for (const file of ['generation_config.json', 'config.json']) {
     const path = join(folder, file);
@@ -130,7 +130,7 @@ export function loadTokenizer(folder: string): LoadedTokenizer {
   return { tokenizer, specialTokens, bosId, padId, eosIds, chatTemplate };
 }
 
-/** Writes tokenizer.json and tokenizer_config.json as Hugging Face's libraries read them. */
+/** Writes tokenizer.json and tokenizer_config.json for Hugging Face's libraries. */
 export function saveTokenizer(folder: string, json: TokenizerJson, config: JsonObject = {}): void {
   mkdirSync(folder, { recursive: true });
   const write = (file: string, value: object) => {

@@ -1,4 +1,4 @@
-// The tokenizer room: text to ids and back, vocabularies of one's own, chat templates.
+// The tokenizer module: text to ids and back, new vocabularies, chat templates.
 export type { AddedToken } from './added-tokens.ts';
 export { type CharacterOptions, characterTokenizer } from './characters.ts';
 export { type ChatProfile, type ChatProfileName, chatProfiles, withThinkTokens } from './chat-profile.ts';

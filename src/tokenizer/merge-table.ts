@@ -1,17 +1,17 @@
-// The merges of a vocabulary: pairs of ids to rank and merged id, in one open-addressing table of integers.
+// The merges of a vocabulary: from a pair of ids to rank and merged id, in one open-addressing table of integers.
 
-/** A pair that has no merge ranks behind all that have one. */
+/** The rank of a pair without a merge: above all others. */
 export const noRank = 0x7fffffff;
 
 export class MergeTable {
-  /** Merges there are; ranks are below. */
+  /** The number of merges; ranks are smaller. */
   readonly count: number;
-  /** [left, right, rank, unused]: four, so that a slot never crosses a cache line. */
+  /** [left, right, rank, unused]: 4 integers, so that a slot never crosses a cache line. */
   readonly #slots: Int32Array;
   readonly #mask: number;
   readonly #merged: Int32Array;
 
-  /** `merges`: [left, right, merged] each, in order of rank. */
+  /** `merges`: [left, right, merged] for each merge, by rank. */
   constructor(merges: Int32Array) {
     this.count = merges.length / 3;
     const size = 2 ** Math.ceil(Math.log2(Math.max(16, 2 * this.count)));
@@ -28,7 +28,7 @@ export class MergeTable {
       }
       this.#slots[4 * slot] = left;
       this.#slots[4 * slot + 1] = right;
-      this.#slots[4 * slot + 2] = rank; // of equal merges the last counts, as in Hugging Face's maps
+      this.#slots[4 * slot + 2] = rank; // the last of equal merges counts, as in Hugging Face's maps
     }
   }
 

@@ -1,8 +1,8 @@
-// Pairs of neighbouring ids while a vocabulary is trained: how often each stands in the corpus, where, and which is the
-// most frequent. Typed arrays throughout: tens of megabytes of text have millions of pairs.
+// Pairs of neighboring ids while a vocabulary is trained: the count of each, its positions, and the most frequent pair.
+// Everything is in typed arrays: tens of megabytes of text have millions of pairs.
 //
-// The heap holds counts as they were when pushed; one that has fallen since is noticed when it is taken, and pushed
-// again. Ties go to the smaller left id, then the smaller right id.
+// The heap holds counts as they were when pushed; a pair whose count has fallen is pushed again when it is taken. Ties
+// go to the smaller left id, then to the smaller right id.
 import { grown } from './word-table.ts';
 
 const end = -1;
@@ -12,22 +12,22 @@ export class PairCounts {
   left = new Int32Array(4096);
   right = new Int32Array(4096);
   counts = new Float64Array(4096);
-  /** Where a pair stands: the first link of a list. */
+  /** The first link of each pair's list of positions. */
   #heads = new Int32Array(4096);
   #slots = new Int32Array(8192).fill(-1);
-  /** Links of the lists: a position and the next link. */
+  /** A link is a position and the next link. */
   #positions = new Int32Array(8192);
   #nextLinks = new Int32Array(8192);
   #usedLinks = 0;
   #freeLink = end;
-  /** Pairs whose count grew since the last `settle`. */
+  /** Pairs whose count has grown since the last flush. */
   #grewSince: number[] = [];
   #grew = new Uint8Array(4096);
   #heapCounts = new Float64Array(4096);
   #heapPairs = new Int32Array(4096);
   #heapSize = 0;
 
-  /** Index of a pair, which is added when it is new. */
+  /** Returns the index of a pair; a new pair is added. */
   pairIndex(left: number, right: number): number {
     const mask = this.#slots.length - 1;
     const hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);
@@ -68,7 +68,7 @@ export class PairCounts {
     }
   }
 
-  /** A pair stands `weight` times more, at `position`. */
+  /** Adds `weight` to the count of a pair, at a new position. */
   add(left: number, right: number, weight: number, position: number): void {
     const pair = this.pairIndex(left, right);
     this.counts[pair] += weight;
@@ -78,7 +78,7 @@ export class PairCounts {
     this.#grewSince.push(pair);
   }
 
-  /** A pair stands `weight` times less. Its positions stay listed, and are to be checked when they are used. */
+  /** Subtracts `weight` from the count of a pair. Its positions stay listed: check them when they are used. */
   subtract(left: number, right: number, weight: number): void {
     this.counts[this.pairIndex(left, right)] -= weight;
   }
@@ -98,7 +98,7 @@ export class PairCounts {
     this.#heads[pair] = link;
   }
 
-  /** Puts the pairs that grew into the heap, once each. */
+  /** Puts the pairs whose count has grown into the heap. */
   flush(): void {
     for (const pair of this.#grewSince) {
       this.#grew[pair] = 0;
@@ -107,7 +107,7 @@ export class PairCounts {
     this.#grewSince = [];
   }
 
-  /** The most frequent pair; -1 when none is left. */
+  /** Takes the most frequent pair; -1 if there is none. */
   takeBest(): number {
     while (this.#heapSize > 0) {
       const [count, pair] = [this.#heapCounts[0], this.#heapPairs[0]];
@@ -119,7 +119,7 @@ export class PairCounts {
     return -1;
   }
 
-  /** Takes the positions of a pair, ascending, which stands nowhere from then on. */
+  /** Takes the positions of a pair, ascending: afterwards its list is empty. */
   takePositions(pair: number): Int32Array {
     let n = 0;
     for (let link = this.#heads[pair]; link !== end; link = this.#nextLinks[link]) n++;

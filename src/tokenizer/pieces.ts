@@ -1,4 +1,4 @@
-// A text as code units, and the pieces it is cut into: what pre-tokenizers work on instead of strings.
+// A text as code units, and the pieces that it is cut into. Pre-tokenizers work on them instead of strings.
 
 /** A text with its UTF-16 code units; `units` may be longer than the text. */
 export interface UnitText {
@@ -8,7 +8,7 @@ export interface UnitText {
 
 const keptBounds = 2 ** 18;
 
-/** Ranges of a text in order: [start, end) pairs. */
+/** Consecutive ranges [start, end) of a text. */
 export class Pieces {
   bounds = new Int32Array(512);
   count = 0;
@@ -30,16 +30,16 @@ export class Pieces {
   }
 }
 
-/** Cuts [start, end) of a text into pieces and appends them. What lies outside the range is not looked at. */
+/** Cuts [start, end) of a text into pieces and appends them. The text outside the range has no influence. */
 export type Cut = (text: UnitText, start: number, end: number, out: Pieces) => void;
 
 const keptUnits = 2 ** 20;
 
-/** Memory for the code units of one text at a time. */
+/** A buffer for the code units of one text at a time. */
 export class UnitBuffer {
   #units = new Uint16Array(4096);
 
-  /** The text's code units, valid until the next call. */
+  /** Returns the code units of a text, valid until the next call. */
   fill(text: string): UnitText {
     let units = this.#units;
     if (units.length < text.length) {

@@ -1,20 +1,20 @@
-// Where words end: tokenizer.json's pre_tokenizer as a function from a text to pieces.
+// The pre_tokenizer of a tokenizer.json: a function that cuts a text into words.
 //
 // Supported: Sequence, Split (behaviors Isolated and Removed), Digits, ByteLevel (its own regex, and the prefix space).
-// The byte alphabet itself is not applied: words stay text until they are encoded. Anything else is refused by name.
+// Words stay text until they are encoded: the byte alphabet is not applied here. Other components are refused by name.
 import { TokenizerError } from './errors.ts';
 import { type Cut, Pieces, UnitBuffer } from './pieces.ts';
 import { patterns, scanners } from './scanner.ts';
 
 export interface PreTokenizer {
   readonly cut: Cut;
-  /** ByteLevel's add_prefix_space: a text that begins with no space gets one. */
+  /** ByteLevel's add_prefix_space: a text gets a leading space if it has none. */
   readonly addPrefixSpace: boolean;
 }
 
 /**
- * A pattern of Oniguruma, which tokenizer.json is written for, as JavaScript's: `\s` and `\d` mean all of Unicode (V8's
- * `\s` has U+FEFF and lacks U+0085), and `(?i:...)`, which V8 knows only from Node 23 on, is written out in ASCII.
+ * Translates a pattern of Oniguruma, the engine of tokenizer.json, into JavaScript: `\s` and `\d` cover all of Unicode
+ * (V8's `\s` has U+FEFF and lacks U+0085), and `(?i:...)`, which V8 supports from Node 23 on, is spelled out in ASCII.
  */
 function fromOniguruma(pattern: string): string {
   const unicode = { s: 'p{White_Space}', S: 'P{White_Space}', d: 'p{Nd}', D: 'P{Nd}' } as const;
@@ -28,10 +28,10 @@ function fromOniguruma(pattern: string): string {
     });
 }
 
-/** What JavaScript would accept and read otherwise than Oniguruma. */
+/** Syntax that JavaScript and Oniguruma read differently. */
 const ambiguousSyntax = /\\[wWbB]|\[\[:|&&/;
 
-/** A cut by the regex engine: matches, and what lies between them; with `keep` false the matches are left out. */
+/** Returns a cut into matches and the text between them. With `keep` false, matches are left out. */
 export function cutByRegex(pattern: string, source: string, keep = true): Cut {
   let regex: RegExp;
   try {
@@ -39,11 +39,11 @@ export function cutByRegex(pattern: string, source: string, keep = true): Cut {
     if (odd) throw new SyntaxError(`${odd[0]} is not supported`);
     regex = new RegExp(fromOniguruma(pattern), 'gu');
   } catch (error) {
-    const problem = `pre_tokenizer: the pattern ${JSON.stringify(pattern)} cannot be used (${(error as Error).message})`;
-    throw new TokenizerError(source, problem, 'report it with the tokenizer.json');
+    const problem = `the pattern ${JSON.stringify(pattern)} cannot be used (${(error as Error).message})`;
+    throw new TokenizerError(source, `pre_tokenizer: ${problem}`, 'report it with the tokenizer.json');
   }
   return ({ text }, start, end, out) => {
-    const part = text.slice(start, end); // look-ahead must end where the piece ends
+    const part = text.slice(start, end); // look-ahead must end with the piece
     let gap = 0;
     for (const { 0: match, index } of part.matchAll(regex)) {
       if (match === '') continue;
@@ -59,7 +59,7 @@ const uncut: Cut = (_, start, end, out) => {
   if (end > start) out.push(start, end);
 };
 
-/** Each cut applied to the pieces of the one before. */
+/** Applies each cut to the pieces of the previous one. */
 function inSequence(cuts: readonly Cut[]): Cut {
   const [first, ...others] = cuts.filter((cut) => cut !== uncut);
   if (first === undefined) return uncut;
@@ -94,7 +94,8 @@ function readSplit(component: Component, source: string): Cut {
   if (behavior !== 'Isolated' && !(behavior === 'Removed' && !invert))
     throw new TokenizerError(
       source,
-      `pre_tokenizer Split: behavior ${JSON.stringify(behavior)}${invert ? ', inverted' : ''}, expected Isolated or Removed`,
+      `pre_tokenizer Split: expected behavior Isolated or Removed, received ${JSON.stringify(behavior)}` +
+        (invert ? ', inverted' : ''),
       'such tokenizers are not supported',
     );
   if (behavior === 'Removed') return cutByRegex(text, source, false);
@@ -125,7 +126,7 @@ function readCut(component: Component, source: string): Cut {
   }
 }
 
-/** The components of a pre_tokenizer in order. */
+/** Returns the components of a pre_tokenizer in order. */
 function flattenComponents(component: Component): Component[] {
   const { pretokenizers } = component;
   return component.type === 'Sequence' && Array.isArray(pretokenizers)
@@ -133,7 +134,7 @@ function flattenComponents(component: Component): Component[] {
     : [component];
 }
 
-/** What a pre_tokenizer describes. Throws TokenizerError for components it does not know. */
+/** Reads a pre_tokenizer. Throws TokenizerError for an unknown component. */
 export function readPreTokenizer(json: unknown, source: string): PreTokenizer {
   if (json === null || json === undefined) return { cut: uncut, addPrefixSpace: false };
   const component = json as Component;
@@ -148,21 +149,21 @@ export function readPreTokenizer(json: unknown, source: string): PreTokenizer {
   return { cut, addPrefixSpace: prefixed === 0 };
 }
 
-/** The pieces of a text as strings: for training, tests and curious people. */
+/** Cuts a text into strings, for tests. */
 export function splitText(cut: Cut, text: string): string[] {
   const pieces = new Pieces();
   cut(new UnitBuffer().fill(text), 0, text.length, pieces);
   return Array.from({ length: pieces.count }, (_, i) => text.slice(pieces.bounds[2 * i], pieces.bounds[2 * i + 1]));
 }
 
-/** Splits one after the other, then bytes. */
+/** Returns a pre_tokenizer: splits in sequence, then bytes. */
 export function sequence(regexes: readonly string[]): object {
   const splits = regexes.map((Regex) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false }));
   const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
   return { type: 'Sequence', pretokenizers: [...splits, bytes] };
 }
 
-/** Pre-tokenizers by name, as tokenizer.json writes them. `gguf` is the name llama.cpp knows them by. */
+/** Pre-tokenizers by name, as tokenizer.json writes them. `gguf` is their name in llama.cpp. */
 export const preTokenizers = {
   'deepseek-v3': {
     gguf: 'deepseek-v3',
@@ -178,7 +179,7 @@ export const preTokenizers = {
 
 export type PreTokenizerName = keyof typeof preTokenizers;
 
-/** The name of a pre_tokenizer that cuts as one of ours does; null for others. */
+/** Finds the name of the known pre-tokenizer that cuts in the same way; null for others. */
 export function preTokenizerName(json: unknown): PreTokenizerName | null {
   const meaning = (component: unknown) =>
     JSON.stringify(

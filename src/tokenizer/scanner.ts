@@ -1,15 +1,15 @@
-// Hand-written scanners for the regexes of the tokenizers we know, many times as fast as the regex engine.
+// Hand-written scanners for the regexes of known tokenizers, many times as fast as the regex engine.
 //
-// Contract: each cuts exactly as its regex does with behavior Isolated (scanner.test.ts compares them on random texts);
-// patterns that are not listed here go to the regex engine. No scanner looks back or restarts: time is linear in the
-// text, a megabyte of one letter or of spaces included, where a backtracking engine runs out of stack.
+// Contract: each cuts exactly as its regex with behavior Isolated (scanner.test.ts compares them on random texts);
+// other patterns go to the regex engine. No scanner looks back or restarts, so time is linear in the text, even for a
+// megabyte of one letter or of spaces, where a backtracking engine runs out of stack.
 import { cjk, kindAt, letter, mark, newline, numeral, sign, space, wide } from './character-class.ts';
 import type { Cut } from './pieces.ts';
 
-/** End of the match that starts at `i`; `i` when there is none. */
+/** Returns the end of the match that starts at `i`; `i` if there is none. */
 type Match = (units: Uint16Array, i: number, end: number) => number;
 
-/** Matches, and what lies between them, each a piece. */
+/** Makes a piece of each match and of each text between matches. */
 function isolated(match: Match): Cut {
   return ({ units }, start, end, out) => {
     let gap = start;
@@ -28,8 +28,8 @@ function isolated(match: Match): Cut {
   };
 }
 
-/** Runs of one kind, at most `most` characters each. */
-function runs(kind: number, most: number): Cut {
+/** Makes pieces of at most `maxLength` characters of one kind. */
+function runs(kind: number, maxLength: number): Cut {
   return ({ units }, start, end, out) => {
     let gap = start;
     for (let i = start; i < end; ) {
@@ -40,7 +40,7 @@ function runs(kind: number, most: number): Cut {
       }
       if (i > gap) out.push(gap, i);
       gap = i;
-      for (let n = 0; n < most && i < end; n++) {
+      for (let n = 0; n < maxLength && i < end; n++) {
         at = kindAt(units, i, end);
         if ((at & kind) === 0) break;
         i += at & wide ? 2 : 1;
@@ -52,7 +52,7 @@ function runs(kind: number, most: number): Cut {
   };
 }
 
-/** End of the run of characters that have a flag of `kind`. */
+/** Returns the end of the characters that have a flag of `kind`. */
 function endOfRun(kind: number, units: Uint16Array, i: number, end: number): number {
   while (i < end) {
     const at = kindAt(units, i, end);
@@ -62,7 +62,7 @@ function endOfRun(kind: number, units: Uint16Array, i: number, end: number): num
   return i;
 }
 
-/** End of the run of characters that have no flag of `kind`. */
+/** Returns the end of the characters that have no flag of `kind`. */
 function endOfOthers(kind: number, units: Uint16Array, i: number, end: number): number {
   while (i < end) {
     const at = kindAt(units, i, end);
@@ -72,7 +72,7 @@ function endOfOthers(kind: number, units: Uint16Array, i: number, end: number): 
   return i;
 }
 
-/** `\s+(?!\S)|\s+`: leaves the last of several spaces to the word that follows. */
+/** `\s+(?!\S)|\s+`: the last of several spaces belongs to the next word. */
 function blanks(units: Uint16Array, i: number, end: number): number {
   const stop = endOfRun(space, units, i, end);
   return stop < end && stop - i > 1 ? stop - 1 : stop; // white space takes one unit each
@@ -115,7 +115,7 @@ function deepseekV3(units: Uint16Array, i: number, end: number): number {
   return kind & space ? blanksToNewline(units, i, end) : i;
 }
 
-/** `'s|'t|'re|'ve|'m|'ll|'d` at an apostrophe, in the case that `fold` (0x20: any, 0: lower) asks for. */
+/** `'s|'t|'re|'ve|'m|'ll|'d` at an apostrophe, `fold` 0x20: in any case, 0: in lower case. */
 function contraction(units: Uint16Array, i: number, end: number, fold: number): number {
   if (units[i] !== 0x27 || i + 1 >= end) return i;
   const first = String.fromCharCode(units[i + 1] | fold);
@@ -125,7 +125,7 @@ function contraction(units: Uint16Array, i: number, end: number, fold: number): 
   return both === 're' || both === 've' || both === 'll' ? i + 3 : i;
 }
 
-/** Llama 3 and Qwen2, which differ in how many digits stay together. */
+/** Llama 3 and Qwen2, which differ in the number of digits per piece. */
 function llama3(digits: number): Match {
   return (units, i, end) => {
     const short = contraction(units, i, end, 0x20);
@@ -151,7 +151,7 @@ function llama3(digits: number): Match {
   };
 }
 
-/** GPT-2, which ByteLevel uses by itself. */
+/** GPT-2: the regex of ByteLevel. */
 function gpt2(units: Uint16Array, i: number, end: number): number {
   const short = contraction(units, i, end, 0);
   if (short > i) return short;
@@ -163,14 +163,16 @@ function gpt2(units: Uint16Array, i: number, end: number): number {
   return blanks(units, i, end);
 }
 
+/** The end of the patterns of Llama 3 and Qwen2. */
+const llamaTail = ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+
 export const patterns = {
   gpt2: "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-  llama3:
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-  qwen2:
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+  llama3: `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|${llamaTail}`,
+  qwen2: `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|${llamaTail}`,
   deepseekV3:
-    '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+',
+    '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|' +
+    ' ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+',
   cjk: '[一-龥぀-ゟ゠-ヿ]+',
   threeDigits: '\\p{N}{1,3}',
   oneDigit: '\\p{N}',
@@ -178,7 +180,7 @@ export const patterns = {
   character: '[\\s\\S]',
 } as const;
 
-/** The scanners by the regex they stand for. */
+/** The scanner of each regex. */
 export const scanners: ReadonlyMap<string, Cut> = new Map<string, Cut>([
   [patterns.gpt2, isolated(gpt2)],
   [patterns.llama3, isolated(llama3(3))],

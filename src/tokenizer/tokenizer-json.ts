@@ -1,6 +1,6 @@
-// What a tokenizer.json says besides its pre-tokenizer and added tokens: normalizer, model, post-processor, decoder.
+// The parts of a tokenizer.json besides pre-tokenizer and added tokens: normalizer, model, post-processor, decoder.
 //
-// Whatever a file asks for and this program does not do is refused by name. Source: the format of
+// What a file asks for and this program does not support is refused by name. Source: the format of
 // github.com/huggingface/tokenizers. Left out: truncation and padding, which transformers sets again for every call.
 import { byteChars, writeTokenBytes, writeUtf8 } from './bytes.ts';
 import { TokenizerError } from './errors.ts';
@@ -8,7 +8,7 @@ import { MergeTable } from './merge-table.ts';
 import { UnitBuffer } from './pieces.ts';
 import { Vocabulary } from './vocabulary.ts';
 
-/** The object of a tokenizer.json. */
+/** The contents of a tokenizer.json. */
 export type TokenizerJson = Readonly<Record<string, unknown>>;
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -33,7 +33,7 @@ function replacement({ pattern, content }: JsonObject, source: string): Normaliz
   }
 }
 
-/** The function of a normalizer, or null when it leaves texts as they are. */
+/** Returns the function of a normalizer; null if it changes nothing. Throws TokenizerError. */
 export function readNormalizer(json: unknown, source: string): Normalize | null {
   if (json === null || json === undefined) return null;
   const { type, normalizers } = json as JsonObject;
@@ -51,7 +51,7 @@ export function readNormalizer(json: unknown, source: string): Normalize | null 
   );
 }
 
-/** Ids that a post-processor puts before and after one text. */
+/** The ids that a post-processor puts before and after a text. */
 export interface Affixes {
   readonly before: readonly number[];
   readonly after: readonly number[];
@@ -79,13 +79,13 @@ export function readAffixes(json: unknown, source: string): Affixes {
     const name = step?.SpecialToken?.id ?? '';
     const ids = (special as Record<string, { ids?: unknown } | undefined> | undefined)?.[name]?.ids;
     if (Array.isArray(ids) && ids.every((id) => Number.isInteger(id) && id >= 0)) return ids;
-    const problem = `post_processor TemplateProcessing: no ids of ${JSON.stringify(name)} in special_tokens`;
+    const problem = `post_processor TemplateProcessing: no ids for ${JSON.stringify(name)} in special_tokens`;
     throw new TokenizerError(source, problem, 'fetch the file again');
   };
   return { before: steps.slice(0, at).flatMap(specialIds), after: steps.slice(at + 1).flatMap(specialIds) };
 }
 
-/** Refuses decoders that do other than joining bytes. A file without one is read as ByteLevel. */
+/** Refuses decoders that do more than join bytes. A file without a decoder is read as ByteLevel. */
 export function checkDecoder(json: unknown, source: string): void {
   if (json === null || json === undefined) return;
   const { type, decoders } = json as JsonObject;
@@ -102,7 +102,7 @@ export interface BytePairFile {
   readonly merges: MergeTable;
   readonly byteIds: Int32Array;
   readonly ignoreMerges: boolean;
-  /** -1 when bytes without a token are refused. */
+  /** The id for bytes without a token; -1 if they are refused. */
   readonly unknownId: number;
 }
 
@@ -123,14 +123,14 @@ function readVocab(json: unknown, source: string): Vocabulary {
   return vocab;
 }
 
-/** A merge as it stands in the file, `a b` or [a, b], as the former; null for anything else. */
+/** Returns a merge of the file, `a b` or [a, b], as `a b`; null for anything else. */
 function mergeText(merge: unknown): string | null {
   if (typeof merge === 'string') return merge;
   if (!Array.isArray(merge) || merge.length !== 2) return null;
   return merge.every((part) => typeof part === 'string' && !part.includes(' ')) ? merge.join(' ') : null;
 }
 
-/** [left, right, merged] ids of each merge. */
+/** Reads the ids [left, right, merged] of each merge. */
 function readMerges(json: unknown, vocab: Vocabulary, source: string): Int32Array {
   if (!Array.isArray(json) || json.length > maxMerges)
     throw new TokenizerError(
@@ -161,7 +161,7 @@ function readMerges(json: unknown, vocab: Vocabulary, source: string): Int32Arra
   return merges;
 }
 
-/** Reads tokenizer.json's model. Throws TokenizerError for other models than byte-level BPE. */
+/** Reads the model. Throws TokenizerError if it is not byte-level BPE. */
 export function readModel(json: unknown, source: string): BytePairFile {
   const model = (json ?? {}) as JsonObject;
   const refuse = (problem: string): never => {
@@ -184,13 +184,13 @@ export function readModel(json: unknown, source: string): BytePairFile {
   };
 }
 
-/** Bytes of all tokens in one array: token `id` is bytes[starts[id], starts[id + 1]); ids without a token are empty. */
+/** The bytes of all tokens: token `id` is bytes[starts[id], starts[id + 1]), empty for ids without a token. */
 export interface TokenBytes {
   readonly bytes: Uint8Array;
   readonly starts: Int32Array;
 }
 
-/** Of a vocabulary in the byte alphabet, and of added tokens, which stand for themselves. */
+/** Returns the bytes of tokens in the byte alphabet, and of added tokens, which are plain text. */
 export function toTokenBytes(
   vocabSize: number,
   vocab: Vocabulary,

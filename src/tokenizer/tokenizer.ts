@@ -1,9 +1,9 @@
-// A tokenizer.json of byte-level BPE (DeepSeek, Llama 3, Qwen2): text to ids and back.
+// The tokenizer of a tokenizer.json with byte-level BPE (DeepSeek, Llama 3, Qwen2): text to ids and back.
 //
-// Contract: encode equals Hugging Face's tokenizers; decode is its inverse for every text that is valid Unicode and that
-// the normalizer leaves alone. What a file asks for and this program does not do is refused by name, never skipped.
-// Texts are worked on as UTF-16 code units in typed arrays: no string is made for a word. Left out: other models than
-// byte-level BPE, offsets, pairs of texts.
+// Contract: encode equals Hugging Face's tokenizers; decode is its inverse for valid Unicode that the normalizer leaves
+// unchanged. What a file asks for and this program does not support is refused by name, never skipped. Texts are UTF-16
+// code units in typed arrays: no string is made for a word. Left out: other models than byte-level BPE, offsets, pairs
+// of texts.
 import { type AddedToken, AddedTokens, readAddedTokens } from './added-tokens.ts';
 import { BytePairEncoder, IdBuffer } from './bpe.ts';
 import { TokenizerError } from './errors.ts';
@@ -23,24 +23,24 @@ import {
 import type { Vocabulary } from './vocabulary.ts';
 
 export interface EncodeOptions {
-  /** Adds what the post-processor adds, as a begin-of-sequence token. @default false */
+  /** Adds the tokens of the post-processor, such as begin-of-sequence. @default false */
   readonly addSpecialTokens?: boolean;
-  /** Added tokens in the text are taken as text: for input that is not trusted. @default false */
+  /** Reads added tokens in the text as plain text: for untrusted input. @default false */
   readonly plain?: boolean;
 }
 
 export interface DecodeOptions {
-  /** Leaves out tokens that are special. @default false */
+  /** Leaves out special tokens. @default false */
   readonly skipSpecialTokens?: boolean;
 }
 
 export type TokenKind = 'normal' | 'control' | 'added' | 'unused';
 
-/** A vocabulary as plain lists, which is how GGUF and other formats hold it. */
+/** A vocabulary as plain lists, as GGUF and other formats store it. */
 export interface VocabularyDescription {
-  /** llama.cpp's name of the pre-tokenizer; null for one that it does not know. */
+  /** The pre-tokenizer's name in llama.cpp; null if it has none. */
   readonly preTokenizer: string | null;
-  /** By id, in the byte alphabet; added tokens as text. */
+  /** Tokens by id, in the byte alphabet; added tokens as text. */
   readonly tokens: readonly string[];
   readonly kinds: readonly TokenKind[];
   readonly merges: readonly string[];
@@ -49,28 +49,28 @@ export interface VocabularyDescription {
 const noTokens = new AddedTokens([]);
 
 export class Tokenizer {
-  /** Largest id plus one. */
+  /** The largest id plus one. */
   readonly vocabSize: number;
   readonly addedTokens: readonly AddedToken[];
-  /** What it was made from. */
+  /** The tokenizer.json that it was made from. */
   readonly json: TokenizerJson;
   readonly #source: string;
   readonly #normalize: Normalize | null;
-  readonly #raw: AddedTokens;
-  readonly #normalized: AddedTokens;
+  readonly #added: AddedTokens;
+  readonly #addedNormalized: AddedTokens;
   readonly #preTokenizer: PreTokenizer;
   readonly #encoder: BytePairEncoder;
   readonly #affixes: Affixes;
   readonly #vocab: Vocabulary;
-  readonly #added: ReadonlyMap<string, number>;
+  readonly #addedIds: ReadonlyMap<string, number>;
   readonly #bytes: TokenBytes;
   readonly #special: ReadonlySet<number>;
-  readonly #given = new UnitBuffer();
-  readonly #changed = new UnitBuffer();
+  readonly #givenText = new UnitBuffer();
+  readonly #normalizedText = new UnitBuffer();
   readonly #pieces = new Pieces();
   readonly #ids = new IdBuffer();
 
-  /** From the object of a tokenizer.json; `source` names it in errors. Throws TokenizerError. */
+  /** `json`: the contents of a tokenizer.json, named `source` in errors. Throws TokenizerError. */
   constructor(json: TokenizerJson, source = 'tokenizer.json') {
     if (typeof json !== 'object' || json === null)
       throw new TokenizerError(source, 'expected a JSON object', 'pass the contents of a tokenizer.json');
@@ -82,28 +82,28 @@ export class Tokenizer {
     this.#preTokenizer = readPreTokenizer(json.pre_tokenizer, source);
     this.#affixes = readAffixes(json.post_processor, source);
     checkDecoder(json.decoder, source);
-    this.#raw = new AddedTokens(this.addedTokens.filter((token) => !token.normalized));
-    this.#normalized = new AddedTokens(this.addedTokens.filter((token) => token.normalized));
+    this.#added = new AddedTokens(this.addedTokens.filter((token) => !token.normalized));
+    this.#addedNormalized = new AddedTokens(this.addedTokens.filter((token) => token.normalized));
     const added = new Set(this.addedTokens.map(({ id }) => id));
     this.#encoder = new BytePairEncoder({ ...model, wholeWords: ignoreMerges ? vocab : null, added, source });
     this.#vocab = vocab;
-    this.#added = new Map(this.addedTokens.map(({ content, id }) => [content, id]));
+    this.#addedIds = new Map(this.addedTokens.map(({ content, id }) => [content, id]));
     this.vocabSize = this.addedTokens.reduce((most, { id }) => Math.max(most, id), vocab.maxId) + 1;
     this.#bytes = toTokenBytes(this.vocabSize, vocab, this.addedTokens);
     this.#special = new Set(this.addedTokens.filter(({ special }) => special).map(({ id }) => id));
   }
 
-  /** Ids of a text. Throws TokenizerError when the vocabulary has no token for one of its bytes. */
+  /** Returns the ids of a text. Throws TokenizerError if the vocabulary has no token for one of its bytes. */
   encode(text: string, { addSpecialTokens = false, plain = false }: EncodeOptions = {}): Int32Array {
     const ids = this.#ids;
     ids.length = 0;
     if (addSpecialTokens) for (const id of this.#affixes.before) ids.push(id);
-    const given = this.#given.fill(text);
-    for (const { start, end, token } of (plain ? noTokens : this.#raw).split(given.units, 0, text.length))
+    const given = this.#givenText.fill(text);
+    for (const { start, end, token } of (plain ? noTokens : this.#added).split(given.units, 0, text.length))
       if (token !== null) ids.push(token.id);
       else if (this.#normalize === null) this.#encodeNormalized(given, start, end, plain);
       else {
-        const changed = this.#changed.fill(this.#normalize(text.slice(start, end)));
+        const changed = this.#normalizedText.fill(this.#normalize(text.slice(start, end)));
         this.#encodeNormalized(changed, 0, changed.text.length, plain);
       }
     if (addSpecialTokens) for (const id of this.#affixes.after) ids.push(id);
@@ -111,7 +111,7 @@ export class Tokenizer {
   }
 
   #encodeNormalized(text: UnitText, from: number, to: number, plain: boolean): void {
-    for (const { start, end, token } of (plain ? noTokens : this.#normalized).split(text.units, from, to))
+    for (const { start, end, token } of (plain ? noTokens : this.#addedNormalized).split(text.units, from, to))
       if (token !== null) this.#ids.push(token.id);
       else if (this.#preTokenizer.addPrefixSpace && text.units[start] !== 0x20) {
         const prefixed = new UnitBuffer().fill(` ${text.text.slice(start, end)}`);
@@ -127,21 +127,21 @@ export class Tokenizer {
     for (let at = 0; at < 2 * count; at += 2) this.#encoder.encode(text.units, bounds[at], bounds[at + 1], this.#ids);
   }
 
-  /** The id of a token as the vocabulary spells it (byte alphabet), or of an added token. */
+  /** Returns the id of a token in the byte alphabet, or of an added token. */
   tokenToId(token: string): number | undefined {
-    return this.#added.get(token) ?? this.#vocab.tokenToId(token);
+    return this.#addedIds.get(token) ?? this.#vocab.tokenToId(token);
   }
 
   isSpecial(id: number): boolean {
     return this.#special.has(id);
   }
 
-  /** Whether a token has this id: vocabularies have gaps, and models more outputs than their vocabulary has tokens. */
+  /** Returns whether a token has this id. Vocabularies have gaps, and models can have more outputs than tokens. */
   has(id: number): boolean {
     return this.#bytes.starts[id] < this.#bytes.starts[id + 1];
   }
 
-  /** The bytes of a token, not to be changed. Throws TokenizerError for ids that are not in the vocabulary. */
+  /** Returns the bytes of a token; do not change them. Throws TokenizerError for ids outside the vocabulary. */
   tokenBytes(id: number): Uint8Array {
     const { bytes, starts } = this.#bytes;
     const [start, end] = [starts[id], starts[id + 1]];
@@ -150,7 +150,7 @@ export class Tokenizer {
     return bytes.subarray(start, end);
   }
 
-  /** The vocabulary as other formats write it: of `size` tokens, ids without one filled up by name. */
+  /** Returns the vocabulary as other formats store it: `size` tokens, with a placeholder for each unused id. */
   describe(size: number = this.vocabSize): VocabularyDescription {
     if (size < this.vocabSize)
       throw new TokenizerError(this.#source, `${this.vocabSize} tokens do not fit into ${size}`, 'use a larger size');
@@ -174,7 +174,7 @@ export class Tokenizer {
     };
   }
 
-  /** The text of ids. Bytes that make no character become U+FFFD. */
+  /** Returns the text of ids. Bytes that form no character become U+FFFD. */
   decode(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions = {}): string {
     const tokens: Uint8Array[] = [];
     let length = 0;
@@ -193,13 +193,13 @@ export class Tokenizer {
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(all);
   }
 
-  /** Decodes ids as they come, whole characters only. */
+  /** Returns a decoder that takes ids one by one. */
   stream({ skipSpecialTokens = false }: DecodeOptions = {}): TokenStream {
     return new TokenStream(this, skipSpecialTokens);
   }
 }
 
-/** Text of tokens as they come: a character is given out once all of its bytes are there. */
+/** Decodes tokens one by one: a character is returned when all of its bytes have arrived. */
 export class TokenStream {
   readonly #tokenizer: Tokenizer;
   readonly #skipSpecial: boolean;
@@ -210,13 +210,13 @@ export class TokenStream {
     this.#skipSpecial = skipSpecial;
   }
 
-  /** The text that became complete with this token; often some, sometimes none. */
+  /** Returns the text that is complete with this token, perhaps none. */
   push(id: number): string {
     if (this.#skipSpecial && this.#tokenizer.isSpecial(id)) return '';
     return this.#utf8.decode(this.#tokenizer.tokenBytes(id), { stream: true });
   }
 
-  /** What is left: U+FFFD for a character that never became whole. Afterwards the stream can begin again. */
+  /** Returns the rest: U+FFFD for an incomplete character. Afterwards the stream can be used again. */
   end(): string {
     return this.#utf8.decode();
   }

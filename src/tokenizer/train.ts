@@ -1,8 +1,8 @@
-// Training a byte-level BPE vocabulary: count words once, then merge the most frequent pair again and again.
+// Training of a byte-level BPE vocabulary: count words once, then merge the most frequent pair repeatedly.
 //
-// Deterministic, and equal to Hugging Face's trainer: bytes have ids in the order of their characters, of equally
-// frequent pairs the one with the smaller ids comes first, and a merge whose text is a token already uses its id.
-// The corpus is a linked list of ids; each pair knows its positions, so that a merge costs what it changes, however
+// Deterministic, and equal to Hugging Face's trainer: bytes have ids in the order of their characters, the pair with
+// the smaller ids is first among equally frequent ones, and a merge whose text is a token already uses its id. The
+// corpus is a linked list of ids and each pair knows its positions, so the cost of a merge is what it changes, however
 // long a word is. Sources: Sennrich et al. 2016; BpeTrainer of github.com/huggingface/tokenizers. Left out: minimum
 // frequencies, longest tokens.
 import { byteChars, writeUtf8 } from './bytes.ts';
@@ -13,26 +13,26 @@ import { type PreTokenizerName, preTokenizers, readPreTokenizer } from './pre-to
 import type { TokenizerJson } from './tokenizer-json.ts';
 import { grown, WordTable } from './word-table.ts';
 
-/** How far training is. */
+/** The progress of training. */
 export type TrainProgress =
   | { readonly stage: 'words'; readonly characters: number; readonly words: number }
-  /** `secondsLeft` at the pace so far; merges become cheaper, so mostly less. */
+  /** `secondsLeft`: at the pace so far. Merges become cheaper, so it is usually less. */
   | { readonly stage: 'merges'; readonly done: number; readonly total: number; readonly secondsLeft: number };
 
-/** A token that no text is merged to. Those with `special` false stay when special tokens are skipped, as `<think>`. */
+/** A token that no merge makes. With `special` false it stays when special tokens are skipped, as `<think>` does. */
 export type SpecialToken = string | { readonly content: string; readonly special: boolean };
 
 export interface TrainOptions {
-  /** Tokens in all: special ones, 256 bytes, merges. Fewer when the texts have not so many pairs. */
+  /** Tokens in total: special tokens, 256 bytes, merges. Fewer if the texts have too few pairs. */
   readonly vocabSize: number;
-  /** They get the first ids, and no merge spells one. @default none */
+  /** They get the first ids, and no merge makes one. @default none */
   readonly specialTokens?: readonly SpecialToken[];
   /** @default deepseek-v3 */
   readonly preTokenizer?: PreTokenizerName;
   readonly progress?: (progress: TrainProgress) => void;
 }
 
-/** The object of a tokenizer.json; `vocab` in order of ids, its first tokens the special ones. */
+/** Builds a tokenizer.json. `vocab` is in order of ids and begins with the special tokens. */
 export function tokenizerJson(
   vocab: readonly string[],
   specialTokens: readonly SpecialToken[],
@@ -66,7 +66,7 @@ export function tokenizerJson(
   };
 }
 
-/** Texts of special tokens. Refuses those that are empty, stand twice, or stand in the alphabet. */
+/** Returns the texts of special tokens. Refuses empty and repeated ones, and those of the alphabet. */
 export function specialTokenTexts(tokens: readonly SpecialToken[], alphabet: readonly string[]): string[] {
   const contents = tokens.map((token) => (typeof token === 'string' ? token : token.content));
   const taken = new Set(['', ...alphabet]);
@@ -74,7 +74,7 @@ export function specialTokenTexts(tokens: readonly SpecialToken[], alphabet: rea
     if (taken.has(content))
       throw new TokenizerError(
         'specialTokens',
-        `${JSON.stringify(content)}: empty, there already, or a token of the alphabet`,
+        `${JSON.stringify(content)} is empty, repeated, or a token of the alphabet`,
         'give every special token a text of its own',
       );
     taken.add(content);
@@ -82,7 +82,7 @@ export function specialTokenTexts(tokens: readonly SpecialToken[], alphabet: rea
   return contents;
 }
 
-/** Different words with how often each stands in the corpus. */
+/** The distinct words of the corpus and their counts. */
 class WordCounts {
   readonly words = new WordTable();
   counts = new Int32Array(1024);
@@ -105,19 +105,19 @@ class WordCounts {
 
 const none = -1;
 
-/** Different words as linked lists of ids, with the pairs in them. */
+/** The distinct words as linked lists of ids, and the pairs in them. */
 class TrainingCorpus {
   readonly pairs = new PairCounts();
   readonly #ids: Int32Array;
   readonly #next: Int32Array;
   readonly #before: Int32Array;
-  /** How often the word stands that a position belongs to. */
+  /** The count of the word that a position belongs to. */
   readonly #weights: Int32Array;
 
   constructor({ words, counts }: WordCounts, idOfByte: Int32Array) {
-    const most = 3 * words.starts[words.size];
-    const bytes = new Uint8Array(most);
-    const wordIndex = new Int32Array(most);
+    const maxBytes = 3 * words.starts[words.size];
+    const bytes = new Uint8Array(maxBytes);
+    const wordIndex = new Int32Array(maxBytes);
     let length = 0;
     for (let word = 0; word < words.size; word++) {
       const n = writeUtf8(words.units, words.starts[word], words.starts[word + 1], bytes.subarray(length));
@@ -137,14 +137,14 @@ class TrainingCorpus {
     this.pairs.flush();
   }
 
-  /** Makes `merged` of a pair wherever it stands, from left to right. */
+  /** Replaces a pair by `merged` everywhere, from left to right. */
   merge(pair: number, merged: number): void {
     const pairs = this.pairs;
     const [ids, next, before] = [this.#ids, this.#next, this.#before];
     const [left, right] = [pairs.left[pair], pairs.right[pair]];
     for (const at of pairs.takePositions(pair)) {
       const second = next[at];
-      if (ids[at] !== left || second === none || ids[second] !== right) continue; // merged meanwhile
+      if (ids[at] !== left || second === none || ids[second] !== right) continue; // an earlier merge has changed it
       const weight = this.#weights[at];
       const [previous, after] = [before[at], next[second]];
       ids[at] = merged;
@@ -168,19 +168,19 @@ class TrainingCorpus {
 function countWords(texts: Iterable<string>, { preTokenizer = 'deepseek-v3', progress }: TrainOptions): WordCounts {
   const { cut } = readPreTokenizer(preTokenizers[preTokenizer].json, 'train');
   const counts = new WordCounts();
-  let [characters, told] = [0, performance.now()];
+  let [characters, reported] = [0, performance.now()];
   for (const text of texts) {
     counts.add(text, cut);
     characters += text.length;
-    if (progress === undefined || performance.now() - told < 500) continue;
-    told = performance.now();
+    if (progress === undefined || performance.now() - reported < 500) continue;
+    reported = performance.now();
     progress({ stage: 'words', characters, words: counts.words.size });
   }
   progress?.({ stage: 'words', characters, words: counts.words.size });
   return counts;
 }
 
-/** Merges until the vocabulary is full; adds to `tokens`. Returns the merges in order. */
+/** Merges until the vocabulary is full, and adds to `tokens`. Returns the merges in order. */
 function learnMerges(
   corpus: TrainingCorpus,
   tokens: string[],
@@ -191,7 +191,7 @@ function learnMerges(
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const merges: string[] = [];
   const [begun, total] = [performance.now(), vocabSize - tokens.length];
-  let told = begun;
+  let reported = begun;
   while (tokens.length < vocabSize) {
     const pair = corpus.pairs.takeBest();
     if (pair < 0) break; // every word is one token
@@ -204,23 +204,23 @@ function learnMerges(
     corpus.merge(pair, id);
     const done = total - (vocabSize - tokens.length);
     const now = performance.now();
-    if (now - told < 500 && done < total) continue;
-    told = now;
+    if (now - reported < 500 && done < total) continue;
+    reported = now;
     progress?.({ stage: 'merges', done, total, secondsLeft: ((now - begun) / 1000 / done) * (total - done) });
   }
   return merges;
 }
 
-/** Trains a vocabulary on texts; the result is a tokenizer.json's object. Throws TokenizerError. */
+/** Trains a vocabulary on texts. Returns a tokenizer.json. Throws TokenizerError. */
 export function trainTokenizer(texts: Iterable<string>, options: TrainOptions): TokenizerJson {
   const { vocabSize, specialTokens = [], preTokenizer = 'deepseek-v3' } = options;
   const alphabet = [...byteChars].sort();
   const special = specialTokenTexts(specialTokens, alphabet);
-  const least = specialTokens.length + 256;
-  if (!Number.isInteger(vocabSize) || vocabSize < least || vocabSize > 2 ** 22)
+  const minSize = specialTokens.length + 256;
+  if (!Number.isInteger(vocabSize) || vocabSize < minSize || vocabSize > 2 ** 22)
     throw new TokenizerError(
       'train',
-      `vocabSize ${vocabSize}: expected a whole number from ${least} to ${2 ** 22}`,
+      `vocabSize ${vocabSize}: expected a whole number from ${minSize} to ${2 ** 22}`,
       'leave room for 256 bytes and the special tokens',
     );
   if (!Object.hasOwn(preTokenizers, preTokenizer))

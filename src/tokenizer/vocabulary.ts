@@ -1,6 +1,6 @@
-// Tokens as a vocabulary spells them, and their ids: found by code units, without a string for each question.
+// The tokens of a vocabulary, in the byte alphabet, and their ids. Lookup works on code units, without making strings.
 //
-// A quarter of a million strings would be hashed when DeepSeek-V3's merges are read; this table halves the load time.
+// Reading DeepSeek-V3's merges would otherwise hash a quarter of a million strings; this table halves the load time.
 import { byteChars } from './bytes.ts';
 import { UnitBuffer } from './pieces.ts';
 import { grown, WordTable } from './word-table.ts';
@@ -11,10 +11,10 @@ export class Vocabulary {
   readonly #tokens = new WordTable();
   #ids = new Int32Array(1024);
   readonly #buffer = new UnitBuffer();
-  /** Largest id; -1 when there is none. */
+  /** The largest id; -1 if there is none. */
   maxId = -1;
 
-  /** Adds a token that is not there yet. */
+  /** Adds a new token. */
   add(token: string, id: number): void {
     const { units } = this.#buffer.fill(token);
     this.#tokens.find(units, 0, token.length);
@@ -33,20 +33,20 @@ export class Vocabulary {
     return id < 0 ? undefined : id;
   }
 
-  /** Id of the token units[start, end), -1 when there is none. */
+  /** Returns the id of the token units[start, end); -1 if there is none. */
   find(units: Uint16Array, start: number, end: number): number {
     const index = this.#tokens.find(units, start, end);
     return index < 0 ? -1 : this.#ids[index];
   }
 
-  /** Id of the token that stands for these bytes, -1 when there is none. */
+  /** Returns the id of the token of these bytes; -1 if there is none. */
   findBytes(bytes: Uint8Array, length: number): number {
     const units = new Uint16Array(length);
     for (let i = 0; i < length; i++) units[i] = unitOfByte[bytes[i]];
     return this.find(units, 0, length);
   }
 
-  /** Every token: its id, and where its code units stand in `units`. */
+  /** Visits every token: its id and its code units units[start, end). */
   each(visit: (id: number, units: Uint16Array, start: number, end: number) => void): void {
     const { units, starts } = this.#tokens;
     for (let index = 0; index < this.size; index++) visit(this.#ids[index], units, starts[index], starts[index + 1]);

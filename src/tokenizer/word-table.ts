@@ -1,4 +1,4 @@
-// Words by their code units: an open-addressing table that finds a piece of a text without making a string of it.
+// A set of words by code units: an open-addressing table that finds a piece of a text without making a string.
 
 export class WordTable {
   size = 0;
@@ -6,12 +6,12 @@ export class WordTable {
   starts = new Int32Array(1025);
   units = new Uint16Array(8192);
   #hashes = new Int32Array(1024);
-  /** Index of a word, or -1; twice as many as there can be words. */
+  /** The index of a word, or -1; twice as many slots as words fit. */
   #slots = new Int32Array(2048).fill(-1);
   #missed = 0;
   #hash = 0;
 
-  /** Index of the word units[start, end), or -1, after which `insert` may add it. */
+  /** Returns the index of the word units[start, end); -1 if it is new, and `insert` may add it. */
   find(units: Uint16Array, start: number, end: number): number {
     let hash = 0;
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ units[i], 0x9e3779b1) ^ (hash >>> 15);
@@ -35,7 +35,7 @@ export class WordTable {
     return true;
   }
 
-  /** Adds the word that `find` has just missed. Returns its index. */
+  /** Adds the word that the last `find` did not find. Returns its index. */
   insert(units: Uint16Array, start: number, end: number): number {
     const word = this.size++;
     const from = this.starts[word];
@@ -69,7 +69,7 @@ export class WordTable {
   }
 }
 
-/** `larger` with the contents of `array` at its start. */
+/** Copies `array` to the start of `larger` and returns it. */
 export function grown<T extends Uint16Array | Int32Array | Float64Array>(array: T, larger: T): T {
   larger.set(array);
   return larger;
