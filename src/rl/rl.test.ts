@@ -179,7 +179,7 @@ describe('a run', () => {
     const file = join(folder, 'task.mjs');
     writeFileSync(
       file,
-      `export const task = { name: 'broken', description: 'fails', difficulty: { from: 1, to: 1, usual: 1 },
+      `export const task = { name: 'broken', description: 'fails', difficulty: { from: 1, to: 1, default: 1 },
         problem: (random) => { const n = random.whole(1, 99999); return { prompt: 'Make ' + n, key: String(n) }; },
         grade: () => { throw new Error('no'); } };`,
     );

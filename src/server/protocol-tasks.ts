@@ -21,7 +21,7 @@ export const taskProblem = z
 const taskSummary = z.object({
   name: z.string(),
   description: z.string(),
-  difficulty: z.object({ from: z.int(), to: z.int(), usual: z.int() }),
+  difficulty: z.object({ from: z.int(), to: z.int(), default: z.int() }),
   levels: z.array(z.int()).describe('Difficulties that the model solves at least once, as far as measured.'),
   example: taskProblem.nullable().describe('A problem that the model solves; null: none is known.'),
 });
@@ -31,7 +31,7 @@ export const taskList = z.object({ tasks: z.array(taskSummary) }).meta({ id: 'Ta
 export const problemRequest = z
   .object({
     task: taskProblem.shape.task,
-    difficulty: z.int().nullish().describe('Default: the usual difficulty of the task.'),
+    difficulty: z.int().nullish().describe("Default: the task's own."),
     seed: z.int().min(0).max(0xffffffff).nullish().describe('The same seed gives the same problem. Default: random.'),
   })
   .meta({ id: 'ProblemRequest' });

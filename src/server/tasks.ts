@@ -58,7 +58,7 @@ function openBundledTask(name: string): Promise<Grading> {
 export async function drawProblem(body: unknown): Promise<Response> {
   const request = validate(problemRequest, body);
   const task = await openBundledTask(request.task);
-  const difficulty = request.difficulty ?? task.difficulty.usual;
+  const difficulty = request.difficulty ?? task.difficulty.default;
   const seed = request.seed ?? randomInt(2 ** 32);
   try {
     const [problem] = await task.problems([{ seed, index: 0, difficulty, split: 'held-out' }]);

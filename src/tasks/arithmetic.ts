@@ -91,7 +91,7 @@ function problem(random: Random, difficulty: number): ArithmeticProblem {
 export const arithmetic: Task<ArithmeticProblem> = {
   name: 'arithmetic',
   description: 'Compute with numbers of several digits.',
-  difficulty: { from: 1, to: 6, usual: 2 },
+  difficulty: { from: 1, to: 6, default: 2 },
   problem,
   grade: ({ answer: truth }, answer) => gradeNumber(`${truth}`, answer),
   solution: ({ answer }) => `${answer}`,

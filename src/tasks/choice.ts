@@ -25,7 +25,7 @@ export async function openTasks(choices: readonly z.infer<typeof taskChoice>[], 
   try {
     for (const { task: name, difficulty, share } of choices) {
       const task = await openTask(name);
-      const chosen = { task, difficulty: difficulty ?? task.difficulty.usual, share };
+      const chosen = { task, difficulty: difficulty ?? task.difficulty.default, share };
       tasks.push(chosen);
       await task.problems([{ seed, index: 0, difficulty: chosen.difficulty, split: 'train' }]);
     }

@@ -97,7 +97,7 @@ export function gradeCountdown(
 export const countdown: Task<CountdownProblem> = {
   name: 'countdown',
   description: 'Make a target from numbers, each used once, with + - * /.',
-  difficulty: { from: 2, to: 6, usual: 3 },
+  difficulty: { from: 2, to: 6, default: 3 },
   problem,
   grade: gradeCountdown,
   solution: ({ solution }) => solution,

@@ -23,7 +23,7 @@ function doubling(replaced: Readonly<Record<string, string>> = {}, before = ''):
   const parts = {
     name: `'double'`,
     description: `'Double a number.'`,
-    difficulty: '{ from: 1, to: 3, usual: 2 }',
+    difficulty: '{ from: 1, to: 3, default: 2 }',
     problem: `(random, level) => {
       const n = random.whole(1, 10 ** level);
       return { prompt: 'Double ' + n + '.', key: 'n' + n, n };
@@ -67,7 +67,7 @@ describe('a task of a user', () => {
         {
           name: 'double',
           description: 'Double a number.',
-          difficulty: { from: 1, to: 3, usual: 2 },
+          difficulty: { from: 1, to: 3, default: 2 },
         },
       );
       const places = Array.from({ length: 50 }, (_, index) => place(index));
@@ -103,8 +103,11 @@ describe('a task of a user', () => {
       [doubling({ name: `''` }), /name is '': give the task a name/],
       [doubling({ description: 'undefined' }), /description is undefined: give the task a description/],
       [doubling({ difficulty: '3' }), /difficulty is 3: write: difficulty: \{ from: 1/],
-      [doubling({ difficulty: '{ from: 2, to: 1, usual: 1 }' }), /difficulty is \{ from: 2, to: 1, usual: 1 \}/],
-      [doubling({ difficulty: '{ from: 1, to: 2, usual: 1.5 }' }), /difficulty is \{ from: 1, to: 2, usual: 1.5 \}/],
+      [doubling({ difficulty: '{ from: 2, to: 1, default: 1 }' }), /difficulty is \{ from: 2, to: 1, default: 1 \}/],
+      [
+        doubling({ difficulty: '{ from: 1, to: 2, default: 1.5 }' }),
+        /difficulty is \{ from: 1, to: 2, default: 1.5 \}/,
+      ],
       [doubling({ problem: 'null' }), /problem is null: write: problem\(random/],
       [doubling({ grade: 'true' }), /grade is true: write: grade\(problem/],
       [doubling({ solution: '4' }), /solution is 4: write: solution\(problem/],
@@ -232,7 +235,6 @@ describe('grading', () => {
   });
 
   test('bundled tasks go through the same calls', async () => {
-    assert.deepEqual([...bundledTasks.keys()], ['countdown', 'arithmetic', 'sequence']);
     for (const name of bundledTasks.keys())
       await using(name, async (grading) => {
         const problems = await grading.problems(Array.from({ length: 512 }, (_, index) => place(index)));

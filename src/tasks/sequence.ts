@@ -108,7 +108,7 @@ function problem(random: Random, difficulty: number): SequenceProblem {
 export const sequence: Task<SequenceProblem> = {
   name: 'sequence',
   description: 'Say which number comes next.',
-  difficulty: { from: 1, to: 4, usual: 2 },
+  difficulty: { from: 1, to: 4, default: 2 },
   problem,
   grade: ({ next }, answer) => gradeNumber(`${next}`, answer),
   solution: ({ next }) => `${next}`,

@@ -25,7 +25,7 @@ export interface Task<P extends Problem = Problem> {
   /** One sentence; the app shows it. */
   readonly description: string;
   /** The range of difficulties, whole numbers, and the one that is used where none is given. */
-  readonly difficulty: { readonly from: number; readonly to: number; readonly usual: number };
+  readonly difficulty: { readonly from: number; readonly to: number; readonly default: number };
   problem(random: Random, difficulty: number): P;
   /** Judges the text between the answer tags, unchanged. */
   grade(problem: P, answer: string): Verdict;
@@ -48,7 +48,7 @@ export function isHeldOut(key: string): boolean {
 /** Returns problem `index` of a seed and a split. Throws TaskError where the task makes none. */
 export function problemAt<P extends Problem>(
   task: Task<P>,
-  { seed, index, difficulty = task.difficulty.usual, split }: ProblemPlace,
+  { seed, index, difficulty = task.difficulty.default, split }: ProblemPlace,
 ): P {
   const { from, to } = task.difficulty;
   if (!Number.isInteger(difficulty) || difficulty < from || difficulty > to)
@@ -78,7 +78,7 @@ export function trainingProblem<P extends Problem>(task: Task<P>, random: Random
 export interface ProblemPlace {
   readonly seed: number;
   readonly index: number;
-  /** @default the task's usual one */
+  /** @default the task's default */
   readonly difficulty?: number;
   readonly split: Split;
 }

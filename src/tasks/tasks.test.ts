@@ -1,11 +1,11 @@
-// What every built-in task holds to: known by seed, solvable, exact, and not to be cheated. npm test -- tasks
+// What every bundled task guarantees: known by seed, solvable, exact, and not to be cheated. npm test -- tasks
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import {
-  arithmetic,
+  bundledTasks,
   countdown,
   isHeldOut,
   type Problem,
@@ -31,7 +31,7 @@ const handmade = Array.from({ length: 40 }, (_, i) => ({
   answer: `She has ${i}+${1000 * i}.\n#### ${(1001 * i).toLocaleString('en')}`,
 }));
 
-const tasks = [countdown, arithmetic, sequence, wordProblems(problemFile(...handmade))] as unknown as Task[];
+const tasks = [...bundledTasks.values(), wordProblems(problemFile(...handmade)) as unknown as Task];
 
 const levels = ({ difficulty: { from, to } }: Task) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 

@@ -56,7 +56,7 @@ export function wordProblems(path: string): Task<WordProblem> {
   return {
     name: 'word-problems',
     description: 'Solve a word problem; the answer is a number.',
-    difficulty: { from: 1, to: 1, usual: 1 },
+    difficulty: { from: 1, to: 1, default: 1 },
     problem: (random) => random.pick(problems),
     grade: ({ truth }, answer) => gradeNumber(truth, answer),
     solution: ({ truth }) => truth,

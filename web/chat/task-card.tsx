@@ -8,8 +8,8 @@ import { send } from './answering.ts';
 /** The current problem of a task, at first its example; `draw` replaces it by a new one. */
 function useProblem({ name, difficulty, levels, example }: TaskSummary) {
   const [problem, setProblem] = useState(example);
-  const usual = levels.includes(difficulty.usual) ? difficulty.usual : levels[0];
-  const [level, setLevel] = useState(example?.difficulty ?? usual);
+  const standard = levels.includes(difficulty.default) ? difficulty.default : levels[0];
+  const [level, setLevel] = useState(example?.difficulty ?? standard);
   const [error, setError] = useState<string | null>(null);
   const draws = useRef(0);
   const draw = async (newLevel: number) => {

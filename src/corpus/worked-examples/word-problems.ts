@@ -38,7 +38,7 @@ export function solveWordProblem(random: Random, { working, truth }: WordProblem
 /** Makes worked examples of the word problems in a file. Throws TaskError where the file cannot be read. */
 export function workedWordProblems(path: string): DocumentGenerator {
   const task = wordProblems(path);
-  const difficulty = task.difficulty.usual;
+  const difficulty = task.difficulty.default;
   const examples: WorkedExamples<WordProblem> = {
     task,
     difficulty: () => difficulty,
