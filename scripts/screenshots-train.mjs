@@ -3,7 +3,7 @@
 //   node scripts/screenshots-train.mjs RUNS ZERO BASE [FOLDER]
 //
 // RUNS: a folder of runs; ZERO and BASE: names of a reinforcement learning and of a pretraining run in it. FOLDER:
-// docs/pictures without.
+// docs/pictures by default.
 import { serveRuns } from '../dist/src/runs/index.js';
 import { listen } from '../dist/src/server/index.js';
 import { openBrowser, openPage } from '../dist/test/browser/browser.js';

@@ -3,7 +3,7 @@
 // A kind without a recipe of its own is listed under its name: its defaults are the recipe.
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { type KindArgument, type RecipeFile, type RunKind, recipeFiles } from '../train/index.ts';
+import { type KindArgument, type RecipeFile, type RunKind, recipeFiles, TrainError } from '../train/index.ts';
 import { resolveRecipe } from './kinds.ts';
 import type { RecipeSummary } from './protocol.ts';
 import { mayNameFile } from './start-arguments.ts';
@@ -66,8 +66,6 @@ function describeRecipe(name: string, kind: RunKind, about: string, recipe: Fiel
   };
 }
 
-const toSentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-
 async function importRecipe({ name, path }: RecipeFile, kinds: readonly RunKind[]): Promise<RecipeSummary[]> {
   const module = (await import(pathToFileURL(path).href)) as RecipeModule;
   const kind = kinds.find((each) => each.name === module.kind);
@@ -75,10 +73,21 @@ async function importRecipe({ name, path }: RecipeFile, kinds: readonly RunKind[
   return [describeRecipe(name, kind, readAbout(readFileSync(path, 'utf8')), module.recipe)];
 }
 
+/** Returns a kind with its defaults as a recipe; nothing where a run needs more than its arguments. */
+function describeDefaults(kind: RunKind): RecipeSummary[] {
+  const about = `${kind.about.charAt(0).toUpperCase()}${kind.about.slice(1)}.`;
+  try {
+    return [describeRecipe(kind.name, kind, about, {})];
+  } catch (error) {
+    if (error instanceof TrainError) return [];
+    throw error;
+  }
+}
+
 /** Returns the recipes of this package, and each kind without one with its defaults. */
 export async function readRecipes(kinds: readonly RunKind[]): Promise<readonly RecipeSummary[]> {
   const recipes = await Promise.all(recipeFiles().map((file) => importRecipe(file, kinds)));
   const shipped = recipes.flat();
   const others = kinds.filter(({ name }) => shipped.every(({ kind }) => kind !== name));
-  return [...shipped, ...others.map((kind) => describeRecipe(kind.name, kind, toSentence(kind.about), {}))];
+  return [...shipped, ...others.flatMap(describeDefaults)];
 }
