@@ -1,4 +1,4 @@
-// The clients of serve.ts, in a process of their own: for each line on stdin so many streams at once, a report on stdout.
+// The clients of serve.ts in their own process: each line on stdin starts a number of streams; a report goes to stdout.
 import { createInterface } from 'node:readline';
 import type { ClientReport } from './serve.ts';
 

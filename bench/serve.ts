@@ -1,7 +1,7 @@
-// The server beside the bare engine: the same prompts, the same model, streams of 1 to 128 clients.
+// The server beside the engine alone: the same prompts and model, streams of 1 to 128 clients.
 //
-// Clients run in a process of their own (serve-client.ts) and count tokens as they come; the engine alone is asked from
-// this process. Both in turn, so that a busy neighbour hits both. The model is `small` with random weights.
+// Clients run in their own process (serve-client.ts) and count tokens as they arrive; the engine alone runs in this
+// process. The two alternate, so that other load hits both. The model is `small` with random weights.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +25,7 @@ const tokens = 64;
 
 export interface ClientReport {
   readonly seconds: number;
-  /** Milliseconds, of every stream and of every gap between chunks. */
+  /** Milliseconds to the first chunk of every stream, and between chunks. */
   readonly firsts: readonly number[];
   readonly gaps: readonly number[];
 }
@@ -75,14 +75,14 @@ async function openServed(bench: Bench): Promise<ServedModel> {
   });
 }
 
-const promptOf = (seed: number) => Array.from({ length: promptLength }, (_, i) => 40 + ((seed * 31 + i * 7) % 270));
+const newPrompt = (seed: number) => Array.from({ length: promptLength }, (_, i) => 40 + ((seed * 31 + i * 7) % 270));
 
 async function bare(model: ServedModel, streams: number): Promise<number> {
   const options: GenerateOptions = { maxTokens: tokens, temperature: 0 };
   const start = performance.now();
   await Promise.all(
     Array.from({ length: streams }, async (_, i) => {
-      for await (const event of model.generate(promptOf(i), options))
+      for await (const event of model.generate(newPrompt(i), options))
         if (event.type === 'end' && event.error) throw event.error;
     }),
   );
@@ -98,7 +98,7 @@ export async function serving(bench: Bench): Promise<void> {
   const lines = createInterface({ input: client.stdout })[Symbol.asyncIterator]();
   const served = async (streams: number): Promise<ClientReport> => {
     client.stdin.write(
-      `${JSON.stringify({ streams, tokens, prompts: Array.from({ length: streams }, (_, i) => promptOf(i)) })}\n`,
+      `${JSON.stringify({ streams, tokens, prompts: Array.from({ length: streams }, (_, i) => newPrompt(i)) })}\n`,
     );
     return JSON.parse((await lines.next()).value as string) as ClientReport;
   };

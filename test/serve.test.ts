@@ -1,4 +1,4 @@
-// A checkpoint on disk, opened, served on a socket and asked by the openai client; and by the library, the same answers.
+// A checkpoint on disk, served on a socket: the openai client gets the same answers as the library.
 // npm test -- test/serve
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -68,9 +68,9 @@ describe('a model from disk to a client', () => {
       const stream = await client.chat.completions.create({ model: 'whale', messages, stream: true });
       for await (const chunk of stream) if (chunk) break;
     });
-    const together = await Promise.all(Array.from({ length: 24 }, (_, i) => ask(i % 8)));
+    const answers = await Promise.all(Array.from({ length: 24 }, (_, i) => ask(i % 8)));
     await Promise.all(leaving);
-    together.forEach((text, i) => {
+    answers.forEach((text, i) => {
       assert.equal(text, alone[i % 8]);
     });
     for (let i = 0; i < 200 && model.stats.running > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10));

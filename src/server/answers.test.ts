@@ -1,4 +1,4 @@
-// What chat and completions answer, whole and in chunks, without sockets. npm test -- server/answers
+// Responses of chat and completions, whole and in chunks, without sockets. npm test -- server/answers
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { chatChunk, chatCompletion, completion } from './protocol-responses.ts';
@@ -6,7 +6,7 @@ import type { ScriptedAnswer } from './test-model.ts';
 import { assertRefused, chatBody, events, get, json, post, serve } from './test-requests.ts';
 
 describe('chat', () => {
-  test('one answer, its thinking beside it, what it used', async () => {
+  test('an answer has content, thinking and usage', async () => {
     const { app, model } = serve();
     const answer = chatCompletion.parse(await (await post(app, '/v1/chat/completions', chatBody())).json());
     const [choice] = answer.choices;
@@ -52,7 +52,7 @@ describe('chat', () => {
     }
   });
 
-  test('a model that does not think says nothing of thinking', async () => {
+  test('a model that does not think has no fields for thinking', async () => {
     const { app } = serve({ profile: 'deepseek-v3' });
     const chunks = (await events(await post(app, '/chat/completions', chatBody({ stream: true })))).slice(0, -1);
     const deltas = chunks.map((chunk) => chatChunk.parse(JSON.parse(chunk)).choices[0]?.delta);
@@ -61,7 +61,7 @@ describe('chat', () => {
     assert.equal(deltas.map((delta) => delta?.content).join(''), 'hello');
   });
 
-  test('reasoning under its other name too, on request', async () => {
+  test('include_reasoning returns the thinking as `reasoning` too', async () => {
     const { app } = serve();
     const answer = await json(post(app, '/chat/completions', chatBody({ include_reasoning: true })));
     assert.equal(answer.choices[0].message.reasoning, 'Hm, 1+1.');
@@ -95,7 +95,7 @@ describe('chat', () => {
     assert.equal(model.live, 0);
   });
 
-  test('options reach the engine under its names; several answers have seeds of their own', async () => {
+  test('options reach the engine under its names; each of several answers has its own seed', async () => {
     const { app, model } = serve();
     const options = {
       temperature: 0.5,
@@ -146,7 +146,7 @@ describe('chat', () => {
     assert.equal(answer.usage.prompt_tokens, model.prompts[0]?.length);
   });
 
-  test('two answers in one stream, told apart by index', async () => {
+  test('two answers in one stream differ by index', async () => {
     const { app } = serve({ delayMs: 1 });
     const chunks = (await events(await post(app, '/chat/completions', chatBody({ stream: true, n: 2 })))).slice(0, -1);
     const texts = ['', ''];
@@ -183,7 +183,7 @@ describe('completions', () => {
     assert.deepEqual([last.choices, last.usage?.prompt_tokens], [[], 4]);
   });
 
-  test('names of special tokens are text, unless told', async () => {
+  test('names of special tokens are text unless parse_special is set', async () => {
     const { app, model } = serve({ script });
     const user = model.tokenizer.tokenizer.tokenToId('<｜User｜>') as number;
     await post(app, '/completions', { prompt: '<｜User｜>' });
@@ -192,7 +192,7 @@ describe('completions', () => {
     assert.ok(model.prompts.at(-1)?.includes(user));
   });
 
-  test('fills in between, where the vocabulary can', async () => {
+  test('fills in the middle if the vocabulary has the tokens for it', async () => {
     const { app, model } = serve();
     const { tokenizer } = model.tokenizer;
     await post(app, '/beta/completions', { prompt: 'a<｜fim▁end｜>', suffix: 'b' });
@@ -205,7 +205,7 @@ describe('completions', () => {
     await assertRefused(await post(app, '/completions', { prompt: ['a'], suffix: 'b' }), 400, /one text/, 'suffix');
   });
 
-  test('the raw text has the tags of thinking', async () => {
+  test('the raw text contains the thinking tags', async () => {
     const { app } = serve();
     const body = { prompt: 'x', max_tokens: 100 };
     const answer = completion.parse(await (await post(app, '/completions', body)).json());
@@ -258,6 +258,6 @@ describe('completions', () => {
     assert.deepEqual(await encode(String(info.eos_token)), [model.tokenizer.eosIds[0]]);
     const back = await json(post(app, '/detokenize', { tokens: tokens[1] }));
     assert.equal(back.prompt, 'to be or not');
-    await assertRefused(await post(app, '/completions', { ...body, stream: true }), 400, /log-probabilities come last/);
+    await assertRefused(await post(app, '/completions', { ...body, stream: true }), 400, /prompt come last/);
   });
 });

@@ -236,9 +236,9 @@ describe('streams', () => {
     ]);
     await wait(10);
     await late.app.close(10);
-    const [answer, told] = await cut;
+    const [answer, received] = await cut;
     await assertRefused(answer, 503, /ended this answer/);
-    assert.match(told.at(-1) as string, /service_unavailable_error/);
+    assert.match(received.at(-1) as string, /service_unavailable_error/);
     assert.deepEqual([late.app.live, late.model.live], [0, 0]);
   });
 });
@@ -286,6 +286,7 @@ describe('the other routes', () => {
         const { status } = await app.fetch(new Request(`http://localhost${path}`, init));
         assert.ok(status === 200 || status === 422, `${path} ${status}`);
       }
-    assert.equal(document.components.schemas.ChatCompletionRequest.properties.temperature.anyOf[0].maximum, 2);
+    const { temperature } = document.components.schemas.ChatCompletionRequest.properties;
+    assert.match(JSON.stringify(temperature), /"maximum":2\b/);
   });
 });

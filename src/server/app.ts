@@ -92,23 +92,16 @@ function listModels({ models, aliases, startedAt }: ServerContext): object {
   return { object: 'list', data: [...models.map((model) => entry(model.name, model)), ...others] };
 }
 
-const posts: Readonly<Record<string, Handler>> = {
-  '/chat/completions': handleChat,
-  '/v1/chat/completions': handleChat,
-  '/beta/chat/completions': handleChat,
-  '/completions': handleCompletion,
-  '/v1/completions': handleCompletion,
-  '/beta/completions': handleCompletion,
-};
-
 /** Hono lists middleware as a route of all methods. */
 const isOwnRoute = ({ method }: { readonly method: string }) => method !== 'ALL';
 
 function routes(context: ServerContext, files: AppFiles, version: string, more: readonly Hono[]): Hono<Bindings> {
   const app = new Hono<Bindings>();
   for (const [path, file] of files) app.get(path, (c) => file.respond(c.req.raw));
-  for (const [path, route] of Object.entries(posts))
-    app.post(path, (c) => runGeneration(context, route, c.req.raw, c.env ?? {}));
+  for (const prefix of ['', '/v1', '/beta']) {
+    app.post(`${prefix}/chat/completions`, (c) => runGeneration(context, handleChat, c.req.raw, c.env ?? {}));
+    app.post(`${prefix}/completions`, (c) => runGeneration(context, handleCompletion, c.req.raw, c.env ?? {}));
+  }
   app.post('/tokenize', async (c) => handleTokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
   app.post('/detokenize', async (c) => handleDetokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
   app.get('/tokenizer_info', () => tokenizerInfo(context));
@@ -141,7 +134,7 @@ function routes(context: ServerContext, files: AppFiles, version: string, more: 
 }
 
 /**
- * Serves models; the first one answers requests that name no model. The list may be empty. The caller closes the models.
+ * Serves models; the first answers requests that name none. The list may be empty. The caller closes the models.
  */
 export function createApp(models: TextModel | readonly TextModel[], options: AppOptions = {}): App {
   const { onError = console.error } = options;

@@ -1,4 +1,4 @@
-// The clients that people use, over a real socket. npm test -- server/clients
+// Popular client libraries over a real socket. npm test -- server/clients
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createDeepSeek } from '@ai-sdk/deepseek';
@@ -162,7 +162,7 @@ describe('openai', () => {
     await soon(() => slow.live === 0);
   });
 
-  test('429 and 503 are asked again when retry-after says, and told when it does not ask again', async () => {
+  test('429 and 503 are retried after retry-after, and reported without retries', async () => {
     await refusingOnce(
       async (url, recorded) => {
         const patient = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', fetch: recorded });
@@ -231,7 +231,7 @@ function logprobsIn(body: unknown): { content: never[] } | undefined {
   return choices[0]?.logprobs ?? undefined;
 }
 
-/** Of tokens of the answer, in DeepSeek's form. */
+/** Log-probabilities of the answer's tokens in DeepSeek's format. */
 type Scored = readonly { readonly token: string; readonly logprob: number; readonly top_logprobs: readonly object[] }[];
 
 for (const [name, { open, logprobs }] of Object.entries(providers))

@@ -126,7 +126,7 @@ export async function completionResponse<Chunk extends object>(
   spec: ResponseSpec<Chunk>,
   { stream, stream_options: options }: Pick<CompletionRequest, 'stream' | 'stream_options'>,
 ): Promise<Response> {
-  const events = await startGenerations(spec.model, spec.generations, call.lease);
+  const events = startGenerations(spec.model, spec.generations, call.lease);
   const chunks = generateChunks(context, call, spec, events);
   if (!stream) return Response.json(await whole(spec, chunks));
   const body = eventStream(frames(context, spec, chunks, options?.include_usage ?? false), {

@@ -1,4 +1,4 @@
-// Many answers of one request, and clients that do not finish theirs: neither may cost the others. npm test -- crowd
+// Requests with many answers and clients that never finish sending must not slow down others. npm test -- crowd
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';

@@ -66,22 +66,12 @@ const refusalStatus: Readonly<Record<RefusalKind, readonly [ErrorStatus, string]
   unsupported: [400, 'unsupported_parameter'],
 };
 
-/** Parameters of the API by the engine options that they set. */
-const parameterNames: Readonly<Record<string, string>> = {
-  maxTokens: 'max_tokens',
-  topK: 'top_k',
-  topP: 'top_p',
-  minP: 'min_p',
-  presencePenalty: 'presence_penalty',
-  frequencyPenalty: 'frequency_penalty',
-  repetitionPenalty: 'repetition_penalty',
-  logitBias: 'logit_bias',
-  reasoningBudget: 'reasoning_budget',
-};
+/** Returns the parameter of the API that sets an engine option: max_tokens for maxTokens. */
+const parameterName = (option: string) => option.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 function fromRefusal({ kind, message, field }: RefusedError): ApiError {
   const [status, code] = refusalStatus[kind];
-  const param = field === null ? null : (parameterNames[field] ?? field);
+  const param = field === null ? null : parameterName(field);
   return new ApiError(status, message, { param, code });
 }
 

@@ -1,7 +1,7 @@
 // Server-sent events, written only as fast as they are read.
 //
 // A frame is made when the reader asks for one. While none is ready, a comment goes out every few seconds, so that
-// proxies keep the connection open. The frames end at once when the reader leaves, or asks for nothing during `stallMs`.
+// proxies keep the connection open. The frames end at once when the reader leaves or reads nothing during `stallMs`.
 export interface EventStreamOptions {
   readonly keepAliveMs: number;
   readonly stallMs: number;

@@ -1,7 +1,7 @@
-// Ten thousand requests that nobody should send, always the same ones. npm test -- server/fuzz
+// Ten thousand malformed requests, always the same ones. npm test -- server/fuzz
 //
-// Every answer has a status that is allowed and a body of its form, holds nothing of anybody else's prompt, and leaves
-// no generation behind. A failure names the seed of its request.
+// Every response has an allowed status and a valid body, contains nothing of another request's prompt, and leaves no
+// generation running. A failure names the seed of its request.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { createApp } from './app.ts';
@@ -26,7 +26,7 @@ const app = createApp(model, {
 });
 
 /** mulberry32. */
-function randomOf(seed: number): () => number {
+function newRandom(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -39,7 +39,7 @@ function randomOf(seed: number): () => number {
 class Dice {
   readonly #random: () => number;
   constructor(seed: number) {
-    this.#random = randomOf(seed);
+    this.#random = newRandom(seed);
   }
   below(n: number): number {
     return Math.floor(this.#random() * n);
@@ -65,8 +65,8 @@ const junk: readonly unknown[] = [
 const fields = (
   'messages prompt model temperature top_p top_k min_p presence_penalty frequency_penalty repetition_penalty seed ' +
   'logit_bias stop n stream stream_options ignore_eos reasoning_budget max_tokens max_completion_tokens logprobs ' +
-  'top_logprobs include_reasoning thinking chat_template_kwargs response_format tools tool_choice suffix echo best_of ' +
-  'parse_special add_special_tokens tokens content role name reasoning_content tool_calls prefix'
+  'top_logprobs include_reasoning thinking chat_template_kwargs response_format tools tool_choice suffix echo ' +
+  'best_of parse_special add_special_tokens tokens content role name reasoning_content tool_calls prefix'
 ).split(' ');
 
 function validBody(path: string, mark: string, dice: Dice): Record<string, unknown> {
@@ -118,7 +118,7 @@ const others = [
   '//',
 ];
 
-function bodyOf(path: string, mark: string, dice: Dice): Uint8Array {
+function newBody(path: string, mark: string, dice: Dice): Uint8Array {
   let body: unknown = validBody(path, mark, dice);
   if (dice.chance(0.75)) for (let i = dice.below(3); i >= 0; i--) body = spoil(body, dice);
   let text = JSON.stringify(body) ?? '';
@@ -129,7 +129,7 @@ function bodyOf(path: string, mark: string, dice: Dice): Uint8Array {
   return dice.chance(0.15) ? tear(bytes, dice) : bytes;
 }
 
-function requestOf(seed: number, body: Uint8Array | null, path: string, dice: Dice, signal: AbortSignal): Request {
+function newRequest(seed: number, body: Uint8Array | null, path: string, dice: Dice, signal: AbortSignal): Request {
   const headers: Record<string, string> = dice.chance(0.97) ? { authorization: 'Bearer k' } : {};
   if (dice.chance(0.02)) headers.host = dice.pick(['evil.example', '127.0.0.1', 'localhost:1', '[::1]', '%%']);
   if (dice.chance(0.02)) headers.origin = dice.pick(['null', 'http://localhost', 'https://evil.example', 'x']);
@@ -172,8 +172,8 @@ async function one(seed: number): Promise<void> {
   const controller = new AbortController();
   const isPost = dice.chance(0.92);
   const asked = isPost ? dice.pick(paths) : dice.pick([...others, ...paths]);
-  const body = isPost ? bodyOf(asked, mark, dice) : null;
-  const request = requestOf(seed, body, asked, dice, controller.signal);
+  const body = isPost ? newBody(asked, mark, dice) : null;
+  const request = newRequest(seed, body, asked, dice, controller.signal);
   const path = new URL(request.url).pathname;
   if (dice.chance(0.03)) setImmediate(() => controller.abort());
   const response = await app.fetch(request);

@@ -52,7 +52,7 @@ export type IndexedEvent = readonly [index: number, event: GenerationEvent];
  * Yields the events of several generations as they arrive. Ends all of them when it is ended itself or when one fails.
  * Arrived events wait in a list: racing all pending promises for each event would take quadratic memory.
  */
-export async function* mergeEvents(sources: readonly AsyncIterable<GenerationEvent>[]): AsyncGenerator<IndexedEvent> {
+async function* mergeEvents(sources: readonly AsyncIterable<GenerationEvent>[]): AsyncGenerator<IndexedEvent> {
   const [only] = sources;
   if (only !== undefined && sources.length === 1) {
     for await (const event of only) yield [0, event];
@@ -98,29 +98,14 @@ export async function* mergeEvents(sources: readonly AsyncIterable<GenerationEve
 
 const clientLeft = () => new ApiError(408, 'the client left before the answer was ready');
 
-/** Starts all generations. An immediate refusal is thrown, so that it can still become a status. */
-export async function startGenerations(
+/** Starts all generations. Throws RefusedError if the engine refuses one, ApiError 408 if the client has left. */
+export function startGenerations(
   model: TextModel,
   generations: readonly { readonly prompt: ArrayLike<number>; readonly options: GenerateOptions }[],
-  lease: Lease,
-): Promise<AsyncIterableIterator<IndexedEvent>> {
-  if (lease.signal.aborted) throw clientLeft();
-  const sources = generations.map(({ prompt, options }) =>
-    model.generate(prompt, { ...options, signal: lease.signal }),
-  );
-  const events = mergeEvents(sources);
-  let first: Promise<IteratorResult<IndexedEvent>> | null = events.next();
-  await Promise.race([first, new Promise((resolve) => setImmediate(resolve))]);
-  const iterator: AsyncIterableIterator<IndexedEvent> = {
-    next: () => {
-      const result = first ?? events.next();
-      first = null;
-      return result;
-    },
-    return: () => events.return(undefined),
-    [Symbol.asyncIterator]: () => iterator,
-  };
-  return iterator;
+  { signal }: Lease,
+): AsyncGenerator<IndexedEvent> {
+  if (signal.aborted) throw clientLeft();
+  return mergeEvents(generations.map(({ prompt, options }) => model.generate(prompt, { ...options, signal })));
 }
 
 /** Returns the error to report for a generation that failed or was aborted; null for one that is complete. */

@@ -1,8 +1,8 @@
 // Who may use the server: checks the Host, the Origin and the key of a request.
 //
-// A page of a foreign site must not use a server on this machine. Its Origin header gives it away. Where a browser sends
-// none, or the site's name was made to resolve to this machine (DNS rebinding), the Host header does: only loopback
-// names, numeric addresses and allowed names are served.
+// A foreign site must not use a server on this machine. Its Origin header identifies it. Where a browser sends
+// none, or the site's name resolves to this machine (DNS rebinding), the Host header does: only loopback names, numeric
+// addresses and allowed names are served.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { ApiError } from './errors.ts';
 

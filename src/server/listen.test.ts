@@ -1,4 +1,5 @@
-// On sockets: many at once, half-open ones, readers that do not read, requests that are none, the end. npm test -- server/listen
+// The server on sockets: many connections, half-open ones, clients that do not read, malformed requests, shutdown.
+// npm test -- server/listen
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';

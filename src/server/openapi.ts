@@ -1,18 +1,8 @@
 // GET /openapi.json: the description of this API, made from the schemas that validate its requests.
 import { z } from 'zod';
-import { chatMessage, chatRequest, completionRequest, detokenizeRequest, tokenizeRequest } from './protocol.ts';
-import {
-  chatChunk,
-  chatCompletion,
-  completion,
-  detokenized,
-  errorBody,
-  modelList,
-  tokenized,
-  tokenLogprob,
-  usage,
-} from './protocol-responses.ts';
-import { gradeRequest, problemRequest, taskList, taskProblem, taskVerdict } from './protocol-tasks.ts';
+import * as requests from './protocol.ts';
+import * as responses from './protocol-responses.ts';
+import * as tasks from './protocol-tasks.ts';
 
 interface Operation {
   readonly method: 'get' | 'post';
@@ -54,27 +44,10 @@ const operations: readonly Operation[] = [
   get('/metrics', 'Returns metrics in the text format of Prometheus.', 'text'),
 ];
 
-const schemas: readonly z.ZodType[] = [
-  chatMessage,
-  chatRequest,
-  completionRequest,
-  tokenizeRequest,
-  detokenizeRequest,
-  chatChunk,
-  chatCompletion,
-  completion,
-  detokenized,
-  errorBody,
-  modelList,
-  tokenized,
-  tokenLogprob,
-  usage,
-  taskList,
-  problemRequest,
-  taskProblem,
-  gradeRequest,
-  taskVerdict,
-];
+/** The exported schemas that have an id, by which the document names them. */
+const schemas: readonly z.ZodType[] = Object.values({ ...requests, ...responses, ...tasks }).filter(
+  (schema) => schema.meta()?.id !== undefined,
+);
 
 function components(): Record<string, unknown> {
   const registry = z.registry<{ id: string }>();

@@ -1,7 +1,7 @@
 // Tokens with their log-probabilities in the formats of OpenAI's chat and older completions API.
 //
-// A token may be part of a character and then is no text. Its bytes identify it; where the format has only a text, it is
-// written `bytes:\xe4\xb8`, as OpenAI does. A log-probability that is not finite becomes -9999.
+// A token may be a part of a character, which its bytes identify. A format that has only a text shows it as
+// `bytes:\xe4\xb8`, like OpenAI. A log-probability that is not finite becomes -9999.
 import type { TokenLogprob as EngineLogprob, GeneratedToken } from '../engine/index.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
 import type { CompletionLogprobs, TokenLogprob } from './protocol-responses.ts';

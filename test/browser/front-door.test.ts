@@ -1,5 +1,4 @@
-// How the app is handed out: its policy to the letter, who is refused, what may be kept, how much a first visit loads.
-// npm test -- front-door
+// How the app is served: its exact policy, who is refused, caching, the size of the first load. npm test -- front-door
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
@@ -13,13 +12,14 @@ after(() => app.server.close(0));
 
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
-  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types dompurify";
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+  "require-trusted-types-for 'script'; trusted-types dompurify";
 
 const page = readFileSync(join(appFolder, 'index.html'), 'utf8');
-/** What the page names itself: scripts and styles of a first load. */
+/** Scripts and styles that the page itself names. */
 const firstLoad = [...page.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map((match) => match[1]);
 
-/** A status as a client gets it that writes its own Host header, which fetch does not allow. */
+/** Returns the status for a request with any Host header, which fetch does not allow. */
 const statusFor = (path: string, headers: Record<string, string>): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
     get(new URL(path, app.url), { headers }, (response) => {
@@ -28,8 +28,8 @@ const statusFor = (path: string, headers: Record<string, string>): Promise<numbe
     }).on('error', reject);
   });
 
-describe('the app as it is handed out', () => {
-  test('the policy, to the letter, on the page and on every file', async () => {
+describe('the served app', () => {
+  test('the exact policy on the page and on every file', async () => {
     for (const path of ['/', ...firstLoad.map((file) => `/${file}`)]) {
       const { headers, status } = await fetch(new URL(path, app.url));
       assert.equal(status, 200, path);
@@ -43,7 +43,7 @@ describe('the app as it is handed out', () => {
     assert.doesNotMatch(page, /<script(?![^>]*\bsrc=)|<style| style=| on\w+=/);
   });
 
-  test('files with a hash may be kept for ever, the page is asked for again', async () => {
+  test('files with a hash are cached forever, the page is revalidated', async () => {
     const first = await fetch(app.url);
     assert.equal(first.headers.get('cache-control'), 'no-cache');
     const again = await fetch(app.url, { headers: { 'if-none-match': first.headers.get('etag') as string } });
@@ -57,7 +57,7 @@ describe('the app as it is handed out', () => {
     assert.equal(plain.headers.get('content-encoding'), null);
   });
 
-  test('foreign hosts and origins are refused, the page as well as the API', async () => {
+  test('foreign hosts and origins are refused, for the page and the API', async () => {
     for (const path of ['/', '/v1/models', '/minke/tasks', `/${firstLoad[1]}`]) {
       assert.equal(await statusFor(path, { host: 'evil.example' }), 403, path);
       assert.equal(await statusFor(path, { origin: 'https://evil.example' }), 403, path);
@@ -66,7 +66,7 @@ describe('the app as it is handed out', () => {
     }
   });
 
-  test('only what was built is there, by its own name', async () => {
+  test('only built files are served, under their own names', async () => {
     const status = async (path: string) => (await fetch(new URL(path, app.url))).status;
     assert.equal(await status('/assets/../../../package.json'), 404);
     assert.equal(await status('/assets/%2e%2e/index.html.key'), 404);
@@ -76,7 +76,7 @@ describe('the app as it is handed out', () => {
     assert.deepEqual([head.status, await head.text()], [200, '']);
   });
 
-  test('where there is a key, the page needs none and the API does', async () => {
+  test('a key is required for the API, not for the page', async () => {
     const locked = await serveApp({}, { keys: ['secret'] });
     assert.equal((await fetch(locked.url)).status, 200);
     assert.equal((await fetch(new URL('/minke/tasks', locked.url))).status, 401);

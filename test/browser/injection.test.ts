@@ -1,4 +1,4 @@
-// What a model says cannot become a script, an element or an address of the page. npm test -- browser/injection
+// The text of a model cannot become a script, an element or an address of the page. npm test -- browser/injection
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { openBrowser, openPage } from './browser.ts';
@@ -6,7 +6,7 @@ import { answered, say, serveApp } from './served-app.ts';
 
 const run = 'window.ran=1';
 
-/** Each by itself, and all in one text; `ran` is set by what gets through. */
+/** Each is tried by itself, then all in one text. A successful attack sets `ran`. */
 const attacks: readonly string[] = [
   `<script>${run}</script>`,
   `<img src=x onerror="${run}">`,
@@ -18,7 +18,8 @@ const attacks: readonly string[] = [
   `<details open ontoggle="${run}"><summary>x</summary></details>`,
   `<a href="javascript:${run}" id="click">x</a><form action="javascript:${run}"><button>x</button></form>`,
   `<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=${run}&gt;">`,
-  `<style>@import 'javascript:${run}'; * { background: url(javascript:${run}) }</style><base href="//evil.example/">`,
+  `<style>@import 'javascript:${run}'; * { background: url(javascript:${run}) }</style>`,
+  '<base href="//evil.example/">',
   `<meta http-equiv="refresh" content="0;url=javascript:${run}"><link rel=import href="data:text/html,x">`,
   `[x](javascript:${run}) [y](JaVaScRiPt:${run}) [z](&#106;avascript:${run}) [w](java\tscript:${run})`,
   `[x](data:text/html;base64,PHNjcmlwdD53aW5kb3cucmFuPTE8L3NjcmlwdD4=) [y](vbscript:x) [z](//evil.example/x)`,
@@ -28,25 +29,29 @@ const attacks: readonly string[] = [
   `\`\`\`js" onmouseover="${run}\n</code></pre><script>${run}</script>\n\`\`\``,
   `\`\`\`js\n</script><script>${run}</script><img src=x onerror=${run}>\n\`\`\``,
   `$\\href{javascript:${run}}{x}$ $$\\url{javascript:${run}}$$ $\\htmlData{onclick=${run}}{x}$`,
-  `$\\includegraphics{javascript:${run}}$ $\\htmlStyle{background:url(//evil.example)}{x}$ $\\text{<img src=x onerror=${run}>}$`,
-  `$</span><img src=x onerror=${run}>$ \\( <script>${run}</script> \\) $$" style="background:url(//evil.example)" x="$$`,
+  `$\\includegraphics{javascript:${run}}$ $\\htmlStyle{background:url(//evil.example)}{x}$`,
+  `$\\text{<img src=x onerror=${run}>}$`,
+  `$</span><img src=x onerror=${run}>$ \\( <script>${run}</script> \\)`,
+  '$$" style="background:url(//evil.example)" x="$$',
   `|<img src=x onerror=${run}>|a|\n|-|-|\n|<script>${run}</script>|<b onclick="${run}">x</b>|`,
   `<answer><img src=x onerror=${run}></answer><answer><script>${run}</script></answer>`,
   `<x-x id=createElement name=cookie><a id=document></a><p data-style="background:url(//evil.example)">x</p>`,
 ];
 
-/** What may never stand in an answer, in a prompt, in a title. */
+/** Finds what must never be in an answer, a prompt or a title. */
 const forbidden = `(() => {
+  const names =
+    /^(script|iframe|img|image|object|embed|form|input|style|link|meta|base|animate|details|foreignobject)$/i;
   const places = document.querySelectorAll('.prose, .thinking-text, .final-answer, .prompt-text, .side-item > a');
   const found = [];
   for (const place of places) {
     for (const element of place.querySelectorAll('*')) {
-      if (/^(script|iframe|img|image|object|embed|form|input|style|link|meta|base|animate|details|foreignobject)$/i.test(element.localName))
-        found.push(element.localName);
+      if (names.test(element.localName)) found.push(element.localName);
       if (element.localName === 'svg' && !element.closest('.katex')) found.push('svg');
       for (const { name, value } of element.attributes) {
         if (/^on/i.test(name) || name === 'id' || name === 'name' || name === 'data-style') found.push(name);
-        if (/^(href|src|xlink:href|action|data)$/i.test(name) && !/^(https?:|mailto:)/.test(value)) found.push(name + '=' + value);
+        const isAddress = /^(href|src|xlink:href|action|data)$/i.test(name);
+        if (isAddress && !/^(https?:|mailto:)/.test(value)) found.push(name + '=' + value);
         if (name === 'style' && /url|expression|import/i.test(value)) found.push(value);
       }
     }
@@ -63,7 +68,7 @@ after(async () => {
   await app.server.close(0);
 });
 
-describe('what a model says', { skip: why ?? false }, () => {
+describe('the text of a model', { skip: why ?? false }, () => {
   test('is never script, frame, image, handler or foreign address', async () => {
     if (browser === null) return;
     const { page, close } = await openPage(browser, app.url);

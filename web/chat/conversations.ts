@@ -67,7 +67,7 @@ export function rename(id: string, title: string): void {
   if (title.trim() !== '') update(id, (conversation) => ({ ...conversation, title: title.trim() }), false);
 }
 
-/** Deletes a conversation from the database, then from the list: what is gone from the list stays gone after a reload. */
+/** Deletes a conversation from the database first, so that it cannot come back to the list after a reload. */
 export async function remove(id: string): Promise<void> {
   await erase(id).catch(reportProblem);
   const rest = new Map(all.peek());

@@ -30,7 +30,7 @@ export function EmptyState() {
           <>
             <h2>Problems with a grader</h2>
             <p class="quiet">
-              Click a problem to ask it; the answer is graded. New problems were held out of training.
+              Click a problem to ask it; the answer is graded. The training has seen none of these problems.
             </p>
             <ul class="empty-tasks">
               {model.tasks.map((task) => (

@@ -9,21 +9,16 @@ interface SliderFieldProps {
   readonly max: number;
 }
 
-function SliderField({ name, field, min, max }: SliderFieldProps) {
+function SliderField({ name, field, ...range }: SliderFieldProps) {
   const value = settings.value[field];
+  const onInput = (event: { currentTarget: HTMLInputElement }) =>
+    updateSettings({ [field]: event.currentTarget.valueAsNumber });
   return (
     <label class="field">
       <span>
         {name} <b>{value.toFixed(2)}</b>
       </span>
-      <input
-        type="range"
-        min={min}
-        max={max}
-        step={0.05}
-        value={value}
-        onInput={(event) => updateSettings({ [field]: Number(event.currentTarget.value) })}
-      />
+      <input type="range" {...range} step={0.05} value={value} onInput={onInput} />
     </label>
   );
 }
@@ -35,7 +30,8 @@ interface NumberFieldProps {
   readonly placeholder: string;
 }
 
-function NumberField({ name, field, min, placeholder }: NumberFieldProps) {
+function NumberField({ name, field, ...more }: NumberFieldProps) {
+  const value = settings.value[field] ?? '';
   const onInput = (event: { currentTarget: HTMLInputElement }) => {
     const { valueAsNumber, validity } = event.currentTarget;
     if (Number.isNaN(valueAsNumber)) updateSettings({ [field]: null });
@@ -44,17 +40,7 @@ function NumberField({ name, field, min, placeholder }: NumberFieldProps) {
   return (
     <label class="field">
       <span>{name}</span>
-      <input
-        class="input"
-        type="number"
-        inputMode="numeric"
-        min={min}
-        max={0xffffffff}
-        step={1}
-        placeholder={placeholder}
-        value={settings.value[field] ?? ''}
-        onInput={onInput}
-      />
+      <input class="input" type="number" {...more} max={0xffffffff} step={1} value={value} onInput={onInput} />
     </label>
   );
 }

@@ -29,7 +29,7 @@ export function applyTheme(): void {
   else document.documentElement.dataset.theme = chosen.value;
 }
 
-/** Switches to the other theme. A choice equal to the system's theme is forgotten, so that the page follows it again. */
+/** Switches to the other theme. If that is the system's theme, the page follows the system again. */
 export function switchTheme(): void {
   const next: Theme = currentTheme() === 'dark' ? 'light' : 'dark';
   chosen.value = next === systemTheme.value ? null : next;

@@ -1,42 +1,29 @@
 // Syntax highlighting by highlight.js for a few languages. The library is loaded when the first such code appears.
-import type { HLJSApi } from 'highlight.js';
+import { loadOnce } from './load-once.ts';
 import { codeElements } from './sanitize.ts';
 
 const maxLength = 50_000;
 
-const aliases: Readonly<Record<string, string>> = {
-  js: 'javascript',
-  jsx: 'javascript',
-  ts: 'typescript',
-  tsx: 'typescript',
-  py: 'python',
-  sh: 'bash',
-  shell: 'bash',
-  'c++': 'cpp',
-  c: 'cpp',
-  cc: 'cpp',
-};
-const names = ['javascript', 'typescript', 'python', 'bash', 'json', 'cpp'];
+/** Languages by the names that code blocks use. */
+const languages = new Map(
+  ['javascript js jsx', 'typescript ts tsx', 'python py', 'bash sh shell', 'json', 'cpp c++ c cc'].flatMap((names) => {
+    const [language] = names.split(' ');
+    return names.split(' ').map((name) => [name, language] as const);
+  }),
+);
 
-let loading: Promise<HLJSApi> | null = null;
-
-function load(): Promise<HLJSApi> {
-  loading ??= import('./highlighter.ts').then(({ highlighter }) => highlighter);
-  return loading;
-}
+const loadHighlighter = loadOnce(() => import('./highlighter.ts'));
 
 /** Highlights code in the known languages; other code stays plain. */
 export function highlightIn(root: ParentNode): void {
   for (const code of root.querySelectorAll('pre > code')) {
     const written = /\blanguage-(\S+)/.exec(code.className)?.[1]?.toLowerCase() ?? '';
-    const language = aliases[written] ?? written;
+    const language = languages.get(written);
     const source = code.textContent;
-    if (!names.includes(language) || source.length > maxLength) continue;
-    void load().then(
-      (highlighter) => code.replaceChildren(codeElements(highlighter.highlight(source, { language }).value)),
-      () => {
-        loading = null;
-      },
+    if (language === undefined || source.length > maxLength) continue;
+    void loadHighlighter().then(
+      ({ highlighter }) => code.replaceChildren(codeElements(highlighter.highlight(source, { language }).value)),
+      () => undefined, // the code stays plain
     );
   }
 }
