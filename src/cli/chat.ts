@@ -4,15 +4,13 @@ import { styleText } from 'node:util';
 import {
   type ChatMessage,
   type GenerateOptions,
-  openModel,
   RefusedError,
   type ServedModel,
   type SpeculationStats,
   type Usage,
 } from '../engine/index.ts';
 import { formatPercent } from '../math/index.ts';
-import { type EngineFlags, engineOptions, type SamplingFlags } from './engine-flags.ts';
-import { Progress } from './progress.ts';
+import { type EngineFlags, loadModel, type SamplingFlags } from './engine-flags.ts';
 
 export interface ChatFlags extends EngineFlags, SamplingFlags {
   readonly system?: string;
@@ -76,13 +74,7 @@ export async function chatCommand(path: string, flags: ChatFlags): Promise<void>
     ...(seed !== undefined && { seed }),
     ...(maxTokens !== undefined && { maxTokens }),
   };
-  const progress = new Progress(`loading ${path}`, 1);
-  const model = await openModel(path, {
-    ...engineOptions(flags),
-    progress: (done, total) => progress.reach(done / total),
-    notice: (text) => console.error(text),
-  });
-  progress.end();
+  const model = await loadModel(path, flags);
   const messages: ChatMessage[] = flags.system ? [{ role: 'system', content: flags.system }] : [];
   const turn = async (content: string) => {
     messages.push({ role: 'user', content });

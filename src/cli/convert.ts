@@ -33,13 +33,9 @@ import { Progress } from './progress.ts';
 
 const folderFormats: readonly string[] = ['f32', 'f16', 'bf16', 'fp8'];
 const readyFormats: readonly string[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
-const ggufFormats: Readonly<Record<string, GgmlType>> = {
-  f32: 'F32',
-  f16: 'F16',
-  bf16: 'BF16',
-  q8_0: 'Q8_0',
-  q4_0: 'Q4_0',
-};
+const ggufFormats: Readonly<Record<string, GgmlType>> = Object.fromEntries(
+  (['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'] as const).map((type) => [type.toLowerCase(), type]),
+);
 const torchNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16', fp8: 'bfloat16' } as const;
 const tokenTypes = { normal: 1, control: 3, added: 4, unused: 5 } as const;
 
@@ -83,13 +79,14 @@ function readGgufTokenizer(folder: string, config: ModelConfig): GgufTokenizer |
   };
 }
 
-async function toGguf(
-  from: string,
-  to: string,
-  config: ModelConfig,
-  source: TensorSource,
-  type: GgmlType,
-): Promise<number> {
+interface Conversion {
+  readonly from: string;
+  readonly to: string;
+  readonly config: ModelConfig;
+  readonly source: TensorSource;
+}
+
+async function toGguf({ from, to, config, source }: Conversion, type: GgmlType): Promise<number> {
   const tensors = ggufTensors(config, checkpointValues(config, source), type);
   const progress = new Progress(`writing ${to}`, sum(tensors.map(ggufByteLength)));
   await writeGguf(to, ggufMetadata(config, readGgufTokenizer(from, config)), tensors, (done) => progress.advance(done));
@@ -97,47 +94,29 @@ async function toGguf(
   return tensors.length;
 }
 
-async function toFolder(
-  from: string,
-  to: string,
-  config: ModelConfig,
-  source: TensorSource,
-  format: WeightFormat,
-): Promise<number> {
+async function toFolder({ to, config, source }: Conversion, format: WeightFormat): Promise<number> {
   const tensors = convertCheckpoint(config, source, format);
   const { quantization_config: _, torch_dtype: __, ...fields } = writeConfig(config);
   const quantization = quantizationConfig(format);
-  const json = {
-    ...fields,
-    torch_dtype: torchNames[format],
-    ...(quantization && { quantization_config: quantization }),
-  };
+  const types = { torch_dtype: torchNames[format], ...(quantization && { quantization_config: quantization }) };
   const progress = new Progress(`writing ${to}`, sum(tensors.map(byteLength)));
-  await writeCheckpoint(to, json, tensors, { written: (bytes) => progress.advance(bytes) });
+  await writeCheckpoint(to, { ...fields, ...types }, tensors, { written: (bytes) => progress.advance(bytes) });
   progress.end();
-  if (isFolder(from)) copyOtherFiles(from, to);
   return tensors.length;
 }
 
-async function toReady(
-  from: string,
-  to: string,
-  config: ModelConfig,
-  source: TensorSource,
-  options: { readonly format: PackedFormat; readonly device: Device },
-): Promise<number> {
+async function toReady({ to, config, source }: Conversion, format: PackedFormat, device: Device): Promise<number> {
   const progress = new Progress(`writing ${to}`, 1);
   let count = 0;
-  const each = eachServed(config, source, { ...options, progress: (done, total) => progress.reach(done / total) }, []);
+  const options = { format, device, progress: (done: number, total: number) => progress.reach(done / total) };
   const counted = async function* () {
-    for await (const weight of each) {
+    for await (const weight of eachServed(config, source, options, [])) {
       count++;
       yield weight;
     }
   };
   await writeReady(to, config, counted(), options);
   progress.end();
-  if (isFolder(from)) copyOtherFiles(from, to);
   return count;
 }
 
@@ -164,12 +143,14 @@ export async function convert(from: string, to: string, options: ConvertOptions)
   const device = openDevice();
   useDevice(device);
   try {
+    const conversion = { from, to, config, source };
     const write = () => {
-      if (ready) return toReady(from, to, config, source, { format: dtype as PackedFormat, device });
-      if (isGguf(to)) return toGguf(from, to, config, source, ggufFormats[dtype]);
-      return toFolder(from, to, config, source, dtype as WeightFormat);
+      if (ready) return toReady(conversion, dtype as PackedFormat, device);
+      if (isGguf(to)) return toGguf(conversion, ggufFormats[dtype]);
+      return toFolder(conversion, dtype as WeightFormat);
     };
     const count = await write();
+    if (isFolder(from) && !isGguf(to)) copyOtherFiles(from, to);
     for (const { name, why } of ignoredTensors(config, source)) console.log(`ignored ${name}: ${why}`);
     const { order, width } = device.panelLayout;
     if (ready) console.log(`${count} weights as ${dtype}, packed for ${device.isa} (${order} of ${width}), in ${to}`);

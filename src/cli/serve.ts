@@ -1,10 +1,8 @@
 // minke serve: a model behind an API like those of DeepSeek and OpenAI, and the web app.
 //
 // Ctrl-C lets running requests finish; a second one exits.
-import { openModel } from '../engine/index.ts';
 import { listen, readTaskResults } from '../server/index.ts';
-import { type EngineFlags, engineOptions } from './engine-flags.ts';
-import { Progress } from './progress.ts';
+import { type EngineFlags, loadModel } from './engine-flags.ts';
 import { closeOnSignals, type ServerFlags, serverOptions } from './server-flags.ts';
 import { type RunsFlags, runsService } from './watch.ts';
 
@@ -17,15 +15,10 @@ export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
 export async function serveCommand(path: string, flags: ServeFlags): Promise<void> {
   const options = serverOptions(flags);
   const runs = flags.runs === false ? null : runsService(flags.runs, flags);
-  const progress = new Progress(`loading ${path}`, 1);
-  const model = await openModel(path, {
-    ...engineOptions(flags),
+  const model = await loadModel(path, flags, {
     ...(flags.name !== undefined && { name: flags.name }),
     maxSequences: flags.parallel,
-    progress: (done, total) => progress.reach(done / total),
-    notice: (text) => console.error(text),
   });
-  progress.end();
   const results = readTaskResults(path);
   const server = await listen(model, {
     ...options,
