@@ -1,0 +1,51 @@
+// Writes MODEL/tasks.json, from which the server knows what to offer of the bundled tasks: pass@1 of every level on
+// held-out problems, and for each given level one held-out problem that the model solves with each of 64 seeds.
+//
+//   node scripts/measure-tasks.mjs models/minke-zero countdown:3 arithmetic:4 sequence:1     takes six minutes
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openModel } from '../dist/src/engine/index.js';
+import { bundledTasks, openTask } from '../dist/src/tasks/index.js';
+import { countSolved } from '../dist/test/solve-example.js';
+
+const [folder, ...exampleLevels] = process.argv.slice(2);
+/** The defaults of `minke chat`. */
+const sampling = { temperature: 0.6, topP: 0.95 };
+const seeds = Array.from({ length: 64 }, (_, i) => 1000 + i);
+const maxProblems = 500;
+
+const levelNames = [...bundledTasks.values()].flatMap(({ name, difficulty: { from, to } }) =>
+  Array.from({ length: to - from + 1 }, (_, i) => `${name}:${from + i}`),
+);
+const options = ['--problems', '200', '--samples', '4', '--max-tokens', '384', '--json'];
+const lines = execFileSync('node', ['dist/src/cli/main.js', 'eval', folder, '--task', ...levelNames, ...options], {
+  encoding: 'utf8',
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+const levels = lines
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line));
+
+async function findExample(model, level) {
+  const [name, digits] = level.split(':');
+  const difficulty = Number(digits);
+  const task = await openTask(name);
+  for (let index = 0; index < maxProblems; index++) {
+    const [problem] = await task.problems([{ seed: 1, index, difficulty, split: 'held-out' }]);
+    const example = { task: name, difficulty, problem };
+    if ((await countSolved(model, example, sampling, seeds.slice(0, 16))) < 16) continue;
+    if ((await countSolved(model, example, sampling, seeds)) === seeds.length) return example;
+  }
+  throw new Error(`none of ${maxProblems} problems of ${level} is always solved: choose another level`);
+}
+
+const model = await openModel(folder);
+const examples = [];
+for (const level of exampleLevels) examples.push(await findExample(model, level));
+await model.close();
+const rows = (values) => values.map((value) => `    ${JSON.stringify(value)}`).join(',\n');
+const json = `{\n  "levels": [\n${rows(levels)}\n  ],\n  "examples": [\n${rows(examples)}\n  ]\n}\n`;
+writeFileSync(join(folder, 'tasks.json'), json);
+for (const { problem } of examples) console.log(problem.prompt);
