@@ -9,7 +9,7 @@ export function announce(message: string): void {
 
 export function Announcer() {
   return (
-    <div class="unseen" role="status" aria-live="polite">
+    <div class="visually-hidden" role="status" aria-live="polite">
       {text}
     </div>
   );

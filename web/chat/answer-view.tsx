@@ -98,7 +98,7 @@ export function AnswerView({ conversationId, turn, isLast }: AnswerViewProps) {
         <AnswerText text={text} isGrowing={isRunning} />
         {verdict !== null && <VerdictView verdict={verdict} />}
         {state === 'failed' && <Failure problem={problem} onRetry={again} />}
-        {endings[state] !== undefined && <p class="badge warm">{endings[state]}</p>}
+        {endings[state] !== undefined && <p class="badge warning">{endings[state]}</p>}
         {!isRunning && (
           <footer class="answer-foot">
             <AnswerFacts answer={answer} />

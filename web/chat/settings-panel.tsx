@@ -68,7 +68,7 @@ export function SettingsPanel() {
   const isDefault = JSON.stringify(settings.value) === JSON.stringify(defaultSettings);
   return (
     <fieldset class="settings" id="settings">
-      <legend class="unseen">Settings</legend>
+      <legend class="visually-hidden">Settings</legend>
       <ModelField />
       <SliderField name="Temperature" field="temperature" min={0} max={2} />
       <SliderField name="Top-p" field="topP" min={0.05} max={1} />

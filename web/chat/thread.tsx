@@ -55,7 +55,7 @@ export function Thread({ conversation }: { readonly conversation: Conversation }
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling element must be reachable by keyboard */}
       <section class="thread-scroll" ref={scroller} tabIndex={0} aria-label="Messages">
         <div class="thread-column">
-          <h1 class="unseen">{conversation.title}</h1>
+          <h1 class="visually-hidden">{conversation.title}</h1>
           {turns.map((turn, i) => (
             <article key={turn.id} class="turn" aria-label={`Turn ${i + 1}`}>
               <PromptView conversationId={id} turn={turn} canEdit={!isRunning} />

@@ -103,10 +103,10 @@ export function ChartView({ chart }: { readonly chart: ChartData }) {
         <thead class="chart-names">
           <tr>
             <th scope="col">
-              <span class="unseen">line, to step {steps.at(-1)}</span>
+              <span class="visually-hidden">line, to step {steps.at(-1)}</span>
             </th>
             <th scope="col" class="chart-here">
-              {step === undefined ? <span class="unseen">at the pointer</span> : `step ${step}`}
+              {step === undefined ? <span class="visually-hidden">at the pointer</span> : `step ${step}`}
             </th>
             <th scope="col">last</th>
             <th scope="col">min</th>

@@ -1,9 +1,9 @@
 // The colors of charts, and the color tokens of tokens.css resolved for a canvas in the theme that is shown now.
 import type { ChartLine } from '../../src/runs/chart-data.ts';
 
-const palette = ['--accent', '--warm', '--ink-soft', '--good', '--bad'] as const;
+const palette = ['--accent', '--warning', '--text-soft', '--good', '--bad'] as const;
 
-export type ColorToken = (typeof palette)[number] | '--line' | '--surface';
+export type ColorToken = (typeof palette)[number] | '--border' | '--surface';
 
 /** The dashes of the lines of a chart by their order, so that they differ without their colors too. */
 export const dashes: readonly number[][] = [[], [7, 4], [2, 3], [10, 3, 2, 3]];

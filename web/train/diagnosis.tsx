@@ -6,7 +6,7 @@ import type { AnyEvent, RunSummary } from '../../src/runs/protocol.ts';
 interface Finding {
   readonly step: number | null;
   readonly message: string;
-  readonly tone: 'good' | 'bad' | 'warm';
+  readonly tone: 'good' | 'bad' | 'warning';
 }
 
 /** Returns how a run ended, where that is a problem. */
@@ -37,13 +37,13 @@ function findings(run: RunSummary, events: readonly AnyEvent[]): Finding[] {
   const alarms = events
     .filter(({ event }) => event === 'alarm')
     .map(({ step = null, message, kind }): Finding => {
-      return { step, message: String(message), tone: severeAlarms.includes(kind) ? 'bad' : 'warm' };
+      return { step, message: String(message), tone: severeAlarms.includes(kind) ? 'bad' : 'warning' };
     });
   const problems = [...endFindings(run), ...alarms.reverse()];
   return problems.length > 0 ? problems : goodFindings(events);
 }
 
-const labels = { good: 'good', warm: 'warning', bad: 'error' } as const;
+const labels = { good: 'good', warning: 'warning', bad: 'error' } as const;
 
 export function Diagnosis({ run, events }: { readonly run: RunSummary; readonly events: readonly AnyEvent[] }) {
   return (

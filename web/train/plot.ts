@@ -76,8 +76,13 @@ export class Plot {
   }
 
   #options({ lines, format }: ChartData): uPlot.Options {
-    const line = resolveColor('--line');
-    const axis = { stroke: resolveColor('--ink-soft'), font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
+    const line = resolveColor('--border');
+    const axis = {
+      stroke: resolveColor('--text-soft'),
+      font,
+      grid: { stroke: line, width: 1 },
+      ticks: { show: false },
+    };
     return {
       width: Math.max(200, this.#host.clientWidth),
       height,

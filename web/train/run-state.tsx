@@ -4,16 +4,16 @@ import type { RunState, RunSummary } from '../../src/runs/protocol.ts';
 interface StateLabel {
   readonly word: string;
   /** The class of the badge. */
-  readonly tone: '' | 'good' | 'bad' | 'warm';
+  readonly tone: '' | 'good' | 'bad' | 'warning';
   readonly isLive: boolean;
 }
 
 export const stateLabels: Readonly<Record<RunState, StateLabel>> = {
-  preparing: { word: 'preparing', tone: 'warm', isLive: true },
+  preparing: { word: 'preparing', tone: 'warning', isLive: true },
   running: { word: 'running', tone: 'good', isLive: true },
-  stopping: { word: 'saving', tone: 'warm', isLive: true },
+  stopping: { word: 'saving', tone: 'warning', isLive: true },
   completed: { word: 'complete', tone: '', isLive: false },
-  stopped: { word: 'stopped', tone: 'warm', isLive: false },
+  stopped: { word: 'stopped', tone: 'warning', isLive: false },
   failed: { word: 'failed', tone: 'bad', isLive: false },
   interrupted: { word: 'interrupted', tone: 'bad', isLive: false },
 };
