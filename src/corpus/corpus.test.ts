@@ -80,12 +80,12 @@ describe('documents', () => {
   const refusals: [string, () => string, RegExp][] = [
     ['a missing file', () => join(folder, 'none.txt'), /no such file; check the path/],
     ['an empty file', () => file('empty.txt', ''), /is empty/],
-    ['a folder', () => folder, /is no file/],
-    ['zeros', () => file('zero.txt', Uint8Array.of(65, 66, 0, 67)), /byte 2 is 0: this is no text/],
+    ['a folder', () => folder, /is not a file/],
+    ['zeros', () => file('zero.txt', Uint8Array.of(65, 66, 0, 67)), /byte 2 is 0: this is not text/],
     ['broken UTF-8', () => file('latin.txt', Uint8Array.of(65, 0xe9, 66)), /byte 1 is not valid UTF-8/],
-    ['a line that is no JSON', () => file('bad.jsonl', '{"text":"a"}\n{oops\n'), /bad\.jsonl:2\] is no JSON/],
-    ['a missing field', () => file('field.jsonl', '{"body":"a"}\n'), /in field text; fields are body/],
-    ['no Parquet', () => file('no.parquet', 'PAR'), /is no Parquet file/],
+    ['a line that is no JSON', () => file('bad.jsonl', '{"text":"a"}\n{oops\n'), /bad\.jsonl:2\] is not JSON/],
+    ['a missing field', () => file('field.jsonl', '{"body":"a"}\n'), /in field text; its fields are body/],
+    ['no Parquet', () => file('no.parquet', 'PAR'), /is not a Parquet file/],
   ];
   for (const [what, path, message] of refusals)
     test(`refuses ${what}`, async () => {
@@ -238,7 +238,7 @@ describe('dataset', () => {
 
   test('a corpus without a token', async () => {
     const nothing: Synthetic = { name: 'nothing', seed: 0, count: 0, document: () => '' };
-    await assert.rejects(makeDataset([nothing]), /has no token; give files with text/);
+    await assert.rejects(makeDataset([nothing]), /has no token; give files that contain text/);
     await assert.rejects(makeDataset([]), /no input; name at least one file/);
   });
 });

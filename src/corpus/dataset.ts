@@ -161,7 +161,7 @@ export async function openDataset(folder: string): Promise<Dataset> {
     throw new CorpusError(
       path,
       `cannot be read (${(error as Error).message})`,
-      'remove the folder and tokenise the corpus again',
+      'remove the folder, and the corpus is tokenized again',
     );
   }
   const width = tokenBytes(file.vocabSize);

@@ -209,13 +209,13 @@ describe('folders', () => {
 
   test('refused, with file, field and remedy', () => {
     assert.throws(() => loadTokenizer(join(temporary, 'no')), /tokenizer\.json\] cannot be read \(ENOENT\)/);
-    assert.throws(() => loadTokenizer(folder('broken', { 'tokenizer.json': '{' })), /tokenizer\.json\] is no JSON/);
-    assert.throws(() => loadTokenizer(folder('list', { 'tokenizer.json': '[]' })), /holds no JSON object/);
+    assert.throws(() => loadTokenizer(folder('broken', { 'tokenizer.json': '{' })), /tokenizer\.json\] is not JSON/);
+    assert.throws(() => loadTokenizer(folder('list', { 'tokenizer.json': '[]' })), /contains no JSON object/);
     const withConfig = (name: string, fields: object) =>
       loadTokenizer(folder(name, { 'tokenizer.json': trained, 'tokenizer_config.json': fields }));
     assert.throws(
       () => withConfig('foreign', { eos_token: '</s>' }),
-      /tokenizer_config\.json\] eos_token "<\/s>": expected a token of tokenizer\.json.*same checkpoint/,
+      /tokenizer_config\.json\] eos_token "<\/s>" is not a token of tokenizer\.json.*same checkpoint/,
     );
     assert.throws(() => withConfig('bos', { add_bos_token: true }), /add_bos_token: expected a bos_token/);
     assert.throws(

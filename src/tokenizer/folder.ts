@@ -44,7 +44,7 @@ function idsByName(tokenizer: Tokenizer, special: Readonly<Record<string, string
       if (id === undefined)
         throw new TokenizerError(
           path,
-          `${name} ${JSON.stringify(text)}: is not a token of tokenizer.json`,
+          `${name} ${JSON.stringify(text)} is not a token of tokenizer.json`,
           'take both files from the same checkpoint',
         );
       return [name, id];

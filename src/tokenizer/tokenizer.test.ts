@@ -247,7 +247,7 @@ describe('files that are refused', () => {
     [
       'another split',
       { model: bpe, pre_tokenizer: { type: 'Split', pattern: { Regex: 'a' }, behavior: 'MergedWithNext' } },
-      /behavior "MergedWithNext"/,
+      /received "MergedWithNext"/,
     ],
     [
       'a pattern that is none',
@@ -273,7 +273,7 @@ describe('files that are refused', () => {
         model: bpe,
         post_processor: { type: 'TemplateProcessing', single: [{ SpecialToken: { id: 'B' } }, { Sequence: {} }] },
       },
-      /no ids of "B" in special_tokens/,
+      /no ids for "B" in special_tokens/,
     ],
     ['another decoder', { model: bpe, decoder: { type: 'WordPiece' } }, /decoder "WordPiece": expected ByteLevel/],
   ];
