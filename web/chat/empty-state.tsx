@@ -29,9 +29,7 @@ export function EmptyState() {
         {model !== null && model.tasks.length > 0 && (
           <>
             <h2>Problems with a grader</h2>
-            <p class="quiet">
-              Click a problem to ask it; the answer is graded. The training has seen none of these problems.
-            </p>
+            <p class="quiet">Click a problem to ask it; the answer is graded. Training never uses these problems.</p>
             <ul class="empty-tasks">
               {model.tasks.map((task) => (
                 <TaskCard key={`${model.id} ${task.name}`} task={task} />

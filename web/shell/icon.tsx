@@ -40,9 +40,9 @@ export interface IconButtonProps {
   readonly disabled?: boolean;
 }
 
-export function IconButton({ icon, label, onClick, look = 'compact quiet', disabled }: IconButtonProps) {
+export function IconButton({ icon, label, look = 'compact quiet', ...more }: IconButtonProps) {
   return (
-    <button type="button" class={`button icon ${look}`} aria-label={label} disabled={disabled} onClick={onClick}>
+    <button {...more} type="button" class={`button icon ${look}`} aria-label={label} title={label}>
       <Icon name={icon} />
     </button>
   );
