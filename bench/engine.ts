@@ -1,8 +1,8 @@
 // The engine beside llama.cpp or ik_llama.cpp (llama.ts): the same weights from the same GGUF file, the same threads.
 //
 // Each round runs ours and then every peer, so that a busy neighbour hits all of them; ratios are of the same round.
-// Weights are random (routing then spreads over all experts, the worst case for caches). Prefill is a prompt of P tokens
-// and its first token; decode is tokens after a short prompt, after 4,096, or of many sequences together.
+// Weights are random (routing then spreads over all experts, the worst case for caches). Prefill is a prompt of P
+// tokens and its first token; decode is tokens after a short prompt, after 4,096, or of many sequences together.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -147,8 +147,8 @@ class Ours {
   }
 
   /**
-   * Seconds to the first token of all `parallel` sequences, and from there for all of theirs but the first: as if none had
-   * gone on before every one had its first.
+   * Seconds to the first token of all `parallel` sequences, and from there for all of theirs but the first: as if none
+   * had gone on before every one had its first.
    */
   async run(promptLength: number, tokens: number, parallel = 1): Promise<Times> {
     const start = performance.now();

@@ -1,7 +1,7 @@
 // Peers of the engine: llama-bench and llama-batched-bench of llama.cpp or ik_llama.cpp, run on the same GGUF file.
 //
-// The first measures one sequence, the second many; a peer is told by its file's name. Each call is a process of its own,
-// which loads the model again; only what it measures itself counts.
+// The first measures one sequence, the second many; a peer is told by its file's name. Each call is a process of its
+// own, which loads the model again; only what it measures itself counts.
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { basename, resolve } from 'node:path';

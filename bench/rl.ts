@@ -1,8 +1,8 @@
 // A step of reinforcement learning: rollouts beside the engine's plain batches, the whole step beside PyTorch's.
 //
-// The shape is the Countdown recipe's model with random weights; responses have a fixed length on both sides. The peer is
-// bench/peers/rl.py: transformers' generate and plain autograd, in its fastest implementation of the experts. Our steps
-// run before and after the peer's, so that a busy neighbour hits both.
+// The shape is the Countdown recipe's model with random weights; responses have a fixed length on both sides. The peer
+// is bench/peers/rl.py: transformers' generate and plain autograd, in its fastest implementation of the experts. Our
+// steps run before and after the peer's, so that a busy neighbour hits both.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

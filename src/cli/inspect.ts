@@ -47,7 +47,7 @@ export function describeConfig(config: ModelConfig, context: number): string[] {
   const flops = flopsPerToken(config, context);
   const cache = cacheBytesPerToken(config);
   const weights = weightBytes(config);
-  const parts = Object.entries(counts.byPart).filter(([, { total }]) => total > 0);
+  const parts = Object.entries(counts.byGroup).filter(([, { total }]) => total > 0);
   return [
     `architecture ${config.modelType}, ${config.numHiddenLayers} layers, hidden size ${config.hiddenSize}`,
     'parameters',

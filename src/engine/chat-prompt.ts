@@ -3,7 +3,8 @@
 // The template is rendered with the messages, and with a random word in place of every text in them. The latter
 // rendering never saw the texts, so all of it is the template's own; the texts are put back as untrusted pieces. Where
 // both agree, these are the ids. Where a template changes texts, the first rendering is taken if no text names an added
-// token and the template's own are all there, in the same order; else the second. A template that takes the words themselves apart is refused.
+// token and the template's own are all there, in the same order; else the second. A template that takes the words
+// themselves apart is refused.
 import type { ChatTemplate, LoadedTokenizer, Message } from '../tokenizer/index.ts';
 import { RefusedError } from './generation.ts';
 import { addedTokensIn, encodePieces, type Piece, wellFormed } from './prompt-text.ts';

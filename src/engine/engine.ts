@@ -1,8 +1,8 @@
 // The engine: schedule, run, sample, commit, over and over. Many sequences share every pass over the weights.
 //
-// Continuous batching (Orca) over a paged cache (vLLM), chunked prefill (Sarathi), speculative decoding in the same pass
-// (speculation.ts). Contract: a sequence's tokens are the same whoever else runs, however its prompt was cut, whether it
-// was preempted, with and without drafts: draws depend on seed and position alone.
+// Continuous batching (Orca) over a paged cache (vLLM), chunked prefill (Sarathi), speculative decoding in the same
+// pass (speculation.ts). Contract: a sequence's tokens are the same whoever else runs, however its prompt was cut,
+// whether it was preempted, with and without drafts: draws depend on seed and position alone.
 import { blockTokens } from '../kernels/index.ts';
 import { BlockPool } from './block-pool.ts';
 import { type EngineStats, type FinishReason, type GeneratedToken, RefusedError, type Usage } from './generation.ts';

@@ -1,8 +1,8 @@
 // Penalties and biases of one sequence as a short list of changes to its logits, kept up as tokens come.
 //
-// An edit of token i is logit' = (logit > 0 ? logit / scale : logit * scale) + add: first the repetition penalty of CTRL
-// (Keskar et al. 2019) for tokens of prompt and output, then minus presence and frequency penalties for tokens of the
-// output (OpenAI's definition), plus the bias. Edits are in ascending order of ids, which is what the kernels take.
+// An edit of token i is logit' = (logit > 0 ? logit / scale : logit * scale) + add: first the repetition penalty of
+// CTRL (Keskar et al. 2019) for tokens of prompt and output, then minus presence and frequency penalties for tokens of
+// the output (OpenAI's definition), plus the bias. Edits are in ascending order of ids, which is what the kernels take.
 // A request without penalties and biases has no edits and costs nothing.
 import type { ResolvedSampling } from './sampling-options.ts';
 

@@ -1,8 +1,8 @@
 // Runs a model for the engine: prefill as it comes, decode as recorded steps.
 //
-// A decode step of a given shape (chunks, rows of each, table width) is recorded once and replayed with new inputs: main
-// model, draws and drafts in one command list. Drafts and their verification share the passes over the weights. The
-// cache that it is given decides which bits attention computes (paged-cache.ts). Contract: see runner.ts.
+// A decode step of a given shape (chunks, rows of each, table width) is recorded once and replayed with new inputs:
+// main model, draws and drafts in one command list. Drafts and their verification share the passes over the weights.
+// The cache that it is given decides which bits attention computes (paged-cache.ts). Contract: see runner.ts.
 import { Deepseek, type Model, type PrecisionPolicy } from '../model/index.ts';
 import {
   asyncScope,

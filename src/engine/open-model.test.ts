@@ -1,5 +1,5 @@
-// A model opened from a ready checkpoint answers as the one it was made from, to the bit, in every format, on every device,
-// whichever device wrote it; what it cannot give is refused. npm test -- open-model
+// A model opened from a ready checkpoint answers as the one it was made from, to the bit, in every format, on every
+// device, whichever device wrote it; what it cannot give is refused. npm test -- open-model
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

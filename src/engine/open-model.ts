@@ -1,4 +1,5 @@
-// From a path to a model that answers: a checkpoint folder, a ready one or a GGUF file, its tokenizer, an engine over them.
+// From a path to a model that answers: a checkpoint folder, a ready one or a GGUF file, its tokenizer, an engine over
+// them.
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -100,7 +101,8 @@ function countBlocks(bytes: number, each: number, contextLength: number): number
 }
 
 /**
- * Opens a model for answering. Throws CheckpointError, ModelError or TokenizerError naming what is wrong with its files.
+ * Opens a model for answering. Throws CheckpointError, ModelError or TokenizerError naming what is wrong with its
+ * files.
  * @example const model = await openModel('my-model'); for await (const event of model.chat(messages)) ...
  */
 export async function openModel(path: string, options: OpenOptions = {}): Promise<ServedModel> {

@@ -71,7 +71,9 @@ class Pools {
   }
 }
 
-/** Rows as the model defines them (MLA's latents, GQA's keys and values). Prefill reads all rows back; decode does not. */
+/**
+ * Rows as the model defines them (MLA's latents, GQA's keys and values). Prefill reads all rows back; decode does not.
+ */
 export class LatentPages extends Pools implements PagedCache {
   constructor(config: ModelConfig, blocks: number, format: CacheFormat = 'bf16') {
     super(countLayers(config), { ...poolOptions(config, format), blocks });

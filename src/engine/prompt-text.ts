@@ -1,7 +1,7 @@
 // Texts that are trusted and texts that are not, side by side, as ids: only the former yield added tokens.
 //
-// Contract: where no text holds the name of an added token, the ids are those of the whole text encoded at once. A token
-// whose name begins in one text and ends in another is none. Added tokens of every kind count, special or not.
+// Contract: where no text holds the name of an added token, the ids are those of the whole text encoded at once. A
+// token whose name begins in one text and ends in another is none. Added tokens of every kind count, special or not.
 import type { AddedToken, LoadedTokenizer, Tokenizer } from '../tokenizer/index.ts';
 import { RefusedError } from './generation.ts';
 
@@ -88,7 +88,10 @@ const fillIn = [
   ['<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>'],
 ] as const;
 
-/** The prompt that fills in between two texts (prefix first). Throws RefusedError when the vocabulary has no such tokens. */
+/**
+ * The prompt that fills in between two texts (prefix first). Throws RefusedError when the vocabulary has no such
+ * tokens.
+ */
 export function fillInPieces({ tokenizer }: LoadedTokenizer, before: string, after: string): Piece[] {
   const known = new Set(tokenizer.addedTokens.map(({ content }) => content));
   const found = fillIn.find((family) => family.every((name) => known.has(name)));

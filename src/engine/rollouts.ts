@@ -1,7 +1,7 @@
 // Rollouts: responses from the weights as they are now, with the bits that training will compute.
 //
-// One runner over HeadPages reads the very tensors that the optimizer changes, so nothing is copied between training and
-// generation. No prefix is cached, because the weights change. Contract: a response depends on its prompt, its
+// One runner over HeadPages reads the very tensors that the optimizer changes, so nothing is copied between training
+// and generation. No prefix is cached, because the weights change. Contract: a response depends on its prompt, its
 // options and the weights alone, not on what else is generated at the same time.
 import { blockTokens } from '../kernels/index.ts';
 import type { Model, PrecisionPolicy } from '../model/index.ts';

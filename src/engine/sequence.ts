@@ -1,8 +1,8 @@
 // One request in the engine: its tokens, its cache blocks, and how many of its tokens are in the cache.
 //
 // Tokens are the prompt, then the output. The first `computed` of them have valid rows in the cache; during decode all
-// but the last. A preempted sequence starts again from 0 and recomputes its output in the decode phase, so that the bits
-// are the same. Nothing here touches a tensor.
+// but the last. A preempted sequence starts again from 0 and recomputes its output in the decode phase, so that the
+// bits are the same. Nothing here touches a tensor.
 import type { FinishReason, GeneratedToken } from './generation.ts';
 import { LogitsProcessor } from './logits-processor.ts';
 import type { ResolvedSampling } from './sampling-options.ts';

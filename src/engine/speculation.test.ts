@@ -11,7 +11,10 @@ import { ask, defaults, expected, openTestEngine, TokenRunner, type TokenRunnerO
 
 const blocks = 64;
 
-/** Asks for answers of `tokens` tokens, `parallel` at once. Checks their tokens; returns the time in plain steps of one answer. */
+/**
+ * Asks for answers of `tokens` tokens, `parallel` at once. Checks their tokens; returns the time in plain steps of one
+ * answer.
+ */
 async function spent(
   options: TokenRunnerOptions,
   { rounds = 1, parallel = 1, tokens = 500, drafts = 1, ...engineOptions }: Partial<Shape & EngineOptions> = {},

@@ -1,9 +1,10 @@
 // The inputs of a step as one tensor: tokens, positions, block tables, logit edits, draws. One write a step.
 //
-// Rows of several chunks stand end to end. A recorded step has a fixed shape: every chunk has `maxChunkRows` rows, all of
-// them sampled; a shorter chunk repeats its last token, and chunks beyond those given repeat the first, with slots of -1,
-// so that the copies choose the same experts, write nothing and are dropped. The position of a token in its sequence
-// decides its draw (uniformAt). Shape letters: B chunks, T rows, W blocks of a table, R sampled rows, M logit edits.
+// Rows of several chunks stand end to end. A recorded step has a fixed shape: every chunk has `maxChunkRows` rows, all
+// of them sampled; a shorter chunk repeats its last token, and chunks beyond those given repeat the first, with slots
+// of -1, so that the copies choose the same experts, write nothing and are dropped. The position of a token in its
+// sequence decides its draw (uniformAt). Shape letters: B chunks, T rows, W blocks of a table, R sampled rows, M logit
+// edits.
 import { blockTokens } from '../kernels/index.ts';
 import { uniformAt } from '../math/index.ts';
 import { narrow, reshape, sizeOf, Tensor } from '../tensor/index.ts';
@@ -104,7 +105,9 @@ export interface StepLogitEdits extends LogitEditArrays {
   readonly ends: readonly number[];
 }
 
-/** Collects penalties, biases and forced tokens of the sampled rows. `rowsEach`: rows of each chunk in a fixed shape. */
+/**
+ * Collects penalties, biases and forced tokens of the sampled rows. `rowsEach`: rows of each chunk in a fixed shape.
+ */
 export function collectLogitEdits(chunks: readonly ScheduledChunk[], rowsEach: number | null): StepLogitEdits {
   const room = sum(
     chunks.map(({ sequence, ids, sampleFrom }) => (ids.length - sampleFrom) * (sequence.logitsProcessor.length + 2)),

@@ -1,7 +1,7 @@
-// A batch as the model takes it: tokens of several sequences end to end, each token with its position.
+// A batch for the model: tokens of several sequences end to end, each token with its position.
 //
-// The same form serves packed documents in training, and prompts and single tokens in generation: then sequence b
-// continues a cache that already holds firstPosition[b] tokens. Shape letters: T tokens of all sequences, B sequences.
+// It holds packed documents in training, prompts in prefill and single tokens in decode, where sequence b continues a
+// cache that already has firstPosition[b] tokens. Shape letters: T tokens of all sequences, B sequences.
 import type { Device } from '../kernels/index.ts';
 import { fromArray, ignoreIndex, type Sequences, type Tensor } from '../tensor/index.ts';
 import { ModelError } from './errors.ts';
@@ -15,15 +15,17 @@ export interface Batch {
 }
 
 export interface TrainingBatch extends Batch {
-  /** [T] i32; ignoreIndex where there is none */
+  /** [T] i32; ignoreIndex where there is no target */
   readonly targets: Tensor;
-  /** Targets that count. */
+  /** The number of targets that count. */
   readonly count: number;
-  /** For MTP module k = 1, 2, ...: the tokens k ahead and their targets; past a document's end 0 and ignoreIndex. */
+  /**
+   * For MTP modules 1, 2, ...: the tokens that many ahead and their targets; past a document's end 0 and ignoreIndex.
+   */
   readonly ahead: readonly { readonly ids: Tensor; readonly targets: Tensor; readonly count: number }[];
 }
 
-/** Sequences end to end; sequence b starts at position `first[b]`. @default first: all 0 */
+/** Packs sequences end to end; sequence b starts at position `first[b]`. @default first: all 0 */
 export function packSequences(
   sequences: readonly ArrayLike<number>[],
   first?: readonly number[],
@@ -31,9 +33,8 @@ export function packSequences(
 ): Batch {
   if (sequences.length === 0) throw new ModelError('batch', 'no sequence', 'pass at least one');
   const options = device ? { device } : {};
-  const starts = Int32Array.from({ length: sequences.length + 1 }, (_, b) =>
-    sequences.slice(0, b).reduce((sum, s) => sum + s.length, 0),
-  );
+  const starts = new Int32Array(sequences.length + 1);
+  for (const [b, { length }] of sequences.entries()) starts[b + 1] = starts[b] + length;
   const T = starts[sequences.length];
   const ids = new Int32Array(T);
   const positions = new Int32Array(T);
@@ -53,7 +54,7 @@ export function packSequences(
   };
 }
 
-/** Values of every document moved `shift` towards its start; the places that become free hold `missing`. */
+/** Shifts the values of each document by `shift` toward its start and fills its end with `missing`. */
 function shiftDocuments(documents: readonly ArrayLike<number>[], shift: number, missing: number): Int32Array {
   const out: number[] = [];
   for (const document of documents)
@@ -61,7 +62,7 @@ function shiftDocuments(documents: readonly ArrayLike<number>[], shift: number, 
   return Int32Array.from(out);
 }
 
-/** Documents end to end, with the targets of the main model and of `depth` MTP modules. Attention stays inside each. */
+/** Packs documents end to end, with targets for the main model and `depth` MTP modules. Attention stays inside each. */
 export function packDocuments(documents: readonly ArrayLike<number>[], depth = 0, device?: Device): TrainingBatch {
   const batch = packSequences(documents, undefined, device);
   const options = device ? { device } : {};

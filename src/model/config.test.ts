@@ -168,6 +168,6 @@ describe('config.json', () => {
     });
 
   test('a preset that does not exist', () => {
-    assert.throws(() => preset('huge'), /no such preset; choose of deepseek-v3/);
+    assert.throws(() => preset('huge'), /no such preset; choose one of deepseek-v3/);
   });
 });

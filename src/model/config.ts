@@ -1,10 +1,10 @@
 // A model's configuration: Hugging Face's config.json in camelCase, checked, with Hugging Face's defaults.
 //
 // Two families. DeepseekConfig (deepseek_v2, deepseek_v3): MLA and mixture of experts. DenseConfig (llama, qwen2): GQA.
-// Contract: readConfig(writeConfig(c)) equals c; fields this program does not use are kept in `extra` and written back.
-// Refused: what would silently compute something else (another activation, another rope scaling, sliding windows).
-// Sources: configuration_deepseek_v3.py and its siblings in transformers; facts of the released checkpoints.
-// Left out: num_nextn_predict_layers defaults to 0, because a file that does not name it has no such tensors.
+// Contract: readConfig(writeConfig(c)) equals c; unused fields are kept in `extra` and written back. Refused: what
+// would silently compute something else (another activation, another rope scaling, sliding windows). Sources:
+// configuration_deepseek_v3.py and its siblings in transformers; facts of the released checkpoints.
+// num_nextn_predict_layers defaults to 0, because a file that does not name it has no such tensors.
 import { z } from 'zod';
 import { ModelError } from './errors.ts';
 
@@ -43,7 +43,7 @@ const common = {
   extra: z.record(z.string(), z.unknown()).default({}),
 };
 
-/** A shape with Hugging Face's defaults for some of its fields. */
+/** Returns a schema shape with Hugging Face's defaults for some of its fields. */
 function withDefaults<Shape extends Record<string, z.ZodType>, Values extends Partial<z.input<z.ZodObject<Shape>>>>(
   shape: Shape,
   values: Values,
@@ -62,7 +62,7 @@ const deepseek = {
   intermediateSize: count,
   moeIntermediateSize: count,
   numHiddenLayers: count,
-  /** D, the MTP modules after the main layers */
+  /** D: the number of MTP modules after the main layers */
   numNextnPredictLayers: atLeastZero.default(0),
   numAttentionHeads: count,
   nSharedExperts: atLeastZero.nullable(),
@@ -157,7 +157,7 @@ const llama = z.object({
   modelType: z.literal('llama'),
   bosTokenId: tokenId.default(1),
   eosTokenId: tokenId.default(2),
-  /** of q, k, v and o */
+  /** whether q, k, v and o have biases */
   attentionBias: z.boolean().default(false),
   mlpBias: z.literal(false).default(false),
 });
@@ -186,27 +186,27 @@ export function isDeepseek(config: ModelConfig): config is DeepseekConfig {
 const camel = (name: string) => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-function inCamel(json: object): Record<string, unknown> {
+function toCamelCase(json: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(json).map(([name, value]) => [camel(name), value]));
 }
 
-/** Without what is null where null has no meaning: Hugging Face writes it for a default. */
+/** Drops nulls where null has no meaning: Hugging Face writes them for defaults. */
 function withoutNulls(fields: object, shape: Readonly<Record<string, z.ZodType>>): Record<string, unknown> {
   const stays = ([name, value]: [string, unknown]) => value !== null || shape[name]?.safeParse(null).success === true;
   return Object.fromEntries(Object.entries(fields).filter(stays));
 }
 
-/** `rope_scaling`, or the newer `rope_parameters` which holds rope_theta too. */
+/** Reads `rope_scaling`, or the newer `rope_parameters`, which has rope_theta too. */
 function readRope(json: Record<string, unknown>): Record<string, unknown> {
   const { ropeScaling, ropeParameters, ...rest } = json;
   const given = (ropeParameters ?? ropeScaling) as object | null | undefined;
   if (given === null || given === undefined) return rest;
-  const { ropeType, type = ropeType, ropeTheta, ...scaling } = withoutNulls(inCamel(given), {});
+  const { ropeType, type = ropeType, ropeTheta, ...scaling } = withoutNulls(toCamelCase(given), {});
   const theta = ropeTheta === undefined ? {} : { ropeTheta };
   return { ...rest, ...theta, ropeScaling: type === undefined || type === 'default' ? null : { type, ...scaling } };
 }
 
-/** What of the fields stands at odds with another; the first finding. */
+/** Finds the first field that contradicts another. */
 function findInconsistency(config: ModelConfig): [field: string, expected: string, received: unknown] | null {
   if (!isDeepseek(config)) {
     const { numAttentionHeads: heads, numKeyValueHeads: kv, headDim } = config;
@@ -247,7 +247,7 @@ function toModelError(error: z.ZodError, json: unknown, source: string): ModelEr
   const field = path.map((part) => snake(String(part))).join('.');
   let received: unknown = json;
   for (const part of path) received = (received as Record<PropertyKey, unknown> | undefined)?.[part];
-  if (unknownKey.length > 0) return refusal(source, field, 'nothing, for it would not be computed', received);
+  if (unknownKey.length > 0) return refusal(source, field, 'nothing, because it would not be computed', received);
   if (field === 'model_type')
     return refusal(source, 'model_type', 'one of deepseek_v3, deepseek_v2, llama, qwen2', received);
   const expected = issue.message.replace(/^.*?expected /i, '').replace(/, received .*$/, '');
@@ -256,12 +256,12 @@ function toModelError(error: z.ZodError, json: unknown, source: string): ModelEr
 
 /**
  * Reads config.json's object. `source` names it in errors (a path, a preset). Throws ModelError naming the field, what
- * was expected and what came.
+ * was expected and what was received.
  */
 export function readConfig(json: unknown, source = 'config.json'): ModelConfig {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new ModelError(source, 'expected a JSON object', 'pass the contents of a Hugging Face config.json');
-  const fields = readRope(inCamel(json));
+  const fields = readRope(toCamelCase(json));
   const shape = anyConfig.options.find(({ shape }) => shape.modelType.value === fields.modelType)?.shape ?? {};
   const isKnown = (name: string) => Object.hasOwn(shape, name);
   const known = Object.fromEntries(Object.entries(fields).filter(([name]) => isKnown(name)));
@@ -288,7 +288,7 @@ const architectures = {
   qwen2: 'Qwen2ForCausalLM',
 } as const;
 
-/** The object of a config.json that Hugging Face's libraries read. */
+/** Returns the object of a config.json that Hugging Face's libraries read. */
 export function writeConfig(config: ModelConfig): Record<string, unknown> {
   const { extra, ropeScaling, ...fields } = config;
   const own = Object.entries(fields).map(([name, value]) => [snake(name), value]);

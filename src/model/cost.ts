@@ -1,4 +1,4 @@
-// What a configuration costs: parameters, FLOPs, bytes. Pure formulas; nothing is measured here.
+// The cost of a configuration: parameters, FLOPs, bytes. Pure formulas; nothing is measured here.
 //
 // Counting rules, so that the published figures come out: the correction bias counts; a token is active in
 // numExpertsPerTok of the routed experts; a multiply-add is 2 FLOPs; training is 3 forward passes; causal
@@ -9,15 +9,15 @@ import { countElements, isFp8, listParameters, type Parameter, type ParameterGro
 
 export interface ParameterCounts {
   readonly total: number;
-  /** For one token, embedding and head included. */
+  /** Parameters that one token uses, embedding and head included. */
   readonly active: number;
   readonly activeWithoutEmbedding: number;
-  readonly byPart: Readonly<Record<ParameterGroup, { readonly total: number; readonly active: number }>>;
-  /** Of the MTP modules, which no other figure includes; embedding and head are shared. */
+  readonly byGroup: Readonly<Record<ParameterGroup, { readonly total: number; readonly active: number }>>;
+  /** Parameters of the MTP modules, which no other figure includes; embedding and head are shared. */
   readonly mtp: number;
 }
 
-const parts: readonly ParameterGroup[] = [
+const groups: readonly ParameterGroup[] = [
   'embedding',
   'attention',
   'dense',
@@ -29,25 +29,28 @@ const parts: readonly ParameterGroup[] = [
   'mtp',
 ];
 
-function activeShare(config: ModelConfig, part: ParameterGroup): number {
-  return isDeepseek(config) && part === 'routed' ? config.numExpertsPerTok / config.nRoutedExperts : 1;
+function activeShare(config: ModelConfig, group: ParameterGroup): number {
+  return isDeepseek(config) && group === 'routed' ? config.numExpertsPerTok / config.nRoutedExperts : 1;
 }
 
 export function countParameters(config: ModelConfig): ParameterCounts {
   const all = listParameters(config);
   const main = all.filter(({ mtp }) => !mtp);
-  const sizeIn = (part: ParameterGroup) =>
+  const groupTotal = (part: ParameterGroup) =>
     main.reduce((sum, p) => sum + (p.group === part ? countElements(p.shape) : 0), 0);
-  const byPart = Object.fromEntries(
-    parts.map((part) => [part, { total: sizeIn(part), active: sizeIn(part) * activeShare(config, part) }]),
-  ) as ParameterCounts['byPart'];
-  const total = parts.reduce((sum, part) => sum + byPart[part].total, 0);
-  const active = parts.reduce((sum, part) => sum + byPart[part].active, 0);
+  const byGroup = Object.fromEntries(
+    groups.map((group) => [
+      group,
+      { total: groupTotal(group), active: groupTotal(group) * activeShare(config, group) },
+    ]),
+  ) as ParameterCounts['byGroup'];
+  const total = groups.reduce((sum, group) => sum + byGroup[group].total, 0);
+  const active = groups.reduce((sum, group) => sum + byGroup[group].active, 0);
   const mtp = all.reduce((sum, p) => sum + (p.mtp ? countElements(p.shape) : 0), 0);
-  return { total, active, activeWithoutEmbedding: active - byPart.embedding.active, byPart, mtp };
+  return { total, active, activeWithoutEmbedding: active - byGroup.embedding.active, byGroup, mtp };
 }
 
-/** Multiply-adds of a token against one key, all heads and layers. */
+/** Returns the multiply-adds of a token with one key, all heads and layers. */
 function scoreWork(config: ModelConfig, form: AttentionForm): number {
   const { numHiddenLayers: L, numAttentionHeads: H } = config;
   if (!isDeepseek(config)) return L * H * 2 * config.headDim;
@@ -55,7 +58,7 @@ function scoreWork(config: ModelConfig, form: AttentionForm): number {
   return L * H * (form === 'expanded' ? N + R + V : C + R + C);
 }
 
-/** FLOPs of a token in all MTP modules, forward: their active matrices, a layer's scores, the shared head once more. */
+/** Returns the forward FLOPs of a token in all MTP modules: active matrices, a layer's scores, the head once more. */
 function mtpWork(config: ModelConfig, context: number): number {
   if (!isDeepseek(config) || config.numNextnPredictLayers === 0) return 0;
   const own = listParameters(config).filter(({ mtp }) => mtp);
@@ -64,24 +67,26 @@ function mtpWork(config: ModelConfig, context: number): number {
   return 2 * (active + modules * V * D) + (modules / L) * scoreWork(config, 'expanded') * context;
 }
 
-/** Parameters that a token multiplies with: everything active but the look-up; a tied embedding is the head. */
+/**
+ * Returns the parameters that a token multiplies with: all active ones but the look-up; a tied embedding is the head.
+ */
 function multiplied(config: ModelConfig): number {
-  const { active, byPart } = countParameters(config);
-  return active - (config.tieWordEmbeddings ? 0 : byPart.embedding.active);
+  const { active, byGroup } = countParameters(config);
+  return active - (config.tieWordEmbeddings ? 0 : byGroup.embedding.active);
 }
 
 export interface FlopsPerToken {
-  /** Forward and backward, causal, in sequences of `context` tokens. */
+  /** Forward and backward, causal, in a sequence of `context` tokens. */
   readonly training: number;
-  /** What training the MTP modules costs on top. */
+  /** The additional cost of training the MTP modules. */
   readonly mtpTraining: number;
   /** Forward, in a prompt of `context` tokens. */
   readonly prefill: number;
-  /** One token after `context` others, attention in its absorbed form. */
+  /** Forward, after `context` other tokens, with absorbed attention. */
   readonly decode: number;
 }
 
-/** FLOPs of one token. */
+/** Returns the FLOPs of one token. */
 export function flopsPerToken(config: ModelConfig, context: number): FlopsPerToken {
   const linear = 2 * multiplied(config);
   const prefill = linear + (2 * scoreWork(config, 'expanded') * context) / 2;
@@ -89,17 +94,17 @@ export function flopsPerToken(config: ModelConfig, context: number): FlopsPerTok
   return { training: 3 * prefill, mtpTraining, prefill, decode: linear + 2 * scoreWork(config, 'absorbed') * context };
 }
 
-/** Numbers that the cache holds for one token in one layer: latent and rotary key, or keys and values. */
+/** Returns the numbers in the cache for one token in one layer: latent and rotary key, or keys and values. */
 export function cacheWidth(config: ModelConfig): number {
   return isDeepseek(config) ? config.kvLoraRank + config.qkRopeHeadDim : 2 * config.numKeyValueHeads * config.headDim;
 }
 
-/** FlashMLA's record: codes with a scale for every 128, the rotary part in BF16. */
+/** Returns the bytes of FlashMLA's record: codes with a scale for each 128, the rotary part in BF16. */
 function fp8CacheBytes(config: DeepseekConfig): number {
   return config.kvLoraRank + 4 * Math.ceil(config.kvLoraRank / 128) + 2 * config.qkRopeHeadDim;
 }
 
-/** Bytes of cache for one token in all layers. FP8 as FlashMLA stores latents; null where there is none. */
+/** Returns the cache bytes of one token in all layers. fp8: as FlashMLA stores latents; null where there are none. */
 export function cacheBytesPerToken(config: ModelConfig): { readonly bf16: number; readonly fp8: number | null } {
   const { numHiddenLayers: L } = config;
   return { bf16: 2 * L * cacheWidth(config), fp8: isDeepseek(config) ? L * fp8CacheBytes(config) : null };
@@ -114,7 +119,9 @@ function bytesAs(format: 'bf16' | 'fp8', parameter: Parameter): number {
   return countElements(shape) + 4 * groups * Math.ceil(rows / 128) * Math.ceil(columns / 128);
 }
 
-/** Bytes of all weights, MTP modules included. FP8 as released: blocks of 128 x 128 with a scale, the rest BF16. */
+/**
+ * Returns the bytes of all weights with MTP modules. fp8: as released, blocks of 128 x 128 with a scale, the rest BF16.
+ */
 export function weightBytes(config: ModelConfig): {
   readonly f32: number;
   readonly bf16: number;
@@ -122,6 +129,6 @@ export function weightBytes(config: ModelConfig): {
 } {
   const all = listParameters(config);
   const count = all.reduce((sum, { shape }) => sum + countElements(shape), 0);
-  const of = (format: 'bf16' | 'fp8') => all.reduce((sum, parameter) => sum + bytesAs(format, parameter), 0);
-  return { f32: 4 * count, bf16: of('bf16'), fp8: of('fp8') };
+  const total = (format: 'bf16' | 'fp8') => all.reduce((sum, parameter) => sum + bytesAs(format, parameter), 0);
+  return { f32: 4 * count, bf16: total('bf16'), fp8: total('fp8') };
 }

@@ -1,6 +1,6 @@
-// What both families share: an embedding, blocks, a final norm, a head; from tokens to hidden states and logits.
+// The decoder that both families share: an embedding, blocks, a final norm, a head; tokens to hidden states and logits.
 //
-// Tied embeddings serve as head. Shape letters: T tokens, D hidden, V vocabulary.
+// A tied embedding is the head. Shape letters: T tokens, D hidden, V vocabulary.
 import { embedding, linear, type RopeTensors, Tensor, type Weight } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
 import { addAndNorm, type Block, type ResidualStream } from './block.ts';
@@ -19,18 +19,18 @@ export interface ForwardOptions {
   readonly cache?: Cache;
 }
 
-/** Hidden states [T, D] after the final norm, and what each MoE layer chose. */
+/** Hidden states [T, D] after the final norm, and the routing of each MoE layer. */
 export interface ForwardOutput {
   readonly out: Tensor;
   readonly routings: readonly LayerRouting[];
 }
 
-/** Losses in nats a token; alpha and lambda are not yet in them. */
+/** Losses in nats per token, without the factors alpha and lambda. */
 export interface ModelLosses {
   readonly main: Tensor;
-  /** Eq. 17 with alpha = 1: the mean over sequences, summed over MoE layers as in DeepSeek's code; null without any. */
+  /** Eq. 17 with alpha = 1: the mean over sequences, summed over MoE layers as in DeepSeek's code; null without MoE. */
   readonly balance: Tensor | null;
-  /** Of each MTP module. */
+  /** One loss for each MTP module. */
   readonly mtp: readonly Tensor[];
   readonly routings: readonly LayerRouting[];
 }
@@ -46,14 +46,19 @@ export class Decoder<Config extends ModelConfig> {
   readonly lmHead: Weight;
   readonly ropeTable: RopeTensors;
 
-  /** `blockOf` makes layer `i` of its weights. `weights` stay the caller's. `context`: the longest sequence. */
-  constructor(config: Config, weights: ModelWeights, context: number, blockOf: (weights: Weights, i: number) => Block) {
+  /** `weights` stay the caller's. `context`: the length of the longest sequence. */
+  constructor(
+    config: Config,
+    weights: ModelWeights,
+    context: number,
+    makeBlock: (weights: Weights, layer: number) => Block,
+  ) {
     checkWeights(config, weights);
     const all = new Weights(weights);
     const model = all.at('model');
     this.config = config;
     this.embedTokens = model.take('embed_tokens.weight');
-    this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) => blockOf(model.at('layers').at(i), i));
+    this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) => makeBlock(model.at('layers').at(i), i));
     this.norm = model.take('norm.weight');
     this.lmHead = all.findMatrix('lm_head.weight') ?? this.embedTokens;
     this.ropeTable = makeRopeTable(config, context, { device: this.embedTokens.device });
@@ -70,19 +75,19 @@ export class Decoder<Config extends ModelConfig> {
     return { out: addAndNorm(stream, this.norm, this.config.rmsNormEps).out, routings };
   }
 
-  /** Logits [R, V] f32 of rows [R] i32 of hidden states; of all rows without. */
+  /** Computes logits [R, V] f32 of rows [R] i32 of hidden states. @default rows: all */
   logits(hidden: Tensor, rows?: Tensor, policy: PrecisionPolicy = precisions.f32): Tensor {
     const chosen = rows ? embedding(rows, hidden) : hidden;
     return linear(chosen, this.lmHead, { precision: policy.head, out: 'f32' });
   }
 
-  /** The head as a loss reads it. Throws ModelError when it is packed. */
+  /** The head for a loss. Throws ModelError when it is packed. */
   get unpackedHead(): Tensor {
     if (this.lmHead instanceof Tensor) return this.lmHead;
-    throw new ModelError('loss', 'the head is packed', 'train on plain weights');
+    throw new ModelError('loss', 'the head is packed', 'train on unpacked weights');
   }
 
-  /** Frees the rotary tables, which are all that a model owns. */
+  /** Frees the rotary tables; a model owns nothing else. */
   dispose(): void {
     this.ropeTable.cos.dispose();
     this.ropeTable.sin.dispose();

@@ -1,5 +1,5 @@
-// What must be equal in a DeepSeek model: attention forms, cache, order of experts, batches, formats; and that it learns.
-// npm test -- model/deepseek
+// What must be equal in a DeepSeek model: attention forms, cache, order of experts, batches, formats; and that it
+// learns. npm test -- model/deepseek
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Device, openDevice } from '../kernels/index.ts';

@@ -1,7 +1,8 @@
 // DeepSeek-V3 (and V2): Figure 2 of the V3 report.
 //
-// Each block: multi-head latent attention, then a dense feed-forward or a mixture of experts; after the main model the
-// modules of multi-token prediction. One definition for training, prompts and generation (decoder.ts runs the blocks).
+// Each block: multi-head latent attention, then a dense feed-forward or a mixture of experts. The modules of
+// multi-token prediction follow the main model. One definition for training, prefill and decode (decoder.ts runs the
+// blocks).
 import { add, balanceLoss, crossEntropy, mean, type Tensor } from '../tensor/index.ts';
 import type { Batch, TrainingBatch } from './batch.ts';
 import { Block } from './block.ts';
@@ -31,8 +32,8 @@ export class Deepseek extends Decoder<DeepseekConfig> {
   }
 
   /**
-   * MTP module k = 0, 1, ...: hidden [T, D] (forward's for k = 0, then the module's before) and ids [T] of the tokens
-   * k + 1 ahead, to its hidden states and `out`, of which logits are taken.
+   * Runs MTP module k = 0, 1, ...: hidden [T, D] (forward's for k = 0, then the previous module's) and ids [T] of the
+   * tokens k + 1 ahead give hidden states and `out`, the input of the head.
    */
   predictAhead(k: number, hidden: Tensor, ids: Tensor, batch: Batch, options: ForwardOptions = {}): MtpOutput {
     const module = this.mtp[k];
@@ -59,15 +60,15 @@ export class Deepseek extends Decoder<DeepseekConfig> {
   }
 }
 
-/** Layer `i`: MLA, then a dense feed-forward or experts. */
+/** Makes layer `i`: MLA, then a dense feed-forward or experts. */
 function makeBlock(config: DeepseekConfig, weights: Weights, i: number): Block {
   const attention = new MultiHeadLatentAttention(config, weights.at('self_attn'), i);
-  const below = weights.at('mlp');
-  const feedForward = hasExperts(config, i) ? new MixtureOfExperts(config, below) : new Mlp(below);
+  const own = weights.at('mlp');
+  const feedForward = hasExperts(config, i) ? new MixtureOfExperts(config, own) : new Mlp(own);
   return new Block(config.rmsNormEps, weights, attention, feedForward);
 }
 
-/** The sequence-wise balance loss with alpha = 1, its mean over sequences summed over layers. */
+/** Computes the sequence-wise balance loss with alpha = 1: the mean over sequences, summed over layers. */
 function sumBalanceLosses(routings: readonly LayerRouting[], { sequences }: Batch): Tensor | null {
   const each = routings.map(({ scores, indices }) => mean(balanceLoss(scores, indices, sequences.queryStart, 1)));
   return each.length === 0 ? null : each.reduce((sum, term) => add(sum, term));

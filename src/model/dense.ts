@@ -1,8 +1,8 @@
 // The dense students: Llama and Qwen2, GQA with the rotary embedding of halves.
 //
-// The same interface as Deepseek (decoder.ts). Sources: transformers' modeling_llama.py and modeling_qwen2.py. Left out:
-// sliding windows. Shape letters: T tokens, S tokens with the cached ones, D hidden, H query heads, G key heads, N head
-// width.
+// The same interface as Deepseek (decoder.ts). Sources: transformers' modeling_llama.py and modeling_qwen2.py. Left
+// out: sliding windows. Shape letters: T tokens, S tokens with the cached ones, D hidden, H query heads, G key heads, N
+// head width.
 import {
   addRow,
   concat,
@@ -27,7 +27,7 @@ import { type PrecisionPolicy, precisions } from './precision.ts';
 import { softmaxScale } from './rope.ts';
 import type { ModelWeights, Weights } from './weights.ts';
 
-/** A linear map with or without bias. */
+/** A linear map, with or without bias. */
 class Projection {
   /** [out, in] */
   readonly weight: Weight;
@@ -46,7 +46,7 @@ class Projection {
 }
 
 export class GroupedQueryAttention {
-  /** [H N, D], [G N, D] and [G N, D]: queries, keys and values; of a model that serves as one */
+  /** Queries [H N, D], keys and values [G N, D], or fused as one. */
   readonly qkvProj: readonly Projection[];
   /** [D, H N] */
   readonly oProj: Projection;
@@ -84,7 +84,7 @@ export class GroupedQueryAttention {
       expand: (all) => this.#expand(all),
       absorb: (own, attend) => attend(own, layout),
     });
-    return this.oProj.forward(reshape(heads, [T, H * N]), precision); // of [T, H, N]
+    return this.oProj.forward(reshape(heads, [T, H * N]), precision);
   }
 
   #project(x: Tensor, precision: Precision): [queries: Tensor, keys: Tensor, values: Tensor] {

@@ -1,5 +1,5 @@
-// Errors of the model room: a configuration or a set of weights that does not make a model.
+// The error of a configuration or a set of weights that does not make a model.
 import { MinkeError } from '../kernels/errors.ts';
 
-/** A configuration or weights that make no model: `[source] field: expected ..., received ...; what to do`. */
+/** Its message is `[source] field: expected ..., received ...; remedy`. */
 export class ModelError extends MinkeError {}

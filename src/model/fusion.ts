@@ -1,10 +1,8 @@
-// How a model's weights stand when it serves: what reads the same input stands as one matrix, and MLA's two halves of
-// kv_b_proj stand apart, as the absorbed form reads them.
+// Fused weights of a model that serves: matrices that read the same input are one matrix.
 //
 // Fusing along the outputs changes no bit of a product. A module takes the fused name where the map has it, else the
-// parts under their own names; training and checkpoints know only those. k_b_proj and v_b_proj are made from kv_b_proj
-// (V3 report, section 2.1.2: W^UK and W^UV) and named as in GGUF.
-
+// parts under their own names; training and checkpoints know only those. MLA's kv_b_proj is also stored in two halves
+// for the absorbed form, k_b_proj and v_b_proj (V3 report, section 2.1.2: W^UK and W^UV), named as in GGUF.
 import type { ModelConfig } from './config.ts';
 import { listParameters, type Parameter } from './parameters.ts';
 
@@ -22,7 +20,7 @@ const fusions: readonly { readonly name: string; readonly parts: readonly string
   { name: 'gate_up_proj.weight', parts: ['gate_proj.weight', 'up_proj.weight'] },
 ];
 
-/** The fused matrices of a configuration; every parameter is part of one at most. */
+/** Lists the fused matrices of a configuration; a parameter is part of at most one. */
 export function listFusions(config: ModelConfig): Fusion[] {
   const byName = new Map(listParameters(config).map((parameter) => [parameter.name, parameter]));
   return [...byName.keys()].flatMap((name) =>

@@ -1,4 +1,4 @@
-// The model room: configurations, what they cost, and the two families of models that compute them.
+// The model module: configurations, their costs, and the two families of models that compute them.
 export { type Batch, packDocuments, packSequences, type TrainingBatch } from './batch.ts';
 export { type Cache, ContiguousCache, type FreshTokens } from './cache.ts';
 export {

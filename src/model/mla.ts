@@ -1,8 +1,8 @@
 // Multi-head latent attention: equations 1 to 11 of the DeepSeek-V3 report (section 2.1.1).
 //
 // A cache keeps one row a token, [RMSNorm(c_kv) | RoPE(k_pe)], and chooses the form. Expanded: keys and values of every
-// head are made from the latent. Absorbed: queries move into the latent space, where all heads share one key of width
-// C + R. Both forms have the same gradients. Inner norms have eps 1e-6 whatever rms_norm_eps says, as the released code.
+// head are made from the latent. Absorbed: queries move into the latent space, where all heads share one key of width C
+// + R. Both forms have the same gradients. Inner norms have eps 1e-6 whatever rms_norm_eps says, as the released code.
 // Shape letters: T tokens, S tokens with the cached ones, D hidden, H heads, N nope width, R rope width, V value width,
 // Q and C ranks of queries and of keys and values.
 import {
@@ -83,7 +83,9 @@ export class MultiHeadLatentAttention {
     return linear(reshape(heads, [T, H * V]), this.oProj, { precision }); // eq. 11
   }
 
-  /** Computes queries [T, H (N + R)] (eq. 6 to 8, before RoPE) and kv [T, C + R] (eq. 1 and 3, before norm and RoPE). */
+  /**
+   * Computes queries [T, H (N + R)] (eq. 6 to 8, before RoPE) and kv [T, C + R] (eq. 1 and 3, before norm and RoPE).
+   */
   #project(x: Tensor, precision: Precision): { queries: Tensor; kv: Tensor } {
     const { kvLoraRank: C, qkRopeHeadDim: R } = this.#config;
     const [first, second] = this.downProj.map((w) => linear(x, w, { precision }));

@@ -1,8 +1,8 @@
 // DeepSeekMoE (V3 report, section 2.1.2): shared experts for every token, routed ones for the tokens that choose them.
 //
-// The router is f32 in every precision. Its bias acts on the choice only, and where groups are masked it is with minus
-// infinity, as in DeepSeek's own code. Tokens are sorted by expert for one grouped GEMM a projection; none is dropped.
-// Shape letters: T tokens, D hidden, E routed experts, K chosen, F width of an expert.
+// The router is f32 in every precision. Its bias acts on the choice only, and groups are masked with minus infinity, as
+// in DeepSeek's code. Tokens are sorted by expert for one grouped GEMM per projection; none is dropped. Shape letters:
+// T tokens, D hidden, E routed experts, K chosen, F width of an expert.
 import {
   dispatchPlan,
   groupedLinear,
@@ -21,17 +21,18 @@ import type { DeepseekConfig } from './config.ts';
 import { Mlp } from './mlp.ts';
 import type { Weights } from './weights.ts';
 
-/** What an MoE layer chose: for balancing and for statistics. */
+/** The routing of an MoE layer, for balancing and statistics. */
 export interface LayerRouting extends Routing {
   /** [E + 1] i32: expert e got offsets[e + 1] - offsets[e] tokens */
   readonly offsets: Tensor;
 }
 
 /**
- * How a configuration chooses experts. V2 ranks groups by their best score, V3 by their two best; V2 scales weights or
- * makes them sum to one, V3 does both (DeepSeek's modeling code; transformers' V2 never makes them sum to one).
+ * Returns how a configuration chooses experts. V2 ranks groups by their best score, V3 by their two best; V2 scales
+ * weights or makes them sum to one, V3 does both (DeepSeek's modeling code; transformers' V2 never makes them sum to
+ * one).
  */
-export function toRouterConfig(config: DeepseekConfig): RouterConfig {
+function toRouterConfig(config: DeepseekConfig): RouterConfig {
   const grouped = config.topkMethod !== 'greedy';
   const nGroup = grouped ? (config.nGroup ?? 1) : 1;
   return {
@@ -48,7 +49,7 @@ export function toRouterConfig(config: DeepseekConfig): RouterConfig {
 export class MixtureOfExperts {
   /** [E, D] */
   readonly gate: Weight;
-  /** [E] f32, moved by the balancing rule, not by gradients; V3 only */
+  /** [E] f32, updated by the balancing rule, not by gradients; V3 only */
   readonly eScoreCorrectionBias: Tensor | null;
   /** [E, 2 F, D]: gate rows, then up rows */
   readonly gateUpProj: Weight;
@@ -66,7 +67,7 @@ export class MixtureOfExperts {
     this.sharedExperts = config.nSharedExperts ? new Mlp(weights.at('shared_experts')) : null;
   }
 
-  /** x [T, D] to [T, D], and what was chosen. */
+  /** x [T, D] to [T, D], and the routing. */
   forward(x: Tensor, precision: Precision): { out: Tensor; routing: LayerRouting } {
     const logits = linear(x, this.gate); // [T, E], f32
     const routing = router(logits, this.eScoreCorrectionBias, this.#router);

@@ -1,9 +1,9 @@
 // Multi-token prediction (DeepSeek-V3 report, section 2.2): module k predicts the token k + 1 ahead.
 //
 // h'_i = eh_proj [enorm(Emb(t_{i+k})) ; hnorm(h_i)], a whole block, a norm of its own, the shared head. The order
-// embedding before hidden state is the released weights', the reverse of the report's equation 21. h of module 1 is the
-// main model's output after its final norm, as the engines that serve the release feed it (the report is silent);
-// of the next ones the output of the block before, not normed. Embedding and head are the main model's.
+// embedding before hidden state is that of the released weights, the reverse of the report's equation 21. h of module 1
+// is the main model's output after its final norm, as engines that serve the release do (the report does not say); h of
+// later modules is the previous block's output without a norm. Embedding and head are the main model's.
 import { concat, embedding, linear, type RopeTensors, rmsNorm, type Tensor, type Weight } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
 import { addResidual, type Block } from './block.ts';
@@ -13,17 +13,17 @@ import type { PrecisionPolicy } from './precision.ts';
 import type { Weights } from './weights.ts';
 
 export interface MtpOutput {
-  /** [T, D]: what the next module reads */
+  /** [T, D]: the input of the next module */
   readonly hidden: Tensor;
-  /** [T, D]: what the head reads */
+  /** [T, D]: the input of the head */
   readonly out: Tensor;
   readonly routing: LayerRouting | null;
 }
 
 export class MultiTokenPrediction {
-  /** [D], of the embedding */
+  /** [D], for the embedding */
   readonly enorm: Tensor;
-  /** [D], of the hidden state */
+  /** [D], for the hidden state */
   readonly hnorm: Tensor;
   /** [D, 2 D] */
   readonly ehProj: Weight;
@@ -41,7 +41,7 @@ export class MultiTokenPrediction {
     this.sharedHeadNorm = weights.take('shared_head.norm.weight');
   }
 
-  /** hidden [T, D] and ids [T] of the tokens k ahead. */
+  /** hidden [T, D], and ids [T] of the tokens k ahead. */
   forward(
     hidden: Tensor,
     ids: Tensor,

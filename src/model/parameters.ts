@@ -1,6 +1,6 @@
-// The tensors that a configuration has: names, shapes, parts. Counts, checkpoints and initialisation all read this list.
+// The tensors of a configuration: names, shapes, groups. Counts, checkpoints and initialization all read this list.
 //
-// Names are Hugging Face's. Experts stand stacked, as transformers keeps them: mlp.experts.gate_up_proj [E, 2F, D] and
+// Names are Hugging Face's. Experts are stacked, as in transformers: mlp.experts.gate_up_proj [E, 2F, D] and
 // mlp.experts.down_proj [E, D, F]; checkpoints store them one by one. MTP module k is layer numHiddenLayers + k, named
 // as DeepSeek's release does; it shares embedding and head with the main model, so they are not listed again.
 // Source: DeepSeek-V3 report section 2, README_WEIGHTS; facts of shapes in transformers' modeling_deepseek_v3.py.
@@ -18,17 +18,17 @@ export type ParameterGroup =
   | 'mtp';
 
 export interface Parameter {
-  /** Key of the state dict. */
+  /** The key in the state dict. */
   readonly name: string;
   readonly shape: readonly number[];
   readonly group: ParameterGroup;
-  /** Of an MTP module: not part of the main model's counts. */
+  /** Whether it belongs to an MTP module, which the main model's counts leave out. */
   readonly mtp: boolean;
   /** A norm's gain starts at 1, a bias at 0, a matrix at random. */
   readonly kind: 'matrix' | 'gain' | 'bias' | 'correction';
 }
 
-type ParameterSpec = readonly [name: string, shape: readonly number[], part: ParameterGroup, kind?: Parameter['kind']];
+type ParameterSpec = readonly [name: string, shape: readonly number[], group: ParameterGroup, kind?: Parameter['kind']];
 
 function mla(c: DeepseekConfig): ParameterSpec[] {
   const { hiddenSize: D, numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V } = c;
@@ -66,11 +66,11 @@ function gqa(c: DenseConfig): ParameterSpec[] {
   ];
 }
 
-function swiglu(D: number, F: number, part: ParameterGroup): ParameterSpec[] {
+function swiglu(D: number, F: number, group: ParameterGroup): ParameterSpec[] {
   return [
-    ['gate_proj.weight', [F, D], part],
-    ['up_proj.weight', [F, D], part],
-    ['down_proj.weight', [D, F], part],
+    ['gate_proj.weight', [F, D], group],
+    ['up_proj.weight', [F, D], group],
+    ['down_proj.weight', [D, F], group],
   ];
 }
 
@@ -117,7 +117,7 @@ function mtp(c: DeepseekConfig, i: number): ParameterSpec[] {
   ];
 }
 
-/** Every tensor of a configuration, main model first, in the order of the layers. */
+/** Lists every tensor of a configuration, main model first, in the order of the layers. */
 export function listParameters(config: ModelConfig): Parameter[] {
   const { vocabSize: V, hiddenSize: D, numHiddenLayers: L } = config;
   const made = (locals: readonly ParameterSpec[], isMtp = false): Parameter[] =>

@@ -1,14 +1,15 @@
-// Which matrix products run in which format: DeepSeek-V3's mixed precision (report, section 3.3) as a policy.
+// The format of each matrix product: DeepSeek-V3's mixed precision (report, section 3.3) as a policy.
 //
-// FP8 means all three products of a linear map (forward, input gradient, weight gradient). What stays higher, as in the
-// report: embedding, output head, router, norms, attention itself; and eh_proj of MTP, which the release keeps in BF16.
+// FP8 means all three products of a linear map (forward, input gradient, weight gradient). As in
+// the report, embedding, output head, router, norms and attention itself stay higher, and so does eh_proj of MTP, which
+// the release keeps in BF16.
 // Activations between products and the residual stream are f32 here. Left out: E5M6 caches, recomputation.
 import type { Precision } from '../tensor/index.ts';
 
 export interface PrecisionPolicy {
-  /** Projections of attention, dense feed-forward, shared and routed experts. */
+  /** The projections of attention, dense feed-forward, shared and routed experts. */
   readonly linear: Precision;
-  /** Joins hidden state and embedding in MTP. */
+  /** The projection that joins hidden state and embedding in MTP. */
   readonly ehProj: 'f32' | 'bf16';
   readonly head: 'f32' | 'bf16';
 }

@@ -1,7 +1,7 @@
 // Configurations by name: the published ones, and our own V3-shaped ones for laptops.
 //
-// Sources of the published: config.json of each release. nano, tiny and small keep every idea of V3 (compressed queries,
-// groups, bias balancing, one shared expert, one dense layer, one MTP module) at sizes that two cores train.
+// Source of the published ones: config.json of each release. nano, tiny and small keep every idea of V3 (compressed
+// queries, groups, bias balancing, one shared expert, one dense layer, one MTP module) at sizes that two cores train.
 import { type ModelConfig, readConfig } from './config.ts';
 import { ModelError } from './errors.ts';
 
@@ -10,7 +10,7 @@ const mscaleLite = 0.707;
 
 const yarn40 = { type: 'yarn', factor: 40, original_max_position_embeddings: 4096, beta_fast: 32, beta_slow: 1 };
 
-/** The shape that V2-Lite and Moonlight have in common. */
+/** The shape that V2-Lite and Moonlight share. */
 const sixteenBillion = {
   hidden_size: 2048,
   moe_intermediate_size: 1408,
@@ -95,21 +95,11 @@ const presetFiles = {
   }),
 } as const;
 
-interface SmallSizes {
-  readonly d: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly q: number;
-  readonly kv: number;
-  readonly nope: number;
-  readonly rope: number;
-  readonly dense: number;
-  readonly moe: number;
-  readonly context: number;
-  readonly experts?: number;
-  readonly top?: number;
-}
+type SmallSizes = Readonly<
+  Record<'d' | 'layers' | 'heads' | 'q' | 'kv' | 'nope' | 'rope' | 'dense' | 'moe' | 'context', number>
+> & { readonly experts?: number; readonly top?: number };
 
+/** Returns a V3-shaped configuration for laptops. */
 function small({ experts = 16, top = 4, ...s }: SmallSizes): object {
   return {
     model_type: 'deepseek_v3',
@@ -142,9 +132,9 @@ export type PresetName = keyof typeof presetFiles;
 
 export const presetNames = Object.keys(presetFiles) as PresetName[];
 
-/** A configuration by name. `vocabSize` replaces the preset's: laptop presets start at 256, one id a byte. */
+/** Returns a configuration by name. `vocabSize` replaces the preset's: our own have 256, one id for each byte. */
 export function preset(name: string, { vocabSize }: { vocabSize?: number } = {}): ModelConfig {
   const file = presetFiles[name as PresetName];
-  if (file === undefined) throw new ModelError(name, 'no such preset', `choose of ${presetNames.join(', ')}`);
+  if (file === undefined) throw new ModelError(name, 'no such preset', `choose one of ${presetNames.join(', ')}`);
   return readConfig({ ...file, ...(vocabSize && { vocab_size: vocabSize }) }, name);
 }

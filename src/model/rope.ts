@@ -6,7 +6,7 @@ import { yarnMagnitude } from '../kernels/index.ts';
 import { type CreateOptions, keep, type RopeTensors, ropeTable } from '../tensor/index.ts';
 import { isDeepseek, type ModelConfig } from './config.ts';
 
-/** cos and sin for positions 0 to `length` - 1. They survive scopes: who asks for them disposes them. */
+/** Makes cos and sin for positions 0 to `length` - 1. They survive scopes; the caller disposes them. */
 export function makeRopeTable(config: ModelConfig, length: number, options: CreateOptions = {}): RopeTensors {
   const dim = isDeepseek(config) ? config.qkRopeHeadDim : config.headDim;
   const scaling = config.ropeScaling;
@@ -15,7 +15,7 @@ export function makeRopeTable(config: ModelConfig, length: number, options: Crea
   return { cos: keep(cos), sin: keep(sin) };
 }
 
-/** What the products of queries and keys are multiplied by. */
+/** Returns the factor of the products of queries and keys. */
 export function softmaxScale(config: ModelConfig): number {
   if (!isDeepseek(config)) return config.headDim ** -0.5;
   const plain = (config.qkNopeHeadDim + config.qkRopeHeadDim) ** -0.5;

@@ -1,8 +1,8 @@
-// The weights of a model by name, and how a module takes its own.
+// The weights of a model by name, and the view through which a module takes its own.
 //
-// Contract: a map from state-dict keys to tensors holds exactly what parametersOf lists, in shape and format; anything
-// missing, left over or misshapen is refused by name. A model that serves has packed matrices, some of them fused
-// (fusion.ts). Modules see a narrowing of the map: at('self_attn').take('o_proj.weight').
+// Contract: a map from state-dict keys to tensors has exactly what listParameters lists, in shape and format; anything
+// missing, surplus or misshapen is refused by name. A model that serves has packed matrices, some of them fused
+// (fusion.ts). Modules see part of the map: at('self_attn').take('o_proj.weight').
 import type { Device } from '../kernels/index.ts';
 import { formatShape, full, randn, Tensor, type Weight } from '../tensor/index.ts';
 import { isDeepseek, type ModelConfig } from './config.ts';
@@ -12,10 +12,10 @@ import { listParameters, type Parameter } from './parameters.ts';
 
 export type WeightMap = ReadonlyMap<string, Tensor>;
 
-/** Weights as a model runs on them: plain, or packed and fused to serve. */
+/** The weights that a model runs on: plain, or packed and fused for serving. */
 export type ModelWeights = ReadonlyMap<string, Weight>;
 
-/** Part of a map: the tensors below a prefix. */
+/** A part of a map: the tensors below a prefix. */
 export class Weights {
   readonly #map: ModelWeights;
   readonly #prefix: string;
@@ -29,7 +29,7 @@ export class Weights {
     return new Weights(this.#map, `${this.#prefix}${name}.`);
   }
 
-  /** A matrix, plain or packed. */
+  /** Returns a matrix, plain or packed. */
   matrix(name: string): Weight {
     const weight = this.findMatrix(name);
     if (weight === null)
@@ -41,7 +41,7 @@ export class Weights {
     return this.#map.get(this.#prefix + name) ?? null;
   }
 
-  /** A tensor that is never packed: gains, biases, the embedding. */
+  /** Returns a tensor that is never packed: gains, biases, the embedding. */
   take(name: string): Tensor {
     const weight = this.matrix(name);
     if (weight instanceof Tensor) return weight;
@@ -53,7 +53,7 @@ export class Weights {
   }
 }
 
-/** What the map must hold: its parameters, each under its own name or as part of a fused matrix. */
+/** Lists what the map must have: parameters, each under its own name or as part of a fused matrix. */
 function expectedWeights(config: ModelConfig, map: ModelWeights): Pick<Parameter, 'name' | 'shape' | 'kind'>[] {
   const fused = listFusions(config).filter(({ name }) => map.has(name));
   const inside = new Set(fused.flatMap(({ parts }) => parts.map(({ name }) => name)));
@@ -65,10 +65,10 @@ function expectedWeights(config: ModelConfig, map: ModelWeights): Pick<Parameter
   return [...listParameters(config).filter(({ name }) => !inside.has(name)), ...whole];
 }
 
-/** Throws ModelError unless the map holds exactly the tensors of the configuration. */
+/** Throws ModelError unless the map has exactly the tensors of the configuration. */
 export function checkWeights(config: ModelConfig, map: ModelWeights): void {
-  const wanted = expectedWeights(config, map);
-  for (const { name, shape, kind } of wanted) {
+  const expected = expectedWeights(config, map);
+  for (const { name, shape, kind } of expected) {
     const weight = map.get(name);
     if (!weight)
       throw new ModelError('weights', `${name} ${formatShape(shape)} is missing`, 'load a complete checkpoint');
@@ -76,26 +76,26 @@ export function checkWeights(config: ModelConfig, map: ModelWeights): void {
     const fits = formatShape(weight.shape) === formatShape(shape);
     const isKnown = weight instanceof Tensor ? format === 'f32' || (kind === 'matrix' && format === 'bf16') : true;
     if (fits && isKnown && (kind === 'matrix' || weight instanceof Tensor)) continue;
-    const expected = `${formatShape(shape)} in ${kind === 'matrix' ? 'f32 or bf16' : 'f32'}`;
+    const accepted = `${formatShape(shape)} in ${kind === 'matrix' ? 'f32 or bf16' : 'f32'}`;
     throw new ModelError(
       'weights',
-      `${name}: expected ${expected}, received ${format} ${formatShape(weight.shape)}`,
+      `${name}: expected ${accepted}, received ${format} ${formatShape(weight.shape)}`,
       'check that the weights belong to this configuration',
     );
   }
-  const known = new Set(wanted.map(({ name }) => name));
+  const known = new Set(expected.map(({ name }) => name));
   const extra = [...map.keys()].filter((name) => !known.has(name) && !isServed(config, name));
   if (extra.length === 0) return;
   throw new ModelError('weights', `${extra.join(', ')}: not in this configuration`, 'leave them out');
 }
 
-/** What a serving model holds besides its parameters. */
+/** Whether a serving model has the tensor besides its parameters. */
 function isServed(config: ModelConfig, name: string): boolean {
   if (name === 'lm_head.weight') return config.tieWordEmbeddings; // the embedding again, packed
   return isDeepseek(config) && /\.self_attn\.[kv]_b_proj$/.test(name);
 }
 
-/** FNV-1a, 32 bits: a seed of its own for every name. */
+/** Hashes a name into a seed (FNV-1a, 32 bits). */
 function hashSeed(name: string, seed: number): number {
   let hash = 0x811c9dc5 ^ seed;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
@@ -103,8 +103,8 @@ function hashSeed(name: string, seed: number): number {
 }
 
 /**
- * Fresh weights, f32: matrices normal with the configuration's initializerRange, gains 1, biases 0. Each tensor depends
- * on its name, shape and the seed only, not on the others. The caller's scope owns them.
+ * Makes fresh weights in f32: matrices normal with the configuration's initializerRange, gains 1, biases 0. Each tensor
+ * depends only on its name, its shape and the seed. The caller's scope owns them.
  */
 export function initialWeights(config: ModelConfig, seed: number, device?: Device): Map<string, Tensor> {
   const options = device ? { device } : {};

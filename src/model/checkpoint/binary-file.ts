@@ -1,7 +1,7 @@
-// Reading pieces of a file and writing a file whole: the only places where checkpoints touch the disk.
+// Reads pieces of files and writes whole files: the only place where checkpoints touch the disk.
 //
-// Contract: a read lies inside the file or throws; a file being written stands aside under another name until it is
-// complete, flushed and renamed, so that no reader ever sees half of one.
+// Contract: a read lies inside the file or throws; a file is written under another name until it is complete, flushed
+// and renamed, so that no reader ever sees half of one.
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CheckpointError } from './errors.ts';
@@ -23,7 +23,7 @@ export class BinaryFile {
   static async open(path: string): Promise<BinaryFile> {
     try {
       const found = await stat(path);
-      if (!found.isFile()) throw new CheckpointError(path, 'is no file', 'name a file'); // a pipe would never open
+      if (!found.isFile()) throw new CheckpointError(path, 'is not a file', 'name a file'); // a pipe would never open
       return new BinaryFile(path, found.size, await open(path, 'r'));
     } catch (error) {
       if (error instanceof CheckpointError) throw error;
@@ -36,7 +36,7 @@ export class BinaryFile {
     if (!(offset >= 0 && length >= 0 && offset + length <= this.size))
       throw new CheckpointError(
         this.path,
-        `bytes ${offset} to ${offset + length} lie outside of its ${this.size}`,
+        `bytes ${offset} to ${offset + length} lie outside its ${this.size}`,
         'the file is truncated or damaged: fetch it again',
       );
     const bytes = new Uint8Array(length);
@@ -44,13 +44,13 @@ export class BinaryFile {
       const part = Math.min(length - done, maxTransfer);
       const { bytesRead } = await this.#handle.read(bytes, done, part, offset + done);
       if (bytesRead === 0)
-        throw new CheckpointError(this.path, 'became shorter while it was read', 'leave it alone while it is loaded');
+        throw new CheckpointError(this.path, 'became shorter while it was read', 'do not change it while it is loaded');
       done += bytesRead;
     }
     return bytes;
   }
 
-  /** For mapping it. */
+  /** The descriptor, for mapping the file. */
   get fd(): number {
     return this.#handle.fd;
   }
@@ -60,7 +60,7 @@ export class BinaryFile {
   }
 }
 
-/** Opens a file for as long as what `body` makes of it lives; closes it when `body` fails. */
+/** Opens a file for `body`, which takes it over; closes it when `body` fails. */
 export async function opened<T>(path: string, body: (file: BinaryFile) => Promise<T>): Promise<T> {
   const file = await BinaryFile.open(path);
   try {
@@ -71,7 +71,7 @@ export async function opened<T>(path: string, body: (file: BinaryFile) => Promis
   }
 }
 
-/** Calls `body` with a function that writes bytes at a position; the file appears at `path` only when all is written. */
+/** Lets `body` write bytes at positions; the file appears at `path` only when all is written. */
 export async function writeWhole(
   path: string,
   body: (write: (bytes: Uint8Array, position: number) => Promise<void>) => Promise<void>,
@@ -96,7 +96,7 @@ export async function writeWhole(
   }
 }
 
-/** Makes a rename last. Windows cannot open folders, and does not need it. */
+/** Makes a rename durable. Windows cannot open folders, and does not need it. */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(path, 'r');

@@ -230,16 +230,20 @@ const lies: [what: string, file: Buffer, message: RegExp][] = [
   ['too short for a length', Buffer.alloc(7), /has 7 bytes/],
   ['header longer than the file', fileOf('{}', 0, 3), /claims a header of 3 bytes/],
   ['header of 2^63 bytes', fileOf('{}', 0, Number.MAX_SAFE_INTEGER), /claims a header of 9007199254740991/],
-  ['header cut short', fileOf('{"a":', 8), /no JSON/],
-  ['no UTF-8', Buffer.concat([fileOf('', 0, 2), Buffer.from([0xff, 0xfe])]), /no UTF-8/],
+  ['header cut short', fileOf('{"a":', 8), /not JSON/],
+  ['no UTF-8', Buffer.concat([fileOf('', 0, 2), Buffer.from([0xff, 0xfe])]), /not UTF-8/],
   ['a list', fileOf('[]', 0), /does not start with \{/],
   ['a number', fileOf('7 ', 0), /does not start with \{/],
   ['text before the header', fileOf(' {}', 0), /does not start with \{/],
-  ['twice the same name', fileOf('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{}}', 0), /a: stands twice/],
+  [
+    'twice the same name',
+    fileOf('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{}}', 0),
+    /a: appears twice/,
+  ],
   [
     'twice, once escaped',
     fileOf('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"\\u0061":{}}', 0),
-    /a: stands twice/,
+    /a: appears twice/,
   ],
   ['an unknown format', fileOf(json({ a: entry('F7', [1], [0, 4]) }), 4), /a: expected a dtype of .*received "F7"/],
   ['no format', fileOf(json({ a: entry(undefined, [1], [0, 4]) }), 4), /a: expected a dtype/],
@@ -256,7 +260,7 @@ const lies: [what: string, file: Buffer, message: RegExp][] = [
   [
     'a hole',
     fileOf(json({ a: entry('U8', [1], [0, 1]), b: entry('U8', [1], [2, 3]) }), 3),
-    /b: 1 bytes lie unused before it/,
+    /b: 1 bytes before it are unused/,
   ],
   ['an overlap', fileOf(json({ a: entry('U8', [2], [0, 2]), b: entry('U8', [2], [1, 3]) }), 3), /b: overlaps a/],
   ['misaligned', fileOf(json({ a: entry('U8', [1], [0, 1]), b: entry('F32', [1], [1, 5]) }), 5), /b: starts at 1/],
@@ -278,12 +282,12 @@ describe('files that lie', () => {
     });
 
   const shards: [what: string, index: string, message: RegExp][] = [
-    ['an index that is no JSON', '{', /is no JSON/],
+    ['an index that is no JSON', '{', /is not JSON/],
     ['an index without map', '{}', /weight_map: expected file names/],
-    ['a shard outside of the folder', '{"weight_map":{"a":"../a.safetensors"}}', /no file of this folder/],
-    ['a shard that is a number', '{"weight_map":{"a":1}}', /no file of this folder/],
+    ['a shard outside of the folder', '{"weight_map":{"a":"../a.safetensors"}}', /not a file of this folder/],
+    ['a shard that is a number', '{"weight_map":{"a":1}}', /not a file of this folder/],
     ['a missing shard', '{"weight_map":{"a":"none.safetensors"}}', /none\.safetensors\] cannot be opened \(ENOENT\)/],
-    ['a tensor that is not in its shard', '{"weight_map":{"b":"one.safetensors"}}', /b: the index promises it here/],
+    ['a tensor that is not in its shard', '{"weight_map":{"b":"one.safetensors"}}', /b: the index says it is here/],
     ['a tensor that the index forgot', '{"weight_map":{"a":"one.safetensors"}}', /c: not in the index/],
   ];
   for (const [what, index, message] of shards)
@@ -297,12 +301,12 @@ describe('files that lie', () => {
 
   test('a folder without weights, a tensor that is not there, bytes that cannot be weights', async () => {
     await assert.rejects(openCheckpoint(folder), /holds neither model\.safetensors nor/);
-    await assert.rejects(openSafetensors(folder), /is no file; name a file/);
+    await assert.rejects(openSafetensors(folder), /is not a file; name a file/);
     const path = join(folder, 'ints.safetensors');
     await writeSafetensors(path, [{ name: 'i', type: 'I32', shape: [1], bytes: () => new Uint8Array(4) }]);
     const source = await openSafetensors(path);
     await assert.rejects(source.read('j'), /j: no such tensor/);
-    await assert.rejects(source.read('i', { offset: 0, length: 2 }), /0 to 2 lie outside of it/);
+    await assert.rejects(source.read('i', { offset: 0, length: 2 }), /0 to 2 lie outside it/);
     assert.throws(
       () => decode(source.entries.get('i') as never, new Uint8Array(4)),
       /expected weights in F32.*received I32/,

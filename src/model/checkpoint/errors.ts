@@ -1,4 +1,4 @@
-// A checkpoint file that is not what it says: `[file] tensor: what is wrong; what to do`.
+// The error of a checkpoint file that is not what it claims: `[file] tensor: problem; remedy`.
 import { MinkeError } from '../../kernels/index.ts';
 
 export class CheckpointError extends MinkeError {}

@@ -1,8 +1,8 @@
-// From weights, of a model or of another checkpoint, to tensors that can be written: F32, F16, BF16, or FP8 as released.
+// Converts weights, of a model or of another checkpoint, to tensors to be written: F32, F16, BF16, or FP8 as released.
 //
 // FP8: matrices of attention and feed-forward as codes with weight_scale_inv for every 128 x 128 block, edges padded by
-// zeros; embedding, head, norms, router and eh_proj in BF16; the correction bias stays F32 in every format. Contract:
-// one tensor is in memory at a time; each is read when it is written.
+// zeros; embedding, head, norms, router and eh_proj in BF16; the correction bias is F32 in every format. Contract: one
+// tensor is in memory at a time; each is read when it is written.
 import { toBf16, toF16 } from '../../kernels/index.ts';
 import { asyncScope, copy, fromArray, narrow, quantiseBlocks, reshape, type Tensor } from '../../tensor/index.ts';
 import type { ModelConfig } from '../config.ts';
@@ -17,7 +17,7 @@ export type WeightFormat = 'f32' | 'f16' | 'bf16' | 'fp8';
 
 const storedAs = { f32: 'F32', f16: 'F16', bf16: 'BF16', fp8: 'BF16' } as const;
 
-/** A tensor of a checkpoint to be, with the way to its values. */
+/** A tensor of a checkpoint to be written; `read` gives its values. */
 export interface TensorValues extends CheckpointPiece {
   readonly parameter: Parameter;
   readonly read: () => Promise<Float32Array>;
@@ -39,7 +39,7 @@ async function quantize(
   });
 }
 
-/** A value for two readers: made for the first, let go after the second. */
+/** Computes a value for two readers: for the first, released after the second. */
 export function sharedByTwo<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | null = null;
   return () => {
@@ -53,7 +53,7 @@ export function sharedByTwo<T>(make: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** Codes and scales of one matrix, quantised once. */
+/** The codes and scales of one matrix, quantized once. */
 function asBlocks({ name, shape, read }: TensorValues): TensorToWrite[] {
   const [N, K] = shape as [number, number];
   const both = sharedByTwo(async () => quantize(await read(), shape));
@@ -88,7 +88,7 @@ async function readPiece(tensor: Tensor, { shape, offset }: CheckpointPiece): Pr
   });
 }
 
-/** A model's weights under the names of DeepSeek's and Hugging Face's checkpoints. */
+/** Returns a model's weights under the names of DeepSeek's and Hugging Face's checkpoints. */
 export function weightValues(config: ModelConfig, weights: WeightMap): TensorValues[] {
   return listParameters(config).flatMap((parameter) =>
     listPieces(parameter).map((piece): TensorValues => {
@@ -98,12 +98,12 @@ export function weightValues(config: ModelConfig, weights: WeightMap): TensorVal
   );
 }
 
-/** The tensors to write of a model's weights. */
+/** Returns the tensors to write for a model's weights. */
 export function exportWeights(config: ModelConfig, weights: WeightMap, format: WeightFormat): TensorToWrite[] {
   return toTensors(weightValues(config, weights), format);
 }
 
-/** The same of another checkpoint. Stacked experts are taken apart. */
+/** Returns another checkpoint's weights under these names. Stacked experts are split. */
 export function checkpointValues(config: ModelConfig, source: TensorSource): TensorValues[] {
   return listParameters(config).flatMap((parameter) =>
     listPieces(parameter).map((piece): TensorValues => {
@@ -119,12 +119,12 @@ export function checkpointValues(config: ModelConfig, source: TensorSource): Ten
   );
 }
 
-/** The tensors to write of another checkpoint in another format. */
+/** Returns the tensors to write for another checkpoint in another format. */
 export function convertCheckpoint(config: ModelConfig, source: TensorSource, format: WeightFormat): TensorToWrite[] {
   return toTensors(checkpointValues(config, source), format);
 }
 
-/** config.json's quantization_config of FP8 checkpoints; null takes it away. */
+/** Returns config.json's quantization_config of FP8 checkpoints; null removes it. */
 export function quantizationConfig(format: WeightFormat): object | null {
   return format === 'fp8'
     ? { activation_scheme: 'dynamic', fmt: 'e4m3', quant_method: 'fp8', weight_block_size: [128, 128] }

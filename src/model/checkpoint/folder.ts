@@ -1,4 +1,4 @@
-// A checkpoint folder as Hugging Face lays it out: config.json, and weights in one file or in shards with an index.
+// Checkpoint folders in Hugging Face's layout: config.json, and weights in one file or in shards with an index.
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -11,7 +11,7 @@ import { findEntry, type TensorEntry, type TensorSource } from './source.ts';
 const single = 'model.safetensors';
 const index = 'model.safetensors.index.json';
 
-/** Parses a JSON file of a checkpoint. Throws CheckpointError. */
+/** Parses a JSON file of a checkpoint. Throws CheckpointError when it is missing or not JSON. */
 export function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
@@ -19,13 +19,13 @@ export function readJson(path: string): unknown {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new CheckpointError(
       path,
-      missing ? 'is missing' : `is no JSON (${(error as Error).message})`,
+      missing ? 'is missing' : `is not JSON (${(error as Error).message})`,
       'check the folder',
     );
   }
 }
 
-/** The tensors of a folder, or of one .safetensors file. Only headers are read. */
+/** Opens the tensors of a folder, or of one .safetensors file. Only headers are read. */
 export async function openCheckpoint(path: string): Promise<TensorSource> {
   if (path.endsWith('.safetensors')) return openSafetensors(path);
   if (existsSync(join(path, index))) return openShards(path);
@@ -33,8 +33,8 @@ export async function openCheckpoint(path: string): Promise<TensorSource> {
   if (isReady(path))
     throw new CheckpointError(
       path,
-      `holds ${readyFile} alone, weights packed for serving`,
-      'chat and serve open it; for anything else take the checkpoint that it was made from',
+      `holds only ${readyFile}, weights packed for serving`,
+      'chat and serve open it; for anything else use the checkpoint that it was made from',
     );
   throw new CheckpointError(path, `holds neither ${single} nor ${index}`, 'give a checkpoint folder');
 }
@@ -48,7 +48,7 @@ function readWeightMap(folder: string): Map<string, string> {
     if (typeof file !== 'string' || basename(file) !== file || file.startsWith('.'))
       throw new CheckpointError(
         path,
-        `${name}: ${JSON.stringify(file)} is no file of this folder`,
+        `${name}: ${JSON.stringify(file)} is not a file of this folder`,
         'fetch the index again',
       );
   return new Map(Object.entries(map as Record<string, string>));
@@ -68,7 +68,7 @@ async function openShards(folder: string): Promise<TensorSource> {
       if (!entry)
         throw new CheckpointError(
           join(folder, file),
-          `${name}: the index promises it here`,
+          `${name}: the index says it is here`,
           'fetch index and shard again',
         );
       entries.set(name, entry);
@@ -104,7 +104,7 @@ function splitIntoShards(tensors: readonly TensorToWrite[], shardBytes: number):
 }
 
 export interface WriteOptions {
-  /** @default 5 GB, as Hugging Face */
+  /** Bytes of a shard. @default 5 GB, as Hugging Face */
   readonly shardBytes?: number;
   readonly written?: (bytes: number) => void;
 }

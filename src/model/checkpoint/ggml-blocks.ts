@@ -1,8 +1,9 @@
-// ggml's number formats that minke reads and writes: F32, F16, BF16 and the block formats Q8_0 and Q4_0.
+// The ggml number formats that minke reads and writes: F32, F16, BF16 and the block formats Q8_0 and Q4_0.
 //
 // A block is 32 values of one row. Q8_0: a binary16 step and 32 signed bytes. Q4_0: a binary16 step and 16 bytes, value
-// j in the low half of byte j, value j + 16 in the high half, both plus 8; the step makes the value of largest magnitude
-// -8. Rounding as in ggml: half away from zero, by the step before it is rounded itself. Source: ggml-quants.c.
+// j in the low half of byte j, value j + 16 in the high half, both plus 8; the step makes the value of largest
+// magnitude -8. Rounding as in ggml: half away from zero, by the step before it is rounded itself. Source:
+// ggml-quants.c.
 import { toBf16, toF16 } from '../../kernels/index.ts';
 import { halfValues } from './half.ts';
 
@@ -22,9 +23,9 @@ export function ggmlBytes(type: GgmlType, elements: number): number {
 }
 
 function encodeQ8(x: Float32Array, at: number, out: DataView, to: number): void {
-  let most = 0;
-  for (let i = 0; i < 32; i++) most = Math.max(most, Math.abs(x[at + i]));
-  const step = Math.fround(most / 127);
+  let max = 0;
+  for (let i = 0; i < 32; i++) max = Math.max(max, Math.abs(x[at + i]));
+  const step = Math.fround(max / 127);
   const inverse = step === 0 ? 0 : Math.fround(1 / step);
   out.setUint16(to, toF16(step), true);
   for (let i = 0; i < 32; i++) {
@@ -43,7 +44,7 @@ function encodeQ4(x: Float32Array, at: number, out: DataView, to: number): void 
   for (let i = 0; i < 16; i++) out.setUint8(to + 2 + i, code(i) | (code(i + 16) << 4));
 }
 
-/** Values, whole blocks of them, as bytes. */
+/** Encodes whole blocks of values. */
 export function encodeGgml(type: GgmlType, x: Float32Array): Uint8Array {
   if (type === 'F32') return new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
   if (type === 'F16') return new Uint8Array(Uint16Array.from(x, toF16).buffer);

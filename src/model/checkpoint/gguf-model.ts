@@ -1,11 +1,12 @@
-// A model's tensors as GGUF has them, and back: names of llama.cpp, experts stacked, MLA's kv_b_proj in two.
+// A model's tensors as GGUF stores them, and back: llama.cpp's names, experts stacked, MLA's kv_b_proj in two halves.
 //
-// One table for both directions: each GGUF tensor is made of checkpoint tensors (Hugging Face names), perhaps turned.
-// llama's queries and keys are stored with the halves of each head interleaved, because llama.cpp rotates neighbours
-// there; deepseek2 rotates neighbours by itself and qwen2 rotates halves. attn_k_b [H, C, N] is W_UK turned, attn_v_b
-// [H, V, C] is W_UV. Norms, biases and the router stay F32, and a format in blocks falls back to F16 where a row does not
-// fall into blocks. MTP modules follow as further blocks with llama.cpp's names for them (nextn); llama.cpp's deepseek2
-// itself has none and refuses files with tensors it does not know, so a file for it is made of a configuration without.
+// One table for both directions: each GGUF tensor is made of checkpoint tensors (Hugging Face names), perhaps
+// reordered. llama's queries and keys are stored with the halves of each head interleaved, because llama.cpp rotates
+// neighbors there; deepseek2 rotates neighbors by itself and qwen2 rotates halves. attn_k_b [H, C, N] is W_UK
+// transposed, attn_v_b [H, V, C] is W_UV. Norms, biases and the router are F32, and a block format falls back to F16
+// where a row is not whole blocks. MTP modules follow as further blocks with llama.cpp's names (nextn); llama.cpp's
+// deepseek2 has none and refuses files with unknown tensors, so write a file for it from a configuration without
+// modules.
 import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
 import { countElements, hasExperts, listParameters } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
@@ -25,18 +26,18 @@ import {
   type TensorSource,
 } from './source.ts';
 
-/** How values stand in the file; `back` undoes it. */
+/** Another order of rows in the file. */
 interface RowOrder {
-  readonly there: (values: Float32Array) => Float32Array;
-  readonly back: (values: Float32Array) => Float32Array;
+  readonly toFile: (values: Float32Array) => Float32Array;
+  readonly fromFile: (values: Float32Array) => Float32Array;
 }
 
 interface Mapping {
   readonly name: string;
   readonly shape: readonly number[];
-  /** Checkpoint tensors, end to end. */
+  /** The checkpoint tensors that it concatenates. */
   readonly from: readonly string[];
-  readonly turn?: RowOrder;
+  readonly order?: RowOrder;
 }
 
 /** Swaps two axes of [a, b, c, d]: to [a, c, b, d]. */
@@ -49,12 +50,12 @@ function swapMiddle(values: Float32Array, [a, b, c, d]: readonly [number, number
   return out;
 }
 
-/** Rows of each head from halves to neighbours. */
+/** Reorders the rows of each head from halves to neighbors. */
 function interleave(heads: number, width: number, columns: number): RowOrder {
   const half = width / 2;
   return {
-    there: (values) => swapMiddle(values, [heads, 2, half, columns]),
-    back: (values) => swapMiddle(values, [heads, half, 2, columns]),
+    toFile: (values) => swapMiddle(values, [heads, 2, half, columns]),
+    fromFile: (values) => swapMiddle(values, [heads, half, 2, columns]),
   };
 }
 
@@ -111,7 +112,7 @@ function expertMappings(c: DeepseekConfig, i: number): Mapping[] {
   }));
 }
 
-/** Main layers and MTP modules. */
+/** Counts main layers and MTP modules. */
 const countBlocks = (config: ModelConfig) =>
   config.numHiddenLayers + (isDeepseek(config) ? config.numNextnPredictLayers : 0);
 
@@ -127,7 +128,10 @@ function listMappings(config: ModelConfig): Mapping[] {
       const experts = hasExperts(config, i) ? expertMappings(config, i) : [];
       return [...common, ...renamed(i, mla, shapes), ...experts];
     }
-    return [...common, ...renamed(i, gqa, shapes).map((mapping) => ({ ...mapping, ...llamaTurn(config, mapping) }))];
+    return [
+      ...common,
+      ...renamed(i, gqa, shapes).map((mapping) => ({ ...mapping, ...llamaRowOrder(config, mapping) })),
+    ];
   });
   return [
     ...whole('token_embd.weight', 'model.embed_tokens.weight'),
@@ -137,15 +141,15 @@ function listMappings(config: ModelConfig): Mapping[] {
   ];
 }
 
-function llamaTurn(config: ModelConfig, { name, shape }: Mapping): { turn?: RowOrder } {
-  const turns = config.modelType === 'llama' && /attn_[qk]\./.test(name);
-  if (!turns || isDeepseek(config)) return {};
+function llamaRowOrder(config: ModelConfig, { name, shape }: Mapping): { order?: RowOrder } {
+  const isReordered = config.modelType === 'llama' && /attn_[qk]\./.test(name);
+  if (!isReordered || isDeepseek(config)) return {};
   const { headDim } = config;
-  return { turn: interleave(shape[0] / headDim, headDim, shape[1] ?? 1) };
+  return { order: interleave(shape[0] / headDim, headDim, shape[1] ?? 1) };
 }
 
-/** kv_b_proj [H (N + V), C] to attn_k_b [H, C, N] and attn_v_b [H, V, C]. */
-function splitKvB(c: DeepseekConfig, kvB: Float32Array): { k: Float32Array; v: Float32Array } {
+/** Splits kv_b_proj [H (N + V), C] into attn_k_b [H, C, N] and attn_v_b [H, V, C]. */
+function splitKvBValues(c: DeepseekConfig, kvB: Float32Array): { k: Float32Array; v: Float32Array } {
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = c;
   const k = new Float32Array(H * C * N);
   const v = new Float32Array(H * V * C);
@@ -168,23 +172,25 @@ function joinKvB(c: DeepseekConfig, k: Float32Array, v: Float32Array): Float32Ar
   return kvB;
 }
 
-function storedType(name: string, shape: readonly number[], wanted: GgmlType): GgmlType {
+function storedType(name: string, shape: readonly number[], type: GgmlType): GgmlType {
   if (shape.length === 1 || name.includes('ffn_gate_inp')) return 'F32';
-  return (shape.at(-1) as number) % ggmlTypes[wanted].block === 0 ? wanted : 'F16';
+  return (shape.at(-1) as number) % ggmlTypes[type].block === 0 ? type : 'F16';
 }
 
-/** The tensors of a GGUF file from values under checkpoint names. */
+/** Returns the tensors of a GGUF file from values under checkpoint names. */
 export function ggufTensors(config: ModelConfig, values: readonly TensorValues[], type: GgmlType): GgufTensor[] {
   const byName = new Map(values.map((value) => [value.name, value]));
   const read = (name: string) => (byName.get(name) as TensorValues).read();
-  const plain = listMappings(config).map(({ name, shape, from, turn }): GgufTensor => {
-    const parts = from.map((source) => async () => (turn ? turn.there(await read(source)) : read(source)));
+  const plain = listMappings(config).map(({ name, shape, from, order }): GgufTensor => {
+    const parts = from.map((source) => async () => (order ? order.toFile(await read(source)) : read(source)));
     return { name, type: storedType(name, shape, type), shape, parts };
   });
   if (!isDeepseek(config)) return plain;
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
   const split = Array.from({ length: countBlocks(config) }, (_, i): GgufTensor[] => {
-    const both = sharedByTwo(async () => splitKvB(config, await read(`model.layers.${i}.self_attn.kv_b_proj.weight`)));
+    const both = sharedByTwo(async () =>
+      splitKvBValues(config, await read(`model.layers.${i}.self_attn.kv_b_proj.weight`)),
+    );
     const [k, v] = [`blk.${i}.attn_k_b.weight`, `blk.${i}.attn_v_b.weight`];
     return [
       { name: k, type: storedType(k, [H, C, N], type), shape: [H, C, N], parts: [async () => (await both()).k] },
@@ -194,14 +200,13 @@ export function ggufTensors(config: ModelConfig, values: readonly TensorValues[]
   return [...plain, ...split.flat()];
 }
 
-/** A tensor under its checkpoint name: as it is stored, or F32 where llama.cpp's order of rows is another. */
-interface Stored {
+/** A tensor under its checkpoint name: as it is stored, or F32 where llama.cpp orders rows differently. */
+interface StoredTensor {
   readonly entry: TensorEntry;
-  /** `range` of elements. */
   readonly read: (range: ElementRange) => Promise<Uint8Array>;
 }
 
-/** A GGUF file under checkpoint names, with its configuration. */
+/** Opens a GGUF file under checkpoint names, with its configuration. */
 export async function openGgufModel(path: string): Promise<{ config: ModelConfig; source: TensorSource }> {
   const file = await openGguf(path);
   try {
@@ -223,12 +228,12 @@ export async function openGgufModel(path: string): Promise<{ config: ModelConfig
   }
 }
 
-/** Checks that the file has all tensors in their shapes. */
-function storedTensors(config: ModelConfig, file: TensorSource, path: string): Map<string, Stored> {
+/** Maps checkpoint names to the file's tensors. Throws CheckpointError unless all are there in their shapes. */
+function storedTensors(config: ModelConfig, file: TensorSource, path: string): Map<string, StoredTensor> {
   const expect = (name: string, shape: readonly number[]): TensorEntry => {
     const entry = file.entries.get(name);
     if (entry && entry.shape.join() === shape.join()) return entry;
-    const received = entry ? `received [${entry.shape}]` : 'which is missing';
+    const received = entry ? `received [${entry.shape}]` : 'received nothing';
     throw new CheckpointError(
       path,
       `${name}: expected [${shape}], ${received}`,
@@ -240,8 +245,8 @@ function storedTensors(config: ModelConfig, file: TensorSource, path: string): M
       .flatMap((parameter) => listPieces(parameter))
       .map(({ name, shape }) => [name, shape]),
   );
-  const stored = new Map<string, Stored>();
-  const add = (name: string, type: StoredType, read: Stored['read']) => {
+  const stored = new Map<string, StoredTensor>();
+  const add = (name: string, type: StoredType, read: StoredTensor['read']) => {
     stored.set(name, { entry: { name, shape: shapes.get(name) as readonly number[], type, file: path }, read });
   };
   const addValues = (name: string, values: () => Promise<Float32Array>) => {
@@ -250,12 +255,12 @@ function storedTensors(config: ModelConfig, file: TensorSource, path: string): M
       return new Uint8Array(all.buffer, all.byteOffset + 4 * offset, 4 * length);
     });
   };
-  for (const { name, shape, from, turn } of listMappings(config)) {
+  for (const { name, shape, from, order } of listMappings(config)) {
     const entry = expect(name, shape);
     const length = countElements(shape) / from.length;
     from.forEach((target, i) => {
-      const read: Stored['read'] = (range) => file.read(name, { ...range, offset: i * length + range.offset });
-      if (turn) addValues(target, async () => turn.back(decode(entry, await read({ offset: 0, length }))));
+      const read: StoredTensor['read'] = (range) => file.read(name, { ...range, offset: i * length + range.offset });
+      if (order) addValues(target, async () => order.fromFile(decode(entry, await read({ offset: 0, length }))));
       else add(target, entry.type, read);
     });
   }

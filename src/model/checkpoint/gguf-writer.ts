@@ -1,20 +1,20 @@
 // Writes GGUF version 3, a part of a tensor at a time.
 //
-// Contract: the header is laid out before any tensor is asked for, and a file that fails is not left behind. Dimensions
-// are given slowest first, as everywhere in minke. Tensors and metadata are the caller's: gguf-model.ts knows their names.
+// Contract: the header is laid out before any tensor is read, and a failed file is not left behind. Dimensions are
+// given slowest first, as everywhere in minke. Tensors and metadata are the caller's: gguf-model.ts knows their names.
 import { countElements } from '../parameters.ts';
 import { writeWhole } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
 import { encodeGgml, type GgmlType, ggmlBytes, ggmlTypes } from './ggml-blocks.ts';
 import { type GgufValue, padded, typeIds } from './gguf.ts';
 
-/** How a value is written. Numbers of metadata are u32 or f32 by their key's meaning, so the writer is told. */
+/** A value with its type, which the meaning of its key decides. */
 export interface TypedValue {
   readonly type: 'u32' | 'i32' | 'f32' | 'bool' | 'string';
   readonly value: GgufValue;
 }
 
-/** A tensor to be written, in parts that are asked for when their turn comes; each part is whole rows. */
+/** A tensor to be written, in parts of whole rows; each part is read when its turn comes. */
 export interface GgufTensor {
   readonly name: string;
   readonly type: GgmlType;
@@ -109,7 +109,7 @@ function encodeGgufHeader(metadata: ReadonlyMap<string, TypedValue>, tensors: re
   return header.bytes();
 }
 
-/** Writes a GGUF file, a part of a tensor at a time. */
+/** Writes a GGUF file, a part of a tensor at a time; `written` is called with the bytes of each. */
 export async function writeGguf(
   path: string,
   metadata: ReadonlyMap<string, TypedValue>,

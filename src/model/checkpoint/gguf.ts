@@ -1,8 +1,8 @@
-// The GGUF format (ggml, docs/gguf.md; version 3, and 2 which differs in nothing read here): metadata, then tensors.
+// The GGUF format (ggml, docs/gguf.md; versions 2 and 3, which differ in nothing read here): metadata, then tensors.
 //
-// Contract of the reader: one cursor checks every length and count against the bytes that the file still has before it
-// reads or allocates; tensors must follow each other, aligned, without overlap, and end within the file. Dimensions are
-// given here as everywhere in minke, slowest first (the file has them the other way round). Left out: big-endian files.
+// Contract of the reader: one cursor checks every length and count against the bytes that are left in the file before
+// it reads or allocates; tensors follow each other, aligned, without overlap, and end within the file. Dimensions are
+// given slowest first, as everywhere in minke (the file has them the other way round). Left out: big-endian files.
 import { countElements } from '../parameters.ts';
 import { type BinaryFile, opened } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
@@ -12,15 +12,7 @@ import { findEntry, resolveRange, type TensorEntry, type TensorSource } from './
 /** Arrays of numbers and booleans are typed arrays, no larger than in the file. */
 export type GgufValue = number | boolean | string | NumberArray | readonly GgufValue[];
 
-type NumberArray =
-  | Uint8Array
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | Float32Array
-  | Float64Array;
+type NumberArray = InstanceType<(typeof scalars)[keyof typeof scalars]['List']>;
 
 interface GgufEntry extends TensorEntry {
   readonly type: GgmlType;
@@ -34,32 +26,31 @@ export interface GgufHeader {
   readonly dataStart: number;
 }
 
-/** Thrown while only the beginning of a file is in memory and more of it is needed. */
+/** Thrown when only the beginning of a file is in memory and more of it is needed. */
 class NeedsMore extends Error {}
 
-const remedy = 'the file is damaged or no GGUF: fetch or write it again';
-export const typeIds = {
-  u8: 0,
-  i8: 1,
-  u16: 2,
-  i16: 3,
-  u32: 4,
-  i32: 5,
-  f32: 6,
-  bool: 7,
-  string: 8,
-  array: 9,
-  u64: 10,
-  i64: 11,
-  f64: 12,
-};
-const minBytes = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
-/** Typed arrays by type of their elements; texts and arrays have none. */
-const numericArrays: readonly ((new (count: number) => NumberArray) | undefined)[] = [
-  ...[Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Uint8Array],
-  ...[undefined, undefined, Float64Array, Float64Array, Float64Array],
-];
-const maxDepth = 4; // arrays in arrays
+const remedy = 'the file is damaged or not GGUF: fetch or write it again';
+export const typeIds = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9 };
+/** How values of a fixed size are read, by type id. */
+const scalars = {
+  0: { bytes: 1, List: Uint8Array, read: (view: DataView, at: number) => view.getUint8(at) },
+  1: { bytes: 1, List: Int8Array, read: (view: DataView, at: number) => view.getInt8(at) },
+  2: { bytes: 2, List: Uint16Array, read: (view: DataView, at: number) => view.getUint16(at, true) },
+  3: { bytes: 2, List: Int16Array, read: (view: DataView, at: number) => view.getInt16(at, true) },
+  4: { bytes: 4, List: Uint32Array, read: (view: DataView, at: number) => view.getUint32(at, true) },
+  5: { bytes: 4, List: Int32Array, read: (view: DataView, at: number) => view.getInt32(at, true) },
+  6: { bytes: 4, List: Float32Array, read: (view: DataView, at: number) => view.getFloat32(at, true) },
+  7: { bytes: 1, List: Uint8Array, read: (view: DataView, at: number) => view.getUint8(at) },
+  10: { bytes: 8, List: Float64Array, read: (view: DataView, at: number) => Number(view.getBigUint64(at, true)) },
+  11: { bytes: 8, List: Float64Array, read: (view: DataView, at: number) => Number(view.getBigInt64(at, true)) },
+  12: { bytes: 8, List: Float64Array, read: (view: DataView, at: number) => view.getFloat64(at, true) },
+} as const;
+/** The fewest bytes of a string and of an array. */
+const minBytes: Readonly<Record<number, number>> = { [typeIds.string]: 8, [typeIds.array]: 12 };
+/** How deep arrays may nest. */
+const maxDepth = 4;
+
+const findScalar = (type: number) => (type in scalars ? scalars[type as keyof typeof scalars] : null);
 
 class Cursor {
   readonly #bytes: Uint8Array;
@@ -79,7 +70,7 @@ class Cursor {
     throw new CheckpointError(this.#file, problem, remedy);
   }
 
-  /** Where `bytes` more stand, after a check that the file has them. */
+  /** Returns the offset of the next `bytes`, after a check that the file has them. */
   #take(bytes: number, what: string): number {
     const from = this.at;
     if (from + bytes > this.#fileSize)
@@ -90,21 +81,19 @@ class Cursor {
   }
 
   u32(what: string): number {
-    return this.#view.getUint32(this.#take(4, what), true);
+    return this.value(typeIds.u32, what) as number;
   }
 
-  /** A whole number that JavaScript holds exactly. */
+  /** Reads a whole number that JavaScript represents exactly. */
   u64(what: string): number {
-    const value = this.#view.getBigUint64(this.#take(8, what), true);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) this.refuse(`${what}: ${value} is absurd`);
-    return Number(value);
+    return this.value(10, what) as number;
   }
 
-  /** How many things follow, each of at least `least` bytes. */
-  count(what: string, least: number): number {
+  /** Reads how many items follow, each of at least `minBytes` bytes. */
+  count(what: string, minBytes: number): number {
     const count = this.u64(what);
-    if (count * least > this.#fileSize - this.at)
-      this.refuse(`${what}: ${count} claimed, but ${this.#fileSize - this.at} bytes are left`);
+    if (count * minBytes > this.#fileSize - this.at)
+      this.refuse(`${what}: ${count} claimed, but only ${this.#fileSize - this.at} bytes follow`);
     return count;
   }
 
@@ -116,68 +105,33 @@ class Cursor {
         this.#bytes.subarray(from, from + length),
       );
     } catch {
-      return this.refuse(`${what}: no UTF-8`);
+      return this.refuse(`${what}: not UTF-8`);
     }
   }
 
   value(type: number, what: string, depth = 0): GgufValue {
-    const view = this.#view;
-    switch (type) {
-      case typeIds.u8:
-        return view.getUint8(this.#take(1, what));
-      case typeIds.i8:
-        return view.getInt8(this.#take(1, what));
-      case typeIds.u16:
-        return view.getUint16(this.#take(2, what), true);
-      case typeIds.i16:
-        return view.getInt16(this.#take(2, what), true);
-      case typeIds.u32:
-        return this.u32(what);
-      case typeIds.i32:
-        return view.getInt32(this.#take(4, what), true);
-      case typeIds.f32:
-        return view.getFloat32(this.#take(4, what), true);
-      case typeIds.bool: {
-        const byte = view.getUint8(this.#take(1, what));
-        return byte > 1 ? this.refuse(`${what}: expected a boolean, received ${byte}`) : byte === 1;
-      }
-      case typeIds.string:
-        return this.string(what);
-      case typeIds.u64:
-        return this.u64(what);
-      case typeIds.i64:
-        return Number(view.getBigInt64(this.#take(8, what), true));
-      case typeIds.f64:
-        return view.getFloat64(this.#take(8, what), true);
-      case typeIds.array:
-        return this.#array(what, depth + 1);
-      default:
-        return this.refuse(`${what}: no value has type ${type}`);
-    }
+    if (type === typeIds.string) return this.string(what);
+    if (type === typeIds.array) return this.#array(what, depth + 1);
+    const scalar = findScalar(type);
+    if (scalar === null) return this.refuse(`${what}: no value has type ${type}`);
+    const value = scalar.read(this.#view, this.#take(scalar.bytes, what));
+    if (scalar === scalars[10] && !Number.isSafeInteger(value)) this.refuse(`${what}: ${BigInt(value)} is too large`);
+    if (type !== typeIds.bool) return value;
+    return value > 1 ? this.refuse(`${what}: expected a boolean, received ${value}`) : value === 1;
   }
 
   #array(what: string, depth: number): GgufValue {
     const type = this.u32(what);
-    if (minBytes[type] === undefined) this.refuse(`${what}: no value has type ${type}`);
+    const scalar = findScalar(type);
+    const bytes = scalar?.bytes ?? minBytes[type];
+    if (bytes === undefined) this.refuse(`${what}: no value has type ${type}`);
     if (depth > maxDepth) this.refuse(`${what}: arrays within arrays, more than ${maxDepth} deep`);
-    const count = this.count(what, minBytes[type]);
-    const Numeric = numericArrays[type];
-    if (Numeric === undefined) return this.#values(count, () => this.value(type, what, depth));
-    this.#need(count * minBytes[type]);
-    const numbers = new Numeric(count);
-    for (let i = 0; i < count; i++) numbers[i] = Number(this.value(type, what));
-    return numbers;
-  }
-
-  #values(count: number, next: () => GgufValue): GgufValue[] {
-    const values: GgufValue[] = [];
-    for (let i = 0; i < count; i++) values.push(next());
+    const count = this.count(what, bytes);
+    // An array may take no memory before its bytes are here.
+    if (scalar && this.at + count * bytes > this.#bytes.length) throw new NeedsMore();
+    const values: NumberArray | GgufValue[] = scalar ? new scalar.List(count) : [];
+    for (let i = 0; i < count; i++) values[i] = scalar ? Number(this.value(type, what)) : this.value(type, what, depth);
     return values;
-  }
-
-  /** Before memory is taken for bytes that are not there yet. */
-  #need(bytes: number): void {
-    if (this.at + bytes > this.#bytes.length) throw new NeedsMore();
   }
 }
 
@@ -194,30 +148,32 @@ function readTensor(cursor: Cursor, file: string): GgufEntry {
     throw new CheckpointError(
       file,
       `${name}: expected a format of ${[...typeNames.values()].join(', ')}, received number ${id}`,
-      'requantise the file to one of these',
+      'requantize the file to one of these',
     );
   const elements = countElements(shape);
-  if (!Number.isSafeInteger(elements)) cursor.refuse(`${name}: [${shape}] is absurd`);
+  if (!Number.isSafeInteger(elements)) cursor.refuse(`${name}: [${shape}] is too large`);
   if ((shape.at(-1) ?? 1) % ggmlTypes[type].block !== 0)
-    cursor.refuse(`${name}: rows of ${shape.at(-1)} do not fall into blocks of ${ggmlTypes[type].block}`);
+    cursor.refuse(`${name}: rows of ${shape.at(-1)} are not whole blocks of ${ggmlTypes[type].block}`);
   const offset = cursor.u64(`${name}, its offset`);
   return { name, type, shape, file, offset, bytes: ggmlBytes(type, elements) };
 }
 
+/** Rounds up to a multiple of the alignment. */
 export const padded = (at: number, alignment: number) => Math.ceil(at / alignment) * alignment;
 
 function checkPlaces(cursor: Cursor, entries: readonly GgufEntry[], alignment: number, dataBytes: number): void {
   let end = 0;
   for (const { name, offset, bytes } of [...entries].sort((a, b) => a.offset - b.offset || a.bytes - b.bytes)) {
-    if (offset % alignment !== 0) cursor.refuse(`${name}: starts at ${offset}, no multiple of ${alignment}`);
+    if (offset % alignment !== 0)
+      cursor.refuse(`${name}: starts at ${offset}, which is not a multiple of ${alignment}`);
     if (offset < end) cursor.refuse(`${name}: overlaps the tensor before it`);
-    if (offset > padded(end, alignment)) cursor.refuse(`${name}: ${offset - end} bytes lie unused before it`);
+    if (offset > padded(end, alignment)) cursor.refuse(`${name}: ${offset - end} bytes before it are unused`);
     end = offset + bytes;
     if (end > dataBytes) cursor.refuse(`${name}: ends ${end - dataBytes} bytes beyond the file`);
   }
 }
 
-/** Checks a header against the size of its file. `bytes` may be the beginning of the file only. */
+/** Parses a header and checks it against the size of its file. `bytes` may be only the beginning of the file. */
 export function parseGguf(bytes: Uint8Array, fileSize: number, file: string): GgufHeader {
   const cursor = new Cursor(bytes, fileSize, file);
   if (cursor.u32('the magic number') !== 0x46554747) cursor.refuse('does not start with GGUF');
@@ -229,7 +185,7 @@ export function parseGguf(bytes: Uint8Array, fileSize: number, file: string): Gg
   const metadata = new Map<string, GgufValue>();
   for (let i = 0; i < pairs; i++) {
     const key = cursor.string('a key of the metadata');
-    if (metadata.has(key)) cursor.refuse(`${key}: stands twice in the metadata`);
+    if (metadata.has(key)) cursor.refuse(`${key}: appears twice in the metadata`);
     metadata.set(key, cursor.value(cursor.u32(key), key));
   }
   const alignment = metadata.get('general.alignment') ?? 32;
@@ -238,7 +194,7 @@ export function parseGguf(bytes: Uint8Array, fileSize: number, file: string): Gg
   const entries = new Map<string, GgufEntry>();
   for (let i = 0; i < tensors; i++) {
     const entry = readTensor(cursor, file);
-    if (entries.has(entry.name)) cursor.refuse(`${entry.name}: stands twice`);
+    if (entries.has(entry.name)) cursor.refuse(`${entry.name}: appears twice`);
     entries.set(entry.name, entry);
   }
   const dataStart = tensors === 0 ? cursor.at : padded(cursor.at, alignment as number);
@@ -246,7 +202,7 @@ export function parseGguf(bytes: Uint8Array, fileSize: number, file: string): Gg
   return { metadata, entries, dataStart };
 }
 
-/** More is refused; DeepSeek-V3's vocabulary takes 4 MB. */
+/** Longer headers are refused; DeepSeek-V3's vocabulary takes 4 MB. */
 const maxHeaderBytes = 2 ** 26;
 
 /** Reads as much of the beginning as the header needs. */
@@ -259,10 +215,10 @@ async function readHeader(file: BinaryFile): Promise<GgufHeader> {
       if (!(error instanceof NeedsMore)) throw error;
     }
   }
-  throw new CheckpointError(file.path, `its header takes more than ${maxHeaderBytes} bytes`, remedy);
+  throw new CheckpointError(file.path, `the header takes more than ${maxHeaderBytes} bytes`, remedy);
 }
 
-/** A GGUF file: its tensors under their own names, and its metadata. */
+/** Opens a GGUF file: its tensors under their own names, and its metadata. */
 export function openGguf(path: string): Promise<TensorSource & { readonly metadata: GgufHeader['metadata'] }> {
   return opened(path, async (file) => {
     const { metadata, entries, dataStart } = await readHeader(file);

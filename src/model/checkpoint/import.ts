@@ -1,6 +1,6 @@
-// From a checkpoint to the model's weights, a tensor at a time, with a report on every tensor of the checkpoint.
+// Loads a model's weights from a checkpoint, a tensor at a time, and reports on every tensor of the checkpoint.
 //
-// Contract: memory beyond the weights themselves is one tensor of the checkpoint. FP8 blocks (weight with its
+// Contract: memory beyond the weights is one tensor of the checkpoint. FP8 blocks (weight with its
 // weight_scale_inv, which despite its name multiplies; README_WEIGHTS) are decoded by the device's own kernel.
 import { toBf16 } from '../../kernels/index.ts';
 import {
@@ -23,7 +23,7 @@ import { decode, type TensorEntry, type TensorSource } from './source.ts';
 
 export interface ImportedTensor {
   readonly name: string;
-  /** used: as it stood; converted: other format; ignored: not needed */
+  /** used: as stored; converted: to another format; ignored: not needed */
   readonly how: 'used' | 'converted' | 'ignored';
   readonly why: string;
 }
@@ -49,7 +49,7 @@ function expectPiece(source: TensorSource, { name, shape }: CheckpointPiece): Te
   return entry;
 }
 
-/** Codes times the scale of their 128 x 128 block. */
+/** Multiplies codes by the scale of their 128 x 128 block. */
 async function decodeBlocks(source: TensorSource, entry: TensorEntry): Promise<Float32Array> {
   const [N, K] = entry.shape as [number, number];
   const shape = [Math.ceil(N / 128), Math.ceil(K / 128)];
@@ -63,20 +63,20 @@ async function decodeBlocks(source: TensorSource, entry: TensorEntry): Promise<F
   });
 }
 
-/** A checkpoint tensor's values, FP8 blocks decoded. */
+/** Reads a checkpoint tensor's values, with FP8 blocks decoded. */
 export async function readValues(source: TensorSource, entry: TensorEntry): Promise<Float32Array> {
   if (entry.type === 'F8_E4M3' && source.entries.has(entry.name + scaleSuffix)) return decodeBlocks(source, entry);
   return decode(entry, await source.read(entry.name));
 }
 
-/** Part of a tensor as rows, to be written into. */
+/** Returns a view of a piece's rows in its parameter. */
 function place(tensor: Tensor, { shape, offset }: CheckpointPiece): Tensor {
   const width = shape.at(-1) as number;
   return narrow(reshape(tensor, [tensor.size / width, width]), offset / width, countElements(shape) / width);
 }
 
 export interface ImportOptions {
-  /** Of matrices; gains and biases are f32. @default bf16 where every matrix is stored in BF16 or FP8, else f32 */
+  /** The type of matrices; gains and biases are f32. @default bf16 where all are stored in BF16 or FP8, else f32 */
   readonly dtype?: 'f32' | 'bf16';
   readonly progress?: (done: number, total: number) => void;
 }
@@ -87,8 +87,8 @@ export function plainFormat(source: TensorSource): 'f32' | 'bf16' {
 }
 
 /**
- * One parameter from a checkpoint, on the current device, which the caller disposes; matrices in `dtype`. What became of
- * its pieces is added to `report`.
+ * Loads one parameter onto the current device, matrices in `dtype`; the caller disposes it. `report` receives how each
+ * of its pieces was used.
  */
 export async function importParameter(
   source: TensorSource,
@@ -120,8 +120,8 @@ export async function importParameter(
 }
 
 /**
- * The weights of `config` from a checkpoint, on the current device; the caller disposes them. The report names every
- * tensor of the checkpoint. Throws CheckpointError for missing and misshapen tensors.
+ * Loads the weights of `config` onto the current device; the caller disposes them. The report names every tensor of the
+ * checkpoint. Throws CheckpointError for missing and misshapen tensors.
  */
 export async function importWeights(
   config: ModelConfig,
@@ -143,7 +143,7 @@ export async function importWeights(
   return { weights, report: [...report, ...listIgnored(config, source, report)] };
 }
 
-/** Tensors of a checkpoint that no parameter of the configuration asks for. */
+/** Lists the tensors of a checkpoint that no parameter of the configuration uses. */
 export function listIgnored(
   config: ModelConfig,
   source: TensorSource,
@@ -154,13 +154,13 @@ export function listIgnored(
   return rest.map((name) => ({ name, how: 'ignored', why: reasonToIgnore(name, config.numHiddenLayers) }));
 }
 
-/** What a conversion leaves out of a checkpoint, and why. */
+/** Lists what a conversion leaves out of a checkpoint, and why. */
 export function ignoredTensors(config: ModelConfig, source: TensorSource): ImportedTensor[] {
   const names = listParameters(config).flatMap((parameter) => sourcePieces(parameter, source));
   return listIgnored(config, source, [...names, ...names.map(({ name }) => ({ name: name + scaleSuffix }))]);
 }
 
-/** A parameter that the checkpoint holds under its own name is one piece. */
+/** Lists the pieces of a parameter; one piece where the checkpoint has it under its own name. */
 export function sourcePieces(parameter: Parameter, source: TensorSource): readonly CheckpointPiece[] {
   const { name, shape } = parameter;
   return source.entries.has(name) ? [{ name, shape, offset: 0 }] : listPieces(parameter);

@@ -1,5 +1,5 @@
-// llama.cpp itself: a GGUF that minke writes gives the same greedy tokens there. Runs where MINKE_NODE_LLAMA_CPP names a
-// folder that has node-llama-cpp in node_modules. npm test -- llama-cpp
+// llama.cpp itself: a GGUF that minke writes gives the same greedy tokens there. Runs where MINKE_NODE_LLAMA_CPP names
+// a folder that has node-llama-cpp in node_modules. npm test -- llama-cpp
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';

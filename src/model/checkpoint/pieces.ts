@@ -1,20 +1,21 @@
-// How checkpoints name what the model holds: DeepSeek's release stores every expert by itself, the model stacks them.
+// The names of a model's parameters in checkpoints: DeepSeek's release stores each expert by itself, the model stacks
+// them.
 //
-// A piece is a tensor of the checkpoint and its place within the model's parameter. All other parameters are one piece
-// of their own name (Llama, Qwen2, V2, V3 and Moonlight name them alike).
+// A piece is a tensor of the checkpoint with its place in the model's parameter. All other parameters are one piece of
+// their own name (Llama, Qwen2, V2, V3 and Moonlight name them alike).
 import { countElements, type Parameter } from '../parameters.ts';
 
 export interface CheckpointPiece {
-  /** In the checkpoint. */
+  /** The name in the checkpoint. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** Its first element within the parameter. */
+  /** The index of its first element in the parameter. */
   readonly offset: number;
 }
 
 const stacked = /^(.*\.experts)\.(gate_up_proj|down_proj)$/;
 
-/** The checkpoint's tensors that make up a parameter, in its order. */
+/** Lists the checkpoint's tensors that make up a parameter, in its order. */
 export function listPieces({ name, shape }: Parameter): CheckpointPiece[] {
   const match = stacked.exec(name);
   if (!match) return [{ name, shape, offset: 0 }];
@@ -29,7 +30,7 @@ export function listPieces({ name, shape }: Parameter): CheckpointPiece[] {
   }));
 }
 
-/** Why a tensor that no parameter asks for is left out. */
+/** Returns why a tensor that no parameter uses is left out. */
 export function reasonToIgnore(name: string, layers: number): string {
   if (name.endsWith('rotary_emb.inv_freq')) return 'computed from the configuration';
   const layer = Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1);

@@ -1,10 +1,10 @@
-// A ready checkpoint: the weights of a serving model as they stand in memory, in one safetensors file beside config.json.
+// A ready checkpoint: the weights of a serving model as they lie in memory, in one safetensors file beside config.json.
 //
-// Names are those of the serving model: fused (fusion.ts), halves of kv_b_proj apart, experts stacked. A packed weight is
-// U8 [bytes of its panels], FP8's scales are F32 under its name and `.scales`; what is not packed is a tensor of its own
-// format. Metadata says which weights are packed, in which format and shape, and how panels lie (panel-layout.ts). Every
-// tensor starts at a multiple of 64 bytes of the file; `padding.N` fills the gaps, which safetensors does not allow.
-// Left out: checksums, which would be a pass over the bytes.
+// Names are those of the serving model: fused (fusion.ts), kv_b_proj in halves, experts stacked. A packed weight is U8
+// [bytes of its panels], FP8's scales are F32 under its name and `.scales`; other weights are tensors of their own
+// format. The metadata says which weights are packed, in which format and shape, and how panels lie (panel-layout.ts).
+// Every tensor starts at a multiple of 64 bytes of the file; `padding.N` fills the gaps, which safetensors does not
+// allow. Left out: checksums, which would be a pass over the bytes.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -27,10 +27,10 @@ export function isReady(folder: string): boolean {
   return existsSync(join(folder, readyFile));
 }
 
-/** Of names, fusion and panels together. */
+/** The version of names, fusion and panels. */
 const version = '1';
 
-/** Where a tensor may start: a line of the cache. */
+/** Tensors start at multiples of this: a cache line. */
 export const readyAlignment = 64;
 
 export const scalesName = (name: string) => `${name}.scales`;
@@ -43,9 +43,9 @@ export interface PackedShape {
   readonly shape: readonly number[];
 }
 
-/** What the metadata of a file says. */
+/** The metadata of a file. */
 export interface ReadyContents {
-  /** That the model was packed in; single weights may differ, as the router's f32. */
+  /** The format that the model was packed in; single weights may differ, as the router's f32. */
   readonly format: PackedFormat;
   readonly layout: PanelLayout;
   readonly packed: ReadonlyMap<string, PackedShape>;
@@ -63,13 +63,13 @@ export function toPanelFormat(format: PackedFormat): PanelFormat {
   return panelFormats[format];
 }
 
-/** Bytes of a weight's panels. */
+/** Returns the bytes of a weight's panels. */
 function countPanelBytes({ width }: PanelLayout, { format, shape }: PackedShape): number {
   const [groups, n, k] = weightSizes(shape);
   return panelBytesOf(panelFormats[format], n, k, width, groups);
 }
 
-/** Shape of FP8's scales: one for each block of 128 x 128. */
+/** Returns the shape of FP8's scales: one for each block of 128 x 128. */
 export function scaleShape(shape: readonly number[]): number[] {
   const [, n, k] = weightSizes(shape);
   return [...shape.slice(0, -2), tilesIn(n), tilesIn(k)];
@@ -94,7 +94,7 @@ function refuse(file: string, problem: string): never {
 
 function oneOf<T extends string>(file: string, key: string, value: string | undefined, known: readonly T[]): T {
   if ((known as readonly string[]).includes(value ?? '')) return value as T;
-  return refuse(file, `${key} of its metadata: expected ${known.join(', ')}, received ${value ?? 'nothing'}`);
+  return refuse(file, `${key} in its metadata: expected ${known.join(', ')}, received ${value ?? 'nothing'}`);
 }
 
 const isSize = (n: unknown) => Number.isSafeInteger(n) && (n as number) > 0;
@@ -104,10 +104,10 @@ function readPacked(file: string, text: string | undefined): Map<string, PackedS
   try {
     json = JSON.parse(text ?? '');
   } catch {
-    return refuse(file, 'packed of its metadata is no JSON');
+    return refuse(file, 'packed in its metadata is not JSON');
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    return refuse(file, 'packed of its metadata: expected weights by name');
+    return refuse(file, 'packed in its metadata: expected weights by name');
   const formats = Object.keys(panelFormats) as PackedFormat[];
   const entries = Object.entries(json).map(([name, value]): [string, PackedShape] => {
     const { format, shape } = (value ?? {}) as { format?: string; shape?: unknown };
@@ -118,25 +118,25 @@ function readPacked(file: string, text: string | undefined): Map<string, PackedS
     if (inGroups && (packed.shape.at(-1) as number) % groupSize !== 0)
       refuse(
         file,
-        `${name}: ${format} needs a K in whole groups of ${groupSize}, received ${formatShape(packed.shape)}`,
+        `${name}: ${format} needs K to be whole groups of ${groupSize}, received ${formatShape(packed.shape)}`,
       );
     return [name, packed];
   });
   return new Map(entries);
 }
 
-/** Throws CheckpointError unless the file says what it is and holds exactly that. Only the header is read. */
+/** Reads the metadata from the header. Throws CheckpointError unless the file holds exactly what it says. */
 export function readContents({ entries, metadata }: SafetensorsFile, file: string): ReadyContents {
   oneOf(file, 'minke', metadata.minke, ['ready']);
   if (metadata.version !== version)
     throw new CheckpointError(
       file,
-      `is of version ${metadata.version ?? 'none'}, expected ${version}`,
+      `has version ${metadata.version ?? 'none'}, expected ${version}`,
       'convert the model again with this minke, or use the one that wrote it',
     );
   const order = oneOf<PanelOrder>(file, 'panel_order', metadata.panel_order, panelOrders);
   const width = Number(metadata.panel_width);
-  if (!isSize(width)) refuse(file, `panel_width of its metadata: expected a count, received ${metadata.panel_width}`);
+  if (!isSize(width)) refuse(file, `panel_width in its metadata: expected a count, received ${metadata.panel_width}`);
   const contents: ReadyContents = {
     format: oneOf(file, 'weights', metadata.weights, Object.keys(panelFormats) as PackedFormat[]),
     layout: { order, width },
@@ -149,7 +149,7 @@ export function readContents({ entries, metadata }: SafetensorsFile, file: strin
 function checkEntries(entries: SafetensorsFile['entries'], { packed, layout }: ReadyContents, file: string): void {
   const scales = new Map([...packed].filter(([, { format }]) => format === 'fp8').map(([n, p]) => [scalesName(n), p]));
   for (const name of [...packed.keys(), ...scales.keys()])
-    if (!entries.has(name)) refuse(file, `${name} is missing, which its metadata promises`);
+    if (!entries.has(name)) refuse(file, `${name} is missing, but its metadata names it`);
   for (const { name, type, shape, begin, end } of entries.values()) {
     const weight = packed.get(name);
     const scaled = scales.get(name);
@@ -162,15 +162,15 @@ function checkEntries(entries: SafetensorsFile['entries'], { packed, layout }: R
           `${name}: ${format} ${formatShape(whole)} takes ${bytes} bytes of U8, received ${end - begin} of ${type}`,
         );
     } else if (scaled) {
-      const wanted = scaleShape(scaled.shape);
-      if (type !== 'F32' || sizeOf(shape) !== sizeOf(wanted))
-        refuse(file, `${name}: expected F32 ${formatShape(wanted)}, received ${type} ${formatShape(shape)}`);
+      const expected = scaleShape(scaled.shape);
+      if (type !== 'F32' || sizeOf(shape) !== sizeOf(expected))
+        refuse(file, `${name}: expected F32 ${formatShape(expected)}, received ${type} ${formatShape(shape)}`);
     } else if (!isPadding(name) && type !== 'F32' && type !== 'BF16')
-      refuse(file, `${name}: expected F32 or BF16, or to be packed, received ${type} ${formatShape(shape)}`);
+      refuse(file, `${name}: expected F32, BF16 or a packed weight, received ${type} ${formatShape(shape)}`);
   }
 }
 
-/** The tensors of a file that are weights by themselves. */
+/** Lists the tensors of a file that are weights without packing. */
 export function plainNames({ entries }: SafetensorsFile, { packed }: ReadyContents): string[] {
   return [...entries.keys()].filter(
     (name) => !packed.has(name) && !isPadding(name) && !(name.endsWith('.scales') && packed.has(name.slice(0, -7))),

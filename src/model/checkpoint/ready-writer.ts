@@ -1,7 +1,7 @@
 // Writes a ready checkpoint (ready-format.ts), a weight at a time.
 //
-// Contract: memory beyond one weight is a piece of 64 MiB. The header stands first but is known last, so a place is left
-// for it, as large as the configuration can need; spaces fill the rest. The file appears whole or not at all.
+// Contract: memory beyond one weight is a piece of 64 MiB. The header comes first but is known last, so room is left
+// for it, as much as the configuration can need; spaces fill the rest. The file appears whole or not at all.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert, type Buffer, type Device } from '../../kernels/index.ts';
@@ -21,16 +21,16 @@ import {
 import { encodeHeader, type SafetensorsEntry } from './safetensors.ts';
 
 export interface ReadyOptions {
-  /** That the weights were packed in. */
+  /** The format that the weights were packed in. */
   readonly format: PackedFormat;
-  /** That they stand on. */
+  /** The device that they are on. */
   readonly device: Device;
   readonly written?: (bytes: number) => void;
 }
 
 const pieceBytes = 64 * 2 ** 20;
 
-/** More than the header takes: a weight stands in it up to three times by name, and kv_b_proj becomes three weights. */
+/** More bytes than the header takes: it names a weight up to three times, and kv_b_proj becomes three weights. */
 function headerRoom(config: ModelConfig): number {
   const texts = listParameters(config).reduce((sum, { name }) => sum + 3 * (3 * name.length + 400), 4096);
   return Math.ceil(texts / 4096) * 4096;
@@ -63,7 +63,7 @@ function listParts(name: string, weight: Weight): FilePart[] {
   return parts;
 }
 
-/** Writes config.json and the weights, each of which is disposed when it is written. */
+/** Writes config.json and the weights; each weight is disposed once it is written. */
 export async function writeReady(
   folder: string,
   config: ModelConfig,

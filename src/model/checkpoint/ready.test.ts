@@ -136,7 +136,7 @@ describe('ready checkpoints', () => {
     });
 
   for (const device of devices)
-    test(`${device.name} ${device.isa}: files of other devices packed again, the same weights, and said`, async () => {
+    test(`${device.name} ${device.isa}: files of other devices are repacked to the same weights, with a notice`, async () => {
       const others = devices.filter(({ panelLayout: { order, width } }) => {
         return order !== device.panelLayout.order || width !== device.panelLayout.width;
       });
@@ -152,7 +152,7 @@ describe('ready checkpoints', () => {
           const isAlike = liesAlike(format === 'f32' ? 'f32' : 'bf16', device.panelLayout, other.panelLayout);
           assert.equal(notices.length, isAlike ? 0 : 1);
           if (!isAlike)
-            assert.match(notices[0], /packed again while loading; to open at once, convert on this machine/);
+            assert.match(notices[0], /repacked while loading; to open at once, convert on this machine/);
           const source = await openCheckpoint(join(folder, 'odd'));
           const { weights } = await servingWeights(odd, source, { format });
           await source.close();
@@ -174,7 +174,7 @@ describe('ready checkpoints', () => {
     await file.close();
     await assert.rejects(
       openCheckpoint(path),
-      /holds ready\.safetensors alone, weights packed for serving; chat and serve/,
+      /holds only ready\.safetensors, weights packed for serving; chat and serve/,
     );
   });
 });
@@ -201,32 +201,32 @@ const lies: readonly [what: string, lie: (file: Parts) => void, message: RegExp]
   [
     'of another version',
     changed({ version: '9' }),
-    /is of version 9, expected 1; convert the model again with this minke/,
+    /has version 9, expected 1; convert the model again with this minke/,
   ],
-  ['without a version', ({ metadata }) => delete metadata.version, /is of version none, expected 1/],
+  ['without a version', ({ metadata }) => delete metadata.version, /has version none, expected 1/],
   [
     'no ready checkpoint at all',
     ({ metadata }) => delete metadata.minke,
-    /minke of its metadata: expected ready, received nothing; convert the model again: minke convert/,
+    /minke in its metadata: expected ready, received nothing; convert the model again: minke convert/,
   ],
   [
     'an unknown order',
     changed({ panel_order: 'spirals' }),
-    /panel_order of its metadata: expected rows, steps, pairs, received spirals/,
+    /panel_order in its metadata: expected rows, steps, pairs, received spirals/,
   ],
   [
     'a width that is none',
     changed({ panel_width: '-3' }),
-    /panel_width of its metadata: expected a count, received -3/,
+    /panel_width in its metadata: expected a count, received -3/,
   ],
   ['a wrong width', changed({ panel_width: '16' }), /takes \d+ bytes of U8, received \d+ of U8/],
   [
     'an unknown format',
     changed({ weights: 'int3' }),
-    /weights of its metadata: expected f32, bf16, fp8, int8, int4, received int3/,
+    /weights in its metadata: expected f32, bf16, fp8, int8, int4, received int3/,
   ],
-  ['packed no JSON', changed({ packed: '{' }), /packed of its metadata is no JSON/],
-  ['packed no object', changed({ packed: '[]' }), /packed of its metadata: expected weights by name/],
+  ['packed no JSON', changed({ packed: '{' }), /packed in its metadata is not JSON/],
+  ['packed no object', changed({ packed: '[]' }), /packed in its metadata: expected weights by name/],
   [
     'a shape of five',
     changed({ packed: `{"${router}":{"format":"f32","shape":[1,2,3,4,5]}}` }),
@@ -235,17 +235,17 @@ const lies: readonly [what: string, lie: (file: Parts) => void, message: RegExp]
   [
     'a weight without format',
     changed({ packed: `{"${router}":{"shape":[1,2]}}` }),
-    /gate\.weight of its metadata: expected f32, bf16, fp8, int8, int4, received nothing/,
+    /gate\.weight in its metadata: expected f32, bf16, fp8, int8, int4, received nothing/,
   ],
   [
     'half a group',
     changed({ packed: `{"${router}":{"format":"int8","shape":[8,16]}}` }),
-    /gate\.weight: int8 needs a K in whole groups of 32, received \[8, 16\]/,
+    /gate\.weight: int8 needs K to be whole groups of 32, received \[8, 16\]/,
   ],
   [
     'a promise of more',
     changed({ packed: '{"more":{"format":"f32","shape":[1,2]}}' }),
-    /more is missing, which its metadata promises/,
+    /more is missing, but its metadata names it/,
   ],
   [
     'a weight that nobody packed',
@@ -254,7 +254,7 @@ const lies: readonly [what: string, lie: (file: Parts) => void, message: RegExp]
       delete packed[router];
       metadata.packed = JSON.stringify(packed);
     },
-    /gate\.weight: expected F32 or BF16, or to be packed, received U8/,
+    /gate\.weight: expected F32, BF16 or a packed weight, received U8/,
   ],
 ];
 

@@ -1,8 +1,8 @@
 // Opens a ready checkpoint (ready-format.ts): mapped where the device can, without a pass over its bytes.
 //
-// Contract: the same weights to the bit as those it was written from. A device that maps no files reads them; one whose
-// panels lie otherwise packs them again, which is slower and said by a notice. What is short, damaged or of another
-// version is refused from its header.
+// Contract: the weights equal those it was written from, to the bit. A device that cannot map files reads them; one
+// whose panels lie differently repacks them, which is slower and reported by a notice. A file that is short, damaged or
+// of another version is refused by its header.
 import { join } from 'node:path';
 import {
   type Buffer,
@@ -41,19 +41,19 @@ import { openSafetensors, type SafetensorsEntry, type SafetensorsFile } from './
 import { findEntry, storedWidths, type TensorSource } from './source.ts';
 
 export interface ReadyCheckpoint extends TensorSource {
-  /** That the model was packed in. */
+  /** The format that the model was packed in. */
   readonly format: PackedFormat;
-  /** Weights of the serving model on the current device; the caller disposes them. */
+  /** Loads the weights of the serving model onto the current device; the caller disposes them. */
   weights(options?: ReadyWeightsOptions): Promise<Map<string, Weight>>;
 }
 
 export interface ReadyWeightsOptions {
   readonly progress?: (done: number, total: number) => void;
-  /** Hears why opening takes longer than it might. */
+  /** Called with the reason when opening takes longer than necessary. */
   readonly notice?: (text: string) => void;
 }
 
-/** The ready checkpoint of a folder. Throws CheckpointError for a file that is not one, or not whole. */
+/** Opens the ready checkpoint of a folder. Throws CheckpointError for a file that is not one, or not whole. */
 export async function openReady(folder: string): Promise<ReadyCheckpoint> {
   const path = join(folder, readyFile);
   const file = await openSafetensors(path);
@@ -91,7 +91,7 @@ class ReadyLoader {
     const weights = new Map<string, Weight>();
     const names = [...this.#contents.packed.keys(), ...plainNames(this.#file, this.#contents)];
     this.#mapping = this.#device.map(this.#file.fd, this.#file.size);
-    if (![...this.#contents.packed.values()].every(({ format }) => this.#fits(format))) notice?.(this.#whyPacked());
+    if (![...this.#contents.packed.values()].every(({ format }) => this.#fits(format))) notice?.(this.#repackNotice());
     try {
       for (const [i, name] of names.entries()) {
         weights.set(name, await this.#weight(name));
@@ -106,17 +106,18 @@ class ReadyLoader {
     }
   }
 
-  /** Whether panels of a format lie as this device reads them. */
+  /** Whether the panels of a format lie as this device reads them. */
   #fits(format: PackedFormat): boolean {
     return liesAlike(toPanelFormat(format), this.#device.panelLayout, this.#contents.layout);
   }
 
-  #whyPacked(): string {
+  #repackNotice(): string {
     const { layout, format } = this.#contents;
     const { isa, panelLayout: own } = this.#device;
     return (
-      `${this.#path} has panels of ${layout.width} columns in ${layout.order}, ${isa} reads ${own.width} in ${own.order}: ` +
-      `packed again while loading; to open at once, convert on this machine: minke convert MODEL FOLDER --ready --dtype ${format}`
+      `${this.#path} has panels of ${layout.width} columns in ${layout.order}, ${isa} reads ${own.width} in ` +
+      `${own.order}: repacked while loading; to open at once, convert on this machine: ` +
+      `minke convert MODEL FOLDER --ready --dtype ${format}`
     );
   }
 
@@ -126,7 +127,7 @@ class ReadyLoader {
       const { type, shape } = findEntry(this.#file.entries, name, this.#path);
       return keep(tensorOver(await this.#buffer(name), shape, type === 'BF16' ? 'bf16' : 'f32'));
     }
-    if (!this.#fits(packed.format)) return this.#packedAgain(name, packed);
+    if (!this.#fits(packed.format)) return this.#repack(name, packed);
     const buffers: Buffer[] = [];
     try {
       for (const part of packed.format === 'fp8' ? [name, scalesName(name)] : [name])
@@ -139,13 +140,13 @@ class ReadyLoader {
     return keep(new PackedWeight(packed.format, packed.shape, panels, scales));
   }
 
-  /** The bytes of an entry in device memory: as they stand in the file, else a copy. */
+  /** Returns the bytes of an entry in device memory: mapped from the file, else a copy. */
   async #buffer(name: string): Promise<Buffer> {
     const { type, begin, end } = findEntry<SafetensorsEntry>(this.#file.entries, name, this.#path);
     const place = this.#file.dataStart + begin;
     const bytes = end - begin;
     if (this.#mapping && place % readyAlignment === 0) return this.#mapping.cut(place, bytes);
-    return this.#filled(bytes, async (buffer) => {
+    return this.#allocate(bytes, async (buffer) => {
       const width = storedWidths[type];
       for (let at = 0; at < bytes; at += pieceBytes) {
         const range = { offset: at / width, length: Math.min(pieceBytes, bytes - at) / width };
@@ -154,7 +155,7 @@ class ReadyLoader {
     });
   }
 
-  async #filled(bytes: number, fill: (buffer: Buffer) => Promise<void>): Promise<Buffer> {
+  async #allocate(bytes: number, fill: (buffer: Buffer) => Promise<void>): Promise<Buffer> {
     const buffer = this.#device.alloc(bytes, 'openReady');
     try {
       await fill(buffer);
@@ -165,16 +166,20 @@ class ReadyLoader {
     }
   }
 
-  async #packedAgain(name: string, packed: PackedShape): Promise<PackedWeight> {
+  async #repack(name: string, packed: PackedShape): Promise<PackedWeight> {
     const { format, shape } = packed;
     const [groups, n, k] = weightSizes(shape);
     const own = toPanelFormat(format);
     const { layout } = this.#contents;
-    const [stored, wanted] = [strideOf(own, n, k, layout), rowBytesOf(own, n, k)];
-    const rows = await this.#filled(groups * wanted, async (buffer) => {
+    const [stored, rowBytes] = [strideOf(own, n, k, layout), rowBytesOf(own, n, k)];
+    const rows = await this.#allocate(groups * rowBytes, async (buffer) => {
       for (let group = 0; group < groups; group++) {
         const panels = await this.#file.read(name, { offset: group * stored, length: stored });
-        this.#device.write(buffer, unpackPanels(panels, own, n, k, layout) as Uint8Array<ArrayBuffer>, group * wanted);
+        this.#device.write(
+          buffer,
+          unpackPanels(panels, own, n, k, layout) as Uint8Array<ArrayBuffer>,
+          group * rowBytes,
+        );
       }
     });
     const scales = format === 'fp8' ? await this.#buffer(scalesName(name)) : null;

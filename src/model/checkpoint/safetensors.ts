@@ -1,9 +1,9 @@
 // The safetensors format (github.com/huggingface/safetensors, "Format"): 8 bytes of header length, JSON, then bytes.
 //
-// Contract of the reader: everything the header claims is checked against the file before any tensor is read: length,
-// names given once, known formats, whole shapes, offsets that follow each other without gap or overlap and end with the
-// file. Nothing is allocated beyond the header's own bytes. The writer lays the widest formats first, so that all are
-// aligned, and asks for tensors in the order in which it is given them.
+// Contract of the reader: everything that the header claims is checked against the file before any tensor is read:
+// length, unique names, known formats, whole shapes, offsets that follow each other without gap or overlap and end with
+// the file. Nothing is allocated beyond the header's own bytes. The writer puts the widest formats first, so that all
+// are aligned, and asks for tensors in the given order.
 import { countElements } from '../parameters.ts';
 import { opened, writeWhole } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
@@ -16,7 +16,7 @@ import {
   type TensorSource,
 } from './source.ts';
 
-/** As the reference implementation: larger headers are refused. */
+/** Larger headers are refused, as by the reference implementation. */
 const maxHeaderBytes = 100_000_000;
 
 export interface SafetensorsEntry extends TensorEntry {
@@ -28,17 +28,17 @@ export interface SafetensorsEntry extends TensorEntry {
 export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Where the first tensor starts in the file. */
+  /** The offset of the first tensor in the file. */
   readonly dataStart: number;
 }
 
-const remedy = 'the file is damaged or no safetensors file: fetch or write it again';
+const remedy = 'the file is damaged or not a safetensors file: fetch or write it again';
 
 function refuse(file: string, problem: string): never {
   throw new CheckpointError(file, problem, remedy);
 }
 
-/** Keys of the outermost object, in order; JSON.parse would keep the last of equal ones. */
+/** Lists the keys of the outermost object; JSON.parse would keep the last of equal ones. */
 function outerKeys(json: string): string[] {
   const keys: string[] = [];
   let depth = 0;
@@ -55,13 +55,13 @@ function parseJson(text: string, file: string): Record<string, unknown> {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    return refuse(file, `the header is no JSON (${(error as Error).message})`);
+    return refuse(file, `the header is not JSON (${(error as Error).message})`);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    return refuse(file, 'the header is no JSON object');
+    return refuse(file, 'the header is not a JSON object');
   const seen = new Set<string>();
   for (const key of outerKeys(text)) {
-    if (seen.has(key)) refuse(file, `${key}: stands twice in the header`);
+    if (seen.has(key)) refuse(file, `${key}: appears twice in the header`);
     seen.add(key);
   }
   return json as Record<string, unknown>;
@@ -89,7 +89,8 @@ function parseEntry(name: string, value: unknown, file: string): SafetensorsEntr
       file,
       `${name}: ${type} [${shape}] takes ${bytes} bytes, its data_offsets ${begin} to ${end} hold ${end - begin}`,
     );
-  if (begin % width !== 0) refuse(file, `${name}: starts at ${begin}, no multiple of its format's ${width} bytes`);
+  if (begin % width !== 0)
+    refuse(file, `${name}: starts at ${begin}, which is not a multiple of its format's ${width} bytes`);
   return { name, type, shape: shape, file, begin, end };
 }
 
@@ -100,20 +101,20 @@ function checkPlaces(entries: readonly SafetensorsEntry[], dataBytes: number, fi
   for (const entry of order) {
     if (entry.end > dataBytes) refuse(file, `${entry.name}: ends ${entry.end - dataBytes} bytes beyond the file`);
     if (entry.begin < end) refuse(file, `${entry.name}: overlaps ${before}`);
-    if (entry.begin > end) refuse(file, `${entry.name}: ${entry.begin - end} bytes lie unused before it`);
+    if (entry.begin > end) refuse(file, `${entry.name}: ${entry.begin - end} bytes before it are unused`);
     end = entry.end;
     before = entry.name;
   }
-  if (end !== dataBytes) refuse(file, `${dataBytes - end} bytes after the last tensor belong to none`);
+  if (end !== dataBytes) refuse(file, `${dataBytes - end} bytes after the last tensor belong to no tensor`);
 }
 
-/** Checks a header against the size of its file. `bytes`: the file from its ninth byte, header only. */
+/** Parses a header and checks it against the size of its file. `bytes`: the header, from the file's ninth byte. */
 export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): SafetensorsHeader {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    return refuse(file, 'the header is no UTF-8');
+    return refuse(file, 'the header is not UTF-8');
   }
   if (!text.startsWith('{')) refuse(file, 'the header does not start with {');
   const { __metadata__: metadata = {}, ...tensors } = parseJson(text, file);
@@ -130,14 +131,14 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): 
   };
 }
 
-/** A file that is open, with the places of its tensors. */
+/** An open file, with the places of its tensors. */
 export interface SafetensorsFile extends TensorSource, SafetensorsHeader {
   readonly entries: SafetensorsHeader['entries'];
   readonly fd: number;
   readonly size: number;
 }
 
-/** One safetensors file. */
+/** Opens one safetensors file. */
 export function openSafetensors(path: string): Promise<SafetensorsFile> {
   return opened(path, async (file) => {
     if (file.size < 8) refuse(path, `has ${file.size} bytes, too few for a header`);
@@ -162,7 +163,7 @@ export function openSafetensors(path: string): Promise<SafetensorsFile> {
   });
 }
 
-/** A tensor to be written: its bytes are asked for when their turn comes. */
+/** A tensor to be written; `bytes` is called when its turn comes. */
 export interface TensorToWrite {
   readonly name: string;
   readonly type: PlainType;
@@ -174,7 +175,7 @@ export function byteLength({ type, shape }: Pick<TensorToWrite, 'type' | 'shape'
   return storedWidths[type] * countElements(shape);
 }
 
-/** Where each tensor lies after the header: the widest formats first. */
+/** Assigns each tensor its offset after the header, the widest formats first. */
 function layOut(tensors: readonly TensorToWrite[]): Map<TensorToWrite, number> {
   const places = new Map<TensorToWrite, number>();
   let at = 0;
@@ -185,7 +186,7 @@ function layOut(tensors: readonly TensorToWrite[]): Map<TensorToWrite, number> {
   return places;
 }
 
-/** A header of `bytes` with its length, or of as few as it needs; padded with spaces. */
+/** Encodes a header with its length, padded with spaces to `bytes`. @default bytes: as few as it needs */
 export function encodeHeader(
   tensors: Iterable<Omit<SafetensorsEntry, 'file'>>,
   metadata: Readonly<Record<string, string>>,
@@ -201,7 +202,7 @@ export function encodeHeader(
   return header;
 }
 
-/** Writes one file; `written` hears of every tensor's bytes. */
+/** Writes one file; `written` is called with each tensor's bytes. */
 export async function writeSafetensors(
   path: string,
   tensors: readonly TensorToWrite[],
@@ -214,11 +215,11 @@ export async function writeSafetensors(
     await write(header, 0);
     for (const tensor of tensors) {
       const bytes = await tensor.bytes();
-      const wanted = byteLength(tensor);
-      if (bytes.length !== wanted)
+      const expected = byteLength(tensor);
+      if (bytes.length !== expected)
         throw new CheckpointError(
           path,
-          `${tensor.name}: expected ${wanted} bytes, received ${bytes.length}`,
+          `${tensor.name}: expected ${expected} bytes, received ${bytes.length}`,
           'report it',
         );
       await write(bytes, header.length + (places.get(tensor) as number));

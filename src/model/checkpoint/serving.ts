@@ -1,8 +1,9 @@
-// A checkpoint as a model serves it: matrices packed and fused (fusion.ts), one after another.
+// Loads a checkpoint for serving: matrices packed and fused (fusion.ts), one after another.
 //
 // Contract: memory beyond the packed weights is the largest matrix. Formats: bf16 and f32 as training computes; fp8 as
-// DeepSeek's release keeps it (embedding, head, eh_proj and the halves of kv_b_proj in bf16, as its own code reads them);
-// int8 and int4 in ggml's groups of 32, where the inner width falls into them, else bf16. The router is f32 always.
+// DeepSeek's release keeps it (embedding, head, eh_proj and the halves of kv_b_proj in bf16, as its own code reads
+// them); int8 and int4 in ggml's groups of 32, where the inner width is whole groups, else bf16. The router is always
+// f32.
 import { groupSize, tileSize } from '../../kernels/index.ts';
 import {
   concat,
@@ -23,12 +24,12 @@ import type { TensorSource } from './source.ts';
 import { packStored } from './stored-weights.ts';
 
 export interface ServingOptions {
-  /** Of matrices. @default what the checkpoint stores: fp8, int8 (Q8_0), int4 (Q4_0), else bf16 or f32 */
+  /** The format of matrices. @default the checkpoint's: fp8, int8 (Q8_0), int4 (Q4_0), else bf16 or f32 */
   readonly format?: PackedFormat;
   readonly progress?: (done: number, total: number) => void;
 }
 
-/** The format that most matrices of a checkpoint are stored in. */
+/** Returns the format that the matrices of a checkpoint are stored in. */
 export function storedFormat(source: TensorSource): PackedFormat {
   const stored = [...source.entries.values()].filter(({ shape }) => shape.length > 1).map(({ type }) => type);
   if (stored.includes('F8_E4M3')) return 'fp8';
@@ -37,7 +38,7 @@ export function storedFormat(source: TensorSource): PackedFormat {
   return plainFormat(source);
 }
 
-/** What a matrix is packed in when the model's format is `format`. */
+/** Returns the format of a matrix when the model's format is `format`. */
 function packedFormat(parameter: Parameter, format: PackedFormat): PackedFormat {
   if (parameter.group === 'router') return 'f32';
   if (format === 'fp8') return isFp8(parameter) ? 'fp8' : 'bf16';
@@ -48,7 +49,7 @@ function fitting(width: number, format: PackedFormat): PackedFormat {
   return (format === 'int8' || format === 'int4') && width % groupSize !== 0 ? 'bf16' : format;
 }
 
-/** Parameters that become one weight of the serving model, in the order of the parameters. */
+/** Lists the weights of the serving model, each with the parameters that it is made of. */
 function listServedWeights(config: ModelConfig, format: PackedFormat): { name: string; parts: readonly Parameter[] }[] {
   const whole = ({ parts }: Fusion) => parts.slice(0, -1).every(({ shape }) => shape[0] % tileSize === 0);
   const fusions = listFusions(config).filter((fusion) => format !== 'fp8' || whole(fusion)); // scales of 128 x 128
@@ -62,8 +63,8 @@ function listServedWeights(config: ModelConfig, format: PackedFormat): { name: s
 }
 
 /**
- * The weights of `config`, ready to serve on the current device; the caller disposes them. The report names every tensor
- * of the checkpoint. Throws CheckpointError for missing and misshapen tensors.
+ * Loads the weights of `config` onto the current device, ready to serve; the caller disposes them. The report names
+ * every tensor of the checkpoint. Throws CheckpointError for missing and misshapen tensors.
  */
 export async function servingWeights(
   config: ModelConfig,
@@ -82,7 +83,7 @@ export async function servingWeights(
   return { weights, report: [...report, ...listIgnored(config, source, report)] };
 }
 
-/** The same one after another; who takes a weight disposes it. What became of the tensors is added to `report`. */
+/** Loads these weights one after another; the caller disposes each. `report` receives how each tensor was used. */
 export async function* eachServed(
   config: ModelConfig,
   source: TensorSource,
@@ -103,13 +104,13 @@ export async function* eachServed(
   }
 }
 
-/** bf16 where all pieces of the parameters are stored so: then nothing is converted. */
+/** Returns bf16 where all pieces are stored so, which avoids a conversion; else f32. */
 function plainDType(source: TensorSource, parts: readonly Parameter[]): 'f32' | 'bf16' {
   const pieces = parts.flatMap((part) => sourcePieces(part, source));
   return pieces.every(({ name }) => source.entries.get(name)?.type === 'BF16') ? 'bf16' : 'f32';
 }
 
-/** What a group becomes; its parts are disposed unless they serve as they are. */
+/** Packs one weight; its parts are disposed unless they serve as they are. */
 function toServedWeights(
   config: ModelConfig,
   { name, parts }: { name: string; parts: readonly Parameter[] },
@@ -134,7 +135,7 @@ function pack(tensors: readonly Tensor[], format: PackedFormat, parameter: Param
   return keep(packWeight(tensors, packedFormat(parameter, format)));
 }
 
-/** W_UK turned and W_UV, for the absorbed form: in bf16 where the model is FP8. */
+/** Packs the halves of kv_b_proj for the absorbed form: in bf16 where the model is FP8. */
 function halves(config: DeepseekConfig, name: string, kvBProj: Tensor, format: PackedFormat): [string, Weight][] {
   const own = format === 'fp8' ? 'bf16' : format;
   const prefix = name.slice(0, -'kv_b_proj.weight'.length);
@@ -148,7 +149,7 @@ function halves(config: DeepseekConfig, name: string, kvBProj: Tensor, format: P
   });
 }
 
-/** Biases end to end. */
+/** Concatenates biases. */
 function joined(tensors: readonly Tensor[]): Tensor {
   const [first] = tensors as [Tensor];
   if (tensors.length === 1) return first;

@@ -1,4 +1,4 @@
-// Where tensors come from, whatever the file format: names, formats, shapes, and bytes on demand.
+// A source of tensors, whatever the file format: names, formats, shapes, and bytes on demand.
 //
 // Contract: opening reads headers only; read() reads exactly one tensor's bytes, never beyond the file. Values come as
 // float32 through `decode`, the only place that knows how each stored format is read.
@@ -8,7 +8,7 @@ import { CheckpointError } from './errors.ts';
 import { decodeQ4, decodeQ8 } from './ggml-blocks.ts';
 import { halfValues } from './half.ts';
 
-/** Bytes an element takes. Formats of safetensors; those with a decoder below can become weights. */
+/** Bytes of an element in the formats of safetensors; those with a decoder below can become weights. */
 export const storedWidths = {
   F64: 8,
   I64: 8,
@@ -27,17 +27,17 @@ export const storedWidths = {
   BOOL: 1,
 } as const;
 
-/** Formats whose elements have a width of their own. */
+/** Formats whose elements have a fixed width. */
 export type PlainType = keyof typeof storedWidths;
 
-/** And ggml's blocks of 32. */
+/** Formats with fixed widths, and ggml's blocks of 32. */
 export type StoredType = PlainType | 'Q8_0' | 'Q4_0';
 
 export interface TensorEntry {
   readonly name: string;
   readonly type: StoredType;
   readonly shape: readonly number[];
-  /** File that holds it. */
+  /** The path of its file. */
   readonly file: string;
 }
 
@@ -49,31 +49,31 @@ export interface ElementRange {
 export interface TensorSource {
   readonly entries: ReadonlyMap<string, TensorEntry>;
   /**
-   * The tensor's bytes, row-major, little-endian; with `range`, of that many elements from that one on. Throws
-   * CheckpointError for a name that is not there.
+   * Reads the tensor's bytes, row-major and little-endian, or those of a range of elements. Throws CheckpointError for
+   * an unknown name.
    */
   read(name: string, range?: ElementRange): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
-/** The entry of a name. `where` is the file or folder, for the error. */
+/** Finds the entry of a name. `where`: the file or folder, for the error. */
 export function findEntry<Entry>(entries: ReadonlyMap<string, Entry>, name: string, where: string): Entry {
   const entry = entries.get(name);
   if (entry === undefined)
-    throw new CheckpointError(where, `${name}: no such tensor`, 'look at its list: minke inspect --tensors');
+    throw new CheckpointError(where, `${name}: no such tensor`, 'list its tensors: minke inspect --tensors');
   return entry;
 }
 
-/** The elements that a read asks for, all of them without `range`. Throws CheckpointError when they are not there. */
+/** Returns `range`, or all elements. Throws CheckpointError when the range lies outside the tensor. */
 export function resolveRange({ name, shape, file }: TensorEntry, range?: ElementRange): ElementRange {
   const all = countElements(shape);
   const { offset, length } = range ?? { offset: 0, length: all };
   if (!(offset >= 0 && length >= 0 && offset + length <= all))
-    throw new CheckpointError(file, `${name}: ${offset} to ${offset + length} lie outside of it`, 'report it');
+    throw new CheckpointError(file, `${name}: ${offset} to ${offset + length} lie outside it`, 'report it');
   return { offset, length };
 }
 
-/** A copy when the bytes do not start where a typed array may. */
+/** Copies bytes that do not start where a typed array may. */
 function aligned(bytes: Uint8Array, width: number): ArrayBuffer {
   if (bytes.byteOffset % width === 0 && bytes.byteLength === bytes.buffer.byteLength)
     return bytes.buffer as ArrayBuffer;
@@ -100,7 +100,7 @@ const decoders: Partial<Record<StoredType, (bytes: Uint8Array) => Float32Array>>
   Q4_0: decodeQ4,
 };
 
-/** The values of a tensor. Throws CheckpointError for formats that hold no weights. */
+/** Decodes the values of a tensor. Throws CheckpointError for formats that hold no weights. */
 export function decode(entry: TensorEntry, bytes: Uint8Array): Float32Array {
   const decoder = decoders[entry.type];
   if (!decoder)

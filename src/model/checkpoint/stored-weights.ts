@@ -1,8 +1,8 @@
-// Matrices that a checkpoint stores in the very format they are served in: packed as they are, nothing decoded.
+// Packs matrices that a checkpoint stores in the format they are served in, without decoding them.
 //
-// ggml's blocks (Q8_0, Q4_0) become int8 and int4, DeepSeek's FP8 codes with their scales become fp8. kv_b_proj is left
-// out, because the absorbed form needs it in two halves. null: not stored so, decode it.
-import { blockBytes, groupSize, tileSize, tilesIn } from '../../kernels/index.ts';
+// ggml's blocks (Q8_0, Q4_0) become int8 and int4, DeepSeek's FP8 codes with their scales become fp8. kv_b_proj is
+// left out, because the absorbed form needs it in two halves.
+import { blockBytes, groupSize, tileSize } from '../../kernels/index.ts';
 import {
   keep,
   narrow,
@@ -19,16 +19,17 @@ import {
 import type { Parameter } from '../parameters.ts';
 import { type ImportedTensor, scaleSuffix, sourcePieces } from './import.ts';
 import type { CheckpointPiece } from './pieces.ts';
+import { scaleShape } from './ready-format.ts';
 import { decode, type StoredType, type TensorEntry, type TensorSource } from './source.ts';
 
 const storedAs: Readonly<Partial<Record<PackedFormat, StoredType>>> = { int8: 'Q8_0', int4: 'Q4_0', fp8: 'F8_E4M3' };
 
-/** Writes bytes of a piece to where they belong in a u8 or e4m3 tensor. */
+/** Writes bytes at an offset of a u8 or e4m3 tensor. */
 function place(tensor: Tensor, bytes: Uint8Array, at: number): void {
   scope(() => narrow(reshape(tensor, [tensor.bytes]), at, bytes.length).write(bytes as Uint8Array<ArrayBuffer>));
 }
 
-/** All pieces of a parameter in ggml's blocks: u8 [.., K / 32 blocks of bytes]. */
+/** Reads all pieces of a parameter in ggml's blocks: u8 [.., bytes of K / 32 blocks]. */
 async function readBlocks(
   source: TensorSource,
   { shape }: Parameter,
@@ -41,17 +42,17 @@ async function readBlocks(
   return blocks;
 }
 
-/** Codes and scales of a parameter, added to `made` before they are filled; its pieces fill whole blocks of 128 rows, or whole experts. */
+/**
+ * Reads codes and scales of a parameter, whose pieces are whole blocks of 128 rows or whole experts; adds to `made`.
+ */
 async function readCodes(
   source: TensorSource,
   { shape }: Parameter,
   pieces: readonly CheckpointPiece[],
   made: Tensor[],
 ): Promise<Quantised> {
-  const K = shape.at(-1) as number;
   const codes = keep(zeros(shape, { dtype: 'e4m3' }));
-  const scaleShape = [...shape.slice(0, -2), tilesIn(shape.at(-2) as number), tilesIn(K)];
-  const scales = keep(zeros(scaleShape, { dtype: 'f32' }));
+  const scales = keep(zeros(scaleShape(shape), { dtype: 'f32' }));
   made.push(codes, scales);
   let scaleAt = 0;
   for (const { name, offset } of pieces) {
@@ -66,7 +67,7 @@ async function readCodes(
   return { codes, scales };
 }
 
-/** Whether the scales of the pieces, end to end, are those of the whole parameter. */
+/** Whether the scales of the pieces, concatenated, are those of the whole parameter. */
 function scalesFit(source: TensorSource, { shape }: Parameter, pieces: readonly CheckpointPiece[]): boolean {
   const rows = shape.at(-2) as number;
   return pieces.every(({ name, shape: own }) => {
@@ -75,7 +76,7 @@ function scalesFit(source: TensorSource, { shape }: Parameter, pieces: readonly 
   });
 }
 
-/** Parameters that are one weight of the serving model, as they are stored; null where they are stored otherwise. */
+/** Packs the parameters of one served weight as they are stored; null where they are stored in another format. */
 export async function packStored(
   source: TensorSource,
   parameters: readonly Parameter[],
