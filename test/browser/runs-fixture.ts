@@ -73,10 +73,11 @@ export interface Watching {
   close(): Promise<void>;
 }
 
-/** Starts minke watch on a folder, on a free port. */
+/** Starts minke watch on a folder, and in it, on a free port. */
 export async function watchRuns(root: string): Promise<Watching> {
   const main = join(packageRoot(), 'dist/src/cli/main.js');
   const child: ChildProcess = spawn(process.execPath, [main, 'watch', root, '--port', '0'], {
+    cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
