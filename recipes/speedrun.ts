@@ -1,7 +1,24 @@
-// From nothing to a model that thinks, in one command: npm run speedrun. Which recipe each stage follows.
+// From nothing to a model that reasons, in one command: npm run speedrun. The stages in order, and what each starts from.
+import type { Speedrun } from '../src/cli/speedrun.ts';
 import { recipe as base } from './00-countdown-base.ts';
 import { recipe as zero } from './10-countdown-zero.ts';
 import { recipe as student } from './25-countdown-student.ts';
 import { recipe as distilled } from './30-countdown-distilled.ts';
+import { recipe as evaluation } from './40-countdown-eval.ts';
 
-export const recipe = { base, zero, student, distilled };
+export const recipe: Speedrun = {
+  stages: [
+    { name: 'base', title: 'base, never taught to answer', kind: 'pretrain', recipe: base },
+    { name: 'zero', title: 'base after R1-Zero', kind: 'rl', recipe: zero, from: { model: 'base' } },
+    { name: 'student', title: 'dense student before', kind: 'pretrain', recipe: student },
+    {
+      name: 'distilled',
+      title: 'dense student, distilled',
+      kind: 'distill',
+      recipe: distilled,
+      from: { student: 'student', teacher: 'zero' },
+    },
+  ],
+  evaluation,
+  best: 'zero',
+};

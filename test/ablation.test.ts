@@ -5,11 +5,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import type { EvaluationRecipe } from '../src/cli/eval.ts';
 import { lineChart } from '../src/cli/line-chart.ts';
 import { loadRecipe } from '../src/cli/recipe.ts';
+import type { Speedrun } from '../src/cli/speedrun.ts';
 import { type DistilRecipe, resolveDistil } from '../src/distill/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import { type RlRecipe, resolveRl } from '../src/rl/index.ts';
+import { bundledTasks } from '../src/tasks/index.ts';
 import { modelConfigOf } from '../src/train/config.ts';
 import {
   type AblationRecipe,
@@ -95,13 +98,17 @@ describe('minke ablate', () => {
 
 describe('recipes of this package', () => {
   const names = recipeFiles().map(({ name }) => name);
-  type Stages = { readonly [stage in 'base' | 'zero' | 'student' | 'distilled']: Any };
   type Lessons = Omit<DistilRecipe, 'traces'> & { readonly traces: object };
-  type Any = PretrainRecipe | AblationRecipe | RlRecipe | Lessons | Stages;
+  type Any = PretrainRecipe | AblationRecipe | RlRecipe | Lessons | Speedrun | EvaluationRecipe;
 
   function check(made: Any): void {
-    if ('zero' in made) {
-      for (const stage of Object.values(made)) check(stage);
+    if ('stages' in made) {
+      for (const { recipe, from = {} } of made.stages) check({ ...recipe, ...from } as unknown as Any);
+      for (const { from = {} } of made.stages)
+        for (const stage of Object.values(from)) assert.ok(made.stages.some(({ name }) => name === stage));
+      assert.ok(made.stages.some(({ name }) => name === made.best));
+    } else if ('problems' in made) {
+      assert.ok(bundledTasks.has(made.task) && made.problems > 0);
     } else if ('traces' in made) {
       const { learningRate, traces } = resolveDistil({ ...made, student: 'a student', teacher: 'a teacher' });
       assert.ok(learningRate > 0 && traces.wanted > 0);

@@ -1,10 +1,25 @@
 // minke eval: how often a model, local or behind an API, solves held-out problems of a task.
-import { type Evaluation, evaluate, openAnswerer } from '../eval/index.ts';
+import { type Answerer, type Evaluation, evaluate, openAnswerer } from '../eval/index.ts';
 import { type Estimate, formatPercent } from '../math/index.ts';
 import { closeTasks, openTasks, type TemplateName, taskChoice } from '../tasks/index.ts';
 import { type EngineFlags, engineOptions, type SamplingFlags } from './engine-flags.ts';
 import { Progress } from './progress.ts';
 import { taskOf } from './recipe.ts';
+
+/** What a model is asked, and how its answers are sampled. */
+export interface EvaluationRecipe {
+  readonly task: string;
+  /** @default the task's default */
+  readonly difficulty?: number;
+  readonly problems: number;
+  /** Answers to each problem. */
+  readonly samples: number;
+  readonly temperature: number;
+  readonly topP: number;
+  readonly maxTokens: number;
+  readonly template: TemplateName;
+  readonly seed: number;
+}
 
 export interface EvalFlags extends EngineFlags, SamplingFlags {
   readonly task: string[];
@@ -25,6 +40,22 @@ function toLine({ task, difficulty, problems, samples, passAt1, consensus, forma
   return `${task} ${difficulty}: ${estimates}, ${form} (${problems} held-out problems)`;
 }
 
+/** Evaluates an answerer by a recipe. */
+export async function evaluateByRecipe(
+  answer: Answerer,
+  { task, difficulty, seed, template, ...options }: EvaluationRecipe,
+): Promise<Evaluation> {
+  const tasks = await openTasks([taskChoice.parse({ task, ...(difficulty !== undefined && { difficulty }) })], seed);
+  const progress = new Progress(task, options.problems * options.samples);
+  try {
+    const source = { tasks, seed, template };
+    return await evaluate(answer, source, tasks[0], { ...options, parallel: 64, progress: () => progress.advance(1) });
+  } finally {
+    progress.end();
+    await closeTasks(tasks);
+  }
+}
+
 export async function evalCommand(target: string, flags: EvalFlags): Promise<void> {
   const { problems, samples, temperature, topP, maxTokens, seed, template } = flags;
   const key = process.env.OPENAI_API_KEY ?? null;
@@ -32,23 +63,9 @@ export async function evalCommand(target: string, flags: EvalFlags): Promise<voi
   const { answer, close } = await openAnswerer(target, { engine: engineOptions(flags), api });
   try {
     for (const text of flags.task) {
-      const tasks = await openTasks([taskChoice.parse(taskOf(text))], seed);
-      try {
-        const progress = new Progress(text, problems * samples);
-        const evaluation = await evaluate(answer, { tasks, seed, template }, tasks[0], {
-          problems,
-          samples,
-          temperature,
-          topP,
-          maxTokens,
-          parallel: 64,
-          progress: () => progress.advance(1),
-        });
-        progress.end();
-        console.log(flags.json ? JSON.stringify(evaluation) : toLine(evaluation));
-      } finally {
-        await closeTasks(tasks);
-      }
+      const options = { problems, samples, temperature, topP, maxTokens, template, seed };
+      const evaluation = await evaluateByRecipe(answer, { ...taskOf(text), ...options });
+      console.log(flags.json ? JSON.stringify(evaluation) : toLine(evaluation));
     }
   } finally {
     await close();

@@ -1,81 +1,89 @@
-// The page of a speedrun: what each model can do, what it took, the curves, samples of the beginning and the end.
+// The page of a speedrun: what each model can do, what it took, charts, and samples from the beginning and the end.
 import { basename, join } from 'node:path';
 import type { Evaluation } from '../eval/index.ts';
+import { formatPercent } from '../math/index.ts';
 import { type Lineage, readLineage } from '../train/index.ts';
 import { readReport } from './report.ts';
 import { factTable, type ResultPart } from './results.ts';
-import { type Stage, stages } from './speedrun-stages.ts';
+import type { Speedrun } from './speedrun.ts';
 
-export type Results = Record<Stage, Evaluation>;
+const style =
+  'body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}svg{max-width:100%}' +
+  'td,th{padding:.2rem .8rem .2rem 0;text-align:left}pre{background:#f1f5f9;padding:.8rem;overflow:auto}';
 
-const names: Readonly<Record<Stage, string>> = {
-  base: 'base, never told to answer',
-  zero: 'base after R1-Zero',
-  student: 'dense student before',
-  distilled: 'dense student, distilled',
-};
+const escapeHtml = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
-const style = `body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}
-td,th{padding:.2rem .8rem .2rem 0;text-align:left}pre{background:#f1f5f9;padding:.8rem;overflow:auto}svg{max-width:100%}`;
+const readLineages = (folder: string, { stages }: Speedrun) =>
+  stages.map(({ name }) => readLineage(join(folder, name)) as Lineage);
 
-export const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-
-const head = ['Countdown, 3 numbers, held out', 'pass@1', 'cons@4', 'form', 'tokens', 'trained'] as const;
-
-function cells(stage: Stage, { passAt1, consensus, format, tokens }: Evaluation, lineage: Lineage): string[] {
-  return [
-    names[stage],
-    `${percent(passAt1.mean)} ± ${percent(passAt1.margin)}`,
-    percent(consensus.mean),
-    percent(format),
-    tokens.toFixed(0),
-    `${(60 * lineage.hours).toFixed(1)} min`,
-  ];
+/** Returns the table of evaluations, its heading first. */
+function table(folder: string, speedrun: Speedrun, evaluations: Readonly<Record<string, Evaluation>>): string[][] {
+  const lineages = readLineages(folder, speedrun);
+  const rows = speedrun.stages.map(({ name, title }, i) => {
+    const { passAt1, consensus, format, tokens } = evaluations[name];
+    return [
+      title,
+      `${formatPercent(passAt1.mean, 1)} ± ${formatPercent(passAt1.margin, 1)}`,
+      formatPercent(consensus.mean, 1),
+      formatPercent(format, 1),
+      tokens.toFixed(0),
+      `${(60 * lineages[i].hours).toFixed(1)} min`,
+    ];
+  });
+  const { task, difficulty, samples } = speedrun.evaluation;
+  const heading = [`${task} ${difficulty}, held out`, 'pass@1', `cons@${samples}`, 'well-formed', 'tokens', 'training'];
+  return [heading, ...rows];
 }
 
-function rows(folder: string, results: Results): string[][] {
-  return stages.map((stage) => cells(stage, results[stage], readLineage(join(folder, stage)) as Lineage));
-}
-
-/** What all stages took. */
-function spent(folder: string): string {
-  const lineages = stages.map((stage) => readLineage(join(folder, stage)) as Lineage);
+/** Returns a sentence about the time and cost of all stages. */
+function describeCost(folder: string, speedrun: Speedrun): string {
+  const lineages = readLineages(folder, speedrun);
   const hours = lineages.reduce((sum, lineage) => sum + lineage.hours, 0);
   const cost = lineages.reduce((sum, lineage) => sum + lineage.cost.amount, 0);
-  return `${(60 * hours).toFixed(1)} minutes of training, ${cost.toPrecision(2)} ${lineages[0]?.cost.currency} in all`;
+  return `${(60 * hours).toFixed(1)} minutes of training, ${cost.toPrecision(2)} ${lineages[0].cost.currency} in total`;
 }
 
-/** For a page of results. */
-export function speedrunPart(folder: string, results: Results): ResultPart {
+/** Returns the section of a speedrun for a page of results. */
+export function speedrunPart(
+  folder: string,
+  speedrun: Speedrun,
+  evaluations: Readonly<Record<string, Evaluation>>,
+): ResultPart {
   const name = basename(folder);
   const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
-  const lineage = readLineage(join(folder, 'zero')) as Lineage;
+  const [heading, ...rows] = table(folder, speedrun, evaluations);
+  const { seed } = readLineages(folder, speedrun)[0];
   return {
     name,
     paragraphs: [
-      `## From nothing to a model that thinks: ${name}`,
-      [head, head.map(() => '---'), ...rows(folder, results)].map(line).join('\n'),
-      `${spent(folder)}, seed ${lineage.seed}. Again: \`npx minke speedrun runs/${name} --seed ${lineage.seed}\`.`,
+      `## From nothing to a model that reasons: ${name}`,
+      [heading, heading.map(() => '---'), ...rows].map(line).join('\n'),
+      `${describeCost(folder, speedrun)}, seed ${seed}. Again: \`npx minke speedrun runs/${name} --seed ${seed}\`.`,
     ],
-    svg: readReport(join(folder, 'zero')).draw(name),
+    svg: readReport(join(folder, speedrun.best)).draw(name),
   };
 }
 
-/** An HTML page that needs nothing else. */
-export function speedrunPage(folder: string, results: Results): string {
-  const zero = readReport(join(folder, 'zero'));
+/** Returns a stage's facts, charts and excerpts as HTML. */
+function stageHtml(folder: string, { name, title }: Speedrun['stages'][number]): string {
+  const { facts, excerpts, draw } = readReport(join(folder, name));
+  const texts = excerpts.map((excerpt) => `<p>${escapeHtml(excerpt.title)}:</p><pre>${escapeHtml(excerpt.text)}</pre>`);
+  return `<h2>${name}: ${title}</h2><pre>${escapeHtml(factTable(facts))}</pre>${draw(title)}${texts.join('')}`;
+}
+
+/** Returns the report as an HTML page that needs no other file. */
+export function speedrunPage(
+  folder: string,
+  speedrun: Speedrun,
+  evaluations: Readonly<Record<string, Evaluation>>,
+): string {
+  const [heading, ...rows] = table(folder, speedrun, evaluations);
   const line = (tag: string, texts: readonly string[]) =>
     `<tr>${texts.map((text) => `<${tag}>${text}</${tag}>`).join('')}</tr>`;
-  const samples = zero.excerpts.map(({ title, text }) => `<p>${escaped(title)}:</p><pre>${escaped(text)}</pre>`);
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>minke speedrun</title><style>${style}</style>
-<h1>From nothing to a model that thinks</h1>
-<p>${spent(folder)}.</p>
-<table>${line('th', head)}
-${rows(folder, results)
-  .map((texts) => line('td', texts))
-  .join('\n')}</table>
-<h2>R1-Zero</h2><pre>${escaped(factTable(zero.facts))}</pre>${zero.draw('R1-Zero')}
-<h2>Before and after</h2>${samples.join('\n')}
-<h2>Distillation</h2>${readReport(join(folder, 'distilled')).draw('dense student')}</html>\n`;
+<h1>From nothing to a model that reasons</h1>
+<p>${describeCost(folder, speedrun)}.</p>
+<table>${line('th', heading)}
+${rows.map((texts) => line('td', texts)).join('\n')}</table>
+${speedrun.stages.map((stage) => stageHtml(folder, stage)).join('\n')}</html>\n`;
 }

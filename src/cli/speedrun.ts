@@ -1,78 +1,145 @@
-// minke speedrun: from nothing to a model that thinks and its dense student, by recipes/speedrun.ts.
+// minke speedrun: runs the stages of recipes/speedrun.ts in order, evaluates the model of each, and writes report.html.
 //
-// A base reads how people search (never how to answer); reinforcement learning finds out what pays; a dense student learns
-// from its right answers; all are asked the same held-out problems; report.html shows curves, samples and cost.
+// Contract: each stage has a folder. A completed stage is not run again, a stopped one resumes, and an evaluation that is
+// in evaluation.json is not repeated.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { distil, isDistilRun, resolveDistil, resumeDistilling } from '../distill/index.ts';
 import { openModel } from '../engine/index.ts';
-import { type Evaluation, evaluate, modelAnswerer } from '../eval/index.ts';
-import { closeTasks, openTasks } from '../tasks/index.ts';
+import { type Evaluation, modelAnswerer } from '../eval/index.ts';
+import { type Device, openDevice } from '../kernels/index.ts';
+import { formatPercent } from '../math/index.ts';
+import { isRlRun, reinforce, resolveRl, resumeReinforcing } from '../rl/index.ts';
+import { useDevice } from '../tensor/index.ts';
+import {
+  isRun,
+  latestCheckpoint,
+  type PretrainRecipe,
+  pretrain,
+  type RunOptions,
+  readLineage,
+  resolvePretrain,
+  resumePretraining,
+} from '../train/index.ts';
+import { showDistilling } from './distil.ts';
+import { type EvaluationRecipe, evaluateByRecipe } from './eval.ts';
 import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
-import { percent, type Results, speedrunPage, speedrunPart } from './speedrun-page.ts';
-import { modelOf, runStages, type Speedrun, stages } from './speedrun-stages.ts';
+import { RlConsole } from './rl-console.ts';
+import { speedrunPage, speedrunPart } from './speedrun-page.ts';
+import { TrainConsole } from './train-console.ts';
 
-const evaluation = {
-  problems: 250,
-  samples: 4,
-  temperature: 0.6,
-  topP: 0.95,
-  maxTokens: 256,
-  parallel: 64,
-} as const;
-const questions = { seed: 7, template: 'short' } as const;
+export interface Stage {
+  /** The name of its folder. */
+  readonly name: string;
+  /** Describes its model in the report. */
+  readonly title: string;
+  /** The kind of run. */
+  readonly kind: string;
+  readonly recipe: object;
+  /** Fields of the recipe that name the model of an earlier stage. */
+  readonly from?: Readonly<Record<string, string>>;
+}
 
-async function evaluateStage(run: string): Promise<Evaluation> {
-  const tasks = await openTasks([{ task: 'countdown', difficulty: 3, share: 1 }], questions.seed);
-  const model = await openModel(await modelOf(run));
+export interface Speedrun {
+  readonly stages: readonly Stage[];
+  /** What every model is asked. */
+  readonly evaluation: EvaluationRecipe;
+  /** The stage to chat with. */
+  readonly best: string;
+}
+
+async function findModel(run: string): Promise<string> {
+  const checkpoint = await latestCheckpoint(run, ({ message }) => console.error(message));
+  if (checkpoint === null) throw new Error(`${run} holds no checkpoint; remove it and run the speedrun again`);
+  return checkpoint.folder;
+}
+
+type Place = Pick<RunOptions, 'folder' | 'device'>;
+
+/** Starts or resumes a run of each kind. */
+const runners: Readonly<Record<string, (recipe: () => Promise<object>, place: Place) => Promise<unknown>>> = {
+  async pretrain(recipe, place) {
+    const shown = new TrainConsole();
+    const options = { ...place, listen: shown.show.bind(shown) };
+    if (isRun(place.folder)) return resumePretraining(options);
+    return pretrain(resolvePretrain((await recipe()) as PretrainRecipe), options);
+  },
+  async rl(recipe, place) {
+    const shown = new RlConsole();
+    const options = { ...place, listen: shown.show.bind(shown) };
+    return isRlRun(place.folder) ? resumeReinforcing(options) : reinforce(resolveRl(await recipe()), options);
+  },
+  async distill(recipe, place) {
+    const options = { ...place, listen: showDistilling() };
+    return isDistilRun(place.folder) ? resumeDistilling(options) : distil(resolveDistil(await recipe()), options);
+  },
+};
+
+/** Returns the recipe of a stage with the models that it starts from. */
+async function readRecipe({ recipe, from = {} }: Stage, root: string, seed?: number): Promise<object> {
+  const fields: Record<string, unknown> = { ...recipe, ...(seed !== undefined && { seed }) };
+  for (const [field, stage] of Object.entries(from)) fields[field] = await findModel(join(root, stage));
+  return fields;
+}
+
+async function runStage(stage: Stage, root: string, device: Device, seed?: number): Promise<void> {
+  const folder = join(root, stage.name);
+  if (readLineage(folder)?.status === 'completed') return;
+  await runners[stage.kind](() => readRecipe(stage, root, seed), { folder, device });
+}
+
+async function runStages({ stages }: Speedrun, folder: string, seed?: number): Promise<void> {
+  const device = openDevice();
+  useDevice(device);
   try {
-    return await evaluate(modelAnswerer(model), { tasks, ...questions }, tasks[0], evaluation);
+    for (const stage of stages) await runStage(stage, folder, device, seed);
   } finally {
-    await model.close();
-    await closeTasks(tasks);
+    await device.close();
   }
 }
 
-/** Evaluates the stages that have no evaluation yet. */
-async function evaluateAll(folder: string): Promise<Results> {
+/** Evaluates the models that have no evaluation yet. Returns all evaluations by stage. */
+async function evaluateStages({ stages, evaluation }: Speedrun, folder: string): Promise<Record<string, Evaluation>> {
   const file = join(folder, 'evaluation.json');
-  const known: Partial<Results> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
-  for (const stage of stages) {
-    if (known[stage]) continue;
-    const result = await evaluateStage(join(folder, stage));
-    known[stage] = result;
+  const known: Record<string, Evaluation> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  for (const { name } of stages.filter((stage) => !(stage.name in known))) {
+    const model = await openModel(await findModel(join(folder, name)));
+    try {
+      known[name] = await evaluateByRecipe(modelAnswerer(model), evaluation);
+    } finally {
+      await model.close();
+    }
     writeFileSync(file, JSON.stringify(known));
-    console.error(`${stage}: pass@1 ${percent(result.passAt1.mean)} of ${evaluation.problems} held-out problems`);
+    console.error(`${name}: pass@1 ${formatPercent(known[name].passAt1.mean, 1)}`);
   }
-  return known as Results;
+  return known;
 }
 
-/** The recipe with one seed for all of its stages; pages stay the same. */
-function seeded(recipe: Speedrun, seed: number): Speedrun {
-  const { base, zero, student, distilled } = recipe;
-  return {
-    base: { ...base, seed },
-    zero: { ...zero, seed },
-    student: { ...student, seed },
-    distilled: { ...distilled, seed },
-  };
+/** Runs and evaluates the stages that are not done yet, and writes report.html. Returns the evaluations by stage. */
+export async function runSpeedrun(speedrun: Speedrun, folder: string, seed?: number) {
+  mkdirSync(folder, { recursive: true });
+  await runStages(speedrun, folder, seed);
+  const evaluations = await evaluateStages(speedrun, folder);
+  writeFileSync(join(folder, 'report.html'), speedrunPage(folder, speedrun, evaluations));
+  return evaluations;
 }
 
 export interface SpeedrunCommand {
+  /** Replaces the seed of every stage; worked examples stay the same. */
   readonly seed?: number;
-  /** Folder of a page of results, to which this run is added. */
+  /** The folder of a page of results to add this speedrun to. */
   readonly results?: string;
 }
 
-export async function speedrunCommand(folder: string, { seed, results: page }: SpeedrunCommand = {}): Promise<void> {
+export async function speedrunCommand(folder: string, { seed, results }: SpeedrunCommand = {}): Promise<void> {
   const began = performance.now();
-  mkdirSync(folder, { recursive: true });
-  const recipe = (await loadRecipe<Speedrun>('speedrun')) as Speedrun;
-  await runStages(seed === undefined ? recipe : seeded(recipe, seed), folder);
-  const results = await evaluateAll(folder);
-  writeFileSync(join(folder, 'report.html'), speedrunPage(folder, results));
-  if (page !== undefined) writeResult(page, speedrunPart(folder, results));
-  for (const stage of stages) console.log(`${stage.padEnd(10)} pass@1 ${percent(results[stage].passAt1.mean)}`);
+  const speedrun = (await loadRecipe<Speedrun>('speedrun')) as Speedrun;
+  const evaluations = await runSpeedrun(speedrun, folder, seed);
+  if (results !== undefined) writeResult(results, speedrunPart(folder, speedrun, evaluations));
+  for (const { name } of speedrun.stages)
+    console.log(`${name.padEnd(10)} pass@1 ${formatPercent(evaluations[name].passAt1.mean, 1)}`);
   console.log(`${((performance.now() - began) / 60_000).toFixed(1)} minutes, report: ${join(folder, 'report.html')}`);
-  console.log(`talk to it: npx minke chat ${await modelOf(join(folder, 'zero'))} --prompt "Make 24 from 3, 7, 8."`);
+  const best = await findModel(join(folder, speedrun.best));
+  console.log(`chat with it: npx minke chat ${best} --prompt "Make 24 from 3, 7, 8."`);
 }
