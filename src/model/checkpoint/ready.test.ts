@@ -151,8 +151,7 @@ describe('ready checkpoints', () => {
           // An odd width leaves some weights of int8 and int4 in bf16.
           const isAlike = liesAlike(format === 'f32' ? 'f32' : 'bf16', device.panelLayout, other.panelLayout);
           assert.equal(notices.length, isAlike ? 0 : 1);
-          if (!isAlike)
-            assert.match(notices[0], /repacked while loading; to open at once, convert on this machine/);
+          if (!isAlike) assert.match(notices[0], /repacked while loading; to open at once, convert on this machine/);
           const source = await openCheckpoint(join(folder, 'odd'));
           const { weights } = await servingWeights(odd, source, { format });
           await source.close();
