@@ -2,6 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import './answer-view.css';
 import { Icon, IconButton } from '../shell/icon.tsx';
+import { Notice } from '../shell/notice.tsx';
 import { Whale } from '../shell/whale.tsx';
 import { announce } from './announce.tsx';
 import { AnswerFacts } from './answer-facts.tsx';
@@ -66,19 +67,6 @@ function VerdictView({ verdict: { correct, reason } }: { readonly verdict: NonNu
   );
 }
 
-function Failure({ problem, onRetry }: { readonly problem: string | null; readonly onRetry: (() => void) | null }) {
-  return (
-    <div class="notice answer-failure" role="alert">
-      <span>{problem ?? 'The answer failed.'}</span>
-      {onRetry !== null && (
-        <button type="button" class="button compact" onClick={onRetry}>
-          Try again
-        </button>
-      )}
-    </div>
-  );
-}
-
 export function AnswerView({ conversationId, turn, isLast }: AnswerViewProps) {
   const stored = shownAnswer(turn);
   const running = runningIn(conversationId);
@@ -97,7 +85,7 @@ export function AnswerView({ conversationId, turn, isLast }: AnswerViewProps) {
         {thinking !== '' && <Thinking answer={answer} />}
         <AnswerText text={text} isGrowing={isRunning} />
         {verdict !== null && <VerdictView verdict={verdict} />}
-        {state === 'failed' && <Failure problem={problem} onRetry={again} />}
+        {state === 'failed' && <Notice message={problem ?? 'The answer failed.'} onRetry={again} />}
         {endings[state] !== undefined && <p class="badge warning">{endings[state]}</p>}
         {!isRunning && (
           <footer class="answer-foot">

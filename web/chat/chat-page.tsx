@@ -3,6 +3,7 @@ import { useEffect } from 'preact/hooks';
 import './chat-page.css';
 import { needsKey } from '../api/http.ts';
 import { loadServerInfo, serverProblem } from '../api/server-info.ts';
+import { Notice } from '../shell/notice.tsx';
 import { Announcer } from './announce.tsx';
 import { runningIn } from './answering.ts';
 import { Composer } from './composer.tsx';
@@ -19,19 +20,10 @@ function Problems() {
         <KeyForm />
       ) : (
         serverProblem.value !== null && (
-          <div class="notice chat-notice" role="alert">
-            {serverProblem.value}{' '}
-            <button type="button" class="button compact" onClick={() => void loadServerInfo()}>
-              Try again
-            </button>
-          </div>
+          <Notice message={serverProblem.value} onRetry={() => void loadServerInfo()} look="chat-notice" />
         )
       )}
-      {storageProblem.value !== null && (
-        <p class="notice chat-notice" role="alert">
-          {storageProblem.value}
-        </p>
-      )}
+      {storageProblem.value !== null && <Notice message={storageProblem.value} look="chat-notice" />}
     </>
   );
 }

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { TaskSummary } from '../../src/server/protocol-tasks.ts';
 import { drawProblem } from '../api/tasks.ts';
 import { Icon } from '../shell/icon.tsx';
+import { Notice } from '../shell/notice.tsx';
 import { send } from './answering.ts';
 
 /** The current problem of a task, at first its example; `draw` replaces it by a new one. */
@@ -69,11 +70,7 @@ export function TaskCard({ task }: { readonly task: TaskSummary }) {
           Another
         </button>
       </div>
-      {error !== null && (
-        <p class="notice small" role="alert">
-          {error}
-        </p>
-      )}
+      {error !== null && <Notice message={error} look="small" />}
     </li>
   );
 }

@@ -1,6 +1,7 @@
 // A page whose code is loaded when it is first shown; meanwhile, or when loading fails, it says so.
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { Notice } from './notice.tsx';
 
 export interface LazyProps {
   /** The name of the page, for people. */
@@ -18,7 +19,7 @@ export function LazyPage({ name, load }: LazyProps) {
     setState(null);
     load().then(
       (part) => isMounted && setState({ part }),
-      (error: unknown) => isMounted && setState({ problem: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => isMounted && setState({ problem: String(error) }),
     );
     return () => {
       isMounted = false;
@@ -26,14 +27,6 @@ export function LazyPage({ name, load }: LazyProps) {
   }, [load, attempt]);
   if (state === null) return <p class="quiet page-note">Loading {name} …</p>;
   if ('part' in state) return <state.part />;
-  return (
-    <div class="page-note" role="alert">
-      <p>
-        {name} could not be loaded: {state.problem}
-      </p>
-      <button type="button" class="button" onClick={() => setAttempt(attempt + 1)}>
-        Try again
-      </button>
-    </div>
-  );
+  const message = `${name} could not be loaded: ${state.problem}`;
+  return <Notice message={message} onRetry={() => setAttempt(attempt + 1)} />;
 }
