@@ -8,7 +8,7 @@ import { openModel } from '../src/engine/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import { createApp, readTaskResults } from '../src/server/index.ts';
 import { type TaskResults, taskList } from '../src/server/protocol-tasks.ts';
-import { parsed, wordsOf } from './command-lines.ts';
+import { parseCommandLine, splitWords } from './command-lines.ts';
 import { countSolved } from './solve-example.ts';
 
 const folder = join(packageRoot(), 'models', 'minke-zero');
@@ -37,11 +37,11 @@ describe('examples of the bundled model', () => {
     assert.deepEqual(cardPrompts, prompts);
     assert.ok(chatLines.length > 0);
     for (const line of chatLines)
-      assert.ok(prompts.includes((await parsed(wordsOf(line).slice(2))).options.prompt as string), line);
+      assert.ok(prompts.includes((await parseCommandLine(splitWords(line).slice(2))).options.prompt as string), line);
   });
 
   test('each is solved with at least 15 of 16 seeds by the defaults of minke chat', async () => {
-    const { options } = await parsed(wordsOf(chatLines[0]).slice(2));
+    const { options } = await parseCommandLine(splitWords(chatLines[0]).slice(2));
     const sampling = { temperature: Number(options.temperature), topP: Number(options.topP) };
     for (const example of await listAppExamples()) {
       const solved = await countSolved(model, example, sampling, seeds);

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { packageRoot } from '../src/kernels/root.ts';
 import { openTask } from '../src/tasks/index.ts';
-import { parsed, wordsOf } from './command-lines.ts';
+import { parseCommandLine, splitWords } from './command-lines.ts';
 import { writeSmallModel } from './small-model.ts';
 
 const root = packageRoot();
@@ -85,7 +85,7 @@ describe('what the page names', () => {
   test('command lines parse', async () => {
     const ours = lines.filter((line) => line.startsWith('npx minke '));
     assert.ok(ours.length > 10);
-    for (const line of ours) await parsed(wordsOf(line).slice(2));
+    for (const line of ours) await parseCommandLine(splitWords(line).slice(2));
   });
 
   test('scripts exist', () => {

@@ -113,14 +113,14 @@ describe('minke convert', () => {
     );
     assert.match(minke('inspect', ready, '--tensors').error, /weights packed for serving; chat and serve open it/);
     assert.match(minke('convert', ready, join(folder, 'y'), '--dtype', 'f32').error, /packed for serving/);
-    const asked = ['--prompt', 'hello', '--temperature', '0', '--max-tokens', '8', '--cache-memory', '1'];
+    const flags = ['--prompt', 'hello', '--temperature', '0', '--max-tokens', '8', '--cache-memory', '1'];
     const [mapped, packed] = [
-      minke('chat', ready, ...asked),
-      minke('chat', join(folder, 'nano'), '--dtype', 'int8', ...asked),
+      minke('chat', ready, ...flags),
+      minke('chat', join(folder, 'nano'), '--dtype', 'int8', ...flags),
     ];
     assert.equal(mapped.status, packed.status);
     assert.equal(mapped.out.split('\n')[0], packed.out.split('\n')[0]);
-    assert.match(minke('chat', ready, '--dtype', 'int4', ...asked).error, /packed in int8, int4 was asked for/);
+    assert.match(minke('chat', ready, '--dtype', 'int4', ...flags).error, /packed in int8, int4 was asked for/);
     assert.match(
       minke('convert', ready, join(folder, 'z.gguf'), '--ready', '--dtype', 'int8').error,
       /is not a folder; name a folder/,

@@ -68,14 +68,14 @@ function readGgufTokenizer(folder: string, config: ModelConfig): GgufTokenizer |
   if (!isFolder(folder) || !existsSync(join(folder, 'tokenizer.json'))) return undefined;
   const { tokenizer, specialTokens } = loadTokenizer(folder);
   const { preTokenizer, tokens, kinds, merges } = tokenizer.describe(config.vocabSize);
-  const idOf = (name: string) => tokenizer.tokenToId(specialTokens[name] ?? '') ?? null;
+  const findId = (name: string) => tokenizer.tokenToId(specialTokens[name] ?? '') ?? null;
   return {
     pre: preTokenizer ?? (isDeepseek(config) ? 'deepseek-v3' : config.modelType === 'qwen2' ? 'qwen2' : 'llama-bpe'),
     tokens,
     types: kinds.map((kind) => tokenTypes[kind]),
     merges,
-    bos: idOf('bos_token'),
-    eos: idOf('eos_token'),
+    bos: findId('bos_token'),
+    eos: findId('eos_token'),
   };
 }
 

@@ -1,7 +1,7 @@
 // Answerers: one way to ask a model for text, whether it is served by the engine, in training, or behind an API.
 //
 // Contract: an answer is the text after the prompt, with its thinking tags and without the end token. An answerer keeps
-// no state between calls, so any number of prompts may be asked at once.
+// no state between calls, so it may answer any number of prompts at once.
 import { encodePrompt } from '../corpus/index.ts';
 import {
   type OpenOptions,

@@ -1,6 +1,6 @@
 // Questions: problems of a run's tasks, put in the template, by number.
 //
-// Contract: question `n` of a seed is always the same, so that a resumed run asks what it would have asked.
+// Contract: question `n` of a seed is always the same, so that a resumed run continues with the questions that are due.
 import { encodePrompt } from '../corpus/index.ts';
 import {
   type ChosenTask,
@@ -67,7 +67,7 @@ export async function readQuestions(
   return problems.map((problem) => ({ task, problem, prompt: toPrompt(template, problem.prompt) }));
 }
 
-/** Questions `from` to `to` of training. The shares decide each one's task; questions of one task come together. */
+/** Questions `from` to `to` of training. The shares decide each question's task; questions of one task follow each other. */
 export async function trainingQuestions(source: QuestionSource, from: number, to: number): Promise<Question[]> {
   const { tasks, seed } = source;
   const indices = tasks.map((): number[] => []);

@@ -1,4 +1,4 @@
-// For tests: a completions API that replies as it is told and remembers the prompts that it got.
+// For tests: a completions API with given replies, which records the prompts that it gets.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
