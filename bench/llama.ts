@@ -74,7 +74,7 @@ export function ratesTogether(
 }
 
 /**
- * Of the lines of its table, `S_TG t/s` by `B`:
+ * Reads `S_TG t/s` by `B` from the lines of its table:
  * `|    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |`.
  */
 export function ratesIn(output: string): Map<number, number> {

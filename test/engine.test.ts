@@ -60,7 +60,7 @@ const options: SequenceOptions = {
   promptLogprobs: null,
 };
 
-function models(config: object): Model {
+function makeModel(config: object): Model {
   const read = readConfig(config);
   const weights = initialWeights(read, 3, device);
   for (const weight of weights.values()) keep(weight);
@@ -96,14 +96,14 @@ function start(
 function ask(
   engine: Engine,
   prompt: readonly number[],
-  wanted: Partial<SequenceOptions> = {},
+  changes: Partial<SequenceOptions> = {},
   seen: GeneratedToken[] = [],
 ): Promise<GeneratedToken[]> {
   const tokens: GeneratedToken[] = [];
   return new Promise((resolve, reject) => {
     engine.add(
       prompt,
-      { ...options, ...wanted },
+      { ...options, ...changes },
       {
         onToken: (token) => {
           tokens.push(token);
@@ -111,21 +111,21 @@ function ask(
         },
         forcedToken: () => null,
         tokensUntilForced: Number.POSITIVE_INFINITY,
-        onPromptLogprobs: (of) => seen.push(...of),
+        onPromptLogprobs: (tokens) => seen.push(...tokens),
         onEnd: (_, error) => (error ? reject(error) : resolve(tokens)),
       },
     );
   });
 }
 
-const promptOf = (length: number, from: number) =>
+const makePrompt = (length: number, from: number) =>
   Array.from({ length }, (_, i) => (i * 31 + from * 17 + ((i * i) % 23)) % 300);
 
 describe('engine over a V3-shaped model', () => {
   test('greedy tokens are those of the model itself, over a cache of every head to the bit', async () => {
-    const model = models(v3);
+    const model = makeModel(v3);
     const engine = start(model, { openCache: headPages });
-    const prompt = promptOf(70, 1);
+    const prompt = makePrompt(70, 1);
     const tokens = await ask(engine, prompt);
     const ids = [...prompt];
     for (const { id } of tokens) {
@@ -146,9 +146,9 @@ describe('engine over a V3-shaped model', () => {
     ['greedy', {}],
     ['seeded', { sampling: { ...options.sampling, temperature: 0.8 } }],
   ] as const)
-    test(`alone, among others, in pieces, put aside, after a prefix hit, speculated: the same tokens, ${name}`, async () => {
-      const model = models(v3);
-      const prompts = Array.from({ length: 12 }, (_, i) => promptOf(20 + 37 * i, i));
+    test(`alone, batched, in chunks, preempted, after a prefix hit, drafted: the same tokens, ${name}`, async () => {
+      const model = makeModel(v3);
+      const prompts = Array.from({ length: 12 }, (_, i) => makePrompt(20 + 37 * i, i));
       const alone: number[][] = [];
       for (const prompt of prompts) {
         const engine = start(model, { speculate: false }, { prefixCache: false });
@@ -157,10 +157,10 @@ describe('engine over a V3-shaped model', () => {
       }
       const settings: [string, RunnerOptions, Partial<EngineOptions>][] = [
         ['among others', { speculate: false }, {}],
-        ['in pieces', { speculate: false }, { maxStepTokens: 37 }],
-        ['put aside', { speculate: false }, { blocks: 20, prefixCache: false }],
-        ['speculated', {}, {}],
-        ['speculated where it pays', {}, { drafting: 'measured' }],
+        ['in chunks', { speculate: false }, { maxStepTokens: 37 }],
+        ['preempted', { speculate: false }, { blocks: 20, prefixCache: false }],
+        ['drafted', {}, {}],
+        ['drafted where it pays', {}, { drafting: 'measured' }],
         ['all of it', {}, { blocks: 20, maxStepTokens: 50, maxSequences: 5 }],
       ];
       for (const [how, runner, more] of settings) {
@@ -174,15 +174,15 @@ describe('engine over a V3-shaped model', () => {
             `${how}, prompt ${i}`,
           );
         const { stats } = engine;
-        if (how === 'put aside') assert.ok(stats.preemptions > 0);
+        if (how === 'preempted') assert.ok(stats.preemptions > 0);
         if (how === 'among others') assert.ok(stats.cachedTokens > 0);
         await engine.close();
       }
     });
 
   test('1,000 prompts: drafts change no token', async () => {
-    const model = models(v3);
-    const prompts = Array.from({ length: 1000 }, (_, i) => promptOf(1 + (i % 29), i));
+    const model = makeModel(v3);
+    const prompts = Array.from({ length: 1000 }, (_, i) => makePrompt(1 + (i % 29), i));
     const texts = await Promise.all(
       [false, true].map(async (speculate) => {
         const engine = start(model, { speculate }, { blocks: 256 });
@@ -196,14 +196,14 @@ describe('engine over a V3-shaped model', () => {
   });
 
   test('random cancellations leave no block and no memory behind', async () => {
-    const model = models(v3);
+    const model = makeModel(v3);
     await device.flush();
     const before = device.liveBytes;
     const engine = start(model);
     const round = async (seed: number) => {
       const asked = Array.from({ length: 500 }, (_, i) => {
         const random = new Random(seed + i);
-        const prompt = promptOf(1 + random.below(90), random.below(5));
+        const prompt = makePrompt(1 + random.below(90), random.below(5));
         const cut = random.below(12);
         return new Promise<void>((resolve, reject) => {
           let count = 0;
@@ -235,9 +235,9 @@ describe('engine over a V3-shaped model', () => {
   });
 
   test('log-probabilities: of the answer, its alternatives, and the prompt', async () => {
-    const model = models(v3);
+    const model = makeModel(v3);
     const engine = start(model, { openCache: headPages });
-    const prompt = promptOf(9, 2);
+    const prompt = makePrompt(9, 2);
     const seen: GeneratedToken[] = [];
     const tokens = await ask(engine, prompt, { maxTokens: 2, logprobs: 3, promptLogprobs: 2 }, seen);
     const ids = [...prompt, ...tokens.map(({ id }) => id)];
@@ -264,7 +264,7 @@ describe('engine over a V3-shaped model', () => {
 });
 
 /** The weights of a model as a checkpoint would hold them. */
-function sourceOf(config: ModelConfig, weights: ReadonlyMap<string, Tensor>): TensorSource {
+function toSource(config: ModelConfig, weights: ReadonlyMap<string, Tensor>): TensorSource {
   const values = new Map(weightValues(config, weights).map((value) => [value.name, value]));
   const entries = new Map(
     [...values].map(([name, { shape }]) => [name, { name, shape, type: 'F32' as const, file: 'memory' }]),
@@ -282,20 +282,20 @@ function sourceOf(config: ModelConfig, weights: ReadonlyMap<string, Tensor>): Te
 describe('engine over packed weights', () => {
   for (const format of ['f32', 'bf16', 'fp8', 'int8', 'int4'] as const)
     for (const cacheFormat of ['bf16', 'fp8'] as const)
-      test(`${format} with a cache of ${cacheFormat}: alone, among others and speculated the same`, async () => {
+      test(`${format} with a cache of ${cacheFormat}: alone, among others and drafted the same`, async () => {
         const config = readConfig(v3);
         const plain = initialWeights(config, 3, device);
-        const { weights } = await servingWeights(config, sourceOf(config, plain), { format });
+        const { weights } = await servingWeights(config, toSource(config, plain), { format });
         const model = createModel(config, weights);
-        const prompts = Array.from({ length: 5 }, (_, i) => promptOf(10 + 45 * i, i));
-        const run = async (speculate: boolean, together: boolean) => {
+        const prompts = Array.from({ length: 5 }, (_, i) => makePrompt(10 + 45 * i, i));
+        const run = async (speculate: boolean, isBatched: boolean) => {
           const engine = start(
             model,
             { speculate, openCache: latentPages(cacheFormat) },
-            { maxStepTokens: together ? 50 : 512 },
+            { maxStepTokens: isBatched ? 50 : 512 },
           );
           const all: GeneratedToken[][] = [];
-          if (together) all.push(...(await Promise.all(prompts.map((prompt) => ask(engine, prompt)))));
+          if (isBatched) all.push(...(await Promise.all(prompts.map((prompt) => ask(engine, prompt)))));
           else for (const prompt of prompts) all.push(await ask(engine, prompt));
           await engine.close();
           return all.map((tokens) => tokens.map(({ id }) => id));
@@ -321,9 +321,9 @@ describe('engine over packed weights', () => {
       const heads = { num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 512 };
       const config = readConfig({ model_type, ...sizes, ...heads, initializer_range: 0.2, tie_word_embeddings: true });
       const plain = initialWeights(config, 4, device);
-      const { weights } = await servingWeights(config, sourceOf(config, plain), { format: 'f32' });
+      const { weights } = await servingWeights(config, toSource(config, plain), { format: 'f32' });
       const engine = start(createModel(config, weights), { openCache: latentPages('f32') }, { contextLength: 512 });
-      const prompts = [promptOf(70, 1), promptOf(3, 2)];
+      const prompts = [makePrompt(70, 1), makePrompt(3, 2)];
       const own = createModel(config, plain);
       const answers = await Promise.all(prompts.map((prompt) => ask(engine, prompt, { maxTokens: 20 })));
       for (const [i, tokens] of answers.entries()) {

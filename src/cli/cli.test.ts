@@ -120,7 +120,7 @@ describe('minke convert', () => {
     ];
     assert.equal(mapped.status, packed.status);
     assert.equal(mapped.out.split('\n')[0], packed.out.split('\n')[0]);
-    assert.match(minke('chat', ready, '--dtype', 'int4', ...flags).error, /packed in int8, int4 was asked for/);
+    assert.match(minke('chat', ready, '--dtype', 'int4', ...flags).error, /packed in int8, int4 was requested/);
     assert.match(
       minke('convert', ready, join(folder, 'z.gguf'), '--ready', '--dtype', 'int8').error,
       /is not a folder; name a folder/,

@@ -1,25 +1,25 @@
-// Conversations as ids. Nobody who writes a message can forge a token of the template: its text stays text.
+// Conversations as token ids. Text of a message stays text: it cannot forge a token of the template.
 //
-// The template is rendered with the messages, and with a random word in place of every text in them. The latter
-// rendering never saw the texts, so all of it is the template's own; the texts are put back as untrusted pieces. Where
-// both agree, these are the ids. Where a template changes texts, the first rendering is taken if no text names an added
-// token and the template's own are all there, in the same order; else the second. A template that takes the words
-// themselves apart is refused.
+// The template is rendered with the messages, and again with a random word in place of each text. The second rendering
+// never saw the texts, so all of it is the template's own; the texts are put back as untrusted pieces. Where both
+// agree, these give the ids. Where a template changes texts, the first rendering is used if no text names an added
+// token and the template's own tokens are all there, in the same order; else the second. A template that parses the
+// random words is refused.
 import type { ChatTemplate, LoadedTokenizer, Message } from '../tokenizer/index.ts';
 import { RefusedError } from './generation.ts';
 import { addedTokensIn, encodePieces, type Piece, wellFormed } from './prompt-text.ts';
 
-/** A message as DeepSeek's and OpenAI's interfaces write it. */
+/** A message as in DeepSeek's and OpenAI's APIs. */
 export interface ChatMessage {
   readonly role: string;
   readonly content?: string | readonly TextPart[] | null | undefined;
   readonly name?: string | null | undefined;
-  /** The thinking of an earlier answer; `reasoning` is another name of it. */
+  /** The thinking of an earlier answer; `reasoning` is an alias. */
   readonly reasoning_content?: string | null | undefined;
   readonly reasoning?: string | null | undefined;
   readonly tool_calls?: readonly ToolCall[] | null | undefined;
   readonly tool_call_id?: string | null | undefined;
-  /** On the last message, of the assistant: the answer goes on from it. */
+  /** On the last message, of the assistant: the answer continues it. */
   readonly prefix?: boolean | null | undefined;
 }
 
@@ -35,13 +35,13 @@ interface ToolCall {
 
 export interface ChatPrompt {
   readonly ids: Int32Array;
-  /** The prompt ends inside the thinking. */
+  /** Whether the prompt ends inside the thinking. */
   readonly startsThinking: boolean;
 }
 
 type Variables = Readonly<Record<string, boolean | number>>;
 
-/** What an answer thought and what it said. Only models whose template knows of thinking have it told apart. */
+/** Splits an answer into its thinking and its text, for models whose template knows thinking. */
 function splitThinking(content: string, given: string): [string, string] {
   const end = content.lastIndexOf('</think>');
   if (end < 0) return [given, content];
@@ -49,12 +49,12 @@ function splitThinking(content: string, given: string): [string, string] {
   return [given === '' ? before.trim() : given, content.slice(end + '</think>'.length)];
 }
 
-/** A message as templates know it: one text, the thinking beside it, nothing that is absent. */
-function plainMessage(message: ChatMessage, tellsThinking: boolean): Message {
+/** Converts a message for templates: one text, the thinking beside it, no absent fields. */
+function plainMessage(message: ChatMessage, knowsThinking: boolean): Message {
   const { content: given, name, tool_calls: calls, tool_call_id: callId } = message;
   let content = wellFormed(typeof given === 'string' ? given : (given ?? []).map(({ text }) => text).join(''));
   let thought = wellFormed(message.reasoning_content ?? message.reasoning ?? '');
-  if (message.role === 'assistant' && tellsThinking) [thought, content] = splitThinking(content, thought);
+  if (message.role === 'assistant' && knowsThinking) [thought, content] = splitThinking(content, thought);
   const hasCalls = calls !== null && calls !== undefined && calls.length > 0;
   return {
     role: message.role === 'developer' ? 'system' : message.role,
@@ -72,7 +72,7 @@ function plainMessage(message: ChatMessage, tellsThinking: boolean): Message {
   };
 }
 
-/** Random words in place of texts. White space around a text stays, for templates trim. */
+/** Replaces texts by random words. White space around a text stays, because templates trim. */
 class Mask {
   readonly #nonce = crypto.randomUUID().replaceAll('-', '');
   readonly #texts: string[] = [];
@@ -103,7 +103,7 @@ class Mask {
 
 const join = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text).join('');
 
-/** Words of other letters must change nothing: a template that looks into them is not one that we can keep apart. */
+/** Renders twice with different words: a template whose output depends on them cannot be kept apart, and is refused. */
 function renderMasked(template: ChatTemplate, messages: readonly Message[], variables: Variables): Piece[] {
   const masked = (): Piece[] => {
     const mask = new Mask();
@@ -113,11 +113,11 @@ function renderMasked(template: ChatTemplate, messages: readonly Message[], vari
     const [pieces, again] = [masked(), masked()];
     if (pieces.length === again.length && pieces.every(({ text }, i) => text === again[i]?.text)) return pieces;
   } catch {
-    // it wants texts of a certain form: refused below as well
+    // it expects a certain format of texts: refused below
   }
   throw new RefusedError(
     'invalid',
-    'messages: the chat template of this model takes contents apart, so that tokens could be forged: ' +
+    'messages: the chat template of this model parses the contents, so that tokens could be forged: ' +
       'render the conversation yourself and send it to /v1/completions as token ids',
     'messages',
   );
@@ -144,8 +144,8 @@ function renderPrompt(
   return { ids: encodePieces(tokenizer, pieces), startsThinking };
 }
 
-/** DeepSeek-V2's form, for vocabularies that bring no template. */
-function transcript({ tokenizer, specialTokens }: LoadedTokenizer, messages: readonly Message[]): ChatPrompt {
+/** Renders DeepSeek-V2's format, for tokenizers without a template. */
+function renderTranscript({ tokenizer, specialTokens }: LoadedTokenizer, messages: readonly Message[]): ChatPrompt {
   const { bos_token: bos = '', eos_token: eos = '\n\n' } = specialTokens;
   const pieces = messages.flatMap(({ role, content }): Piece[] => {
     const [before, after] =
@@ -160,39 +160,40 @@ function transcript({ tokenizer, specialTokens }: LoadedTokenizer, messages: rea
   return { ids: encodePieces(tokenizer, all), startsThinking: false };
 }
 
-/** Puts the beginning of an answer behind a prompt. */
+/** Appends the beginning of an answer to a prompt. */
 function appendPrefix(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message): ChatPrompt {
   const thought = (last.reasoning_content as string | undefined) ?? '';
-  const said = last.content ?? '';
-  const pieces: Piece[] = [{ text: said, trusted: false }];
+  const text = last.content ?? '';
+  const pieces: Piece[] = [{ text, trusted: false }];
   if (prompt.startsThinking) {
-    if (said !== '') pieces.unshift({ text: '\n</think>\n\n', trusted: true });
+    if (text !== '') pieces.unshift({ text: '\n</think>\n\n', trusted: true });
     pieces.unshift({ text: thought, trusted: false });
   }
   const more = encodePieces(loaded.tokenizer, pieces);
   const ids = new Int32Array(prompt.ids.length + more.length);
   ids.set(prompt.ids);
   ids.set(more, prompt.ids.length);
-  return { ids, startsThinking: prompt.startsThinking && said === '' };
+  return { ids, startsThinking: prompt.startsThinking && text === '' };
 }
 
-/** Throws RefusedError, or TokenizerError in the template's own words when it refuses the messages. */
+/** Renders messages. Throws RefusedError, or TokenizerError with the template's own message when it refuses them. */
 export function chatPrompt(
   loaded: LoadedTokenizer,
   messages: readonly ChatMessage[],
   variables: Variables = {},
 ): ChatPrompt {
   const template = loaded.chatTemplate;
-  const tellsThinking = template?.text.includes('</think>') ?? false;
-  const goesOn = messages.at(-1)?.prefix === true;
+  const knowsThinking = template?.text.includes('</think>') ?? false;
+  const hasPrefix = messages.at(-1)?.prefix === true;
   if (messages.some(({ prefix, role }, i) => prefix && (role !== 'assistant' || i < messages.length - 1)))
     throw new RefusedError(
       'invalid',
       'messages: prefix is for the last message, of the assistant: leave it out elsewhere',
       'messages',
     );
-  const plain = messages.map((message) => plainMessage(message, tellsThinking));
-  const asked = goesOn ? plain.slice(0, -1) : plain;
-  const prompt = template === null ? transcript(loaded, asked) : renderPrompt(loaded, template, asked, variables);
-  return goesOn ? appendPrefix(loaded, prompt, plain.at(-1) as Message) : prompt;
+  const plain = messages.map((message) => plainMessage(message, knowsThinking));
+  const complete = hasPrefix ? plain.slice(0, -1) : plain;
+  const prompt =
+    template === null ? renderTranscript(loaded, complete) : renderPrompt(loaded, template, complete, variables);
+  return hasPrefix ? appendPrefix(loaded, prompt, plain.at(-1) as Message) : prompt;
 }

@@ -1,4 +1,4 @@
-// The engine without a model: a runner that keeps tokens where a model keeps rows, and reads every one of them back.
+// The engine without a model: its runner keeps tokens where a model keeps rows, and reads all of them back.
 // npm test -- engine/engine
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -23,7 +23,7 @@ class ForcedRunner extends TokenRunner {
 }
 
 describe('engine', () => {
-  test('any mix of requests, pool, steps, drafts and aborts: the tokens of each alone, and every block back', async () => {
+  test('any mix of requests, pools, steps, drafts and aborts: the tokens of each alone, all blocks freed', async () => {
     const request = fc.record({
       length: fc.integer({ min: 1, max: 300 }),
       shared: fc.boolean(),
@@ -47,7 +47,7 @@ describe('engine', () => {
       fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 12 }), setting, async (requests, options) => {
         const runner = new TokenRunner(options.blocks, options.drafts, { cost: () => options.cost });
         const engine = openTestEngine(runner, { ...options, contextLength: options.blocks * blockTokens });
-        const asked = requests.map(({ length, shared, maxTokens, stopAt, abortAfter }, i) => {
+        const answers = requests.map(({ length, shared, maxTokens, stopAt, abortAfter }, i) => {
           const prompt = Array.from({ length }, (_, p) => (shared ? p % 50 : (p * 7 + i) % 90));
           const it = ask(engine, prompt, { maxTokens }, stopAt);
           const { onToken } = it.sequence.listener;
@@ -58,10 +58,10 @@ describe('engine', () => {
           };
           return { ...it, prompt };
         });
-        await Promise.all(asked.map(({ ended }) => ended));
-        for (const { prompt, outcome } of asked)
+        await Promise.all(answers.map(({ ended }) => ended));
+        for (const { prompt, outcome } of answers)
           assert.deepEqual(outcome.tokens, expected(prompt, outcome.tokens.length), outcome.error?.stack);
-        asked.forEach(({ outcome }, i) => {
+        answers.forEach(({ outcome }, i) => {
           const { maxTokens, stopAt, abortAfter } = requests[i];
           const limits = [maxTokens, stopAt, abortAfter].filter((n) => n !== null && n > 0) as number[];
           assert.equal(outcome.tokens.length, Math.min(...limits));
@@ -79,7 +79,7 @@ describe('engine', () => {
     assert.ok(preempted > 0 && cached > 0, 'the cases never preempted, or never found a prefix');
   });
 
-  test('drafts that are right save steps and change no token', async () => {
+  test('correct drafts save steps and change no token', async () => {
     const steps = async (drafts: number) => {
       const runner = new TokenRunner(64, drafts);
       const { outcome, ended } = ask(openTestEngine(runner), [1, 2, 3], { maxTokens: 60 });
@@ -90,8 +90,8 @@ describe('engine', () => {
     assert.ok((await steps(1)) < 0.8 * (await steps(0)));
   });
 
-  test('a budget of thinking closes it at the same place with and without drafts', async () => {
-    const thought = async (drafts: number, limit: number) => {
+  test('a reasoning budget closes the thinking at the same place with and without drafts', async () => {
+    const think = async (drafts: number, limit: number) => {
       const budget = new ReasoningBudget(limit, [7777], true);
       const tokens: number[] = [];
       const engine = openTestEngine(new ForcedRunner(64, drafts));
@@ -117,9 +117,9 @@ describe('engine', () => {
       return tokens;
     };
     for (const limit of [0, 1, 2, 3, 4, 5]) {
-      const plain = await thought(0, limit);
+      const plain = await think(0, limit);
       assert.equal(plain.indexOf(7777), limit);
-      assert.deepEqual(await thought(1, limit), plain);
+      assert.deepEqual(await think(1, limit), plain);
     }
   });
 
@@ -133,7 +133,7 @@ describe('engine', () => {
     assert.equal(engine.stats.cachedTokens, 2 * blockTokens);
   });
 
-  test('blocks made while generating serve a later prompt only when that was asked for', async () => {
+  test('blocks made during decode serve a later prompt only when requested', async () => {
     const hits = async (reuseGenerated: boolean) => {
       const engine = openTestEngine(new TokenRunner(64), { reuseGenerated });
       const first = ask(engine, [1, 2, 3], { maxTokens: 140 });
@@ -145,7 +145,7 @@ describe('engine', () => {
     assert.equal(await hits(true), 2 * blockTokens);
   });
 
-  test('an abort frees blocks at once, also while a step is under way', async () => {
+  test('an abort frees blocks at once, also during a step', async () => {
     let open = () => {};
     const gate = () =>
       new Promise<void>((resolve) => {
@@ -162,7 +162,7 @@ describe('engine', () => {
     assert.deepEqual(outcome, { tokens: [], reason: 'abort', error: undefined });
   });
 
-  test('a step that fails ends its sequences with the error; the engine goes on', async () => {
+  test('a step that fails ends its sequences with the error; the engine continues', async () => {
     const runner = new TokenRunner(64);
     const { run } = runner;
     runner.run = () => Promise.reject(new Error('NaN'));
@@ -178,7 +178,7 @@ describe('engine', () => {
     assert.equal(engine.stats.requests.error, 1);
   });
 
-  test('refusals say what and why', async () => {
+  test('refusals say what is wrong and why', async () => {
     const engine = openTestEngine(new TokenRunner(4), { blocks: 4, maxWaiting: 2, maxSequences: 1 });
     const refusal = (prompt: number[]) => {
       try {

@@ -1,7 +1,8 @@
-// One generation as its reader sees it: events in order, waiting for the reader as long as it takes.
+// One generation as its reader sees it: events in order, buffered until the reader takes them.
 //
-// It listens to its sequence, makes text of tokens, and ends it when the reader leaves or the signal aborts. Contract:
-// every event comes once, `end` last and once; leaving early frees the sequence before the promise of return settles.
+// It listens to its sequence, assembles text from tokens, and ends the sequence when the reader leaves or the signal
+// aborts. Contract: every event comes once, and `end` comes last; leaving early frees the sequence before the promise
+// of `return` resolves.
 import type { Engine } from './engine.ts';
 import type { FinishReason, GeneratedToken, GenerationEnd, GenerationEvent } from './generation.ts';
 import type { ReasoningBudget } from './reasoning-budget.ts';
@@ -21,7 +22,7 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
   #wake: (() => void) | null = null;
   #firstTokenMs = 0;
   #promptLogprobs: GeneratedToken[] | null = null;
-  #isOver = false;
+  #hasEnded = false;
 
   /** Throws RefusedError when the engine does not take the request. */
   constructor(
@@ -43,7 +44,7 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
 
   onToken(token: GeneratedToken): TokenDecision {
     this.#firstTokenMs ||= performance.now() - this.#started;
-    this.#give(this.#assembler.push(token));
+    this.#emit(this.#assembler.push(token));
     this.#budget.onToken(this.#assembler.thinking);
     return this.#assembler.ended ? 'stop' : 'continue';
   }
@@ -62,9 +63,9 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
 
   onEnd(reason: FinishReason, error?: Error): void {
     this.#signal?.removeEventListener('abort', this.#abort);
-    this.#isOver = true;
-    this.#give(this.#assembler.end());
-    this.#give([this.#endEvent(reason, error)]);
+    this.#hasEnded = true;
+    this.#emit(this.#assembler.end());
+    this.#emit([this.#endEvent(reason, error)]);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<GenerationEvent, void, undefined> {
@@ -76,7 +77,7 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
         if (!event) await this.#nextEvent();
       }
     } finally {
-      if (!this.#isOver) this.#abort();
+      if (!this.#hasEnded) this.#abort();
     }
   }
 
@@ -86,7 +87,7 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
     });
   }
 
-  #give(events: readonly GenerationEvent[]): void {
+  #emit(events: readonly GenerationEvent[]): void {
     if (events.length === 0) return;
     this.#events.push(...events);
     this.#wake?.();

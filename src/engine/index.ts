@@ -1,4 +1,4 @@
-// The engine room: many conversations over one model, each as if it were alone.
+// The inference engine: many requests over one model, each with the result that it would have alone.
 export { type ChatMessage, type ChatPrompt, chatPrompt } from './chat-prompt.ts';
 export { Engine, type EngineOptions } from './engine.ts';
 export * from './generation.ts';

@@ -1,4 +1,4 @@
-// Penalties and biases of one sequence as a short list of changes to its logits, kept up as tokens come.
+// The logits processor of a sequence: penalties and biases as a short list of logit edits, updated with each token.
 //
 // An edit of token i is logit' = (logit > 0 ? logit / scale : logit * scale) + add: first the repetition penalty of
 // CTRL (Keskar et al. 2019) for tokens of prompt and output, then minus presence and frequency penalties for tokens of
@@ -6,7 +6,7 @@
 // A request without penalties and biases has no edits and costs nothing.
 import type { ResolvedSampling } from './sampling-options.ts';
 
-/** Where edits are written for the kernels: the same place of each array is one edit. */
+/** Edits as the kernels take them: one edit is the same index of each array. */
 export interface LogitEditArrays {
   readonly ids: Int32Array;
   readonly scales: Float32Array;
@@ -19,10 +19,10 @@ export class LogitsProcessor {
   readonly #penalties: Penalties;
   readonly #countsOutput: boolean;
   readonly #countsPrompt: boolean;
-  /** Tokens with an edit, ascending; the first `#length` count. */
+  /** Tokens with an edit, ascending; only the first `#length` are valid. */
   #ids: Int32Array;
   #length: number;
-  /** Times a token was generated, and why else it has an edit: in the prompt, biased. */
+  /** How often each token was generated. */
   readonly #generated = new Map<number, number>();
   readonly #prompt = new Set<number>();
 
@@ -36,31 +36,31 @@ export class LogitsProcessor {
     this.#length = ids.length;
   }
 
-  /** Edits there are now. */
+  /** The current number of edits. */
   get length(): number {
     return this.#length;
   }
 
-  /** A token was generated, or is taken as generated while a guess of speculation is verified. */
+  /** Counts a token as generated, or as if it were while a draft is verified. */
   push(id: number): void {
     if (!this.#countsOutput) return;
     const times = this.#generated.get(id) ?? 0;
     this.#generated.set(id, times + 1);
-    if (times === 0 && !this.#isGiven(id)) this.#insert(id);
+    if (times === 0 && !this.#isPermanent(id)) this.#insert(id);
   }
 
-  /** Takes back a `push` of the same token. */
+  /** Undoes a `push` of the same token. */
   pop(id: number): void {
     const times = this.#generated.get(id);
     if (times === undefined) return;
     if (times > 1) this.#generated.set(id, times - 1);
     else {
       this.#generated.delete(id);
-      if (!this.#isGiven(id)) this.#remove(id);
+      if (!this.#isPermanent(id)) this.#remove(id);
     }
   }
 
-  /** Writes all edits from place `at` on; returns the place behind them. */
+  /** Writes all edits from index `at` on; returns the index after them. */
   write(out: LogitEditArrays, at: number): number {
     const { presencePenalty, frequencyPenalty, repetitionPenalty, logitBias } = this.#penalties;
     for (let i = 0; i < this.#length; i++) {
@@ -74,12 +74,12 @@ export class LogitsProcessor {
     return at + this.#length;
   }
 
-  #isGiven(id: number): boolean {
+  #isPermanent(id: number): boolean {
     return this.#prompt.has(id) || this.#penalties.logitBias.has(id);
   }
 
-  /** First place whose id is not below `id`. */
-  #placeOf(id: number): number {
+  /** Returns the first index whose id is at least `id`. */
+  #findIndex(id: number): number {
     let [low, high] = [0, this.#length];
     while (low < high) {
       const middle = (low + high) >>> 1;
@@ -95,13 +95,13 @@ export class LogitsProcessor {
       grown.set(this.#ids);
       this.#ids = grown;
     }
-    const place = this.#placeOf(id);
+    const place = this.#findIndex(id);
     this.#ids.copyWithin(place + 1, place, this.#length++);
     this.#ids[place] = id;
   }
 
   #remove(id: number): void {
-    const place = this.#placeOf(id);
+    const place = this.#findIndex(id);
     this.#ids.copyWithin(place, place + 1, this.#length--);
   }
 }

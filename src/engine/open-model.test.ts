@@ -108,7 +108,7 @@ describe('a ready checkpoint', () => {
     const path = await write(device, 'int8');
     await assert.rejects(
       openModel(path, { device, format: 'int4' }),
-      /holds weights packed in int8, int4 was asked for; leave the format out, or open the checkpoint/,
+      /has weights packed in int8, int4 was requested; leave the format out, or open the checkpoint/,
     );
     writeFileSync(join(path, 'config.json'), JSON.stringify(writeConfig({ ...config, numHiddenLayers: 3 })));
     await assert.rejects(openModel(path, { device }), /model\.layers\.[23]\..* is missing/);

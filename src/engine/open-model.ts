@@ -26,20 +26,20 @@ import { ServedModel } from './served-model.ts';
 export interface OpenOptions extends Partial<Omit<EngineOptions, 'blocks'>> {
   /** @default the name of the folder or file */
   readonly name?: string;
-  /** Of matrices. @default what most of them are stored in */
+  /** The format of matrices. @default the checkpoint's */
   readonly format?: PackedFormat;
-  /** Of the cache: bf16, or fp8 as in FlashMLA (MLA only). @default bf16 */
+  /** The format of the cache: bf16, or fp8 as in FlashMLA (MLA only). @default bf16 */
   readonly cacheFormat?: CacheFormat;
-  /** Memory for the cache. @default 1 GiB, and at least one whole context */
+  /** Memory for the cache. @default 1 GiB, but at least one whole context */
   readonly cacheBytes?: number;
-  /** Drafts by multi-token prediction. @default where the model has it */
+  /** Whether multi-token prediction drafts. @default where the model has it */
   readonly speculate?: boolean;
-  /** Folder of the tokenizer. @default the model's */
+  /** The folder of the tokenizer. @default the model's */
   readonly tokenizer?: string;
   /** @default a new one, closed with the model */
   readonly device?: Device;
   readonly progress?: (done: number, total: number) => void;
-  /** Hears why opening takes longer than it might. */
+  /** Called with the reason when opening takes longer than necessary. */
   readonly notice?: (text: string) => void;
 }
 
@@ -75,7 +75,7 @@ async function openPacked(path: string, { format, progress, notice }: OpenOption
     await source.close();
     throw new CheckpointError(
       path,
-      `holds weights packed in ${source.format}, ${format} was asked for`,
+      `has weights packed in ${source.format}, ${format} was requested`,
       'leave the format out, or open the checkpoint that it was made from',
     );
   }
@@ -83,7 +83,7 @@ async function openPacked(path: string, { format, progress, notice }: OpenOption
   return { config, source, format: source.format, load };
 }
 
-/** Names weights (by their files' sizes and times, and the list of tensors), format and kernels. */
+/** Identifies weights (by the sizes and times of their files, and the list of tensors), format and kernels. */
 function computeFingerprint(source: TensorSource, ...settings: readonly string[]): string {
   const hash = createHash('sha256');
   const files = new Set([...source.entries.values()].map(({ file }) => file));
@@ -95,7 +95,7 @@ function computeFingerprint(source: TensorSource, ...settings: readonly string[]
   return `fp_${hash.update(settings.join(' ')).digest('hex').slice(0, 16)}`;
 }
 
-/** Blocks of the cache: as many as fit the memory, and one whole sequence at least. */
+/** Returns the number of cache blocks that fit the memory, at least those of one whole sequence. */
 function countBlocks(bytes: number, each: number, contextLength: number): number {
   return Math.max(Math.ceil((contextLength + 1) / blockTokens), Math.floor(bytes / each));
 }

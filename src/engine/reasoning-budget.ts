@@ -1,7 +1,7 @@
-// A limit on thinking: once so many tokens of it came, its closing tag is forced, one token after another.
+// A limit on thinking: after this number of tokens the closing tag is forced, one token after another.
 //
-// Contract: before a token is sampled the engine asks forcedToken(); afterwards it tells settle() whether the text now
-// stands inside the thinking. Tokens of the tags do not count. A thinking that ends by itself costs nothing.
+// Contract: before a token is sampled the engine calls forcedToken(); afterwards onToken() learns whether the text is
+// now inside the thinking. Tokens of the tags do not count. Thinking that ends by itself costs nothing.
 
 export class ReasoningBudget {
   readonly #limit: number;
@@ -9,10 +9,10 @@ export class ReasoningBudget {
   #thinking: boolean;
   /** Tokens of the current thinking. */
   #count = 0;
-  /** Place in `#closing` of the next forced token; -1 while none is forced. */
+  /** The index in `#closing` of the next forced token; -1 while none is forced. */
   #forcing = -1;
 
-  /** `limit` null: none. `startsThinking`: the prompt ends inside the thinking. */
+  /** `limit`: null for no limit. `startsThinking`: whether the prompt ends inside the thinking. */
   constructor(limit: number | null, closing: readonly number[], startsThinking: boolean) {
     this.#limit = limit ?? Infinity;
     this.#closing = closing;
@@ -20,18 +20,18 @@ export class ReasoningBudget {
     if (startsThinking) this.#check();
   }
 
-  /** The id that must come next, or null when the model chooses. */
+  /** Returns the id that must come next, or null when the model chooses. */
   forcedToken(): number | null {
     return this.#forcing < 0 ? null : this.#closing[this.#forcing];
   }
 
-  /** Most tokens that the model may still choose before one is forced: speculation must not go beyond. */
+  /** The number of tokens that the model may still choose before one is forced; drafts must not go beyond. */
   get tokensUntilForced(): number {
     if (this.#forcing >= 0) return 0;
     return this.#thinking ? this.#limit - this.#count : this.#limit + 1;
   }
 
-  /** A token came; `thinking`: whether the text after it is inside the thinking. */
+  /** Counts a token; `thinking`: whether the text after it is inside the thinking. */
   onToken(thinking: boolean): void {
     if (this.#forcing >= 0) {
       if (++this.#forcing === this.#closing.length) {

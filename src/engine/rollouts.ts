@@ -14,7 +14,7 @@ import type { SequenceListener } from './sequence.ts';
 
 export interface RolloutOptions {
   readonly policy: PrecisionPolicy;
-  /** Sequences that are generated at once; others wait. */
+  /** The number of sequences that run at once; others wait. */
   readonly maxSequences: number;
   /** Maximum tokens of a prompt with its response. */
   readonly contextLength: number;

@@ -1,8 +1,8 @@
-// What a request asks for, checked and with every default filled in: what the engine works with.
+// The options of a request, validated and with every default filled in.
 //
-// Contract: whatever passes can be sampled; whatever does not is a RefusedError of kind `invalid` that names the field,
-// what it must be and what came. Ranges are those of the OpenAI and DeepSeek interfaces where these have one; a
-// temperature below 1e-5 is 0, as in vLLM, for logits divided by it leave the range of f32.
+// Contract: options that pass can be sampled; others throw a RefusedError of kind `invalid` that names the field, what
+// was expected and what was received. Ranges are those of the OpenAI and DeepSeek APIs where these have one; a
+// temperature below 1e-5 is 0, as in vLLM, because logits divided by it leave the range of f32.
 import { type GenerateOptions, RefusedError } from './generation.ts';
 
 /** SamplingOptions with every default filled in. */
@@ -20,7 +20,7 @@ export interface ResolvedSampling {
   readonly logitBias: ReadonlyMap<number, number>;
 }
 
-/** GenerateOptions with every default filled in; null where nothing was asked for. */
+/** GenerateOptions with every default filled in; null where nothing was requested. */
 export interface ResolvedOptions extends ResolvedSampling {
   readonly maxTokens: number;
   readonly stop: readonly string[];
@@ -32,17 +32,17 @@ export interface ResolvedOptions extends ResolvedSampling {
   readonly signal: AbortSignal | null;
 }
 
-/** What the model and the prompt leave open. */
-export interface OptionLimits {
+/** Limits that model and prompt set. */
+interface OptionLimits {
   readonly vocabSize: number;
-  /** Tokens that the context still holds after the prompt: more than these are never generated. */
+  /** Tokens that the context has left after the prompt. */
   readonly room: number;
 }
 
-/** As many alternatives as the kernels give. */
-export const maxLogprobs = 20;
-/** As many stop texts as DeepSeek's interface takes. */
-export const maxStopTexts = 16;
+/** The kernels give at most this number of alternatives. */
+const maxLogprobs = 20;
+/** DeepSeek's API takes at most this number of stop texts. */
+const maxStopTexts = 16;
 const minTemperature = 1e-5;
 
 function refuse(field: string, expected: string, received: unknown): never {
@@ -70,10 +70,10 @@ const within = (from: number, to: number) => (value: number) => value >= from &&
 const wholeWithin = (from: number, to: number) => (value: number) =>
   Number.isInteger(value) && value >= from && value <= to;
 
-function readCount(options: NumericOptions, field: keyof NumericOptions, least: number, most: number): number | null {
+function readCount(options: NumericOptions, field: keyof NumericOptions, min: number, max: number): number | null {
   if (options[field] === undefined || options[field] === null) return null;
-  const end = most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`;
-  return readNumber(options, field, least, `a whole number from ${least}${end}`, wholeWithin(least, most));
+  const end = max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`;
+  return readNumber(options, field, min, `a whole number from ${min}${end}`, wholeWithin(min, max));
 }
 
 function readStopTexts(stop: unknown): readonly string[] {

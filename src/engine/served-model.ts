@@ -1,4 +1,4 @@
-// A model ready to answer: weights, tokenizer and engine behind the library's face (generation.ts).
+// A model ready to answer: weights, tokenizer and engine behind the library's interface (generation.ts).
 import type { LoadedTokenizer } from '../tokenizer/index.ts';
 import { type ChatMessage, chatPrompt } from './chat-prompt.ts';
 import type { Engine } from './engine.ts';
@@ -26,7 +26,7 @@ export interface ServedModelOptions {
 }
 
 export interface ChatOptions extends GenerateOptions {
-  /** Whatever else the chat template reads, as `enable_thinking`. */
+  /** Further variables of the chat template, such as `enable_thinking`. */
   readonly variables?: Readonly<Record<string, boolean | number>>;
 }
 
@@ -56,7 +56,7 @@ export class ServedModel implements TextModel {
     return this.#engine.stats;
   }
 
-  /** Goes on from token ids. Throws RefusedError at once when the request cannot be taken. */
+  /** Continues token ids. Throws RefusedError at once when the request cannot be taken. */
   generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): AsyncIterable<GenerationEvent> {
     this.#checkIds(prompt);
     const room = Math.max(1, this.contextLength - prompt.length);
@@ -69,7 +69,7 @@ export class ServedModel implements TextModel {
     });
   }
 
-  /** Goes on from a text. */
+  /** Continues a text. */
   complete(text: string, options: GenerateOptions = {}): AsyncIterable<GenerationEvent> {
     return this.generate(this.tokenizer.tokenizer.encode(text, { addSpecialTokens: true }), options);
   }

@@ -130,7 +130,7 @@ describe('drafts', () => {
   });
 });
 
-test('a sequence is draftable unless the MTP module lacks rows of many of its tokens, also through shared blocks', () => {
+test('a sequence with many draftless tokens is not draftable, also through shared blocks', () => {
   const speculation = new Speculation({ maxDrafts: 1, drafting: 'always', clock: () => 0 });
   const listener = {
     onToken: () => 'continue' as const,

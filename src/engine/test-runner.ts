@@ -1,6 +1,6 @@
-// A runner that keeps tokens where a model keeps rows, and reads every one of them back; and how tests ask an engine.
+// A runner that keeps tokens where a model keeps rows, and reads all of them back; and the requests of tests.
 //
-// It has a clock of its own, so that what drafts cost is what a test says.
+// It has its own clock, so that a test decides what drafts cost.
 import { blockTokens } from '../kernels/index.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import type { GeneratedToken } from './generation.ts';
@@ -22,11 +22,11 @@ function nextToken(tokens: ArrayLike<number>): number {
 }
 
 export interface TokenRunnerOptions {
-  /** Waited for in every step. */
+  /** Awaited in every step. */
   readonly gate?: () => Promise<void>;
-  /** Whether the draft after so many tokens is right. @default two of three are */
+  /** Whether the draft after `length` tokens is correct. @default two of three are */
   readonly isRight?: (length: number) => boolean;
-  /** Of a step of so many sequences with drafts, in plain steps. @default 1 */
+  /** The cost of a step of `count` sequences with drafts, in plain steps. @default 1 */
   readonly cost?: (count: number) => number;
 }
 
@@ -37,7 +37,7 @@ export class TokenRunner implements Runner {
   readonly #options: TokenRunnerOptions;
   steps = 0;
   largest = 0;
-  /** Milliseconds that all runs have taken, as they would on a model. */
+  /** The time of all steps, as it would be on a model. */
   time = 0;
 
   constructor(blocks: number, maxDrafts = 0, options: TokenRunnerOptions = {}) {
@@ -46,17 +46,17 @@ export class TokenRunner implements Runner {
     this.#options = options;
   }
 
-  async run(_: Phase, runs: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
+  async run(_: Phase, chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
     this.steps++;
-    this.largest = Math.max(this.largest, runs.length);
-    const results = runs.map((run) => this.#one(run, drafts));
+    this.largest = Math.max(this.largest, chunks.length);
+    const results = chunks.map((chunk) => this.#runChunk(chunk, drafts));
     await (this.#options.gate?.() ?? Promise.resolve());
-    const verifies = runs.some(({ ids }) => ids.length > 1);
-    this.time += verifies ? (this.#options.cost?.(runs.length) ?? 1) : 1;
+    const verifies = chunks.some(({ ids }) => ids.length > 1);
+    this.time += verifies ? (this.#options.cost?.(chunks.length) ?? 1) : 1;
     return results;
   }
 
-  #one({ sequence, from, ids, sampleFrom }: ScheduledChunk, hasDrafts: boolean): ChunkResult {
+  #runChunk({ sequence, from, ids, sampleFrom }: ScheduledChunk, hasDrafts: boolean): ChunkResult {
     const at = (p: number) => sequence.blocks[Math.floor(p / blockTokens)] * blockTokens + (p % blockTokens);
     ids.forEach((id, i) => {
       this.#memory[at(from + i)] = id;

@@ -13,13 +13,13 @@ export function testTokenizer(profile: ChatProfileName = 'deepseek-r1'): LoadedT
   const { specialTokens, config } = chatProfiles[profile];
   const text = 'the quick brown fox says User: hello, Assistant: you are welcome to be or not to be 1 2 3 ';
   const tokenizer = new Tokenizer(trainTokenizer([text.repeat(8)], { vocabSize: 340, specialTokens }));
-  const idOf = (name: string) => tokenizer.tokenToId(name) as number;
+  const findId = (name: string) => tokenizer.tokenToId(name) as number;
   return {
     tokenizer,
     specialTokens: readSpecialTokens(config),
-    bosId: idOf('<｜begin▁of▁sentence｜>'),
-    padId: idOf('<｜▁pad▁｜>'),
-    eosIds: [idOf('<｜end▁of▁sentence｜>')],
+    bosId: findId('<｜begin▁of▁sentence｜>'),
+    padId: findId('<｜▁pad▁｜>'),
+    eosIds: [findId('<｜end▁of▁sentence｜>')],
     chatTemplate: readChatTemplate(config),
   };
 }

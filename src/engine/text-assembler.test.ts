@@ -36,7 +36,7 @@ function bytesTokenizer(tags: boolean): LoadedTokenizer {
 const [spelled, tagged] = [bytesTokenizer(false), bytesTokenizer(true)];
 const options: AssemblerOptions = { stop: [], startsThinking: false, ignoreEos: false };
 const [eos, pad, open, close] = [256, 257, 258, 259];
-const bytesOf = (text: string) => [...new TextEncoder().encode(text)];
+const encodeBytes = (text: string) => [...new TextEncoder().encode(text)];
 
 function token(id: number): GeneratedToken {
   return { id, logprob: -id, top: [] };
@@ -64,16 +64,16 @@ function assemble(from: LoadedTokenizer, ids: readonly number[], given: Partial<
   return { thinking: text('thinking'), answer: text('answer'), parts, assembler, used };
 }
 
-const idsOf = (parts: readonly GenerationPart[]) => parts.flatMap(({ tokens }) => tokens.map(({ id }) => id));
+const listIds = (parts: readonly GenerationPart[]) => parts.flatMap(({ tokens }) => tokens.map(({ id }) => id));
 
 /** A tokenizer whose tokens are these pieces of text, one id each in order, without tags as tokens. */
 function piecesTokenizer(pieces: readonly string[]): LoadedTokenizer {
-  const bytes = pieces.map((piece) => bytesOf(piece));
+  const bytes = pieces.map((piece) => encodeBytes(piece));
   const tokenizer = {
-    idOf: () => undefined,
+    tokenToId: () => undefined,
     has: (id: number) => id >= 0 && id < pieces.length,
     isSpecial: () => false,
-    bytesOf: (id: number) => Uint8Array.from(bytes[id]),
+    tokenBytes: (id: number) => Uint8Array.from(bytes[id]),
     stream: () => {
       const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
       return {
@@ -81,7 +81,7 @@ function piecesTokenizer(pieces: readonly string[]): LoadedTokenizer {
         end: () => utf8.decode(),
       };
     },
-  };
+  } satisfies Partial<Record<keyof Tokenizer, unknown>>;
   return { ...spelled, tokenizer: tokenizer as unknown as Tokenizer };
 }
 
@@ -115,7 +115,7 @@ describe('text of tokens', () => {
         const shown = ids.slice(0, used);
         assert.equal(thinking, '');
         assert.equal(answer, tagged.tokenizer.decode(shown, { skipSpecialTokens: true }));
-        assert.deepEqual(idsOf(parts), shown);
+        assert.deepEqual(listIds(parts), shown);
       }),
     );
   });
@@ -135,7 +135,7 @@ describe('text of tokens', () => {
         });
         const got = assemble(tagged, ids, { startsThinking });
         assert.deepEqual({ thinking: got.thinking, answer: got.answer }, text);
-        assert.deepEqual(idsOf(got.parts), ids);
+        assert.deepEqual(listIds(got.parts), ids);
         const reasoning = got.parts.filter(({ channel }) => channel === 'thinking').flatMap(({ tokens }) => tokens);
         assert.equal(got.assembler.reasoningTokens, reasoning.length);
       }),
@@ -155,7 +155,7 @@ describe('text of tokens', () => {
         assert.equal(got.thinking, inner.replace(/^\n/, ''));
         assert.equal(got.answer, before + after);
         assert.deepEqual(
-          idsOf(got.parts),
+          listIds(got.parts),
           pieces.map((_, i) => i),
         );
       }),
@@ -163,20 +163,20 @@ describe('text of tokens', () => {
   });
 
   test('an answer may speak of the tag where tags are text; thinking that never closes stays thinking', () => {
-    const { answer, thinking } = assemble(spelled, bytesOf('The tag <think> and </think>.'));
+    const { answer, thinking } = assemble(spelled, encodeBytes('The tag <think> and </think>.'));
     assert.deepEqual([answer, thinking], ['The tag <think> and </think>.', '']);
-    const unclosed = assemble(spelled, bytesOf('<<think>'));
+    const unclosed = assemble(spelled, encodeBytes('<<think>'));
     assert.equal(unclosed.answer, '<<think>');
-    const cut = assemble(spelled, bytesOf('hm </thi'), { startsThinking: true });
+    const cut = assemble(spelled, encodeBytes('hm </thi'), { startsThinking: true });
     assert.deepEqual([cut.thinking, cut.answer], ['hm </thi', '']);
   });
 
   test('tokens come with the channel they are of; those of the tags count as thinking', () => {
-    const ids = [...bytesOf('<think>\nab</think>c'), eos];
+    const ids = [...encodeBytes('<think>\nab</think>c'), eos];
     const { parts, assembler } = assemble(spelled, ids);
-    const of = (channel: string) => idsOf(parts.filter((part) => part.channel === channel));
-    assert.deepEqual(of('thinking'), bytesOf('<think>\nab</think>'));
-    assert.deepEqual(of('answer'), [...bytesOf('c'), eos]);
+    const of = (channel: string) => listIds(parts.filter((part) => part.channel === channel));
+    assert.deepEqual(of('thinking'), encodeBytes('<think>\nab</think>'));
+    assert.deepEqual(of('answer'), [...encodeBytes('c'), eos]);
     assert.equal(assembler.reasoningTokens, 18);
     assert.ok(parts.every(({ tokens }) => tokens.every(({ id, logprob }) => logprob === -id)));
   });
@@ -188,7 +188,7 @@ describe('text of tokens', () => {
     assert.ok(ended.assembler.ended);
     assert.throws(() => ended.assembler.push(token(98)), /after the end/);
     assert.equal(assemble(tagged, ids, { ignoreEos: true }).answer, 'ab');
-    assert.deepEqual(idsOf(assemble(tagged, [97, 5000, 98]).parts), [97, 5000, 98]);
+    assert.deepEqual(listIds(assemble(tagged, [97, 5000, 98]).parts), [97, 5000, 98]);
     assert.equal(assemble(tagged, [0xf0, 0x9f]).answer, '\ufffd');
   });
 });
@@ -222,8 +222,8 @@ describe('stop texts', () => {
           assert.ok(wanted.startsWith(out), `${JSON.stringify(out)} is no beginning of ${JSON.stringify(wanted)}`);
           // Only what could still become a stop text or the opening tag is held back.
           const seen = pieces.slice(0, i + 1).join('');
-          const held = seen.slice(out.length);
-          if (!assembler.ended && held !== '') assert.ok([...stop, '<think>'].some((s) => s.startsWith(held)));
+          const buffered = seen.slice(out.length);
+          if (!assembler.ended && buffered !== '') assert.ok([...stop, '<think>'].some((s) => s.startsWith(buffered)));
         }
         for (const part of assembler.end()) out += part.text;
         assert.equal(out, wanted);
@@ -238,7 +238,7 @@ describe('stop texts', () => {
       ['b', 'aab', 'ab'],
       ['aab', 'b'],
     ]) {
-      const { answer, assembler } = assemble(spelled, bytesOf('caab'), { stop });
+      const { answer, assembler } = assemble(spelled, encodeBytes('caab'), { stop });
       assert.deepEqual([answer, assembler.stopText], ['c', 'aab']);
     }
   });
@@ -247,11 +247,11 @@ describe('stop texts', () => {
     const inside = { startsThinking: true, stop: ['x</think>'] };
     for (const [from, ids] of [
       [tagged, [97, 120, close]],
-      [spelled, bytesOf('ax</think>')],
+      [spelled, encodeBytes('ax</think>')],
     ] as const) {
       const { thinking, answer, assembler, parts } = assemble(from, ids, inside);
       assert.deepEqual([thinking, answer, assembler.stopText], ['a', '', 'x</think>']);
-      assert.deepEqual(idsOf(parts), ids);
+      assert.deepEqual(listIds(parts), ids);
     }
   });
 
@@ -286,7 +286,7 @@ describe('reasoning budget', () => {
     assert.deepEqual(run(tagged, 0, true, [1]), [close, 1]);
     assert.deepEqual(run(tagged, 1, false, [1, open, 2, 3]), [1, open, 2, close, 3]);
     assert.deepEqual(run(tagged, 0, false, [open, 3]), [open, close, 3]);
-    assert.deepEqual(run(spelled, 2, true, [97, 98, 99]), [97, 98, ...bytesOf('</think>'), 99]);
+    assert.deepEqual(run(spelled, 2, true, [97, 98, 99]), [97, 98, ...encodeBytes('</think>'), 99]);
     assert.deepEqual(run(tagged, 3, true, [1, 2, close, 4, 5, 6]), [1, 2, close, 4, 5, 6]);
     assert.deepEqual(run(tagged, null, true, [1, 2, 3, 4]), [1, 2, 3, 4]);
   });

@@ -1,13 +1,13 @@
-// One text looked for in a stream of UTF-16 code units, and how much of it the end of the stream already is.
+// Searches one text in a stream of UTF-16 code units, and knows how much of it the end of the stream already matches.
 //
-// Knuth, Morris and Pratt 1977: `matched` is always the longest end of the stream that begins the text, so what could
-// still become the text is known exactly, and nothing else need be held back.
+// Knuth, Morris and Pratt 1977: `matched` is always the longest end of the stream that begins the text. So what could
+// still become the text is known exactly, and nothing else must be buffered.
 
 export class TextMatch {
   readonly text: string;
-  /** Units at the end of the stream that are the beginning of `text`; all of it when it was just met. */
+  /** Units at the end of the stream that are the beginning of `text`; all of it right after a match. */
   matched = 0;
-  /** After i + 1 units of `text`: its longest proper beginning that is also an end of them. */
+  /** For the first i + 1 units of `text`: the length of their longest proper prefix that is also a suffix. */
   readonly #borders: Uint32Array;
 
   constructor(text: string) {
@@ -20,7 +20,7 @@ export class TextMatch {
     }
   }
 
-  /** The next unit; whether the text is complete with it. */
+  /** Takes the next unit; returns whether the text is complete with it. */
   push(unit: string): boolean {
     const { text } = this;
     if (this.matched === text.length) this.matched = this.#borders[text.length - 1];

@@ -1,16 +1,16 @@
-// Log-probabilities beyond the drawn token's own: alternatives of drawn tokens, and those of a prompt's tokens.
+// Log-probabilities besides the sampled token's: alternatives of sampled tokens, and those of prompt tokens.
 //
-// Only what was asked for is computed, and only numbers come back, never logits. Prompt rows are taken a few at a time,
-// because a row has the whole vocabulary. Shape letters: R rows.
+// Only what was requested is computed, and logits are never read. Prompt rows are taken a few at a time, because a row
+// has the whole vocabulary. Shape letters: R rows, V vocabulary.
 import type { Device } from '../kernels/index.ts';
 import { fromArray, type Tensor, targetLogprobs, topLogprobs } from '../tensor/index.ts';
 import type { GeneratedToken, TokenLogprob } from './generation.ts';
 import type { ScheduledChunk } from './runner.ts';
 
-/** Rows of a prompt whose logits exist at the same time. */
+/** The number of prompt rows whose logits exist at the same time. */
 const promptRows = 128;
 
-/** Best tokens of rows of logits, by row. Queued now, read later. */
+/** Queues the best tokens of all rows; resolves to a look-up by row. */
 async function readTop(logits: Tensor, n: number): Promise<(row: number) => TokenLogprob[]> {
   const { ids, logprobs } = topLogprobs(logits, n);
   const [best, values] = (await Promise.all([ids.read(), logprobs.read()])) as [Int32Array, Float32Array];
@@ -19,58 +19,58 @@ async function readTop(logits: Tensor, n: number): Promise<(row: number) => Toke
 
 const none = () => [];
 
-/** Alternatives of the rows of `logits` [R, V], as many as each run asked for. */
+/** Queues the alternatives of `logits` [R, V], as many as each sequence requests. */
 export async function queueAlternatives(
-  runs: readonly ScheduledChunk[],
+  chunks: readonly ScheduledChunk[],
   logits: Tensor | null,
   rowsEach: number | null = null,
 ): Promise<(row: number) => readonly TokenLogprob[]> {
-  const most = Math.max(0, ...runs.map(({ sequence }) => sequence.options.logprobs ?? 0));
-  if (logits === null || most === 0) return none;
-  const counts = runs.flatMap(({ sequence, ids, sampleFrom }) =>
+  const max = Math.max(0, ...chunks.map(({ sequence }) => sequence.options.logprobs ?? 0));
+  if (logits === null || max === 0) return none;
+  const counts = chunks.flatMap(({ sequence, ids, sampleFrom }) =>
     Array<number>(rowsEach ?? ids.length - sampleFrom).fill(sequence.options.logprobs ?? 0),
   );
-  const top = await readTop(logits, most);
+  const top = await readTop(logits, max);
   return (row) => top(row).slice(0, counts[row]);
 }
 
 interface PromptRow {
-  readonly run: number;
+  readonly chunk: number;
   readonly row: number;
   readonly target: number;
 }
 
-/** Of every run the tokens after its rows, as far as they are the prompt's and were asked for. */
+/** Queues the log-probabilities of the prompt tokens after each row, where requested; by chunk. */
 export async function queuePromptLogprobs(
-  runs: readonly ScheduledChunk[],
+  chunks: readonly ScheduledChunk[],
   device: Device,
-  logitsOf: (rows: Tensor) => Tensor,
+  computeLogits: (rows: Tensor) => Tensor,
 ): Promise<GeneratedToken[][]> {
-  const results: GeneratedToken[][] = runs.map(() => []);
+  const results: GeneratedToken[][] = chunks.map(() => []);
   let start = 0;
-  const rows = runs.flatMap(({ sequence, from, ids }, run): PromptRow[] => {
+  const rows = chunks.flatMap(({ sequence, from, ids }, chunk): PromptRow[] => {
     start += ids.length;
     if (sequence.options.promptLogprobs === null) return [];
     const end = Math.min(from + ids.length, sequence.promptLength - 1);
     const first = start - ids.length;
     return Array.from({ length: Math.max(0, end - from) }, (_, i) => {
-      return { run, row: first + i, target: sequence.token(from + i + 1) };
+      return { chunk, row: first + i, target: sequence.token(from + i + 1) };
     });
   });
-  const most = Math.max(0, ...runs.map(({ sequence }) => sequence.options.promptLogprobs ?? 0));
+  const max = Math.max(0, ...chunks.map(({ sequence }) => sequence.options.promptLogprobs ?? 0));
   const pending: Promise<void>[] = [];
   for (let at = 0; at < rows.length; at += promptRows) {
     const some = rows.slice(at, at + promptRows);
     const i32 = (values: number[]) => fromArray(Int32Array.from(values), [values.length], { device });
-    const logits = logitsOf(i32(some.map(({ row }) => row)));
+    const logits = computeLogits(i32(some.map(({ row }) => row)));
     const targets = targetLogprobs(logits, i32(some.map(({ target }) => target)));
-    const alternatives = most > 0 ? readTop(logits, most) : Promise.resolve(none);
+    const alternatives = max > 0 ? readTop(logits, max) : Promise.resolve(none);
     pending.push(
       Promise.all([targets.read(), alternatives]).then(([values, top]) => {
-        for (const [i, { run, target }] of some.entries()) {
-          const wanted = runs[run]?.sequence.options.promptLogprobs ?? 0;
-          const best = top(i).slice(0, wanted);
-          results[run]?.push({ id: target, logprob: values[i], top: best });
+        for (const [i, { chunk, target }] of some.entries()) {
+          const count = chunks[chunk]?.sequence.options.promptLogprobs ?? 0;
+          const best = top(i).slice(0, count);
+          results[chunk]?.push({ id: target, logprob: values[i], top: best });
         }
       }),
     );

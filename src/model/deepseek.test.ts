@@ -257,7 +257,7 @@ describe('multi-token prediction', () => {
     assert.deepEqual(pieces, full);
   });
 
-  test('with eh_proj that lets only the embedding through, module 1 is a one-layer model of the tokens ahead', async () => {
+  test('with eh_proj that passes only the embedding, module 1 is a one-layer model of the tokens ahead', async () => {
     const D = config.hiddenSize;
     const next = 'model.layers.3';
     const pass = Float32Array.from({ length: 2 * D * D }, (_, i) => (i % (2 * D) === Math.floor(i / (2 * D)) ? 1 : 0));

@@ -136,7 +136,7 @@ describe('ready checkpoints', () => {
     });
 
   for (const device of devices)
-    test(`${device.name} ${device.isa}: files of other devices are repacked to the same weights, with a notice`, async () => {
+    test(`${device.name} ${device.isa}: files of other devices are repacked, with a notice`, async () => {
       const others = devices.filter(({ panelLayout: { order, width } }) => {
         return order !== device.panelLayout.order || width !== device.panelLayout.width;
       });
