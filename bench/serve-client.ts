@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import type { ClientReport } from './serve.ts';
 
-interface Task {
+interface ClientJob {
   readonly streams: number;
   readonly tokens: number;
   readonly prompts: readonly (readonly number[])[];
@@ -10,7 +10,7 @@ interface Task {
 
 const [, , url] = process.argv as [string, string, string];
 
-async function one(prompt: readonly number[], tokens: number, firsts: number[], gaps: number[]): Promise<void> {
+async function readStream(prompt: readonly number[], tokens: number, firsts: number[], gaps: number[]): Promise<void> {
   const start = performance.now();
   const response = await fetch(`${url}/v1/completions`, {
     method: 'POST',
@@ -28,10 +28,10 @@ async function one(prompt: readonly number[], tokens: number, firsts: number[], 
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { tokens, prompts } = JSON.parse(line) as Task;
+  const { tokens, prompts } = JSON.parse(line) as ClientJob;
   const [firsts, gaps]: [number[], number[]] = [[], []];
   const start = performance.now();
-  await Promise.all(prompts.map((prompt) => one(prompt, tokens, firsts, gaps)));
+  await Promise.all(prompts.map((prompt) => readStream(prompt, tokens, firsts, gaps)));
   const report: ClientReport = { seconds: (performance.now() - start) / 1000, firsts, gaps };
   console.log(JSON.stringify(report));
 }

@@ -31,8 +31,8 @@ after(async () => {
 
 const messages = [{ role: 'user' as const, content: 'the whale' }];
 
-describe('a model from disk to a client', () => {
-  test('the library and the client get the same tokens of a seed, streamed or whole', async () => {
+describe('a model served to a client', () => {
+  test('the library and the client get the same tokens for a seed, streamed or whole', async () => {
     const own = { thinking: '', answer: '' };
     for await (const event of model.chat(messages, { seed: 5, temperature: 1, maxTokens: 40 }))
       if (event.type === 'part') own[event.channel] += event.text;
@@ -51,7 +51,7 @@ describe('a model from disk to a client', () => {
     assert.equal(streamed, own.thinking + own.answer);
   });
 
-  test('many clients at once, some of whom leave: each gets what it gets alone', async () => {
+  test('each of many clients gets the answer that it gets alone, while others leave', async () => {
     const ask = async (seed: number) => {
       const { choices } = await client.completions.create({
         model: 'whale',

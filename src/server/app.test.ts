@@ -1,4 +1,4 @@
-// Refusals, who may ask, streams and how they end, the other routes; without sockets. npm test -- server/app
+// Refusals, access, streams and how they end, the other routes; without sockets. npm test -- server/app
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -7,11 +7,11 @@ import { errorBody } from './protocol-responses.ts';
 import { TestModel } from './test-model.ts';
 import { assertRefused, chatBody, events, get, json, post, serve, thinker } from './test-requests.ts';
 
-describe('what is refused, and how', () => {
+describe('refusals', () => {
   const { app } = serve({ ...thinker, contextLength: 64 });
   const chat = (more: object) => post(app, '/v1/chat/completions', chatBody(more));
 
-  test('bodies that are none', async () => {
+  test('malformed bodies', async () => {
     const raw = (body: string | Uint8Array) => post(app, '/v1/chat/completions', body);
     await assertRefused(await raw('{"messages": ['), 400, /not JSON/);
     await assertRefused(await raw(''), 400, /empty: send a JSON object/);
@@ -47,7 +47,7 @@ describe('what is refused, and how', () => {
     await assertRefused(await post(app, '/completions', '{"prompt":"a","temperature":1e999}'), 422, /temperature/);
   });
 
-  test('models, routes and methods that are not', async () => {
+  test('unknown models, routes and methods', async () => {
     const error = await assertRefused(
       await chat({ model: 'gpt-4' }),
       404,
@@ -61,7 +61,7 @@ describe('what is refused, and how', () => {
     await assertRefused(wrong, 405, /takes POST, not GET/);
   });
 
-  test('what is not there yet is named', async () => {
+  test('unsupported parameters are named', async () => {
     const tool = { type: 'function', function: { name: 'f' } };
     await assertRefused(await chat({ tools: [tool] }), 400, /tools is not supported yet/, 'tools');
     await assertRefused(
@@ -76,7 +76,7 @@ describe('what is refused, and how', () => {
     await assertRefused(await chat({ messages: [{ role: 'user', content: image }] }), 422, /expected a text/);
   });
 
-  test('contexts too long, queues too full, engines that close or fail', async () => {
+  test('prompts beyond the context, full queues, engines that close or fail', async () => {
     const long = await assertRefused(
       await chat({ messages: [{ role: 'user', content: 'x y z '.repeat(200) }] }),
       400,
@@ -104,7 +104,7 @@ describe('what is refused, and how', () => {
     assert.equal(failing.model.live, 0);
   });
 
-  test('more at once than allowed', async () => {
+  test('more requests at once than allowed', async () => {
     const { app: one, model } = serve({ delayMs: 5 }, { maxLive: 1 });
     const first = post(one, '/chat/completions', chatBody());
     await wait(2);
@@ -115,7 +115,7 @@ describe('what is refused, and how', () => {
   });
 });
 
-describe('who may ask', () => {
+describe('access', () => {
   const from = (app: App, headers: Record<string, string>, url = 'http://localhost:8000/v1/models') =>
     app.fetch(new Request(url, { headers }));
 
@@ -128,7 +128,7 @@ describe('who may ask', () => {
     assert.equal((await from(serve({}, { hosts: ['Box.local'] }).app, { host: 'box.local:1' })).status, 200);
   });
 
-  test('origins: its own and those allowed, which may read the answer', async () => {
+  test('origins: the own one, and allowed ones, which may read responses', async () => {
     const { app } = serve();
     const own = { host: 'localhost:8000', origin: 'http://localhost:8000' };
     assert.equal((await from(app, own)).status, 200);
@@ -158,7 +158,7 @@ describe('who may ask', () => {
 });
 
 describe('streams', () => {
-  test('comments while nothing comes', async () => {
+  test('comments keep a silent stream open', async () => {
     const { app } = serve({ firstMs: 60_000 }, { keepAliveMs: 10 });
     const reader = (
       (await post(app, '/chat/completions', chatBody({ stream: true }))).body as ReadableStream
@@ -188,7 +188,7 @@ describe('streams', () => {
     assert.equal((await whole).status, 408);
   });
 
-  test('a reader that takes nothing is given up', async () => {
+  test('a client that reads nothing is disconnected', async () => {
     const { app, model } = serve({ script: () => ({ answer: 'x '.repeat(1000) }) }, { stallMs: 20 });
     const reader = (
       (await post(app, '/chat/completions', chatBody({ stream: true }))).body as ReadableStream
@@ -201,7 +201,7 @@ describe('streams', () => {
     }, /read nothing for 20 ms/);
   });
 
-  test('nor is one waited for that never begins to read', async () => {
+  test('and so is one that never starts to read', async () => {
     const { app, model } = serve({}, { stallMs: 20 });
     await post(app, '/chat/completions', chatBody({ stream: true }));
     await wait(60);
@@ -214,7 +214,7 @@ describe('streams', () => {
     assert.equal(patient.model.live, 0);
   });
 
-  test('closing lets answers end, then tells those that have not', async () => {
+  test('closing lets answers finish, then ends the others with an error', async () => {
     const { app, model } = serve({ delayMs: 3, script: () => ({ answer: 'x '.repeat(20) }) });
     const [short, stream] = [
       post(app, '/chat/completions', chatBody()),
@@ -258,7 +258,7 @@ describe('the other routes', () => {
     assert.equal(answer.model, 'b');
   });
 
-  test('metrics count what happened', async () => {
+  test('metrics count requests, tokens and times', async () => {
     const { app } = serve();
     await post(app, '/chat/completions', chatBody());
     await get(app, '/nothing"\n');

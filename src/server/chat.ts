@@ -37,7 +37,7 @@ interface ChatChoiceChunk {
 class ChatFormat implements ChoiceFormat<ChatChoiceChunk> {
   readonly #model: TextModel;
   readonly #request: ChatRequest;
-  /** The template begins with thinking, or a part of it has come: then there are fields for it. */
+  /** Whether the template starts with thinking or some has arrived: then the chunks have fields for it. */
   #thinks: boolean;
 
   constructor(model: TextModel, request: ChatRequest, startsThinking: boolean) {

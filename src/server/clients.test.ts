@@ -8,7 +8,7 @@ import OpenAI from 'openai';
 import { listen, type RunningServer } from './listen.ts';
 import { type ScriptedAnswer, TestModel } from './test-model.ts';
 
-/** Says how many turns it sees; thinks first. */
+/** Thinks, then answers with the number of turns in the prompt. */
 const script = (prompt: string): ScriptedAnswer => ({
   thinking: 'Let me count.',
   answer: `turn ${prompt.split('<｜User｜>').length - 1}`,
@@ -36,13 +36,13 @@ interface Exchange {
   readonly body: { readonly model: string; readonly messages: readonly Record<string, unknown>[] };
   readonly status: number;
   readonly retryAfter: string | null;
-  /** Since the answer before. */
+  /** Milliseconds since the previous response. */
   readonly waitedMs: number;
-  /** A timer of 1.9 s, set at the answer before, had gone off. Timers that are late keep their order. */
+  /** Whether a timer of 1.9 s, set at the previous response, had fired. Late timers keep their order. */
   readonly waitedLong: boolean;
 }
 
-/** A fetch that keeps what was asked and answered. */
+/** A fetch that records requests and responses. */
 function recorder() {
   const exchanges: Exchange[] = [];
   let [last, waitedLong] = [performance.now(), false];
@@ -60,7 +60,7 @@ function recorder() {
   return { exchanges, recorded };
 }
 
-/** A server whose model refuses the first request, once with 429, once with 503; calls `ask` for each at once. */
+/** Calls `ask` on a server that refuses the first request with 429, and on one that refuses it with 503. */
 async function refusingOnce(
   ask: (url: string, recorded: typeof fetch) => Promise<string>,
   check: (exchanges: readonly Exchange[]) => void,
@@ -82,14 +82,14 @@ async function refusingOnce(
   await Promise.all([each('overloaded', 429), each('closing', 503)]);
 }
 
-/** Waits for what happens soon. */
+/** Waits until a condition holds. */
 async function soon(isTrue: () => boolean): Promise<void> {
   for (let i = 0; i < 200 && !isTrue(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.ok(isTrue());
 }
 
 describe('openai', () => {
-  test('text, with the thinking beside it', async () => {
+  test('text and thinking', async () => {
     const answer = await openai.chat.completions.create({ model: 'test-model', messages });
     const message = answer.choices[0]?.message as { content: string; reasoning_content?: string };
     assert.deepEqual([message.content, message.reasoning_content], ['turn 1', 'Let me count.']);
@@ -175,7 +175,7 @@ describe('openai', () => {
     await assert.rejects(hasty, OpenAI.RateLimitError);
   });
 
-  test('errors are its own kinds, in our words', async () => {
+  test('errors have the types of the client and the messages of the server', async () => {
     const create = (more: object) => openai.chat.completions.create({ model: 'test-model', messages, ...more });
     await assert.rejects(create({ model: 'gpt-4' }), (error: InstanceType<typeof OpenAI.NotFoundError>) => {
       assert.ok(error instanceof OpenAI.NotFoundError);
@@ -209,7 +209,7 @@ const providers = {
         baseURL: `${url}/v1`,
         apiKey: 'secret',
         includeUsage: true,
-        // It has no field for log-probabilities, but a place for what a server adds.
+        // The provider has no field for log-probabilities, but one for extensions of a server.
         metadataExtractor: {
           extractMetadata: async ({ parsedBody }) => ({ deepseek: { logprobs: logprobsIn(parsedBody) } }),
           createStreamExtractor: () => {
@@ -245,7 +245,7 @@ for (const [name, { open, logprobs }] of Object.entries(providers))
       assert.ok((answer.usage.outputTokenDetails.reasoningTokens ?? 0) > 0);
     });
 
-    test('three turns, the thinking kept by the client: the template leaves it out of the prompt', async () => {
+    test('three turns: the client sends the thinking back, and the template leaves it out', async () => {
       const { exchanges, recorded } = recorder();
       const history: ModelMessage[] = [];
       for (const turn of [1, 2, 3]) {
@@ -302,7 +302,7 @@ for (const [name, { open, logprobs }] of Object.entries(providers))
       }
     });
 
-    test('429 and 503 are asked again when retry-after says', async () => {
+    test('429 and 503 are retried after retry-after', async () => {
       await refusingOnce(
         async (url, recorded) =>
           (await generateText({ model: open('test-model', { url, fetch: recorded }), prompt: 'Hi' })).text,
@@ -320,7 +320,7 @@ for (const [name, { open, logprobs }] of Object.entries(providers))
       await assert.rejects(stubborn, (error) => RetryError.isInstance(error) && error.errors.length === 2);
     });
 
-    test('abort ends the generation, streamed or whole, and the asking again', async () => {
+    test('abort ends the generation, streamed or whole, and the retries', async () => {
       const controller = new AbortController();
       const { textStream } = streamText({
         model: provide('slow'),
@@ -347,7 +347,7 @@ for (const [name, { open, logprobs }] of Object.entries(providers))
       assert.equal(exchanges.length, 1);
     });
 
-    test('a wrong model is said to be wrong, once, streamed or whole', async () => {
+    test('an unknown model is reported once, streamed or whole', async () => {
       const { exchanges, recorded } = recorder();
       const isWrong = (error: unknown) => {
         assert.ok(APICallError.isInstance(error));

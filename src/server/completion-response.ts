@@ -34,13 +34,13 @@ export interface ResponseSpec<Chunk extends object> {
   readonly generations: readonly Generation<Chunk>[];
   readonly choicesPerPrompt: number;
   readonly idPrefix: string;
-  /** The `object` field of the whole and of a chunk. */
+  /** The `object` fields of a single response and of a chunk. */
   readonly objects: { readonly whole: string; readonly chunk: string };
 }
 
 type Choices<Chunk extends object> = AsyncIterable<readonly [index: number, chunk: Chunk | null, end?: GenerationEnd]>;
 
-/** The chunks of all choices as they come. Throws what ended a generation before its time. */
+/** Yields the chunks of all choices as they arrive. Throws the error of a generation that fails or is aborted. */
 async function* generateChunks<Chunk extends object>(
   { metrics }: ServerContext,
   { lease }: Call,

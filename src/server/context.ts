@@ -30,16 +30,16 @@ export interface Call {
 const noModel = { code: 'model_not_found' } as const;
 
 /** Finds a model by name or alias. null or undefined: the first model. Throws ApiError 404, which lists the models. */
-export function findModel({ models, aliases }: ServerContext, asked: string | null | undefined): TextModel {
+export function findModel({ models, aliases }: ServerContext, requested: string | null | undefined): TextModel {
   const [first] = models;
   if (first === undefined)
     throw new ApiError(404, 'no model is served: start the server with minke serve MODEL', noModel);
-  if (asked === null || asked === undefined) return first;
-  const name = Object.hasOwn(aliases, asked) ? aliases[asked] : asked;
+  if (requested === null || requested === undefined) return first;
+  const name = Object.hasOwn(aliases, requested) ? aliases[requested] : requested;
   const found = models.find((model) => model.name === name);
   if (found !== undefined) return found;
   const known = [...models.map((model) => model.name), ...Object.keys(aliases)].join(', ');
-  throw new ApiError(404, `model ${JSON.stringify(asked)} is not served: use one of ${known}`, {
+  throw new ApiError(404, `model ${JSON.stringify(requested)} is not served: use one of ${known}`, {
     param: 'model',
     ...noModel,
   });

@@ -9,7 +9,7 @@ import { TestModel } from './test-model.ts';
 const asking = (body: object): Request =>
   new Request('http://localhost/v1/completions', { method: 'POST', body: JSON.stringify(body) });
 
-test('a thousand answers of one request come, and more are refused', async () => {
+test('a request gets a thousand answers, and one for more is refused', async () => {
   const model = new TestModel();
   const app = createApp(model);
   const prompt = new Array<string>(64).fill('a');
@@ -20,7 +20,7 @@ test('a thousand answers of one request come, and more are refused', async () =>
   assert.deepEqual([refused.status, model.live, app.live], [422, 0, 0]);
 });
 
-test('half a body holds no place', async () => {
+test('half a body occupies no slot', async () => {
   const server = await listen(new TestModel(), { port: 0, maxLive: 1 });
   const half = connect(server.port, '127.0.0.1').on('error', () => {});
   half.write('POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{');

@@ -35,7 +35,7 @@ class Writer {
   #resume: (() => void) | null = null;
   /** Whether a frame is being made. */
   #isPending = false;
-  /** A frame that was ready while nobody waited. */
+  /** A frame that became ready while no pull was pending. */
   #ready: IteratorResult<string> | null = null;
   #late!: NodeJS.Timeout;
   #stall!: NodeJS.Timeout;

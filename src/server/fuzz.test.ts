@@ -11,7 +11,7 @@ import { TestModel } from './test-model.ts';
 const count = 10_000;
 const atOnce = 25;
 
-/** Marks of the prompt come back in the answer. */
+/** The answer repeats the marks of its prompt. */
 const model = new TestModel({
   capacity: 6,
   contextLength: 1024,
@@ -78,7 +78,7 @@ function validBody(path: string, mark: string, dice: Dice): Record<string, unkno
   return path === '/tokenize' ? { prompt: mark } : { tokens: [1, 2, 3] };
 }
 
-/** Puts junk somewhere. */
+/** Replaces a random field by junk. */
 function spoil(value: unknown, dice: Dice): unknown {
   if (typeof value !== 'object' || value === null || dice.chance(0.2)) return dice.pick(junk);
   if (Array.isArray(value)) {
@@ -90,7 +90,7 @@ function spoil(value: unknown, dice: Dice): unknown {
   return { ...value, [key]: key in value ? spoil((value as Record<string, unknown>)[key], dice) : dice.pick(junk) };
 }
 
-/** Cuts, flips and doubles bytes. */
+/** Cuts, flips and duplicates bytes. */
 function tear(bytes: Uint8Array, dice: Dice): Uint8Array {
   const torn = bytes.slice(0, dice.chance(0.3) ? dice.below(bytes.length + 1) : bytes.length);
   for (let i = dice.below(4); i > 0 && torn.length > 0; i--) torn[dice.below(torn.length)] = dice.below(256);
@@ -140,7 +140,7 @@ function newRequest(seed: number, body: Uint8Array | null, path: string, dice: D
 }
 
 const expected = [200, 400, 401, 403, 404, 405, 413, 422, 429];
-/** 408 goes to a client that left before its answer was there: whether one does depends on the machine's speed. */
+/** 408 is for clients that left before the answer was ready, which depends on the speed of the machine. */
 const allowed = new Set([...expected, 408]);
 
 function checkEvents(text: string, path: string, cut: boolean): void {

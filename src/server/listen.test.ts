@@ -27,7 +27,7 @@ const opened = ({ port }: RunningServer): Promise<Socket> =>
     socket.once('error', reject);
   });
 
-/** Everything until the other side closes. */
+/** Returns everything received until the other side closes. */
 const read = (socket: Socket): Promise<string> =>
   new Promise((resolve) => {
     let text = '';
@@ -65,7 +65,7 @@ describe('sockets', () => {
       assert.equal(model.requests.stop, 1000);
     }));
 
-  test('more connections than allowed are closed, the others go on', () =>
+  test('more connections than allowed are closed, the others continue', () =>
     serving({}, { maxConnections: 8 }, async (server) => {
       const sockets = await Promise.all(Array.from({ length: 8 }, () => opened(server)));
       const ninth = await opened(server);
@@ -77,7 +77,7 @@ describe('sockets', () => {
       for (const socket of sockets) socket.destroy();
     }));
 
-  test('those that send nothing, half a head or half a body are closed', () =>
+  test('connections that send nothing, half a head or half a body are closed', () =>
     serving({}, { requestTimeoutMs: 150 }, async (server, model) => {
       const starts = ['', 'POST /v1/chat/comple', request(ask).slice(0, -5), 'GET / HTTP/1.1\r\nHost: lo'];
       const answers = await Promise.all(
@@ -92,7 +92,7 @@ describe('sockets', () => {
       assert.equal(model.prompts.length, 0);
     }));
 
-  test('a reader that does not read loses its stream, and the generation ends', () =>
+  test('a client that does not read loses its stream, and its generation ends', () =>
     serving(
       { script: () => ({ answer: 'x '.repeat(60_000) }), contextLength: 2 ** 26 },
       { stallMs: 200 },
@@ -107,7 +107,7 @@ describe('sockets', () => {
       },
     ));
 
-  test('one that goes away ends its generation', () =>
+  test('a client that leaves ends its generation', () =>
     serving({ delayMs: 2, script: () => ({ answer: 'x '.repeat(5000) }) }, {}, async (server, model) => {
       for (const stream of [true, false]) {
         const socket = await opened(server);
@@ -119,7 +119,7 @@ describe('sockets', () => {
       assert.equal(model.requests.abort, 2);
     }));
 
-  test('requests that are none get 400 and harm nobody', () =>
+  test('malformed requests get 400 and do not disturb others', () =>
     serving({}, {}, async (server) => {
       for (const bytes of [
         '\x16\x03\x01\x02',
@@ -139,7 +139,7 @@ describe('sockets', () => {
       assert.equal((await fetch(`${server.url}/health`)).status, 200);
     }));
 
-  test('only loopback hears it, and a foreign name is refused', () =>
+  test('the server listens on loopback only and refuses a foreign name', () =>
     serving({}, {}, async (server) => {
       assert.match(server.url, /^http:\/\/127\.0\.0\.1:\d+$/);
       const socket = await opened(server);
@@ -148,7 +148,7 @@ describe('sockets', () => {
       assert.match(await answer, /^HTTP\/1\.1 403[\s\S]*is not served/);
     }));
 
-  test('closing: streams end, idle connections are closed, the port is free', async () => {
+  test('closing ends streams, closes idle connections and frees the port', async () => {
     const model = new TestModel({ delayMs: 2, script: () => ({ answer: 'x '.repeat(30) }) });
     const server = await listen(model, { port: 0 });
     const sockets = await Promise.all(Array.from({ length: 3 }, () => opened(server)));
@@ -163,7 +163,7 @@ describe('sockets', () => {
     assert.equal(model.live, 0);
   });
 
-  test('a port that is taken is an error', async () => {
+  test('a port in use is an error', async () => {
     const server = await listen(new TestModel(), { port: 0 });
     await assert.rejects(listen(new TestModel(), { port: server.port }), /EADDRINUSE/);
     await server.close(0);

@@ -109,7 +109,7 @@ describe('tasks to try', () => {
       assert.deepEqual([correct, answer], [false, null]);
       return reason;
     };
-    assert.equal(await reason(''), 'it did not come to an answer');
+    assert.equal(await reason(''), 'the text ends before the answer');
     assert.equal(await reason('It is 3*8.'), 'there is no answer between <answer> and </answer>');
     assert.equal(await reason('<answer>3*8'), 'the answer is not closed');
   });

@@ -77,7 +77,7 @@ interface FinalAnswer {
 
 /** Reads the text between the answer tags or, without tags, the last \boxed{}, as mathematical models write it. */
 function readFinalAnswer({ reasoning_content: thinking, content }: GradeRequest): FinalAnswer {
-  if (!content?.trim()) return { answer: null, problem: 'it did not come to an answer' };
+  if (!content?.trim()) return { answer: null, problem: 'the text ends before the answer' };
   const { answer, problem } = readResponse(`${thinking ?? ''}</think>${content}`);
   if (answer !== null || /<\/?answer>/.test(content)) return { answer, problem: problem ?? '' };
   const boxed = [...content.matchAll(/\\boxed\{([^{}]*)\}/g)].at(-1)?.[1];

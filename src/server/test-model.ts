@@ -1,4 +1,4 @@
-// A TextModel for tests whose answers are a function of its prompt, with an engine's manners and a real vocabulary.
+// A TextModel for tests: its answers are a function of the prompt, its vocabulary is real.
 //
 // Tokens are bytes and the R1 profile's tokens. It answers with the script's text; every token has the log-probability
 // -(id % 7) / 8 and alternatives that follow from it. It queues, refuses, stops, aborts and counts as an engine does.
@@ -23,17 +23,17 @@ export interface ScriptedAnswer {
 export interface TestModelOptions {
   readonly name?: string;
   readonly contextLength?: number;
-  /** What it says to a prompt, which comes as text. */
+  /** Returns the answer to a prompt, given as text. */
   readonly script?: (prompt: string, options: GenerateOptions) => ScriptedAnswer;
   /** Generations at once; one more is refused. */
   readonly capacity?: number;
-  /** Why the first requests are refused, one each. */
+  /** Each of the first requests is refused for one of these reasons. */
   readonly refusals?: readonly RefusalKind[];
-  /** Before each token; 0: none. */
+  /** Delay before each token, in milliseconds. */
   readonly delayMs?: number;
-  /** Before the first token. */
+  /** Delay before the first token, in milliseconds. */
   readonly firstMs?: number;
-  /** After so many tokens it fails. */
+  /** The generation fails after this number of tokens. */
   readonly failsAfter?: number;
   readonly profile?: ChatProfileName;
 }
@@ -56,7 +56,7 @@ export class TestModel implements TextModel {
   readonly tokenizer: LoadedTokenizer;
   readonly vocabSize: number;
   readonly fingerprint = 'fp_test';
-  /** Generations under way, and the most there ever were. */
+  /** Generations in progress now, and the maximum so far. */
   live = 0;
   peakLive = 0;
   readonly prompts: number[][] = [];
@@ -110,7 +110,7 @@ export class TestModel implements TextModel {
     };
     const { signal } = options;
     if (signal?.aborted)
-      leave('abort'); // memory is free at once, wherever the generation stands
+      leave('abort'); // memory is freed at once
     else signal?.addEventListener('abort', () => leave('abort'), { once: true });
     return this.#events(Array.from(prompt), options, leave);
   }

@@ -1,4 +1,4 @@
-// How tests ask the app: without sockets, with little to write.
+// Requests of tests to the app, without sockets.
 import assert from 'node:assert/strict';
 import { type App, type AppOptions, createApp } from './app.ts';
 import { errorBody } from './protocol-responses.ts';
@@ -23,14 +23,14 @@ export const get = (app: App, path: string, init: RequestInit = {}) =>
 
 export const chatBody = (more: object = {}) => ({ messages: [{ role: 'user', content: '1+1?' }], ...more });
 
-/** JSON that is looked into, whatever it holds. */
+/** JSON of any shape. */
 export interface AnyJson {
   readonly [field: string]: AnyJson;
 }
 
 export const json = async (response: Response | Promise<Response>) => (await (await response).json()) as AnyJson;
 
-/** The data of every event. */
+/** Returns the data of every event. */
 export async function events(response: Response): Promise<string[]> {
   const text = await response.text();
   return text

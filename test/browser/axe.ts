@@ -1,4 +1,4 @@
-// What axe finds on a page, and whether it fits its window.
+// Accessibility faults of a page found by axe, and whether the page fits its window.
 import assert from 'node:assert/strict';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
@@ -9,7 +9,7 @@ interface Fault {
   readonly nodes: readonly { readonly target: unknown }[];
 }
 
-/** Serious and critical faults, each with where it is. */
+/** Returns serious and critical faults with their places. */
 export async function faults(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   const { violations, passes } = (await page.evaluate('axe.run(document)')) as Record<string, readonly Fault[]>;
@@ -18,6 +18,6 @@ export async function faults(page: Page): Promise<string[]> {
   return grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => JSON.stringify(target)).join(' ')}`);
 }
 
-/** How much wider the page is than its window. */
+/** Returns by how much the page is wider than its window, in pixels. */
 export const overflow = (page: Page) =>
   page.evaluate('document.documentElement.scrollWidth - innerWidth') as Promise<number>;

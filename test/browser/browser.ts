@@ -1,7 +1,7 @@
 // A browser for tests, installed from npm: Chromium of @sparticuz/chromium, driven by playwright-core.
 //
-// Its own arguments are not taken: they are for another place. The variable makes it bring the libraries that a plain
-// system lacks. MINKE_BROWSER names another Chromium, for systems that it does not run on.
+// Its default arguments are meant for another environment and are not used. The variable makes it unpack the libraries
+// that a plain system lacks. MINKE_BROWSER names another Chromium, for systems on which this one does not run.
 import assert from 'node:assert/strict';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
@@ -18,7 +18,7 @@ async function executable(): Promise<string> {
   return (await import('@sparticuz/chromium')).default.executablePath();
 }
 
-/** A browser, or why there is none. */
+/** Returns a browser, or why there is none. */
 export async function openBrowser(): Promise<Opened> {
   try {
     const args = ['--no-sandbox', '--headless=shell', '--no-first-run', ...quiet];
@@ -31,13 +31,13 @@ export async function openBrowser(): Promise<Opened> {
 
 export interface OpenPage {
   readonly page: Page;
-  /** What the page complained of in its console, and errors that nobody caught. */
+  /** Warnings and errors in the page's console, and uncaught errors. */
   readonly complaints: string[];
-  /** Fails where the page complained. */
+  /** Closes the page. Fails if there are complaints. */
   close(): Promise<void>;
 }
 
-/** A page with a storage of its own, at an address. */
+/** Opens a page with its own storage at an address. */
 export async function openPage(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<OpenPage> {
   const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1180, height: 760 }, ...options });
   context.setDefaultTimeout(30_000); // a busy machine is no fault

@@ -98,7 +98,7 @@ describe('the text of a model', { skip: why ?? false }, () => {
     await close();
   });
 
-  test('leads out by plain links alone, and images are links', async () => {
+  test('leaves the page only by plain links, and images are links', async () => {
     if (browser === null) return;
     const { page, close } = await openPage(browser, app.url);
     spoken =
@@ -117,7 +117,7 @@ describe('the text of a model', { skip: why ?? false }, () => {
     await close();
   });
 
-  test('meets a policy that stops what might get through all the same', async () => {
+  test('meets a content security policy that stops what gets through', async () => {
     if (browser === null) return;
     const { page, complaints, close } = await openPage(browser, app.url);
     await page.locator('.composer').waitFor();
@@ -126,7 +126,7 @@ describe('the text of a model', { skip: why ?? false }, () => {
       () => document.createElement('img').setAttribute('onerror', 'window.ran = 1'),
       () => { document.body.append(Object.assign(document.createElement('img'), { src: 'https://evil.example/x' })); },
     ].map((act) => { try { act(); return null; } catch (error) { return error.name; } })`);
-    assert.deepEqual(refused, ['TypeError', 'TypeError', null]); // the image is not asked for: see the complaints
+    assert.deepEqual(refused, ['TypeError', 'TypeError', null]); // the image is not requested: see the complaints
     await page.waitForTimeout(100);
     assert.equal(await page.evaluate('window.ran ?? null'), null);
     assert.ok(
