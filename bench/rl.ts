@@ -2,7 +2,7 @@
 //
 // The shape is the Countdown recipe's model with random weights; responses have a fixed length on both sides. The peer
 // is bench/peers/rl.py: transformers' generate and plain autograd, in its fastest implementation of the experts. Our
-// steps run before and after the peer's, so that a busy neighbour hits both.
+// steps run before and after the peer's, so that a busy neighbor hits both.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,9 +19,9 @@ import {
   type WeightMap,
   writeConfig,
 } from '../src/model/index.ts';
-import { columnNames, GrpoObjective } from '../src/rl/index.ts';
+import { GrpoObjective, grpoColumns } from '../src/rl/index.ts';
 import { keep, scope, useDevice } from '../src/tensor/index.ts';
-import { modelConfigOf, packed, resolvePretrain, sequenceInputs, TrainStep } from '../src/train/index.ts';
+import { pack, pretrain, resolveRecipe, sequenceInputs, TrainStep, toModelConfig } from '../src/train/index.ts';
 import type { Bench } from './harness.ts';
 
 const [responses, promptLength, tokens, parallel] = [512, 20, 64, 128];
@@ -69,7 +69,7 @@ async function ours({ device }: Bench, config: ModelConfig): Promise<Ours> {
   const served = await servedFrom(config, weights);
   const servedModel = createModel(config, served, contextLength + 2);
   const plain = new Rollouts(servedModel, options, (blocks) => new LatentPages(config, blocks));
-  const shape = { tokens: 4096, sequences: 64, longest: contextLength, columns: columnNames.length };
+  const shape = { tokens: 4096, sequences: 64, longest: contextLength, columns: grpoColumns };
   const objective = new GrpoObjective(model, model, { shape, policy, clipLow: 0.2, clipHigh: 0.2, klBeta: 0 });
   const optimizer = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, maxGradNorm: 1, moments: 'f32' } as const;
   const step = new TrainStep(config, weights, optimizer, 'sum', objective);
@@ -79,12 +79,17 @@ async function ours({ device }: Bench, config: ModelConfig): Promise<Ours> {
     train: async (made) => {
       const sequences = made.map(({ prompt, ids, logprobs }, r) => {
         const each = (value: number) => new Float32Array(ids.length).fill(value);
-        const columns = [logprobs, each(r % 2 ? 1 : -1), each(1 / (responses * tokens)), each(1)];
+        const columns = {
+          rolloutLogprob: logprobs,
+          advantage: each(r % 2 ? 1 : -1),
+          weight: each(1 / (responses * tokens)),
+          mask: each(1),
+        };
         return { ids: [...prompt, ...ids], promptLength, columns };
       });
       const { report } = scope(() => ({
         report: step.run(
-          packed(sequences, shape).map((bin) => sequenceInputs(bin, shape, device)),
+          pack(sequences, shape).map((bin) => sequenceInputs(bin, shape, device)),
           { step: ++count, learningRate: 1e-4, biasUpdateSpeed: 0 },
         ),
       }));
@@ -141,7 +146,7 @@ function peerSteps(
 
 export async function reinforcement(bench: Bench, python?: string): Promise<void> {
   useDevice(bench.device);
-  const config = modelConfigOf(resolvePretrain(recipe), 512);
+  const config = toModelConfig(resolveRecipe(pretrain, recipe), 512);
   const own = await ours(bench, config);
   try {
     await own.train(await own.rollout());

@@ -1,10 +1,10 @@
 // Distillation: a dense student learns from correct answers of R1-Zero. It needs two models: --student and --teacher.
 
-import type { DistilRecipe } from '../src/distill/index.ts';
+import type { DistillRecipe } from '../src/distill/index.ts';
 
 export const kind = 'distill';
 
-export const recipe: Omit<DistilRecipe, 'student' | 'teacher'> = {
+export const recipe: Omit<DistillRecipe, 'student' | 'teacher'> = {
   tasks: [{ task: 'countdown', difficulty: 3 }],
   traces: { wanted: 3000, perProblem: 2, samples: 4, parallel: 64 },
   epochs: 3,

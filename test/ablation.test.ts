@@ -9,18 +9,18 @@ import type { EvaluationRecipe } from '../src/cli/eval.ts';
 import { lineChart } from '../src/cli/line-chart.ts';
 import { loadRecipe } from '../src/cli/recipe.ts';
 import type { Speedrun } from '../src/cli/speedrun.ts';
-import { type DistilRecipe, resolveDistil } from '../src/distill/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
-import { type RlRecipe, resolveRl } from '../src/rl/index.ts';
+import { runKinds } from '../src/runs/index.ts';
 import { bundledTasks } from '../src/tasks/index.ts';
-import { modelConfigOf } from '../src/train/config.ts';
 import {
   type AblationRecipe,
-  type PretrainRecipe,
+  eventsNamed,
+  pretrain,
   readEvents,
   recipeFiles,
-  resolvePretrain,
+  resolveRecipe,
   smoothed,
+  toModelConfig,
 } from '../src/train/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-ablation-'));
@@ -66,8 +66,8 @@ describe('minke ablate', () => {
       ['bias-1', 'bias-2', 'none-1', 'none-2'],
     );
     const losses = ['bias-1', 'bias-2'].map((run) => {
-      const found = readEvents(join(at, run, 'events.jsonl')).findLast((e) => e.event === 'evaluated');
-      return (found as { loss: number }).loss;
+      const events = readEvents(join(at, run, 'events.jsonl'), pretrain.events);
+      return (eventsNamed(events, 'evaluated').at(-1) as { loss: number }).loss;
     }) as [number, number];
     const row = stdout.split('\n').find((line) => line.startsWith('| bias |')) as string;
     assert.ok(row.includes(((losses[0] + losses[1]) / 2).toFixed(4)), row);
@@ -98,37 +98,47 @@ describe('minke ablate', () => {
 
 describe('recipes of this package', () => {
   const names = recipeFiles().map(({ name }) => name);
-  type Lessons = Omit<DistilRecipe, 'traces'> & { readonly traces: object };
-  type Any = PretrainRecipe | AblationRecipe | RlRecipe | Lessons | Speedrun | EvaluationRecipe;
 
-  function check(made: Any): void {
-    if ('stages' in made) {
-      for (const { recipe, from = {} } of made.stages) check({ ...recipe, ...from } as unknown as Any);
-      for (const { from = {} } of made.stages)
-        for (const stage of Object.values(from)) assert.ok(made.stages.some(({ name }) => name === stage));
-      assert.ok(made.stages.some(({ name }) => name === made.best));
-    } else if ('problems' in made) {
-      assert.ok(bundledTasks.has(made.task) && made.problems > 0);
-    } else if ('traces' in made) {
-      const { learningRate, traces } = resolveDistil({ ...made, student: 'a student', teacher: 'a teacher' });
-      assert.ok(learningRate > 0 && traces.wanted > 0);
-    } else if ('tasks' in made) {
-      const { learningRate, steps, warmupSteps } = resolveRl({ ...made, model: 'a base' });
-      assert.ok(learningRate > 0 && steps > warmupSteps);
-    } else {
-      const arms = 'arms' in made ? Object.values(made.arms) : [{}];
-      const base = 'arms' in made ? made.base : made;
-      for (const { model, set = [] } of arms as { model?: PretrainRecipe['model']; set?: string[] }[]) {
-        const whole = { ...base, ...(model && { model }), data: { ...base.data, inputs: [corpus] } };
-        const config = resolvePretrain(whole, set);
-        assert.ok(config.steps > config.schedule.warmupSteps);
-        assert.ok(modelConfigOf(config, 300).vocabSize >= 300);
-      }
+  /** Arguments that a recipe may leave to the command line. */
+  const given = { data: { inputs: [corpus] }, model: 'a base', student: 'a student', teacher: 'a teacher' };
+
+  function checkAblation({ base, arms }: AblationRecipe): void {
+    for (const { model, set = [] } of Object.values(arms)) {
+      const whole = { ...base, ...(model && { model }), data: { ...base.data, inputs: [corpus] } };
+      const config = resolveRecipe(pretrain, whole, set);
+      assert.ok(config.steps > config.schedule.warmupSteps);
+      assert.ok(toModelConfig(config, 300).vocabSize >= 300);
     }
   }
 
+  function checkRun(recipe: object, kindName: string | undefined): void {
+    const kind = runKinds.find((each) => each.name === kindName);
+    assert.ok(kind, 'the kind of run exists');
+    const fields: Record<string, unknown> = { ...recipe };
+    for (const { path, isRequired } of kind.arguments) {
+      const [field] = path.split('.');
+      if (isRequired) fields[field] ??= given[field as keyof typeof given];
+    }
+    if (kind === pretrain) fields.data = { ...(fields.data as object), inputs: [corpus] };
+    assert.ok(resolveRecipe(kind, fields).seed > 0);
+  }
+
+  function checkSpeedrun({ stages, best }: Speedrun): void {
+    for (const { recipe, kind, from = {} } of stages) {
+      checkRun({ ...recipe, ...from }, kind);
+      for (const stage of Object.values(from)) assert.ok(stages.some(({ name }) => name === stage));
+    }
+    assert.ok(stages.some(({ name }) => name === best));
+  }
+
   for (const name of names.filter((name) => name !== 'shared'))
-    test(`${name} resolves, in every arm`, async () => check((await loadRecipe<Any>(name)) as Any));
+    test(`${name} resolves, in every arm`, async () => {
+      const { recipe, kind } = await loadRecipe<AblationRecipe | Speedrun | EvaluationRecipe>(name);
+      if ('arms' in recipe) checkAblation(recipe);
+      else if ('stages' in recipe) checkSpeedrun(recipe);
+      else if ('problems' in recipe) assert.ok(bundledTasks.has(recipe.task) && recipe.problems > 0);
+      else checkRun(recipe, kind);
+    });
 });
 
 describe('curves', () => {

@@ -21,24 +21,18 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   engine: ['kernels', 'tensor', 'model', 'tokenizer'],
   eval: ['kernels', 'model', 'engine', 'corpus', 'tasks', 'tokenizer'],
   rl: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer', 'eval'],
-  distill: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer', 'eval'],
+  sft: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer'],
+  distill: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer', 'eval', 'sft'],
   server: ['engine', 'tokenizer', 'tasks'],
-  runs: ['kernels', 'model', 'tasks', 'train', 'rl', 'distill', 'server'],
+  runs: ['kernels', 'model', 'tasks', 'train', 'sft', 'rl', 'distill', 'server'],
   planner: ['model/config.ts', 'model/parameters.ts', 'model/cost.ts', 'model/presets.ts'],
 };
 
 /** Modules that every module may import. */
 const basic = ['math'];
 
-/** Types of events, and what is done with them on both sides of the network. */
-const eventFiles = [
-  'train/events.ts',
-  'train/run/description.ts',
-  'train/run/series.ts',
-  'rl/events.ts',
-  'distill/events.ts',
-  'runs/chart-data.ts',
-];
+/** What kinds of runs say about themselves, and what is done with events on both sides of the network. */
+const eventFiles = ['train/run/description.ts', 'train/run/series.ts', 'runs/chart-data.ts'];
 
 /** Files besides an index through which a room is entered: a browser can load them, for they need no device. */
 const doors = [

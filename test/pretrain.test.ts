@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { uniform } from '../src/corpus/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
-import { isRun, type Lineage, readEvents, readLineage, type TrainEvent } from '../src/train/index.ts';
+import { holdsRun, type Lineage, type PretrainEvent, pretrain, readEvents, readLineage } from '../src/train/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-pretrain-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -82,7 +82,7 @@ function lastWeights(runFolder: string): string {
   return weights as string;
 }
 
-const stepsOf = (events: readonly TrainEvent[]) =>
+const stepsOf = (events: readonly PretrainEvent[]) =>
   events.flatMap((e) => (e.event === 'step' ? [[e.step, e.loss]] : []));
 
 describe('minke pretrain', () => {
@@ -91,7 +91,7 @@ describe('minke pretrain', () => {
   test('a run ends with a model, a curve, samples and a lineage', async () => {
     const { code, said } = await run([recipe('r', 200, 10), '--run', whole]);
     assert.equal(code, 0, said);
-    const events = readEvents(join(whole, 'events.jsonl'));
+    const events = readEvents(join(whole, 'events.jsonl'), pretrain.events);
     assert.equal(stepsOf(events).length, 200);
     const losses = events.flatMap((e) => (e.event === 'evaluated' ? [e.loss] : []));
     assert.equal(losses.length, 21);
@@ -116,22 +116,23 @@ describe('minke pretrain', () => {
     const at = join(folder, 'docs', 'results');
     const { said, code } = minke('report', whole, '--name', 'r', '--results', at);
     assert.equal(code, 0, said);
-    const events = readEvents(join(whole, 'events.jsonl'));
+    const events = readEvents(join(whole, 'events.jsonl'), pretrain.events);
     const best = Math.min(...events.flatMap((e) => (e.event === 'evaluated' ? [e.loss] : [])));
     assert.ok(said.includes(`| best validation loss | ${best.toFixed(4)} on`), said);
     assert.ok(said.includes(`| weights | ${lastWeights(whole)} |`), said);
     assert.match(readFileSync(join(folder, 'docs', 'results.md'), 'utf8'), /## r\n[\s\S]*!\[r\]\(results\/r\.svg\)/);
-    assert.equal(readFileSync(join(at, 'r.svg'), 'utf8').match(/<polyline/g)?.length, 2);
+    const lines = pretrain.charts.flatMap(({ series }) => series).length;
+    assert.equal(readFileSync(join(at, 'r.svg'), 'utf8').match(/<polyline/g)?.length, lines);
     const nothing = minke('report', join(folder, 'none'));
     assert.equal(nothing.code, 1);
-    assert.match(nothing.said, /holds no run with a step/);
+    assert.match(nothing.said, /is not a run with a step/);
   });
 
   test('killed at 20 moments, on one thread and on two: the same weights to the bit', async () => {
     const killed = join(folder, 'runs', 'killed');
     const path = join(folder, 'r.mjs');
     // Killed before its first file, a life leaves no run: the next one begins again.
-    const next = () => (isRun(killed) ? ['--resume', '--run', killed] : [path, '--run', killed]);
+    const next = () => (holdsRun(killed, pretrain) ? ['--resume', '--run', killed] : [path, '--run', killed]);
     let kills = 0;
     for (let life = 0; life < 20; life++) {
       const { child, ended } = start(next(), 1 + (life % 2));
@@ -157,8 +158,8 @@ describe('minke pretrain', () => {
     assert.equal(code, 0, said);
     assert.equal(lastWeights(killed), lastWeights(whole));
     assert.deepEqual(
-      stepsOf(readEvents(join(killed, 'events.jsonl'))),
-      stepsOf(readEvents(join(whole, 'events.jsonl'))),
+      stepsOf(readEvents(join(killed, 'events.jsonl'), pretrain.events)),
+      stepsOf(readEvents(join(whole, 'events.jsonl'), pretrain.events)),
     );
     assert.ok((readLineage(killed) as Lineage).sessions.length > 1);
   });
@@ -213,7 +214,7 @@ describe('minke pretrain', () => {
     [
       'another model on resuming',
       () => ['--resume', '--run', whole, '--set', 'model.hidden_size=8'],
-      /keeps its model and its data/,
+      /keeps its model, data/,
     ],
     [
       'an unknown choice',
@@ -229,7 +230,7 @@ describe('minke pretrain', () => {
     [
       'micro-batches that do not fit',
       () => ['nano', '--data', corpus, '--set', 'batchSize=6', 'microBatchSize=4'],
-      /do not fall into micro-batches of 4/,
+      /cannot be divided into micro-batches of 4/,
     ],
     [
       'a context too long',
@@ -254,7 +255,7 @@ describe('minke pretrain', () => {
     [
       'a binary corpus',
       () => ['nano', '--data', join(whole, 'checkpoints', 'step-00000200', 'model.safetensors')],
-      /this is no text/,
+      /this is not text/,
     ],
     [
       'the wrong tokenizer',
@@ -270,6 +271,6 @@ describe('minke pretrain', () => {
       assert.equal(code, 1, said);
       assert.match(said, message);
       assert.ok(!said.includes('    at '), said);
-      assert.equal(isRun(at), false);
+      assert.equal(holdsRun(at, pretrain), false);
     });
 });

@@ -2,11 +2,12 @@
 import { basename, join } from 'node:path';
 import { describeMachine, openDevice } from '../kernels/index.ts';
 import { useDevice } from '../tensor/index.ts';
-import { type AblationRecipe, type ArmResult, runAblation, smoothed, TrainError } from '../train/index.ts';
+import { type AblationRecipe, type ArmResult, pretrain, runAblation, smoothed, TrainError } from '../train/index.ts';
 import { lineChart } from './line-chart.ts';
 import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
-import { TrainConsole } from './train-console.ts';
+import { stopSignal } from './run.ts';
+import { RunConsole } from './run-console.ts';
 
 export interface AblateCommand {
   readonly data: string[];
@@ -84,22 +85,20 @@ function chart(name: string, { plot, seeds }: AblationRecipe, results: readonly 
 }
 
 export async function ablate(target: string, { data, runs, results: kept }: AblateCommand): Promise<void> {
-  const recipe = (await loadRecipe<AblationRecipe>(target)) as AblationRecipe;
+  const recipe = (await loadRecipe<AblationRecipe>(target)).recipe as AblationRecipe;
   if (!('arms' in recipe))
     throw new TrainError(target, 'is no ablation: it has no arms', 'use minke pretrain, or a recipe with arms');
   const name = basename(target).replace(/\.\w+$/, '');
-  const stopping = new AbortController();
-  process.once('SIGINT', () => stopping.abort());
   const device = openDevice();
   useDevice(device);
   try {
     let current = '';
-    const shown = new TrainConsole();
+    const shown = new RunConsole(pretrain);
     const results = await runAblation(recipe, {
       folder: join(runs, name),
       inputs: data,
       device,
-      signal: stopping.signal,
+      signal: stopSignal(),
       listen: (run, event) => {
         if (run !== current) console.error(`--- ${run}`);
         current = run;
@@ -112,7 +111,8 @@ export async function ablate(target: string, { data, runs, results: kept }: Abla
       `## ${recipe.question}`,
       table(results),
       `Published: ${recipe.published}`,
-      `${recipe.seeds.length} seed(s), ${steps} steps of ${batchSize} x ${sequenceLength} tokens, ${cpu}, ${cores} cores, ${device.isa}. Again: \`npx minke ablate ${name} --data <file>\`.`,
+      `${recipe.seeds.length} seed(s), ${steps} steps of ${batchSize} x ${sequenceLength} tokens, ${cpu}, ` +
+        `${cores} cores, ${device.isa}. Again: \`npx minke ablate ${name} --data <file>\`.`,
     ];
     console.log(paragraphs.join('\n\n'));
     writeResult(kept ?? join(runs, name, 'result'), { name, paragraphs, svg: chart(name, recipe, results) });

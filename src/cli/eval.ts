@@ -4,7 +4,7 @@ import { type Estimate, formatPercent } from '../math/index.ts';
 import { closeTasks, openTasks, type TemplateName, taskChoice } from '../tasks/index.ts';
 import { type EngineFlags, engineOptions, type SamplingFlags } from './engine-flags.ts';
 import { Progress } from './progress.ts';
-import { taskOf } from './recipe.ts';
+import { parseTask } from './recipe.ts';
 
 /** What a model is asked, and how its answers are sampled. */
 export interface EvaluationRecipe {
@@ -64,7 +64,7 @@ export async function evalCommand(target: string, flags: EvalFlags): Promise<voi
   try {
     for (const text of flags.task) {
       const options = { problems, samples, temperature, topP, maxTokens, template, seed };
-      const evaluation = await evaluateByRecipe(answer, { ...taskOf(text), ...options });
+      const evaluation = await evaluateByRecipe(answer, { ...parseTask(text), ...options });
       console.log(flags.json ? JSON.stringify(evaluation) : toLine(evaluation));
     }
   } finally {

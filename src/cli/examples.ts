@@ -1,10 +1,6 @@
 // The examples of the help: command lines, which test/help.test.ts parses, and what they do.
-
-interface Example {
-  /** The words after `minke`. */
-  readonly line: string;
-  readonly about: string;
-}
+import { runKinds } from '../runs/index.ts';
+import type { Example } from '../train/index.ts';
 
 /** Examples by command, in the order of the help. `minke --help` shows the first of each. */
 export const examples: Readonly<Record<string, readonly [Example, ...Example[]]>> = {
@@ -26,33 +22,7 @@ export const examples: Readonly<Record<string, readonly [Example, ...Example[]]>
     { line: 'convert my-model my-model-fp8 --dtype fp8', about: 'FP8 blocks, as DeepSeek releases them' },
     { line: 'convert my-model my-model-ready --ready --dtype int4', about: 'opens at once in chat and serve' },
   ],
-  pretrain: [
-    { line: 'pretrain tiny-shakespeare --data input.txt', about: 'a small model of one text, in seconds' },
-    {
-      line: 'pretrain tiny --data a.jsonl b.parquet --run runs/mine --set steps=5000 precision=fp8',
-      about: 'a preset on your own files',
-    },
-    { line: 'pretrain --resume --run runs/mine', about: 'resume after Ctrl-C or a crash, to the same weights' },
-  ],
-  rl: [
-    { line: 'rl countdown-zero --model my-base', about: 'a base model learns to reason by reward alone' },
-    { line: 'rl --model my-base --task ./my-task.js --run runs/mine', about: 'your own task' },
-    {
-      line: 'rl countdown-zero --model my-base --task countdown:4 --set learningRate=1e-4',
-      about: 'harder problems, a lower learning rate',
-    },
-    { line: 'rl --resume --run runs/mine', about: 'resume a run' },
-  ],
-  distil: [
-    {
-      line: 'distil --student my-small --teacher my-reasoner --task countdown:3 --traces 5000',
-      about: "a student learns from a teacher's correct answers",
-    },
-    {
-      line: 'distil --student my-small --teacher http://127.0.0.1:8000/v1 --task arithmetic',
-      about: 'a teacher behind an API, with its key in MINKE_TEACHER_KEY',
-    },
-  ],
+  ...Object.fromEntries(runKinds.map((kind) => [kind.name, kind.examples])),
   speedrun: [
     { line: 'speedrun', about: 'from random weights to a model that thinks, with a report' },
     { line: 'speedrun runs/second --seed 2', about: 'again, with another random seed' },

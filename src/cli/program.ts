@@ -1,19 +1,19 @@
 // The commands of minke and their options. Each command is a file of its own; examples.ts has the examples of the help.
 import { Command, Option } from 'commander';
 import { packageVersion } from '../kernels/index.ts';
+import { runKinds } from '../runs/index.ts';
 import { templateNames } from '../tasks/index.ts';
+import type { RunKind } from '../train/index.ts';
 import { ablate } from './ablate.ts';
 import { chatCommand } from './chat.ts';
 import { convert } from './convert.ts';
-import { distilCommand } from './distil.ts';
 import { doctor } from './doctor.ts';
 import { parseInteger, parsePositive, withEngineFlags, withSamplingFlags } from './engine-flags.ts';
 import { evalCommand } from './eval.ts';
 import { commandExamples, overviewExamples } from './examples.ts';
 import { inspect } from './inspect.ts';
-import { pretrainCommand } from './pretrain.ts';
 import { report } from './report.ts';
-import { rlCommand } from './rl.ts';
+import { addRunCommands } from './run.ts';
 import { serveCommand } from './serve.ts';
 import { withServerFlags } from './server-flags.ts';
 import { speedrunCommand } from './speedrun.ts';
@@ -21,7 +21,6 @@ import { watchCommand } from './watch.ts';
 
 const checkpoint = 'a checkpoint folder or a .gguf file';
 const tasks = 'countdown, arithmetic, sequence, or a file that exports a task; name:4 sets the difficulty';
-const recipe = 'a recipe of recipes/, or a file that exports one';
 
 function use(program: Command): void {
   program.commandsGroup('Use a model:');
@@ -61,42 +60,9 @@ function use(program: Command): void {
     .action(convert);
 }
 
-function training(program: Command): void {
+function training(program: Command, kinds: readonly RunKind[]): void {
   program.commandsGroup('Train a model:');
-  program
-    .command('pretrain')
-    .description('pretrain a model on text, by the DeepSeek-V3 recipe')
-    .argument('[recipe]', `a preset, ${recipe}`)
-    .option('--data <files...>', 'text, JSONL or Parquet files')
-    .option('--run <folder>', 'folder of the run (default: runs/<recipe>-<time>)')
-    .option('--set <path=value...>', 'override a setting, such as schedule.learningRate=3e-4')
-    .option('--resume', 'resume the run in --run')
-    .action(pretrainCommand);
-
-  program
-    .command('rl')
-    .description('train a base model on a task by reward alone (R1-Zero, GRPO)')
-    .argument('[recipe]', recipe)
-    .option('--model <folder>', 'checkpoint to start from')
-    .option('--task <tasks...>', tasks)
-    .option('--run <folder>', 'folder of the run (default: runs/rl-<time>)')
-    .option('--set <path=value...>', 'override a setting, such as learningRate=1e-4')
-    .option('--resume', 'resume the run in --run')
-    .action(rlCommand);
-
-  program
-    .command('distil')
-    .alias('distill')
-    .description("fine-tune a student on a teacher's correct answers")
-    .argument('[recipe]', recipe)
-    .option('--student <folder>', 'checkpoint to fine-tune')
-    .option('--teacher <model>', 'a checkpoint folder, or the address of an OpenAI-compatible API')
-    .option('--task <tasks...>', tasks)
-    .option('--traces <n>', 'correct answers to collect')
-    .option('--run <folder>', 'folder of the run (default: runs/distil-<time>)')
-    .option('--set <path=value...>', 'override a setting, such as epochs=2')
-    .option('--resume', 'resume the run in --run')
-    .action(distilCommand);
+  addRunCommands(program, kinds);
 
   program
     .command('speedrun')
@@ -164,7 +130,7 @@ function looking(program: Command): void {
 }
 
 /** Builds the program, ready to parse. */
-export function createProgram(): Command {
+export function createProgram(kinds: readonly RunKind[] = runKinds): Command {
   const program = new Command('minke')
     .description('The DeepSeek-V3/R1 recipe as one TypeScript program: train, reason, distill, serve.')
     .usage('<command> [options]')
@@ -175,7 +141,7 @@ export function createProgram(): Command {
       () => `\nExamples:\n${overviewExamples()}\n\nRun minke help <command> for the options of a command.`,
     );
   use(program);
-  training(program);
+  training(program, kinds);
   measuring(program);
   looking(program);
   program.commandsGroup('Help:').helpCommand('help [command]', 'show the options of a command, with examples');

@@ -22,27 +22,37 @@ function expectReadable(path: string): void {
     );
 }
 
-/** What a file exports as `recipe`; a preset or a checkpoint's folder is the recipe that trains it with all defaults. */
-export async function loadRecipe<Recipe>(target: string): Promise<Recipe | { readonly model: string }> {
+export interface LoadedRecipe<Recipe> {
+  readonly recipe: Recipe;
+  /** The name of its kind of run, where the file exports it. */
+  readonly kind?: string;
+}
+
+/**
+ * Loads a recipe. A preset or a checkpoint's folder is the recipe that trains it with all defaults. Throws TrainError.
+ */
+export async function loadRecipe<Recipe extends object = object>(
+  target: string,
+): Promise<LoadedRecipe<Recipe | { readonly model: string }>> {
   const isCheckpoint = existsSync(join(target, 'config.json'));
-  if (isCheckpoint || (presetNames as string[]).includes(target)) return { model: target };
+  if (isCheckpoint || (presetNames as string[]).includes(target)) return { recipe: { model: target } };
   const file = existsSync(target) ? compiled(resolve(target)) : findRecipeFile(target);
   if (file === undefined || !existsSync(file))
     throw new TrainError(
       target,
       'no such preset, recipe, checkpoint or file',
-      `presets are ${presetNames.join(', ')}; recipes stand in recipes/`,
+      `presets are ${presetNames.join(', ')}; recipes are in recipes/`,
     );
   expectReadable(file);
-  const { recipe } = (await import(pathToFileURL(file).href).catch((error: Error) => {
+  const { recipe, kind } = (await import(pathToFileURL(file).href).catch((error: Error) => {
     throw new TrainError(file, `cannot be loaded (${error.message})`, 'correct the recipe');
-  })) as { recipe?: Recipe };
+  })) as { recipe?: Recipe; kind?: string };
   if (recipe === undefined) throw new TrainError(file, 'exports no recipe', 'write: export const recipe = { ... }');
-  return recipe;
+  return { recipe, ...(kind !== undefined && { kind }) };
 }
 
-/** Tasks as the command line names them: a built-in one or a file, `name:difficulty` for another dial. */
-export function taskOf(text: string): { readonly task: string; readonly difficulty?: number } {
-  const dial = /^(.*):(\d+)$/.exec(text);
-  return dial ? { task: dial[1], difficulty: Number(dial[2]) } : { task: text };
+/** Parses a task of the command line: a bundled one or a file, `name:4` for a difficulty. */
+export function parseTask(text: string): { readonly task: string; readonly difficulty?: number } {
+  const [, task, difficulty] = /^(.*):(\d+)$/.exec(text) ?? [];
+  return task === undefined ? { task: text } : { task, difficulty: Number(difficulty) };
 }

@@ -5,8 +5,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { resolveDistil } from '../distill/index.ts';
+import { distill } from '../distill/index.ts';
 import { packageRoot } from '../kernels/root.ts';
+import { resolveRecipe } from '../train/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-report-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -59,7 +60,7 @@ function minke(...args: string[]) {
 
 test('a distillation: its teacher, its traces, held-out problems before and after, charts and a trace', () => {
   const lines = (all: readonly object[]) => `${all.map((line) => JSON.stringify(line)).join('\n')}\n`;
-  const recipe = resolveDistil({ student: 's', teacher: 't', tasks: [{ task: 'countdown' }] });
+  const recipe = resolveRecipe(distill, { student: 's', teacher: 't', tasks: [{ task: 'countdown' }] });
   writeFileSync(join(folder, 'distil.json'), JSON.stringify(recipe));
   writeFileSync(join(folder, 'lineage.json'), JSON.stringify(lineage));
   writeFileSync(join(folder, 'traces.jsonl'), lines([{ ...trace, task: 'countdown', key: '3,8', teacher: 'zero' }]));

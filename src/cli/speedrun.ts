@@ -4,30 +4,18 @@
 // in evaluation.json is not repeated.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { distil, isDistilRun, resolveDistil, resumeDistilling } from '../distill/index.ts';
 import { openModel } from '../engine/index.ts';
 import { type Evaluation, modelAnswerer } from '../eval/index.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import { formatPercent } from '../math/index.ts';
-import { isRlRun, reinforce, resolveRl, resumeReinforcing } from '../rl/index.ts';
+import { runKinds } from '../runs/index.ts';
 import { useDevice } from '../tensor/index.ts';
-import {
-  isRun,
-  latestCheckpoint,
-  type PretrainRecipe,
-  pretrain,
-  type RunOptions,
-  readLineage,
-  resolvePretrain,
-  resumePretraining,
-} from '../train/index.ts';
-import { showDistilling } from './distil.ts';
+import { holdsRun, latestCheckpoint, readLineage, resolveRecipe, resumeRun, startRun } from '../train/index.ts';
 import { type EvaluationRecipe, evaluateByRecipe } from './eval.ts';
 import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
-import { RlConsole } from './rl-console.ts';
+import { RunConsole } from './run-console.ts';
 import { speedrunPage, speedrunPart } from './speedrun-page.ts';
-import { TrainConsole } from './train-console.ts';
 
 export interface Stage {
   /** The name of its folder. */
@@ -55,27 +43,6 @@ async function findModel(run: string): Promise<string> {
   return checkpoint.folder;
 }
 
-type Place = Pick<RunOptions, 'folder' | 'device'>;
-
-/** Starts or resumes a run of each kind. */
-const runners: Readonly<Record<string, (recipe: () => Promise<object>, place: Place) => Promise<unknown>>> = {
-  async pretrain(recipe, place) {
-    const shown = new TrainConsole();
-    const options = { ...place, listen: shown.show.bind(shown) };
-    if (isRun(place.folder)) return resumePretraining(options);
-    return pretrain(resolvePretrain((await recipe()) as PretrainRecipe), options);
-  },
-  async rl(recipe, place) {
-    const shown = new RlConsole();
-    const options = { ...place, listen: shown.show.bind(shown) };
-    return isRlRun(place.folder) ? resumeReinforcing(options) : reinforce(resolveRl(await recipe()), options);
-  },
-  async distill(recipe, place) {
-    const options = { ...place, listen: showDistilling() };
-    return isDistilRun(place.folder) ? resumeDistilling(options) : distil(resolveDistil(await recipe()), options);
-  },
-};
-
 /** Returns the recipe of a stage with the models that it starts from. */
 async function readRecipe({ recipe, from = {} }: Stage, root: string, seed?: number): Promise<object> {
   const fields: Record<string, unknown> = { ...recipe, ...(seed !== undefined && { seed }) };
@@ -86,7 +53,11 @@ async function readRecipe({ recipe, from = {} }: Stage, root: string, seed?: num
 async function runStage(stage: Stage, root: string, device: Device, seed?: number): Promise<void> {
   const folder = join(root, stage.name);
   if (readLineage(folder)?.status === 'completed') return;
-  await runners[stage.kind](() => readRecipe(stage, root, seed), { folder, device });
+  const kind = runKinds.find(({ name }) => name === stage.kind);
+  if (kind === undefined) throw new Error(`stage ${stage.name}: there is no kind of run ${stage.kind}`);
+  const options = { folder, device, listen: new RunConsole(kind).show };
+  if (holdsRun(folder, kind)) await resumeRun(kind, options);
+  else await startRun(kind, resolveRecipe(kind, await readRecipe(stage, root, seed)), options);
 }
 
 async function runStages({ stages }: Speedrun, folder: string, seed?: number): Promise<void> {
@@ -134,7 +105,7 @@ export interface SpeedrunCommand {
 
 export async function speedrunCommand(folder: string, { seed, results }: SpeedrunCommand = {}): Promise<void> {
   const began = performance.now();
-  const speedrun = (await loadRecipe<Speedrun>('speedrun')) as Speedrun;
+  const speedrun = (await loadRecipe<Speedrun>('speedrun')).recipe as Speedrun;
   const evaluations = await runSpeedrun(speedrun, folder, seed);
   if (results !== undefined) writeResult(results, speedrunPart(folder, speedrun, evaluations));
   for (const { name } of speedrun.stages)

@@ -1,9 +1,7 @@
-// The room of distillation: a teacher's right answers, with their thinking, for smaller students.
-export { type DistilConfig, type DistilRecipe, resolveDistil } from './config.ts';
-export { distil, resumeDistilling } from './distil.ts';
-export { type DistilEvent, distilEventSchema } from './events.ts';
-export { type DistilOptions, distilFiles, isDistilRun } from './run-folder.ts';
-export { type Lesson, lessonSequences, SftObjective } from './sft-objective.ts';
+// The module of distillation: a teacher's correct answers, with their thinking, for smaller students.
+export { distill } from './distill.ts';
+export { type DistillEvent, distillEvents } from './distill-events.ts';
+export type { DistillConfig, DistillRecipe } from './distill-recipe.ts';
 export { openTeacher, type Teacher } from './teacher.ts';
 export {
   type CollectOptions,

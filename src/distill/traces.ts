@@ -1,9 +1,10 @@
-// Traces: what a teacher thought on its way to answers that a grader found right.
+// Traces: responses of a teacher, thinking included, that a grader found correct.
 //
-// Contract: a trace is a line of traces.jsonl as soon as it is judged, and an answered problem is a line of asked.jsonl,
-// so that nothing finished is lost and a second call asks only what was not answered. Kept are responses that are right
-// and in form, no text twice, at most `perProblem` of a problem. Problems are of the train side of the split. A problem
-// whose requests keep failing is reported and skipped; several in a row end the collection with what there is on disk.
+// Contract: a trace is a line of traces.jsonl as soon as it is judged, and an answered problem is a line of
+// asked.jsonl, so that nothing finished is lost and a second call asks only what was not answered. Kept are correct,
+// well-formed responses, no text twice, at most `perProblem` of a problem. Problems are of the train side of the split.
+// A problem whose requests keep failing is reported and skipped; several in a row end the collection with what is on
+// disk.
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -20,13 +21,13 @@ import {
   toPrompt,
 } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
-import type { DistilConfig } from './config.ts';
+import type { DistillConfig } from './distill-recipe.ts';
 import type { Teacher } from './teacher.ts';
 
 export const traceFiles = { traces: 'traces.jsonl', asked: 'asked.jsonl' } as const;
 
 const traceSchema = z.object({
-  /** Before the problem, the problem, after it. */
+  /** The text before the problem, the problem, the text after it. */
   prompt: z.tuple([z.string(), z.string(), z.string()]),
   response: z.string(),
   task: z.string(),
@@ -36,10 +37,10 @@ const traceSchema = z.object({
 
 export type Trace = z.infer<typeof traceSchema>;
 
-const askedSchema = z.object({ index: z.number(), kept: z.number() });
+const answeredSchema = z.object({ index: z.number(), kept: z.number() });
 
 export interface CollectProgress {
-  /** Traces kept, and wanted. */
+  /** Traces kept, and to keep. */
   readonly done: number;
   readonly total: number;
   /** Problems answered. */
@@ -50,21 +51,21 @@ export interface CollectProgress {
 
 export interface CollectOptions {
   readonly progress?: (progress: CollectProgress) => void;
-  /** Hears of each problem that was given up, and of a grader that failed. */
+  /** Receives each problem that was skipped, and each grader that failed. */
   readonly fault?: (message: string) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Problems in a row whose requests fail: then the teacher is gone. */
-const mostFailures = 8;
+/** Failing problems in a row after which the teacher counts as gone. */
+const maxFailures = 8;
 
-/** Cuts off what a crash left of a last line. */
+/** Cuts off what a crash left of the last line. */
 function cutTail(path: string): void {
   if (existsSync(path)) truncateSync(path, readFileSync(path).lastIndexOf(10) + 1);
 }
 
-/** The whole lines of a file; none where there is no file. */
-function linesOf<T>(path: string, schema: z.ZodType<T>): T[] {
+/** Reads the whole lines of a file; none where there is no file. */
+function readLines<T>(path: string, schema: z.ZodType<T>): T[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
   return lines.map((line, i) => {
@@ -76,24 +77,24 @@ function linesOf<T>(path: string, schema: z.ZodType<T>): T[] {
   });
 }
 
-/** The traces of a folder; none where it has no file. */
-export const readTraces = (folder: string) => linesOf(join(folder, traceFiles.traces), traceSchema);
+/** Reads the traces of a folder; none where it has no file. */
+export const readTraces = (folder: string) => readLines(join(folder, traceFiles.traces), traceSchema);
 
 class Collector {
   readonly #folder: string;
-  readonly #config: DistilConfig;
+  readonly #config: DistillConfig;
   readonly #teacher: Teacher;
   readonly #tasks: readonly ChosenTask[];
   readonly #options: CollectOptions;
   readonly #seen: Set<string>;
-  readonly #ofProblem = new Map<string, number>();
-  readonly #asked: Set<number>;
+  readonly #countByProblem = new Map<string, number>();
+  readonly #answered: Set<number>;
   #kept = 0;
   #rejected = 0;
   #failures = 0;
   #next = 0;
 
-  constructor(folder: string, config: DistilConfig, teacher: Teacher, tasks: ChosenTask[], options: CollectOptions) {
+  constructor(folder: string, config: DistillConfig, teacher: Teacher, tasks: ChosenTask[], options: CollectOptions) {
     this.#folder = folder;
     this.#config = config;
     this.#teacher = teacher;
@@ -103,20 +104,20 @@ class Collector {
     const traces = readTraces(folder);
     this.#seen = new Set(traces.map(({ prompt, response }) => prompt.join('') + response));
     for (const { task, key } of traces) this.#count(`${task} ${key}`);
-    this.#asked = new Set(linesOf(join(folder, traceFiles.asked), askedSchema).map(({ index }) => index));
+    this.#answered = new Set(readLines(join(folder, traceFiles.asked), answeredSchema).map(({ index }) => index));
   }
 
   async run(): Promise<CollectProgress> {
     const { wanted, parallel, problems = 8 * wanted } = this.#config.traces;
     const ending = new AbortController();
-    const { signal: asked } = this.#options;
-    const signal = asked ? AbortSignal.any([asked, ending.signal]) : ending.signal;
+    const { signal: stopped } = this.#options;
+    const signal = stopped ? AbortSignal.any([stopped, ending.signal]) : ending.signal;
     const worker = async () => {
       while (this.#kept < wanted && this.#next < problems && !signal.aborted) {
         const index = this.#next++;
-        if (!this.#asked.has(index)) await this.#one(index, signal);
+        if (!this.#answered.has(index)) await this.#ask(index, signal);
       }
-      if (this.#kept >= wanted) ending.abort(); // what is still asked is not needed
+      if (this.#kept >= wanted) ending.abort(); // open requests are not needed any more
     };
     const workers = Array.from({ length: parallel }, () =>
       worker().catch((error: unknown) => {
@@ -132,46 +133,46 @@ class Collector {
 
   get #progress(): CollectProgress {
     const total = this.#config.traces.wanted;
-    return { done: this.#kept, total, problems: this.#asked.size, rejected: this.#rejected };
+    return { done: this.#kept, total, problems: this.#answered.size, rejected: this.#rejected };
   }
 
   #count(problem: string): void {
-    this.#ofProblem.set(problem, (this.#ofProblem.get(problem) ?? 0) + 1);
+    this.#countByProblem.set(problem, (this.#countByProblem.get(problem) ?? 0) + 1);
     this.#kept++;
   }
 
-  async #one(index: number, signal: AbortSignal): Promise<void> {
+  async #ask(index: number, signal: AbortSignal): Promise<void> {
     const { seed, template, traces } = this.#config;
     const { samples, temperature, topP, maxTokens } = traces;
     const { task, difficulty } = drawTask(this.#tasks, seed, index);
     const [problem] = (await task.problems([{ seed, index, difficulty, split: 'train' }])) as [Problem];
     const prompt = toPrompt(template, problem.prompt);
-    const asks = Array.from({ length: samples }, (_, g) =>
+    const requests = Array.from({ length: samples }, (_, g) =>
       this.#teacher.answer(prompt, { temperature, topP, maxTokens, seed: hash32(seed, index, g) }, signal),
     );
-    const answers = await Promise.allSettled(asks);
+    const answers = await Promise.allSettled(requests);
     const texts = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
     const errors = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as Error] : []));
-    const grave = errors.find((error) => !isSkippable(error));
+    const fatal = errors.find((error) => !isSkippable(error));
     const kept = await this.#keep(task, problem, prompt, texts);
-    if (grave) throw grave;
+    if (fatal) throw fatal;
     if (signal.aborted) return;
-    if (errors.length > 0) this.#giveUp(index, errors[0]);
+    if (errors.length > 0) this.#skip(index, errors[0]);
     else {
       this.#failures = 0;
-      this.#asked.add(index);
+      this.#answered.add(index);
       this.#append(traceFiles.asked, { index, kept });
     }
     this.#options.progress?.(this.#progress);
   }
 
-  #giveUp(index: number, { message }: Error): void {
+  #skip(index: number, { message }: Error): void {
     this.#options.fault?.(`problem ${index} is skipped: ${message}`);
-    if (++this.#failures < mostFailures) return;
+    if (++this.#failures < maxFailures) return;
     throw new TrainError(
       this.#teacher.name,
-      `${mostFailures} problems in a row could not be asked: ${message}`,
-      `see to the teacher and resume; ${this.#kept} traces are kept`,
+      `${maxFailures} problems in a row could not be asked: ${message}`,
+      `check the teacher and resume; ${this.#kept} traces are kept`,
     );
   }
 
@@ -188,7 +189,7 @@ class Collector {
     judgements.forEach(({ isCorrect, isWellFormed, isFault, verdict }, i) => {
       const response = texts[i].trimEnd();
       if (isFault) this.#options.fault?.(`${name}: ${verdict}`);
-      const isFull = this.#kept >= wanted || (this.#ofProblem.get(name) ?? 0) >= perProblem;
+      const isFull = this.#kept >= wanted || (this.#countByProblem.get(name) ?? 0) >= perProblem;
       if (!isCorrect || !isWellFormed || isFull || this.#seen.has(prompt.join('') + response)) return;
       this.#seen.add(prompt.join('') + response);
       const trace: Trace = {
@@ -214,7 +215,7 @@ class Collector {
 /** Collects traces into a folder until there are as many as wanted, the problems are used up or the signal aborts. */
 export async function collectTraces(
   folder: string,
-  config: DistilConfig,
+  config: DistillConfig,
   teacher: Teacher,
   options: CollectOptions = {},
 ): Promise<CollectProgress> {

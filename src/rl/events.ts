@@ -1,68 +1,62 @@
-// What a reinforcement learning run says, as typed events: one JSON object a line in events.jsonl.
+// The events of a reinforcement learning run.
+//
+// Fields keep their first names, so that old runs can be read: silentGroups are zero-variance groups, formlessGroups
+// those of them without a well-formed response, filled the number of them in the batch, checks the verification
+// phrases.
 import { z } from 'zod';
-import { eventParts } from '../train/events.ts';
+import { eventHead, measured, share, sharedEvents, stepHead, taskEvaluated } from '../train/index.ts';
 
-const { at, step, number, share } = eventParts;
-
-export const rlEventSchema = z.discriminatedUnion('event', [
+export const rlEvents = z.discriminatedUnion('event', [
   z.object({
-    event: z.literal('started'),
-    ...at,
+    ...eventHead('started'),
     run: z.string(),
     parameters: z.number(),
     steps: z.number(),
     responsesPerStep: z.number(),
     device: z.string(),
   }),
-  z.object({ event: z.literal('resumed'), ...at, ...step, steps: z.number() }),
   z.object({
-    event: z.literal('step'),
-    ...at,
-    ...step,
+    ...stepHead('step'),
     reward: z.number(),
     accuracy: share,
-    format: share,
-    tokens: z.number().describe('of a response, mean'),
-    tokensRight: number.describe('of right responses; null without any'),
-    tokensWrong: number,
+    format: share.describe('responses that are well-formed'),
+    tokens: z.number().describe('tokens of a response, mean'),
+    tokensRight: measured.describe('tokens of a correct response; null without any'),
+    tokensWrong: measured.describe('tokens of an incorrect response; null without any'),
     truncated: share.describe('responses that did not end by themselves'),
-    silentGroups: share.describe('groups whose rewards are all alike, of those that were asked'),
-    formlessGroups: share.default(0).describe('silent groups none of whose responses keeps the form'),
+    silentGroups: share.describe('groups whose rewards are all equal, of those that were sampled'),
+    formlessGroups: share.default(0).describe('such groups without a well-formed response'),
     formProblems: z
       .record(z.string(), share)
       .default({})
-      .describe('what keeps responses from the form, commonest first'),
-    rounds: z.number().default(1).describe('of questions; more than one where silent groups were replaced'),
-    filled: z.number().default(0).describe('silent groups that were learned from, for want of others'),
-    checks: z.number().describe('words of checking and turning back in a response, mean'),
-    loss: number,
-    kl: number.describe('to the reference, nats a token'),
-    clipped: number.describe('share of tokens, over all updates'),
-    entropy: number.describe('nats a token'),
+      .describe('what is wrong with the format of responses, the most frequent first'),
+    rounds: z.number().default(1).describe('rounds of questions; more than one where groups were replaced'),
+    filled: z.number().default(0).describe('zero-variance groups in the batch, for lack of others'),
+    checks: z.number().describe('verification phrases in a response, mean'),
+    loss: measured,
+    kl: measured.describe('to the reference, nats per token'),
+    clipped: measured.describe('share of tokens, over all updates'),
+    entropy: measured.describe('nats per token'),
     mismatch: z.number().describe('tokens whose log-probability differs between rollout and training, in any bit'),
-    gradientNorm: number,
+    gradientNorm: measured,
     learningRate: z.number(),
-    maxVio: number,
+    maxVio: measured,
     rolloutSeconds: z.number(),
     trainSeconds: z.number(),
     rolloutTokensPerSecond: z.number(),
     secondsLeft: z.number(),
     faults: z.number().describe('answers whose grader failed'),
   }),
-  eventParts.examined,
+  taskEvaluated,
   z.object({
-    event: z.literal('sampled'),
-    ...at,
-    ...step,
+    ...stepHead('sampled'),
     prompt: z.string(),
     text: z.string(),
     verdict: z.string(),
     reward: z.number(),
   }),
-  eventParts.saved,
-  z.object({ event: z.literal('alarm'), ...at, ...step, kind: z.string(), message: z.string() }),
-  eventParts.ended,
+  ...sharedEvents,
 ]);
 
-export type RlEvent = z.infer<typeof rlEventSchema>;
+export type RlEvent = z.infer<typeof rlEvents>;
 export type RlStepEvent = Extract<RlEvent, { event: 'step' }>;

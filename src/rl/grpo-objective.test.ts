@@ -7,10 +7,11 @@ import { type Device, openDevice } from '../kernels/index.ts';
 import { type Model, precisions, type WeightMap } from '../model/index.ts';
 import type { Grading } from '../tasks/index.ts';
 import * as t from '../tensor/index.ts';
-import { packed, sequenceBatch, sequenceInputs, type TrainSequence, TrainStep } from '../train/index.ts';
-import { type Group, trainSequences } from './batch.ts';
-import { type RlRecipe, resolveRl } from './config.ts';
-import { GrpoObjective } from './grpo-objective.ts';
+import { pack, resolveRecipe, sequenceInputs, type TrainSequence, TrainStep, toSequenceBatch } from '../train/index.ts';
+import { type RolloutGroup, toUpdates } from './batch.ts';
+import { type GrpoColumn, GrpoObjective } from './grpo-objective.ts';
+import { rl } from './rl.ts';
+import type { RlRecipe } from './rl-recipe.ts';
 import { adamw, close, config, made, shape, vocabulary } from './test-model.ts';
 
 let device: Device;
@@ -30,16 +31,16 @@ interface Token {
 
 const weight = 0.25;
 
-/** What the op makes of single tokens, and the gradient of their losses' sum. */
-async function found(tokens: readonly Token[], params: { clipLow: number; clipHigh: number; beta: number }) {
+/** Computes the terms of single tokens, and the gradient of the sum of their losses. */
+async function computeTerms(tokens: readonly Token[], params: { clipLow: number; clipHigh: number; beta: number }) {
   return t.asyncScope(async (inside) => {
     const { terms, gradients } = inside(() => {
-      const column = (of: (token: Token, i: number) => number) =>
-        t.fromArray(Float32Array.from(tokens, of), [tokens.length], { device });
-      const logprobOf = (i: number) => -0.5 - i / 8; // in f32 to the bit
-      const own = column((_, i) => logprobOf(i));
-      const old = column(({ ratio }, i) => logprobOf(i) - Math.log(ratio));
-      const reference = column(({ away = 0 }, i) => logprobOf(i) + away);
+      const column = (value: (token: Token, i: number) => number) =>
+        t.fromArray(Float32Array.from(tokens, value), [tokens.length], { device });
+      const logprobAt = (i: number) => -0.5 - i / 8; // in f32 to the bit
+      const own = column((_, i) => logprobAt(i));
+      const old = column(({ ratio }, i) => logprobAt(i) - Math.log(ratio));
+      const reference = column(({ away = 0 }, i) => logprobAt(i) + away);
       const [advantage, weights] = [column((token) => token.advantage), column(() => weight)];
       const loss = () => t.policyLoss(own, old, reference, advantage, weights, params);
       return { terms: loss(), gradients: t.valueAndGrad(() => t.sum(loss().loss), [own]).gradients };
@@ -55,8 +56,8 @@ describe('a token, clipped below 0.8 and above 1.2 (PPO) or 1.28 (clip-higher)',
   const [low, ppo, higher] = [1 - 0.2, 1 + 0.2, 1 + 0.28];
   const [good, bad] = [2, -3];
 
-  // min(r A, clip(r) A): a clipped term is a constant. A bad token is clipped once it is rare enough, a good one once it
-  // is frequent enough; on the other side each is still pulled, however far it went.
+  // min(r A, clip(r) A): a clipped term is a constant. A bad token is clipped once it is rare enough, a good one once
+  // it is frequent enough; on the other side each is still pulled, however far it went.
   const cases = (high: number) =>
     [
       { ratio: 0.5, advantage: good, gain: 0.5 * good, pull: 0.5 * good },
@@ -78,7 +79,11 @@ describe('a token, clipped below 0.8 and above 1.2 (PPO) or 1.28 (clip-higher)',
   ] as const)
     test(`${name}: loss, gradient and what counts as clipped`, async () => {
       const tokens = cases(high);
-      const { losses, gradient, clipped, kl } = await found(tokens, { clipLow: 0.2, clipHigh: high - 1, beta: 0 });
+      const { losses, gradient, clipped, kl } = await computeTerms(tokens, {
+        clipLow: 0.2,
+        clipHigh: high - 1,
+        beta: 0,
+      });
       close(
         losses,
         tokens.map(({ gain }) => -weight * gain),
@@ -100,7 +105,7 @@ describe('a token, clipped below 0.8 and above 1.2 (PPO) or 1.28 (clip-higher)',
     // d = reference - logprob falls as logprob rises.
     const slope = (away: number) => (k3(away - 1e-4) - k3(away + 1e-4)) / 2e-4;
     const aways = [-2, -0.5, 0, 0.25, 1];
-    const free = await found(
+    const free = await computeTerms(
       aways.map((away) => ({ ratio: 1, advantage: 0, away })),
       { clipLow: 0.2, clipHigh: 0.2, beta },
     );
@@ -115,7 +120,7 @@ describe('a token, clipped below 0.8 and above 1.2 (PPO) or 1.28 (clip-higher)',
       aways.map((away) => weight * beta * slope(away)),
       1e-6,
     );
-    const clipped = await found(
+    const clipped = await computeTerms(
       aways.map((away) => ({ ratio: 2, advantage: good, away })),
       { clipLow: 0.2, clipHigh: 0.2, beta },
     );
@@ -127,31 +132,48 @@ describe('a token, clipped below 0.8 and above 1.2 (PPO) or 1.28 (clip-higher)',
   });
 });
 
-/** Log-probabilities of packed sequences, and their columns. */
-function logprobsOf(model: Model, sequences: readonly TrainSequence[]) {
-  const { batch, targets, columns } = sequenceBatch(sequenceInputs(sequences, shape, device), shape);
+type GrpoSequence = TrainSequence<GrpoColumn>;
+
+/** Computes the log-probabilities of packed sequences, and returns their columns. */
+function computeLogprobs(model: Model, sequences: readonly GrpoSequence[]) {
+  const { batch, targets, columns } = toSequenceBatch(sequenceInputs(sequences, shape, device), shape);
   const { out } = model.forward(batch, { policy: precisions.f32 });
   return { own: t.logprobs(out, model.unpackedHead, targets).logprobs, columns };
 }
 
-/** Of a sequence's learned tokens. */
+/** Returns the columns of n tokens, with the given values where there are any. */
+function columnsFor(n: number, given: Partial<Record<GrpoColumn, ArrayLike<number> | number>> = {}) {
+  const column = (value: ArrayLike<number> | number = 0) =>
+    typeof value === 'number' ? new Float32Array(n).fill(value) : value;
+  const { rolloutLogprob, advantage, weight, mask } = given;
+  return {
+    rolloutLogprob: column(rolloutLogprob),
+    advantage: column(advantage),
+    weight: column(weight),
+    mask: column(mask),
+  };
+}
+
+/** Computes the log-probabilities of a sequence's learned tokens. */
 async function ownLogprobs(model: Model, ids: Int32Array, promptLength: number): Promise<Float32Array> {
-  const all = await t.scope(() => logprobsOf(model, [{ ids, promptLength, columns: [] }]).own).read();
+  const all = await t
+    .scope(() => computeLogprobs(model, [{ ids, promptLength, columns: columnsFor(ids.length - promptLength) }]).own)
+    .read();
   return all.slice(promptLength - 1, ids.length - 1) as Float32Array;
 }
 
-const trainedOf = (weights: WeightMap) =>
+const trainedWeights = (weights: WeightMap) =>
   [...weights].filter(([name]) => !name.endsWith('e_score_correction_bias')).map(([, weight]) => weight);
 
-/** Gradients summed over micro-batches, weight by weight. */
-async function summed(
-  sequences: readonly TrainSequence[],
-  gradientsOf: (bin: TrainSequence[]) => readonly t.Tensor[],
+/** Sums gradients over micro-batches, weight by weight. */
+async function sumGradients(
+  sequences: readonly GrpoSequence[],
+  computeGradients: (bin: GrpoSequence[]) => readonly t.Tensor[],
 ): Promise<Float64Array[]> {
   return t.asyncScope(async (inside) => {
     const sums: Float64Array[] = [];
-    for (const bin of packed(sequences, shape))
-      for (const [i, gradient] of inside(() => gradientsOf(bin)).entries()) {
+    for (const bin of pack(sequences, shape))
+      for (const [i, gradient] of inside(() => computeGradients(bin)).entries()) {
         const values = await gradient.read();
         sums[i] ??= new Float64Array(values.length);
         const sum = sums[i];
@@ -161,12 +183,12 @@ async function summed(
   });
 }
 
-/** The numbers of one step that changes nothing. */
-async function metricsOf(weights: WeightMap, objective: GrpoObjective, sequences: readonly TrainSequence[]) {
+/** Returns the metrics of one step that changes nothing. */
+async function computeMetrics(weights: WeightMap, objective: GrpoObjective, sequences: readonly GrpoSequence[]) {
   const step = new TrainStep(config, weights, adamw, 'sum', objective);
   const { report } = t.scope(() => ({
     report: step.run(
-      packed(sequences, shape).map((bin) => sequenceInputs(bin, shape, device)),
+      pack(sequences, shape).map((bin) => sequenceInputs(bin, shape, device)),
       { step: 1, learningRate: 0, biasUpdateSpeed: 0 },
     ),
   }));
@@ -190,7 +212,7 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
     readonly recipe: Partial<RlRecipe>;
     readonly advantage: (reward: number, group: readonly number[]) => number;
     readonly weight: (length: number) => number;
-    /** Of the responses. */
+    /** The ratio of each response. */
     readonly ratios: readonly number[];
   }
   const scaled = (reward: number, group: readonly number[]) => (reward - mean(group)) / deviation(group);
@@ -208,8 +230,8 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
     DAPO: { recipe: { tokenWeight: 'token', clipHigh: 0.28 }, advantage: scaled, weight: () => 1 / tokens, ratios },
   };
 
-  /** Groups whose responses were as likely, when they were made, as the ratios say. */
-  async function groupsOf(model: Model, { ratios }: Method): Promise<Group[]> {
+  /** Makes groups whose responses were as likely, when they were generated, as the ratios say. */
+  async function createGroups(model: Model, { ratios }: Method): Promise<RolloutGroup[]> {
     const question = { task: {} as Grading, problem: { prompt: '', key: '' }, prompt: ['', '', ''] as const };
     const judged = {
       answer: null,
@@ -236,8 +258,8 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
     );
   }
 
-  /** By plain arithmetic: what each response's tokens cost together, and how each of them is pulled. */
-  function expectedOf({ advantage, weight, ratios }: Method, clipLow: number, clipHigh: number) {
+  /** Computes by plain arithmetic the summed loss of each response's tokens, and the slope of each of them. */
+  function computeExpected({ advantage, weight, ratios }: Method, clipLow: number, clipHigh: number) {
     return rewards.flatMap((group, q) =>
       group.map((reward, g) => {
         const [r, A] = [3 * q + g, advantage(reward, group)];
@@ -254,30 +276,32 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
     test(name, async () => {
       const { model, weights } = made(1, device);
       const tasks = [{ task: 'countdown' }];
-      const resolved = resolveRl({ model: 'none', tasks, maxTokens, klBeta: 0, ...method.recipe });
+      const resolved = resolveRecipe(rl, { model: 'none', tasks, maxTokens, klBeta: 0, ...method.recipe });
       const { clipLow, clipHigh } = resolved;
-      const expected = expectedOf(method, clipLow, clipHigh);
-      const [sequences = []] = trainSequences(await groupsOf(model, method), resolved);
+      const expected = computeExpected(method, clipLow, clipHigh);
+      const [sequences = []] = toUpdates(await createGroups(model, method), resolved);
       const options = { shape, policy: precisions.f32, clipLow, clipHigh, klBeta: 0 };
       const objective = new GrpoObjective(model, model, options);
       const step = new TrainStep(config, weights, adamw, 'sum', objective);
-      const found = await summed(sequences, (bin) => step.gradients(sequenceInputs(bin, shape, device)));
+      const found = await sumGradients(sequences, (bin) => step.gradients(sequenceInputs(bin, shape, device)));
       step.dispose();
       // d/dw of sum(slope logprob), by a tape of its own.
-      const sloped = sequences.map(({ ids, promptLength, columns: [old, ...others] }, r) => ({
+      const sloped = sequences.map(({ ids, promptLength }, r) => ({
         ids,
         promptLength,
-        columns: [new Float32Array((old as Float32Array).length).fill(expected[r]?.slope), ...others],
+        columns: columnsFor(ids.length - promptLength, { weight: expected[r].slope }),
       }));
-      const ofSlopes = (bin: TrainSequence[]) => () => {
-        const { own, columns } = logprobsOf(model, bin);
-        return t.sum(t.mul(own, columns[0]));
+      const slopeLoss = (bin: GrpoSequence[]) => () => {
+        const { own, columns } = computeLogprobs(model, bin);
+        return t.sum(t.mul(own, columns.weight));
       };
-      const wanted = await summed(sloped, (bin) => t.valueAndGrad(ofSlopes(bin), trainedOf(weights)).gradients);
-      for (const [i, gradient] of found.entries()) close(gradient, wanted[i], 1e-5);
-      assert.ok(Math.max(...wanted.map((values) => Math.max(...values))) > 1e-3, 'there is something to learn');
-      const metrics = await metricsOf(weights, objective, sequences);
-      const total = (of: (response: (typeof expected)[0]) => number) => expected.reduce((sum, r) => sum + of(r), 0);
+      const trained = trainedWeights(weights);
+      const reference = await sumGradients(sloped, (bin) => t.valueAndGrad(slopeLoss(bin), trained).gradients);
+      for (const [i, gradient] of found.entries()) close(gradient, reference[i], 1e-5);
+      assert.ok(Math.max(...reference.map((values) => Math.max(...values))) > 1e-3, 'there is something to learn');
+      const metrics = await computeMetrics(weights, objective, sequences);
+      const total = (value: (response: (typeof expected)[0]) => number) =>
+        expected.reduce((sum, r) => sum + value(r), 0);
       close([metrics.loss], [total(({ loss }) => loss)], 1e-5);
       assert.equal(
         metrics.clipped,
@@ -290,15 +314,15 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
   test('tokens of weight 0 count as nothing', async () => {
     const { model, weights } = made(1, device);
     const options = { shape, policy: precisions.f32, clipLow: 0.2, clipHigh: 0.2, klBeta: 0 };
-    const columns = [-1, 1, 0, 1].map((value) => new Float32Array(9).fill(value));
+    const columns = columnsFor(9, { rolloutLogprob: -1, advantage: 1, weight: 0, mask: 1 });
     const sequence = { ids: Int32Array.from({ length: 12 }, (_, i) => (i * 7) % vocabulary), promptLength: 3, columns };
-    const { loss, mismatch } = await metricsOf(weights, new GrpoObjective(model, model, options), [sequence]);
+    const { loss, mismatch } = await computeMetrics(weights, new GrpoObjective(model, model, options), [sequence]);
     assert.deepEqual([loss, mismatch], [0, 0]);
   });
 });
 
 for (const precision of ['bf16', 'fp8'] as const)
-  test(`${precision}: training finds the rollout's log-probabilities to the bit, and sees one bit that differs`, async () => {
+  test(`${precision}: training finds the rollout's log-probabilities to the bit, and sees one differing bit`, async () => {
     const { model, weights } = made(3, device);
     const policy = precisions[precision];
     const rollouts = new Rollouts(model, { policy, maxSequences: 3, contextLength: 24, endId: 1 });
@@ -316,12 +340,12 @@ for (const precision of ['bf16', 'fp8'] as const)
       const sequences = responses.map(({ prompt, ids, logprobs }) => {
         const old = logprobs.slice();
         change(old);
-        const each = (value: number) => new Float32Array(ids.length).fill(value);
-        return { ids: [...prompt, ...ids], promptLength: prompt.length, columns: [old, each(0.5), each(0.1), each(1)] };
+        const columns = columnsFor(ids.length, { rolloutLogprob: old, advantage: 0.5, weight: 0.1, mask: 1 });
+        return { ids: [...prompt, ...ids], promptLength: prompt.length, columns };
       });
       const { report } = t.scope(() => ({
         report: step.run(
-          packed(sequences, shape).map((bin) => sequenceInputs(bin, shape, device)),
+          pack(sequences, shape).map((bin) => sequenceInputs(bin, shape, device)),
           { step: 1, learningRate: 0, biasUpdateSpeed: 0 },
         ),
       }));

@@ -1,9 +1,15 @@
-// The room of reinforcement learning: rollouts, rewards, GRPO, and the loop that joins engine and training.
-export { type AdvantageScale, advantagesOf, type TokenWeight, tokenWeights } from './advantage.ts';
-export { type Group, type Response, summary, trainSequences } from './batch.ts';
-export { type RlConfig, type RlRecipe, resolveRl } from './config.ts';
+// The module of reinforcement learning: groups of rollouts with rewards, GRPO, and what goes wrong in words.
+export {
+  computeAdvantages,
+  countVerificationPhrases,
+  type RolloutGroup,
+  type ScoredResponse,
+  summarize,
+  tokenWeights,
+  toUpdates,
+} from './batch.ts';
 export { Diagnosis, type Finding } from './diagnosis.ts';
-export { type RlEvent, type RlStepEvent, rlEventSchema } from './events.ts';
-export { columnNames, GrpoObjective, type GrpoOptions } from './grpo-objective.ts';
-export { isRlRun, type RlOptions, rlFiles } from './open-run.ts';
-export { reinforce, resumeReinforcing } from './reinforce.ts';
+export { type RlEvent, type RlStepEvent, rlEvents } from './events.ts';
+export { type GrpoColumn, GrpoObjective, type GrpoOptions, grpoColumns } from './grpo-objective.ts';
+export { rl } from './rl.ts';
+export type { RlConfig, RlRecipe } from './rl-recipe.ts';

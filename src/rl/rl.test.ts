@@ -10,15 +10,13 @@ import { type Device, openDevice } from '../kernels/index.ts';
 import { toChatTemplate, toPrompt } from '../tasks/index.ts';
 import * as t from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
-import { packed, readEvents } from '../train/index.ts';
-import { advantagesOf, tokenWeights } from './advantage.ts';
-import { countVerificationPhrases } from './batch.ts';
+import { pack, readEvents, resolveRecipe, resumeRun, startRun } from '../train/index.ts';
+import { computeAdvantages, countVerificationPhrases, tokenWeights } from './batch.ts';
 import { cutOff } from './collect.ts';
-import { type RlRecipe, resolveRl } from './config.ts';
 import { Diagnosis } from './diagnosis.ts';
-import { rlEventSchema } from './events.ts';
-import { reinforce, resumeReinforcing } from './reinforce.ts';
-import { close, readerOfTheForm, shape, shortRun } from './test-model.ts';
+import { rl } from './rl.ts';
+import type { RlRecipe } from './rl-recipe.ts';
+import { close, shape, shortRun, trainFormattedModel } from './test-model.ts';
 
 let device: Device;
 let folder: string;
@@ -35,13 +33,13 @@ after(async () => {
 describe('advantages and weights', () => {
   test('GRPO: one right answer of four', () => {
     // mean 1/4, deviation sqrt(3)/4
-    close(advantagesOf([1, 0, 0, 0], 'deviation'), [Math.sqrt(3), ...Array(3).fill(-1 / Math.sqrt(3))]);
-    close(advantagesOf([1, 0, 0, 0], 'none'), [0.75, -0.25, -0.25, -0.25]);
+    close(computeAdvantages([1, 0, 0, 0], 'deviation'), [Math.sqrt(3), ...Array(3).fill(-1 / Math.sqrt(3))]);
+    close(computeAdvantages([1, 0, 0, 0], 'none'), [0.75, -0.25, -0.25, -0.25]);
   });
 
   test('groups whose rewards are alike say nothing, whatever rounding does to their mean', () => {
     for (const reward of [0, 0.1, 1, 1.1])
-      assert.deepEqual(advantagesOf(Array(7).fill(reward), 'deviation'), Array(7).fill(0));
+      assert.deepEqual(computeAdvantages(Array(7).fill(reward), 'deviation'), Array(7).fill(0));
   });
 
   test('what a token weighs', () => {
@@ -53,15 +51,15 @@ describe('advantages and weights', () => {
 
 describe('packing', () => {
   test('every sequence is in one micro-batch, none too full', () => {
-    const sequence = (length: number) => ({ ids: new Int32Array(length), promptLength: 3, columns: [] });
+    const sequence = (length: number) => ({ ids: new Int32Array(length), promptLength: 3, columns: {} });
     const all = [4, 9, 20, 24, 5, 13, 4, 4, 4, 4].map(sequence);
-    const bins = packed(all, shape);
+    const bins = pack(all, shape);
     assert.equal(new Set(bins.flat()).size, all.length);
     for (const bin of bins) {
       assert.ok(bin.length <= shape.sequences);
       assert.ok(bin.reduce((sum, { ids }) => sum + ids.length - 1, 0) <= shape.tokens);
     }
-    assert.throws(() => packed([sequence(26)], shape), /26 tokens, from 2 to 25 are taken/);
+    assert.throws(() => pack([sequence(26)], shape), /26 tokens, from 2 to 25 are taken/);
   });
 });
 
@@ -103,7 +101,7 @@ describe('the diagnosis', () => {
     [{ truncated: 0.9 }, 'truncation'],
     [{ maxVio: 3 }, 'router-drift'],
   ] as const)
-    test(`${kind ?? 'a healthy run'} is told once`, () => {
+    test(`${kind ?? 'a healthy run'} is raised once`, () => {
       assert.deepEqual(kindsAfter(changed), kind === null ? [] : [kind]);
     });
 
@@ -126,26 +124,26 @@ describe('the diagnosis', () => {
 describe('a run', () => {
   let model: string;
   before(async () => {
-    model = await readerOfTheForm(folder, device);
+    model = await trainFormattedModel(folder, device);
   });
 
-  test('stopped and resumed ends in the weights of a run that never stopped; its events follow the schema', async () => {
+  test('stopped and resumed ends in the weights of a run that never stopped; events follow the schema', async () => {
     const whole = join(folder, 'whole');
-    assert.equal(await reinforce(resolveRl(shortRun(model)), { folder: whole, device }), 'completed');
+    assert.equal(await startRun(rl, resolveRecipe(rl, shortRun(model)), { folder: whole, device }), 'completed');
     const stopped = join(folder, 'stopped');
     const stopping = new AbortController();
-    const outcome = await reinforce(resolveRl(shortRun(model)), {
+    const outcome = await startRun(rl, resolveRecipe(rl, shortRun(model)), {
       folder: stopped,
       device,
       signal: stopping.signal,
       listen: (event) => event.event === 'step' && event.step === 2 && stopping.abort(),
     });
     assert.equal(outcome, 'stopped');
-    assert.equal(await resumeReinforcing({ folder: stopped, device }), 'completed');
+    assert.equal(await resumeRun(rl, { folder: stopped, device }), 'completed');
     const weightsOf = (run: string) => readFileSync(join(run, 'checkpoints', 'step-00000004', 'model.safetensors'));
     assert.ok(weightsOf(whole).equals(weightsOf(stopped)));
     assert.ok(!weightsOf(whole).equals(readFileSync(join(model, 'model.safetensors'))), 'something was learned');
-    const events = readEvents(join(whole, 'events.jsonl'), rlEventSchema);
+    const events = readEvents(join(whole, 'events.jsonl'), rl.events);
     const steps = events.flatMap((event) => (event.event === 'step' ? [event] : []));
     assert.deepEqual(
       steps.map(({ step, mismatch }) => [step, mismatch]),
@@ -153,7 +151,7 @@ describe('a run', () => {
     );
     assert.ok(steps.some(({ silentGroups }) => silentGroups < 1));
     const lineage = JSON.parse(readFileSync(join(whole, 'lineage.json'), 'utf8'));
-    assert.deepEqual([lineage.kind, lineage.status, lineage.parents.length], ['reinforcement', 'completed', 1]);
+    assert.deepEqual([lineage.kind, lineage.status, lineage.parents.length], ['rl', 'completed', 1]);
   });
 
   test('what was trained is asked in chat with the tokens of training', () => {
@@ -167,12 +165,12 @@ describe('a run', () => {
 
   test('what cannot be run is refused before the first step', async () => {
     const run = (changed: Partial<RlRecipe>) =>
-      reinforce(resolveRl({ ...shortRun(model), ...changed }), { folder: join(folder, 'refused'), device });
+      startRun(rl, resolveRecipe(rl, { ...shortRun(model), ...changed }), { folder: join(folder, 'refused'), device });
     await assert.rejects(run({ tasks: [{ task: 'chess' }] }), /chess.*countdown/);
     await assert.rejects(run({ model: folder }), /has no config\.json/);
     await assert.rejects(run({ maxTokens: 250 }), /do not fit the model/);
-    assert.throws(() => resolveRl({ ...shortRun(model), groupSize: 1 }), /groupSize/);
-    await assert.rejects(resumeReinforcing({ folder, device }), /holds no run/);
+    assert.throws(() => resolveRecipe(rl, { ...shortRun(model), groupSize: 1 }), /groupSize/);
+    await assert.rejects(resumeRun(rl, { folder, device }), /holds no run/);
   });
 
   test('a grader that fails costs its answer, not the run', async () => {
@@ -183,7 +181,7 @@ describe('a run', () => {
         problem: (random) => { const n = random.whole(1, 99999); return { prompt: 'Make ' + n, key: String(n) }; },
         grade: () => { throw new Error('no'); } };`,
     );
-    const outcome = await reinforce(resolveRl({ ...shortRun(model), tasks: [{ task: file }], steps: 1 }), {
+    const outcome = await startRun(rl, resolveRecipe(rl, { ...shortRun(model), tasks: [{ task: file }], steps: 1 }), {
       folder: join(folder, 'broken'),
       device,
     });

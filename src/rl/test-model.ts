@@ -1,17 +1,17 @@
-// For tests: a small model with weights of a seed, one that has read the form of an answer, and what runs on them.
+// For tests: a small model with seeded weights, one that has read well-formed answers, and a short run on it.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device } from '../kernels/index.ts';
 import { createModel, initialWeights, type Model, preset, type WeightMap } from '../model/index.ts';
 import { keep } from '../tensor/index.ts';
-import { pretrain, resolvePretrain } from '../train/index.ts';
-import type { RlRecipe } from './config.ts';
-import { columnNames } from './grpo-objective.ts';
+import { pretrain, resolveRecipe, startRun } from '../train/index.ts';
+import { grpoColumns } from './grpo-objective.ts';
+import type { RlRecipe } from './rl-recipe.ts';
 
 export const vocabulary = 40;
 export const config = preset('nano', { vocabSize: vocabulary });
-export const shape = { tokens: 48, sequences: 4, longest: 24, columns: columnNames.length };
+export const shape = { tokens: 48, sequences: 4, longest: 24, columns: grpoColumns };
 export const adamw = {
   beta1: 0.9,
   beta2: 0.95,
@@ -35,8 +35,8 @@ export function made(seed: number, device: Device): { model: Model; weights: Wei
   return { model: createModel(config, weights, 64), weights };
 }
 
-/** A checkpoint of a model that has read the form, so that some of its answers keep it and some do not. */
-export async function readerOfTheForm(folder: string, device: Device): Promise<string> {
+/** Trains a model on well-formed answers, so that some of its own are well-formed; returns its checkpoint. */
+export async function trainFormattedModel(folder: string, device: Device): Promise<string> {
   const corpus = join(folder, 'corpus.jsonl');
   const page = (i: number) => {
     const [a, b] = [10 + ((i * 37) % 45), 10 + ((i * 11) % 44)];
@@ -45,8 +45,9 @@ export async function readerOfTheForm(folder: string, device: Device): Promise<s
   writeFileSync(corpus, Array.from({ length: 600 }, (_, i) => JSON.stringify({ text: page(i) })).join('\n'));
   const fields = { preset: 'nano', num_nextn_predict_layers: 0 };
   const run = join(folder, 'base');
-  await pretrain(
-    resolvePretrain({
+  await startRun(
+    pretrain,
+    resolveRecipe(pretrain, {
       model: fields,
       data: { inputs: [corpus], tokenizer: 'characters', validationFraction: 0 },
       steps: 150,
@@ -60,7 +61,7 @@ export async function readerOfTheForm(folder: string, device: Device): Promise<s
   return join(run, 'checkpoints', 'step-00000150');
 }
 
-/** A run of four steps on it. */
+/** Returns the recipe of four steps on it. */
 export const shortRun = (model: string): RlRecipe => ({
   model,
   tasks: [{ task: 'countdown', difficulty: 2 }],

@@ -8,7 +8,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../server/index.ts';
-import { holderOf } from '../train/index.ts';
+import { lockHolder } from '../train/index.ts';
 import { runFiles } from './run-folder.ts';
 
 /** How long a start is watched: nearly all refusals come within this time. */
@@ -75,7 +75,7 @@ export class Launcher {
     const deadline = Date.now() + watchMs;
     let lockedAt = Number.POSITIVE_INFINITY;
     while (!started.hasEnded && Date.now() < Math.min(deadline, lockedAt + graceMs)) {
-      if (lockedAt === Number.POSITIVE_INFINITY && holderOf(folder) !== null) lockedAt = Date.now();
+      if (lockedAt === Number.POSITIVE_INFINITY && lockHolder(folder) !== null) lockedAt = Date.now();
       if (lockedAt < Number.POSITIVE_INFINITY && existsSync(join(folder, runFiles.events))) return;
       await sleep(pollMs);
     }
@@ -101,7 +101,7 @@ export class Launcher {
   }
 
   #processId(folder: string): number | null {
-    return holderOf(folder) ?? this.#started.get(folder)?.process.pid ?? null;
+    return lockHolder(folder) ?? this.#started.get(folder)?.process.pid ?? null;
   }
 
   #spawn(folder: string, args: readonly string[], path: string, printed: () => string): StartedRun {

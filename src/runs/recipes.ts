@@ -3,8 +3,14 @@
 // A kind without a recipe of its own is listed under its name: its defaults are the recipe.
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { type KindArgument, type RecipeFile, type RunKind, recipeFiles, TrainError } from '../train/index.ts';
-import { resolveRecipe } from './kinds.ts';
+import {
+  type KindArgument,
+  type RecipeFile,
+  type RunKind,
+  recipeFiles,
+  resolveRecipe,
+  TrainError,
+} from '../train/index.ts';
 import type { RecipeSummary } from './protocol.ts';
 import { mayNameFile } from './start-arguments.ts';
 

@@ -5,7 +5,7 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApiError } from '../server/index.ts';
-import { holderOf, type RunKind } from '../train/index.ts';
+import { lockHolder, type RunKind } from '../train/index.ts';
 
 export const runFiles = { events: 'events.jsonl', console: 'console.txt' } as const;
 
@@ -16,7 +16,9 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 /** Whether a folder is a run: it has events, is locked by a process, or was started from the page. */
 function isRunFolder(folder: string): boolean {
   return (
-    existsSync(join(folder, runFiles.events)) || existsSync(join(folder, runFiles.console)) || holderOf(folder) !== null
+    existsSync(join(folder, runFiles.events)) ||
+    existsSync(join(folder, runFiles.console)) ||
+    lockHolder(folder) !== null
   );
 }
 

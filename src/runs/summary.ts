@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJson } from '../model/checkpoint/index.ts';
-import { holderOf, type RunEvent, type RunKind } from '../train/index.ts';
+import { lockHolder, type RunEvent, type RunKind } from '../train/index.ts';
 import { numberIn, toHeadline } from './chart-data.ts';
 import { readLastLines, readLines } from './event-lines.ts';
 import { lastErrorLine, type ProcessState } from './launcher.ts';
@@ -29,7 +29,7 @@ function parseLines(lines: readonly string[]): EndedEvent[] {
 }
 
 function findState(folder: string, last: EndedEvent | undefined, process: ProcessState): RunState {
-  const isLive = process.isStarting || holderOf(folder) !== null;
+  const isLive = process.isStarting || lockHolder(folder) !== null;
   if (isLive && process.isStopping) return 'stopping';
   if (isLive) return last === undefined || last.event === 'ended' ? 'preparing' : 'running';
   if (last === undefined) return 'failed';

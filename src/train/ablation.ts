@@ -1,18 +1,22 @@
-// One idea measured: the same recipe with and without it, over seeds, as runs that can be stopped and gone on with.
+// An ablation: the same recipe with and without one idea, over several seeds.
 //
-// Contract: each arm and seed is an ordinary run in a folder of its own; one that is complete is used as it is, one that
-// was cut off is resumed. What is compared is read from the runs' events, so the folders are all there is to know.
+// Contract: each arm and seed is an ordinary run in a folder of its own; a complete one is used as it is, one that was
+// cut off is resumed. Results are read from the events of the runs alone.
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Device } from '../kernels/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
 import { cacheBytesPerToken, countParameters, type ModelConfig, readConfig } from '../model/index.ts';
-import { type PretrainRecipe, resolvePretrain } from './config.ts';
-import type { TrainEvent } from './events.ts';
+import type { PretrainEvent } from './events.ts';
 import { worstViolation } from './load.ts';
-import { isRun, pretrain, resumePretraining } from './pretrain.ts';
+import { pretrain } from './pretrain.ts';
+import type { PretrainRecipe } from './pretrain-recipe.ts';
 import { readEvents } from './run/event-log.ts';
+import { eventsNamed } from './run/facts.ts';
 import { readLineage } from './run/lineage.ts';
+import { resolveRecipe } from './run/recipe.ts';
+import { runFiles } from './run/records.ts';
+import { holdsRun, resumeRun, startRun } from './run/run.ts';
 
 export interface Arm {
   /** Replaces the base's model. */
@@ -26,10 +30,10 @@ export interface AblationRecipe {
   /** What the papers found, with the source. */
   readonly published: string;
   readonly base: PretrainRecipe;
-  /** The first is what the others are compared with. */
+  /** The others are compared with the first. */
   readonly arms: Readonly<Record<string, Arm>>;
   readonly seeds: readonly number[];
-  /** What the plot shows over tokens. */
+  /** What the plot shows over the tokens. */
   readonly plot: 'loss' | 'maxVio';
 }
 
@@ -39,13 +43,13 @@ export interface Curve {
   readonly maxVio: readonly number[];
 }
 
-/** What one arm came to, a number for each seed. */
+/** The results of one arm, a number for each seed. */
 export interface ArmResult {
   readonly name: string;
   readonly validation: readonly number[];
-  /** MaxVio of the worst layer over the last quarter of the steps together; empty without experts. */
+  /** MaxVio of the worst layer, over the summed loads of the last quarter of the steps; empty without experts. */
   readonly maxVio: readonly number[];
-  /** Over the validation text, whose topics may be others. */
+  /** MaxVio over the validation text, which may have other topics. */
   readonly validationMaxVio: readonly number[];
   readonly tokensPerSecond: readonly number[];
   readonly parameters: { readonly total: number; readonly active: number };
@@ -59,11 +63,11 @@ export interface AblationOptions {
   readonly inputs: readonly string[];
   readonly device: Device;
   readonly signal?: AbortSignal;
-  readonly listen: (run: string, event: TrainEvent) => void;
+  readonly listen: (run: string, event: PretrainEvent) => void;
 }
 
-function curveOf(events: readonly TrainEvent[]): Curve {
-  const steps = events.flatMap((event) => (event.event === 'step' ? [event] : []));
+function toCurve(events: readonly PretrainEvent[]): Curve {
+  const steps = eventsNamed(events, 'step');
   return {
     tokens: steps.map(({ tokens }) => tokens),
     loss: steps.map(({ loss }) => loss ?? Number.NaN),
@@ -71,50 +75,53 @@ function curveOf(events: readonly TrainEvent[]): Curve {
   };
 }
 
-function meanOf(curves: readonly Curve[]): Curve {
-  const mean = (of: (curve: Curve) => readonly number[]) =>
-    curves[0].tokens.map((_, i) => curves.reduce((sum, c) => sum + of(c)[i], 0) / curves.length);
-  return { tokens: curves[0].tokens, loss: mean((c) => c.loss), maxVio: mean((c) => c.maxVio) };
+function meanCurve(curves: readonly Curve[]): Curve {
+  const { tokens } = curves[0];
+  const mean = (values: (curve: Curve) => readonly number[]) =>
+    tokens.map((_, i) => curves.reduce((sum, curve) => sum + values(curve)[i], 0) / curves.length);
+  return { tokens, loss: mean((c) => c.loss), maxVio: mean((c) => c.maxVio) };
 }
 
-/** MaxVio of the loads of the last quarter of the steps, summed. */
-function lateViolation(events: readonly TrainEvent[]): number[] {
-  const steps = events.flatMap((event) => (event.event === 'step' ? [event] : []));
+/** Returns MaxVio of the loads of the last quarter of the steps, summed. */
+function lateViolation(events: readonly PretrainEvent[]): number[] {
+  const steps = eventsNamed(events, 'step');
   const late = steps.slice(Math.floor(0.75 * steps.length)).flatMap(({ load }) => (load ? [load] : []));
-  const [first] = late;
-  if (!first) return [];
-  const sums = first.map((layer, l) => layer.map((_, e) => late.reduce((sum, load) => sum + (load[l]?.[e] ?? 0), 0)));
-  return [worstViolation(sums) as number];
+  const sums = late[0]?.map((layer, l) =>
+    layer.map((_, e) => late.reduce((sum, load) => sum + (load[l]?.[e] ?? 0), 0)),
+  );
+  return sums === undefined ? [] : [worstViolation(sums)].filter((violation) => violation !== null);
 }
 
-function resultOf(name: string, folders: readonly string[]): ArmResult {
-  const events = folders.map((folder) => readEvents(join(folder, 'events.jsonl')));
-  const last = events.map((each) => each.findLast((event) => event.event === 'evaluated'));
-  const paces = events.map((each) =>
-    each.flatMap((event) => (event.event === 'step' ? [event.tokensPerSecond] : [])).sort((a, b) => a - b),
+function summarizeArm(name: string, folders: readonly string[]): ArmResult {
+  const events = folders.map((folder) => readEvents(join(folder, runFiles.events), pretrain.events));
+  const last = events.map((each) => eventsNamed(each, 'evaluated').at(-1));
+  const rates = events.map((each) =>
+    eventsNamed(each, 'step')
+      .map(({ tokensPerSecond }) => tokensPerSecond)
+      .sort((a, b) => a - b),
   );
-  const config = modelOf(folders[0]);
+  const config = readModelConfig(folders[0]);
   const { total, active } = countParameters(config);
   return {
     name,
     validation: last.map((event) => event?.loss ?? Number.NaN),
     maxVio: events.flatMap(lateViolation),
-    validationMaxVio: last.flatMap((event) => (typeof event?.maxVio === 'number' ? [event.maxVio] : [])),
-    tokensPerSecond: paces.map((pace) => pace[pace.length >> 1]),
+    validationMaxVio: last.flatMap((event) => event?.maxVio ?? []),
+    tokensPerSecond: rates.map((rate) => rate[rate.length >> 1]),
     parameters: { total, active },
     cacheBytes: cacheBytesPerToken(config).bf16,
-    curve: meanOf(events.map(curveOf)),
+    curve: meanCurve(events.map(toCurve)),
   };
 }
 
-/** The model of a run, with the vocabulary it got, from its last checkpoint. */
-function modelOf(run: string): ModelConfig {
-  const saved = readEvents(join(run, 'events.jsonl')).findLast((event) => event.event === 'saved');
-  const path = join(run, 'checkpoints', basename((saved as { folder: string }).folder), 'config.json');
+/** Reads the model of a run, with the vocabulary it got, from its last checkpoint. */
+function readModelConfig(run: string): ModelConfig {
+  const saved = eventsNamed(readEvents(join(run, runFiles.events), pretrain.events), 'saved').at(-1);
+  const path = join(run, 'checkpoints', basename(saved?.folder ?? ''), 'config.json');
   return readConfig(readJson(path), path);
 }
 
-/** Runs every arm with every seed, or what is still to do; then says what came out. */
+/** Runs every arm with every seed, as far as this was not done before, and returns the results. */
 export async function runAblation(recipe: AblationRecipe, options: AblationOptions): Promise<ArmResult[]> {
   const { folder, inputs, device, signal, listen } = options;
   const folders = new Map(Object.keys(recipe.arms).map((name) => [name, [] as string[]]));
@@ -125,10 +132,16 @@ export async function runAblation(recipe: AblationRecipe, options: AblationOptio
       if (existsSync(run) && readLineage(run)?.status === 'completed') continue;
       const { base } = recipe;
       const merged = { ...base, ...(model && { model }), data: { ...base.data, inputs: [...inputs] } };
-      const config = resolvePretrain(merged, [...set, `seed=${seed}`]);
-      const runOptions = { folder: run, device, ...(signal && { signal }), listen: (e: TrainEvent) => listen(run, e) };
-      const status = isRun(run) ? await resumePretraining(runOptions) : await pretrain(config, runOptions);
+      const config = resolveRecipe(pretrain, merged, [...set, `seed=${seed}`]);
+      const runOptions = {
+        folder: run,
+        device,
+        ...(signal && { signal }),
+        listen: (e: PretrainEvent) => listen(run, e),
+      };
+      const isBegun = holdsRun(run, pretrain);
+      const status = await (isBegun ? resumeRun(pretrain, runOptions) : startRun(pretrain, config, runOptions));
       if (status === 'stopped') throw signal?.reason;
     }
-  return [...folders].map(([name, runs]) => resultOf(name, runs));
+  return [...folders].map(([name, runs]) => summarizeArm(name, runs));
 }

@@ -46,7 +46,7 @@ describe('alarms', () => {
       alarms.map(({ kind }) => kind),
       ['router-without-gradient'],
     );
-    assert.match(alarms[0]?.message, /MoE layer 1: .*with one expert a token and normTopkProb/);
+    assert.match(alarms[0]?.message, /MoE layer 1: .*with one expert per token and normTopkProb/);
   });
 
   test('a spike, but not the noise before it', () => {

@@ -1,8 +1,8 @@
 // What makes Muon's momentum a direction: five Newton-Schulz iterations, after which all singular values are near one.
 //
 // What a gradient says rarely then counts as much as what it says often, and a small model learns from fewer tokens.
-// Scaled as in Moonlight, so that an update is as large as AdamW's and both share rate and decay. Weights [E, N, K] are E
-// matrices. bf16 GEMMs. Sources: Jordan et al. 2024 (kellerjordan.github.io/posts/muon); Liu et al. 2025, "Muon is
+// Scaled as in Moonlight, so that an update is as large as AdamW's and both share rate and decay. Weights [E, N, K] are
+// E matrices. bf16 GEMMs. Sources: Jordan et al. 2024 (kellerjordan.github.io/posts/muon); Liu et al. 2025, "Muon is
 // Scalable for LLM Training", section 2.2. Left out: gate and up projection apart; shards over machines.
 import {
   add,

@@ -96,7 +96,7 @@ export class Optimizer {
   }
 
   /** The norm of some of the gradients, with the scale of this step. */
-  normOf(gradients: readonly Tensor[]): Tensor {
+  norm(gradients: readonly Tensor[]): Tensor {
     return gradientNorm(gradients, Number.MAX_VALUE, this.#decaying).norm;
   }
 

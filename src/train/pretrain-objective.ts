@@ -1,8 +1,8 @@
 // Pretraining's objective: every token of a window is a target; main loss, balance loss, MTP losses.
 //
-// The input of a micro-batch is one tensor of B windows shifted by 0, 1, ..., depth + 1 tokens: row 0 are the ids, row 1
-// the targets and MTP's first ids, row 2 MTP's first targets. As in V3's pretraining nothing masks other documents of a
-// window. Shape letters: B windows, S tokens of a sequence, T = B S.
+// The input of a micro-batch is one tensor of B windows shifted by 0, 1, ..., depth + 1 tokens: row 0 are the ids, row
+// 1 the targets and MTP's first ids, row 2 MTP's first targets. As in V3's pretraining nothing masks other documents of
+// a window. Shape letters: B windows, S tokens of a sequence, T = B S.
 import type { Device } from '../kernels/index.ts';
 import {
   type Batch,
@@ -66,7 +66,7 @@ export function shiftedWindows(windows: readonly Int32Array[], sequenceLength: n
   return fromArray(shifted, [shifts, T], { device });
 }
 
-export class PretrainObjective implements Objective {
+export class PretrainObjective implements Objective<readonly [Tensor]> {
   readonly metricNames: readonly string[];
   readonly #model: Model;
   readonly #options: ObjectiveOptions;
@@ -99,8 +99,8 @@ export class PretrainObjective implements Objective {
     this.#mtpWeight.write(Float32Array.of(lambda));
   }
 
-  /** shifted [shifts, B S] i32 (shiftedWindows) to the losses. */
-  of(shifted: Tensor): Losses {
+  /** Returns the losses of shifted windows [shifts, B S] i32. */
+  losses(shifted: Tensor): Losses {
     const { policy, balance, alpha } = this.#options;
     const { main, balance: sequenceWise, mtp, routings } = this.#model.loss(this.#batch(shifted), policy);
     const metrics: Record<string, Tensor> = { loss: main };

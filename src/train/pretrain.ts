@@ -1,124 +1,151 @@
-// Pretraining, begun or gone on with: what is opened and checked before the first step, then the loop.
+// Pretraining as a kind of run: a model from text, by the V3 recipe.
 //
-// A run folder: config.json (resolved recipe), tokenizer/, events.jsonl, lineage.json, checkpoints/step-N/. Datasets
-// stand beside runs and are shared by all. Contract: a folder that holds a run is never begun anew, only resumed, with the
-// configuration that stands in it; what can be known to be wrong is refused before the first step, and leaves no run.
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import {
-  chooseVocabulary,
-  type Dataset,
-  type Input,
-  prepareDataset,
-  readDocuments,
-  toSynthetic,
-  type Vocabulary,
-} from '../corpus/index.ts';
-import { modelConfigOf, type PretrainConfig, type PretrainRecipe, pretrainSchema, resolvePretrain } from './config.ts';
-import { TrainError } from './errors.ts';
-import { openRun, type Prepared, type RunOptions, runFiles } from './open-run.ts';
-import { PretrainLoop } from './pretrain-loop.ts';
-import { windowLength } from './pretrain-objective.ts';
-import { beginRun, type Last, type Outcome, resumeRun } from './run/records.ts';
+// A run folder: config.json (the resolved recipe), tokenizer/, events.jsonl, lineage.json, checkpoints/step-N/.
+// Datasets are beside the runs and shared by all of them.
+import { formatDuration, formatMillions } from '../math/index.ts';
+import { type PretrainEvent, pretrainEvents } from './events.ts';
+import { checkPretrain, expandModel, type PretrainConfig, pretrainSchema } from './pretrain-recipe.ts';
+import { openPretraining } from './pretrain-trainer.ts';
+import type { Fact } from './run/description.ts';
+import { eventsNamed, lineageFacts } from './run/facts.ts';
+import type { RunKind } from './run/kind.ts';
+import type { Lineage } from './run/lineage.ts';
 
-/** Whether a folder holds a run. */
-export function isRun(folder: string): boolean {
-  return existsSync(join(folder, runFiles.config));
+export const pretrain: RunKind<PretrainConfig, PretrainEvent> = {
+  name: 'pretrain',
+  title: 'Pretraining',
+  about: 'pretrain a model on text, by the DeepSeek-V3 recipe',
+  formerNames: ['pretraining'],
+  recipeFile: 'config.json',
+  recipe: pretrainSchema,
+  events: pretrainEvents,
+  expand: expandModel,
+  check: checkPretrain,
+  fixedFields: ['model', 'data', 'initial', 'seed'],
+  mainFields: ['steps', 'batchSize', 'sequenceLength', 'schedule.learningRate', 'seed'],
+  arguments: [
+    {
+      flag: 'data',
+      path: 'data.inputs',
+      type: 'files',
+      isRequired: true,
+      about: 'text, JSONL or Parquet files to train on',
+    },
+  ],
+  examples: [
+    { line: 'pretrain tiny-shakespeare --data input.txt', about: 'a small model of one text, in seconds' },
+    {
+      line: 'pretrain tiny --data a.jsonl b.parquet --run runs/mine --set steps=5000 precision=fp8',
+      about: 'a preset on your own files',
+    },
+    { line: 'pretrain --resume --run runs/mine', about: 'resume after Ctrl-C or a crash, to the same weights' },
+  ],
+  charts: [
+    {
+      id: 'loss',
+      title: 'Loss',
+      unit: 'nats per token',
+      format: 'number',
+      isWide: true,
+      skipsStart: true,
+      series: [
+        { name: 'training', event: 'step', field: 'loss', smooth: true },
+        { name: 'validation', event: 'evaluated', field: 'loss' },
+        { name: 'two tokens ahead (MTP)', event: 'step', field: 'mtpLoss', smooth: true },
+      ],
+    },
+    {
+      id: 'throughput',
+      title: 'Throughput',
+      unit: 'tokens per second',
+      format: 'number',
+      series: [{ name: 'training', event: 'step', field: 'tokensPerSecond', smooth: true, zeroIsGap: true }],
+    },
+    {
+      id: 'balance',
+      title: 'Expert balance',
+      unit: 'MaxVio: busiest expert over the mean, minus 1',
+      format: 'number',
+      series: [
+        { name: 'training', event: 'step', field: 'maxVio', smooth: true },
+        { name: 'validation', event: 'evaluated', field: 'maxVio' },
+      ],
+    },
+    {
+      id: 'gradient',
+      title: 'Gradient norm',
+      unit: 'before clipping',
+      format: 'number',
+      skipsStart: true,
+      series: [{ name: 'norm', event: 'step', field: 'gradientNorm', smooth: true }],
+    },
+    {
+      id: 'rate',
+      title: 'Learning rate',
+      unit: 'per step',
+      format: 'number',
+      series: [{ name: 'rate', event: 'step', field: 'learningRate' }],
+    },
+  ],
+  headline: [
+    { label: 'Loss', event: 'step', field: 'loss', format: 'number' },
+    { label: 'Validation loss', event: 'evaluated', field: 'loss', format: 'number' },
+    { label: 'Tokens/s', event: 'step', field: 'tokensPerSecond', format: 'number' },
+    { label: 'MFU (of the bf16 rate)', event: 'step', field: 'mfu', format: 'percent' },
+  ],
+  open: openPretraining,
+  facts,
+  line,
+};
+
+function facts(events: readonly PretrainEvent[], lineage: Lineage): Fact[] {
+  const [started] = eventsNamed(events, 'started');
+  const evaluated = eventsNamed(events, 'evaluated');
+  const [best] = evaluated.toSorted((a, b) => a.loss - b.loss);
+  const rows: (Fact | undefined)[] = [
+    ['status', lineage.status],
+    started && [
+      'parameters (active)',
+      `${formatMillions(started.parameters.total)} (${formatMillions(started.parameters.active)})`,
+    ],
+    ['steps, tokens', `${lineage.steps}, ${formatMillions(lineage.tokens)}`],
+    best && [
+      'best validation loss',
+      `${best.loss.toFixed(4)} on ${best.tokens} tokens, step ${best.step}, ` +
+        `after ${formatDuration((best.time - (events[0]?.time ?? 0)) / 1000)}`,
+    ],
+    ['FLOPs', lineage.flops.toExponential(2)],
+    ...lineageFacts(lineage),
+  ];
+  return rows.filter((row) => row !== undefined);
 }
 
-/** Trains from the first step. Throws TrainError, CorpusError or ModelError before it where something does not fit. */
-export function pretrain(config: PretrainConfig, options: RunOptions): Promise<Outcome> {
-  const { folder } = options;
-  return beginRun(folder, runFiles.config, async () => {
-    const prepared = await prepare(config, config, options);
-    checkBeginning(prepared);
-    prepared.vocabulary.save(join(folder, runFiles.tokenizer));
-    return runFrom(undefined, prepared, options);
-  });
-}
-
-/**
- * Goes on with the run of a folder from its last whole checkpoint. `assignments` change its choices from there on, but
- * for model and data.
- */
-export function resumePretraining(options: RunOptions, assignments: readonly string[] = []): Promise<Outcome> {
-  const { folder } = options;
-  return resumeRun(folder, runFiles.config, pretrainSchema, async (began, last) => {
-    for (const assignment of assignments)
-      if (/^(model|data|initial|seed)\b/.test(assignment))
-        throw new TrainError('--set', `${assignment}: a run keeps its model and its data`, 'start another run');
-    const config = resolvePretrain(began as PretrainRecipe, assignments);
-    const saved = { ...config, data: { ...config.data, tokenizer: join(folder, runFiles.tokenizer) } };
-    return runFrom(last, await prepare(config, saved, options), options);
-  });
-}
-
-/** `withVocabulary`: the same recipe, its tokenizer perhaps the one that the run has made. */
-async function prepare(config: PretrainConfig, withVocabulary: PretrainConfig, options: RunOptions): Promise<Prepared> {
-  const vocabulary = await vocabularyOf(withVocabulary);
-  const dataset = await datasetOf(config, vocabulary, options);
-  return { config, model: modelConfigOf(config, vocabulary.tokenizer.vocabSize), vocabulary, dataset };
-}
-
-/** What can be known to be wrong before the first step. */
-function checkBeginning({ config, model, vocabulary, dataset }: Prepared): void {
-  const { initial, data, sequenceLength, batchSize, microBatchSize = batchSize, samplePrompt } = config;
-  if (samplePrompt !== null) vocabulary.tokenizer.encode(samplePrompt, { plain: true }); // refuses what has no token
-  const needed = (microBatchSize - 1) * sequenceLength + windowLength(model, sequenceLength);
-  const held = dataset.validation.tokens;
-  if (data.validationFraction > 0 && held < needed)
-    throw new TrainError(
-      'data.validationFraction',
-      `${held} tokens are held out for validation, one batch takes ${needed}`,
-      'give more text, hold out a larger share, or 0 to have no validation',
-    );
-  if (initial === null || !existsSync(join(initial, 'tokenizer.json'))) return;
-  const own = readFileSync(join(initial, 'tokenizer.json'), 'utf8');
-  if (JSON.stringify(JSON.parse(own)) !== JSON.stringify(vocabulary.tokenizer.json))
-    throw new TrainError(
-      'data.tokenizer',
-      `is not the tokenizer of ${initial}: its ids would mean other texts`,
-      'leave data.tokenizer out, or start from fresh weights',
-    );
-}
-
-function inputOf(input: PretrainConfig['data']['inputs'][number]): Input {
-  return typeof input === 'string' ? input : toSynthetic(input);
-}
-
-function vocabularyOf({ data }: PretrainConfig): Promise<Vocabulary> {
-  const { inputs, fields, separator } = data;
-  const reading = { ...(fields && { fields }), ...(separator !== undefined && { separator }) };
-  return chooseVocabulary(data.tokenizer, () => readDocuments(inputs.map(inputOf), reading), { fim: data.fimRate > 0 });
-}
-
-async function datasetOf({ data }: PretrainConfig, vocabulary: Vocabulary, options: RunOptions): Promise<Dataset> {
-  const { inputs, fields, separator, validationFraction } = data;
-  const { folder, datasets = join(dirname(folder), 'datasets'), progress, notice, signal } = options;
-  if (data.fimRate > 0 && vocabulary.fim === null)
-    throw new TrainError('data.fimRate', 'the tokenizer has no FIM tokens', 'set it to 0 or train a tokenizer');
-  return prepareDataset({
-    inputs: inputs.map(inputOf),
-    vocabulary,
-    validationFraction,
-    root: datasets,
-    ...(fields && { fields }),
-    ...(separator !== undefined && { separator }),
-    ...(progress && { progress }),
-    ...(notice && { notice }),
-    ...(signal && { signal }),
-  });
-}
-
-async function runFrom(last: Last | undefined, prepared: Prepared, options: RunOptions): Promise<Outcome> {
-  const { run, close } = await openRun(last, prepared, options);
-  const loop = new PretrainLoop(run);
-  try {
-    return await loop.run(options.signal);
-  } catch (error) {
-    await loop.fail(error as Error);
-    throw error;
-  } finally {
-    await close();
+function line(event: PretrainEvent): string | null {
+  switch (event.event) {
+    case 'started': {
+      const { parameters, steps, tokensPerStep, device } = event;
+      const size = `${formatMillions(parameters.total)} parameters, ${formatMillions(parameters.active)} active`;
+      return `${size}, ${steps} steps of ${tokensPerStep} tokens on ${device}`;
+    }
+    case 'step': {
+      const write = (x: number | null) => (x === null ? 'not finite' : x.toFixed(3));
+      return [
+        `loss ${write(event.loss)}`,
+        `gradient ${write(event.gradientNorm)}`,
+        `rate ${event.learningRate.toExponential(1)}`,
+        `${Math.round(event.tokensPerSecond).toLocaleString('en-US')} tokens/s`,
+        `MFU ${(100 * event.mfu).toFixed(0)} %`,
+        ...(event.maxVio === null ? [] : [`MaxVio ${event.maxVio.toFixed(2)}`]),
+      ].join('  ');
+    }
+    case 'evaluated':
+      return [
+        `validation loss ${event.loss.toFixed(4)}`,
+        ...(event.maxVio === null ? [] : [`MaxVio ${event.maxVio.toFixed(3)}`]),
+      ].join(', ');
+    case 'sampled':
+      return `${JSON.stringify(event.prompt)} continues as\n${event.text.replaceAll(/^/gm, '  | ')}`;
+    default:
+      return null;
   }
 }

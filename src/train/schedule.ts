@@ -1,7 +1,7 @@
 // Learning rates and rates of balancing over a run: pure functions of the step.
 //
-// DeepSeek-V3 (report, section 4.2): linear warm-up, constant, cosine down to a tenth; MTP's weight and the speed of the
-// bias change once. Steps count from 1, and the first is not lost to a rate of 0.
+// DeepSeek-V3 (report, section 4.2): linear warm-up, constant, cosine down to a tenth; MTP's weight and the speed of
+// the bias change once. Steps count from 1, and the first is not lost to a rate of 0.
 
 export interface Schedule {
   /** The peak. */

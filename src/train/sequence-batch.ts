@@ -1,104 +1,127 @@
 // Sequences of different lengths as micro-batches of one shape: for a step that is recorded once and replayed.
 //
-// A micro-batch has T tokens and at most B sequences, end to end; rows that are left over belong to none and
-// have no target. Sequences go to the fullest micro-batch that still has room, the longest first. Contract: every sequence is
-// in exactly one micro-batch, and its own numbers (advantages, log-probabilities) stand beside its tokens.
+// A micro-batch has T tokens and at most B sequences, end to end; rows that are left over belong to no sequence and
+// have no target. Sequences go to the fullest micro-batch that still has room, the longest first. Contract: every
+// sequence is in exactly one micro-batch, and its own numbers (advantages, log-probabilities) are beside its tokens, in
+// columns.
 import type { Device } from '../kernels/index.ts';
 import type { Batch } from '../model/index.ts';
 import { fromArray, ignoreIndex, narrow, reshape, type Tensor } from '../tensor/index.ts';
 import { TrainError } from './errors.ts';
 
-export interface TrainSequence {
+/** `Column`: the names of the numbers beside each learned token. */
+export interface TrainSequence<Column extends string = string> {
   readonly ids: ArrayLike<number>;
-  /** Tokens before it are given, not learned. */
+  /** The first tokens, which are given, not learned. */
   readonly promptLength: number;
-  /** Numbers of each learned token, in this order; each as long as the output. */
-  readonly columns: readonly ArrayLike<number>[];
+  /** The numbers of each token after the prompt. */
+  readonly columns: Readonly<Record<Column, ArrayLike<number>>>;
 }
 
-export interface BatchShape {
+export interface BatchShape<Column extends string = string> {
   readonly tokens: number;
   readonly sequences: number;
-  /** No sequence is longer. */
+  /** The maximum length of a sequence. */
   readonly longest: number;
-  /** Numbers beside each token. */
-  readonly columns: number;
+  readonly columns: readonly Column[];
 }
 
-/** Of micro-batches with so many rows, for a model of this context. */
-export function batchShape(rows: number, contextLength: number, columns: number): BatchShape {
+/** Returns the shape of micro-batches with the given number of rows, for a model of this context. */
+export function batchShape<Column extends string>(
+  rows: number,
+  contextLength: number,
+  columns: readonly Column[],
+): BatchShape<Column> {
   const sequences = Math.min(256, Math.ceil(rows / 16));
   return { tokens: rows, sequences, longest: Math.min(contextLength, rows), columns };
 }
 
-/** On the device: ids, positions, targets [3, T] i32; starts [B + 1] i32; columns [C, T] f32, 0 where nothing is learned. */
-export type SequenceInputs = readonly [tokens: Tensor, starts: Tensor, columns: Tensor];
+/**
+ * On the device: ids, positions, targets [3, T] i32; starts [B + 1] i32; columns [C, T] f32, 0 outside of responses.
+ */
+export type SequenceInputs = [tokens: Tensor, starts: Tensor, columns: Tensor];
 
-/** Rows that a sequence takes: its last token is only a target. */
-const rowsOf = ({ ids }: TrainSequence) => ids.length - 1;
+/** The rows that a sequence takes: its last token is only a target. */
+const countRows = ({ ids }: TrainSequence) => ids.length - 1;
 
-/** Which sequences go together. */
-export function packed(sequences: readonly TrainSequence[], shape: BatchShape): TrainSequence[][] {
-  const bins: { room: number; held: TrainSequence[] }[] = [];
-  for (const sequence of [...sequences].sort((a, b) => rowsOf(b) - rowsOf(a))) {
-    const rows = rowsOf(sequence);
-    if (rows > shape.longest || rows > shape.tokens || rows < 1)
+/** Divides sequences into micro-batches. Throws TrainError for one that fits into none. */
+export function pack<Sequence extends TrainSequence>(
+  sequences: readonly Sequence[],
+  { tokens, sequences: maxSequences, longest }: BatchShape,
+): Sequence[][] {
+  const bins: { room: number; content: Sequence[] }[] = [];
+  for (const sequence of [...sequences].sort((a, b) => countRows(b) - countRows(a))) {
+    const rows = countRows(sequence);
+    if (rows > longest || rows > tokens || rows < 1)
       throw new TrainError(
         'sequence',
-        `${rows + 1} tokens, from 2 to ${Math.min(shape.longest, shape.tokens) + 1} are taken`,
+        `${rows + 1} tokens, from 2 to ${Math.min(longest, tokens) + 1} are taken`,
         'shorten it, or raise the length of micro-batches',
       );
-    const fitting = bins.filter(({ room, held }) => room >= rows && held.length < shape.sequences);
+    const fitting = bins.filter(({ room, content }) => room >= rows && content.length < maxSequences);
     let bin = fitting.reduce<(typeof bins)[0] | null>((best, b) => (best && best.room <= b.room ? best : b), null);
     if (bin === null) {
-      bin = { room: shape.tokens, held: [] };
+      bin = { room: tokens, content: [] };
       bins.push(bin);
     }
     bin.room -= rows;
-    bin.held.push(sequence);
+    bin.content.push(sequence);
   }
-  return bins.map(({ held }) => held);
+  return bins.map(({ content }) => content);
 }
 
-/** One micro-batch. The caller's scope owns it. */
-export function sequenceInputs(sequences: readonly TrainSequence[], shape: BatchShape, device: Device): SequenceInputs {
-  const { tokens: T, sequences: B, columns: C } = shape;
-  const [ids, positions, targets] = [new Int32Array(T), new Int32Array(T), new Int32Array(T).fill(ignoreIndex)];
+/** Returns one micro-batch. The caller's scope owns it. */
+export function sequenceInputs<Column extends string>(
+  sequences: readonly TrainSequence<Column>[],
+  { tokens: T, sequences: B, columns: names }: BatchShape<Column>,
+  device: Device,
+): SequenceInputs {
+  const tokens = new Int32Array(3 * T);
+  const [ids, positions, targets] = [0, 1, 2].map((i) => tokens.subarray(i * T, (i + 1) * T));
+  targets.fill(ignoreIndex);
   const starts = new Int32Array(B + 1);
-  const columns = new Float32Array(C * T);
+  const columns = new Float32Array(names.length * T);
   let row = 0;
   sequences.forEach((sequence, b) => {
     starts[b] = row;
-    for (let i = 0; i < rowsOf(sequence); i++, row++) {
+    for (let i = 0; i < countRows(sequence); i++, row++) {
       ids[row] = sequence.ids[i];
       positions[row] = i;
       const output = i + 1 - sequence.promptLength;
       if (output < 0) continue;
       targets[row] = sequence.ids[i + 1];
-      sequence.columns.forEach((column, c) => {
-        columns[c * T + row] = column[output];
+      names.forEach((name, c) => {
+        columns[c * T + row] = sequence.columns[name][output];
       });
     }
   });
   starts.fill(row, sequences.length);
-  const all = new Int32Array(3 * T);
-  for (const [i, part] of [ids, positions, targets].entries()) all.set(part, i * T);
   return [
-    fromArray(all, [3, T], { device }),
+    fromArray(tokens, [3, T], { device }),
     fromArray(starts, [B + 1], { device }),
-    fromArray(columns, [C, T], { device }),
+    fromArray(columns, [names.length, T], { device }),
   ];
 }
 
-/** A micro-batch as the model takes it, its targets, and its columns [T] each. */
-export function sequenceBatch(
+/** A micro-batch as an objective reads it. */
+export interface SequenceBatch<Column extends string> {
+  readonly batch: Batch;
+  /** [T] i32 */
+  readonly targets: Tensor;
+  /** [T] f32 each */
+  readonly columns: Readonly<Record<Column, Tensor>>;
+}
+
+/** Names the parts of a micro-batch. */
+export function toSequenceBatch<Column extends string>(
   [tokens, starts, columns]: SequenceInputs,
-  { longest }: BatchShape,
-): { readonly batch: Batch; readonly targets: Tensor; readonly columns: readonly Tensor[] } {
-  const row = (of: Tensor, i: number) => reshape(narrow(of, i, 1), [of.shape[1]]);
+  { longest, columns: names }: BatchShape<Column>,
+): SequenceBatch<Column> {
+  const row = (matrix: Tensor, i: number) => reshape(narrow(matrix, i, 1), [matrix.shape[1]]);
+  const named = names.map((name, i) => [name, row(columns, i)]);
   return {
     batch: { ids: row(tokens, 0), positions: row(tokens, 1), sequences: { queryStart: starts, maxQueries: longest } },
     targets: row(tokens, 2),
-    columns: Array.from({ length: columns.shape[0] }, (_, i) => row(columns, i)),
+    columns: Object.fromEntries(named) as Record<Column, Tensor>,
   };
 }

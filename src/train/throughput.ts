@@ -2,7 +2,9 @@
 import { type Device, measure, type Work } from '../kernels/index.ts';
 import { linear, unscoped, zeros } from '../tensor/index.ts';
 
-/** Returns the measured rate of a bf16 GEMM of 1024 x 1024 x 1024 in FLOP/s; smaller where there are no native kernels. */
+/**
+ * Returns the measured rate of a bf16 GEMM of 1024 x 1024 x 1024 in FLOP/s; smaller where there are no native kernels.
+ */
 export async function measureGemmRate(device: Device): Promise<number> {
   const n = device.name === 'native' ? 1024 : device.name === 'wasm' ? 256 : 32;
   const [x, w] = unscoped(() => [0, 1].map(() => zeros([n, n], { dtype: 'bf16', device })));

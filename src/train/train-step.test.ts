@@ -13,7 +13,7 @@ import {
   type WeightMap,
 } from '../model/index.ts';
 import * as t from '../tensor/index.ts';
-import { firstBadOp } from './first-bad-op.ts';
+import { findBadOp } from './alarms.ts';
 import type { OptimizerOptions } from './optimizer.ts';
 import { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
 import { TrainStep } from './train-step.ts';
@@ -29,7 +29,7 @@ const adamw: OptimizerOptions = {
   moments: 'f32',
 };
 
-function windowsOf(count: number, step = 0): Int32Array[] {
+function makeWindows(count: number, step = 0): Int32Array[] {
   const length = windowLength(config, S);
   return Array.from({ length: count }, (_, b) =>
     Int32Array.from({ length }, (_, i) => (b * 7 + i * 3 + step * 5 + ((i * i) % 5)) % 40),
@@ -100,10 +100,10 @@ describe('a training step', () => {
 
   test('the losses of windows are those of the documents, targets at the end added', async () => {
     const made = make(2, 1);
-    const windows = windowsOf(2);
+    const windows = makeWindows(2);
     const [ours, theirs] = await t.asyncScope(async (inside) => {
       const losses = inside(() => {
-        const { metrics } = made.objective.of(shiftedWindows(windows, S, device));
+        const { metrics } = made.objective.losses(shiftedWindows(windows, S, device));
         const whole = packDocuments(
           windows.map((w) => w.subarray(0, S + 1)),
           1,
@@ -120,7 +120,7 @@ describe('a training step', () => {
     test(`recorded = the same ops one by one, to the bit, over several steps of ${matrices}`, async () => {
       const [recorded, plain] = [make(4, 1, 'bias', { matrices }), make(4, 1, 'bias', { matrices })];
       for (let step = 1; step <= 3; step++) {
-        await run(recorded, windowsOf(4, step), step);
+        await run(recorded, makeWindows(4, step), step);
         await t.asyncScope(async (inside) => {
           inside(() => {
             const { optimizer } = plain.step;
@@ -129,7 +129,7 @@ describe('a training step', () => {
             const tape = new t.Tape(trained);
             let routings: readonly { readonly indices: t.Tensor }[] = [];
             const total = tape.run(() => {
-              const losses = plain.objective.of(shiftedWindows(windowsOf(4, step), S, device));
+              const losses = plain.objective.losses(shiftedWindows(makeWindows(4, step), S, device));
               routings = losses.routings;
               return losses.total;
             });
@@ -151,13 +151,13 @@ describe('a training step', () => {
 
   test('two micro-batches = one batch, within f32', async () => {
     const [whole, halves] = [make(4, 1), make(2, 2)];
-    const windows = windowsOf(4);
+    const windows = makeWindows(4);
     const [a, b] = [await run(whole, windows, 1), await run(halves, windows, 1, 2)];
     assert.ok(Math.abs(a.gradientNorm - b.gradientNorm) < 1e-3 * a.gradientNorm, `${a.gradientNorm} ${b.gradientNorm}`);
     for (const name of Object.keys(a.metrics))
       assert.ok(Math.abs(a.metrics[name] - b.metrics[name]) < 1e-4 * Math.abs(a.metrics[name]), name);
     assert.deepEqual(a.load, b.load);
-    const second = await run(halves, windowsOf(4, 9), 2, 2);
+    const second = await run(halves, makeWindows(4, 9), 2, 2);
     assert.notEqual(second.metrics.loss, b.metrics.loss); // sums began at zero again
     assert.ok(second.metrics.loss < 2 * b.metrics.loss);
     free(whole);
@@ -166,7 +166,7 @@ describe('a training step', () => {
 
   test('load counts every choice; biases move by their speed against it', async () => {
     const made = make(4, 1);
-    const report = await run(made, windowsOf(4), 1);
+    const report = await run(made, makeWindows(4), 1);
     assert.equal(report.routerGradientNorms.length, report.load.length);
     assert.ok(report.routerGradientNorms.every((norm) => norm > 0));
     const biases = [...made.weights].filter(([name]) => name.endsWith('correction_bias')).map(([, bias]) => bias);
@@ -186,7 +186,7 @@ describe('a training step', () => {
 
   test('none leaves biases and loss alone; the auxiliary loss moves the gates', async () => {
     const [none, loss] = [make(4, 1, 'none'), make(4, 1, 'loss')];
-    const [a, b] = [await run(none, windowsOf(4), 1), await run(loss, windowsOf(4), 1)];
+    const [a, b] = [await run(none, makeWindows(4), 1), await run(loss, makeWindows(4), 1)];
     assert.equal(a.metrics.loss, b.metrics.loss);
     assert.notDeepEqual(a.routerGradientNorms, b.routerGradientNorms);
     free(none);
@@ -197,7 +197,7 @@ describe('a training step', () => {
     const [full, half] = [make(4, 1), make(4, 1, 'bias', { moments: 'bf16' })];
     const losses: [number, number][] = [];
     for (let step = 1; step <= 20; step++) {
-      const [a, b] = [await run(full, windowsOf(4), step), await run(half, windowsOf(4), step)];
+      const [a, b] = [await run(full, makeWindows(4), step), await run(half, makeWindows(4), step)];
       losses.push([a.metrics.loss, b.metrics.loss]);
     }
     const [[start], [end, endInHalf]] = [losses[0], losses.at(-1)] as [[number, number], [number, number]];
@@ -209,7 +209,7 @@ describe('a training step', () => {
   test('Muon learns, and leaves embeddings, head, gates and gains to AdamW', async () => {
     const made = make(4, 1, 'bias', { matrices: 'muon' });
     const losses: number[] = [];
-    for (let step = 1; step <= 20; step++) losses.push((await run(made, windowsOf(4), step)).metrics.loss);
+    for (let step = 1; step <= 20; step++) losses.push((await run(made, makeWindows(4), step)).metrics.loss);
     assert.ok((losses.at(-1) as number) < 0.2 * losses[0], `${losses}`);
     const names = [...made.step.optimizer.moments.keys()];
     const withSecond = names.filter((name) => name.endsWith('.v'));
@@ -220,8 +220,8 @@ describe('a training step', () => {
 
   test('steps queue: two runs before the first is read', async () => {
     const [queued, waited] = [make(4, 1), make(4, 1)];
-    const reports = await Promise.all([run(queued, windowsOf(4, 1), 1), run(queued, windowsOf(4, 2), 2)]);
-    assert.deepEqual(reports, [await run(waited, windowsOf(4, 1), 1), await run(waited, windowsOf(4, 2), 2)]);
+    const reports = await Promise.all([run(queued, makeWindows(4, 1), 1), run(queued, makeWindows(4, 2), 2)]);
+    assert.deepEqual(reports, [await run(waited, makeWindows(4, 1), 1), await run(waited, makeWindows(4, 2), 2)]);
     free(queued);
     free(waited);
   });
@@ -231,11 +231,11 @@ describe('a training step', () => {
     const norm = made.weights.get('model.layers.0.input_layernorm.weight') as t.Tensor;
     norm.write(new Float32Array(norm.size).fill(3e38));
     const before = await valuesOf(made.weights);
-    await assert.rejects(run(made, windowsOf(4), 1), /router_f32\] element \d+ is not finite/);
+    await assert.rejects(run(made, makeWindows(4), 1), /router_f32\] element \d+ is not finite/);
     const after = await valuesOf(made.weights);
     for (const [name] of trainedOf(made.weights)) assert.deepEqual(after.get(name), before.get(name), name);
     const find = () =>
-      firstBadOp(made.weights, () => void made.step.gradients([shiftedWindows(windowsOf(4), S, device)]));
+      findBadOp(made.weights, () => void made.step.gradients([shiftedWindows(makeWindows(4), S, device)]));
     assert.match(
       (await find()) as string,
       /^(rmsNorm|addRmsNorm|linear) \(output \d+ of \d+, Tensor f32 .*is the first that is not finite/,
@@ -250,7 +250,7 @@ describe('a training step', () => {
   test('everything is given back', async () => {
     const baseline = device.liveBytes;
     const made = make(2, 2);
-    for (let step = 1; step <= 3; step++) await run(made, windowsOf(4), step, 2);
+    for (let step = 1; step <= 3; step++) await run(made, makeWindows(4), step, 2);
     free(made);
     await device.flush();
     assert.equal(device.liveBytes, baseline);

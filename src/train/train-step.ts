@@ -1,10 +1,11 @@
-// One optimizer step: micro-batches forward and backward, clip, optimizer, balance the routers. Recorded once, replayed.
+// One optimizer step: micro-batches forward and backward, clip, optimizer, router balance. Recorded once, replayed.
 //
-// Contract: `objective` turns the inputs of a micro-batch into a loss to minimise, numbers to report and what the
-// routers chose; pretraining, fine-tuning and reinforcement learning differ in it alone. Gradients and numbers are means
-// over the micro-batches, or sums of any number of them where the objective weighs its tokens itself. Steps queue: run() may be called again before the last one's promise resolves. A gradient
-// that is not finite changes no weight and no moment; a kernel that meets a number it cannot use (a router whose logits
-// are not finite) rejects the step instead, and its weights are not to be used any more. Left out: shapes that differ from step to step.
+// Contract: the objective turns the inputs of a micro-batch into a loss to minimize, metrics, and the choices of the
+// routers; pretraining, fine-tuning and reinforcement learning differ in it alone. Gradients and metrics are means over
+// the micro-batches, or sums over any number of them where the objective weights its tokens itself. Steps queue: run()
+// may be called again before the last promise resolves. A gradient that is not finite changes no weight and no moment.
+// A kernel that meets a number it cannot use (a router whose logits are not finite) rejects the step, and the weights
+// are not to be used any more. Left out: shapes that change from step to step.
 import { isDeepseek, type LayerRouting, listParameters, type ModelConfig, type WeightMap } from '../model/index.ts';
 import {
   accumulate,
@@ -26,20 +27,20 @@ import {
 } from '../tensor/index.ts';
 import { Optimizer, type OptimizerOptions } from './optimizer.ts';
 
-/** What a micro-batch gives: `total` and all metrics are [] f32. */
+/** The losses of a micro-batch: `total` and all metrics are [] f32. */
 export interface Losses {
   readonly total: Tensor;
   readonly metrics: Readonly<Record<string, Tensor>>;
   readonly routings: readonly LayerRouting[];
 }
 
-export interface Objective {
-  /** Of `metrics`, always the same. */
+export interface Objective<Inputs extends readonly Tensor[] = readonly Tensor[]> {
+  /** The names of the metrics, always the same. */
   readonly metricNames: readonly string[];
-  of(...inputs: Tensor[]): Losses;
+  losses(...inputs: Inputs): Losses;
 }
 
-/** The numbers of one step. */
+/** The rates of one step. */
 export interface Rates {
   /** Counts from 1. */
   readonly step: number;
@@ -50,50 +51,48 @@ export interface Rates {
 
 export interface StepReport {
   readonly metrics: Readonly<Record<string, number>>;
-  /** Before clipping; not finite when the step changed nothing. */
+  /** The norm before clipping; not finite when the step changed nothing. */
   readonly gradientNorm: number;
-  /** Of each router's gate, in the order of the layers. */
+  /** The gradient norm of each router's gate, in the order of the layers. */
   readonly routerGradientNorms: readonly number[];
-  /** Tokens that each expert got, by MoE layer. */
+  /** The number of tokens that each expert got, by MoE layer. */
   readonly load: readonly (readonly number[])[];
 }
 
-type Inputs = readonly Tensor[];
-
-/** What a replay leaves to be read. */
-interface Left {
+/** What is read back after a step. */
+interface StepOutputs {
   /** [metrics, gradient norm, router gradient norms] f32 */
   readonly numbers: Tensor;
   /** [MoE layers, E] i32 */
   readonly counts: Tensor | null;
 }
 
-const asOne = (x: Tensor) => reshape(x, [1]);
+const toVector = (x: Tensor) => reshape(x, [1]);
 
-export class TrainStep {
+export class TrainStep<Inputs extends readonly Tensor[] = readonly Tensor[]> {
   readonly optimizer: Optimizer;
-  readonly #objective: Objective;
+  readonly #objective: Objective<Inputs>;
   readonly #microBatches: number | 'sum';
   readonly #trained: ReadonlyMap<string, Tensor>;
   readonly #biases: readonly Tensor[];
-  /** Places of the routers' gates among the trained weights. */
+  /** The indices of the routers' gates among the trained weights. */
   readonly #gates: readonly number[];
   /** [1]: gamma */
   readonly #rate: Tensor;
   readonly #counts: Tensor | null;
-  /** Of the gradients over micro-batches, where there are several. */
+  /** Sums of the gradients over micro-batches, where there are several. */
   readonly #sums: readonly Tensor[];
   readonly #metricSums: Tensor;
-  #micro: Replay<Inputs, Left | null> | null = null;
-  #update: Replay<readonly [Tensor], Left> | null = null;
+  #micro: Replay<Inputs, StepOutputs | null> | null = null;
+  #update: Replay<readonly [Tensor], StepOutputs> | null = null;
 
-  /** `weights` stay the caller's and are changed in place. `microBatches`: of one step; sum: any number, added up. */
+  /** `weights` stay the caller's and are changed in place. `microBatches`: per step; sum: any number, added up. */
   constructor(
     config: ModelConfig,
     weights: WeightMap,
     optimizer: OptimizerOptions,
     microBatches: number | 'sum',
-    objective: Objective,
+    objective: Objective<Inputs>,
   ) {
     const parameters = listParameters(config).map(({ name, kind }) => ({
       name,
@@ -115,39 +114,29 @@ export class TrainStep {
     this.#sums = microBatches !== 1 ? trained.map(({ weight }) => keep(zeros(weight.shape, { device }))) : [];
   }
 
-  /** Queues one step on micro-batches whose inputs have the shapes of the first step's; resolves when it has run. */
+  /** Queues one step on micro-batches whose inputs have the shapes of the first step's. Resolves when it has run. */
   run(batches: readonly Inputs[], { step, learningRate, biasUpdateSpeed }: Rates): Promise<StepReport> {
     this.optimizer.prepare(step, learningRate, this.#share);
     this.#rate.write(Float32Array.of(biasUpdateSpeed));
-    const [first] = batches as [Inputs];
-    this.#micro ??= scope(() => record(first, (...inputs) => this.#whole(inputs)));
-    let left: Left | null = null;
-    for (const inputs of batches) left = this.#micro.replay(...inputs);
-    if (this.#microBatches !== 1) {
-      this.#update ??= scope(() => record<readonly [Tensor], Left>([this.#rate], () => this.#finish(this.#sums)));
-      left = this.#update.replay(this.#rate);
+    this.#micro ??= scope(() => record(batches[0], (...inputs) => this.#microStep(inputs)));
+    let outputs: StepOutputs | null = null;
+    for (const inputs of batches) outputs = this.#micro.replay(...inputs);
+    if (outputs === null) {
+      this.#update ??= scope(() =>
+        record<readonly [Tensor], StepOutputs>([this.#rate], () => this.#finish(this.#sums)),
+      );
+      outputs = this.#update.replay(this.#rate);
     }
-    return this.#report(left as Left);
+    return this.#report(outputs);
   }
 
-  /** Of a micro-batch in the gradients and numbers of a step. */
-  get #share(): number {
-    return this.#microBatches === 'sum' ? 1 : 1 / this.#microBatches;
-  }
-
-  /** The gradients of a micro-batch, in the order of the weights; its numbers are added to the sums. */
+  /** Returns the gradients of a micro-batch, in the order of the weights; its metrics are added to the sums. */
   gradients(inputs: Inputs): Tensor[] {
     const tape = new Tape([...this.#trained.values()]);
-    let made: Losses | null = null;
-    const total = tape.run(() => {
-      made = this.#objective.of(...inputs);
-      return made.total;
-    });
-    const { metrics, routings } = made as unknown as Losses;
-    const numbers = this.#objective.metricNames.map((name) => asOne(metrics[name]));
-    accumulate(this.#metricSums, concat(numbers));
+    const { total, metrics, routings } = tape.run(() => this.#objective.losses(...inputs));
+    accumulate(this.#metricSums, concat(this.#objective.metricNames.map((name) => toVector(metrics[name]))));
     routings.forEach(({ indices }, layer) => {
-      countExperts(indices, this.#countsOf(layer));
+      countExperts(indices, this.#layerCounts(layer));
     });
     return tape.backward(total);
   }
@@ -160,12 +149,18 @@ export class TrainStep {
     for (const tensor of [this.#rate, this.#counts, this.#metricSums, ...this.#sums]) tensor?.dispose();
   }
 
-  #countsOf(layer: number): Tensor {
+  /** The weight of a micro-batch in the gradients and metrics of a step. */
+  get #share(): number {
+    return this.#microBatches === 'sum' ? 1 : 1 / this.#microBatches;
+  }
+
+  #layerCounts(layer: number): Tensor {
     const counts = this.#counts as Tensor;
     return reshape(narrow(counts, layer, 1), [counts.shape[1]]);
   }
 
-  #whole(inputs: Inputs): Left | null {
+  /** Adds the gradients of a micro-batch to the sums, or updates the weights where it is the only one. */
+  #microStep(inputs: Inputs): StepOutputs | null {
     const gradients = this.gradients(inputs);
     if (this.#microBatches === 1) return this.#finish(gradients);
     gradients.forEach((gradient, i) => {
@@ -174,23 +169,24 @@ export class TrainStep {
     return null;
   }
 
-  #finish(gradients: readonly Tensor[]): Left {
+  /** Updates the weights and the routers' biases, and clears all sums. */
+  #finish(gradients: readonly Tensor[]): StepOutputs {
     const sums = this.#metricSums;
     const norm = this.optimizer.update(gradients);
-    const ofRouters = this.#gates.map((i) => this.optimizer.normOf([gradients[i]]));
-    const numbers = concat([scale(sums, this.#share), ...[norm, ...ofRouters].map(asOne)]);
+    const gateNorms = this.#gates.map((i) => this.optimizer.norm([gradients[i]]));
+    const numbers = concat([scale(sums, this.#share), ...[norm, ...gateNorms].map(toVector)]);
     const counts = this.#counts && copy(this.#counts);
     this.#biases.forEach((bias, layer) => {
-      balanceBias(bias, this.#countsOf(layer), this.#rate);
+      balanceBias(bias, this.#layerCounts(layer), this.#rate);
     });
     for (const used of [sums, this.#counts, ...this.#sums]) if (used) fill(used, 0);
     return { numbers, counts };
   }
 
-  async #report({ numbers, counts }: Left): Promise<StepReport> {
+  async #report({ numbers, counts }: StepOutputs): Promise<StepReport> {
     const [values, loads] = await Promise.all([numbers.read(), counts?.read()]);
     const names = this.#objective.metricNames;
-    const experts = counts?.shape[1] as number;
+    const experts = counts?.shape[1] ?? 0;
     return {
       metrics: Object.fromEntries(names.map((name, i) => [name, values[i]])),
       gradientNorm: values[names.length],

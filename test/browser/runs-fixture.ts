@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDevice, packageRoot } from '../../src/kernels/index.ts';
-import { reinforce, resolveRl } from '../../src/rl/index.ts';
+import { rl } from '../../src/rl/index.ts';
 import { useDevice } from '../../src/tensor/index.ts';
-import { pretrain, readEvents, resolvePretrain } from '../../src/train/index.ts';
+import { pretrain, readEvents, resolveRecipe, startRun } from '../../src/train/index.ts';
 
 /** Trains a base that writes well-formed answers at times, but never a correct one, which the diagnosis explains. */
 async function pretrainBase(root: string, device: ReturnType<typeof openDevice>): Promise<string> {
@@ -18,8 +18,9 @@ async function pretrainBase(root: string, device: ReturnType<typeof openDevice>)
   };
   writeFileSync(corpus, Array.from({ length: 300 }, (_, i) => JSON.stringify({ text: page(i) })).join('\n'));
   const folder = join(root, 'base');
-  await pretrain(
-    resolvePretrain({
+  await startRun(
+    pretrain,
+    resolveRecipe(pretrain, {
       model: { preset: 'nano', num_nextn_predict_layers: 0 },
       data: { inputs: [corpus], tokenizer: 'characters', validationFraction: 0 },
       steps: 60,
@@ -35,7 +36,9 @@ async function pretrainBase(root: string, device: ReturnType<typeof openDevice>)
 
 /** Returns the steps per second, by the median step. */
 function measurePace(run: string): number {
-  const times = readEvents(join(run, 'events.jsonl')).flatMap((event) => (event.event === 'step' ? [event.time] : []));
+  const times = readEvents(join(run, 'events.jsonl'), pretrain.events).flatMap((event) =>
+    event.event === 'step' ? [event.time] : [],
+  );
   const spans = times.slice(1).map((time, i) => time - times[i]);
   return 1000 / Math.max(1, spans.sort((a, b) => a - b)[spans.length >> 1]);
 }
@@ -61,7 +64,7 @@ export async function makeRuns(root: string): Promise<number> {
       evaluation: { problems: 2, samples: 2 },
       every: { evaluate: 6, sample: 4, save: 12 },
     };
-    await reinforce(resolveRl(recipe), { folder: join(root, 'zero'), device });
+    await startRun(rl, resolveRecipe(rl, recipe), { folder: join(root, 'zero'), device });
     return measurePace(join(root, 'base'));
   } finally {
     await device.close();

@@ -28,22 +28,26 @@ describe('a checkpoint of a run', () => {
     rmSync(run, { recursive: true, force: true });
   });
 
-  function optimizerOf(moments: 'f32' | 'bf16'): Optimizer {
+  function createOptimizer(moments: 'f32' | 'bf16'): Optimizer {
     const trained = [...weights].filter(([name]) => !name.endsWith('correction_bias'));
     return new Optimizer(new Map(trained), { ...options, moments });
   }
 
-  const save = (optimizer: Optimizer, step: number, keep = 2, beside: () => void = () => undefined) =>
-    saveCheckpoint(run, { config, weights, optimizer, step, tokens: step * 10, data: { taken: step }, beside }, keep);
+  const save = (optimizer: Optimizer, step: number, keep = 2, writeBeside: () => void = () => undefined) =>
+    saveCheckpoint(
+      run,
+      { config, weights, optimizer, step, tokens: step * 10, data: { taken: step }, writeBeside },
+      keep,
+    );
 
   for (const moments of ['f32', 'bf16'] as const)
     test(`weights and ${moments} moments come back to the bit`, async () => {
-      const optimizer = optimizerOf(moments);
+      const optimizer = createOptimizer(moments);
       for (const [i, m] of [...optimizer.moments.values()].entries())
         m.write(await randn(m.shape, i, 1, { dtype: moments }).read());
       const { folder, state } = await save(optimizer, 7);
       assert.deepEqual([state.step, state.tokens, state.data], [7, 70, { taken: 7 }]);
-      const loaded = optimizerOf(moments);
+      const loaded = createOptimizer(moments);
       await loadMoments(folder, loaded);
       for (const [name, moment] of optimizer.moments)
         assert.deepEqual(await loaded.moments.get(name)?.read(), await moment.read(), name);
@@ -55,7 +59,7 @@ describe('a checkpoint of a run', () => {
     });
 
   test('keeps the latest, and goes back past damaged ones, naming each', async () => {
-    const optimizer = optimizerOf('f32');
+    const optimizer = createOptimizer('f32');
     for (const step of [8, 9, 10]) await save(optimizer, step, 3);
     const names = () => readdirSync(join(run, 'checkpoints')).sort();
     assert.deepEqual(names(), ['step-00000008', 'step-00000009', 'step-00000010']);
@@ -79,7 +83,7 @@ describe('a checkpoint of a run', () => {
   });
 
   test('a full disk is said in words; earlier checkpoints stay whole', async () => {
-    const optimizer = optimizerOf('f32');
+    const optimizer = createOptimizer('f32');
     await save(optimizer, 20);
     const full = () => {
       throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
@@ -93,9 +97,9 @@ describe('a checkpoint of a run', () => {
   });
 
   test('moments of another format are refused', async () => {
-    const { folder } = await save(optimizerOf('f32'), 30);
+    const { folder } = await save(createOptimizer('f32'), 30);
     await assert.rejects(
-      loadMoments(folder, optimizerOf('bf16')),
+      loadMoments(folder, createOptimizer('bf16')),
       /bytes of moments, received .*; resume with the format/,
     );
   });

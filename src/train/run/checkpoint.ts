@@ -1,8 +1,8 @@
 // Checkpoints of a run: Hugging Face's layout plus moments, position in the data and checksums.
 //
 // Contract: a checkpoint is written aside, every file flushed, then the folder renamed: a folder named step-N is
-// complete. Its files are checked against training.json before they are used, and a damaged one is passed over, aloud,
-// for the one before. Weights and moments come back to the bit. Any folder is a model as it is: config.json,
+// complete. Its files are checked against training.json before they are used; a damaged checkpoint is reported, and the
+// one before it is used. Weights and moments come back to the bit. Each folder is a model by itself: config.json,
 // model.safetensors, tokenizer, lineage.json.
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readdirSync } from 'node:fs';
@@ -26,12 +26,12 @@ import type { Optimizer } from '../optimizer.ts';
 
 const stateFile = 'training.json';
 const momentsFile = 'optimizer.safetensors';
-export const weightsFile = 'model.safetensors';
+const weightsFile = 'model.safetensors';
 
 const schema = z.object({
   step: z.number().int().nonnegative(),
   tokens: z.number().int().nonnegative(),
-  /** Of the stream of batches; JSON of its own. */
+  /** Position in the data: JSON that the trainer reads. */
   data: z.unknown(),
   files: z.record(z.string(), z.object({ bytes: z.number(), sha256: z.string() })),
 });
@@ -56,7 +56,7 @@ async function flush(path: string): Promise<void> {
   await handle.close();
 }
 
-function momentTensors(optimizer: Optimizer): TensorToWrite[] {
+function toTensors(optimizer: Optimizer): TensorToWrite[] {
   const bytes = async (tensor: Tensor) => {
     const data = await tensor.read();
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -67,7 +67,7 @@ function momentTensors(optimizer: Optimizer): TensorToWrite[] {
   });
 }
 
-export interface ToSave {
+export interface CheckpointContent {
   readonly config: ModelConfig;
   readonly weights: WeightMap;
   readonly optimizer: Optimizer;
@@ -75,30 +75,30 @@ export interface ToSave {
   readonly tokens: number;
   readonly data: unknown;
   /** Writes what belongs beside the weights (tokenizer, lineage) into the folder. */
-  readonly beside: (folder: string, weightsSha256: string) => Promise<void> | void;
+  writeBeside(folder: string, weightsSha256: string): Promise<void> | void;
 }
 
-export const folderOf = (run: string, step: number) =>
+export const checkpointFolder = (run: string, step: number) =>
   join(run, 'checkpoints', `step-${String(step).padStart(8, '0')}`);
 
 /** Writes a checkpoint of a run and removes older ones beyond `keep`. */
 export async function saveCheckpoint(
   run: string,
-  saving: ToSave,
+  content: CheckpointContent,
   keep: number,
 ): Promise<Checkpoint & { sha256: string }> {
-  const folder = folderOf(run, saving.step);
+  const folder = checkpointFolder(run, content.step);
   const aside = join(run, 'checkpoints', 'writing');
   try {
     await rm(aside, { recursive: true, force: true });
     await mkdir(aside, { recursive: true });
-    const { config, weights, optimizer, step, tokens, data, beside } = saving;
+    const { config, weights, optimizer, step, tokens, data } = content;
     const tensors = exportWeights(config, weights, 'f32');
     const file = { ...writeConfig(config), torch_dtype: 'float32' };
     await writeCheckpoint(aside, file, tensors, { shardBytes: Number.POSITIVE_INFINITY });
-    await writeSafetensors(join(aside, momentsFile), momentTensors(optimizer));
+    await writeSafetensors(join(aside, momentsFile), toTensors(optimizer));
     const { sha256 } = await digest(join(aside, weightsFile));
-    await beside(aside, sha256);
+    await content.writeBeside(aside, sha256);
     const files: SavedState['files'] = {};
     for (const name of readdirSync(aside)) {
       await flush(join(aside, name));
@@ -122,7 +122,7 @@ export async function saveCheckpoint(
   }
 }
 
-/** Folders of whole checkpoints, latest first. */
+/** Lists the folders of whole checkpoints, latest first. */
 function stepFolders(run: string): string[] {
   const root = join(run, 'checkpoints');
   if (!existsSync(root)) return [];
@@ -154,7 +154,9 @@ export async function verifyCheckpoint(folder: string): Promise<Checkpoint> {
   return { folder, state };
 }
 
-/** The latest checkpoint of a run that is as it was written; `damaged` hears of each that is not. Null without any. */
+/**
+ * Returns the latest checkpoint of a run that is as it was written, null without any. `damaged` receives each other.
+ */
 export async function latestCheckpoint(run: string, damaged: (error: TrainError) => void): Promise<Checkpoint | null> {
   for (const folder of stepFolders(run)) {
     try {

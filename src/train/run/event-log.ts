@@ -1,24 +1,17 @@
-// events.jsonl on disk: appended a line at a time, read back whole.
+// events.jsonl: everything a run reports, one JSON object a line; appended, and read back whole.
+//
+// Contract: the file only grows. A run that was resumed reports `resumed` with the step it continued from; later steps
+// before that line are superseded, because they come again, and are left out when the file is read. A line that was cut
+// off by a crash is dropped.
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
+import type { z } from 'zod';
 import { TrainError } from '../errors.ts';
-import { eventSchema, type NewEvent, type TrainEvent } from '../events.ts';
 import type { RunEvent } from './description.ts';
 import { withoutSuperseded } from './series.ts';
 
-/** Checks a line; zod's schemas do. */
-export interface EventSchema<E> {
-  parse(line: unknown): E;
-}
+const newline = 10;
 
-/** Lines that are whole; a last one without its end was cut off by a crash. */
-function wholeLines(text: string): string[] {
-  return text
-    .slice(0, text.lastIndexOf('\n') + 1)
-    .split('\n')
-    .slice(0, -1);
-}
-
-function parse<E>(path: string, line: string, number: number, schema: EventSchema<E>): E {
+function parse<E>(path: string, line: string, number: number, schema: z.ZodType<E>): E {
   try {
     return schema.parse(JSON.parse(line));
   } catch (error) {
@@ -26,29 +19,28 @@ function parse<E>(path: string, line: string, number: number, schema: EventSchem
   }
 }
 
-/** The events of a file, those that a resumed run did again left out. Empty when there is no file. */
-export function readEvents(path: string): TrainEvent[];
-export function readEvents<E extends RunEvent>(path: string, schema: EventSchema<E>): E[];
-export function readEvents(path: string, schema: EventSchema<RunEvent> = eventSchema): RunEvent[] {
+/**
+ * Returns the events of a file without superseded ones; none when there is no file. Throws TrainError for a bad line.
+ */
+export function readEvents<E extends RunEvent>(path: string, schema: z.ZodType<E>): E[] {
   if (!existsSync(path)) return [];
-  const lines = wholeLines(readFileSync(path, 'utf8'));
+  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
   return withoutSuperseded(lines.map((line, i) => parse(path, line, i + 1, schema)));
 }
 
-export class EventLog<E extends RunEvent = TrainEvent> {
+export class EventLog<E extends RunEvent> {
   readonly #path: string;
   readonly #listen: (event: E) => void;
 
-  /** Cuts off what a crash left of a line. `listen` hears each event once it is in the file. */
+  /** Cuts off what a crash left of a line. `listen` receives each event once it is in the file. */
   constructor(path: string, listen: (event: E) => void = () => undefined) {
     this.#path = path;
     this.#listen = listen;
-    if (!existsSync(path)) return;
-    const bytes = readFileSync(path);
-    truncateSync(path, bytes.lastIndexOf(10) + 1);
+    if (existsSync(path)) truncateSync(path, readFileSync(path).lastIndexOf(newline) + 1);
   }
 
-  append(event: NewEvent<E>): void {
+  /** Stamps the event with the time and appends it. Throws TrainError when the disk is full. */
+  append<New extends Omit<RunEvent, 'time'>>(event: New): void {
     const stamped = { time: Date.now(), ...event } as unknown as E;
     try {
       appendFileSync(this.#path, `${JSON.stringify(stamped)}\n`);

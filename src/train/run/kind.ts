@@ -29,8 +29,10 @@ export interface Excerpt {
 
 export interface RunKind<Recipe extends RunRecipe = RunRecipe, Event extends RunEvent = RunEvent>
   extends RunDescription {
-  /** Kinds in older lineages and verbs of older versions that mean this one. */
+  /** Kinds in older lineages that mean this one. */
   readonly formerNames: readonly string[];
+  /** An older verb of the command line. */
+  readonly alias?: string;
   /** Name of the resolved recipe's file in a run's folder. */
   readonly recipeFile: string;
   /** Command lines after `minke`, with what they are for; the first is the one of `minke --help`. */
@@ -61,19 +63,28 @@ export interface Example {
 /** An event before the log has stamped its time. */
 export type NewEvent<E extends RunEvent> = E extends unknown ? Omit<E, 'time'> : never;
 
+/** How fast steps are: a mean over recent ones, without the pauses between them. */
+export interface Pace {
+  readonly secondsPerStep: number;
+  /** The time to the last step at this pace. */
+  readonly secondsLeft: number;
+}
+
 /** What a trainer sees of its run. */
 export interface Run<Event extends RunEvent = RunEvent> {
   readonly folder: string;
   readonly device: Device;
-  /** Where a resumed run continues; null at the beginning. */
+  /** Whether the folder held this run before. */
+  readonly isResumed: boolean;
+  /** Where the run continues; null at its beginning. */
   readonly checkpoint: Checkpoint | null;
   readonly signal: AbortSignal;
-  /** Seconds per step over recent steps, pauses between them excluded; 0 before the first one. */
-  readonly secondsPerStep: number;
-  /** Appends an event to the log. Not before `prepare`. */
+  /** Appends an event to the log. Not while the trainer is opened. */
   emit(event: NewEvent<Event>): void;
-  /** Adds to the lineage. Not before `prepare`. */
-  annotate(lineage: Partial<Lineage>): Promise<void>;
+  /** Changes the lineage. Not while the trainer is opened. */
+  annotate(changes: Partial<Lineage>): Promise<void>;
+  /** Marks the end of a step. */
+  endStep(): Pace;
   /** Reports how far long work before the first step is. */
   progress(label: string, done: number, total: number): void;
   /** Says something to whoever watches, without an event. */

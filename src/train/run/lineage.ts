@@ -1,15 +1,19 @@
-// Where a model comes from, in a file beside it: of every run from its first second, failed and stopped ones too.
+// Where a model comes from: lineage.json in the folder of a run and of each of its checkpoints.
 //
-// Contract: lineage.json is valid at every moment (written aside and renamed); hashes are of contents, so that a model
-// can be found again whatever its folder is called. A session that was killed counts until its last event. Costs are at
-// the stated price of this machine's hour and include everything the run did, evaluation and compilation too.
+// Contract: the file is valid at every moment (written aside and renamed), from the first second of a run on, also if
+// the run fails or is stopped. Hashes are of contents, so that a model can be found again whatever its folder is
+// called. A session that was killed counts until its last event. The cost is at the stated price per hour of this
+// machine and includes everything the run did, evaluation and compilation too.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Dataset, hashFile } from '../../corpus/index.ts';
+import { hashFile } from '../../corpus/index.ts';
 import { type Device, describeMachine, packageRoot, packageVersion } from '../../kernels/index.ts';
 import { readJson, writeJson } from '../../model/checkpoint/index.ts';
+import type { RunRecipe } from './kind.ts';
+
+const lineageFile = 'lineage.json';
 
 const session = z.object({
   started: z.string(),
@@ -21,7 +25,8 @@ const session = z.object({
 
 export const lineageSchema = z.object({
   format: z.literal(1),
-  kind: z.enum(['pretraining', 'reinforcement', 'distillation']),
+  /** The name of its run kind; older files have former names of one. */
+  kind: z.string(),
   status: z.enum(['running', 'completed', 'stopped', 'failed']),
   reason: z.string(),
   /** sha256 of model.safetensors; null before the first checkpoint. */
@@ -38,10 +43,10 @@ export const lineageSchema = z.object({
     .nullable(),
   code: z.object({ version: z.string(), commit: z.string().nullable(), changed: z.boolean() }),
   seed: z.number(),
-  /** Resolved: with it, the data and the code the run can be made again. */
+  /** The resolved recipe: with it, the data and the code the run can be made again. */
   config: z.unknown(),
   parents: z.array(z.object({ role: z.string(), weights: z.string() })),
-  /** Who wrote what was learned from: a model or an interface, and how many tokens of it. */
+  /** The models or APIs that wrote the training data, and how many tokens of it. */
   teachers: z.array(z.object({ name: z.string(), weights: z.string().nullable(), tokens: z.number() })).default([]),
   steps: z.number(),
   tokens: z.number(),
@@ -63,7 +68,7 @@ function git(...args: string[]): string | null {
   }
 }
 
-/** Version and, in a clone, commit of the program. */
+/** Returns the version of the program and, in a clone, its commit. */
 function codeVersion(): Lineage['code'] {
   return {
     version: packageVersion(),
@@ -87,25 +92,25 @@ function describeSession(device: Device, fromStep: number): Lineage['sessions'][
   };
 }
 
-/** The file of a run or checkpoint, or null where there is none. */
+/** Reads the lineage of a run or checkpoint; null where there is none. */
 export function readLineage(folder: string): Lineage | null {
-  const path = join(folder, 'lineage.json');
+  const path = join(folder, lineageFile);
   return existsSync(path) ? lineageSchema.parse(readJson(path)) : null;
 }
 
 export function writeLineage(folder: string, lineage: Lineage): Promise<void> {
-  return writeJson(join(folder, 'lineage.json'), lineage);
+  return writeJson(join(folder, lineageFile), lineage);
 }
 
-/** The same with what `seconds` of the last session make of hours and cost. */
+/** Returns the lineage with the hours and the cost that follow from `seconds` of the last session. */
 export function withSeconds(lineage: Lineage, seconds: number): Lineage {
   const sessions = lineage.sessions.map((s, i) => (i === lineage.sessions.length - 1 ? { ...s, seconds } : s));
   const hours = sessions.reduce((sum, s) => sum + s.seconds, 0) / 3600;
   return { ...lineage, sessions, hours, cost: { ...lineage.cost, amount: hours * lineage.cost.pricePerHour } };
 }
 
-/** The weights that a run begins from, by their content. */
-async function parentsOf(initial: string | null): Promise<Lineage['parents']> {
+/** Hashes the weights that a run begins from. */
+async function readParents(initial: string | null): Promise<Lineage['parents']> {
   if (initial === null) return [];
   const files = readdirSync(initial).filter((name) => /^model.*\.safetensors$/.test(name));
   const hashes = await Promise.all(files.sort().map((name) => hashFile(join(initial, name))));
@@ -117,69 +122,58 @@ export interface Origin {
   /** Folder of the weights that the run begins from; null: fresh ones. */
   readonly initial: string | null;
   /** The corpus; none where a run makes its own data. */
-  readonly dataset?: Dataset;
+  readonly data?: Lineage['data'];
   /** Training FLOPs per token; 0 where they are not counted. */
   readonly flopsPerToken?: number;
 }
 
-/** What a configuration of any kind of run says for its lineage. */
-export interface RunConfig {
-  readonly seed: number;
-  /** Folder of the weights that it begins from; null: fresh ones. */
-  readonly initial: string | null;
-  readonly pricePerHour: number;
-  readonly currency: string;
+interface Beginning {
+  readonly recipe: RunRecipe;
+  readonly origin: Origin;
+  readonly device: Device;
 }
 
-function dataOf({ hash, tokenizerHash: tokenizer, documents, sources, train, validation }: Dataset): Lineage['data'] {
-  return { hash, tokenizer, documents, tokens: train.tokens + validation.tokens, sources: [...sources] };
-}
-
-/** Of a run that begins. */
-export async function newLineage(
-  config: RunConfig,
-  device: Device,
-  {
-    kind,
-    dataset = null,
-    teachers = [],
-  }: Pick<Lineage, 'kind'> & {
-    readonly dataset?: Dataset | null;
-    readonly teachers?: Lineage['teachers'];
-  },
-): Promise<Lineage> {
+/** Returns the lineage of a run that begins. */
+export async function newLineage(kind: string, { recipe, origin, device }: Beginning): Promise<Lineage> {
+  const { seed, currency, pricePerHour } = recipe;
   return {
     format: 1,
     kind,
     status: 'running',
     reason: '',
     weights: null,
-    data: dataset && dataOf(dataset),
+    data: origin.data ?? null,
     code: codeVersion(),
-    seed: config.seed,
-    config,
-    parents: await parentsOf(config.initial),
-    teachers,
+    seed,
+    config: { ...recipe, initial: origin.initial },
+    parents: await readParents(origin.initial),
+    teachers: [],
     steps: 0,
     tokens: 0,
     flops: 0,
     hours: 0,
-    cost: { amount: 0, currency: config.currency, pricePerHour: config.pricePerHour },
+    cost: { amount: 0, currency, pricePerHour },
     sessions: [describeSession(device, 0)],
   };
 }
 
-/** With a session added. The one before, if it was killed, counts until the time of its last event. */
+/**
+ * Returns the lineage with a further session. If the one before was killed, it counts until the time of its last event.
+ */
 export function resumedLineage(
   before: Lineage,
-  config: RunConfig,
-  device: Device,
-  fromStep: number,
-  lastEvent: number,
+  {
+    recipe,
+    origin,
+    device,
+    fromStep,
+    lastEvent,
+  }: Beginning & { readonly fromStep: number; readonly lastEvent: number },
 ): Lineage {
   const last = before.sessions.at(-1);
-  const lasted = last ? Math.max(last.seconds, (lastEvent - Date.parse(last.started)) / 1000) : 0;
-  const counted = withSeconds(before, lasted);
+  const seconds = last ? Math.max(last.seconds, (lastEvent - Date.parse(last.started)) / 1000) : 0;
+  const counted = withSeconds(before, seconds);
   const sessions = [...counted.sessions, describeSession(device, fromStep)];
+  const config = { ...recipe, initial: origin.initial };
   return { ...counted, config, status: 'running', reason: '', sessions };
 }

@@ -6,13 +6,13 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { holderOf, holding } from './lock.ts';
+import { lockHolder, withRunLock } from './lock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-held-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const file = (run: string) => join(folder, run, 'process.json');
-function heldBy(run: string, holder: object): string {
+function lockedBy(run: string, holder: object): string {
   mkdirSync(join(folder, run), { recursive: true });
   writeFileSync(file(run), JSON.stringify(holder));
   return join(folder, run);
@@ -21,30 +21,30 @@ function heldBy(run: string, holder: object): string {
 describe('a held run folder', () => {
   test('names this process while it works, and nobody afterwards', async () => {
     const run = join(folder, 'own');
-    const seen = await holding(run, async () => {
+    const seen = await withRunLock(run, async () => {
       writeFileSync(join(run, 'events.jsonl'), '');
-      return holderOf(run);
+      return lockHolder(run);
     });
     assert.equal(seen, process.pid);
-    assert.equal(holderOf(run), null);
+    assert.equal(lockHolder(run), null);
     assert.equal(existsSync(file('own')), false);
   });
 
   test('a second one is refused, and the first keeps it', async () => {
     const run = join(folder, 'twice');
-    await holding(run, async () => {
+    await withRunLock(run, async () => {
       await assert.rejects(
-        holding(run, async () => undefined),
-        { message: `[${run}] process ${process.pid} is at work on this run; wait for it, or stop it first` },
+        withRunLock(run, async () => undefined),
+        { message: `[${run}] process ${process.pid} works in this folder; wait for it, or stop it first` },
       );
-      assert.equal(holderOf(run), process.pid);
+      assert.equal(lockHolder(run), process.pid);
     });
   });
 
   test('work that wrote nothing leaves no folder', async () => {
     const run = join(folder, 'refused');
     await assert.rejects(
-      holding(run, () => Promise.reject(new Error('no'))),
+      withRunLock(run, () => Promise.reject(new Error('no'))),
       /no/,
     );
     assert.equal(existsSync(run), false);
@@ -53,17 +53,17 @@ describe('a held run folder', () => {
   test('a killed process holds nothing', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => 0, 1000)']);
     await once(child, 'spawn');
-    const run = heldBy('killed', { pid: child.pid, began: null });
-    assert.equal(holderOf(run), child.pid);
+    const run = lockedBy('killed', { pid: child.pid, began: null });
+    assert.equal(lockHolder(run), child.pid);
     child.kill('SIGKILL');
     await once(child, 'exit');
-    assert.equal(holderOf(run), null);
-    assert.equal(await holding(run, async () => holderOf(run)), process.pid);
+    assert.equal(lockHolder(run), null);
+    assert.equal(await withRunLock(run, async () => lockHolder(run)), process.pid);
   });
 
   test('nor does another process that got its number, nor half a file', { skip: process.platform !== 'linux' }, () => {
-    assert.equal(holderOf(heldBy('other', { pid: process.pid, began: '1' })), null);
+    assert.equal(lockHolder(lockedBy('other', { pid: process.pid, began: '1' })), null);
     writeFileSync(file('other'), '{"pid":');
-    assert.equal(holderOf(join(folder, 'other')), null);
+    assert.equal(lockHolder(join(folder, 'other')), null);
   });
 });

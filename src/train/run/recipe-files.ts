@@ -1,7 +1,7 @@
 // The recipes that come with the package, by name: the files of recipes/, compiled.
 //
-// Files are numbered in the order of the pipeline. The number is no part of the name: 00-countdown-base.ts is the recipe
-// `countdown-base`, ablations/moe.ts is `moe`. A file that exports no `recipe` is shared by others.
+// Files are numbered in the order of the pipeline. The number is no part of the name: 00-countdown-base.ts is the
+// recipe `countdown-base`, ablations/moe.ts is `moe`. A file that exports no `recipe` is shared by others.
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { packageRoot } from '../../kernels/index.ts';

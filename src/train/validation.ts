@@ -1,4 +1,4 @@
-// Validation: the main loss and the experts' load over fixed windows, recorded once.
+// Validation: the main loss and the load of the experts over fixed windows. The forward pass is recorded once.
 import type { Device } from '../kernels/index.ts';
 import { isDeepseek, type ModelConfig } from '../model/index.ts';
 import {
@@ -16,15 +16,15 @@ import {
 } from '../tensor/index.ts';
 import { type PretrainObjective, shiftedWindows } from './pretrain-objective.ts';
 
-export interface Evaluated {
+export interface ValidationResult {
   /** Nats a token. */
   readonly loss: number;
   readonly tokens: number;
-  /** Tokens that each expert got, by MoE layer of the main model. */
+  /** The number of tokens that each expert got, by MoE layer of the main model. */
   readonly load: readonly (readonly number[])[];
 }
 
-export class Evaluation {
+export class Validation {
   readonly #objective: PretrainObjective;
   readonly #device: Device;
   readonly #sequenceLength: number;
@@ -41,8 +41,8 @@ export class Evaluation {
     this.#counts = layers > 0 ? keep(zeros(shape, { dtype: 'i32', device })) : null;
   }
 
-  /** Means over batches of windows (windowLength tokens each), all of the objective's size. */
-  async run(batches: Iterable<readonly Int32Array[]>): Promise<Evaluated> {
+  /** Returns means over batches of windows (windowLength tokens each), all of the objective's size. */
+  async run(batches: Iterable<readonly Int32Array[]>): Promise<ValidationResult> {
     const losses: Promise<number>[] = [];
     let tokens = 0;
     if (this.#counts) fill(this.#counts, 0);

@@ -1,15 +1,12 @@
-// What a reinforcement learning run is, resolved: every choice with its default, checked before the first step.
+// The recipe of a reinforcement learning run: every field with its default.
 //
 // Defaults are R1-Zero's where a laptop can follow it (report, supplement B.4): 32 questions with 16 answers each, one
-// update on each rollout, temperature 1, equal rewards for accuracy and form, beta 0.001 to a reference that is
+// update on each rollout, temperature 1, equal rewards for accuracy and format, beta 0.001 to a reference that is
 // renewed every 400 steps. The learning rate is higher and clipping narrower, because models here are small.
 import { z } from 'zod';
 import { evaluationSchema } from '../eval/index.ts';
 import { taskChoice, templateNames } from '../tasks/index.ts';
-import { optimizerSchema, TrainError } from '../train/index.ts';
-
-const count = z.number().int().positive();
-const atLeastZero = z.number().nonnegative();
+import { count, nonnegative, optimizerSchema, runFields, TrainError } from '../train/index.ts';
 
 const every = z.strictObject({
   evaluate: count.default(25),
@@ -18,7 +15,7 @@ const every = z.strictObject({
 });
 
 export const rlSchema = z.strictObject({
-  /** Folder of the checkpoint that it begins from. */
+  /** Folder of the checkpoint to begin from. */
   model: z.string(),
   tasks: z.array(taskChoice).min(1),
   template: z.enum(templateNames).default('short'),
@@ -27,24 +24,24 @@ export const rlSchema = z.strictObject({
   groupSize: z.number().int().min(2).default(16),
   /** Optimizer steps on each batch of rollouts, each on its share of the responses. */
   updates: count.default(1),
-  /** Of a response. */
+  /** The maximum number of tokens of a response. */
   maxTokens: count.default(256),
   temperature: z.number().positive().default(1),
   precision: z.enum(['f32', 'bf16', 'fp8']).default('bf16'),
   learningRate: z.number().positive().default(2e-4),
   warmupSteps: z.number().int().nonnegative().default(5),
   optimizer: optimizerSchema.prefault({ weightDecay: 0 }),
-  rewards: z.strictObject({ accuracy: atLeastZero.default(1), format: atLeastZero.default(1) }).prefault({}),
+  rewards: z.strictObject({ accuracy: nonnegative.default(1), format: nonnegative.default(1) }).prefault({}),
   /** deviation: GRPO; none: Dr. GRPO. */
   advantage: z.enum(['deviation', 'none']).default('deviation'),
   /** response: GRPO; token: DAPO; constant: Dr. GRPO. */
   tokenWeight: z.enum(['response', 'token', 'constant']).default('response'),
-  clipLow: atLeastZero.default(0.2),
+  clipLow: nonnegative.default(0.2),
   /** DAPO's clip-higher: 0.28. */
-  clipHigh: atLeastZero.default(0.2),
-  klBeta: atLeastZero.default(0.001),
+  clipHigh: nonnegative.default(0.2),
+  klBeta: nonnegative.default(0.001),
   referenceEvery: count.default(400),
-  /** DAPO: other questions are asked in place of groups whose rewards are all alike; at most so many rounds of them. */
+  /** Dynamic sampling (DAPO): further rounds of questions, at most, to replace groups whose rewards are all equal. */
   resamplings: z.number().int().nonnegative().default(0),
   /** Rows of a micro-batch of training. */
   microBatchTokens: count.default(4096),
@@ -52,24 +49,15 @@ export const rlSchema = z.strictObject({
   parallel: count.default(128),
   evaluation: evaluationSchema.prefault({}),
   every: every.prefault({}),
-  keepCheckpoints: count.default(2),
-  seed: z.number().int().default(1337),
-  pricePerHour: atLeastZero.default(0.1),
-  currency: z.string().default('USD'),
+  ...runFields,
 });
 
 export type RlConfig = z.infer<typeof rlSchema>;
 export type RlRecipe = z.input<typeof rlSchema>;
 
-/** A recipe with all defaults. Throws TrainError naming each field that is wrong. */
-export function resolveRl(recipe: unknown): RlConfig {
-  const checked = rlSchema.safeParse(recipe);
-  if (checked.success) {
-    const { updates, questions, groupSize } = checked.data;
-    if (updates <= questions * groupSize) return checked.data;
-    const problem = `updates: ${updates}, for ${questions * groupSize} responses`;
-    throw new TrainError('recipe', problem, 'take fewer updates, or more questions');
-  }
-  const problems = checked.error.issues.map(({ path, message }) => `${path.join('.') || 'recipe'}: ${message}`);
-  throw new TrainError('recipe', problems.join('; '), 'correct the recipe or the --set');
+/** Throws TrainError where fields contradict each other. */
+export function checkRl({ updates, questions, groupSize }: RlConfig): void {
+  if (updates <= questions * groupSize) return;
+  const problem = `updates: ${updates}, for ${questions * groupSize} responses`;
+  throw new TrainError('recipe', problem, 'take fewer updates, or more questions');
 }

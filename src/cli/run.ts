@@ -1,0 +1,119 @@
+// The commands that train: one for each kind of run, with its arguments as options. They resume stopped runs too.
+
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { openDevice } from '../kernels/index.ts';
+import { useDevice } from '../tensor/index.ts';
+import {
+  type KindArgument,
+  newRunName,
+  type RunKind,
+  resolveRecipe,
+  resumeRun,
+  setField,
+  startRun,
+  TrainError,
+} from '../train/index.ts';
+import { Progress } from './progress.ts';
+import { type LoadedRecipe, loadRecipe, parseTask } from './recipe.ts';
+import { RunConsole } from './run-console.ts';
+
+interface RunFlags extends Readonly<Record<string, unknown>> {
+  readonly run?: string;
+  readonly set?: string[];
+  readonly resume?: boolean;
+}
+
+const placeholders: Readonly<Record<KindArgument['type'], string>> = {
+  files: '<files...>',
+  checkpoint: '<folder>',
+  model: '<model>',
+  tasks: '<tasks...>',
+  number: '<n>',
+};
+
+/** Adds the verb of each kind. */
+export function addRunCommands(program: Command, kinds: readonly RunKind[]): void {
+  for (const kind of kinds) {
+    const command = program
+      .command(kind.name)
+      .description(kind.about)
+      .argument('[recipe]', 'a preset, a recipe of recipes/, or a file that exports one');
+    if (kind.alias !== undefined) command.alias(kind.alias);
+    for (const { flag, type, about } of kind.arguments) command.option(`--${flag} ${placeholders[type]}`, about);
+    command
+      .option('--run <folder>', 'where the run is kept; default: runs/<recipe>-<time>')
+      .option('--set <path=value...>', `replace a field of the recipe: ${kind.mainFields.join(', ')}, ...`)
+      .option('--resume', 'continue the run in --run')
+      .action((target: string | undefined, flags: RunFlags) => runCommand(kind, target, flags));
+  }
+}
+
+/** Returns a signal that the first Ctrl-C or SIGTERM aborts; the second one ends the process. */
+export function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const stop = () => {
+    for (const signal of signals) process.off(signal, stop);
+    console.error('\nstopping after this step (again: at once, the last checkpoint stays)');
+    stopping.abort();
+  };
+  for (const signal of signals) process.on(signal, stop);
+  return stopping.signal;
+}
+
+function toValue(type: KindArgument['type'], given: unknown): unknown {
+  if (type === 'tasks') return (given as string[]).map(parseTask);
+  return type === 'number' ? Number(given) : given;
+}
+
+/** Reads the recipe with the arguments of the command line. Throws TrainError where it belongs to another kind. */
+async function readFields(kind: RunKind, target: string | undefined, flags: RunFlags): Promise<object> {
+  const loaded: LoadedRecipe<object> = target === undefined ? { recipe: {} } : await loadRecipe(target);
+  if (loaded.kind !== undefined && loaded.kind !== kind.name)
+    throw new TrainError(target ?? '', `is a recipe of ${loaded.kind}`, `use minke ${loaded.kind}`);
+  const fields = structuredClone(loaded.recipe) as Record<string, unknown>;
+  for (const { flag, path, type } of kind.arguments)
+    if (flags[flag] !== undefined) setField(fields, path, toValue(type, flags[flag]));
+  return fields;
+}
+
+async function runCommand(kind: RunKind, target: string | undefined, flags: RunFlags): Promise<void> {
+  const { set = [], resume = false } = flags;
+  const isEmpty = target === undefined && kind.arguments.every(({ flag }) => flags[flag] === undefined);
+  if (resume && flags.run === undefined)
+    throw new TrainError('--resume', 'no run is named', 'add --run and its folder');
+  if (resume && !isEmpty)
+    throw new TrainError(
+      '--resume',
+      'a run continues with its own recipe and data',
+      'leave them out, or start another run',
+    );
+  if (!resume && isEmpty)
+    throw new TrainError(kind.name, 'expected a preset or a recipe', `as in: minke ${kind.examples[0].line}`);
+  const recipe = resume ? null : resolveRecipe(kind, await readFields(kind, target, flags), set);
+  const name = (target ?? kind.name).replace(/^.*[\\/]/, '').replace(/\.\w+$/, '');
+  const device = openDevice();
+  useDevice(device);
+  try {
+    const options = { folder: flags.run ?? join('runs', newRunName(name)), device, ...consoleOptions(kind) };
+    await (recipe === null ? resumeRun(kind, options, set) : startRun(kind, recipe, options));
+  } finally {
+    await device.close();
+  }
+}
+
+/** Options that show a run on the console and stop it with Ctrl-C. */
+function consoleOptions(kind: RunKind) {
+  let shown: Progress | null = null;
+  return {
+    signal: stopSignal(),
+    listen: new RunConsole(kind).show,
+    notice: (message: string) => console.error(message),
+    progress: (label: string, done: number, total: number) => {
+      shown ??= new Progress(label, total);
+      shown.reach(done);
+      if (done >= total) shown.end();
+    },
+  };
+}

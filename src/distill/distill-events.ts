@@ -1,0 +1,29 @@
+// The events of a distillation.
+import { z } from 'zod';
+import { fineTuningStep } from '../sft/index.ts';
+import { eventHead, sharedEvents, taskEvaluated } from '../train/index.ts';
+
+export const distillEvents = z.discriminatedUnion('event', [
+  z.object({ ...eventHead('started'), run: z.string(), teacher: z.string(), device: z.string() }),
+  z.object({
+    ...eventHead('collecting'),
+    done: z.number().describe('traces kept'),
+    total: z.number().describe('traces to keep'),
+    problems: z.number().describe('answered problems'),
+    rejected: z.number().describe('responses of this session that are incorrect, not well-formed, or known'),
+  }),
+  z.object({
+    ...eventHead('training'),
+    parameters: z.number(),
+    steps: z.number(),
+    epochs: z.number(),
+    traces: z.number(),
+    tooLong: z.number().describe('traces left out, because the student cannot hold them'),
+    tokens: z.number().describe('learned tokens of an epoch'),
+  }),
+  fineTuningStep,
+  taskEvaluated,
+  ...sharedEvents,
+]);
+
+export type DistillEvent = z.infer<typeof distillEvents>;

@@ -1,0 +1,76 @@
+// The recipe of a distillation: teacher, problems, traces, and how the student learns them.
+//
+// Defaults follow the R1 report (supplement B.4.3): a few epochs, cosine to a tenth of the rate; the rate is higher,
+// because students here are small. A key is never part of a recipe, only the name of its environment variable.
+import { z } from 'zod';
+import { evaluationSchema } from '../eval/index.ts';
+import { fineTuningFields } from '../sft/index.ts';
+import { taskChoice, templateNames } from '../tasks/index.ts';
+import { count, nonnegative, TrainError } from '../train/index.ts';
+
+const traces = z.strictObject({
+  /** Folder of another run whose traces are learned: then no teacher is asked. */
+  from: z.string().optional(),
+  /** The number of traces to keep. */
+  wanted: count.default(1000),
+  /** The maximum number of traces of one problem. */
+  perProblem: count.default(2),
+  /** Responses to each problem. */
+  samples: count.default(4),
+  /** The maximum number of problems; by default, eight times the number of traces. */
+  problems: count.optional(),
+  /** The maximum number of tokens of a response. */
+  maxTokens: count.default(256),
+  temperature: nonnegative.default(0.6),
+  topP: z.number().positive().max(1).default(0.95),
+  /** Problems that are asked at once. */
+  parallel: count.default(16),
+});
+
+const api = z.strictObject({
+  /** The name of the model in the API. */
+  model: z.string().default('default'),
+  /** Environment variable that holds the bearer key, where one is needed. */
+  keyVariable: z.string().default('MINKE_TEACHER_KEY'),
+  /** The number of times that a request is sent before its problem is skipped. */
+  attempts: count.default(6),
+  /** The wait before the second attempt; doubled before each further one. */
+  waitMs: nonnegative.default(1000),
+  /** The time limit of one request. */
+  timeoutMs: count.default(300_000),
+});
+
+export const distillSchema = z.strictObject({
+  /** Folder of the checkpoint that learns. */
+  student: z.string(),
+  /** Folder of a checkpoint, or address of an OpenAI-compatible API up to its /v1; not needed with traces.from. */
+  teacher: z.string().default(''),
+  tasks: z.array(taskChoice).default([]),
+  template: z.enum(templateNames).default('short'),
+  traces: traces.prefault({}),
+  api: api.prefault({}),
+  /** response: thinking and answer are learned. answer: only what follows the thinking, for comparison. */
+  learn: z.enum(['response', 'answer']).default('response'),
+  /** Traces per step. */
+  batch: count.default(32),
+  ...fineTuningFields,
+  saveEvery: count.default(100),
+  /**
+   * Steps between evaluations on held-out problems of the tasks; there is one before the first step and after the last.
+   */
+  evaluateEvery: count.default(50),
+  evaluation: evaluationSchema.prefault({}),
+});
+
+export type DistillConfig = z.infer<typeof distillSchema>;
+export type DistillRecipe = z.input<typeof distillSchema>;
+
+/** Throws TrainError where there is nobody to learn from. */
+export function checkDistill({ teacher, tasks, traces }: DistillConfig): void {
+  if (traces.from !== undefined || (teacher !== '' && tasks.length > 0)) return;
+  throw new TrainError(
+    'recipe',
+    'expected a teacher and a task, or traces of another run',
+    'add --teacher and --task, or --set traces.from=FOLDER',
+  );
+}

@@ -1,0 +1,27 @@
+// The recipe of supervised fine-tuning.
+//
+// Names follow TRL's SFTTrainer where it has them: epochs, learning rate, warm-up, the assistant's tokens alone.
+import { z } from 'zod';
+import { templateNames } from '../tasks/index.ts';
+import { count, fraction } from '../train/index.ts';
+import { fineTuningFields } from './fine-tuning.ts';
+
+const every = z.strictObject({ evaluate: count.default(50), save: count.default(100) });
+
+export const sftSchema = z.strictObject({
+  /** Folder of the checkpoint to begin from. */
+  model: z.string(),
+  /** JSONL files, a conversation per line: {"messages":[{"role":"user","content":"..."}, ...]}. */
+  data: z.array(z.string()).min(1),
+  /** The chat template of a base that has none. */
+  template: z.enum(templateNames).default('short'),
+  /** The fraction of the conversations that only measures the validation loss. */
+  validationFraction: fraction.default(0.05),
+  /** Examples per step. */
+  batchSize: count.default(32),
+  every: every.prefault({}),
+  ...fineTuningFields,
+});
+
+export type SftConfig = z.infer<typeof sftSchema>;
+export type SftRecipe = z.input<typeof sftSchema>;

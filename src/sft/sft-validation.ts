@@ -1,0 +1,38 @@
+// The validation loss of fine-tuning: the objective over held-out examples, without gradients. Recorded once.
+import { type PrecisionName, precisions } from '../model/index.ts';
+import { copy, noGrad, type Replay, record, scope, type Tensor } from '../tensor/index.ts';
+import { pack, type SequenceInputs, sequenceInputs, type TunedModel } from '../train/index.ts';
+import { countLearned, type SftColumn, type SftExample, SftObjective, toSequences } from './sft-objective.ts';
+
+export class SftValidation {
+  readonly #tuned: TunedModel<SftColumn>;
+  readonly #examples: readonly SftExample[];
+  readonly #objective: SftObjective;
+  #replay: Replay<SequenceInputs, Tensor> | null = null;
+
+  constructor(tuned: TunedModel<SftColumn>, examples: readonly SftExample[], precision: PrecisionName) {
+    this.#tuned = tuned;
+    this.#examples = examples;
+    this.#objective = new SftObjective(tuned.model, tuned.shape, precisions[precision]);
+  }
+
+  /** Returns the mean loss over the learned tokens, in nats, and their number. */
+  async run(): Promise<{ readonly loss: number; readonly tokens: number }> {
+    const { shape, device } = this.#tuned;
+    const losses = pack(toSequences(this.#examples), shape).map((bin) => {
+      const { loss } = scope(() => ({ loss: this.#loss(sequenceInputs(bin, shape, device)) }));
+      return loss;
+    });
+    const parts = await Promise.all(losses);
+    return { loss: parts.reduce((sum, part) => sum + part, 0), tokens: countLearned(this.#examples) };
+  }
+
+  dispose(): void {
+    this.#replay?.dispose();
+  }
+
+  #loss(inputs: SequenceInputs): Promise<number> {
+    this.#replay ??= record(inputs, (...batch) => noGrad(() => copy(this.#objective.losses(...batch).total)));
+    return this.#replay.replay(...inputs).item();
+  }
+}

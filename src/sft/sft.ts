@@ -1,0 +1,189 @@
+// Supervised fine-tuning as a kind of run: a model learns from given conversations.
+//
+// Contract: the conversations are those of the first session; files that changed since are refused on resume.
+
+import { createHash } from 'node:crypto';
+import { basename, join } from 'node:path';
+import { hashFile, loadBaseVocabulary, uniform } from '../corpus/index.ts';
+import { formatMillions } from '../math/index.ts';
+import { countParameters } from '../model/index.ts';
+import { toChatTemplate } from '../tasks/index.ts';
+import { ChatTemplate, loadTokenizer } from '../tokenizer/index.ts';
+import {
+  eventsNamed,
+  type Fact,
+  type Lineage,
+  lineageFacts,
+  type Run,
+  type RunKind,
+  readBaseConfig,
+  TrainError,
+  type Trainer,
+} from '../train/index.ts';
+import { FineTuning, fineTuningCharts, fineTuningHeadline, fineTuningLine, openTunedModel } from './fine-tuning.ts';
+import { type SftEvent, sftEvents } from './sft-events.ts';
+import { readConversations, toExamples } from './sft-examples.ts';
+import { countLearned, type SftExample } from './sft-objective.ts';
+import { type SftConfig, sftSchema } from './sft-recipe.ts';
+import { SftValidation } from './sft-validation.ts';
+
+export const sft: RunKind<SftConfig, SftEvent> = {
+  name: 'sft',
+  title: 'Supervised fine-tuning',
+  about: 'fine-tune a model on conversations: the loss is on the tokens of the assistant',
+  formerNames: [],
+  recipeFile: 'sft.json',
+  recipe: sftSchema,
+  events: sftEvents,
+  fixedFields: ['model', 'data', 'template', 'validationFraction', 'batchSize', 'epochs', 'seed'],
+  mainFields: ['epochs', 'batchSize', 'learningRate', 'seed'],
+  arguments: [
+    {
+      flag: 'model',
+      path: 'model',
+      type: 'checkpoint',
+      isRequired: true,
+      about: 'the checkpoint to begin from',
+    },
+    {
+      flag: 'data',
+      path: 'data',
+      type: 'files',
+      isRequired: true,
+      about: 'JSONL files, a conversation per line: {"messages":[{"role":"user","content":"..."}, ...]}',
+    },
+  ],
+  examples: [
+    { line: 'sft --model my-base --data conversations.jsonl', about: 'a model learns to answer as an assistant' },
+    {
+      line: 'sft --model my-base --data a.jsonl b.jsonl --set epochs=1 learningRate=1e-4',
+      about: 'one epoch, a lower learning rate',
+    },
+    { line: 'sft --resume --run runs/mine', about: 'resume a run' },
+  ],
+  charts: fineTuningCharts([{ name: 'validation', event: 'evaluated', field: 'loss' }]),
+  headline: [
+    fineTuningHeadline[0],
+    { label: 'Validation loss', event: 'evaluated', field: 'loss', format: 'number' },
+    ...fineTuningHeadline.slice(1),
+  ],
+  open: openSft,
+  facts,
+  line,
+};
+
+interface Conversations {
+  readonly training: readonly SftExample[];
+  readonly validation: readonly SftExample[];
+  /** Examples that are longer than the model or a micro-batch can hold. */
+  readonly tooLong: number;
+  readonly count: number;
+}
+
+/** Reads and renders the conversations. Throws TrainError where there is nothing to learn. */
+async function readExamples(config: SftConfig, chatTemplate: string, longest: number): Promise<Conversations> {
+  const { model, data, seed, validationFraction } = config;
+  const loaded = loadTokenizer(model);
+  const template = loaded.chatTemplate ?? new ChatTemplate(chatTemplate, loaded.specialTokens);
+  const conversations = await readConversations(data);
+  const [training, validation]: [SftExample[], SftExample[]] = [[], []];
+  let tooLong = 0;
+  for (const [i, messages] of conversations.entries()) {
+    const examples = toExamples(messages, { ...loaded, chatTemplate: template }, loaded.eosIds[0]);
+    const fitting = examples.filter(({ ids }) => ids.length <= longest);
+    tooLong += examples.length - fitting.length;
+    (uniform(seed, i) < validationFraction ? validation : training).push(...fitting);
+  }
+  if (training.length > 0) return { training, validation, tooLong, count: conversations.length };
+  throw new TrainError(
+    'data',
+    `none of ${conversations.length} conversations can be learned, ${tooLong} are longer than ${longest} tokens`,
+    'give more or shorter conversations, or take a model with a longer context',
+  );
+}
+
+/** Describes the files for the lineage. */
+async function describeData(
+  { data, model }: SftConfig,
+  documents: number,
+  tokens: number,
+): Promise<NonNullable<Lineage['data']>> {
+  const hashes = await Promise.all(data.map(hashFile));
+  return {
+    hash: createHash('sha256').update(hashes.join()).digest('hex'),
+    tokenizer: await hashFile(join(model, 'tokenizer.json')),
+    documents,
+    tokens,
+    sources: data.map((file, i) => ({ name: basename(file), sha256: hashes[i] })),
+  };
+}
+
+async function openSft(config: SftConfig, run: Run<SftEvent>): Promise<Trainer> {
+  const { model, template, microBatchTokens, epochs } = config;
+  const base = readBaseConfig(model);
+  const chatTemplate = loadTokenizer(model).chatTemplate?.text ?? toChatTemplate(template);
+  const vocabulary = loadBaseVocabulary(model, chatTemplate);
+  const longest = Math.min(base.maxPositionEmbeddings, microBatchTokens + 1);
+  const { training, validation, tooLong, count } = await readExamples(config, chatTemplate, longest);
+  const tokens = countLearned(training);
+  const data = await describeData(config, count, tokens);
+  const learned = run.checkpoint?.state.data as { readonly hash: string } | undefined;
+  if (learned !== undefined && learned.hash !== data.hash)
+    throw new TrainError('data', 'is not what the checkpoint learned from', 'restore the files, or begin another run');
+  const tuned = await openTunedModel(model, run, config);
+  const tuning = new FineTuning(tuned, training, config, run);
+  const measurement = validation.length > 0 ? new SftValidation(tuned, validation, config.precision) : null;
+  return {
+    origin: { initial: model, data },
+    started: {
+      parameters: countParameters(base).total,
+      steps: tuning.steps,
+      epochs,
+      examples: training.length,
+      tooLong,
+      tokens,
+    },
+    steps: tuning.steps,
+    every: config.every,
+    step: (n) => tuning.step(n),
+    evaluate: async (step) => {
+      if (measurement) run.emit({ event: 'evaluated', step, ...(await measurement.run()) });
+    },
+    snapshot: () => tuning.snapshot({ hash: data.hash }, vocabulary.save),
+    close: async () => {
+      measurement?.dispose();
+      tuned.dispose();
+    },
+  };
+}
+
+function facts(events: readonly SftEvent[], lineage: Lineage): Fact[] {
+  const [started] = eventsNamed(events, 'started');
+  const evaluated = eventsNamed(events, 'evaluated');
+  const losses = [...new Set([evaluated[0], evaluated.at(-1)])].flatMap((event) =>
+    event ? [`${event.loss.toFixed(4)} at step ${event.step}`] : [],
+  );
+  return [
+    ['status', `${lineage.status}, ${lineage.steps} steps`],
+    ...(started ? ([['examples', `${started.examples}, ${started.tooLong} too long for the model`]] as Fact[]) : []),
+    ['training loss', eventsNamed(events, 'step').at(-1)?.loss?.toFixed(4) ?? 'no step yet'],
+    ...(losses.length > 0 ? ([['validation loss', losses.join(', ')]] as Fact[]) : []),
+    ...lineageFacts(lineage),
+  ];
+}
+
+function line(event: SftEvent): string | null {
+  switch (event.event) {
+    case 'started': {
+      const { parameters, examples, epochs, steps, tokens, tooLong, device } = event;
+      const work = `${examples} examples with ${tokens} learned tokens, ${epochs} epochs in ${steps} steps`;
+      return `${formatMillions(parameters)} parameters, ${work} on ${device}; ${tooLong} examples are too long`;
+    }
+    case 'step':
+      return fineTuningLine(event);
+    case 'evaluated':
+      return `validation loss ${event.loss.toFixed(4)}`;
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,41 @@
+// Rows that the reports of several kinds of run have.
+import { formatDuration, formatPercent } from '../../math/index.ts';
+import type { Fact, RunEvent } from './description.ts';
+import type { TaskEvaluated } from './event-schema.ts';
+import type { Lineage } from './lineage.ts';
+
+/** Returns the events of one name. */
+export function eventsNamed<E extends RunEvent, Name extends E['event']>(
+  events: readonly E[],
+  name: Name,
+): Extract<E, { event: Name }>[] {
+  return events.filter((event): event is Extract<E, { event: Name }> => event.event === name);
+}
+
+/** What the run cost, its weights and its machine. */
+export function lineageFacts({ hours, cost, weights, sessions }: Lineage): Fact[] {
+  return [
+    ['total time', formatDuration(3600 * hours)],
+    ['cost', `${cost.amount.toPrecision(2)} ${cost.currency} at ${cost.pricePerHour} per hour`],
+    ['weights', weights ?? 'none saved'],
+    ['machine', sessions.map(({ machine, device }) => `${machine}; ${device}`).at(-1) ?? ''],
+  ];
+}
+
+/** What the console says of an evaluation on held-out problems. */
+export function evaluationLine({ task, difficulty, passAt1, margin, problems, tokens }: TaskEvaluated): string {
+  const accuracy = `pass@1 ${formatPercent(passAt1, 1)} (± ${formatPercent(margin, 1)})`;
+  return `${task} ${difficulty}: ${accuracy} of ${problems} held-out problems, ${tokens.toFixed(0)} tokens`;
+}
+
+/** Accuracy on each task, at the beginning and now. */
+export function accuracyFacts(evaluations: readonly TaskEvaluated[]): Fact[] {
+  const nameFor = ({ task, difficulty }: TaskEvaluated) => `${task} ${difficulty}`;
+  return [...new Set(evaluations.map(nameFor))].map((name) => {
+    const own = evaluations.filter((event) => nameFor(event) === name);
+    const values = [...new Set([own[0], own.at(-1)])].flatMap((event) =>
+      event ? [`${formatPercent(event.passAt1, 1)} ± ${formatPercent(event.margin, 1)} at step ${event.step}`] : [],
+    );
+    return [`pass@1, ${name}, held out`, values.join(', ')];
+  });
+}
