@@ -6,27 +6,26 @@ export {
   formatCalculation,
   type Operation,
 } from './arithmetic.ts';
-export { checkTask } from './check-task.ts';
 export { type ChosenTask, closeTasks, drawTask, openTasks, taskChoice } from './choice.ts';
 export { type CountdownProblem, combineTerms, countdown, operators, type Term, toTerm } from './countdown.ts';
 export { TaskError } from './errors.ts';
 export { type Expression, type ParsedExpression, readExpression } from './expression.ts';
 export { bundledTasks, type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
 export { loadTask } from './load-task.ts';
+export { readNumber } from './number.ts';
 export { Random } from './random.ts';
 export { type ParsedResponse, readResponse } from './response.ts';
 export { type SequenceProblem, sequence } from './sequence.ts';
 export {
+  drawProblem,
   isHeldOut,
   type Problem,
   type ProblemPlace,
   problemAt,
   type Split,
   type Task,
-  trainingProblem,
   type Verdict,
 } from './task.ts';
 export type { Submission, TaskFacts } from './task-step.ts';
 export { type PromptParts, type TemplateName, templateNames, toChatTemplate, toPrompt } from './template.ts';
 export { type WordProblem, wordProblems } from './word-problems.ts';
-export { readNumber } from './written-number.ts';

@@ -1,10 +1,61 @@
-// A task from a user's file: `export const task = { ... }` in a .js file, or in a .ts file where Node reads TypeScript.
+// Loads a user's task: `export const task = { ... }` in a .js file, or in a .ts file where Node reads TypeScript. Every
+// field is checked, with an error that says how to write it.
 import { existsSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { checkTask, describeValue } from './check-task.ts';
+import { inspect } from 'node:util';
 import { TaskError } from './errors.ts';
 import type { Task } from './task.ts';
+
+/** Describes any value in at most 120 characters. */
+export function describeValue(value: unknown): string {
+  const text = inspect(value, {
+    depth: 1,
+    breakLength: Number.POSITIVE_INFINITY,
+    maxStringLength: 80,
+    maxArrayLength: 5,
+  });
+  return text.length > 120 ? `${text.slice(0, 120)}...` : text;
+}
+
+/** Returns the value as a task; errors name `source`. Throws TaskError. */
+function checkTask(value: unknown, source: string): Task {
+  const wrong = (problem: string, remedy: string) => new TaskError(source, problem, remedy);
+  if (typeof value !== 'object' || value === null)
+    throw wrong(
+      `task is ${describeValue(value)}`,
+      'write: export const task = { name, description, difficulty, problem, grade }',
+    );
+  const task = value as Readonly<Record<string, unknown>>;
+  for (const field of ['name', 'description'])
+    if (typeof task[field] !== 'string' || task[field] === '')
+      throw wrong(`${field} is ${describeValue(task[field])}`, `give the task a ${field} in words`);
+  checkDifficulty(task.difficulty, wrong);
+  if (typeof task.problem !== 'function')
+    throw wrong(
+      `problem is ${describeValue(task.problem)}`,
+      'write: problem(random, difficulty) { return { prompt, key } }',
+    );
+  if (typeof task.grade !== 'function')
+    throw wrong(
+      `grade is ${describeValue(task.grade)}`,
+      'write: grade(problem, answer) { return { correct, reason } }',
+    );
+  if (task.solution !== undefined && typeof task.solution !== 'function')
+    throw wrong(
+      `solution is ${describeValue(task.solution)}`,
+      'write: solution(problem) { return answer }, or leave it out',
+    );
+  return value as Task;
+}
+
+function checkDifficulty(value: unknown, wrong: (problem: string, remedy: string) => TaskError): void {
+  const remedy = 'write: difficulty: { from: 1, to: 1, default: 1 }, whole numbers with from <= default <= to';
+  if (typeof value !== 'object' || value === null) throw wrong(`difficulty is ${describeValue(value)}`, remedy);
+  const { from, to, default: chosen } = value as Readonly<Record<string, number>>;
+  const isRange = [from, to, chosen].every(Number.isInteger) && from <= chosen && chosen <= to;
+  if (!isRange) throw wrong(`difficulty is ${describeValue(value)}`, remedy);
+}
 
 function expectReadable(path: string): void {
   const stripsTypes = Boolean((process.features as { typescript?: unknown }).typescript);

@@ -1,7 +1,8 @@
 // One step of a task: make a problem, grade an answer, give a solution. A step never throws: what goes wrong comes back
 // as a fault in words. The same code runs in this thread for bundled tasks and in a worker thread for a user's.
-import { describeValue } from './check-task.ts';
+
 import { TaskError } from './errors.ts';
+import { describeValue } from './load-task.ts';
 import { type Problem, type ProblemPlace, problemAt, type Task, type Verdict } from './task.ts';
 
 /** The fields by which a task describes itself. */

@@ -45,15 +45,8 @@ export function isHeldOut(key: string): boolean {
   return new Random(...Array.from(key, (character) => character.codePointAt(0) as number)).whole(1, splitParts) === 1;
 }
 
-/** Returns problem `index` of a seed and a split. Throws TaskError where the task makes none. */
-export function problemAt<P extends Problem>(
-  task: Task<P>,
-  { seed, index, difficulty = task.difficulty.default, split }: ProblemPlace,
-): P {
-  const { from, to } = task.difficulty;
-  if (!Number.isInteger(difficulty) || difficulty < from || difficulty > to)
-    throw new TaskError(task.name, `difficulty ${difficulty}`, `choose a whole number from ${from} to ${to}`);
-  const random = new Random(seed, index, difficulty);
+/** Draws a problem of a split. Throws TaskError where the task makes none. */
+export function drawProblem<P extends Problem>(task: Task<P>, random: Random, difficulty: number, split: Split): P {
   for (let draw = 0; draw < maxDraws; draw++) {
     const problem = task.problem(random, difficulty);
     checkProblem(task.name, problem);
@@ -66,13 +59,15 @@ export function problemAt<P extends Problem>(
   );
 }
 
-/** Draws a problem that is not held out, so that a model may see it before any evaluation. */
-export function trainingProblem<P extends Problem>(task: Task<P>, random: Random, difficulty: number): P {
-  for (let draw = 0; draw < maxDraws; draw++) {
-    const problem = task.problem(random, difficulty);
-    if (!isHeldOut(problem.key)) return problem;
-  }
-  throw new TaskError(task.name, `all of ${maxDraws} problems are held out`, 'let the generator make more of them');
+/** Returns problem `index` of a seed and a split. Throws TaskError where the task makes none. */
+export function problemAt<P extends Problem>(
+  task: Task<P>,
+  { seed, index, difficulty = task.difficulty.default, split }: ProblemPlace,
+): P {
+  const { from, to } = task.difficulty;
+  if (!Number.isInteger(difficulty) || difficulty < from || difficulty > to)
+    throw new TaskError(task.name, `difficulty ${difficulty}`, `choose a whole number from ${from} to ${to}`);
+  return drawProblem(task, new Random(seed, index, difficulty), difficulty, split);
 }
 
 export interface ProblemPlace {

@@ -1,14 +1,13 @@
 // Word problems from a JSON Lines file in the form of GSM8K: {"question": ..., "answer": "... #### 72"}.
 //
-// The number after the last #### is the truth, compared exactly (written-number.ts). The lines before it serve worked
+// The number after the last #### is the truth, compared exactly (number.ts). The lines before it serve worked
 // examples only (corpus/worked-examples). Contract: the whole file is read and checked when the task is made; an error
 // names file and line. Questions that differ only in white space and case share a key. Source: Cobbe et al. 2021,
 // github.com/openai/grade-school-math.
 import { readFileSync } from 'node:fs';
 import { TaskError } from './errors.ts';
-import { gradeNumber } from './number-answer.ts';
+import { gradeNumber, readNumber } from './number.ts';
 import type { Problem, Task } from './task.ts';
-import { readNumber } from './written-number.ts';
 
 export interface WordProblem extends Problem {
   /** The text after #### in the file. */

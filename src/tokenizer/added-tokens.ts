@@ -3,7 +3,7 @@
 // The leftmost match wins, then the longest; a trie of code units finds them in one pass. lstrip and rstrip let a token
 // include the white space beside it. Left out: single_word, which is refused.
 import { kindAt, space } from './character-class.ts';
-import { TokenizerError } from './errors.ts';
+import { malformed, TokenizerError } from './errors.ts';
 
 export interface AddedToken {
   readonly id: number;
@@ -18,16 +18,11 @@ export interface AddedToken {
 /** Reads added_tokens of a tokenizer.json. Throws TokenizerError. */
 export function readAddedTokens(json: unknown, source: string): AddedToken[] {
   if (json === undefined || json === null) return [];
-  if (!Array.isArray(json))
-    throw new TokenizerError(source, `added_tokens: expected a list, received ${typeof json}`, 'fetch the file again');
+  if (!Array.isArray(json)) throw malformed(source, `added_tokens: expected a list, received ${typeof json}`);
   return json.map((token, i) => {
     const { id, content, special = false, normalized = !special, lstrip = false, rstrip = false } = token ?? {};
     if (!Number.isInteger(id) || id < 0 || id >= 2 ** 24 || typeof content !== 'string' || content === '')
-      throw new TokenizerError(
-        source,
-        `added_tokens[${i}]: expected an id and a content, received ${JSON.stringify(token)}`,
-        'fetch the file again',
-      );
+      throw malformed(source, `added_tokens[${i}]: expected an id and a content, received ${JSON.stringify(token)}`);
     if (token.single_word)
       throw new TokenizerError(
         source,

@@ -7,3 +7,11 @@ export class TokenizerError extends Error {
     this.name = 'TokenizerError';
   }
 }
+
+/** Returns the error of a file that breaks its own format. */
+export const malformed = (source: string, problem: string) =>
+  new TokenizerError(source, problem, 'fetch the file again');
+
+/** Returns the error of a file that asks for what this program does not do. */
+export const unsupported = (source: string, problem: string) =>
+  new TokenizerError(source, problem, 'only byte-level BPE tokenizers are supported');

@@ -2,8 +2,8 @@
 //
 // Supported: Sequence, Split (behaviors Isolated and Removed), Digits, ByteLevel (its own regex, and the prefix space).
 // Words stay text until they are encoded: the byte alphabet is not applied here. Other components are refused by name.
-import { TokenizerError } from './errors.ts';
-import { type Cut, Pieces, UnitBuffer } from './pieces.ts';
+import { malformed, TokenizerError, unsupported } from './errors.ts';
+import { type Cut, Pieces } from './pieces.ts';
 import { patterns, scanners } from './scanner.ts';
 
 export interface PreTokenizer {
@@ -86,28 +86,19 @@ function readSplit(component: Component, source: string): Cut {
   const { pattern, behavior, invert } = component as { pattern?: { Regex?: string; String?: string } } & Component;
   const text = pattern?.Regex ?? pattern?.String?.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
   if (typeof text !== 'string')
-    throw new TokenizerError(
-      source,
-      `pre_tokenizer Split: expected a pattern, received ${JSON.stringify(pattern)}`,
-      'fetch the file again',
-    );
+    throw malformed(source, `pre_tokenizer Split: expected a pattern, received ${JSON.stringify(pattern)}`);
   if (behavior !== 'Isolated' && !(behavior === 'Removed' && !invert))
-    throw new TokenizerError(
+    throw unsupported(
       source,
       `pre_tokenizer Split: expected behavior Isolated or Removed, received ${JSON.stringify(behavior)}` +
         (invert ? ', inverted' : ''),
-      'such tokenizers are not supported',
     );
   if (behavior === 'Removed') return cutByRegex(text, source, false);
   return scanners.get(text) ?? cutByRegex(text, source);
 }
 
 function refuseComponent(type: unknown, source: string): never {
-  throw new TokenizerError(
-    source,
-    `pre_tokenizer ${JSON.stringify(type)}: expected Sequence, Split, Digits or ByteLevel`,
-    'only byte-level BPE tokenizers are supported',
-  );
+  throw unsupported(source, `pre_tokenizer ${JSON.stringify(type)}: expected Sequence, Split, Digits or ByteLevel`);
 }
 
 function readCut(component: Component, source: string): Cut {
@@ -140,20 +131,8 @@ export function readPreTokenizer(json: unknown, source: string): PreTokenizer {
   const component = json as Component;
   const cut = readCut(component, source);
   const prefixed = flattenComponents(component).findIndex((step) => step.type === 'ByteLevel' && step.add_prefix_space);
-  if (prefixed > 0)
-    throw new TokenizerError(
-      source,
-      'pre_tokenizer ByteLevel: add_prefix_space after another component',
-      'such tokenizers are not supported',
-    );
+  if (prefixed > 0) throw unsupported(source, 'pre_tokenizer ByteLevel: add_prefix_space after another component');
   return { cut, addPrefixSpace: prefixed === 0 };
-}
-
-/** Cuts a text into strings, for tests. */
-export function splitText(cut: Cut, text: string): string[] {
-  const pieces = new Pieces();
-  cut(new UnitBuffer().fill(text), 0, text.length, pieces);
-  return Array.from({ length: pieces.count }, (_, i) => text.slice(pieces.bounds[2 * i], pieces.bounds[2 * i + 1]));
 }
 
 /** Returns a pre_tokenizer: splits in sequence, then bytes. */

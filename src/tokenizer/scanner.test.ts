@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { cutByRegex, preTokenizerName, preTokenizers, readPreTokenizer, splitText } from './pre-tokenizer.ts';
+import { cutByRegex, preTokenizerName, preTokenizers, readPreTokenizer } from './pre-tokenizer.ts';
 import { scanners } from './scanner.ts';
-import { texts } from './test-texts.ts';
+import { splitText, texts } from './test-texts.ts';
 
 /** Characters that the patterns treat differently, so that every pair and triple of kinds meets. */
 const kinds = [

@@ -28,38 +28,19 @@ function isolated(match: Match): Cut {
   };
 }
 
-/** Makes pieces of at most `maxLength` characters of one kind. */
-function runs(kind: number, maxLength: number): Cut {
-  return ({ units }, start, end, out) => {
-    let gap = start;
-    for (let i = start; i < end; ) {
-      let at = kindAt(units, i, end);
-      if ((at & kind) === 0) {
-        i += at & wide ? 2 : 1;
-        continue;
-      }
-      if (i > gap) out.push(gap, i);
-      gap = i;
-      for (let n = 0; n < maxLength && i < end; n++) {
-        at = kindAt(units, i, end);
-        if ((at & kind) === 0) break;
-        i += at & wide ? 2 : 1;
-      }
-      out.push(gap, i);
-      gap = i;
-    }
-    if (gap < end) out.push(gap, end);
-  };
-}
-
-/** Returns the end of the characters that have a flag of `kind`. */
-function endOfRun(kind: number, units: Uint16Array, i: number, end: number): number {
-  while (i < end) {
+/** Returns the end of at most `maxLength` characters that have a flag of `kind`. */
+function endOfRun(kind: number, units: Uint16Array, i: number, end: number, maxLength = Number.POSITIVE_INFINITY) {
+  for (let n = 0; n < maxLength && i < end; n++) {
     const at = kindAt(units, i, end);
     if ((at & kind) === 0) break;
     i += at & wide ? 2 : 1;
   }
   return i;
+}
+
+/** Makes pieces of at most `maxLength` characters of one kind, and of the text between them. */
+function runs(kind: number, maxLength = Number.POSITIVE_INFINITY): Cut {
+  return isolated((units, i, end) => endOfRun(kind, units, i, end, maxLength));
 }
 
 /** Returns the end of the characters that have no flag of `kind`. */
@@ -133,15 +114,7 @@ function llama3(digits: number): Match {
     const kind = kindAt(units, i, end);
     const next = i + (kind & wide ? 2 : 1);
     if (kind & letter) return endOfRun(letter, units, next, end);
-    if (kind & numeral) {
-      let stop = next;
-      for (let n = 1; n < digits && stop < end; n++) {
-        const at = kindAt(units, stop, end);
-        if ((at & numeral) === 0) break;
-        stop += at & wide ? 2 : 1;
-      }
-      return stop;
-    }
+    if (kind & numeral) return endOfRun(numeral, units, i, end, digits);
     if ((kind & newline) === 0 && next < end && kindAt(units, next, end) & letter)
       return endOfRun(letter, units, next, end);
     const word = units[i] === 0x20 ? next : i;
@@ -186,9 +159,9 @@ export const scanners: ReadonlyMap<string, Cut> = new Map<string, Cut>([
   [patterns.llama3, isolated(llama3(3))],
   [patterns.qwen2, isolated(llama3(1))],
   [patterns.deepseekV3, isolated(deepseekV3)],
-  [patterns.cjk, runs(cjk, Number.POSITIVE_INFINITY)],
+  [patterns.cjk, runs(cjk)],
   [patterns.threeDigits, runs(numeral, 3)],
   [patterns.oneDigit, runs(numeral, 1)],
-  [patterns.digits, runs(numeral, Number.POSITIVE_INFINITY)],
+  [patterns.digits, runs(numeral)],
   [patterns.character, isolated((units, i, end) => i + (kindAt(units, i, end) & wide ? 2 : 1))],
 ]);

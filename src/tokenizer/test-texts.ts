@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Tokenizer as HuggingFace } from '@huggingface/tokenizers';
 import fc from 'fast-check';
+import { type Cut, Pieces, UnitBuffer } from './pieces.ts';
 import type { TokenizerJson } from './tokenizer-json.ts';
 
 const fixed = [
@@ -78,3 +79,10 @@ export const toHuggingFace = (json: TokenizerJson) => new HuggingFace(json as ob
 export const hfIds = (tokenizer: HuggingFace, text: string) => [
   ...tokenizer.encode(text, { add_special_tokens: false }).ids,
 ];
+
+/** Cuts a text into strings. */
+export function splitText(cut: Cut, text: string): string[] {
+  const pieces = new Pieces();
+  cut(new UnitBuffer().fill(text), 0, text.length, pieces);
+  return Array.from({ length: pieces.count }, (_, i) => text.slice(pieces.bounds[2 * i], pieces.bounds[2 * i + 1]));
+}

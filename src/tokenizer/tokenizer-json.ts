@@ -3,7 +3,7 @@
 // What a file asks for and this program does not support is refused by name. Source: the format of
 // github.com/huggingface/tokenizers. Left out: truncation and padding, which transformers sets again for every call.
 import { byteChars, writeTokenBytes, writeUtf8 } from './bytes.ts';
-import { TokenizerError } from './errors.ts';
+import { malformed, unsupported } from './errors.ts';
 import { MergeTable } from './merge-table.ts';
 import { UnitBuffer } from './pieces.ts';
 import { Vocabulary } from './vocabulary.ts';
@@ -16,20 +16,18 @@ type JsonObject = Readonly<Record<string, unknown>>;
 const maxIds = 2 ** 24;
 const maxMerges = 2 ** 22; // ranks and positions share a double in bpe.ts
 
-const unsupported = 'such tokenizers are not supported';
-
 export type Normalize = (text: string) => string;
 
 function replacement({ pattern, content }: JsonObject, source: string): Normalize {
   const { String: plain, Regex: regex } = (pattern ?? {}) as { String?: unknown; Regex?: unknown };
   if (typeof content !== 'string' || (typeof plain !== 'string' && typeof regex !== 'string'))
-    throw new TokenizerError(source, 'normalizer Replace: expected a pattern and a content', 'fetch the file again');
+    throw malformed(source, 'normalizer Replace: expected a pattern and a content');
   if (typeof plain === 'string') return (text) => text.replaceAll(plain, () => content);
   try {
     const compiled = new RegExp(regex as string, 'gu');
     return (text) => text.replace(compiled, () => content);
   } catch (error) {
-    throw new TokenizerError(source, `normalizer Replace: ${(error as Error).message}`, unsupported);
+    throw unsupported(source, `normalizer Replace: ${(error as Error).message}`);
   }
 }
 
@@ -44,11 +42,7 @@ export function readNormalizer(json: unknown, source: string): Normalize | null 
   }
   if (type === 'NFC' || type === 'NFD' || type === 'NFKC' || type === 'NFKD') return (text) => text.normalize(type);
   if (type === 'Replace') return replacement(json as JsonObject, source);
-  throw new TokenizerError(
-    source,
-    `normalizer ${JSON.stringify(type)}: expected NFC, NFD, NFKC, NFKD, Replace or Sequence`,
-    unsupported,
-  );
+  throw unsupported(source, `normalizer ${JSON.stringify(type)}: expected NFC, NFD, NFKC, NFKD, Replace or Sequence`);
 }
 
 /** The ids that a post-processor puts before and after a text. */
@@ -66,21 +60,19 @@ export function readAffixes(json: unknown, source: string): Affixes {
     return frames.find(({ before, after }) => before.length + after.length > 0) ?? nothing;
   }
   if (type !== 'TemplateProcessing')
-    throw new TokenizerError(
+    throw unsupported(
       source,
       `post_processor ${JSON.stringify(type)}: expected ByteLevel, TemplateProcessing or Sequence`,
-      unsupported,
     );
   const steps = (Array.isArray(single) ? single : []) as { Sequence?: object; SpecialToken?: { id: string } }[];
   const at = steps.findIndex((step) => step?.Sequence);
-  if (at < 0)
-    throw new TokenizerError(source, 'post_processor TemplateProcessing: single has no Sequence', 'fetch it again');
+  if (at < 0) throw malformed(source, 'post_processor TemplateProcessing: single has no Sequence');
   const specialIds = (step: (typeof steps)[number]): number[] => {
     const name = step?.SpecialToken?.id ?? '';
     const ids = (special as Record<string, { ids?: unknown } | undefined> | undefined)?.[name]?.ids;
     if (Array.isArray(ids) && ids.every((id) => Number.isInteger(id) && id >= 0)) return ids;
     const problem = `post_processor TemplateProcessing: no ids for ${JSON.stringify(name)} in special_tokens`;
-    throw new TokenizerError(source, problem, 'fetch the file again');
+    throw malformed(source, problem);
   };
   return { before: steps.slice(0, at).flatMap(specialIds), after: steps.slice(at + 1).flatMap(specialIds) };
 }
@@ -94,7 +86,7 @@ export function checkDecoder(json: unknown, source: string): void {
     for (const step of decoders) checkDecoder(step, source);
     return;
   }
-  throw new TokenizerError(source, `decoder ${JSON.stringify(type)}: expected ByteLevel`, unsupported);
+  throw unsupported(source, `decoder ${JSON.stringify(type)}: expected ByteLevel`);
 }
 
 export interface BytePairFile {
@@ -108,15 +100,14 @@ export interface BytePairFile {
 
 function readVocab(json: unknown, source: string): Vocabulary {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new TokenizerError(source, 'model.vocab: expected an object of ids', 'only byte-level BPE is supported');
+    throw unsupported(source, 'model.vocab: expected an object of ids');
   const vocab = new Vocabulary();
   for (const token in json) {
     const id = (json as Record<string, unknown>)[token];
     if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= maxIds)
-      throw new TokenizerError(
+      throw malformed(
         source,
         `model.vocab[${JSON.stringify(token)}]: expected an id from 0 to ${maxIds - 1}, received ${JSON.stringify(id)}`,
-        'fetch the file again',
       );
     vocab.add(token, id as number);
   }
@@ -133,11 +124,7 @@ function mergeText(merge: unknown): string | null {
 /** Reads the ids [left, right, merged] of each merge. */
 function readMerges(json: unknown, vocab: Vocabulary, source: string): Int32Array {
   if (!Array.isArray(json) || json.length > maxMerges)
-    throw new TokenizerError(
-      source,
-      `model.merges: expected a list of at most ${maxMerges} merges`,
-      'only byte-level BPE is supported',
-    );
+    throw unsupported(source, `model.merges: expected a list of at most ${maxMerges} merges`);
   const merges = new Int32Array(3 * json.length);
   const buffer = new UnitBuffer();
   for (let i = 0; i < json.length; i++) {
@@ -149,11 +136,7 @@ function readMerges(json: unknown, vocab: Vocabulary, source: string): Int32Arra
     units.copyWithin(border, border + 1, text.length);
     const merged = vocab.find(units, 0, text.length - 1);
     if (border < 0 || left < 0 || right < 0 || merged < 0)
-      throw new TokenizerError(
-        source,
-        `model.merges[${i}] ${JSON.stringify(json[i])}: its tokens are not all in the vocab`,
-        'fetch the file again',
-      );
+      throw malformed(source, `model.merges[${i}] ${JSON.stringify(json[i])}: its tokens are not all in the vocab`);
     merges[3 * i] = left;
     merges[3 * i + 1] = right;
     merges[3 * i + 2] = merged;
@@ -165,7 +148,7 @@ function readMerges(json: unknown, vocab: Vocabulary, source: string): Int32Arra
 export function readModel(json: unknown, source: string): BytePairFile {
   const model = (json ?? {}) as JsonObject;
   const refuse = (problem: string): never => {
-    throw new TokenizerError(source, `model: ${problem}`, 'only byte-level BPE tokenizers are supported');
+    throw unsupported(source, `model: ${problem}`);
   };
   if (model.type !== undefined && model.type !== 'BPE')
     refuse(`expected type BPE, received ${JSON.stringify(model.type)}`);

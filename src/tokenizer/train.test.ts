@@ -4,10 +4,10 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { byteChars } from './bytes.ts';
 import { type CharacterOptions, characterTokenizer } from './characters.ts';
-import { type PreTokenizerName, preTokenizers, readPreTokenizer, splitText } from './pre-tokenizer.ts';
-import { hfIds, texts, toHuggingFace, wellFormed } from './test-texts.ts';
+import { type PreTokenizerName, preTokenizers, readPreTokenizer } from './pre-tokenizer.ts';
+import { hfIds, splitText, texts, toHuggingFace, wellFormed } from './test-texts.ts';
 import { Tokenizer } from './tokenizer.ts';
-import { type TrainOptions, type TrainProgress, trainTokenizer } from './train.ts';
+import { type TrainOptions, trainTokenizer } from './train.ts';
 
 const readMerges = (texts: readonly string[], options: TrainOptions) =>
   (trainTokenizer(texts, options).model as { merges: string[] }).merges;
@@ -93,15 +93,6 @@ describe('training', () => {
     assert.equal(readMerges([letters.join('')], { vocabSize: 256 + 2000 }).length, 2000);
     const seconds = (performance.now() - start) / 1000;
     assert.ok(seconds < 20, `took ${seconds.toFixed(1)} s`); // each merge over the whole word would take minutes
-  });
-
-  test('progress', () => {
-    const seen: TrainProgress[] = [];
-    trainTokenizer(corpus, { vocabSize: 256 + 20, progress: (progress) => seen.push(progress) });
-    const characters = corpus.reduce((sum, text) => sum + text.length, 0);
-    const [words, merges] = [seen[0], seen.at(-1)];
-    assert.ok(words.stage === 'words' && words.characters === characters && words.words > 10);
-    assert.deepEqual(merges, { stage: 'merges', done: 20, total: 20, secondsLeft: 0 });
   });
 
   test('refused: impossible sizes, unknown pre-tokenizers, special tokens that are none', () => {

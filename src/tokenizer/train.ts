@@ -13,12 +13,6 @@ import { type PreTokenizerName, preTokenizers, readPreTokenizer } from './pre-to
 import type { TokenizerJson } from './tokenizer-json.ts';
 import { grown, WordTable } from './word-table.ts';
 
-/** The progress of training. */
-export type TrainProgress =
-  | { readonly stage: 'words'; readonly characters: number; readonly words: number }
-  /** `secondsLeft`: at the pace so far. Merges become cheaper, so it is usually less. */
-  | { readonly stage: 'merges'; readonly done: number; readonly total: number; readonly secondsLeft: number };
-
 /** A token that no merge makes. With `special` false it stays when special tokens are skipped, as `<think>` does. */
 export type SpecialToken = string | { readonly content: string; readonly special: boolean };
 
@@ -29,7 +23,6 @@ export interface TrainOptions {
   readonly specialTokens?: readonly SpecialToken[];
   /** @default deepseek-v3 */
   readonly preTokenizer?: PreTokenizerName;
-  readonly progress?: (progress: TrainProgress) => void;
 }
 
 /** Builds a tokenizer.json. `vocab` is in order of ids and begins with the special tokens. */
@@ -165,34 +158,18 @@ class TrainingCorpus {
   }
 }
 
-function countWords(texts: Iterable<string>, { preTokenizer = 'deepseek-v3', progress }: TrainOptions): WordCounts {
+function countWords(texts: Iterable<string>, preTokenizer: PreTokenizerName): WordCounts {
   const { cut } = readPreTokenizer(preTokenizers[preTokenizer].json, 'train');
   const counts = new WordCounts();
-  let [characters, reported] = [0, performance.now()];
-  for (const text of texts) {
-    counts.add(text, cut);
-    characters += text.length;
-    if (progress === undefined || performance.now() - reported < 500) continue;
-    reported = performance.now();
-    progress({ stage: 'words', characters, words: counts.words.size });
-  }
-  progress?.({ stage: 'words', characters, words: counts.words.size });
+  for (const text of texts) counts.add(text, cut);
   return counts;
 }
 
 /** Merges until the vocabulary is full, and adds to `tokens`. Returns the merges in order. */
-function learnMerges(
-  corpus: TrainingCorpus,
-  tokens: string[],
-  special: ReadonlySet<string>,
-  options: TrainOptions,
-): string[] {
-  const { vocabSize, progress } = options;
+function learnMerges(corpus: TrainingCorpus, tokens: string[], special: ReadonlySet<string>, size: number): string[] {
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const merges: string[] = [];
-  const [begun, total] = [performance.now(), vocabSize - tokens.length];
-  let reported = begun;
-  while (tokens.length < vocabSize) {
+  while (tokens.length < size) {
     const pair = corpus.pairs.takeBest();
     if (pair < 0) break; // every word is one token
     const [left, right] = [tokens[corpus.pairs.left[pair]], tokens[corpus.pairs.right[pair]]];
@@ -202,11 +179,6 @@ function learnMerges(
     ids.set(text, id);
     merges.push(`${left} ${right}`);
     corpus.merge(pair, id);
-    const done = total - (vocabSize - tokens.length);
-    const now = performance.now();
-    if (now - reported < 500 && done < total) continue;
-    reported = now;
-    progress?.({ stage: 'merges', done, total, secondsLeft: ((now - begun) / 1000 / done) * (total - done) });
   }
   return merges;
 }
@@ -231,7 +203,7 @@ export function trainTokenizer(texts: Iterable<string>, options: TrainOptions): 
     );
   const tokens = [...special, ...alphabet];
   const idOfByte = Int32Array.from(byteChars, (char) => specialTokens.length + alphabet.indexOf(char));
-  const corpus = new TrainingCorpus(countWords(texts, options), idOfByte);
-  const merges = learnMerges(corpus, tokens, new Set(special), options);
+  const corpus = new TrainingCorpus(countWords(texts, preTokenizer), idOfByte);
+  const merges = learnMerges(corpus, tokens, new Set(special), vocabSize);
   return tokenizerJson(tokens, specialTokens, { preTokenizer: preTokenizers[preTokenizer].json, merges });
 }

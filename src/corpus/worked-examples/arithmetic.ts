@@ -12,25 +12,23 @@ import {
   type Random,
 } from '../../tasks/index.ts';
 import type { WorkedExamples } from './document.ts';
-import { type BehaviorRates, Scratchpad, type Solution, type Work, type Written } from './scratchpad.ts';
+import { Scratchpad, type Solution, type Work, type Written } from './scratchpad.ts';
 
-interface ArithmeticRates extends BehaviorRates {
-  /** The worker begins in a way that leads nowhere. */
-  readonly detour: number;
-}
-
-/** Longer problems are worked with more care, or hardly anybody would finish them. */
-function drawRates(random: Random, difficulty: number): ArithmeticRates {
+/** Draws how a worker behaves. Longer problems are worked with more care, or hardly anybody would finish them. */
+function drawRates(random: Random, difficulty: number) {
   const scale = difficulty > 3 ? 0.4 : 1;
   return {
     error: scale * random.pick([0, 0.03, 0.08, 0.2]),
     correction: random.pick([0.3, 0.5, 0.9]),
     check: random.pick([0, 0, 0.3, 0.8]),
     patience: random.pick([0.5, 0.8, 0.95]),
+    /** The worker begins in a way that leads nowhere. */
     detour: random.pick([0, 0.1, 0.3]),
     giveUp: scale * random.pick([0, 0.05, 0.12]),
   };
 }
+
+type Rates = ReturnType<typeof drawRates>;
 
 /** Digits from the right. */
 const toDigits = (value: number): number[] => [...`${value}`].reverse().map(Number);
@@ -135,17 +133,16 @@ function detour(calculation: Operation): string {
   return `about ${x}${operator}${y}=${operator === '+' ? x + y : x * y} no`;
 }
 
-function* work(pad: Scratchpad, calculation: Operation, rates: ArithmeticRates): Work<string | null> {
+function* work(pad: Scratchpad, calculation: Operation, rates: Rates): Work<string | null> {
   if (pad.random.chance(rates.detour)) yield pad.write(detour(calculation));
   for (;;) {
     const value = yield* compute(pad, calculation);
     if (value !== null) {
       if (!pad.random.chance(rates.check)) return `${value}`;
       const isConfirmed = yield* check(pad, calculation, value);
-      if (isConfirmed) pad.append('ok');
+      pad.append(isConfirmed ? 'ok' : 'no');
       if (isConfirmed) return `${value}`;
-    }
-    pad.append('no');
+    } else pad.append('no');
     if (!pad.random.chance(rates.patience)) return null;
     pad.restart();
   }

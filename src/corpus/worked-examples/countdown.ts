@@ -16,37 +16,30 @@ import {
 import type { WorkedExamples } from './document.ts';
 import { joinLines, type Solution } from './scratchpad.ts';
 
-/** How a worker searches. All but the weights are probabilities. */
-interface SearchRates {
-  /** Relative preference for + - * /. */
-  readonly weights: readonly [number, number, number, number];
-  /** Another attempt follows a failed one. */
-  readonly patience: number;
-  /** A step is computed wrongly. */
-  readonly error: number;
-  /** An attempt is checked before it is accepted or rejected. */
-  readonly check: number;
-  /** An attempt is repeated. */
-  readonly repetition: number;
-}
-
-function drawRates(random: Random): SearchRates {
-  const weights = random.pick([
-    [4, 4, 2, 1],
-    [5, 5, 1, 0.3],
-    [2, 3, 4, 2],
-    [1, 6, 1, 1],
-  ] as const);
+/** Draws how a worker searches. */
+function drawRates(random: Random) {
   return {
-    weights,
+    /** How often the worker takes + - * /, as weights. All other rates are probabilities. */
+    weights: random.pick([
+      [4, 4, 2, 1],
+      [5, 5, 1, 0.3],
+      [2, 3, 4, 2],
+      [1, 6, 1, 1],
+    ]),
+    /** Another attempt follows a failed one. */
     patience: random.pick([0.3, 0.6, 0.8, 0.8, 0.9]),
+    /** A step is computed wrongly. */
     error: random.pick([0, 0, 0.01, 0.05]),
+    /** An attempt is checked before it is accepted or rejected. */
     check: random.pick([0, 0.2, 0.7]),
+    /** An attempt is repeated. */
     repetition: random.pick([0, 0.3, 1]),
   };
 }
 
-function drawOperator(random: Random, weights: SearchRates['weights']) {
+type Rates = ReturnType<typeof drawRates>;
+
+function drawOperator(random: Random, weights: Rates['weights']) {
   let point = random.uniform() * weights.reduce((sum, weight) => sum + weight, 0);
   for (const [i, operator] of operators.entries()) {
     point -= weights[i];
@@ -55,18 +48,14 @@ function drawOperator(random: Random, weights: SearchRates['weights']) {
   return '+';
 }
 
-/** Steps that use up all numbers, or stop at one that leads nowhere. */
-interface Attempt {
-  readonly line: string;
-  /** As the worker believes it; null where the attempt stopped early. */
-  readonly result: Term | null;
-  readonly isTrue: boolean;
-}
-
 /** The largest product that a worker computes for a target of two digits. */
 const maxProduct = 200;
 
-function drawAttempt(random: Random, { numbers, target }: CountdownProblem, rates: SearchRates): Attempt {
+/**
+ * Draws an attempt: steps that use up all numbers, or stop at one that leads nowhere. `result` is what the worker
+ * believes, null where the attempt stopped early.
+ */
+function drawAttempt(random: Random, { numbers, target }: CountdownProblem, rates: Rates) {
   let terms = numbers.map(toTerm);
   let isTrue = true;
   const steps: string[] = [];

@@ -4,7 +4,7 @@
 // names ask and answer. So a base model learns that a tag is closed by its own name and that another may follow, but
 // not who User and Assistant are, nor that thinking comes before an answer. That, and what is worth doing, is left to
 // reinforcement learning. No held-out problem appears.
-import { type Problem, type Random, type Task, trainingProblem } from '../../tasks/index.ts';
+import { drawProblem, type Problem, type Random, type Task } from '../../tasks/index.ts';
 import type { Solution } from './scratchpad.ts';
 
 /** How worked examples of a task are made. All randomness comes from `random`. */
@@ -51,7 +51,7 @@ export function toDocuments<P extends Problem>(examples: WorkedExamples<P>): Doc
   return (random) => {
     const difficulty = examples.difficulty(random);
     const isTagged = random.chance(taggedShare);
-    const problem = trainingProblem(examples.task, random, difficulty);
+    const problem = drawProblem(examples.task, random, difficulty, 'train');
     return compose(examples, random, { problem, difficulty, isTagged });
   };
 }

@@ -16,37 +16,32 @@ const generators = {
   sequence: toDocuments(sequenceExamples),
 } satisfies Record<string, DocumentGenerator>;
 
-type BundledName = keyof typeof generators;
+type Name = keyof typeof generators | 'word-problems';
+const name = z.enum(['word-problems', ...(Object.keys(generators) as Name[])]);
+/** `file`: word problems in the form of GSM8K (tasks/word-problems.ts). */
+const shared = { file: z.string().optional(), seed: z.number().int().default(1), count: z.number().int().positive() };
 
-const name = z.enum(Object.keys(generators) as [BundledName, ...BundledName[]]);
-const ofFile = z.literal('word-problems');
-const shared = { seed: z.number().int().default(1), count: z.number().int().positive() };
-/** A file in the form of GSM8K: tasks/word-problems.ts. */
-const file = z.string();
+/**
+ * An input of a recipe: `count` worked examples of a bundled task, or of the word problems in a file. Run folders and
+ * recipes from before 0.2 say `pages`.
+ */
+export const workedExamplesInput = z
+  .union([
+    z.strictObject({ workedExamples: name, ...shared }),
+    z.strictObject({ pages: name, ...shared }).transform(({ pages, ...rest }) => ({ workedExamples: pages, ...rest })),
+  ])
+  .refine(({ workedExamples, file }) => (workedExamples === 'word-problems') === (file !== undefined), {
+    message: 'word-problems need a file, and nothing else does',
+  });
 
-const current = z.discriminatedUnion('workedExamples', [
-  z.strictObject({ workedExamples: name, ...shared }),
-  z.strictObject({ workedExamples: ofFile, file, ...shared }),
-]);
-/** The key of run folders and recipes from before 0.2. */
-const former = z.discriminatedUnion('pages', [
-  z.strictObject({ pages: name, ...shared }).transform(({ pages, ...rest }) => ({ workedExamples: pages, ...rest })),
-  z
-    .strictObject({ pages: ofFile, file, ...shared })
-    .transform(({ pages, ...rest }) => ({ workedExamples: pages, ...rest })),
-]);
-
-/** An input of a recipe: `count` worked examples of a bundled task, or of the word problems in a file. */
-export const workedExamplesInput = z.union([current, former]);
-
-export function toSynthetic(input: z.output<typeof workedExamplesInput>): Synthetic {
-  const { seed, count } = input;
-  let generate: DocumentGenerator;
-  let source: string = input.workedExamples;
-  if (input.workedExamples === 'word-problems') {
-    generate = workedWordProblems(input.file);
-    source += ` ${createHash('sha256').update(readFileSync(input.file)).digest('hex').slice(0, 16)}`;
-  } else generate = generators[input.workedExamples];
+export function toSynthetic({ workedExamples, file, seed, count }: z.output<typeof workedExamplesInput>): Synthetic {
+  const [generate, source] =
+    file === undefined || workedExamples !== 'word-problems'
+      ? [generators[workedExamples as keyof typeof generators], workedExamples]
+      : [
+          workedWordProblems(file),
+          `${workedExamples} ${createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16)}`,
+        ];
   // The name is a part of the dataset's hash, so it keeps the earlier word for worked examples.
   return { name: `pages of ${source}`, seed, count, document: (key, index) => generate(new Random(key, index)) };
 }

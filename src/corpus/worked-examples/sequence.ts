@@ -5,17 +5,10 @@
 // last step back. No text is an instruction.
 import { type Random, type SequenceProblem, sequence } from '../../tasks/index.ts';
 import type { WorkedExamples } from './document.ts';
-import { type BehaviorRates, Scratchpad, type Solution, type Work } from './scratchpad.ts';
+import { type Equation, Scratchpad, type Solution, type Work } from './scratchpad.ts';
 
-interface SequenceRates extends BehaviorRates {
-  /** A rule is accepted after the first place where it holds. */
-  readonly haste: number;
-  /** Rules are tried in any order, not the simplest first. */
-  readonly disorder: number;
-}
-
-/** More tries, more care, or hardly anybody would come to the rules that are tried last. */
-function drawRates(random: Random, shown: number): SequenceRates {
+/** Draws how a worker behaves. With more numbers there are more rules to try, so workers err and give up less. */
+function drawRates(random: Random, shown: number) {
   const scale = shown > 4 ? 0.8 : 1.3;
   return {
     error: scale * random.pick([0, 0.01, 0.03, 0.08]),
@@ -23,18 +16,22 @@ function drawRates(random: Random, shown: number): SequenceRates {
     check: random.pick([0, 0, 0.3, 0.8]),
     patience: random.pick([0.9, 0.95, 1]),
     giveUp: scale * random.pick([0, 0.03, 0.07]),
+    /** A rule is accepted after the first place where it holds. */
     haste: random.pick([0, 0, 0.1, 0.2]),
+    /** Rules are tried in any order, not the simplest first. */
     disorder: random.pick([0, 0.3, 1]),
   };
 }
 
-/** What a rule leads to, and the equation by which it can be checked. */
+type Rates = ReturnType<typeof drawRates>;
+
+/** What a rule leads to, and an equation that checks it. */
 interface Finding {
   readonly next: number;
-  readonly check: { readonly left: string; readonly value: number; readonly expected: number };
+  readonly check: Equation & { readonly expected: number };
 }
 
-type Rule = (pad: Scratchpad, numbers: readonly number[], rates: SequenceRates) => Work<Finding | null>;
+type Rule = (pad: Scratchpad, numbers: readonly number[], rates: Rates) => Work<Finding | null>;
 
 const last = (numbers: readonly number[]): number => numbers[numbers.length - 1];
 const signed = (value: number) => (value < 0 ? `${value}` : `+${value}`);
@@ -60,14 +57,19 @@ function* reject(pad: Scratchpad, text: string): Work<null> {
   return null;
 }
 
+/** Adds a step to the last number. Returns the finding, checked by the step back. */
+function* addStep(pad: Scratchpad, text: string, end: number, step: number): Work<Finding> {
+  const next = pad.equation(sum(end, step));
+  yield pad.write(`${text} so ${signed(step)}: ${next.text}`);
+  return { next: next.value, check: { ...difference(end, next.value), expected: step } };
+}
+
 const sameStep: Rule = function* (pad, numbers, { haste }) {
   const isHasty = pad.random.chance(haste);
   const { text, steps, areEqual } = differences(pad, isHasty ? numbers.slice(0, 2) : numbers);
   if (!areEqual) return yield* reject(pad, text);
-  const next = pad.equation(sum(last(numbers), steps[0]));
-  yield pad.write(`${text} so ${signed(steps[0])}: ${next.text}`);
-  const [a, b] = isHasty ? [numbers[1], numbers[2]] : [last(numbers), next.value];
-  return { next: next.value, check: { ...difference(a, b), expected: steps[0] } };
+  const { next, check } = yield* addStep(pad, text, last(numbers), steps[0]);
+  return { next, check: isHasty ? { ...difference(numbers[1], numbers[2]), expected: steps[0] } : check };
 };
 
 const sameFactor: Rule = function* (pad, numbers, { haste }) {
@@ -113,41 +115,32 @@ const twoInTurn: Rule = function* (pad, numbers) {
   const other = differences(pad, half(1 - (numbers.length % 2)));
   const head = `${mine.text} and ${other.text}`;
   if (!other.areEqual) return yield* reject(pad, head);
-  const next = pad.equation(sum(last(same), mine.steps[0]));
-  yield pad.write(`${head} so ${signed(mine.steps[0])}: ${next.text}`);
-  return { next: next.value, check: { ...difference(last(same), next.value), expected: mine.steps[0] } };
+  return yield* addStep(pad, head, last(same), mine.steps[0]);
 };
 
 const simplestFirst: readonly Rule[] = [sameStep, sameFactor, growingStep, twoInTurn];
 const maxAttempts = 4;
 
 /** Tries the rules in order. Returns what one leads to; null where none holds or the worker stops. */
-function* tryRules(
-  pad: Scratchpad,
-  numbers: readonly number[],
-  rates: SequenceRates,
-  order: readonly Rule[],
-): Work<Finding | null> {
+function* tryRules(pad: Scratchpad, numbers: readonly number[], rates: Rates, order: readonly Rule[]) {
   for (const rule of order) {
     const finding = yield* rule(pad, numbers, rates);
-    if (finding !== null) return finding;
-    if (!pad.random.chance(rates.patience)) return null;
+    if (finding !== null || !pad.random.chance(rates.patience)) return finding;
   }
   return null;
 }
 
-function* isConfirmed(pad: Scratchpad, { check: { left, value, expected } }: Finding): Work<boolean> {
-  yield pad.write(`check ${left}=${value} ${value === expected ? 'ok' : 'no'}`);
-  return value === expected;
-}
-
-function* work(pad: Scratchpad, numbers: readonly number[], rates: SequenceRates): Work<string | null> {
+function* work(pad: Scratchpad, numbers: readonly number[], rates: Rates): Work<string | null> {
   const order = pad.random.chance(rates.disorder) ? pad.random.shuffled(simplestFirst) : simplestFirst;
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     if (attempt > 0) pad.restart();
     const finding = yield* tryRules(pad, numbers, rates, order);
-    if (finding !== null && (!pad.random.chance(rates.check) || (yield* isConfirmed(pad, finding))))
-      return `${finding.next}`;
+    if (finding !== null) {
+      if (!pad.random.chance(rates.check)) return `${finding.next}`;
+      const { left, value, expected } = finding.check;
+      yield pad.write(`check ${left}=${value} ${value === expected ? 'ok' : 'no'}`);
+      if (value === expected) return `${finding.next}`;
+    }
     if (!pad.random.chance(rates.patience)) return null;
   }
   return null;

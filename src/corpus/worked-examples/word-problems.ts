@@ -3,7 +3,7 @@
 // `<<48/2=24>>` is for a calculator and is left out. A slip is a line with another number behind its equation, rejected
 // with `no`; the correct line follows, so everything after it rests on right numbers. Left out: other ways to the
 // answer, which a file of single solutions does not know.
-import { type Random, trainingProblem, type WordProblem, wordProblems } from '../../tasks/index.ts';
+import { drawProblem, type Random, type WordProblem, wordProblems } from '../../tasks/index.ts';
 import { compose, type DocumentGenerator, taggedShare, type WorkedExamples } from './document.ts';
 import { joinLines, type Solution } from './scratchpad.ts';
 
@@ -47,7 +47,7 @@ export function workedWordProblems(path: string): DocumentGenerator {
     conclusion: (_, answer) => `answer ${answer}`,
   };
   return (random) => {
-    const problem = trainingProblem(task, random, difficulty);
+    const problem = drawProblem(task, random, difficulty, 'train');
     return compose(examples, random, { problem, difficulty, isTagged: random.chance(taggedShare) });
   };
 }

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   type ArithmeticProblem,
+  drawProblem,
   isHeldOut,
   type Problem,
   Random,
   readExpression,
   type Task,
-  trainingProblem,
 } from '../../tasks/index.ts';
 import { arithmeticExamples } from './arithmetic.ts';
 import { compose, type WorkedExamples } from './document.ts';
@@ -23,7 +23,7 @@ const levels = ({ difficulty: { from, to } }: Task) => Array.from({ length: to -
 
 function solve(examples: WorkedExamples<Problem>, difficulty: number, index: number) {
   const random = new Random(5, index, difficulty);
-  const problem = trainingProblem(examples.task, random, difficulty);
+  const problem = drawProblem(examples.task, random, difficulty, 'train');
   const solution = examples.solve(random, problem, difficulty);
   const isRight = solution.answer !== null && examples.task.grade(problem, solution.answer).correct;
   return { problem, ...solution, isRight };
@@ -96,7 +96,7 @@ for (const examples of families)
         for (let index = 0; index < count; index++) {
           const document = () => {
             const random = new Random(6, index, difficulty);
-            const problem = trainingProblem(examples.task, random, difficulty);
+            const problem = drawProblem(examples.task, random, difficulty, 'train');
             assert.equal(isHeldOut(problem.key), false);
             return compose(examples, random, { problem, difficulty, isTagged: false });
           };

@@ -1,9 +1,10 @@
-// A number as people write it, read exactly: 1,234 = 1234 = 1234.0 = $1,234, and 3/4 = 0.75.
+// Numbers as people write them, read and compared exactly: 1,234 = 1234 = 1234.0 = $1,234, and 3/4 = 0.75.
 //
 // Contract: never throws, takes time proportional to the text, refuses texts beyond 60 characters. A leading dollar
 // sign and a trailing percent sign are units and are ignored. Left out on purpose: exponents, hexadecimal, words, other
 // units and digits of other scripts, because an answer that needs a guess is no answer.
-import { type Rational, rational } from './rational.ts';
+import { equals, type Rational, rational } from './rational.ts';
+import type { Verdict } from './task.ts';
 
 const maxLength = 60;
 const whole = String.raw`(?:\d{1,3}(?:,\d{3})+|\d+)`;
@@ -24,4 +25,12 @@ export function readNumber(text: string): Rational | null {
   const [, sign, top, bottom] = fraction.exec(trimmed) ?? [];
   if (top === undefined || bottom === undefined) return null;
   return rational(sign === '' ? toBigInt(top) : -toBigInt(top), toBigInt(bottom));
+}
+
+/** Compares exactly; `truth` is a number as text. */
+export function gradeNumber(truth: string, answer: string): Verdict {
+  const read = readNumber(answer);
+  if (read === null) return { correct: false, reason: 'the answer is not one number' };
+  const correct = equals(read, readNumber(truth) as Rational);
+  return { correct, reason: correct ? `it is ${truth}` : `it says ${answer.trim()}` };
 }
