@@ -30,7 +30,7 @@ function EditForm({ prompt, onSend, onCancel }: EditFormProps) {
         onEscape={onCancel}
         focusKey="edit"
       />
-      <p class="small quiet">This removes its answers and everything after them.</p>
+      <p class="small quiet">Sending removes its answers and all later messages.</p>
       <div class="prompt-edit-buttons">
         <button type="button" class="button compact" onClick={onCancel}>
           Cancel
