@@ -1,6 +1,6 @@
 // The engine beside llama.cpp or ik_llama.cpp (llama.ts): the same weights from the same GGUF file, the same threads.
 //
-// Each round runs ours and then every peer, so that a busy neighbour hits all of them; ratios are of the same round.
+// Each round runs ours and then every peer, so that a busy neighbor hits all of them; ratios are of the same round.
 // Weights are random (routing then spreads over all experts, the worst case for caches). Prefill is a prompt of P
 // tokens and its first token; decode is tokens after a short prompt, after 4,096, or of many sequences together.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -68,7 +68,7 @@ const formats: readonly { readonly packed: PackedFormat; readonly stored: GgmlTy
   { packed: 'bf16', stored: 'BF16' },
 ];
 
-function configOf(name: ShapeName): ModelConfig {
+function configFor(name: ShapeName): ModelConfig {
   const common = { model_type: 'deepseek_v3', vocab_size: 32000, n_shared_experts: 1, n_group: 1, topk_group: 1 };
   return readConfig({ ...common, first_k_dense_replace: 1, max_position_embeddings: 8192, ...shapes[name] }, name);
 }
@@ -122,7 +122,7 @@ class Ours {
   readonly #vocabSize: number;
   readonly #free: () => void;
   readonly activeBytes: number;
-  #asked = 0;
+  #requests = 0;
 
   private constructor(engine: Engine, vocabSize: number, activeBytes: number, free: () => void) {
     this.#engine = engine;
@@ -162,7 +162,7 @@ class Ours {
 
   /** When each of its tokens was there. */
   #one(promptLength: number, maxTokens: number): Promise<number[]> {
-    const seed = this.#asked++;
+    const seed = this.#requests++;
     const prompt = Array.from({ length: promptLength }, (_, i) => (seed * 7919 + i * 104729) % this.#vocabSize);
     const options: SequenceOptions = { sampling, maxTokens, logprobs: null, promptLogprobs: null };
     return new Promise((resolve, reject) => {
@@ -262,7 +262,7 @@ async function oneFormat(
       }
       if (test.name === 'decode') await bandwidth(bench, engine, `${label} ${format}`, seconds);
     }
-    await together(bench, engine, { path, label: `${label} ${format}`, peers: allPeers.filter(isBatched) });
+    await compareBatches(bench, engine, { path, label: `${label} ${format}`, peers: allPeers.filter(isBatched) });
   } finally {
     await engine.close();
   }
@@ -271,7 +271,7 @@ async function oneFormat(
 const crowd = { promptLength: 64, tokens: 32, parallel: [16, 64] } as const;
 
 /** Many sequences at once, after prompts of 64 tokens. */
-async function together(
+async function compareBatches(
   bench: Bench,
   engine: Ours,
   { path, label, peers }: { path: string; label: string; peers: readonly EnginePeer[] },
@@ -329,7 +329,7 @@ export async function engines(
   models?: string,
 ): Promise<void> {
   useDevice(bench.device);
-  const config = configOf(name);
+  const config = configFor(name);
   const folder = models ?? mkdtempSync(join(tmpdir(), 'minke-bench-'));
   console.log(`  ${name}: ${(flopsPerToken(config, 1).prefill / 1e6).toFixed(0)} MFLOP a token`);
   try {

@@ -4,7 +4,7 @@
 // against bf16. Grouped products run against one dense product of the same FLOPs. Packed weights run against plain
 // reading where one row streams them (235 MB and more: no cache holds them), and against bf16 panels with many rows.
 import { Random } from '../src/kernels/cases/case.ts';
-import { codeOf, gemmWorkspaceBytes, groupPanelBytes, panelBytes, tilesIn, type Work } from '../src/kernels/index.ts';
+import { dtypeCode, gemmWorkspaceBytes, panelBytes, tilesIn, type Work } from '../src/kernels/index.ts';
 import type { Bench } from './harness.ts';
 
 export type Precision = 'f32' | 'bf16' | 'fp8';
@@ -23,14 +23,14 @@ export function gemmWork(bench: Bench, precision: Precision, m: number, n: numbe
   const stored = precision === 'f32' ? 'f32' : 'bf16';
   const operands = { a: bench.random(stored, m * k), c: bench.alloc(4 * m * n) };
   const workspace = bench.alloc(gemmWorkspaceBytes(m, k));
-  const sizes = { m, n, k, lda: k, ldb: k, ldc: n, a_type: codeOf[stored], c_type: codeOf.f32, accumulate: 0 };
+  const sizes = { m, n, k, lda: k, ldb: k, ldc: n, a_type: dtypeCode[stored], c_type: dtypeCode.f32, accumulate: 0 };
   const given = { ...operands, workspace, ...sizes };
   const amount = 2 * m * n * k;
   if (precision === 'fp8') {
     const args = { ...given, b: bench.random('e4m3', n * k), b_scales: bench.random('f32', scaleCount({ m, n, k })) };
     return { amount, encode: () => device.run('gemm_nt_fp8', args) };
   }
-  const args = { ...given, b: bench.random(stored, n * k), b_type: codeOf[stored] };
+  const args = { ...given, b: bench.random(stored, n * k), b_type: dtypeCode[stored] };
   return { amount, encode: () => device.run(`gemm_nt_${precision}`, args) };
 }
 
@@ -78,7 +78,7 @@ function groupedWork(bench: Bench, precision: Precision, { m, n, k }: Sizes, cou
     offsets: bench.put(offsetsFor(counts)),
   };
   const workspace = bench.alloc(gemmWorkspaceBytes(m, k, experts));
-  const sizes = { m, n, k, groups: experts, a_type: codeOf[stored], c_type: codeOf.f32, accumulate: 0 };
+  const sizes = { m, n, k, groups: experts, a_type: dtypeCode[stored], c_type: dtypeCode.f32, accumulate: 0 };
   const given = { ...operands, workspace, ...sizes };
   const amount = 2 * m * n * k;
   if (precision === 'fp8') {
@@ -86,7 +86,7 @@ function groupedWork(bench: Bench, precision: Precision, { m, n, k }: Sizes, cou
     const args = { ...given, b: bench.random('e4m3', experts * n * k), b_scales };
     return { amount, encode: () => device.run('grouped_gemm_nt_fp8', args) };
   }
-  const args = { ...given, b: bench.random(stored, experts * n * k), b_type: codeOf[stored] };
+  const args = { ...given, b: bench.random(stored, experts * n * k), b_type: dtypeCode[stored] };
   return { amount, encode: () => device.run(`grouped_gemm_nt_${precision}`, args) };
 }
 
@@ -114,9 +114,7 @@ export async function grouped(bench: Bench): Promise<void> {
 type PackedFormat = Precision | 'int8' | 'int4';
 
 function packedBytes(bench: Bench, format: PackedFormat, n: number, k: number, groups = 1): number {
-  const { panelWidth } = bench.device;
-  if (format === 'int8' || format === 'int4') return groupPanelBytes(format, n, k, panelWidth, groups);
-  return panelBytes(format === 'fp8' ? 'e4m3' : format, n, k, panelWidth, groups);
+  return panelBytes(format === 'fp8' ? 'e4m3' : format, n, k, bench.device.panelWidth, groups);
 }
 
 /** Random panels. f16 scales of groups may be anything but NaN, so those formats get random bf16 numbers. */
@@ -135,7 +133,7 @@ export function panelWork(bench: Bench, format: PackedFormat, { m, n, k }: Sizes
     c: bench.alloc(4 * m * n),
   };
   const workspace = bench.alloc(gemmWorkspaceBytes(m, k));
-  const sizes = { m, n, k, lda: k, ldc: n, a_type: codeOf.f32, c_type: codeOf.f32, accumulate: 0 };
+  const sizes = { m, n, k, lda: k, ldc: n, a_type: dtypeCode.f32, c_type: dtypeCode.f32, accumulate: 0 };
   const given = { ...operands, workspace, ...sizes };
   const amount = 2 * m * n * k;
   if (format === 'fp8') {
@@ -176,7 +174,7 @@ function expertWork(bench: Bench, format: 'bf16' | 'int8' | 'int4', m: number, n
   const panels = randomPanels(bench, format, n, k, experts);
   const operands = { a: bench.random('f32', m * k), panels, offsets: bench.put(offsetsFor(counts)) };
   const workspace = bench.alloc(gemmWorkspaceBytes(m, k, experts));
-  const sizes = { m, n, k, groups: experts, a_type: codeOf.f32, c_type: codeOf.f32, accumulate: 0 };
+  const sizes = { m, n, k, groups: experts, a_type: dtypeCode.f32, c_type: dtypeCode.f32, accumulate: 0 };
   const args = { ...operands, c: bench.alloc(4 * m * n), workspace, ...sizes };
   const used = counts.filter((count) => count > 0).length;
   const amount = used * packedBytes(bench, format, n, k);

@@ -1,6 +1,6 @@
 // The benchmark harness: every figure beside its yardstick, measured in the same seconds.
 //
-// A comparison samples kernel, yardstick, kernel, yardstick ... so that a busy neighbour hits both; its ratio is the
+// A comparison samples kernel, yardstick, kernel, yardstick ... so that a busy neighbor hits both; its ratio is the
 // median of the rounds' own ratios, which a disturbance of a few rounds does not move. One sample is a list that holds
 // the command often enough to last some 30 ms. Rates are of floating-point operations or of bytes that must move.
 
@@ -11,22 +11,22 @@ import {
   type Data,
   type Device,
   type DType,
+  dtypeBytes,
   newData,
   openYardsticks,
-  rateOf,
   sample,
   toBf16,
+  toRate,
   type Work,
-  widthOf,
   type Yardsticks,
 } from '../src/kernels/index.ts';
 import { median } from '../src/math/index.ts';
 
 /** What a rate's unit stands for. */
-const unitOf = { 'GFLOP/s': 1e9, 'GB/s': 1e9, 'MB/s': 1e6, 'tokens/s': 1 } as const;
-type RateUnit = keyof typeof unitOf;
+const unitScale = { 'GFLOP/s': 1e9, 'GB/s': 1e9, 'MB/s': 1e6, 'tokens/s': 1 } as const;
+type RateUnit = keyof typeof unitScale;
 
-export type Unit = RateUnit | 'ns' | 'us' | 'ms' | 'x' | 'ticks/s';
+type Unit = RateUnit | 'ns' | 'us' | 'ms' | 'x' | 'ticks/s';
 
 /** What the issue asks of a figure: of its ratio where there is a yardstick, else of its median. */
 export interface Required {
@@ -47,7 +47,7 @@ export interface Result {
   readonly passed?: boolean;
 }
 
-export interface Comparison {
+interface Comparison {
   readonly name: string;
   readonly unit: RateUnit;
   readonly work: Work;
@@ -124,10 +124,10 @@ export class Bench {
   random(dtype: 'f32' | 'bf16' | 'e4m3', count: number): number {
     const block = newData(dtype, Math.min(count, 2 ** 18));
     for (let i = 0; i < block.length; i++) block[i] = this.#value(dtype);
-    const buffer = this.device.alloc(count * widthOf[dtype], 'bench');
+    const buffer = this.device.alloc(count * dtypeBytes[dtype], 'bench');
     this.#buffers.push(buffer);
     for (let at = 0; at < count; at += block.length)
-      this.device.write(buffer, block.subarray(0, count - at), at * widthOf[dtype]);
+      this.device.write(buffer, block.subarray(0, count - at), at * dtypeBytes[dtype]);
     return buffer.address;
   }
 
@@ -171,8 +171,8 @@ export class Bench {
 
   /** Samples taken in turn with their yardstick's; the ratio is the median of the rounds' own. */
   beside({ name, unit, amount, seconds, yardstick, required }: Samples): void {
-    const scale = unitOf[unit];
-    const rate = rateOf({ amount }, seconds);
+    const scale = unitScale[unit];
+    const rate = toRate({ amount }, seconds);
     const result = {
       family: this.#family,
       name,
@@ -188,14 +188,16 @@ export class Bench {
     const ratio = median(seconds.map((s, i) => amount / s / (yardstick.amount / yardstick.seconds[i])));
     this.#report({
       ...result,
-      yardstick: { name: yardstick.name, median: rateOf(yardstick, yardstick.seconds).median / scale },
+      yardstick: { name: yardstick.name, median: toRate(yardstick, yardstick.seconds).median / scale },
       ratio,
       ...(required && { required, passed: meets(ratio, required) }),
     });
   }
 
-  /** A figure that is not a rate: `values` are its samples, the smallest the best unless `most` says otherwise. */
-  value(name: string, unit: Unit, values: readonly number[], required?: Required, most = false): void {
+  /**
+   * A figure that is not a rate: `values` are its samples, the smallest the best unless `largestIsBest` says otherwise.
+   */
+  value(name: string, unit: Unit, values: readonly number[], required?: Required, largestIsBest = false): void {
     const middle = median(values);
     this.#report({
       family: this.#family,
@@ -203,7 +205,7 @@ export class Bench {
       setup: this.setup(),
       unit,
       median: middle,
-      best: most ? Math.max(...values) : Math.min(...values),
+      best: largestIsBest ? Math.max(...values) : Math.min(...values),
       ...(required && { required, passed: meets(middle, required) }),
     });
   }

@@ -16,7 +16,7 @@ export interface EnginePeer {
 export const isBatched = ({ binary }: EnginePeer) => basename(binary).startsWith('llama-batched-bench');
 
 /** NAME=PATH or NAME=PATH,argument,argument; null when it is neither. */
-export function peerOf(text: string): EnginePeer | null {
+export function parsePeer(text: string): EnginePeer | null {
   const at = text.indexOf('=');
   const [binary, ...args] = text.slice(at + 1).split(',') as [string, ...string[]];
   return at <= 0 || binary === '' ? null : { name: text.slice(0, at), binary, args };
@@ -49,7 +49,7 @@ export function rateOfOne(peer: EnginePeer, model: string, threads: number, test
   return result?.avg_ts ?? 0;
 }
 
-export interface Together {
+interface Together {
   readonly promptLength: number;
   readonly tokens: number;
   /** Sequences at once. */

@@ -1,8 +1,7 @@
 // npm run bench -- kernels [families...]    every kernel family beside its yardstick
 // npm run bench -- peers --onnxruntime DIR  our f32 GEMM beside onnxruntime-node's, installed in DIR/node_modules
 // npm run bench -- train --python PATH      training steps beside PyTorch's (bench/peers/train.py)
-//
-// npm run bench -- rl --python PATH         rollouts beside plain batches, GRPO steps beside PyTorch's (bench/peers/rl.py)
+// npm run bench -- rl --python PATH         rollouts and GRPO steps beside PyTorch's (bench/peers/rl.py)
 // npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama.cpp's binaries, by shape of the model
 // npm run bench -- serve                    streams through the server beside the bare engine
 // npm run bench -- revision CHECKOUT        this revision beside another one that is built in its own folder
@@ -15,7 +14,7 @@ import { attention } from './attention.ts';
 import { engines, type ShapeName, shapeNames } from './engine.ts';
 import { gemm, gemv, grouped, packed } from './gemm.ts';
 import { Bench, type Result } from './harness.ts';
-import { type EnginePeer, peerOf } from './llama.ts';
+import { type EnginePeer, parsePeer } from './llama.ts';
 import { loading, loadShapes } from './load.ts';
 import { paged } from './paged.ts';
 import { peers } from './peers.ts';
@@ -119,7 +118,7 @@ program
   );
 
 function enginePeer(text: string): EnginePeer {
-  return peerOf(text) ?? program.error(`--peer ${text}: expected NAME=PATH`);
+  return parsePeer(text) ?? program.error(`--peer ${text}: expected NAME=PATH`);
 }
 
 program
@@ -128,7 +127,8 @@ program
   .argument('[shapes...]', `of ${shapeNames.join(', ')}; smallv3 when none is named`)
   .option(
     '--peer <name=path...>',
-    'a binary: llama-bench for one sequence, llama-batched-bench for many, with further arguments behind commas: ik=PATH,-rtr,1',
+    'a binary: llama-bench for one sequence, llama-batched-bench for many, ' +
+      'with further arguments after commas: ik=PATH,-rtr,1',
   )
   .option('--models <folder>', 'keeps the files of the models there, and uses those it finds')
   .action(async (names: ShapeName[], { peer = [], models }: { peer?: string[]; models?: string }) => {

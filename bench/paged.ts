@@ -6,7 +6,7 @@
 import {
   fromBf16,
   type PoolFormat,
-  pagedAttentionWorkspace,
+  pagedAttentionWorkspaceBytes,
   poolFormat,
   recordBytes,
   type Work,
@@ -45,7 +45,7 @@ function decodeWork(bench: Bench, { format, sequences: B, tokens, heads: H, quer
     bench.put(Int32Array.from({ length: B * each }, (_, i) => (turn * B * each + i * 5) % poolBlocks)),
   );
   const T = B * queries;
-  const workspace = pagedAttentionWorkspace(T, H, C, each);
+  const workspace = pagedAttentionWorkspaceBytes(T, H, C, each);
   const sizes = { B, T, max_queries: queries, max_blocks: each, Hq: H, Hkv: 1, Dk: width, Dv: C };
   const places = { k_offset: 0, k_head: width, v_offset: 0, v_head: C, scale: width ** -0.5 };
   const args = {
@@ -53,7 +53,7 @@ function decodeWork(bench: Bench, { format, sequences: B, tokens, heads: H, quer
     pool,
     lengths: bench.put(new Int32Array(B).fill(tokens)),
     query_start: bench.put(Int32Array.from({ length: B + 1 }, (_, b) => b * queries)),
-    partial: workspace <= 2 ** 24 ? bench.alloc(4 * workspace) : null,
+    partial: workspace <= 2 ** 26 ? bench.alloc(workspace) : null,
     out: bench.alloc(4 * T * H * C),
     ...sizes,
     ...places,

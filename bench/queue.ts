@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import { calibrate, openDevice, sample } from '../src/kernels/index.ts';
+import { calibrate, dtypeCode, openDevice, sample } from '../src/kernels/index.ts';
 import { median } from '../src/math/index.ts';
 import { gemmWork } from './gemm.ts';
 import type { Bench } from './harness.ts';
@@ -17,22 +17,49 @@ export async function queue(bench: Bench): Promise<void> {
   await busyCore(bench);
 }
 
-async function encoding(bench: Bench): Promise<void> {
-  const { device } = bench;
-  const [a, b, out] = [0, 1, 2].map(() => bench.random('f32', elements)) as [number, number, number];
+/** Nanoseconds of encoding one command, in each round. */
+function encodeNanoseconds({ device, rounds }: Bench, encode: () => void): number[] {
   const commands = 20_000;
   const nanoseconds: number[] = [];
-  for (let round = 0; round < bench.rounds + 5; round++) {
+  for (let round = 0; round < rounds + 5; round++) {
     let elapsed = 0;
     const { recording } = device.record([], () => {
       const start = performance.now();
-      for (let i = 0; i < commands; i++) device.run('add_f32', { a, b, out, n: elements });
+      for (let i = 0; i < commands; i++) encode();
       elapsed = performance.now() - start;
     });
     recording.dispose();
     if (round >= 5) nanoseconds.push((elapsed * 1e6) / commands); // the first rounds are still being compiled
   }
-  bench.value('encode one command of 4 words', 'ns', nanoseconds, { atMost: 100 });
+  return nanoseconds;
+}
+
+async function encoding(bench: Bench): Promise<void> {
+  const { device } = bench;
+  const [a, b, out] = [0, 1, 2].map(() => bench.random('f32', elements)) as [number, number, number];
+  const few = encodeNanoseconds(bench, () => device.run('add_f32', { a, b, out, n: elements }));
+  bench.value('encode one command of 4 words', 'ns', few, { atMost: 100 });
+  const many = encodeNanoseconds(bench, () =>
+    device.run('rms_norm_backward', {
+      x: a,
+      gain: b,
+      inv_rms: b,
+      dy: b,
+      dx: out,
+      dgain: null,
+      workspace: out,
+      rows: 1,
+      cols: elements,
+      x_ld: elements,
+      dy_ld: elements,
+      dx_ld: elements,
+      x_type: dtypeCode.f32,
+      dy_type: dtypeCode.f32,
+      accumulate_dx: 0,
+      accumulate_dgain: 0,
+    }),
+  );
+  bench.value('encode one command of 16 words', 'ns', many, { atMost: 100 });
 }
 
 /** Microseconds from replay() to the promise, over many replays. */
@@ -99,8 +126,8 @@ async function busyCore(bench: Bench): Promise<void> {
     const repeats = await calibrate(one, single, 60);
     const ratios: number[] = [];
     for (let round = 0; round < bench.rounds; round++) {
-      const together = await sample(all, shared, repeats);
-      ratios.push(together / (await sample(one, single, repeats)));
+      const manySeconds = await sample(all, shared, repeats);
+      ratios.push(manySeconds / (await sample(one, single, repeats)));
     }
     bench.value(`one core taken: time of ${all.threads} threads over one thread`, 'x', ratios, { atMost: 1.3 });
   } finally {

@@ -6,7 +6,7 @@ import { type Device, describeMachine } from '../src/kernels/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import type { Result } from './harness.ts';
 
-export interface Report {
+interface Report {
   readonly date: string;
   readonly commit: string;
   readonly machine: string;

@@ -106,7 +106,7 @@ async function ours({ device }: Bench, config: ModelConfig): Promise<Ours> {
   };
 }
 
-async function secondsOf(body: () => Promise<unknown>): Promise<number> {
+async function measureSeconds(body: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await body();
   return (performance.now() - start) / 1000;
@@ -154,12 +154,12 @@ export async function reinforcement(bench: Bench, python?: string): Promise<void
     const [rollouts, plain, steps]: [number[], number[], number[]] = [[], [], []];
     const round = async () => {
       let made: Rollout[] = [];
-      const rolled = await secondsOf(async () => {
+      const rolled = await measureSeconds(async () => {
         made = await own.rollout();
       });
       rollouts.push(rolled);
-      plain.push(await secondsOf(own.plain));
-      steps.push(rolled + (await secondsOf(() => own.train(made))));
+      plain.push(await measureSeconds(own.plain));
+      steps.push(rolled + (await measureSeconds(() => own.train(made))));
     };
     for (let i = 0; i < bench.rounds; i++) await round();
     const amount = responses * tokens;

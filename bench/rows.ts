@@ -2,13 +2,13 @@
 //
 // A write counts once; that a store first reads its line is the machine's, so a ratio near 0.6 is the limit of kernels
 // that write as much as they read.
-import { type CallArguments, codeOf, type KernelName, type Work, widthOf } from '../src/kernels/index.ts';
+import { type CallArguments, dtypeBytes, dtypeCode, type KernelName, type Work } from '../src/kernels/index.ts';
 import type { Bench } from './harness.ts';
 
 const rows = 8192;
 const cols = 2048;
 const n = rows * cols;
-const { f32, bf16 } = codeOf;
+const { f32, bf16 } = dtypeCode;
 
 function ids(bench: Bench, limit: number): number {
   return bench.put(Int32Array.from({ length: rows }, (_, i) => (i * 7919) % limit));
@@ -20,9 +20,17 @@ function work<Name extends KernelName>(bench: Bench, bytes: number, name: Name, 
 }
 
 function normWork(b: Bench, dtype: 'f32' | 'bf16'): Work {
-  const bytes = widthOf[dtype];
+  const bytes = dtypeBytes[dtype];
   const places = { x: b.random(dtype, n), gain: b.random('f32', cols), out: b.alloc(bytes * n) };
-  const sizes = { rows, cols, x_ld: cols, out_ld: cols, eps: 1e-6, x_type: codeOf[dtype], out_type: codeOf[dtype] };
+  const sizes = {
+    rows,
+    cols,
+    x_ld: cols,
+    out_ld: cols,
+    eps: 1e-6,
+    x_type: dtypeCode[dtype],
+    out_type: dtypeCode[dtype],
+  };
   return work(b, 2 * bytes, 'rms_norm', { ...places, inv_rms: b.alloc(4 * rows), ...sizes });
 }
 
@@ -33,12 +41,12 @@ function swigluWork(b: Bench): Work {
 
 function tilesWork(b: Bench): Work {
   const places = { x: b.random('bf16', n), codes: b.alloc(n), scales: b.alloc(n / 32) };
-  return work(b, 3, 'quantise_tiles_e4m3', { ...places, x_type: bf16, rows, cols, power_of_two: 0 });
+  return work(b, 3, 'quantize_tiles_e4m3', { ...places, x_type: bf16, rows, cols, power_of_two: 0 });
 }
 
 function blocksWork(b: Bench): Work {
   const places = { x: b.random('f32', n), codes: b.alloc(n), scales: b.alloc(n / 4096) };
-  return work(b, 5, 'quantise_blocks_e4m3', { ...places, x_type: f32, N: rows, K: cols, power_of_two: 0 });
+  return work(b, 5, 'quantize_blocks_e4m3', { ...places, x_type: f32, N: rows, K: cols, power_of_two: 0 });
 }
 
 function embeddingWork(b: Bench): Work {
@@ -47,7 +55,7 @@ function embeddingWork(b: Bench): Work {
 }
 
 function permuteWork(b: Bench): Work {
-  const places = { x: b.random('bf16', n), token_of: ids(b, rows), out: b.alloc(2 * n) };
+  const places = { x: b.random('bf16', n), token_index: ids(b, rows), out: b.alloc(2 * n) };
   return work(b, 4, 'permute_rows', { ...places, rows, tokens: rows, row_bytes: 2 * cols });
 }
 

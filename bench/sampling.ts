@@ -3,7 +3,7 @@
 // Logits are those of a model that is sure of little: normal with a deviation of 2.5, so that top-p of 0.95 at
 // temperature 0.6 keeps some hundreds of tokens. A ratio of 1 would be one pass over memory.
 import { Random } from '../src/kernels/cases/case.ts';
-import { mostListed, samplingWorkspace } from '../src/kernels/index.ts';
+import { maxListed, samplingWorkspaceBytes } from '../src/kernels/index.ts';
 import type { Bench } from './harness.ts';
 
 type Setting = readonly [temperature: number, topK: number, topP: number, minP: number, draw: number];
@@ -25,9 +25,9 @@ export async function sampling(bench: Bench): Promise<void> {
   const { device } = bench;
   for (const [R, V] of shapes) {
     const logits = bench.put(new Random(1).normals(R * V, 2.5));
-    const workspace = bench.alloc(4 * samplingWorkspace(R, V));
-    const ids = bench.alloc(4 * R * mostListed);
-    const logprobs = bench.alloc(4 * R * mostListed);
+    const workspace = bench.alloc(samplingWorkspaceBytes(R, V));
+    const ids = bench.alloc(4 * R * maxListed);
+    const logprobs = bench.alloc(4 * R * maxListed);
     const none = bench.put(new Float32Array(1));
     const edits = {
       starts: bench.put(new Int32Array(R + 1)),
@@ -35,7 +35,7 @@ export async function sampling(bench: Bench): Promise<void> {
       factors: none,
       offsets: none,
     };
-    const given = { logits, workspace: samplingWorkspace(R, V) > 0 ? workspace : null, logprobs, R, V };
+    const given = { logits, workspace: samplingWorkspaceBytes(R, V) > 0 ? workspace : null, logprobs, R, V };
     const compare = async (name: string, encode: () => void) => {
       const work = { amount: 4 * R * V, encode };
       const yardstick = { name: 'plain reading', work: bench.yardsticks.read(device.threads) };
@@ -45,7 +45,7 @@ export async function sampling(bench: Bench): Promise<void> {
       const rows = bench.put(Float32Array.from(Array.from({ length: R }, () => setting).flat()));
       await compare(name, () => device.run('sample_tokens', { ...given, ...edits, settings: rows, tokens: ids, M: 1 }));
     }
-    await compare('top 20', () => device.run('top_logprobs', { ...given, ids, count: mostListed }));
+    await compare('top 20', () => device.run('top_logprobs', { ...given, ids, count: maxListed }));
     bench.free();
   }
 }

@@ -1,5 +1,5 @@
-// DeepSeek-V3's vocabulary beside @huggingface/tokenizers, in megabytes of UTF-8 a second: reading the vocabulary, encoding
-// a text for the first time, and again when its words are known; and training a vocabulary of one's own.
+// DeepSeek-V3's vocabulary beside @huggingface/tokenizers, in megabytes of UTF-8 a second: reading the vocabulary,
+// encoding a text for the first time, and again when its words are known; and training a vocabulary of one's own.
 // Texts: this repository's sources and documents; tokens drawn at random (all scripts, hardly a word twice).
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

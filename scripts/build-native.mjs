@@ -1,17 +1,17 @@
 // Builds the native kernels with whatever C++ compiler the machine has: no node-gyp, no header download.
 //
 //   node scripts/build-native.mjs              fails without a compiler
-//   node scripts/build-native.mjs --optional   says so in one line and leaves the work to WebAssembly
+//   node scripts/build-native.mjs --optional   without one, prints a line: the kernels then run on WebAssembly
 //   node scripts/build-native.mjs --asan       an AddressSanitizer build beside the normal one
 //
 // One object for each instruction set of this architecture, each cached under the hash of compiler, flags and sources,
-// so that an unchanged tree costs nothing. The result is build/native/minke.node (minke.asan.node).
+// so that an unchanged tree builds nothing. The result is build/native/minke.node (minke.asan.node).
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isBuilt, keyOf, markBuilt } from './cache.mjs';
+import { buildKey, isBuilt, markBuilt } from './cache.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = join(root, 'src/kernels/cpp');
@@ -49,7 +49,7 @@ function objects(compiler, asan) {
     '-pthread',
     '-Wall',
     '-Wextra',
-    // g++ 12 believes that its own AVX-512 intrinsics read uninitialised registers (GCC bug 105593).
+    // g++ 12 believes that its own AVX-512 intrinsics read uninitialized registers (GCC bug 105593).
     ...(compiler.version.includes('clang') ? [] : ['-Wno-maybe-uninitialized', '-Wno-uninitialized']),
     ...(asan ? ['-fsanitize=address', '-fno-omit-frame-pointer', '-g'] : []),
   ];
@@ -75,7 +75,7 @@ function run(command, args) {
 
 async function build(compiler, asan) {
   const target = join(out, asan ? 'minke.asan.node' : 'minke.node');
-  const key = keyOf(sources, ['wasm.cc'], compiler.version, readFileSync(fileURLToPath(import.meta.url)));
+  const key = buildKey(sources, ['wasm.cc'], compiler.version, readFileSync(fileURLToPath(import.meta.url)));
   if (isBuilt([target], key)) return true;
   mkdirSync(out, { recursive: true });
   const started = Date.now();
@@ -112,9 +112,9 @@ async function build(compiler, asan) {
   } finally {
     rmSync(aside, { recursive: true, force: true });
   }
-  console.log(
-    `[native] built ${asan ? 'with AddressSanitizer ' : ''}for ${Object.keys(isas).join(', ')} in ${((Date.now() - started) / 1000).toFixed(1)} s (${compiler.version})`,
-  );
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  const kind = asan ? 'with AddressSanitizer ' : '';
+  console.log(`[native] built ${kind}for ${Object.keys(isas).join(', ')} in ${seconds} s (${compiler.version})`);
   return true;
 }
 
@@ -122,9 +122,8 @@ const optional = process.argv.includes('--optional');
 const asan = process.argv.includes('--asan');
 const compiler = isas && process.platform !== 'win32' ? findCompiler() : null;
 if (!compiler) {
-  console.log(
-    `[native] ${isas ? 'no C++ compiler found' : `no native kernels for ${process.arch}`}: the kernels run on WebAssembly`,
-  );
+  const problem = isas ? 'no C++ compiler found' : `no native kernels for ${process.arch}`;
+  console.log(`[native] ${problem}: the kernels run on WebAssembly`);
   if (!optional) process.exitCode = 1;
 } else if (!(await build(compiler, asan))) {
   console.log('[native] the build failed (messages above): the kernels run on WebAssembly');

@@ -4,13 +4,13 @@
 //
 // The sources of the native kernels, once with relaxed SIMD and once with plain SIMD128, in two processes side by side;
 // each linked for shared memory (threads) and for memory of one thread. Cached under the hash of compiler, flags and
-// sources. In an installed package the compiler is absent and the result is shipped: then there is nothing to do.
+// sources. An installed package has the result and no compiler: then there is nothing to do.
 import { fork } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isBuilt, keyOf, markBuilt } from './cache.mjs';
+import { buildKey, isBuilt, markBuilt } from './cache.mjs';
 
 const script = fileURLToPath(import.meta.url);
 const root = dirname(dirname(script));
@@ -67,7 +67,7 @@ async function buildIsa(isa, folder) {
   }
 }
 
-// V8 would spend twice as long on optimising the compiler as the compiler needs for these sources.
+// V8 would spend twice as long on optimizing the compiler as the compiler needs for these sources.
 const execArgv = ['--wasm-tiering-budget=100000000'];
 
 function inProcess(isa, folder) {
@@ -77,7 +77,7 @@ function inProcess(isa, folder) {
 }
 
 async function buildAll(version) {
-  const key = keyOf(sources, ['napi.cc'], version, readFileSync(script));
+  const key = buildKey(sources, ['napi.cc'], version, readFileSync(script));
   if (isBuilt(targets, key)) return true;
   const started = Date.now();
   const aside = join(out, `${process.pid}`);

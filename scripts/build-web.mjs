@@ -3,13 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isBuilt, keyOf, markBuilt } from './cache.mjs';
+import { buildKey, isBuilt, markBuilt } from './cache.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'dist', 'web');
 const targets = [join(out, 'index.html')];
 const own = readFileSync(fileURLToPath(import.meta.url));
-const key = keyOf(join(root, 'web'), [], own, readFileSync(join(root, 'package-lock.json')));
+const key = buildKey(join(root, 'web'), [], own, readFileSync(join(root, 'package-lock.json')));
 
 // Types of the server's protocol may have changed where nothing of web/ did.
 const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'web')];

@@ -11,7 +11,7 @@ function filesIn(folder) {
 }
 
 /** Hash of a folder's sources, at any depth, without those named in `except`, and of what else decides the output. */
-export function keyOf(folder, except, ...others) {
+export function buildKey(folder, except, ...others) {
   const hash = createHash('sha256');
   for (const file of filesIn(folder).sort())
     if (!except.includes(file)) hash.update(file).update(readFileSync(join(folder, file)));

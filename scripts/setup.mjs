@@ -1,5 +1,6 @@
 // Everything a fresh clone needs, each part only when it is missing or stale: packages by the lock file, the native
-// kernels (when there is a compiler), the WebAssembly kernels, the compiled TypeScript, the app. Prints only what it does.
+// kernels (when there is a compiler), the WebAssembly kernels, the compiled TypeScript, the app. Prints only what it
+// does.
 //
 //   node scripts/setup.mjs         everything
 //   node scripts/setup.mjs --run   what this machine runs: no WebAssembly beside native kernels

@@ -1,7 +1,7 @@
 // What the benchmark of the engine reads of its peers. npm test -- bench-peers
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isBatched, peerOf, ratesIn } from '../bench/llama.ts';
+import { isBatched, parsePeer, ratesIn } from '../bench/llama.ts';
 
 /** As ik_llama.cpp wrote it on stderr, while the machine was busy with other things. */
 const written = `
@@ -21,9 +21,9 @@ test('rates of llama-batched-bench, by sequences', () => {
 });
 
 test('peers as they are written on the command line', () => {
-  const peer = peerOf('ik=bin/llama-batched-bench,-rtr') ?? assert.fail('none');
+  const peer = parsePeer('ik=bin/llama-batched-bench,-rtr') ?? assert.fail('none');
   assert.deepEqual(peer, { name: 'ik', binary: 'bin/llama-batched-bench', args: ['-rtr'] });
   assert.equal(isBatched(peer), true);
   assert.equal(isBatched({ ...peer, binary: 'bin/llama-bench' }), false);
-  assert.deepEqual([peerOf('ik'), peerOf('ik='), peerOf('=bin')], [null, null, null]);
+  assert.deepEqual([parsePeer('ik'), parsePeer('ik='), parsePeer('=bin')], [null, null, null]);
 });

@@ -47,6 +47,7 @@ const allowedDevDependencies = [
   '@preact/signals',
   '@sparticuz/chromium',
   '@types/node',
+  '@wasm-fmt/clang-format',
   '@yowasp/clang',
   'ai',
   'axe-core',

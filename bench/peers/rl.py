@@ -2,8 +2,8 @@
 
   python rl.py --config FILE --responses R --prompt P --tokens N --threads T --steps K --experts NAME
 
-One JSON line with the seconds of each step: R responses of exactly N tokens to prompts of P tokens (sampled, cached), then
-log-probabilities with gradients in micro-batches, the surrogate on policy, AdamW. Needs torch and transformers.
+One JSON line with the seconds of each step: R responses of exactly N tokens to prompts of P tokens (sampled, cached),
+then log-probabilities with gradients in micro-batches, the surrogate on policy, AdamW. Needs torch and transformers.
 """
 
 import argparse

@@ -3,7 +3,7 @@
   python train.py deepseek|gpt|llama [--batch B --sequence S --threads N --steps K --modes ...]
   python train.py ... --serve     after {"ready": mode}, each line "N" on stdin runs N steps and prints their seconds
 
-deepseek: Hugging Face's DeepseekV3ForCausalLM from the config.json of --config, in each of its experts' implementations.
+deepseek: Hugging Face's DeepseekV3ForCausalLM from the config.json of --config, in each implementation of experts.
 gpt: a GPT-2 of 4 layers, 4 heads, 128 wide, nanoGPT's CPU Shakespeare shape. llama: Hugging Face's LlamaForCausalLM of
 --config. AdamW (fused), clipping by norm 1. Needs torch and, for deepseek and llama, transformers.
 """

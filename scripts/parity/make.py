@@ -2,7 +2,7 @@
 
 Development only; the tests read the JSON and need no Python. In a virtual environment outside the repository:
     pip install torch==2.13.0 transformers==5.23.0 && python scripts/parity/make.py
-Weights are not stored: every value follows from its tensor's name and its index (`weight` here, parity-weights.ts there).
+Weights are not stored: every value follows from its tensor's name and index (`weight` here, parity-weights.ts there).
 """
 import json
 import math
@@ -78,8 +78,8 @@ def weight(name, shape):
 
 
 class MultiTokenPrediction(torch.nn.Module):
-    """Modules k = 1, 2, ... of transformers' own MtpLayer, chained as minke trains them: module 1 reads the main model's
-    normed output, the next ones the block's output before its norm. Names are those of DeepSeek's release."""
+    """Modules k = 1, 2, ... of transformers' own MtpLayer, chained as minke trains them: module 1 reads the main
+    model's normed output, the next ones the block's output before its norm. Names are those of DeepSeek's release."""
 
     def __init__(self, model, depth):
         super().__init__()
@@ -119,7 +119,8 @@ def make(case, model_type, fields, shift=0.0):
               for name, tensor in state.items()}
     model.load_state_dict(loaded, strict=not tied)
     mtp = MultiTokenPrediction(model, fields.get("num_nextn_predict_layers", 0)).float()
-    mtp.load_state_dict({name: weight(mtp.names[name], tuple(tensor.shape)) for name, tensor in mtp.state_dict().items()})
+    shapes = {name: tuple(tensor.shape) for name, tensor in mtp.state_dict().items()}
+    mtp.load_state_dict({name: weight(mtp.names[name], shape) for name, shape in shapes.items()})
     chosen = []
     for name, module in [*model.named_modules(), *mtp.named_modules()]:
         if name.endswith("mlp.experts"):
@@ -138,7 +139,8 @@ def make(case, model_type, fields, shift=0.0):
     experts = [sorted(row) for layer in chosen for row in layer.reshape(SEQUENCES * TOKENS, -1).tolist()]
     result = dict(
         versions=dict(torch=torch.__version__, transformers=transformers.__version__),
-        config={"model_type": model_type, **fields}, correction_bias_shift=shift, ids=ids.tolist(), loss=out.loss.item(),
+        config={"model_type": model_type, **fields}, correction_bias_shift=shift, ids=ids.tolist(),
+        loss=out.loss.item(),
         logits=[float(f"{x:.8g}") for x in out.logits.detach().reshape(-1).tolist()],
         gradient_norms=norms, experts=experts,
     )
@@ -153,5 +155,6 @@ if __name__ == "__main__":
     print("torch", torch.__version__, "transformers", transformers.__version__)
     for case, (model_type, fields) in CASES.items():
         make(case, model_type, fields)
-    # Every biased score is negative here: masking groups with 0, as transformers did before 5, would choose masked experts.
+    # Every biased score is negative here: masking groups with 0, as transformers did before 5, would choose masked
+    # experts.
     make("v3-negative-bias", "deepseek_v3", DEEPSEEK, shift=-2.0)

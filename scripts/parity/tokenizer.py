@@ -33,9 +33,10 @@ def train(texts: list[str]) -> list[str]:
 
 def encoded(path: str, rng: random.Random) -> list[list]:
     tokenizer = Tokenizer.from_file(path)
-    kinds = ["the ", "Ünï", "don't", "I'LL", "12", "½", "Ⅷ", " ", "  ", "\n", "\r\n", "\t", "\u0085", "\ufeff", "\u2028",
-             "\u00a0", "\u3000", "字", "你好", "ひら", "カ・", "한국", "!", "...", "$x_1$", "<｜User｜>", "<｜", "👍🏽", "👩‍👩‍👧",
-             "e\u0301", "\u0301", "नम", "مر", "{}", "//", "a", "B", "\u0000", "\u001b", "𝒳", "𐍈"]
+    kinds = ["the ", "Ünï", "don't", "I'LL", "12", "½", "Ⅷ", " ", "  ", "\n", "\r\n", "\t", "\u0085",
+             "\ufeff", "\u2028", "\u00a0", "\u3000", "字", "你好", "ひら", "カ・", "한국", "!", "...", "$x_1$",
+             "<｜User｜>", "<｜", "👍🏽", "👩‍👩‍👧", "e\u0301", "\u0301", "नम", "مر", "{}", "//", "a", "B",
+             "\u0000", "\u001b", "𝒳", "𐍈"]
     texts = ["".join(rng.choices(kinds, k=rng.randint(1, 12))) for _ in range(400)]
     return [[text, tokenizer.encode(text, add_special_tokens=False).ids] for text in texts]
 

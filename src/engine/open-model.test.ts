@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Device, liesAlike } from '../kernels/index.ts';
+import { type Device, isSameLayout } from '../kernels/index.ts';
 import { testDevices } from '../kernels/test-devices.ts';
 import { eachServed, exportWeights, openCheckpoint, writeCheckpoint, writeReady } from '../model/checkpoint/index.ts';
 import { initialWeights, readConfig, writeConfig } from '../model/index.ts';
@@ -98,7 +98,7 @@ describe('a ready checkpoint', () => {
           const options = { device, notice: (text: string) => notices.push(text) };
           assert.equal(await answers(path, options), expected, `written by ${writer.isa}`);
           const panels = format === 'fp8' ? 'e4m3' : format;
-          const isAlike = liesAlike(panels, writer.panelLayout, device.panelLayout);
+          const isAlike = isSameLayout(panels, writer.panelLayout, device.panelLayout);
           assert.equal(notices.length, isAlike ? 0 : 1);
         }
       });

@@ -7,7 +7,7 @@
 // edits.
 import { blockTokens } from '../kernels/index.ts';
 import { uniformAt } from '../math/index.ts';
-import { narrow, reshape, sizeOf, Tensor } from '../tensor/index.ts';
+import { elementCount, narrow, reshape, Tensor } from '../tensor/index.ts';
 import type { LogitEditArrays } from './logits-processor.ts';
 import type { ScheduledChunk } from './runner.ts';
 
@@ -63,7 +63,7 @@ function mapSections<T>(
   let from = 0;
   const entries = Object.entries(stepSections(shape)).map(([name, [dtype, dimensions]]) => {
     const made = make(from, dtype, dimensions);
-    from += sizeOf(dimensions);
+    from += elementCount(dimensions);
     return [name, made];
   });
   return Object.fromEntries(entries);
@@ -71,13 +71,13 @@ function mapSections<T>(
 
 /** Returns the size of the inputs in 4-byte numbers. */
 export function stepInputsSize(shape: StepShape): number {
-  return Object.values(stepSections(shape)).reduce((total, [, dimensions]) => total + sizeOf(dimensions), 0);
+  return Object.values(stepSections(shape)).reduce((total, [, dimensions]) => total + elementCount(dimensions), 0);
 }
 
 /** Returns views of inputs [stepInputsSize] i32 on the device. */
 export function viewStepInputs(shape: StepShape, inputs: Tensor): StepInputViews {
   return mapSections(shape, (from, dtype, dimensions) => {
-    const section = narrow(inputs, from, sizeOf(dimensions));
+    const section = narrow(inputs, from, elementCount(dimensions));
     if (dtype === 'i32') return reshape(section, dimensions);
     return new Tensor(section.storage.retain(), section.offsetBytes, dimensions, dtype);
   });
@@ -145,7 +145,7 @@ export function writeStepInputs(
   const inputs = new Int32Array(stepInputsSize(shape));
   const sections = mapSections(shape, (from, dtype, dimensions) => {
     const View = dtype === 'i32' ? Int32Array : Float32Array;
-    return new View(inputs.buffer, 4 * from, sizeOf(dimensions));
+    return new View(inputs.buffer, 4 * from, elementCount(dimensions));
   });
   let [row, sampled, key] = [0, 0, 0];
   for (let b = 0; b < shape.chunks; b++) {

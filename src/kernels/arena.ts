@@ -1,15 +1,15 @@
 // Device memory in size classes over large reservations.
 //
-// Contract: a freed address may be handed out again at once. That is right for memory which only queued commands touch,
-// because commands run in order; memory that the host writes directly comes from an arena of its own, whose blocks
-// the device frees when the command list that reads them is done. Left out: compaction.
+// Contract: a freed address may be reused at once. This is right for memory that only queued commands touch, because
+// commands run in order. Memory that the host writes directly comes from an arena of its own, whose blocks the device
+// frees when the command list that reads them is done. Left out: compaction.
 import { OutOfMemoryError } from './errors.ts';
 
-export interface Reserver {
-  /** Address of at least `bytes`, 64-byte aligned, or 0 when there is no more. */
+interface Reserver {
+  /** Returns the 64-byte aligned address of at least `bytes` bytes, or 0 when there is no memory. */
   reserve(bytes: number): number;
   release(address: number): void;
-  /** Whether what is reserved is zeros, which the system makes when it is first touched. */
+  /** Whether reserved memory is zeros, which the system makes when it is first touched. */
   readonly givesZeros: boolean;
 }
 
@@ -17,7 +17,7 @@ const chunkBytes = 32 * 2 ** 20;
 const largeBytes = chunkBytes / 4;
 
 /** Rounds up to one of eight classes an octave, at least 64 bytes: at most 12.5 % is lost. */
-function classOf(bytes: number): number {
+function sizeClass(bytes: number): number {
   if (bytes <= 512) return Math.max(64, Math.ceil(bytes / 64) * 64);
   const step = 2 ** (Math.floor(Math.log2(bytes - 1)) - 3);
   return Math.ceil(bytes / step) * step;
@@ -34,7 +34,7 @@ export class Arena {
   #live = 0;
   #graveyard: number[] = [];
 
-  /** `exact`: every block its own reservation, so that AddressSanitizer sees each buffer's end. */
+  /** With `exact` every block is its own reservation, so that AddressSanitizer sees each buffer's end. */
   constructor(reserver: Reserver, budget: MemoryBudget, exact = false) {
     this.#reserver = reserver;
     this.#budget = budget;
@@ -47,15 +47,15 @@ export class Arena {
   }
 
   alloc(bytes: number, op: string): number {
-    const size = this.#exact ? Math.max(1, bytes) : classOf(bytes);
+    const size = this.#exact ? Math.max(1, bytes) : sizeClass(bytes);
     const address = this.#exact ? this.#reserve(size, op) : (this.#free.get(size)?.pop() ?? this.#carve(size, op));
     this.#live += size;
     return address;
   }
 
-  /** Zeros: as the system gives them, so that a large block costs what is touched of it; else `clear` makes them. */
+  /** Zeros: from the system, so that a large block costs only the pages that are touched; else by `clear`. */
   allocZeros(bytes: number, op: string, clear: (address: number) => void): number {
-    const size = this.#exact ? bytes : classOf(bytes);
+    const size = this.#exact ? bytes : sizeClass(bytes);
     const isFresh = this.#reserver.givesZeros && size >= largeBytes && !this.#free.get(size)?.length;
     const address = this.alloc(bytes, op);
     if (!isFresh) clear(address);
@@ -63,7 +63,7 @@ export class Arena {
   }
 
   free(address: number, bytes: number): void {
-    const size = this.#exact ? Math.max(1, bytes) : classOf(bytes);
+    const size = this.#exact ? Math.max(1, bytes) : sizeClass(bytes);
     this.#live -= size;
     if (this.#exact) {
       this.#graveyard.push(address);
@@ -74,7 +74,7 @@ export class Arena {
     else this.#free.set(size, [address]);
   }
 
-  /** Gives large unused blocks back. Only while no command is under way. */
+  /** Gives large unused blocks back. Only while no command is in flight. */
   trim(): void {
     for (const address of this.#graveyard.splice(0)) this.#release(address);
     for (const [size, list] of this.#free) {
@@ -84,7 +84,7 @@ export class Arena {
     }
   }
 
-  /** Gives everything back, live or not. Only while no command is under way. */
+  /** Gives everything back, live or not. Only while no command is in flight. */
   dispose(): void {
     for (const address of [...this.#reservations.keys()]) this.#release(address);
     this.#graveyard = [];
@@ -110,7 +110,7 @@ export class Arena {
       const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
       throw new OutOfMemoryError(
         op,
-        `no room for ${mib(bytes)}: ${mib(this.#budget.used)} of ${mib(this.#budget.limit)} are reserved`,
+        `no memory for ${mib(bytes)}: ${mib(this.#budget.used)} of ${mib(this.#budget.limit)} are reserved`,
         'use a smaller batch or model, free tensors sooner (scope), or raise MINKE_MEMORY (MiB)',
       );
     }
@@ -127,13 +127,13 @@ export class Arena {
   }
 }
 
-/** What all arenas of a device may reserve together. */
+/** The bytes that all arenas of a device may reserve. */
 export class MemoryBudget {
   readonly limit: number;
   readonly #reclaim: () => void;
   #used = 0;
 
-  /** `reclaim` gives unused reservations back when there is no room left. */
+  /** `reclaim` gives unused reservations back when the limit is reached. */
   constructor(limit: number, reclaim: () => void) {
     this.limit = limit;
     this.#reclaim = reclaim;

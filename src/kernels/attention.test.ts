@@ -187,7 +187,7 @@ function piece(whole: Batch, from: number, to: number): Batch {
   };
 }
 
-function together(...batches: Batch[]): Batch {
+function mergeBatches(...batches: Batch[]): Batch {
   return {
     ...batches[0],
     q: concat(...batches.map((b) => b.q)),
@@ -258,12 +258,12 @@ for (const device of testDevices().filter((d) => d.name !== 'reference')) {
       test(`${name}: batched = alone, packed documents = separate calls`, async () => {
         const batch = [piece(whole, 149, 150), other, piece(whole, 30, 101)];
         const separate = await Promise.all(batch.map((b) => forward(device, b)));
-        const packed = await forward(device, together(...batch));
+        const packed = await forward(device, mergeBatches(...batch));
         assertSame(packed, joined(separate));
       });
 
       test(`${name}: 1 thread = 2 threads, backward too`, async () => {
-        const batch = together(whole, other);
+        const batch = mergeBatches(whole, other);
         assertSame(await forward(alone, batch), await forward(device, batch));
         const dout = random.normals((150 + 71) * Hq * Dv);
         assertSame(await backward(alone, batch, dout), await backward(device, batch, dout));
@@ -273,7 +273,7 @@ for (const device of testDevices().filter((d) => d.name !== 'reference')) {
       test(`${name}: gradients of packed documents = separate calls`, async () => {
         const batch = [other, whole, other, other];
         const douts = batch.map((b) => random.normals(b.queries[0] * Hq * Dv));
-        const packed = await backward(device, together(...batch), concat(...douts));
+        const packed = await backward(device, mergeBatches(...batch), concat(...douts));
         const separate: Outputs[] = [];
         for (const [i, b] of batch.entries()) separate.push(await backward(device, b, douts[i]));
         assertSame(packed, joined(separate));

@@ -1,12 +1,12 @@
-// Pieces of device memory: taken from an arena, or cut from a file that stands in memory as it is.
+// Pieces of device memory: taken from an arena, or cut from a mapped file.
 //
-// Contract of a mapping: its bytes are those of the file, read from the disk when a kernel first touches them, and free
-// to go again when memory is short. What is written stays in this process. The file must not become shorter while it is
-// mapped: the system then ends the process, as it does for every program that maps files.
+// Contract of a mapping: its bytes are those of the file, read from the disk when a kernel first touches them, and
+// dropped when memory is short. Writes stay in this process. The file must not become shorter while it is mapped: the
+// system then ends the process, as it does for every program that maps files.
 import type { Device } from './device.ts';
 import { assert } from './errors.ts';
 
-/** Where a buffer goes back to. */
+/** Takes a freed buffer's memory back. */
 interface Owner {
   free(address: number, bytes: number): void;
 }
@@ -36,7 +36,7 @@ export class Buffer {
   }
 }
 
-/** A mapped file. It goes when it was closed and the last buffer cut from it was freed, in stream order. */
+/** A mapped file. It is unmapped in stream order, once it is closed and the last buffer cut from it is freed. */
 export class Mapping {
   readonly device: Device;
   readonly bytes: number;
@@ -53,7 +53,7 @@ export class Mapping {
     this.#unmap = unmap;
   }
 
-  /** Part of the file as a buffer. */
+  /** Returns part of the file as a buffer. */
   cut(offset: number, bytes: number): Buffer {
     assert(!this.#closed, 'a closed mapping was cut');
     assert(offset >= 0 && offset + bytes <= this.bytes, `bytes ${offset} to ${offset + bytes} of ${this.bytes} mapped`);
@@ -61,7 +61,7 @@ export class Mapping {
     return new Buffer(this.device, { free: () => this.#leave() }, this.#address + offset, bytes);
   }
 
-  /** Buffers cut from it live on. Closing twice is no error. */
+  /** Buffers cut from it stay valid. Closing twice is no error. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -3,9 +3,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CommandList, createEncoder, loopingEncoder } from './command-list.ts';
-import type { Device } from './device.ts';
+import type { Backend, Completed, Device } from './device.ts';
+import { faultCode } from './kernel.ts';
+import { nativeIsas, openNative } from './native.ts';
 import { openDevice } from './open.ts';
+import { openReference } from './reference.ts';
+import { agreedSizes, checkSizes } from './sizes.ts';
 import { type CallArguments, kernelNames, kernels } from './table.ts';
+import { openWasm } from './wasm.ts';
+import { nodeHost, wasmIsas } from './wasm-node.ts';
 
 describe('a kernel call', () => {
   let device: Device;
@@ -76,5 +82,61 @@ describe('a kernel call', () => {
       assert.equal(lists[0].length, 3000 * (parameters.length + 2));
       assert.deepEqual(lists[0], lists[1]);
     }
+  });
+});
+
+const backends: Record<string, (completed: Completed) => Backend> = {
+  reference: openReference,
+  native: (completed) => openNative(nativeIsas()[0], 2, completed),
+  wasm: (completed) => openWasm(nodeHost(), wasmIsas()[0], 2, completed),
+};
+
+describe('a list of commands', () => {
+  for (const [name, open] of Object.entries(backends))
+    test(`is refused by ${name} where a command does not fit its kernel`, async () => {
+      let finish: (fault: Parameters<Completed>[1]) => void = () => {};
+      const backend = open((_id, fault) => finish(fault));
+      const number = backend.kernelOrder.indexOf('range_i32');
+      const to = backend.reserve(64);
+      const good = [number, 3, to, 4, 1];
+      for (const [bad, expected] of [
+        [[number, 2, to, 4], { where: number, value: 2, limit: 3 }],
+        [[number, 4, to, 4, 1, 0], { where: number, value: 4, limit: 3 }],
+        [[kernelNames.length, 3, to, 4, 1], { where: kernelNames.length, value: 3, limit: 0 }],
+      ] as const) {
+        const words = Float64Array.from([...good, ...bad]);
+        const list = backend.reserve(words.byteLength);
+        backend.copyIn(list, words);
+        backend.hold(true);
+        const fault = await new Promise((resolve) => {
+          finish = resolve;
+          backend.submit(list, words.length, 1);
+        });
+        backend.hold(false);
+        assert.deepEqual(fault, { code: faultCode.badCommand, command: 1, ...expected });
+      }
+      const written = new Int32Array(4);
+      backend.copyOut(to, written);
+      assert.deepEqual(written, Int32Array.of(0, 1, 2, 3), 'what came before has run');
+      await backend.close();
+    });
+});
+
+describe('the sizes of a build', () => {
+  const listed = Object.entries(agreedSizes).flat();
+
+  test('are compared when a device opens', () => {
+    checkSizes(listed, 'this build');
+    const [name, value] = listed as [string, number];
+    assert.throws(() => checkSizes([name, value + 1, ...listed.slice(2)], 'that build'), {
+      name: 'DeviceError',
+      message:
+        `[open] ${name} is ${value + 1} in that build and ${value} in sizes.ts; ` +
+        'build the kernels again (npm run build)',
+    });
+    assert.throws(() => checkSizes(listed.slice(2), 'that build'), { message: /is missing in that build/ });
+    assert.throws(() => checkSizes([...listed, 'new', 1], 'that build'), {
+      message: /new is 1 in .* missing in sizes/,
+    });
   });
 });

@@ -38,7 +38,7 @@ async function uniformValue(device: Device, from: Buffer): Promise<number> {
 
 /** Copies row `ids[0]` of a table of four rows: a fault unless it is within 0 to 3. */
 function lookUp(device: Device, ids: Buffer, table: Buffer, out: Buffer): void {
-  device.run('permute_rows', { x: table, token_of: ids, out, rows: 1, tokens: 4, row_bytes: bytes / 4 });
+  device.run('permute_rows', { x: table, token_index: ids, out, rows: 1, tokens: 4, row_bytes: bytes / 4 });
 }
 
 for (const device of testDevices()) {
@@ -217,7 +217,7 @@ for (const device of testDevices()) {
       const { recording } = record();
       assert.ok(device.memory.reserved > reserved);
       recording.replay();
-      assert.throws(() => recording.dispose(), /replays of the recording are under way/);
+      assert.throws(() => recording.dispose(), /replays of the recording are in flight/);
       await device.flush();
       recording.dispose();
       assert.ok(device.memory.reserved <= reserved, 'reserved bytes');
@@ -298,16 +298,16 @@ for (const device of testDevices()) {
     test('exhausted memory is an error that says how much, for whom, and what to do', async () => {
       const limit = 96 * 2 ** 20;
       const small = again(device, limit);
-      const held = small.alloc(40 * 2 ** 20);
+      const block = small.alloc(40 * 2 ** 20);
       assert.throws(
         () => small.alloc(80 * 2 ** 20, 'linear'),
         (error) => {
           assert.ok(error instanceof OutOfMemoryError);
-          assert.match(error.message, /^\[linear\] no room for 80\.0 MiB: .* of 96\.0 MiB are reserved; use a smaller/);
+          assert.match(error.message, /^\[linear\] no memory for 80\.0 MiB: .* of 96\.0 MiB are reserved; use/);
           return true;
         },
       );
-      held.free();
+      block.free();
       const x = small.alloc(bytes);
       small.write(x, constant(4));
       assert.equal(await uniformValue(small, x), 4);

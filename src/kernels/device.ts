@@ -1,9 +1,9 @@
 // The device: a command queue over some memory. Ops append commands and return at once; reading is the only wait.
 //
-// A command's way: run() appends [kernel, count, words...] to the open list; flush() copies the list into device
-// memory and submits it; the backend runs lists in order off the event loop and reports each one's end or fault.
+// run() appends [kernel, count, words...] to the open list; flush() copies the list into device
+// memory and submits it; the backend runs lists in order off the event loop and reports the end or fault of each.
 // Memory that only commands touch is freed in stream order (arena.ts). Data enters and leaves through staging blocks,
-// so that a pending command never sees a value from its future. Left out: several queues, events between them.
+// so that a pending command never sees a value written later. Left out: several queues, events between them.
 import { Arena, MemoryBudget } from './arena.ts';
 import { Buffer, Mapping } from './buffer.ts';
 import { CommandList, createEncoder, type Encoder } from './command-list.ts';
@@ -18,7 +18,7 @@ export { Buffer } from './buffer.ts';
 
 export type DeviceName = 'native' | 'wasm' | 'reference';
 
-/** What runs the lists: native threads, WebAssembly workers, or plain TypeScript. */
+/** Runs the lists: native threads, WebAssembly workers, or plain TypeScript. */
 export interface Backend {
   readonly name: DeviceName;
   /** Instruction set: avx512bf16, avx512, avx2, neon, relaxed-simd, simd128, typescript. */
@@ -29,22 +29,25 @@ export interface Backend {
   readonly panelLayout: PanelLayout;
   /** Bytes this backend can address. */
   readonly memoryLimit: number;
-  /** Every block its own reservation (AddressSanitizer). */
+  /** Whether every block is its own reservation (AddressSanitizer). */
   readonly exactMemory: boolean;
-  /** Whether what is reserved is zeros. */
+  /** Whether reserved memory is zeros. */
   readonly givesZeros: boolean;
   /** Kernel names in the order of their numbers. */
   readonly kernelOrder: readonly KernelName[];
   reserve(bytes: number): number;
   release(address: number): void;
-  /** A file's bytes as device memory, 0 where that is not possible. Throws DeviceError for a file that is shorter. */
+  /**
+   * Maps a file into device memory; returns its address, or 0 where that is not possible. Throws DeviceError for a
+   * shorter file.
+   */
   mapFile?(fd: number, bytes: number): number;
   unmapFile?(address: number): void;
   copyIn(address: number, data: Data | Float64Array): void;
   copyOut(address: number, data: Data | Float64Array): void;
-  /** False when too many lists are under way. Ends in `completed(id, fault)`, in order. */
+  /** Returns false when too many lists are in flight. Ends in `completed(id, fault)`, in order. */
   submit(address: number, words: number, id: number): boolean;
-  /** Keeps the process alive while work is under way. */
+  /** Keeps the process alive while work is in flight. */
   hold(busy: boolean): void;
   close(): void | Promise<void>;
 }
@@ -57,7 +60,7 @@ interface Job {
   readonly done: () => void;
 }
 
-/** Words after which an open list is submitted without being asked, so that work starts while encoding goes on. */
+/** Words after which an open list is submitted without flush(), so that work starts while encoding continues. */
 const flushWords = 8192;
 
 export class Device {
@@ -113,17 +116,17 @@ export class Device {
     return this.#backend.panelLayout.width;
   }
 
-  /** How packed weights lie in memory. */
+  /** The layout of packed weights in memory. */
   get panelLayout(): PanelLayout {
     return this.#backend.panelLayout;
   }
 
-  /** Bytes of buffers alive, rounded to their size classes; recordings not counted. */
+  /** Bytes of live buffers, rounded to their size classes, without recordings. */
   get liveBytes(): number {
     return this.#memory.liveBytes;
   }
 
-  /** Bytes reserved from the system, and how many may be. */
+  /** Bytes reserved from the system, and their limit. */
   get memory(): { reserved: number; limit: number } {
     return { reserved: this.#budget.used, limit: this.#budget.limit };
   }
@@ -134,7 +137,7 @@ export class Device {
     return new Buffer(this, arena, arena.alloc(bytes, op), bytes);
   }
 
-  /** Memory that is zeros, in queue order. */
+  /** Allocates memory that is zeros, in queue order. */
   allocZeros(bytes: number, op = 'alloc'): Buffer {
     if (this.#closed) this.#refuseWhenClosed(op);
     const clear = (address: number) => this.run('zero_bytes', { to: address, n: bytes });
@@ -145,8 +148,8 @@ export class Device {
   }
 
   /**
-   * The first `bytes` of an open file as device memory, nothing read; null where the device or the file cannot. `fd` may
-   * be closed afterwards. Throws DeviceError when the file is shorter.
+   * Maps the first `bytes` of an open file into device memory without reading them; null where the device or the file
+   * cannot. `fd` may be closed afterwards. Throws DeviceError when the file is shorter.
    */
   map(fd: number, bytes: number): Mapping | null {
     if (this.#closed) this.#refuseWhenClosed('map');
@@ -197,7 +200,7 @@ export class Device {
     return data;
   }
 
-  /** Submits what is open; resolves when all of it has run. Rejects with the first fault since the last report. */
+  /** Submits the open list; resolves when all has run. Rejects with the first fault since the last report. */
   flush(): Promise<void> {
     this.#refuseWhileRecording('flush');
     return new Promise((resolve, reject) => {
@@ -250,12 +253,12 @@ export class Device {
     this.#staging.free(address, bytes);
   }
 
-  /** Parameter kinds of a kernel number, for rewriting addresses. */
+  /** Which words of a kernel's command are addresses. For Recording only. */
   addressWords(kernel: number): boolean[] {
     return kernels[this.#backend.kernelOrder[kernel]].parameters.map(isAddress);
   }
 
-  /** Waits for what is under way, then gives threads and memory back. Rejects with a fault not yet reported. */
+  /** Waits for work in flight, then gives threads and memory back. Rejects with a fault not yet reported. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -320,14 +323,14 @@ export class Device {
     if (this.#waiting.length > 0 || !this.#backend.submit(job.address, job.words, id)) this.#waiting.push(id);
   }
 
-  /** Calls back when everything encoded so far has run; at once when nothing is under way. */
+  /** Calls back when everything encoded so far has run; at once when nothing is in flight. */
   #afterAll(done: () => void): void {
     if (this.#open.length > 0) this.#submitOpen(done);
     else if (this.#jobs.size > 0) this.#onLastDone(done);
     else done();
   }
 
-  /** In stream order: a command under way may read it. */
+  /** Unmaps in stream order: a command in flight may read the memory. */
   #unmap(address: number): void {
     if (!this.#closed) this.#afterAll(() => this.#backend.unmapFile?.(address));
   }
@@ -374,7 +377,7 @@ export class Device {
     this.#backend.copyOut(job.address, words);
     let at = 0;
     for (let i = 0; i < fault.command; i++) at += 2 + words[at + 1];
-    const kernel = this.#backend.kernelOrder[words[at]];
+    const kernel = this.#backend.kernelOrder[words[at]] ?? 'queue';
     const { where, value, limit } = fault;
     switch (fault.code) {
       case faultCode.indexOutOfRange:
@@ -391,6 +394,12 @@ export class Device {
         );
       case faultCode.notFinite:
         return new ValueError(kernel, `element ${where} is not finite`, 'look for the first op that made it');
+      case faultCode.badCommand:
+        return new DeviceError(
+          kernel,
+          `command ${fault.command} is kernel ${where} with ${value} arguments, expected ${limit}`,
+          'encode commands with run() only',
+        );
       default:
         return new DeviceError(kernel, `${value} tasks in one command, at most ${limit}`, 'split the tensor');
     }

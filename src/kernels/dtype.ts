@@ -6,10 +6,10 @@ export type DType = 'f32' | 'bf16' | 'e4m3' | 'i32' | 'u8';
 export type Data = Float32Array | Uint16Array | Uint8Array | Int32Array;
 
 /** Bytes of one element. */
-export const widthOf: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, e4m3: 1, i32: 4, u8: 1 };
+export const dtypeBytes: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, e4m3: 1, i32: 4, u8: 1 };
 
-/** The number by which a kernel's `*_type` word names a format. */
-export const codeOf: Readonly<Record<DType, number>> = { f32: 0, bf16: 1, e4m3: 2, i32: 3, u8: 4 };
+/** The code of a format in a kernel's `*_type` argument. */
+export const dtypeCode: Readonly<Record<DType, number>> = { f32: 0, bf16: 1, e4m3: 2, i32: 3, u8: 4 };
 
 const arrays = { f32: Float32Array, bf16: Uint16Array, e4m3: Uint8Array, i32: Int32Array, u8: Uint8Array };
 
@@ -18,7 +18,7 @@ export function newData(dtype: DType, length: number): Data {
 }
 
 export function viewAs(dtype: DType, bytes: Uint8Array): Data {
-  const length = Math.floor(bytes.byteLength / widthOf[dtype]);
+  const length = Math.floor(bytes.byteLength / dtypeBytes[dtype]);
   return new arrays[dtype](bytes.buffer as ArrayBuffer, bytes.byteOffset, length);
 }
 
@@ -38,17 +38,18 @@ export function fromBf16(bits: number): number {
   return float[0];
 }
 
-/** Exact value of a binary16 code. */
+/** Returns the exact value of a binary16 code. */
 export function fromF16(code: number): number {
   const [sign, exponent, fraction] = [code >> 15 ? -1 : 1, (code >> 10) & 31, code & 1023];
   if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
   return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
 }
 
-function roundEven(x: number): number {
+/** Rounds to a whole number, halves to the even one. */
+export function roundEven(x: number): number {
   const down = Math.floor(x);
   const rest = x - down;
-  return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
+  return rest > 0.5 || (rest === 0.5 && down % 2 !== 0) ? down + 1 : down;
 }
 
 /** Rounds to binary16, nearest even; too large becomes infinity. Node 20 has no Float16Array. */
@@ -64,7 +65,7 @@ export function toF16(x: number): number {
   return sign | ((exponent + 15) * 1024 + roundEven(magnitude * 2 ** (10 - exponent)) - 1024);
 }
 
-/** Exact value of an E4M3 code. */
+/** Returns the exact value of an E4M3 code. */
 export function fromE4m3(code: number): number {
   const exponent = (code >> 3) & 15;
   const mantissa = code & 7;
@@ -81,11 +82,7 @@ export function toE4m3(x: number): number {
   if (a >= 448) return sign | 0x7e;
   const exponent = a < 2 ** -6 ? -6 : Math.floor(Math.log2(a));
   const step = 2 ** (exponent - 3);
-  const quotient = a / step;
-  const down = Math.floor(quotient);
-  const rest = quotient - down;
-  const steps = rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
-  const value = steps * step;
+  const value = roundEven(a / step) * step;
   if (value < 2 ** -6) return sign | Math.round(value * 2 ** 9);
   const e = Math.floor(Math.log2(value));
   return sign | ((e + 7) << 3) | (Math.round(value * 2 ** (3 - e)) - 8);

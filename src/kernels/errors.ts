@@ -1,4 +1,4 @@
-// Errors a user can act on: which op, what was expected, what came, what to do. Broken invariants are `assert`s.
+// Errors a user can act on: the op, what was expected, what was received, what to do. Broken invariants are `assert`s.
 
 /** Base of every error minke raises on purpose. `message` reads `[op] what is wrong; what to do`. */
 export class MinkeError extends Error {
@@ -23,10 +23,10 @@ export class ValueError extends MinkeError {}
 /** A tensor or recording was used after it was freed. */
 export class DisposedError extends MinkeError {}
 
-/** The device has no room left. */
+/** The device has no memory left. */
 export class OutOfMemoryError extends MinkeError {}
 
-/** The device cannot do what was asked: missing kernel, missing instruction set, wrong moment. */
+/** The device cannot do this: missing kernel, missing instruction set, wrong moment. */
 export class DeviceError extends MinkeError {}
 
 export function assert(condition: unknown, message: string): asserts condition {

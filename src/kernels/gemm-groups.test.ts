@@ -1,5 +1,5 @@
-// int8 and int4 products: equal to the definition, to dequantised weights times quantised activations, and the same bits
-// whatever the rows beside, the threads and the groups. npm test -- gemm-groups
+// int8 and int4 products: equal to the definition, to dequantized weights times quantized activations, and the same
+// bits whatever the rows beside, the threads and the groups. npm test -- gemm-groups
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -8,10 +8,10 @@ import { define } from './cases/define.ts';
 import { randomBlocks } from './cases/gemm-groups.ts';
 import { difference } from './cases/tolerance.ts';
 import type { Device } from './device.ts';
-import { codeOf, type Data, fromF16, newData } from './dtype.ts';
+import { type Data, dtypeCode, fromF16, newData } from './dtype.ts';
 import { ValueError } from './errors.ts';
-import { gemmWorkspaceBytes } from './reference/gemm.ts';
-import { blockBytes, type GroupFormat, groupPanelBytes } from './reference/gemm-groups.ts';
+import { panelBytes } from './panel-layout.ts';
+import { type GroupFormat, gemmWorkspaceBytes, groupBlockBytes } from './sizes.ts';
 import { testDevices } from './test-devices.ts';
 
 const formats: readonly GroupFormat[] = ['int8', 'int4'];
@@ -36,7 +36,7 @@ async function multiply(device: Device, p: Product): Promise<Data> {
   const m = x.length / k;
   const buffers = [
     toFormat(aType, x),
-    new Uint8Array(groupPanelBytes(format, n, k, device.panelWidth, groups)),
+    new Uint8Array(panelBytes(format, n, k, device.panelWidth, groups)),
     offsets ?? new Int32Array(0),
     start ? toFormat(cType, start) : newData(cType, m * n),
     new Uint8Array(gemmWorkspaceBytes(m, k, groups)),
@@ -48,7 +48,7 @@ async function multiply(device: Device, p: Product): Promise<Data> {
   });
   const [a, panels, ranges, c, workspace, from] = buffers;
   device.run(`pack_panels_${format}`, { blocks: from, panels, n, k, groups });
-  const types = { a_type: codeOf[aType], c_type: codeOf[cType], accumulate: start ? 1 : 0 };
+  const types = { a_type: dtypeCode[aType], c_type: dtypeCode[cType], accumulate: start ? 1 : 0 };
   const given = { a, panels, c, workspace, m, n, k, ...types };
   if (offsets) device.run(`grouped_gemm_panel_${format}`, { ...given, offsets: ranges, groups });
   else device.run(`gemm_panel_${format}`, { ...given, lda: k, ldc: n });
@@ -60,8 +60,8 @@ async function multiply(device: Device, p: Product): Promise<Data> {
 }
 
 /** Weights as numbers, [rows, k]. */
-function dequantised(format: GroupFormat, blocks: Uint8Array): Float64Array {
-  const bytes = blockBytes[format];
+function dequantized(format: GroupFormat, blocks: Uint8Array): Float64Array {
+  const bytes = groupBlockBytes[format];
   const values = new Float64Array((blocks.length / bytes) * 32);
   const view = new DataView(blocks.buffer);
   for (let i = 0; i < values.length; i++) {
@@ -78,7 +78,7 @@ function dequantised(format: GroupFormat, blocks: Uint8Array): Float64Array {
 function seen(x: Float32Array): Float64Array {
   return Float64Array.from(x, (value, i) => {
     const group = x.subarray(i - (i % 32), i - (i % 32) + 32);
-    const amax = group.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    const amax = group.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
     const scaled = Math.fround(value * Math.fround(127 / amax));
     const down = Math.floor(scaled);
     const rest = scaled - down;
@@ -87,7 +87,7 @@ function seen(x: Float32Array): Float64Array {
   });
 }
 
-const rowsOf = <T extends Data>(x: T, width: number, from: number, to: number) =>
+const sliceRows = <T extends Data>(x: T, width: number, from: number, to: number) =>
   x.slice(from * width, to * width) as T;
 const bits = (data: Data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex');
 
@@ -107,11 +107,11 @@ for (const device of testDevices()) {
         [13, 40, 1120],
         [29, 66, 576],
       ] as const)
-        test(`${format}: ${m} x ${n} x ${k} is dequantised weights times quantised activations`, async () => {
+        test(`${format}: ${m} x ${n} x ${k} is dequantized weights times quantized activations`, async () => {
           const x = new Random(m + 1).normals(m * k);
           const blocks = randomBlocks(format, n, k, n + k);
           const received = await multiply(device, { format, x, n, k, blocks });
-          const [a, w] = [seen(x), dequantised(format, blocks)];
+          const [a, w] = [seen(x), dequantized(format, blocks)];
           const expected = Float32Array.from({ length: m * n }, (_, at) => {
             const [i, j] = [Math.floor(at / n), at % n];
             let sum = 0;
@@ -135,7 +135,7 @@ for (const device of testDevices()) {
           start: new Random(4).normals(m * n),
         };
         const c = toFormat('bf16', p.start as Float32Array);
-        const sizes = { m, n, k, lda: k, ldc: n, a_type: codeOf.bf16, c_type: codeOf.bf16, accumulate: 1 };
+        const sizes = { m, n, k, lda: k, ldc: n, a_type: dtypeCode.bf16, c_type: dtypeCode.bf16, accumulate: 1 };
         define(`gemm_panel_${format}`, { a: toFormat('bf16', p.x), panels: p.blocks, c, workspace: null, ...sizes });
         const found = difference('bf16', c, await multiply(device, p));
         assert.ok(found.worst <= 1, `element ${found.at}: ${found.received}, expected ${found.expected}`);
@@ -159,10 +159,10 @@ for (const device of testDevices()) {
             const blocks = randomBlocks(format, counts.length * n, k, seed);
             const whole = await multiply(device, { format, x, n, k, blocks, offsets });
             for (let g = 0; g < counts.length; g++) {
-              const own = rowsOf(blocks, (n * blocks.length) / (counts.length * n), g, g + 1);
+              const own = sliceRows(blocks, (n * blocks.length) / (counts.length * n), g, g + 1);
               for (let row = offsets[g]; row < offsets[g + 1]; row++) {
-                const alone = await multiply(device, { format, x: rowsOf(x, k, row, row + 1), n, k, blocks: own });
-                assert.equal(bits(alone), bits(rowsOf(whole, n, row, row + 1)), `row ${row} of group ${g}`);
+                const alone = await multiply(device, { format, x: sliceRows(x, k, row, row + 1), n, k, blocks: own });
+                assert.equal(bits(alone), bits(sliceRows(whole, n, row, row + 1)), `row ${row} of group ${g}`);
               }
             }
           }),
@@ -177,8 +177,8 @@ for (const device of testDevices()) {
         x[k + 5] = Number.NaN;
         x[2 * k + 40] = Number.POSITIVE_INFINITY;
         const c = (await multiply(device, { format, x, n, k, blocks: randomBlocks(format, n, k, 1) })) as Float32Array;
-        assert.ok(rowsOf(c, n, 0, 1).every((v) => v === 0));
-        assert.ok(rowsOf(c, n, 1, 3).every(Number.isNaN));
+        assert.ok(sliceRows(c, n, 0, 1).every((v) => v === 0));
+        assert.ok(sliceRows(c, n, 1, 3).every(Number.isNaN));
       });
 
       test(`${format}: offsets that do not cover the rows are refused`, async () => {

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { Random, toFormat } from './cases/case.ts';
 import type { Buffer, Device } from './device.ts';
-import { codeOf, type Data, type DType, fromE4m3, newData } from './dtype.ts';
+import { type Data, type DType, dtypeCode, fromE4m3, newData } from './dtype.ts';
 import type { Place } from './kernel.ts';
-import { gemmWorkspaceBytes, panelBytes } from './reference/gemm.ts';
+import { panelBytes } from './panel-layout.ts';
+import { gemmWorkspaceBytes } from './sizes.ts';
 import { type CallArguments, kernels } from './table.ts';
 import { testDevices } from './test-devices.ts';
 
@@ -71,7 +72,7 @@ async function multiply(
   let b = plain;
   if (from === 'panel') {
     b = bench.put(new Uint8Array(panelBytes(panelType[precision], n, k, device.panelWidth, groups)));
-    const types = { b_type: codeOf[w.dtype], panel_type: codeOf[panelType[precision]] };
+    const types = { b_type: dtypeCode[w.dtype], panel_type: dtypeCode[panelType[precision]] };
     device.run('pack_panels', { b: plain, panels: b, n, k, groups, ...types });
   }
   const c = bench.put(new Float32Array(m * n));
@@ -79,7 +80,7 @@ async function multiply(
   // All that any of the kernels needs; each takes the arguments of its own signature.
   const places = { a: bench.put(x), b, panels: b, b_scales: bench.put(w.scales), c, workspace };
   const sizes = { m, n, k, lda: k, ldb: k, ldc: n, groups };
-  const types = { a_type: codeOf.f32, b_type: codeOf[w.dtype], c_type: codeOf.f32 };
+  const types = { a_type: dtypeCode.f32, b_type: dtypeCode[w.dtype], c_type: dtypeCode.f32 };
   const ranges = { offsets: offsets ? bench.put(offsets) : null };
   const given: Record<string, Place> = { ...places, ...sizes, ...types, ...ranges, accumulate: 0 };
   const kernel = `${offsets ? 'grouped_gemm' : 'gemm'}_${from}_${precision}` as const;
@@ -90,7 +91,7 @@ async function multiply(
   return result;
 }
 
-const rowsOf = (x: Float32Array, width: number, from: number, to: number) => x.slice(from * width, to * width);
+const sliceRows = (x: Float32Array, width: number, from: number, to: number) => x.slice(from * width, to * width);
 
 for (const device of testDevices()) {
   describe(`gemm on ${device.name} ${device.isa}`, () => {
@@ -127,8 +128,8 @@ for (const device of testDevices()) {
             [4, 17],
             [26, 27],
           ] as const) {
-            const part = await multiply(bench, precision, from, rowsOf(x, k, first, last), w);
-            assert.deepEqual(part, rowsOf(whole, n, first, last), `rows ${first} to ${last}`);
+            const part = await multiply(bench, precision, from, sliceRows(x, k, first, last), w);
+            assert.deepEqual(part, sliceRows(whole, n, first, last), `rows ${first} to ${last}`);
           }
         });
 
@@ -148,8 +149,8 @@ for (const device of testDevices()) {
               data: w.data.slice(g * n * k, (g + 1) * n * k),
               scales: w.scales.slice(g * each, (g + 1) * each),
             };
-            const alone = await multiply(bench, precision, from, rowsOf(x, k, first, last), one);
-            assert.deepEqual(alone, rowsOf(whole, n, first, last), `group ${g}`);
+            const alone = await multiply(bench, precision, from, sliceRows(x, k, first, last), one);
+            assert.deepEqual(alone, sliceRows(whole, n, first, last), `group ${g}`);
           }
         });
       }

@@ -10,8 +10,8 @@ import { ValueError } from './errors.ts';
 import { kernelNames } from './table.ts';
 import { testDevices } from './test-devices.ts';
 
-const wanted = process.env.MINKE_TEST_FAMILY ?? '';
-const rows = cases.filter((row) => row.kernel.includes(wanted));
+const family = process.env.MINKE_TEST_FAMILY ?? '';
+const rows = cases.filter((row) => row.kernel.includes(family));
 
 function compare(row: Case, expected: Outcome, received: Outcome): void {
   assert.deepEqual(received.overrun, [], 'memory around these arguments changed');
@@ -26,7 +26,8 @@ function compare(row: Case, expected: Outcome, received: Outcome): void {
     const found = difference(dtype, data, got.data, row.slack);
     assert.ok(
       found.worst <= 1,
-      `${name}[${found.at}] is ${found.received}, expected ${found.expected}: ${found.worst.toFixed(2)} x what ${dtype} allows`,
+      `${name}[${found.at}] is ${found.received}, expected ${found.expected}: ` +
+        `${found.worst.toFixed(2)} x what ${dtype} allows`,
     );
   }
 }

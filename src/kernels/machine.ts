@@ -1,4 +1,4 @@
-// What the operating system says about this machine: the line that stands above every measurement.
+// What the operating system reports about this machine: the line above every measurement.
 import { existsSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, loadavg, platform, totalmem } from 'node:os';
 

@@ -1,4 +1,4 @@
-// The kernels that a build brings must be the kernels of the table, word for word.
+// The kernels of a build must be those of the table, word for word.
 import { assert } from './errors.ts';
 import { type KernelName, kernelNames, kernels } from './table.ts';
 

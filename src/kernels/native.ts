@@ -9,12 +9,15 @@ import { DeviceError } from './errors.ts';
 import { checkSignatures } from './match.ts';
 import type { PanelOrder } from './panel-layout.ts';
 import { packageRoot } from './root.ts';
+import { checkSizes } from './sizes.ts';
 
 interface Addon {
   open(isa: string, threads: number, exact: number, completed: (...fault: number[]) => void): unknown;
   close(device: unknown): void;
   isas(): [name: string, lanes: number, panelWidth: number, panelOrder: PanelOrder][];
   kernels(device: unknown): string[];
+  /** Missing in builds of earlier revisions. */
+  sizes?(): (string | number)[];
   reserve(device: unknown, bytes: number): number;
   release(device: unknown, address: number): void;
   mapFile(device: unknown, fd: number, bytes: number): number;
@@ -70,11 +73,12 @@ export function openNative(isa: string, threads: number, completed: Completed): 
       'unset MINKE_ISA, or choose one of these',
     );
   }
+  const build = `the ${isa} build`;
+  checkSizes(native.sizes?.() ?? [], build);
   const exactMemory = process.env.MINKE_EXACT_MEMORY === '1';
   const handle = native.open(isa, threads, exactMemory ? 1 : 0, (id, code, command, where, value, limit) =>
     completed(id, { code, command, where, value, limit } as Parameters<Completed>[1]),
   );
-  const listed = native.kernels(handle);
   return {
     name: 'native',
     isa,
@@ -84,7 +88,7 @@ export function openNative(isa: string, threads: number, completed: Completed): 
     memoryLimit: Number.POSITIVE_INFINITY,
     exactMemory,
     givesZeros: !exactMemory && process.platform !== 'win32',
-    kernelOrder: checkSignatures(listed, `the ${isa} build`),
+    kernelOrder: checkSignatures(native.kernels(handle), build),
     reserve: (bytes) => native.reserve(handle, bytes),
     release: (address) => native.release(handle, address),
     mapFile(fd, bytes) {

@@ -15,15 +15,15 @@ export interface DeviceOptions {
   isa?: string;
   /** @default all cores */
   threads?: number;
-  /** Most bytes to reserve. @default 90 % of the machine's memory */
+  /** The limit of reserved bytes. @default 90 % of the machine's memory */
   memoryBytes?: number;
 }
 
-/** Opens a device. Throws DeviceError when what was asked for is not here. */
+/** Opens a device. Throws DeviceError when this machine or build does not have it. */
 export function openDevice(options: DeviceOptions = {}): Device {
   const isa = options.isa ?? process.env.MINKE_ISA;
-  const wanted = options.device ?? (process.env.MINKE_DEVICE as DeviceName | undefined);
-  const device = wanted ?? (isWasm(isa) || nativeIsas().length === 0 ? 'wasm' : 'native');
+  const chosen = options.device ?? (process.env.MINKE_DEVICE as DeviceName | undefined);
+  const device = chosen ?? (isWasm(isa) || nativeIsas().length === 0 ? 'wasm' : 'native');
   const threads = options.threads ?? positive('MINKE_THREADS') ?? availableParallelism();
   const mebibytes = positive('MINKE_MEMORY');
   const memory = options.memoryBytes ?? (mebibytes ? mebibytes * 2 ** 20 : 0.9 * totalmem());

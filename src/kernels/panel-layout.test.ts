@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { Random } from './cases/case.ts';
 import type { Device } from './device.ts';
-import { codeOf } from './dtype.ts';
-import { type PanelFormat, panelBytesOf, rowBytesOf, strideOf, unpackPanels } from './panel-layout.ts';
+import { dtypeCode } from './dtype.ts';
+import { type PanelFormat, panelBytes, unpackedBytes, unpackPanels, weightStride } from './panel-layout.ts';
 import { testDevices } from './test-devices.ts';
 
 const formats: readonly PanelFormat[] = ['f32', 'bf16', 'e4m3', 'int8', 'int4'];
-/** Fewer columns than a panel, whole panels, one column more than two panels; odd reductions where the format has them. */
+/**
+ * Fewer columns than a panel, whole panels, one column more than two panels; odd reductions where the format has them.
+ */
 const sizes = [
   { groups: 1, n: 3, k: 32 },
   { groups: 1, n: 64, k: 128 },
@@ -32,12 +34,12 @@ async function packed(
 ) {
   const { groups, n, k } = size;
   const from = device.alloc(rows.length);
-  const to = device.alloc(panelBytesOf(format, n, k, device.panelWidth, groups));
+  const to = device.alloc(panelBytes(format, n, k, device.panelWidth, groups));
   device.write(from, rows);
   if (format === 'int8' || format === 'int4')
     device.run(`pack_panels_${format}`, { blocks: from, panels: to, n, k, groups });
   else {
-    const type = codeOf[format];
+    const type = dtypeCode[format];
     device.run('pack_panels', { b: from, panels: to, n, k, groups, b_type: type, panel_type: type });
   }
   const panels = await device.read(to, new Uint8Array(to.bytes));
@@ -57,9 +59,9 @@ describe('panel layouts', () => {
         for (const size of sizes) {
           const { groups, n, k } = size;
           if (k % 32 !== 0 && format.startsWith('int')) continue;
-          const rows = randomRows(format, groups * rowBytesOf(format, n, k), random);
+          const rows = randomRows(format, groups * unpackedBytes(format, n, k), random);
           const panels = await packed(device, format, rows, size);
-          const each = strideOf(format, n, k, device.panelLayout);
+          const each = weightStride(format, n, k, device.panelLayout);
           const again = Array.from({ length: groups }, (_, group) =>
             unpackPanels(panels.subarray(group * each, (group + 1) * each), format, n, k, device.panelLayout),
           );

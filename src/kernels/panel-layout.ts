@@ -1,14 +1,14 @@
-// How packed weights lie in memory, said so that a file can tell, and the way back to rows.
+// The layouts of packed weights in memory, by names that files record, and the way back to rows.
 //
-//   rows   one after another, as they were before (the reference)
+//   rows   unchanged, one after another (the reference)
 //   steps  [panel][k][width]: a step of the reduction for all output columns of a panel
-//   pairs  two steps side by side, for instructions that multiply pairs: [panel][k / 2][width][2] of bf16; codes of FP8 in
-//          the order in which unpacking 128-bit lanes brings out columns 0-15 and 16-31
+//   pairs  two steps side by side, for instructions that multiply pairs: [panel][k / 2][width][2] of bf16; FP8 codes in
+//          the order in which unpacking 128-bit lanes gives columns 0-15 and 16-31
 // f32 lies in steps under both names. int8 and int4 lie by groups of 32 (cpp/group-dot.h), columns side by side, under
-// both names too. Columns are filled up to whole panels. cpp/gemm-panel.h writes these layouts; panel-layout.test.ts holds
-// every device to them. Whoever changes what a name stands for gives it a new one.
-import { panelBytes } from './reference/gemm.ts';
-import { blockBytes, groupPanelBytes, groupSize } from './reference/gemm-groups.ts';
+// both names too. Columns are filled up to whole panels. cpp/gemm-panel.h writes these layouts; panel-layout.test.ts
+// checks every device against them. A changed layout needs a new name.
+import { dtypeBytes } from './dtype.ts';
+import { type GroupFormat, groupBlockBytes, groupSize } from './sizes.ts';
 
 export const panelOrders = ['rows', 'steps', 'pairs'] as const;
 export type PanelOrder = (typeof panelOrders)[number];
@@ -19,34 +19,34 @@ export interface PanelLayout {
   readonly width: number;
 }
 
-/** Whether two layouts are one for a format. */
-export function liesAlike(format: PanelFormat, a: PanelLayout, b: PanelLayout): boolean {
+/** Whether two layouts are the same for a format. */
+export function isSameLayout(format: PanelFormat, a: PanelLayout, b: PanelLayout): boolean {
   if (a.order === b.order || a.width !== b.width) return a.width === b.width;
   return format !== 'bf16' && format !== 'e4m3' && a.order !== 'rows' && b.order !== 'rows';
 }
 
-/** What panels hold: numbers, codes of FP8, or ggml's blocks. */
-export type PanelFormat = 'f32' | 'bf16' | 'e4m3' | 'int8' | 'int4';
+/** The contents of panels: numbers, FP8 codes, or ggml's blocks. */
+export type PanelFormat = 'f32' | 'bf16' | 'e4m3' | GroupFormat;
 
-const isGroups = (format: PanelFormat): format is 'int8' | 'int4' => format === 'int8' || format === 'int4';
-
-/** Bytes of `groups` weights [n, k]. */
-export function panelBytesOf(format: PanelFormat, n: number, k: number, width: number, groups = 1): number {
-  return isGroups(format) ? groupPanelBytes(format, n, k, width, groups) : panelBytes(format, n, k, width, groups);
-}
+const isGroups = (format: PanelFormat): format is GroupFormat => format === 'int8' || format === 'int4';
 
 /** Bytes of rows [n, k] before they are packed. */
-export function rowBytesOf(format: PanelFormat, n: number, k: number): number {
-  if (isGroups(format)) return ((n * k) / groupSize) * blockBytes[format];
-  return n * k * { f32: 4, bf16: 2, e4m3: 1 }[format];
+export function unpackedBytes(format: PanelFormat, n: number, k: number): number {
+  return isGroups(format) ? ((n * k) / groupSize) * groupBlockBytes[format] : n * k * dtypeBytes[format];
 }
 
-/** Where the next of several weights [n, k] begins. Rows follow each other without a gap and are filled up at their end. */
-export function strideOf(format: PanelFormat, n: number, k: number, { order, width }: PanelLayout): number {
-  return order === 'rows' ? rowBytesOf(format, n, k) : panelBytesOf(format, n, k, width);
+/** Bytes of `groups` weights [n, k] in panels: columns filled up to whole panels, k to an even number. */
+export function panelBytes(format: PanelFormat, n: number, k: number, width: number, groups = 1): number {
+  const columns = Math.ceil(n / width) * width;
+  return groups * unpackedBytes(format, columns, isGroups(format) ? k : k + (k % 2));
 }
 
-/** Panels of one weight [n, k] back to rows: numbers and codes [n, k], or ggml's blocks [n, k / 32]. */
+/** Bytes from one of several weights [n, k] to the next. Rows follow each other without a gap. */
+export function weightStride(format: PanelFormat, n: number, k: number, { order, width }: PanelLayout): number {
+  return order === 'rows' ? unpackedBytes(format, n, k) : panelBytes(format, n, k, width);
+}
+
+/** Converts panels of one weight [n, k] back to rows: numbers and codes [n, k], or ggml's blocks [n, k / 32]. */
 export function unpackPanels(
   panels: Uint8Array,
   format: PanelFormat,
@@ -54,9 +54,9 @@ export function unpackPanels(
   k: number,
   { order, width }: PanelLayout,
 ): Uint8Array {
-  if (order === 'rows') return panels.slice(0, rowBytesOf(format, n, k));
+  if (order === 'rows') return panels.slice(0, unpackedBytes(format, n, k));
   if (isGroups(format)) return unpackGroups(panels, format, n, k, width);
-  const rows = new Uint8Array(rowBytesOf(format, n, k));
+  const rows = new Uint8Array(unpackedBytes(format, n, k));
   const inPairs = order === 'pairs' && format !== 'f32';
   const place = !inPairs ? placeInSteps(width) : format === 'bf16' ? placeInPairs(width) : placeInLanes(width);
   const words = { f32: Uint32Array, bf16: Uint16Array, e4m3: Uint8Array }[format];
@@ -90,8 +90,8 @@ function placeInLanes(width: number): Place {
 }
 
 /** A group of a panel: scales of its columns, then words of 4 bytes, those of all columns side by side. */
-function unpackGroups(panels: Uint8Array, format: 'int8' | 'int4', n: number, k: number, width: number): Uint8Array {
-  const bytes = blockBytes[format];
+function unpackGroups(panels: Uint8Array, format: GroupFormat, n: number, k: number, width: number): Uint8Array {
+  const bytes = groupBlockBytes[format];
   const across = k / groupSize;
   const rows = new Uint8Array(n * across * bytes);
   const sign = format === 'int8' ? 0x80 : 0; // stored 128 above

@@ -1,27 +1,27 @@
-// How fast things run: the one stopwatch of doctor and bench.
+// Measures rates of kernels, for `minke doctor` and the benchmarks.
 //
 // A sample is the time of encoding and running one list that holds the command `repeats` times, divided by `repeats`;
-// repeats are chosen so that a sample lasts some 30 ms, which hides the round trip and shows a busy neighbour.
+// repeats are chosen so that a sample lasts some 30 ms, which hides the round trip and shows a busy neighbor.
 import { performance } from 'node:perf_hooks';
 import { median } from '../math/index.ts';
 import type { Device } from './device.ts';
 import { probeFlopsPerRound } from './reference/probe.ts';
 
-/** One thing to time: what it encodes, and its floating-point operations or bytes. */
+/** Work to time: encodes its commands, and counts its floating-point operations or bytes. */
 export interface Work {
   readonly encode: () => void;
   readonly amount: number;
 }
 
-/** Amount a second. */
+/** Amount per second. */
 export interface Rate {
   readonly median: number;
   readonly best: number;
 }
 
-export const sampleMs = 30;
+const sampleMs = 30;
 
-/** Seconds of one run of the work, from one list of `repeats` runs. */
+/** Returns the seconds of one run of the work, from one list of `repeats` runs. */
 export async function sample(device: Device, work: Work, repeats: number): Promise<number> {
   const start = performance.now();
   for (let i = 0; i < repeats; i++) work.encode();
@@ -29,19 +29,19 @@ export async function sample(device: Device, work: Work, repeats: number): Promi
   return (performance.now() - start) / 1000 / repeats;
 }
 
-/** Warms up, and says how many runs make a sample of about `milliseconds`. */
+/** Warms up, and returns how many runs make a sample of about `milliseconds`. */
 export async function calibrate(device: Device, work: Work, milliseconds = sampleMs): Promise<number> {
   await sample(device, work, 1);
   let repeats = 1;
   for (;;) {
     const seconds = await sample(device, work, repeats);
-    const wanted = milliseconds / 1000 / seconds;
-    if (wanted <= 2 * repeats || repeats >= 1e6) return Math.max(1, Math.round(wanted));
-    repeats = Math.min(Math.ceil(wanted), 100 * repeats);
+    const needed = milliseconds / 1000 / seconds;
+    if (needed <= 2 * repeats || repeats >= 1e6) return Math.max(1, Math.round(needed));
+    repeats = Math.min(Math.ceil(needed), 100 * repeats);
   }
 }
 
-export function rateOf(work: { readonly amount: number }, seconds: readonly number[]): Rate {
+export function toRate(work: { readonly amount: number }, seconds: readonly number[]): Rate {
   return { median: work.amount / median(seconds), best: work.amount / Math.min(...seconds) };
 }
 
@@ -53,10 +53,10 @@ export async function measure(device: Device, works: readonly Work[], rounds = 5
   for (let round = 0; round < rounds; round++) {
     for (const [i, work] of works.entries()) seconds[i]?.push(await sample(device, work, repeats[i]));
   }
-  return works.map((work, i) => rateOf(work, seconds[i]));
+  return works.map((work, i) => toRate(work, seconds[i]));
 }
 
-/** What the machine gives at most: the works of `kernels/cpp/probe.cc` on one thread or several. */
+/** The machine's limits: the work of `kernels/cpp/probe.cc` on one thread or several. */
 export interface Yardsticks {
   arithmetic(kernel: 'probe_fma_f32' | 'probe_dot_bf16', threads: number): Work;
   read(threads: number): Work;

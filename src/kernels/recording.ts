@@ -1,6 +1,6 @@
-// A recorded command list: encoded once, replayed with rewritten inputs and no work per command.
+// A recorded command list: encoded once, replayed with other inputs and no work per command.
 //
-// Memory taken while recording belongs to the recording. A block of words that a replay still under way reads is never
+// Memory taken while recording belongs to the recording. A block of words that a replay in flight reads is never
 // rewritten: bind() then moves the recording to a new block. Left out: changing shapes, which is a new recording.
 import type { Arena } from './arena.ts';
 import type { Buffer, Device } from './device.ts';
@@ -12,7 +12,7 @@ export class Recording {
   readonly arena: Arena;
   readonly #inputs: readonly Buffer[];
   readonly #places = new Map<Buffer, { word: number; offset: number }[]>();
-  readonly #underWay = new Map<number, number>(); // block address -> replays not yet done
+  readonly #inFlight = new Map<number, number>(); // block address -> replays not yet done
   #words = new Float64Array(0);
   #block = 0;
   #stale = false;
@@ -25,7 +25,7 @@ export class Recording {
     this.#inputs = inputs;
   }
 
-  /** Ends the recording: remembers where each input's address stands. For Device only. */
+  /** Ends the recording: finds the words that hold each input's address. For Device only. */
   seal(words: Float64Array<ArrayBuffer>, commands: number): void {
     this.#words = words;
     this.commands = commands;
@@ -65,35 +65,35 @@ export class Recording {
     if (this.#disposed) throw new DisposedError('replay', 'the recording was disposed', 'record again');
     if (this.#stale) this.#rewrite();
     const block = this.#block;
-    this.#underWay.set(block, (this.#underWay.get(block) ?? 0) + 1);
+    this.#inFlight.set(block, (this.#inFlight.get(block) ?? 0) + 1);
     this.device.submitBlock(block, this.#words.length, () => this.#done(block));
   }
 
   /** Gives the recording's memory back, its outputs included. Await device.flush() first. */
   dispose(): void {
     if (this.#disposed) return;
-    if (this.#underWay.size > 0)
-      throw new DeviceError('dispose', 'replays of the recording are under way', 'await device.flush() first');
+    if (this.#inFlight.size > 0)
+      throw new DeviceError('dispose', 'replays of the recording are in flight', 'await device.flush() first');
     this.#disposed = true;
     if (this.device.closed) return;
     this.device.unstage(this.#block, this.#words.byteLength);
     this.arena.dispose();
   }
 
-  /** Puts the changed words where no replay under way reads them. */
+  /** Puts the changed words where no replay in flight reads them. */
   #rewrite(): void {
-    if (this.#underWay.has(this.#block)) this.#block = this.device.stage(this.#words);
+    if (this.#inFlight.has(this.#block)) this.#block = this.device.stage(this.#words);
     else this.device.stage(this.#words, this.#block);
     this.#stale = false;
   }
 
   #done(block: number): void {
-    const left = (this.#underWay.get(block) as number) - 1;
-    if (left > 0) {
-      this.#underWay.set(block, left);
+    const pending = (this.#inFlight.get(block) as number) - 1;
+    if (pending > 0) {
+      this.#inFlight.set(block, pending);
       return;
     }
-    this.#underWay.delete(block);
+    this.#inFlight.delete(block);
     if (block !== this.#block) this.device.unstage(block, this.#words.byteLength);
   }
 }

@@ -1,13 +1,13 @@
 // The reference backend: every list runs at once, in plain TypeScript, by the kernels' definitions.
 //
 // Memory is a set of separate blocks, each with an address far from the next, so that an access outside its block
-// yields nothing instead of a neighbour. This is the definition that the other backends are tested against.
+// yields nothing instead of another block. This is the definition that the other backends are tested against.
 
 import type { Backend, Completed } from './device.ts';
 import type { Data } from './dtype.ts';
 import { viewAs } from './dtype.ts';
 import { assert } from './errors.ts';
-import { type Fault, faultCode, isAddress, KernelFault, type Parameter } from './kernel.ts';
+import { type Fault, faultCode, isAddress, type Kernel, KernelFault, type Parameter } from './kernel.ts';
 import { kernelNames, kernels } from './table.ts';
 
 const noFault: Fault = { code: faultCode.none, command: 0, where: 0, value: 0, limit: 0 };
@@ -31,7 +31,7 @@ class ReferenceMemory {
     this.#blocks.splice(at, 1);
   }
 
-  /** From an address to the end of its block. */
+  /** Returns the bytes from an address to the end of its block. */
   from(address: number): Uint8Array {
     const block = this.#blocks.find((b) => address >= b.address && address <= b.address + b.bytes.length);
     assert(block, `address ${address} outside device memory`);
@@ -49,7 +49,10 @@ function argument(memory: ReferenceMemory, parameter: Parameter, word: number): 
 function runList(memory: ReferenceMemory, words: Float64Array): Fault {
   let command = 0;
   for (let at = 0; at < words.length; at += 2 + words[at + 1], command++) {
-    const kernel = kernels[kernelNames[words[at]]];
+    const [number, count] = [words[at], words[at + 1]];
+    const kernel: Kernel | undefined = kernels[kernelNames[number]];
+    const limit = kernel?.parameters.length ?? 0;
+    if (!kernel || count !== limit) return { code: faultCode.badCommand, command, where: number, value: count, limit };
     const given = kernel.parameters.map((parameter, i) => argument(memory, parameter, words[at + 2 + i]));
     try {
       kernel.define(...given);
@@ -63,7 +66,7 @@ function runList(memory: ReferenceMemory, words: Float64Array): Fault {
 
 export function openReference(completed: Completed): Backend {
   const memory = new ReferenceMemory();
-  const bytesOf = (data: Data | Float64Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const toBytes = (data: Data | Float64Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return {
     name: 'reference',
     isa: 'typescript',
@@ -76,8 +79,8 @@ export function openReference(completed: Completed): Backend {
     kernelOrder: kernelNames,
     reserve: (bytes) => memory.reserve(bytes),
     release: (address) => memory.release(address),
-    copyIn: (address, data) => memory.from(address).set(bytesOf(data)),
-    copyOut: (address, data) => bytesOf(data).set(memory.from(address).subarray(0, data.byteLength)),
+    copyIn: (address, data) => memory.from(address).set(toBytes(data)),
+    copyOut: (address, data) => toBytes(data).set(memory.from(address).subarray(0, data.byteLength)),
     submit(address, count, id) {
       const words = new Float64Array(memory.from(address).slice(0, count * 8).buffer);
       const fault = runList(memory, words);

@@ -1,4 +1,4 @@
-// Where the package stands, whether its TypeScript or its compiled form runs.
+// The folder and version of the package, whether its TypeScript or its compiled form runs.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ export function packageRoot(): string {
   return folder;
 }
 
-/** Of package.json. */
+/** Returns the version in package.json. */
 export function packageVersion(): string {
   return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 }

@@ -21,7 +21,7 @@ export interface YarnConfig {
 }
 
 /** Names of Hugging Face's `rope_scaling` of type llama3, in camelCase. */
-export interface Llama3Config {
+interface Llama3Config {
   readonly factor: number;
   readonly originalMaxPositionEmbeddings: number;
   readonly lowFreqFactor: number;
@@ -33,7 +33,7 @@ export interface RopeConfig {
   readonly dim: number;
   /** `rope_theta` */
   readonly base: number;
-  /** At most one of the three. */
+  /** At most one of the three may be given. */
   readonly yarn?: YarnConfig;
   readonly llama3?: Llama3Config;
   readonly linear?: { readonly factor: number };
@@ -51,7 +51,7 @@ export function yarnMagnitude(factor: number, mscale: number): number {
   return factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
 }
 
-/** Radians a position, one for each pair: [dim / 2], float64. */
+/** Radians per position of each pair: [dim / 2], float64. */
 export function inverseFrequencies({ dim, base, yarn, llama3, linear }: RopeConfig): Float64Array {
   if (!(Number.isInteger(dim) && dim > 0 && dim % 2 === 0))
     throw new ValueError(
@@ -64,10 +64,10 @@ export function inverseFrequencies({ dim, base, yarn, llama3, linear }: RopeConf
   if (linear) return plain.map((f) => f / linear.factor);
   if (!yarn) return plain;
   const { factor, originalMaxPositionEmbeddings: length, betaFast = 32, betaSlow = 1 } = yarn;
-  // The pair, a fraction, that turns so many times within the original context.
-  const pairOf = (turns: number) => (dim * Math.log(length / (turns * 2 * Math.PI))) / (2 * Math.log(base));
-  const low = Math.max(Math.floor(pairOf(betaFast)), 0);
-  const high = Math.min(Math.ceil(pairOf(betaSlow)), dim - 1);
+  // The (fractional) pair that makes the given number of turns within the original context.
+  const findPair = (turns: number) => (dim * Math.log(length / (turns * 2 * Math.PI))) / (2 * Math.log(base));
+  const low = Math.max(Math.floor(findPair(betaFast)), 0);
+  const high = Math.min(Math.ceil(findPair(betaSlow)), dim - 1);
   const width = high === low ? 0.001 : high - low; // as the published code: no division by zero
   return plain.map((f, i) => {
     const ramp = Math.min(Math.max((i - low) / width, 0), 1);
@@ -75,7 +75,7 @@ export function inverseFrequencies({ dim, base, yarn, llama3, linear }: RopeConf
   });
 }
 
-/** Long waves are divided, short ones stay, those between are blended. */
+/** Divides long waves, keeps short ones, and blends those between. */
 function stretchLlama3(f: number, { factor, originalMaxPositionEmbeddings: length, ...turns }: Llama3Config): number {
   const made = (length * f) / (2 * Math.PI); // turns within the original context
   const { lowFreqFactor: low, highFreqFactor: high } = turns;

@@ -87,7 +87,7 @@ function router(E: number, K: number, groups: number, softmax: number): RowWise 
         top_groups: Math.ceil(groups / 2),
         group_best: 2,
         softmax,
-        normalise: 1,
+        normalize: 1,
         scale: 2.5,
       },
     }),
@@ -95,11 +95,11 @@ function router(E: number, K: number, groups: number, softmax: number): RowWise 
   };
 }
 
-/** Tokens that keep their expert rows while the others come and go: y and row_of stay, T changes. */
+/** Tokens that keep their expert rows while the others come and go: y and row_index stay, T changes. */
 function unpermute(K: number, cols: number): RowWise {
   const random = new Random(cols);
   const y = toFormat('bf16', random.normals(rows * K * cols));
-  const rowOf = Int32Array.from({ length: rows * K }, (_, i) => (i * 37 + 11) % (rows * K));
+  const rowIndex = Int32Array.from({ length: rows * K }, (_, i) => (i * 37 + 11) % (rows * K));
   const weights = random.normals(rows * K);
   const base = random.normals(rows * cols);
   return {
@@ -108,7 +108,7 @@ function unpermute(K: number, cols: number): RowWise {
       name: 'rows',
       args: {
         y,
-        row_of: cut(rowOf, K, from, to),
+        row_index: cut(rowIndex, K, from, to),
         weights: cut(weights, K, from, to),
         base: cut(base, cols, from, to),
         out: new Float32Array((to - from) * cols),
@@ -163,9 +163,9 @@ test('one thread and two give the same bits', async () => {
     for (const [i, device] of one.entries())
       for (const { of, perRow } of Object.values(kernels)) {
         const alone = await runCase(device, of(0, rows));
-        const together = await runCase(two[i], of(0, rows));
+        const batched = await runCase(two[i], of(0, rows));
         for (const argument of Object.keys(perRow))
-          assert.deepEqual(together.written.get(argument)?.data, alone.written.get(argument)?.data, argument);
+          assert.deepEqual(batched.written.get(argument)?.data, alone.written.get(argument)?.data, argument);
       }
   } finally {
     for (const device of [...one, ...two]) await device.close();

@@ -1,5 +1,5 @@
-// The table of all kernels: name, signature, definition. A new family is one more line here, one file in reference/,
-// one in cpp/ (listed in cpp/isa.cc) and one in cases/.
+// The table of all kernels: name, signature, definition. A new family is one line here, one file in reference/, one in
+// cpp/ (listed in cpp/isa.cc) and one in cases/.
 import type { Kernel, NamedArguments } from './kernel.ts';
 import { attention } from './reference/attention.ts';
 import { copy } from './reference/copy.ts';
@@ -15,7 +15,7 @@ import { paged } from './reference/paged.ts';
 import { pagedAttention } from './reference/paged-attention.ts';
 import { policy } from './reference/policy.ts';
 import { probe } from './reference/probe.ts';
-import { quantiseKernels } from './reference/quantise.ts';
+import { quantizeKernels } from './reference/quantize.ts';
 import { reduction } from './reference/reduction.ts';
 import { rope } from './reference/rope.ts';
 import { router } from './reference/router.ts';
@@ -27,7 +27,7 @@ const families = {
   ...copy,
   ...elementwise,
   ...probe,
-  ...quantiseKernels,
+  ...quantizeKernels,
   ...crossEntropy,
   ...optimizer,
   ...router,

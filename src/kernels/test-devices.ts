@@ -7,14 +7,14 @@ import { wasmIsas } from './wasm-node.ts';
 
 export function testDevices(threads = 2): Device[] {
   const only = process.env.MINKE_TEST_DEVICE;
-  const wanted = (isa: string) => only === undefined || only === isa;
+  const isSelected = (isa: string) => only === undefined || only === isa;
   return [
     openDevice({ device: 'reference' }),
     ...nativeIsas()
-      .filter(wanted)
+      .filter(isSelected)
       .map((isa) => openDevice({ device: 'native', isa, threads })),
     ...wasmIsas()
-      .filter(wanted)
+      .filter(isSelected)
       .map((isa) => openDevice({ device: 'wasm', isa, threads })),
   ];
 }

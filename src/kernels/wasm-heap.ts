@@ -1,7 +1,8 @@
-// Device memory inside one WebAssembly memory: blocks from the module's static data up to the limit of 32-bit addresses.
+// Device memory inside one WebAssembly memory: blocks from the module's static data up to the limit of 32-bit
+// addresses.
 //
-// Contract: a block never moves, whatever grows; what is released can be reserved again. Growing is all that
-// WebAssembly can do, so released pages stay with the process until the device is closed.
+// Contract: a block never moves; released memory can be reserved again. WebAssembly memory can only grow, so released
+// pages stay with the process until the device is closed.
 import type { Data } from './dtype.ts';
 import { assert } from './errors.ts';
 
@@ -33,7 +34,7 @@ export class WasmHeap {
     this.#bytes = new Uint8Array(memory.buffer);
   }
 
-  /** 64-byte aligned, or 0 when there is no more. */
+  /** Returns a 64-byte aligned address, or 0 when there is no memory. */
   reserve(bytes: number): number {
     const size = Math.max(64, Math.ceil(bytes / 64) * 64);
     const at = this.#blocks.findIndex((block) => block.free && block.bytes >= size);
@@ -66,7 +67,7 @@ export class WasmHeap {
     bytes.set(this.#bytes.subarray(address, address + data.byteLength));
   }
 
-  /** Zero-terminated text of the module's static data. */
+  /** Reads zero-terminated text of the module's static data. */
   text(address: number): string {
     return String.fromCharCode(...this.#bytes.slice(address, this.#bytes.indexOf(0, address)));
   }
@@ -97,7 +98,7 @@ export class WasmHeap {
     return true;
   }
 
-  /** Makes one of two neighbours that are both free. */
+  /** Joins two adjacent blocks that are both free. */
   #join(at: number): void {
     const block = this.#blocks[at];
     const next = this.#blocks[at + 1];
@@ -106,7 +107,7 @@ export class WasmHeap {
     this.#blocks.splice(at + 1, 1);
   }
 
-  /** Index of the last block that begins at or before an address, or -1. */
+  /** Returns the index of the last block that begins at or before an address, or -1. */
   #find(address: number): number {
     let low = 0;
     let high = this.#blocks.length;

@@ -1,6 +1,6 @@
-// WebAssembly in Node: where the builds lie, which of them this V8 takes, and worker threads.
+// WebAssembly in Node: where the builds are, which of them this V8 accepts, and worker threads.
 //
-// Relaxed SIMD stands behind a flag in Node 20, which can still be set while the process runs; newer V8 have it on and
+// Relaxed SIMD needs a flag in Node 20, which can still be set while the process runs. Newer versions have it on and
 // warn about the flag, so a build is validated first.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ const api = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssemb
 /** Best first. */
 const isas = ['relaxed-simd', 'simd128'];
 
-function pathOf(isa: string, shared: boolean): string {
+function buildPath(isa: string, shared: boolean): string {
   return join(packageRoot(), 'build/wasm', `${isa}${shared ? '' : '.single'}.wasm`);
 }
 
@@ -37,7 +37,7 @@ let found: string[] | undefined;
 
 /** Instruction sets of the WebAssembly builds that this V8 can run, best first. */
 export function wasmIsas(): string[] {
-  found ??= isas.filter((isa) => existsSync(pathOf(isa, true)) && takes(readFileSync(pathOf(isa, true)), isa));
+  found ??= isas.filter((isa) => existsSync(buildPath(isa, true)) && takes(readFileSync(buildPath(isa, true)), isa));
   return found;
 }
 
@@ -48,7 +48,7 @@ function compile(isa: string, shared: boolean): WasmModule {
     const have = wasmIsas().join(', ') || 'none: npm run build';
     throw new DeviceError('open', `no WebAssembly build for ${isa} here (${have})`, 'unset MINKE_ISA, or choose one');
   }
-  const path = pathOf(isa, shared);
+  const path = buildPath(isa, shared);
   const known = compiled.get(path) ?? new api.Module(readFileSync(path));
   compiled.set(path, known);
   return known;
@@ -79,11 +79,11 @@ function startThread(start: ThreadStart, posted: () => void): ReturnType<WasmHos
 export interface NodeHostOptions {
   /** @default true */
   shared?: boolean;
-  /** Learn of completions without messages. @default true where this V8 can */
+  /** Learn about completions without messages. @default true where this V8 can */
   waitAsync?: boolean;
 }
 
-/** `options` are there for tests: they choose what a browser without isolation or an old V8 would get. */
+/** The host for Node. `options` are for tests: they choose what a browser without isolation or an old V8 would get. */
 export function nodeHost(options: NodeHostOptions = {}): WasmHost {
   const { waitAsync } = Atomics as { waitAsync?: WasmHost['waitAsync'] };
   const shared = options.shared ?? true;

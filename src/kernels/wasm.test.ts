@@ -39,13 +39,13 @@ const rows = [
   ...new Map(
     cases
       .filter((row) => !row.fault)
-      .map((row) => ({ row, bytes: sizeOf(row) }))
+      .map((row) => ({ row, bytes: countBytes(row) }))
       .sort((x, y) => x.bytes - y.bytes)
       .map(({ row }) => [row.kernel, row]),
   ).values(),
 ];
 
-function sizeOf(row: (typeof cases)[number]): number {
+function countBytes(row: (typeof cases)[number]): number {
   return Object.values(row.args).reduce<number>((sum, arg) => sum + (ArrayBuffer.isView(arg) ? arg.byteLength : 0), 0);
 }
 
@@ -83,7 +83,7 @@ describe('wasm memory', () => {
     const device = open();
     assert.throws(() => device.alloc(5 * gibibyte, 'embedding'), OutOfMemoryError);
     const large = device.alloc(3 * gibibyte);
-    assert.throws(() => device.alloc(2 * gibibyte, 'embedding'), /\[embedding\] no room for 2048\.0 MiB/);
+    assert.throws(() => device.alloc(2 * gibibyte, 'embedding'), /\[embedding\] no memory for 2048\.0 MiB/);
     large.free();
     const ones = upload(device, new Float32Array(5).fill(1));
     const out = device.alloc(20);
@@ -97,7 +97,7 @@ describe('wasm memory', () => {
     const blocks = [1000, 64, 4096].map((bytes) => backend.reserve(bytes));
     for (const block of blocks) assert.equal(block % 64, 0);
     for (const block of blocks) backend.release(block);
-    assert.equal(backend.reserve(1000 + 4096), blocks[0], 'neighbours that are free become one block');
+    assert.equal(backend.reserve(1000 + 4096), blocks[0], 'neighbors that are free become one block');
     assert.throws(() => backend.copyIn(blocks[0], new Uint8Array(8192)), /outside device memory/);
     assert.throws(() => backend.copyOut(0, new Uint8Array(1)), /outside device memory/);
     assert.throws(() => backend.release(64), /never reserved/);

@@ -1,21 +1,22 @@
 // The WebAssembly backend: the C++ kernels and the C++ pool, compiled to WebAssembly (cpp/wasm.cc).
 //
 // With SharedArrayBuffer (always in Node, in a browser under cross-origin isolation) every thread is a worker that runs
-// its own instance of the module over one shared memory; idle workers sleep in memory.atomic.wait32, and the main thread,
-// which never blocks, learns of completions through Atomics.waitAsync, or by messages where that is missing. Without
-// SharedArrayBuffer a second link of the same code runs each list in a later turn of the event loop, on the caller's
-// thread: the same numbers, but the loop stands still meanwhile, so such a page opens its device in a worker.
+// its own instance of the module over one shared memory; idle workers sleep in memory.atomic.wait32, and the main
+// thread, which never blocks, learns of completions through Atomics.waitAsync, or by messages where that is missing.
+// Without SharedArrayBuffer a second link of the same code runs each list in a later turn of the event loop, on the
+// caller's thread: the same numbers, but the loop is blocked meanwhile, so such a page opens its device in a worker.
 // Everything that differs between Node and a browser is in WasmHost. Left out: memory beyond 4 GiB.
 import type { Backend, Completed } from './device.ts';
 import { DeviceError } from './errors.ts';
 import { checkSignatures } from './match.ts';
 import type { PanelOrder } from './panel-layout.ts';
+import { checkSizes } from './sizes.ts';
 import { heapLimit, WasmHeap, type WasmMemory } from './wasm-heap.ts';
 
 /** A compiled WebAssembly.Module; opaque. */
 export type WasmModule = object;
 
-/** What cpp/wasm.cc exports. Addresses are numbers. */
+/** The exports of cpp/wasm.cc. Addresses are numbers. */
 export interface WasmExports {
   readonly __heap_base: { value: number };
   readonly __stack_pointer: { value: number };
@@ -27,6 +28,10 @@ export interface WasmExports {
   kernel_count(): number;
   kernel_name(i: number): number;
   kernel_signature(i: number): number;
+  /** Missing in builds of earlier revisions. */
+  size_count?(): number;
+  size_name(i: number): number;
+  size_value(i: number): number;
   scratch_bytes(): number;
   completions(): number;
   submit(words: number, count: number, id: number): number;
@@ -77,7 +82,7 @@ const maximumPages = 65536;
 const stackBytes = 2 ** 20;
 const recordBytes = 6 * 8; // Completions::ring of cpp/wasm.cc
 
-/** Hands on the completions that the pool has written to memory, in order. */
+/** Delivers the completions that the pool has written to memory, in order. */
 class CompletionReader {
   readonly #memory: WasmMemory;
   readonly #address: number;
@@ -149,7 +154,7 @@ function runThreads({ host, module, memory, exports, heap, reader }: Opened, thr
   };
   const started = Array.from({ length: threads }, () => {
     const block = heap.reserve(stackBytes + exports.scratch_bytes());
-    if (block === 0) throw new DeviceError('open', `no room for ${threads} threads`, 'choose fewer threads');
+    if (block === 0) throw new DeviceError('open', `no memory for ${threads} threads`, 'choose fewer threads');
     const start = { module, memory, stack: block + stackBytes, scratch: block + stackBytes, posts: !waitAsync };
     return host.startThread(start, () => reader.deliver());
   });
@@ -200,11 +205,17 @@ export function openWasm(host: WasmHost, isa: string, threads: number, completed
   const exports = host.instantiate(module, memory, () => {});
   exports.open(host.shared ? threads : 1, host.shared ? 0 : 1);
   const heap = new WasmHeap(memory, exports.__heap_base.value);
+  const build = `the ${isa} build`;
+  const sizes = Array.from({ length: exports.size_count?.() ?? 0 }, (_, i) => [
+    heap.text(exports.size_name(i)),
+    exports.size_value(i),
+  ]);
+  checkSizes(sizes.flat(), build);
   const listed = Array.from({ length: exports.kernel_count() }, (_, i) => [
     heap.text(exports.kernel_name(i)),
     heap.text(exports.kernel_signature(i)),
-  ]).flat();
-  const kernelOrder = checkSignatures(listed, `the ${isa} build`);
+  ]);
+  const kernelOrder = checkSignatures(listed.flat(), build);
   const opened = { host, module, memory, exports, heap, reader: new CompletionReader(memory, exports, completed) };
   return {
     name: 'wasm',

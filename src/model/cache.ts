@@ -4,7 +4,7 @@
 // MLA's rows are [normed c_kv | rotated k_pe] (V3 report, section 2.1.1), GQA's the rotated keys and the values. Here:
 // the batch alone, and one sequence in one piece of memory a layer. The engine brings pages (paged-cache.ts there).
 // Shape letters: T tokens of the batch, S tokens with the cached ones, W width of a row, G key heads.
-import { type Device, widthOf } from '../kernels/index.ts';
+import { type Device, dtypeBytes } from '../kernels/index.ts';
 import {
   attention,
   currentDevice,
@@ -132,7 +132,7 @@ export class ContiguousCache implements Cache {
     if (end > this.capacity)
       throw new ModelError('cache', `${end} tokens, room for ${this.capacity}`, 'make the cache larger');
     const all = this.#layers[layer];
-    const to = all.address + this.#length * width * widthOf[all.dtype];
+    const to = all.address + this.#length * width * dtypeBytes[all.dtype];
     this.#device.run('copy_bytes', { from: rows, to, n: rows.bytes });
     all.storage.change();
     return narrow(all, 0, end);

@@ -3,7 +3,7 @@ import type { Data, Device, DType } from '../kernels/index.ts';
 import { newData, ShapeError, toBf16, toE4m3 } from '../kernels/index.ts';
 import { currentDevice } from './current-device.ts';
 import { normalAt, uniformAt } from './random.ts';
-import { checkShape, formatShape, type Shape, sizeOf } from './shape.ts';
+import { checkShape, elementCount, formatShape, type Shape } from './shape.ts';
 import { empty, type Tensor, zeroed } from './tensor.ts';
 
 export interface CreateOptions {
@@ -13,7 +13,7 @@ export interface CreateOptions {
   device?: Device;
 }
 
-function formatOf(values: Data | readonly number[]): DType {
+function defaultDType(values: Data | readonly number[]): DType {
   if (values instanceof Int32Array) return 'i32';
   if (values instanceof Uint16Array) return 'bf16';
   if (values instanceof Uint8Array) return 'u8';
@@ -35,13 +35,13 @@ export function encodeNumbers(values: Iterable<number> & { length: number }, dty
  */
 export function fromArray(values: Data | readonly number[], shape: Shape, options: CreateOptions = {}): Tensor {
   checkShape(shape, 'fromArray');
-  if (sizeOf(shape) !== values.length)
+  if (elementCount(shape) !== values.length)
     throw new ShapeError(
       'fromArray',
-      `shape ${formatShape(shape)} has ${sizeOf(shape)} elements, received ${values.length} values`,
+      `shape ${formatShape(shape)} has ${elementCount(shape)} elements, received ${values.length} values`,
       'correct the shape or the values',
     );
-  const dtype = options.dtype ?? formatOf(values);
+  const dtype = options.dtype ?? defaultDType(values);
   const isCode = ArrayBuffer.isView(values) && !(values instanceof Float32Array);
   const isStored = isCode || (values instanceof Float32Array && dtype === 'f32');
   const tensor = empty(shape, dtype, options.device ?? currentDevice(), 'fromArray');
@@ -86,12 +86,12 @@ export function fill(tensor: Tensor, value: number): void {
 
 /** Uniform in [low, high): element i is number i of stream `seed`, the same on every machine. */
 export function uniform(shape: Shape, seed: number, low = 0, high = 1, options: CreateOptions = {}): Tensor {
-  const values = Float32Array.from({ length: sizeOf(shape) }, (_, i) => low + (high - low) * uniformAt(seed, i));
+  const values = Float32Array.from({ length: elementCount(shape) }, (_, i) => low + (high - low) * uniformAt(seed, i));
   return fromArray(values, shape, options);
 }
 
 /** Normal with mean 0: element i is number i of stream `seed`, the same on every machine. */
 export function randn(shape: Shape, seed: number, deviation = 1, options: CreateOptions = {}): Tensor {
-  const values = Float32Array.from({ length: sizeOf(shape) }, (_, i) => deviation * normalAt(seed, i));
+  const values = Float32Array.from({ length: elementCount(shape) }, (_, i) => deviation * normalAt(seed, i));
   return fromArray(values, shape, options);
 }

@@ -3,15 +3,15 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { testDevices } from '../kernels/test-devices.ts';
-import { gradientError } from './finite-differences.ts';
-import { samples } from './gradient-samples.ts';
-import { opNames, rowOf } from './table.ts';
+import { gradientError } from './test-finite-differences.ts';
+import { samples } from './test-gradient-samples.ts';
+import { opNames, tableRow } from './test-op-table.ts';
 
 /** Worst error over all elements, relative to the gradient's level: f32 forward passes differenced with h = 1/32. */
 const tolerance = 2e-4;
 
 test('ops without samples have no gradient', () => {
-  const untested = opNames.filter((name) => samples[name] === 'no gradient' && rowOf(name).vjp !== null);
+  const untested = opNames.filter((name) => samples[name] === 'no gradient' && tableRow(name).vjp !== null);
   assert.deepEqual(untested, []);
 });
 

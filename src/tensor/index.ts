@@ -1,4 +1,4 @@
-// The tensor room: tensors, ops, gradients, recordings. Everything above computes through these functions.
+// The tensor module: tensors, ops, gradients, recordings. Higher modules compute through these functions.
 export { type CreateOptions, encodeNumbers, fill, fromArray, full, randn, range, uniform, zeros } from './create.ts';
 export { currentDevice, useDevice } from './current-device.ts';
 export { attention, type Sequences } from './ops/attention.ts';
@@ -31,13 +31,13 @@ export {
 } from './ops/paged.ts';
 export { type PolicyTerms, policyLoss } from './ops/policy.ts';
 export {
-  dequantiseBlocks,
-  dequantiseTiles,
-  type Quantised,
-  type QuantiseOptions,
-  quantiseBlocks,
-  quantiseTiles,
-} from './ops/quantise.ts';
+  dequantizeBlocks,
+  dequantizeTiles,
+  type Quantized,
+  type QuantizeOptions,
+  quantizeBlocks,
+  quantizeTiles,
+} from './ops/quantize.ts';
 export { argmax, mean, rowSum, sum } from './ops/reduction.ts';
 export { type RopeTensors, rope, ropeTable } from './ops/rope.ts';
 export {
@@ -51,7 +51,7 @@ export {
   unpermuteRows,
 } from './ops/router.ts';
 export {
-  type LogitEdits,
+  type LogitAdjustments,
   type SampledTokens,
   sampleTokens,
   targetLogprobs,
@@ -63,7 +63,7 @@ export { type PackedFormat, PackedWeight, packBlocks, packCodes, packWeight, wei
 export { PagedPool, type PagedPoolOptions } from './paged-pool.ts';
 export { type Replay, record } from './record.ts';
 export { asyncScope, keep, scope, unscoped } from './scope.ts';
-export { expectDType, expectRank, expectShape, formatShape, type Shape, sizeOf } from './shape.ts';
+export { elementCount, expectDType, expectRank, expectShape, formatShape, type Shape } from './shape.ts';
 export { noGrad, Tape, valueAndGrad } from './tape.ts';
 export { Tensor, tensorOver } from './tensor.ts';
 export { type OpWatcher, watchOps } from './watch.ts';

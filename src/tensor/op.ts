@@ -1,8 +1,9 @@
-// What an op is: one row of the op table, and how a row is applied.
+// The definition of an op, one row of its family's table, and how a row is applied.
 //
-// Life of an op: inputs are checked (alive, one device), `shape` checks them against each other and says what comes
-// out, memory is taken, `forward` queues kernels, and if a tape runs and an input needs a gradient, the tape keeps what
-// `save` names. Backward, the tape hands `vjp` the gradients of the outputs. Nothing here waits.
+// Steps of apply(): inputs are checked (alive, one device), `shape` checks them against each other and returns the
+// outputs' shapes, memory is allocated, `forward` queues kernels, and if a tape runs and an input needs a gradient, the
+// tape keeps the tensors that `save` names. Backward, the tape passes `vjp` the gradients of the outputs. Nothing
+// waits.
 import type { Device, DType } from '../kernels/index.ts';
 import { DeviceError } from '../kernels/index.ts';
 import type { Shape } from './shape.ts';
@@ -10,14 +11,18 @@ import { activeTape } from './tape.ts';
 import { empty, Tensor } from './tensor.ts';
 import { tellWatcher } from './watch.ts';
 
-/** What an op takes and gives: tuples of tensors (null: absent) and the numbers that are not tensors. */
-export interface Op {
-  readonly inputs: readonly (Tensor | null)[];
-  readonly params: unknown;
-  readonly outputs: readonly Tensor[];
+/** The inputs and outputs of an op: tuples of tensors (null: absent) and parameters that are not tensors. */
+export interface Op<
+  Inputs extends readonly (Tensor | null)[] = readonly (Tensor | null)[],
+  Params = unknown,
+  Outputs extends readonly Tensor[] = readonly Tensor[],
+> {
+  readonly inputs: Inputs;
+  readonly params: Params;
+  readonly outputs: Outputs;
 }
 
-/** An output to be made; with `of`, a view of that input's memory instead. */
+/** An output to make; with `of`, a view of that input's memory instead. */
 export interface Spec {
   readonly shape: Shape;
   readonly dtype: DType;
@@ -28,13 +33,13 @@ export interface Spec {
 /** A tuple as long as another. */
 type Each<Tuple extends readonly unknown[], Item> = { readonly [I in keyof Tuple]: Item };
 
-/** What a vjp gets. Only saved tensors have contents; every tensor has its shape. */
+/** The arguments of a vjp. Only saved tensors have contents; every tensor has its shape. */
 export interface Backward<T extends Op = Op> {
   readonly device: Device;
   readonly inputs: T['inputs'];
   readonly outputs: T['outputs'];
   readonly params: T['params'];
-  /** Of the outputs; null where the loss does not depend on one. */
+  /** Gradients of the outputs; null where the loss does not depend on one. */
   readonly gradients: Each<T['outputs'], Tensor | null>;
   /** Which inputs need a gradient. */
   readonly needs: Each<T['inputs'], boolean>;
@@ -45,11 +50,13 @@ export type Gradients<T extends Op = Op> = Each<T['inputs'], Tensor | null | fal
 
 export interface Row<Name extends string, T extends Op> {
   readonly name: Name;
-  /** Checks the inputs and says what comes out. Throws ShapeError, DTypeError or ValueError in the op's name. */
+  /**
+   * Checks the inputs and returns the outputs' shapes. Throws ShapeError, DTypeError or ValueError in the op's name.
+   */
   readonly shape: (inputs: T['inputs'], params: T['params']) => Each<T['outputs'], Spec>;
   /** Queues the kernels that fill the outputs. */
   readonly forward: (device: Device, inputs: T['inputs'], outputs: T['outputs'], params: T['params']) => void;
-  /** What vjp will read. */
+  /** The tensors that vjp will read. */
   readonly save: (
     inputs: T['inputs'],
     outputs: T['outputs'],
@@ -71,7 +78,7 @@ function make(spec: Spec, device: Device, op: string): Tensor {
   return new Tensor(of.storage.retain(), of.offsetBytes + offsetBytes, spec.shape, spec.dtype);
 }
 
-function deviceOf(op: string, inputs: readonly (Tensor | null)[]): Device {
+function findDevice(op: string, inputs: readonly (Tensor | null)[]): Device {
   let device: Device | null = null;
   for (let i = 0; i < inputs.length; i++) {
     const input = inputs[i];
@@ -87,7 +94,7 @@ function deviceOf(op: string, inputs: readonly (Tensor | null)[]): Device {
 
 /** Checks, allocates, queues and records one op. */
 export function apply<T extends Op>(row: Row<string, T>, inputs: T['inputs'], params: T['params']): T['outputs'] {
-  const device = deviceOf(row.name, inputs);
+  const device = findDevice(row.name, inputs);
   const specs = row.shape(inputs, params) as readonly Spec[];
   const outputs: Tensor[] = [];
   try {

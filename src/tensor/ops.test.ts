@@ -161,7 +161,7 @@ for (const device of testDevices()) {
       assert.deepEqual(await indices.toArray(), [0, 1, 1, 2, 1, 0, 2, 0]);
       const plan = t.dispatchPlan(indices, 3);
       assert.deepEqual(await plan.offsets.toArray(), [0, 3, 6, 8]);
-      assert.deepEqual(await plan.tokenOf.toArray(), [0, 2, 3, 0, 1, 2, 1, 3]);
+      assert.deepEqual(await plan.tokenIndex.toArray(), [0, 2, 3, 0, 1, 2, 1, 3]);
       const rows = t.permuteRows(x, plan);
       await near(t.unpermuteRows(rows, plan, weights), await x.toArray()); // the weights of a token add up to 1
       await near(t.unpermuteRows(rows, plan, weights, x), await t.scale(x, 2).toArray());
@@ -295,7 +295,7 @@ for (const device of testDevices()) {
 
     test('ops without a gradient refuse inputs that need one, unless nothing could flow', async () => {
       const x = random(1, 2, 3);
-      assert.throws(() => t.valueAndGrad(() => t.quantiseTiles(x).scales, [x]), ValueError);
+      assert.throws(() => t.valueAndGrad(() => t.quantizeTiles(x).scales, [x]), ValueError);
       const { gradients } = t.valueAndGrad(() => {
         t.argmax(x);
         return t.sum(x);
@@ -303,10 +303,10 @@ for (const device of testDevices()) {
       assert.deepEqual(await gradients[0]?.toArray(), [1, 1, 1, 1, 1, 1]);
     });
 
-    test('quantised and back is the nearest code', async () => {
+    test('quantized and back is the nearest code', async () => {
       const x = random(1, 3, 200);
       const exact = await x.toArray();
-      for (const back of [t.dequantiseTiles(t.quantiseTiles(x)), t.dequantiseBlocks(t.quantiseBlocks(x))]) {
+      for (const back of [t.dequantizeTiles(t.quantizeTiles(x)), t.dequantizeBlocks(t.quantizeBlocks(x))]) {
         const values = await back.toArray();
         // 3 mantissa bits: half a step is at most 1/16 of the value, or of the smallest normal code of the tile.
         for (const [k, value] of values.entries())

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { randomBlocks } from '../kernels/cases/gemm-groups.ts';
-import { blockBytes, DisposedError, DTypeError, openDevice, ShapeError, ValueError } from '../kernels/index.ts';
+import { DisposedError, DTypeError, groupBlockBytes, openDevice, ShapeError, ValueError } from '../kernels/index.ts';
 import { testDevices } from '../kernels/test-devices.ts';
 import * as t from './index.ts';
 
@@ -78,14 +78,14 @@ for (const device of testDevices()) {
     test('e4m3 codes with their scales are what packing a weight makes of it', async () => {
       const x = random(1, 4, 300);
       const parts = [random(2, 256, 300), random(3, 40, 300)];
-      const codes = parts.map((w) => t.quantiseBlocks(w));
+      const codes = parts.map((w) => t.quantizeBlocks(w));
       await same(t.linear(x, t.packCodes(codes)), t.linear(x, t.packWeight(parts, 'fp8')));
     });
 
     for (const format of ['int8', 'int4'] as const)
       test(`${format}: stored blocks multiply as they are, dense and by experts`, async () => {
         const [E, N, K] = [3, 37, 96];
-        const bytes = (K / 32) * blockBytes[format];
+        const bytes = (K / 32) * groupBlockBytes[format];
         const data = randomBlocks(format, E * N, K, 1);
         const experts = t.packBlocks(t.fromArray(data, [E, N, bytes], on), format);
         assert.deepEqual(experts.shape, [E, N, K]);

@@ -1,17 +1,16 @@
-// A weight as serving keeps it: [N, K] or experts [E, N, K], packed for the device's kernels, in one of five formats.
+// A weight for serving: [N, K] or experts [E, N, K], packed for the device's kernels, in one of five formats.
 //
-// Contract: immutable; linear and groupedLinear take it in place of a tensor, and the format is also the arithmetic. f32,
-// bf16 and fp8 give the bits of the plain weight in that precision; int8 and int4 are groups of 32 along K, ggml's Q8_0
-// and Q4_0, with activations quantised to int8 in the same groups. Several weights with the same inputs (gate and up)
-// join along N into one, which changes no bit. No gradients. Left out: unpacking.
+// Contract: immutable; linear and groupedLinear take it in place of a tensor, and the format is also the arithmetic.
+// f32, bf16 and fp8 give the bits of the plain weight in that precision; int8 and int4 are groups of 32 along K, ggml's
+// Q8_0 and Q4_0, with activations quantized to int8 in the same groups. Several weights with the same inputs (gate and
+// up) join along N into one, which changes no bit. No gradients. Left out: unpacking.
 import {
   type Buffer,
-  blockBytes,
-  codeOf,
   type Device,
   DisposedError,
+  dtypeCode,
   type GroupFormat,
-  groupPanelBytes,
+  groupBlockBytes,
   groupSize,
   panelBytes,
   ShapeError,
@@ -20,10 +19,10 @@ import {
   ValueError,
 } from '../kernels/index.ts';
 import { concat } from './ops/layout.ts';
-import { type Quantised, quantiseWeight } from './ops/quantise.ts';
+import { type Quantized, quantizeWeight } from './ops/quantize.ts';
 import { reshape } from './ops/view.ts';
 import { Resource, scope } from './scope.ts';
-import { expectDType, expectFloat, expectSameDType, formatShape, lastOf, type Shape, sizeOf } from './shape.ts';
+import { elementCount, expectDType, expectFloat, expectSameDType, formatShape, lastDim, type Shape } from './shape.ts';
 import { noGrad } from './tape.ts';
 import { empty, type Tensor } from './tensor.ts';
 
@@ -51,7 +50,7 @@ export class PackedWeight extends Resource {
     return this.panels.device;
   }
 
-  /** Of device memory. */
+  /** Bytes of device memory. */
   get bytes(): number {
     return this.panels.bytes + (this.scales?.bytes ?? 0);
   }
@@ -84,31 +83,32 @@ export class PackedWeight extends Resource {
   }
 }
 
-/** Experts, rows, columns of [N, K] or [E, N, K]. */
+/** Returns the experts, rows and columns of [N, K] or [E, N, K]. */
 export function weightSizes(shape: Shape): readonly [groups: number, n: number, k: number] {
-  return [shape.length === 3 ? shape[0] : 1, shape[shape.length - 2], lastOf(shape)];
+  return [shape.length === 3 ? shape[0] : 1, shape[shape.length - 2], lastDim(shape)];
 }
 
-/** The parts agree in all but N. Throws ShapeError or DTypeError. */
+/** Checks that the parts agree in all but N. Throws ShapeError or DTypeError. */
 function checkParts(op: string, parts: readonly Tensor[]): void {
   const [first] = parts;
   if (first === undefined) throw new ValueError(op, 'expected at least one weight, received none', 'pass the weights');
   for (const part of parts) {
     part.use(op);
     const [groups, , k] = weightSizes(part.shape);
-    const [wanted, , wantedK] = weightSizes(first.shape);
+    const [expectedGroups, , expectedK] = weightSizes(first.shape);
     const rank = first.shape.length;
-    if (part.shape.length !== rank || groups !== wanted || k !== wantedK || rank < 2 || rank > 3)
+    if (part.shape.length !== rank || groups !== expectedGroups || k !== expectedK || rank < 2 || rank > 3)
       throw new ShapeError(
         op,
-        `expected weights [N, K] or [E, N, K] that differ in N only, received ${parts.map((p) => formatShape(p.shape)).join(', ')}`,
+        'expected weights [N, K] or [E, N, K] that differ in N only, ' +
+          `received ${parts.map((p) => formatShape(p.shape)).join(', ')}`,
         'join only weights that have the same inputs',
       );
     expectSameDType(first, part, op, 'the weights');
   }
 }
 
-/** Joined along the rows of each expert. */
+/** Joins weights along the rows of each expert. */
 function joined(parts: readonly Tensor[]): Tensor {
   const [first] = parts as [Tensor];
   if (parts.length === 1) return first;
@@ -118,26 +118,26 @@ function joined(parts: readonly Tensor[]): Tensor {
   return reshape(flat, first.shape.length === 3 ? [groups, rows, k] : [rows, k]);
 }
 
-/** Rows of f32 or bf16, or e4m3 codes, into panels of the given format. */
+/** Packs rows of f32 or bf16, or e4m3 codes, into panels of the given format. */
 function packPanels(w: Tensor, dtype: 'f32' | 'bf16' | 'e4m3'): Buffer {
   const { device } = w;
   const [groups, n, k] = weightSizes(w.shape);
   const panels = device.alloc(panelBytes(dtype, n, k, device.panelWidth, groups), 'packWeight');
-  device.run('pack_panels', { b: w, panels, n, k, groups, b_type: codeOf[w.dtype], panel_type: codeOf[dtype] });
+  device.run('pack_panels', { b: w, panels, n, k, groups, b_type: dtypeCode[w.dtype], panel_type: dtypeCode[dtype] });
   return panels;
 }
 
 function packGroups(blocks: Tensor, format: GroupFormat, shape: Shape): PackedWeight {
   const { device } = blocks;
   const [groups, n, k] = weightSizes(shape);
-  const panels = device.alloc(groupPanelBytes(format, n, k, device.panelWidth, groups), 'packBlocks');
+  const panels = device.alloc(panelBytes(format, n, k, device.panelWidth, groups), 'packBlocks');
   device.run(`pack_panels_${format}`, { blocks, panels, n, k, groups });
   return new PackedWeight(format, shape, panels, null);
 }
 
-function quantiseGroups(w: Tensor, format: GroupFormat): PackedWeight {
+function quantizeGroups(w: Tensor, format: GroupFormat): PackedWeight {
   const { device } = w;
-  const k = lastOf(w.shape);
+  const k = lastDim(w.shape);
   if (k % groupSize !== 0)
     throw new ShapeError(
       'packWeight',
@@ -145,22 +145,22 @@ function quantiseGroups(w: Tensor, format: GroupFormat): PackedWeight {
       'choose bf16 or fp8 for it',
     );
   const count = w.size / groupSize;
-  const blocks = empty([count * blockBytes[format]], 'u8', device, 'packWeight');
-  device.run(`quantise_groups_${format}`, { x: w, blocks, x_type: codeOf[w.dtype], count });
+  const blocks = empty([count * groupBlockBytes[format]], 'u8', device, 'packWeight');
+  device.run(`quantize_groups_${format}`, { x: w, blocks, x_type: dtypeCode[w.dtype], count });
   return packGroups(blocks, format, w.shape);
 }
 
-function quantised(w: Tensor): Quantised {
+function quantized(w: Tensor): Quantized {
   const [groups, n, k] = weightSizes(w.shape);
   const codes = empty(w.shape, 'e4m3', w.device, 'packWeight');
   const scales = empty([...w.shape.slice(0, -2), tilesIn(n), tilesIn(k)], 'f32', w.device, 'packWeight');
-  if (groups > 0) quantiseWeight(w.device, w, [codes, scales]);
+  if (groups > 0) quantizeWeight(w.device, w, [codes, scales]);
   return { codes, scales };
 }
 
 /**
- * f32 or bf16 weights [N, K] or [E, N, K] packed in a format, which rounds or quantises them; several join along N. int8
- * and int4 need K in whole groups of 32; fp8 joins only after rows in whole blocks of 128.
+ * f32 or bf16 weights [N, K] or [E, N, K] packed in a format, which rounds or quantizes them; several join along N.
+ * int8 and int4 need K in whole groups of 32; fp8 joins only after rows in whole blocks of 128.
  * @example const gateUp = packWeight([gate, up], 'int8'); const h = linear(x, gateUp);
  */
 export function packWeight(w: Tensor | readonly Tensor[], format: PackedFormat): PackedWeight {
@@ -169,15 +169,15 @@ export function packWeight(w: Tensor | readonly Tensor[], format: PackedFormat):
   for (const part of parts) expectFloat(part, 'packWeight', 'w');
   return noGrad(() =>
     scope(() => {
-      if (format === 'fp8') return packCodes(parts.map(quantised));
+      if (format === 'fp8') return packCodes(parts.map(quantized));
       const whole = joined(parts);
-      if (format === 'int8' || format === 'int4') return quantiseGroups(whole, format);
+      if (format === 'int8' || format === 'int4') return quantizeGroups(whole, format);
       return new PackedWeight(format, whole.shape, packPanels(whole, format), null);
     }),
   );
 }
 
-function checkScales(op: string, { codes, scales }: Quantised): void {
+function checkScales(op: string, { codes, scales }: Quantized): void {
   const [, n, k] = weightSizes(codes.shape);
   const expected = [...codes.shape.slice(0, -2), tilesIn(n), tilesIn(k)];
   expectDType(scales, 'f32', op, 'scales');
@@ -190,7 +190,7 @@ function checkScales(op: string, { codes, scales }: Quantised): void {
 }
 
 /** FP8 as DeepSeek stores it: e4m3 codes with an f32 scale for each 128x128 block. Several weights join along N. */
-export function packCodes(w: Quantised | readonly Quantised[]): PackedWeight {
+export function packCodes(w: Quantized | readonly Quantized[]): PackedWeight {
   const op = 'packCodes';
   const parts = [w].flat();
   const codes = parts.map((part) => part.codes);
@@ -201,7 +201,8 @@ export function packCodes(w: Quantised | readonly Quantised[]): PackedWeight {
     if (i < parts.length - 1 && weightSizes(part.codes.shape)[1] % tileSize !== 0)
       throw new ShapeError(
         op,
-        `weight ${i} of ${parts.length} is ${formatShape(part.codes.shape)}: its last block of ${tileSize} rows is not full`,
+        `weight ${i} of ${parts.length} is ${formatShape(part.codes.shape)}: ` +
+          `its last block of ${tileSize} rows is not full`,
         'put it last, or pack it alone',
       );
   }
@@ -210,7 +211,7 @@ export function packCodes(w: Quantised | readonly Quantised[]): PackedWeight {
       const whole = joined(codes);
       const scales = joined(parts.map((part) => part.scales));
       const { device } = whole;
-      const kept = device.alloc(4 * sizeOf(scales.shape), op);
+      const kept = device.alloc(4 * elementCount(scales.shape), op);
       device.run('copy_bytes', { from: scales, to: kept, n: scales.bytes });
       return new PackedWeight('fp8', whole.shape, packPanels(whole, 'e4m3'), kept);
     }),
@@ -227,17 +228,18 @@ export function packBlocks(blocks: Tensor | readonly Tensor[], format: GroupForm
   checkParts(op, parts);
   for (const part of parts) {
     expectDType(part, 'u8', op, 'blocks');
-    if (lastOf(part.shape) % blockBytes[format] !== 0)
+    if (lastDim(part.shape) % groupBlockBytes[format] !== 0)
       throw new ShapeError(
         op,
-        `expected rows of whole blocks of ${blockBytes[format]} bytes (${format}), received ${formatShape(part.shape)}`,
+        `expected rows of whole blocks of ${groupBlockBytes[format]} bytes (${format}), ` +
+          `received ${formatShape(part.shape)}`,
         'check the format and that K is a multiple of 32',
       );
   }
   return noGrad(() =>
     scope(() => {
       const whole = joined(parts);
-      const k = (lastOf(whole.shape) / blockBytes[format]) * groupSize;
+      const k = (lastDim(whole.shape) / groupBlockBytes[format]) * groupSize;
       return packGroups(whole, format, [...whole.shape.slice(0, -1), k]);
     }),
   );

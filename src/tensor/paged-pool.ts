@@ -1,7 +1,7 @@
-// A pool of cache blocks: 64 records of tokens each, one pool a layer. Who owns which block is its owner's affair.
+// A pool of cache blocks: 64 records of tokens each, one pool per layer. Its owner tracks which block is whose.
 //
 // Formats: f32, bf16, or fp8, which keeps the first `codes` numbers of a token (MLA's latent) as E4M3 with a scale for
-// each 128 and the rest (the rotary key) as bf16; reference/paged.ts of the kernels room has the bytes. Blocks start as
+// each 128 and the rest (the rotary key) as bf16; kernels/reference/paged.ts defines the bytes. Blocks start as
 // zeros. Left out: growing.
 import {
   blockTokens,
@@ -32,7 +32,7 @@ function isCount(n: number): boolean {
   return Number.isInteger(n) && n > 0;
 }
 
-/** Belongs to the scope it was made in, or to whoever keeps it. */
+/** Belongs to the scope it was made in, unless it is kept. */
 export class PagedPool extends Resource {
   readonly format: PoolFormat;
   readonly width: number;
@@ -51,7 +51,7 @@ export class PagedPool extends Resource {
       throw new ValueError(
         'PagedPool',
         `${codes} codes of width ${width} in format ${format}`,
-        isFp8 ? 'say how many of the numbers are codes: an even number, at most all' : 'only fp8 has codes',
+        isFp8 ? 'give the number of codes: even, at most all numbers' : 'only fp8 has codes',
       );
     const bytes = recordBytes({ width, codes, format: poolFormat[format] });
     const records = unscoped(() => zeros([blocks, blockTokens, bytes], { dtype: 'u8', device }));
@@ -90,7 +90,7 @@ export class PagedPool extends Resource {
       throw new ShapeError(
         'writeBlock',
         `expected ${blockTokens * this.recordBytes} bytes, received ${bytes.length}`,
-        'pass what readBlock gave of a pool with the same format and width',
+        'pass what readBlock returned for a pool with the same format and width',
       );
     this.device.write(this.records.storage.buffer, bytes, at);
     this.records.storage.change();

@@ -1,5 +1,6 @@
-// The paged cache against contiguous attention (f32: the same bits), and its promises to the bit: alone = among others = any thread count =
-// one query at a time = several = a padded batch = other blocks; recorded = encoded. npm test -- tensor/paged
+// The paged cache against contiguous attention (f32: the same bits), and its promises to the bit: alone = among others
+// = any thread count = one query at a time = several = a padded batch = other blocks; recorded = encoded. npm test --
+// tensor/paged
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { difference, tolerance } from '../kernels/cases/tolerance.ts';

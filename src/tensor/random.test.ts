@@ -1,4 +1,5 @@
-// The generator: moments, independence of neighbours and seeds, and its own logarithm and sine. npm test -- tensor/random
+// The generator: moments, independence of neighbors and seeds, and its own logarithm and sine. npm test --
+// tensor/random
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { normalAt, randomBits, uniformAt } from './random.ts';
@@ -26,7 +27,7 @@ for (const seed of [0, 1, 2, 12345, 2 ** 32 + 1]) {
   });
 }
 
-test('each of the 32 bits is fair and independent of its neighbour', () => {
+test('each of the 32 bits is fair and independent of its neighbor', () => {
   for (let bit = 0; bit < 32; bit++) {
     expectMean((i) => (randomBits(7, i) >>> bit) & 1, 0.5, 0.5, `bit ${bit}`);
     expectMean((i) => ((randomBits(7, i) ^ randomBits(7, i + 1)) >>> bit) & 1, 0.5, 0.5, `bit ${bit}, lag 1`);

@@ -1,8 +1,8 @@
 // Random numbers that are the same on every machine: number i of a seed is a hash of (seed, i), no state, no order.
 //
-// The hash chains rounds of the 32-bit finaliser of MurmurHash3, keyed by the seed. Normals are Box-Muller with
+// The hash chains rounds of the 32-bit finalizer of MurmurHash3, keyed by the seed. Normals are Box-Muller with
 // logarithm and sine written here in + - * / and sqrt, which IEEE 754 fixes to the bit; Math.log and Math.cos may
-// differ from engine to engine. Left out: cryptographic strength, whole numbers without bias.
+// differ between JavaScript engines. Left out: cryptographic strength, whole numbers without bias.
 
 function mix(x: number): number {
   let h = x | 0;
@@ -63,7 +63,7 @@ function sineOfTurn(turn: number): number {
   return quadrant < 2 ? value : -value;
 }
 
-/** Standard normal number `index` of stream `seed`. Two neighbours share a Box-Muller pair. */
+/** Standard normal number `index` of stream `seed`. Two neighbors share a Box-Muller pair. */
 export function normalAt(seed: number, index: number): number {
   const even = index - (index % 2);
   const radius = Math.sqrt(-2 * log(1 - uniformAt(seed, even)));

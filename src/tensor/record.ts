@@ -83,7 +83,7 @@ export class Replay<Inputs extends readonly Tensor[], Result> {
   }
 }
 
-/** The same nest of arrays and plain objects with every tensor replaced. */
+/** Returns the same nested arrays and plain objects with every tensor replaced. */
 function mapTensors(value: unknown, map: (tensor: Tensor) => Tensor): unknown {
   if (value instanceof Tensor) return map(value);
   if (Array.isArray(value)) return value.map((item) => mapTensors(item, map));
@@ -93,7 +93,7 @@ function mapTensors(value: unknown, map: (tensor: Tensor) => Tensor): unknown {
 }
 
 /**
- * Records what `body` queues, to be run by replay(...) as often as wanted. `inputs` show shapes and formats; their
+ * Records what `body` queues, to be run by replay(...) any number of times. `inputs` show shapes and formats; their
  * values are not used. Tensors that `body` returns (in arrays and plain objects) are the outputs of every replay.
  */
 export function record<const Inputs extends readonly Tensor[], Result>(

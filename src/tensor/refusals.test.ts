@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { DTypeError, type MinkeError, openDevice, ShapeError, ValueError } from '../kernels/index.ts';
 import * as t from './index.ts';
-import { type OpName, opNames } from './table.ts';
+import { type OpName, opNames } from './test-op-table.ts';
 
 const device = openDevice({ device: 'reference' });
 after(() => device.close());
@@ -20,7 +20,7 @@ const packed = (...shape: number[]) => t.packWeight(f(...shape), 'bf16');
 type Refusal = readonly [call: () => unknown, kind: new (...a: never[]) => MinkeError, message: RegExp];
 
 const wrongInner = /inner dimensions differ: x is \[2, 3\], w is \[.*4\] \(expected x \[\.\., 4\]\)/;
-const plan = () => ({ offsets: i(3), rowOf: i(2, 2), tokenOf: i(4) });
+const plan = () => ({ offsets: i(3), rowIndex: i(2, 2), tokenIndex: i(4) });
 const table = (pairs: number) => ({ cos: f(8, pairs), sin: f(8, pairs) });
 const state = (n: number) => ({ weight: f(n), m: f(n), v: f(n) });
 
@@ -116,7 +116,9 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
     [() => t.balanceBias(f(4), i(3), f(1)), ShapeError, /counts has the wrong shape: expected \[4\], received \[3\]/],
     [() => t.balanceBias(f(4), i(4), f()), ShapeError, /rate has the wrong shape: expected \[1\], received \[\]/],
   ],
-  permuteRows: [[() => t.permuteRows(f(3, 4), plan()), ShapeError, /rowOf .* expected \[3, any\], received \[2, 2\]/]],
+  permuteRows: [
+    [() => t.permuteRows(f(3, 4), plan()), ShapeError, /rowIndex .* expected \[3, any\], received \[2, 2\]/],
+  ],
   unpermuteRows: [[() => t.unpermuteRows(f(4, 5), plan(), f(2, 3)), ShapeError, /weights .* expected \[2, 2\]/]],
   logprobs: [
     [() => t.logprobs(f(2, 3), f(7, 4), i(2)), ShapeError, /head has the wrong shape: expected \[any, 3\]/],
@@ -159,17 +161,17 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
     ],
   ],
   gradientNorm: [[() => t.gradientNorm([half(2)], 1, f(8)), DTypeError, /a gradient .* expected f32, received bf16/]],
-  quantiseTiles: [[() => t.quantiseTiles(i(2, 3)), DTypeError, /x has the wrong format/]],
-  quantiseBlocks: [[() => t.quantiseBlocks(f(2, 3, 4)), ShapeError, /expected 2, received \[2, 3, 4\]/]],
-  dequantiseTiles: [
+  quantizeTiles: [[() => t.quantizeTiles(i(2, 3)), DTypeError, /x has the wrong format/]],
+  quantizeBlocks: [[() => t.quantizeBlocks(f(2, 3, 4)), ShapeError, /expected 2, received \[2, 3, 4\]/]],
+  dequantizeTiles: [
     [
-      () => t.dequantiseTiles({ codes: codes(2, 129), scales: f(2, 1) }),
+      () => t.dequantizeTiles({ codes: codes(2, 129), scales: f(2, 1) }),
       ShapeError,
       /scales has the wrong shape: expected \[2, 2\], received \[2, 1\]/,
     ],
   ],
-  dequantiseBlocks: [
-    [() => t.dequantiseBlocks({ codes: codes(200, 5), scales: f(1, 1) }), ShapeError, /expected \[2, 1\], received/],
+  dequantizeBlocks: [
+    [() => t.dequantizeBlocks({ codes: codes(200, 5), scales: f(1, 1) }), ShapeError, /expected \[2, 1\], received/],
   ],
   writeCache: [
     [() => t.writeCache(pool(), f(2, 5), i(2)), ShapeError, /rows has the wrong shape: expected \[any, 6\]/],

@@ -128,18 +128,18 @@ for (const device of testDevices()) {
               [129_280, 4],
             ] as const)) {
           const all = requests(V, count);
-          const together = await draw(device, all);
+          const batched = await draw(device, all);
           const separate = [];
           for (const request of all) separate.push(await draw(device, [request]));
           assert.deepEqual(
             separate.map(({ tokens }) => tokens[0]),
-            together.tokens,
+            batched.tokens,
           );
           assert.deepEqual(
             separate.map(({ logprobs }) => logprobs[0]),
-            together.logprobs,
+            batched.logprobs,
           );
-          assert.deepEqual(await draw(alone, all), together, 'one thread');
+          assert.deepEqual(await draw(alone, all), batched, 'one thread');
         }
       }),
     );
@@ -185,7 +185,7 @@ for (const device of testDevices()) {
             edits: [[7, 1, edit] as const],
           }));
           for (const token of (await draw(device, rows)).tokens) counts[token]++;
-          // Tokens expected less than 5 times go together, as the test of chi-square asks.
+          // Tokens expected less than 5 times are pooled, as the chi-square test requires.
           const rare = { expected: 0, seen: 0 };
           let [square, freedom] = [0, 0];
           for (let id = 0; id < V; id++) {

@@ -1,12 +1,13 @@
-// Memory scopes: JavaScript has no destructors, so a loop opens a scope and what was made inside is freed at its end.
+// Memory scopes: JavaScript has no destructors, so a loop opens a scope, and resources made inside are freed at its
+// end.
 //
 // Contract: everything made inside a scope is freed when it ends, except what the body returns (in arrays, plain
 // objects and Maps) and what was kept. Formulas never mention memory; loops do. A scope is synchronous, because between
-// two awaits other work would make its tensors in somebody else's scope: asyncScope takes the synchronous pieces as
-// explicit calls instead. Left out: AsyncLocalStorage (Node only, and paid for by every op).
+// two awaits other work would make its tensors in a scope that is not its own: asyncScope takes the synchronous pieces
+// as explicit calls instead. Left out: AsyncLocalStorage (Node only, and paid for by every op).
 import { DeviceError } from '../kernels/index.ts';
 
-/** What a scope owns: tensors, tapes, replays. */
+/** A resource that a scope owns: a tensor, a tape, a pool. */
 export abstract class Resource {
   /** Survives the scopes it was made in; its owner disposes it. */
   kept = false;
@@ -30,15 +31,15 @@ class Scope {
     this.#resources.push(resource);
   }
 
-  /** Frees everything but what `result` holds, which the outer scope adopts. */
+  /** Frees everything except the contents of `result`, which the outer scope adopts. */
   close(result: unknown): void {
-    const held = new Set<unknown>();
-    collect(result, held);
+    const kept = new Set<unknown>();
+    collect(result, kept);
     const resources = this.#resources;
     this.#resources = [];
     for (const resource of resources) {
       if (resource.kept) continue;
-      if (!held.has(resource)) resource.dispose();
+      if (!kept.has(resource)) resource.dispose();
       else this.outer?.add(resource);
     }
   }
@@ -46,18 +47,18 @@ class Scope {
 
 let current: Scope | null = null;
 
-function collect(value: unknown, held: Set<unknown>): void {
-  if (typeof value !== 'object' || value === null || held.has(value)) return;
-  held.add(value);
+function collect(value: unknown, kept: Set<unknown>): void {
+  if (typeof value !== 'object' || value === null || kept.has(value)) return;
+  kept.add(value);
   if (value instanceof Resource) return;
   if (Array.isArray(value)) {
-    for (const item of value) collect(item, held);
+    for (const item of value) collect(item, kept);
   } else if (value instanceof Map) {
-    for (const item of value.values()) collect(item, held);
+    for (const item of value.values()) collect(item, kept);
   } else {
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null)
-      for (const item of Object.values(value)) collect(item, held);
+      for (const item of Object.values(value)) collect(item, kept);
   }
 }
 
@@ -100,7 +101,7 @@ export function scope<T>(body: () => T): T {
 }
 
 /**
- * A scope that lasts over awaits: what is made within `inside(() => ...)` is freed when `body` settles, except what it
+ * A scope that lasts over awaits: what is made within `inside(() => ...)` is freed when `body` ends, except what it
  * returns. Outside of `inside` an async body makes tensors in whatever scope is open then: make none there.
  * @example await asyncScope(async (inside) => (await inside(() => loss(batch)).read())[0])
  */
@@ -115,7 +116,7 @@ export async function asyncScope<T>(body: (inside: <R>(piece: () => R) => R) => 
   }
 }
 
-/** Runs `body` outside of every scope: for code that frees each thing by itself. */
+/** Runs `body` outside of every scope, for code that frees its own resources. */
 export function unscoped<T>(body: () => T): T {
   return within(null, body);
 }

@@ -1,18 +1,18 @@
-// Shapes: plain arrays of whole numbers, row-major, and the sentences that say what is wrong with one.
+// Shapes: plain arrays of whole numbers, row-major, and errors about them.
 
 import type { DType } from '../kernels/index.ts';
 import { DTypeError, ShapeError } from '../kernels/index.ts';
 
 export type Shape = readonly number[];
 
-/** What a shape check needs of a tensor. */
-export interface Shaped {
+/** The part of a tensor that a shape check needs. */
+interface Shaped {
   readonly shape: Shape;
   readonly dtype: DType;
 }
 
-/** Number of elements. */
-export function sizeOf(shape: Shape): number {
+/** Returns the number of elements. */
+export function elementCount(shape: Shape): number {
   let size = 1;
   for (let i = 0; i < shape.length; i++) size *= shape[i];
   return size;
@@ -29,19 +29,19 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }
 
-/** The last dimension; 1 of a scalar. */
-export function lastOf(shape: Shape): number {
+/** Returns the last dimension; 1 for a scalar. */
+export function lastDim(shape: Shape): number {
   return shape.length === 0 ? 1 : shape[shape.length - 1];
 }
 
-/** Elements before the last dimension. */
-export function rowsOf(shape: Shape): number {
+/** Returns the product of all dimensions but the last. */
+export function rowCount(shape: Shape): number {
   let rows = 1;
   for (let i = 0; i < shape.length - 1; i++) rows *= shape[i];
   return rows;
 }
 
-/** The shape with another last dimension. */
+/** Returns the shape with another last dimension. */
 export function withLast(shape: Shape, last: number): Shape {
   const result = shape.slice();
   result[result.length - 1] = last;
@@ -55,7 +55,7 @@ export function checkShape(shape: Shape, op: string): void {
 }
 
 /**
- * Asserts a tensor's shape at the mouth of an op or a module: `expectShape(q, [B, T, H * N], 'mla', 'q')`.
+ * Asserts a tensor's shape where an op or a module begins: `expectShape(q, [B, T, H * N], 'mla', 'q')`.
  * A dimension of -1 stands for any.
  */
 export function expectShape(tensor: Shaped, expected: Shape, op: string, name = 'input', remedy?: string): void {
@@ -63,10 +63,10 @@ export function expectShape(tensor: Shaped, expected: Shape, op: string, name = 
   let fits = shape.length === expected.length;
   for (let i = 0; fits && i < expected.length; i++) fits = expected[i] === -1 || shape[i] === expected[i];
   if (fits) return;
-  const wanted = `[${expected.map((n) => (n === -1 ? 'any' : n)).join(', ')}]`;
+  const pattern = `[${expected.map((n) => (n === -1 ? 'any' : n)).join(', ')}]`;
   throw new ShapeError(
     op,
-    `${name} has the wrong shape: expected ${wanted}, received ${formatShape(shape)}`,
+    `${name} has the wrong shape: expected ${pattern}, received ${formatShape(shape)}`,
     remedy ?? 'reshape or slice it, or check which tensor was passed',
   );
 }

@@ -1,6 +1,6 @@
 // The tape: reverse-mode gradients of everything that ran while it was active.
 //
-// Contract: ops append one entry each when an input needs a gradient, so entries stand in topological order and
+// Contract: ops append one entry each when an input needs a gradient, so entries are in topological order and
 // backward is one walk from the end. An entry retains the memory its vjp will read, whatever scopes or dispose do
 // meanwhile; a saved tensor that was overwritten in place is an error. A gradient has the shape and format of its
 // tensor; several uses of a tensor add up, last use first. Left out: gradients of gradients.
@@ -156,7 +156,7 @@ export class Tape extends Resource {
     }
   }
 
-  /** Forgets what was recorded and lets go of what was saved. */
+  /** Drops the recorded entries and releases the saved tensors. */
   override dispose(): void {
     this.#release();
     if (this.#state !== 'used') this.#state = 'ended';

@@ -100,7 +100,8 @@ for (const device of testDevices()) {
         () => expectShape(x, [-1, 3], 'mla', 'q'),
         says(
           ShapeError,
-          '[mla] q has the wrong shape: expected [any, 3], received [2]; reshape or slice it, or check which tensor was passed',
+          '[mla] q has the wrong shape: expected [any, 3], received [2]; ' +
+            'reshape or slice it, or check which tensor was passed',
         ),
       );
       await assert.rejects(x.item(), ShapeError);

@@ -4,9 +4,9 @@
 // dimension copy nothing and any of the handles may be disposed first. Ops only queue work; read() is the only wait.
 // Left out: strides, broadcasting, values that JavaScript can see without waiting.
 import type { Buffer, Data, Device, DType } from '../kernels/index.ts';
-import { assert, DisposedError, fromBf16, fromE4m3, newData, ShapeError, widthOf } from '../kernels/index.ts';
+import { assert, DisposedError, dtypeBytes, fromBf16, fromE4m3, newData, ShapeError } from '../kernels/index.ts';
 import { Resource } from './scope.ts';
-import { formatShape, type Shape, sizeOf } from './shape.ts';
+import { elementCount, formatShape, type Shape } from './shape.ts';
 
 /** Storages overwritten in place while a list is recorded, so that each replay counts as a change. */
 let overwritten: Set<Storage> | null = null;
@@ -71,7 +71,7 @@ export class Tensor extends Resource {
     this.offsetBytes = offsetBytes;
     this.shape = shape;
     this.dtype = dtype;
-    this.size = sizeOf(shape);
+    this.size = elementCount(shape);
   }
 
   get device(): Device {
@@ -79,7 +79,7 @@ export class Tensor extends Resource {
   }
 
   get bytes(): number {
-    return this.size * widthOf[this.dtype];
+    return this.size * dtypeBytes[this.dtype];
   }
 
   get disposed(): boolean {
@@ -155,12 +155,12 @@ export class Tensor extends Resource {
 
 /** A tensor whose values are not yet set. For ops. */
 export function empty(shape: Shape, dtype: DType, device: Device, op = 'empty'): Tensor {
-  return new Tensor(new Storage(device.alloc(sizeOf(shape) * widthOf[dtype], op)), 0, shape, dtype);
+  return new Tensor(new Storage(device.alloc(elementCount(shape) * dtypeBytes[dtype], op)), 0, shape, dtype);
 }
 
 /** A tensor over a buffer, which it takes over. Throws ShapeError when the sizes differ. */
 export function tensorOver(buffer: Buffer, shape: Shape, dtype: DType): Tensor {
-  const bytes = sizeOf(shape) * widthOf[dtype];
+  const bytes = elementCount(shape) * dtypeBytes[dtype];
   if (bytes !== buffer.bytes)
     throw new ShapeError(
       'tensorOver',
@@ -172,7 +172,7 @@ export function tensorOver(buffer: Buffer, shape: Shape, dtype: DType): Tensor {
 
 /** Every byte 0, in queue order. */
 export function zeroed(shape: Shape, dtype: DType, device: Device, op: string): Tensor {
-  return new Tensor(new Storage(device.allocZeros(sizeOf(shape) * widthOf[dtype], op)), 0, shape, dtype);
+  return new Tensor(new Storage(device.allocZeros(elementCount(shape) * dtypeBytes[dtype], op)), 0, shape, dtype);
 }
 
 /** Unset, in the shape, format and device of another. */

@@ -66,7 +66,7 @@ function inputs(shape: Shape, random: Random) {
 type Format = 'f32' | 'bf16';
 
 /** The arguments of a row, those that its kernel takes in bf16 rounded to it. */
-function rowOf(kernel: KernelName, shape: Shape, args: Record<string, Data | number>): Case {
+function rowIndex(kernel: KernelName, shape: Shape, args: Record<string, Data | number>): Case {
   const rounded = kernels[kernel].parameters
     .filter(({ name, kind }) => kind === 'bf16' && args[name] instanceof Float32Array)
     .map(({ name }) => [name, toFormat('bf16', args[name] as Float32Array)]);
@@ -76,7 +76,7 @@ function rowOf(kernel: KernelName, shape: Shape, args: Record<string, Data | num
 function forward(shape: Shape, format: Format): Case {
   const args = inputs(shape, new Random(shape.queries.length + shape.Dk));
   const outputs = { o: new Float32Array(args.T * args.o_row), lse: new Float32Array(args.T * args.Hq) };
-  return { ...rowOf(`attention_${format}`, shape, { ...args, ...outputs }), slack: shape.slack ?? 1 };
+  return { ...rowIndex(`attention_${format}`, shape, { ...args, ...outputs }), slack: shape.slack ?? 1 };
 }
 
 /** The backward row of a shape: o and lse as the definition of forward gives them. */
@@ -84,12 +84,12 @@ function backward(shape: Shape, format: Format): Case {
   const random = new Random(shape.queries.length + shape.Dv);
   const args = inputs(shape, random);
   const outputs = { o: new Float32Array(args.T * args.o_row), lse: new Float32Array(args.T * args.Hq) };
-  const before = rowOf(`attention_${format}`, shape, { ...args, ...outputs });
+  const before = rowIndex(`attention_${format}`, shape, { ...args, ...outputs });
   const { parameters, define } = kernels[before.kernel];
   define(...parameters.map(({ name }) => before.args[name]));
   const gaps = { dq_row: args.q_row + 1, dq_head: args.Dk, dk_row: args.Hkv * args.Dk + 2, dk_head: args.Dk };
   const gradients = { ...gaps, dv_row: args.Hkv * args.Dv + 5, dv_head: args.Dv };
-  const row = rowOf(`attention_backward_${format}`, shape, {
+  const row = rowIndex(`attention_backward_${format}`, shape, {
     ...(before.args as Record<string, Data | number>),
     ...gradients,
     dout: random.normals(outputs.o.length),

@@ -1,5 +1,5 @@
 // Rows of the kernels that move elements: every one must equal the definition to the bit.
-import { newData, widthOf } from '../dtype.ts';
+import { dtypeBytes, newData } from '../dtype.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
 function bytes(length: number): Uint8Array {
@@ -67,7 +67,7 @@ function permute(name: string, sizes: Four, from: Four, to: Four, format: 'f32' 
       from: format === 'u8' ? bytes(source.length) : toFormat(format, source),
       to: newData(format, reach(to)),
       ...args,
-      width: widthOf[format],
+      width: dtypeBytes[format],
     },
     formats: { from: format, to: format },
     exact: true,

@@ -1,19 +1,20 @@
-import { codeOf } from '../dtype.ts';
+// Rows of cross-entropy: ignored targets, banned and extreme logits, vocabularies around the pieces of a sum.
+import { dtypeCode } from '../dtype.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
 const ignore = -100;
 
-function logitsOf(random: Random, rows: number, V: number): Float32Array {
+function makeLogits(random: Random, rows: number, V: number): Float32Array {
   const logits = random.normals(rows * V, 3);
   for (let r = 2; r < rows; r += 3) for (let i = 0; i < V; i++) logits[r * V + i] += 1000; // only differences count
   return logits;
 }
 
-function targetsOf(random: Random, rows: number, V: number): Int32Array {
+function makeTargets(random: Random, rows: number, V: number): Int32Array {
   return Int32Array.from({ length: rows }, (_, r) => (r % 4 === 3 ? ignore : r === 0 ? V - 1 : random.below(V)));
 }
 
-function lseOf(logits: Float32Array, rows: number, V: number): Float32Array {
+function computeLse(logits: Float32Array, rows: number, V: number): Float32Array {
   return Float32Array.from({ length: rows }, (_, r) => {
     const row = logits.subarray(r * V, (r + 1) * V);
     const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
@@ -39,10 +40,10 @@ function backward(name: string, logits: Float32Array, targets: Int32Array, V: nu
     args: {
       logits,
       targets,
-      lse: lseOf(logits, rows, V),
+      lse: computeLse(logits, rows, V),
       grad: new Random(V).normals(rows),
       dlogits: toFormat(format, new Float32Array(rows * V).fill(7)),
-      dlogits_type: codeOf[format],
+      dlogits_type: dtypeCode[format],
       rows,
       V,
       ignore,
@@ -56,7 +57,7 @@ function backward(name: string, logits: Float32Array, targets: Int32Array, V: nu
 function gathers(rows: number, V: number, count: number): Case[] {
   const random = new Random(rows * 7 + V + count);
   const logits = random.normals(rows * V, 3);
-  const lse = lseOf(logits, rows, V);
+  const lse = computeLse(logits, rows, V);
   const ids = Int32Array.from({ length: rows * count }, () => random.below(V));
   const grad = random.normals(rows * count);
   const name = `${count} ids of ${V} in ${rows} rows`;
@@ -89,8 +90,8 @@ export const crossEntropy: Case[] = [
   backward('a masked logit', masked, new Int32Array([2]), 3, 'f32'),
   ...shapes.flatMap(([rows, V]) => {
     const random = new Random(rows * 31 + V);
-    const logits = logitsOf(random, rows, V);
-    const targets = targetsOf(random, rows, V);
+    const logits = makeLogits(random, rows, V);
+    const targets = makeTargets(random, rows, V);
     const name = `[${rows}, ${V}]`;
     return [
       forward(`${name} with entropy`, logits, targets, V),

@@ -17,7 +17,7 @@ export function define(name: KernelName, args: Arguments): void {
 }
 
 /** The fault that a definition throws. */
-export function faultOf(name: KernelName, args: Arguments): KernelFault {
+export function catchFault(name: KernelName, args: Arguments): KernelFault {
   try {
     define(name, args);
   } catch (error) {

@@ -1,4 +1,5 @@
-import { codeOf, type DType, widthOf } from '../dtype.ts';
+// Rows of dispatch: plans of ragged expert loads, gathers and weighted sums in both formats, refused indices.
+import { type DType, dtypeBytes, dtypeCode } from '../dtype.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
 type Format = 'f32' | 'bf16';
@@ -12,8 +13,8 @@ function plan(T: number, K: number, E: number, indices?: number[]): Case {
     args: {
       indices: Int32Array.from({ length: n }, (_, i) => indices?.[i] ?? random.below(E)),
       offsets: new Int32Array(E + 1).fill(-7),
-      row_of: new Int32Array(n).fill(-7),
-      token_of: new Int32Array(n).fill(-7),
+      row_index: new Int32Array(n).fill(-7),
+      token_index: new Int32Array(n).fill(-7),
       T,
       K,
       E,
@@ -32,18 +33,18 @@ function shuffled(n: number): Int32Array {
   return order;
 }
 
-function permute(format: DType, rows: number, tokens: number, cols: number, tokenOf?: number[]): Case {
+function permute(format: DType, rows: number, tokens: number, cols: number, tokenIndex?: number[]): Case {
   const random = new Random(rows + cols);
   return {
     kernel: 'permute_rows',
-    name: `${rows} rows from ${tokens} tokens of ${cols} ${format}${tokenOf ? `: ${tokenOf.join(' ')}` : ''}`,
+    name: `${rows} rows from ${tokens} tokens of ${cols} ${format}${tokenIndex ? `: ${tokenIndex.join(' ')}` : ''}`,
     args: {
       x: toFormat(format, random.normals(tokens * cols)),
-      token_of: Int32Array.from({ length: rows }, (_, r) => tokenOf?.[r] ?? random.below(tokens)),
+      token_index: Int32Array.from({ length: rows }, (_, r) => tokenIndex?.[r] ?? random.below(tokens)),
       out: toFormat(format, new Float32Array(rows * cols)),
       rows,
       tokens,
-      row_bytes: cols * widthOf[format],
+      row_bytes: cols * dtypeBytes[format],
     },
     formats: { x: format, out: format },
     exact: true,
@@ -58,12 +59,12 @@ function unpermute(T: number, K: number, cols: number, format: Format, outFormat
     name: `[${T}, ${K}] rows of ${cols}, ${format} to ${outFormat}${parts && `, with ${parts}`}`,
     args: {
       y: toFormat(format, random.normals(rows * cols)),
-      row_of: shuffled(rows),
+      row_index: shuffled(rows),
       weights: parts.includes('weights') ? random.normals(rows) : null,
       base: parts.includes('base') ? toFormat(outFormat, random.normals(T * cols)) : null,
       out: toFormat(outFormat, new Float32Array(T * cols).fill(7)),
-      y_type: codeOf[format],
-      out_type: codeOf[outFormat],
+      y_type: dtypeCode[format],
+      out_type: dtypeCode[outFormat],
       T,
       K,
       rows,
@@ -82,13 +83,13 @@ function unpermuteBackward(T: number, K: number, cols: number, format: Format, w
     args: {
       dout: toFormat(format, random.normals(T * cols)),
       y: weighted ? toFormat(format, random.normals(rows * cols)) : null,
-      row_of: shuffled(rows),
+      row_index: shuffled(rows),
       weights: weighted ? random.normals(rows) : null,
       dy: toFormat(format, new Float32Array(rows * cols)),
       dweights: weighted ? new Float32Array(rows) : null,
-      dout_type: codeOf[format],
-      y_type: codeOf[format],
-      dy_type: codeOf[format],
+      dout_type: dtypeCode[format],
+      y_type: dtypeCode[format],
+      dy_type: dtypeCode[format],
       T,
       K,
       rows,
@@ -108,9 +109,9 @@ const shapes: [number, number, number][] = [
 ];
 
 const badRow = (row: Case, bad: number): Case => {
-  const rowOf = Int32Array.from(row.args.row_of as Int32Array);
-  rowOf[rowOf.length - 1] = bad;
-  return { ...row, name: `row ${bad}`, args: { ...row.args, row_of: rowOf }, fault: 'indexOutOfRange' };
+  const rowIndex = Int32Array.from(row.args.row_index as Int32Array);
+  rowIndex[rowIndex.length - 1] = bad;
+  return { ...row, name: `row ${bad}`, args: { ...row.args, row_index: rowIndex }, fault: 'indexOutOfRange' };
 };
 
 export const dispatch: Case[] = [

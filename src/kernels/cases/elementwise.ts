@@ -12,7 +12,7 @@ const shapes = [
 ] as const;
 
 /** The format that a name ends with. */
-function formatOf(kernel: string): DType {
+function kernelFormat(kernel: string): DType {
   return kernel.endsWith('bf16') ? 'bf16' : 'f32';
 }
 
@@ -22,7 +22,7 @@ const gradients = ['silu_backward_f32', 'silu_backward_bf16', 'sigmoid_backward_
 const binary = [...exactBinary, ...gradients].flatMap((kernel) =>
   lengths.map((n): Case => {
     const random = new Random(n + 1);
-    const format = formatOf(kernel);
+    const format = kernelFormat(kernel);
     const a = random.normals(n);
     // What the sigmoid's backward receives is an output of the sigmoid.
     if (kernel === 'sigmoid_backward_f32') for (let i = 0; i < n; i++) a[i] = 1 / (1 + Math.exp(-a[i]));
@@ -39,7 +39,7 @@ const binary = [...exactBinary, ...gradients].flatMap((kernel) =>
 const bends = [0, -0, 1, -1, 1e-40, 2e-38, 80, 89, -80, -120, 1e30, Infinity, -Infinity, NaN];
 
 const unary = (['silu_f32', 'silu_bf16', 'sigmoid_f32', 'exp_f32', 'log_f32'] as const).flatMap((kernel) => {
-  const format = formatOf(kernel);
+  const format = kernelFormat(kernel);
   const row = (name: string, values: Float32Array): Case => ({
     kernel,
     name,

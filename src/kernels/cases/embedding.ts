@@ -1,5 +1,5 @@
 // Rows of the embedding: repeated ids, widths around a task's columns, ids beyond the table.
-import { codeOf, newData } from '../dtype.ts';
+import { dtypeCode, newData } from '../dtype.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
 const shapes = [
@@ -25,8 +25,8 @@ function rows(tokens: number, vocab: number, cols: number, ids: Int32Array): Cas
           table: toFormat(tableType, random.normals(vocab * cols)),
           out: newData(outType, tokens * cols),
           ...sizes,
-          table_type: codeOf[tableType],
-          out_type: codeOf[outType],
+          table_type: dtypeCode[tableType],
+          out_type: dtypeCode[outType],
         },
         formats: { table: tableType, out: outType },
         exact: true,
@@ -43,7 +43,7 @@ function rows(tokens: number, vocab: number, cols: number, ids: Int32Array): Cas
           dout: toFormat(format, random.normals(tokens * cols)),
           dtable: random.normals(vocab * cols),
           ...sizes,
-          dout_type: codeOf[format],
+          dout_type: dtypeCode[format],
           accumulate,
         },
         formats: { dout: format },

@@ -1,20 +1,20 @@
 // Rows for int8 and int4 weights as blocks. Their panels are each device's own: gemm-groups.test.ts multiplies by them.
-import { codeOf, toF16 } from '../dtype.ts';
-import { blockBytes, type GroupFormat } from '../reference/gemm-groups.ts';
+import { dtypeCode, toF16 } from '../dtype.ts';
+import { type GroupFormat, groupBlockBytes } from '../sizes.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
 const formats: readonly GroupFormat[] = ['int8', 'int4'];
 
-function quantised(format: GroupFormat, name: string, x: Float32Array, dtype: 'f32' | 'bf16' = 'f32'): Case {
+function quantized(format: GroupFormat, name: string, x: Float32Array, dtype: 'f32' | 'bf16' = 'f32'): Case {
   const count = x.length / 32;
   return {
-    kernel: `quantise_groups_${format}`,
+    kernel: `quantize_groups_${format}`,
     name: `${name}, ${count} groups of ${dtype}`,
     formats: { x: dtype },
     args: {
       x: toFormat(dtype, x),
-      blocks: new Uint8Array(count * blockBytes[format]),
-      x_type: codeOf[dtype],
+      blocks: new Uint8Array(count * groupBlockBytes[format]),
+      x_type: dtypeCode[dtype],
       count,
     },
     exact: true,
@@ -39,14 +39,14 @@ const magnitudes = Float32Array.from({ length: 12 * 32 }, (_, i) => {
 export const gemmGroups: Case[] = formats.flatMap((format) => [
   ...[0, 1, 5, 2050].flatMap((count) =>
     (['f32', 'bf16'] as const).map((dtype) =>
-      quantised(format, 'normal', new Random(count + 1).normals(32 * count, 0.05), dtype),
+      quantized(format, 'normal', new Random(count + 1).normals(32 * count, 0.05), dtype),
     ),
   ),
-  quantised(format, 'halves and ties', halves),
-  quantised(format, 'magnitudes', magnitudes),
-  quantised(format, 'all zero', new Float32Array(64)),
+  quantized(format, 'halves and ties', halves),
+  quantized(format, 'magnitudes', magnitudes),
+  quantized(format, 'all zero', new Float32Array(64)),
   ...[Number.NaN, Number.POSITIVE_INFINITY, 1e30].map((bad): Case => {
-    const row = quantised(format, `a value of ${bad}`, new Random(4).normals(96));
+    const row = quantized(format, `a value of ${bad}`, new Random(4).normals(96));
     (row.args.x as Float32Array)[70] = bad;
     return { ...row, fault: 'notFinite' };
   }),
@@ -55,11 +55,11 @@ export const gemmGroups: Case[] = formats.flatMap((format) => [
 /** Random blocks [rows][k / 32]: every code that occurs in files, scales of either sign. */
 export function randomBlocks(format: GroupFormat, rows: number, k: number, seed: number): Uint8Array {
   const random = new Random(seed);
-  const blocks = new Uint8Array(((rows * k) / 32) * blockBytes[format]);
+  const blocks = new Uint8Array(((rows * k) / 32) * groupBlockBytes[format]);
   const view = new DataView(blocks.buffer);
-  for (let at = 0; at < blocks.length; at += blockBytes[format]) {
+  for (let at = 0; at < blocks.length; at += groupBlockBytes[format]) {
     view.setUint16(at, toF16(random.normal(0.01)), true);
-    for (let i = 2; i < blockBytes[format]; i++) blocks[at + i] = random.below(256);
+    for (let i = 2; i < groupBlockBytes[format]; i++) blocks[at + i] = random.below(256);
   }
   return blocks;
 }

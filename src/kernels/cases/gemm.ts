@@ -1,7 +1,7 @@
-// Rows for GEMM: every order and precision over edge sizes (0, 1, odd, around the tiles of every instruction set), mixed
-// formats, wide rows, accumulation, and groups of which some are empty.
-import { codeOf, type DType } from '../dtype.ts';
-import { gemmWorkspaceBytes } from '../reference/gemm.ts';
+// Rows for GEMM: every order and precision over edge sizes (0, 1, odd, around the tiles of every instruction set),
+// mixed formats, wide rows, accumulation, and groups of which some are empty.
+import { type DType, dtypeCode } from '../dtype.ts';
+import { gemmWorkspaceBytes } from '../sizes.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
 type Order = 'nt' | 'nn' | 'tn';
@@ -35,7 +35,7 @@ const shapes: Shape[] = [
 
 const weightTile = 128;
 
-function scalesOf(random: Random, rows: number, columns: number): Float32Array {
+function makeScales(random: Random, rows: number, columns: number): Float32Array {
   const count = Math.ceil(rows / weightTile) * Math.ceil(columns / weightTile);
   return Float32Array.from({ length: count }, () => 0.01 + random.next());
 }
@@ -51,14 +51,16 @@ function dense(order: Order, precision: Precision, shape: Shape): Case {
   const types = { a: aType, b: bType, c: cType };
   return {
     kernel: `gemm_${order}_${precision}`,
-    name: `${m} x ${n} x ${k}, ${aType} x ${bType} -> ${cType}${gap ? ', wide rows' : ''}${accumulate ? ', accumulating' : ''}`,
+    name:
+      `${m} x ${n} x ${k}, ${aType} x ${bType} -> ${cType}` +
+      `${gap ? ', wide rows' : ''}${accumulate ? ', accumulating' : ''}`,
     formats: types,
     args: {
       a: data(aType, order === 'tn' ? k : m, lda),
       b: data(bType, order === 'nt' ? n : k, ldb),
       ...(weights
-        ? { b_scales: order === 'nt' ? scalesOf(random, n, k) : scalesOf(random, k, n) }
-        : { b_type: codeOf[bType] }),
+        ? { b_scales: order === 'nt' ? makeScales(random, n, k) : makeScales(random, k, n) }
+        : { b_type: dtypeCode[bType] }),
       c: data(cType, m, ldc),
       workspace: new Uint8Array(gemmWorkspaceBytes(m, k)),
       m,
@@ -67,8 +69,8 @@ function dense(order: Order, precision: Precision, shape: Shape): Case {
       lda,
       ldb,
       ldc,
-      a_type: codeOf[aType],
-      c_type: codeOf[cType],
+      a_type: dtypeCode[aType],
+      c_type: dtypeCode[cType],
       accumulate: accumulate ? 1 : 0,
     },
     ignore: ['workspace'],
@@ -81,7 +83,7 @@ const groupSizes = [
   { counts: [500, 12], n: 65, k: 33 },
 ];
 
-function offsetsOf(counts: readonly number[]): Int32Array {
+function makeOffsets(counts: readonly number[]): Int32Array {
   const offsets = new Int32Array(counts.length + 1);
   counts.forEach((count, g) => {
     offsets[g + 1] = offsets[g] + count;
@@ -99,7 +101,7 @@ function grouped(order: Order, precision: Precision, index: number, accumulate: 
   const [m, n, k] = order === 'tn' ? [wide, deep, rows] : [rows, wide, deep];
   const bType = weights ? 'e4m3' : 'f32';
   const scales = Array.from({ length: groups }, () =>
-    order === 'nt' ? scalesOf(random, n, k) : scalesOf(random, k, n),
+    order === 'nt' ? makeScales(random, n, k) : makeScales(random, k, n),
   );
   return {
     kernel: `grouped_gemm_${order}_${precision}`,
@@ -108,16 +110,16 @@ function grouped(order: Order, precision: Precision, index: number, accumulate: 
     args: {
       a: random.normals(rows * (order === 'tn' ? m : k)),
       b: toFormat(bType, random.normals(order === 'tn' ? rows * n : groups * n * k)),
-      ...(weights ? { b_scales: Float32Array.from(scales.flatMap((s) => [...s])) } : { b_type: codeOf[bType] }),
-      offsets: offsetsOf(counts),
+      ...(weights ? { b_scales: Float32Array.from(scales.flatMap((s) => [...s])) } : { b_type: dtypeCode[bType] }),
+      offsets: makeOffsets(counts),
       c: random.normals(order === 'tn' ? groups * m * n : m * n),
       workspace: new Uint8Array(gemmWorkspaceBytes(m, k, groups)),
       m,
       n,
       k,
       groups,
-      a_type: codeOf.f32,
-      c_type: codeOf.f32,
+      a_type: dtypeCode.f32,
+      c_type: dtypeCode.f32,
       accumulate: accumulate ? 1 : 0,
     },
     ignore: ['workspace'],
@@ -136,7 +138,7 @@ export const gemm: Case[] = orders.flatMap((order) =>
     ...groupSizes.map((_, i) => grouped(order, precision, i, i === 2)),
   ]),
 );
-gemm.push({ ...badOffsets, args: { ...badOffsets.args, offsets: offsetsOf([3, 0, 17, 1, 0, 140, 28]) } });
+gemm.push({ ...badOffsets, args: { ...badOffsets.args, offsets: makeOffsets([3, 0, 17, 1, 0, 140, 28]) } });
 gemm.push({
   ...badOffsets,
   name: 'offsets that descend',

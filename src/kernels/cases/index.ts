@@ -13,7 +13,7 @@ import { optimizer } from './optimizer.ts';
 import { paged } from './paged.ts';
 import { policy } from './policy.ts';
 import { probe } from './probe.ts';
-import { quantise } from './quantise.ts';
+import { quantize } from './quantize.ts';
 import { reduction } from './reduction.ts';
 import { rope } from './rope.ts';
 import { router } from './router.ts';
@@ -26,7 +26,7 @@ export const cases: readonly Case[] = [
   ...probe,
   ...gemm,
   ...gemmGroups,
-  ...quantise,
+  ...quantize,
   ...crossEntropy,
   ...optimizer,
   ...router,

@@ -1,7 +1,7 @@
 // Rows of RMSNorm: DeepSeek's widths, the latent 512 of 576 columns, both formats. Backward rows receive the inv_rms
 // that the forward would have kept, so that they are true points of the function.
-import { codeOf, newData } from '../dtype.ts';
-import { columnSumWorkspaceBytes } from '../reference/row-blocks.ts';
+import { dtypeCode, newData } from '../dtype.ts';
+import { columnSumWorkspaceBytes } from '../sizes.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
 const eps = 1e-6;
@@ -31,7 +31,7 @@ const forward = formats.flatMap(([xType, outType]) =>
     const random = new Random(rows * cols + 1);
     const x = toFormat(xType, random.normals(rows * ld, 3));
     const name = `[${rows}, ${cols}] of rows of ${ld}, ${xType} to ${outType}`;
-    const sizes = { rows, cols, eps, x_type: codeOf[xType], out_type: codeOf[outType] };
+    const sizes = { rows, cols, eps, x_type: dtypeCode[xType], out_type: dtypeCode[outType] };
     const gain = gains(random, cols);
     const outputs = { out: newData(outType, rows * cols), inv_rms: new Float32Array(rows) };
     const plain = { x, gain, ...outputs, x_ld: ld, out_ld: cols, ...sizes };
@@ -60,8 +60,8 @@ const zeros: Case = {
     x_ld: 40,
     out_ld: 40,
     eps,
-    x_type: codeOf.f32,
-    out_type: codeOf.f32,
+    x_type: dtypeCode.f32,
+    out_type: dtypeCode.f32,
   },
 };
 
@@ -92,8 +92,8 @@ const backward = formats.flatMap(([xType, dyType]) =>
         x_ld: ld,
         dy_ld: cols,
         dx_ld: ld,
-        x_type: codeOf[xType],
-        dy_type: codeOf[dyType],
+        x_type: dtypeCode[xType],
+        dy_type: dtypeCode[dyType],
         ...flags,
       },
       formats: { x: xType, dx: xType, dy: dyType },

@@ -1,9 +1,10 @@
-import { codeOf } from '../dtype.ts';
-import { squarePartials } from '../reference/optimizer.ts';
+// Rows of the optimizers: first and late steps, both moment formats, clipped and skipped steps, gradient norms.
+import { dtypeCode } from '../dtype.ts';
+import { squarePartials } from '../sizes.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
 /** [lr, beta1, beta2, eps, weight decay, 1 - beta1^t, 1 - beta2^t, gradient scale] of DeepSeek-V3 at step t. */
-function hyperOf(t: number): Float32Array {
+function makeHyper(t: number): Float32Array {
   return new Float32Array([2.2e-4, 0.9, 0.95, 1e-8, 0.1, 1 - 0.9 ** t, 1 - 0.95 ** t, 0.25]);
 }
 
@@ -20,9 +21,9 @@ function adamw(n: number, format: 'f32' | 'bf16', half: boolean, clip: number | 
       m: toFormat(format, random.normals(n, 0.1)),
       v: toFormat(format, step === 1 ? new Float32Array(n) : square),
       half: half ? new Uint16Array(n) : null,
-      hyper: hyperOf(step),
+      hyper: makeHyper(step),
       clip: clip === null ? null : new Float32Array([clip]),
-      moment_type: codeOf[format],
+      moment_type: dtypeCode[format],
       n,
     },
     formats: { m: format, v: format },
@@ -38,9 +39,9 @@ function muonMomentum(n: number, format: 'f32' | 'bf16', clip: number | null): C
       grad: random.normals(n),
       m: toFormat(format, random.normals(n)),
       direction: new Float32Array(n),
-      hyper: hyperOf(1),
+      hyper: makeHyper(1),
       clip: clip === null ? null : new Float32Array([clip]),
-      moment_type: codeOf[format],
+      moment_type: dtypeCode[format],
       n,
     },
     formats: { m: format },
@@ -56,7 +57,7 @@ function muonUpdate(n: number, clip: number | null): Case {
     args: {
       weight: random.normals(n),
       direction: random.normals(n),
-      hyper: hyperOf(1),
+      hyper: makeHyper(1),
       clip: coefficient,
       factor: 2,
       n,

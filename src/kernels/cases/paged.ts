@@ -1,8 +1,8 @@
 // Rows for the paged cache and attention over it: the three record formats, lengths around blocks (64) and chunks
 // (256), permuted tables, several queries of a sequence, padding, refused slots, tables and lengths.
 import { newData } from '../dtype.ts';
-import { blockTokens, poolFormat, type RecordLayout, recordBytes, writeRecord } from '../reference/paged.ts';
-import { pagedAttentionWorkspace } from '../reference/paged-attention.ts';
+import { writeRecord } from '../reference/paged.ts';
+import { blockTokens, pagedAttentionWorkspaceBytes, poolFormat, type RecordLayout, recordBytes } from '../sizes.ts';
 import { type Case, Random } from './case.ts';
 import { tolerance } from './tolerance.ts';
 
@@ -25,7 +25,7 @@ function rotation(rows: number, rotary: number) {
   return { cos: angles.map(Math.cos), sin: angles.map(Math.sin) };
 }
 
-function poolOf(layout: RecordLayout, blocks: number, random: Random): Uint8Array {
+function makePool(layout: RecordLayout, blocks: number, random: Random): Uint8Array {
   const pool = new Uint8Array(blocks * blockTokens * recordBytes(layout));
   for (let slot = 0; slot < blocks * blockTokens; slot++) writeRecord(random.normals(layout.width), pool, slot, layout);
   return pool;
@@ -54,8 +54,8 @@ function writes(layout: Shape): Case[] {
       kernel: 'mla_cache_write',
       name,
       args: { ...shared, ...norm, x: random.normals(5 * width), latent, table_length: 9, eps: 1e-6 },
-      // Bytes cannot be compared with a tolerance where norms differ in their last bit; paged.test.ts compares them with
-      // rms_norm, rope and cache_write.
+      // Bytes cannot be compared with a tolerance where norms differ in their last bit; paged.test.ts compares them
+      // with rms_norm, rope and cache_write.
       ignore: ['pool'],
     },
   ];
@@ -63,7 +63,7 @@ function writes(layout: Shape): Case[] {
 
 function reads(layout: Shape): Case[] {
   const random = new Random(layout.width);
-  const pool = poolOf(layout, 5, random);
+  const pool = makePool(layout, 5, random);
   const row = (name: string, starts: number[], S: number): Case => ({
     kernel: 'cache_read',
     name: `${layout.name}, ${name}`,
@@ -136,7 +136,7 @@ function attentionRow(shape: Attention, format: number, split: boolean): Case {
   const starts = [padding];
   for (const n of queries) starts.push((starts.at(-1) as number) + n);
   const T = (starts.at(-1) as number) + padding;
-  const pool = poolOf(layout, blocks, random);
+  const pool = makePool(layout, blocks, random);
   const unused = lengths.map((n) => Math.ceil(n / blockTokens));
   return {
     kernel: 'paged_attention',
@@ -150,7 +150,7 @@ function attentionRow(shape: Attention, format: number, split: boolean): Case {
       ),
       lengths: Int32Array.from(lengths),
       query_start: Int32Array.from(starts),
-      partial: split ? new Float32Array(pagedAttentionWorkspace(T, Hq, Dv, max_blocks)) : null,
+      partial: split ? new Float32Array(pagedAttentionWorkspaceBytes(T, Hq, Dv, max_blocks)) : null,
       out: new Float32Array(T * Hq * Dv).fill(3),
       B,
       T,

@@ -1,3 +1,4 @@
+// Rows of the policy loss: ratios on both sides of the clip, both signs of the advantage, tokens of weight 0.
 import { type Case, Random } from './case.ts';
 
 function lossCase(n: number, low: number, high: number, beta: number): Case {

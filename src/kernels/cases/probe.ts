@@ -1,3 +1,4 @@
+// Rows of the probes: their sums are exact, on one thread and on several.
 import { type Case, Random } from './case.ts';
 
 const arithmetic = [

@@ -1,7 +1,6 @@
 // Rows of the reductions: lengths around the blocks of a sum, ties and NaN for the maximum.
-import { codeOf, newData } from '../dtype.ts';
-import { sumWorkspaceBytes } from '../reference/reduction.ts';
-import { columnSumWorkspaceBytes } from '../reference/row-blocks.ts';
+import { dtypeCode, newData } from '../dtype.ts';
+import { columnSumWorkspaceBytes, sumWorkspaceBytes } from '../sizes.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
 const formats = ['f32', 'bf16'] as const;
@@ -13,7 +12,7 @@ const totals = formats.flatMap((format) =>
       new Random(n + 1).normals(n).map((v) => v + 0.5),
     );
     const workspace = new Float32Array(sumWorkspaceBytes(n) / 4);
-    const args = { x, out: new Float32Array(1), workspace, n, factor: 1 / Math.max(1, n), x_type: codeOf[format] };
+    const args = { x, out: new Float32Array(1), workspace, n, factor: 1 / Math.max(1, n), x_type: dtypeCode[format] };
     const rest = { name: `${n} elements of ${format}`, args, formats: { x: format }, ignore: ['workspace'] };
     return [
       { kernel: 'sum', ...rest },
@@ -36,10 +35,10 @@ const byRow = formats.flatMap((format) =>
     const random = new Random(rows * cols + 2);
     const x = toFormat(format, random.normals(rows * ld));
     const name = `[${rows}, ${cols}] of rows of ${ld}, ${format}`;
-    const sizes = { rows, cols, x_ld: ld, x_type: codeOf[format] };
+    const sizes = { rows, cols, x_ld: ld, x_type: dtypeCode[format] };
     const out = new Float32Array(rows);
     const b = random.normals(rows * ld);
-    const dot = { a: x, b, out, rows, cols, a_ld: ld, b_ld: ld, a_type: codeOf[format], b_type: codeOf.f32 };
+    const dot = { a: x, b, out, rows, cols, a_ld: ld, b_ld: ld, a_type: dtypeCode[format], b_type: dtypeCode.f32 };
     const workspace = new Float32Array(columnSumWorkspaceBytes(rows, cols) / 4);
     const sums = (accumulate: number): Case => ({
       kernel: 'column_sum',
@@ -80,7 +79,7 @@ const winners: [string, (row: Float32Array) => Float32Array][] = [
 const maxima = winners.flatMap(([name, place], i): Case[] => {
   const x = new Random(i + 3).normals(35);
   place(x);
-  const sizes = { rows: 1, cols: 35, x_ld: 35, x_type: codeOf.f32 };
+  const sizes = { rows: 1, cols: 35, x_ld: 35, x_type: dtypeCode.f32 };
   return [
     { kernel: 'row_max', name, args: { x, out: newData('f32', 1), ...sizes }, exact: true },
     { kernel: 'row_argmax', name, args: { x, out: newData('i32', 1), ...sizes }, exact: true },

@@ -1,5 +1,5 @@
 // Rows of the rotary embedding: both layouts, both directions, inside wider heads, one head to all; bad positions.
-import { codeOf, newData } from '../dtype.ts';
+import { dtypeCode, newData } from '../dtype.ts';
 import { ropeTable } from '../rope-table.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
@@ -48,7 +48,7 @@ function row(shape: Shape, format: 'f32' | 'bf16', half: number, inverse: number
       table_length: length,
       half,
       inverse,
-      x_type: codeOf[format],
+      x_type: dtypeCode[format],
     },
     formats: { x: format, out: format },
   };

@@ -1,3 +1,4 @@
+// Rows of the router: both scorings, groups, biases, ties, refused logits; its gradient, counts and balance loss.
 import { type Case, Random } from './case.ts';
 
 interface Gate {
@@ -8,7 +9,7 @@ interface Gate {
   readonly top_groups: number;
   readonly group_best: number;
   readonly softmax: number;
-  readonly normalise: number;
+  readonly normalize: number;
   readonly scale: number;
 }
 
@@ -20,10 +21,10 @@ const v3: Gate = {
   top_groups: 4,
   group_best: 2,
   softmax: 0,
-  normalise: 1,
+  normalize: 1,
   scale: 2.5,
 };
-const v2: Gate = { ...v3, E: 160, K: 6, top_groups: 3, group_best: 1, softmax: 1, normalise: 0, scale: 16 };
+const v2: Gate = { ...v3, E: 160, K: 6, top_groups: 3, group_best: 1, softmax: 1, normalize: 0, scale: 16 };
 const lite: Gate = { ...v2, T: 130, E: 64, groups: 1, top_groups: 1, scale: 1 };
 const odd: Gate = { ...v3, T: 5, E: 21, K: 3, groups: 7, top_groups: 2 };
 
@@ -78,9 +79,10 @@ function positiveScores({ T, E, softmax }: Gate): Float32Array {
 }
 
 function routeBackward(gate: Gate, withScores: boolean): Case {
-  const { T, E, K, softmax, normalise, scale } = gate;
+  const { T, E, K, softmax, normalize, scale } = gate;
   const random = new Random(T + 17);
-  const options = `${softmax ? 'softmax' : 'sigmoid'}${normalise ? ', normalised' : ''}${withScores ? ', dscores' : ''}`;
+  const scoring = softmax ? 'softmax' : 'sigmoid';
+  const options = `${scoring}${normalize ? ', normalized' : ''}${withScores ? ', dscores' : ''}`;
   return {
     kernel: 'router_backward_f32',
     name: `[${T}, ${E}] top ${K}, ${options}`,
@@ -94,7 +96,7 @@ function routeBackward(gate: Gate, withScores: boolean): Case {
       E,
       K,
       softmax,
-      normalise,
+      normalize,
       scale,
     },
   };
@@ -157,7 +159,7 @@ const [loss, lossBackward] = balance(odd, [0, 2, 5]) as [Case, Case];
 const smallBackward = routeBackward(odd, false);
 
 export const router: Case[] = [
-  ...[v3, { ...v3, normalise: 0 }, v2, { ...v2, normalise: 1 }, lite, odd, { ...odd, T: 0 }, { ...odd, T: 1 }].flatMap(
+  ...[v3, { ...v3, normalize: 0 }, v2, { ...v2, normalize: 1 }, lite, odd, { ...odd, T: 0 }, { ...odd, T: 1 }].flatMap(
     (gate) => [
       route('grid', gate, gridLogits(gate), gridBias(gate)),
       route('no bias, no scores', gate, gridLogits(gate), null, false),

@@ -1,6 +1,6 @@
 // Runs one row of the table on a device: what the kernel wrote, and whether it stayed inside its buffers.
 import type { Buffer, Device } from '../device.ts';
-import { type Data, type DType, newData, viewAs, widthOf } from '../dtype.ts';
+import { type Data, type DType, dtypeBytes, newData, viewAs } from '../dtype.ts';
 import { assert } from '../errors.ts';
 import type { Parameter, Place } from '../kernel.ts';
 import { type CallArguments, type KernelName, kernels } from '../table.ts';
@@ -16,12 +16,12 @@ export interface Outcome {
   readonly overrun: readonly string[];
 }
 
-export function formatOf(parameter: Parameter, row: Case): DType {
+function argumentFormat(parameter: Parameter, row: Case): DType {
   if (parameter.kind === 'any') return row.formats?.[parameter.name] ?? 'f32';
   return parameter.kind as DType;
 }
 
-function bytesOf(data: Data): Uint8Array {
+function toBytes(data: Data): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
@@ -29,7 +29,7 @@ function bytesOf(data: Data): Uint8Array {
 function place(device: Device, data: Data, guarded: boolean): Buffer {
   const guard = guarded ? guardBytes : 0;
   const bytes = new Uint8Array(data.byteLength + guard).fill(guardByte);
-  bytes.set(bytesOf(data));
+  bytes.set(toBytes(data));
   const buffer = device.alloc(bytes.length, 'case');
   device.write(buffer, bytes);
   return buffer;
@@ -56,11 +56,11 @@ export async function runCase(device: Device, row: Case): Promise<Outcome> {
       const bytes = await device.read(buffer, new Uint8Array(buffer.bytes));
       const length = (row.args[parameter.name] as Data).byteLength;
       if (bytes.subarray(length).some((byte) => byte !== guardByte)) overrun.push(parameter.name);
-      const dtype = formatOf(parameter, row);
-      const data = newData(dtype, length / widthOf[dtype]);
+      const dtype = argumentFormat(parameter, row);
+      const data = newData(dtype, length / dtypeBytes[dtype]);
       data.set(viewAs(dtype, bytes.slice(0, length)));
       if (parameter.written) written.set(parameter.name, { dtype, data });
-      else if (!bytesOf(row.args[parameter.name] as Data).every((byte, i) => byte === bytes[i]))
+      else if (!toBytes(row.args[parameter.name] as Data).every((byte, i) => byte === bytes[i]))
         overrun.push(`${parameter.name} (an input)`);
     }
     return { written, overrun };

@@ -1,6 +1,7 @@
 // Rows for sampling: every cut alone and together, edits, ties, infinities, refusals, with and without a workspace.
 // Draws are put into the middle of a token's share, so that rounding cannot choose another.
-import { type Settings, samplingWorkspace, survivors } from '../reference/sampling.ts';
+import { type Settings, survivors } from '../reference/sampling.ts';
+import { samplingWorkspaceBytes } from '../sizes.ts';
 import { type Case, Random } from './case.ts';
 
 interface Edit {
@@ -23,11 +24,11 @@ function edited(row: Float32Array, edits: readonly Edit[]): Float32Array {
 /** A draw for the largest share among the tokens that `settings.draw` lies near. */
 function centred(row: Float32Array, settings: Settings): number {
   if (settings.temperature <= 0 || Number.isNaN(settings.temperature)) return settings.draw;
-  const left = survivors(row, settings);
-  const whole = left.reduce((sum, [, weight]) => sum + weight, 0);
+  const candidates = survivors(row, settings);
+  const whole = candidates.reduce((sum, [, weight]) => sum + weight, 0);
   let [sum, draw, share] = [0, 0, 0];
-  for (const [, weight] of left) {
-    const isNear = Math.abs(sum / whole - settings.draw) < 0.2 || left.length < 10;
+  for (const [, weight] of candidates) {
+    const isNear = Math.abs(sum / whole - settings.draw) < 0.2 || candidates.length < 10;
     if (isNear && weight > share) [draw, share] = [(sum + weight / 2) / whole, weight];
     sum += weight;
   }
@@ -39,7 +40,7 @@ interface Row {
   readonly edits?: readonly Edit[];
 }
 
-/** `shared` gives a workspace where none is wanted: the arithmetic must be the same. */
+/** `shared` gives a workspace where none is needed: the arithmetic must be the same. */
 function sample(name: string, logits: Float32Array, rows: readonly Row[], shared = false): Case {
   const R = rows.length;
   const V = logits.length / R;
@@ -52,7 +53,7 @@ function sample(name: string, logits: Float32Array, rows: readonly Row[], shared
     return [own.temperature, own.topK, own.topP, own.minP, draw];
   });
   const padded = [...edits, { id: -7 }]; // behind the last start: not read
-  const words = samplingWorkspace(R, V) || (shared ? samplingWorkspace(1, 2 ** 20) : 0);
+  const words = samplingWorkspaceBytes(R, V) || (shared ? samplingWorkspaceBytes(1, 2 ** 20) : 0);
   return {
     kernel: 'sample_tokens',
     name: `${name}, [${R}, ${V}]${words > 0 ? ', shared rows' : ''}`,
@@ -76,7 +77,7 @@ function sample(name: string, logits: Float32Array, rows: readonly Row[], shared
 
 function top(name: string, logits: Float32Array, R: number, count: number, shared = false): Case {
   const V = logits.length / Math.max(1, R);
-  const words = samplingWorkspace(R, V) || (shared ? samplingWorkspace(1, 2 ** 20) : 0);
+  const words = samplingWorkspaceBytes(R, V) || (shared ? samplingWorkspaceBytes(1, 2 ** 20) : 0);
   return {
     kernel: 'top_logprobs',
     name: `${name}, ${count} of [${R}, ${V}]${words > 0 ? ', shared rows' : ''}`,

@@ -1,5 +1,5 @@
 // Rows of SwiGLU: separate buffers and rows of 2F, both formats, DeepSeek's expert width, gates beyond exp's range.
-import { codeOf, newData } from '../dtype.ts';
+import { dtypeCode, newData } from '../dtype.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
 const shapes = [
@@ -32,13 +32,13 @@ export const swiglu: Case[] = formats.flatMap(([inType, outType]) =>
       {
         kernel: 'swiglu',
         name,
-        args: { gate, up, out, ...sizes, out_ld: cols, in_type: codeOf[inType], out_type: codeOf[outType] },
+        args: { gate, up, out, ...sizes, out_ld: cols, in_type: dtypeCode[inType], out_type: dtypeCode[outType] },
         formats: { gate: inType, up: inType, out: outType },
       },
       {
         kernel: 'swiglu_backward',
         name,
-        args: { gate, up, dy, ...d, ...sizes, in_type: codeOf[inType], dy_type: codeOf[outType] },
+        args: { gate, up, dy, ...d, ...sizes, in_type: dtypeCode[inType], dy_type: dtypeCode[outType] },
         formats: { gate: inType, up: inType, dy: outType, dgate: inType, dup: inType },
       },
     ];

@@ -5,14 +5,14 @@ import { fromBf16, fromE4m3 } from '../dtype.ts';
 
 export const tolerance: Readonly<Record<DType, number>> = { f32: 2e-5, bf16: 8e-3, e4m3: 0.13, i32: 0, u8: 0 };
 
-export function toNumbers(dtype: DType, data: Data): Float64Array {
+function toNumbers(dtype: DType, data: Data): Float64Array {
   const numbers = new Float64Array(data);
   const decode = dtype === 'bf16' ? fromBf16 : dtype === 'e4m3' ? fromE4m3 : null;
   if (decode) for (let i = 0; i < numbers.length; i++) numbers[i] = decode(numbers[i]);
   return numbers;
 }
 
-export interface Difference {
+interface Difference {
   /** Worst ratio of an element's error to what its format allows; at most 1 passes. */
   readonly worst: number;
   readonly at: number;

@@ -27,7 +27,10 @@ struct GradientTiles {
   float scale;
 
   GradientTiles(Worker& worker, i64 key_width, i64 value_width, float factor)
-      : k_width(packed_width(key_width)), v_width(packed_width(value_width)), Dk(key_width), Dv(value_width),
+      : k_width(packed_width(key_width)),
+        v_width(packed_width(value_width)),
+        Dk(key_width),
+        Dv(value_width),
         scale(factor) {
     Scratch scratch(worker);
     kt = scratch.floats(kKeys * Dk);
@@ -120,8 +123,8 @@ struct attention_backward : AttentionBatch {
   void fields(Words& w) {
     w(q, k, v, query_start, key_start, first_position, o, lse, dout, delta);
     if constexpr (sizeof(E) == 2) w(dq_sum);
-    w(dq, dk, dv, B, max_queries, T, S, Hq, Hkv, Dk, Dv, q_row, q_head, k_row, k_head, v_row, v_head, o_row, o_head, dq_row, dq_head, dk_row, dk_head, dv_row,
-      dv_head, causal, scale);
+    w(dq, dk, dv, B, max_queries, T, S, Hq, Hkv, Dk, Dv, q_row, q_head, k_row, k_head, v_row, v_head, o_row, o_head,
+      dq_row, dq_head, dk_row, dk_head, dv_row, dv_head, causal, scale);
   }
 
   float* sum_of(i64 token, i64 head) const {

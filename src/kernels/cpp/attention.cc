@@ -37,7 +37,7 @@ inline void fold_tile(const AttentionRows& rows, i64 r0, const KeyTile& tile, fl
   for_panels<R>(most, [&]<int P>(i64 j) {
     vf acc[R][2 * P] = {};
     fold<F, R, P>(rows.q + r0 * rows.q_width, rows.q_width, 1, tile.k + j * tile.width, kPanel, kPanel * tile.width,
-               tile.width, acc);
+                  tile.width, acc);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 8

@@ -1,4 +1,4 @@
-// What attention's forward and backward share: sequences, tiles, the micro-kernel, the exponential.
+// The parts that attention's forward and backward share: sequences, tiles, the micro-kernel, the exponential.
 //
 // A row is one (query position, query head) of a key/value head's group, ordered by position, then head; so the heads
 // of a group share every packed key tile, and a decode step of 128 heads over one latent is a 128-row block.
@@ -9,8 +9,8 @@
 
 namespace minke::MINKE_ISA {
 
-constexpr i64 kKeys = 64;           // keys of a tile
-constexpr i64 kWidestHead = 1024;   // so that the tiles of backward fit a worker's scratch
+constexpr i64 kKeys = 64;          // keys of a tile
+constexpr i64 kWidestHead = 1024;  // so that the tiles of backward fit a worker's scratch
 #if defined(MINKE_AVX512) || defined(MINKE_NEON)
 constexpr int kTall = 8;  // rows of a register tile
 #elif defined(MINKE_AVX2)
@@ -47,7 +47,7 @@ inline vf broadcast(const float* word) {
 }
 
 // What a 32-bit lane of a packed tile holds: one f32 decoded from E, or, where there are dot products of bf16 pairs,
-// two neighbours of the reduction as they are stored.
+// two neighbors of the reduction as they are stored.
 template <class E>
 struct Singles {
   using Element = E;
@@ -74,7 +74,7 @@ struct Pairs {
       for (int j = 0; j < kKeys; j += 2 * W)
         store(p + j / 2, (vf)_mm512_cvtne2ps_pbh((__m512)load(p + j + W), (__m512)load(p + j)));
   }
-  // Rows of two neighbouring keys side by side, the lower key below; `second` is null behind the last key.
+  // Rows of two neighboring keys side by side, the lower key below; `second` is null after the last key.
   static void pack_row_pair(const bf16* one, const bf16* second, i64 width, float* to) {
     for (i64 c = 0; c < blocks(width, kPanel) * kPanel; c += W) {
       __mmask16 some = c < width ? first(width - c) : __mmask16(0);
@@ -185,7 +185,7 @@ inline void pack_transposed(const E* from, i64 row, i64 n, i64 width, float* to)
   }
 }
 
-// The batch: sequence b has queries query_start[b] to query_start[b + 1] and keys likewise; its first query stands at
+// The batch: sequence b has queries query_start[b] to query_start[b + 1] and keys likewise; its first query is at
 // first_position[b] of its keys. Causal query i sees keys 0 to first_position[b] + i, others see all.
 struct AttentionBatch {
   const int32_t *query_start, *key_start, *first_position;
@@ -220,7 +220,7 @@ struct AttentionBatch {
   i64 visible(const Sequence& s, i64 r) const { return causal ? s.first + r / group() + 1 : s.keys; }
 };
 
-// Pieces of a worker's scratch, 64-byte aligned.
+// Hands out pieces of a worker's scratch, 64-byte aligned.
 class Scratch {
  public:
   explicit Scratch(Worker& worker) : next(worker.scratch) {}

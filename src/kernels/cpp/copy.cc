@@ -1,4 +1,5 @@
-// Kernels that move elements, or number them, and compute nothing: whole blocks, columns of rows, and any order of four axes.
+// Kernels that move elements, or number them, and compute nothing: whole blocks, columns of rows, and any order of four
+// axes.
 #include "rows.h"
 
 namespace minke::MINKE_ISA {
@@ -118,11 +119,8 @@ struct permute {
 };
 
 constexpr Kernel copy_kernels[] = {
-    row<copy_bytes>("copy_bytes"),
-    row<zero_bytes>("zero_bytes"),
-    row<range_i32>("range_i32"),
-    row<copy_columns>("copy_columns"),
-    row<permute>("permute"),
+    row<copy_bytes>("copy_bytes"),     row<zero_bytes>("zero_bytes"), row<range_i32>("range_i32"),
+    row<copy_columns>("copy_columns"), row<permute>("permute"),
 };
 
 }  // namespace minke::MINKE_ISA

@@ -2,7 +2,7 @@
 //
 // A caller works through the tokens chunk by chunk, so that no [T, V] tensor is ever kept: logits of a chunk, this
 // kernel, its gradient in place, the head's gradient GEMMs, next chunk. A row is one token; rows are independent, and
-// each is two passes in a fixed order: the maximum, then the sum of exp(x - maximum), in pieces as sampling.h adds it,
+// each is two passes in a fixed order: the maximum, then the sum of exp(x - maximum), in the pieces of sampling.h,
 // so that a sampler's log-probabilities have a trainer's bits. A NaN in a row makes the row's results NaN. Left out:
 // temperature and label smoothing; the gradient through the entropy, which is a metric.
 #include "vectors.h"
@@ -35,8 +35,10 @@ struct cross_entropy_f32 {
       const float* x = logits + r * V;
       float top = max_over(x, V);
       float sum, moment = 0;
-      if (entropy) sum = exp_sums(x, top, moment);
-      else sum = sum_in_pieces(V, [&](i64 i, i64 n) { return keep_n(vexp(load_n(x + i, n) - top), n, vf{}); });
+      if (entropy)
+        sum = exp_sums(x, top, moment);
+      else
+        sum = sum_in_pieces(V, [&](i64 i, i64 n) { return keep_n(vexp(load_n(x + i, n) - top), n, vf{}); });
       float log_sum = scalar_log(sum);
       lse[r] = top + log_sum;
       logprob[r] = targets[r] == ignore ? 0 : (x[targets[r]] - top) - log_sum;
@@ -122,8 +124,7 @@ struct gather_logprobs_backward_f32 {
   const float* grad;
   float* dlogits;
   i64 rows, V, count;
-  static constexpr const char* signature =
-      "logits:f32 lse:f32 ids:i32 grad:f32 dlogits:f32! rows:int V:int count:int";
+  static constexpr const char* signature = "logits:f32 lse:f32 ids:i32 grad:f32 dlogits:f32! rows:int V:int count:int";
   void fields(Words& w) { w(logits, lse, ids, grad, dlogits, rows, V, count); }
   i64 tasks() const { return blocks(rows, rows_a_task(V)); }
   void run(i64 task, Worker& worker) const {
@@ -134,9 +135,8 @@ struct gather_logprobs_backward_f32 {
         if (refuse_id(worker, j, ids[j], V)) return;
         total += grad[j];
       }
-      for_vectors(r * V, (r + 1) * V, [&](i64 i, i64 n) {
-        store_n(dlogits + i, set1(-total) * vexp(load_n(logits + i, n) - lse[r]), n);
-      });
+      for_vectors(r * V, (r + 1) * V,
+                  [&](i64 i, i64 n) { store_n(dlogits + i, set1(-total) * vexp(load_n(logits + i, n) - lse[r]), n); });
       for (i64 j = r * count; j < (r + 1) * count; j++) dlogits[r * V + ids[j]] += grad[j];
     }
   }

@@ -1,4 +1,4 @@
-// Elementwise kernels. Every element stands alone, so any split into tasks is the same arithmetic. bf16 operands are
+// Elementwise kernels. Every element is independent, so any split into tasks is the same arithmetic. bf16 operands are
 // widened, computed in f32 and rounded once at the end.
 #include "rows.h"
 
@@ -14,13 +14,27 @@ constexpr bool is_f32 = false;
 template <>
 constexpr bool is_f32<float> = true;
 
-struct Add { static vf of(vf a, vf b) { return a + b; } };
-struct Subtract { static vf of(vf a, vf b) { return a - b; } };
-struct Multiply { static vf of(vf a, vf b) { return a * b; } };
-struct Divide { static vf of(vf a, vf b) { return a / b; } };
-struct Silu { static vf of(vf x) { return x * sigmoid(x); } };
-struct Sigmoid { static vf of(vf x) { return sigmoid(x); } };
-struct Exp { static vf of(vf x) { return vexp(x); } };
+struct Add {
+  static vf of(vf a, vf b) { return a + b; }
+};
+struct Subtract {
+  static vf of(vf a, vf b) { return a - b; }
+};
+struct Multiply {
+  static vf of(vf a, vf b) { return a * b; }
+};
+struct Divide {
+  static vf of(vf a, vf b) { return a / b; }
+};
+struct Silu {
+  static vf of(vf x) { return x * sigmoid(x); }
+};
+struct Sigmoid {
+  static vf of(vf x) { return sigmoid(x); }
+};
+struct Exp {
+  static vf of(vf x) { return vexp(x); }
+};
 struct Log {
   static vf of(vf x) {
     vi tiny = x < 1.17549435e-38f;  // subnormals are scaled by 2^24
@@ -37,15 +51,16 @@ struct SiluBackward {
     return dy * s * fma(x, 1.0f - s, set1(1.0f));
   }
 };
-struct SigmoidBackward { static vf of(vf y, vf dy) { return dy * y * (1.0f - y); } };
+struct SigmoidBackward {
+  static vf of(vf y, vf dy) { return dy * y * (1.0f - y); }
+};
 
 template <class T, class Op>
 struct binary {
   const T *a, *b;
   T* out;
   i64 n;
-  static constexpr const char* signature =
-      is_f32<T> ? "a:f32 b:f32 out:f32! n:int" : "a:bf16 b:bf16 out:bf16! n:int";
+  static constexpr const char* signature = is_f32<T> ? "a:f32 b:f32 out:f32! n:int" : "a:bf16 b:bf16 out:bf16! n:int";
   void fields(Words& w) { w(a, b, out, n); }
   i64 tasks() const { return blocks(n, kGrain); }
   void run(i64 task, Worker&) const {
@@ -88,8 +103,7 @@ struct scale_by {
   const float* s;
   T* out;
   i64 n;
-  static constexpr const char* signature =
-      is_f32<T> ? "x:f32 s:f32 out:f32! n:int" : "x:bf16 s:f32 out:bf16! n:int";
+  static constexpr const char* signature = is_f32<T> ? "x:f32 s:f32 out:f32! n:int" : "x:bf16 s:f32 out:bf16! n:int";
   void fields(Words& w) { w(x, s, out, n); }
   i64 tasks() const { return blocks(n, kGrain); }
   void run(i64 task, Worker&) const {

@@ -5,7 +5,6 @@
 
 namespace minke::MINKE_ISA {
 
-constexpr i64 kTile = 128;  // values that share a scale along the reduction, and the promotion interval
 constexpr float kE4m3Max = 448.0f;
 constexpr float kSmallestAmax = 1e-4f;
 

@@ -1,4 +1,4 @@
-// Sleep on a word, wake its sleepers, and be polite while spinning: Linux, WebAssembly, and C++20 atomics elsewhere.
+// Sleeping on a word, waking its sleepers, and pausing while spinning: Linux, WebAssembly, and C++20 atomics elsewhere.
 #pragma once
 #include <stdint.h>
 

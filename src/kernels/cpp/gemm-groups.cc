@@ -1,9 +1,9 @@
 // GEMM against int8 and int4 weights with a scale for each 32 of the reduction, dense and grouped by expert, and the
 // making of such weights. C[m,n] = sum_k A[m,k] B[n,k], arithmetic and panels as in group-dot.h; k whole groups of 32.
 //
-// Phases: list the row blocks (grouped), quantise A into the workspace, compute blocks of C. Few rows read a panel as
-// it lies, as one sequential run. Many rows go over blocks of a panel that stay in L1; int4 is
-// widened once for all of them. Left out: split K, rows of A kept quantised for a second weight.
+// Phases: list the row blocks (grouped), quantize A into the workspace, compute blocks of C. Few rows read a panel in
+// place, as one sequential run. Many rows go over blocks of a panel that stay in L1; int4 is widened once for all of
+// them. Left out: split K, rows of A kept quantized for a second weight.
 #include "group-dot.h"
 #include "row-blocks.h"
 #include "vectors.h"
@@ -11,7 +11,7 @@
 namespace minke::MINKE_ISA::gemm {
 
 constexpr i64 kBlockGroups = 16;        // of a panel at a time: 17 KB in L1
-constexpr i64 kPackElements = 1 << 16;  // of A that one task quantises, at most
+constexpr i64 kPackElements = 1 << 16;  // of A that one task quantizes, at most
 
 struct GroupScratch {
   char panel[kBlockGroups * group_bytes(Codes::int8)];
@@ -41,14 +41,15 @@ struct GroupGemm {
       if (check_offsets(offsets, groups, m, worker) && m > 0) list()->write(offsets, groups, kBlockRows);
     } else if (phase == 1) {
       i64 each = grouped ? slices(list()->most) : slices(m);
-      quantise_rows(grouped ? list()->at(task / each, offsets, kBlockRows) : Rows{0, 0, m}, task % each * slice_rows());
+      quantize_rows(grouped ? list()->at(task / each, offsets, kBlockRows) : Rows{0, 0, m}, task % each * slice_rows());
     } else {
-      compute(rows_at(task / column_blocks()), task % column_blocks(), *reinterpret_cast<GroupScratch*>(worker.scratch));
+      compute(rows_at(task / column_blocks()), task % column_blocks(),
+              *reinterpret_cast<GroupScratch*>(worker.scratch));
     }
   }
 
  private:
-  i64 row_words() const { return k / kGroup * kRowWords; }
+  i64 row_words() const { return k / kGroupSize * kRowWords; }
   int32_t* packed(i64 row) const { return static_cast<int32_t*>(workspace) + row * row_words(); }
   BlockList* list() const { return reinterpret_cast<BlockList*>(packed(m)); }
 
@@ -64,7 +65,7 @@ struct GroupGemm {
     return {0, first, smaller(task_rows(), m - first)};
   }
 
-  void quantise_rows(const Rows& rows, i64 start) const {
+  void quantize_rows(const Rows& rows, i64 start) const {
     i64 last = smaller(rows.count, start + slice_rows());
     in_format(a_type, [&](auto format) {
       for (i64 row = start; row < last; row += kDotRows) {
@@ -72,8 +73,8 @@ struct GroupGemm {
         for (i64 r = 0; r < height; r++) {
           auto* from = static_cast<const decltype(format)*>(a) + (rows.first + row + r) * lda;
           int32_t* to = packed(rows.first + row);
-          for (i64 g = 0; g < k / kGroup; g++)
-            quantise_group(from + g * kGroup, bias_of(codes), to + g * height * kRowWords, height, r);
+          for (i64 g = 0; g < k / kGroupSize; g++)
+            quantize_group(from + g * kGroupSize, bias_of(codes), to + g * height * kRowWords, height, r);
         }
       }
     });
@@ -85,16 +86,16 @@ struct GroupGemm {
     for (i64 column = first; column < last; column += kPanel) {
       i64 columns = smaller(kPanel, last - column);
       const char* panel =
-          panels + (rows.group * blocks(n, kPanel) + column / kPanel) * (k / kGroup) * group_bytes(codes);
+          panels + (rows.group * blocks(n, kPanel) + column / kPanel) * (k / kGroupSize) * group_bytes(codes);
       Output output = {c, ldc, c_type, accumulate != 0};
       i64 ld;
       float* sums = output.begin(rows.first, rows.count, column, columns, scratch.sums, &ld);
       Tile tile = {sums, ld, columns, !accumulate};
       bool few = rows.count <= kDotRows;
       if (few && reinterpret_cast<uintptr_t>(panel) % kStreamAlign == 0)
-        multiply_tile<codes, true>(packed(rows.first), panel, k / kGroup, rows.count, tile);
+        multiply_tile<codes, true>(packed(rows.first), panel, k / kGroupSize, rows.count, tile);
       else if (few)
-        multiply_tile<codes, false>(packed(rows.first), panel, k / kGroup, rows.count, tile);
+        multiply_tile<codes, false>(packed(rows.first), panel, k / kGroupSize, rows.count, tile);
       else
         multiply_rows(rows, panel, tile, scratch.panel);
       output.end(rows.first, rows.count, column, columns, sums);
@@ -104,7 +105,7 @@ struct GroupGemm {
   void multiply_rows(const Rows& rows, const char* panel, const Tile& block, char* widened) const {
     i64 group = 0;
     do {
-      i64 count = smaller(kBlockGroups, k / kGroup - group);
+      i64 count = smaller(kBlockGroups, k / kGroupSize - group);
       const char* part = panel + group * group_bytes(codes);
       if constexpr (codes == Codes::int4) {
         widen_groups(part, count, widened);
@@ -117,7 +118,7 @@ struct GroupGemm {
                                           tile);
       }
       group += count;
-    } while (group < k / kGroup);
+    } while (group < k / kGroupSize);
   }
 
   template <Codes stored, bool streams>
@@ -161,7 +162,7 @@ struct PackGroups {
   void fields(Words& w) { w(from, panels, n, k, groups); }
   i64 tasks() const { return groups * blocks(n, kPanel); }
   void run(i64 task, Worker&) const {
-    i64 across = k / kGroup, column = task % blocks(n, kPanel) * kPanel, columns = smaller(kPanel, n - column);
+    i64 across = k / kGroupSize, column = task % blocks(n, kPanel) * kPanel, columns = smaller(kPanel, n - column);
     const char* rows = from + (task / blocks(n, kPanel) * n + column) * across * block_bytes(codes);
     char* to = panels + task * across * group_bytes(codes);
     for (i64 g = 0; g < across; g++, to += group_bytes(codes)) {
@@ -199,7 +200,7 @@ inline uint16_t to_f16(float x) {
 
 // Values in groups of 32 to ggml's Q8_0 and Q4_0 blocks; see reference/gemm-groups.ts.
 template <Codes codes>
-struct QuantiseGroups {
+struct QuantizeGroups {
   const void* x;
   char* to;
   i64 x_type, count;
@@ -210,13 +211,14 @@ struct QuantiseGroups {
   void run(i64 task, Worker& worker) const {
     in_format(x_type, [&](auto format) {
       for (i64 g = task * kGrain; g < smaller(count, (task + 1) * kGrain); g++)
-        quantise_block(static_cast<const decltype(format)*>(x) + g * kGroup, to + g * block_bytes(codes), g, worker);
+        quantize_block(static_cast<const decltype(format)*>(x) + g * kGroupSize, to + g * block_bytes(codes), g,
+                       worker);
     });
   }
   template <class T>
-  static void quantise_block(const T* from, char* block, i64 group, Worker& worker) {
+  static void quantize_block(const T* from, char* block, i64 group, Worker& worker) {
     vf top = {}, bottom = {}, poison = {};
-    for (i64 i = 0; i < kGroup; i += W) {
+    for (i64 i = 0; i < kGroupSize; i += W) {
       vf x = load(from + i);
       top = vmax(x, top);
       bottom = vmin(x, bottom);
@@ -230,8 +232,8 @@ struct QuantiseGroups {
     if (nothing != nothing || (half & 0x7c00) == 0x7c00) worker.fail(kNotFinite, group, 0, 0);
     __builtin_memcpy(block, &half, 2);
     float inverse = step < kSmallestGroup && step > -kSmallestGroup ? 0 : 1.0f / step;
-    alignas(64) int8_t values[kGroup];
-    for (i64 i = 0; i < kGroup; i += W) {
+    alignas(64) int8_t values[kGroupSize];
+    for (i64 i = 0; i < kGroupSize; i += W) {
       vf scaled = load(from + i) * inverse;
       vi code;
       if (codes == Codes::int8) {
@@ -245,16 +247,16 @@ struct QuantiseGroups {
       *reinterpret_cast<vb_at*>(values + i) = narrow_bytes(code);
     }
     if (codes == Codes::int8)
-      __builtin_memcpy(block + 2, values, kGroup);
+      __builtin_memcpy(block + 2, values, kGroupSize);
     else
-      for (int i = 0; i < kGroup / 2; i++) block[2 + i] = char(values[i] | (values[i + kGroup / 2] << 4));
+      for (int i = 0; i < kGroupSize / 2; i++) block[2 + i] = char(values[i] | (values[i + kGroupSize / 2] << 4));
   }
   static float larger_of(float a, float b) { return a > b ? a : b; }
   // The value of largest magnitude; of two, the first.
   template <class T>
   static float farthest(const T* from, float most, float least) {
     if (most != least) return most > least ? most : -least;
-    for (i64 i = 0; i < kGroup; i++) {
+    for (i64 i = 0; i < kGroupSize; i++) {
       float x = to_float(from[i]);
       if (x == most || x == -most) return x;
     }
@@ -263,8 +265,8 @@ struct QuantiseGroups {
 };
 
 constexpr Kernel group_kernels[] = {
-    row<QuantiseGroups<Codes::int8>>("quantise_groups_int8"),
-    row<QuantiseGroups<Codes::int4>>("quantise_groups_int4"),
+    row<QuantizeGroups<Codes::int8>>("quantize_groups_int8"),
+    row<QuantizeGroups<Codes::int4>>("quantize_groups_int4"),
     row<PackGroups<Codes::int8>>("pack_panels_int8"),
     row<PackGroups<Codes::int4>>("pack_panels_int4"),
     row<DenseGroupGemm<Codes::int8>>("gemm_panel_int8"),

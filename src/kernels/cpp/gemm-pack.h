@@ -2,13 +2,14 @@
 //
 // A "lane" is a row of A or an output column of B. Sources are either along (the reduction is contiguous for each
 // lane: A in NT and NN, B in NT) or across (lanes are contiguous for each step: A in TN, B in NN and TN).
-// FP8 sources are quantised on the way, 128 values of the reduction at a time (online amax / 448).
+// FP8 sources are quantized on the way, 128 values of the reduction at a time (online amax / 448).
 #pragma once
 #include "gemm-tile.h"
 
 namespace minke::MINKE_ISA::gemm {
 
-// How values enter the product. Where the machine has no bf16 dot product, bf16 and FP8 values ride in f32 words.
+// How values enter the product. Where the machine has no bf16 dot product, bf16 and FP8 values are carried in f32
+// words.
 enum class Mode { f32, bf16, fp8 };
 template <Mode mode>
 constexpr bool pairs_in = kPairs && mode != Mode::f32;
@@ -21,15 +22,15 @@ constexpr i64 words_of(i64 k) {
 struct Source {
   const void* data;
   i64 ld;
-  i64 type;  // code of dtype.ts: 0 f32, 1 bf16, 2 e4m3
+  i64 type;  // kTypeF32 and so on
   bool across;
 };
 
 template <class F>
 inline void with_type(i64 type, const F& body) {
-  if (type == 0)
+  if (type == kTypeF32)
     body(static_cast<const float*>(nullptr));
-  else if (type == 1)
+  else if (type == kTypeBf16)
     body(static_cast<const bf16*>(nullptr));
   else
     body(static_cast<const e4m3*>(nullptr));
@@ -64,7 +65,7 @@ MINKE_INLINE vf rounded(vf v) {
 // ---- along: each lane's reduction is contiguous ----
 
 template <Mode mode, class T>
-constexpr bool quantised_from = mode == Mode::fp8 && sizeof(T) > 1;
+constexpr bool quantized_from = mode == Mode::fp8 && sizeof(T) > 1;
 
 // n values (at most W) into their place as words. E4M3 values are bf16 values, so their upper halves are all of them.
 template <Mode mode>
@@ -78,9 +79,9 @@ MINKE_INLINE void put(float* to, i64 i, vf x, i64 n) {
   }
 }
 
-// One tile of one lane, quantised: `count` vectors of which the last may be short. The scale is returned.
+// One tile of one lane, quantized: `count` vectors of which the last may be short. The scale is returned.
 template <Mode mode, int count, class T>
-MINKE_INLINE float quantise_along(const T* from, i64 n, float* to, i64 at) {
+MINKE_INLINE float quantize_along(const T* from, i64 n, float* to, i64 at) {
   vf x[count];
   vf amax = {};
 #pragma GCC unroll 8
@@ -99,11 +100,10 @@ MINKE_INLINE float quantise_along(const T* from, i64 n, float* to, i64 at) {
 // Converts k values of one lane into consecutive words at `to` (zero padded to a whole word).
 template <Mode mode, class T>
 inline void convert_along(const T* from, i64 k, float* to, float* scales, i64 scale_stride) {
-  if constexpr (quantised_from<mode, T>) {
+  if constexpr (quantized_from<mode, T>) {
     for (i64 i = 0; i < k; i += kTile)
-      scales[(i / kTile) * scale_stride] =
-          k - i >= kTile ? quantise_along<mode, kTile / W>(from + i, kTile, to, i)
-                         : quantise_along<mode, kTile / W>(from + i, k - i, to, i);
+      scales[(i / kTile) * scale_stride] = k - i >= kTile ? quantize_along<mode, kTile / W>(from + i, kTile, to, i)
+                                                          : quantize_along<mode, kTile / W>(from + i, k - i, to, i);
   } else {
     for (i64 i = 0; i < k; i += W) put<mode>(to, i, load_n(from + i, k - i), k - i);
   }
@@ -162,7 +162,7 @@ template <Mode mode, int V, class T>
 inline void pack_tile_across(const T* from, i64 ld, i64 lanes, i64 steps, float* to, i64 stride, float* scales) {
   constexpr i64 pace = pairs_in<mode> ? 2 : 1;
   vf scale[V], inverse[V];
-  if constexpr (quantised_from<mode, T>) {
+  if constexpr (quantized_from<mode, T>) {
     for (int v = 0; v < V; v++) {
       vf amax = {};
       for (i64 i = 0; i < steps; i++) amax = vmax(vabs(load_n(from + i * ld + v * W, lanes - v * W)), amax);
@@ -174,7 +174,7 @@ inline void pack_tile_across(const T* from, i64 ld, i64 lanes, i64 steps, float*
   auto value = [&](i64 i, int v) __attribute__((always_inline)) {
     if (i >= steps) return vf{};
     vf x = load_n(from + i * ld + v * W, lanes - v * W);
-    if constexpr (quantised_from<mode, T>) x = round_e4m3(quotient(x, scale[v], inverse[v]));
+    if constexpr (quantized_from<mode, T>) x = round_e4m3(quotient(x, scale[v], inverse[v]));
     return x;
   };
   for (i64 i = 0; i < steps; i += pace)

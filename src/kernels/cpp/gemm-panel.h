@@ -2,7 +2,7 @@
 //
 //   f32   [panel][k][kPanel]
 //   bf16  [panel][k / 2][kPanel][2] where the machine multiplies pairs, else [panel][k][kPanel]
-//   FP8   the same in codes; where pairs are decoded by byte tables, the 64 codes of a step stand in the order in which
+//   FP8   the same in codes; where pairs are decoded by byte tables, the 64 codes of a step are in the order in which
 //         unpacking 128-bit lanes brings out columns 0-15 and 16-31
 // With few rows the weights stream through registers, two panels at a time for enough chains, prefetched 2 KiB ahead.
 // The chains are those of gemm-tile.h, so one row alone and the same row among many give the same bits.
@@ -12,7 +12,9 @@
 namespace minke::MINKE_ISA::gemm {
 
 template <Mode mode>
-constexpr i64 element_bytes = mode == Mode::f32 ? 4 : mode == Mode::bf16 ? 2 : 1;
+constexpr i64 element_bytes = mode == Mode::f32    ? 4
+                              : mode == Mode::bf16 ? 2
+                                                   : 1;
 
 template <Mode mode>
 inline i64 panel_bytes(i64 k) {
@@ -122,14 +124,13 @@ struct PackPanels {
   const void* b;
   char* panels;
   i64 n, k, groups, b_type, panel_type;
-  static constexpr const char* signature =
-      "b:any panels:u8! n:int k:int groups:int b_type:int panel_type:int";
+  static constexpr const char* signature = "b:any panels:u8! n:int k:int groups:int b_type:int panel_type:int";
   void fields(Words& w) { w(b, panels, n, k, groups, b_type, panel_type); }
   i64 tasks() const { return groups * blocks(n, kPanel); }
   void run(i64 task, Worker& worker) const {
-    if (panel_type == 0)
+    if (panel_type == kTypeF32)
       pack_panel<Mode::f32>(task, worker);
-    else if (panel_type == 1)
+    else if (panel_type == kTypeBf16)
       pack_panel<Mode::bf16>(task, worker);
     else
       pack_codes(task);
@@ -143,7 +144,7 @@ struct PackPanels {
   void pack_panel(i64 task, Worker& worker) const {
     GemmScratch& scratch = *reinterpret_cast<GemmScratch*>(worker.scratch);
     char* panel = panels + task * panel_bytes<mode>(k);
-    const char* data = static_cast<const char*>(b) + group(task) * n * k * (b_type == 0 ? 4 : 2);
+    const char* data = static_cast<const char*>(b) + group(task) * n * k * (b_type == kTypeF32 ? 4 : 2);
     Source source = {data, k, b_type, false};
     constexpr bool as_words = mode == Mode::f32 || kPairs;
     for (i64 step = 0; step < k; step += kBlockWords) {

@@ -1,26 +1,26 @@
-// How a GEMM, dense or grouped, falls into tasks, and where its packed operand stands in the workspace.
+// How a GEMM, dense or grouped, falls into tasks, and where its packed operand lies in the workspace.
 //
 // Dense is grouped with one group. Forward and dgrad (NT, NN, panels): the rows of A and C are sorted by group, group g
 // has rows offsets[g] to offsets[g+1] and its own B. Wgrad (TN): the reduction is split by group, each has its own C.
-// Nothing here changes what an output is made of; only which task computes it.
+// Nothing here changes the arithmetic of an output, only which task computes it.
 #pragma once
 #include "gemm-pack.h"
 
 namespace minke::MINKE_ISA::gemm {
 
 #if defined(MINKE_WASM)
-constexpr i64 kBlockWords = 512;            // nothing is prefetched: a panel and its rows lie in L1
+constexpr i64 kBlockWords = 512;  // nothing is prefetched: a panel and its rows lie in L1
 #else
-constexpr i64 kBlockWords = 1024;           // of the reduction: long chains, so that C is seldom touched
+constexpr i64 kBlockWords = 1024;  // of the reduction: long chains, so that C is seldom touched
 #endif
-constexpr i64 kBlockPanels = 2;             // of B at a time, packed into scratch (L2)
-constexpr i64 kBlockRows = 64 * kRows;      // of A in a task, at most
-constexpr i64 kLeastRows = 16 * kRows;      // below this packing B again for each task shows
-constexpr i64 kEnoughTasks = 8;             // so that the last one does not keep a thread waiting for long
-constexpr i64 kPackRows = 4 * kRows;        // of A in a packing task
-constexpr i64 kPackSteps = 512;             // of the reduction packed at a time
-constexpr i64 kFewRows = 4;                 // up to here weights stream through registers, two panels at a time
-constexpr double kLeastFlops = 5e5;         // a task below this is not worth a second thread
+constexpr i64 kBlockPanels = 2;         // of B at a time, packed into scratch (L2)
+constexpr i64 kBlockRows = 64 * kRows;  // of A in a task, at most
+constexpr i64 kLeastRows = 16 * kRows;  // below this packing B again for each task shows
+constexpr i64 kEnoughTasks = 8;         // so that the last one does not keep a thread waiting for long
+constexpr i64 kPackRows = 4 * kRows;    // of A in a packing task
+constexpr i64 kPackSteps = 512;         // of the reduction packed at a time
+constexpr i64 kFewRows = 4;             // up to here weights stream through registers, two panels at a time
+constexpr double kLeastFlops = 5e5;     // a task below this is not worth a second thread
 
 struct Rows {
   i64 group, first, count;
@@ -36,7 +36,8 @@ inline i64 rows_per_task(i64 rows, i64 others) {
 // False after reporting offsets that do not ascend from 0 to rows.
 inline bool check_offsets(const int32_t* offsets, i64 groups, i64 rows, Worker& worker) {
   for (i64 g = 0; g <= groups; g++) {
-    bool wrong = offsets[g] < (g ? offsets[g - 1] : 0) || (g == 0 && offsets[0] != 0) || (g == groups && offsets[g] != rows);
+    bool wrong =
+        offsets[g] < (g ? offsets[g - 1] : 0) || (g == 0 && offsets[0] != 0) || (g == groups && offsets[g] != rows);
     if (!wrong) continue;
     worker.fail(kBadOffsets, g, offsets[g], rows);
     return false;
@@ -51,7 +52,7 @@ struct Output {
   bool accumulate;
 
   float* begin(i64 row, i64 rows, i64 column, i64 columns, float* scratch, i64* sums_ld) const {
-    if (type == 0) {
+    if (type == kTypeF32) {
       *sums_ld = ld;
       return static_cast<float*>(c) + row * ld + column;
     }
@@ -64,7 +65,7 @@ struct Output {
   }
 
   void end(i64 row, i64 rows, i64 column, i64 columns, const float* sums) const {
-    if (type == 0) return;
+    if (type == kTypeF32) return;
     for (i64 r = 0; r < rows; r++)
       for (i64 i = 0; i < columns; i += W)
         store_n(half(row + r, column + i), load_n(sums + r * columns + i, columns - i), columns - i);

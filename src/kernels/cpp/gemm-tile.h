@@ -127,7 +127,7 @@ MINKE_TILE void multiply(const float* a, const float* b, i64 panel_words, i64 wo
 // promoted sums rest in L1 between tiles; both scales are multiplied first, as DeepGEMM does.
 template <bool pairs, int R>
 MINKE_TILE void multiply_scaled(const float* a, const float* b, i64 words, const float* a_scales, const float* b_scales,
-                            const Tile& tile, Ahead& next) {
+                                const Tile& tile, Ahead& next) {
   Ahead ahead = next;
   constexpr i64 tile_words = kTile / (pairs ? 2 : 1);
   vf total[R][2];

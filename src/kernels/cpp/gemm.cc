@@ -6,7 +6,7 @@
 //   panel  NT with B packed beforehand (gemm-panel.h): weights that are used many times, and GEMV
 //
 // Two phases: pack A into the workspace, then blocks of C; B is packed inside the tasks that use it. FP8 (DeepSeek-V3
-// section 3.3): activations are quantised while they are packed, 1 x 128 along the reduction; weights come as codes
+// section 3.3): activations are quantized while they are packed, 1 x 128 along the reduction; weights come as codes
 // with one scale a 128 x 128 block; in TN both sides are activations. Left out: split K.
 #include "gemm-panel.h"
 #include "row-blocks.h"
@@ -18,7 +18,7 @@ enum class Layout { nt, nn, tn, panel };
 template <Layout layout, Mode mode>
 struct Gemm {
   const void *a, *b;
-  const float* b_scales;  // of weight codes, [ceil(rows/128)][ceil(columns/128)] as B is stored; else absent
+  const float* b_scales;   // of weight codes, [ceil(rows/128)][ceil(columns/128)] as B is stored; else absent
   const int32_t* offsets;  // absent: one group
   void *c, *workspace;
   i64 m, n, k, groups, lda, ldb, ldc, a_type, b_type, c_type, accumulate;
@@ -27,17 +27,15 @@ struct Gemm {
   static constexpr bool by_reduction = layout == Layout::tn;
   static constexpr i64 block_steps = kBlockWords * (pairs ? 2 : 1);
 
-  // -- where things stand --
+  // -- where operands lie --
 
-  i64 reduction(i64 group) const {
-    return by_reduction && offsets ? offsets[group + 1] - offsets[group] : k;
-  }
+  i64 reduction(i64 group) const { return by_reduction && offsets ? offsets[group + 1] - offsets[group] : k; }
   i64 start(i64 group) const { return by_reduction && offsets ? offsets[group] : 0; }
 
   // A single row whose elements are the words of the product already.
   bool packed_as_given() const {
     if (m != 1 || offsets || by_reduction) return false;
-    return mode == Mode::f32 ? a_type == 0 : mode == Mode::bf16 && pairs && a_type == 1 && k % 2 == 0;
+    return mode == Mode::f32 ? a_type == kTypeF32 : mode == Mode::bf16 && pairs && a_type == kTypeBf16 && k % 2 == 0;
   }
 
   // Packed rows of A from `row`; within TN every group has its own m rows of its own length.
@@ -55,7 +53,7 @@ struct Gemm {
     return base + (start(group) / kTile + group) * m + row * blocks(reduction(group), kTile);
   }
 
-  // Rows sorted by group: their blocks stand listed behind the packed A.
+  // Rows sorted by group: their blocks are listed after the packed A.
   bool listed() const { return offsets && !by_reduction; }
   BlockList* list() const {
     return reinterpret_cast<BlockList*>(static_cast<float*>(workspace) + m * (words_of<mode>(k) + blocks(k, kTile)));
@@ -154,7 +152,8 @@ struct Gemm {
     do {
       i64 steps = smaller(block_steps, length - step);
       bool more = step + steps < length;
-      Ahead ahead = stored_block(more ? rows.group : later_group, more ? column : later_column, more ? step + steps : 0);
+      Ahead ahead =
+          stored_block(more ? rows.group : later_group, more ? column : later_column, more ? step + steps : 0);
       const float* panels[kBlockPanels];
       for (i64 p = 0; p * kPanel < block.columns; p++)
         panels[p] = panel_words(rows.group, column + p * kPanel, p, step, steps, scratch);
@@ -167,7 +166,8 @@ struct Gemm {
                        step == 0 && block.fresh};
           for_rows<kRows>(height, [&]<int R>() {
             if (mode == Mode::fp8 && steps > 0)
-              multiply_scaled<pairs, R>(words, panels[p], words_of<mode>(steps), scales, scratch.scales_of(p), tile, ahead);
+              multiply_scaled<pairs, R>(words, panels[p], words_of<mode>(steps), scales, scratch.scales_of(p), tile,
+                                        ahead);
             else
               multiply<pairs, R, 1>(words, panels[p], 0, words_of<mode>(steps), tile, ahead);
           });
@@ -192,14 +192,15 @@ struct Gemm {
     }
   }
 
-  static i64 width_of(i64 type) { return type == 1 ? 2 : type == 2 ? 1 : 4; }
+  static i64 width_of(i64 type) { return type == kTypeBf16 ? 2 : type == kTypeE4m3 ? 1 : 4; }
   const char* weights(i64 group) const {
     return static_cast<const char*>(b) + (by_reduction ? 0 : group * n * k * width_of(b_type));
   }
 
   // The words of panel p (output columns from `column`) for some steps: where they are packed, or packed into scratch.
   const float* panel_words(i64 group, i64 column, i64 p, i64 step, i64 steps, GemmScratch& scratch) const {
-    if (mode == Mode::fp8 && layout != Layout::tn) spread_weight_scales(group, column, step, steps, scratch.scales_of(p));
+    if (mode == Mode::fp8 && layout != Layout::tn)
+      spread_weight_scales(group, column, step, steps, scratch.scales_of(p));
     if constexpr (layout == Layout::panel) {
       return unpack_panel<mode>(panel_at<mode>(b, group, n, k, column), step, steps, scratch.words_of_panel(p));
     } else {
@@ -227,7 +228,9 @@ struct Gemm {
 
 // Packed weights have no format word: the kernel's name says what they hold.
 template <Layout layout, Mode mode>
-constexpr i64 stored_type = layout == Layout::panel ? (mode == Mode::f32 ? 0 : mode == Mode::bf16 ? 1 : 2) : 2;
+constexpr i64 stored_type = layout != Layout::panel || mode == Mode::fp8 ? kTypeE4m3
+                            : mode == Mode::bf16                         ? kTypeBf16
+                                                                         : kTypeF32;
 
 template <Layout layout, Mode mode>
 struct DenseGemm : Gemm<layout, mode> {
@@ -237,13 +240,12 @@ struct DenseGemm : Gemm<layout, mode> {
       layout == Layout::panel && scaled
           ? "a:any panels:u8 b_scales:f32 c:any! workspace:u8! m:int n:int k:int lda:int ldc:int a_type:int c_type:int "
             "accumulate:int"
-      : layout == Layout::panel
-          ? "a:any panels:u8 c:any! workspace:u8! m:int n:int k:int lda:int ldc:int a_type:int c_type:int accumulate:int"
-      : scaled
-          ? "a:any b:e4m3 b_scales:f32 c:any! workspace:u8! m:int n:int k:int lda:int ldb:int ldc:int a_type:int "
-            "c_type:int accumulate:int"
-          : "a:any b:any c:any! workspace:u8! m:int n:int k:int lda:int ldb:int ldc:int a_type:int b_type:int "
-            "c_type:int accumulate:int";
+      : layout == Layout::panel ? "a:any panels:u8 c:any! workspace:u8! m:int n:int k:int lda:int ldc:int a_type:int "
+                                  "c_type:int accumulate:int"
+      : scaled ? "a:any b:e4m3 b_scales:f32 c:any! workspace:u8! m:int n:int k:int lda:int ldb:int ldc:int a_type:int "
+                 "c_type:int accumulate:int"
+               : "a:any b:any c:any! workspace:u8! m:int n:int k:int lda:int ldb:int ldc:int a_type:int b_type:int "
+                 "c_type:int accumulate:int";
   void fields(Words& w) {
     this->offsets = nullptr;
     this->groups = 1;
@@ -271,11 +273,10 @@ struct GroupedGemm : Gemm<layout, mode> {
       : layout == Layout::panel
           ? "a:any panels:u8 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int c_type:int "
             "accumulate:int"
-      : scaled
-          ? "a:any b:e4m3 b_scales:f32 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int "
-            "c_type:int accumulate:int"
-          : "a:any b:any offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int b_type:int "
-            "c_type:int accumulate:int";
+      : scaled ? "a:any b:e4m3 b_scales:f32 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int "
+                 "c_type:int accumulate:int"
+               : "a:any b:any offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int b_type:int "
+                 "c_type:int accumulate:int";
   void fields(Words& w) {
     this->b_scales = nullptr;
     this->b_type = stored_type<layout, mode>;

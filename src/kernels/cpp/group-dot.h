@@ -1,24 +1,23 @@
 // Integer products of groups of 32 along the reduction: the arithmetic of int8 and int4 weights.
 //
 // Weights are unsigned codes, 128 (int8) or 8 (int4) above their value, with an f16 scale a group; activations are
-// quantised here to int8 with an f32 scale a group (amax / 127, nearest even). A group's product is an exact sum of
+// quantized here to int8 with an f32 scale a group (amax / 127, nearest even). A group's product is an exact sum of
 // integers, times both scales, added in f32 in ascending order: sum = fma(float(isum), a_scale * w_scale, sum). The
 // integer sum starts at minus the bias times the sum of the activation codes, so columns need no correction.
 // A panel holds, group after group: f16 scales [kPanel], then words of 4 codes of one column. int8: [8][kPanel], word q
-// has steps 4q..4q+3. int4: [4][kPanel], word i has steps 4i.. in the low halves of its bytes, 16 + 4i.. in the high ones
-// (the words of ggml's Q4_0). Left out: codes on NEON's and relaxed WebAssembly's own byte products.
+// has steps 4q..4q+3. int4: [4][kPanel], word i has steps 4i.. in the low halves of its bytes, 16 + 4i.. in the high
+// ones (the words of ggml's Q4_0). Left out: codes on NEON's and relaxed WebAssembly's own byte products.
 #pragma once
 #include "gemm-plan.h"
 
 namespace minke::MINKE_ISA::gemm {
 
-constexpr i64 kGroup = 32;
 constexpr int kQuads = 8;  // words of 4 codes in a group
 
 enum class Codes { int8, int4 };
 
 constexpr int bias_of(Codes codes) { return codes == Codes::int8 ? 128 : 8; }
-constexpr i64 block_bytes(Codes codes) { return codes == Codes::int8 ? 34 : 18; }  // of ggml: scale, then 32 codes
+constexpr i64 block_bytes(Codes codes) { return codes == Codes::int8 ? kInt8BlockBytes : kInt4BlockBytes; }
 constexpr i64 group_bytes(Codes codes) { return block_bytes(codes) * kPanel; }
 
 #if defined(__AVX512VNNI__)
@@ -158,8 +157,8 @@ constexpr float kSmallestGroup = 7.888609052210118e-31f;  // 2^-100: below, the 
 
 // One group of one row into its place among R rows. A NaN or an infinity makes the scale NaN.
 template <class T>
-inline void quantise_group(const T* from, int bias, int32_t* to, i64 rows, i64 row) {
-  constexpr int count = kGroup / W;
+inline void quantize_group(const T* from, int bias, int32_t* to, i64 rows, i64 row) {
+  constexpr int count = kGroupSize / W;
   vf x[count], amax = {}, poison = {};
 #pragma GCC unroll 8
   for (int v = 0; v < count; v++) {
@@ -170,7 +169,7 @@ inline void quantise_group(const T* from, int bias, int32_t* to, i64 rows, i64 r
   float most = reduce_max(amax);
   float scale = most / 127.0f + reduce_add(poison);
   float inverse = most >= kSmallestGroup ? 127.0f / most : 0.0f;
-  alignas(64) int8_t codes[kGroup];
+  alignas(64) int8_t codes[kGroupSize];
   vi total = {};
 #pragma GCC unroll 8
   for (int v = 0; v < count; v++) {

@@ -1,55 +1,45 @@
 // All kernel families, built once for each instruction set: -DMINKE_ISA=name plus one of the macros of simd.h.
-#include "attention.cc"
 #include "attention-backward.cc"
+#include "attention.cc"
 #include "copy.cc"
 #include "cross-entropy.cc"
 #include "dispatch.cc"
 #include "elementwise.cc"
 #include "embedding.cc"
-#include "gemm.cc"
 #include "gemm-groups.cc"
+#include "gemm.cc"
 #include "norm.cc"
 #include "optimizer.cc"
 #include "policy.cc"
 #include "probe.cc"
-#include "quantise.cc"
+#include "quantize.cc"
 #include "reduction.cc"
 #include "rope.cc"
 #include "router.cc"
 #include "sampling.cc"
 #include "swiglu.cc"
 // These call families above.
-#include "paged.cc"
 #include "paged-attention.cc"
+#include "paged.cc"
 
 namespace minke::MINKE_ISA {
 
 constexpr Family families[] = {
-    family(attention_kernels),
-    family(attention_backward_kernels),
-    family(copy_kernels),
-    family(elementwise_kernels),
-    family(probe_kernels),
-    family(quantise_kernels),
-    family(cross_entropy_kernels),
-    family(optimizer_kernels),
-    family(router_kernels),
-    family(dispatch_kernels),
-    family(gemm::gemm_kernels),
-    family(gemm::group_kernels),
-    family(embedding_kernels),
-    family(norm_kernels),
-    family(reduction_kernels),
-    family(rope_kernels),
-    family(swiglu_kernels),
-    family(sampling_kernels),
-    family(paged_kernels),
-    family(paged_attention_kernels),
+    family(attention_kernels),     family(attention_backward_kernels),
+    family(copy_kernels),          family(elementwise_kernels),
+    family(probe_kernels),         family(quantize_kernels),
+    family(cross_entropy_kernels), family(optimizer_kernels),
+    family(router_kernels),        family(dispatch_kernels),
+    family(gemm::gemm_kernels),    family(gemm::group_kernels),
+    family(embedding_kernels),     family(norm_kernels),
+    family(reduction_kernels),     family(rope_kernels),
+    family(swiglu_kernels),        family(sampling_kernels),
+    family(paged_kernels),         family(paged_attention_kernels),
     family(policy_kernels),
 };
 
 extern const Isa isa;
-const Isa isa = {MINKE_ISA_NAME, families, sizeof(families) / sizeof(families[0]), W, 2 * W,
-                 gemm::kPairs ? "pairs" : "steps"};
+const Isa isa = {
+    MINKE_ISA_NAME, families, sizeof(families) / sizeof(families[0]), W, 2 * W, gemm::kPairs ? "pairs" : "steps"};
 
 }  // namespace minke::MINKE_ISA

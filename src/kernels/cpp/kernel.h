@@ -1,4 +1,4 @@
-// What a kernel is, for every family and every instruction set.
+// The declaration of a kernel, for every family and every instruction set.
 //
 // A kernel is a struct: its fields are the words of one command in order, `signature` says the same in text (the
 // TypeScript table must carry the identical string, checked when a device opens), `tasks` says into how many
@@ -19,7 +19,14 @@ using e4m3 = uint8_t;
 constexpr size_t kScratchBytes = size_t(2) << 20;
 
 // What a kernel found wrong in data that only it could see. TypeScript turns it into a sentence.
-enum FaultCode : int32_t { kNoFault = 0, kIndexOutOfRange = 1, kNotFinite = 2, kBadOffsets = 3, kTooManyTasks = 4 };
+enum FaultCode : int32_t {
+  kNoFault = 0,
+  kIndexOutOfRange = 1,
+  kNotFinite = 2,
+  kBadOffsets = 3,
+  kTooManyTasks = 4,
+  kBadCommand = 5,  // no such kernel (limit 0), or another number of words than it takes
+};
 
 struct Fault {
   int32_t code;     // FaultCode
@@ -47,6 +54,7 @@ struct Worker {
 struct Kernel {
   const char* name;
   const char* signature;
+  int words;  // arguments of the signature
   int phases;
   i64 (*tasks)(const double* words, int phase);
   void (*run)(const double* words, int phase, i64 task, Worker& worker);
@@ -71,6 +79,12 @@ class Words {
   void read(float& field) { field = float(*next++); }
 };
 
+constexpr int count_words(const char* signature) {
+  int count = 1;
+  for (; *signature; signature++) count += *signature == ' ';
+  return count;
+}
+
 template <class K>
 K fields_of(const double* words) {
   K kernel;
@@ -84,13 +98,19 @@ K fields_of(const double* words) {
 template <class K>
 constexpr Kernel row(const char* name) {
   if constexpr (requires { K::phases; }) {
-    return {name, K::signature, K::phases,
-            [](const double* words, int phase) -> i64 { return fields_of<K>(words).tasks(phase); },
-            [](const double* words, int phase, i64 task, Worker& worker) {
-              fields_of<K>(words).run(phase, task, worker);
-            }};
+    return {
+        name,
+        K::signature,
+        count_words(K::signature),
+        K::phases,
+        [](const double* words, int phase) -> i64 { return fields_of<K>(words).tasks(phase); },
+        [](const double* words, int phase, i64 task, Worker& worker) { fields_of<K>(words).run(phase, task, worker); }};
   } else {
-    return {name, K::signature, 1, [](const double* words, int) -> i64 { return fields_of<K>(words).tasks(); },
+    return {name,
+            K::signature,
+            count_words(K::signature),
+            1,
+            [](const double* words, int) -> i64 { return fields_of<K>(words).tasks(); },
             [](const double* words, int, i64 task, Worker& worker) { fields_of<K>(words).run(task, worker); }};
   }
 }
@@ -110,8 +130,8 @@ struct Isa {
   const char* name;
   const Family* families;
   int family_count;
-  int lanes;        // f32 lanes of a vector
-  int panel_width;  // output columns of a weight panel
+  int lanes;                // f32 lanes of a vector
+  int panel_width;          // output columns of a weight panel
   const char* panel_order;  // what lies in it, by panel-layout.ts
 };
 

@@ -1,8 +1,8 @@
 // Says in words why the process ends when a file that it has mapped was cut: the system's own words are "Bus error".
 //
-// There is no going on: the bytes that a kernel wants are nowhere. So the process still dies of SIGBUS, but its last line
-// on stderr names the file. Faults elsewhere go to whoever handled them before. The handler only reads this table and
-// writes. Left out: copying files while loading, which costs what mapping saves.
+// There is no going on: the bytes that a kernel wants are nowhere. So the process still dies of SIGBUS, but its last
+// line on stderr names the file. Faults elsewhere go to whoever handled them before. The handler only reads this table
+// and writes. Left out: copying files while loading, which costs what mapping saves.
 #pragma once
 
 #if defined(__linux__) || defined(__APPLE__)
@@ -76,10 +76,11 @@ inline void note_mapped(int fd, char* address, size_t bytes) {
     if (file.begin.load() != 0 || !file.bytes.compare_exchange_strong(free, bytes)) continue;
     char path[1025];
     path_of(fd, path, sizeof path);
-    file.length = size_t(snprintf(file.words, sizeof file.words,
-                                  "minke: the file %s was cut while it was mapped, and what was cut is needed: the process "
-                                  "ends. Write such files under another name and rename them.\n",
-                                  path));
+    file.length =
+        size_t(snprintf(file.words, sizeof file.words,
+                        "minke: the file %s was cut while it was mapped, and what was cut is needed: the process "
+                        "ends. Write such files under another name and rename them.\n",
+                        path));
     file.begin.store(reinterpret_cast<uintptr_t>(address));
     return;
   }

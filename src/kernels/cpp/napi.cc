@@ -14,6 +14,7 @@
 
 #include "mapped-files.h"
 #include "pool.h"
+#include "sizes.h"
 #if defined(__linux__) || defined(__APPLE__)
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -41,7 +42,8 @@ std::vector<const Isa*> supported() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma");
+                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                __builtin_cpu_supports("fma");
   if (avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi") &&
       __builtin_cpu_supports("avx512vnni"))
     found.push_back(&avx512bf16::isa);
@@ -237,6 +239,17 @@ napi_value kernels(napi_env env, napi_callback_info info) {
   return list;
 }
 
+// sizes() -> [name, value, name, value, ...] of sizes.h
+napi_value sizes(napi_env env, napi_callback_info) {
+  napi_value list;
+  napi_create_array(env, &list);
+  for (int i = 0; i < kSizeCount; i++) {
+    napi_set_element(env, list, uint32_t(2 * i), text(env, kSizes[i].name));
+    napi_set_element(env, list, uint32_t(2 * i + 1), number(env, double(kSizes[i].value)));
+  }
+  return list;
+}
+
 // reserve(device, bytes) -> address, 0 when there is no memory
 napi_value reserve(napi_env env, napi_callback_info info) {
   Arguments in(env, info);
@@ -271,9 +284,9 @@ napi_value release(napi_env env, napi_callback_info info) {
   return fail(env, "release of an address that was never reserved");
 }
 
-// mapFile(device, fd, bytes) -> address of the file's bytes, 0 where files cannot be mapped, -1 where this one is shorter.
-// Whoever writes there gets pages of its own: the file never changes. Its size is asked after mapping, so that a file
-// which was cut before is refused; one that is cut later ends the process, in words (mapped-files.h).
+// mapFile(device, fd, bytes) -> address of the file's bytes, 0 where files cannot be mapped, -1 where this one is
+// shorter. Whoever writes there gets pages of its own: the file never changes. Its size is asked after mapping, so that
+// a file which was cut before is refused; one that is cut later ends the process, in words (mapped-files.h).
 napi_value map_file(napi_env env, napi_callback_info info) {
 #if defined(__linux__) || defined(__APPLE__)
   Arguments in(env, info);
@@ -369,10 +382,10 @@ NAPI_MODULE_INIT() {
   const struct {
     const char* name;
     napi_callback call;
-  } functions[] = {{"open", open},         {"close", close},         {"isas", isas},       {"kernels", kernels},
-                   {"reserve", reserve},   {"release", release},     {"copyIn", copy<true>}, {"copyOut", copy<false>},
-                   {"submit", submit},     {"hold", hold},           {"compiler", compiler},
-                   {"mapFile", map_file},  {"unmapFile", unmap_file}};
+  } functions[] = {{"open", open},           {"close", close},         {"isas", isas},       {"kernels", kernels},
+                   {"sizes", sizes},         {"reserve", reserve},     {"release", release}, {"copyIn", copy<true>},
+                   {"copyOut", copy<false>}, {"submit", submit},       {"hold", hold},       {"compiler", compiler},
+                   {"mapFile", map_file},    {"unmapFile", unmap_file}};
   for (const auto& function : functions) {
     napi_value value;
     napi_create_function(env, function.name, NAPI_AUTO_LENGTH, function.call, nullptr, &value);

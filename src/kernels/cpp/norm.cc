@@ -1,5 +1,5 @@
 // RMSNorm: out = x * inv_rms * gain, inv_rms = 1 / sqrt(mean(x^2) + eps). Statistics in f32 whatever the formats.
-// Every row stands alone; the gradient of the gain is summed in row blocks (rows.h).
+// Rows are independent; the gradient of the gain is summed in row blocks (rows.h).
 #include "rows.h"
 
 namespace minke::MINKE_ISA {
@@ -10,7 +10,7 @@ inline float inverse_rms(const X* x, i64 cols, float eps) {
 }
 
 template <class X, class Y>
-inline void normalise(const X* x, const float* gain, Y* out, i64 cols, float inverse) {
+inline void normalize(const X* x, const float* gain, Y* out, i64 cols, float inverse) {
   for_vectors(0, cols, [&](i64 c, i64 n) { put(out + c, at(x + c, n) * inverse * at(gain + c, n), n); });
 }
 
@@ -32,13 +32,13 @@ struct rms_norm {
         auto from = as(x_tag, x, r * x_ld);
         float inverse = inverse_rms(from, cols, eps);
         if (inv_rms) inv_rms[r] = inverse;
-        normalise(from, gain, as(out_tag, out, r * out_ld), cols, inverse);
+        normalize(from, gain, as(out_tag, out, r * out_ld), cols, inverse);
       });
     });
   }
 };
 
-// sum = x + delta, rounded to x's format; out = rms_norm(sum): a residual branch joins and the next one begins.
+// sum = x + delta, rounded to x's format; out = rms_norm(sum): the end of a residual branch and the start of the next.
 struct add_rms_norm {
   const void *x, *delta;
   const float* gain;
@@ -60,7 +60,7 @@ struct add_rms_norm {
         for_vectors(0, cols, [&](i64 c, i64 n) { put(joined + c, at(a + c, n) + at(b + c, n), n); });
         float inverse = inverse_rms(joined, cols, eps);
         if (inv_rms) inv_rms[r] = inverse;
-        normalise(joined, gain, as(out_tag, out, r * cols), cols, inverse);
+        normalize(joined, gain, as(out_tag, out, r * cols), cols, inverse);
       });
     });
   }

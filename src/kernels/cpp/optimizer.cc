@@ -1,16 +1,15 @@
 // AdamW and Muon on f32 master weights, and the global gradient norm with its clip coefficient, without a read-back.
 //
 // Source: Loshchilov and Hutter 2019, Algorithm 2 (decoupled decay); DeepSeek-V3 section 3.3.2 (bf16 moments). What
-// changes from step to step stands in a small buffer, so that a recorded step replays with new numbers:
+// changes from step to step lies in a small buffer, so that a recorded step replays with new numbers:
 //   hyper = [lr, beta1, beta2, eps, weight decay, 1 - beta1^t, 1 - beta2^t, gradient scale]
 // bf16 moments are rounded to nearest even after this step has used their f32 values. Hazard: a bf16 second moment
-// stands still when 1 - beta2 is below its half ulp of 2^-9, so keep beta2 <= 0.99 with it (V3 uses 0.95).
+// no longer changes when 1 - beta2 is below its half ulp of 2^-9, so keep beta2 <= 0.99 with it (V3 uses 0.95).
 #include "vectors.h"
 
 namespace minke::MINKE_ISA {
 
 constexpr i64 kParametersATask = 16384;
-constexpr i64 kSquaresABlock = 65536;  // values a partial sum; part of the arithmetic, mirrored in TypeScript
 
 // In f32: g = grad * scale * clip, m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2,
 // w = (1 - lr decay) w - lr / c1 * m / (sqrt(v / c2) + eps). A clip of NaN (clip_coefficient) skips the step.
@@ -60,8 +59,7 @@ struct muon_momentum {
   float* direction;
   const float *hyper, *clip;
   i64 moment_type, n;
-  static constexpr const char* signature =
-      "grad:f32 m:any! direction:f32! hyper:f32 clip:f32 moment_type:int n:int";
+  static constexpr const char* signature = "grad:f32 m:any! direction:f32! hyper:f32 clip:f32 moment_type:int n:int";
   void fields(Words& w) { w(grad, m, direction, hyper, clip, moment_type, n); }
   i64 tasks() const { return blocks(n, kParametersATask); }
   void run(i64 task, Worker&) const {
@@ -106,10 +104,10 @@ struct sum_squares_f32 {
   i64 n;
   static constexpr const char* signature = "x:f32 partials:f32! n:int";
   void fields(Words& w) { w(x, partials, n); }
-  i64 tasks() const { return blocks(n, kSquaresABlock); }
+  i64 tasks() const { return blocks(n, kSquaresPerBlock); }
   void run(i64 block, Worker&) const {
-    const float* from = x + block * kSquaresABlock;
-    partials[block] = sum_over(smaller(kSquaresABlock, n - block * kSquaresABlock), [&](i64 i, i64 left) {
+    const float* from = x + block * kSquaresPerBlock;
+    partials[block] = sum_over(smaller(kSquaresPerBlock, n - block * kSquaresPerBlock), [&](i64 i, i64 left) {
       vf v = load_n(from + i, left);
       return v * v;
     });
@@ -117,14 +115,13 @@ struct sum_squares_f32 {
 };
 
 // norm = |gradient scale| * sqrt(sum of partials, ascending, in f64); coefficient = min(1, max_norm / (norm + 1e-6)),
-// or NaN when the norm is not finite: then adamw skips the step, and whoever reads the norm later sees why.
+// or NaN when the norm is not finite: then adamw skips the step, and the norm shows why.
 struct clip_coefficient {
   const float *partials, *hyper;
   float *norm, *coefficient;
   float max_norm;
   i64 count;
-  static constexpr const char* signature =
-      "partials:f32 hyper:f32 norm:f32! coefficient:f32! max_norm:float count:int";
+  static constexpr const char* signature = "partials:f32 hyper:f32 norm:f32! coefficient:f32! max_norm:float count:int";
   void fields(Words& w) { w(partials, hyper, norm, coefficient, max_norm, count); }
   i64 tasks() const { return 1; }
   void run(i64, Worker&) const {

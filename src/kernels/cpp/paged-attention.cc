@@ -9,10 +9,10 @@
 
 namespace minke::MINKE_ISA {
 
-constexpr i64 kPagedRows = 128;   // rows of a task
-constexpr i64 kFewestRows = 4;    // of a task that could be split further for idle threads
+constexpr i64 kPagedRows = 128;    // rows of a task
+constexpr i64 kFewestRows = 4;     // of a task that could be split further for idle threads
 constexpr i64 kFewestTurned = 16;  // the same where a task turns its keys first
-constexpr i64 kManyTasks = 8;     // so that a short last chunk leaves no thread idle
+constexpr i64 kManyTasks = 8;      // so that a short last chunk leaves no thread idle
 constexpr i64 kEnough = 4;
 constexpr i64 kMergeGrain = 16384;  // f32 of the workspace that a merging task reads
 
@@ -45,7 +45,7 @@ struct paged_attention {
   };
 
   i64 group() const { return Hq / Hkv; }
-  i64 max_chunks() const { return blocks(max_blocks * kBlockTokens, kChunk); }
+  i64 chunks() const { return max_chunks(max_blocks); }
   bool splits() const { return partial && layout.format != kPoolF32; }
   bool few() const { return group() <= kFewHeads; }
 
@@ -69,7 +69,7 @@ struct paged_attention {
   struct Plan {
     i64 chunks, most, rows;  // `most` chunks of one sequence
   };
-  i64 chunks_of(const Sequence& s) const { return splits() ? blocks(s.length, kChunk) : 1; }
+  i64 chunks_of(const Sequence& s) const { return splits() ? blocks(s.length, kChunkKeys) : 1; }
   Plan plan() const {
     Plan p = {0, 1, 0};
     for (i64 b = 0; b < B; b++) {
@@ -127,13 +127,11 @@ struct paged_attention {
     i64 i = unit.first + r;
     return (unit.s.query + i / group()) * Hq + unit.head * group() + i % group();
   }
-  i64 visible(const Unit& unit, i64 r) const {
-    return unit.s.length - unit.s.queries + (unit.first + r) / group() + 1;
-  }
-  float* partial_of(i64 row, i64 chunk) const { return partial + (row * max_chunks() + chunk) * Dv; }
+  i64 visible(const Unit& unit, i64 r) const { return unit.s.length - unit.s.queries + (unit.first + r) / group() + 1; }
+  float* partial_of(i64 row, i64 chunk) const { return partial + (row * chunks() + chunk) * Dv; }
   // Highest score and sum of weights.
   float* statistics_of(i64 row, i64 chunk) const {
-    return partial + T * Hq * max_chunks() * Dv + (row * max_chunks() + chunk) * 2;
+    return partial + partial_outputs(T, Hq, Dv, max_blocks) + (row * chunks() + chunk) * 2;
   }
 
   // An f32 pool gives the bits of attention_f32: blocks are its tiles, folded in ascending order (attention.cc).
@@ -189,19 +187,19 @@ struct paged_attention {
     rows.n = n;
     rows.q_width = packed_width(blocks(Dk, F::kEach));
     rows.q = scratch.floats(n * rows.q_width);
-    rows.p = scratch.floats(n * kChunk);
+    rows.p = scratch.floats(n * kChunkKeys);
     rows.weights = rows.p;
     bool scaled = layout.format == kPoolFp8;
-    if (scaled || F::kEach == 2) rows.weights = scratch.floats(n * kChunk / F::kEach);
+    if (scaled || F::kEach == 2) rows.weights = scratch.floats(n * kChunkKeys / F::kEach);
     rows.top = scratch.floats(n);
     rows.sum = scratch.floats(n);
     rows.visible = reinterpret_cast<i64*>(scratch.floats(2 * n));
-    float* panel = scratch.floats(kChunk / F::kEach * kPanel);
+    float* panel = scratch.floats(kChunkKeys / F::kEach * kPanel);
     float* tops = scratch.floats(n);
     float* sums = scratch.floats(n);
     float* transposed = few() ? nullptr : scratch.floats(kKeys * blocks(Dk, F::kEach));
-    float* scales = scaled ? scratch.floats(blocks(layout.codes, kTile) * kChunk) : nullptr;
-    E* decoded = scaled ? reinterpret_cast<E*>(scratch.floats(kChunk / 2 * layout.width)) : nullptr;
+    float* scales = scaled ? scratch.floats(blocks(layout.codes, kTile) * kChunkKeys) : nullptr;
+    E* decoded = scaled ? reinterpret_cast<E*>(scratch.floats(kChunkKeys / 2 * layout.width)) : nullptr;
 
     for (i64 r = 0; r < n; r++) {
       bf16 rounded[kWidestHead];
@@ -218,17 +216,17 @@ struct paged_attention {
     chunk.v_at = v_offset + unit.head * v_head;
     chunk.codes = layout.codes;
     i64 last = rows.visible[n - 1];
-    i64 from = unit.alone ? 0 : unit.chunk * kChunk, to = unit.alone ? last : smaller(last, from + kChunk);
-    for (chunk.start = from; chunk.start < to; chunk.start += kChunk) {
-      chunk.keys = smaller(kChunk, last - chunk.start);
+    i64 from = unit.alone ? 0 : unit.chunk * kChunkKeys, to = unit.alone ? last : smaller(last, from + kChunkKeys);
+    for (chunk.start = from; chunk.start < to; chunk.start += kChunkKeys) {
+      chunk.keys = smaller(kChunkKeys, last - chunk.start);
       if (!find_chunk(unit, chunk, scales, decoded, worker)) return;
       if (!unit.alone) {
         fold_chunk<Bf16Words>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start),
-                      [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
-                        float* o = partial_of(row_of(unit, r), unit.chunk) + c;
-                        store_n(o, acc[0], columns);
-                        if (columns > W) store_n(o + W, acc[1], columns - W);
-                      });
+                              [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
+                                float* o = partial_of(row_of(unit, r), unit.chunk) + c;
+                                store_n(o, acc[0], columns);
+                                if (columns > W) store_n(o + W, acc[1], columns - W);
+                              });
         for (i64 r = 0; r < n; r++) {
           if (rows.seen(r, chunk.start) == 0) continue;
           float* statistics = statistics_of(row_of(unit, r), unit.chunk);
@@ -280,7 +278,7 @@ struct paged_attention {
 
   // This head's share of the chunk that likely comes next: of this sequence, or else of the next one.
   Prefetch after(const Unit& unit, i64 start) const {
-    i64 b = unit.b, from = start + kChunk, length = unit.s.length;
+    i64 b = unit.b, from = start + kChunkKeys, length = unit.s.length;
     if (from >= length) {
       if (++b >= B) return {};
       from = 0, length = smaller(lengths[b], max_blocks * kBlockTokens);
@@ -288,7 +286,7 @@ struct paged_attention {
     i64 whole = kBlockTokens * layout.record_bytes();
     Prefetch next;
     next.bytes = whole / Hkv;
-    for (i64 i = blocks(smaller(kChunk, length - from), kKeys) - 1; i >= 0; i--) {
+    for (i64 i = blocks(smaller(kChunkKeys, length - from), kKeys) - 1; i >= 0; i--) {
       i64 block = tables[b * max_blocks + from / kKeys + i];
       if (block < 0 || block >= layout.blocks) return {};
       next.later[next.count++] = reinterpret_cast<const char*>(pool) + block * whole + unit.head * next.bytes;
@@ -296,11 +294,11 @@ struct paged_attention {
     return next;
   }
 
-  // Where the chunk's records stand; FP8 records are decoded into `decoded`, their scales turned to [tiles][keys].
+  // Where the chunk's records lie; FP8 records are decoded into `decoded`, their scales turned to [tiles][keys].
   bool find_chunk(const Unit& unit, Chunk<bf16>& chunk, float* scales, bf16* decoded, Worker& worker) const {
-    // Weights behind the last key are zeros: their scales must be numbers.
-    if (scales && chunk.keys < kChunk)
-      __builtin_memset(scales, 0, size_t(blocks(layout.codes, kTile) * kChunk * 4));
+    // Weights after the last key are zeros: their scales must be numbers.
+    if (scales && chunk.keys < kChunkKeys)
+      __builtin_memset(scales, 0, size_t(blocks(layout.codes, kTile) * kChunkKeys * 4));
     for (i64 i = 0; i * kKeys < chunk.keys; i++) {
       i64 at = unit.b * max_blocks + chunk.start / kKeys + i;
       const uint8_t* block = block_of(layout, pool, tables, at, worker);
@@ -323,7 +321,7 @@ struct paged_attention {
   // One FP8 record: codes as bf16, which is exact, and the rest as it is.
   void decode(const uint8_t* record, bf16* to, float* scales) const {
     for (i64 tile = 0; tile * kTile < layout.codes; tile++)
-      scales[tile * kChunk] = PoolLayout::scale_at(record, layout.codes, tile);
+      scales[tile * kChunkKeys] = PoolLayout::scale_at(record, layout.codes, tile);
     i64 c = 0;
 #if defined(MINKE_BF16)
     const E4m3Table& table = e4m3_table();
@@ -350,12 +348,11 @@ struct paged_attention {
   void merge_row(i64 row, i64 visible) const {
     float* o = out + row * Dv;
     float top = -__builtin_inff(), sum = 0;
-    for (i64 chunk = 0; chunk * kChunk < visible; chunk++) {
+    for (i64 chunk = 0; chunk * kChunkKeys < visible; chunk++) {
       const float *statistics = statistics_of(row, chunk), *part = partial_of(row, chunk);
       Join j = join(top, sum, statistics[0], statistics[1]);
-      for_vectors(0, Dv, [&](i64 c, i64 n) {
-        put(o + c, joined(chunk == 0 ? vf{} : at(o + c, n), at(part + c, n), j), n);
-      });
+      for_vectors(0, Dv,
+                  [&](i64 c, i64 n) { put(o + c, joined(chunk == 0 ? vf{} : at(o + c, n), at(part + c, n), j), n); });
     }
     divide(o, sum);
   }

@@ -11,23 +11,22 @@
 
 namespace minke::MINKE_ISA {
 
-constexpr i64 kChunk = 128;    // keys; chunkKeys of reference/paged-attention.ts
-constexpr i64 kFewHeads = 32;  // heads that share a key, up to which lanes lie along the width
+constexpr i64 kFewHeads = 32;    // heads that share a key, up to which lanes lie along the width
 constexpr i64 kStoredRows = 16;  // rows up to which values of bf16 are used as they are stored
-constexpr i64 kKeyGroup = 16;  // keys that stay in L1 while rows pass
+constexpr i64 kKeyGroup = 16;    // keys that stay in L1 while rows pass
 constexpr int kBurst = 48;       // lines of the next chunk fetched at a time between long chains
-constexpr i64 kSoon = 8;       // keys ahead whose scores come next and that are fetched into L1
+constexpr i64 kSoon = 8;         // keys ahead whose scores come next and that are fetched into L1
 
-// One chunk of one key head. Rows of keys and values stand in blocks of 64.
+// One chunk of one key head. Rows of keys and values lie in blocks of 64.
 template <class E>
 struct Chunk {
-  const E* block[kChunk / kKeys];
-  i64 row;                // elements between the records
-  i64 k_at, v_at;         // where keys and values begin in a record
-  const float* scales;    // [tiles][kChunk] of FP8, or null
-  i64 codes;              // leading elements of a record that have scales
-  i64 start;              // position of the first key
-  i64 keys;               // that any row sees
+  const E* block[kChunkKeys / kKeys];
+  i64 row;              // elements between the records
+  i64 k_at, v_at;       // where keys and values begin in a record
+  const float* scales;  // [tiles][kChunkKeys] of FP8, or null
+  i64 codes;            // leading elements of a record that have scales
+  i64 start;            // position of the first key
+  i64 keys;             // that any row sees
   const E* at(i64 j) const { return block[j / kKeys] + j % kKeys * row; }
 };
 
@@ -35,8 +34,8 @@ struct Chunk {
 // while this chunk is computed.
 struct Prefetch {
   const char *at = nullptr, *end = nullptr;
-  const char* later[kChunk / kKeys] = {};  // blocks after this one, last first
-  i64 count = 0, bytes = 0;                // of `later`, of one block
+  const char* later[kChunkKeys / kKeys] = {};  // blocks after this one, last first
+  i64 count = 0, bytes = 0;                    // of `later`, of one block
   MINKE_INLINE void step() {
     if (at >= end) {
       if (count == 0) return;
@@ -53,11 +52,11 @@ struct PagedRows {
   i64 n, q_width;
   float* q;        // [n, q_width] packed
   i64* visible;    // keys that a row sees, from position 0
-  float* p;        // [n, kChunk]: scores, then weights
-  float* weights;  // [n, kChunk / each]: weights as words; p itself where they are f32 without scales
+  float* p;        // [n, kChunkKeys]: scores, then weights
+  float* weights;  // [n, kChunkKeys / each]: weights as words; p itself where they are f32 without scales
   float *top, *sum;
 
-  i64 seen(i64 r, i64 start) const { return larger(0, smaller(kChunk, visible[r] - start)); }
+  i64 seen(i64 r, i64 start) const { return larger(0, smaller(kChunkKeys, visible[r] - start)); }
 };
 
 // Lane i: the sum of the lanes of v[i], in a fixed tree.
@@ -74,8 +73,8 @@ MINKE_INLINE vf sums_of(vf (&v)[W]) {
 
 // acc[r * K + k] += q row r times key k over elements from to end, lanes along the width.
 template <class F, int R, int K, class E = typename F::Element>
-MINKE_INLINE void dot_tile(const float* q, i64 q_row, const E* keys, i64 row, i64 from, i64 end, vf* acc,
-                           const E* soon, Prefetch& next) {
+MINKE_INLINE void dot_tile(const float* q, i64 q_row, const E* keys, i64 row, i64 from, i64 end, vf* acc, const E* soon,
+                           Prefetch& next) {
   i64 w = from / F::kEach;
   for (; (w + W) * F::kEach <= end; w += W) {
     next.step();
@@ -97,8 +96,7 @@ MINKE_INLINE void dot_tile(const float* q, i64 q_row, const E* keys, i64 row, i6
   for (int r = 0; r < R; r++) {
     vf x = load(q + r * q_row + w);
 #pragma GCC unroll 16
-    for (int k = 0; k < K; k++)
-      acc[r * K + k] = F::fold(x, F::load_words_n(keys + k * row, w, end), acc[r * K + k]);
+    for (int k = 0; k < K; k++) acc[r * K + k] = F::fold(x, F::load_words_n(keys + k * row, w, end), acc[r * K + k]);
   }
 }
 
@@ -117,7 +115,7 @@ MINKE_INLINE void few_scores(const float* q, i64 q_row, const Chunk<E>& chunk, i
       bool scaled = c < chunk.codes;
       dot_tile<F, R, K>(q, q_row, keys, chunk.row, c, scaled ? smaller(chunk.codes, c + kTile) : width, acc, soon,
                         next);
-      const float* scales = chunk.scales + c / kTile * kChunk + j;
+      const float* scales = chunk.scales + c / kTile * kChunkKeys + j;
 #pragma GCC unroll 16
       for (int i = 0; i < W; i++) total[i] = scaled ? fma(acc[i], set1(scales[i % K]), total[i]) : total[i] + acc[i];
     }
@@ -125,7 +123,7 @@ MINKE_INLINE void few_scores(const float* q, i64 q_row, const Chunk<E>& chunk, i
   alignas(64) float lanes[W];
   store(lanes, sums_of(total) * set1(scale));
 #pragma GCC unroll 4
-  for (int r = 0; r < R; r++) __builtin_memcpy(p + r * kChunk, lanes + r * K, K * 4);
+  for (int r = 0; r < R; r++) __builtin_memcpy(p + r * kChunkKeys, lanes + r * K, K * 4);
 }
 
 template <class F, class E>
@@ -136,8 +134,8 @@ inline void all_few_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk,
     auto pass = [&]<int R>(i64 r) {
       for (i64 j = group; j < smaller(chunk.keys, group + kKeyGroup); j += W / R) {
         const E* soon = r == r0 && !chunk.scales && j + kSoon < chunk.keys ? chunk.at(j + kSoon) + chunk.k_at : nullptr;
-        few_scores<F, R>(rows.q + r * rows.q_width, rows.q_width, chunk, j, width, scale, rows.p + r * kChunk + j, soon,
-                         ahead);
+        few_scores<F, R>(rows.q + r * rows.q_width, rows.q_width, chunk, j, width, scale, rows.p + r * kChunkKeys + j,
+                         soon, ahead);
       }
     };
     i64 r = r0;
@@ -159,7 +157,7 @@ inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk
     pack_transposed<F>(chunk.at(start) + chunk.k_at, chunk.row, n, width, tile);
     for_row_tiles(rows.n - r0, [&]<int R>(i64 i) {
       const float* q = rows.q + (r0 + i) * rows.q_width;
-      float* p = rows.p + (r0 + i) * kChunk + start;
+      float* p = rows.p + (r0 + i) * kChunkKeys + start;
       for_panels<R>(n, [&]<int P>(i64 j) {
         vf total[R][2 * P] = {};
         const float* panel = tile + j * words;
@@ -172,25 +170,25 @@ inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk
             i64 from = c / F::kEach;
             i64 end = c < chunk.codes ? smaller(chunk.codes, c + kTile) / F::kEach : words;
             fold<F, R, P>(q + from, rows.q_width, 1, panel + from * kPanel, kPanel, kPanel * words, end - from, acc);
-            const float* scales = chunk.scales + c / kTile * kChunk + start + j;
+            const float* scales = chunk.scales + c / kTile * kChunkKeys + start + j;
 #pragma GCC unroll 8
             for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
               for (int v = 0; v < 2 * P; v++)
-                total[r][v] = c < chunk.codes ? fma(acc[r][v], load(scales + v * W), total[r][v])
-                                              : total[r][v] + acc[r][v];
+                total[r][v] =
+                    c < chunk.codes ? fma(acc[r][v], load(scales + v * W), total[r][v]) : total[r][v] + acc[r][v];
           }
         }
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-          for (int v = 0; v < 2 * P; v++) store(p + r * kChunk + j + v * W, total[r][v] * set1(scale));
+          for (int v = 0; v < 2 * P; v++) store(p + r * kChunkKeys + j + v * W, total[r][v] * set1(scale));
       });
     });
   }
 }
 
-// Scores to weights e^(score - top) of the keys that the row sees; zeros behind them up to `end`.
+// Scores to weights e^(score - top) of the keys that the row sees; zeros after them up to `end`.
 inline void soften(float* p, i64 seen, i64 end, float& top, float& sum) {
   const vi lanes = lane_index();
   const vf never = set1(-__builtin_inff());
@@ -211,8 +209,8 @@ inline void soften(float* p, i64 seen, i64 end, float& top, float& sum) {
 template <class F>
 inline void weigh(const PagedRows& rows, i64 r0, i64 end, const float* scales) {
   for (i64 r = r0; r < rows.n; r++) {
-    const float* p = rows.p + r * kChunk;
-    float* to = rows.weights + r * kChunk / F::kEach;
+    const float* p = rows.p + r * kChunkKeys;
+    float* to = rows.weights + r * kChunkKeys / F::kEach;
     for (i64 j = 0; j < end; j += 2 * W) {
       vf a = load(p + j), b = load(p + j + W);
       if (scales) a = a * load(scales + j), b = b * load(scales + j + W);
@@ -229,7 +227,7 @@ inline void weigh(const PagedRows& rows, i64 r0, i64 end, const float* scales) {
 }
 
 #if defined(MINKE_BF16)
-// Columns 0 to 31 of two neighbouring keys as words, the lower key below.
+// Columns 0 to 31 of two neighboring keys as words, the lower key below.
 MINKE_INLINE void join_keys(__m512i low, __m512i high, vf (&words)[2]) {
   const __m512i halves = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
                                           37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
@@ -263,7 +261,7 @@ inline void pack_value_panel(const Chunk<E>& chunk, i64 c, i64 columns, float* t
 // acc[r] = chain over the keys that row r0 + r sees.
 template <class F, int R>
 MINKE_INLINE void fold_values(const PagedRows& rows, i64 r0, i64 start, const float* panel, vf (&acc)[R][2]) {
-  constexpr i64 each = F::kEach, p_row = kChunk / each;
+  constexpr i64 each = F::kEach, p_row = kChunkKeys / each;
   const float* p = rows.weights + r0 * p_row;
   i64 least = rows.seen(r0, start), most = rows.seen(r0 + R - 1, start);
   fold<F, R, 1>(p, p_row, 1, panel, kPanel, 0, least / each, acc);
@@ -288,7 +286,7 @@ template <int R>
 inline __attribute__((noinline)) void fold_stored(const PagedRows& rows, i64 r0, const Chunk<bf16>& chunk, i64 c,
                                                   vf (&sums)[R][2], Prefetch& next) {
   Prefetch ahead = next;
-  constexpr i64 p_row = kChunk / 2;
+  constexpr i64 p_row = kChunkKeys / 2;
   const float* p = rows.weights + r0 * p_row;
   i64 least = rows.seen(r0, chunk.start) / 2, most = blocks(rows.seen(r0 + R - 1, chunk.start), 2);
   vf acc[R][2] = {};
@@ -337,11 +335,11 @@ inline void fold_chunk(const PagedRows& rows, const Chunk<E>& chunk, i64 key_wid
   else
     all_many_scores<F>(rows, r0, chunk, key_width, scale, keys, next);
   for (i64 r = r0; r < rows.n; r++)
-    soften(rows.p + r * kChunk, rows.seen(r, chunk.start), end, rows.top[r], rows.sum[r]);
+    soften(rows.p + r * kChunkKeys, rows.seen(r, chunk.start), end, rows.top[r], rows.sum[r]);
   if (!chunk.scales && F::kEach == 2) weigh<F>(rows, r0, end, nullptr);
   for (i64 c = 0; c < value_width; c += kPanel) {
     i64 columns = smaller(kPanel, value_width - c);
-    if (chunk.scales && c % kTile == 0) weigh<F>(rows, r0, end, chunk.scales + c / kTile * kChunk);
+    if (chunk.scales && c % kTile == 0) weigh<F>(rows, r0, end, chunk.scales + c / kTile * kChunkKeys);
     bool stored = F::kEach == 2 && rows.n - r0 <= kStoredRows && columns == kPanel;
     if (!stored) pack_value_panel<F>(chunk, c, columns, panel);
     for_row_tiles(rows.n - r0, [&]<int R>(i64 i) {

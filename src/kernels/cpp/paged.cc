@@ -1,6 +1,6 @@
 // The paged cache: rows into records of a pool, and records back into rows. reference/paged.ts says what a record is.
 //
-// FP8 records have the bits of quantise_tiles_e4m3; mla_cache_write has those of rms_norm, rope and cache_write.
+// FP8 records have the bits of quantize_tiles_e4m3; mla_cache_write has those of rms_norm, rope and cache_write.
 #include "paged.h"
 
 namespace minke::MINKE_ISA {
@@ -78,7 +78,7 @@ struct mla_cache_write {
       i64 position = positions[t], pairs = turn.dim / 2;
       if (position < 0 || position >= table_length) return worker.fail(kIndexOutOfRange, t, position, table_length);
       const float* from = x + t * layout.width;
-      normalise(from, gain, row, latent, inverse_rms(from, latent, eps));
+      normalize(from, gain, row, latent, inverse_rms(from, latent, eps));
       turn.turn_pairs(from + latent, row + latent, cos + position * pairs, sin + position * pairs);
       write_record(layout, row, pool + slots[t] * layout.record_bytes());
     });

@@ -5,21 +5,14 @@
 
 namespace minke::MINKE_ISA {
 
-constexpr i64 kBlockTokens = 64;
-constexpr i64 kPoolF32 = 0, kPoolBf16 = 1, kPoolFp8 = 2;
-
 struct PoolLayout {
   i64 blocks, width, codes, format;
 
   i64 scales_bytes() const { return 4 * minke::blocks(codes, kTile); }
-  i64 record_bytes() const {
-    if (format == kPoolF32) return 4 * width;
-    if (format == kPoolBf16) return 2 * width;
-    return codes + scales_bytes() + 2 * (width - codes);
-  }
+  i64 record_bytes() const { return minke::record_bytes(width, codes, format); }
   i64 slots() const { return blocks * kBlockTokens; }
 
-  // f32 scales may stand at any even address.
+  // f32 scales may lie at any even address.
   static float scale_at(const uint8_t* record, i64 codes, i64 tile) {
     float scale;
     __builtin_memcpy(&scale, record + codes + 4 * tile, 4);

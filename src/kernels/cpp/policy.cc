@@ -1,4 +1,5 @@
-// The loss of policy optimisation: clipped surrogate and KL penalty of each token, with its slope. Tokens stand alone.
+// The loss of policy optimization: clipped surrogate and KL penalty of each token, with its slope. Tokens are
+// independent.
 #include "rows.h"
 
 namespace minke::MINKE_ISA {

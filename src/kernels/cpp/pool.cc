@@ -1,4 +1,4 @@
-// The engine of the command queue; see pool.h. Freestanding: futex.h is the only thing that knows the platform.
+// The engine of the command queue; see pool.h. Freestanding: only futex.h depends on the platform.
 #include "pool.h"
 
 #include "futex.h"
@@ -13,7 +13,7 @@ constexpr int kSpins = 4000;  // about 40 us before an idle thread sleeps
 // A claim takes a share of what a range has left, so that many small tasks do not fight for it.
 constexpr uint64_t kClaimShare = 4;
 
-uint64_t range_of(uint64_t sequence, uint64_t next, uint64_t end) {
+uint64_t make_range(uint64_t sequence, uint64_t next, uint64_t end) {
   return (sequence << (2 * kTaskBits)) | (next << kTaskBits) | end;
 }
 uint64_t sequence_of(uint64_t range) { return range >> (2 * kTaskBits); }
@@ -22,8 +22,8 @@ uint64_t end_of(uint64_t range) { return range & kTaskMask; }
 
 void nothing(const double*, int, i64, Worker&) {}
 i64 one(const double*, int) { return 1; }
-// Hands the baton to a worker when an idle pool receives a job.
-const Kernel kStart = {"start", "", 1, one, nothing};
+// Lets a worker start the stages when an idle pool receives a job.
+const Kernel kStart = {"start", "", 0, 1, one, nothing};
 
 }  // namespace
 
@@ -50,7 +50,8 @@ void Pool::publish(i64 tasks) {
   total = uint64_t(tasks);
   uint64_t next = sequence + 1;
   for (int t = 0; t < threads; t++)
-    __atomic_store_n(&ranges[t].word, range_of(next, total * t / threads, total * (t + 1) / threads), __ATOMIC_RELEASE);
+    __atomic_store_n(&ranges[t].word, make_range(next, total * t / threads, total * (t + 1) / threads),
+                     __ATOMIC_RELEASE);
   __atomic_store_n(&sequence, next, __ATOMIC_SEQ_CST);
   if (__atomic_exchange_n(&sleepers, 0, __ATOMIC_SEQ_CST)) {
     __atomic_fetch_add(&wake, 1, __ATOMIC_RELEASE);
@@ -82,9 +83,15 @@ bool Pool::submit(const double* words, i64 count, i64 id) {
 bool Pool::advance_job(Worker& worker, Job& job) {
   worker.fault = &job.fault;
   while (cursor < job.count && job.fault.code == kNoFault) {
-    const Kernel* kernel = kernels[i64(job.words[cursor])];
+    i64 number = i64(job.words[cursor]), count = i64(job.words[cursor + 1]);
     const double* words = job.words + cursor + 2;
     job.fault.command = command;
+    bool is_known = number >= 0 && number < kernel_count;
+    if (!is_known || count != kernels[number]->words) {
+      worker.fail(kBadCommand, number, count, is_known ? kernels[number]->words : 0);
+      return true;
+    }
+    const Kernel* kernel = kernels[number];
     while (phase < kernel->phases && job.fault.code == kNoFault) {
       int now = phase++;
       i64 tasks = kernel->tasks(words, now);
@@ -98,7 +105,7 @@ bool Pool::advance_job(Worker& worker, Job& job) {
         for (i64 task = 0; task < tasks; task++) kernel->run(words, now, task, worker);
       }
     }
-    cursor += 2 + i64(job.words[cursor + 1]);
+    cursor += 2 + count;
     command++;
     phase = 0;
   }
@@ -130,8 +137,10 @@ bool Pool::claim(int owner, bool own, Worker& worker) {
     uint64_t next = next_of(seen), end = end_of(seen);
     if (next >= end) return false;
     uint64_t take = (end - next) / kClaimShare + 1;
-    uint64_t left = own ? range_of(sequence_of(seen), next + take, end) : range_of(sequence_of(seen), next, end - take);
-    if (!__atomic_compare_exchange_n(&ranges[owner].word, &seen, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) continue;
+    uint64_t left =
+        own ? make_range(sequence_of(seen), next + take, end) : make_range(sequence_of(seen), next, end - take);
+    if (!__atomic_compare_exchange_n(&ranges[owner].word, &seen, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+      continue;
     Stage now = stage;
     uint64_t all = total, first = own ? next : end - take;
     worker.fault = &jobs[completed % kMaxJobs].fault;

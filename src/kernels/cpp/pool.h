@@ -1,10 +1,11 @@
 // The command queue's engine: runs jobs (command lists) in order of submission on a fixed set of threads.
 //
 // The tasks of a stage are cut into one range a thread, always at the same places, so that rows which a thread has
-// written stay in its cache for the next stage; who has finished its own range takes from the back of another. Each
-// range is one 64-bit word (sequence, next task, end). Whoever finishes a stage's last task holds the baton and starts
-// the next stage, running stages of one task by itself with no synchronisation at all. Nobody waits for a thread that holds no task, so a thread
-// which the operating system has put aside costs nothing but its own work. Idle threads spin briefly, then sleep.
+// written stay in its cache for the next stage; a thread that has finished its own range takes from the back of
+// another. Each range is one 64-bit word (sequence, next task, end). The thread that finishes a stage's last task
+// starts the next stage, and runs stages of one task by itself with no synchronization. No thread waits for one that
+// has no task, so a thread which the operating system has suspended costs only its own work. Idle threads spin briefly,
+// then sleep.
 #pragma once
 #include "kernel.h"
 
@@ -12,7 +13,7 @@ namespace minke {
 
 constexpr int kMaxKernels = 256;
 constexpr int kMaxThreads = 256;
-constexpr int kMaxJobs = 64;  // submitted and not yet completed; the TypeScript side holds more back
+constexpr int kMaxJobs = 64;  // submitted and not yet completed; TypeScript keeps further ones
 
 struct Job {
   const double* words;  // commands: kernel, number of words, words...
@@ -22,7 +23,7 @@ struct Job {
 };
 
 struct Pool {
-  // Written by the baton's holder before it publishes a stage, read by claimers after they won it.
+  // Written by the thread that starts a stage before it publishes it, read by claimers after they won it.
   struct Stage {
     const Kernel* kernel;
     const double* words;
@@ -60,7 +61,7 @@ struct Pool {
 
   void open(const Isa& isa, int thread_count);
   bool submit(const double* words, i64 count, i64 id);  // false when kMaxJobs are under way
-  void work(Worker& worker);                            // a thread's life; returns after stop()
+  void work(Worker& worker);                            // the loop of a thread; returns after stop()
   void stop();
 
  private:

@@ -1,8 +1,9 @@
-// Yardsticks: what this machine can do at most, measured with the same compiler, threads and queue as the kernels.
+// Yardsticks: the most that this machine can do, measured with the same compiler, threads and queue as the kernels.
 //
 // probe_fma_f32 and probe_dot_bf16 are a GEMM micro-kernel without the GEMM: `rounds` times C[12][32] += A B over
-// operands that stay in the first-level cache. probe_read sums words at the pace of memory. Each falls into as many
-// tasks as a word says, so that one pool measures one thread and all. Values are chosen so that every sum is exact.
+// operands that stay in the first-level cache. probe_read sums words at the speed of memory. Each has as many
+// tasks as an argument says, so that one pool measures one thread and all. Values are chosen so that every sum is
+// exact.
 #include "simd.h"
 
 namespace minke::MINKE_ISA {
@@ -63,7 +64,7 @@ inline void probe_rounds(i64 rounds, float* out, Worker& worker, float plus, flo
 }
 
 struct probe_fma_f32 {
-  float* out;  // [threads][2]: least and greatest of the 12 x 32 sums
+  float* out;  // [threads][2]: smallest and largest of the 12 x 32 sums
   i64 rounds, threads;
   static constexpr const char* signature = "out:f32! rounds:int threads:int";
   void fields(Words& w) { w(out, rounds, threads); }

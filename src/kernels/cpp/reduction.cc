@@ -4,11 +4,14 @@
 
 namespace minke::MINKE_ISA {
 
-constexpr i64 kSumBlock = 4096;  // sumBlock of reference/reduction.ts
 constexpr i64 kSumBlocksPerTask = kGrain / kSumBlock;
 
-struct Plain { static vf of(vf x) { return x; } };
-struct Square { static vf of(vf x) { return x * x; } };
+struct Plain {
+  static vf of(vf x) { return x; }
+};
+struct Square {
+  static vf of(vf x) { return x * x; }
+};
 
 template <class Term>
 struct sum_of {
@@ -31,8 +34,8 @@ struct sum_of {
       i64 end = smaller(count, (task + 1) * kSumBlocksPerTask);
       for (i64 b = task * kSumBlocksPerTask; b < end; b++) {
         auto block = as(type, x, b * kSumBlock);
-        workspace[b] = sum_over(smaller(kSumBlock, n - b * kSumBlock),
-                                [&](i64 i, i64 m) { return Term::of(at(block + i, m)); });
+        workspace[b] =
+            sum_over(smaller(kSumBlock, n - b * kSumBlock), [&](i64 i, i64 m) { return Term::of(at(block + i, m)); });
       }
     });
   }
@@ -40,9 +43,7 @@ struct sum_of {
 
 template <class Body>
 inline void for_typed_rows(i64 task, const void* x, i64 rows, i64 cols, i64 x_ld, i64 x_type, Body body) {
-  in_format(x_type, [&](auto type) {
-    for_rows(task, rows, cols, [&](i64 r) { body(as(type, x, r * x_ld), r); });
-  });
+  in_format(x_type, [&](auto type) { for_rows(task, rows, cols, [&](i64 r) { body(as(type, x, r * x_ld), r); }); });
 }
 
 struct row_sum {
@@ -53,9 +54,8 @@ struct row_sum {
   void fields(Words& w) { w(x, out, rows, cols, x_ld, x_type); }
   i64 tasks() const { return row_tasks(rows, cols); }
   void run(i64 task, Worker&) const {
-    for_typed_rows(task, x, rows, cols, x_ld, x_type, [&](auto row, i64 r) {
-      out[r] = sum_over(cols, [&](i64 i, i64 n) { return at(row + i, n); });
-    });
+    for_typed_rows(task, x, rows, cols, x_ld, x_type,
+                   [&](auto row, i64 r) { out[r] = sum_over(cols, [&](i64 i, i64 n) { return at(row + i, n); }); });
   }
 };
 
@@ -70,14 +70,12 @@ struct row_dot {
   i64 tasks() const { return row_tasks(rows, cols); }
   void run(i64 task, Worker&) const {
     in_formats(a_type, b_type, [&](auto a_tag, auto b_tag) {
-      for_rows(task, rows, cols, [&](i64 r) {
-        out[r] = dot(as(a_tag, a, r * a_ld), as(b_tag, b, r * b_ld), cols);
-      });
+      for_rows(task, rows, cols, [&](i64 r) { out[r] = dot(as(a_tag, a, r * a_ld), as(b_tag, b, r * b_ld), cols); });
     });
   }
 };
 
-// The largest element of a row and the lowest index that holds it; NaN never wins, a row without a winner gives
+// The largest element of a row and the lowest index that holds it; NaN never wins, a row of NaN alone gives
 // -infinity and index 0.
 struct RowMaximum {
   float value;
@@ -108,8 +106,7 @@ struct row_max {
   void fields(Words& w) { w(x, out, rows, cols, x_ld, x_type); }
   i64 tasks() const { return row_tasks(rows, cols); }
   void run(i64 task, Worker&) const {
-    for_typed_rows(task, x, rows, cols, x_ld, x_type,
-                   [&](auto row, i64 r) { out[r] = row_maximum(row, cols).value; });
+    for_typed_rows(task, x, rows, cols, x_ld, x_type, [&](auto row, i64 r) { out[r] = row_maximum(row, cols).value; });
   }
 };
 
@@ -121,8 +118,7 @@ struct row_argmax {
   void fields(Words& w) { w(x, out, rows, cols, x_ld, x_type); }
   i64 tasks() const { return row_tasks(rows, cols); }
   void run(i64 task, Worker&) const {
-    for_typed_rows(task, x, rows, cols, x_ld, x_type,
-                   [&](auto row, i64 r) { out[r] = row_maximum(row, cols).index; });
+    for_typed_rows(task, x, rows, cols, x_ld, x_type, [&](auto row, i64 r) { out[r] = row_maximum(row, cols).index; });
   }
 };
 
@@ -154,8 +150,9 @@ struct column_sum {
 };
 
 constexpr Kernel reduction_kernels[] = {
-    row<sum_of<Plain>>("sum"),       row<sum_of<Square>>("sum_squares"), row<row_sum>("row_sum"),
-    row<row_dot>("row_dot"),         row<row_max>("row_max"),            row<row_argmax>("row_argmax"),
+    row<sum_of<Plain>>("sum"),     row<sum_of<Square>>("sum_squares"),
+    row<row_sum>("row_sum"),       row<row_dot>("row_dot"),
+    row<row_max>("row_max"),       row<row_argmax>("row_argmax"),
     row<column_sum>("column_sum"),
 };
 

@@ -39,16 +39,15 @@ struct rope {
       "x:any out:any! cos:f32 sin:f32 positions:i32 tokens:int heads:int dim:int x_token_stride:int "
       "x_head_stride:int out_token_stride:int out_head_stride:int table_length:int half:int inverse:int x_type:int";
   void fields(Words& w) {
-    w(x, out, cos, sin, positions, tokens, heads, dim, x_token_stride, x_head_stride, out_token_stride,
-      out_head_stride, table_length, half, inverse, x_type);
+    w(x, out, cos, sin, positions, tokens, heads, dim, x_token_stride, x_head_stride, out_token_stride, out_head_stride,
+      table_length, half, inverse, x_type);
   }
   i64 tasks() const { return row_tasks(tokens, heads * dim); }
   void run(i64 task, Worker& worker) const {
     in_format(x_type, [&](auto type) {
       for_rows(task, tokens, heads * dim, [&](i64 t) {
         i64 position = positions[t];
-        if (position < 0 || position >= table_length)
-          return worker.fail(kIndexOutOfRange, t, position, table_length);
+        if (position < 0 || position >= table_length) return worker.fail(kIndexOutOfRange, t, position, table_length);
         for (i64 h = 0; h < heads; h++) {
           auto from = as(type, x, t * x_token_stride + h * x_head_stride);
           auto to = as(type, out, t * out_token_stride + h * out_head_stride);

@@ -51,17 +51,17 @@ struct router_f32 {
   const float *logits, *bias;
   int32_t* indices;
   float *weights, *scores;
-  i64 T, E, K, groups, top_groups, group_best, softmax, normalise;
+  i64 T, E, K, groups, top_groups, group_best, softmax, normalize;
   float scale;
   static constexpr const char* signature =
       "logits:f32 bias:f32 indices:i32! weights:f32! scores:f32! T:int E:int K:int groups:int top_groups:int "
-      "group_best:int softmax:int normalise:int scale:float";
+      "group_best:int softmax:int normalize:int scale:float";
   void fields(Words& w) {
-    w(logits, bias, indices, weights, scores, T, E, K, groups, top_groups, group_best, softmax, normalise, scale);
+    w(logits, bias, indices, weights, scores, T, E, K, groups, top_groups, group_best, softmax, normalize, scale);
   }
   i64 tasks() const { return blocks(T, kRoutedATask); }
 
-  // A token's scratch; rows of whole vectors, minus infinity behind the last expert or group.
+  // A token's scratch; rows of whole vectors, minus infinity after the last expert or group.
   struct Room {
     float *score, *choice, *rank;
     i64 width;  // E in whole vectors
@@ -149,7 +149,7 @@ struct router_f32 {
   void weigh(const float* score, const int32_t* index, float* weight) const {
     float sum = 0;
     for (i64 k = 0; k < K; k++) sum += score[index[k]];
-    for (i64 k = 0; k < K; k++) weight[k] = (normalise ? score[index[k]] / (sum + 1e-20f) : score[index[k]]) * scale;
+    for (i64 k = 0; k < K; k++) weight[k] = (normalize ? score[index[k]] / (sum + 1e-20f) : score[index[k]]) * scale;
   }
 };
 
@@ -160,12 +160,12 @@ struct router_backward_f32 {
   const int32_t* indices;
   const float *dweights, *dscores;
   float* dlogits;
-  i64 T, E, K, softmax, normalise;
+  i64 T, E, K, softmax, normalize;
   float scale;
   static constexpr const char* signature =
-      "scores:f32 indices:i32 dweights:f32 dscores:f32 dlogits:f32! T:int E:int K:int softmax:int normalise:int "
+      "scores:f32 indices:i32 dweights:f32 dscores:f32 dlogits:f32! T:int E:int K:int softmax:int normalize:int "
       "scale:float";
-  void fields(Words& w) { w(scores, indices, dweights, dscores, dlogits, T, E, K, softmax, normalise, scale); }
+  void fields(Words& w) { w(scores, indices, dweights, dscores, dlogits, T, E, K, softmax, normalize, scale); }
   i64 tasks() const { return blocks(T, kRoutedATask); }
   void run(i64 task, Worker& worker) const {
     for (i64 t = task * kRoutedATask; t < smaller(T, (task + 1) * kRoutedATask); t++) {
@@ -185,7 +185,7 @@ struct router_backward_f32 {
       product += s[index[k]] * dw[k];
     }
     sum += 1e-20f;
-    for (i64 k = 0; k < K; k++) ds[index[k]] += normalise ? scale * (dw[k] - product / sum) / sum : scale * dw[k];
+    for (i64 k = 0; k < K; k++) ds[index[k]] += normalize ? scale * (dw[k] - product / sum) / sum : scale * dw[k];
     float dot = softmax ? sum_over(E, [&](i64 e, i64 n) { return load_n(ds + e, n) * load_n(s + e, n); }) : 0;
     for_vectors(0, E, [&](i64 e, i64 n) {
       vf score = load_n(s + e, n), d = load_n(ds + e, n);
@@ -194,7 +194,7 @@ struct router_backward_f32 {
   }
 };
 
-// counts[e] = how often e stands in indices [n], added to what is there if asked.
+// counts[e] = how often e occurs in indices [n], added to the old counts with `accumulate`.
 struct expert_counts {
   const int32_t* indices;
   int32_t* counts;
@@ -232,7 +232,7 @@ struct balance_bias {
 
 // The sequence-wise balance loss (eq. 17 to 20): loss[b] = alpha * sum over i of f_i P_i, with f_i = E / (K n) * the
 // number of tokens that chose i, P_i = mean of s_i / (sum of s), over the n tokens offsets[b] to offsets[b + 1].
-// fraction [B, E] keeps f for the gradient. Sums run over a sequence's tokens in order. An empty one costs nothing.
+// fraction [B, E] keeps f for the gradient. Sums run over a sequence's tokens in order. An empty one has loss 0.
 struct balance_loss_f32 {
   const float* scores;
   const int32_t *indices, *offsets;
@@ -255,9 +255,8 @@ struct balance_loss_f32 {
     for (i64 t = from; t < to; t++) {
       const float* s = scores + t * E;
       float share = 1.0f / (sum_over(E, [&](i64 e, i64 n) { return load_n(s + e, n); }) + 1e-20f);
-      for_vectors(0, E, [&](i64 e, i64 n) {
-        store_n(mean + e, fma(load_n(s + e, n), set1(share), load_n(mean + e, n)), n);
-      });
+      for_vectors(0, E,
+                  [&](i64 e, i64 n) { store_n(mean + e, fma(load_n(s + e, n), set1(share), load_n(mean + e, n)), n); });
     }
     float tokens = float(larger(1, to - from)), each = float(E) / (float(K) * tokens);
     for (i64 e = 0; e < E; e++) f[e] *= each;
@@ -298,9 +297,8 @@ struct balance_loss_backward_f32 {
     const float* s = scores + t * E;
     float sum = sum_over(E, [&](i64 e, i64 n) { return load_n(s + e, n); }) + 1e-20f;
     float mean = sum_over(E, [&](i64 e, i64 n) { return load_n(s + e, n) * load_n(f + e, n); }) / sum;
-    for_vectors(0, E, [&](i64 e, i64 n) {
-      store_n(dscores + t * E + e, set1(factor / sum) * (load_n(f + e, n) - mean), n);
-    });
+    for_vectors(0, E,
+                [&](i64 e, i64 n) { store_n(dscores + t * E + e, set1(factor / sum) * (load_n(f + e, n) - mean), n); });
   }
 };
 

@@ -8,7 +8,6 @@
 namespace minke::MINKE_ISA {
 
 constexpr i64 kGrain = 32768;       // elements a task: below this a second thread does not pay
-constexpr i64 kRowBlock = 32;       // rows whose column sums are added first; rowBlock of reference/row-blocks.ts
 constexpr i64 kColumnGrain = 1024;  // columns a task when blocks are folded
 
 inline vf at(const float* p, i64 n) { return n >= W ? load(p) : load_n(p, n); }

@@ -6,9 +6,8 @@
 
 namespace minke::MINKE_ISA {
 
-constexpr i64 kDrawBlock = 256;    // candidates whose weights are added first when a draw is located
-constexpr float kLogTiny = -88.0f; // exp of less is 0
-constexpr int kMostListed = 20;
+constexpr i64 kDrawBlock = 256;     // candidates whose weights are added first when a draw is located
+constexpr float kLogTiny = -88.0f;  // exp of less is 0
 
 struct Settings {
   float temperature, top_p, min_p, draw;
@@ -80,7 +79,7 @@ struct sample_tokens {
   bool scan_piece(const Row& row, i64 p, Worker& worker) const {
     Piece& piece = row.pieces[p];
     i64 begin = p * kPiece, size = row.size(p);
-    float* maxima = row.maxima + p * kMaxima;
+    float* maxima = row.maxima + p * kPieceMaxima;
     bool good = scan(row.raw + begin, size, maxima, piece.raw_top, piece.best);
     piece.top = piece.raw_top;
     if (good && starts[row.r] < starts[row.r + 1]) {
@@ -108,8 +107,8 @@ struct sample_tokens {
     if (settings.is_greedy() || settings.top_k || !settings.cuts_mass()) return true;
     const float* x = row.x + p * kPiece;
     float top = row.best().top, inverse = settings.inverse();
-    row.pieces[p].sum = sum_over(
-        row.size(p), [&](i64 i, i64 n) { return keep_n(weight_of(load_n(x + i, n), top, inverse), n, vf{}); });
+    row.pieces[p].sum =
+        sum_over(row.size(p), [&](i64 i, i64 n) { return keep_n(weight_of(load_n(x + i, n), top, inverse), n, vf{}); });
     return true;
   }
 
@@ -222,8 +221,7 @@ struct top_logprobs {
   float* logprobs;
   i64 R, V, count;
   static constexpr int phases = kSteps;
-  static constexpr const char* signature =
-      "logits:f32 workspace:f32! ids:i32! logprobs:f32! R:int V:int count:int";
+  static constexpr const char* signature = "logits:f32 workspace:f32! ids:i32! logprobs:f32! R:int V:int count:int";
   void fields(Words& w) { w(logits, workspace, ids, logprobs, R, V, count); }
   i64 tasks(int phase) const { return tasks_of_step(*this, phase); }
   void run(int phase, i64 task, Worker& worker) const { run_step(*this, phase, task, worker); }
@@ -231,15 +229,17 @@ struct top_logprobs {
   bool step(int s, const Row& row, i64 p, Worker& worker) const {
     if (s == 0) {
       Piece& piece = row.pieces[p];
-      bool good = scan(row.raw + p * kPiece, row.size(p), row.maxima + p * kMaxima, piece.raw_top, piece.best);
+      bool good = scan(row.raw + p * kPiece, row.size(p), row.maxima + p * kPieceMaxima, piece.raw_top, piece.best);
       if (!good) worker.fail(kNotFinite, row.r, 0, 0);
       return good;
     }
     if (s == 1) {
       float top = row.raw_top();
       bool finite = top - top == 0;
-      if (finite) sum_piece(row, p, top);
-      else worker.fail(kNotFinite, row.r, 0, 0);
+      if (finite)
+        sum_piece(row, p, top);
+      else
+        worker.fail(kNotFinite, row.r, 0, 0);
       return finite;
     }
     if (s == 2) *row.floor = floor_of_largest(row, count, bins_of(worker));
@@ -248,11 +248,11 @@ struct top_logprobs {
     return true;
   }
 
-  // The candidates come in ascending id, so an equal one stands behind those already listed.
+  // The candidates come in ascending id, so an equal one comes after those already listed.
   void list(const Row& row) const {
-    float value[kMostListed];
-    int32_t id[kMostListed];
-    i64 found = join(row), listed = 0, most = smaller(count, kMostListed);
+    float value[kMaxListed];
+    int32_t id[kMaxListed];
+    i64 found = join(row), listed = 0, most = smaller(count, kMaxListed);
     for (i64 i = 0; i < found; i++) {
       float x = row.weights[i];
       if (listed == most && !(x > value[most - 1])) continue;

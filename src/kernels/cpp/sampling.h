@@ -9,16 +9,17 @@
 
 namespace minke::MINKE_ISA {
 
-constexpr i64 kGroup = 16;               // vectors whose lanes share their maxima
-constexpr i64 kMaxima = kPiece / kGroup; // of a piece, for every vector width
+constexpr i64 kGroup = 16;                       // vectors whose lanes share their maxima
+static_assert(kPieceMaxima == kPiece / kGroup);  // for every vector width
 constexpr int kSteps = 5;
 constexpr bool kPieceStep[kSteps] = {true, true, false, true, false};
 
-constexpr int kBins = 2048;
+constexpr int kBins = int(kThresholdBins);
 struct Histogram {
   double weight[kBins];
   uint32_t count[kBins];
 };
+static_assert(sizeof(Histogram) == kThresholdBins * 12);
 
 struct Piece {
   float raw_top, top;
@@ -27,7 +28,7 @@ struct Piece {
   int32_t candidates;
 };
 
-// One row's memory; rowWords of reference/sampling.ts counts it.
+// One row's memory: sampling_row_words of sizes.h.
 struct Row {
   const float* raw;
   const float* x;  // raw, or `edited`
@@ -36,8 +37,6 @@ struct Row {
   Piece* pieces;
   i64 r, V;
 
-  static constexpr i64 kPieceWords = 8;
-  static i64 words(i64 V) { return 3 * V + blocks(V, kPiece) * (kMaxima + kPieceWords) + 8; }
   Row(const float* logits, i64 row, i64 length, float* base) {
     r = row;
     V = length;
@@ -46,8 +45,8 @@ struct Row {
     weights = edited + V;
     ids = reinterpret_cast<int32_t*>(weights + V);
     maxima = weights + 2 * V;
-    pieces = reinterpret_cast<Piece*>(maxima + count() * kMaxima);
-    floor = maxima + count() * (kMaxima + kPieceWords);
+    pieces = reinterpret_cast<Piece*>(maxima + count() * kPieceMaxima);
+    floor = maxima + count() * (kPieceMaxima + kPieceWords);
   }
   i64 count() const { return blocks(V, kPiece); }
   i64 size(i64 p) const { return smaller(kPiece, V - p * kPiece); }
@@ -133,7 +132,7 @@ inline bool scan(const float* x, i64 count, float* maxima, float& top, int32_t& 
   const vf low = set1(-__builtin_inff());
   vf best = low;
   vi odd = {};
-  for (i64 g = 0; g < kMaxima; g += W) {
+  for (i64 g = 0; g < kPieceMaxima; g += W) {
     vf group = low;
     for_vectors(smaller(count, g * kGroup), smaller(count, (g + W) * kGroup), [&](i64 i, i64 n) {
       vf v = keep_n(load_n(x + i, n), n, low);
@@ -145,7 +144,7 @@ inline bool scan(const float* x, i64 count, float* maxima, float& top, int32_t& 
   }
   top = reduce_max(best);
   i64 g = 0;
-  while (g < kMaxima && maxima[g] != top) g++;
+  while (g < kPieceMaxima && maxima[g] != top) g++;
   i64 i = g / W * W * kGroup;
   while (i < count && x[i] != top) i++;
   index = int32_t(i < count ? i : 0);
@@ -168,24 +167,24 @@ inline void sum_piece(const Row& row, i64 p, float raw_top) {
 
 // The k-th largest of the maxima: no larger than the k-th largest logit.
 inline float floor_of_largest(const Row& row, i64 k, Histogram& bins) {
-  i64 count = row.count() * kMaxima;
+  i64 count = row.count() * kPieceMaxima;
   if (k > count) return -__builtin_inff();
-  Threshold found = threshold_of(count, double(k), bins, [&](i64 i) { return key_of(row.maxima[i]); },
-                                 [](i64) { return 1.0; });
+  Threshold found =
+      threshold_of(count, double(k), bins, [&](i64 i) { return key_of(row.maxima[i]); }, [](i64) { return 1.0; });
   return value_of(found.key);
 }
 
 // Step 3: ids and logits of a piece from the floor on, ascending.
 inline void gather(const Row& row, i64 p) {
   i64 begin = p * kPiece, size = row.size(p), found = 0;
-  const float *x = row.x + begin, *maxima = row.maxima + p * kMaxima;
+  const float *x = row.x + begin, *maxima = row.maxima + p * kPieceMaxima;
   float *to = row.weights + begin, floor = *row.floor;
   int32_t* ids = row.ids + begin;
-  for (i64 g = 0; g < kMaxima && g * kGroup < size; g += W) {
+  for (i64 g = 0; g < kPieceMaxima && g * kGroup < size; g += W) {
     if (!(reduce_max(load(maxima + g)) >= floor)) continue;
     i64 i = g * kGroup, end = smaller(size, (g + W) * kGroup);
 #if defined(MINKE_AVX512)
-    // A store writes whole vectors, but found <= i, so none ends behind the piece.
+    // A store writes whole vectors, but found <= i, so none ends after the piece.
     for (; i + W <= end; i += W) {
       __m512 v = (__m512)load(x + i);
       __mmask16 above = _mm512_cmp_ps_mask(v, (__m512)set1(floor), _CMP_GE_OQ);
@@ -229,7 +228,7 @@ inline void run_step(const K& kernel, int step, i64 task, Worker& worker) {
   i64 pieces = blocks(kernel.V, kPiece);
   if (kernel.workspace) {
     i64 r = kPieceStep[step] ? task / pieces : task;
-    kernel.step(step, Row(kernel.logits, r, kernel.V, kernel.workspace + r * Row::words(kernel.V)),
+    kernel.step(step, Row(kernel.logits, r, kernel.V, kernel.workspace + r * sampling_row_words(kernel.V)),
                 kPieceStep[step] ? task % pieces : 0, worker);
     return;
   }

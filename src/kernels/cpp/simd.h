@@ -2,10 +2,10 @@
 //
 // Arithmetic (+ - * / comparisons, shifts, select by ?:) is the language's; only what it cannot say is here: fused
 // multiply-add, square root, partial loads and stores, bf16, reductions in a fixed tree, exp and log.
-// Contract: nothing contracts to FMA behind our back (-ffp-contract=off), so the order written is the order computed;
+// Contract: the compiler contracts nothing to FMA (-ffp-contract=off), so the order written is the order computed;
 // lanes beyond n of a partial load are zero, and a partial store touches n elements only.
 #pragma once
-#include "kernel.h"
+#include "sizes.h"
 
 #if defined(MINKE_AVX512)
 #include <immintrin.h>
@@ -154,7 +154,9 @@ MINKE_INLINE vf load(const bf16* p) { return from_bf16(*reinterpret_cast<const v
 MINKE_INLINE void store(bf16* p, vf v) { *reinterpret_cast<vh_at*>(p) = to_bf16(v); }
 #if defined(MINKE_AVX512)
 MINKE_INLINE vh load_halves(const bf16* p, i64 n) { return (vh)_mm256_maskz_loadu_epi16(first(n), will_load(p, n, W)); }
-MINKE_INLINE void store_halves(bf16* p, vh h, i64 n) { _mm256_mask_storeu_epi16(will_store(p, n, W), first(n), (__m256i)h); }
+MINKE_INLINE void store_halves(bf16* p, vh h, i64 n) {
+  _mm256_mask_storeu_epi16(will_store(p, n, W), first(n), (__m256i)h);
+}
 #else
 MINKE_INLINE vh load_halves(const bf16* p, i64 n) {
   if (n >= W) return *reinterpret_cast<const vh_at*>(p);

@@ -49,7 +49,6 @@ inline float sum_over(i64 count, F value) {
 }
 
 // A sum over a long row, which several threads may share: pieces of kPiece elements, added in order.
-constexpr i64 kPiece = 8192;  // pieceSize of reference/sampling.ts
 template <class F>
 inline float sum_in_pieces(i64 count, F value) {
   float sum = 0;
@@ -68,8 +67,10 @@ inline float max_over(const float* x, i64 count) {
 // Calls f with a float or a bf16, as the format code says (dtype.ts); TypeScript has refused other codes.
 template <class F>
 inline void in_format(i64 type, F f) {
-  if (type == 1) f(bf16());
-  else f(float());
+  if (type == kTypeBf16)
+    f(bf16());
+  else
+    f(float());
 }
 
 inline float scalar_exp(float x) { return vexp(set1(x))[0]; }

@@ -1,7 +1,7 @@
 // WebAssembly binding of the command queue: the pool, one instruction set's kernels, and how completions reach
 // JavaScript. Only translates; the counterpart of napi.cc.
 //
-// One translation unit, because the npm toolchain starts anew for each. Linked twice from one object: with shared
+// One translation unit, because the npm toolchain starts once for each. Linked twice from one object: with shared
 // memory every thread is an instance of the module in a worker, with its own stack and scratch over the same memory;
 // without, `run_one` computes a list on the caller's thread. Static data is set up once, by whichever instance
 // comes first (wasm-ld's passive segments).
@@ -12,8 +12,9 @@ namespace minke {
 
 namespace {
 
-// What JavaScript reads: `count` completions so far, the last kMaxJobs of them in `ring`. Numbers are f64, so that
-// every value up to 2^53 arrives as it is. The reader holds back submissions, so that nothing unread is overwritten.
+// The memory that JavaScript reads: `count` completions so far, the last kMaxJobs of them in `ring`. Numbers are f64,
+// so that every value up to 2^53 arrives as it is. The reader holds back submissions, so that nothing unread is
+// overwritten.
 struct Completions {
   alignas(64) uint32_t count;
   struct {
@@ -56,6 +57,9 @@ MINKE_EXPORT(max_jobs)()->int { return kMaxJobs; }
 MINKE_EXPORT(kernel_count)()->int { return pool.kernel_count; }
 MINKE_EXPORT(kernel_name)(int i)->const char* { return pool.kernels[i]->name; }
 MINKE_EXPORT(kernel_signature)(int i)->const char* { return pool.kernels[i]->signature; }
+MINKE_EXPORT(size_count)()->int { return kSizeCount; }
+MINKE_EXPORT(size_name)(int i)->const char* { return kSizes[i].name; }
+MINKE_EXPORT(size_value)(int i)->double { return double(kSizes[i].value); }
 MINKE_EXPORT(scratch_bytes)()->int { return int(kScratchBytes); }
 MINKE_EXPORT(completions)()->Completions* { return &completions; }
 MINKE_EXPORT(submit)(const double* words, double count, double id)->int {
@@ -63,7 +67,7 @@ MINKE_EXPORT(submit)(const double* words, double count, double id)->int {
 }
 MINKE_EXPORT(stop)()->void { pool.stop(); }
 
-// A thread's life, until stop().
+// The loop of a thread, until stop().
 MINKE_EXPORT(work)(char* scratch)->void {
   Worker worker = {scratch, pool.threads, nullptr};
   pool.work(worker);

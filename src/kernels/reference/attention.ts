@@ -1,16 +1,13 @@
 // Causal attention, defined: o = softmax(scale * q k^T) v over the keys a query may see.
 //
 // q [T, Hq, Dk], k [S, Hkv, Dk], v [S, Hkv, Dv], o [T, Hq, Dv], each with its own distance between tokens (`_row`) and
-// between heads (`_head`), so that slices of wider rows need no copy; lse [T, Hq] is the log-sum-exp of a query's scores.
-// Query head h reads key head floor(h / (Hq / Hkv)). Sequence b owns queries query_start[b] to query_start[b + 1] and
-// keys key_start[b] to key_start[b + 1]; several of them are packed documents or a serving batch. Its first query
-// stands at first_position[b] of its keys (absent: 0); with `causal`, query i sees keys 0 to first_position[b] + i,
-// else all. Rows outside every sequence are not written. Source: DeepSeek-V3 section 2.1.1, FlashAttention.
+// between heads (`_head`), so that slices of wider rows need no copy; lse [T, Hq] is the log-sum-exp of a query's
+// scores. Query head h reads key head floor(h / (Hq / Hkv)). Sequence b owns queries query_start[b] to query_start[b +
+// 1] and keys key_start[b] to key_start[b + 1]; several of them are packed documents or a serving batch. Its first
+// query stands at first_position[b] of its keys (absent: 0); with `causal`, query i sees keys 0 to first_position[b] +
+// i, else all. Rows outside every sequence are not written. Source: DeepSeek-V3 section 2.1.1, FlashAttention.
 import { fromBf16, toBf16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
-
-/** Widest head the kernels take. */
-export const widestHead = 1024;
 
 type Data = ArrayLike<number>;
 
@@ -19,6 +16,7 @@ const strides = 'q_row:int q_head:int k_row:int k_head:int v_row:int v_head:int 
 const gradientStrides = 'dq_row:int dq_head:int dk_row:int dk_head:int dv_row:int dv_head:int';
 const mask = 'causal:int scale:float';
 const starts = 'query_start:i32 key_start:i32 first_position:i32';
+const bf16Gradients = 'dq_sum:f32! dq:bf16! dk:bf16! dv:bf16!';
 const forwardSizes = `${shape} ${strides} ${mask}` as const;
 const backwardSizes = `${shape} ${strides} ${gradientStrides} ${mask}` as const;
 
@@ -29,7 +27,7 @@ type NameOf<S extends string> = S extends `${infer N}:${string} ${infer Rest}`
     : never;
 type Sizes<S extends string> = Readonly<Record<NameOf<S>, number>>;
 
-function sizesOf<S extends string>(text: S, values: readonly number[]): Sizes<S> {
+function readSizes<S extends string>(text: S, values: readonly number[]): Sizes<S> {
   return Object.fromEntries(text.split(' ').map((word, i) => [word.split(':')[0], values[i]])) as Sizes<S>;
 }
 
@@ -49,7 +47,7 @@ interface Row {
   readonly keys: number;
 }
 
-function rowsOf(queryStart: Data, keyStart: Data, firstPosition: Data, n: Sizes<typeof forwardSizes>): Row[] {
+function listRows(queryStart: Data, keyStart: Data, firstPosition: Data, n: Sizes<typeof forwardSizes>): Row[] {
   const rows: Row[] = [];
   for (let b = 0; b < n.B; b++) {
     checkStarts(queryStart, b, n.T, n.max_queries);
@@ -79,7 +77,7 @@ function addTo(to: Float64Array, toAt: number, factor: number, from: Data, fromA
   for (let d = 0; d < width; d++) to[toAt + d] = to[toAt + d] + factor * from[fromAt + d];
 }
 
-function scoresOf(q: Data, k: Data, row: Row, n: Sizes<typeof forwardSizes>): number[] {
+function computeScores(q: Data, k: Data, row: Row, n: Sizes<typeof forwardSizes>): number[] {
   const qAt = row.t * n.q_row + row.h * n.q_head;
   const kAt = (j: number) => (row.key + j) * n.k_row + row.kv * n.k_head;
   return Array.from({ length: row.keys }, (_, j) => n.scale * dot(q, qAt, k, kAt(j), n.Dk));
@@ -111,8 +109,8 @@ interface Batch {
 
 function forward(batch: Batch, o: Float32Array, lse: Float32Array, n: Sizes<typeof forwardSizes>): void {
   const { q, k, v } = batch;
-  for (const row of rowsOf(batch.queryStart, batch.keyStart, batch.firstPosition, n)) {
-    const scores = scoresOf(q, k, row, n);
+  for (const row of listRows(batch.queryStart, batch.keyStart, batch.firstPosition, n)) {
+    const scores = computeScores(q, k, row, n);
     const max = Math.max(...scores);
     const weights = scores.map((x) => Math.exp(x - max));
     const sum = weights.reduce((a, b) => a + b, 0);
@@ -139,7 +137,7 @@ interface Gradients {
 
 function backward(batch: Batch, { o, lse, dout }: Result, to: Gradients, n: Sizes<typeof backwardSizes>): void {
   const { q, k, v, keyStart } = batch;
-  const rows = rowsOf(batch.queryStart, keyStart, batch.firstPosition, n);
+  const rows = listRows(batch.queryStart, keyStart, batch.firstPosition, n);
   const dq = new Gradient(to.dq.length, n.Dk);
   const dk = new Gradient(to.dk.length, n.Dk);
   const dv = new Gradient(to.dv.length, n.Dv);
@@ -147,7 +145,7 @@ function backward(batch: Batch, { o, lse, dout }: Result, to: Gradients, n: Size
     const oAt = row.t * n.o_row + row.h * n.o_head;
     const delta = dot(dout, oAt, o, oAt, n.Dv);
     to.delta[row.t * n.Hq + row.h] = delta;
-    scoresOf(q, k, row, n).forEach((score, j) => {
+    computeScores(q, k, row, n).forEach((score, j) => {
       const key = row.key + j;
       const p = Math.exp(score - lse[row.t * n.Hq + row.h]);
       const dp = dot(dout, oAt, v, key * n.v_row + row.kv * n.v_head, n.Dv);
@@ -185,14 +183,14 @@ export const attention = {
   attention_f32: kernel(
     `q:f32 k:f32 v:f32 ${starts} o:f32! lse:f32! ${forwardSizes}`,
     (q, k, v, queryStart, keyStart, firstPosition, o, lse, ...words) =>
-      forward({ q, k, v, queryStart, keyStart, firstPosition }, o, lse, sizesOf(forwardSizes, words)),
+      forward({ q, k, v, queryStart, keyStart, firstPosition }, o, lse, readSizes(forwardSizes, words)),
   ),
 
   attention_bf16: kernel(
     `q:bf16 k:bf16 v:bf16 ${starts} o:bf16! lse:f32! ${forwardSizes}`,
     (q, k, v, queryStart, keyStart, firstPosition, o, lse, ...words) => {
       const batch = { q: decoded(q), k: decoded(k), v: decoded(v), queryStart, keyStart, firstPosition };
-      inF32({ o }, (copy) => forward(batch, copy.o, lse, sizesOf(forwardSizes, words)));
+      inF32({ o }, (copy) => forward(batch, copy.o, lse, readSizes(forwardSizes, words)));
     },
   ),
 
@@ -201,17 +199,17 @@ export const attention = {
     `q:f32 k:f32 v:f32 ${starts} o:f32 lse:f32 dout:f32 delta:f32! dq:f32! dk:f32! dv:f32! ${backwardSizes}`,
     (q, k, v, queryStart, keyStart, firstPosition, o, lse, dout, delta, dq, dk, dv, ...words) => {
       const batch = { q, k, v, queryStart, keyStart, firstPosition };
-      backward(batch, { o, lse, dout }, { delta, dq, dk, dv }, sizesOf(backwardSizes, words));
+      backward(batch, { o, lse, dout }, { delta, dq, dk, dv }, readSizes(backwardSizes, words));
     },
   ),
 
   // dq_sum [T, Hq, Dk] is scratch: dq before it is rounded.
   attention_backward_bf16: kernel(
-    `q:bf16 k:bf16 v:bf16 ${starts} o:bf16 lse:f32 dout:bf16 delta:f32! dq_sum:f32! dq:bf16! dk:bf16! dv:bf16! ${backwardSizes}`,
+    `q:bf16 k:bf16 v:bf16 ${starts} o:bf16 lse:f32 dout:bf16 delta:f32! ${bf16Gradients} ${backwardSizes}`,
     (q, k, v, queryStart, keyStart, firstPosition, o, lse, dout, delta, _dqSum, dq, dk, dv, ...words) => {
       const batch = { q: decoded(q), k: decoded(k), v: decoded(v), queryStart, keyStart, firstPosition };
       const result = { o: decoded(o), lse, dout: decoded(dout) };
-      inF32({ dq, dk, dv }, (copies) => backward(batch, result, { delta, ...copies }, sizesOf(backwardSizes, words)));
+      inF32({ dq, dk, dv }, (copies) => backward(batch, result, { delta, ...copies }, readSizes(backwardSizes, words)));
     },
   ),
 };

@@ -1,5 +1,5 @@
 // Memory of kind `any`, read and written in the format that a `*_type` word names.
-import { codeOf, type DType, fromBf16, fromE4m3, toBf16, toE4m3, viewAs } from '../dtype.ts';
+import { type DType, dtypeCode, fromBf16, fromE4m3, toBf16, toE4m3, viewAs } from '../dtype.ts';
 
 export interface Numbers {
   get(i: number): number;
@@ -8,7 +8,7 @@ export interface Numbers {
 }
 
 export function numbersIn(bytes: Uint8Array, type: number): Numbers {
-  const dtype = (Object.keys(codeOf) as DType[]).find((name) => codeOf[name] === type) as DType;
+  const dtype = (Object.keys(dtypeCode) as DType[]).find((name) => dtypeCode[name] === type) as DType;
   const data = viewAs(dtype, bytes);
   const decode = dtype === 'bf16' ? fromBf16 : dtype === 'e4m3' ? fromE4m3 : (x: number) => x;
   const encode = dtype === 'bf16' ? toBf16 : dtype === 'e4m3' ? toE4m3 : (x: number) => x;

@@ -1,46 +1,28 @@
 // int8 and int4 weights with a scale for each 32 of the reduction, defined: how they are made, and their products.
 //
-// A group is 32 values of one row as a block of ggml: an f16 scale, then Q8_0's 32 signed bytes (amax / 127) or Q4_0's 16
-// bytes (value j low in byte j, value j + 16 high, plus 8; the scale makes the value of largest magnitude -8); rounding
-// half away from zero, by the scale before it is rounded itself. Activations are quantised to int8 in the same groups:
-// scale amax / 127 in f32, nearest even. A group's product is an exact integer, times (a_scale * w_scale), added in
-// ascending order. k is a multiple of 32. Source: ggml-quants.c. Left out: groups of other sizes, f32 scales.
-import { codeOf, fromBf16, fromF16, toBf16, toF16 } from '../dtype.ts';
+// A group is 32 values of one row as a block of ggml: an f16 scale, then Q8_0's 32 signed bytes (amax / 127) or Q4_0's
+// 16 bytes (value j low in byte j, value j + 16 high, plus 8; the scale makes the value of largest magnitude -8);
+// rounding half away from zero, by the scale before it is rounded itself. Activations are quantized to int8 in the same
+// groups: scale amax / 127 in f32, nearest even. A group's product is an exact integer, times (a_scale * w_scale),
+// added in ascending order. k is a multiple of 32. Source: ggml-quants.c. Left out: groups of other sizes, f32 scales.
+import { fromF16, roundEven, toF16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
+import { type GroupFormat, groupBlockBytes, groupSize } from '../sizes.ts';
 import { numbersIn } from './formats.ts';
-import { checkOffsets } from './gemm.ts';
-
-export type GroupFormat = 'int8' | 'int4';
-
-/** Values that share a scale. */
-export const groupSize = 32;
-
-/** Bytes of a block of 32 values. */
-export const blockBytes: Readonly<Record<GroupFormat, number>> = { int8: 34, int4: 18 };
-
-/** Bytes of `groups` weights [n, k] packed into panels: columns filled up to whole panels of the device. */
-export function groupPanelBytes(format: GroupFormat, n: number, k: number, panelWidth: number, groups = 1): number {
-  return groups * Math.ceil(n / panelWidth) * panelWidth * (k / groupSize) * blockBytes[format];
-}
+import { checkOffsets, result } from './gemm.ts';
 
 const { fround } = Math;
-
-function roundEven(x: number): number {
-  const down = Math.floor(x);
-  const rest = x - down;
-  return rest > 0.5 || (rest === 0.5 && down % 2 !== 0) ? down + 1 : down;
-}
 
 /** Below this an inverse might overflow; codes are zero there, and so is an f16 scale. */
 const smallest = 2 ** -100;
 
-function inverseOf(step: number): number {
+function computeInverse(step: number): number {
   return Math.abs(step) < smallest ? 0 : fround(1 / step);
 }
 
 function encodeInt8(x: Float32Array, block: DataView): void {
-  const step = fround(x.reduce((most, v) => Math.max(most, Math.abs(v)), 0) / 127);
-  const inverse = inverseOf(step);
+  const step = fround(x.reduce((max, v) => Math.max(max, Math.abs(v)), 0) / 127);
+  const inverse = computeInverse(step);
   block.setUint16(0, toF16(step), true);
   x.forEach((v, i) => {
     const scaled = fround(v * inverse);
@@ -50,14 +32,14 @@ function encodeInt8(x: Float32Array, block: DataView): void {
 
 function encodeInt4(x: Float32Array, block: DataView): void {
   const step = fround(x.reduce((top, v) => (Math.abs(v) > Math.abs(top) || Number.isNaN(v) ? v : top), 0) / -8);
-  const inverse = inverseOf(step);
+  const inverse = computeInverse(step);
   block.setUint16(0, toF16(step), true);
   const code = (i: number) => Math.min(15, Math.trunc(fround(fround(x[i] * inverse) + 8.5)));
   for (let i = 0; i < 16; i++) block.setUint8(2 + i, code(i) | (code(i + 16) << 4));
 }
 
-function quantiseGroups(format: GroupFormat) {
-  const bytes = blockBytes[format];
+function quantizeGroups(format: GroupFormat) {
+  const bytes = groupBlockBytes[format];
   return kernel('x:any blocks:u8! x_type:int count:int', (x, blocks, xType, count) => {
     const from = numbersIn(x, xType);
     for (let g = 0; g < count; g++) {
@@ -76,12 +58,12 @@ interface Row {
   readonly scales: Float32Array;
 }
 
-function quantisedRow(values: Float32Array): Row {
+function quantizedRow(values: Float32Array): Row {
   const scales = new Float32Array(values.length / groupSize);
   const codes = new Int32Array(values.length);
   for (let g = 0; g < scales.length; g++) {
     const group = values.subarray(groupSize * g, groupSize * (g + 1));
-    const amax = group.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    const amax = group.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
     scales[g] = Number.isFinite(amax) ? amax / 127 : Number.NaN;
     const inverse = amax >= smallest ? fround(127 / amax) : 0;
     group.forEach((v, i) => {
@@ -93,7 +75,7 @@ function quantisedRow(values: Float32Array): Row {
 
 /** Row `row` of blocks as they are stored. */
 function weightRow(format: GroupFormat, blocks: Uint8Array, row: number, k: number): Row {
-  const bytes = blockBytes[format];
+  const bytes = groupBlockBytes[format];
   const scales = new Float32Array(k / groupSize);
   const codes = new Int32Array(k);
   for (let g = 0; g < scales.length; g++) {
@@ -134,19 +116,14 @@ interface Problem {
 /** Rows `first` to `last` of A times the `group`-th weight. */
 function multiply(format: GroupFormat, p: Problem, group: number, first: number, last: number): void {
   const from = numbersIn(p.a, p.aType);
-  const to = new DataView(p.c.buffer, p.c.byteOffset, p.c.byteLength);
+  const to = numbersIn(p.c, p.cType);
   if (first === last) return;
   const columns = Array.from({ length: p.n }, (_, j) => weightRow(format, p.blocks, group * p.n + j, p.k));
   for (let i = first; i < last; i++) {
-    const row = quantisedRow(Float32Array.from({ length: p.k }, (_, k) => from.get(i * p.lda + k)));
+    const row = quantizedRow(Float32Array.from({ length: p.k }, (_, k) => from.get(i * p.lda + k)));
     columns.forEach((column, j) => {
       const at = i * p.ldc + j;
-      if (p.cType === codeOf.f32)
-        to.setFloat32(4 * at, product(row, column, p.accumulate ? to.getFloat32(4 * at, true) : 0), true);
-      else {
-        const start = p.accumulate ? fromBf16(to.getUint16(2 * at, true)) : 0;
-        to.setUint16(2 * at, toBf16(product(row, column, start)), true);
-      }
+      to.set(at, product(row, column, p.accumulate ? to.get(at) : 0));
     });
   }
 }
@@ -154,13 +131,13 @@ function multiply(format: GroupFormat, p: Problem, group: number, first: number,
 /** Panels, here: the blocks as they are. */
 function packPanels(format: GroupFormat) {
   return kernel('blocks:u8 panels:u8! n:int k:int groups:int', (blocks, panels, n, k, groups) => {
-    panels.set(blocks.subarray(0, groups * n * (k / groupSize) * blockBytes[format]));
+    panels.set(blocks.subarray(0, groups * n * (k / groupSize) * groupBlockBytes[format]));
   });
 }
 
 function panel(format: GroupFormat) {
   return kernel(
-    'a:any panels:u8 c:any! workspace:u8! m:int n:int k:int lda:int ldc:int a_type:int c_type:int accumulate:int',
+    `a:any panels:u8 ${result} lda:int ldc:int a_type:int c_type:int accumulate:int`,
     (a, blocks, c, _workspace, m, n, k, lda, ldc, aType, cType, accumulate) =>
       multiply(format, { a, blocks, c, n, k, lda, ldc, aType, cType, accumulate }, 0, 0, m),
   );
@@ -168,7 +145,7 @@ function panel(format: GroupFormat) {
 
 function groupedPanel(format: GroupFormat) {
   return kernel(
-    'a:any panels:u8 offsets:i32 c:any! workspace:u8! m:int n:int k:int groups:int a_type:int c_type:int accumulate:int',
+    `a:any panels:u8 offsets:i32 ${result} groups:int a_type:int c_type:int accumulate:int`,
     (a, blocks, offsets, c, _workspace, m, n, k, groups, aType, cType, accumulate) => {
       checkOffsets(offsets, groups, m);
       const problem = { a, blocks, c, n, k, lda: k, ldc: n, aType, cType, accumulate };
@@ -178,8 +155,8 @@ function groupedPanel(format: GroupFormat) {
 }
 
 export const gemmGroups = {
-  quantise_groups_int8: quantiseGroups('int8'),
-  quantise_groups_int4: quantiseGroups('int4'),
+  quantize_groups_int8: quantizeGroups('int8'),
+  quantize_groups_int4: quantizeGroups('int4'),
   pack_panels_int8: packPanels('int8'),
   pack_panels_int4: packPanels('int4'),
   gemm_panel_int8: panel('int8'),

@@ -4,15 +4,8 @@
 
 import { toBf16 } from '../dtype.ts';
 import { kernel } from '../kernel.ts';
+import { squarePartials, squaresPerBlock } from '../sizes.ts';
 import { numbersIn } from './formats.ts';
-
-/** Values a partial sum of squares covers. */
-const squaresPerBlock = 65536;
-
-/** Partial sums that sum_squares_f32 writes for a tensor of n values. */
-export function squarePartials(n: number): number {
-  return Math.ceil(n / squaresPerBlock);
-}
 
 export const optimizer = {
   adamw: kernel(

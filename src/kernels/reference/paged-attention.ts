@@ -3,19 +3,13 @@
 // Sequence b owns queries query_start[b] to query_start[b + 1] of q [T, Hq, Dk]: the last of its lengths[b] tokens, so
 // query i of n sees keys 0 to lengths[b] - n + i. Key head g = floor(h / (Hq / Hkv)) of a record stands at k_offset +
 // g * k_head, its values at v_offset + g * v_head (absorbed MLA: one head, values are the front of the key). Queries
-// are rounded to bf16 unless the pool is f32, which gives the bits of attention_f32. out [T, Hq, Dv]; rows of no sequence are zeros. `partial` is a workspace
-// (pagedAttentionWorkspace) or absent; it changes no bit, only how the work is split over threads.
+// are rounded to bf16 unless the pool is f32, which gives the bits of attention_f32. out [T, Hq, Dv]; rows of no
+// sequence are zeros. `partial` is a workspace (pagedAttentionWorkspaceBytes) or absent; it changes no bit, only how
+// the work is split over threads.
 import { fromBf16, toBf16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
-import { blockTokens, poolFormat, readRecord, slotOf } from './paged.ts';
-
-/** Keys whose softmax is one piece; pieces begin at multiples of it. kChunk of cpp/paged-attention.cc. */
-export const chunkKeys = 128;
-
-/** f32 numbers of `partial`. */
-export function pagedAttentionWorkspace(T: number, Hq: number, Dv: number, maxBlocks: number): number {
-  return T * Hq * Math.ceil((maxBlocks * blockTokens) / chunkKeys) * (Dv + 2);
-}
+import { blockTokens, poolFormat } from '../sizes.ts';
+import { findSlot, readRecord } from './paged.ts';
 
 interface Heads {
   readonly Hq: number;
@@ -52,10 +46,11 @@ function attend(q: Float32Array, records: readonly Float32Array[], out: Float32A
 
 const sizes = 'B:int T:int max_queries:int max_blocks:int Hq:int Hkv:int Dk:int Dv:int';
 const places = 'k_offset:int k_head:int v_offset:int v_head:int scale:float';
+const layout = 'blocks:int width:int codes:int format:int';
 
 export const pagedAttention = {
   paged_attention: kernel(
-    `q:f32 pool:u8 tables:i32 lengths:i32 query_start:i32 partial:f32! out:f32! ${sizes} ${places} blocks:int width:int codes:int format:int`,
+    `q:f32 pool:u8 tables:i32 lengths:i32 query_start:i32 partial:f32! out:f32! ${sizes} ${places} ${layout}`,
     (q, pool, tables, lengths, queryStart, _partial, out, B, T, maxQueries, maxBlocks, ...rest) => {
       const [Hq, Hkv, Dk, Dv, kOffset, kHead, vOffset, vHead, scale, blocks, width, codes, format] = rest;
       const heads = { Hq, Hkv, Dk, Dv, kOffset, kHead, vOffset, vHead, scale };
@@ -70,7 +65,7 @@ export const pagedAttention = {
         if (length < end - query || length > maxBlocks * blockTokens)
           throw new KernelFault('badOffsets', b, length, maxBlocks * blockTokens);
         const records = Array.from({ length }, (_, j) =>
-          readRecord(pool, slotOf(tables, b, j, maxBlocks, blocks), { width, codes, format }),
+          readRecord(pool, findSlot(tables, b, j, maxBlocks, blocks), { width, codes, format }),
         );
         for (let t = query; t < end; t++) {
           const row = q.slice(t * Hq * Dk, (t + 1) * Hq * Dk);

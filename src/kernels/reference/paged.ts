@@ -8,31 +8,10 @@
 // A slot of -1 is a padding row and is not written. Sources: FlashMLA's FP8 record, vLLM's block tables.
 import { fromBf16, fromE4m3, toBf16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
+import { blockTokens, poolFormat, type RecordLayout, recordBytes, tilesIn } from '../sizes.ts';
 import { norm } from './norm.ts';
-import { quantiseKernels, tilesIn } from './quantise.ts';
+import { quantizeKernels } from './quantize.ts';
 import { rope } from './rope.ts';
-
-/** Tokens of a block. */
-export const blockTokens = 64;
-
-/** What a `format` word says of a pool. */
-export const poolFormat = { f32: 0, bf16: 1, fp8: 2 } as const;
-export type PoolFormat = keyof typeof poolFormat;
-
-export interface RecordLayout {
-  /** Numbers of a token. */
-  readonly width: number;
-  /** How many of them are E4M3 codes; 0 unless the format is fp8. */
-  readonly codes: number;
-  /** A value of poolFormat. */
-  readonly format: number;
-}
-
-export function recordBytes({ width, codes, format }: RecordLayout): number {
-  if (format === poolFormat.f32) return 4 * width;
-  if (format === poolFormat.bf16) return 2 * width;
-  return codes + 4 * tilesIn(codes) + 2 * (width - codes);
-}
 
 export function writeRecord(row: Float32Array, pool: Uint8Array, slot: number, layout: RecordLayout): void {
   const { width, codes, format } = layout;
@@ -45,7 +24,7 @@ export function writeRecord(row: Float32Array, pool: Uint8Array, slot: number, l
   const scales = new Float32Array(tilesIn(codes));
   const latent = new Uint8Array(row.slice(0, codes).buffer);
   const values = new Uint8Array(codes);
-  quantiseKernels.quantise_tiles_e4m3.define(latent, values, scales, 0, codes > 0 ? 1 : 0, codes, 0);
+  quantizeKernels.quantize_tiles_e4m3.define(latent, values, scales, 0, codes > 0 ? 1 : 0, codes, 0);
   values.forEach((code, c) => {
     record.setUint8(c, code);
   });
@@ -69,7 +48,7 @@ export function readRecord(pool: Uint8Array, slot: number, layout: RecordLayout)
 }
 
 /** Slot of a sequence's token through the block tables [B, maxBlocks]. */
-export function slotOf(tables: Int32Array, b: number, token: number, maxBlocks: number, blocks: number): number {
+export function findSlot(tables: Int32Array, b: number, token: number, maxBlocks: number, blocks: number): number {
   const at = b * maxBlocks + Math.floor(token / blockTokens);
   const block = tables[at];
   if (block < 0 || block >= blocks) throw new KernelFault('indexOutOfRange', at, block, blocks);
@@ -85,6 +64,8 @@ function isWritten(slot: number, t: number, blocks: number): boolean {
 
 const record = 'blocks:int width:int codes:int format:int';
 
+const table = 'cos:f32 sin:f32 positions:i32';
+
 export const paged = {
   /** rows [tokens, width], `row_ld` apart, to their slots. */
   cache_write: kernel(
@@ -98,10 +79,10 @@ export const paged = {
 
   /**
    * What MLA caches of x [tokens, latent + rotary] (the output of kv_a_proj_with_mqa): the first `latent` numbers
-   * normed by gain, the others rotated to the token's position (pairs are neighbours). width = latent + rotary.
+   * normed by gain, the others rotated to the token's position (pairs are neighbors). width = latent + rotary.
    */
   mla_cache_write: kernel(
-    `x:f32 gain:f32 cos:f32 sin:f32 positions:i32 slots:i32 pool:u8! tokens:int latent:int table_length:int eps:float ${record}`,
+    `x:f32 gain:f32 ${table} slots:i32 pool:u8! tokens:int latent:int table_length:int eps:float ${record}`,
     (x, gain, cos, sin, positions, slots, pool, tokens, latent, length, eps, blocks, width, codes, format) => {
       const rotary = width - latent;
       for (let t = 0; t < tokens; t++) {
@@ -133,7 +114,7 @@ export const paged = {
         if (to < from || to > S || to - from > maxBlocks * blockTokens)
           throw new KernelFault('badOffsets', b + 1, to, S);
         for (let j = 0; j < to - from; j++) {
-          const slot = slotOf(tables, b, j, maxBlocks, blocks);
+          const slot = findSlot(tables, b, j, maxBlocks, blocks);
           out.set(readRecord(pool, slot, { width, codes, format }), (from + j) * width);
         }
       }

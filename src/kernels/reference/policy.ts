@@ -1,9 +1,9 @@
-// The loss of policy optimisation, defined: clipped surrogate and KL penalty of each token, with its slope.
+// The loss of policy optimization, defined: clipped surrogate and KL penalty of each token, with its slope.
 //
 // With r = exp(logprob - old) and d = reference - logprob: surrogate = min(r A, clip(r, 1 - low, 1 + high) A), kl =
-// e^d - d - 1 (the k3 estimate, never negative), loss = weight * (beta kl - surrogate); slope is the loss's derivative by
-// logprob. clipped is 1 where the minimum is the clipped term, differs where logprob is not old to the bit. Tokens of
-// weight 0 give zeros. Sources: DeepSeekMath section 4.1 (GRPO); DAPO (arXiv 2503.14476) for unequal low and high.
+// e^d - d - 1 (the k3 estimate, never negative), loss = weight * (beta kl - surrogate); slope is the loss's derivative
+// by logprob. clipped is 1 where the minimum is the clipped term, differs where logprob is not old to the bit. Tokens
+// of weight 0 give zeros. Sources: DeepSeekMath section 4.1 (GRPO); DAPO (arXiv 2503.14476) for unequal low and high.
 import { kernel } from '../kernel.ts';
 
 type Numbers = Float32Array;

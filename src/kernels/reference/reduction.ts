@@ -2,14 +2,6 @@
 import { kernel } from '../kernel.ts';
 import { numbersIn } from './formats.ts';
 
-/** Elements of a whole-tensor sum that are added first: kSumBlock of cpp/reduction.cc. */
-const sumBlock = 4096;
-
-/** Workspace of sum and sum_squares. */
-export function sumWorkspaceBytes(n: number): number {
-  return Math.ceil(n / sumBlock) * 4;
-}
-
 function total(term: (x: number) => number) {
   return kernel(
     'x:any out:f32! workspace:f32! n:int factor:float x_type:int',

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from '../cases/case.ts';
-import { define, faultOf, slopes } from '../cases/define.ts';
+import { catchFault, define, slopes } from '../cases/define.ts';
 import { difference } from '../cases/tolerance.ts';
 
-const plain = { T: 1, groups: 1, top_groups: 1, group_best: 1, softmax: 0, normalise: 0, scale: 1 };
+const plain = { T: 1, groups: 1, top_groups: 1, group_best: 1, softmax: 0, normalize: 0, scale: 1 };
 
 function route(logits: number[], bias: number[] | null, more: Record<string, number>) {
   const E = logits.length / (more.T ?? 1);
@@ -23,7 +23,7 @@ const logit = (p: number) => Math.log(p / (1 - p));
 
 test('a one-hot router sends every token to its own expert', () => {
   const logits = [0, 1, 2, 3].flatMap((t) => [0, 1, 2, 3].map((e) => (e === t ? 20 : -20)));
-  const { indices, weights } = route(logits, null, { T: 4, K: 1, normalise: 1, scale: 2.5 });
+  const { indices, weights } = route(logits, null, { T: 4, K: 1, normalize: 1, scale: 2.5 });
   assert.deepEqual(indices, [0, 1, 2, 3]);
   assert.deepEqual(weights, [2.5, 2.5, 2.5, 2.5]);
 });
@@ -36,7 +36,7 @@ test('of equal choices the lowest index goes first, across groups as well', () =
 });
 
 test('the bias chooses, the unbiased scores weigh', () => {
-  const { indices, weights } = route([logit(0.5), logit(0.25), logit(0.75)], [0, 0.5, -0.5], { K: 2, normalise: 1 });
+  const { indices, weights } = route([logit(0.5), logit(0.25), logit(0.75)], [0, 0.5, -0.5], { K: 2, normalize: 1 });
   assert.deepEqual(indices, [1, 0]); // choices 0.5, 0.75, 0.25
   const found = difference('f32', new Float32Array([0.25 / 0.75, 0.5 / 0.75]), new Float32Array(weights));
   assert.ok(found.worst <= 1);
@@ -56,7 +56,7 @@ test('a group is ranked by its best choice (V2) or its two best (V3)', () => {
   assert.deepEqual(route(logits, null, { K: 1, groups: 2, top_groups: 1, group_best: 2 }).indices, [2]);
 });
 
-test('softmax scores run over all experts and are not normalised again', () => {
+test('softmax scores run over all experts and are not normalized again', () => {
   const { indices, weights } = route([0, Math.log(2), Math.log(5)], null, { K: 2, softmax: 1, scale: 16 });
   assert.deepEqual(indices, [2, 1]);
   const found = difference('f32', new Float32Array([10, 4]), new Float32Array(weights));
@@ -66,17 +66,17 @@ test('softmax scores run over all experts and are not normalised again', () => {
 test('a NaN logit is refused with its place', () => {
   const logits = new Float32Array([0, 0, 0, Number.NaN]);
   const empty = { indices: new Int32Array(2), weights: new Float32Array(2), scores: null };
-  const fault = faultOf('router_f32', { ...plain, logits, ...empty, T: 2, E: 2, K: 1 });
+  const fault = catchFault('router_f32', { ...plain, logits, ...empty, T: 2, E: 2, K: 1 });
   assert.equal(fault.where, 3);
 });
 
 for (const softmax of [0, 1])
-  for (const normalise of [0, 1])
-    test(`gradient of the weights and scores, softmax ${softmax}, normalised ${normalise}`, () => {
+  for (const normalize of [0, 1])
+    test(`gradient of the weights and scores, softmax ${softmax}, normalized ${normalize}`, () => {
       const [T, E, K] = [2, 9, 3];
       const random = new Random(5);
       const logits = Float32Array.from({ length: T * E }, (_, i) => ((i * 7) % E) / 4 - 1); // far from a tie
-      const sizes = { ...plain, T, E, K, softmax, normalise, scale: 2.5 };
+      const sizes = { ...plain, T, E, K, softmax, normalize, scale: 2.5 };
       const indices = new Int32Array(T * K);
       const weights = new Float32Array(T * K);
       const scores = new Float32Array(T * E);

@@ -13,7 +13,7 @@ function largest(values: ArrayLike<number>, k: number): number[] {
   return positions.sort((a, b) => values[b] - values[a] || a - b).slice(0, k);
 }
 
-function scoresOf(logits: Float32Array, softmax: boolean): Float32Array {
+function computeScores(logits: Float32Array, softmax: boolean): Float32Array {
   if (!softmax) return logits.map((x) => 1 / (1 + Math.exp(-x)));
   const top = Math.max(...logits);
   const exps = Float64Array.from(logits, (x) => Math.exp(x - top));
@@ -56,20 +56,20 @@ function sequence(offsets: Int32Array, b: number, T: number): { from: number; to
 
 const sum = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);
 
-const backwardWords = 'T:int E:int K:int softmax:int normalise:int scale:float';
-const routerWords = 'T:int E:int K:int groups:int top_groups:int group_best:int softmax:int normalise:int scale:float';
+const backwardWords = 'T:int E:int K:int softmax:int normalize:int scale:float';
+const routerWords = 'T:int E:int K:int groups:int top_groups:int group_best:int softmax:int normalize:int scale:float';
 
 export const router = {
   router_f32: kernel(
     `logits:f32 bias:f32 indices:i32! weights:f32! scores:f32! ${routerWords}`,
-    (logits, bias, indices, weights, scores, T, E, K, groups, topGroups, groupBest, softmax, normalise, scale) => {
+    (logits, bias, indices, weights, scores, T, E, K, groups, topGroups, groupBest, softmax, normalize, scale) => {
       checkFinite(logits, bias, T, E);
       for (let t = 0; t < T; t++) {
-        const s = scoresOf(logits.slice(t * E, (t + 1) * E), softmax !== 0);
+        const s = computeScores(logits.slice(t * E, (t + 1) * E), softmax !== 0);
         const choice = s.map((score, e) => Math.max(lowest, score + (bias[e] ?? 0)));
         maskGroups(choice, groups, topGroups, groupBest);
         const chosen = largest(choice, K);
-        const total = normalise ? sum(chosen.map((e) => s[e])) + tiny : 1;
+        const total = normalize ? sum(chosen.map((e) => s[e])) + tiny : 1;
         chosen.forEach((e, k) => {
           indices[t * K + k] = e;
           weights[t * K + k] = (s[e] / total) * scale;
@@ -81,7 +81,7 @@ export const router = {
 
   router_backward_f32: kernel(
     `scores:f32 indices:i32 dweights:f32 dscores:f32 dlogits:f32! ${backwardWords}`,
-    (scores, indices, dweights, dscores, dlogits, T, E, K, softmax, normalise, scale) => {
+    (scores, indices, dweights, dscores, dlogits, T, E, K, softmax, normalize, scale) => {
       for (let t = 0; t < T; t++) {
         checkIndices(indices, t * K, (t + 1) * K, E);
         const s = scores.subarray(t * E, (t + 1) * E);
@@ -91,7 +91,7 @@ export const router = {
         const mean = sum(Array.from(chosen, (e, k) => s[e] * dw[k])) / total;
         const ds = Float64Array.from({ length: E }, (_, e) => dscores[t * E + e] ?? 0);
         chosen.forEach((e, k) => {
-          ds[e] += normalise ? (scale * (dw[k] - mean)) / total : scale * dw[k];
+          ds[e] += normalize ? (scale * (dw[k] - mean)) / total : scale * dw[k];
         });
         const dot = sum(ds.map((d, e) => d * s[e]));
         ds.forEach((d, e) => {

@@ -4,33 +4,13 @@
 //   3. top-k: the k largest (none or 0: all), then
 //   4. top-p: the fewest of these, largest first, that hold topP of their sum; at least one, then
 //   5. min-p: those with at least minP times the probability of the likeliest
-//   6. of what is left, in ascending id, the first whose running sum exceeds draw times the whole.
+//   6. of the tokens that remain, in ascending id, the first whose running sum exceeds draw times the whole.
 // The order of the cuts is that of Hugging Face transformers; equals are taken by lowest id. Tokens of +Infinity share
 // all probability; where every token is banned, none is. The log-probability is that of the raw logits. settings [R, 5]
-// are temperature, topK, topP, minP, draw. `workspace` (samplingWorkspace) or absent: it changes no bit.
+// are temperature, topK, topP, minP, draw. `workspace` (samplingWorkspaceBytes) or absent: it changes no bit.
 import { KernelFault, kernel } from '../kernel.ts';
 
 const { fround } = Math;
-
-/** Logits of a piece: kPiece of cpp/vectors.h. */
-const pieceSize = 8192;
-/** Maxima that are kept of a piece, kMaxima of cpp/sampling.h, and the words of its record. */
-const pieceWords = 512 + 8;
-/** Rows that are enough for all threads; with fewer, threads share a row. */
-const fewRows = 16;
-/** What a thread has of its own, less the histogram of a threshold: kScratchBytes of cpp/kernel.h. */
-const scratchBytes = 2 ** 21 - 2048 * 12;
-
-/** Most tokens that top_logprobs lists. */
-export const mostListed = 20;
-
-/** f32 numbers of `workspace`; 0 where every thread takes whole rows. */
-export function samplingWorkspace(R: number, V: number): number {
-  const pieces = Math.ceil(V / pieceSize);
-  const rowWords = 3 * V + pieces * pieceWords + 8;
-  const isShared = (pieces > 1 && R < fewRows) || 4 * rowWords > scratchBytes;
-  return isShared ? R * rowWords : 0;
-}
 
 export interface Settings {
   readonly temperature: number;
@@ -69,11 +49,11 @@ export function survivors(logits: Float32Array, { temperature, topK, topP, minP 
 
 function choose(logits: Float32Array, settings: Settings): number {
   if (!(settings.temperature > 0)) return ranked(logits)[0];
-  const left = survivors(logits, settings);
-  const target = settings.draw * left.reduce((sum, [, weight]) => sum + weight, 0);
+  const candidates = survivors(logits, settings);
+  const target = settings.draw * candidates.reduce((sum, [, weight]) => sum + weight, 0);
   let sum = 0;
   let last = 0;
-  for (const [id, weight] of left) {
+  for (const [id, weight] of candidates) {
     sum += weight;
     if (weight > 0) last = id;
     if (sum > target) return id;
@@ -82,15 +62,17 @@ function choose(logits: Float32Array, settings: Settings): number {
 }
 
 /** The row's log of the sum of exponentials; refuses NaN, +Infinity, and a row of nothing but -Infinity. */
-function logSumOf(row: Float32Array, r: number): number {
+function computeLogSum(row: Float32Array, r: number): number {
   const top = row.reduce((a, b) => (Number.isNaN(a) || b > a ? b : a), Number.NEGATIVE_INFINITY);
   if (!Number.isFinite(top) || row.some(Number.isNaN)) throw new KernelFault('notFinite', r, 0, 0);
   return top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0));
 }
 
+const edits = 'starts:i32 ids:i32 factors:f32 offsets:f32';
+
 export const sampling = {
   sample_tokens: kernel(
-    'logits:f32 settings:f32 starts:i32 ids:i32 factors:f32 offsets:f32 workspace:f32! tokens:i32! logprobs:f32! R:int V:int M:int',
+    `logits:f32 settings:f32 ${edits} workspace:f32! tokens:i32! logprobs:f32! R:int V:int M:int`,
     (logits, settings, starts, ids, factors, offsets, _workspace, tokens, logprobs, R, V, M) => {
       for (let r = 0; r < R; r++) {
         const [from, to] = [starts[r], starts[r + 1]] as [number, number];
@@ -98,7 +80,7 @@ export const sampling = {
         const own = settings.subarray(5 * r, 5 * r + 5);
         if (own.some(Number.isNaN)) throw new KernelFault('notFinite', r, 0, 0);
         const raw = logits.subarray(r * V, (r + 1) * V);
-        const whole = logSumOf(raw, r);
+        const whole = computeLogSum(raw, r);
         const edited = raw.slice();
         for (let i = from; i < to; i++) {
           const id = ids[i];
@@ -121,7 +103,7 @@ export const sampling = {
     (logits, _workspace, ids, logprobs, R, V, count) => {
       for (let r = 0; r < R; r++) {
         const row = logits.subarray(r * V, (r + 1) * V);
-        const whole = logSumOf(row, r);
+        const whole = computeLogSum(row, r);
         for (const [i, id] of ranked(row).slice(0, count).entries()) {
           ids[r * count + i] = id;
           logprobs[r * count + i] = row[id] - whole;

@@ -4,7 +4,7 @@
 // zeros; embedding, head, norms, router and eh_proj in BF16; the correction bias is F32 in every format. Contract: one
 // tensor is in memory at a time; each is read when it is written.
 import { toBf16, toF16 } from '../../kernels/index.ts';
-import { asyncScope, copy, fromArray, narrow, quantiseBlocks, reshape, type Tensor } from '../../tensor/index.ts';
+import { asyncScope, copy, fromArray, narrow, quantizeBlocks, reshape, type Tensor } from '../../tensor/index.ts';
 import type { ModelConfig } from '../config.ts';
 import { countElements, isFp8, listParameters, type Parameter } from '../parameters.ts';
 import type { WeightMap } from '../weights.ts';
@@ -33,7 +33,7 @@ async function quantize(
   shape: readonly number[],
 ): Promise<[codes: Uint8Array, scales: Uint8Array]> {
   return asyncScope(async (inside) => {
-    const { codes, scales } = inside(() => quantiseBlocks(fromArray(values, shape)));
+    const { codes, scales } = inside(() => quantizeBlocks(fromArray(values, shape)));
     const read = await scales.read();
     return [(await codes.read()) as Uint8Array, new Uint8Array(read.buffer, read.byteOffset, read.byteLength)];
   });

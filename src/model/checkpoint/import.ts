@@ -5,7 +5,7 @@
 import { toBf16 } from '../../kernels/index.ts';
 import {
   asyncScope,
-  dequantiseBlocks,
+  dequantizeBlocks,
   formatShape,
   fromArray,
   keep,
@@ -57,7 +57,7 @@ async function decodeBlocks(source: TensorSource, entry: TensorEntry): Promise<F
   const [codes, scales] = [await source.read(entry.name), decode(scale, await source.read(scale.name))];
   return asyncScope(async (inside) => {
     const values = inside(() =>
-      dequantiseBlocks({ codes: fromArray(codes, entry.shape, { dtype: 'e4m3' }), scales: fromArray(scales, shape) }),
+      dequantizeBlocks({ codes: fromArray(codes, entry.shape, { dtype: 'e4m3' }), scales: fromArray(scales, shape) }),
     );
     return (await values.read()) as Float32Array;
   });

@@ -12,11 +12,11 @@ import {
   type PanelFormat,
   type PanelLayout,
   type PanelOrder,
-  panelBytesOf,
+  panelBytes,
   panelOrders,
   tilesIn,
 } from '../../kernels/index.ts';
-import { formatShape, type PackedFormat, sizeOf, weightSizes } from '../../tensor/index.ts';
+import { elementCount, formatShape, type PackedFormat, weightSizes } from '../../tensor/index.ts';
 import { CheckpointError } from './errors.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 
@@ -66,7 +66,7 @@ export function toPanelFormat(format: PackedFormat): PanelFormat {
 /** Returns the bytes of a weight's panels. */
 function countPanelBytes({ width }: PanelLayout, { format, shape }: PackedShape): number {
   const [groups, n, k] = weightSizes(shape);
-  return panelBytesOf(panelFormats[format], n, k, width, groups);
+  return panelBytes(panelFormats[format], n, k, width, groups);
 }
 
 /** Returns the shape of FP8's scales: one for each block of 128 x 128. */
@@ -163,7 +163,7 @@ function checkEntries(entries: SafetensorsFile['entries'], { packed, layout }: R
         );
     } else if (scaled) {
       const expected = scaleShape(scaled.shape);
-      if (type !== 'F32' || sizeOf(shape) !== sizeOf(expected))
+      if (type !== 'F32' || elementCount(shape) !== elementCount(expected))
         refuse(file, `${name}: expected F32 ${formatShape(expected)}, received ${type} ${formatShape(shape)}`);
     } else if (!isPadding(name) && type !== 'F32' && type !== 'BF16')
       refuse(file, `${name}: expected F32, BF16 or a packed weight, received ${type} ${formatShape(shape)}`);

@@ -14,7 +14,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Device, type Buffer as DeviceBuffer, liesAlike, strideOf, unpackPanels } from '../../kernels/index.ts';
+import {
+  type Device,
+  type Buffer as DeviceBuffer,
+  isSameLayout,
+  unpackPanels,
+  weightStride,
+} from '../../kernels/index.ts';
 import { testDevices } from '../../kernels/test-devices.ts';
 import { type PackedFormat, PackedWeight, useDevice, type Weight, weightSizes } from '../../tensor/index.ts';
 import { type ModelConfig, readConfig, writeConfig } from '../config.ts';
@@ -90,7 +96,7 @@ async function contents(weight: Weight): Promise<unknown[]> {
   );
   const [groups, n, k] = weightSizes(shape);
   const format = toPanelFormat(weight.format);
-  const stride = strideOf(format, n, k, device.panelLayout);
+  const stride = weightStride(format, n, k, device.panelLayout);
   const rows = Array.from({ length: groups }, (_, group) =>
     unpackPanels(
       (panels as Uint8Array).subarray(group * stride, (group + 1) * stride),
@@ -149,7 +155,7 @@ describe('ready checkpoints', () => {
           const opened = await ready.weights({ notice: (text) => notices.push(text) });
           await ready.close();
           // An odd width leaves some weights of int8 and int4 in bf16.
-          const isAlike = liesAlike(format === 'f32' ? 'f32' : 'bf16', device.panelLayout, other.panelLayout);
+          const isAlike = isSameLayout(format === 'f32' ? 'f32' : 'bf16', device.panelLayout, other.panelLayout);
           assert.equal(notices.length, isAlike ? 0 : 1);
           if (!isAlike) assert.match(notices[0], /repacked while loading; to open at once, convert on this machine/);
           const source = await openCheckpoint(join(folder, 'odd'));

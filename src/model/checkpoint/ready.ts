@@ -6,13 +6,13 @@
 import { join } from 'node:path';
 import {
   type Buffer,
-  blockBytes,
+  groupBlockBytes,
   groupSize,
-  liesAlike,
+  isSameLayout,
   type Mapping,
-  rowBytesOf,
-  strideOf,
+  unpackedBytes,
   unpackPanels,
+  weightStride,
 } from '../../kernels/index.ts';
 import {
   currentDevice,
@@ -108,7 +108,7 @@ class ReadyLoader {
 
   /** Whether the panels of a format lie as this device reads them. */
   #fits(format: PackedFormat): boolean {
-    return liesAlike(toPanelFormat(format), this.#device.panelLayout, this.#contents.layout);
+    return isSameLayout(toPanelFormat(format), this.#device.panelLayout, this.#contents.layout);
   }
 
   #repackNotice(): string {
@@ -171,7 +171,7 @@ class ReadyLoader {
     const [groups, n, k] = weightSizes(shape);
     const own = toPanelFormat(format);
     const { layout } = this.#contents;
-    const [stored, rowBytes] = [strideOf(own, n, k, layout), rowBytesOf(own, n, k)];
+    const [stored, rowBytes] = [weightStride(own, n, k, layout), unpackedBytes(own, n, k)];
     const rows = await this.#allocate(groups * rowBytes, async (buffer) => {
       for (let group = 0; group < groups; group++) {
         const panels = await this.#file.read(name, { offset: group * stored, length: stored });
@@ -186,7 +186,7 @@ class ReadyLoader {
     return scope(() => {
       if (own === 'int8' || own === 'int4')
         return keep(
-          packBlocks(tensorOver(rows, [...shape.slice(0, -1), (k / groupSize) * blockBytes[own]], 'u8'), own),
+          packBlocks(tensorOver(rows, [...shape.slice(0, -1), (k / groupSize) * groupBlockBytes[own]], 'u8'), own),
         );
       const whole = tensorOver(rows, shape, own);
       if (scales === null) return keep(packWeight(whole, format));

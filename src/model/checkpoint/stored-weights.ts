@@ -2,7 +2,7 @@
 //
 // ggml's blocks (Q8_0, Q4_0) become int8 and int4, DeepSeek's FP8 codes with their scales become fp8. kv_b_proj is
 // left out, because the absorbed form needs it in two halves.
-import { blockBytes, groupSize, tileSize } from '../../kernels/index.ts';
+import { groupBlockBytes, groupSize, tileSize } from '../../kernels/index.ts';
 import {
   keep,
   narrow,
@@ -10,7 +10,7 @@ import {
   type PackedWeight,
   packBlocks,
   packCodes,
-  type Quantised,
+  type Quantized,
   reshape,
   scope,
   type Tensor,
@@ -50,7 +50,7 @@ async function readCodes(
   { shape }: Parameter,
   pieces: readonly CheckpointPiece[],
   made: Tensor[],
-): Promise<Quantised> {
+): Promise<Quantized> {
   const codes = keep(zeros(shape, { dtype: 'e4m3' }));
   const scales = keep(zeros(scaleShape(shape), { dtype: 'f32' }));
   made.push(codes, scales);
@@ -99,7 +99,7 @@ export async function packStored(
   const made: Tensor[] = [];
   try {
     if (format === 'fp8') {
-      const parts: Quantised[] = [];
+      const parts: Quantized[] = [];
       for (const [i, parameter] of parameters.entries()) {
         parts.push(await readCodes(source, parameter, pieces[i], made));
       }
@@ -107,7 +107,7 @@ export async function packStored(
     }
     const own = format as 'int8' | 'int4';
     for (const [i, parameter] of parameters.entries())
-      made.push(await readBlocks(source, parameter, pieces[i], blockBytes[own]));
+      made.push(await readBlocks(source, parameter, pieces[i], groupBlockBytes[own]));
     return keep(packBlocks(made, own));
   } finally {
     for (const tensor of made) tensor.dispose();

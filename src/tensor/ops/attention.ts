@@ -23,18 +23,11 @@ interface AttentionParams {
   readonly causal: boolean;
 }
 
-interface Attention extends Op {
-  readonly inputs: readonly [
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    queryStart: Tensor,
-    keyStart: Tensor,
-    firstPosition: Tensor | null,
-  ];
-  readonly params: AttentionParams;
-  readonly outputs: readonly [out: Tensor, lse: Tensor];
-}
+type Attention = Op<
+  readonly [q: Tensor, k: Tensor, v: Tensor, queryStart: Tensor, keyStart: Tensor, firstPosition: Tensor | null],
+  AttentionParams,
+  readonly [out: Tensor, lse: Tensor]
+>;
 
 export interface AttentionOps {
   attention: Attention;

@@ -1,21 +1,14 @@
-// Balancing without a loss (V3 report, section 2.1.2): count what each expert got, then nudge the router's bias by sign.
+// Balancing without a loss (V3 report, section 2.1.2): count what each expert got, then nudge the router's bias by
+// sign.
 //
 // Both change their tensor in place, have no gradient, and can be recorded: the rate is data.
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import { expectDType, expectRank, expectShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
-interface CountExperts extends Op {
-  readonly inputs: readonly [indices: Tensor, counts: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [];
-}
+type CountExperts = Op<readonly [indices: Tensor, counts: Tensor], null, readonly []>;
 
-interface BalanceBias extends Op {
-  readonly inputs: readonly [bias: Tensor, counts: Tensor, rate: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [];
-}
+type BalanceBias = Op<readonly [bias: Tensor, counts: Tensor, rate: Tensor], null, readonly []>;
 
 export interface BalanceOps {
   countExperts: CountExperts;
@@ -59,7 +52,9 @@ export const balances: Rows<BalanceOps> = {
   },
 };
 
-/** Adds to counts [E] i32 how often each expert stands in indices [T, K] i32. One outside is reported by the next read. */
+/**
+ * Adds to counts [E] i32 how often each expert stands in indices [T, K] i32. One outside is reported by the next read.
+ */
 export function countExperts(indices: Tensor, counts: Tensor): void {
   apply(balances.countExperts, [indices, counts], null);
 }

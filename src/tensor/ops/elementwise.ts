@@ -1,32 +1,24 @@
 // Ops that treat every element alone, and the two that repeat a row or a column. Formats f32 and bf16; no broadcasting.
-import { codeOf, columnSumWorkspaceBytes, type Device } from '../../kernels/index.ts';
+import { columnSumWorkspaceBytes, type Device, dtypeCode } from '../../kernels/index.ts';
 import { apply, type Op, type Row, type Rows, type Spec, saveNothing } from '../op.ts';
-import { expectDType, expectFloat, expectSameDType, expectSameShape, expectShape, lastOf, rowsOf } from '../shape.ts';
+import {
+  expectDType,
+  expectFloat,
+  expectSameDType,
+  expectSameShape,
+  expectShape,
+  lastDim,
+  rowCount,
+} from '../shape.ts';
 import { empty, emptyLike, type Tensor } from '../tensor.ts';
 
-interface Unary extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [Tensor];
-}
+type Unary = Op<readonly [x: Tensor], null, readonly [Tensor]>;
 
-interface Binary extends Op {
-  readonly inputs: readonly [a: Tensor, b: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [Tensor];
-}
+type Binary = Op<readonly [a: Tensor, b: Tensor], null, readonly [Tensor]>;
 
-interface Scale extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: number;
-  readonly outputs: readonly [Tensor];
-}
+type Scale = Op<readonly [x: Tensor], number, readonly [Tensor]>;
 
-interface Cast extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: 'f32' | 'bf16';
-  readonly outputs: readonly [Tensor];
-}
+type Cast = Op<readonly [x: Tensor], 'f32' | 'bf16', readonly [Tensor]>;
 
 export interface ElementwiseOps {
   add: Binary;
@@ -47,7 +39,7 @@ type Float = 'f32' | 'bf16';
 type UnaryKernel = `silu_${Float}` | `${'sigmoid' | 'exp' | 'log'}_f32` | 'cast_f32_bf16' | 'cast_bf16_f32';
 type BinaryKernel = `${'add' | 'sub' | 'mul' | 'silu_backward'}_${Float}` | 'div_f32' | 'sigmoid_backward_f32';
 
-function floatOf(x: Tensor): Float {
+function floatDType(x: Tensor): Float {
   return x.dtype as Float;
 }
 
@@ -70,35 +62,35 @@ function binary(device: Device, kernel: BinaryKernel, a: Tensor, b: Tensor, out:
 
 function scaled(device: Device, x: Tensor, factor: number): Tensor {
   const out = emptyLike(x);
-  device.run(`scale_${floatOf(x)}`, { x, out, n: x.size, s: factor });
+  device.run(`scale_${floatDType(x)}`, { x, out, n: x.size, s: factor });
   return out;
 }
 
 function multiplied(device: Device, a: Tensor, b: Tensor): Tensor {
-  return binary(device, `mul_${floatOf(a)}`, a, b, emptyLike(a));
+  return binary(device, `mul_${floatDType(a)}`, a, b, emptyLike(a));
 }
 
 /** Sum over all rows of x [.., C]: [C], f32. */
-export function columnSum(device: Device, x: Tensor): Tensor {
-  const [rows, cols] = [rowsOf(x.shape), lastOf(x.shape)];
+function columnSum(device: Device, x: Tensor): Tensor {
+  const [rows, cols] = [rowCount(x.shape), lastDim(x.shape)];
   const out = empty([cols], 'f32', device);
   const workspace = device.alloc(columnSumWorkspaceBytes(rows, cols), 'columnSum');
-  device.run('column_sum', { x, out, workspace, rows, cols, x_ld: cols, x_type: codeOf[x.dtype], accumulate: 0 });
+  device.run('column_sum', { x, out, workspace, rows, cols, x_ld: cols, x_type: dtypeCode[x.dtype], accumulate: 0 });
   workspace.free();
   return out;
 }
 
 /** Dot products of the rows of a and b [.., C]: [..], f32. */
 function rowDot(device: Device, a: Tensor, b: Tensor): Tensor {
-  const [rows, cols] = [rowsOf(a.shape), lastOf(a.shape)];
+  const [rows, cols] = [rowCount(a.shape), lastDim(a.shape)];
   const out = empty(a.shape.slice(0, -1), 'f32', device);
-  const types = { a_type: codeOf[a.dtype], b_type: codeOf[b.dtype] };
+  const types = { a_type: dtypeCode[a.dtype], b_type: dtypeCode[b.dtype] };
   device.run('row_dot', { a, b, out, rows, cols, a_ld: cols, b_ld: cols, ...types });
   return out;
 }
 
 function scaleRowsBy(device: Device, x: Tensor, s: Tensor, out: Tensor): Tensor {
-  device.run(`scale_rows_${floatOf(x)}`, { x, s, out, rows: rowsOf(x.shape), cols: lastOf(x.shape) });
+  device.run(`scale_rows_${floatDType(x)}`, { x, s, out, rows: rowCount(x.shape), cols: lastDim(x.shape) });
   return out;
 }
 
@@ -131,11 +123,11 @@ const rowOps: Pick<Rows<ElementwiseOps>, 'addRow' | 'scaleRows'> = {
     shape: ([x, row]) => {
       expectFloat(x, 'addRow', 'x');
       expectDType(row, 'f32', 'addRow', 'row');
-      expectShape(row, [lastOf(x.shape)], 'addRow', 'row');
+      expectShape(row, [lastDim(x.shape)], 'addRow', 'row');
       return [x];
     },
     forward: (device, [x, row], [out]) => {
-      device.run(`add_row_${floatOf(x)}`, { x, row, out, rows: rowsOf(x.shape), cols: lastOf(x.shape) });
+      device.run(`add_row_${floatDType(x)}`, { x, row, out, rows: rowCount(x.shape), cols: lastDim(x.shape) });
     },
     save: saveNothing,
     vjp: ({ device, gradients: [dy], needs }) => [
@@ -167,7 +159,7 @@ export const elementwise: Rows<ElementwiseOps> = {
   add: {
     name: 'add',
     shape: ([a, b]) => alike('add', a, b),
-    forward: (device, [a, b], [out]) => binary(device, `add_${floatOf(a)}`, a, b, out),
+    forward: (device, [a, b], [out]) => binary(device, `add_${floatDType(a)}`, a, b, out),
     save: saveNothing,
     vjp: ({ gradients: [dy], needs }) => [needs[0] && (dy as Tensor).alias(), needs[1] && (dy as Tensor).alias()],
   },
@@ -175,7 +167,7 @@ export const elementwise: Rows<ElementwiseOps> = {
   sub: {
     name: 'sub',
     shape: ([a, b]) => alike('sub', a, b),
-    forward: (device, [a, b], [out]) => binary(device, `sub_${floatOf(a)}`, a, b, out),
+    forward: (device, [a, b], [out]) => binary(device, `sub_${floatDType(a)}`, a, b, out),
     save: saveNothing,
     vjp: ({ device, gradients: [dy], needs }) => [
       needs[0] && (dy as Tensor).alias(),
@@ -186,7 +178,7 @@ export const elementwise: Rows<ElementwiseOps> = {
   mul: {
     name: 'mul',
     shape: ([a, b]) => alike('mul', a, b),
-    forward: (device, [a, b], [out]) => binary(device, `mul_${floatOf(a)}`, a, b, out),
+    forward: (device, [a, b], [out]) => binary(device, `mul_${floatDType(a)}`, a, b, out),
     save: ([a, b], _, needs) => [needs[0] && b, needs[1] && a],
     vjp: ({ device, inputs: [a, b], gradients: [dy], needs }) => [
       needs[0] && multiplied(device, dy as Tensor, b),
@@ -200,7 +192,7 @@ export const elementwise: Rows<ElementwiseOps> = {
       expectFloat(x, 'scale', 'x');
       return [x];
     },
-    forward: (device, [x], [out], factor) => device.run(`scale_${floatOf(x)}`, { x, out, n: x.size, s: factor }),
+    forward: (device, [x], [out], factor) => device.run(`scale_${floatDType(x)}`, { x, out, n: x.size, s: factor }),
     save: saveNothing,
     vjp: ({ device, gradients: [dy], params }) => [scaled(device, dy as Tensor, params)],
   },
@@ -211,10 +203,10 @@ export const elementwise: Rows<ElementwiseOps> = {
       expectFloat(x, 'silu', 'x');
       return [x];
     },
-    forward: (device, [x], [out]) => unary(device, `silu_${floatOf(x)}`, x, out),
+    forward: (device, [x], [out]) => unary(device, `silu_${floatDType(x)}`, x, out),
     save: ([x]) => [x],
     vjp: ({ device, inputs: [x], gradients: [dy] }) => [
-      binary(device, `silu_backward_${floatOf(x)}`, x, dy as Tensor, emptyLike(x)),
+      binary(device, `silu_backward_${floatDType(x)}`, x, dy as Tensor, emptyLike(x)),
     ],
   },
 
@@ -232,7 +224,7 @@ export const elementwise: Rows<ElementwiseOps> = {
       if (x.dtype !== out.dtype) unary(device, x.dtype === 'f32' ? 'cast_f32_bf16' : 'cast_bf16_f32', x, out);
     },
     save: saveNothing,
-    vjp: ({ device, inputs: [x], gradients: [dy] }) => [converted(device, dy as Tensor, floatOf(x))],
+    vjp: ({ device, inputs: [x], gradients: [dy] }) => [converted(device, dy as Tensor, floatDType(x))],
   },
 };
 

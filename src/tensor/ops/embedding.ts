@@ -1,15 +1,11 @@
 // Rows of a table by id.
-import { codeOf } from '../../kernels/index.ts';
+import { dtypeCode } from '../../kernels/index.ts';
 import { apply, type Op, type Rows } from '../op.ts';
 import { expectDType, expectFloat, expectRank } from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
 import { converted } from './elementwise.ts';
 
-interface Embedding extends Op {
-  readonly inputs: readonly [ids: Tensor, table: Tensor];
-  readonly params: 'f32' | 'bf16';
-  readonly outputs: readonly [Tensor];
-}
+type Embedding = Op<readonly [ids: Tensor, table: Tensor], 'f32' | 'bf16', readonly [Tensor]>;
 
 export interface EmbeddingOps {
   embedding: Embedding;
@@ -26,14 +22,14 @@ export const embeddings: Rows<EmbeddingOps> = {
     },
     forward: (device, [ids, table], [out]) => {
       const [vocab, cols] = table.shape as [number, number];
-      const types = { table_type: codeOf[table.dtype], out_type: codeOf[out.dtype] };
+      const types = { table_type: dtypeCode[table.dtype], out_type: dtypeCode[out.dtype] };
       device.run('embedding', { ids, table, out, tokens: ids.size, vocab, cols, ...types });
     },
     save: ([ids]) => [ids],
     vjp: ({ device, inputs: [ids, table], gradients: [dy] }) => {
       const [vocab, cols] = table.shape as [number, number];
       const [dout, sums] = [dy as Tensor, empty(table.shape, 'f32', device)];
-      const sizes = { tokens: ids.size, vocab, cols, dout_type: codeOf[dout.dtype], accumulate: 0 };
+      const sizes = { tokens: ids.size, vocab, cols, dout_type: dtypeCode[dout.dtype], accumulate: 0 };
       device.run('embedding_backward', { ids, dout, dtable: sums, ...sizes });
       const dtable = converted(device, sums, table.dtype as 'f32' | 'bf16');
       sums.dispose();

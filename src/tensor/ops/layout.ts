@@ -1,5 +1,5 @@
 // Ops that copy elements to another order: parts and joins of the last dimension, permuted axes, repeated rows.
-import { codeOf, type Device, ShapeError, ValueError, widthOf } from '../../kernels/index.ts';
+import { type Device, dtypeBytes, dtypeCode, ShapeError, ValueError } from '../../kernels/index.ts';
 import { full } from '../create.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import {
@@ -7,36 +7,20 @@ import {
   expectSameDType,
   expectShape,
   formatShape,
-  lastOf,
-  rowsOf,
+  lastDim,
+  rowCount,
   type Shape,
   withLast,
 } from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
 
-interface Concat extends Op {
-  readonly inputs: readonly Tensor[];
-  readonly params: null;
-  readonly outputs: readonly [Tensor];
-}
+type Concat = Op<readonly Tensor[], null, readonly [Tensor]>;
 
-interface Split extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: readonly number[];
-  readonly outputs: readonly Tensor[];
-}
+type Split = Op<readonly [x: Tensor], readonly number[], readonly Tensor[]>;
 
-interface Permute extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: readonly number[];
-  readonly outputs: readonly [Tensor];
-}
+type Permute = Op<readonly [x: Tensor], readonly number[], readonly [Tensor]>;
 
-interface RepeatRow extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: number;
-  readonly outputs: readonly [Tensor];
-}
+type RepeatRow = Op<readonly [x: Tensor], number, readonly [Tensor]>;
 
 export interface LayoutOps {
   concat: Concat;
@@ -47,10 +31,10 @@ export interface LayoutOps {
 
 /** Copies all columns of `part` into `whole` from column `column` on, or back. */
 function copyColumns(device: Device, part: Tensor, whole: Tensor, column: number, toWhole: boolean): void {
-  const width = widthOf[part.dtype];
-  const [partLd, wholeLd] = [lastOf(part.shape) * width, lastOf(whole.shape) * width];
+  const width = dtypeBytes[part.dtype];
+  const [partLd, wholeLd] = [lastDim(part.shape) * width, lastDim(whole.shape) * width];
   const at = whole.address + column * width;
-  const sizes = { rows: rowsOf(part.shape), row_bytes: partLd };
+  const sizes = { rows: rowCount(part.shape), row_bytes: partLd };
   if (toWhole) device.run('copy_columns', { from: part, to: at, from_ld: partLd, to_ld: wholeLd, ...sizes });
   else device.run('copy_columns', { from: at, to: part, from_ld: wholeLd, to_ld: partLd, ...sizes });
 }
@@ -59,12 +43,12 @@ function copyParts(device: Device, parts: readonly Tensor[], whole: Tensor, toWh
   let column = 0;
   for (const part of parts) {
     copyColumns(device, part, whole, column, toWhole);
-    column += lastOf(part.shape);
+    column += lastDim(part.shape);
   }
 }
 
 /** Row-major strides, in elements. */
-function stridesOf(shape: Shape): number[] {
+function rowMajorStrides(shape: Shape): number[] {
   const strides = new Array<number>(shape.length).fill(1);
   for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * shape[i + 1];
   return strides;
@@ -75,13 +59,13 @@ function permuteInto(device: Device, x: Tensor, out: Tensor, shape: Shape, from:
   const pad = new Array<number>(4 - shape.length);
   const [n0, n1, n2, n3] = [...pad.fill(1), ...shape] as [number, number, number, number];
   const [f0, f1, f2, f3] = [...pad.fill(0), ...from] as [number, number, number, number];
-  const [t0, t1, t2, t3] = [...pad.fill(0), ...stridesOf(shape)] as [number, number, number, number];
+  const [t0, t1, t2, t3] = [...pad.fill(0), ...rowMajorStrides(shape)] as [number, number, number, number];
   const strides = { f0, f1, f2, f3, t0, t1, t2, t3 };
-  device.run('permute', { from: x, to: out, n0, n1, n2, n3, ...strides, width: widthOf[x.dtype] });
+  device.run('permute', { from: x, to: out, n0, n1, n2, n3, ...strides, width: dtypeBytes[x.dtype] });
 }
 
 function permuted(device: Device, x: Tensor, order: readonly number[], out: Tensor): void {
-  const strides = stridesOf(x.shape);
+  const strides = rowMajorStrides(x.shape);
   permuteInto(
     device,
     x,
@@ -93,12 +77,12 @@ function permuted(device: Device, x: Tensor, order: readonly number[], out: Tens
 
 /** dy [.., n, C] summed over n: [.., C]. By rows of the permuted [.., C, n], in the fixed order of row_sum. */
 function sumOfRepeats(device: Device, dy: Tensor, like: Tensor): Tensor {
-  const [rows, cols] = [rowsOf(like.shape), lastOf(like.shape)];
+  const [rows, cols] = [rowCount(like.shape), lastDim(like.shape)];
   const n = dy.size / Math.max(1, like.size);
   const turned = empty([rows, cols, n], 'f32', device);
   permuteInto(device, dy, turned, [rows, cols, n], [n * cols, 1, cols]);
   const out = empty(like.shape, 'f32', device);
-  device.run('row_sum', { x: turned, out, rows: rows * cols, cols: n, x_ld: n, x_type: codeOf.f32 });
+  device.run('row_sum', { x: turned, out, rows: rows * cols, cols: n, x_ld: n, x_type: dtypeCode.f32 });
   turned.dispose();
   return out;
 }
@@ -114,7 +98,7 @@ export const layout: Rows<LayoutOps> = {
         expectSameDType(first, part, 'concat', `inputs 0 and ${i}`);
         expectShape(part, withLast(first.shape, -1), 'concat', `input ${i}`);
       }
-      const cols = parts.reduce((sum, part) => sum + lastOf(part.shape), 0);
+      const cols = parts.reduce((sum, part) => sum + lastDim(part.shape), 0);
       return [{ shape: withLast(first.shape, cols), dtype: first.dtype }];
     },
     forward: (device, parts, [out]) => copyParts(device, parts, out, true),
@@ -123,7 +107,7 @@ export const layout: Rows<LayoutOps> = {
       let column = 0;
       return inputs.map((part, i) => {
         const at = column;
-        column += lastOf(part.shape);
+        column += lastDim(part.shape);
         if (!needs[i]) return null;
         const dx = empty(part.shape, part.dtype, device);
         copyColumns(device, dx, dy as Tensor, at, false);
@@ -135,7 +119,7 @@ export const layout: Rows<LayoutOps> = {
   split: {
     name: 'split',
     shape: ([x], sizes) => {
-      if (sizes.reduce((sum, size) => sum + size, 0) !== lastOf(x.shape) || sizes.some((size) => size < 0))
+      if (sizes.reduce((sum, size) => sum + size, 0) !== lastDim(x.shape) || sizes.some((size) => size < 0))
         throw new ShapeError(
           'split',
           `expected sizes that add up to the last dimension of ${formatShape(x.shape)}, received ${formatShape(sizes)}`,
@@ -151,7 +135,7 @@ export const layout: Rows<LayoutOps> = {
       for (const [i, part] of outputs.entries()) {
         const dy = gradients[i];
         if (dy !== null) copyColumns(device, dy, whole, column, true);
-        column += lastOf(part.shape);
+        column += lastDim(part.shape);
       }
       return [whole];
     },
@@ -165,7 +149,8 @@ export const layout: Rows<LayoutOps> = {
       if (!isOrder || rank > 4)
         throw new ShapeError(
           'permute',
-          `expected an order of the ${rank} axes (at most 4) of ${formatShape(x.shape)}, received ${formatShape(order)}`,
+          `expected an order of the ${rank} axes (at most 4) of ${formatShape(x.shape)}, ` +
+            `received ${formatShape(order)}`,
           'name every axis once',
         );
       return [{ shape: order.map((axis) => x.shape[axis]), dtype: x.dtype }];
@@ -194,11 +179,11 @@ export const layout: Rows<LayoutOps> = {
           `${n} times ${formatShape(x.shape)}`,
           'repeat rows a positive number of times',
         );
-      return [{ shape: [...x.shape.slice(0, -1), n, lastOf(x.shape)], dtype: x.dtype }];
+      return [{ shape: [...x.shape.slice(0, -1), n, lastDim(x.shape)], dtype: x.dtype }];
     },
     forward: (device, [x], [out], n) => {
-      const cols = lastOf(x.shape);
-      permuteInto(device, x, out, [rowsOf(x.shape), n, cols], [cols, 0, 1]);
+      const cols = lastDim(x.shape);
+      permuteInto(device, x, out, [rowCount(x.shape), n, cols], [cols, 0, 1]);
     },
     save: saveNothing,
     vjp: ({ device, inputs: [x], gradients: [dy] }) => [sumOfRepeats(device, dy as Tensor, x)],

@@ -1,16 +1,25 @@
 // Linear maps: x [.., K] times w [N, K], dense and grouped by expert, in three precisions, with both gradients.
 //
 // The precision says which GEMMs run, forward (nt), for dx (nn) and for dw (tn). f32: as stored. bf16: both operands
-// rounded. fp8: DeepSeek-V3's recipe (report, section 3.3): weights quantised here in 128x128 blocks, activations and
+// rounded. fp8: DeepSeek-V3's recipe (report, section 3.3): weights quantized here in 128x128 blocks, activations and
 // gradients inside the GEMM in tiles of 128 along the reduction. Sums are f32 always. The codes of the forward pass
 // serve dx as well. Left out: codes kept over several forward passes of one weight.
-import { codeOf, type Device, type DType, gemmWorkspaceBytes, ShapeError, tilesIn } from '../../kernels/index.ts';
+import { type Device, type DType, dtypeCode, gemmWorkspaceBytes, ShapeError, tilesIn } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, type Spec } from '../op.ts';
 import { PackedWeight } from '../packed-weight.ts';
-import { expectDType, expectFloat, expectRank, expectShape, formatShape, lastOf, rowsOf, withLast } from '../shape.ts';
+import {
+  expectDType,
+  expectFloat,
+  expectRank,
+  expectShape,
+  formatShape,
+  lastDim,
+  rowCount,
+  withLast,
+} from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
 import { groupedPackedLinear, packedLinear } from './packed-linear.ts';
-import { quantiseWeight } from './quantise.ts';
+import { quantizeWeight } from './quantize.ts';
 
 export type Precision = 'f32' | 'bf16' | 'fp8';
 
@@ -18,7 +27,7 @@ export type Precision = 'f32' | 'bf16' | 'fp8';
 export type Weight = Tensor | PackedWeight;
 
 export interface LinearOptions {
-  /** Of a plain weight; a packed one has its own. @default f32 */
+  /** The arithmetic of a plain weight; a packed one has its own. @default f32 */
   precision?: Precision;
   /** Format of the result. @default the format of x */
   out?: 'f32' | 'bf16';
@@ -29,18 +38,14 @@ interface LinearParams {
   readonly out: 'f32' | 'bf16';
 }
 
-interface Linear extends Op {
-  readonly inputs: readonly [x: Tensor, w: Tensor];
-  readonly params: LinearParams;
-  /** Codes and scales of w for fp8 only. */
-  readonly outputs: readonly [out: Tensor, ...weight: Tensor[]];
-}
+/** Codes and scales of w for fp8 only. */
+type Linear = Op<readonly [x: Tensor, w: Tensor], LinearParams, readonly [out: Tensor, ...weight: Tensor[]]>;
 
-interface GroupedLinear extends Op {
-  readonly inputs: readonly [x: Tensor, w: Tensor, offsets: Tensor];
-  readonly params: LinearParams;
-  readonly outputs: readonly [out: Tensor, ...weight: Tensor[]];
-}
+type GroupedLinear = Op<
+  readonly [x: Tensor, w: Tensor, offsets: Tensor],
+  LinearParams,
+  readonly [out: Tensor, ...weight: Tensor[]]
+>;
 
 export interface LinearOps {
   linear: Linear;
@@ -58,7 +63,7 @@ export interface Matrix {
 }
 
 /** Kernels whose operands are stored numbers; FP8 has them for weight gradients only, else it reads weight codes. */
-export type GemmKernel = `gemm_${Order}_${'f32' | 'bf16'}` | 'gemm_tn_fp8';
+type GemmKernel = `gemm_${Order}_${'f32' | 'bf16'}` | 'gemm_tn_fp8';
 
 /** Queues C [m, n] = A B in the order of the kernel, see kernels/reference/gemm.ts; rows lie end to end. */
 export function gemm(
@@ -80,9 +85,9 @@ export function gemm(
     lda: kernel.startsWith('gemm_tn') ? m : k,
     ldb: kernel.startsWith('gemm_nt') ? k : n,
     ldc: n,
-    a_type: codeOf[a.dtype],
-    b_type: codeOf[b.dtype],
-    c_type: codeOf[c.dtype],
+    a_type: dtypeCode[a.dtype],
+    b_type: dtypeCode[b.dtype],
+    c_type: dtypeCode[c.dtype],
     accumulate: accumulate ? 1 : 0,
   });
   workspace.free();
@@ -99,7 +104,7 @@ function gemmCodes(
 ): void {
   const workspace = device.alloc(gemmWorkspaceBytes(m, k), 'linear');
   const strides = { lda: k, ldb: order === 'nt' ? k : n, ldc: n };
-  const types = { a_type: codeOf[a.dtype], c_type: codeOf[c.dtype] };
+  const types = { a_type: dtypeCode[a.dtype], c_type: dtypeCode[c.dtype] };
   const given = { a, b: codes, b_scales: scales, c, workspace, m, n, k, accumulate: 0 };
   device.run(`gemm_${order}_fp8`, { ...given, ...strides, ...types });
   workspace.free();
@@ -107,7 +112,7 @@ function gemmCodes(
 
 function weightSpecs(w: Tensor, precision: Precision): Spec[] {
   if (precision !== 'fp8') return [];
-  const [N, K] = [w.shape[w.shape.length - 2], lastOf(w.shape)];
+  const [N, K] = [w.shape[w.shape.length - 2], lastDim(w.shape)];
   const groups = w.shape.slice(0, -2);
   return [
     { shape: w.shape, dtype: 'e4m3' },
@@ -116,8 +121,8 @@ function weightSpecs(w: Tensor, precision: Precision): Spec[] {
 }
 
 function expectInner(op: string, x: Tensor, w: Tensor): void {
-  const K = lastOf(w.shape);
-  if (x.shape.length > 0 && lastOf(x.shape) === K) return;
+  const K = lastDim(w.shape);
+  if (x.shape.length > 0 && lastDim(x.shape) === K) return;
   throw new ShapeError(
     op,
     `inner dimensions differ: x is ${formatShape(x.shape)}, w is ${formatShape(w.shape)} (expected x [.., ${K}])`,
@@ -135,9 +140,9 @@ const linearRow: Rows<LinearOps>['linear'] = {
     return [{ shape: withLast(x.shape, w.shape[0]), dtype: out }, ...weightSpecs(w, precision)];
   },
   forward: (device, [x, w], [out, ...weight], { precision }) => {
-    const sizes = [rowsOf(x.shape), w.shape[0], lastOf(w.shape)] as const;
+    const sizes = [rowCount(x.shape), w.shape[0], lastDim(w.shape)] as const;
     if (precision === 'fp8') {
-      quantiseWeight(device, w, weight);
+      quantizeWeight(device, w, weight);
       gemmCodes(device, 'nt', x, weight, out, sizes);
     } else gemm(device, `gemm_nt_${precision}`, [x, w, out], sizes);
   },
@@ -146,7 +151,7 @@ const linearRow: Rows<LinearOps>['linear'] = {
     needs[1] && x,
   ],
   vjp: ({ device, inputs: [x, w], outputs: [, ...weight], params: { precision }, gradients: [dy], needs }) => {
-    const [M, N, K] = [rowsOf(x.shape), w.shape[0], lastOf(w.shape)];
+    const [M, N, K] = [rowCount(x.shape), w.shape[0], lastDim(w.shape)];
     const [dx, dw] = [needs[0] && emptyLike(x), needs[1] && emptyLike(w)];
     const d = dy as Tensor;
     if (dx && precision === 'fp8') gemmCodes(device, 'nn', d, weight, dx, [M, K, N]);
@@ -171,10 +176,10 @@ function groupedGemm(device: Device, precision: Precision, { order, a, b, c, off
   const groups = offsets.size - 1;
   const workspace = device.alloc(gemmWorkspaceBytes(m, k, groups), 'groupedLinear');
   const [stored, scales] = b;
-  const types = { a_type: codeOf[a.dtype], c_type: codeOf[c.dtype] };
+  const types = { a_type: dtypeCode[a.dtype], c_type: dtypeCode[c.dtype] };
   const given = { a, b: stored, offsets, c, workspace, m, n, k, groups, ...types, accumulate: 0 };
   if (precision === 'fp8' && order !== 'tn') device.run(`grouped_gemm_${order}_fp8`, { ...given, b_scales: scales });
-  else device.run(`grouped_gemm_${order as 'tn'}_${precision}`, { ...given, b_type: codeOf[stored.dtype] });
+  else device.run(`grouped_gemm_${order as 'tn'}_${precision}`, { ...given, b_type: dtypeCode[stored.dtype] });
   workspace.free();
 }
 
@@ -191,8 +196,8 @@ const groupedRow: Rows<LinearOps>['groupedLinear'] = {
     return [{ shape: withLast(x.shape, w.shape[1]), dtype: out }, ...weightSpecs(w, precision)];
   },
   forward: (device, [x, w, offsets], [out, ...weight], { precision }) => {
-    const sizes = [x.shape[0], w.shape[1], lastOf(w.shape)] as const;
-    if (precision === 'fp8') quantiseWeight(device, w, weight);
+    const sizes = [x.shape[0], w.shape[1], lastDim(w.shape)] as const;
+    if (precision === 'fp8') quantizeWeight(device, w, weight);
     const b = precision === 'fp8' ? weight : [w];
     groupedGemm(device, precision, { order: 'nt', a: x, b, c: out, offsets, sizes });
   },
@@ -202,7 +207,7 @@ const groupedRow: Rows<LinearOps>['groupedLinear'] = {
     needs[1] && x,
   ],
   vjp: ({ device, inputs: [x, w, offsets], outputs: [, ...weight], params: { precision }, gradients: [dy], needs }) => {
-    const [R, N, K] = [x.shape[0], w.shape[1], lastOf(w.shape)];
+    const [R, N, K] = [x.shape[0], w.shape[1], lastDim(w.shape)];
     const [dx, dw] = [needs[0] && emptyLike(x), needs[1] && emptyLike(w)];
     const a = dy as Tensor;
     const b = precision === 'fp8' ? weight : [w];
@@ -214,17 +219,17 @@ const groupedRow: Rows<LinearOps>['groupedLinear'] = {
 
 export const linears: Rows<LinearOps> = { linear: linearRow, groupedLinear: groupedRow };
 
-function paramsOf(x: Tensor, { precision = 'f32', out }: LinearOptions): LinearParams {
+function toParams(x: Tensor, { precision = 'f32', out }: LinearOptions): LinearParams {
   return { precision, out: out ?? (x.dtype as 'f32' | 'bf16') };
 }
 
 /**
- * x [.., K] times w [N, K], transposed: [.., N]. x is f32 or bf16, w too, or packed; see LinearOptions for the arithmetic.
- * By a packed weight there is no gradient: a tape that needs one refuses.
+ * x [.., K] times w [N, K], transposed: [.., N]. x is f32 or bf16, w too, or packed; see LinearOptions for the
+ * arithmetic. A packed weight has no gradient: a tape that needs one throws.
  */
 export function linear(x: Tensor, w: Weight, options: LinearOptions = {}): Tensor {
-  if (w instanceof PackedWeight) return packedLinear(x, w, paramsOf(x, options).out);
-  const [out, ...weight] = apply(linears.linear, [x, w], paramsOf(x, options));
+  if (w instanceof PackedWeight) return packedLinear(x, w, toParams(x, options).out);
+  const [out, ...weight] = apply(linears.linear, [x, w], toParams(x, options));
   for (const tensor of weight) tensor.dispose();
   return out;
 }
@@ -234,8 +239,8 @@ export function linear(x: Tensor, w: Weight, options: LinearOptions = {}): Tenso
  * expert e owns rows offsets[e] to offsets[e + 1] (dispatchPlan makes them); they must cover all rows.
  */
 export function groupedLinear(x: Tensor, w: Weight, offsets: Tensor, options: LinearOptions = {}): Tensor {
-  if (w instanceof PackedWeight) return groupedPackedLinear(x, w, offsets, paramsOf(x, options).out);
-  const [out, ...weight] = apply(linears.groupedLinear, [x, w, offsets], paramsOf(x, options));
+  if (w instanceof PackedWeight) return groupedPackedLinear(x, w, offsets, toParams(x, options).out);
+  const [out, ...weight] = apply(linears.groupedLinear, [x, w, offsets], toParams(x, options));
   for (const tensor of weight) tensor.dispose();
   return out;
 }

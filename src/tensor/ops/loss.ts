@@ -1,9 +1,9 @@
 // Log-probabilities of given tokens from the last hidden states: head and cross-entropy in one op.
 //
-// Logits live for one chunk of tokens at a time, so that no [T, V] tensor exists in either direction: the forward pass
+// Logits exist for one chunk of tokens at a time, so that no [T, V] tensor exists in either direction: the forward pass
 // keeps a log-sum-exp a token, backward computes the chunk's logits again. The chunk is a constant, so the order of
 // every sum is too. The entropy is a metric: it has no gradient. Left out: FP8 heads (the recipe keeps the head high).
-import { codeOf, type Device, ValueError, widthOf } from '../../kernels/index.ts';
+import { type Device, dtypeBytes, dtypeCode, ValueError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows } from '../op.ts';
 import { expectDType, expectFloat, expectRank, expectShape } from '../shape.ts';
 import { empty, emptyLike, type Tensor } from '../tensor.ts';
@@ -13,13 +13,14 @@ import { sum } from './reduction.ts';
 
 /**
  * Tokens whose logits exist at the same time: as many as fit into 4 MB, which stays in cache, but at least 128 to keep
- * the GEMM at speed (66 MB for a vocabulary of 129280). A function of the vocabulary alone, so that sums keep their order.
+ * the GEMM at speed (66 MB for a vocabulary of 129280). A function of the vocabulary alone, so that sums keep their
+ * order.
  */
 function chunkTokens(V: number): number {
   return Math.max(128, 128 * Math.floor(2 ** 20 / V / 128));
 }
 
-/** A target that stands for "no target here": log-probability 0, no gradient. */
+/** The target of a token without one: log-probability 0, no gradient. */
 export const ignoreIndex = -100;
 
 interface LogprobsParams {
@@ -27,11 +28,11 @@ interface LogprobsParams {
   readonly ignoreIndex: number;
 }
 
-interface Logprobs extends Op {
-  readonly inputs: readonly [x: Tensor, head: Tensor, targets: Tensor];
-  readonly params: LogprobsParams;
-  readonly outputs: readonly [logprobs: Tensor, lse: Tensor, entropy: Tensor];
-}
+type Logprobs = Op<
+  readonly [x: Tensor, head: Tensor, targets: Tensor],
+  LogprobsParams,
+  readonly [logprobs: Tensor, lse: Tensor, entropy: Tensor]
+>;
 
 export interface LossOps {
   logprobs: Logprobs;
@@ -59,7 +60,7 @@ function forChunks(
   const logits: Matrix = { address: room.address, dtype: 'f32' };
   for (let start = 0; start < T; start += chunk) {
     const rows = Math.min(chunk, T - start);
-    const part = { address: x.address + start * D * widthOf[x.dtype], dtype: x.dtype };
+    const part = { address: x.address + start * D * dtypeBytes[x.dtype], dtype: x.dtype };
     gemm(device, `gemm_nt_${precision}`, [part, head, logits], [rows, V, D]);
     body({ start, rows, x: part, logits });
   }
@@ -104,7 +105,7 @@ export const losses: Rows<LossOps> = {
       const [D, V] = [x.shape[1], head.shape[0]];
       const dx = needs[0] && emptyLike(x);
       const dhead = needs[1] && empty(head.shape, head.dtype, device);
-      const width = widthOf[x.dtype];
+      const width = dtypeBytes[x.dtype];
       forChunks(device, inputs, params, (chunk) => {
         const { start, rows, logits } = chunk;
         device.run('cross_entropy_backward_f32', {
@@ -113,7 +114,7 @@ export const losses: Rows<LossOps> = {
           lse: lse.address + 4 * start,
           grad: (grad as Tensor).address + 4 * start,
           dlogits: logits,
-          dlogits_type: codeOf.f32,
+          dlogits_type: dtypeCode.f32,
           rows,
           V,
           ignore: params.ignoreIndex,
@@ -132,7 +133,7 @@ export const losses: Rows<LossOps> = {
 
 /**
  * Log-probability of each token's target, and the entropy of its distribution in nats (a metric, no gradient):
- * x [T, D] and head [V, D] f32 or bf16, targets [T] i32, to [T] f32 each. A target of `ignoreIndex` counts as nothing.
+ * x [T, D] and head [V, D] f32 or bf16, targets [T] i32, to [T] f32 each. Targets of `ignoreIndex` are skipped.
  * Targets outside 0 to V - 1 are reported by the next read.
  */
 export function logprobs(

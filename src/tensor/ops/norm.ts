@@ -1,21 +1,25 @@
 // RMSNorm (Zhang and Sennrich 2019), alone and joined with the residual sum before it.
-import { codeOf, columnSumWorkspaceBytes, type Device } from '../../kernels/index.ts';
+import { columnSumWorkspaceBytes, type Device, dtypeCode } from '../../kernels/index.ts';
 import { full } from '../create.ts';
 import { apply, type Op, type Rows } from '../op.ts';
-import { expectDType, expectFloat, expectSameDType, expectSameShape, expectShape, lastOf, rowsOf } from '../shape.ts';
+import {
+  expectDType,
+  expectFloat,
+  expectSameDType,
+  expectSameShape,
+  expectShape,
+  lastDim,
+  rowCount,
+} from '../shape.ts';
 import { empty, emptyLike, type Tensor } from '../tensor.ts';
 
-interface RmsNorm extends Op {
-  readonly inputs: readonly [x: Tensor, gain: Tensor];
-  readonly params: number;
-  readonly outputs: readonly [out: Tensor, invRms: Tensor];
-}
+type RmsNorm = Op<readonly [x: Tensor, gain: Tensor], number, readonly [out: Tensor, invRms: Tensor]>;
 
-interface AddRmsNorm extends Op {
-  readonly inputs: readonly [x: Tensor, delta: Tensor, gain: Tensor];
-  readonly params: number;
-  readonly outputs: readonly [sum: Tensor, out: Tensor, invRms: Tensor];
-}
+type AddRmsNorm = Op<
+  readonly [x: Tensor, delta: Tensor, gain: Tensor],
+  number,
+  readonly [sum: Tensor, out: Tensor, invRms: Tensor]
+>;
 
 export interface NormOps {
   rmsNorm: RmsNorm;
@@ -25,7 +29,7 @@ export interface NormOps {
 function expectNorm(op: string, x: Tensor, gain: Tensor): void {
   expectFloat(x, op, 'x');
   expectDType(gain, 'f32', op, 'gain');
-  expectShape(gain, [lastOf(x.shape)], op, 'gain');
+  expectShape(gain, [lastDim(x.shape)], op, 'gain');
 }
 
 interface NormBackward {
@@ -41,11 +45,11 @@ interface NormBackward {
 
 /** Fills dx and returns the gradient of the gain; both come from one kernel, so dx is always made. */
 function normBackward(device: Device, { x, gain, invRms, dy, dx, accumulate, needsGain }: NormBackward): Tensor | null {
-  const [rows, cols] = [rowsOf(x.shape), lastOf(x.shape)];
+  const [rows, cols] = [rowCount(x.shape), lastDim(x.shape)];
   const dgain = needsGain ? emptyLike(gain) : null;
   const workspace = device.alloc(columnSumWorkspaceBytes(rows, cols), 'rmsNorm');
   const strides = { x_ld: cols, dy_ld: cols, dx_ld: cols };
-  const types = { x_type: codeOf[x.dtype], dy_type: codeOf[dy.dtype] };
+  const types = { x_type: dtypeCode[x.dtype], dy_type: dtypeCode[dy.dtype] };
   const added = { accumulate_dx: accumulate ? 1 : 0, accumulate_dgain: 0 };
   const given = { x, gain, inv_rms: invRms, dy, dx, dgain, workspace, rows, cols };
   device.run('rms_norm_backward', { ...given, ...strides, ...types, ...added });
@@ -61,7 +65,7 @@ export const norm: Rows<NormOps> = {
       return [x, { shape: x.shape.slice(0, -1), dtype: 'f32' }];
     },
     forward: (device, [x, gain], [out, invRms], eps) => {
-      const [rows, cols, type] = [rowsOf(x.shape), lastOf(x.shape), codeOf[x.dtype]];
+      const [rows, cols, type] = [rowCount(x.shape), lastDim(x.shape), dtypeCode[x.dtype]];
       const sizes = { rows, cols, x_ld: cols, out_ld: cols, eps, x_type: type, out_type: type };
       device.run('rms_norm', { x, gain, out, inv_rms: invRms, ...sizes });
     },
@@ -82,8 +86,8 @@ export const norm: Rows<NormOps> = {
       return [x, x, { shape: x.shape.slice(0, -1), dtype: 'f32' }];
     },
     forward: (device, [x, delta, gain], [sum, out, invRms], eps) => {
-      const type = codeOf[x.dtype];
-      const sizes = { rows: rowsOf(x.shape), cols: lastOf(x.shape), eps, x_type: type, out_type: type };
+      const type = dtypeCode[x.dtype];
+      const sizes = { rows: rowCount(x.shape), cols: lastDim(x.shape), eps, x_type: type, out_type: type };
       device.run('add_rms_norm', { x, delta, gain, sum, out, inv_rms: invRms, ...sizes });
     },
     save: ([, , gain], [sum, , invRms]) => [sum, gain, invRms],

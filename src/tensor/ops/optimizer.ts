@@ -2,13 +2,13 @@
 //
 // Everything that varies from step to step is data (`hyper`), so that a recorded step can be replayed. A gradient norm
 // that is not finite makes the clip coefficient NaN, and adamwStep then changes nothing.
-import { codeOf, squarePartials, ValueError } from '../../kernels/index.ts';
+import { dtypeCode, squarePartials, ValueError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import { expectDType, expectFloat, expectSameShape, expectShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
-interface AdamwStep extends Op {
-  readonly inputs: readonly [
+type AdamwStep = Op<
+  readonly [
     weight: Tensor,
     gradient: Tensor,
     m: Tensor,
@@ -16,34 +16,26 @@ interface AdamwStep extends Op {
     hyper: Tensor,
     half: Tensor | null,
     clip: Tensor | null,
-  ];
-  readonly params: null;
-  readonly outputs: readonly [];
-}
+  ],
+  null,
+  readonly []
+>;
 
-interface MuonMomentum extends Op {
-  readonly inputs: readonly [gradient: Tensor, m: Tensor, hyper: Tensor, clip: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [direction: Tensor];
-}
+type MuonMomentum = Op<
+  readonly [gradient: Tensor, m: Tensor, hyper: Tensor, clip: Tensor],
+  null,
+  readonly [direction: Tensor]
+>;
 
-interface MuonUpdate extends Op {
-  readonly inputs: readonly [weight: Tensor, direction: Tensor, hyper: Tensor, clip: Tensor];
-  readonly params: number;
-  readonly outputs: readonly [];
-}
+type MuonUpdate = Op<readonly [weight: Tensor, direction: Tensor, hyper: Tensor, clip: Tensor], number, readonly []>;
 
-interface GradientNorm extends Op {
-  readonly inputs: readonly [hyper: Tensor, ...gradients: Tensor[]];
-  readonly params: number;
-  readonly outputs: readonly [norm: Tensor, coefficient: Tensor];
-}
+type GradientNorm = Op<
+  readonly [hyper: Tensor, ...gradients: Tensor[]],
+  number,
+  readonly [norm: Tensor, coefficient: Tensor]
+>;
 
-interface Accumulate extends Op {
-  readonly inputs: readonly [sum: Tensor, term: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [];
-}
+type Accumulate = Op<readonly [sum: Tensor, term: Tensor], null, readonly []>;
 
 export interface OptimizerOps {
   accumulate: Accumulate;
@@ -92,7 +84,7 @@ export const optimizers: Rows<OptimizerOps> = {
       return [];
     },
     forward: (device, [weight, gradient, m, v, hyper, half, clip]) => {
-      const sizes = { moment_type: codeOf[m.dtype], n: weight.size };
+      const sizes = { moment_type: dtypeCode[m.dtype], n: weight.size };
       device.run('adamw', { weight, grad: gradient, m, v, half, hyper, clip, ...sizes });
       for (const changed of [weight, m, v, half]) changed?.storage.change();
     },
@@ -111,7 +103,7 @@ export const optimizers: Rows<OptimizerOps> = {
       return [{ shape: gradient.shape, dtype: 'f32' }];
     },
     forward: (device, [gradient, m, hyper, clip], [direction]) => {
-      const sizes = { moment_type: codeOf[m.dtype], n: gradient.size };
+      const sizes = { moment_type: dtypeCode[m.dtype], n: gradient.size };
       device.run('muon_momentum', { grad: gradient, m, direction, hyper, clip, ...sizes });
       m.storage.change();
     },
@@ -193,13 +185,13 @@ export function adamwHyper(config: AdamwConfig): Float32Array {
   return Float32Array.of(learningRate, beta1, beta2, eps, weightDecay, ...corrections, gradientScale);
 }
 
-/** What adamwStep changes in place: all of one shape; moments f32 or bf16. */
+/** The tensors that adamwStep changes in place: all of one shape; moments f32 or bf16. */
 export interface AdamwState {
   /** f32 */
   readonly weight: Tensor;
   readonly m: Tensor;
   readonly v: Tensor;
-  /** A bf16 copy of the weight to keep in step. */
+  /** A bf16 copy of the weight, updated with it. */
   readonly half?: Tensor;
 }
 
@@ -230,7 +222,7 @@ export function muonUpdate(weight: Tensor, direction: Tensor, hyper: Tensor, cli
 }
 
 /**
- * The norm of all gradients together (f32, times hyper's gradient scale) and the factor that clips it to `maxNorm`:
+ * Returns the norm over all gradients (f32, times hyper's gradient scale) and the factor that clips it to `maxNorm`:
  * min(1, maxNorm / norm), NaN where the norm is not finite.
  */
 export function gradientNorm(

@@ -1,9 +1,18 @@
-// Linear maps by packed weights (packed-weight.ts): x [.., K] times w [N, K], and rows sorted by expert times [E, N, K].
-// The weight's format is the arithmetic. No gradients: a packed weight is for serving.
-import { codeOf, DeviceError, gemmWorkspaceBytes, ShapeError } from '../../kernels/index.ts';
+// Linear maps by packed weights (packed-weight.ts): x [.., K] times w [N, K], and rows sorted by expert times [E, N,
+// K]. The weight's format is the arithmetic. No gradients: a packed weight is for serving.
+import { DeviceError, dtypeCode, gemmWorkspaceBytes, ShapeError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import { type PackedWeight, weightSizes } from '../packed-weight.ts';
-import { expectDType, expectFloat, expectRank, expectShape, formatShape, lastOf, rowsOf, withLast } from '../shape.ts';
+import {
+  expectDType,
+  expectFloat,
+  expectRank,
+  expectShape,
+  formatShape,
+  lastDim,
+  rowCount,
+  withLast,
+} from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
 interface PackedParams {
@@ -11,17 +20,9 @@ interface PackedParams {
   readonly out: 'f32' | 'bf16';
 }
 
-interface PackedLinear extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: PackedParams;
-  readonly outputs: readonly [Tensor];
-}
+type PackedLinear = Op<readonly [x: Tensor], PackedParams, readonly [Tensor]>;
 
-interface GroupedPackedLinear extends Op {
-  readonly inputs: readonly [x: Tensor, offsets: Tensor];
-  readonly params: PackedParams;
-  readonly outputs: readonly [Tensor];
-}
+type GroupedPackedLinear = Op<readonly [x: Tensor, offsets: Tensor], PackedParams, readonly [Tensor]>;
 
 export interface PackedLinearOps {
   packedLinear: PackedLinear;
@@ -39,8 +40,8 @@ function check(op: string, x: Tensor, weight: PackedWeight, rank: number): void 
       `expected a weight of ${rank} dimensions, received ${weight}`,
       rank === 2 ? 'use groupedLinear for experts' : 'use linear for one weight',
     );
-  const K = lastOf(weight.shape);
-  if (x.shape.length === 0 || lastOf(x.shape) !== K)
+  const K = lastDim(weight.shape);
+  if (x.shape.length === 0 || lastDim(x.shape) !== K)
     throw new ShapeError(
       op,
       `inner dimensions differ: x is ${formatShape(x.shape)}, w is ${weight} (expected x [.., ${K}])`,
@@ -56,9 +57,9 @@ const packedRow: Rows<PackedLinearOps>['packedLinear'] = {
   },
   forward: (device, [x], [out], { weight }) => {
     const [, n, k] = weightSizes(weight.shape);
-    const m = rowsOf(x.shape);
+    const m = rowCount(x.shape);
     const workspace = device.alloc(gemmWorkspaceBytes(m, k), 'linear');
-    const sizes = { m, n, k, lda: k, ldc: n, a_type: codeOf[x.dtype], c_type: codeOf[out.dtype], accumulate: 0 };
+    const sizes = { m, n, k, lda: k, ldc: n, a_type: dtypeCode[x.dtype], c_type: dtypeCode[out.dtype], accumulate: 0 };
     const given = { a: x, panels: weight.panels, c: out, workspace, ...sizes };
     if (weight.format === 'fp8') device.run('gemm_panel_fp8', { ...given, b_scales: weight.scales });
     else device.run(`gemm_panel_${weight.format}`, given);
@@ -82,7 +83,7 @@ const groupedRow: Rows<PackedLinearOps>['groupedPackedLinear'] = {
     const [groups, n, k] = weightSizes(weight.shape);
     const m = x.shape[0];
     const workspace = device.alloc(gemmWorkspaceBytes(m, k, groups), 'groupedLinear');
-    const sizes = { m, n, k, groups, a_type: codeOf[x.dtype], c_type: codeOf[out.dtype], accumulate: 0 };
+    const sizes = { m, n, k, groups, a_type: dtypeCode[x.dtype], c_type: dtypeCode[out.dtype], accumulate: 0 };
     const given = { a: x, panels: weight.panels, offsets, c: out, workspace, ...sizes };
     if (weight.format === 'fp8') device.run('grouped_gemm_panel_fp8', { ...given, b_scales: weight.scales });
     else device.run(`grouped_gemm_panel_${weight.format}`, given);

@@ -2,42 +2,30 @@
 //
 // Everything that varies from step to step is data (tables, lengths, slots, starts), so that a recorded step can be
 // replayed with other contents; sizes are bounds. A block id or slot outside the pool is reported by the next read.
-import { blockTokens, pagedAttentionWorkspace, ShapeError, ValueError } from '../../kernels/index.ts';
+import { blockTokens, pagedAttentionWorkspaceBytes, ShapeError, ValueError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import type { PagedPool } from '../paged-pool.ts';
 import { expectDType, expectRank, expectShape, formatShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { RopeTensors } from './rope.ts';
 
-interface WriteCache extends Op {
-  readonly inputs: readonly [rows: Tensor, slots: Tensor, records: Tensor];
-  readonly params: PagedPool;
-  readonly outputs: readonly [];
-}
+type WriteCache = Op<readonly [rows: Tensor, slots: Tensor, records: Tensor], PagedPool, readonly []>;
 
-interface WriteLatentCache extends Op {
-  readonly inputs: readonly [
-    x: Tensor,
-    gain: Tensor,
-    positions: Tensor,
-    cos: Tensor,
-    sin: Tensor,
-    slots: Tensor,
-    records: Tensor,
-  ];
-  readonly params: { readonly pool: PagedPool; readonly eps: number };
-  readonly outputs: readonly [];
-}
+type WriteLatentCache = Op<
+  readonly [x: Tensor, gain: Tensor, positions: Tensor, cos: Tensor, sin: Tensor, slots: Tensor, records: Tensor],
+  { readonly pool: PagedPool; readonly eps: number },
+  readonly []
+>;
 
-interface ReadCache extends Op {
-  readonly inputs: readonly [tables: Tensor, starts: Tensor, records: Tensor];
-  readonly params: { readonly pool: PagedPool; readonly rows: number };
-  readonly outputs: readonly [Tensor];
-}
+type ReadCache = Op<
+  readonly [tables: Tensor, starts: Tensor, records: Tensor],
+  { readonly pool: PagedPool; readonly rows: number },
+  readonly [Tensor]
+>;
 
 /** The sequences of a batch, as the pool holds them. All i32. */
 export interface PagedSequences {
-  /** [B, maxBlocks]: the blocks of each sequence in order; what stands behind its length is not read. */
+  /** [B, maxBlocks]: the blocks of each sequence in order; entries beyond its length are not read. */
   readonly tables: Tensor;
   /** [B]: tokens of each sequence, the new ones included. */
   readonly lengths: Tensor;
@@ -47,7 +35,7 @@ export interface PagedSequences {
   readonly maxQueries: number;
 }
 
-/** Where a key head's numbers stand in a record. The defaults are absorbed MLA's: one head, values in front. */
+/** Where a key head's numbers lie in a record. The defaults are absorbed MLA's: one head, values in front. */
 export interface PagedHeads {
   /** Numbers of a value head, Dv. */
   readonly valueWidth: number;
@@ -65,11 +53,11 @@ export interface PagedHeads {
   readonly scale?: number;
 }
 
-interface PagedAttention extends Op {
-  readonly inputs: readonly [q: Tensor, tables: Tensor, lengths: Tensor, queryStart: Tensor, records: Tensor];
-  readonly params: Required<PagedHeads> & { readonly pool: PagedPool; readonly maxQueries: number };
-  readonly outputs: readonly [Tensor];
-}
+type PagedAttention = Op<
+  readonly [q: Tensor, tables: Tensor, lengths: Tensor, queryStart: Tensor, records: Tensor],
+  Required<PagedHeads> & { readonly pool: PagedPool; readonly maxQueries: number },
+  readonly [Tensor]
+>;
 
 export interface PagedOps {
   writeCache: WriteCache;
@@ -80,8 +68,8 @@ export interface PagedOps {
 
 /** Queries of a sequence up to which its keys are split over threads. */
 const fewQueries = 8;
-/** f32 numbers that the workspace of a split may have; beyond it there are rows enough for all threads. */
-const mostWorkspace = 2 ** 24;
+/** Bytes that the workspace of a split may take; beyond it there are rows enough for all threads. */
+const maxWorkspaceBytes = 2 ** 26;
 
 function expectI32(x: Tensor, shape: readonly number[], op: string, name: string): void {
   expectDType(x, 'i32', op, name);
@@ -109,7 +97,8 @@ function checkHeads(q: Tensor, heads: PagedAttention['params']): void {
   if (pool.format === 'fp8' && !(isLatent && valueWidth <= pool.codes))
     throw new ShapeError(
       'pagedAttention',
-      `fp8 records hold one key of width ${pool.width} with ${pool.codes} values in front, received keys of ${Dk} and values of ${valueWidth}`,
+      `fp8 records hold one key of width ${pool.width} with ${pool.codes} values in front, ` +
+        `received keys of ${Dk} and values of ${valueWidth}`,
       'use format bf16 for other heads',
     );
 }
@@ -191,9 +180,9 @@ export const pages: Rows<PagedOps> = {
       const { pool, maxQueries, keyHeads, valueWidth, keyOffset, keyStride, valueOffset, valueStride, scale } = heads;
       const [T, Hq, Dk] = q.shape as [number, number, number];
       const [B, maxBlocks] = tables.shape as [number, number];
-      const wanted = pagedAttentionWorkspace(T, Hq, valueWidth, maxBlocks);
-      const isSplit = pool.format !== 'f32' && maxQueries <= fewQueries && wanted <= mostWorkspace;
-      const partial = isSplit ? device.alloc(4 * wanted, 'pagedAttention') : null;
+      const workspaceBytes = pagedAttentionWorkspaceBytes(T, Hq, valueWidth, maxBlocks);
+      const isSplit = pool.format !== 'f32' && maxQueries <= fewQueries && workspaceBytes <= maxWorkspaceBytes;
+      const partial = isSplit ? device.alloc(workspaceBytes, 'pagedAttention') : null;
       const sizes = { B, T, max_queries: maxQueries, max_blocks: maxBlocks, Hq, Hkv: keyHeads, Dk, Dv: valueWidth };
       const places = { k_offset: keyOffset, k_head: keyStride, v_offset: valueOffset, v_head: valueStride, scale };
       const given = { q, pool: records, tables, lengths, query_start: queryStart, partial, out };
@@ -211,8 +200,8 @@ export function writeCache(pool: PagedPool, rows: Tensor, slots: Tensor): void {
 }
 
 /**
- * Writes what MLA caches of x [T, C + R], the output of kv_a_proj_with_mqa: [rmsNorm(x[:C], gain, eps) | rope(x[C:])],
- * in one pass and with the bits of those ops. positions and slots [T] i32; R is twice the table's width.
+ * Writes the cached part of x [T, C + R] in MLA, the output of kv_a_proj_with_mqa: [rmsNorm(x[:C], gain, eps) |
+ * rope(x[C:])], in one pass and with the bits of those ops. positions and slots [T] i32; R is twice the table's width.
  */
 export function writeLatentCache(
   pool: PagedPool,
@@ -235,8 +224,8 @@ export function readCache(pool: PagedPool, tables: Tensor, starts: Tensor, rows:
 }
 
 /**
- * Causal attention of q [T, Hq, Dk] f32 over a pool: [T, Hq, Dv]. Query i of a sequence's n sees its tokens 0 to length -
- * n + i, which must have been written. Queries are rounded to bf16 unless the pool is f32; then the bits are those of
+ * Causal attention of q [T, Hq, Dk] f32 over a pool: [T, Hq, Dv]. Query i of a sequence's n sees its tokens 0 to length
+ * - n + i, which must have been written. Queries are rounded to bf16 unless the pool is f32; then the bits are those of
  * attention over the same rows. A row's bits depend on its own query and keys alone. Rows of no sequence are zeros.
  */
 export function pagedAttention(q: Tensor, pool: PagedPool, sequences: PagedSequences, heads: PagedHeads): Tensor {
@@ -249,7 +238,7 @@ export function pagedAttention(q: Tensor, pool: PagedPool, sequences: PagedSeque
   return apply(pages.pagedAttention, [q, tables, lengths, queryStart, pool.records], params)[0];
 }
 
-/** Blocks that hold so many tokens. */
+/** Returns the number of blocks that hold the given number of tokens. */
 export function blocksFor(tokens: number): number {
   return Math.ceil(tokens / blockTokens);
 }

@@ -1,4 +1,4 @@
-// The loss of policy optimisation from log-probabilities: one op, so that ratio, clip and KL have one definition.
+// The loss of policy optimization from log-probabilities: one op, so that ratio, clip and KL have one definition.
 import { ValueError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows } from '../op.ts';
 import { expectDType, expectRank, expectShape } from '../shape.ts';
@@ -10,11 +10,11 @@ interface PolicyParams {
   readonly beta: number;
 }
 
-interface PolicyLoss extends Op {
-  readonly inputs: readonly [logprob: Tensor, old: Tensor, reference: Tensor, advantage: Tensor, weight: Tensor];
-  readonly params: PolicyParams;
-  readonly outputs: readonly [loss: Tensor, slope: Tensor, kl: Tensor, clipped: Tensor, differs: Tensor];
-}
+type PolicyLoss = Op<
+  readonly [logprob: Tensor, old: Tensor, reference: Tensor, advantage: Tensor, weight: Tensor],
+  PolicyParams,
+  readonly [loss: Tensor, slope: Tensor, kl: Tensor, clipped: Tensor, differs: Tensor]
+>;
 
 export interface PolicyOps {
   policyLoss: PolicyLoss;
@@ -52,7 +52,7 @@ export const policies: Rows<PolicyOps> = {
   },
 };
 
-/** Of each token, [T] f32. */
+/** The terms of each token, [T] f32. */
 export interface PolicyTerms {
   /** weight * (beta kl - min(r A, clip(r, 1 - clipLow, 1 + clipHigh) A)), r = exp(logprob - old) */
   readonly loss: Tensor;
@@ -65,7 +65,7 @@ export interface PolicyTerms {
 }
 
 /**
- * GRPO's loss of each token. All inputs [T] f32; tokens of weight 0 count as nothing. Only `loss` has a gradient, to
+ * GRPO's loss of each token. All inputs [T] f32; tokens of weight 0 are skipped. Only `loss` has a gradient, to
  * `logprob` alone.
  */
 export function policyLoss(

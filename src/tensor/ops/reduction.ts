@@ -1,16 +1,13 @@
-// Ops that add up. Sums run in a fixed order of fixed blocks (cpp/reduction.cc), so they are the same for any threads.
-import { codeOf, type Device, sumWorkspaceBytes } from '../../kernels/index.ts';
+// Sums, means and argmax. Sums run in a fixed order of fixed blocks (cpp/reduction.cc), so they are the same for any
+// threads.
+import { type Device, dtypeCode, sumWorkspaceBytes } from '../../kernels/index.ts';
 import { full } from '../create.ts';
 import { apply, type Op, type Row, type Rows, saveNothing } from '../op.ts';
-import { expectDType, expectFloat, expectRank, lastOf, rowsOf } from '../shape.ts';
+import { expectDType, expectFloat, expectRank, lastDim, rowCount } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
 import { converted } from './elementwise.ts';
 
-interface Reduce extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [Tensor];
-}
+type Reduce = Op<readonly [x: Tensor], null, readonly [Tensor]>;
 
 export interface ReductionOps {
   sum: Reduce;
@@ -19,7 +16,7 @@ export interface ReductionOps {
   argmax: Reduce;
 }
 
-/** A tensor full of factor * the number that `scalar` [] holds. */
+/** Returns a tensor filled with factor * scalar []. */
 function spread(device: Device, scalar: Tensor, like: Tensor, factor: number): Tensor {
   const ones = full(like.shape, factor, { dtype: 'f32', device });
   const out = emptyLike(ones);
@@ -31,7 +28,7 @@ function spread(device: Device, scalar: Tensor, like: Tensor, factor: number): T
 }
 
 function total<Name extends 'sum' | 'mean'>(name: Name): Row<Name, Reduce> {
-  const factorOf = (x: Tensor) => (name === 'sum' ? 1 : 1 / x.size);
+  const factorFor = (x: Tensor) => (name === 'sum' ? 1 : 1 / x.size);
   return {
     name,
     shape: ([x]) => {
@@ -40,11 +37,11 @@ function total<Name extends 'sum' | 'mean'>(name: Name): Row<Name, Reduce> {
     },
     forward: (device, [x], [out]) => {
       const workspace = device.alloc(sumWorkspaceBytes(x.size), name);
-      device.run('sum', { x, out, workspace, n: x.size, factor: factorOf(x), x_type: codeOf[x.dtype] });
+      device.run('sum', { x, out, workspace, n: x.size, factor: factorFor(x), x_type: dtypeCode[x.dtype] });
       workspace.free();
     },
     save: saveNothing,
-    vjp: ({ device, inputs: [x], gradients: [dy] }) => [spread(device, dy as Tensor, x, factorOf(x))],
+    vjp: ({ device, inputs: [x], gradients: [dy] }) => [spread(device, dy as Tensor, x, factorFor(x))],
   };
 }
 
@@ -59,14 +56,14 @@ export const reduction: Rows<ReductionOps> = {
       return [{ shape: x.shape.slice(0, -1), dtype: 'f32' }];
     },
     forward: (device, [x], [out]) => {
-      const cols = lastOf(x.shape);
-      device.run('row_sum', { x, out, rows: rowsOf(x.shape), cols, x_ld: cols, x_type: codeOf.f32 });
+      const cols = lastDim(x.shape);
+      device.run('row_sum', { x, out, rows: rowCount(x.shape), cols, x_ld: cols, x_type: dtypeCode.f32 });
     },
     save: saveNothing,
     vjp: ({ device, inputs: [x], gradients: [dy] }) => {
       const ones = full(x.shape, 1, x);
       const out = emptyLike(x);
-      device.run('scale_rows_f32', { x: ones, s: dy, out, rows: rowsOf(x.shape), cols: lastOf(x.shape) });
+      device.run('scale_rows_f32', { x: ones, s: dy, out, rows: rowCount(x.shape), cols: lastDim(x.shape) });
       ones.dispose();
       return [out];
     },
@@ -80,8 +77,8 @@ export const reduction: Rows<ReductionOps> = {
       return [{ shape: x.shape.slice(0, -1), dtype: 'i32' }];
     },
     forward: (device, [x], [out]) => {
-      const cols = lastOf(x.shape);
-      device.run('row_argmax', { x, out, rows: rowsOf(x.shape), cols, x_ld: cols, x_type: codeOf[x.dtype] });
+      const cols = lastDim(x.shape);
+      device.run('row_argmax', { x, out, rows: rowCount(x.shape), cols, x_ld: cols, x_type: dtypeCode[x.dtype] });
     },
     save: saveNothing,
     vjp: null,

@@ -1,22 +1,22 @@
 // Rotary position embedding of the last elements of each head, with or without YaRN's stretched frequencies.
 import {
-  codeOf,
+  ropeTable as computeRopeTable,
   type Device,
+  dtypeBytes,
+  dtypeCode,
   type RopeConfig,
   ShapeError,
-  ropeTable as tableOf,
-  widthOf,
 } from '../../kernels/index.ts';
 import { type CreateOptions, fromArray } from '../create.ts';
 import { apply, type Op, type Rows } from '../op.ts';
 import { expectDType, expectFloat, expectRank, expectShape, formatShape } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
 
-interface Rope extends Op {
-  readonly inputs: readonly [x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor];
-  readonly params: { readonly half: boolean };
-  readonly outputs: readonly [Tensor];
-}
+type Rope = Op<
+  readonly [x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor],
+  { readonly half: boolean },
+  readonly [Tensor]
+>;
 
 export interface RopeOps {
   rope: Rope;
@@ -33,7 +33,7 @@ function turn(
 ): void {
   const [T, H, D] = x.shape as [number, number, number];
   const [length, pairs] = cos.shape as [number, number];
-  const skip = (D - 2 * pairs) * widthOf[x.dtype];
+  const skip = (D - 2 * pairs) * dtypeBytes[x.dtype];
   if (skip > 0) device.run('copy_bytes', { from: x, to: out, n: x.bytes });
   device.run('rope', {
     x: x.address + skip,
@@ -51,7 +51,7 @@ function turn(
     table_length: length,
     half: half ? 1 : 0,
     inverse: inverse ? 1 : 0,
-    x_type: codeOf[x.dtype],
+    x_type: dtypeCode[x.dtype],
   });
 }
 
@@ -91,16 +91,16 @@ export interface RopeTensors {
   readonly sin: Tensor;
 }
 
-/** The tables for rope, by the model's configuration (dim, base, YaRN) for `length` positions. */
+/** Returns the tables for rope from the model's configuration (dim, base, YaRN) for `length` positions. */
 export function ropeTable(config: RopeConfig & { readonly length: number }, options: CreateOptions = {}): RopeTensors {
-  const { cos, sin } = tableOf(config);
+  const { cos, sin } = computeRopeTable(config);
   const shape = [config.length, config.dim / 2];
   return { cos: fromArray(cos, shape, options), sin: fromArray(sin, shape, options) };
 }
 
 /**
  * Turns the last R elements of each head by its token's position (R: twice the table's width): x [T, H, D], positions
- * [T] i32. Pairs are neighbours as in DeepSeek's weights, or with `half` element i and i + R/2 (Llama, Qwen).
+ * [T] i32. Pairs are neighbors as in DeepSeek's weights, or with `half` element i and i + R/2 (Llama, Qwen).
  */
 export function rope(x: Tensor, positions: Tensor, { cos, sin }: RopeTensors, half = false): Tensor {
   return apply(ropes.rope, [x, positions, cos, sin], { half })[0];

@@ -1,5 +1,5 @@
 // The expert router (DeepSeek-V3 report, section 2.1.2) and the balance loss, in f32; tokens to experts and back.
-import { codeOf, ValueError, widthOf } from '../../kernels/index.ts';
+import { dtypeBytes, dtypeCode, ValueError } from '../../kernels/index.ts';
 import { full } from '../create.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import { expectDType, expectFloat, expectRank, expectSameDType, expectShape } from '../shape.ts';
@@ -29,39 +29,35 @@ interface RouterParams {
   readonly topGroups: number;
   readonly groupBest: number;
   readonly softmax: number;
-  readonly normalise: number;
+  readonly normalize: number;
   readonly scale: number;
 }
 
-interface Router extends Op {
-  readonly inputs: readonly [logits: Tensor, bias: Tensor | null];
-  readonly params: RouterParams;
-  readonly outputs: readonly [indices: Tensor, weights: Tensor, scores: Tensor];
-}
+type Router = Op<
+  readonly [logits: Tensor, bias: Tensor | null],
+  RouterParams,
+  readonly [indices: Tensor, weights: Tensor, scores: Tensor]
+>;
 
-interface BalanceLoss extends Op {
-  readonly inputs: readonly [scores: Tensor, indices: Tensor, offsets: Tensor];
-  readonly params: number;
-  readonly outputs: readonly [loss: Tensor, fraction: Tensor];
-}
+type BalanceLoss = Op<
+  readonly [scores: Tensor, indices: Tensor, offsets: Tensor],
+  number,
+  readonly [loss: Tensor, fraction: Tensor]
+>;
 
-interface DispatchPlanOp extends Op {
-  readonly inputs: readonly [indices: Tensor];
-  readonly params: number;
-  readonly outputs: readonly [offsets: Tensor, rowOf: Tensor, tokenOf: Tensor];
-}
+type DispatchPlanOp = Op<
+  readonly [indices: Tensor],
+  number,
+  readonly [offsets: Tensor, rowIndex: Tensor, tokenIndex: Tensor]
+>;
 
-interface PermuteRows extends Op {
-  readonly inputs: readonly [x: Tensor, rowOf: Tensor, tokenOf: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [Tensor];
-}
+type PermuteRows = Op<readonly [x: Tensor, rowIndex: Tensor, tokenIndex: Tensor], null, readonly [Tensor]>;
 
-interface UnpermuteRows extends Op {
-  readonly inputs: readonly [y: Tensor, rowOf: Tensor, weights: Tensor, base: Tensor | null];
-  readonly params: null;
-  readonly outputs: readonly [Tensor];
-}
+type UnpermuteRows = Op<
+  readonly [y: Tensor, rowIndex: Tensor, weights: Tensor, base: Tensor | null],
+  null,
+  readonly [Tensor]
+>;
 
 export interface RouterOps {
   router: Router;
@@ -107,7 +103,7 @@ const routerRow: Rows<RouterOps>['router'] = {
     const dlogits = emptyLike(logits);
     const [T, E] = logits.shape as [number, number];
     const dw = dweights ?? full(weights.shape, 0, weights);
-    const sizes = { T, E, K: p.K, softmax: p.softmax, normalise: p.normalise, scale: p.scale };
+    const sizes = { T, E, K: p.K, softmax: p.softmax, normalize: p.normalize, scale: p.scale };
     device.run('router_backward_f32', { scores, indices, dweights: dw, dscores, dlogits, ...sizes });
     if (!dweights) dw.dispose();
     return [dlogits, needs[1] && bias !== null && full(bias.shape, 0, bias)];
@@ -155,9 +151,9 @@ const planRow: Rows<RouterOps>['dispatchPlan'] = {
       { shape: [indices.size], dtype: 'i32' },
     ];
   },
-  forward: (device, [indices], [offsets, rowOf, tokenOf], E) => {
+  forward: (device, [indices], [offsets, rowIndex, tokenIndex], E) => {
     const [T, K] = indices.shape as [number, number];
-    device.run('dispatch_plan', { indices, offsets, row_of: rowOf, token_of: tokenOf, T, K, E });
+    device.run('dispatch_plan', { indices, offsets, row_index: rowIndex, token_index: tokenIndex, T, K, E });
   },
   save: saveNothing,
   vjp: null,
@@ -165,61 +161,61 @@ const planRow: Rows<RouterOps>['dispatchPlan'] = {
 
 const permuteRow: Rows<RouterOps>['permuteRows'] = {
   name: 'permuteRows',
-  shape: ([x, rowOf, tokenOf]) => {
+  shape: ([x, rowIndex, tokenIndex]) => {
     expectFloat(x, 'permuteRows', 'x');
     expectRank(x, 2, 'permuteRows', 'x');
-    expectDType(rowOf, 'i32', 'permuteRows', 'rowOf');
-    expectShape(rowOf, [x.shape[0], -1], 'permuteRows', 'rowOf');
-    expectDType(tokenOf, 'i32', 'permuteRows', 'tokenOf');
-    expectShape(tokenOf, [rowOf.size], 'permuteRows', 'tokenOf');
-    return [{ shape: [tokenOf.size, x.shape[1]], dtype: x.dtype }];
+    expectDType(rowIndex, 'i32', 'permuteRows', 'rowIndex');
+    expectShape(rowIndex, [x.shape[0], -1], 'permuteRows', 'rowIndex');
+    expectDType(tokenIndex, 'i32', 'permuteRows', 'tokenIndex');
+    expectShape(tokenIndex, [rowIndex.size], 'permuteRows', 'tokenIndex');
+    return [{ shape: [tokenIndex.size, x.shape[1]], dtype: x.dtype }];
   },
-  forward: (device, [x, , tokenOf], [out]) => {
+  forward: (device, [x, , tokenIndex], [out]) => {
     const [tokens, D] = x.shape as [number, number];
-    const sizes = { rows: tokenOf.size, tokens, row_bytes: D * widthOf[x.dtype] };
-    device.run('permute_rows', { x, token_of: tokenOf, out, ...sizes });
+    const sizes = { rows: tokenIndex.size, tokens, row_bytes: D * dtypeBytes[x.dtype] };
+    device.run('permute_rows', { x, token_index: tokenIndex, out, ...sizes });
   },
-  save: ([, rowOf]) => [rowOf],
-  vjp: ({ device, inputs: [x, rowOf], gradients: [dy] }) => {
+  save: ([, rowIndex]) => [rowIndex],
+  vjp: ({ device, inputs: [x, rowIndex], gradients: [dy] }) => {
     const [d, dx] = [dy as Tensor, emptyLike(x)];
     const [T, D] = x.shape as [number, number];
-    const sizes = { T, K: rowOf.shape[1], rows: rowOf.size, cols: D };
-    const types = { y_type: codeOf[d.dtype], out_type: codeOf[dx.dtype] };
-    device.run('unpermute_rows', { y: d, row_of: rowOf, weights: null, base: null, out: dx, ...types, ...sizes });
+    const sizes = { T, K: rowIndex.shape[1], rows: rowIndex.size, cols: D };
+    const types = { y_type: dtypeCode[d.dtype], out_type: dtypeCode[dx.dtype] };
+    device.run('unpermute_rows', { y: d, row_index: rowIndex, weights: null, base: null, out: dx, ...types, ...sizes });
     return [dx, null, null];
   },
 };
 
 const unpermuteRow: Rows<RouterOps>['unpermuteRows'] = {
   name: 'unpermuteRows',
-  shape: ([y, rowOf, weights, base]) => {
+  shape: ([y, rowIndex, weights, base]) => {
     expectFloat(y, 'unpermuteRows', 'y');
-    expectRank(rowOf, 2, 'unpermuteRows', 'rowOf');
-    expectDType(rowOf, 'i32', 'unpermuteRows', 'rowOf');
-    expectShape(y, [rowOf.size, -1], 'unpermuteRows', 'y');
+    expectRank(rowIndex, 2, 'unpermuteRows', 'rowIndex');
+    expectDType(rowIndex, 'i32', 'unpermuteRows', 'rowIndex');
+    expectShape(y, [rowIndex.size, -1], 'unpermuteRows', 'y');
     expectDType(weights, 'f32', 'unpermuteRows', 'weights');
-    expectShape(weights, rowOf.shape, 'unpermuteRows', 'weights');
-    const out = { shape: [rowOf.shape[0], y.shape[1]], dtype: y.dtype };
+    expectShape(weights, rowIndex.shape, 'unpermuteRows', 'weights');
+    const out = { shape: [rowIndex.shape[0], y.shape[1]], dtype: y.dtype };
     if (base) {
       expectShape(base, out.shape, 'unpermuteRows', 'base');
       expectSameDType(base, y, 'unpermuteRows', 'base and y');
     }
     return [out];
   },
-  forward: (device, [y, rowOf, weights, base], [out]) => {
-    const [T, K] = rowOf.shape as [number, number];
-    const type = codeOf[y.dtype];
-    const sizes = { y_type: type, out_type: type, T, K, rows: rowOf.size, cols: y.shape[1] };
-    device.run('unpermute_rows', { y, row_of: rowOf, weights, base, out, ...sizes });
+  forward: (device, [y, rowIndex, weights, base], [out]) => {
+    const [T, K] = rowIndex.shape as [number, number];
+    const type = dtypeCode[y.dtype];
+    const sizes = { y_type: type, out_type: type, T, K, rows: rowIndex.size, cols: y.shape[1] };
+    device.run('unpermute_rows', { y, row_index: rowIndex, weights, base, out, ...sizes });
   },
-  save: ([y, rowOf, weights], _, needs) => [rowOf, weights, needs[2] && y],
-  vjp: ({ device, inputs: [y, rowOf, weights, base], gradients: [dout], needs }) => {
+  save: ([y, rowIndex, weights], _, needs) => [rowIndex, weights, needs[2] && y],
+  vjp: ({ device, inputs: [y, rowIndex, weights, base], gradients: [dout], needs }) => {
     const [d, dy] = [dout as Tensor, empty(y.shape, y.dtype, device)];
     const dweights = needs[2] && emptyLike(weights);
-    const [T, K] = rowOf.shape as [number, number];
-    const types = { dout_type: codeOf[d.dtype], y_type: codeOf[y.dtype], dy_type: codeOf[dy.dtype] };
-    const sizes = { T, K, rows: rowOf.size, cols: y.shape[1] };
-    const given = { dout: d, y: needs[2] ? y : null, row_of: rowOf, weights, ...types, ...sizes };
+    const [T, K] = rowIndex.shape as [number, number];
+    const types = { dout_type: dtypeCode[d.dtype], y_type: dtypeCode[y.dtype], dy_type: dtypeCode[dy.dtype] };
+    const sizes = { T, K, rows: rowIndex.size, cols: y.shape[1] };
+    const given = { dout: d, y: needs[2] ? y : null, row_index: rowIndex, weights, ...types, ...sizes };
     device.run('unpermute_rows_backward', { ...given, dy, dweights: dweights || null });
     return [dy, null, dweights, needs[3] && base !== null && d.alias()];
   },
@@ -235,7 +231,7 @@ export const routers: Rows<RouterOps> = {
 
 /** Chosen experts of each token, their weights, and all scores. */
 export interface Routing {
-  /** [T, K] i32, best first; of equals the lowest index */
+  /** [T, K] i32, best first; the lowest index first among equals */
   readonly indices: Tensor;
   /** [T, K] */
   readonly weights: Tensor;
@@ -245,7 +241,8 @@ export interface Routing {
 
 /**
  * Chooses K experts a token: logits [T, E] f32; bias [E] f32 acts on the choice only. Gradients flow through the
- * weights and the scores, not through the choice: the bias gets zeros. Logits that are not finite are reported by the next read.
+ * weights and the scores, not through the choice: the bias gets zeros. Logits that are not finite are reported by the
+ * next read.
  */
 export function router(logits: Tensor, bias: Tensor | null, config: RouterConfig): Routing {
   const { numExpertsPerTok: K, nGroup = 1, topkGroup = nGroup, scoringFunc = 'sigmoid' } = config;
@@ -257,7 +254,7 @@ export function router(logits: Tensor, bias: Tensor | null, config: RouterConfig
     topGroups: topkGroup,
     groupBest,
     softmax: scoringFunc === 'softmax' ? 1 : 0,
-    normalise: normTopkProb ? 1 : 0,
+    normalize: normTopkProb ? 1 : 0,
     scale: routedScalingFactor,
   });
   return { indices, weights, scores };
@@ -278,23 +275,23 @@ export interface DispatchPlan {
   /** [E + 1] */
   readonly offsets: Tensor;
   /** [T, K] */
-  readonly rowOf: Tensor;
+  readonly rowIndex: Tensor;
   /** [T * K] */
-  readonly tokenOf: Tensor;
+  readonly tokenIndex: Tensor;
 }
 
 /** Sorts the choices indices [T, K] by expert, stably in token order. */
 export function dispatchPlan(indices: Tensor, experts: number): DispatchPlan {
-  const [offsets, rowOf, tokenOf] = apply(routers.dispatchPlan, [indices], experts);
-  return { offsets, rowOf, tokenOf };
+  const [offsets, rowIndex, tokenIndex] = apply(routers.dispatchPlan, [indices], experts);
+  return { offsets, rowIndex, tokenIndex };
 }
 
 /** Tokens to rows sorted by expert: x [T, D] to [T * K, D]. */
-export function permuteRows(x: Tensor, { rowOf, tokenOf }: DispatchPlan): Tensor {
-  return apply(routers.permuteRows, [x, rowOf, tokenOf], null)[0];
+export function permuteRows(x: Tensor, { rowIndex, tokenIndex }: DispatchPlan): Tensor {
+  return apply(routers.permuteRows, [x, rowIndex, tokenIndex], null)[0];
 }
 
-/** Rows back to tokens: base + sum over k of weights[t, k] * y[rowOf[t, k]], in the order of k: [T, D]. */
-export function unpermuteRows(y: Tensor, { rowOf }: DispatchPlan, weights: Tensor, base?: Tensor): Tensor {
-  return apply(routers.unpermuteRows, [y, rowOf, weights, base ?? null], null)[0];
+/** Rows back to tokens: base + sum over k of weights[t, k] * y[rowIndex[t, k]], in the order of k: [T, D]. */
+export function unpermuteRows(y: Tensor, { rowIndex }: DispatchPlan, weights: Tensor, base?: Tensor): Tensor {
+  return apply(routers.unpermuteRows, [y, rowIndex, weights, base ?? null], null)[0];
 }

@@ -1,34 +1,19 @@
-// Ops from logits to tokens and log-probabilities, for inference: none has a gradient. Whatever differs from request
-// to request stands in tensors, so that a recorded step serves any of them. kernels/reference/sampling.ts defines them.
-import { type Buffer, type Device, mostListed, samplingWorkspace, ValueError } from '../../kernels/index.ts';
+// Ops from logits to tokens and log-probabilities, for inference: none has a gradient. Values that differ between
+// requests are tensors, so that a recorded step serves any of them. kernels/reference/sampling.ts defines them.
+import { type Buffer, type Device, maxListed, samplingWorkspaceBytes, ValueError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import { expectDType, expectRank, expectShape } from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
 
-interface SampleTokens extends Op {
-  readonly inputs: readonly [
-    logits: Tensor,
-    settings: Tensor,
-    starts: Tensor,
-    ids: Tensor,
-    factors: Tensor,
-    offsets: Tensor,
-  ];
-  readonly params: null;
-  readonly outputs: readonly [tokens: Tensor, logprobs: Tensor];
-}
+type SampleTokens = Op<
+  readonly [logits: Tensor, settings: Tensor, starts: Tensor, ids: Tensor, factors: Tensor, offsets: Tensor],
+  null,
+  readonly [tokens: Tensor, logprobs: Tensor]
+>;
 
-interface TopLogprobs extends Op {
-  readonly inputs: readonly [logits: Tensor];
-  readonly params: number;
-  readonly outputs: readonly [ids: Tensor, logprobs: Tensor];
-}
+type TopLogprobs = Op<readonly [logits: Tensor], number, readonly [ids: Tensor, logprobs: Tensor]>;
 
-interface TargetLogprobs extends Op {
-  readonly inputs: readonly [logits: Tensor, targets: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [Tensor];
-}
+type TargetLogprobs = Op<readonly [logits: Tensor, targets: Tensor], null, readonly [Tensor]>;
 
 export interface SamplingOps {
   sampleTokens: SampleTokens;
@@ -50,8 +35,8 @@ function expectLogits(logits: Tensor, op: string): [R: number, V: number] {
 /** Calls `body` with a workspace for logits, or with null where none is needed. */
 function withWorkspace(device: Device, logits: Tensor, op: string, body: (workspace: Buffer | null) => void): void {
   const [R, V] = logits.shape as [number, number];
-  const words = samplingWorkspace(R, V);
-  const workspace = words > 0 ? device.alloc(4 * words, op) : null;
+  const bytes = samplingWorkspaceBytes(R, V);
+  const workspace = bytes > 0 ? device.alloc(bytes, op) : null;
   body(workspace);
   workspace?.free();
 }
@@ -91,9 +76,9 @@ export const samplers: Rows<SamplingOps> = {
     name: 'topLogprobs',
     shape: ([logits], n) => {
       const [R, V] = expectLogits(logits, 'topLogprobs');
-      const most = Math.min(V, mostListed);
-      if (!(Number.isInteger(n) && n >= 1 && n <= most))
-        throw new ValueError('topLogprobs', `${n} of ${V} tokens`, `ask for 1 to ${most}`);
+      const max = Math.min(V, maxListed);
+      if (!(Number.isInteger(n) && n >= 1 && n <= max))
+        throw new ValueError('topLogprobs', `${n} of ${V} tokens`, `ask for 1 to ${max}`);
       return [
         { shape: [R, n], dtype: 'i32' },
         { shape: [R, n], dtype: 'f32' },
@@ -129,15 +114,15 @@ export const samplers: Rows<SamplingOps> = {
   },
 };
 
-/** Changes of single logits before a draw: penalties and biases. Several of one id act one after the other. */
-export interface LogitEdits {
+/** Changes of single logits before a draw: penalties and biases. Several edits of one id apply in order. */
+export interface LogitAdjustments {
   /** [R + 1] i32: row r has edits starts[r] to starts[r + 1]. */
   readonly starts: Tensor;
-  /** [M] i32, M >= 1; what stands behind the last start is not read. */
+  /** [M] i32, M >= 1; entries after the last start are not read. */
   readonly ids: Tensor;
   /** [M] f32: a repetition penalty divides positive logits and multiplies the others; 1 for none. */
   readonly factors: Tensor;
-  /** [M] f32, added behind: presence and frequency penalties, bias; -Infinity bans a token, Infinity forces it. */
+  /** [M] f32, added after that: presence and frequency penalties, bias; -Infinity bans a token, Infinity forces it. */
   readonly offsets: Tensor;
 }
 
@@ -152,13 +137,16 @@ export interface SampledTokens {
  * all), topP (1: all), minP (0: none), draw in [0, 1). Cuts act in this order, top-p on what top-k left; equals go by
  * lowest id. A row's bits do not depend on the others. The next read reports NaN, by row.
  */
-export function sampleTokens(logits: Tensor, settings: Tensor, edits: LogitEdits): SampledTokens {
+export function sampleTokens(logits: Tensor, settings: Tensor, edits: LogitAdjustments): SampledTokens {
   const { starts, ids, factors, offsets } = edits;
   const [tokens, logprobs] = apply(samplers.sampleTokens, [logits, settings, starts, ids, factors, offsets], null);
   return { tokens, logprobs };
 }
 
-/** The n (at most 20) likeliest tokens of each row of logits [R, V] f32: [R, n], best first, of equals the lowest id. */
+/**
+ * The n (at most 20) likeliest tokens of each row of logits [R, V] f32: [R, n], best first, the lowest id first among
+ * equals.
+ */
 export function topLogprobs(logits: Tensor, n: number): { readonly ids: Tensor; readonly logprobs: Tensor } {
   const [ids, logprobs] = apply(samplers.topLogprobs, [logits], n);
   return { ids, logprobs };

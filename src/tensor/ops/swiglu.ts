@@ -1,20 +1,12 @@
 // SwiGLU (Shazeer 2020): silu(gate) * up, of two tensors or of the halves of one.
-import { codeOf, type Device, type Place, ShapeError, widthOf } from '../../kernels/index.ts';
+import { type Device, dtypeBytes, dtypeCode, type Place, ShapeError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows } from '../op.ts';
-import { expectFloat, expectSameDType, expectSameShape, formatShape, lastOf, rowsOf, withLast } from '../shape.ts';
+import { expectFloat, expectSameDType, expectSameShape, formatShape, lastDim, rowCount, withLast } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
 
-interface Swiglu extends Op {
-  readonly inputs: readonly [gate: Tensor, up: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [Tensor];
-}
+type Swiglu = Op<readonly [gate: Tensor, up: Tensor], null, readonly [Tensor]>;
 
-interface SwigluHalves extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [Tensor];
-}
+type SwigluHalves = Op<readonly [x: Tensor], null, readonly [Tensor]>;
 
 export interface SwigluOps {
   swiglu: Swiglu;
@@ -23,7 +15,7 @@ export interface SwigluOps {
 
 /** `ld`: elements from row to row of gate and up. */
 function forward(device: Device, given: { gate: Place; up: Place }, out: Tensor, ld: number): void {
-  const [rows, cols, type] = [rowsOf(out.shape), lastOf(out.shape), codeOf[out.dtype]];
+  const [rows, cols, type] = [rowCount(out.shape), lastDim(out.shape), dtypeCode[out.dtype]];
   device.run('swiglu', { ...given, out, rows, cols, in_ld: ld, out_ld: cols, in_type: type, out_type: type });
 }
 
@@ -35,7 +27,7 @@ interface BackwardPlaces {
 }
 
 function backward(device: Device, given: BackwardPlaces, dy: Tensor, ld: number): void {
-  const [rows, cols, type] = [rowsOf(dy.shape), lastOf(dy.shape), codeOf[dy.dtype]];
+  const [rows, cols, type] = [rowCount(dy.shape), lastDim(dy.shape), dtypeCode[dy.dtype]];
   const sizes = { rows, cols, in_ld: ld, dy_ld: cols, d_ld: ld, in_type: type, dy_type: type };
   device.run('swiglu_backward', { ...given, dy, ...sizes });
 }
@@ -49,11 +41,11 @@ export const swiglus: Rows<SwigluOps> = {
       expectSameDType(gate, up, 'swiglu', 'gate and up');
       return [gate];
     },
-    forward: (device, [gate, up], [out]) => forward(device, { gate, up }, out, lastOf(gate.shape)),
+    forward: (device, [gate, up], [out]) => forward(device, { gate, up }, out, lastDim(gate.shape)),
     save: ([gate, up]) => [gate, up],
     vjp: ({ device, inputs: [gate, up], gradients: [dy] }) => {
       const [dgate, dup] = [emptyLike(gate), emptyLike(up)];
-      backward(device, { gate, up, dgate, dup }, dy as Tensor, lastOf(gate.shape));
+      backward(device, { gate, up, dgate, dup }, dy as Tensor, lastDim(gate.shape));
       return [dgate, dup];
     },
   },
@@ -62,24 +54,24 @@ export const swiglus: Rows<SwigluOps> = {
     name: 'swigluHalves',
     shape: ([x]) => {
       expectFloat(x, 'swigluHalves', 'x');
-      if (x.shape.length === 0 || lastOf(x.shape) % 2 !== 0)
+      if (x.shape.length === 0 || lastDim(x.shape) % 2 !== 0)
         throw new ShapeError(
           'swigluHalves',
           `expected x [.., 2F], received ${formatShape(x.shape)}`,
           'join gate and up',
         );
-      return [{ shape: withLast(x.shape, lastOf(x.shape) / 2), dtype: x.dtype }];
+      return [{ shape: withLast(x.shape, lastDim(x.shape) / 2), dtype: x.dtype }];
     },
     forward: (device, [x], [out]) => {
-      const half = lastOf(out.shape) * widthOf[x.dtype];
-      forward(device, { gate: x, up: x.address + half }, out, lastOf(x.shape));
+      const half = lastDim(out.shape) * dtypeBytes[x.dtype];
+      forward(device, { gate: x, up: x.address + half }, out, lastDim(x.shape));
     },
     save: ([x]) => [x],
     vjp: ({ device, inputs: [x], gradients: [dy] }) => {
       const dx = emptyLike(x);
-      const half = lastOf((dy as Tensor).shape) * widthOf[x.dtype];
+      const half = lastDim((dy as Tensor).shape) * dtypeBytes[x.dtype];
       const at = { gate: x, up: x.address + half, dgate: dx, dup: dx.address + half };
-      backward(device, at, dy as Tensor, lastOf(x.shape));
+      backward(device, at, dy as Tensor, lastDim(x.shape));
       return [dx];
     },
   },

@@ -1,27 +1,15 @@
 // Ops that move or rename elements and compute nothing. reshape and narrow share memory with their input.
-import { ShapeError, ValueError, widthOf } from '../../kernels/index.ts';
+import { dtypeBytes, ShapeError, ValueError } from '../../kernels/index.ts';
 import { full } from '../create.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
-import { checkShape, formatShape, type Shape, sizeOf } from '../shape.ts';
+import { checkShape, elementCount, formatShape, type Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
-interface Reshape extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: Shape;
-  readonly outputs: readonly [Tensor];
-}
+type Reshape = Op<readonly [x: Tensor], Shape, readonly [Tensor]>;
 
-interface Copy extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [Tensor];
-}
+type Copy = Op<readonly [x: Tensor], null, readonly [Tensor]>;
 
-interface Narrow extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: { readonly start: number; readonly length: number };
-  readonly outputs: readonly [Tensor];
-}
+type Narrow = Op<readonly [x: Tensor], { readonly start: number; readonly length: number }, readonly [Tensor]>;
 
 export interface ViewOps {
   reshape: Reshape;
@@ -31,7 +19,7 @@ export interface ViewOps {
 
 /** Bytes of one row along the first dimension. */
 function rowBytes(x: Tensor): number {
-  return sizeOf(x.shape.slice(1)) * widthOf[x.dtype];
+  return elementCount(x.shape.slice(1)) * dtypeBytes[x.dtype];
 }
 
 export const view: Rows<ViewOps> = {
@@ -39,7 +27,7 @@ export const view: Rows<ViewOps> = {
     name: 'reshape',
     shape: ([x], shape) => {
       checkShape(shape, 'reshape');
-      if (sizeOf(shape) !== x.size)
+      if (elementCount(shape) !== x.size)
         throw new ShapeError(
           'reshape',
           `expected ${x.size} elements as in ${formatShape(x.shape)}, received ${formatShape(shape)}`,

@@ -1,4 +1,4 @@
-// FP8 defined, by hand: the codes of known values, scales, and what becomes of zeros. npm test -- quantise
+// FP8 defined, by hand: the codes of known values, scales, and what becomes of zeros. npm test -- quantize
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { define } from '../cases/define.ts';
@@ -7,7 +7,7 @@ function tile(values: number[], powerOfTwo = 0) {
   const codes = new Uint8Array(values.length);
   const scales = new Float32Array(1);
   const x = new Float32Array(values);
-  define('quantise_tiles_e4m3', { x, codes, scales, rows: 1, cols: values.length, power_of_two: powerOfTwo });
+  define('quantize_tiles_e4m3', { x, codes, scales, rows: 1, cols: values.length, power_of_two: powerOfTwo });
   return { codes: [...codes], scale: scales[0] };
 }
 
@@ -33,9 +33,9 @@ test('a ragged weight has a scale for each started block', () => {
   x[129 * K] = 224; // row 129: block (1, 0) still holds 448 in row 128
   const codes = new Uint8Array(N * K);
   const scales = new Float32Array(4);
-  define('quantise_blocks_e4m3', { x, codes, scales, N, K });
+  define('quantize_blocks_e4m3', { x, codes, scales, N, K });
   assert.deepEqual([...scales], [1, 2, 1, 1]);
   const out = new Float32Array(N * K);
-  define('dequantise_blocks_e4m3', { codes, scales, out, N, K });
+  define('dequantize_blocks_e4m3', { codes, scales, out, N, K });
   assert.deepEqual(out, x);
 });

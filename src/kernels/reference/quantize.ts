@@ -3,33 +3,27 @@
 // y = x / scale in f32, then nearest even and saturation. A NaN becomes a NaN code and does not count for amax.
 import { fromE4m3, toE4m3 } from '../dtype.ts';
 import { kernel } from '../kernel.ts';
+import { tileSize } from '../sizes.ts';
 import { type Numbers, numbersIn } from './formats.ts';
 
 const { fround } = Math;
 
-/** Values that share a scale along a row, and rows that share one in a weight block. */
-export const tileSize = 128;
-
-export function tilesIn(length: number): number {
-  return Math.ceil(length / tileSize);
-}
-
-function scaleOf(amax: number, powerOfTwo: boolean): number {
+function computeScale(amax: number, powerOfTwo: boolean): number {
   const scale = fround(Math.max(amax, fround(1e-4)) / 448);
   if (!powerOfTwo || scale === Number.POSITIVE_INFINITY) return scale;
   const below = 2 ** Math.floor(Math.log2(scale));
   return below === scale ? scale : below * 2;
 }
 
-/** Quantises one rectangle of a [.., cols] matrix; returns its scale. */
-function quantise(x: Numbers, codes: Uint8Array, cols: number, at: Rectangle, powerOfTwo: boolean): number {
+/** Quantizes one rectangle of a [.., cols] matrix; returns its scale. */
+function quantize(x: Numbers, codes: Uint8Array, cols: number, at: Rectangle, powerOfTwo: boolean): number {
   let amax = 0;
   for (let r = at.row; r < at.rowEnd; r++)
     for (let c = at.col; c < at.colEnd; c++) {
       const magnitude = Math.abs(x.get(r * cols + c));
       if (magnitude > amax) amax = magnitude;
     }
-  const scale = scaleOf(amax, powerOfTwo);
+  const scale = computeScale(amax, powerOfTwo);
   for (let r = at.row; r < at.rowEnd; r++)
     for (let c = at.col; c < at.colEnd; c++) codes[r * cols + c] = toE4m3(fround(x.get(r * cols + c) / scale));
   return scale;
@@ -51,7 +45,7 @@ function rectangles(rows: number, cols: number, rowsEach: number): Rectangle[] {
   return all;
 }
 
-function dequantise(
+function dequantize(
   codes: Uint8Array,
   scales: Float32Array,
   out: Numbers,
@@ -65,33 +59,33 @@ function dequantise(
   });
 }
 
-export const quantiseKernels = {
-  quantise_tiles_e4m3: kernel(
+export const quantizeKernels = {
+  quantize_tiles_e4m3: kernel(
     'x:any codes:e4m3! scales:f32! x_type:int rows:int cols:int power_of_two:int',
     (x, codes, scales, xType, rows, cols, powerOfTwo) => {
       rectangles(rows, cols, 1).forEach((at, i) => {
-        scales[i] = quantise(numbersIn(x, xType), codes, cols, at, powerOfTwo !== 0);
+        scales[i] = quantize(numbersIn(x, xType), codes, cols, at, powerOfTwo !== 0);
       });
     },
   ),
 
-  quantise_blocks_e4m3: kernel(
+  quantize_blocks_e4m3: kernel(
     'x:any codes:e4m3! scales:f32! x_type:int N:int K:int power_of_two:int',
     (x, codes, scales, xType, N, K, powerOfTwo) => {
       rectangles(N, K, tileSize).forEach((at, i) => {
-        scales[i] = quantise(numbersIn(x, xType), codes, K, at, powerOfTwo !== 0);
+        scales[i] = quantize(numbersIn(x, xType), codes, K, at, powerOfTwo !== 0);
       });
     },
   ),
 
-  dequantise_tiles_e4m3: kernel(
+  dequantize_tiles_e4m3: kernel(
     'codes:e4m3 scales:f32 out:any! out_type:int rows:int cols:int',
-    (codes, scales, out, outType, rows, cols) => dequantise(codes, scales, numbersIn(out, outType), rows, cols, 1),
+    (codes, scales, out, outType, rows, cols) => dequantize(codes, scales, numbersIn(out, outType), rows, cols, 1),
   ),
 
-  dequantise_blocks_e4m3: kernel(
+  dequantize_blocks_e4m3: kernel(
     'codes:e4m3 scales:f32 out:any! out_type:int N:int K:int',
-    (codes, scales, out, outType, N, K) => dequantise(codes, scales, numbersIn(out, outType), N, K, tileSize),
+    (codes, scales, out, outType, N, K) => dequantize(codes, scales, numbersIn(out, outType), N, K, tileSize),
   ),
 
   cast_e4m3: kernel('codes:e4m3 out:any! out_type:int n:int', (codes, out, outType, n) => {

@@ -4,7 +4,7 @@
 // amax at least 1e-4, so that an all-zero tile gives zeros; y = x / scale by true division; round to nearest even,
 // saturate. Every step is one IEEE operation, so all instruction sets give the bits of the definition. A NaN becomes a
 // NaN code and does not touch the scale; an infinity makes its tile's scale infinite, hence itself NaN, the rest zero.
-// Left out: 128x1 tiles (quantise the transposed tensor), E5M6.
+// Left out: 128x1 tiles (quantize the transposed tensor), E5M6.
 #include "fp8.h"
 #include "vectors.h"
 
@@ -34,7 +34,8 @@ inline vi widen(const e4m3* p) { return __builtin_convertvector(*reinterpret_cas
 // Values of n codes; the definition's NaN has no sign.
 inline vf decode_n(const e4m3* p, i64 n) {
   vi code = {};
-  if (n >= W) code = widen(p);
+  if (n >= W)
+    code = widen(p);
   else
     for (i64 i = 0; i < n; i++) code[i] = p[i];
   vf value = decode_e4m3(code);
@@ -43,7 +44,8 @@ inline vf decode_n(const e4m3* p, i64 n) {
 
 inline void store_codes(e4m3* p, vi code, i64 n) {
   vb bytes = narrow_bytes(code);
-  if (n >= W) *reinterpret_cast<vb_at*>(p) = bytes;
+  if (n >= W)
+    *reinterpret_cast<vb_at*>(p) = bytes;
   else
     for (i64 i = 0; i < n; i++) p[i] = bytes[i];
 }
@@ -61,7 +63,7 @@ inline float scale_of(float amax, bool power_of_two) {
 
 template <class X>
 inline vf abs_max(const X* x, i64 n, vf top) {
-  vf tops[kSums] = {top, top, top, top};  // a maximum knows no order
+  vf tops[kSums] = {top, top, top, top};  // a maximum has no order
   for_sums(n, [&](i64 i, i64 left, int j) { tops[j] = vmax(vabs(load_n(x + i, left)), tops[j]); });
   return vmax(vmax(tops[0], tops[1]), vmax(tops[2], tops[3]));
 }
@@ -71,7 +73,7 @@ inline void encode_run(const X* x, i64 n, vf scale, e4m3* codes) {
   for_vectors(0, n, [&](i64 i, i64 left) { store_codes(codes + i, encode_e4m3(load_n(x + i, left) / scale), left); });
 }
 
-struct quantise_tiles_e4m3 {
+struct quantize_tiles_e4m3 {
   const void* x;
   e4m3* codes;
   float* scales;
@@ -96,7 +98,7 @@ struct quantise_tiles_e4m3 {
 };
 
 // Blocks at the ragged edges count as padded with zeros.
-struct quantise_blocks_e4m3 {
+struct quantize_blocks_e4m3 {
   const void* x;
   e4m3* codes;
   float* scales;
@@ -119,7 +121,7 @@ struct quantise_blocks_e4m3 {
 };
 
 // `rows_a_scale` is 1 for tiles and 128 for blocks.
-inline void dequantise_tiles(const e4m3* codes, const float* scales, void* out, i64 type, i64 rows, i64 cols,
+inline void dequantize_tiles(const e4m3* codes, const float* scales, void* out, i64 type, i64 rows, i64 cols,
                              i64 rows_a_scale, i64 task) {
   in_format(type, [&](auto format) {
     auto* to = static_cast<decltype(format)*>(out);
@@ -134,7 +136,7 @@ inline void dequantise_tiles(const e4m3* codes, const float* scales, void* out, 
   });
 }
 
-struct dequantise_tiles_e4m3 {
+struct dequantize_tiles_e4m3 {
   const e4m3* codes;
   const float* scales;
   void* out;
@@ -142,10 +144,10 @@ struct dequantise_tiles_e4m3 {
   static constexpr const char* signature = "codes:e4m3 scales:f32 out:any! out_type:int rows:int cols:int";
   void fields(Words& w) { w(codes, scales, out, out_type, rows, cols); }
   i64 tasks() const { return blocks(rows * blocks(cols, kTile), kTilesATask); }
-  void run(i64 task, Worker&) const { dequantise_tiles(codes, scales, out, out_type, rows, cols, 1, task); }
+  void run(i64 task, Worker&) const { dequantize_tiles(codes, scales, out, out_type, rows, cols, 1, task); }
 };
 
-struct dequantise_blocks_e4m3 {
+struct dequantize_blocks_e4m3 {
   const e4m3* codes;
   const float* scales;
   void* out;
@@ -153,7 +155,7 @@ struct dequantise_blocks_e4m3 {
   static constexpr const char* signature = "codes:e4m3 scales:f32 out:any! out_type:int N:int K:int";
   void fields(Words& w) { w(codes, scales, out, out_type, N, K); }
   i64 tasks() const { return blocks(N * blocks(K, kTile), kTilesATask); }
-  void run(i64 task, Worker&) const { dequantise_tiles(codes, scales, out, out_type, N, K, kTile, task); }
+  void run(i64 task, Worker&) const { dequantize_tiles(codes, scales, out, out_type, N, K, kTile, task); }
 };
 
 struct cast_e4m3 {
@@ -173,11 +175,11 @@ struct cast_e4m3 {
   }
 };
 
-constexpr Kernel quantise_kernels[] = {
-    row<quantise_tiles_e4m3>("quantise_tiles_e4m3"),
-    row<quantise_blocks_e4m3>("quantise_blocks_e4m3"),
-    row<dequantise_tiles_e4m3>("dequantise_tiles_e4m3"),
-    row<dequantise_blocks_e4m3>("dequantise_blocks_e4m3"),
+constexpr Kernel quantize_kernels[] = {
+    row<quantize_tiles_e4m3>("quantize_tiles_e4m3"),
+    row<quantize_blocks_e4m3>("quantize_blocks_e4m3"),
+    row<dequantize_tiles_e4m3>("dequantize_tiles_e4m3"),
+    row<dequantize_blocks_e4m3>("dequantize_blocks_e4m3"),
     row<cast_e4m3>("cast_e4m3"),
 };
 

@@ -1,15 +1,11 @@
-// What does not compile: a family that lacks a row, a row that lacks a part. npm test -- tensor/table
+// What does not compile: a family that lacks a row, a row that lacks a part. npm test -- op-table
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { apply, type Op, type Rows, saveNothing } from './op.ts';
-import { opNames, rowOf, table } from './table.ts';
 import type { Tensor } from './tensor.ts';
+import { opNames, table, tableRow } from './test-op-table.ts';
 
-interface Unary extends Op {
-  readonly inputs: readonly [x: Tensor];
-  readonly params: null;
-  readonly outputs: readonly [Tensor];
-}
+type Unary = Op<readonly [x: Tensor], null, readonly [Tensor]>;
 
 interface Two {
   one: Unary;
@@ -53,5 +49,5 @@ export function callsThatDoNotCompile(x: Tensor): void {
 }
 
 test('every row is named as its key', () => {
-  for (const name of opNames) assert.equal(rowOf(name).name, name);
+  for (const name of opNames) assert.equal(tableRow(name).name, name);
 });

@@ -1,5 +1,5 @@
-// The op table: every op of the tensor room, one row each. A family's interface names its ops, and its rows are total
-// over that interface; so an op without a shape rule, forward, save list or vjp does not compile.
+// The table of all ops, for tests: one row each. A family's interface names its ops, and its rows are total over that
+// interface, so an op without a shape rule, forward, save list or vjp does not compile.
 import type { Op, Row, Rows } from './op.ts';
 import { type AttentionOps, attentions } from './ops/attention.ts';
 import { type BalanceOps, balances } from './ops/balance.ts';
@@ -13,7 +13,7 @@ import { type OptimizerOps, optimizers } from './ops/optimizer.ts';
 import { type PackedLinearOps, packedLinears } from './ops/packed-linear.ts';
 import { type PagedOps, pages } from './ops/paged.ts';
 import { type PolicyOps, policies } from './ops/policy.ts';
-import { type QuantiseOps, quantisers } from './ops/quantise.ts';
+import { type QuantizeOps, quantizers } from './ops/quantize.ts';
 import { type ReductionOps, reduction } from './ops/reduction.ts';
 import { type RopeOps, ropes } from './ops/rope.ts';
 import { type RouterOps, routers } from './ops/router.ts';
@@ -37,7 +37,7 @@ export interface Ops
     BalanceOps,
     LossOps,
     OptimizerOps,
-    QuantiseOps,
+    QuantizeOps,
     PagedOps,
     PolicyOps,
     SamplingOps {}
@@ -60,7 +60,7 @@ export const table: Rows<Ops> = {
   ...balances,
   ...losses,
   ...optimizers,
-  ...quantisers,
+  ...quantizers,
   ...pages,
   ...policies,
   ...samplers,
@@ -69,6 +69,6 @@ export const table: Rows<Ops> = {
 export const opNames = Object.keys(table) as OpName[];
 
 /** A row without the types of its tensors: for code that treats all ops alike. */
-export function rowOf(name: OpName): Row<string, Op> {
+export function tableRow(name: OpName): Row<string, Op> {
   return table[name] as unknown as Row<string, Op>;
 }

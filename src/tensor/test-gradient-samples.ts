@@ -1,7 +1,7 @@
 // Where each differentiable op is compared with finite differences: total over the op table, so that a new op without
 // an entry does not compile. Sizes are small and ragged; whatever is not smooth (a choice of experts) stays clear of
 // its edges by more than the stencil reaches, 2/32.
-import type { Point } from './finite-differences.ts';
+
 import { attention } from './ops/attention.ts';
 import { add, addRow, cast, exp, log, mul, scale, scaleRows, sigmoid, silu, sub } from './ops/elementwise.ts';
 import { embedding } from './ops/embedding.ts';
@@ -16,11 +16,12 @@ import { balanceLoss, dispatchPlan, permuteRows, router, unpermuteRows } from '.
 import { swiglu, swigluHalves } from './ops/swiglu.ts';
 import { copy, narrow, reshape } from './ops/view.ts';
 import { normalAt } from './random.ts';
-import { type Shape, sizeOf } from './shape.ts';
-import type { OpName } from './table.ts';
+import { elementCount, type Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
+import type { Point } from './test-finite-differences.ts';
+import type { OpName } from './test-op-table.ts';
 
-export interface Sample {
+interface Sample {
   readonly what?: string;
   readonly points: readonly Point[];
   // biome-ignore lint/suspicious/noExplicitAny: as many tensors as there are points
@@ -28,7 +29,7 @@ export interface Sample {
 }
 
 function normal(shape: Shape, seed: number): Point {
-  return { shape, values: Float32Array.from({ length: sizeOf(shape) }, (_, i) => normalAt(seed, i)) };
+  return { shape, values: Float32Array.from({ length: elementCount(shape) }, (_, i) => normalAt(seed, i)) };
 }
 
 function fixed(point: Point): Point {
@@ -84,7 +85,7 @@ const logits: Point = {
   values: Float32Array.of(0.1, 0.9, -0.5, 1.7, -1.1, 2.2, 2, -0.4, 0.5, -0.1, -1.2, 0.9, -2, 1.5, 0.3, -0.8, 2.1, 0.8),
 };
 const scoring = (scoringFunc: 'sigmoid' | 'softmax', normTopkProb: boolean, nGroup = 1): Sample => ({
-  what: `${scoringFunc}${normTopkProb ? ', normalised' : ''}, ${nGroup} groups`,
+  what: `${scoringFunc}${normTopkProb ? ', normalized' : ''}, ${nGroup} groups`,
   points: [logits],
   f: (x: Tensor) => {
     const config = { numExpertsPerTok: 2, scoringFunc, normTopkProb, routedScalingFactor: 2.5, nGroup, topkGroup: 1 };
@@ -244,10 +245,10 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
   writeLatentCache: 'no gradient',
   readCache: 'no gradient',
   pagedAttention: 'no gradient',
-  quantiseTiles: 'no gradient',
-  quantiseBlocks: 'no gradient',
-  dequantiseTiles: 'no gradient',
-  dequantiseBlocks: 'no gradient',
+  quantizeTiles: 'no gradient',
+  quantizeBlocks: 'no gradient',
+  dequantizeTiles: 'no gradient',
+  dequantizeBlocks: 'no gradient',
   packedLinear: 'no gradient',
   groupedPackedLinear: 'no gradient',
 };

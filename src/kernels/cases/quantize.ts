@@ -1,10 +1,11 @@
-import { codeOf, type DType, fromE4m3 } from '../dtype.ts';
-import { tilesIn } from '../reference/quantise.ts';
+// Rows of FP8: every code and midpoint, ragged tiles and blocks, scales that are powers of two, NaN and infinity.
+import { type DType, dtypeCode, fromE4m3 } from '../dtype.ts';
+import { tilesIn } from '../sizes.ts';
 import { type Case, Random, toFormat } from './case.ts';
 
 type Format = 'f32' | 'bf16';
 
-// Every E4M3 value, every midpoint between two of them and its f32 neighbours, and what lies beyond: the rounding rule
+// Every E4M3 value, every midpoint between two of them and its f32 neighbors, and what lies beyond: the rounding rule
 // on all its edges. The first tile holds 448, so its scale is exactly 1; the others hold 448 * 2^k.
 function edges(): Float32Array {
   const values = Array.from({ length: 127 }, (_, code) => fromE4m3(code));
@@ -34,7 +35,7 @@ const special = Float32Array.from({ length: 5 * 128 }, (_, i) => {
   return i === 514 ? -3.4028234663852886e38 : 1e-30 * i;
 });
 
-function quantiseRows(
+function quantizeRows(
   kind: 'tiles' | 'blocks',
   format: Format,
   rows: number,
@@ -46,13 +47,13 @@ function quantiseRows(
   return [0, 1].map((powerOfTwo): Case => {
     const sizes = kind === 'tiles' ? { rows, cols } : { N: rows, K: cols };
     return {
-      kernel: `quantise_${kind}_e4m3`,
+      kernel: `quantize_${kind}_e4m3`,
       name: `${about} [${rows}, ${cols}] ${format}${powerOfTwo ? ', scales powers of two' : ''}`,
       args: {
         x: toFormat(format, x),
         codes: new Uint8Array(rows * cols),
         scales: new Float32Array(scaleRows * tilesIn(cols)),
-        x_type: codeOf[format],
+        x_type: dtypeCode[format],
         power_of_two: powerOfTwo,
         ...sizes,
       },
@@ -62,17 +63,17 @@ function quantiseRows(
   });
 }
 
-function dequantiseRow(kind: 'tiles' | 'blocks', format: Format, rows: number, cols: number, codes: Uint8Array): Case {
+function dequantizeRow(kind: 'tiles' | 'blocks', format: Format, rows: number, cols: number, codes: Uint8Array): Case {
   const scaleRows = kind === 'tiles' ? rows : tilesIn(rows);
   const scales = new Random(rows + cols).normals(scaleRows * tilesIn(cols), 0.01);
   return {
-    kernel: `dequantise_${kind}_e4m3`,
+    kernel: `dequantize_${kind}_e4m3`,
     name: `[${rows}, ${cols}] to ${format}`,
     args: {
       codes,
       scales,
       out: toFormat(format, new Float32Array(rows * cols)),
-      out_type: codeOf[format],
+      out_type: dtypeCode[format],
       ...(kind === 'tiles' ? { rows, cols } : { N: rows, K: cols }),
     },
     formats: { out: format },
@@ -102,7 +103,7 @@ const casts = (['f32', 'bf16'] as DType[]).flatMap((format) =>
       args: {
         codes: n === 256 ? Uint8Array.from({ length: n }, (_, i) => i) : allCodes(n),
         out: toFormat(format, new Float32Array(n)),
-        out_type: codeOf[format],
+        out_type: dtypeCode[format],
         n,
       },
       formats: { out: format },
@@ -113,10 +114,10 @@ const casts = (['f32', 'bf16'] as DType[]).flatMap((format) =>
 
 const edgeValues = edges();
 
-export const quantise: Case[] = [
-  ...quantiseRows('tiles', 'f32', edgeValues.length / 128, 128, edgeValues, 'every code, midpoint and neighbour'),
-  ...quantiseRows('tiles', 'f32', 5, 128, special, 'zeros, NaN, tiny, infinity, huge'),
-  ...quantiseRows(
+export const quantize: Case[] = [
+  ...quantizeRows('tiles', 'f32', edgeValues.length / 128, 128, edgeValues, 'every code, midpoint and neighbor'),
+  ...quantizeRows('tiles', 'f32', 5, 128, special, 'zeros, NaN, tiny, infinity, huge'),
+  ...quantizeRows(
     'blocks',
     'f32',
     5,
@@ -124,12 +125,12 @@ export const quantise: Case[] = [
     special.map((x) => (Math.abs(x) > 1e30 ? 1 : x)),
     'a NaN in a block',
   ),
-  ...quantiseRows('blocks', 'f32', 200, 200, new Float32Array(40_000), 'all zero'),
+  ...quantizeRows('blocks', 'f32', 200, 200, new Float32Array(40_000), 'all zero'),
   ...(['tiles', 'blocks'] as const).flatMap((kind) =>
     (['f32', 'bf16'] as const).flatMap((format) =>
       shapes.flatMap(([rows, cols]) => [
-        ...quantiseRows(kind, format, rows, cols, new Random(rows * 1000 + cols).normals(rows * cols, 3), 'normal'),
-        dequantiseRow(kind, format, rows, cols, allCodes(rows * cols)),
+        ...quantizeRows(kind, format, rows, cols, new Random(rows * 1000 + cols).normals(rows * cols, 3), 'normal'),
+        dequantizeRow(kind, format, rows, cols, allCodes(rows * cols)),
       ]),
     ),
   ),

@@ -20,7 +20,7 @@ export interface Point {
   readonly fixed?: boolean;
 }
 
-export interface GradientError {
+interface GradientError {
   readonly input: number;
   readonly at: number;
   readonly expected: number;
@@ -59,11 +59,11 @@ function direction(seed: number, output: number, index: number): number {
 async function byTape(device: Device, f: Function, points: readonly Point[], seed: number): Promise<Float64Array[]> {
   const made = scope(() => {
     const inputs = points.map((p) => fromArray(p.values, p.shape, { device }));
-    const wanted = inputs.filter((_, i) => !points[i]?.fixed && inputs[i]?.dtype === 'f32');
-    const sums = wanted.map(() => [] as Tensor[]);
+    const differentiable = inputs.filter((_, i) => !points[i]?.fixed && inputs[i]?.dtype === 'f32');
+    const sums = differentiable.map(() => [] as Tensor[]);
     const count = scope(() => f(inputs).length);
     for (let o = 0; o < count; o++) {
-      const tape = new Tape(wanted);
+      const tape = new Tape(differentiable);
       const out = scope(() => tape.run(() => f(inputs))[o]);
       if (out.dtype !== 'f32') continue;
       const values = Float32Array.from({ length: out.size }, (_, i) => direction(seed, o, i));

@@ -1,0 +1,136 @@
+// Sizes that C++ and TypeScript must agree on: constants of the arithmetic and of layouts, and bytes of workspaces.
+//
+// cpp/sizes.h holds the same. A device that opens compares the two (checkSizes), formulas by one example each, so that
+// neither side changes alone.
+import { dtypeCode } from './dtype.ts';
+import { DeviceError } from './errors.ts';
+
+/** Values that share an FP8 scale along a row, and rows that share one in a weight block. */
+export const tileSize = 128;
+
+/** The number of scales that cover `length` values. */
+export function tilesIn(length: number): number {
+  return Math.ceil(length / tileSize);
+}
+
+/** Formats of weights with a scale for each group of values along the reduction. */
+export type GroupFormat = 'int8' | 'int4';
+
+/** Values that share a scale of an int8 or int4 weight. */
+export const groupSize = 32;
+
+/** Bytes of a group's block: an f16 scale and 32 codes. */
+export const groupBlockBytes: Readonly<Record<GroupFormat, number>> = { int8: 34, int4: 18 };
+
+/** Bytes of the workspace of any GEMM: packed A, its scales, row blocks. `m` rows of C (all groups), reduction `k`. */
+export function gemmWorkspaceBytes(m: number, k: number, groups = 1): number {
+  return 4 * m * (k + tilesIn(k) + 2 * groups + 2);
+}
+
+/** Bytes of the workspace of sum and sum_squares over `n` elements. */
+export function sumWorkspaceBytes(n: number): number {
+  return 4 * Math.ceil(n / 4096);
+}
+
+/** Bytes of the workspace of column_sum and rms_norm_backward: a row of f32 sums for each block of rows. */
+export function columnSumWorkspaceBytes(rows: number, cols: number): number {
+  return 4 * cols * Math.ceil(rows / 32);
+}
+
+/** Values of a partial sum of sum_squares_f32. */
+export const squaresPerBlock = 65536;
+
+/** The number of partial sums that sum_squares_f32 writes for a tensor of `n` values. */
+export function squarePartials(n: number): number {
+  return Math.ceil(n / squaresPerBlock);
+}
+
+/** Tokens of a block of the paged cache. */
+export const blockTokens = 64;
+
+/** Codes of a pool's format. */
+export const poolFormat = { f32: 0, bf16: 1, fp8: 2 } as const;
+export type PoolFormat = keyof typeof poolFormat;
+
+export interface RecordLayout {
+  /** Numbers of a token. */
+  readonly width: number;
+  /** How many of them are E4M3 codes; 0 unless the format is fp8. */
+  readonly codes: number;
+  /** A value of poolFormat. */
+  readonly format: number;
+}
+
+/** Bytes that a pool keeps of a token. */
+export function recordBytes({ width, codes, format }: RecordLayout): number {
+  if (format === poolFormat.f32) return 4 * width;
+  if (format === poolFormat.bf16) return 2 * width;
+  return codes + 4 * tilesIn(codes) + 2 * (width - codes);
+}
+
+/** Keys whose softmax is one piece of paged attention; pieces begin at multiples of it. */
+const chunkKeys = 128;
+
+/** Bytes of paged attention's `partial`: an output, a maximum and a sum for each query, head and chunk of keys. */
+export function pagedAttentionWorkspaceBytes(T: number, Hq: number, Dv: number, maxBlocks: number): number {
+  return 4 * T * Hq * Math.ceil((maxBlocks * blockTokens) / chunkKeys) * (Dv + 2);
+}
+
+/** The number of tokens that top_logprobs lists at most. */
+export const maxListed = 20;
+
+/** Logits of a piece, the maxima that are kept of it, and the words of its record. */
+const piece = { logits: 8192, maxima: 512, words: 8 };
+
+/** Bytes of a worker's scratch that a row of logits may take. */
+const samplingScratchBytes = 2 ** 21 - 2048 * 12;
+
+/** Rows that are enough for all threads; with fewer, threads share a row. */
+const fewRows = 16;
+
+/** Bytes of sampling's workspace for logits [R, V]; 0 where every thread takes whole rows. */
+export function samplingWorkspaceBytes(R: number, V: number): number {
+  const pieces = Math.ceil(V / piece.logits);
+  const rowBytes = 4 * (3 * V + pieces * (piece.maxima + piece.words) + 8);
+  const isShared = (pieces > 1 && R < fewRows) || rowBytes > samplingScratchBytes;
+  return isShared ? R * rowBytes : 0;
+}
+
+/** The same list as kSizes of cpp/sizes.h. */
+export const agreedSizes: Readonly<Record<string, number>> = {
+  'dtypeCode f32': dtypeCode.f32,
+  'dtypeCode bf16': dtypeCode.bf16,
+  'dtypeCode e4m3': dtypeCode.e4m3,
+  tileSize,
+  groupSize,
+  'groupBlockBytes int8': groupBlockBytes.int8,
+  'groupBlockBytes int4': groupBlockBytes.int4,
+  blockTokens,
+  chunkKeys,
+  maxListed,
+  'poolFormat f32': poolFormat.f32,
+  'poolFormat bf16': poolFormat.bf16,
+  'poolFormat fp8': poolFormat.fp8,
+  samplingScratchBytes,
+  'squarePartials(200000)': squarePartials(200000),
+  'sumWorkspaceBytes(10000)': sumWorkspaceBytes(10000),
+  'columnSumWorkspaceBytes(100, 7)': columnSumWorkspaceBytes(100, 7),
+  'gemmWorkspaceBytes(5, 300, 3)': gemmWorkspaceBytes(5, 300, 3),
+  'pagedAttentionWorkspaceBytes(3, 5, 7, 9)': pagedAttentionWorkspaceBytes(3, 5, 7, 9),
+  'samplingWorkspaceBytes(2, 20000)': samplingWorkspaceBytes(2, 20000),
+  'recordBytes of 576 f32': recordBytes({ width: 576, codes: 0, format: poolFormat.f32 }),
+  'recordBytes of 576 bf16': recordBytes({ width: 576, codes: 0, format: poolFormat.bf16 }),
+  'recordBytes of 512 codes and 64 bf16': recordBytes({ width: 576, codes: 512, format: poolFormat.fp8 }),
+};
+
+/** Throws DeviceError unless a build's sizes ([name, value, ...]) are those of this file. */
+export function checkSizes(listed: readonly (string | number)[], build: string): void {
+  const built = new Map(Array.from({ length: listed.length / 2 }, (_, i) => [listed[2 * i], listed[2 * i + 1]]));
+  for (const name of new Set([...built.keys(), ...Object.keys(agreedSizes)]))
+    if (built.get(name) !== agreedSizes[name])
+      throw new DeviceError(
+        'open',
+        `${name} is ${built.get(name) ?? 'missing'} in ${build} and ${agreedSizes[name] ?? 'missing'} in sizes.ts`,
+        'build the kernels again (npm run build)',
+      );
+}
