@@ -19,6 +19,7 @@ import {
   readEvents,
   recipeFiles,
   resolveRecipe,
+  setField,
   smoothed,
   toModelConfig,
 } from '../src/train/index.ts';
@@ -100,7 +101,13 @@ describe('recipes of this package', () => {
   const names = recipeFiles().map(({ name }) => name);
 
   /** Arguments that a recipe may leave to the command line. */
-  const given = { data: { inputs: [corpus] }, model: 'a base', student: 'a student', teacher: 'a teacher' };
+  const given = {
+    files: [corpus],
+    checkpoint: 'a base',
+    model: 'a teacher',
+    tasks: [{ task: 'countdown' }],
+    number: 1,
+  };
 
   function checkAblation({ base, arms }: AblationRecipe): void {
     for (const { model, set = [] } of Object.values(arms)) {
@@ -114,12 +121,11 @@ describe('recipes of this package', () => {
   function checkRun(recipe: object, kindName: string | undefined): void {
     const kind = runKinds.find((each) => each.name === kindName);
     assert.ok(kind, 'the kind of run exists');
-    const fields: Record<string, unknown> = { ...recipe };
-    for (const { path, isRequired } of kind.arguments) {
-      const [field] = path.split('.');
-      if (isRequired) fields[field] ??= given[field as keyof typeof given];
+    const fields = structuredClone(recipe) as Record<string, unknown>;
+    for (const { path, type, isRequired } of kind.arguments) {
+      const value = path.split('.').reduce<unknown>((at, name) => (at as typeof fields | undefined)?.[name], fields);
+      if (isRequired && value === undefined) setField(fields, path, given[type]);
     }
-    if (kind === pretrain) fields.data = { ...(fields.data as object), inputs: [corpus] };
     assert.ok(resolveRecipe(kind, fields).seed > 0);
   }
 

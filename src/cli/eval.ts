@@ -2,9 +2,10 @@
 import { type Answerer, type Evaluation, evaluate, openAnswerer } from '../eval/index.ts';
 import { type Estimate, formatPercent } from '../math/index.ts';
 import { closeTasks, openTasks, type TemplateName, taskChoice } from '../tasks/index.ts';
+import { TrainError } from '../train/index.ts';
 import { type EngineFlags, engineOptions, type SamplingFlags } from './engine-flags.ts';
 import { Progress } from './progress.ts';
-import { parseTask } from './recipe.ts';
+import { loadRecipe, parseTask } from './recipe.ts';
 
 /** What a model is asked, and how its answers are sampled. */
 export interface EvaluationRecipe {
@@ -22,7 +23,7 @@ export interface EvaluationRecipe {
 }
 
 export interface EvalFlags extends EngineFlags, SamplingFlags {
-  readonly task: string[];
+  readonly task?: string[];
   readonly problems: number;
   readonly samples: number;
   readonly maxTokens: number;
@@ -56,15 +57,35 @@ export async function evaluateByRecipe(
   }
 }
 
-export async function evalCommand(target: string, flags: EvalFlags): Promise<void> {
-  const { problems, samples, temperature, topP, maxTokens, seed, template } = flags;
+/** Reads what is asked: a recipe of its own, or the tasks and options of the command line. Throws TrainError. */
+async function readRecipes(target: string | undefined, flags: EvalFlags): Promise<EvaluationRecipe[]> {
+  const { task: tasks = [], problems, samples, temperature, topP, maxTokens, seed, template } = flags;
+  if ((target === undefined) === (tasks.length === 0))
+    throw new TrainError('eval', 'expected either a recipe or tasks', 'as in: minke eval my-model --task countdown');
+  if (target === undefined)
+    return tasks.map((text) => ({
+      ...parseTask(text),
+      problems,
+      samples,
+      temperature,
+      topP,
+      maxTokens,
+      template,
+      seed,
+    }));
+  const { recipe } = await loadRecipe<EvaluationRecipe>(target);
+  if ('problems' in recipe) return [recipe];
+  throw new TrainError(target, 'is not the recipe of an evaluation', 'use countdown-eval, or --task');
+}
+
+export async function evalCommand(target: string, recipe: string | undefined, flags: EvalFlags): Promise<void> {
+  const recipes = await readRecipes(recipe, flags);
   const key = process.env.OPENAI_API_KEY ?? null;
   const api = { model: flags.model ?? 'default', key, keySource: 'OPENAI_API_KEY' };
   const { answer, close } = await openAnswerer(target, { engine: engineOptions(flags), api });
   try {
-    for (const text of flags.task) {
-      const options = { problems, samples, temperature, topP, maxTokens, template, seed };
-      const evaluation = await evaluateByRecipe(answer, { ...parseTask(text), ...options });
+    for (const each of recipes) {
+      const evaluation = await evaluateByRecipe(answer, each);
       console.log(flags.json ? JSON.stringify(evaluation) : toLine(evaluation));
     }
   } finally {

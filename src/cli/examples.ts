@@ -29,6 +29,7 @@ export const examples: Readonly<Record<string, readonly [Example, ...Example[]]>
   ],
   eval: [
     { line: 'eval my-model --task countdown', about: 'pass@1 and cons@k on held-out problems' },
+    { line: 'eval my-model countdown-eval', about: 'what the speedrun asks' },
     { line: 'eval my-model --task countdown:3 countdown:4', about: 'two levels of difficulty' },
     { line: 'eval my-model --task ./my-task.js --problems 100 --samples 16 --json', about: 'results as JSON' },
     { line: 'eval http://127.0.0.1:8000/v1 --model my-model --task arithmetic', about: 'any OpenAI-compatible API' },

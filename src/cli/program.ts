@@ -79,7 +79,8 @@ function measuring(program: Command): void {
     withEngineFlags(program.command('eval').description('evaluate a model on held-out problems of a task')),
   )
     .argument('<model>', `${checkpoint}, or the address of an OpenAI-compatible API`)
-    .requiredOption('--task <tasks...>', tasks)
+    .argument('[recipe]', 'an evaluation of recipes/, or a file that exports one, instead of --task and its options')
+    .option('--task <tasks...>', tasks)
     .option('--problems <n>', 'held-out problems', parsePositive, 200)
     .option('--samples <k>', 'answers to each problem: pass@1 is their mean, cons@k their majority', parsePositive, 4)
     .option('--max-tokens <n>', 'max tokens to generate', parsePositive, 256)

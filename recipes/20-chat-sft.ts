@@ -1,0 +1,13 @@
+// Supervised fine-tuning: a model learns the assistant's side of conversations. It needs --model and --data.
+
+import type { SftRecipe } from '../src/sft/index.ts';
+
+export const kind = 'sft';
+
+export const recipe: Omit<SftRecipe, 'model' | 'data'> = {
+  epochs: 3,
+  batchSize: 32,
+  learningRate: 3e-4,
+  warmupSteps: 10,
+  every: { evaluate: 50, save: 100 },
+};
