@@ -100,14 +100,8 @@ export class Engine {
   /** Returns how many tokens a sequence has used. */
   usage(sequence: Sequence): Omit<Usage, 'reasoningTokens'> {
     const { promptLength, cachedTokens, outputLength } = sequence;
-    const { draftedTokens, acceptedTokens } = this.#speculation.usage(sequence);
-    return {
-      promptTokens: promptLength,
-      cachedTokens,
-      completionTokens: outputLength,
-      draftedTokens,
-      acceptedTokens,
-    };
+    const drafts = this.#speculation.usage(sequence);
+    return { promptTokens: promptLength, cachedTokens, completionTokens: outputLength, ...drafts };
   }
 
   /** Adds a request, which runs as soon as there is room. Throws RefusedError when it cannot be taken. */
@@ -129,7 +123,9 @@ export class Engine {
   /** Takes no more requests, waits at most `graceMs` until all have ended, and aborts the rest. */
   async close(graceMs = 0): Promise<void> {
     this.#closed = true;
-    const timer = setTimeout(() => this.#abortAll(), graceMs);
+    const timer = setTimeout(() => {
+      for (const sequence of [...this.#scheduler.running, ...this.#scheduler.waiting]) this.abort(sequence);
+    }, graceMs);
     await this.#loop;
     clearTimeout(timer);
     this.#runner.dispose();
@@ -228,9 +224,5 @@ export class Engine {
     this.#scheduler.remove(sequence);
     this.#requests[reason]++;
     sequence.listener.onEnd(reason, error);
-  }
-
-  #abortAll(): void {
-    for (const sequence of [...this.#scheduler.running, ...this.#scheduler.waiting]) this.abort(sequence);
   }
 }

@@ -19,7 +19,7 @@ import type { GeneratedToken } from './generation.ts';
 import type { PagedCache } from './paged-cache.ts';
 import type { ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
 import { collectLogitEdits, exactShape, type StepShape, stepInputsSize, writeStepInputs } from './step-inputs.ts';
-import { StepModel, type StepOutputs } from './step-model.ts';
+import { runStep, type StepModel, type StepOutputs } from './step-model.ts';
 import { queueAlternatives, queuePromptLogprobs } from './token-logprobs.ts';
 
 export interface ModelRunnerOptions {
@@ -53,17 +53,13 @@ function roundUpToPower(n: number, base: number, max = Number.POSITIVE_INFINITY)
 
 export class ModelRunner implements Runner {
   readonly maxDrafts: number;
-  readonly #model: Model;
   readonly #step: StepModel;
-  readonly #cache: PagedCache;
   readonly #recorded = new Map<string, RecordedStep>();
 
   /** `model` stays the caller's. */
   constructor(model: Model, { cache, policy, speculate = true }: ModelRunnerOptions) {
     this.maxDrafts = model instanceof Deepseek && model.mtp.length > 0 && speculate ? 1 : 0;
-    this.#model = model;
-    this.#cache = cache;
-    this.#step = new StepModel(model, cache, policy);
+    this.#step = { model, cache, policy };
   }
 
   run(phase: Phase, chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
@@ -73,19 +69,20 @@ export class ModelRunner implements Runner {
 
   dispose(): void {
     for (const recorded of this.#recorded.values()) disposeRecorded(recorded);
-    this.#cache.dispose();
+    this.#step.cache.dispose();
   }
 
   /** Runs chunks of any length: prefill, or the output of preempted sequences. */
   #compute(phase: Phase, chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
     const edits = collectLogitEdits(chunks, null);
     const shape = { ...exactShape(chunks), edits: Math.max(1, edits.ids.length) };
-    const { device } = this.#model.embedTokens;
+    const { device } = this.#step.model.embedTokens;
     return asyncScope(async (inside) => {
       const { drawn, alternatives, prompts } = inside(() => {
         const inputs = fromArray(writeStepInputs(shape, chunks, edits), [stepInputsSize(shape)], { device });
-        const outputs = this.#step.run(shape, inputs, { phase, drafts }, listSampledRows(chunks));
-        const logits = (rows: Tensor) => this.#step.logits(outputs.hidden, rows);
+        const outputs = runStep(this.#step, shape, inputs, { phase, drafts }, listSampledRows(chunks));
+        const { model, policy } = this.#step;
+        const logits = (rows: Tensor) => model.logits(outputs.hidden, rows, policy);
         return {
           drawn: outputs.drawn,
           alternatives: queueAlternatives(chunks, outputs.logits),
@@ -111,7 +108,7 @@ export class ModelRunner implements Runner {
       isFixed: true,
       sampledRows: rows,
       keys: 0,
-      tableWidth: roundUpToPower(exact.tableWidth, 4, this.#cache.blocks),
+      tableWidth: roundUpToPower(exact.tableWidth, 4, this.#step.cache.blocks),
       edits: roundUpToPower(Math.max(1, edits.ids.length), 16),
     };
     const { replay, inputs } = this.#recording(shape, drafts);
@@ -129,9 +126,11 @@ export class ModelRunner implements Runner {
     if (recorded) this.#recorded.delete(key);
     else {
       if (this.#recorded.size >= maxRecordings) this.#evict();
-      const { device } = this.#model.embedTokens;
+      const { device } = this.#step.model.embedTokens;
       const inputs = unscoped(() => keep(zeros([stepInputsSize(shape)], { dtype: 'i32', device })));
-      const replay = scope(() => record([inputs], (own) => this.#step.run(shape, own, { phase: 'decode', drafts })));
+      const replay = scope(() =>
+        record([inputs], (own) => runStep(this.#step, shape, own, { phase: 'decode', drafts })),
+      );
       recorded = { replay, inputs };
     }
     this.#recorded.set(key, recorded);

@@ -159,11 +159,16 @@ export class SpeculationPolicy {
   }
 }
 
+/** Drafts of a sequence, or of all. */
+class DraftCounts {
+  draftedTokens = 0;
+  acceptedTokens = 0;
+}
+
 interface SequenceDrafts {
   /** The draft of the next token. */
   draft: number | null;
-  draftedTokens: number;
-  acceptedTokens: number;
+  readonly counts: DraftCounts;
 }
 
 export interface SpeculationOptions {
@@ -183,7 +188,7 @@ export class Speculation {
   readonly #sequences = new WeakMap<Sequence, SequenceDrafts>();
   /** The number of tokens in each block that the MTP module has no rows of. */
   readonly #draftless: number[] = [];
-  readonly counts = { draftedTokens: 0, acceptedTokens: 0 };
+  readonly counts = new DraftCounts();
 
   constructor({ maxDrafts, drafting, clock }: SpeculationOptions) {
     this.maxDrafts = maxDrafts;
@@ -197,8 +202,8 @@ export class Speculation {
   }
 
   /** Drafts of one sequence so far. */
-  usage(sequence: Sequence): Pick<SequenceDrafts, 'draftedTokens' | 'acceptedTokens'> {
-    return this.#state(sequence);
+  usage(sequence: Sequence): DraftCounts {
+    return this.#state(sequence).counts;
   }
 
   /** Decides, once for each step, whether its decode batch drafts. */
@@ -254,7 +259,7 @@ export class Speculation {
     if (draft === undefined) return false;
     const accepted = draft === token;
     this.#policy?.countDraft(accepted);
-    for (const counts of [this.counts, this.#state(sequence)]) {
+    for (const counts of [this.counts, this.usage(sequence)]) {
       counts.draftedTokens++;
       if (accepted) counts.acceptedTokens++;
     }
@@ -271,7 +276,7 @@ export class Speculation {
   #state(sequence: Sequence): SequenceDrafts {
     const known = this.#sequences.get(sequence);
     if (known) return known;
-    const drafts = { draft: null, draftedTokens: 0, acceptedTokens: 0 };
+    const drafts = { draft: null, counts: new DraftCounts() };
     this.#sequences.set(sequence, drafts);
     return drafts;
   }

@@ -24,48 +24,39 @@ export interface StepMode {
   readonly drafts: boolean;
 }
 
-export class StepModel {
-  readonly #model: Model;
-  readonly #cache: PagedCache;
-  readonly #policy: PrecisionPolicy;
+/** The model of a step, the cache that its attention uses, and the precision of its products. */
+export interface StepModel {
+  readonly model: Model;
+  readonly cache: PagedCache;
+  readonly policy: PrecisionPolicy;
+}
 
-  constructor(model: Model, cache: PagedCache, policy: PrecisionPolicy) {
-    this.#model = model;
-    this.#cache = cache;
-    this.#policy = policy;
+/** Queues a step. `sampledRows`: the rows that are sampled, where these are not all rows. */
+export function runStep(
+  { model, cache, policy }: StepModel,
+  shape: StepShape,
+  inputs: Tensor,
+  { phase, drafts: isDrafting }: StepMode,
+  sampledRows: readonly number[] = [],
+): StepOutputs {
+  const views = viewStepInputs(shape, inputs);
+  const { ids, positions, starts: queryStart } = views;
+  const batch = { ids, positions, sequences: { queryStart, maxQueries: shape.maxChunkRows } };
+  const options = { policy, cache: cache.during(phase, shape, views) };
+  const { out: hidden } = model.forward(batch, options);
+  const rows = shape.sampledRows === shape.rows ? undefined : views.sampledRows;
+  const edits = { starts: views.editStarts, ids: views.editIds, factors: views.editScales, offsets: views.editAdds };
+  const logits = shape.sampledRows > 0 ? model.logits(hidden, rows, policy) : null;
+  const drawn = logits && sampleTokens(logits, views.settings, edits);
+  let drafts: Tensor | null = null;
+  if (isDrafting && model instanceof Deepseek) {
+    const next = rows || !drawn ? withDrawn(views.nextIds, drawn?.tokens ?? null, sampledRows) : drawn.tokens;
+    const { out } = model.predictAhead(0, hidden, next, batch, options);
+    const unedited = { ...edits, starts: zeros([shape.sampledRows + 1], { dtype: 'i32', device: edits.ids.device }) };
+    // Drafts are drawn without penalties: a wrong draft costs a row, not a bit.
+    if (logits) drafts = sampleTokens(model.logits(out, rows, policy), views.draftSettings, unedited).tokens;
   }
-
-  /** Computes logits [R, V] of `rows` of hidden states, or of all. */
-  logits(hidden: Tensor, rows?: Tensor): Tensor {
-    return this.#model.logits(hidden, rows, this.#policy);
-  }
-
-  /** Queues a step. `sampledRows`: the rows that are sampled, where these are not all rows. */
-  run(
-    shape: StepShape,
-    inputs: Tensor,
-    { phase, drafts: isDrafting }: StepMode,
-    sampledRows: readonly number[] = [],
-  ): StepOutputs {
-    const views = viewStepInputs(shape, inputs);
-    const { ids, positions, starts: queryStart } = views;
-    const batch = { ids, positions, sequences: { queryStart, maxQueries: shape.maxChunkRows } };
-    const options = { policy: this.#policy, cache: this.#cache.during(phase, shape, views) };
-    const { out: hidden } = this.#model.forward(batch, options);
-    const rows = shape.sampledRows === shape.rows ? undefined : views.sampledRows;
-    const edits = { starts: views.editStarts, ids: views.editIds, factors: views.editScales, offsets: views.editAdds };
-    const logits = shape.sampledRows > 0 ? this.logits(hidden, rows) : null;
-    const drawn = logits && sampleTokens(logits, views.settings, edits);
-    let drafts: Tensor | null = null;
-    if (isDrafting && this.#model instanceof Deepseek) {
-      const next = rows || !drawn ? withDrawn(views.nextIds, drawn?.tokens ?? null, sampledRows) : drawn.tokens;
-      const { out } = this.#model.predictAhead(0, hidden, next, batch, options);
-      const unedited = { ...edits, starts: zeros([shape.sampledRows + 1], { dtype: 'i32', device: edits.ids.device }) };
-      // Drafts are drawn without penalties: a wrong draft costs a row, not a bit.
-      if (logits) drafts = sampleTokens(this.logits(out, rows), views.draftSettings, unedited).tokens;
-    }
-    return { drawn: drawn && joinOutputs(drawn.tokens, drawn.logprobs, drafts), logits, hidden };
-  }
+  return { drawn: drawn && joinOutputs(drawn.tokens, drawn.logprobs, drafts), logits, hidden };
 }
 
 /** Puts drawn tokens in their places among the ids after each row. */

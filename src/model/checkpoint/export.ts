@@ -11,7 +11,7 @@ import type { WeightMap } from '../weights.ts';
 import { readValues, scaleSuffix } from './import.ts';
 import { type CheckpointPiece, listPieces } from './pieces.ts';
 import type { TensorToWrite } from './safetensors.ts';
-import { decode, type PlainType, type TensorSource } from './source.ts';
+import { decode, type PlainType, type TensorEntry, type TensorSource } from './source.ts';
 
 export type WeightFormat = 'f32' | 'f16' | 'bf16' | 'fp8';
 
@@ -88,14 +88,18 @@ async function readPiece(tensor: Tensor, { shape, offset }: CheckpointPiece): Pr
   });
 }
 
+function listValues(
+  config: ModelConfig,
+  read: (parameter: Parameter, piece: CheckpointPiece) => Promise<Float32Array>,
+): TensorValues[] {
+  return listParameters(config).flatMap((parameter) =>
+    listPieces(parameter).map((piece) => ({ ...piece, parameter, read: () => read(parameter, piece) })),
+  );
+}
+
 /** Returns a model's weights under the names of DeepSeek's and Hugging Face's checkpoints. */
 export function weightValues(config: ModelConfig, weights: WeightMap): TensorValues[] {
-  return listParameters(config).flatMap((parameter) =>
-    listPieces(parameter).map((piece): TensorValues => {
-      const tensor = weights.get(parameter.name) as Tensor;
-      return { ...piece, parameter, read: () => readPiece(tensor, piece) };
-    }),
-  );
+  return listValues(config, ({ name }, piece) => readPiece(weights.get(name) as Tensor, piece));
 }
 
 /** Returns the tensors to write for a model's weights. */
@@ -105,18 +109,13 @@ export function exportWeights(config: ModelConfig, weights: WeightMap, format: W
 
 /** Returns another checkpoint's weights under these names. Stacked experts are split. */
 export function checkpointValues(config: ModelConfig, source: TensorSource): TensorValues[] {
-  return listParameters(config).flatMap((parameter) =>
-    listPieces(parameter).map((piece): TensorValues => {
-      const own = source.entries.get(piece.name);
-      const whole = source.entries.get(parameter.name);
-      const read = async () => {
-        if (own) return readValues(source, own);
-        const range = { offset: piece.offset, length: countElements(piece.shape) };
-        return decode(whole as NonNullable<typeof whole>, await source.read(parameter.name, range));
-      };
-      return { ...piece, parameter, read };
-    }),
-  );
+  return listValues(config, async (parameter, piece) => {
+    const own = source.entries.get(piece.name);
+    if (own) return readValues(source, own);
+    const range = { offset: piece.offset, length: countElements(piece.shape) };
+    const stacked = source.entries.get(parameter.name) as TensorEntry;
+    return decode(stacked, await source.read(parameter.name, range));
+  });
 }
 
 /** Returns the tensors to write for another checkpoint in another format. */

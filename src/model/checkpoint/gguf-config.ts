@@ -117,11 +117,7 @@ function toDeepseekKeys(c: DeepseekConfig, fields: Readonly<Record<string, unkno
 
 function toDenseKeys({ ropeScaling: scaling, numKeyValueHeads, headDim }: DenseConfig): GgufKeys {
   if (scaling && scaling.type !== 'linear')
-    throw new CheckpointError(
-      'gguf',
-      `rope_scaling ${scaling.type} of a dense model is not written`,
-      'keep this model in safetensors',
-    );
+    throw new CheckpointError('gguf', `rope_scaling ${scaling.type} has no keys in GGUF`, 'keep it in safetensors');
   return {
     'attention.head_count_kv': u32(numKeyValueHeads),
     'attention.key_length': u32(headDim),
@@ -151,41 +147,26 @@ export function ggufMetadata(config: ModelConfig, tokenizer?: GgufTokenizer): Ma
 /** Converts f32 metadata back to the decimal that it was written from. */
 const decimal = (x: number) => Number(x.toPrecision(7));
 
-/** Reads keys of one architecture. Throws CheckpointError for missing ones. */
-class KeyReader {
-  readonly #metadata: ReadonlyMap<string, GgufValue>;
-  readonly #architecture: string;
-  readonly #file: string;
+type KeyReader = ReturnType<typeof keyReader>;
 
-  constructor(metadata: ReadonlyMap<string, GgufValue>, architecture: string, file: string) {
-    this.#metadata = metadata;
-    this.#architecture = architecture;
-    this.#file = file;
-  }
-
-  find(key: string): GgufValue | undefined {
-    return this.#metadata.get(`${this.#architecture}.${key}`);
-  }
-
-  number(key: string): number {
-    const value = this.find(key);
-    if (typeof value !== 'number')
-      throw new CheckpointError(
-        this.#file,
-        `${this.#architecture}.${key}: expected a number, received ${JSON.stringify(value)}`,
-        'convert the model again',
-      );
-    return value;
-  }
-
+/** Reads keys of one architecture. `number` and `fields` throw CheckpointError for missing ones. */
+function keyReader(metadata: ReadonlyMap<string, GgufValue>, architecture: string, file: string) {
+  const find = (key: string) => metadata.get(`${architecture}.${key}`);
+  const number = (key: string): number => {
+    const value = find(key);
+    if (typeof value === 'number') return value;
+    const problem = `${architecture}.${key}: expected a number, received ${JSON.stringify(value)}`;
+    throw new CheckpointError(file, problem, 'convert the model again');
+  };
   /** Returns the fields of config.json that the keys mean. */
-  fields(rows: readonly KeyRow[]): Record<string, GgufValue | null> {
+  const fields = (rows: readonly KeyRow[]) => {
     const read = ([key, field, type, otherwise]: KeyRow) => {
-      const value = otherwise === undefined ? this.number(key) : (this.find(key) ?? otherwise);
+      const value = otherwise === undefined ? number(key) : (find(key) ?? otherwise);
       return [field, type === 'f32' && typeof value === 'number' ? decimal(value) : value] as const;
     };
     return Object.fromEntries(rows.map(read));
-  }
+  };
+  return { find, number, fields };
 }
 
 function readDeepseekFields(keys: KeyReader, names: ReadonlySet<string>): object {
@@ -228,7 +209,7 @@ export function readGgufConfig(
       `general.architecture: expected deepseek2, llama or qwen2, received ${JSON.stringify(architecture)}`,
       'such models are not supported',
     );
-  const keys = new KeyReader(metadata, architecture, file);
+  const keys = keyReader(metadata, architecture, file);
   const [bos, eos] = [metadata.get('tokenizer.ggml.bos_token_id'), metadata.get('tokenizer.ggml.eos_token_id')];
   const tokens = metadata.get('tokenizer.ggml.tokens') as readonly string[] | undefined;
   const own =

@@ -59,17 +59,13 @@ function interleave(heads: number, width: number, columns: number): RowOrder {
   };
 }
 
-function renamed(
-  i: number,
-  pairs: readonly (readonly [gguf: string, hf: string])[],
-  shapes: ReadonlyMap<string, readonly number[]>,
-): Mapping[] {
-  return pairs.flatMap(([gguf, hf]) => {
-    const from = `model.layers.${i}.${hf}`;
-    const shape = shapes.get(from);
-    return shape ? [{ name: `blk.${i}.${gguf}`, shape, from: [from] }] : [];
-  });
-}
+type NamePair = readonly [gguf: string, huggingFace: string];
+
+const outside: readonly NamePair[] = [
+  ['token_embd.weight', 'model.embed_tokens.weight'],
+  ['output_norm.weight', 'model.norm.weight'],
+  ['output.weight', 'lm_head.weight'],
+];
 
 const everywhere = [
   ['attn_norm.weight', 'input_layernorm.weight'],
@@ -118,27 +114,19 @@ const countBlocks = (config: ModelConfig) =>
 
 function listMappings(config: ModelConfig): Mapping[] {
   const shapes = new Map(listParameters(config).map(({ name, shape }) => [name, shape]));
-  const whole = (name: string, from: string): Mapping[] => {
-    const shape = shapes.get(from);
-    return shape ? [{ name, shape, from: [from] }] : [];
-  };
+  const rename = (pairs: readonly NamePair[], gguf = '', huggingFace = '') =>
+    pairs.flatMap(([name, own]): Mapping[] => {
+      const from = huggingFace + own;
+      const shape = shapes.get(from);
+      return shape ? [{ name: gguf + name, shape, from: [from] }] : [];
+    });
   const layers = Array.from({ length: countBlocks(config) }, (_, i): Mapping[] => {
-    const common = renamed(i, everywhere, shapes);
-    if (isDeepseek(config)) {
-      const experts = hasExperts(config, i) ? expertMappings(config, i) : [];
-      return [...common, ...renamed(i, mla, shapes), ...experts];
-    }
-    return [
-      ...common,
-      ...renamed(i, gqa, shapes).map((mapping) => ({ ...mapping, ...llamaRowOrder(config, mapping) })),
-    ];
+    const pairs = [...everywhere, ...(isDeepseek(config) ? mla : gqa)];
+    const own = rename(pairs, `blk.${i}.`, `model.layers.${i}.`);
+    if (isDeepseek(config)) return hasExperts(config, i) ? [...own, ...expertMappings(config, i)] : own;
+    return own.map((mapping) => ({ ...mapping, ...llamaRowOrder(config, mapping) }));
   });
-  return [
-    ...whole('token_embd.weight', 'model.embed_tokens.weight'),
-    ...whole('output_norm.weight', 'model.norm.weight'),
-    ...whole('output.weight', 'lm_head.weight'),
-    ...layers.flat(),
-  ];
+  return [...rename(outside), ...layers.flat()];
 }
 
 function llamaRowOrder(config: ModelConfig, { name, shape }: Mapping): { order?: RowOrder } {

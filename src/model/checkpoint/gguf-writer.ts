@@ -77,13 +77,7 @@ class HeaderBuilder {
   }
 
   bytes(): Uint8Array {
-    const out = new Uint8Array(this.length);
-    let at = 0;
-    for (const part of this.#parts) {
-      out.set(part, at);
-      at += part.length;
-    }
-    return out;
+    return Buffer.concat(this.#parts);
   }
 }
 

@@ -32,21 +32,12 @@ export const scaleSuffix = '_scale_inv';
 
 function expectPiece(source: TensorSource, { name, shape }: CheckpointPiece): TensorEntry {
   const entry = source.entries.get(name);
-  if (!entry) {
-    const file = source.entries.values().next().value?.file ?? 'checkpoint';
-    throw new CheckpointError(
-      file,
-      `${name} ${formatShape(shape)} is missing`,
-      'check that config.json belongs to the weights',
-    );
-  }
-  if (formatShape(entry.shape) !== formatShape(shape))
-    throw new CheckpointError(
-      entry.file,
-      `${name}: expected ${formatShape(shape)}, received ${formatShape(entry.shape)}`,
-      'check that config.json belongs to the weights',
-    );
-  return entry;
+  const expected = formatShape(shape);
+  const received = entry && formatShape(entry.shape);
+  if (received === expected) return entry as TensorEntry;
+  const file = (entry ?? source.entries.values().next().value)?.file ?? 'checkpoint';
+  const problem = received ? `${name}: expected ${expected}, received ${received}` : `${name} ${expected} is missing`;
+  throw new CheckpointError(file, problem, 'check that config.json belongs to the weights');
 }
 
 /** Multiplies codes by the scale of their 128 x 128 block. */
