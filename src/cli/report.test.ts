@@ -1,13 +1,18 @@
-// minke report of a distillation, from the files of a run. npm test -- cli/report
+// minke report from the files of a run: a distillation, and a kind that only this test knows. npm test -- cli/report
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { Command } from 'commander';
 import { distill } from '../distill/index.ts';
 import { packageRoot } from '../kernels/root.ts';
+import { runKinds } from '../runs/index.ts';
+import { ended, guessing } from '../runs/test-runs.ts';
 import { resolveRecipe } from '../train/index.ts';
+import { readReport } from './report.ts';
+import { addRunCommands } from './run.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-report-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -87,4 +92,25 @@ test('a distillation: its teacher, its traces, held-out problems before and afte
   assert.match(page, /npx minke distill student --student <checkpoint> --teacher <model>/);
   const svg = readFileSync(join(results, 'student.svg'), 'utf8');
   assert.match(svg, /student: Loss.*student: Held-out accuracy.*countdown 3/s);
+});
+
+test('another kind of run has its verb and its report without a word about it elsewhere', () => {
+  const kinds = [...runKinds, guessing];
+  const program = new Command();
+  addRunCommands(program, kinds);
+  const help = program.commands.find((command) => command.name() === 'guess')?.helpInformation() ?? '';
+  assert.match(help, /guess a number, closer in every step.*--target <n>\s+the number to guess/s);
+  const run = mkdtempSync(join(folder, 'guess-'));
+  const steps = [4, 1].map((distance, i) => ({ event: 'step', ...at, step: i + 1, distance }));
+  writeFileSync(join(run, 'guess.json'), '{}');
+  writeFileSync(join(run, 'lineage.json'), JSON.stringify({ ...lineage, kind: 'guess' }));
+  writeFileSync(
+    join(run, 'events.jsonl'),
+    [...steps, ended(2, 'completed')].map((e) => `${JSON.stringify(e)}\n`).join(''),
+  );
+  assert.throws(() => readReport(run), /is not a run with a step/);
+  const { kind, facts, draw } = readReport(run, kinds);
+  assert.equal(kind, guessing);
+  assert.deepEqual(facts, [['guesses', '3 events, 2 steps']]);
+  assert.match(draw('mine'), />mine: Distance<.*>guess<.*>to the target</s);
 });

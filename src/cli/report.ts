@@ -19,12 +19,12 @@ export interface RunReport {
 }
 
 /** Reads what a run's folder says about its results. Throws TrainError where it has no step yet. */
-export function readReport(run: string): RunReport {
-  const kind = findKind(run, runKinds);
+export function readReport(run: string, kinds: readonly RunKind[] = runKinds): RunReport {
+  const kind = findKind(run, kinds);
   const lineage = readLineage(run);
   const events = kind ? readEvents(join(run, 'events.jsonl'), kind.events) : [];
   if (kind === null || lineage === null || !events.some(({ event }) => event === 'step')) {
-    const verbs = runKinds.map(({ name }) => name).join(', ');
+    const verbs = kinds.map(({ name }) => name).join(', ');
     throw new TrainError(run, 'is not a run with a step', `name a folder that one of minke ${verbs} wrote`);
   }
   return {

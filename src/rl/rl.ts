@@ -52,10 +52,10 @@ export const rl: RunKind<RlConfig, RlEvent> = {
       format: 'percent',
       isWide: true,
       series: [
-        { name: 'correct', event: 'step', field: 'accuracy', smooth: true },
+        { name: 'accuracy', event: 'step', field: 'accuracy', smooth: true },
         { name: 'well-formed', event: 'step', field: 'format', smooth: true, tone: 'good' },
         { name: 'zero-variance groups', event: 'step', field: 'silentGroups', smooth: true },
-        { name: 'held out', event: 'evaluated', field: 'passAt1', groupBy: ['task', 'difficulty'] },
+        { name: 'held-out accuracy', event: 'evaluated', field: 'passAt1', groupBy: ['task', 'difficulty'] },
       ],
     },
     {

@@ -34,6 +34,19 @@ async function pretrainBase(root: string, device: ReturnType<typeof openDevice>)
   return join(folder, 'checkpoints', 'step-00000060');
 }
 
+/** Writes conversations in the characters that the base knows. */
+function writeConversations(root: string): void {
+  const lines = Array.from({ length: 40 }, (_, i) => {
+    const [a, b] = [10 + (i % 7), 20 + i];
+    const messages = [
+      { role: 'user', content: `Make ${a + b} from ${a}, ${b}.` },
+      { role: 'assistant', content: `<think>\n${a}+${b}\n</think>\n<answer>${a}+${b}</answer>` },
+    ];
+    return JSON.stringify({ messages });
+  });
+  writeFileSync(join(root, 'conversations.jsonl'), lines.join('\n'));
+}
+
 /** Returns the steps per second, by the median step. */
 function measurePace(run: string): number {
   const times = readEvents(join(run, 'events.jsonl'), pretrain.events).flatMap((event) =>
@@ -45,9 +58,10 @@ function measurePace(run: string): number {
 
 /**
  * Makes `base`, a pretraining, and `zero`, twelve steps of reinforcement learning on it. Returns the steps per second
- * of the first.
+ * of the first. Beside them are conversations.jsonl for fine-tuning.
  */
 export async function makeRuns(root: string): Promise<number> {
+  writeConversations(root);
   const device = openDevice();
   useDevice(device);
   try {

@@ -164,6 +164,23 @@ describe('the train page', { skip: why ?? false }, () => {
       await state(page, 'stopped');
     }));
 
+  test('starts a fine-tuning on a file of conversations, and follows it to its end', () =>
+    onPage(toUrl('/%2B'), async (page) => {
+      await page.getByRole('radio', { name: 'Supervised fine-tuning' }).check();
+      await page.locator('[name="--model"]').selectOption('base');
+      await page.locator('[name="--data"]').fill('conversations.jsonl');
+      await page.getByLabel('Name').fill('assistant');
+      await page.getByLabel('epochs', { exact: true }).fill('2');
+      await page.getByLabel('batchSize').fill('8');
+      await page.getByLabel(/Other choices/).fill('validationFraction=0.2');
+      await page.getByRole('button', { name: 'Start', exact: true }).click();
+      await page.getByRole('heading', { name: 'assistant', level: 1 }).waitFor({ timeout: timeoutMs });
+      await state(page, 'completed');
+      await page.locator('[data-chart="loss"] canvas').first().waitFor();
+      assert.match((await page.locator('[data-chart="loss"] tbody').textContent()) ?? '', /training.*validation/);
+      assert.match((await page.locator('.run-numbers').textContent()) ?? '', /Loss\d.*Validation loss\d/);
+    }));
+
   test('draws a kind of run that is only known to the server', async () => {
     const runs = openRuns({ kinds: [...runKinds, guessing] });
     const steps = [4, 2, 1].map((distance, i) => ({ event: 'step', time: Date.now(), step: i + 1, distance }));
@@ -206,7 +223,7 @@ describe('the train page', { skip: why ?? false }, () => {
       const accuracy = page.locator('[data-chart="accuracy"]');
       assert.match(
         (await accuracy.locator('tbody').textContent()) ?? '',
-        /Accuracy.*Well-formed.*Held-out accuracy, countdown 2/,
+        /accuracy.*well-formed.*held-out accuracy, countdown 2/,
       );
       for (const id of ['length', 'entropy', 'throughput']) await page.locator(`[data-chart="${id}"]`).waitFor();
       const diagnosis = await page.locator('[data-part="diagnosis"]').textContent();
