@@ -1,5 +1,5 @@
-// ARCHITECTURE.md and CONTRIBUTING.md speak of what is there: the table of floors is that of architecture.test.ts, files
-// exist, functions are defined in the file that stands beside them. npm test -- documents
+// ARCHITECTURE.md, CONTRIBUTING.md, and the glossary agree with the tree: the table of layers is the one that
+// architecture.test.ts enforces, files exist, and functions are defined in the files beside them. npm test -- documents
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -10,8 +10,9 @@ const root = packageRoot();
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const architecture = read('ARCHITECTURE.md');
 
+/** The names in backticks. */
 const named = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
-const rowsOf = (text: string): string[][] =>
+const tableRows = (text: string): string[][] =>
   text
     .split('\n')
     .filter((line) => line.startsWith('| '))
@@ -40,35 +41,33 @@ const everyFile = ['src', 'web', 'test', 'scripts', 'recipes', 'bench']
   .map((path) => basename(path));
 
 describe('ARCHITECTURE.md', () => {
-  test('its floors are those that are enforced', () => {
+  test('its layers are the ones that are enforced', () => {
     const rules = read('test/architecture.test.ts');
-    const [, table] = /const floors[^{]*= \{(.*?)^\};/ms.exec(rules) as RegExpExecArray;
+    const [, table] = /const layers[^{]*= \{(.*?)^\};/ms.exec(rules) as RegExpExecArray;
     const enforced = new Map(
-      [...table.matchAll(/^ {2}(\w+): \[(.*)\],$/gm)].map(([, room, list]) => [
-        room,
+      [...table.matchAll(/^ {2}(\w+): \[(.*)\],$/gm)].map(([, module, list]) => [
+        module,
         [...list.matchAll(/'([^']+)'/g)].map(([, name]) => name),
       ]),
     );
-    const told = new Map<string, string[]>();
-    const [floors] = architecture.split('\n## ');
-    for (const [, rooms, may] of rowsOf(floors))
-      for (const room of named(rooms)) if (enforced.has(room)) told.set(room, named(may));
-    for (const [room, list] of enforced) {
-      if (!existsSync(join(root, 'src', room))) continue;
-      assert.deepEqual([...(told.get(room) ?? ['is missing'])].sort(), [...list].sort(), room);
-    }
+    const documented = new Map<string, string[]>();
+    const [layers] = architecture.split('\n## ');
+    for (const [, modules, allowed] of tableRows(layers))
+      for (const module of named(modules)) if (enforced.has(module)) documented.set(module, named(allowed));
+    for (const [module, list] of enforced)
+      assert.deepEqual([...(documented.get(module) ?? ['is missing'])].sort(), [...list].sort(), module);
   });
 
-  for (const title of ['Life of a training step', 'Life of a token'])
+  for (const title of ['A training step, file by file', 'A generated token, file by file'])
     test(`${title}: each function is defined in the file beside it`, () => {
-      const stops = rowsOf(section(title)).slice(1);
-      assert.ok(stops.length >= 15);
-      for (const [stop, functions, files] of stops as [string, string, string][]) {
-        for (const path of named(files)) assert.ok(existsSync(join(root, path)), `${path}: ${stop}`);
+      const steps = tableRows(section(title)).slice(1);
+      assert.ok(steps.length >= 15);
+      for (const [step, functions, files] of steps as [string, string, string][]) {
+        for (const path of named(files)) assert.ok(existsSync(join(root, path)), `${path}: ${step}`);
         for (const name of named(functions))
           assert.ok(
             named(files).some((path) => defines(path, name)),
-            `${name} is not defined in ${files}: ${stop}`,
+            `${name} is not defined in ${files}: ${step}`,
           );
       }
     });
@@ -77,13 +76,14 @@ describe('ARCHITECTURE.md', () => {
 for (const document of ['ARCHITECTURE.md', 'CONTRIBUTING.md'])
   describe(document, () => {
     const text = read(document).replaceAll(/^ *```.*?^ *```$/gms, '');
-    const absent = ['clamp', 'digit-sum', 'version'].map((name) => new RegExp(`/${name}[.\\w-]*$`)); // of the recipes
+    /** Files that the recipes of CONTRIBUTING.md make. */
+    const made = ['clamp', 'digit-sum', 'version', 'echo'].map((name) => new RegExp(`(^|/)${name}[.\\w-]*$`));
 
     test('names files that exist', () => {
       const files = named(text).filter((name) => /^[\w./-]+\.(ts|tsx|cc|h|mjs|py|md)$/.test(name));
       assert.ok(files.length > 10);
       for (const path of files) {
-        if (absent.some((pattern) => pattern.test(path)) && document === 'CONTRIBUTING.md') continue;
+        if (made.some((pattern) => pattern.test(path)) && document === 'CONTRIBUTING.md') continue;
         const isThere = path.includes('/')
           ? ['', 'src', 'src/model'].some((folder) => existsSync(join(root, folder, path)))
           : everyFile.includes(path);
@@ -96,3 +96,26 @@ for (const document of ['ARCHITECTURE.md', 'CONTRIBUTING.md'])
       for (const [, name] of read(document).matchAll(/npm run ([\w:]+)/g)) assert.ok(scripts[name], name);
     });
   });
+
+describe('docs/glossary.md', () => {
+  const [terms] = read('docs/glossary.md').split('\n## Banned');
+  const rows = tableRows(terms).slice(1);
+
+  test('terms are in alphabetical order', () => {
+    const names = rows.map(([term]) => term.toLowerCase());
+    assert.ok(names.length > 100);
+    assert.deepEqual(
+      names,
+      [...names].sort((a, b) => a.localeCompare(b, 'en')),
+    );
+  });
+
+  test('every term lives where it says', () => {
+    for (const [term, , where] of rows)
+      for (const name of named(where))
+        assert.ok(
+          ['src', '.'].some((folder) => existsSync(join(root, folder, name))),
+          `${term}: ${name}`,
+        );
+  });
+});

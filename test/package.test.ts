@@ -104,7 +104,7 @@ const config = preset('nano');
 const model = createModel(config, initialWeights(config, 1));
 const { out } = model.forward(packSequences([[1, 2, 3]]));
 const logits: number[] = await model.logits(out).toArray();
-const empty = [${exported.map((_, i) => `export${i}`).join(', ')}].filter((room) => Object.keys(room).length === 0);
+const empty = [${exported.map((_, i) => `export${i}`).join(', ')}].filter((module) => Object.keys(module).length === 0);
 console.log(JSON.stringify({ device: device.name, shape: [3, config.vocabSize], empty: empty.length, logits }));
 await device.close();
 `;
@@ -143,7 +143,7 @@ function built(env: NodeJS.ProcessEnv): { said: string; ran: { device: string; e
 }
 
 describe('package', () => {
-  test('holds the compiled rooms, the app, the kernel sources and how to build them, and nothing else', () => {
+  test('holds the compiled modules, the app, the kernel sources and how to build them, and nothing else', () => {
     const tops = new Set(
       files.map((file) =>
         file
@@ -171,10 +171,15 @@ describe('package', () => {
     );
     for (const needed of ['src/kernels/cpp/napi.cc', 'dist/src/cli/main.js', 'dist/web/index.html'])
       assert.ok(files.includes(needed), `${needed} is missing`);
-    const rooms = readdirSync(join(root, 'src')).filter((room) => existsSync(join(root, 'src', room, 'index.ts')));
+    const modules = readdirSync(join(root, 'src')).filter((name) => existsSync(join(root, 'src', name, 'index.ts')));
     assert.deepEqual(
-      rooms.filter((room) => !files.includes(`dist/src/${room}/index.js`)),
+      modules.filter((name) => !files.includes(`dist/src/${name}/index.js`)),
       [],
+    );
+    assert.deepEqual(
+      modules.filter((name) => manifest.exports[`./${name}`] !== `./dist/src/${name}/index.js`),
+      [],
+      'every module is a subpath export',
     );
   });
 

@@ -99,8 +99,8 @@ describe('what the page names', () => {
     for (const path of [...linked, ...named.map(([, path]) => path)]) assert.ok(existsSync(join(root, path)), path);
   });
 
-  test('every room stands on the map', () => {
-    for (const room of readdirSync(join(root, 'src'))) assert.ok(readme.includes(`\n| \`src/${room}\` |`), room);
+  test('every module is in the source map', () => {
+    for (const name of readdirSync(join(root, 'src'))) assert.ok(readme.includes(`\n| \`src/${name}\` |`), name);
   });
 
   test('figures of the tables stand on their pages', () => {
