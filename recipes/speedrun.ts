@@ -1,4 +1,4 @@
-// From nothing to a model that reasons, in one command: npm run speedrun. The stages in order, and what each starts from.
+// From nothing to a model that reasons, in one command: npm run speedrun. Stages in order, and what each starts from.
 import type { Speedrun } from '../src/cli/speedrun.ts';
 import { recipe as base } from './00-countdown-base.ts';
 import { recipe as zero } from './10-countdown-zero.ts';

@@ -1,7 +1,7 @@
 // minke speedrun: runs the stages of recipes/speedrun.ts in order, evaluates the model of each, and writes report.html.
 //
-// Contract: each stage has a folder. A completed stage is not run again, a stopped one resumes, and an evaluation that is
-// in evaluation.json is not repeated.
+// Contract: each stage has a folder. A completed stage is not run again, a stopped one resumes, and an evaluation that
+// is in evaluation.json is not repeated.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openModel } from '../engine/index.ts';

@@ -39,13 +39,8 @@ const schema = z.object({
 
 type DatasetFile = z.infer<typeof schema>;
 
-export interface Dataset {
-  /** The hash of everything that decides its content. */
-  readonly hash: string;
-  readonly vocabSize: number;
-  readonly tokenizerHash: string;
-  readonly documents: number;
-  readonly sources: readonly { readonly name: string; readonly sha256: string }[];
+/** An opened dataset. `hash` is the hash of everything that decides its content. */
+export interface Dataset extends Readonly<Omit<DatasetFile, 'format' | 'train' | 'validation'>> {
   readonly train: TokenSplit;
   readonly validation: TokenSplit;
   readonly close: () => void;

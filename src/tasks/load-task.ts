@@ -18,43 +18,42 @@ export function describeValue(value: unknown): string {
   return text.length > 120 ? `${text.slice(0, 120)}...` : text;
 }
 
-/** Returns the value as a task; errors name `source`. Throws TaskError. */
-function checkTask(value: unknown, source: string): Task {
-  const wrong = (problem: string, remedy: string) => new TaskError(source, problem, remedy);
-  if (typeof value !== 'object' || value === null)
-    throw wrong(
-      `task is ${describeValue(value)}`,
-      'write: export const task = { name, description, difficulty, problem, grade }',
-    );
-  const task = value as Readonly<Record<string, unknown>>;
-  for (const field of ['name', 'description'])
-    if (typeof task[field] !== 'string' || task[field] === '')
-      throw wrong(`${field} is ${describeValue(task[field])}`, `give the task a ${field} in words`);
-  checkDifficulty(task.difficulty, wrong);
-  if (typeof task.problem !== 'function')
-    throw wrong(
-      `problem is ${describeValue(task.problem)}`,
-      'write: problem(random, difficulty) { return { prompt, key } }',
-    );
-  if (typeof task.grade !== 'function')
-    throw wrong(
-      `grade is ${describeValue(task.grade)}`,
-      'write: grade(problem, answer) { return { correct, reason } }',
-    );
-  if (task.solution !== undefined && typeof task.solution !== 'function')
-    throw wrong(
-      `solution is ${describeValue(task.solution)}`,
-      'write: solution(problem) { return answer }, or leave it out',
-    );
-  return value as Task;
+const isText = (value: unknown) => typeof value === 'string' && value !== '';
+const isFunction = (value: unknown) => typeof value === 'function';
+
+function isRange(value: unknown): boolean {
+  const { from, to, default: chosen } = (value ?? {}) as Readonly<Record<string, number>>;
+  return [from, to, chosen].every(Number.isInteger) && from <= chosen && chosen <= to;
 }
 
-function checkDifficulty(value: unknown, wrong: (problem: string, remedy: string) => TaskError): void {
-  const remedy = 'write: difficulty: { from: 1, to: 1, default: 1 }, whole numbers with from <= default <= to';
-  if (typeof value !== 'object' || value === null) throw wrong(`difficulty is ${describeValue(value)}`, remedy);
-  const { from, to, default: chosen } = value as Readonly<Record<string, number>>;
-  const isRange = [from, to, chosen].every(Number.isInteger) && from <= chosen && chosen <= to;
-  if (!isRange) throw wrong(`difficulty is ${describeValue(value)}`, remedy);
+/** The fields of a task: what each must be, and how to write it. */
+const fields: readonly (readonly [name: string, isValid: (value: unknown) => boolean, remedy: string])[] = [
+  ['name', isText, 'give the task a name in words'],
+  ['description', isText, 'give the task a description in words'],
+  [
+    'difficulty',
+    isRange,
+    'write: difficulty: { from: 1, to: 1, default: 1 }, whole numbers with from <= default <= to',
+  ],
+  ['problem', isFunction, 'write: problem(random, difficulty) { return { prompt, key } }'],
+  ['grade', isFunction, 'write: grade(problem, answer) { return { correct, reason } }'],
+  [
+    'solution',
+    (value) => value === undefined || isFunction(value),
+    'write: solution(problem) { return answer }, or leave it out',
+  ],
+];
+
+/** Returns the value as a task; errors name `source`. Throws TaskError. */
+function checkTask(value: unknown, source: string): Task {
+  if (typeof value !== 'object' || value === null) {
+    const remedy = 'write: export const task = { name, description, difficulty, problem, grade }';
+    throw new TaskError(source, `task is ${describeValue(value)}`, remedy);
+  }
+  const task = value as Readonly<Record<string, unknown>>;
+  for (const [name, isValid, remedy] of fields)
+    if (!isValid(task[name])) throw new TaskError(source, `${name} is ${describeValue(task[name])}`, remedy);
+  return value as Task;
 }
 
 function expectReadable(path: string): void {
