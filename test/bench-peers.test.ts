@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isBatched, parsePeer, ratesIn } from '../bench/llama.ts';
 
-/** As ik_llama.cpp wrote it on stderr, while the machine was busy with other things. */
+/** What ik_llama.cpp wrote to stderr on a busy machine. */
 const written = `
-main: n_kv_max = 512, n_batch = 2048, n_ubatch = 512, flash_attn = 1, is_pp_shared = 0, n_gpu_layers = -1, n_threads = 2, n_threads_batch = 2
+main: n_kv_max = 512, n_batch = 2048, n_ubatch = 512, \
+flash_attn = 1, is_pp_shared = 0, n_gpu_layers = -1, n_threads = 2, \
+n_threads_batch = 2
 
 |    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |
 |-------|--------|------|--------|----------|----------|----------|----------|----------|----------|

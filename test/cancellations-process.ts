@@ -1,5 +1,6 @@
-// What cancellations.test.ts runs in a process of its own, without the test runner's hooks on every promise: the requests,
-// and what is left after them, as JSON on stdout.
+// The process that cancellations.test.ts runs: the requests, and what remains after them, as JSON on stdout.
+//
+// It is a process of its own because the test runner hooks into every promise.
 import { Engine, LatentPages, ModelRunner, ServedModel } from '../src/engine/index.ts';
 import { testTokenizer } from '../src/engine/test-tokenizer.ts';
 import { Random } from '../src/kernels/cases/case.ts';
@@ -8,12 +9,13 @@ import { createModel, initialWeights, precisions, readConfig } from '../src/mode
 import { createApp } from '../src/server/app.ts';
 import { keep, useDevice } from '../src/tensor/index.ts';
 
-const requests = 20_000;
+/** The long check sends all of them, `npm test` a sample. */
+const requests = process.env.MINKE_LONG ? 20_000 : 4000;
 const clients = 128;
 /** The last two share a block of the cache. */
 const prompts = ['to be', 'or not', 'the fox', '1 2 3', ...[24, 25].map((n) => 'the quick brown fox says '.repeat(n))];
 
-/** With drafts, so that steps have two rows. */
+/** A model with drafts, so that steps have two rows. */
 function serve(device: Device): ServedModel {
   const tokenizer = testTokenizer();
   const { vocabSize } = tokenizer.tokenizer;
@@ -77,7 +79,7 @@ async function whole(app: App, choice: number, signal: AbortSignal): Promise<str
   return body.choices?.[0]?.text ?? '';
 }
 
-/** Reads so many frames, then leaves: by its signal, or by cancelling the stream. */
+/** Reads the given number of frames, then leaves: by its signal, or by canceling the stream. */
 async function streamed(app: App, choice: number, frames: number, cancels: boolean): Promise<string | null> {
   const controller = new AbortController();
   const response = await app.fetch(request(choice, true, controller.signal));
@@ -95,8 +97,8 @@ async function streamed(app: App, choice: number, frames: number, cancels: boole
   }
 }
 
-/** One client's request; null when it left before the end. */
-async function one(app: App, random: Random, choice: number): Promise<string | null> {
+/** Sends one client's request. Returns null if the client left before the end. */
+async function send(app: App, random: Random, choice: number): Promise<string | null> {
   const way = random.below(6);
   if (way === 0) return streamed(app, choice, Number.POSITIVE_INFINITY, false);
   if (way <= 2) return streamed(app, choice, random.below(7), way === 1);
@@ -108,7 +110,7 @@ async function one(app: App, random: Random, choice: number): Promise<string | n
   return answer;
 }
 
-/** What remains in use once everybody has gone. */
+/** What is in use once every client has gone. */
 export interface Levels {
   readonly blocksUsed: number;
   readonly running: number;
@@ -117,17 +119,18 @@ export interface Levels {
 }
 
 export interface CancellationReport {
-  readonly asked: number;
-  /** Answers read to their end: what the prompt gives alone, or something else. */
-  readonly answered: number;
-  readonly wrong: number;
-  readonly left: number;
+  readonly requests: number;
+  /** Answers read to their end: the same as the prompt alone gives, or another. */
+  readonly same: number;
+  readonly different: number;
+  /** Requests whose client left before the end. */
+  readonly abandoned: number;
   readonly cachedTokens: number;
   /** After a quarter, and at the end. */
   readonly levels: readonly Levels[];
-  /** Between the same two moments. */
+  /** Bytes between the same two moments. */
   readonly heapGrown: number;
-  /** Of the device, from before the model to after it. */
+  /** Bytes of the device, from before the model to after it. */
   readonly deviceGrown: number;
 }
 
@@ -145,17 +148,17 @@ async function report(): Promise<CancellationReport> {
   const app = createApp(model);
   const alone: (string | null)[] = [];
   for (const choice of prompts.keys()) alone.push(await whole(app, choice, new AbortController().signal));
-  const count = { asked: 0, answered: 0, wrong: 0, left: 0 };
+  const count = { requests: 0, same: 0, different: 0, abandoned: 0 };
   const random = new Random(5);
   const crowd = async (until: number): Promise<Levels> => {
     const client = async () => {
-      while (count.asked < until) {
-        count.asked++;
+      while (count.requests < until) {
+        count.requests++;
         const choice = random.below(random.below(16) === 0 ? prompts.length : 4);
-        const text = await one(app, random, choice);
-        if (text === null) count.left++;
-        else if (text === alone[choice]) count.answered++;
-        else count.wrong++;
+        const text = await send(app, random, choice);
+        if (text === null) count.abandoned++;
+        else if (text === alone[choice]) count.same++;
+        else count.different++;
       }
     };
     await Promise.all(Array.from({ length: clients }, client));

@@ -1,6 +1,6 @@
-// Twenty training steps are PyTorch's: losses, gradient norms, the weights and biases at the end. npm test -- golden
-// Fixture: scripts/parity/train.py (its versions stand in it). FP8 and BF16 follow the same curve within what the format
-// loses: a product of numbers with 8 bits of mantissa is off by 2^-8 at most, with 4 bits (E4M3) by 2^-4, and a loss is
+// Twenty training steps equal PyTorch's: losses, gradient norms, and the final weights and biases. npm test -- golden
+// Fixture: scripts/parity/train.py (it names its versions). FP8 and BF16 follow the same curve within the error of the
+// format: a product of numbers with 8 bits of mantissa is off by 2^-8 at most, with 4 bits (E4M3) by 2^-4, and a loss is
 // a mean over many of them.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -106,8 +106,8 @@ describe('twenty steps in PyTorch', () => {
   }
 
   /**
-   * Losses within `tolerance` at every step, gradient norms in the mean over the steps: where rounding sends one token to
-   * another expert, the norm of that step alone moves by some percent.
+   * Compares losses at every step within half of `tolerance`, and gradient norms within it in the mean over the steps:
+   * where rounding sends one token to another expert, the norm of that step alone moves by several percent.
    */
   function follow({ curve }: Trained, tolerance: number): void {
     const deviations: number[] = [];

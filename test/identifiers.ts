@@ -30,23 +30,26 @@ export function identifiers(source: string): string[] {
   /** The depth of braces at which each open template continues. */
   const templates: number[] = [];
   let depth = 0;
+  let previous = '';
   for (let at = 0; at < source.length; ) {
     const blank = skipped.map((pattern) => matchAt(pattern, source, at)).find((text) => text !== null);
     const name = blank ? null : matchAt(word, source, at);
     if (blank) at += blank.length;
     else if (name) {
       found.push(name);
+      previous = name;
       at += name.length;
     } else if (source[at] === '`' || (source[at] === '}' && templates.at(-1) === depth)) {
       if (source[at] === '}') templates.pop();
       const { next, isOpen } = afterTemplateText(source, at + 1);
       if (isOpen) templates.push(depth);
       at = next;
-    } else if (source[at] === '/' && !isDivision(source.slice(Math.max(0, at - 20), at))) {
+    } else if (source[at] === '/' && !isDivision(previous)) {
       at += matchAt(regularExpression, source, at)?.length ?? 1;
     } else {
-      if (source[at] === '{') depth++;
-      if (source[at] === '}') depth--;
+      previous = source[at];
+      if (previous === '{') depth++;
+      if (previous === '}') depth--;
       at++;
     }
   }

@@ -1,9 +1,9 @@
-// What a user of the package gets: packed, installed in an empty project, compiled against and run, native and without
-// a compiler. npm test -- package
+// What a user of the package gets: packed, installed in an empty project, compiled against, and run, with native
+// kernels and without a compiler. npm test -- package
 //
-// Free of network: npm installs the tarball, and finds the dependencies where they were copied from this tree. Compiling
-// the kernels takes minutes on a busy machine, so the test does not: it lays this tree's build beside the package's
-// sources and asks the package's own script, which compares hashes of sources, flags and compiler.
+// It needs no network: npm installs the tarball and finds dependencies copied from this tree. Compiling the kernels
+// takes minutes on a busy machine, so the test copies this tree's build beside the package's sources and runs the
+// package's own script, which compares hashes of sources, flags, and compiler.
 import assert from 'node:assert/strict';
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import {
@@ -204,7 +204,7 @@ describe('package', () => {
     assert.match(out, /^Usage: minke <command>/);
   });
 
-  test('a program in TypeScript sees the types of every export; compiled, it runs without a compiler and native', (t) => {
+  test('a TypeScript program sees the types of every export, and runs without a compiler and natively', (t) => {
     succeeded(run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], { cwd: project }));
     const bare = join(folder, 'bare'); // a PATH without any compiler
     mkdirSync(bare);

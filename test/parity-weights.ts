@@ -1,15 +1,15 @@
-// The weights of the parity fixtures: every value follows from its tensor's name and index, here as in
+// The weights of the parity fixtures: every value follows from its tensor's name and index, as in
 // scripts/parity/make.py.
 import { listParameters, type ModelConfig } from '../src/model/index.ts';
 import { fromArray, type Tensor } from '../src/tensor/index.ts';
 
-function seedOf(name: string): number {
+function hashName(name: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
   return hash >>> 0;
 }
 
-/** In [-1, 1) */
+/** Returns a number in [-1, 1). */
 function unitAt(seed: number, i: number): number {
   let h = (Math.imul(i, 0x9e3779b1) + seed) | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
@@ -17,7 +17,7 @@ function unitAt(seed: number, i: number): number {
   return ((h ^ (h >>> 16)) >>> 0) / 2 ** 31 - 1;
 }
 
-function numberOf(name: string, unit: number, width: number): number {
+function scaleValue(name: string, unit: number, width: number): number {
   if (name.endsWith('norm.weight')) return 1 + 0.25 * unit;
   if (name.endsWith('bias')) return 0.25 * unit;
   return (unit * 1.5) / Math.sqrt(width);
@@ -28,9 +28,9 @@ export function parityWeights(config: ModelConfig, shift: number): Map<string, T
   const entries = listParameters(config).map(({ name, shape, kind }) => {
     const add = kind === 'correction' ? shift : 0;
     const size = shape.reduce((product, n) => product * n, 1);
-    const seed = seedOf(name);
+    const seed = hashName(name);
     const width = shape.at(-1) as number;
-    const values = Float32Array.from({ length: size }, (_, i) => add + numberOf(name, unitAt(seed, i), width));
+    const values = Float32Array.from({ length: size }, (_, i) => add + scaleValue(name, unitAt(seed, i), width));
     return [name, fromArray(values, shape)] as const;
   });
   return new Map(entries);

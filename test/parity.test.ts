@@ -1,5 +1,5 @@
-// The model equals Hugging Face transformers': logits, loss, every gradient's norm, the chosen experts. npm test -- parity
-// Fixtures: scripts/parity/make.py (its versions stand in each file).
+// The model equals that of Hugging Face transformers: logits, loss, every gradient's norm, the chosen experts.
+// Fixtures: scripts/parity/make.py; each names its versions. npm test -- parity
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
