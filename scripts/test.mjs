@@ -3,12 +3,12 @@
 //   npm test                        everything
 //   npm test -- tokenizer gemm      only files whose path contains one of the words
 //   npm run test:fast               no WebAssembly, no browser, no file marked slow
-//   npm run check:long              timings, soaks, and large fuzz counts: the *.long.test.ts files
+//   npm run check:long              timings, soaks, and large fuzz counts: *.long.test.ts, and files that read MINKE_LONG
 //
 // Files run side by side, one process each. A file that measures, drives a browser, or needs the whole machine says so
 // in its name and runs alone: *.serial.test.ts. A file that takes more than a few seconds is *.slow.test.ts.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { run } from 'node:test';
@@ -29,7 +29,8 @@ function testFiles(folder) {
 }
 
 function isChosen(path) {
-  if (path.endsWith('.long.test.ts') !== isLong) return false;
+  const isTimed = path.endsWith('.long.test.ts');
+  if (isLong ? !isTimed && !readFileSync(path, 'utf8').includes('MINKE_LONG') : isTimed) return false;
   if (isFast && /\.(slow|serial)\.test\.ts$/.test(path)) return false;
   return words.length === 0 || words.some((word) => path.includes(word));
 }
@@ -61,6 +62,8 @@ if (files.length === 0) {
   process.exit(1);
 }
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`;
+if (isLong) process.env.MINKE_LONG = '1';
+if (isFast) process.env.MINKE_TEST_FAST = '1';
 const runsAlone = (path) => isLong || path.endsWith('.serial.test.ts');
 await runFiles(
   files.filter((path) => !runsAlone(path)),

@@ -1,7 +1,7 @@
 // Twenty training steps equal PyTorch's: losses, gradient norms, and the final weights and biases. npm test -- golden
 // Fixture: scripts/parity/train.py (it names its versions). FP8 and BF16 follow the same curve within the error of the
-// format: a product of numbers with 8 bits of mantissa is off by 2^-8 at most, with 4 bits (E4M3) by 2^-4, and a loss is
-// a mean over many of them.
+// format: a product of numbers with 8 bits of mantissa is off by 2^-8 at most, with 4 bits (E4M3) by 2^-4, and a loss
+// is a mean over many of them.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

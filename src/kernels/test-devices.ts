@@ -1,5 +1,6 @@
 // The devices that tests run on: the reference first, then every native instruction set of this machine, then both
-// WebAssembly builds. MINKE_TEST_DEVICE=avx2 (an instruction set) restricts them.
+// WebAssembly builds. MINKE_TEST_DEVICE=avx2 (an instruction set) restricts them; the fast tests (MINKE_TEST_FAST) run
+// on the reference and on the best other one.
 import type { Device } from './device.ts';
 import { nativeIsas } from './native.ts';
 import { openDevice } from './open.ts';
@@ -8,13 +9,10 @@ import { wasmIsas } from './wasm-node.ts';
 export function testDevices(threads = 2): Device[] {
   const only = process.env.MINKE_TEST_DEVICE;
   const isSelected = (isa: string) => only === undefined || only === isa;
-  return [
-    openDevice({ device: 'reference' }),
-    ...nativeIsas()
-      .filter(isSelected)
-      .map((isa) => openDevice({ device: 'native', isa, threads })),
-    ...wasmIsas()
-      .filter(isSelected)
-      .map((isa) => openDevice({ device: 'wasm', isa, threads })),
-  ];
+  const others = [
+    ...nativeIsas().map((isa) => ({ device: 'native', isa }) as const),
+    ...wasmIsas().map((isa) => ({ device: 'wasm', isa }) as const),
+  ].filter(({ isa }) => isSelected(isa));
+  const chosen = process.env.MINKE_TEST_FAST ? others.slice(0, 1) : others;
+  return [openDevice({ device: 'reference' }), ...chosen.map((choice) => openDevice({ ...choice, threads }))];
 }
