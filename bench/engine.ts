@@ -2,7 +2,7 @@
 //
 // Each round runs ours and then every peer, so that a busy neighbor hits all of them; ratios are of the same round.
 // Weights are random (routing then spreads over all experts, the worst case for caches). Prefill is a prompt of P
-// tokens and its first token; decode is tokens after a short prompt, after 4,096, or of many sequences together.
+// tokens and its first token; decode is tokens after a short prompt, after 4,096, or of many sequences at once.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ import {
 } from '../src/model/index.ts';
 import { type PackedFormat, useDevice } from '../src/tensor/index.ts';
 import type { Bench, Required } from './harness.ts';
-import { type EnginePeer, isBatched, rateOfOne, ratesTogether } from './llama.ts';
+import { type EnginePeer, isBatched, measureBatchedRates, measureRate } from './llama.ts';
 
 /** V3-shaped: `smallv3` has V3's latent, `v3slice` V3's real widths in two layers. */
 const shapes = {
@@ -73,7 +73,7 @@ function configFor(name: ShapeName): ModelConfig {
   return readConfig({ ...common, first_k_dense_replace: 1, max_position_embeddings: 8192, ...shapes[name] }, name);
 }
 
-/** A vocabulary that llama.cpp accepts: the bytes, then names. */
+/** Returns a vocabulary that llama.cpp accepts: the bytes, then names. */
 function vocabulary(size: number): Parameters<typeof ggufMetadata>[1] {
   const letter = (i: number) => {
     const printable = (i >= 0x21 && i <= 0x7e) || (i >= 0xa1 && i <= 0xac) || i >= 0xae;
@@ -83,7 +83,7 @@ function vocabulary(size: number): Parameters<typeof ggufMetadata>[1] {
   return { pre: 'deepseek-v3', tokens, types: new Array(size).fill(1), merges: ['a b'], bos: 0, eos: 1 };
 }
 
-/** Writes the files that are not there yet; they depend on the shape alone. */
+/** Writes missing files; they depend only on the shape. */
 async function writeModels(bench: Bench, config: ModelConfig, folder: string, name: string): Promise<void> {
   const missing = formats.filter(({ stored }) => !existsSync(join(folder, `${name}-${stored}.gguf`)));
   if (missing.length === 0) return;
@@ -116,8 +116,8 @@ interface Times {
   readonly decode: number;
 }
 
-/** Our side: an engine over a file. */
-class Ours {
+/** Our engine over a file. */
+class OwnEngine {
   readonly #engine: Engine;
   readonly #vocabSize: number;
   readonly #free: () => void;
@@ -131,7 +131,7 @@ class Ours {
     this.#free = free;
   }
 
-  static async open(path: string, format: PackedFormat): Promise<Ours> {
+  static async open(path: string, format: PackedFormat): Promise<OwnEngine> {
     const { config, source } = await openGgufModel(path);
     const { weights } = await servingWeights(config, source, { format });
     await source.close();
@@ -140,19 +140,19 @@ class Ours {
     const runner = new ModelRunner(model, { cache: new LatentPages(config, blocks), policy: precisions.bf16 });
     const limits = { blocks, contextLength: 8192, prefixCache: false, maxStepTokens: 2048 };
     const active = [...weights].reduce((sum, [name, { bytes }]) => sum + bytes * activeShare(config, name), 0);
-    return new Ours(new Engine(runner, limits), config.vocabSize, active, () => {
+    return new OwnEngine(new Engine(runner, limits), config.vocabSize, active, () => {
       model.dispose();
       for (const weight of weights.values()) weight.dispose();
     });
   }
 
   /**
-   * Seconds to the first token of all `parallel` sequences, and from there for all of theirs but the first: as if none
-   * had gone on before every one had its first.
+   * Returns the seconds until all `parallel` sequences have their first token, and the seconds for all later tokens,
+   * scaled as if none had continued before every one had its first.
    */
   async run(promptLength: number, tokens: number, parallel = 1): Promise<Times> {
     const start = performance.now();
-    const times = await Promise.all(Array.from({ length: parallel }, () => this.#one(promptLength, tokens)));
+    const times = await Promise.all(Array.from({ length: parallel }, () => this.#generate(promptLength, tokens)));
     const end = performance.now();
     const first = Math.max(...times.map(([own]) => own));
     const after = times.flat().filter((time) => time > first).length;
@@ -160,8 +160,8 @@ class Ours {
     return { prefill: (first - start) / 1000, decode: (share * (end - first)) / 1000 };
   }
 
-  /** When each of its tokens was there. */
-  #one(promptLength: number, maxTokens: number): Promise<number[]> {
+  /** Returns the time of each token. */
+  #generate(promptLength: number, maxTokens: number): Promise<number[]> {
     const seed = this.#requests++;
     const prompt = Array.from({ length: promptLength }, (_, i) => (seed * 7919 + i * 104729) % this.#vocabSize);
     const options: SequenceOptions = { sampling, maxTokens, logprobs: null, promptLogprobs: null };
@@ -186,28 +186,28 @@ class Ours {
   }
 }
 
-/** Share of a weight's bytes that a token reads. */
+/** Returns the share of a weight's bytes that a token reads. */
 function activeShare(config: ModelConfig, name: string): number {
   if (name === 'model.embed_tokens.weight' || name.endsWith('.kv_b_proj.weight')) return 0;
   if (!('nRoutedExperts' in config) || !name.includes('.experts.')) return 1;
   return config.numExpertsPerTok / config.nRoutedExperts;
 }
 
-interface Test {
+interface EngineTest {
   readonly name: string;
   readonly amount: number;
   readonly args: readonly string[];
-  readonly ours: (engine: Ours) => Promise<number>;
+  readonly ours: (engine: OwnEngine) => Promise<number>;
   readonly required: Readonly<Partial<Record<PackedFormat, Required>>>;
 }
 
-const decoded = 48;
-const tests: readonly Test[] = [
+const decodedTokens = 48;
+const tests: readonly EngineTest[] = [
   {
     name: 'decode',
-    amount: decoded,
-    args: ['-p', '0', '-n', String(decoded)],
-    ours: async (engine) => (await engine.run(1, decoded + 1)).decode,
+    amount: decodedTokens,
+    args: ['-p', '0', '-n', String(decodedTokens)],
+    ours: async (engine) => (await engine.run(1, decodedTokens + 1)).decode,
     required: { int4: { atLeast: 1.3 }, int8: { atLeast: 1.1 }, bf16: { atLeast: 1.1 } },
   },
   {
@@ -233,14 +233,14 @@ const tests: readonly Test[] = [
   },
 ];
 
-async function oneFormat(
+async function benchFormat(
   bench: Bench,
   path: string,
   format: PackedFormat,
   label: string,
   allPeers: readonly EnginePeer[],
 ): Promise<void> {
-  const engine = await Ours.open(path, format);
+  const engine = await OwnEngine.open(path, format);
   const peers = allPeers.filter((peer) => !isBatched(peer));
   try {
     await engine.run(8, 8);
@@ -251,7 +251,7 @@ async function oneFormat(
       for (let round = 0; round < bench.rounds; round++) {
         seconds.push(await test.ours(engine));
         for (const [i, peer] of peers.entries())
-          others[i]?.push(test.amount / rateOfOne(peer, path, bench.device.threads, test.args));
+          others[i]?.push(test.amount / measureRate(peer, path, bench.device.threads, test.args));
       }
       const own = { name: `${label} ${format}, ${test.name}`, unit: 'tokens/s', amount: test.amount, seconds } as const;
       if (peers.length === 0) bench.beside(own);
@@ -260,7 +260,7 @@ async function oneFormat(
         const yardstick = { name: peer.name, amount: test.amount, seconds: others[i] };
         bench.beside({ ...own, yardstick, ...(required && { required }) });
       }
-      if (test.name === 'decode') await bandwidth(bench, engine, `${label} ${format}`, seconds);
+      if (test.name === 'decode') await benchBandwidth(bench, engine, `${label} ${format}`, seconds);
     }
     await compareBatches(bench, engine, { path, label: `${label} ${format}`, peers: allPeers.filter(isBatched) });
   } finally {
@@ -268,15 +268,15 @@ async function oneFormat(
   }
 }
 
-const crowd = { promptLength: 64, tokens: 32, parallel: [16, 64] } as const;
+const batchedTest = { promptLength: 64, tokens: 32, parallel: [16, 64] } as const;
 
-/** Many sequences at once, after prompts of 64 tokens. */
+/** Measures many sequences at once, after prompts of 64 tokens. */
 async function compareBatches(
   bench: Bench,
-  engine: Ours,
+  engine: OwnEngine,
   { path, label, peers }: { path: string; label: string; peers: readonly EnginePeer[] },
 ): Promise<void> {
-  const { promptLength, tokens, parallel } = crowd;
+  const { promptLength, tokens, parallel } = batchedTest;
   const own = parallel.map((): number[] => []);
   const others = peers.map(() => parallel.map((): number[] => []));
   for (const count of parallel) await engine.run(promptLength, tokens + 1, count);
@@ -284,7 +284,7 @@ async function compareBatches(
     for (const [i, count] of parallel.entries())
       own[i]?.push((await engine.run(promptLength, tokens + 1, count)).decode);
     for (const [p, peer] of peers.entries()) {
-      const rates = ratesTogether(peer, path, bench.device.threads, crowd);
+      const rates = measureBatchedRates(peer, path, bench.device.threads, batchedTest);
       for (const [i, count] of parallel.entries())
         others[p]?.[i]?.push((count * tokens) / (rates.get(count) as number));
     }
@@ -301,8 +301,13 @@ async function compareBatches(
   }
 }
 
-/** Weight bytes a token reads over what plain reading gives in the same minute. */
-async function bandwidth(bench: Bench, engine: Ours, label: string, seconds: readonly number[]): Promise<void> {
+/** Compares the weight bytes that a token reads with plain reading in the same minute. */
+async function benchBandwidth(
+  bench: Bench,
+  engine: OwnEngine,
+  label: string,
+  seconds: readonly number[],
+): Promise<void> {
   const read = bench.yardsticks.read(bench.device.threads);
   const reads: number[] = [];
   for (let i = 0; i < seconds.length; i++) {
@@ -314,14 +319,14 @@ async function bandwidth(bench: Bench, engine: Ours, label: string, seconds: rea
   bench.beside({
     name: `${label}, weight bytes of decode`,
     unit: 'GB/s',
-    amount: engine.activeBytes * decoded,
+    amount: engine.activeBytes * decodedTokens,
     seconds,
     yardstick: { name: 'plain reading', amount: read.amount, seconds: reads },
     required: { atLeast: 0.85 },
   });
 }
 
-/** `models`: where files are kept; without, in a folder that goes with the run. */
+/** Benchmarks a shape. `models`: the folder for its files. @default a folder that is removed afterwards */
 export async function engines(
   bench: Bench,
   name: ShapeName,
@@ -335,7 +340,7 @@ export async function engines(
   try {
     await writeModels(bench, config, folder, name);
     for (const { packed, stored } of formats)
-      await oneFormat(bench, join(folder, `${name}-${stored}.gguf`), packed, name, peers);
+      await benchFormat(bench, join(folder, `${name}-${stored}.gguf`), packed, name, peers);
   } finally {
     if (!models) rmSync(folder, { recursive: true });
   }

@@ -21,7 +21,7 @@ import { peers } from './peers.ts';
 import { queue } from './queue.ts';
 import { describe, keep, line, newReport } from './report.ts';
 import { revision } from './revision.ts';
-import { reinforcement } from './rl.ts';
+import { benchRlSteps } from './rl.ts';
 import { rowKernels } from './rows.ts';
 import { sampling } from './sampling.ts';
 import { serving } from './serve.ts';
@@ -113,7 +113,7 @@ program
   .option('--python <path>', 'a Python with torch 2.13.0 and transformers 5.23.0; without, rollouts only')
   .action(({ python }: { python?: string }) =>
     collect('rl', Number(program.opts().rounds), true, (bench) =>
-      bench.family('rl', (inFamily) => reinforcement(inFamily, python)),
+      bench.family('rl', (inFamily) => benchRlSteps(inFamily, python)),
     ),
   );
 

@@ -26,7 +26,7 @@ import type { Bench } from './harness.ts';
 
 const [responses, promptLength, tokens, parallel] = [512, 20, 64, 128];
 const contextLength = promptLength + tokens;
-/** Never drawn, so that every response has all its tokens. */
+/** An id that is never drawn, so that every response has all its tokens. */
 const endId = -1;
 
 const asks = Array.from({ length: responses }, (_, i) => ({
@@ -37,14 +37,14 @@ const asks = Array.from({ length: responses }, (_, i) => ({
 const generateAll = (rollouts: Rollouts) =>
   Promise.all(asks.map(({ prompt, seed }) => rollouts.generate(prompt, { temperature: 1, maxTokens: tokens, seed })));
 
-interface Ours {
+interface OwnSteps {
   readonly rollout: () => Promise<Rollout[]>;
   readonly train: (made: readonly Rollout[]) => Promise<void>;
   readonly plain: () => Promise<void>;
   readonly free: () => void;
 }
 
-/** The same weights as a server packs them. */
+/** Packs the same weights as for serving. */
 async function servedFrom(config: ModelConfig, weights: WeightMap) {
   const folder = mkdtempSync(join(tmpdir(), 'minke-bench-'));
   try {
@@ -59,7 +59,7 @@ async function servedFrom(config: ModelConfig, weights: WeightMap) {
   }
 }
 
-async function ours({ device }: Bench, config: ModelConfig): Promise<Ours> {
+async function openOwnSteps({ device }: Bench, config: ModelConfig): Promise<OwnSteps> {
   const weights = initialWeights(config, 1, device);
   for (const weight of weights.values()) keep(weight);
   const policy = precisions.bf16;
@@ -112,7 +112,7 @@ async function measureSeconds(body: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-/** Seconds of whole steps of the peer, in its fastest way of running experts. */
+/** Returns the seconds of the peer's whole steps, with its fastest implementation of experts. */
 function peerSteps(
   python: string,
   config: ModelConfig,
@@ -144,10 +144,10 @@ function peerSteps(
   }
 }
 
-export async function reinforcement(bench: Bench, python?: string): Promise<void> {
+export async function benchRlSteps(bench: Bench, python?: string): Promise<void> {
   useDevice(bench.device);
   const config = toModelConfig(resolveRecipe(pretrain, recipe), 512);
-  const own = await ours(bench, config);
+  const own = await openOwnSteps(bench, config);
   try {
     await own.train(await own.rollout());
     await own.plain();

@@ -1,7 +1,7 @@
 // What the benchmark of the engine reads of its peers. npm test -- bench-peers
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isBatched, parsePeer, ratesIn } from '../bench/llama.ts';
+import { isBatched, parseBatchedRates, parsePeer } from '../bench/llama.ts';
 
 /** What ik_llama.cpp wrote to stderr on a busy machine. */
 const written = `
@@ -18,8 +18,8 @@ llama_print_timings:        load time =   12204.79 ms
 `;
 
 test('rates of llama-batched-bench, by sequences', () => {
-  assert.deepEqual(Object.fromEntries(ratesIn(written)), { 2: 1, 4: 0.57 });
-  assert.equal(ratesIn('| a | table | of | something | else |\n').size, 0);
+  assert.deepEqual(Object.fromEntries(parseBatchedRates(written)), { 2: 1, 4: 0.57 });
+  assert.equal(parseBatchedRates('| a | table | of | something | else |\n').size, 0);
 });
 
 test('peers as they are written on the command line', () => {

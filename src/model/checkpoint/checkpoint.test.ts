@@ -216,7 +216,7 @@ describe('the import report', () => {
 });
 
 /** A file of header text and some bytes. */
-function fileOf(header: string, dataBytes: number, claimed = Buffer.byteLength(header)): Buffer {
+function makeFile(header: string, dataBytes: number, claimed = Buffer.byteLength(header)): Buffer {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(claimed));
   return Buffer.concat([length, Buffer.from(header), Buffer.alloc(dataBytes)]);
@@ -228,44 +228,44 @@ const json = (tensors: object) => JSON.stringify(tensors);
 const lies: [what: string, file: Buffer, message: RegExp][] = [
   ['empty', Buffer.alloc(0), /has 0 bytes/],
   ['too short for a length', Buffer.alloc(7), /has 7 bytes/],
-  ['header longer than the file', fileOf('{}', 0, 3), /claims a header of 3 bytes/],
-  ['header of 2^63 bytes', fileOf('{}', 0, Number.MAX_SAFE_INTEGER), /claims a header of 9007199254740991/],
-  ['header cut short', fileOf('{"a":', 8), /not JSON/],
-  ['no UTF-8', Buffer.concat([fileOf('', 0, 2), Buffer.from([0xff, 0xfe])]), /not UTF-8/],
-  ['a list', fileOf('[]', 0), /does not start with \{/],
-  ['a number', fileOf('7 ', 0), /does not start with \{/],
-  ['text before the header', fileOf(' {}', 0), /does not start with \{/],
+  ['header longer than the file', makeFile('{}', 0, 3), /claims a header of 3 bytes/],
+  ['header of 2^63 bytes', makeFile('{}', 0, Number.MAX_SAFE_INTEGER), /claims a header of 9007199254740991/],
+  ['header cut short', makeFile('{"a":', 8), /not JSON/],
+  ['no UTF-8', Buffer.concat([makeFile('', 0, 2), Buffer.from([0xff, 0xfe])]), /not UTF-8/],
+  ['a list', makeFile('[]', 0), /does not start with \{/],
+  ['a number', makeFile('7 ', 0), /does not start with \{/],
+  ['text before the header', makeFile(' {}', 0), /does not start with \{/],
   [
     'twice the same name',
-    fileOf('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{}}', 0),
+    makeFile('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{}}', 0),
     /a: appears twice/,
   ],
   [
     'twice, once escaped',
-    fileOf('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"\\u0061":{}}', 0),
+    makeFile('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"\\u0061":{}}', 0),
     /a: appears twice/,
   ],
-  ['an unknown format', fileOf(json({ a: entry('F7', [1], [0, 4]) }), 4), /a: expected a dtype of .*received "F7"/],
-  ['no format', fileOf(json({ a: entry(undefined, [1], [0, 4]) }), 4), /a: expected a dtype/],
-  ['a shape that is a text', fileOf(json({ a: entry('F32', '1', [0, 4]) }), 4), /a: expected a shape/],
-  ['a negative size', fileOf(json({ a: entry('F32', [-1], [0, 4]) }), 4), /a: expected a shape/],
-  ['half a size', fileOf(json({ a: entry('F32', [0.5], [0, 2]) }), 2), /a: expected a shape/],
-  ['sizes beyond all numbers', fileOf(json({ a: entry('F32', [2 ** 40, 2 ** 40], [0, 4]) }), 4), /a: F32 .* takes/],
-  ['one offset', fileOf(json({ a: entry('F32', [1], [0]) }), 4), /a: expected two data_offsets/],
-  ['offsets as texts', fileOf(json({ a: entry('F32', [1], ['0', '4']) }), 4), /a: expected two data_offsets/],
-  ['offsets the wrong way round', fileOf(json({ a: entry('F32', [1], [4, 0]) }), 4), /a: F32 \[1\] takes 4 bytes/],
-  ['fewer bytes than the shape', fileOf(json({ a: entry('F32', [2], [0, 4]) }), 4), /a: F32 \[2\] takes 8 bytes/],
-  ['beyond the file', fileOf(json({ a: entry('F32', [2], [0, 8]) }), 4), /a: ends 4 bytes beyond the file/],
-  ['bytes that belong to none', fileOf(json({ a: entry('F32', [1], [0, 4]) }), 9), /5 bytes after the last tensor/],
+  ['an unknown format', makeFile(json({ a: entry('F7', [1], [0, 4]) }), 4), /a: expected a dtype of .*received "F7"/],
+  ['no format', makeFile(json({ a: entry(undefined, [1], [0, 4]) }), 4), /a: expected a dtype/],
+  ['a shape that is a text', makeFile(json({ a: entry('F32', '1', [0, 4]) }), 4), /a: expected a shape/],
+  ['a negative size', makeFile(json({ a: entry('F32', [-1], [0, 4]) }), 4), /a: expected a shape/],
+  ['half a size', makeFile(json({ a: entry('F32', [0.5], [0, 2]) }), 2), /a: expected a shape/],
+  ['sizes beyond all numbers', makeFile(json({ a: entry('F32', [2 ** 40, 2 ** 40], [0, 4]) }), 4), /a: F32 .* takes/],
+  ['one offset', makeFile(json({ a: entry('F32', [1], [0]) }), 4), /a: expected two data_offsets/],
+  ['offsets as texts', makeFile(json({ a: entry('F32', [1], ['0', '4']) }), 4), /a: expected two data_offsets/],
+  ['offsets the wrong way round', makeFile(json({ a: entry('F32', [1], [4, 0]) }), 4), /a: F32 \[1\] takes 4 bytes/],
+  ['fewer bytes than the shape', makeFile(json({ a: entry('F32', [2], [0, 4]) }), 4), /a: F32 \[2\] takes 8 bytes/],
+  ['beyond the file', makeFile(json({ a: entry('F32', [2], [0, 8]) }), 4), /a: ends 4 bytes beyond the file/],
+  ['bytes that belong to none', makeFile(json({ a: entry('F32', [1], [0, 4]) }), 9), /5 bytes after the last tensor/],
   [
     'a hole',
-    fileOf(json({ a: entry('U8', [1], [0, 1]), b: entry('U8', [1], [2, 3]) }), 3),
+    makeFile(json({ a: entry('U8', [1], [0, 1]), b: entry('U8', [1], [2, 3]) }), 3),
     /b: 1 bytes before it are unused/,
   ],
-  ['an overlap', fileOf(json({ a: entry('U8', [2], [0, 2]), b: entry('U8', [2], [1, 3]) }), 3), /b: overlaps a/],
-  ['misaligned', fileOf(json({ a: entry('U8', [1], [0, 1]), b: entry('F32', [1], [1, 5]) }), 5), /b: starts at 1/],
-  ['metadata that is no text', fileOf(json({ __metadata__: { a: 1 } }), 0), /__metadata__/],
-  ['a tensor that is null', fileOf('{"a":null}', 0), /a: expected a dtype/],
+  ['an overlap', makeFile(json({ a: entry('U8', [2], [0, 2]), b: entry('U8', [2], [1, 3]) }), 3), /b: overlaps a/],
+  ['misaligned', makeFile(json({ a: entry('U8', [1], [0, 1]), b: entry('F32', [1], [1, 5]) }), 5), /b: starts at 1/],
+  ['metadata that is no text', makeFile(json({ __metadata__: { a: 1 } }), 0), /__metadata__/],
+  ['a tensor that is null', makeFile('{"a":null}', 0), /a: expected a dtype/],
 ];
 
 describe('files that lie', () => {

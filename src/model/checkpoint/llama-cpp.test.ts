@@ -48,13 +48,13 @@ after(async () => {
 });
 
 /** A text in which every token says which one follows. */
-const lesson = (length: number, from: number) => {
+const trainingText = (length: number, from: number) => {
   const ids = [from];
   while (ids.length < length) ids.push(((ids.at(-1) as number) * 5 + 7) % 256);
   return ids;
 };
 
-/** Weights after a few steps on the lesson: random ones would leave ties that any rounding decides. */
+/** Weights after a few steps on the trainingText: random ones would leave ties that any rounding decides. */
 async function taught(config: ModelConfig): Promise<Map<string, Tensor>> {
   const weights = initialWeights(readConfig({ ...writeConfig(config), initializer_range: 0.05 }), 7);
   const learnt = listParameters(config).flatMap(({ name, kind }) =>
@@ -67,7 +67,7 @@ async function taught(config: ModelConfig): Promise<Map<string, Tensor>> {
     scope(() => {
       hyper.write(adamwHyper({ learningRate: 0.01, step }));
       const tape = new Tape(learnt);
-      const documents = [0, 1, 2, 3].map((from) => lesson(64, from * 64 + step));
+      const documents = [0, 1, 2, 3].map((from) => trainingText(64, from * 64 + step));
       const gradients = tape.backward(tape.run(() => model.loss(packDocuments(documents)).main));
       const { coefficient } = gradientNorm(gradients, 1, hyper);
       for (const [i, state] of states.entries()) adamwStep(state, gradients[i], hyper, coefficient);
@@ -108,7 +108,7 @@ describe('llama.cpp reads what minke writes', { skip }, () => {
       const { source } = await openGgufModel(path);
       const { weights } = await importWeights(config, source, { dtype: 'f32' });
       await source.close();
-      const prompt = lesson(6, 11);
+      const prompt = trainingText(6, 11);
       const { ids, lead } = await continued(config, weights, prompt, 64);
       assert.ok(lead > 0.2, `a winner leads by ${lead} only`);
       const require = createRequire(join(resolve(llamaFolder as string), 'package.json'));

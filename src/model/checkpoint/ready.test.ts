@@ -264,7 +264,7 @@ const lies: readonly [what: string, lie: (file: Parts) => void, message: RegExp]
 ];
 
 describe('ready files that lie', () => {
-  const copyOf = async (what: string): Promise<string> => {
+  const makeCopy = async (what: string): Promise<string> => {
     const [device] = devices as [Device];
     const path = await write(device, 'odd', odd, 'int8');
     const copy = join(folder, what.replaceAll(' ', '-'));
@@ -275,7 +275,7 @@ describe('ready files that lie', () => {
 
   for (const [what, lie, message] of lies)
     test(what, async () => {
-      const copy = await copyOf(what);
+      const copy = await makeCopy(what);
       const file = await parts(join(copy, readyFile));
       lie(file);
       const header = encodeHeader(file.entries, file.metadata);
@@ -284,7 +284,7 @@ describe('ready files that lie', () => {
     });
 
   test('cut short anywhere: refused before anything is mapped', async () => {
-    const copy = await copyOf('cut short');
+    const copy = await makeCopy('cut short');
     const path = join(copy, readyFile);
     const { size } = statSync(path);
     for (const bytes of [size - 1, size - 64, size >> 1, 4096, 100, 8, 3, 0]) {
@@ -298,7 +298,7 @@ describe('ready files that lie', () => {
 
   for (const device of devices)
     test(`${device.name} ${device.isa}: cut between opening and loading: refused, nothing left behind`, async () => {
-      const copy = await copyOf(`cut later ${device.isa}`);
+      const copy = await makeCopy(`cut later ${device.isa}`);
       const path = join(copy, readyFile);
       useDevice(device);
       const baseline = device.liveBytes;

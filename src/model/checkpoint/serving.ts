@@ -53,9 +53,9 @@ function fitting(width: number, format: PackedFormat): PackedFormat {
 function listServedWeights(config: ModelConfig, format: PackedFormat): { name: string; parts: readonly Parameter[] }[] {
   const whole = ({ parts }: Fusion) => parts.slice(0, -1).every(({ shape }) => shape[0] % tileSize === 0);
   const fusions = listFusions(config).filter((fusion) => format !== 'fp8' || whole(fusion)); // scales of 128 x 128
-  const firstOf = new Map(fusions.map((fusion) => [fusion.parts[0], fusion]));
-  const byName = new Map([...firstOf].map(([{ name }, fusion]) => [name, fusion]));
-  const later = new Set([...firstOf.values()].flatMap(({ parts }) => parts.slice(1).map(({ name }) => name)));
+  const byFirst = new Map(fusions.map((fusion) => [fusion.parts[0], fusion]));
+  const byName = new Map([...byFirst].map(([{ name }, fusion]) => [name, fusion]));
+  const later = new Set([...byFirst.values()].flatMap(({ parts }) => parts.slice(1).map(({ name }) => name)));
   return listParameters(config).flatMap((parameter) => {
     if (later.has(parameter.name)) return [];
     return [byName.get(parameter.name) ?? { name: parameter.name, parts: [parameter] }];
