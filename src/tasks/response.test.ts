@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { arithmetic, countdown, readResponse } from './index.ts';
-import { assertLinear } from './test-linear.ts';
 
 const tags = ['<think>', '</think>', '<answer>', '</answer>'] as const;
 
@@ -99,28 +98,5 @@ describe('a response', () => {
     const sum = { prompt: '', key: '', calculation: [2, '+', 2] as const, answer: 4 };
     const { answer } = readResponse('4</think><answer>5</answer><answer>4</answer>');
     assert.ok(answer === null || !arithmetic.grade(sum, answer).correct);
-  });
-
-  test('time grows with the length of the text, not with its square', () => {
-    const hostile = [
-      '<',
-      '</',
-      '<think>',
-      '<answer>',
-      '</answer>',
-      '<answer></answer>',
-      '<answer',
-      '<a',
-      '</a',
-      'a',
-      '<work>',
-      ' ',
-      '</think>',
-      '\n',
-    ];
-    for (const piece of hostile) {
-      assertLinear(piece, readResponse);
-      assertLinear(piece, (text) => readResponse(`${text}</think>${text}<answer>${text}</answer>${text}`));
-    }
   });
 });
