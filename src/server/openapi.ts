@@ -4,44 +4,29 @@ import * as requests from './protocol.ts';
 import * as responses from './protocol-responses.ts';
 import * as tasks from './protocol-tasks.ts';
 
-interface Operation {
-  readonly method: 'get' | 'post';
-  readonly paths: readonly string[];
-  readonly summary: string;
-  /** Names of schemas; `object` and `text` are without one. */
-  readonly response: string;
-  readonly body?: string;
-  readonly chunk?: string;
-}
-
-const get = (path: string, summary: string, response: string): Operation => ({
-  method: 'get',
-  paths: path.split(' '),
-  summary,
-  response,
-});
-const post = (path: string, summary: string, body: string, response: string, chunk?: string): Operation => ({
-  method: 'post',
-  paths: path.split(' '),
-  summary,
-  body,
-  response,
-  ...(chunk !== undefined && { chunk }),
-});
+/** Paths are separated by spaces. The response is a schema's name, `object` or `text`. */
+type Operation = readonly [
+  method: 'get' | 'post',
+  paths: string,
+  summary: string,
+  response: string,
+  body?: string,
+  chunk?: string,
+];
 
 const chatPaths = '/v1/chat/completions /chat/completions';
 const operations: readonly Operation[] = [
-  post(chatPaths, 'Answers a conversation.', 'ChatCompletionRequest', 'ChatCompletion', 'ChatCompletionChunk'),
-  post('/v1/completions /completions', 'Completes a text.', 'CompletionRequest', 'Completion', 'Completion'),
-  get('/v1/models /models', 'Lists the models.', 'ModelList'),
-  post('/tokenize', 'Converts a text or a conversation to token ids.', 'TokenizeRequest', 'Tokenized'),
-  post('/detokenize', 'Converts token ids to text.', 'DetokenizeRequest', 'Detokenized'),
-  get('/tokenizer_info', 'Describes special tokens and the chat template.', 'object'),
-  get('/minke/tasks', 'Lists the tasks on which the model `?model=` can be tried.', 'TaskList'),
-  post('/minke/tasks/problem', 'Draws a problem that was held out of training.', 'ProblemRequest', 'TaskProblem'),
-  post('/minke/tasks/grade', 'Grades an answer to a problem.', 'GradeRequest', 'TaskVerdict'),
-  get('/health', 'Says that the server runs, and lists its further routes.', 'object'),
-  get('/metrics', 'Returns metrics in the text format of Prometheus.', 'text'),
+  ['post', chatPaths, 'Answers a conversation.', 'ChatCompletion', 'ChatCompletionRequest', 'ChatCompletionChunk'],
+  ['post', '/v1/completions /completions', 'Completes a text.', 'Completion', 'CompletionRequest', 'Completion'],
+  ['get', '/v1/models /models', 'Lists the models.', 'ModelList'],
+  ['post', '/tokenize', 'Converts a text or a conversation to token ids.', 'Tokenized', 'TokenizeRequest'],
+  ['post', '/detokenize', 'Converts token ids to text.', 'Detokenized', 'DetokenizeRequest'],
+  ['get', '/tokenizer_info', 'Describes special tokens and the chat template.', 'object'],
+  ['get', '/minke/tasks', 'Lists the tasks on which the model `?model=` can be tried.', 'TaskList'],
+  ['post', '/minke/tasks/problem', 'Draws a problem that was held out of training.', 'TaskProblem', 'ProblemRequest'],
+  ['post', '/minke/tasks/grade', 'Grades an answer to a problem.', 'TaskVerdict', 'GradeRequest'],
+  ['get', '/health', 'Says that the server runs, and lists its further routes.', 'object'],
+  ['get', '/metrics', 'Returns metrics in the text format of Prometheus.', 'text'],
 ];
 
 /** The exported schemas that have an id, by which the document names them. */
@@ -61,7 +46,7 @@ function components(): Record<string, unknown> {
 const schemaReference = (name: string) =>
   name === 'object' ? { type: 'object' } : { $ref: `#/components/schemas/${name}` };
 
-function toOperation({ summary, body, response, chunk }: Operation): object {
+function toOperation([, , summary, response, body, chunk]: Operation): object {
   const json =
     response === 'text' ? { 'text/plain': {} } : { 'application/json': { schema: schemaReference(response) } };
   const stream = chunk === undefined ? {} : { 'text/event-stream': { schema: schemaReference(chunk) } };
@@ -79,7 +64,7 @@ function toOperation({ summary, body, response, chunk }: Operation): object {
 
 export function openApiDocument(version: string): object {
   const paths = operations.flatMap((operation) =>
-    operation.paths.map((path) => [path, { [operation.method]: toOperation(operation) }] as const),
+    operation[1].split(' ').map((path) => [path, { [operation[0]]: toOperation(operation) }] as const),
   );
   return {
     openapi: '3.1.0',

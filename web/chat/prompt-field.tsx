@@ -9,13 +9,13 @@ export interface PromptFieldProps {
   readonly onText: (text: string) => void;
   readonly onSend: () => void;
   readonly onEscape?: () => void;
-  readonly look?: string;
+  readonly class?: string;
   readonly placeholder?: string;
   /** The field takes the focus whenever this value changes; undefined: never. */
   readonly focusKey: string | null | undefined;
 }
 
-export function PromptField({ label, text, onText, onSend, onEscape, look, placeholder, focusKey }: PromptFieldProps) {
+export function PromptField({ label, text, onText, onSend, onEscape, focusKey, ...more }: PromptFieldProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => {
     const element = field.current as HTMLTextAreaElement;
@@ -36,10 +36,9 @@ export function PromptField({ label, text, onText, onSend, onEscape, look, place
   };
   return (
     <textarea
+      {...more}
       ref={field}
-      class={look}
       rows={1}
-      placeholder={placeholder}
       aria-label={label}
       value={text}
       onInput={(event) => onText(event.currentTarget.value)}

@@ -23,7 +23,7 @@ function EditForm({ prompt, onSend, onCancel }: EditFormProps) {
     <form class="prompt-edit" onSubmit={onSubmit}>
       <PromptField
         label="Edited prompt"
-        look="input"
+        class="input"
         text={text}
         onText={setText}
         onSend={submit}
