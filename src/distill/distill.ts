@@ -5,13 +5,17 @@ import { formatMillions } from '../math/index.ts';
 import { fineTuningCharts, fineTuningHeadline, fineTuningLine } from '../sft/index.ts';
 import {
   accuracyFacts,
+  chart,
+  describeEvaluation,
   type Excerpt,
-  evaluationLine,
   eventsNamed,
   type Fact,
+  heldOutLine,
+  heldOutNumber,
   type Lineage,
   lineageFacts,
   type RunKind,
+  taskArgument,
 } from '../train/index.ts';
 import { type DistillEvent, distillEvents } from './distill-events.ts';
 import { checkDistill, type DistillConfig, distillSchema } from './distill-recipe.ts';
@@ -39,13 +43,7 @@ export const distill: RunKind<DistillConfig, DistillEvent> = {
       isRequired: true,
       about: "a checkpoint's folder, or the address of an OpenAI-compatible API",
     },
-    {
-      flag: 'task',
-      path: 'tasks',
-      type: 'tasks',
-      isRequired: true,
-      about: 'bundled tasks, or files that export one; name:4 sets the difficulty',
-    },
+    taskArgument,
     {
       flag: 'traces',
       path: 'traces.wanted',
@@ -66,20 +64,10 @@ export const distill: RunKind<DistillConfig, DistillEvent> = {
     { line: 'distill --resume --run runs/mine', about: 'resume a run' },
   ],
   charts: [
-    ...fineTuningCharts([]),
-    {
-      id: 'accuracy',
-      title: 'Held-out accuracy',
-      unit: 'pass@1',
-      format: 'percent',
-      isWide: true,
-      series: [{ name: 'held out', event: 'evaluated', field: 'passAt1', groupBy: ['task', 'difficulty'] }],
-    },
+    ...fineTuningCharts(),
+    chart('accuracy', 'Held-out accuracy', 'pass@1', [heldOutLine], { format: 'percent', isWide: true }),
   ],
-  headline: [
-    ...fineTuningHeadline,
-    { label: 'Held-out accuracy', event: 'evaluated', field: 'passAt1', format: 'percent' },
-  ],
+  headline: [...fineTuningHeadline, heldOutNumber],
   open: openDistillation,
   facts,
   excerpts,
@@ -124,7 +112,7 @@ function line(event: DistillEvent): string | null {
     case 'step':
       return fineTuningLine(event);
     case 'evaluated':
-      return evaluationLine(event);
+      return describeEvaluation(event);
     default:
       return null;
   }

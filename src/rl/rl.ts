@@ -2,17 +2,33 @@
 import { formatMillions } from '../math/index.ts';
 import {
   accuracyFacts,
+  balanceChart,
+  chart,
+  describeEvaluation,
   type Excerpt,
-  evaluationLine,
   eventsNamed,
   type Fact,
+  heldOutLine,
+  heldOutNumber,
   type Lineage,
   lineageFacts,
+  modelArgument,
   type RunKind,
+  stepLine,
+  stepNumber,
+  taskArgument,
+  throughputChart,
 } from '../train/index.ts';
 import { type RlEvent, rlEvents } from './events.ts';
 import { checkRl, type RlConfig, rlSchema } from './rl-recipe.ts';
 import { openRlParts, RlTrainer } from './rl-trainer.ts';
+
+const accuracyLines = [
+  stepLine('accuracy', 'accuracy'),
+  stepLine('well-formed', 'format', { tone: 'good' }),
+  stepLine('zero-variance groups', 'silentGroups'),
+  heldOutLine,
+];
 
 export const rl: RunKind<RlConfig, RlEvent> = {
   name: 'rl',
@@ -25,16 +41,7 @@ export const rl: RunKind<RlConfig, RlEvent> = {
   check: checkRl,
   fixedFields: ['model', 'tasks', 'template', 'questions', 'seed'],
   mainFields: ['steps', 'questions', 'groupSize', 'maxTokens', 'learningRate', 'seed'],
-  arguments: [
-    { flag: 'model', path: 'model', type: 'checkpoint', isRequired: true, about: 'the checkpoint to begin from' },
-    {
-      flag: 'task',
-      path: 'tasks',
-      type: 'tasks',
-      isRequired: true,
-      about: 'bundled tasks, or files that export one; name:4 sets the difficulty',
-    },
-  ],
+  arguments: [modelArgument, taskArgument],
   examples: [
     { line: 'rl countdown-zero --model my-base', about: 'a base model learns to reason by reward alone' },
     { line: 'rl --model my-base --task ./my-task.js --run runs/mine', about: 'your own task' },
@@ -45,72 +52,23 @@ export const rl: RunKind<RlConfig, RlEvent> = {
     { line: 'rl --resume --run runs/mine', about: 'resume a run' },
   ],
   charts: [
-    {
-      id: 'accuracy',
-      title: 'Accuracy',
-      unit: 'share of responses',
-      format: 'percent',
-      isWide: true,
-      series: [
-        { name: 'accuracy', event: 'step', field: 'accuracy', smooth: true },
-        { name: 'well-formed', event: 'step', field: 'format', smooth: true, tone: 'good' },
-        { name: 'zero-variance groups', event: 'step', field: 'silentGroups', smooth: true },
-        { name: 'held-out accuracy', event: 'evaluated', field: 'passAt1', groupBy: ['task', 'difficulty'] },
-      ],
-    },
-    {
-      id: 'length',
-      title: 'Response length',
-      unit: 'tokens',
-      format: 'number',
-      series: [
-        { name: 'all', event: 'step', field: 'tokens', smooth: true },
-        { name: 'correct', event: 'step', field: 'tokensRight', smooth: true, tone: 'good' },
-        { name: 'incorrect', event: 'step', field: 'tokensWrong', smooth: true, tone: 'bad' },
-      ],
-    },
-    {
-      id: 'entropy',
-      title: 'Entropy',
-      unit: 'nats per token',
-      format: 'number',
-      series: [{ name: 'entropy', event: 'step', field: 'entropy', smooth: true }],
-    },
-    {
-      id: 'kl',
-      title: 'KL to the reference',
-      unit: 'nats per token',
-      format: 'number',
-      hideZeros: true,
-      series: [{ name: 'KL', event: 'step', field: 'kl', smooth: true }],
-    },
-    {
-      id: 'checks',
-      title: 'Verification phrases',
-      unit: 'words per response',
-      format: 'number',
-      series: [{ name: 'words', event: 'step', field: 'checks', smooth: true }],
-    },
-    {
-      id: 'throughput',
-      title: 'Throughput',
-      unit: 'tokens per second',
-      format: 'number',
-      series: [{ name: 'rollouts', event: 'step', field: 'rolloutTokensPerSecond', smooth: true, zeroIsGap: true }],
-    },
-    {
-      id: 'balance',
-      title: 'Expert balance',
-      unit: 'MaxVio: busiest expert over the mean, minus 1',
-      format: 'number',
-      series: [{ name: 'training', event: 'step', field: 'maxVio', smooth: true }],
-    },
+    chart('accuracy', 'Accuracy', 'share of responses', accuracyLines, { format: 'percent', isWide: true }),
+    chart('length', 'Response length', 'tokens', [
+      stepLine('all', 'tokens'),
+      stepLine('correct', 'tokensRight', { tone: 'good' }),
+      stepLine('incorrect', 'tokensWrong', { tone: 'bad' }),
+    ]),
+    chart('entropy', 'Entropy', 'nats per token', [stepLine('entropy', 'entropy')]),
+    chart('kl', 'KL to the reference', 'nats per token', [stepLine('KL', 'kl')], { hideZeros: true }),
+    chart('checks', 'Verification phrases', 'words per response', [stepLine('words', 'checks')]),
+    throughputChart('rollouts', 'tokens per second', 'rolloutTokensPerSecond'),
+    balanceChart(stepLine('training', 'maxVio')),
   ],
   headline: [
-    { label: 'Accuracy', event: 'step', field: 'accuracy', format: 'percent' },
-    { label: 'Held-out accuracy', event: 'evaluated', field: 'passAt1', format: 'percent' },
-    { label: 'Tokens per response', event: 'step', field: 'tokens', format: 'number' },
-    { label: 'Rollout tokens/s', event: 'step', field: 'rolloutTokensPerSecond', format: 'number' },
+    { ...stepNumber('Accuracy', 'accuracy'), format: 'percent' },
+    heldOutNumber,
+    stepNumber('Tokens per response', 'tokens'),
+    stepNumber('Rollout tokens/s', 'rolloutTokensPerSecond'),
   ],
   open: async (recipe, run) => new RlTrainer(recipe, run, await openRlParts(recipe, run)),
   facts,
@@ -167,7 +125,7 @@ function line(event: RlEvent): string | null {
         `${event.rolloutSeconds.toFixed(1)} + ${event.trainSeconds.toFixed(1)} s`,
       ].join('  ');
     case 'evaluated':
-      return evaluationLine(event);
+      return describeEvaluation(event);
     case 'sampled':
       return `${event.verdict}\n${`${event.prompt}${event.text}`.trimEnd().replaceAll(/^/gm, '  | ')}`;
     default:

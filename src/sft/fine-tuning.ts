@@ -9,11 +9,12 @@ import { precisions } from '../model/index.ts';
 import {
   type Chart,
   type ChartSeries,
+  chart,
   count,
   expectFinite,
   finite,
   fraction,
-  type HeadlineNumber,
+  gradientChart,
   learningRateAt,
   type NewEvent,
   optimizerSchema,
@@ -21,7 +22,10 @@ import {
   runFields,
   type Snapshot,
   type StepReport,
+  stepLine,
+  stepNumber,
   TunedModel,
+  throughputChart,
 } from '../train/index.ts';
 import type { FineTuningStep } from './sft-events.ts';
 import { countLearned, type SftColumn, type SftExample, SftObjective, toSequences } from './sft-objective.ts';
@@ -47,36 +51,16 @@ export function fineTuningLine({ epoch, loss, tokensPerSecond }: FineTuningStep)
   return `epoch ${epoch}  loss ${loss?.toFixed(4) ?? 'not finite'}  ${tokensPerSecond.toFixed(0)} tokens/s`;
 }
 
-export const fineTuningHeadline: readonly HeadlineNumber[] = [
-  { label: 'Loss', event: 'step', field: 'loss', format: 'number' },
-  { label: 'Tokens/s', event: 'step', field: 'tokensPerSecond', format: 'number' },
-];
+export const fineTuningHeadline = [stepNumber('Loss', 'loss'), stepNumber('Tokens/s', 'tokensPerSecond')];
 
 /** Returns the charts of fine-tuning; `others` are further lines of the loss. */
-export const fineTuningCharts = (others: readonly ChartSeries[]): Chart[] => [
-  {
-    id: 'loss',
-    title: 'Loss',
-    unit: 'nats per learned token',
-    format: 'number',
+export const fineTuningCharts = (...others: readonly ChartSeries[]): Chart[] => [
+  chart('loss', 'Loss', 'nats per learned token', [stepLine('training', 'loss'), ...others], {
     isWide: true,
     skipsStart: true,
-    series: [{ name: 'training', event: 'step', field: 'loss', smooth: true }, ...others],
-  },
-  {
-    id: 'throughput',
-    title: 'Throughput',
-    unit: 'learned tokens per second',
-    format: 'number',
-    series: [{ name: 'training', event: 'step', field: 'tokensPerSecond', smooth: true, zeroIsGap: true }],
-  },
-  {
-    id: 'gradient',
-    title: 'Gradient norm',
-    unit: 'before clipping',
-    format: 'number',
-    series: [{ name: 'norm', event: 'step', field: 'gradientNorm', smooth: true }],
-  },
+  }),
+  throughputChart('training', 'learned tokens per second', 'tokensPerSecond'),
+  gradientChart,
 ];
 
 /** Opens the model of a run that is fine-tuned. */

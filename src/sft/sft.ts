@@ -10,10 +10,12 @@ import { countParameters } from '../model/index.ts';
 import { toChatTemplate } from '../tasks/index.ts';
 import { ChatTemplate, loadTokenizer } from '../tokenizer/index.ts';
 import {
+  evaluationLine,
   eventsNamed,
   type Fact,
   type Lineage,
   lineageFacts,
+  modelArgument,
   type Run,
   type RunKind,
   readBaseConfig,
@@ -38,13 +40,7 @@ export const sft: RunKind<SftConfig, SftEvent> = {
   fixedFields: ['model', 'data', 'template', 'validationFraction', 'batchSize', 'epochs', 'seed'],
   mainFields: ['epochs', 'batchSize', 'learningRate', 'seed'],
   arguments: [
-    {
-      flag: 'model',
-      path: 'model',
-      type: 'checkpoint',
-      isRequired: true,
-      about: 'the checkpoint to begin from',
-    },
+    modelArgument,
     {
       flag: 'data',
       path: 'data',
@@ -61,7 +57,7 @@ export const sft: RunKind<SftConfig, SftEvent> = {
     },
     { line: 'sft --resume --run runs/mine', about: 'resume a run' },
   ],
-  charts: fineTuningCharts([{ name: 'validation', event: 'evaluated', field: 'loss' }]),
+  charts: fineTuningCharts(evaluationLine('validation', 'loss')),
   headline: [
     fineTuningHeadline[0],
     { label: 'Validation loss', event: 'evaluated', field: 'loss', format: 'number' },

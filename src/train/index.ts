@@ -7,6 +7,19 @@ export { Optimizer, type OptimizerOptions } from './optimizer.ts';
 export { pretrain } from './pretrain.ts';
 export { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
 export { optimizerSchema, type PretrainConfig, type PretrainRecipe, toModelConfig } from './pretrain-recipe.ts';
+export {
+  balanceChart,
+  chart,
+  evaluationLine,
+  gradientChart,
+  heldOutLine,
+  heldOutNumber,
+  modelArgument,
+  stepLine,
+  stepNumber,
+  taskArgument,
+  throughputChart,
+} from './run/charts.ts';
 export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './run/checkpoint.ts';
 export type {
   Chart,
@@ -28,7 +41,7 @@ export {
   stepHead,
   taskEvaluated,
 } from './run/event-schema.ts';
-export { accuracyFacts, evaluationLine, eventsNamed, lineageFacts } from './run/facts.ts';
+export { accuracyFacts, describeEvaluation, eventsNamed, lineageFacts } from './run/facts.ts';
 export type {
   Example,
   Excerpt,

@@ -6,10 +6,25 @@ import { formatDuration, formatMillions } from '../math/index.ts';
 import { type PretrainEvent, pretrainEvents } from './events.ts';
 import { checkPretrain, expandModel, type PretrainConfig, pretrainSchema } from './pretrain-recipe.ts';
 import { openPretraining } from './pretrain-trainer.ts';
+import {
+  balanceChart,
+  chart,
+  evaluationLine,
+  gradientChart,
+  stepLine,
+  stepNumber,
+  throughputChart,
+} from './run/charts.ts';
 import type { Fact } from './run/description.ts';
 import { eventsNamed, lineageFacts } from './run/facts.ts';
 import type { RunKind } from './run/kind.ts';
 import type { Lineage } from './run/lineage.ts';
+
+const lossLines = [
+  stepLine('training', 'loss'),
+  evaluationLine('validation', 'loss'),
+  stepLine('two tokens ahead (MTP)', 'mtpLoss'),
+];
 
 export const pretrain: RunKind<PretrainConfig, PretrainEvent> = {
   name: 'pretrain',
@@ -41,57 +56,17 @@ export const pretrain: RunKind<PretrainConfig, PretrainEvent> = {
     { line: 'pretrain --resume --run runs/mine', about: 'resume after Ctrl-C or a crash, to the same weights' },
   ],
   charts: [
-    {
-      id: 'loss',
-      title: 'Loss',
-      unit: 'nats per token',
-      format: 'number',
-      isWide: true,
-      skipsStart: true,
-      series: [
-        { name: 'training', event: 'step', field: 'loss', smooth: true },
-        { name: 'validation', event: 'evaluated', field: 'loss' },
-        { name: 'two tokens ahead (MTP)', event: 'step', field: 'mtpLoss', smooth: true },
-      ],
-    },
-    {
-      id: 'throughput',
-      title: 'Throughput',
-      unit: 'tokens per second',
-      format: 'number',
-      series: [{ name: 'training', event: 'step', field: 'tokensPerSecond', smooth: true, zeroIsGap: true }],
-    },
-    {
-      id: 'balance',
-      title: 'Expert balance',
-      unit: 'MaxVio: busiest expert over the mean, minus 1',
-      format: 'number',
-      series: [
-        { name: 'training', event: 'step', field: 'maxVio', smooth: true },
-        { name: 'validation', event: 'evaluated', field: 'maxVio' },
-      ],
-    },
-    {
-      id: 'gradient',
-      title: 'Gradient norm',
-      unit: 'before clipping',
-      format: 'number',
-      skipsStart: true,
-      series: [{ name: 'norm', event: 'step', field: 'gradientNorm', smooth: true }],
-    },
-    {
-      id: 'rate',
-      title: 'Learning rate',
-      unit: 'per step',
-      format: 'number',
-      series: [{ name: 'rate', event: 'step', field: 'learningRate' }],
-    },
+    chart('loss', 'Loss', 'nats per token', lossLines, { isWide: true, skipsStart: true }),
+    throughputChart('training', 'tokens per second', 'tokensPerSecond'),
+    balanceChart(stepLine('training', 'maxVio'), evaluationLine('validation', 'maxVio')),
+    gradientChart,
+    chart('rate', 'Learning rate', 'per step', [stepLine('rate', 'learningRate', { smooth: false })]),
   ],
   headline: [
-    { label: 'Loss', event: 'step', field: 'loss', format: 'number' },
+    stepNumber('Loss', 'loss'),
     { label: 'Validation loss', event: 'evaluated', field: 'loss', format: 'number' },
-    { label: 'Tokens/s', event: 'step', field: 'tokensPerSecond', format: 'number' },
-    { label: 'MFU (of the bf16 rate)', event: 'step', field: 'mfu', format: 'percent' },
+    stepNumber('Tokens/s', 'tokensPerSecond'),
+    { ...stepNumber('MFU (of the bf16 rate)', 'mfu'), format: 'percent' },
   ],
   open: openPretraining,
   facts,

@@ -23,7 +23,7 @@ export function lineageFacts({ hours, cost, weights, sessions }: Lineage): Fact[
 }
 
 /** What the console says of an evaluation on held-out problems. */
-export function evaluationLine({ task, difficulty, passAt1, margin, problems, tokens }: TaskEvaluated): string {
+export function describeEvaluation({ task, difficulty, passAt1, margin, problems, tokens }: TaskEvaluated): string {
   const accuracy = `pass@1 ${formatPercent(passAt1, 1)} (± ${formatPercent(margin, 1)})`;
   return `${task} ${difficulty}: ${accuracy} of ${problems} held-out problems, ${tokens.toFixed(0)} tokens`;
 }
