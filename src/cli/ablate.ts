@@ -1,6 +1,7 @@
-// minke ablate: one idea measured beside what the papers found; a table and a plot.
+// minke ablate: measures one idea and shows it beside the published result, as a table and a plot.
 import { basename, join } from 'node:path';
 import { describeMachine, openDevice } from '../kernels/index.ts';
+import { formatMillions, formatPercent, mean, sampleVariance } from '../math/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { type AblationRecipe, type ArmResult, pretrain, runAblation, smoothed, TrainError } from '../train/index.ts';
 import { lineChart } from './line-chart.ts';
@@ -15,23 +16,19 @@ export interface AblateCommand {
   readonly results?: string;
 }
 
-/** As figure 10 of the V3 report. */
+/** The smoothing of figure 10 of the V3 report. */
 const decay = 0.9;
-/** Steps whose smoothed losses are compared: those before are the warm-up's. */
+/** The share of the steps after which losses are compared: the warm-up is left out. */
 const comparedFrom = 0.1;
 
-const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
-
-/** Mean, with the standard deviation where there are several. */
+/** Formats the mean, with the standard deviation where there are several values. */
 function spread(values: readonly number[], digits: number): string {
   if (values.length === 0) return '';
-  const m = mean(values);
-  if (values.length === 1) return m.toFixed(digits);
-  const deviation = Math.sqrt(values.reduce((sum, x) => sum + (x - m) ** 2, 0) / (values.length - 1));
-  return `${m.toFixed(digits)} ± ${deviation.toFixed(digits)}`;
+  const average = mean(values).toFixed(digits);
+  return values.length === 1 ? average : `${average} ± ${Math.sqrt(sampleVariance(values)).toFixed(digits)}`;
 }
 
-/** Mean relative distance of two smoothed training curves, from a share of the steps on. */
+/** Returns the mean relative distance of two smoothed training curves, after a share of the steps. */
 function gap(first: ArmResult, other: ArmResult, share: number): number {
   const [a, b] = [first, other].map(({ curve }) => smoothed(curve.loss, decay)) as [number[], number[]];
   const from = Math.floor(share * a.length);
@@ -39,37 +36,26 @@ function gap(first: ArmResult, other: ArmResult, share: number): number {
 }
 
 function table(results: readonly ArmResult[]): string {
-  const [first] = results as [ArmResult];
-  const withExperts = results.some(({ maxVio }) => maxVio.length > 0);
-  const million = (n: number) => `${(n / 1e6).toFixed(2)} M`;
-  const percent = (x: number) => `${x >= 0 ? '+' : ''}${(100 * x).toFixed(3)} %`;
-  const header = [
-    'arm',
-    'validation loss',
-    'training loss: mean gap',
-    'gap in the last quarter',
-    'parameters (active)',
+  const [first] = results;
+  const signed = (x: number) => `${x >= 0 ? '+' : ''}${formatPercent(x, 3)}`;
+  const gapFrom = (result: ArmResult, share: number) => (result === first ? '' : signed(gap(first, result, share)));
+  const columns: [name: string, value: (result: ArmResult) => string][] = [
+    ['arm', ({ name }) => name],
+    ['validation loss', ({ validation }) => spread(validation, 4)],
+    ['training loss: mean gap', (result) => gapFrom(result, comparedFrom)],
+    ['gap in the last quarter', (result) => gapFrom(result, 0.75)],
+    ['parameters (active)', ({ parameters: p }) => `${formatMillions(p.total)} (${formatMillions(p.active)})`],
+    ['cache bytes per token, BF16', ({ cacheBytes }) => `${cacheBytes}`],
   ];
-  const rows = results.map((result) => {
-    return [
-      result.name,
-      spread(result.validation, 4),
-      result === first ? '' : percent(gap(first, result, comparedFrom)),
-      result === first ? '' : percent(gap(first, result, 0.75)),
-      `${million(result.parameters.total)} (${million(result.parameters.active)})`,
-      `${result.cacheBytes}`,
-      ...(withExperts ? [spread(result.maxVio, 3), spread(result.validationMaxVio, 3)] : []),
-      Math.round(mean(result.tokensPerSecond)).toLocaleString('en-US'),
-    ];
-  });
-  const heads = [
-    ...header,
-    'cache bytes a token, BF16',
-    ...(withExperts ? ['MaxVio, last quarter of training', 'MaxVio, validation text'] : []),
-    'tokens/s',
-  ];
+  if (results.some(({ maxVio }) => maxVio.length > 0))
+    columns.push(
+      ['MaxVio, last quarter of training', ({ maxVio }) => spread(maxVio, 3)],
+      ['MaxVio, validation text', ({ validationMaxVio }) => spread(validationMaxVio, 3)],
+    );
+  columns.push(['tokens/s', ({ tokensPerSecond }) => Math.round(mean(tokensPerSecond)).toLocaleString('en-US')]);
+  const rows = results.map((result) => columns.map(([, value]) => value(result)));
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n');
+  return [columns.map(([name]) => name), columns.map(() => '---'), ...rows].map(line).join('\n');
 }
 
 function chart(name: string, { plot, seeds }: AblationRecipe, results: readonly ArmResult[]): string {

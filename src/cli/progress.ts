@@ -1,4 +1,4 @@
-// One line on a terminal that says how far long work is and when it ends; silent where nobody watches.
+// One line on a terminal that shows how far long work is and when it ends. Prints nothing where there is no terminal.
 export class Progress {
   readonly #label: string;
   readonly #total: number;

@@ -3,6 +3,7 @@
 // GRPO (DeepSeekMath 4.1): A = (r - mean) / std over the group's responses, each response's tokens averaged. Dr. GRPO
 // (arXiv 2503.20783) divides by neither std nor length. DAPO (arXiv 2503.14476) averages over all tokens of the batch.
 import type { AnsweredQuestion, Judgement, Question, RolloutAnswer } from '../eval/index.ts';
+import { mean, variance } from '../math/index.ts';
 import type { TrainSequence } from '../train/index.ts';
 import type { GrpoColumn } from './grpo-objective.ts';
 import type { RlConfig } from './rl-recipe.ts';
@@ -31,15 +32,13 @@ export function toGroup(answered: AnsweredQuestion<RolloutAnswer>, rewards: RlCo
   return { question: answered.question, responses };
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 /**
  * Returns the advantages of a group's responses: 0 where all rewards are equal, whatever rounding does to their mean.
  */
 export function computeAdvantages(rewards: readonly number[], scale: RlConfig['advantage']): number[] {
   if (rewards.every((r) => r === rewards[0])) return rewards.map(() => 0);
   const center = mean(rewards);
-  const deviation = Math.sqrt(mean(rewards.map((r) => (r - center) ** 2)));
+  const deviation = Math.sqrt(variance(rewards));
   return rewards.map((r) => (r - center) / (scale === 'deviation' ? deviation : 1));
 }
 

@@ -33,7 +33,7 @@ function mean(steps: readonly StepFields[], value: (s: StepFields) => number | n
 }
 
 /** Returns the most frequent format problem over some steps, and its share of the responses. */
-function mostFrequentProblem(steps: readonly StepFields[]): readonly [problem: string, share: number] {
+function commonProblem(steps: readonly StepFields[]): readonly [problem: string, share: number] {
   const sums = new Map<string, number>();
   for (const { formProblems } of steps)
     for (const [problem, share] of Object.entries(formProblems))
@@ -83,7 +83,7 @@ export class Diagnosis {
     if (zeroVariance <= 0.7) return [];
     const seen = `${formatPercent(zeroVariance)} of groups carry no signal`;
     if (malformed > zeroVariance / 2) {
-      const [problem, share] = mostFrequentProblem(this.#last);
+      const [problem, share] = commonProblem(this.#last);
       const remedy =
         problem === cutOff
           ? 'raise maxTokens'
@@ -121,8 +121,8 @@ export class Diagnosis {
     add(
       now(entropy) < 0.1 * before(entropy),
       'entropy-collapse',
-      `the entropy fell from ${before(entropy).toFixed(3)} to ${now(entropy).toFixed(3)} nats per token, the answers of ` +
-        'a group are nearly alike: raise clipHigh to 0.28, lower the learning rate, or stop here',
+      `the entropy fell from ${before(entropy).toFixed(3)} to ${now(entropy).toFixed(3)} nats per token, the answers ` +
+        'of a group are nearly alike: raise clipHigh to 0.28, lower the learning rate, or stop here',
     );
     const format = now((s) => s.format);
     add(

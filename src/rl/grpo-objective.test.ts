@@ -322,7 +322,7 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
 });
 
 for (const precision of ['bf16', 'fp8'] as const)
-  test(`${precision}: training finds the rollout's log-probabilities to the bit, and sees one differing bit`, async () => {
+  test(`${precision}: training finds the rollout's logprobs to the bit, and sees one differing bit`, async () => {
     const { model, weights } = made(3, device);
     const policy = precisions[precision];
     const rollouts = new Rollouts(model, { policy, maxSequences: 3, contextLength: 24, endId: 1 });

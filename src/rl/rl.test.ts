@@ -106,18 +106,18 @@ describe('the diagnosis', () => {
     });
 
   test('groups without signal whose cause is the form: the commonest problem and its remedy', () => {
-    const messagesOf = (formProblems: Record<string, number>) => {
+    const collectMessages = (formProblems: Record<string, number>) => {
       const diagnosis = new Diagnosis();
       const formless = { ...step, silentGroups: 1, formlessGroups: 0.8, accuracy: 0, formProblems };
       return Array.from({ length: 10 }, () => diagnosis.see(formless)).flatMap((found) => found.map((f) => f.message));
     };
-    const [closing, ...others] = messagesOf({
+    const [closing, ...others] = collectMessages({
       'the answer is not closed': 0.2,
       '</work> stands in place of </think>': 0.6,
     });
     assert.match(closing, /80 % because .*\(60 % of responses: <\/work> stands in place of <\/think>\).*the base/);
     assert.deepEqual(others, []);
-    assert.match(messagesOf({ [cutOff]: 0.9 })[0], /90 % of responses: cut off by maxTokens\): raise maxTokens;/);
+    assert.match(collectMessages({ [cutOff]: 0.9 })[0], /90 % of responses: cut off by maxTokens\): raise maxTokens;/);
   });
 });
 
@@ -140,9 +140,9 @@ describe('a run', () => {
     });
     assert.equal(outcome, 'stopped');
     assert.equal(await resumeRun(rl, { folder: stopped, device }), 'completed');
-    const weightsOf = (run: string) => readFileSync(join(run, 'checkpoints', 'step-00000004', 'model.safetensors'));
-    assert.ok(weightsOf(whole).equals(weightsOf(stopped)));
-    assert.ok(!weightsOf(whole).equals(readFileSync(join(model, 'model.safetensors'))), 'something was learned');
+    const readWeights = (run: string) => readFileSync(join(run, 'checkpoints', 'step-00000004', 'model.safetensors'));
+    assert.ok(readWeights(whole).equals(readWeights(stopped)));
+    assert.ok(!readWeights(whole).equals(readFileSync(join(model, 'model.safetensors'))), 'something was learned');
     const events = readEvents(join(whole, 'events.jsonl'), rl.events);
     const steps = events.flatMap((event) => (event.event === 'step' ? [event] : []));
     assert.deepEqual(

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Device } from '../kernels/index.ts';
+import { mean, median } from '../math/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
 import { cacheBytesPerToken, countParameters, type ModelConfig, readConfig } from '../model/index.ts';
 import type { PretrainEvent } from './events.ts';
@@ -77,9 +78,9 @@ function toCurve(events: readonly PretrainEvent[]): Curve {
 
 function meanCurve(curves: readonly Curve[]): Curve {
   const { tokens } = curves[0];
-  const mean = (values: (curve: Curve) => readonly number[]) =>
-    tokens.map((_, i) => curves.reduce((sum, curve) => sum + values(curve)[i], 0) / curves.length);
-  return { tokens, loss: mean((c) => c.loss), maxVio: mean((c) => c.maxVio) };
+  const average = (values: (curve: Curve) => readonly number[]) =>
+    tokens.map((_, i) => mean(curves.map((curve) => values(curve)[i])));
+  return { tokens, loss: average((c) => c.loss), maxVio: average((c) => c.maxVio) };
 }
 
 /** Returns MaxVio of the loads of the last quarter of the steps, summed. */
@@ -95,11 +96,6 @@ function lateViolation(events: readonly PretrainEvent[]): number[] {
 function summarizeArm(name: string, folders: readonly string[]): ArmResult {
   const events = folders.map((folder) => readEvents(join(folder, runFiles.events), pretrain.events));
   const last = events.map((each) => eventsNamed(each, 'evaluated').at(-1));
-  const rates = events.map((each) =>
-    eventsNamed(each, 'step')
-      .map(({ tokensPerSecond }) => tokensPerSecond)
-      .sort((a, b) => a - b),
-  );
   const config = readModelConfig(folders[0]);
   const { total, active } = countParameters(config);
   return {
@@ -107,7 +103,7 @@ function summarizeArm(name: string, folders: readonly string[]): ArmResult {
     validation: last.map((event) => event?.loss ?? Number.NaN),
     maxVio: events.flatMap(lateViolation),
     validationMaxVio: last.flatMap((event) => event?.maxVio ?? []),
-    tokensPerSecond: rates.map((rate) => rate[rate.length >> 1]),
+    tokensPerSecond: events.map((each) => median(eventsNamed(each, 'step').map((step) => step.tokensPerSecond))),
     parameters: { total, active },
     cacheBytes: cacheBytesPerToken(config).bf16,
     curve: meanCurve(events.map(toCurve)),

@@ -1,4 +1,4 @@
-// Errors of the train room: a run that cannot start, go on or be resumed.
+// The error of the train module: a run that cannot start, continue or resume.
 import { MinkeError } from '../kernels/errors.ts';
 
 /** `[field or file] expected ..., received ...; what to do`. */

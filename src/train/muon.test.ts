@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Device, openDevice } from '../kernels/index.ts';
 import * as t from '../tensor/index.ts';
-import { Orthogonaliser } from './muon.ts';
+import { Orthogonalizer } from './muon.ts';
 
-describe('Orthogonaliser', () => {
+describe('Orthogonalizer', () => {
   let device: Device;
   before(() => {
     device = openDevice();
@@ -14,9 +14,9 @@ describe('Orthogonaliser', () => {
   after(() => device.close());
 
   async function directionOf(x: t.Tensor): Promise<number[]> {
-    const orthogonaliser = new Orthogonaliser(x);
-    const values = await orthogonaliser.of(x).toArray();
-    orthogonaliser.dispose();
+    const orthogonalizer = new Orthogonalizer(x);
+    const values = await orthogonalizer.orthogonalize(x).toArray();
+    orthogonalizer.dispose();
     return values;
   }
 

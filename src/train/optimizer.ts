@@ -15,7 +15,7 @@ import {
   type Tensor,
   zeros,
 } from '../tensor/index.ts';
-import { Orthogonaliser } from './muon.ts';
+import { Orthogonalizer } from './muon.ts';
 
 export interface OptimizerOptions {
   readonly beta1: number;
@@ -23,21 +23,21 @@ export interface OptimizerOptions {
   readonly eps: number;
   readonly weightDecay: number;
   readonly maxGradNorm: number;
-  /** Format of the moments; bf16 as in the report. */
+  /** The format of the moments; bf16 as in the report. */
   readonly moments: 'f32' | 'bf16';
-  /** What moves the matrices between embedding and head. @default adamw */
+  /** The optimizer of the matrices between embedding and head. @default adamw */
   readonly matrices?: 'adamw' | 'muon';
-  /** Of Muon. @default 0.95 */
+  /** Muon's momentum. @default 0.95 */
   readonly momentum?: number;
 }
 
-/** A weight and what moves it. */
-interface Moved {
+/** A weight and the state of its updates. */
+interface TrainedWeight {
   readonly weight: Tensor;
   readonly m: Tensor;
-  /** AdamW's second moment; null where Muon moves the weight. */
+  /** AdamW's second moment; null where Muon updates the weight. */
   readonly v: Tensor | null;
-  readonly orthogonaliser: Orthogonaliser | null;
+  readonly orthogonalizer: Orthogonalizer | null;
 }
 
 const hyperSize = 8;
@@ -45,32 +45,32 @@ const keptByAdamw = /embed_tokens|lm_head|shared_head\.head|mlp\.gate\.weight/;
 
 export class Optimizer {
   readonly options: OptimizerOptions;
-  /** By the names under which checkpoints keep them: of the weight, with .m or .v behind. */
+  /** The moments by their names in checkpoints: that of the weight, followed by .m or .v. */
   readonly moments: ReadonlyMap<string, Tensor>;
-  readonly #moved: readonly Moved[];
+  readonly #trained: readonly TrainedWeight[];
   readonly #decaying: Tensor;
   readonly #plain: Tensor;
   readonly #muon: Tensor;
 
-  /** `weights`: what is trained, by name, all f32. */
+  /** `weights`: the trained ones by name, all f32. */
   constructor(weights: ReadonlyMap<string, Tensor>, options: OptimizerOptions) {
     this.options = options;
     const moment = (weight: Tensor) => keep(zeros(weight.shape, { dtype: options.moments, device: weight.device }));
-    const moved = [...weights].map(([name, weight]) => {
+    const trained = [...weights].map(([name, weight]) => {
       const isMuon = options.matrices === 'muon' && weight.shape.length > 1 && !keptByAdamw.test(name);
-      const orthogonaliser = isMuon ? new Orthogonaliser(weight) : null;
-      return { name, weight, m: moment(weight), v: isMuon ? null : moment(weight), orthogonaliser };
+      const orthogonalizer = isMuon ? new Orthogonalizer(weight) : null;
+      return { name, weight, m: moment(weight), v: isMuon ? null : moment(weight), orthogonalizer };
     });
-    this.#moved = moved;
+    this.#trained = trained;
     this.moments = new Map(
-      moved.flatMap(({ name, m, v }) => [[`${name}.m`, m] as const, ...(v ? [[`${name}.v`, v] as const] : [])]),
+      trained.flatMap(({ name, m, v }) => [[`${name}.m`, m] as const, ...(v ? [[`${name}.v`, v] as const] : [])]),
     );
-    const { device } = (moved[0] as Moved).weight;
+    const { device } = (trained[0] as TrainedWeight).weight;
     const hyper = () => keep(zeros([hyperSize], { device }));
     [this.#decaying, this.#plain, this.#muon] = [hyper(), hyper(), hyper()];
   }
 
-  /** Sets the numbers of step 1, 2, ... `gradientScale`: a factor on every gradient. */
+  /** Sets the rates of step 1, 2, ... `gradientScale`: a factor of every gradient. */
   prepare(step: number, learningRate: number, gradientScale = 1): void {
     const { beta1, beta2, eps, weightDecay, momentum = 0.95 } = this.options;
     const common = { step, learningRate, beta1, beta2, eps, gradientScale };
@@ -79,14 +79,14 @@ export class Optimizer {
     this.#muon.write(muonHyper({ learningRate, momentum, weightDecay, gradientScale }));
   }
 
-  /** Queues one step, in the order of the weights; returns the gradients' norm before clipping. Can be recorded. */
+  /** Queues one step on gradients in the order of the weights; returns their norm before clipping. Can be recorded. */
   update(gradients: readonly Tensor[]): Tensor {
     const { norm, coefficient } = gradientNorm(gradients, this.options.maxGradNorm, this.#decaying);
-    this.#moved.forEach(({ weight, m, v, orthogonaliser }, i) => {
+    this.#trained.forEach(({ weight, m, v, orthogonalizer }, i) => {
       const gradient = gradients[i];
-      if (orthogonaliser !== null) {
-        const direction = orthogonaliser.of(muonMomentum(gradient, m, this.#muon, coefficient));
-        muonUpdate(weight, direction, this.#muon, coefficient, orthogonaliser.factor);
+      if (orthogonalizer !== null) {
+        const direction = orthogonalizer.orthogonalize(muonMomentum(gradient, m, this.#muon, coefficient));
+        muonUpdate(weight, direction, this.#muon, coefficient, orthogonalizer.factor);
       } else {
         const hyper = weight.shape.length > 1 ? this.#decaying : this.#plain;
         adamwStep({ weight, m, v: v as Tensor }, gradient, hyper, coefficient);
@@ -95,14 +95,14 @@ export class Optimizer {
     return norm;
   }
 
-  /** The norm of some of the gradients, with the scale of this step. */
+  /** Returns the norm of some of the gradients, with the scale of this step. */
   norm(gradients: readonly Tensor[]): Tensor {
     return gradientNorm(gradients, Number.MAX_VALUE, this.#decaying).norm;
   }
 
   dispose(): void {
     for (const tensor of this.moments.values()) tensor.dispose();
-    for (const { orthogonaliser } of this.#moved) orthogonaliser?.dispose();
+    for (const { orthogonalizer } of this.#trained) orthogonalizer?.dispose();
     for (const hyper of [this.#decaying, this.#plain, this.#muon]) hyper.dispose();
   }
 }

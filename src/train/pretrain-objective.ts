@@ -32,7 +32,7 @@ import type { Losses, Objective } from './train-step.ts';
 
 /**
  * How the load of experts is balanced. bias: V3's, the correction bias by sign and the sequence-wise loss with a small
- * alpha. loss: the classic auxiliary loss over the batch (GShard, Switch, V2), for comparison. none: not at all.
+ * alpha. loss: the classic auxiliary loss over the batch (GShard, Switch, V2), for comparison. none: no balancing.
  */
 export type BalanceMethod = 'bias' | 'loss' | 'none';
 
@@ -45,16 +45,16 @@ export interface ObjectiveOptions {
   readonly alpha: number;
 }
 
-function depthOf(config: ModelConfig): number {
+function mtpDepth(config: ModelConfig): number {
   return isDeepseek(config) ? config.numNextnPredictLayers : 0;
 }
 
-/** Tokens of a window: those of its sequence, a target, and one more for each MTP module. */
+/** Returns the tokens of a window: those of its sequence, a target, and one more for each MTP module. */
 export function windowLength(config: ModelConfig, sequenceLength: number): number {
-  return sequenceLength + 1 + depthOf(config);
+  return sequenceLength + 1 + mtpDepth(config);
 }
 
-/** Windows of equal length as [shifts, B S] i32. The caller's scope owns it. */
+/** Returns windows of equal length as [shifts, B S] i32. The caller's scope owns it. */
 export function shiftedWindows(windows: readonly Int32Array[], sequenceLength: number, device: Device): Tensor {
   const shifts = windows[0].length - sequenceLength + 1;
   const T = windows.length * sequenceLength;
@@ -71,7 +71,7 @@ export class PretrainObjective implements Objective<readonly [Tensor]> {
   readonly #model: Model;
   readonly #options: ObjectiveOptions;
   /** Positions and sequences, the same in every micro-batch. */
-  readonly #frame: Batch;
+  readonly #positions: Batch;
   readonly #wholeBatch: Tensor;
   /** []: lambda, the weight of MTP */
   readonly #mtpWeight: Tensor;
@@ -83,18 +83,18 @@ export class PretrainObjective implements Objective<readonly [Tensor]> {
     const withExperts = isDeepseek(config) && config.firstKDenseReplace < config.numHiddenLayers;
     this.metricNames = [
       'loss',
-      ...(depthOf(config) > 0 ? ['mtpLoss'] : []),
-      ...(withExperts || depthOf(config) > 0 ? ['balanceLoss'] : []),
+      ...(mtpDepth(config) > 0 ? ['mtpLoss'] : []),
+      ...(withExperts || mtpDepth(config) > 0 ? ['balanceLoss'] : []),
     ];
     this.#model = model;
     this.#options = options;
-    this.#frame = packSequences(Array<Int32Array>(B).fill(new Int32Array(S)), undefined, device);
+    this.#positions = packSequences(Array<Int32Array>(B).fill(new Int32Array(S)), undefined, device);
     this.#wholeBatch = keep(fromArray(Int32Array.of(0, B * S), [2], { device }));
     this.#mtpWeight = keep(zeros([], { device }));
     for (const tensor of this.#owned()) keep(tensor);
   }
 
-  /** lambda of the steps from now on. */
+  /** Sets lambda of the following steps. */
   set mtpWeight(lambda: number) {
     this.#mtpWeight.write(Float32Array.of(lambda));
   }
@@ -114,14 +114,14 @@ export class PretrainObjective implements Objective<readonly [Tensor]> {
       metrics.mtpLoss = ahead;
     }
     if (sequenceWise) {
-      const term = balance === 'loss' ? this.#overBatch(routings) : sequenceWise;
+      const term = balance === 'loss' ? this.#batchBalance(routings) : sequenceWise;
       metrics.balanceLoss = term;
       if (balance !== 'none') total = add(total, scale(term, alpha));
     }
     return { total, metrics, routings };
   }
 
-  /** The main loss alone, for validation: no MTP module runs. */
+  /** Returns the main loss alone, for validation: no MTP module runs. */
   evaluate(shifted: Tensor): { readonly loss: Tensor; readonly routings: readonly LayerRouting[] } {
     const { policy } = this.#options;
     const { targets, ...batch } = this.#batch(shifted);
@@ -134,7 +134,7 @@ export class PretrainObjective implements Objective<readonly [Tensor]> {
   }
 
   #owned(): Tensor[] {
-    const { ids, positions, sequences } = this.#frame;
+    const { ids, positions, sequences } = this.#positions;
     return [ids, positions, sequences.queryStart, this.#wholeBatch, this.#mtpWeight];
   }
 
@@ -146,11 +146,11 @@ export class PretrainObjective implements Objective<readonly [Tensor]> {
       targets: row(k + 2),
       count,
     }));
-    return { ...this.#frame, ids: row(0), targets: row(1), count, ahead };
+    return { ...this.#positions, ids: row(0), targets: row(1), count, ahead };
   }
 
-  /** The balance loss with all tokens as one sequence, summed over layers. */
-  #overBatch(routings: readonly LayerRouting[]): Tensor {
+  /** Returns the balance loss with all tokens as one sequence, summed over layers. */
+  #batchBalance(routings: readonly LayerRouting[]): Tensor {
     const each = routings.map(({ scores, indices }) => mean(balanceLoss(scores, indices, this.#wholeBatch, 1)));
     return each.reduce((sum, term) => add(sum, term));
   }

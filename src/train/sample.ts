@@ -1,6 +1,6 @@
-// A sample on the way: the model goes on from a prompt, a token at a time, to be read by whoever watches the run.
+// Samples during training: the model continues a prompt, a token at a time.
 //
-// Plain sampling at a temperature over a cache of one sequence; the engine room does this well and fast.
+// Plain sampling at a temperature over a cache of one sequence; the engine does this fast for many.
 import { uniform } from '../corpus/index.ts';
 import { ContiguousCache, type Model, type PrecisionPolicy, packSequences } from '../model/index.ts';
 import { asyncScope } from '../tensor/index.ts';
@@ -15,7 +15,7 @@ export interface SampleOptions {
   readonly endId: number | null;
 }
 
-function draw(logits: Float32Array, temperature: number, point: number): number {
+function sampleToken(logits: Float32Array, temperature: number, point: number): number {
   const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const weights = logits.map((x) => Math.exp((x - largest) / temperature));
   let left = point * weights.reduce((sum, w) => sum + w, 0);
@@ -26,15 +26,15 @@ function draw(logits: Float32Array, temperature: number, point: number): number 
   return weights.length - 1;
 }
 
-/** Ids that follow `prompt`, which is at least one id. */
+/** Samples the ids that follow `prompt`, which is at least one id. */
 export async function sampleIds(model: Model, prompt: ArrayLike<number>, options: SampleOptions): Promise<number[]> {
   const { policy, tokens, seed, temperature = 0.8, endId } = options;
   const { device } = model.embedTokens;
   const cache = new ContiguousCache(model.config, prompt.length + tokens, { device });
-  const made: number[] = [];
+  const sampled: number[] = [];
   try {
     let next: ArrayLike<number> = prompt;
-    while (made.length < tokens) {
+    while (sampled.length < tokens) {
       const logits = await asyncScope(async (inside) => {
         const rows = inside(() => {
           const batch = packSequences([next], [cache.length], device);
@@ -45,13 +45,13 @@ export async function sampleIds(model: Model, prompt: ArrayLike<number>, options
         return all.slice(-rows.shape[1]);
       });
       cache.advance(next.length);
-      const id = draw(logits, temperature, uniform(seed, made.length));
+      const id = sampleToken(logits, temperature, uniform(seed, sampled.length));
       if (id === endId) break;
-      made.push(id);
+      sampled.push(id);
       next = [id];
     }
   } finally {
     cache.dispose();
   }
-  return made;
+  return sampled;
 }

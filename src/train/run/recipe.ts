@@ -9,7 +9,7 @@ import type { RunKind, RunRecipe } from './kind.ts';
 /** A whole number above 0. */
 export const count = z.number().int().positive();
 export const nonnegative = z.number().nonnegative();
-/** From 0 to 1. */
+/** A number from 0 to 1. */
 export const fraction = z.number().min(0).max(1);
 
 /** The fields of RunRecipe. */

@@ -25,7 +25,7 @@ import {
 /** The names of files in the folder of any run. */
 export const runFiles = { events: 'events.jsonl' } as const;
 
-/** Where a run stopped. */
+/** The point from which a run resumes. */
 export interface ResumePoint {
   /** The last whole checkpoint; null where there is none. */
   readonly checkpoint: Checkpoint | null;
