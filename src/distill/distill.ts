@@ -26,7 +26,6 @@ export const distill: RunKind<DistillConfig, DistillEvent> = {
   name: 'distill',
   title: 'Distillation',
   about: "fine-tune a student on a teacher's correct answers",
-  formerNames: ['distillation'],
   alias: 'distil',
   recipeFile: 'distil.json',
   recipe: distillSchema,

@@ -2,12 +2,3 @@
 export { distill } from './distill.ts';
 export { type DistillEvent, distillEvents } from './distill-events.ts';
 export type { DistillConfig, DistillRecipe } from './distill-recipe.ts';
-export { openTeacher, type Teacher } from './teacher.ts';
-export {
-  type CollectOptions,
-  type CollectProgress,
-  collectTraces,
-  readTraces,
-  type Trace,
-  traceFiles,
-} from './traces.ts';

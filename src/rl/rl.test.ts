@@ -139,6 +139,8 @@ describe('a run', () => {
       listen: (event) => event.event === 'step' && event.step === 2 && stopping.abort(),
     });
     assert.equal(outcome, 'stopped');
+    const path = join(stopped, 'lineage.json');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"kind": "rl"', '"kind": "reinforcement"')); // an older folder
     assert.equal(await resumeRun(rl, { folder: stopped, device }), 'completed');
     const readWeights = (run: string) => readFileSync(join(run, 'checkpoints', 'step-00000004', 'model.safetensors'));
     assert.ok(readWeights(whole).equals(readWeights(stopped)));
@@ -150,8 +152,10 @@ describe('a run', () => {
       [1, 2, 3, 4].map((step) => [step, 0]),
     );
     assert.ok(steps.some(({ silentGroups }) => silentGroups < 1));
-    const lineage = JSON.parse(readFileSync(join(whole, 'lineage.json'), 'utf8'));
-    assert.deepEqual([lineage.kind, lineage.status, lineage.parents.length], ['rl', 'completed', 1]);
+    for (const run of [whole, stopped]) {
+      const lineage = JSON.parse(readFileSync(join(run, 'lineage.json'), 'utf8'));
+      assert.deepEqual([lineage.kind, lineage.status, lineage.parents.length], ['rl', 'completed', 1]);
+    }
   });
 
   test('what was trained is asked in chat with the tokens of training', () => {

@@ -34,7 +34,6 @@ export const rl: RunKind<RlConfig, RlEvent> = {
   name: 'rl',
   title: 'Reinforcement learning',
   about: 'train a base model on a task by reward alone (R1-Zero, GRPO)',
-  formerNames: ['reinforcement'],
   recipeFile: 'rl.json',
   recipe: rlSchema,
   events: rlEvents,

@@ -13,7 +13,6 @@ export const guessing: RunKind = {
   name: 'guess',
   title: 'Guessing',
   about: 'guess a number, closer in every step',
-  formerNames: [],
   recipeFile: 'guess.json',
   recipe: z.strictObject({
     target: z.number(),

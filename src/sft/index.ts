@@ -1,6 +1,5 @@
 // The module of supervised fine-tuning: conversations, their loss mask, and the training on them.
 export {
-  examplesForStep,
   FineTuning,
   fineTuningCharts,
   fineTuningFields,
@@ -10,6 +9,5 @@ export {
 } from './fine-tuning.ts';
 export { sft } from './sft.ts';
 export { fineTuningStep, type SftEvent, sftEvents } from './sft-events.ts';
-export { type ConversationMessage, readConversations, toExamples } from './sft-examples.ts';
-export { countLearned, type SftColumn, type SftExample, SftObjective, toSequences } from './sft-objective.ts';
+export { countLearned, type SftColumn, type SftExample } from './sft-objective.ts';
 export type { SftConfig, SftRecipe } from './sft-recipe.ts';

@@ -33,7 +33,6 @@ export const sft: RunKind<SftConfig, SftEvent> = {
   name: 'sft',
   title: 'Supervised fine-tuning',
   about: 'fine-tune a model on conversations: the loss is on the tokens of the assistant',
-  formerNames: [],
   recipeFile: 'sft.json',
   recipe: sftSchema,
   events: sftEvents,

@@ -2,10 +2,10 @@
 export { type AblationRecipe, type Arm, type ArmResult, runAblation } from './ablation.ts';
 export { TrainError } from './errors.ts';
 export { type PretrainEvent, pretrainEvents } from './events.ts';
-export { maxViolation, worstViolation } from './load.ts';
+export { worstViolation } from './load.ts';
 export { Optimizer, type OptimizerOptions } from './optimizer.ts';
 export { pretrain } from './pretrain.ts';
-export { type BalanceMethod, PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
+export { PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
 export { optimizerSchema, type PretrainConfig, type PretrainRecipe, toModelConfig } from './pretrain-recipe.ts';
 export {
   balanceChart,
@@ -20,7 +20,7 @@ export {
   taskArgument,
   throughputChart,
 } from './run/charts.ts';
-export { type Checkpoint, latestCheckpoint, loadMoments, saveCheckpoint, verifyCheckpoint } from './run/checkpoint.ts';
+export { type Checkpoint, latestCheckpoint } from './run/checkpoint.ts';
 export type {
   Chart,
   ChartSeries,
@@ -31,7 +31,7 @@ export type {
   RunDescription,
   RunEvent,
 } from './run/description.ts';
-export { EventLog, readEvents } from './run/event-log.ts';
+export { readEvents } from './run/event-log.ts';
 export {
   eventHead,
   finite,
@@ -53,9 +53,9 @@ export type {
   Snapshot,
   Trainer,
 } from './run/kind.ts';
-export { describeDevice, type Lineage, readLineage } from './run/lineage.ts';
+export { type Lineage, readLineage } from './run/lineage.ts';
 export { lockHolder } from './run/lock.ts';
-export { count, fraction, nonnegative, resolveRecipe, runFields, setField, setPath } from './run/recipe.ts';
+export { count, fraction, nonnegative, resolveRecipe, runFields, setField } from './run/recipe.ts';
 export { findRecipeFile, type RecipeFile, recipeFiles } from './run/recipe-files.ts';
 export { runFiles } from './run/records.ts';
 export {
@@ -71,13 +71,11 @@ export { smoothed, withoutSuperseded } from './run/series.ts';
 export { learningRateAt, type Schedule } from './schedule.ts';
 export {
   type BatchShape,
-  batchShape,
   pack,
   type SequenceInputs,
   sequenceInputs,
   type TrainSequence,
   toSequenceBatch,
 } from './sequence-batch.ts';
-export { measureGemmRate } from './throughput.ts';
 export { type Losses, type Objective, type Rates, type StepReport, TrainStep } from './train-step.ts';
 export { expectFinite, loadWeights, readBaseConfig, TunedModel, type TunedModelOptions } from './tuned-model.ts';

@@ -30,7 +30,6 @@ export const pretrain: RunKind<PretrainConfig, PretrainEvent> = {
   name: 'pretrain',
   title: 'Pretraining',
   about: 'pretrain a model on text, by the DeepSeek-V3 recipe',
-  formerNames: ['pretraining'],
   recipeFile: 'config.json',
   recipe: pretrainSchema,
   events: pretrainEvents,

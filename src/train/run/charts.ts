@@ -14,7 +14,10 @@ export const stepLine = (name: string, field: string, more: Partial<ChartSeries>
 export const evaluationLine = (name: string, field: string): ChartSeries => ({ name, event: 'evaluated', field });
 
 /** The accuracy on held-out problems, a line for each task. */
-export const heldOutLine: ChartSeries = { ...evaluationLine('held-out accuracy', 'passAt1'), groupBy: ['task', 'difficulty'] };
+export const heldOutLine: ChartSeries = {
+  ...evaluationLine('held-out accuracy', 'passAt1'),
+  groupBy: ['task', 'difficulty'],
+};
 
 /** Returns a chart of numbers. */
 export const chart = (

@@ -29,8 +29,6 @@ export interface Excerpt {
 
 export interface RunKind<Recipe extends RunRecipe = RunRecipe, Event extends RunEvent = RunEvent>
   extends RunDescription {
-  /** Kinds in older lineages that mean this one. */
-  readonly formerNames: readonly string[];
   /** An older verb of the command line. */
   readonly alias?: string;
   /** Name of the resolved recipe's file in a run's folder. */

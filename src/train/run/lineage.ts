@@ -25,7 +25,7 @@ const session = z.object({
 
 export const lineageSchema = z.object({
   format: z.literal(1),
-  /** The name of its run kind; older files have former names of one. */
+  /** The name of the run kind. Older files have `pretraining`, `reinforcement`, `distillation`. */
   kind: z.string(),
   status: z.enum(['running', 'completed', 'stopped', 'failed']),
   reason: z.string(),
@@ -128,13 +128,14 @@ export interface Origin {
 }
 
 interface Beginning {
+  readonly kind: string;
   readonly recipe: RunRecipe;
   readonly origin: Origin;
   readonly device: Device;
 }
 
 /** Returns the lineage of a run that begins. */
-export async function newLineage(kind: string, { recipe, origin, device }: Beginning): Promise<Lineage> {
+export async function newLineage({ kind, recipe, origin, device }: Beginning): Promise<Lineage> {
   const { seed, currency, pricePerHour } = recipe;
   return {
     format: 1,
@@ -157,23 +158,19 @@ export async function newLineage(kind: string, { recipe, origin, device }: Begin
   };
 }
 
-/**
- * Returns the lineage with a further session. If the one before was killed, it counts until the time of its last event.
- */
-export function resumedLineage(
-  before: Lineage,
-  {
-    recipe,
-    origin,
-    device,
-    fromStep,
-    lastEvent,
-  }: Beginning & { readonly fromStep: number; readonly lastEvent: number },
-): Lineage {
+interface Continuation extends Beginning {
+  readonly fromStep: number;
+  /** The time of the last event, in milliseconds since 1970. */
+  readonly lastEvent: number;
+}
+
+/** Returns the lineage with a further session. If the one before was killed, it counts until its last event. */
+export function resumedLineage(before: Lineage, continuation: Continuation): Lineage {
+  const { kind, recipe, origin, device, fromStep, lastEvent } = continuation;
   const last = before.sessions.at(-1);
   const seconds = last ? Math.max(last.seconds, (lastEvent - Date.parse(last.started)) / 1000) : 0;
   const counted = withSeconds(before, seconds);
   const sessions = [...counted.sessions, describeSession(device, fromStep)];
   const config = { ...recipe, initial: origin.initial };
-  return { ...counted, config, status: 'running', reason: '', sessions };
+  return { ...counted, kind, config, status: 'running', reason: '', sessions };
 }

@@ -85,9 +85,10 @@ export class Records<E extends RunEvent> {
     const events = readEvents(path, kind.events);
     const before = readLineage(folder);
     const step = resume.checkpoint?.state.step ?? 0;
+    const beginning = { kind: kind.name, recipe, origin, device };
     const lineage = before
-      ? resumedLineage(before, { recipe, origin, device, fromStep: step, lastEvent: events.at(-1)?.time ?? 0 })
-      : await newLineage(kind.name, { recipe, origin, device });
+      ? resumedLineage(before, { ...beginning, fromStep: step, lastEvent: events.at(-1)?.time ?? 0 })
+      : await newLineage(beginning);
     const records = new Records(options, log, events.length > 0, lineage);
     await records.write({});
     for (const message of resume.damaged)
