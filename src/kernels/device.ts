@@ -9,6 +9,7 @@ import { Buffer, Mapping } from './buffer.ts';
 import { CommandList, createEncoder, type Encoder } from './command-list.ts';
 import type { Data } from './dtype.ts';
 import { assert, DeviceError, DisposedError, type MinkeError, ValueError } from './errors.ts';
+import { explainFault } from './fault.ts';
 import { type Fault, faultCode, isAddress } from './kernel.ts';
 import type { PanelLayout } from './panel-layout.ts';
 import { Recording } from './recording.ts';
@@ -377,31 +378,6 @@ export class Device {
     this.#backend.copyOut(job.address, words);
     let at = 0;
     for (let i = 0; i < fault.command; i++) at += 2 + words[at + 1];
-    const kernel = this.#backend.kernelOrder[words[at]] ?? 'queue';
-    const { where, value, limit } = fault;
-    switch (fault.code) {
-      case faultCode.indexOutOfRange:
-        return new ValueError(
-          kernel,
-          `element ${where} is ${value}, expected 0 to ${limit - 1}`,
-          'check the ids against the table they index',
-        );
-      case faultCode.badOffsets:
-        return new ValueError(
-          kernel,
-          `offset ${where} is ${value}, expected ascending offsets that end at ${limit}`,
-          'check the group sizes against the rows',
-        );
-      case faultCode.notFinite:
-        return new ValueError(kernel, `element ${where} is not finite`, 'look for the first op that made it');
-      case faultCode.badCommand:
-        return new DeviceError(
-          kernel,
-          `command ${fault.command} is kernel ${where} with ${value} arguments, expected ${limit}`,
-          'encode commands with run() only',
-        );
-      default:
-        return new DeviceError(kernel, `${value} tasks in one command, at most ${limit}`, 'split the tensor');
-    }
+    return explainFault(this.#backend.kernelOrder[words[at]] ?? 'queue', fault);
   }
 }

@@ -98,6 +98,18 @@ export function expectDType(tensor: Shaped, dtype: DType, op: string, name = 'in
     );
 }
 
+/** Asserts a tensor's format, then its shape. */
+export function expectTensor(x: Shaped, dtype: DType, shape: Shape, op: string, name: string, remedy?: string): void {
+  expectDType(x, dtype, op, name);
+  expectShape(x, shape, op, name, remedy);
+}
+
+/** Asserts that two tensors have one shape and one format. */
+export function expectAlike(a: Shaped, b: Shaped, op: string, names: string): void {
+  expectSameShape(a, b, op, names);
+  expectSameDType(a, b, op, names);
+}
+
 /** f32 or bf16: the formats that gradients have. */
 export function expectFloat(tensor: Shaped, op: string, name = 'input'): void {
   if (tensor.dtype !== 'f32' && tensor.dtype !== 'bf16')

@@ -53,8 +53,12 @@ function cast(from: Format, to: Format) {
   });
 }
 
-/** out[r, c] = f(x[r, c], of the column or the row) */
-function byRow(format: Format, operand: string, f: (x: number, v: Float32Array, r: number, c: number) => number) {
+/** out[r, c] = f(x[r, c], operand, r, c) */
+function byRow<const Operand extends string>(
+  format: Format,
+  operand: Operand,
+  f: (x: number, v: Float32Array, r: number, c: number) => number,
+) {
   return kernel(
     `x:${format} ${operand}:f32 out:${format}! rows:int cols:int`,
     (x: Values, v: Float32Array, out: Values, rows: number, cols: number) => {

@@ -2,7 +2,7 @@
 import { type Device, ShapeError } from '../../kernels/index.ts';
 import { full } from '../create.ts';
 import { apply, type Op, type Rows } from '../op.ts';
-import { expectDType, expectRank, expectShape, formatShape } from '../shape.ts';
+import { expectDType, expectRank, expectShape, expectTensor, formatShape } from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
 
 /** Where sequences (packed documents, or the requests of a batch) begin and end. All i32. */
@@ -56,11 +56,9 @@ function checkShapes([q, k, v, queryStart, keyStart, firstPosition]: Inputs): vo
     );
   const B = queryStart.size - 1;
   expectDType(queryStart, 'i32', 'attention', 'queryStart');
-  expectDType(keyStart, 'i32', 'attention', 'keyStart');
-  expectShape(keyStart, [B + 1], 'attention', 'keyStart');
+  expectTensor(keyStart, 'i32', [B + 1], 'attention', 'keyStart');
   if (firstPosition) {
-    expectDType(firstPosition, 'i32', 'attention', 'firstPosition');
-    expectShape(firstPosition, [B], 'attention', 'firstPosition');
+    expectTensor(firstPosition, 'i32', [B], 'attention', 'firstPosition');
   }
 }
 

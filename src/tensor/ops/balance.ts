@@ -3,7 +3,7 @@
 //
 // Both change their tensor in place, have no gradient, and can be recorded: the rate is data.
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
-import { expectDType, expectRank, expectShape } from '../shape.ts';
+import { expectDType, expectRank, expectTensor } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
 type CountExperts = Op<readonly [indices: Tensor, counts: Tensor], null, readonly []>;
@@ -37,10 +37,8 @@ export const balances: Rows<BalanceOps> = {
     shape: ([bias, counts, rate]) => {
       expectDType(bias, 'f32', 'balanceBias', 'bias');
       expectRank(bias, 1, 'balanceBias', 'bias');
-      expectDType(counts, 'i32', 'balanceBias', 'counts');
-      expectShape(counts, bias.shape, 'balanceBias', 'counts');
-      expectDType(rate, 'f32', 'balanceBias', 'rate');
-      expectShape(rate, [1], 'balanceBias', 'rate');
+      expectTensor(counts, 'i32', bias.shape, 'balanceBias', 'counts');
+      expectTensor(rate, 'f32', [1], 'balanceBias', 'rate');
       return [];
     },
     forward: (device, [bias, counts, rate]) => {

@@ -7,6 +7,7 @@ import {
   expectSameDType,
   expectSameShape,
   expectShape,
+  expectTensor,
   lastDim,
   rowCount,
 } from '../shape.ts';
@@ -122,8 +123,7 @@ const rowOps: Pick<Rows<ElementwiseOps>, 'addRow' | 'scaleRows'> = {
     name: 'addRow',
     shape: ([x, row]) => {
       expectFloat(x, 'addRow', 'x');
-      expectDType(row, 'f32', 'addRow', 'row');
-      expectShape(row, [lastDim(x.shape)], 'addRow', 'row');
+      expectTensor(row, 'f32', [lastDim(x.shape)], 'addRow', 'row');
       return [x];
     },
     forward: (device, [x, row], [out]) => {

@@ -2,15 +2,7 @@
 import { columnSumWorkspaceBytes, type Device, dtypeCode } from '../../kernels/index.ts';
 import { full } from '../create.ts';
 import { apply, type Op, type Rows } from '../op.ts';
-import {
-  expectDType,
-  expectFloat,
-  expectSameDType,
-  expectSameShape,
-  expectShape,
-  lastDim,
-  rowCount,
-} from '../shape.ts';
+import { expectAlike, expectFloat, expectTensor, lastDim, rowCount } from '../shape.ts';
 import { empty, emptyLike, type Tensor } from '../tensor.ts';
 
 type RmsNorm = Op<readonly [x: Tensor, gain: Tensor], number, readonly [out: Tensor, invRms: Tensor]>;
@@ -28,8 +20,7 @@ export interface NormOps {
 
 function expectNorm(op: string, x: Tensor, gain: Tensor): void {
   expectFloat(x, op, 'x');
-  expectDType(gain, 'f32', op, 'gain');
-  expectShape(gain, [lastDim(x.shape)], op, 'gain');
+  expectTensor(gain, 'f32', [lastDim(x.shape)], op, 'gain');
 }
 
 interface NormBackward {
@@ -81,8 +72,7 @@ export const norm: Rows<NormOps> = {
     name: 'addRmsNorm',
     shape: ([x, delta, gain]) => {
       expectNorm('addRmsNorm', x, gain);
-      expectSameShape(x, delta, 'addRmsNorm', 'x and delta');
-      expectSameDType(x, delta, 'addRmsNorm', 'x and delta');
+      expectAlike(x, delta, 'addRmsNorm', 'x and delta');
       return [x, x, { shape: x.shape.slice(0, -1), dtype: 'f32' }];
     },
     forward: (device, [x, delta, gain], [sum, out, invRms], eps) => {

@@ -5,7 +5,7 @@
 import { blockTokens, pagedAttentionWorkspaceBytes, ShapeError, ValueError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
 import type { PagedPool } from '../paged-pool.ts';
-import { expectDType, expectRank, expectShape, formatShape } from '../shape.ts';
+import { expectDType, expectRank, expectShape, expectTensor, formatShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { RopeTensors } from './rope.ts';
 
@@ -71,11 +71,6 @@ const fewQueries = 8;
 /** Bytes that the workspace of a split may take; beyond it there are rows enough for all threads. */
 const maxWorkspaceBytes = 2 ** 26;
 
-function expectI32(x: Tensor, shape: readonly number[], op: string, name: string): void {
-  expectDType(x, 'i32', op, name);
-  expectShape(x, shape, op, name);
-}
-
 /** Heads of a record must lie within it; FP8 records hold one key, with the values in front. */
 function checkHeads(q: Tensor, heads: PagedAttention['params']): void {
   const { pool, keyHeads, keyOffset, keyStride, valueOffset, valueStride, valueWidth } = heads;
@@ -107,9 +102,8 @@ export const pages: Rows<PagedOps> = {
   writeCache: {
     name: 'writeCache',
     shape: ([rows, slots], pool) => {
-      expectDType(rows, 'f32', 'writeCache', 'rows');
-      expectShape(rows, [-1, pool.width], 'writeCache', 'rows');
-      expectI32(slots, [rows.shape[0]], 'writeCache', 'slots');
+      expectTensor(rows, 'f32', [-1, pool.width], 'writeCache', 'rows');
+      expectTensor(slots, 'i32', [rows.shape[0]], 'writeCache', 'slots');
       return [];
     },
     forward: (device, [rows, slots, records], _outputs, pool) => {
@@ -124,11 +118,10 @@ export const pages: Rows<PagedOps> = {
   writeLatentCache: {
     name: 'writeLatentCache',
     shape: ([x, gain, positions, cos, sin, slots], { pool }) => {
-      expectDType(x, 'f32', 'writeLatentCache', 'x');
-      expectShape(x, [-1, pool.width], 'writeLatentCache', 'x');
+      expectTensor(x, 'f32', [-1, pool.width], 'writeLatentCache', 'x');
       const T = x.shape[0];
-      expectI32(positions, [T], 'writeLatentCache', 'positions');
-      expectI32(slots, [T], 'writeLatentCache', 'slots');
+      expectTensor(positions, 'i32', [T], 'writeLatentCache', 'positions');
+      expectTensor(slots, 'i32', [T], 'writeLatentCache', 'slots');
       expectRank(cos, 2, 'writeLatentCache', 'cos');
       expectShape(sin, cos.shape, 'writeLatentCache', 'sin');
       expectDType(gain, 'f32', 'writeLatentCache', 'gain');
@@ -150,7 +143,7 @@ export const pages: Rows<PagedOps> = {
     shape: ([tables, starts], { pool, rows }) => {
       expectDType(tables, 'i32', 'readCache', 'tables');
       expectRank(tables, 2, 'readCache', 'tables');
-      expectI32(starts, [tables.shape[0] + 1], 'readCache', 'starts');
+      expectTensor(starts, 'i32', [tables.shape[0] + 1], 'readCache', 'starts');
       if (!(Number.isInteger(rows) && rows >= 0))
         throw new ValueError('readCache', `${rows} rows`, 'pass a whole number, at least starts[B]');
       return [{ shape: [rows, pool.width], dtype: 'f32' }];
@@ -171,8 +164,8 @@ export const pages: Rows<PagedOps> = {
       expectDType(tables, 'i32', 'pagedAttention', 'tables');
       expectRank(tables, 2, 'pagedAttention', 'tables');
       const B = tables.shape[0];
-      expectI32(lengths, [B], 'pagedAttention', 'lengths');
-      expectI32(queryStart, [B + 1], 'pagedAttention', 'queryStart');
+      expectTensor(lengths, 'i32', [B], 'pagedAttention', 'lengths');
+      expectTensor(queryStart, 'i32', [B + 1], 'pagedAttention', 'queryStart');
       checkHeads(q, heads);
       return [{ shape: [q.shape[0], q.shape[1], heads.valueWidth], dtype: 'f32' }];
     },

@@ -1,7 +1,7 @@
 // The loss of policy optimization from log-probabilities: one op, so that ratio, clip and KL have one definition.
 import { ValueError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows } from '../op.ts';
-import { expectDType, expectRank, expectShape } from '../shape.ts';
+import { expectRank, expectTensor } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
 
 interface PolicyParams {
@@ -29,8 +29,7 @@ export const policies: Rows<PolicyOps> = {
       const [logprob] = inputs;
       expectRank(logprob, 1, 'policyLoss', 'logprob');
       names.forEach((name, i) => {
-        expectDType(inputs[i], 'f32', 'policyLoss', name);
-        expectShape(inputs[i], logprob.shape, 'policyLoss', name);
+        expectTensor(inputs[i], 'f32', logprob.shape, 'policyLoss', name);
       });
       for (const [name, value] of Object.entries({ clipLow, clipHigh, beta }))
         if (!(value >= 0)) throw new ValueError('policyLoss', `${name} is ${value}`, 'pass a number from 0');

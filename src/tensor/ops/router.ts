@@ -2,7 +2,7 @@
 import { dtypeBytes, dtypeCode, ValueError } from '../../kernels/index.ts';
 import { full } from '../create.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
-import { expectDType, expectFloat, expectRank, expectSameDType, expectShape } from '../shape.ts';
+import { expectDType, expectFloat, expectRank, expectSameDType, expectShape, expectTensor } from '../shape.ts';
 import { empty, emptyLike, type Tensor } from '../tensor.ts';
 
 /** Names of Hugging Face's config.json, in camelCase. */
@@ -85,8 +85,7 @@ const routerRow: Rows<RouterOps>['router'] = {
     expectRank(logits, 2, 'router', 'logits');
     const [T, E] = logits.shape as [number, number];
     if (bias) {
-      expectDType(bias, 'f32', 'router', 'bias');
-      expectShape(bias, [E], 'router', 'bias');
+      expectTensor(bias, 'f32', [E], 'router', 'bias');
     }
     checkConfig(E, params);
     const chosen = [T, params.K];
@@ -166,8 +165,7 @@ const permuteRow: Rows<RouterOps>['permuteRows'] = {
     expectRank(x, 2, 'permuteRows', 'x');
     expectDType(rowIndex, 'i32', 'permuteRows', 'rowIndex');
     expectShape(rowIndex, [x.shape[0], -1], 'permuteRows', 'rowIndex');
-    expectDType(tokenIndex, 'i32', 'permuteRows', 'tokenIndex');
-    expectShape(tokenIndex, [rowIndex.size], 'permuteRows', 'tokenIndex');
+    expectTensor(tokenIndex, 'i32', [rowIndex.size], 'permuteRows', 'tokenIndex');
     return [{ shape: [tokenIndex.size, x.shape[1]], dtype: x.dtype }];
   },
   forward: (device, [x, , tokenIndex], [out]) => {
@@ -193,8 +191,7 @@ const unpermuteRow: Rows<RouterOps>['unpermuteRows'] = {
     expectRank(rowIndex, 2, 'unpermuteRows', 'rowIndex');
     expectDType(rowIndex, 'i32', 'unpermuteRows', 'rowIndex');
     expectShape(y, [rowIndex.size, -1], 'unpermuteRows', 'y');
-    expectDType(weights, 'f32', 'unpermuteRows', 'weights');
-    expectShape(weights, rowIndex.shape, 'unpermuteRows', 'weights');
+    expectTensor(weights, 'f32', rowIndex.shape, 'unpermuteRows', 'weights');
     const out = { shape: [rowIndex.shape[0], y.shape[1]], dtype: y.dtype };
     if (base) {
       expectShape(base, out.shape, 'unpermuteRows', 'base');

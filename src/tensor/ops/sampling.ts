@@ -2,7 +2,7 @@
 // requests are tensors, so that a recorded step serves any of them. kernels/reference/sampling.ts defines them.
 import { type Buffer, type Device, maxListed, samplingWorkspaceBytes, ValueError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows, saveNothing } from '../op.ts';
-import { expectDType, expectRank, expectShape } from '../shape.ts';
+import { expectDType, expectRank, expectTensor } from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
 
 type SampleTokens = Op<
@@ -46,15 +46,12 @@ export const samplers: Rows<SamplingOps> = {
     name: 'sampleTokens',
     shape: ([logits, settings, starts, ids, factors, offsets]) => {
       const [R] = expectLogits(logits, 'sampleTokens');
-      expectDType(settings, 'f32', 'sampleTokens', 'settings');
-      expectShape(settings, [R, 5], 'sampleTokens', 'settings', 'a row: temperature, topK, topP, minP, draw');
-      expectDType(starts, 'i32', 'sampleTokens', 'starts');
-      expectShape(starts, [R + 1], 'sampleTokens', 'starts');
+      expectTensor(settings, 'f32', [R, 5], 'sampleTokens', 'settings', 'a row: temperature, topK, topP, minP, draw');
+      expectTensor(starts, 'i32', [R + 1], 'sampleTokens', 'starts');
       expectDType(ids, 'i32', 'sampleTokens', 'ids');
       expectRank(ids, 1, 'sampleTokens', 'ids');
       for (const [name, edits] of Object.entries({ factors, offsets })) {
-        expectDType(edits, 'f32', 'sampleTokens', name);
-        expectShape(edits, ids.shape, 'sampleTokens', name);
+        expectTensor(edits, 'f32', ids.shape, 'sampleTokens', name);
       }
       return [
         { shape: [R], dtype: 'i32' },
@@ -98,8 +95,7 @@ export const samplers: Rows<SamplingOps> = {
     name: 'targetLogprobs',
     shape: ([logits, targets]) => {
       const [R] = expectLogits(logits, 'targetLogprobs');
-      expectDType(targets, 'i32', 'targetLogprobs', 'targets');
-      expectShape(targets, [R], 'targetLogprobs', 'targets');
+      expectTensor(targets, 'i32', [R], 'targetLogprobs', 'targets');
       return [{ shape: [R], dtype: 'f32' }];
     },
     forward: (device, [logits, targets], [logprobs]) => {

@@ -1,7 +1,7 @@
 // SwiGLU (Shazeer 2020): silu(gate) * up, of two tensors or of the halves of one.
 import { type Device, dtypeBytes, dtypeCode, type Place, ShapeError } from '../../kernels/index.ts';
 import { apply, type Op, type Rows } from '../op.ts';
-import { expectFloat, expectSameDType, expectSameShape, formatShape, lastDim, rowCount, withLast } from '../shape.ts';
+import { expectAlike, expectFloat, formatShape, lastDim, rowCount, withLast } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
 
 type Swiglu = Op<readonly [gate: Tensor, up: Tensor], null, readonly [Tensor]>;
@@ -37,8 +37,7 @@ export const swiglus: Rows<SwigluOps> = {
     name: 'swiglu',
     shape: ([gate, up]) => {
       expectFloat(gate, 'swiglu', 'gate');
-      expectSameShape(gate, up, 'swiglu', 'gate and up');
-      expectSameDType(gate, up, 'swiglu', 'gate and up');
+      expectAlike(gate, up, 'swiglu', 'gate and up');
       return [gate];
     },
     forward: (device, [gate, up], [out]) => forward(device, { gate, up }, out, lastDim(gate.shape)),
