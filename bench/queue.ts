@@ -17,19 +17,21 @@ export async function queue(bench: Bench): Promise<void> {
   await busyCore(bench);
 }
 
-/** Nanoseconds of encoding one command, in each round. */
+/** Nanoseconds of encoding one command, in each round: lists as long as those that a flush submits. */
 function encodeNanoseconds({ device, rounds }: Bench, encode: () => void): number[] {
-  const commands = 20_000;
+  const [lists, commands] = [50, 400];
   const nanoseconds: number[] = [];
   for (let round = 0; round < rounds + 5; round++) {
     let elapsed = 0;
-    const { recording } = device.record([], () => {
-      const start = performance.now();
-      for (let i = 0; i < commands; i++) encode();
-      elapsed = performance.now() - start;
-    });
-    recording.dispose();
-    if (round >= 5) nanoseconds.push((elapsed * 1e6) / commands); // the first rounds are still being compiled
+    for (let list = 0; list < lists; list++) {
+      const { recording } = device.record([], () => {
+        const start = performance.now();
+        for (let i = 0; i < commands; i++) encode();
+        elapsed += performance.now() - start;
+      });
+      recording.dispose();
+    }
+    if (round >= 5) nanoseconds.push((elapsed * 1e6) / (lists * commands)); // the first rounds are still being compiled
   }
   return nanoseconds;
 }
