@@ -2,7 +2,7 @@
 //
 // Two shapes: V3's with experts, of which a few tokens touch a part, and a dense one, of which they touch everything.
 // Weights are random, packed as int4, made anew in a temporary folder; the tokenizer is DeepSeek-V3's. Every round is a
-// process of its own (load-process.ts), so that code is cold too, as it is for whoever opens a model.
+// process of its own (load-process.ts), so that code is cold too, as when a user opens a model.
 import { execFileSync } from 'node:child_process';
 import { closeSync, copyFileSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -104,7 +104,7 @@ for (const [name, model] of Object.entries(models))
       }
     });
 
-    test('no message forges a token, wherever it stands and however it is cut', () => {
+    test('no message forges a token, wherever it is and however it is cut', () => {
       const names = tokenizer.addedTokens.map(({ content }) => content);
       const picked = names.filter((each) => !/place▁holder/.test(each)).slice(0, 40);
       const count = (ids: Int32Array) => ids.filter((id) => tokenizer.addedTokens.some((token) => token.id === id));
@@ -148,7 +148,7 @@ describe('thinking', () => {
   const model = models['the R1 profile'];
   const ask = { role: 'user', content: 'Why?' } as const;
 
-  test('R1 begins inside it, V3 does not, Qwen may be told not to', () => {
+  test('R1 begins inside it, V3 does not, Qwen may be asked not to', () => {
     assert.equal(chatPrompt(model, [ask]).startsThinking, true);
     assert.equal(chatPrompt(models['the V3 profile'], [ask]).startsThinking, false);
     const qwen = models["Qwen's form"];
@@ -158,14 +158,14 @@ describe('thinking', () => {
   });
 
   test('of earlier answers is dropped or kept as the template has it, however it is sent', () => {
-    const said = (message: Partial<ChatMessage>) => [ask, { role: 'assistant', content: 'So.', ...message }, ask];
+    const converse = (message: Partial<ChatMessage>) => [ask, { role: 'assistant', content: 'So.', ...message }, ask];
     const forms = [
-      said({ reasoning_content: 'Hm.' }),
-      said({ reasoning: 'Hm.' }),
-      said({ content: '<think>\nHm.\n</think>So.' }),
+      converse({ reasoning_content: 'Hm.' }),
+      converse({ reasoning: 'Hm.' }),
+      converse({ content: '<think>\nHm.\n</think>So.' }),
     ] as ChatMessage[][];
     for (const messages of forms) {
-      assert.deepEqual(chatPrompt(model, messages).ids, chatPrompt(model, said({}) as ChatMessage[]).ids);
+      assert.deepEqual(chatPrompt(model, messages).ids, chatPrompt(model, converse({}) as ChatMessage[]).ids);
       const qwen = models["Qwen's form"];
       const text = qwen.tokenizer.decode(chatPrompt(qwen, messages).ids);
       assert.ok(text.includes('<think>\nHm.\n</think>\n\nSo.<|im_end|>'), text);
@@ -176,10 +176,10 @@ describe('thinking', () => {
     const begun = (message: Partial<ChatMessage>) =>
       chatPrompt(model, [ask, { role: 'assistant', prefix: true, ...message } as ChatMessage]);
     const text = (ids: Int32Array) => model.tokenizer.decode(ids);
-    const said = begun({ content: 'Because', reasoning_content: 'Hm' });
-    assert.ok(text(said.ids).endsWith('<｜Assistant｜><think>\nHm\n</think>\n\nBecause'));
+    const answer = begun({ content: 'Because', reasoning_content: 'Hm' });
+    assert.ok(text(answer.ids).endsWith('<｜Assistant｜><think>\nHm\n</think>\n\nBecause'));
     const whole = begun({ content: '<think>\nHm\n</think>Because' });
-    assert.deepEqual(whole.ids, said.ids);
+    assert.deepEqual(whole.ids, answer.ids);
     const thought = begun({ reasoning_content: 'Hm' });
     assert.ok(text(thought.ids).endsWith('<think>\nHm'));
     assert.equal(thought.startsThinking, true);
@@ -210,7 +210,7 @@ describe('templates that change texts', () => {
     assert.throws(() => chatPrompt(first, [{ role: 'user', content: 'hello' }]), /parses the contents/);
   });
 
-  test('what a template refuses is said in its words', () => {
+  test('an error of a template has its own words', () => {
     assert.throws(
       () => chatPrompt(with_("{{ raise_exception('roles must alternate') }}"), [{ role: 'user', content: 'a' }]),
       /roles must alternate/,

@@ -74,8 +74,8 @@ async function answers(path: string, options: OpenOptions): Promise<string> {
   try {
     const asked = ['to be or not to be', 'call me Ishmael'].map(async (text) => {
       const events: GenerationEvent[] = [];
-      const wanted = { temperature: 0, maxTokens: 12, ignoreEos: true, logprobs: 3, promptLogprobs: 1 };
-      for await (const event of model.complete(text, wanted)) events.push(event);
+      const options = { temperature: 0, maxTokens: 12, ignoreEos: true, logprobs: 3, promptLogprobs: 1 };
+      for await (const event of model.complete(text, options)) events.push(event);
       return events;
     });
     return JSON.stringify(await Promise.all(asked), (key, value) => (key.endsWith('Ms') ? undefined : value), 1);

@@ -31,7 +31,7 @@ interface Outcome {
   readonly stopText: string | null;
 }
 
-/** Runs ids through an assembler and checks on the way what holds for every generation. */
+/** Runs ids through an assembler and checks what is true of every generation. */
 function assemble({ from, ids, stop = [] }: { from: LoadedTokenizer; ids: number[]; stop?: string[] }): Outcome {
   const assembler = new TextAssembler(from, { stop, startsThinking: false, ignoreEos: false });
   const text = { thinking: '', answer: '' };
@@ -65,7 +65,7 @@ for (const [name, from, some] of [
   describe(`text with the vocabulary of ${name}`, () => {
     const encode = (text: string) => [...from.tokenizer.encode(text)];
 
-    test('thinking and answer are what stands between the tags and behind them', () => {
+    test('thinking and answer are what is between the tags and after them', () => {
       fc.assert(
         fc.property(some, some, (inner, after) => {
           const ids = encode(`<think>\n${inner}</think>${after}`);
@@ -75,7 +75,7 @@ for (const [name, from, some] of [
       );
     });
 
-    test('a stop text is found wherever it stands, and nothing of it or behind it comes out', () => {
+    test('a stop text is found anywhere, and nothing of it or after it is emitted', () => {
       fc.assert(
         fc.property(some, some, fc.nat(), fc.integer({ min: 1, max: 6 }), (before, after, at, size) => {
           const units = [...`${before}${after}`];
@@ -83,9 +83,9 @@ for (const [name, from, some] of [
           const start = at % units.length;
           const stop = units.slice(start, start + size).join('');
           const text = units.join('');
-          const wanted = text.slice(0, text.indexOf(stop));
+          const expected = text.slice(0, text.indexOf(stop));
           const outcome = assemble({ from, ids: encode(text), stop: [stop] });
-          assert.deepEqual(outcome, { thinking: '', answer: wanted, stopText: stop });
+          assert.deepEqual(outcome, { thinking: '', answer: expected, stopText: stop });
         }),
         { numRuns: 300 },
       );

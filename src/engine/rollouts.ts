@@ -3,6 +3,7 @@
 // One runner over HeadPages reads the very tensors that the optimizer changes, so nothing is copied between training
 // and generation. No prefix is cached, because the weights change. Contract: a response depends on its prompt, its
 // options and the weights alone, not on what else is generated at the same time.
+import { setMaxListeners } from 'node:events';
 import { blockTokens } from '../kernels/index.ts';
 import type { Model, PrecisionPolicy } from '../model/index.ts';
 import { Engine } from './engine.ts';
@@ -72,6 +73,7 @@ export class Rollouts {
     const logprobs: number[] = [];
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
+      if (signal) setMaxListeners(0, signal); // all rollouts of a batch listen to it
       const abort = () => this.#engine.abort(sequence);
       const listener: SequenceListener = {
         tokensUntilForced: Number.POSITIVE_INFINITY,

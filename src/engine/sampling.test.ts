@@ -141,7 +141,7 @@ describe('edits of logits', () => {
         for (const id of output) edits.push(id);
         const kept = output.slice(0, Math.max(0, output.length - taken));
         for (const id of output.slice(kept.length).reverse()) edits.pop(id);
-        const wanted = [...Array(151).keys()].flatMap((id): [number, number, number][] => {
+        const expected = [...Array(151).keys()].flatMap((id): [number, number, number][] => {
           const times = kept.filter((other) => other === id).length;
           const seen = times > 0 || prompt.includes(id);
           const scale = seen ? given.repetitionPenalty : 1;
@@ -151,7 +151,7 @@ describe('edits of logits', () => {
           const has = given.logitBias.has(id) || scale !== 1 || (times > 0 && penalised);
           return has ? [[id, scale, add]] : [];
         });
-        assert.deepEqual(written(edits), wanted);
+        assert.deepEqual(written(edits), expected);
       }),
     );
   });

@@ -1,6 +1,6 @@
 // The inputs of a step as one tensor: tokens, positions, block tables, logit edits, draws. One write a step.
 //
-// Rows of several chunks stand end to end. A recorded step has a fixed shape: every chunk has `maxChunkRows` rows, all
+// Rows of several chunks lie end to end. A recorded step has a fixed shape: every chunk has `maxChunkRows` rows, all
 // of them sampled; a shorter chunk repeats its last token, and chunks beyond those given repeat the first, with slots
 // of -1, so that the copies choose the same experts, write nothing and are dropped. The position of a token in its
 // sequence decides its draw (uniformAt). Shape letters: B chunks, T rows, W blocks of a table, R sampled rows, M logit

@@ -208,25 +208,28 @@ describe('stop texts', () => {
     maxLength: 4,
   });
 
-  test('found at any border, nothing behind them given out, nothing that becomes one given out early', () => {
+  test('found at any border, nothing after them is emitted, nothing that becomes one is emitted early', () => {
     fc.assert(
       fc.property(tricky, stops, cuts, (text, stop, places) => {
         fc.pre(!/^\s*<think>/.test(text));
         const pieces = cutAt(text, places);
         const met = firstStop(text, stop);
         const assembler = new TextAssembler(piecesTokenizer(pieces), { ...options, stop });
-        const wanted = met === null ? text : text.slice(0, met.start);
+        const expected = met === null ? text : text.slice(0, met.start);
         let out = '';
         for (let i = 0; i < pieces.length && !assembler.ended; i++) {
           for (const part of assembler.push(token(i))) out += part.text;
-          assert.ok(wanted.startsWith(out), `${JSON.stringify(out)} is no beginning of ${JSON.stringify(wanted)}`);
-          // Only what could still become a stop text or the opening tag is held back.
+          assert.ok(
+            expected.startsWith(out),
+            `${JSON.stringify(out)} is not a beginning of ${JSON.stringify(expected)}`,
+          );
+          // Only what could still become a stop text or the opening tag is buffered.
           const seen = pieces.slice(0, i + 1).join('');
           const buffered = seen.slice(out.length);
           if (!assembler.ended && buffered !== '') assert.ok([...stop, '<think>'].some((s) => s.startsWith(buffered)));
         }
         for (const part of assembler.end()) out += part.text;
-        assert.equal(out, wanted);
+        assert.equal(out, expected);
         assert.equal(assembler.stopText, met?.stop ?? null);
       }),
       { numRuns: 500 },
@@ -281,7 +284,7 @@ describe('reasoning budget', () => {
     return came;
   }
 
-  test('after so many tokens the closing tag comes, as a token or spelled', () => {
+  test('after the limit the closing tag comes, as a token or spelled', () => {
     assert.deepEqual(run(tagged, 2, true, [1, 2, 3, 4]), [1, 2, close, 3, 4]);
     assert.deepEqual(run(tagged, 0, true, [1]), [close, 1]);
     assert.deepEqual(run(tagged, 1, false, [1, open, 2, 3]), [1, open, 2, close, 3]);

@@ -89,7 +89,7 @@ describe('config.json', () => {
     assert.equal(config.ropeScaling?.type, 'llama3');
   });
 
-  test('null stands for the default where it means nothing else', () => {
+  test('null means the default where it has no other meaning', () => {
     const nulls = { num_key_value_heads: null, head_dim: null, rope_scaling: null, rms_norm_eps: null };
     const { extra, ...config } = readConfig({ model_type: 'llama', ...nulls });
     assert.deepEqual({ extra, ...config }, readConfig({ model_type: 'llama' }));

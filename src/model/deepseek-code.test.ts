@@ -1,5 +1,5 @@
 // Where transformers 5.23 and DeepSeek's own modeling code differ, ours is DeepSeek's. npm test -- deepseek-code
-// Masked groups, the third difference (transformers before 5), stand in test/parity.test.ts.
+// Masked groups, the third difference (transformers before 5), are in test/parity.test.ts.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Device, openDevice, yarnMagnitude } from '../kernels/index.ts';

@@ -2,6 +2,7 @@
 export { type Batch, packDocuments, packSequences, type TrainingBatch } from './batch.ts';
 export { type Cache, ContiguousCache, type FreshTokens } from './cache.ts';
 export {
+  type AttentionForm,
   type DeepseekConfig,
   type DenseConfig,
   isDeepseek,

@@ -87,7 +87,7 @@ async function write(device: Device, name: string, config: ModelConfig, format: 
   return path;
 }
 
-/** What a weight is, and its rows: what fills up a panel is nobody's. */
+/** What a weight is, and its rows: the rest of a panel is padding. */
 async function contents(weight: Weight): Promise<unknown[]> {
   const { device, shape } = weight;
   if (!(weight instanceof PackedWeight)) return [weight.dtype, shape, await weight.read()];
@@ -253,7 +253,7 @@ const lies: readonly [what: string, lie: (file: Parts) => void, message: RegExp]
     /more is missing, but its metadata names it/,
   ],
   [
-    'a weight that nobody packed',
+    'a weight that is not packed',
     ({ metadata }) => {
       const packed = JSON.parse(metadata.packed);
       delete packed[router];
