@@ -1,7 +1,7 @@
 // What does not compile: a family that lacks a row, a row that lacks a part. npm test -- op-table
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { apply, type Op, type Rows, saveNothing } from './op.ts';
+import { apply, type Op, type OpRows, saveNothing } from './op.ts';
 import type { Tensor } from './tensor.ts';
 import { opNames, table, tableRow } from './test-op-table.ts';
 
@@ -12,7 +12,7 @@ interface Two {
   two: Unary;
 }
 
-const one: Rows<Two>['one'] = {
+const one: OpRows<Two>['one'] = {
   name: 'one',
   shape: ([x]) => [x],
   forward: () => {},
@@ -21,18 +21,23 @@ const one: Rows<Two>['one'] = {
 };
 
 // @ts-expect-error the row `two` is missing
-export const withoutRow: Rows<Two> = { one };
+export const withoutRow: OpRows<Two> = { one };
 
 // @ts-expect-error the row lacks `vjp`
-export const withoutVjp: Rows<Two>['one'] = { name: 'one', shape: ([x]) => [x], forward: () => {}, save: saveNothing };
+export const withoutVjp: OpRows<Two>['one'] = {
+  name: 'one',
+  shape: ([x]) => [x],
+  forward: () => {},
+  save: saveNothing,
+};
 
 // @ts-expect-error the row lacks `shape`
-export const withoutShape: Rows<Two>['one'] = { name: 'one', forward: () => {}, save: saveNothing, vjp: null };
+export const withoutShape: OpRows<Two>['one'] = { name: 'one', forward: () => {}, save: saveNothing, vjp: null };
 
 // @ts-expect-error the row is named after another op
-export const misnamed: Rows<Two>['two'] = one;
+export const misnamed: OpRows<Two>['two'] = one;
 
-export const shortVjp: Rows<{ add: typeof table.add extends never ? never : Unary }>['add'] = {
+export const shortVjp: OpRows<{ add: typeof table.add extends never ? never : Unary }>['add'] = {
   name: 'add',
   shape: ([x]) => [x],
   forward: () => {},

@@ -23,7 +23,7 @@ export interface Op<
 }
 
 /** An output to make; with `of`, a view of that input's memory instead. */
-export interface Spec {
+export interface OutputSpec {
   readonly shape: Shape;
   readonly dtype: DType;
   readonly of?: Tensor;
@@ -48,12 +48,12 @@ export interface Backward<T extends Op = Op> {
 /** New gradients of the inputs, owned by the tape; null or false where none is needed. */
 export type Gradients<T extends Op = Op> = Each<T['inputs'], Tensor | null | false>;
 
-export interface Row<Name extends string, T extends Op> {
+export interface OpRow<Name extends string, T extends Op> {
   readonly name: Name;
   /**
    * Checks the inputs and returns the outputs' shapes. Throws ShapeError, DTypeError or ValueError in the op's name.
    */
-  readonly shape: (inputs: T['inputs'], params: T['params']) => Each<T['outputs'], Spec>;
+  readonly shape: (inputs: T['inputs'], params: T['params']) => Each<T['outputs'], OutputSpec>;
   /** Queues the kernels that fill the outputs. */
   readonly forward: (device: Device, inputs: T['inputs'], outputs: T['outputs'], params: T['params']) => void;
   /** The tensors that vjp will read. */
@@ -68,11 +68,11 @@ export interface Row<Name extends string, T extends Op> {
 }
 
 /** A family's rows, total over its ops: a missing row or part does not compile. */
-export type Rows<Ops> = {
-  readonly [Name in keyof Ops & string]: Ops[Name] extends Op ? Row<Name, Ops[Name]> : never;
+export type OpRows<Ops> = {
+  readonly [Name in keyof Ops & string]: Ops[Name] extends Op ? OpRow<Name, Ops[Name]> : never;
 };
 
-function make(spec: Spec, device: Device, op: string): Tensor {
+function make(spec: OutputSpec, device: Device, op: string): Tensor {
   if (spec.of === undefined) return empty(spec.shape, spec.dtype, device, op);
   const { of, offsetBytes = 0 } = spec;
   return new Tensor(of.storage.retain(), of.offsetBytes + offsetBytes, spec.shape, spec.dtype);
@@ -93,16 +93,16 @@ function findDevice(op: string, inputs: readonly (Tensor | null)[]): Device {
 }
 
 /** Checks, allocates, queues and records one op. */
-export function apply<T extends Op>(row: Row<string, T>, inputs: T['inputs'], params: T['params']): T['outputs'] {
+export function apply<T extends Op>(row: OpRow<string, T>, inputs: T['inputs'], params: T['params']): T['outputs'] {
   const device = findDevice(row.name, inputs);
-  const specs = row.shape(inputs, params) as readonly Spec[];
+  const specs = row.shape(inputs, params) as readonly OutputSpec[];
   const outputs: Tensor[] = [];
   try {
     for (let i = 0; i < specs.length; i++) outputs.push(make(specs[i], device, row.name));
     row.forward(device, inputs, outputs, params);
     tellWatcher(row.name, outputs);
     const tape = activeTape();
-    if (tape !== null) tape.record(row as unknown as Row<string, Op>, inputs, outputs, params);
+    if (tape !== null) tape.record(row as unknown as OpRow<string, Op>, inputs, outputs, params);
   } catch (error) {
     for (const output of outputs) output.dispose();
     throw error;

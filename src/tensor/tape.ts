@@ -7,14 +7,14 @@
 import type { Device } from '../kernels/index.ts';
 import { assert, DeviceError, ShapeError, ValueError } from '../kernels/index.ts';
 import { full } from './create.ts';
-import type { Backward, Gradients, Op, Row } from './op.ts';
+import type { Backward, Gradients, Op, OpRow } from './op.ts';
 import { Resource, scope } from './scope.ts';
 import { formatShape, sameShape } from './shape.ts';
 import { emptyLike, type Storage, type Tensor } from './tensor.ts';
 import { tellWatcher } from './watch.ts';
 
 interface Entry {
-  readonly row: Row<string, Op>;
+  readonly row: OpRow<string, Op>;
   readonly inputs: readonly (Tensor | null)[];
   readonly outputs: readonly Tensor[];
   readonly params: unknown;
@@ -102,7 +102,12 @@ export class Tape extends Resource {
   }
 
   /** For apply: appends an entry when an input needs a gradient. */
-  record(row: Row<string, Op>, inputs: readonly (Tensor | null)[], outputs: readonly Tensor[], params: unknown): void {
+  record(
+    row: OpRow<string, Op>,
+    inputs: readonly (Tensor | null)[],
+    outputs: readonly Tensor[],
+    params: unknown,
+  ): void {
     const from: number[] = [];
     const needs: boolean[] = [];
     let any = false;

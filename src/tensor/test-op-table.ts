@@ -1,6 +1,6 @@
 // The table of all ops, for tests: one row each. A family's interface names its ops, and its rows are total over that
 // interface, so an op without a shape rule, forward, save list or vjp does not compile.
-import type { Op, Row, Rows } from './op.ts';
+import type { Op, OpRow, OpRows } from './op.ts';
 import { type AttentionOps, attentions } from './ops/attention.ts';
 import { type BalanceOps, balances } from './ops/balance.ts';
 import { type ElementwiseOps, elementwise } from './ops/elementwise.ts';
@@ -44,7 +44,7 @@ export interface Ops
 
 export type OpName = keyof Ops & string;
 
-export const table: Rows<Ops> = {
+export const table: OpRows<Ops> = {
   ...view,
   ...layout,
   ...elementwise,
@@ -69,6 +69,6 @@ export const table: Rows<Ops> = {
 export const opNames = Object.keys(table) as OpName[];
 
 /** A row without the types of its tensors: for code that treats all ops alike. */
-export function tableRow(name: OpName): Row<string, Op> {
-  return table[name] as unknown as Row<string, Op>;
+export function tableRow(name: OpName): OpRow<string, Op> {
+  return table[name] as unknown as OpRow<string, Op>;
 }

@@ -20,12 +20,12 @@ const bf16Gradients = 'dq_sum:f32! dq:bf16! dk:bf16! dv:bf16!';
 const forwardSizes = `${shape} ${strides} ${mask}` as const;
 const backwardSizes = `${shape} ${strides} ${gradientStrides} ${mask}` as const;
 
-type NameOf<S extends string> = S extends `${infer N}:${string} ${infer Rest}`
-  ? N | NameOf<Rest>
+type WordName<S extends string> = S extends `${infer N}:${string} ${infer Rest}`
+  ? N | WordName<Rest>
   : S extends `${infer N}:${string}`
     ? N
     : never;
-type Sizes<S extends string> = Readonly<Record<NameOf<S>, number>>;
+type Sizes<S extends string> = Readonly<Record<WordName<S>, number>>;
 
 function readSizes<S extends string>(text: S, values: readonly number[]): Sizes<S> {
   return Object.fromEntries(text.split(' ').map((word, i) => [word.split(':')[0], values[i]])) as Sizes<S>;
@@ -39,7 +39,7 @@ function checkStarts(start: Data, b: number, limit: number, longest: number): vo
 }
 
 /** One query of one head: token t, head h reading key head kv, and the keys it sees, key to key + keys. */
-interface Row {
+interface QueryRow {
   readonly t: number;
   readonly h: number;
   readonly kv: number;
@@ -47,8 +47,8 @@ interface Row {
   readonly keys: number;
 }
 
-function listRows(queryStart: Data, keyStart: Data, firstPosition: Data, n: Sizes<typeof forwardSizes>): Row[] {
-  const rows: Row[] = [];
+function listRows(queryStart: Data, keyStart: Data, firstPosition: Data, n: Sizes<typeof forwardSizes>): QueryRow[] {
+  const rows: QueryRow[] = [];
   for (let b = 0; b < n.B; b++) {
     checkStarts(queryStart, b, n.T, n.max_queries);
     checkStarts(keyStart, b, n.S, n.S);
@@ -77,7 +77,7 @@ function addTo(to: Float64Array, toAt: number, factor: number, from: Data, fromA
   for (let d = 0; d < width; d++) to[toAt + d] = to[toAt + d] + factor * from[fromAt + d];
 }
 
-function computeScores(q: Data, k: Data, row: Row, n: Sizes<typeof forwardSizes>): number[] {
+function computeScores(q: Data, k: Data, row: QueryRow, n: Sizes<typeof forwardSizes>): number[] {
   const qAt = row.t * n.q_row + row.h * n.q_head;
   const kAt = (j: number) => (row.key + j) * n.k_row + row.kv * n.k_head;
   return Array.from({ length: row.keys }, (_, j) => n.scale * dot(q, qAt, k, kAt(j), n.Dk));
@@ -98,7 +98,7 @@ class Gradient {
   }
 }
 
-interface Batch {
+interface AttentionInputs {
   readonly q: Data;
   readonly k: Data;
   readonly v: Data;
@@ -107,7 +107,7 @@ interface Batch {
   readonly firstPosition: Data;
 }
 
-function forward(batch: Batch, o: Float32Array, lse: Float32Array, n: Sizes<typeof forwardSizes>): void {
+function forward(batch: AttentionInputs, o: Float32Array, lse: Float32Array, n: Sizes<typeof forwardSizes>): void {
   const { q, k, v } = batch;
   for (const row of listRows(batch.queryStart, batch.keyStart, batch.firstPosition, n)) {
     const scores = computeScores(q, k, row, n);
@@ -135,7 +135,12 @@ interface Gradients {
   readonly dv: Float32Array;
 }
 
-function backward(batch: Batch, { o, lse, dout }: Result, to: Gradients, n: Sizes<typeof backwardSizes>): void {
+function backward(
+  batch: AttentionInputs,
+  { o, lse, dout }: Result,
+  to: Gradients,
+  n: Sizes<typeof backwardSizes>,
+): void {
   const { q, k, v, keyStart } = batch;
   const rows = listRows(batch.queryStart, keyStart, batch.firstPosition, n);
   const dq = new Gradient(to.dq.length, n.Dk);

@@ -53,12 +53,12 @@ function quantizeGroups(format: GroupFormat) {
 }
 
 /** Codes and scales of one row along the reduction. */
-interface Row {
+interface QuantizedRow {
   readonly codes: Int32Array;
   readonly scales: Float32Array;
 }
 
-function quantizedRow(values: Float32Array): Row {
+function quantizedRow(values: Float32Array): QuantizedRow {
   const scales = new Float32Array(values.length / groupSize);
   const codes = new Int32Array(values.length);
   for (let g = 0; g < scales.length; g++) {
@@ -73,8 +73,8 @@ function quantizedRow(values: Float32Array): Row {
   return { codes, scales };
 }
 
-/** Row `row` of blocks as they are stored. */
-function weightRow(format: GroupFormat, blocks: Uint8Array, row: number, k: number): Row {
+/** QuantizedRow `row` of blocks as they are stored. */
+function weightRow(format: GroupFormat, blocks: Uint8Array, row: number, k: number): QuantizedRow {
   const bytes = groupBlockBytes[format];
   const scales = new Float32Array(k / groupSize);
   const codes = new Int32Array(k);
@@ -90,7 +90,7 @@ function weightRow(format: GroupFormat, blocks: Uint8Array, row: number, k: numb
   return { codes, scales };
 }
 
-function product(a: Row, b: Row, start: number): number {
+function product(a: QuantizedRow, b: QuantizedRow, start: number): number {
   let total = start;
   for (let g = 0; g < a.scales.length; g++) {
     let sum = 0;
@@ -100,7 +100,7 @@ function product(a: Row, b: Row, start: number): number {
   return total;
 }
 
-interface Problem {
+interface PanelProduct {
   readonly a: Uint8Array;
   readonly blocks: Uint8Array;
   readonly c: Uint8Array;
@@ -114,7 +114,7 @@ interface Problem {
 }
 
 /** Rows `first` to `last` of A times the `group`-th weight. */
-function multiply(format: GroupFormat, p: Problem, group: number, first: number, last: number): void {
+function multiply(format: GroupFormat, p: PanelProduct, group: number, first: number, last: number): void {
   const from = numbersIn(p.a, p.aType);
   const to = numbersIn(p.c, p.cType);
   if (first === last) return;

@@ -6,8 +6,6 @@
 // of weight 0 give zeros. Sources: DeepSeekMath section 4.1 (GRPO); DAPO (arXiv 2503.14476) for unequal low and high.
 import { kernel } from '../kernel.ts';
 
-type Numbers = Float32Array;
-
 const inputs = 'logprob:f32 old:f32 reference:f32 advantage:f32 weight:f32';
 const outputs = 'loss:f32! slope:f32! kl:f32! clipped:f32! differs:f32!';
 
@@ -15,16 +13,16 @@ export const policy = {
   policy_loss_f32: kernel(
     `${inputs} ${outputs} n:int low:float high:float beta:float`,
     (
-      logprob: Numbers,
-      old: Numbers,
-      reference: Numbers,
-      advantage: Numbers,
-      weight: Numbers,
-      loss: Numbers,
-      slope: Numbers,
-      kl: Numbers,
-      clipped: Numbers,
-      differs: Numbers,
+      logprob: Float32Array,
+      old: Float32Array,
+      reference: Float32Array,
+      advantage: Float32Array,
+      weight: Float32Array,
+      loss: Float32Array,
+      slope: Float32Array,
+      kl: Float32Array,
+      clipped: Float32Array,
+      differs: Float32Array,
       n: number,
       low: number,
       high: number,

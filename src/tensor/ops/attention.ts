@@ -1,7 +1,7 @@
 // Causal attention over packed sequences, heads grouped, keys and values of different widths.
 import { type Device, ShapeError } from '../../kernels/index.ts';
 import { full } from '../create.ts';
-import { apply, type Op, type Rows } from '../op.ts';
+import { apply, type Op, type OpRows } from '../op.ts';
 import { expectDType, expectRank, expectShape, expectTensor, formatShape } from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
 
@@ -78,7 +78,7 @@ function zeroed(shape: readonly number[], device: Device): Tensor {
   return full(shape, 0, { dtype: 'f32', device });
 }
 
-export const attentions: Rows<AttentionOps> = {
+export const attentions: OpRows<AttentionOps> = {
   attention: {
     name: 'attention',
     shape: (inputs) => {

@@ -2,7 +2,7 @@
 // sign.
 //
 // Both change their tensor in place, have no gradient, and can be recorded: the rate is data.
-import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import { expectDType, expectRank, expectTensor } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
@@ -15,7 +15,7 @@ export interface BalanceOps {
   balanceBias: BalanceBias;
 }
 
-export const balances: Rows<BalanceOps> = {
+export const balances: OpRows<BalanceOps> = {
   countExperts: {
     name: 'countExperts',
     shape: ([indices, counts]) => {

@@ -1,6 +1,6 @@
 // Ops that treat every element alone, and the two that repeat a row or a column. Formats f32 and bf16; no broadcasting.
 import { columnSumWorkspaceBytes, type Device, dtypeCode } from '../../kernels/index.ts';
-import { apply, type Op, type Row, type Rows, type Spec, saveNothing } from '../op.ts';
+import { apply, type Op, type OpRow, type OpRows, type OutputSpec, saveNothing } from '../op.ts';
 import {
   expectDType,
   expectFloat,
@@ -44,7 +44,7 @@ function floatDType(x: Tensor): Float {
   return x.dtype as Float;
 }
 
-function alike(op: string, a: Tensor, b: Tensor): [Spec] {
+function alike(op: string, a: Tensor, b: Tensor): [OutputSpec] {
   expectFloat(a, op, 'a');
   expectSameDType(a, b, op, 'a and b');
   expectSameShape(a, b, op, 'a and b');
@@ -100,7 +100,7 @@ function pointwise<Name extends 'sigmoid' | 'exp' | 'log'>(
   name: Name,
   saved: 'input' | 'output',
   backward: BinaryKernel,
-): Row<Name, Unary> {
+): OpRow<Name, Unary> {
   return {
     name,
     shape: ([x]) => {
@@ -118,7 +118,7 @@ function pointwise<Name extends 'sigmoid' | 'exp' | 'log'>(
   };
 }
 
-const rowOps: Pick<Rows<ElementwiseOps>, 'addRow' | 'scaleRows'> = {
+const rowOps: Pick<OpRows<ElementwiseOps>, 'addRow' | 'scaleRows'> = {
   addRow: {
     name: 'addRow',
     shape: ([x, row]) => {
@@ -153,7 +153,7 @@ const rowOps: Pick<Rows<ElementwiseOps>, 'addRow' | 'scaleRows'> = {
   },
 };
 
-export const elementwise: Rows<ElementwiseOps> = {
+export const elementwise: OpRows<ElementwiseOps> = {
   ...rowOps,
 
   add: {

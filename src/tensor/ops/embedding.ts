@@ -1,6 +1,6 @@
 // Rows of a table by id.
 import { dtypeCode } from '../../kernels/index.ts';
-import { apply, type Op, type Rows } from '../op.ts';
+import { apply, type Op, type OpRows } from '../op.ts';
 import { expectDType, expectFloat, expectRank } from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
 import { converted } from './elementwise.ts';
@@ -11,7 +11,7 @@ export interface EmbeddingOps {
   embedding: Embedding;
 }
 
-export const embeddings: Rows<EmbeddingOps> = {
+export const embeddings: OpRows<EmbeddingOps> = {
   embedding: {
     name: 'embedding',
     shape: ([ids, table], out) => {

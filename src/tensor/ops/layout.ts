@@ -1,7 +1,7 @@
 // Ops that copy elements to another order: parts and joins of the last dimension, permuted axes, repeated rows.
 import { type Device, dtypeBytes, dtypeCode, ShapeError, ValueError } from '../../kernels/index.ts';
 import { full } from '../create.ts';
-import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import {
   expectDType,
   expectSameDType,
@@ -87,7 +87,7 @@ function sumOfRepeats(device: Device, dy: Tensor, like: Tensor): Tensor {
   return out;
 }
 
-export const layout: Rows<LayoutOps> = {
+export const layout: OpRows<LayoutOps> = {
   concat: {
     name: 'concat',
     shape: (parts) => {

@@ -5,7 +5,7 @@
 // gradients inside the GEMM in tiles of 128 along the reduction. Sums are f32 always. The codes of the forward pass
 // serve dx as well. Left out: codes kept over several forward passes of one weight.
 import { type Device, type DType, dtypeCode, gemmWorkspaceBytes, ShapeError, tilesIn } from '../../kernels/index.ts';
-import { apply, type Op, type Rows, type Spec } from '../op.ts';
+import { apply, type Op, type OpRows, type OutputSpec } from '../op.ts';
 import { PackedWeight } from '../packed-weight.ts';
 import {
   expectDType,
@@ -110,7 +110,7 @@ function gemmCodes(
   workspace.free();
 }
 
-function weightSpecs(w: Tensor, precision: Precision): Spec[] {
+function weightSpecs(w: Tensor, precision: Precision): OutputSpec[] {
   if (precision !== 'fp8') return [];
   const [N, K] = [w.shape[w.shape.length - 2], lastDim(w.shape)];
   const groups = w.shape.slice(0, -2);
@@ -130,7 +130,7 @@ function expectInner(op: string, x: Tensor, w: Tensor): void {
   );
 }
 
-const linearRow: Rows<LinearOps>['linear'] = {
+const linearRow: OpRows<LinearOps>['linear'] = {
   name: 'linear',
   shape: ([x, w], { precision, out }) => {
     expectFloat(x, 'linear', 'x');
@@ -183,7 +183,7 @@ function groupedGemm(device: Device, precision: Precision, { order, a, b, c, off
   workspace.free();
 }
 
-const groupedRow: Rows<LinearOps>['groupedLinear'] = {
+const groupedRow: OpRows<LinearOps>['groupedLinear'] = {
   name: 'groupedLinear',
   shape: ([x, w, offsets], { precision, out }) => {
     expectFloat(x, 'groupedLinear', 'x');
@@ -217,7 +217,7 @@ const groupedRow: Rows<LinearOps>['groupedLinear'] = {
   },
 };
 
-export const linears: Rows<LinearOps> = { linear: linearRow, groupedLinear: groupedRow };
+export const linears: OpRows<LinearOps> = { linear: linearRow, groupedLinear: groupedRow };
 
 function toParams(x: Tensor, { precision = 'f32', out }: LinearOptions): LinearParams {
   return { precision, out: out ?? (x.dtype as 'f32' | 'bf16') };

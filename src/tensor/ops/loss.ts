@@ -4,7 +4,7 @@
 // keeps a log-sum-exp a token, backward computes the chunk's logits again. The chunk is a constant, so the order of
 // every sum is too. The entropy is a metric: it has no gradient. Left out: FP8 heads (the recipe keeps the head high).
 import { type Device, dtypeBytes, dtypeCode, ValueError } from '../../kernels/index.ts';
-import { apply, type Op, type Rows } from '../op.ts';
+import { apply, type Op, type OpRows } from '../op.ts';
 import { expectDType, expectFloat, expectRank, expectShape } from '../shape.ts';
 import { empty, emptyLike, type Tensor } from '../tensor.ts';
 import { scale } from './elementwise.ts';
@@ -67,7 +67,7 @@ function forChunks(
   room.free();
 }
 
-export const losses: Rows<LossOps> = {
+export const losses: OpRows<LossOps> = {
   logprobs: {
     name: 'logprobs',
     shape: ([x, head, targets]) => {

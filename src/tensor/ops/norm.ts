@@ -1,7 +1,7 @@
 // RMSNorm (Zhang and Sennrich 2019), alone and joined with the residual sum before it.
 import { columnSumWorkspaceBytes, type Device, dtypeCode } from '../../kernels/index.ts';
 import { full } from '../create.ts';
-import { apply, type Op, type Rows } from '../op.ts';
+import { apply, type Op, type OpRows } from '../op.ts';
 import { expectAlike, expectFloat, expectTensor, lastDim, rowCount } from '../shape.ts';
 import { empty, emptyLike, type Tensor } from '../tensor.ts';
 
@@ -48,7 +48,7 @@ function normBackward(device: Device, { x, gain, invRms, dy, dx, accumulate, nee
   return dgain;
 }
 
-export const norm: Rows<NormOps> = {
+export const norm: OpRows<NormOps> = {
   rmsNorm: {
     name: 'rmsNorm',
     shape: ([x, gain]) => {

@@ -3,7 +3,7 @@
 // Everything that varies from step to step is data (`hyper`), so that a recorded step can be replayed. A gradient norm
 // that is not finite makes the clip coefficient NaN, and adamwStep then changes nothing.
 import { dtypeCode, squarePartials, ValueError } from '../../kernels/index.ts';
-import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import { expectDType, expectFloat, expectSameShape, expectShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
@@ -47,7 +47,7 @@ export interface OptimizerOps {
 
 const hyperSize = 8;
 
-export const optimizers: Rows<OptimizerOps> = {
+export const optimizers: OpRows<OptimizerOps> = {
   accumulate: {
     name: 'accumulate',
     shape: ([sum, term]) => {

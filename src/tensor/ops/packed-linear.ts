@@ -1,7 +1,7 @@
 // Linear maps by packed weights (packed-weight.ts): x [.., K] times w [N, K], and rows sorted by expert times [E, N,
 // K]. The weight's format is the arithmetic. No gradients: a packed weight is for serving.
 import { DeviceError, dtypeCode, gemmWorkspaceBytes, ShapeError } from '../../kernels/index.ts';
-import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import { type PackedWeight, weightSizes } from '../packed-weight.ts';
 import {
   expectDType,
@@ -49,7 +49,7 @@ function check(op: string, x: Tensor, weight: PackedWeight, rank: number): void 
     );
 }
 
-const packedRow: Rows<PackedLinearOps>['packedLinear'] = {
+const packedRow: OpRows<PackedLinearOps>['packedLinear'] = {
   name: 'packedLinear',
   shape: ([x], { weight, out }) => {
     check('packedLinear', x, weight, 2);
@@ -69,7 +69,7 @@ const packedRow: Rows<PackedLinearOps>['packedLinear'] = {
   vjp: null,
 };
 
-const groupedRow: Rows<PackedLinearOps>['groupedPackedLinear'] = {
+const groupedRow: OpRows<PackedLinearOps>['groupedPackedLinear'] = {
   name: 'groupedPackedLinear',
   shape: ([x, offsets], { weight, out }) => {
     const op = 'groupedPackedLinear';
@@ -93,7 +93,7 @@ const groupedRow: Rows<PackedLinearOps>['groupedPackedLinear'] = {
   vjp: null,
 };
 
-export const packedLinears: Rows<PackedLinearOps> = { packedLinear: packedRow, groupedPackedLinear: groupedRow };
+export const packedLinears: OpRows<PackedLinearOps> = { packedLinear: packedRow, groupedPackedLinear: groupedRow };
 
 export function packedLinear(x: Tensor, weight: PackedWeight, out: 'f32' | 'bf16'): Tensor {
   return apply(packedLinears.packedLinear, [x], { weight, out })[0];

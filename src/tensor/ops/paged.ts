@@ -3,7 +3,7 @@
 // Everything that varies from step to step is data (tables, lengths, slots, starts), so that a recorded step can be
 // replayed with other contents; sizes are bounds. A block id or slot outside the pool is reported by the next read.
 import { blockTokens, pagedAttentionWorkspaceBytes, ShapeError, ValueError } from '../../kernels/index.ts';
-import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import type { PagedPool } from '../paged-pool.ts';
 import { expectDType, expectRank, expectShape, expectTensor, formatShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
@@ -98,7 +98,7 @@ function checkHeads(q: Tensor, heads: PagedAttention['params']): void {
     );
 }
 
-export const pages: Rows<PagedOps> = {
+export const pages: OpRows<PagedOps> = {
   writeCache: {
     name: 'writeCache',
     shape: ([rows, slots], pool) => {

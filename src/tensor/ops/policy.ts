@@ -1,6 +1,6 @@
 // The loss of policy optimization from log-probabilities: one op, so that ratio, clip and KL have one definition.
 import { ValueError } from '../../kernels/index.ts';
-import { apply, type Op, type Rows } from '../op.ts';
+import { apply, type Op, type OpRows } from '../op.ts';
 import { expectRank, expectTensor } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
 
@@ -22,7 +22,7 @@ export interface PolicyOps {
 
 const names = ['logprob', 'old', 'reference', 'advantage', 'weight'] as const;
 
-export const policies: Rows<PolicyOps> = {
+export const policies: OpRows<PolicyOps> = {
   policyLoss: {
     name: 'policyLoss',
     shape: (inputs, { clipLow, clipHigh, beta }) => {

@@ -1,7 +1,7 @@
 // FP8 (E4M3) with scales, as DeepSeek-V3 trains (report, section 3.3): activations in tiles of 1x128, weights in blocks
 // of 128x128. Not differentiable: linear with precision fp8 is.
 import { type Device, dtypeBytes, dtypeCode, tileSize, tilesIn } from '../../kernels/index.ts';
-import { apply, type Op, type Row, type Rows, saveNothing } from '../op.ts';
+import { apply, type Op, type OpRow, type OpRows, saveNothing } from '../op.ts';
 import { expectDType, expectFloat, expectRank, expectShape, lastDim, rowCount, withLast } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
@@ -16,7 +16,7 @@ export interface QuantizeOps {
   dequantizeBlocks: Dequantize;
 }
 
-function quantizeRow<Name extends 'quantizeTiles' | 'quantizeBlocks'>(name: Name): Row<Name, Quantize> {
+function quantizeRow<Name extends 'quantizeTiles' | 'quantizeBlocks'>(name: Name): OpRow<Name, Quantize> {
   const isTiles = name === 'quantizeTiles';
   return {
     name,
@@ -41,7 +41,7 @@ function quantizeRow<Name extends 'quantizeTiles' | 'quantizeBlocks'>(name: Name
   };
 }
 
-function dequantizeRow<Name extends 'dequantizeTiles' | 'dequantizeBlocks'>(name: Name): Row<Name, Dequantize> {
+function dequantizeRow<Name extends 'dequantizeTiles' | 'dequantizeBlocks'>(name: Name): OpRow<Name, Dequantize> {
   const isTiles = name === 'dequantizeTiles';
   return {
     name,
@@ -65,7 +65,7 @@ function dequantizeRow<Name extends 'dequantizeTiles' | 'dequantizeBlocks'>(name
   };
 }
 
-export const quantizers: Rows<QuantizeOps> = {
+export const quantizers: OpRows<QuantizeOps> = {
   quantizeTiles: quantizeRow('quantizeTiles'),
   quantizeBlocks: quantizeRow('quantizeBlocks'),
   dequantizeTiles: dequantizeRow('dequantizeTiles'),

@@ -2,7 +2,7 @@
 // threads.
 import { type Device, dtypeCode, sumWorkspaceBytes } from '../../kernels/index.ts';
 import { full } from '../create.ts';
-import { apply, type Op, type Row, type Rows, saveNothing } from '../op.ts';
+import { apply, type Op, type OpRow, type OpRows, saveNothing } from '../op.ts';
 import { expectDType, expectFloat, expectRank, lastDim, rowCount } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
 import { converted } from './elementwise.ts';
@@ -27,7 +27,7 @@ function spread(device: Device, scalar: Tensor, like: Tensor, factor: number): T
   return result;
 }
 
-function total<Name extends 'sum' | 'mean'>(name: Name): Row<Name, Reduce> {
+function total<Name extends 'sum' | 'mean'>(name: Name): OpRow<Name, Reduce> {
   const factorFor = (x: Tensor) => (name === 'sum' ? 1 : 1 / x.size);
   return {
     name,
@@ -45,7 +45,7 @@ function total<Name extends 'sum' | 'mean'>(name: Name): Row<Name, Reduce> {
   };
 }
 
-export const reduction: Rows<ReductionOps> = {
+export const reduction: OpRows<ReductionOps> = {
   sum: total('sum'),
   mean: total('mean'),
 

@@ -8,7 +8,7 @@ import {
   ShapeError,
 } from '../../kernels/index.ts';
 import { type CreateOptions, fromArray } from '../create.ts';
-import { apply, type Op, type Rows } from '../op.ts';
+import { apply, type Op, type OpRows } from '../op.ts';
 import { expectDType, expectFloat, expectRank, expectShape, formatShape } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
 
@@ -55,7 +55,7 @@ function turn(
   });
 }
 
-export const ropes: Rows<RopeOps> = {
+export const ropes: OpRows<RopeOps> = {
   rope: {
     name: 'rope',
     shape: ([x, positions, cos, sin]) => {

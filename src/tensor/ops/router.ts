@@ -1,7 +1,7 @@
 // The expert router (DeepSeek-V3 report, section 2.1.2) and the balance loss, in f32; tokens to experts and back.
 import { dtypeBytes, dtypeCode, ValueError } from '../../kernels/index.ts';
 import { full } from '../create.ts';
-import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import { expectDType, expectFloat, expectRank, expectSameDType, expectShape, expectTensor } from '../shape.ts';
 import { empty, emptyLike, type Tensor } from '../tensor.ts';
 
@@ -78,7 +78,7 @@ function checkConfig(E: number, { K, groups, topGroups, groupBest }: RouterParam
   );
 }
 
-const routerRow: Rows<RouterOps>['router'] = {
+const routerRow: OpRows<RouterOps>['router'] = {
   name: 'router',
   shape: ([logits, bias], params) => {
     expectDType(logits, 'f32', 'router', 'logits');
@@ -109,7 +109,7 @@ const routerRow: Rows<RouterOps>['router'] = {
   },
 };
 
-const balanceLossRow: Rows<RouterOps>['balanceLoss'] = {
+const balanceLossRow: OpRows<RouterOps>['balanceLoss'] = {
   name: 'balanceLoss',
   shape: ([scores, indices, offsets]) => {
     expectDType(scores, 'f32', 'balanceLoss', 'scores');
@@ -139,7 +139,7 @@ const balanceLossRow: Rows<RouterOps>['balanceLoss'] = {
   },
 };
 
-const planRow: Rows<RouterOps>['dispatchPlan'] = {
+const planRow: OpRows<RouterOps>['dispatchPlan'] = {
   name: 'dispatchPlan',
   shape: ([indices], E) => {
     expectDType(indices, 'i32', 'dispatchPlan', 'indices');
@@ -158,7 +158,7 @@ const planRow: Rows<RouterOps>['dispatchPlan'] = {
   vjp: null,
 };
 
-const permuteRow: Rows<RouterOps>['permuteRows'] = {
+const permuteRow: OpRows<RouterOps>['permuteRows'] = {
   name: 'permuteRows',
   shape: ([x, rowIndex, tokenIndex]) => {
     expectFloat(x, 'permuteRows', 'x');
@@ -184,7 +184,7 @@ const permuteRow: Rows<RouterOps>['permuteRows'] = {
   },
 };
 
-const unpermuteRow: Rows<RouterOps>['unpermuteRows'] = {
+const unpermuteRow: OpRows<RouterOps>['unpermuteRows'] = {
   name: 'unpermuteRows',
   shape: ([y, rowIndex, weights, base]) => {
     expectFloat(y, 'unpermuteRows', 'y');
@@ -218,7 +218,7 @@ const unpermuteRow: Rows<RouterOps>['unpermuteRows'] = {
   },
 };
 
-export const routers: Rows<RouterOps> = {
+export const routers: OpRows<RouterOps> = {
   router: routerRow,
   balanceLoss: balanceLossRow,
   dispatchPlan: planRow,

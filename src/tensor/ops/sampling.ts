@@ -1,7 +1,7 @@
 // Ops from logits to tokens and log-probabilities, for inference: none has a gradient. Values that differ between
 // requests are tensors, so that a recorded step serves any of them. kernels/reference/sampling.ts defines them.
 import { type Buffer, type Device, maxListed, samplingWorkspaceBytes, ValueError } from '../../kernels/index.ts';
-import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import { expectDType, expectRank, expectTensor } from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
 
@@ -41,7 +41,7 @@ function withWorkspace(device: Device, logits: Tensor, op: string, body: (worksp
   workspace?.free();
 }
 
-export const samplers: Rows<SamplingOps> = {
+export const samplers: OpRows<SamplingOps> = {
   sampleTokens: {
     name: 'sampleTokens',
     shape: ([logits, settings, starts, ids, factors, offsets]) => {

@@ -1,6 +1,6 @@
 // SwiGLU (Shazeer 2020): silu(gate) * up, of two tensors or of the halves of one.
 import { type Device, dtypeBytes, dtypeCode, type Place, ShapeError } from '../../kernels/index.ts';
-import { apply, type Op, type Rows } from '../op.ts';
+import { apply, type Op, type OpRows } from '../op.ts';
 import { expectAlike, expectFloat, formatShape, lastDim, rowCount, withLast } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
 
@@ -32,7 +32,7 @@ function backward(device: Device, given: BackwardPlaces, dy: Tensor, ld: number)
   device.run('swiglu_backward', { ...given, dy, ...sizes });
 }
 
-export const swiglus: Rows<SwigluOps> = {
+export const swiglus: OpRows<SwigluOps> = {
   swiglu: {
     name: 'swiglu',
     shape: ([gate, up]) => {

@@ -1,7 +1,7 @@
 // Ops that move or rename elements and compute nothing. reshape and narrow share memory with their input.
 import { dtypeBytes, ShapeError, ValueError } from '../../kernels/index.ts';
 import { full } from '../create.ts';
-import { apply, type Op, type Rows, saveNothing } from '../op.ts';
+import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import { checkShape, elementCount, formatShape, type Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
@@ -22,7 +22,7 @@ function rowBytes(x: Tensor): number {
   return elementCount(x.shape.slice(1)) * dtypeBytes[x.dtype];
 }
 
-export const view: Rows<ViewOps> = {
+export const view: OpRows<ViewOps> = {
   reshape: {
     name: 'reshape',
     shape: ([x], shape) => {
