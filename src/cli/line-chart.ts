@@ -17,8 +17,8 @@ export interface SvgOptions {
   readonly format?: NumberFormat;
 }
 
-const [width, height] = [720, 400];
-const frame = { left: 64, right: 150, top: 40, bottom: 48 };
+const [width, height] = [810, 400];
+const frame = { left: 64, right: 240, top: 40, bottom: 48 };
 const [innerWidth, innerHeight] = [width - frame.left - frame.right, height - frame.top - frame.bottom];
 const colors = ['#2563eb', '#dc2626', '#059669', '#d97706', '#7c3aed', '#475569'];
 const maxPoints = 400;

@@ -17,7 +17,6 @@ function Canvas({ chart, onPointer }: CanvasProps) {
   const plot = useRef<Plot | null>(null);
   const latest = useRef(chart);
   latest.current = chart;
-  const theme = currentTheme();
   useEffect(() => {
     let isMounted = true;
     const resized = new ResizeObserver(() => plot.current?.fit());
@@ -35,11 +34,6 @@ function Canvas({ chart, onPointer }: CanvasProps) {
     };
   }, []);
   useEffect(() => plot.current?.show(chart), [chart]);
-  useEffect(() => {
-    // The colors of the new theme can be read in the next frame, once the style sheets apply.
-    const frame = requestAnimationFrame(() => plot.current?.repaint(latest.current));
-    return () => cancelAnimationFrame(frame);
-  }, [theme]);
   return <div class="chart-canvas" ref={host} />;
 }
 
@@ -98,7 +92,7 @@ export function ChartView({ chart }: { readonly chart: ChartData }) {
       <figcaption id={`chart-${id}`}>
         <h3>{title}</h3> <span class="quiet small">{unit}</span>
       </figcaption>
-      <Canvas chart={chart} onPointer={setIndex} />
+      <Canvas key={currentTheme()} chart={chart} onPointer={setIndex} />
       <table class="chart-table">
         <thead class="chart-names">
           <tr>

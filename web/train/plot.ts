@@ -59,12 +59,6 @@ export class Plot {
     this.#plot.root.setAttribute('aria-hidden', 'true'); // the table beside it says the same
   }
 
-  /** Rebuilds the plot, as after a change of the theme. */
-  repaint(chart: ChartData): void {
-    this.#key = '';
-    this.show(chart);
-  }
-
   fit(): void {
     const width = this.#host.clientWidth;
     if (this.#plot !== null && width > 0 && width !== this.#plot.width) this.#plot.setSize({ width, height });

@@ -42,8 +42,6 @@ function argumentLabel({ flag, type, about }: KindArgument): string {
   return `${title}: the latest checkpoint of`;
 }
 
-const placeholders: Partial<Record<KindArgument['type'], string>> = { files: 'book.txt', tasks: 'countdown:3' };
-
 interface ArgumentFieldProps {
   readonly argument: KindArgument;
   readonly recipe: RecipeSummary;
@@ -53,13 +51,7 @@ interface ArgumentFieldProps {
 function ArgumentField({ argument, recipe, bases }: ArgumentFieldProps) {
   const { flag, path, type, isRequired } = argument;
   const id = `argument-${flag}`;
-  const common = {
-    id,
-    class: 'input',
-    name: `--${flag}`,
-    required: isRequired,
-    placeholder: placeholders[type] ?? choiceAt(recipe, path),
-  };
+  const common = { id, class: 'input', name: `--${flag}`, required: isRequired, placeholder: choiceAt(recipe, path) };
   return (
     <label class="field" for={id}>
       <span>{argumentLabel(argument)}</span>
