@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type KindList, type RecipeList, type RunDetail, type RunSummary, runKinds } from './index.ts';
 import { ended, guessing, openRuns, programFor, refused } from './test-runs.ts';
 
@@ -46,9 +47,9 @@ describe('another kind of run', () => {
       ['guess', 'Guess a number, closer in every step.', ['target']],
     );
     assert.deepEqual(recipe?.choices[0], { path: 'target', value: 1 });
-    const { run } = (await (await runs.post('/runs', { recipe: 'guess', name: 'mine', target: '3' })).json()) as {
-      run: RunSummary;
-    };
+    const answer = await runs.post('/runs', { recipe: 'guess', name: 'mine', target: '3' });
+    let { run } = (await answer.json()) as { run: RunSummary };
+    for (; run.state !== 'completed'; await sleep(20)) run = (await json<RunDetail>('/runs/mine')).run;
     assert.deepEqual([run.kind, run.step, run.steps], ['guess', 1, 2]);
     assert.deepEqual(run.headline, [{ label: 'Distance', format: 'number', value: 4 }]);
     const args = JSON.parse(readFileSync(join(runs.folder, 'mine/args.json'), 'utf8')) as string[];
