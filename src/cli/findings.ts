@@ -1,5 +1,6 @@
 // What makes this machine slower than it could be: pure functions from the measurements of doctor to sentences.
 import type { Machine } from '../kernels/index.ts';
+import { formatPercent } from '../math/index.ts';
 
 /** The rates of one thread and of all threads of the device, in operations per second. */
 interface ThreadRates {
@@ -77,7 +78,7 @@ function threadFindings({ machine, threads, f32, environment }: DeviceReport): s
       load > 0.5
         ? `other processes take cores (load average ${load.toFixed(1)})`
         : 'cores that share one arithmetic unit (SMT), a lower clock when all work, or a busy neighbor';
-    found.push(`${threads} threads reach ${(100 * scaling).toFixed(0)} % of ${threads} x one thread: ${why}`);
+    found.push(`${threads} threads reach ${formatPercent(scaling)} of ${threads} x one thread: ${why}`);
   } else if (load > cores) found.push(`load average ${load.toFixed(1)} on ${cores} cores: other work is running`);
   return found;
 }

@@ -1,4 +1,6 @@
 // One line on a terminal that shows how far long work is and when it ends. Prints nothing where there is no terminal.
+import { formatDuration, formatPercent } from '../math/index.ts';
+
 export class Progress {
   readonly #label: string;
   readonly #total: number;
@@ -22,7 +24,7 @@ export class Progress {
     this.#shown = now;
     const share = this.#done / this.#total;
     const left = ((now - this.#start) / 1000) * (1 / share - 1);
-    process.stderr.write(`\r${this.#label}: ${(100 * share).toFixed(0)} %, ${left.toFixed(0)} s left `);
+    process.stderr.write(`\r${this.#label}: ${formatPercent(share)}, ${formatDuration(left)} left `);
   }
 
   end(): void {

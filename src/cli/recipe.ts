@@ -1,25 +1,15 @@
 // Recipes by name or file: a preset, a checkpoint, one of recipes/, or a file of one's own that exports `recipe`.
 import { existsSync } from 'node:fs';
-import { extname, join, relative, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join, relative, resolve } from 'node:path';
 import { packageRoot } from '../kernels/index.ts';
 import { presetNames } from '../model/index.ts';
+import { importExport } from '../tasks/index.ts';
 import { findRecipeFile, TrainError } from '../train/index.ts';
 
-/** Recipes of this package are compiled with it. */
+/** Returns the compiled file of a recipe of this package, and any other path unchanged. */
 function compiled(path: string): string {
   const own = relative(join(packageRoot(), 'recipes'), path);
   return own.startsWith('..') ? path : join(packageRoot(), 'dist', 'recipes', own.replace(/\.ts$/, '.js'));
-}
-
-function expectReadable(path: string): void {
-  const stripsTypes = Boolean((process.features as { typescript?: unknown }).typescript);
-  if (extname(path) === '.ts' && !stripsTypes)
-    throw new TrainError(
-      path,
-      `Node ${process.versions.node} does not read TypeScript`,
-      'use Node 22.18 or newer, or compile the recipe to .js',
-    );
 }
 
 export interface LoadedRecipe<Recipe> {
@@ -43,12 +33,8 @@ export async function loadRecipe<Recipe extends object = object>(
       'no such preset, recipe, checkpoint or file',
       `presets are ${presetNames.join(', ')}; recipes are in recipes/`,
     );
-  expectReadable(file);
-  const { recipe, kind } = (await import(pathToFileURL(file).href).catch((error: Error) => {
-    throw new TrainError(file, `cannot be loaded (${error.message})`, 'correct the recipe');
-  })) as { recipe?: Recipe; kind?: string };
-  if (recipe === undefined) throw new TrainError(file, 'exports no recipe', 'write: export const recipe = { ... }');
-  return { recipe, ...(kind !== undefined && { kind }) };
+  const fail = (problem: string, remedy: string) => new TrainError(file, problem, remedy);
+  return (await importExport(file, 'recipe', fail)) as unknown as LoadedRecipe<Recipe>;
 }
 
 /** Parses a task of the command line: a bundled one or a file, `name:4` for a difficulty. */

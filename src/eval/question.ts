@@ -67,7 +67,7 @@ export async function readQuestions(
   return problems.map((problem) => ({ task, problem, prompt: toPrompt(template, problem.prompt) }));
 }
 
-/** Questions `from` to `to` of training. The shares decide each question's task; questions of one task follow each other. */
+/** Returns training questions `from` to `to`, those of one task after another. The shares decide each one's task. */
 export async function trainingQuestions(source: QuestionSource, from: number, to: number): Promise<Question[]> {
   const { tasks, seed } = source;
   const indices = tasks.map((): number[] => []);

@@ -1,7 +1,7 @@
 // The evaluation of a model in training: it answers held-out problems of the recipe's tasks with its current weights.
 //
-// Rollouts read the tensors that the optimizer changes, so nothing is copied. Responses have at most `maxTokens` tokens,
-// or as many as fit the model's context. Without tasks there is no evaluation.
+// Rollouts read the tensors that the optimizer changes, so nothing is copied. Responses have at most `maxTokens`
+// tokens, or as many as fit the model's context. Without tasks there is no evaluation.
 import { type BaseVocabulary, encodePrompt, hash32 } from '../corpus/index.ts';
 import { Rollouts } from '../engine/index.ts';
 import { type Model, type PrecisionName, precisions } from '../model/index.ts';

@@ -1,5 +1,5 @@
 // Reinforcement learning as a kind of run: a base learns a task by reward alone (R1-Zero, GRPO).
-import { formatMillions } from '../math/index.ts';
+import { formatMillions, formatPercent } from '../math/index.ts';
 import {
   accuracyFacts,
   balanceChart,
@@ -106,7 +106,6 @@ function excerpts(events: readonly RlEvent[]): Excerpt[] {
 }
 
 function line(event: RlEvent): string | null {
-  const round = (share: number) => `${Math.round(100 * share)} %`;
   switch (event.event) {
     case 'started': {
       const { parameters, steps, responsesPerStep, device } = event;
@@ -114,10 +113,10 @@ function line(event: RlEvent): string | null {
     }
     case 'step':
       return [
-        `accuracy ${round(event.accuracy)}`,
-        `well-formed ${round(event.format)}`,
+        `accuracy ${formatPercent(event.accuracy)}`,
+        `well-formed ${formatPercent(event.format)}`,
         `${event.tokens.toFixed(0)} tokens`,
-        `zero-variance groups ${round(event.silentGroups)}`,
+        `zero-variance groups ${formatPercent(event.silentGroups)}`,
         `entropy ${event.entropy?.toFixed(3) ?? '-'}`,
         `KL ${event.kl?.toFixed(4) ?? '-'}`,
         `mismatch ${event.mismatch}`,

@@ -11,7 +11,7 @@ export { type CountdownProblem, combineTerms, countdown, operators, type Term, t
 export { TaskError } from './errors.ts';
 export { type Expression, type ParsedExpression, readExpression } from './expression.ts';
 export { bundledTasks, type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
-export { loadTask } from './load-task.ts';
+export { importExport, loadTask } from './load-task.ts';
 export { readNumber } from './number.ts';
 export { Random } from './random.ts';
 export { type ParsedResponse, readResponse } from './response.ts';

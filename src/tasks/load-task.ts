@@ -56,16 +56,6 @@ function checkTask(value: unknown, source: string): Task {
   return value as Task;
 }
 
-function expectReadable(path: string): void {
-  const stripsTypes = Boolean((process.features as { typescript?: unknown }).typescript);
-  if (extname(path) === '.ts' && !stripsTypes)
-    throw new TaskError(
-      path,
-      `Node ${process.versions.node} does not read TypeScript`,
-      'use Node 22.18 or newer, or compile the task to .js',
-    );
-}
-
 /** Describes an error of loading. Only the first line of the stack names the place of a syntax error. */
 function describeError(error: unknown): string {
   if (!(error instanceof SyntaxError))
@@ -74,14 +64,32 @@ function describeError(error: unknown): string {
   return place === undefined ? error.message : `line ${place}: ${error.message}`;
 }
 
+/**
+ * Imports a user's file that exports a `name`. It runs in this thread without a limit. `fail` makes the error where
+ * Node cannot read or run it, or where the export is missing.
+ */
+export async function importExport(
+  file: string,
+  name: string,
+  fail: (problem: string, remedy: string) => Error,
+): Promise<Readonly<Record<string, unknown>>> {
+  const stripsTypes = Boolean((process.features as { typescript?: unknown }).typescript);
+  if (extname(file) === '.ts' && !stripsTypes)
+    throw fail(
+      `Node ${process.versions.node} does not read TypeScript`,
+      `use Node 22.18 or newer, or compile the ${name} to .js`,
+    );
+  const exported = await import(pathToFileURL(file).href).catch((error: unknown) => {
+    throw fail(`cannot be loaded (${describeError(error)})`, `correct the ${name}`);
+  });
+  if (exported[name] === undefined) throw fail(`exports no ${name}`, `write: export const ${name} = { ... }`);
+  return exported;
+}
+
 /** Loads what a file exports as `task`. The file runs in this thread without a limit. Throws TaskError. */
 export async function loadTask(path: string): Promise<Task> {
   const file = resolve(path);
   if (!existsSync(file)) throw new TaskError(path, 'no such file', 'name a file that exports a task');
-  expectReadable(file);
-  const { task } = (await import(pathToFileURL(file).href).catch((error: unknown) => {
-    throw new TaskError(file, `cannot be loaded (${describeError(error)})`, 'correct the task');
-  })) as { task?: unknown };
-  if (task === undefined) throw new TaskError(file, 'exports no task', 'write: export const task = { ... }');
+  const { task } = await importExport(file, 'task', (problem, remedy) => new TaskError(file, problem, remedy));
   return checkTask(task, file);
 }

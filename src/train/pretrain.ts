@@ -2,7 +2,7 @@
 //
 // A run folder: config.json (the resolved recipe), tokenizer/, events.jsonl, lineage.json, checkpoints/step-N/.
 // Datasets are beside the runs and shared by all of them.
-import { formatDuration, formatMillions } from '../math/index.ts';
+import { formatDuration, formatMillions, formatPercent } from '../math/index.ts';
 import { type PretrainEvent, pretrainEvents } from './events.ts';
 import { checkPretrain, expandModel, type PretrainConfig, pretrainSchema } from './pretrain-recipe.ts';
 import { openPretraining } from './pretrain-trainer.ts';
@@ -108,7 +108,7 @@ function line(event: PretrainEvent): string | null {
         `gradient ${write(event.gradientNorm)}`,
         `rate ${event.learningRate.toExponential(1)}`,
         `${Math.round(event.tokensPerSecond).toLocaleString('en-US')} tokens/s`,
-        `MFU ${(100 * event.mfu).toFixed(0)} %`,
+        `MFU ${formatPercent(event.mfu)}`,
         ...(event.maxVio === null ? [] : [`MaxVio ${event.maxVio.toFixed(2)}`]),
       ].join('  ');
     }

@@ -1,6 +1,8 @@
 // Statistics of an answer: speed, tokens, time to the first token, accepted drafts, cached prompt tokens.
+
+import { formatPercent } from '../../src/math/index.ts';
 import type { Answer } from './conversation.ts';
-import { percent, seconds, tokens } from './figures.ts';
+import { seconds, tokens } from './figures.ts';
 
 /** Returns each fact as its text and its explanation. */
 function listFacts({ usage, chunks, firstMs, totalMs }: Answer): [text: string, title: string][] {
@@ -19,7 +21,7 @@ function listFacts({ usage, chunks, firstMs, totalMs }: Answer): [text: string, 
   const { accepted_prediction_tokens: accepted, rejected_prediction_tokens: rejected } = details;
   const drafted = accepted + rejected;
   if (drafted > 0)
-    facts.push([`${percent(accepted, drafted)} of drafts accepted`, `${accepted} of ${drafted} drafted tokens`]);
+    facts.push([`${formatPercent(accepted / drafted)} of drafts accepted`, `${accepted} of ${drafted} drafted tokens`]);
   facts.push([`${cached} of ${prompt} prompt tokens cached`, 'Prompt tokens found in the prefix cache']);
   return facts;
 }

@@ -9,7 +9,3 @@ export function seconds(ms: number): string {
 export function tokens(count: number): string {
   return `${count.toLocaleString('en')} ${count === 1 ? 'token' : 'tokens'}`;
 }
-
-export function percent(part: number, whole: number): string {
-  return `${Math.round((100 * part) / whole)} %`;
-}
