@@ -167,6 +167,25 @@ describe('minke pretrain', () => {
     assert.ok((readLineage(killed) as Lineage).sessions.length > 1);
   });
 
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    test(`${signal} stops the run after its step, with a checkpoint`, async () => {
+      const stopped = join(folder, 'runs', signal);
+      const { child, ended } = start([recipe(signal, 5000, 1000), '--run', stopped]);
+      const events = join(stopped, 'events.jsonl');
+      const watch = setInterval(() => {
+        if (!existsSync(events) || !readFileSync(events, 'utf8').includes('"event":"step"')) return;
+        clearInterval(watch);
+        child.kill(signal);
+      }, 5);
+      const { code, said } = await ended;
+      clearInterval(watch);
+      assert.equal(code, 0, said);
+      assert.match(said, /stopping after this step[\s\S]*saved [\s\S]*stopped after step \d+: asked to stop/);
+      const { status, steps, weights } = readLineage(stopped) as Lineage;
+      assert.deepEqual([status, weights], ['stopped', lastWeights(stopped)]);
+      assert.ok(steps > 0 && steps < 5000);
+    });
+
   test('a damaged latest checkpoint: the one before is used, and it is said', async () => {
     const copy = join(folder, 'runs', 'damaged');
     cpSync(whole, copy, { recursive: true });

@@ -89,7 +89,7 @@ async function runCommand(kind: RunKind, target: string | undefined, flags: RunF
       'a run continues with its own recipe and data',
       'leave them out, or start another run',
     );
-  if (!resume && isEmpty)
+  if (!resume && isEmpty && set.length === 0)
     throw new TrainError(kind.name, 'expected a preset or a recipe', `as in: minke ${kind.examples[0].line}`);
   const recipe = resume ? null : resolveRecipe(kind, await readFields(kind, target, flags), set);
   const name = (target ?? kind.name).replace(/^.*[\\/]/, '').replace(/\.\w+$/, '');

@@ -5,7 +5,7 @@
 // well-formed responses, no text twice, at most `perProblem` of a problem. Problems are of the train side of the split.
 // A problem whose requests keep failing is reported and skipped; several in a row end the collection with what is on
 // disk.
-import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hash32 } from '../corpus/index.ts';
@@ -20,7 +20,7 @@ import {
   type PromptParts,
   toPrompt,
 } from '../tasks/index.ts';
-import { TrainError } from '../train/index.ts';
+import { cutPartialLine, readJsonLines, TrainError } from '../train/index.ts';
 import type { DistillConfig } from './distill-recipe.ts';
 import type { Teacher } from './teacher.ts';
 
@@ -59,26 +59,8 @@ export interface CollectOptions {
 /** Failing problems in a row after which the teacher counts as gone. */
 const maxFailures = 8;
 
-/** Cuts off what a crash left of the last line. */
-function cutTail(path: string): void {
-  if (existsSync(path)) truncateSync(path, readFileSync(path).lastIndexOf(10) + 1);
-}
-
-/** Reads the whole lines of a file; none where there is no file. */
-function readLines<T>(path: string, schema: z.ZodType<T>): T[] {
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
-  return lines.map((line, i) => {
-    try {
-      return schema.parse(JSON.parse(line));
-    } catch {
-      throw new TrainError(`${path}:${i + 1}`, 'is not a line of this file', 'remove the line');
-    }
-  });
-}
-
 /** Reads the traces of a folder; none where it has no file. */
-export const readTraces = (folder: string) => readLines(join(folder, traceFiles.traces), traceSchema);
+export const readTraces = (folder: string) => readJsonLines(join(folder, traceFiles.traces), traceSchema, 'trace');
 
 class Collector {
   readonly #folder: string;
@@ -100,11 +82,13 @@ class Collector {
     this.#teacher = teacher;
     this.#tasks = tasks;
     this.#options = options;
-    for (const file of Object.values(traceFiles)) cutTail(join(folder, file));
+    for (const file of Object.values(traceFiles)) cutPartialLine(join(folder, file));
     const traces = readTraces(folder);
     this.#seen = new Set(traces.map(({ prompt, response }) => prompt.join('') + response));
     for (const { task, key } of traces) this.#count(`${task} ${key}`);
-    this.#answered = new Set(readLines(join(folder, traceFiles.asked), answeredSchema).map(({ index }) => index));
+    this.#answered = new Set(
+      readJsonLines(join(folder, traceFiles.asked), answeredSchema, 'answered problem').map(({ index }) => index),
+    );
   }
 
   async run(): Promise<CollectProgress> {

@@ -31,7 +31,7 @@ export type {
   RunDescription,
   RunEvent,
 } from './run/description.ts';
-export { readEvents } from './run/event-log.ts';
+export { cutPartialLine, readEvents, readJsonLines } from './run/event-log.ts';
 export {
   eventHead,
   finite,

@@ -9,23 +9,28 @@ import { TrainError } from '../errors.ts';
 import type { RunEvent } from './description.ts';
 import { withoutSuperseded } from './series.ts';
 
-const newline = 10;
-
-function parse<E>(path: string, line: string, number: number, schema: z.ZodType<E>): E {
-  try {
-    return schema.parse(JSON.parse(line));
-  } catch (error) {
-    throw new TrainError(`${path}:${number}`, `is no event (${(error as Error).message})`, 'remove the line');
-  }
-}
-
-/**
- * Returns the events of a file without superseded ones; none when there is no file. Throws TrainError for a bad line.
- */
-export function readEvents<E extends RunEvent>(path: string, schema: z.ZodType<E>): E[] {
+/** Reads the whole lines of a JSONL file; none where there is no file. Throws TrainError where a line is no `name`. */
+export function readJsonLines<T>(path: string, schema: z.ZodType<T>, name: string): T[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
-  return withoutSuperseded(lines.map((line, i) => parse(path, line, i + 1, schema)));
+  return lines.map((line, i) => {
+    try {
+      return schema.parse(JSON.parse(line));
+    } catch (error) {
+      throw new TrainError(`${path}:${i + 1}`, `is no ${name} (${(error as Error).message})`, 'remove the line');
+    }
+  });
+}
+
+/** Cuts off what a crash left of the last line. */
+export function cutPartialLine(path: string): void {
+  const newline = 10;
+  if (existsSync(path)) truncateSync(path, readFileSync(path).lastIndexOf(newline) + 1);
+}
+
+/** Returns the events of a file, without superseded ones. */
+export function readEvents<E extends RunEvent>(path: string, schema: z.ZodType<E>): E[] {
+  return withoutSuperseded(readJsonLines(path, schema, 'event'));
 }
 
 export class EventLog<E extends RunEvent> {
@@ -36,7 +41,7 @@ export class EventLog<E extends RunEvent> {
   constructor(path: string, listen: (event: E) => void = () => undefined) {
     this.#path = path;
     this.#listen = listen;
-    if (existsSync(path)) truncateSync(path, readFileSync(path).lastIndexOf(newline) + 1);
+    cutPartialLine(path);
   }
 
   /** Stamps the event with the time and appends it. Throws TrainError when the disk is full. */
