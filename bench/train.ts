@@ -1,8 +1,7 @@
-// Whole training steps: beside PyTorch's, in turn, and beside the bf16 GEMM rate of the machine (MFU).
+// Whole training steps: taking turns with PyTorch's, and relative to the bf16 GEMM rate of the machine (MFU).
 //
 // PyTorch runs bench/peers/train.py at its best: each way of running it (f32, bf16 autocast, compiled, implementations
-// of the experts) is timed first, and the fastest then takes turns with ours. Ours is the recorded step of the train
-// room in bf16. Model FLOPs by flopsPerToken (causal attention counted once), MTP's included where the model has it.
+// of the experts) is timed first, and the fastest then takes turns with ours. Ours is the recorded step in bf16. Model FLOPs by flopsPerToken (causal attention counted once), MTP's included where the model has it.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -52,12 +51,12 @@ const nanoGpt = readConfig(
 
 const optimizer = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, maxGradNorm: 1, moments: 'f32' } as const;
 
-interface Ours {
+interface OwnTraining {
   readonly step: () => Promise<number>;
   readonly free: () => void;
 }
 
-function ours(bench: Bench, { config, batch, sequence }: Shape): Ours {
+function openTraining(bench: Bench, { config, batch, sequence }: Shape): OwnTraining {
   const { device } = bench;
   const weights = initialWeights(config, 1, device);
   const model = createModel(config, weights, sequence);
@@ -148,7 +147,7 @@ async function beside(
   const args = [model, '--config', file, ...sizes, '--threads', String(bench.device.threads)];
   const mode = fastest(python, args, modes);
   const peer = new Peer(python, [...args, '--modes', mode]);
-  const own = ours(bench, shape);
+  const own = openTraining(bench, shape);
   try {
     await peer.ready();
     for (let i = 0; i < 3; i++) await own.step();
@@ -174,9 +173,9 @@ async function beside(
   }
 }
 
-/** What share of the bf16 GEMM rate becomes model FLOPs. */
-async function share(bench: Bench, shape: Shape, required: Required): Promise<void> {
-  const own = ours(bench, shape);
+/** Measures the share of the bf16 GEMM rate that becomes model FLOPs. */
+async function measureShare(bench: Bench, shape: Shape, required: Required): Promise<void> {
+  const own = openTraining(bench, shape);
   const gemm = gemmWork(bench, 'bf16', 1024, 1024, 1024);
   const { training, mtpTraining } = flopsPerToken(shape.config, shape.sequence);
   const gemms = 10;
@@ -200,15 +199,15 @@ async function share(bench: Bench, shape: Shape, required: Required): Promise<vo
   own.free();
 }
 
-/** The experts' implementations that came near the best; `eager` and `batched_mm` did not. */
+/** The implementations of the experts that came near the best; `eager` and `batched_mm` did not. */
 const experts = ['f32+grouped_mm', 'bf16+grouped_mm', 'bf16+grouped_mm+compile'];
 const plain = ['f32', 'bf16', 'f32+compile', 'bf16+compile'];
 
 export async function training(bench: Bench, python?: string): Promise<void> {
   useDevice(bench.device);
   const tiny = preset('tiny');
-  await share(bench, { name: 'tiny', config: tiny, batch: 16, sequence: 256 }, { atLeast: 0.3 });
-  await share(bench, { name: 'small', config: preset('small'), batch: 8, sequence: 512 }, { atLeast: 0.45 });
+  await measureShare(bench, { name: 'tiny', config: tiny, batch: 16, sequence: 256 }, { atLeast: 0.3 });
+  await measureShare(bench, { name: 'small', config: preset('small'), batch: 8, sequence: 512 }, { atLeast: 0.45 });
   if (python === undefined) return;
   const deepseek = { name: 'tiny without MTP', config: withoutMtp(tiny), batch: 8, sequence: 128 };
   await beside(bench, python, deepseek, { model: 'deepseek', modes: experts, required: { atLeast: 4 } });
