@@ -3,8 +3,8 @@
 // Dense f32 runs against the micro-kernel's own rate in cache, bf16 against f32, FP8 (which quantizes its activations)
 // against bf16. Grouped products run against one dense product of the same FLOPs. Packed weights run against plain
 // reading where one row streams them (235 MB and more: no cache holds them), and against bf16 panels with many rows.
-import { Random } from '../src/kernels/cases/case.ts';
 import { dtypeCode, gemmWorkspaceBytes, panelBytes, tilesIn, type Work } from '../src/kernels/index.ts';
+import { Random } from '../src/math/index.ts';
 import type { Bench } from './harness.ts';
 
 export type Precision = 'f32' | 'bf16' | 'fp8';

@@ -4,7 +4,6 @@
 // median of the rounds' own ratios, which a disturbance of a few rounds does not move. One sample is a list that holds
 // the command often enough to last some 30 ms. Rates are of floating-point operations or of bytes that must move.
 
-import { Random } from '../src/kernels/cases/case.ts';
 import {
   type Buffer,
   calibrate,
@@ -20,7 +19,7 @@ import {
   type Work,
   type Yardsticks,
 } from '../src/kernels/index.ts';
-import { median } from '../src/math/index.ts';
+import { median, Random } from '../src/math/index.ts';
 
 /** What a rate's unit stands for. */
 const unitScale = { 'GFLOP/s': 1e9, 'GB/s': 1e9, 'MB/s': 1e6, 'tokens/s': 1 } as const;
@@ -132,7 +131,7 @@ export class Bench {
   }
 
   #value(dtype: DType): number {
-    const x = 2 * this.#random.next() - 1;
+    const x = 2 * this.#random.uniform() - 1;
     if (dtype === 'bf16') return toBf16(x);
     if (dtype === 'e4m3') return this.#random.below(127) | (x < 0 ? 0x80 : 0); // all codes but NaN
     return x;

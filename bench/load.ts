@@ -9,8 +9,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Random } from '../src/kernels/cases/case.ts';
 import { toBf16 } from '../src/kernels/index.ts';
+import { Random } from '../src/math/index.ts';
 import { eachServed, type TensorEntry, type TensorSource, writeReady } from '../src/model/checkpoint/index.ts';
 import { listPieces } from '../src/model/checkpoint/pieces.ts';
 import { readyFile } from '../src/model/checkpoint/ready-format.ts';
@@ -62,7 +62,7 @@ function randomSource(config: ModelConfig): TensorSource {
   const spread = 2 ** 16;
   const random = new Random(1);
   const block = new Uint16Array(Math.max(...pieces.map(({ shape }) => countElements(shape))) + spread);
-  const values = Uint16Array.from({ length: spread }, () => toBf16(0.04 * (2 * random.next() - 1)));
+  const values = Uint16Array.from({ length: spread }, () => toBf16(0.04 * (2 * random.uniform() - 1)));
   for (let at = 0; at < block.length; at += spread) block.set(values.subarray(0, block.length - at), at);
   const entries = pieces.map(({ name, shape }): [string, TensorEntry] => [
     name,

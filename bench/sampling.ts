@@ -2,8 +2,8 @@
 //
 // Logits are those of a model that is sure of little: normal with a deviation of 2.5, so that top-p of 0.95 at
 // temperature 0.6 keeps some hundreds of tokens. A ratio of 1 would be one pass over memory.
-import { Random } from '../src/kernels/cases/case.ts';
 import { maxListed, samplingWorkspaceBytes } from '../src/kernels/index.ts';
+import { Random } from '../src/math/index.ts';
 import type { Bench } from './harness.ts';
 
 type Setting = readonly [temperature: number, topK: number, topP: number, minP: number, draw: number];

@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Tokenizer as HuggingFace } from '@huggingface/tokenizers';
-import { Random } from '../src/kernels/cases/case.ts';
 import { packageRoot } from '../src/kernels/root.ts';
+import { Random } from '../src/math/index.ts';
 import { Tokenizer, trainTokenizer } from '../src/tokenizer/index.ts';
 import type { Bench } from './harness.ts';
 
@@ -31,10 +31,11 @@ function anyTokens(tokenizer: Tokenizer): string {
 function* corpus(): Generator<string> {
   const random = new Random(2);
   const letters = 'etaoinshrdlucmfwypvbgkqjxz';
-  const word = () => Array.from({ length: 2 + random.below(9) }, () => letters[(random.next() ** 2 * 26) | 0]).join('');
+  const word = () =>
+    Array.from({ length: 2 + random.below(9) }, () => letters[(random.uniform() ** 2 * 26) | 0]).join('');
   const words = Array.from({ length: 300_000 }, word);
   for (let i = 0; i < 400; i++)
-    yield Array.from({ length: 7_500 }, () => words[Math.floor(words.length ** random.next()) - 1]).join(' ');
+    yield Array.from({ length: 7_500 }, () => words[Math.floor(words.length ** random.uniform()) - 1]).join(' ');
 }
 
 function seconds(run: () => unknown): number {

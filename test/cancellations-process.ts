@@ -3,8 +3,8 @@
 // It is a process of its own because the test runner hooks into every promise.
 import { Engine, LatentPages, ModelRunner, ServedModel } from '../src/engine/index.ts';
 import { testTokenizer } from '../src/engine/test-tokenizer.ts';
-import { Random } from '../src/kernels/cases/case.ts';
 import { type Device, openDevice } from '../src/kernels/index.ts';
+import { Random } from '../src/math/index.ts';
 import { createModel, initialWeights, precisions, readConfig } from '../src/model/index.ts';
 import { createApp } from '../src/server/app.ts';
 import { keep, useDevice } from '../src/tensor/index.ts';

@@ -7,8 +7,8 @@ import type { GeneratedToken } from '../src/engine/generation.ts';
 import { ModelRunner } from '../src/engine/model-runner.ts';
 import { type CacheFormat, HeadPages, LatentPages, type PagedCache } from '../src/engine/paged-cache.ts';
 import type { SequenceOptions } from '../src/engine/sequence.ts';
-import { Random } from '../src/kernels/cases/case.ts';
 import { type Device, openDevice } from '../src/kernels/index.ts';
+import { Random } from '../src/math/index.ts';
 import { servingWeights, type TensorSource, weightValues } from '../src/model/checkpoint/index.ts';
 import {
   createModel,

@@ -16,8 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { uniform } from '../src/corpus/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
+import { Random } from '../src/math/index.ts';
 import { holdsRun, type Lineage, type PretrainEvent, pretrain, readEvents, readLineage } from '../src/train/index.ts';
 
 /** Kills of a run: the long check's, and the sample of `npm test`. */
@@ -144,8 +144,8 @@ describe('minke pretrain', () => {
       const inSetUp = life % 5 === 4;
       const events = join(killed, 'events.jsonl');
       const bytes = () => (existsSync(events) ? statSync(events).size : 0);
-      const wanted = bytes() + 9000 * uniform(11, life);
-      const kill = () => setTimeout(() => child.kill('SIGKILL'), (inSetUp ? 300 : 15) * uniform(12, life));
+      const wanted = bytes() + 9000 * new Random(11, life).uniform();
+      const kill = () => setTimeout(() => child.kill('SIGKILL'), (inSetUp ? 300 : 15) * new Random(12, life).uniform());
       const watch = setInterval(() => {
         if (!inSetUp && bytes() < wanted) return;
         clearInterval(watch);

@@ -4,8 +4,8 @@
 // tokens, so every token is a target once; windows are shuffled too. windows: random positions, as in nanoGPT. FIM (V3
 // report, section 4.1): some documents are rearranged as prefix, suffix, middle (PSM). Contract: seed and number
 // determine everything, so the state is one number and restoring it costs nothing.
+import { permuted, Random } from '../math/index.ts';
 import { CorpusError } from './errors.ts';
-import { permuted, uniform } from './order.ts';
 import type { TokenSplit } from './shards.ts';
 import type { FimIds } from './vocabulary.ts';
 
@@ -80,7 +80,7 @@ export class BatchStream {
     const { mode, seed, windowLength, sequenceLength } = this.#options;
     if (mode === 'windows') {
       const places = this.#split.tokens - windowLength + 1;
-      const from = Math.floor(uniform(seed, streams.places, number) * places);
+      const from = Math.floor(new Random(seed, streams.places, number).uniform() * places);
       return this.#split.read(from, from + windowLength);
     }
     const { windows } = this.#epoch; // the same in every epoch: rotation keeps lengths
@@ -103,7 +103,7 @@ export class BatchStream {
     const room = tokens - windowLength;
     const windows = Math.max(1, Math.floor(room / sequenceLength));
     const spare = room - (windows - 1) * sequenceLength;
-    const shift = Math.floor(uniform(seed, streams.shift, number) * (Math.max(0, spare) + 1));
+    const shift = Math.floor(new Random(seed, streams.shift, number).uniform() * (Math.max(0, spare) + 1));
     return { number, starts, windows, shift };
   }
 
@@ -113,7 +113,7 @@ export class BatchStream {
 
   #rotates(epoch: number, document: number): boolean {
     const { fim, seed } = this.#options;
-    return fim !== undefined && uniform(seed, streams.rotate, epoch, document) < fim.rate;
+    return fim !== undefined && new Random(seed, streams.rotate, epoch, document).uniform() < fim.rate;
   }
 
   #read({ number, starts }: Epoch, from: number): Int32Array {
@@ -140,7 +140,10 @@ export class BatchStream {
     const start = this.#split.starts[d];
     if (!this.#rotates(epoch, d)) return this.#split.read(start + begin, start + begin + count);
     const { fim, seed } = this.#options as Required<BatchOptions>;
-    const cuts = [uniform(seed, streams.cut, epoch, d, 1), uniform(seed, streams.cut, epoch, d, 2)] as const;
+    const cuts = [
+      new Random(seed, streams.cut, epoch, d, 1).uniform(),
+      new Random(seed, streams.cut, epoch, d, 2).uniform(),
+    ] as const;
     return fillInTheMiddle(this.#split.document(d), cuts, fim.ids, fim.endId).subarray(begin, begin + count);
   }
 }

@@ -13,12 +13,10 @@ import {
   type Dataset,
   fillInTheMiddle,
   openDataset,
-  permuted,
   prepareDataset,
   readDocuments,
   type Synthetic,
   type TokenizerChoice,
-  uniform,
   validationBatches,
 } from './index.ts';
 
@@ -99,32 +97,6 @@ describe('documents', () => {
     const filename = join(folder, 'columns.parquet');
     parquetWriteFile({ filename, columnData: [{ name: 'body', data: ['x'] }] });
     await assert.rejects(all(readDocuments([filename])), /has no column text; columns are body/);
-  });
-});
-
-describe('order', () => {
-  test('permuted is a permutation for every size, and differs by key', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 700 }), fc.integer(), (n, seed) => {
-        const places = Array.from({ length: n }, (_, i) => permuted(i, n, seed));
-        assert.deepEqual(
-          [...places].sort((a, b) => a - b),
-          Array.from({ length: n }, (_, i) => i),
-        );
-      }),
-    );
-    const of = (seed: number) => Array.from({ length: 100 }, (_, i) => permuted(i, 100, seed));
-    assert.notDeepEqual(of(1), of(2));
-  });
-
-  test('uniform has the mean and the spread of a uniform', () => {
-    const values = Array.from({ length: 20_000 }, (_, i) => uniform(7, i));
-    const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
-    const variance = values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length;
-    const deviation = Math.sqrt(1 / 12 / values.length);
-    assert.ok(Math.abs(mean - 0.5) < 5 * deviation);
-    assert.ok(Math.abs(variance - 1 / 12) < 0.002);
-    assert.ok(values.every((x) => x >= 0 && x < 1));
   });
 });
 

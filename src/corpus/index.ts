@@ -14,7 +14,6 @@ export {
   type Synthetic,
 } from './documents.ts';
 export { CorpusError } from './errors.ts';
-export { hash32, permuted, uniform } from './order.ts';
 export { encodePrompt } from './prompt.ts';
 export { hashFile, TokenSplit } from './shards.ts';
 export {

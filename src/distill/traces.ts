@@ -8,8 +8,8 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { hash32 } from '../corpus/index.ts';
 import { type Answer, isSkippable, judge } from '../eval/index.ts';
+import { deriveSeed } from '../math/index.ts';
 import {
   type ChosenTask,
   closeTasks,
@@ -132,7 +132,7 @@ class Collector {
     const [problem] = (await task.problems([{ seed, index, difficulty, split: 'train' }])) as [Problem];
     const prompt = toPrompt(template, problem.prompt);
     const requests = Array.from({ length: samples }, (_, g) =>
-      this.#teacher.answer(prompt, { temperature, topP, maxTokens, seed: hash32(seed, index, g) }, signal),
+      this.#teacher.answer(prompt, { temperature, topP, maxTokens, seed: deriveSeed(seed, index, g) }, signal),
     );
     const answers = await Promise.allSettled(requests);
     const texts = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));

@@ -3,8 +3,7 @@
 // Contract: the same source, task and options ask the same questions with the same seeds, so that only the model
 // differs.
 import { z } from 'zod';
-import { hash32 } from '../corpus/index.ts';
-import { type Estimate, mean } from '../math/index.ts';
+import { deriveSeed, type Estimate, mean } from '../math/index.ts';
 import type { ChosenTask } from '../tasks/index.ts';
 import type { Answer, Answerer } from './answerer.ts';
 import type { CompletionOptions } from './completion-api.ts';
@@ -61,7 +60,7 @@ export async function sampleAnswers<A extends Answer>(
   { samples, sampling, seed, parallel = Number.POSITIVE_INFINITY, signal, progress }: SampleOptions,
 ): Promise<AnsweredQuestion<A>[]> {
   const requests = questions.flatMap((question, q) =>
-    Array.from({ length: samples }, (_, k) => ({ question, seed: hash32(seed, q, k) })),
+    Array.from({ length: samples }, (_, k) => ({ question, seed: deriveSeed(seed, q, k) })),
   );
   const answers = await mapInParallel(requests, parallel, async (request) => {
     const given = await answer(request.question.prompt, { ...sampling, seed: request.seed }, signal);

@@ -2,8 +2,9 @@
 //
 // Rollouts read the tensors that the optimizer changes, so nothing is copied. Responses have at most `maxTokens`
 // tokens, or as many as fit the model's context. Without tasks there is no evaluation.
-import { type BaseVocabulary, encodePrompt, hash32 } from '../corpus/index.ts';
+import { type BaseVocabulary, encodePrompt } from '../corpus/index.ts';
 import { Rollouts } from '../engine/index.ts';
+import { deriveSeed } from '../math/index.ts';
 import { type Model, type PrecisionName, precisions } from '../model/index.ts';
 import { closeTasks } from '../tasks/index.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
@@ -76,7 +77,7 @@ export async function evaluateInTraining(
   questions: QuestionSource,
   options: EvaluationConfig & { readonly maxTokens: number },
 ): Promise<Evaluation[]> {
-  const seed = hash32(questions.seed, evaluationStream);
+  const seed = deriveSeed(questions.seed, evaluationStream);
   const evaluations: Evaluation[] = [];
   for (const chosen of questions.tasks)
     evaluations.push(await evaluate(answer, questions, chosen, { ...options, seed }));

@@ -2,7 +2,8 @@
 // batch, on one thread or two; and grouped heads equal repeated ones. npm test -- attention
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Random, toFormat } from './cases/case.ts';
+import { Random } from '../math/index.ts';
+import { toFormat } from './cases/case.ts';
 import type { Buffer, Device } from './device.ts';
 import { type Data, fromBf16 } from './dtype.ts';
 import type { Place } from './kernel.ts';

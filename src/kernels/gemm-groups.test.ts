@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { Random, toFormat } from './cases/case.ts';
+import { Random } from '../math/index.ts';
+import { toFormat } from './cases/case.ts';
 import { define } from './cases/define.ts';
 import { randomBlocks } from './cases/gemm-groups.ts';
 import { difference } from './cases/tolerance.ts';

@@ -2,7 +2,8 @@
 // depend on the other rows, on the threads or on its group, and FP8 weights decode exactly. npm test -- gemm
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { Random, toFormat } from './cases/case.ts';
+import { Random } from '../math/index.ts';
+import { toFormat } from './cases/case.ts';
 import type { Buffer, Device } from './device.ts';
 import { type Data, type DType, dtypeCode, fromE4m3, newData } from './dtype.ts';
 import type { Place } from './kernel.ts';
@@ -28,7 +29,7 @@ function weights(precision: Precision, n: number, k: number, groups = 1): Weight
   const random = new Random(n + k);
   const dtype = precision === 'fp8' ? 'e4m3' : 'f32';
   const blocks = groups * Math.ceil(n / 128) * Math.ceil(k / 128);
-  const scales = Float32Array.from({ length: blocks }, () => 0.25 + random.next());
+  const scales = Float32Array.from({ length: blocks }, () => 0.25 + random.uniform());
   return { n, k, groups, dtype, data: toFormat(dtype, random.normals(groups * n * k)), scales };
 }
 

@@ -1,7 +1,7 @@
 // What every device packs, unpacked again by its name for the layout: the rows as they were. npm test -- panel-layout
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { Random } from './cases/case.ts';
+import { Random } from '../math/index.ts';
 import type { Device } from './device.ts';
 import { dtypeCode } from './dtype.ts';
 import { type PanelFormat, panelBytes, unpackedBytes, unpackPanels, weightStride } from './panel-layout.ts';

@@ -2,7 +2,8 @@
 // alone or among others, fused or not; and gradients against finite differences. npm test -- pointwise
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { type Case, Random } from './cases/case.ts';
+import { Random } from '../math/index.ts';
+import type { Case } from './cases/case.ts';
 import { copy } from './cases/copy.ts';
 import { elementwise } from './cases/elementwise.ts';
 import { embedding } from './cases/embedding.ts';

@@ -2,7 +2,8 @@
 // row by row (token by token), on every device. npm test -- rows
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { type Case, Random, toFormat } from './cases/case.ts';
+import { Random } from '../math/index.ts';
+import { type Case, toFormat } from './cases/case.ts';
 import { runCase } from './cases/run.ts';
 import type { Data } from './dtype.ts';
 import { testDevices } from './test-devices.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { Random } from './cases/case.ts';
+import { Random } from '../math/index.ts';
 import { cases } from './cases/index.ts';
 import { runCase } from './cases/run.ts';
 import { type Buffer, Device } from './device.ts';

@@ -1,4 +1,5 @@
 // The module of plain arithmetic: statistics, random numbers and formatted numbers. It imports nothing.
 export { formatBytes, formatDuration, formatMillions, formatPercent, formatShort } from './format.ts';
-export { philox, uniformAt } from './random.ts';
+export { permuted } from './permutation.ts';
+export { deriveSeed, fillNormal, fillUniform, Random, uniformAt } from './random.ts';
 export { type Estimate, estimateMean, mean, median, quantile, sampleVariance, sum, variance } from './statistics.ts';

@@ -3,7 +3,6 @@
 // Contract: a function of recipe, step and the number of questions before, so that a step that was stopped while it
 // sampled is sampled again as it was. Rounds end when there are enough informative groups, or after `resamplings`
 // further ones; then zero-variance groups complete the batch. Source: DAPO (arXiv 2503.14476), 3.2.
-import { hash32 } from '../corpus/index.ts';
 import {
   type Answerer,
   type QuestionSource,
@@ -11,6 +10,7 @@ import {
   sampleAnswers,
   trainingQuestions,
 } from '../eval/index.ts';
+import { deriveSeed } from '../math/index.ts';
 import { isInformative, type RolloutGroup, type ScoredResponse, toGroup } from './batch.ts';
 import type { RlConfig } from './rl-recipe.ts';
 
@@ -69,7 +69,7 @@ export async function collectGroups(
       samples,
       signal,
       sampling: { temperature, topP: 1, maxTokens },
-      seed: hash32(seed, step, rounds, rolloutStream),
+      seed: deriveSeed(seed, step, rounds, rolloutStream),
     });
     for (const group of answered.map((each) => toGroup(each, rewards)))
       (isInformative(group) ? informative : zeroVariance).push(group);

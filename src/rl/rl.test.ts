@@ -158,6 +158,18 @@ describe('a run', () => {
     }
   });
 
+  test('a run that began with another random generator is not resumed', async () => {
+    const file = join(folder, 'whole', 'lineage.json');
+    const text = readFileSync(file, 'utf8');
+    const { generator: _, ...earlier } = JSON.parse(text);
+    writeFileSync(file, JSON.stringify(earlier));
+    await assert.rejects(
+      resumeRun(rl, { folder: join(folder, 'whole'), device }),
+      /began with another random generator/,
+    );
+    writeFileSync(file, text);
+  });
+
   test('what was trained is asked in chat with the tokens of training', () => {
     const checkpoint = join(folder, 'whole', 'checkpoints', 'step-00000004');
     const loaded = loadTokenizer(checkpoint);

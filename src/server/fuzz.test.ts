@@ -4,6 +4,7 @@
 // generation running. A failure names the seed of its request.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { Random } from '../math/index.ts';
 import { createApp } from './app.ts';
 import { chatChunk, chatCompletion, completion, errorBody } from './protocol-responses.ts';
 import { TestModel } from './test-model.ts';
@@ -26,33 +27,6 @@ const app = createApp(model, {
   keys: ['k'],
 });
 
-/** mulberry32. */
-function newRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-class Dice {
-  readonly #random: () => number;
-  constructor(seed: number) {
-    this.#random = newRandom(seed);
-  }
-  below(n: number): number {
-    return Math.floor(this.#random() * n);
-  }
-  chance(p: number): boolean {
-    return this.#random() < p;
-  }
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)];
-  }
-}
-
 const deep = (n: number): unknown => (n === 0 ? 1 : [deep(n - 1)]);
 
 const junk: readonly unknown[] = [
@@ -70,7 +44,7 @@ const fields = (
   'best_of parse_special add_special_tokens tokens content role name reasoning_content tool_calls prefix'
 ).split(' ');
 
-function validBody(path: string, mark: string, dice: Dice): Record<string, unknown> {
+function validBody(path: string, mark: string, dice: Random): Record<string, unknown> {
   const common = { stream: dice.chance(0.4), max_tokens: dice.pick([1, 8, 64]), seed: dice.below(99) };
   if (path.endsWith('chat/completions'))
     return { ...common, messages: [{ role: 'user', content: mark }], logprobs: dice.chance(0.2) };
@@ -80,7 +54,7 @@ function validBody(path: string, mark: string, dice: Dice): Record<string, unkno
 }
 
 /** Replaces a random field by junk. */
-function spoil(value: unknown, dice: Dice): unknown {
+function spoil(value: unknown, dice: Random): unknown {
   if (typeof value !== 'object' || value === null || dice.chance(0.2)) return dice.pick(junk);
   if (Array.isArray(value)) {
     if (value.length === 0 || dice.chance(0.3)) return [...value, dice.pick(junk)];
@@ -92,7 +66,7 @@ function spoil(value: unknown, dice: Dice): unknown {
 }
 
 /** Cuts, flips and duplicates bytes. */
-function tear(bytes: Uint8Array, dice: Dice): Uint8Array {
+function tear(bytes: Uint8Array, dice: Random): Uint8Array {
   const torn = bytes.slice(0, dice.chance(0.3) ? dice.below(bytes.length + 1) : bytes.length);
   for (let i = dice.below(4); i > 0 && torn.length > 0; i--) torn[dice.below(torn.length)] = dice.below(256);
   return dice.chance(0.1) ? new Uint8Array([...torn, ...torn]) : torn;
@@ -119,7 +93,7 @@ const others = [
   '//',
 ];
 
-function newBody(path: string, mark: string, dice: Dice): Uint8Array {
+function newBody(path: string, mark: string, dice: Random): Uint8Array {
   let body: unknown = validBody(path, mark, dice);
   if (dice.chance(0.75)) for (let i = dice.below(3); i >= 0; i--) body = spoil(body, dice);
   let text = JSON.stringify(body) ?? '';
@@ -130,7 +104,7 @@ function newBody(path: string, mark: string, dice: Dice): Uint8Array {
   return dice.chance(0.15) ? tear(bytes, dice) : bytes;
 }
 
-function newRequest(seed: number, body: Uint8Array | null, path: string, dice: Dice, signal: AbortSignal): Request {
+function newRequest(seed: number, body: Uint8Array | null, path: string, dice: Random, signal: AbortSignal): Request {
   const headers: Record<string, string> = dice.chance(0.97) ? { authorization: 'Bearer k' } : {};
   if (dice.chance(0.02)) headers.host = dice.pick(['evil.example', '127.0.0.1', 'localhost:1', '[::1]', '%%']);
   if (dice.chance(0.02)) headers.origin = dice.pick(['null', 'http://localhost', 'https://evil.example', 'x']);
@@ -168,7 +142,7 @@ function checkAnswer(text: string, path: string): void {
 const statuses = new Map<number, number>();
 
 async function one(seed: number): Promise<void> {
-  const dice = new Dice(seed);
+  const dice = new Random(seed);
   const mark = `mark${seed}z`;
   const controller = new AbortController();
   const isPost = dice.chance(0.92);

@@ -4,7 +4,7 @@
 // what it would have learned; each epoch has its own order and holds every example once. A gradient that is not finite
 // ends the run; its last checkpoint stays.
 import { z } from 'zod';
-import { permuted } from '../corpus/index.ts';
+import { permuted } from '../math/index.ts';
 import { precisions } from '../model/index.ts';
 import {
   type Chart,

@@ -4,8 +4,8 @@
 
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
-import { hashFile, loadBaseVocabulary, uniform } from '../corpus/index.ts';
-import { formatMillions } from '../math/index.ts';
+import { hashFile, loadBaseVocabulary } from '../corpus/index.ts';
+import { formatMillions, Random } from '../math/index.ts';
 import { countParameters } from '../model/index.ts';
 import { toChatTemplate } from '../tasks/index.ts';
 import { ChatTemplate, loadTokenizer } from '../tokenizer/index.ts';
@@ -87,7 +87,7 @@ async function readExamples(config: SftConfig, chatTemplate: string, longest: nu
     const examples = toExamples(messages, { ...loaded, chatTemplate: template }, loaded.eosIds[0]);
     const fitting = examples.filter(({ ids }) => ids.length <= longest);
     tooLong += examples.length - fitting.length;
-    (uniform(seed, i) < validationFraction ? validation : training).push(...fitting);
+    (new Random(seed, i).uniform() < validationFraction ? validation : training).push(...fitting);
   }
   if (training.length > 0) return { training, validation, tooLong, count: conversations.length };
   throw new TrainError(

@@ -3,8 +3,8 @@
 // Difficulty: 1 two-digit sums; 2 sums and differences with up to three digits; 3 two digits times one; 4 two digits
 // times two; 5 three digits times two; 6 three terms. Problems that differ only in the order of terms or factors share
 // a key. The answer is the number alone: an expression is refused, even a correct one.
+import type { Random } from '../math/index.ts';
 import { gradeNumber } from './number.ts';
-import type { Random } from './random.ts';
 import type { Problem, Task } from './task.ts';
 
 export interface ArithmeticProblem extends Problem {

@@ -1,7 +1,7 @@
 // The tasks that a run draws its problems from, with difficulties and shares. They are opened and closed as a group.
 import { z } from 'zod';
+import { Random } from '../math/index.ts';
 import { type Grading, openTask } from './grading.ts';
-import { Random } from './random.ts';
 
 /** A task of a recipe. */
 export const taskChoice = z.strictObject({

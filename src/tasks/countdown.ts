@@ -4,8 +4,8 @@
 // each problem has a solution. Difficulty is the number of numbers. Problems with the same numbers share a key,
 // whatever their target: held-out number sets never occur in training. Sources: github.com/Jiayi-Pan/TinyZero; Gandhi
 // et al. 2024, "Stream of Search".
+import type { Random } from '../math/index.ts';
 import { readExpression } from './expression.ts';
-import type { Random } from './random.ts';
 import { equals, formatRational, type Operator, rational } from './rational.ts';
 import type { Problem, Task, Verdict } from './task.ts';
 

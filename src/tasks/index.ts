@@ -13,7 +13,6 @@ export { type Expression, type ParsedExpression, readExpression } from './expres
 export { bundledTasks, type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
 export { importExport, loadTask } from './load-task.ts';
 export { readNumber } from './number.ts';
-export { Random } from './random.ts';
 export { type ParsedResponse, readResponse } from './response.ts';
 export { type SequenceProblem, sequence } from './sequence.ts';
 export {

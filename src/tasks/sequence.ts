@@ -4,8 +4,8 @@
 // difficulty 1 in turn. A problem is used only if all rules that explain its numbers agree on the next one. A rule
 // explains numbers if it holds for more of them than are needed to state it. Problems with the same numbers share a
 // key.
+import type { Random } from '../math/index.ts';
 import { gradeNumber } from './number.ts';
-import type { Random } from './random.ts';
 import type { Problem, Task } from './task.ts';
 
 export interface SequenceProblem extends Problem {

@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { Random } from '../math/index.ts';
 import {
   bundledTasks,
   countdown,
   isHeldOut,
   type Problem,
   problemAt,
-  Random,
   sequence,
   type Task,
   wordProblems,

@@ -1,8 +1,8 @@
 // Tensors from values: arrays, constants, random numbers.
 import type { Data, Device, DType } from '../kernels/index.ts';
 import { newData, ShapeError, toBf16, toE4m3 } from '../kernels/index.ts';
+import { fillNormal, fillUniform } from '../math/index.ts';
 import { currentDevice } from './current-device.ts';
-import { normalAt, uniformAt } from './random.ts';
 import { checkShape, elementCount, formatShape, type Shape } from './shape.ts';
 import { empty, type Tensor, zeroed } from './tensor.ts';
 
@@ -86,12 +86,14 @@ export function fill(tensor: Tensor, value: number): void {
 
 /** Uniform in [low, high): element i is number i of stream `seed`, the same on every machine. */
 export function uniform(shape: Shape, seed: number, low = 0, high = 1, options: CreateOptions = {}): Tensor {
-  const values = Float32Array.from({ length: elementCount(shape) }, (_, i) => low + (high - low) * uniformAt(seed, i));
+  const values = new Float32Array(elementCount(shape));
+  fillUniform(values, seed, low, high);
   return fromArray(values, shape, options);
 }
 
 /** Normal with mean 0: element i is number i of stream `seed`, the same on every machine. */
 export function randn(shape: Shape, seed: number, deviation = 1, options: CreateOptions = {}): Tensor {
-  const values = Float32Array.from({ length: elementCount(shape) }, (_, i) => deviation * normalAt(seed, i));
+  const values = new Float32Array(elementCount(shape));
+  fillNormal(values, seed, deviation);
   return fromArray(values, shape, options);
 }

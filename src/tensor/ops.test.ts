@@ -4,8 +4,8 @@ import { after, describe, test } from 'node:test';
 import { difference } from '../kernels/cases/tolerance.ts';
 import { openDevice, ValueError } from '../kernels/index.ts';
 import { testDevices } from '../kernels/test-devices.ts';
+import { Random } from '../math/index.ts';
 import * as t from './index.ts';
-import { normalAt } from './random.ts';
 
 type Tensor = t.Tensor;
 
@@ -236,8 +236,8 @@ for (const device of testDevices()) {
 
     test('AdamW by its formula, in place, and skipped when the norm is not finite', async () => {
       const n = 5;
-      const start = Float32Array.from({ length: n }, (_, k) => normalAt(1, k));
-      const g = Float32Array.from({ length: n }, (_, k) => normalAt(2, k));
+      const start = new Random(1).normals(n);
+      const g = new Random(2).normals(n);
       const [weight, gradient] = [t.fromArray(start, [n], on), t.fromArray(g, [n], on)];
       const state = { weight, m: t.zeros([n], on), v: t.zeros([n], on), half: t.zeros([n], { device, dtype: 'bf16' }) };
       const hyper = t.fromArray(t.adamwHyper({ learningRate: 0.1, step: 1, weightDecay: 0.5 }), [8], on);

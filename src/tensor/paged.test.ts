@@ -6,8 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import { difference, tolerance } from '../kernels/cases/tolerance.ts';
 import { type Data, type Device, openDevice, type PoolFormat, toBf16, toE4m3, ValueError } from '../kernels/index.ts';
 import { testDevices } from '../kernels/test-devices.ts';
+import { Random } from '../math/index.ts';
 import * as t from './index.ts';
-import { normalAt } from './random.ts';
 
 interface Kind {
   readonly name: string;
@@ -34,7 +34,7 @@ const kinds: Kind[] = [
 ];
 
 /** A prime number of normals, drawn once and repeated: drawing millions takes longer than what is tested. */
-const drawn = Float32Array.from({ length: 65_537 }, (_, i) => normalAt(1, i));
+const drawn = new Random(1).normals(65_537);
 
 function normals(shape: readonly number[], seed: number, device: Device): t.Tensor {
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));

@@ -2,9 +2,9 @@
 // threads, or how the row is shared. Log-probabilities have a trainer's bits. npm test -- tensor/sampling
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Random } from '../kernels/cases/case.ts';
 import { type Device, openDevice, ValueError } from '../kernels/index.ts';
 import { testDevices } from '../kernels/test-devices.ts';
+import { Random } from '../math/index.ts';
 import * as t from './index.ts';
 
 type Setting = readonly [temperature: number, topK: number, topP: number, minP: number, draw: number];
@@ -181,7 +181,7 @@ for (const device of testDevices()) {
           const random = new Random(11);
           const rows = Array.from({ length: N }, () => ({
             logits,
-            setting: [temperature, 0, 1, 0, random.next()] as const,
+            setting: [temperature, 0, 1, 0, random.uniform()] as const,
             edits: [[7, 1, edit] as const],
           }));
           for (const token of (await draw(device, rows)).tokens) counts[token]++;

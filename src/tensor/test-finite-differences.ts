@@ -6,8 +6,8 @@
 // h^4/30 f''''' (3e-8 of it), rounding is about 1e-7 / h (3e-6 of the outputs). A wrong factor, a wrong saved tensor or
 // a dropped term shows as an error of the gradient's own size.
 import type { Device } from '../kernels/index.ts';
+import { Random } from '../math/index.ts';
 import { fromArray } from './create.ts';
-import { normalAt } from './random.ts';
 import { scope } from './scope.ts';
 import type { Shape } from './shape.ts';
 import { Tape } from './tape.ts';
@@ -52,7 +52,7 @@ async function project(device: Device, f: Function, points: readonly Point[], se
 
 /** A multiple of 1/64, so that the seed is exact in every format. */
 function direction(seed: number, output: number, index: number): number {
-  return Math.round(normalAt(seed + output, index) * 64) / 64;
+  return Math.round(new Random(seed, output, index).normal() * 64) / 64;
 }
 
 /** Gradients by the tape; only the memory that ops saved may be used, for the rest is freed with its scope. */
@@ -118,12 +118,13 @@ async function byDifferences(
 ): Promise<Float64Array> {
   const point = points[input];
   const result = new Float64Array(point.values.length);
+  const center = await project(device, f, points, seed); // so that a gradient of zero is exactly zero
   for (let at = 0; at < result.length; at++) {
     for (const [steps, weight] of stencil) {
       const values = Float32Array.from(point.values);
       values[at] = point.values[at] + steps * step;
       const moved = points.map((p, i) => (i === input ? { ...p, values } : p));
-      result[at] = result[at] + (weight / step) * (await project(device, f, moved, seed));
+      result[at] = result[at] + (weight / step) * ((await project(device, f, moved, seed)) - center);
     }
   }
   return result;

@@ -2,6 +2,7 @@
 // an entry does not compile. Sizes are small and ragged; whatever is not smooth (a choice of experts) stays clear of
 // its edges by more than the stencil reaches, 2/32.
 
+import { Random } from '../math/index.ts';
 import { attention } from './ops/attention.ts';
 import { add, addRow, cast, exp, log, mul, scale, scaleRows, sigmoid, silu, sub } from './ops/elementwise.ts';
 import { embedding } from './ops/embedding.ts';
@@ -15,7 +16,6 @@ import { rope } from './ops/rope.ts';
 import { balanceLoss, dispatchPlan, permuteRows, router, unpermuteRows } from './ops/router.ts';
 import { swiglu, swigluHalves } from './ops/swiglu.ts';
 import { copy, narrow, reshape } from './ops/view.ts';
-import { normalAt } from './random.ts';
 import { elementCount, type Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 import type { Point } from './test-finite-differences.ts';
@@ -29,7 +29,7 @@ interface Sample {
 }
 
 function normal(shape: Shape, seed: number): Point {
-  return { shape, values: Float32Array.from({ length: elementCount(shape) }, (_, i) => normalAt(seed, i)) };
+  return { shape, values: new Random(seed).normals(elementCount(shape)) };
 }
 
 function fixed(point: Point): Point {

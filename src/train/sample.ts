@@ -1,7 +1,7 @@
 // Samples during training: the model continues a prompt, a token at a time.
 //
 // Plain sampling at a temperature over a cache of one sequence; the engine does this fast for many.
-import { uniform } from '../corpus/index.ts';
+import { uniformAt } from '../math/index.ts';
 import { ContiguousCache, type Model, type PrecisionPolicy, packSequences } from '../model/index.ts';
 import { asyncScope } from '../tensor/index.ts';
 
@@ -45,7 +45,7 @@ export async function sampleIds(model: Model, prompt: ArrayLike<number>, options
         return all.slice(-rows.shape[1]);
       });
       cache.advance(next.length);
-      const id = sampleToken(logits, temperature, uniform(seed, sampled.length));
+      const id = sampleToken(logits, temperature, uniformAt(seed, sampled.length));
       if (id === endId) break;
       sampled.push(id);
       next = [id];

@@ -3,13 +3,13 @@
 // Sums, differences and products with one digit take a line, `347+58: 7+8=15, 4+5+1=10, 3+1=4 -> 405`; a longer product
 // takes a line for each digit and sums for what they make. A check goes backward (a sum is checked by a difference) or
 // computes everything once more. No text is an instruction.
+import type { Random } from '../../math/index.ts';
 import {
   type ArithmeticProblem,
   arithmetic,
   type Calculation,
   formatCalculation,
   type Operation,
-  type Random,
 } from '../../tasks/index.ts';
 import type { WorkedExamples } from './document.ts';
 import { Scratchpad, type Solution, type Work, type Written } from './scratchpad.ts';

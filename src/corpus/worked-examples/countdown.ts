@@ -4,15 +4,8 @@
 // given. Workers differ in what they try first, how long they continue, how carefully they compute and whether they
 // check; many give up or accept a wrong result. Whatever reinforcement learning later makes frequent occurs here, most
 // of it rarely. Lines are short, because a token costs the same whatever it says.
-import {
-  type CountdownProblem,
-  combineTerms,
-  countdown,
-  operators,
-  type Random,
-  type Term,
-  toTerm,
-} from '../../tasks/index.ts';
+import type { Random } from '../../math/index.ts';
+import { type CountdownProblem, combineTerms, countdown, operators, type Term, toTerm } from '../../tasks/index.ts';
 import type { WorkedExamples } from './document.ts';
 import { joinLines, type Solution } from './scratchpad.ts';
 

@@ -4,7 +4,8 @@
 // names ask and answer. So a base model learns that a tag is closed by its own name and that another may follow, but
 // not who User and Assistant are, nor that thinking comes before an answer. That, and what is worth doing, is left to
 // reinforcement learning. No held-out problem appears.
-import { drawProblem, type Problem, type Random, type Task } from '../../tasks/index.ts';
+import type { Random } from '../../math/index.ts';
+import { drawProblem, type Problem, type Task } from '../../tasks/index.ts';
 import type { Solution } from './scratchpad.ts';
 
 /** How worked examples of a task are made. All randomness comes from `random`. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { Random } from '../../tasks/index.ts';
+import { Random } from '../../math/index.ts';
 import type { Synthetic } from '../documents.ts';
 import { arithmeticExamples } from './arithmetic.ts';
 import { countdownExamples } from './countdown.ts';
@@ -42,6 +42,10 @@ export function toSynthetic({ workedExamples, file, seed, count }: z.output<type
           workedWordProblems(file),
           `${workedExamples} ${createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16)}`,
         ];
-  // The name is a part of the dataset's hash, so it keeps the earlier word for worked examples.
-  return { name: `pages of ${source}`, seed, count, document: (key, index) => generate(new Random(key, index)) };
+  return {
+    name: `worked examples of ${source}`,
+    seed,
+    count,
+    document: (key, index) => generate(new Random(key, index)),
+  };
 }

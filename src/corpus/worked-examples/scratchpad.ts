@@ -3,7 +3,7 @@
 // A corrected slip reads `7+8=14 no 7+8=15` or, where a part was forgotten, `4+5=9 wait 4+5+1=10`. A line that ends
 // with `no` is rejected; after a line `again` nothing above counts. At most one slip of an attempt stays uncorrected:
 // no two can cancel out, so a correct result was reached by true equations alone.
-import type { Random } from '../../tasks/index.ts';
+import type { Random } from '../../math/index.ts';
 
 /** How a simulated worker behaves. Every field is a probability. */
 export interface BehaviorRates {

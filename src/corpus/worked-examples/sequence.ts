@@ -3,7 +3,8 @@
 // A rule is tried from the left until it fails, `6-2=4, 18-6=12 no`, or holds, `7-3=4, 11-7=4, 15-11=4 so +4: 15+4=19`.
 // Hasty workers accept a rule that they have seen once. A check tries the rule where it was not yet tried, or takes the
 // last step back. No text is an instruction.
-import { type Random, type SequenceProblem, sequence } from '../../tasks/index.ts';
+import type { Random } from '../../math/index.ts';
+import { type SequenceProblem, sequence } from '../../tasks/index.ts';
 import type { WorkedExamples } from './document.ts';
 import { type Equation, Scratchpad, type Solution, type Work } from './scratchpad.ts';
 

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { isHeldOut, Random, wordProblems } from '../../tasks/index.ts';
+import { Random } from '../../math/index.ts';
+import { isHeldOut, wordProblems } from '../../tasks/index.ts';
 import { solveWordProblem, workedWordProblems } from './word-problems.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-worked-words-'));

@@ -3,7 +3,8 @@
 // `<<48/2=24>>` is for a calculator and is left out. A slip is a line with another number behind its equation, rejected
 // with `no`; the correct line follows, so everything after it rests on right numbers. Left out: other ways to the
 // answer, which a file of single solutions does not know.
-import { drawProblem, type Random, type WordProblem, wordProblems } from '../../tasks/index.ts';
+import type { Random } from '../../math/index.ts';
+import { drawProblem, type WordProblem, wordProblems } from '../../tasks/index.ts';
 import { compose, type DocumentGenerator, taggedShare, type WorkedExamples } from './document.ts';
 import { joinLines, type Solution } from './scratchpad.ts';
 

@@ -1,12 +1,12 @@
 // Worked examples of arithmetic and sequences: what they claim, how they end. npm test -- worked-examples
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Random } from '../../math/index.ts';
 import {
   type ArithmeticProblem,
   drawProblem,
   isHeldOut,
   type Problem,
-  Random,
   readExpression,
   type Task,
 } from '../../tasks/index.ts';

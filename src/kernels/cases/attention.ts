@@ -1,8 +1,9 @@
 // Rows for attention: ragged lengths around the 64-key tile, grouped heads, packed documents, cached queries, strided
 // slices as MLA makes them, extreme and equal scores, refused starts.
+import { Random } from '../../math/index.ts';
 import type { Data } from '../dtype.ts';
 import { type KernelName, kernels } from '../table.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 interface Shape {
   name: string;

@@ -22,39 +22,6 @@ export interface Case {
   readonly fault?: keyof typeof faultCode;
 }
 
-/** xorshift32: the same numbers on every machine. */
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (seed * 2654435761 + 1) >>> 0 || 1;
-  }
-
-  /** Uniform in [0, 1). */
-  next(): number {
-    let x = this.#state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#state = x >>> 0;
-    return this.#state / 2 ** 32;
-  }
-
-  /** Whole number in [0, n). */
-  below(n: number): number {
-    return Math.floor(this.next() * n);
-  }
-
-  normal(scale = 1): number {
-    const radius = Math.sqrt(-2 * Math.log(1 - this.next()));
-    return scale * radius * Math.cos(2 * Math.PI * this.next());
-  }
-
-  normals(length: number, scale = 1): Float32Array {
-    return Float32Array.from({ length }, () => this.normal(scale));
-  }
-}
-
 export function toFormat(dtype: DType, values: Float32Array): Data {
   const data = newData(dtype, values.length);
   if (dtype === 'bf16') for (let i = 0; i < values.length; i++) data[i] = toBf16(values[i]);

@@ -1,6 +1,7 @@
 // Rows of the kernels that move elements: every one must equal the definition to the bit.
+import { Random } from '../../math/index.ts';
 import { dtypeBytes, newData } from '../dtype.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 function bytes(length: number): Uint8Array {
   const random = new Random(length + 1);

@@ -1,6 +1,7 @@
 // Rows of cross-entropy: ignored targets, banned and extreme logits, vocabularies around the pieces of a sum.
+import { Random } from '../../math/index.ts';
 import { dtypeCode } from '../dtype.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 const ignore = -100;
 

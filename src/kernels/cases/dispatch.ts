@@ -1,6 +1,7 @@
 // Rows of dispatch: plans of ragged expert loads, gathers and weighted sums in both formats, refused indices.
+import { Random } from '../../math/index.ts';
 import { type DType, dtypeBytes, dtypeCode } from '../dtype.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 type Format = 'f32' | 'bf16';
 

@@ -1,6 +1,7 @@
 // Rows of the elementwise kernels: lengths around a vector, around a task, and values where the functions bend.
+import { Random } from '../../math/index.ts';
 import { type DType, newData } from '../dtype.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 const lengths = [0, 1, 7, 16, 33, 100_001];
 const shapes = [

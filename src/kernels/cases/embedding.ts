@@ -1,6 +1,7 @@
 // Rows of the embedding: repeated ids, widths around a task's columns, ids beyond the table.
+import { Random } from '../../math/index.ts';
 import { dtypeCode, newData } from '../dtype.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 const shapes = [
   [0, 5, 8],

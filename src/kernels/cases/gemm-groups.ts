@@ -1,7 +1,8 @@
 // Rows for int8 and int4 weights as blocks. Their panels are each device's own: gemm-groups.test.ts multiplies by them.
+import { Random } from '../../math/index.ts';
 import { dtypeCode, toF16 } from '../dtype.ts';
 import { type GroupFormat, groupBlockBytes } from '../sizes.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 const formats: readonly GroupFormat[] = ['int8', 'int4'];
 

@@ -1,8 +1,9 @@
 // Rows for GEMM: every order and precision over edge sizes (0, 1, odd, around the tiles of every instruction set),
 // mixed formats, wide rows, accumulation, and groups of which some are empty.
+import { Random } from '../../math/index.ts';
 import { type DType, dtypeCode } from '../dtype.ts';
 import { gemmWorkspaceBytes } from '../sizes.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 type Order = 'nt' | 'nn' | 'tn';
 const orders: Order[] = ['nt', 'nn', 'tn'];
@@ -37,7 +38,7 @@ const weightTile = 128;
 
 function makeScales(random: Random, rows: number, columns: number): Float32Array {
   const count = Math.ceil(rows / weightTile) * Math.ceil(columns / weightTile);
-  return Float32Array.from({ length: count }, () => 0.01 + random.next());
+  return Float32Array.from({ length: count }, () => 0.01 + random.uniform());
 }
 
 function dense(order: Order, precision: Precision, shape: Shape): Case {

@@ -1,8 +1,9 @@
 // Rows of RMSNorm: DeepSeek's widths, the latent 512 of 576 columns, both formats. Backward rows receive the inv_rms
 // that the forward would have kept, so that they are true points of the function.
+import { Random } from '../../math/index.ts';
 import { dtypeCode, newData } from '../dtype.ts';
 import { columnSumWorkspaceBytes } from '../sizes.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 const eps = 1e-6;
 const shapes = [

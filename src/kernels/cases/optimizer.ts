@@ -1,7 +1,8 @@
 // Rows of the optimizers: first and late steps, both moment formats, clipped and skipped steps, gradient norms.
+import { Random } from '../../math/index.ts';
 import { dtypeCode } from '../dtype.ts';
 import { squarePartials } from '../sizes.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 /** [lr, beta1, beta2, eps, weight decay, 1 - beta1^t, 1 - beta2^t, gradient scale] of DeepSeek-V3 at step t. */
 function makeHyper(t: number): Float32Array {

@@ -1,9 +1,10 @@
 // Rows for the paged cache and attention over it: the three record formats, lengths around blocks (64) and chunks
 // (256), permuted tables, several queries of a sequence, padding, refused slots, tables and lengths.
+import { Random } from '../../math/index.ts';
 import { newData } from '../dtype.ts';
 import { writeRecord } from '../reference/paged.ts';
 import { blockTokens, pagedAttentionWorkspaceBytes, poolFormat, type RecordLayout, recordBytes } from '../sizes.ts';
-import { type Case, Random } from './case.ts';
+import type { Case } from './case.ts';
 import { tolerance } from './tolerance.ts';
 
 interface Shape extends RecordLayout {

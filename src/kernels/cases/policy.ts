@@ -1,5 +1,6 @@
 // Rows of the policy loss: ratios on both sides of the clip, both signs of the advantage, tokens of weight 0.
-import { type Case, Random } from './case.ts';
+import { Random } from '../../math/index.ts';
+import type { Case } from './case.ts';
 
 function lossCase(n: number, low: number, high: number, beta: number): Case {
   const random = new Random(n + Math.round(100 * high));

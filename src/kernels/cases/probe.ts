@@ -1,5 +1,6 @@
 // Rows of the probes: their sums are exact, on one thread and on several.
-import { type Case, Random } from './case.ts';
+import { Random } from '../../math/index.ts';
+import type { Case } from './case.ts';
 
 const arithmetic = [
   [0, 1],

@@ -1,7 +1,8 @@
 // Rows of FP8: every code and midpoint, ragged tiles and blocks, scales that are powers of two, NaN and infinity.
+import { Random } from '../../math/index.ts';
 import { type DType, dtypeCode, fromE4m3 } from '../dtype.ts';
 import { tilesIn } from '../sizes.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 type Format = 'f32' | 'bf16';
 

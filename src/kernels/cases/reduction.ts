@@ -1,7 +1,8 @@
 // Rows of the reductions: lengths around the blocks of a sum, ties and NaN for the maximum.
+import { Random } from '../../math/index.ts';
 import { dtypeCode, newData } from '../dtype.ts';
 import { columnSumWorkspaceBytes, sumWorkspaceBytes } from '../sizes.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 const formats = ['f32', 'bf16'] as const;
 

@@ -1,7 +1,8 @@
 // Rows of the rotary embedding: both layouts, both directions, inside wider heads, one head to all; bad positions.
+import { Random } from '../../math/index.ts';
 import { dtypeCode, newData } from '../dtype.ts';
 import { ropeTable } from '../rope-table.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 const length = 50;
 

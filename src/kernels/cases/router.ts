@@ -1,5 +1,6 @@
 // Rows of the router: both scorings, groups, biases, ties, refused logits; its gradient, counts and balance loss.
-import { type Case, Random } from './case.ts';
+import { Random } from '../../math/index.ts';
+import type { Case } from './case.ts';
 
 interface Gate {
   readonly T: number;
@@ -66,7 +67,7 @@ function someExperts({ T, E, K }: Gate): Int32Array {
 
 function positiveScores({ T, E, softmax }: Gate): Float32Array {
   const random = new Random(E * 5 + T);
-  const scores = Float32Array.from({ length: T * E }, () => 0.05 + 0.9 * random.next());
+  const scores = Float32Array.from({ length: T * E }, () => 0.05 + 0.9 * random.uniform());
   if (!softmax) return scores;
   for (let t = 0; t < T; t++) {
     const row = scores.subarray(t * E, (t + 1) * E);

@@ -1,6 +1,7 @@
 // Rows of SwiGLU: separate buffers and rows of 2F, both formats, DeepSeek's expert width, gates beyond exp's range.
+import { Random } from '../../math/index.ts';
 import { dtypeCode, newData } from '../dtype.ts';
-import { type Case, Random, toFormat } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 
 const shapes = [
   [0, 8, 8],

@@ -1,7 +1,7 @@
 // Cross-entropy's definition against results worked out by hand, and its gradients. npm test -- cross-entropy
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Random } from '../cases/case.ts';
+import { Random } from '../../math/index.ts';
 import { define, slopes } from '../cases/define.ts';
 import { difference } from '../cases/tolerance.ts';
 

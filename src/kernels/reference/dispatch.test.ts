@@ -1,7 +1,7 @@
 // Dispatch defined, by hand: a plan, and tokens that come back as they left. npm test -- dispatch
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Random } from '../cases/case.ts';
+import { Random } from '../../math/index.ts';
 import { define, slopes } from '../cases/define.ts';
 import { difference } from '../cases/tolerance.ts';
 

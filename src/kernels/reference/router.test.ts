@@ -1,7 +1,7 @@
 // The router's definition against results worked out by hand, and its gradients. npm test -- router
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Random } from '../cases/case.ts';
+import { Random } from '../../math/index.ts';
 import { catchFault, define, slopes } from '../cases/define.ts';
 import { difference } from '../cases/tolerance.ts';
 
@@ -109,7 +109,7 @@ test('the balance loss of an even load is alpha, of one expert for all alpha tim
 test('gradient of the balance loss', () => {
   const [T, E, K, B] = [5, 4, 2, 2];
   const random = new Random(8);
-  const scores = Float32Array.from({ length: T * E }, () => 0.2 + random.next());
+  const scores = Float32Array.from({ length: T * E }, () => 0.2 + random.uniform());
   const offsets = new Int32Array([0, 2, 5]);
   const indices = Int32Array.from({ length: T * K }, (_, i) => (i * 3) % E);
   const fraction = new Float32Array(B * E);

@@ -15,6 +15,9 @@ import type { RunRecipe } from './kind.ts';
 
 const lineageFile = 'lineage.json';
 
+/** Names how seeds become random numbers. A run is resumed only with the generator that it began with. */
+export const generator = 'philox4x32-10';
+
 const session = z.object({
   started: z.string(),
   seconds: z.number(),
@@ -43,6 +46,8 @@ export const lineageSchema = z.object({
     .nullable(),
   code: z.object({ version: z.string(), commit: z.string().nullable(), changed: z.boolean() }),
   seed: z.number(),
+  /** The random generator; null in runs that began before there was only one. */
+  generator: z.string().nullable().default(null),
   /** The resolved recipe: with it, the data and the code the run can be made again. */
   config: z.unknown(),
   parents: z.array(z.object({ role: z.string(), weights: z.string() })),
@@ -146,6 +151,7 @@ export async function newLineage({ kind, recipe, origin, device }: Beginning): P
     data: origin.data ?? null,
     code: codeVersion(),
     seed,
+    generator,
     config: { ...recipe, initial: origin.initial },
     parents: await readParents(origin.initial),
     teachers: [],

@@ -12,7 +12,7 @@ import { TrainError } from '../errors.ts';
 import { latestCheckpoint } from './checkpoint.ts';
 import type { RunEvent } from './description.ts';
 import type { NewEvent, Pace, Run, RunKind, RunRecipe, Trainer } from './kind.ts';
-import { describeDevice, type Lineage } from './lineage.ts';
+import { describeDevice, generator, type Lineage, readLineage } from './lineage.ts';
 import { withRunLock } from './lock.ts';
 import { expectUnfixed, resolveRecipe } from './recipe.ts';
 import { Records, type ResumePoint, type RunPosition } from './records.ts';
@@ -65,9 +65,21 @@ export async function resumeRun<R extends RunRecipe, E extends RunEvent>(
   if (!holdsRun(folder, kind)) throw new TrainError(folder, 'holds no run', 'start one without --resume');
   expectUnfixed(kind, assignments);
   return withRunLock(folder, async () => {
+    expectSameGenerator(folder);
     const recipe = resolveRecipe(kind, readJson(join(folder, kind.recipeFile)) as object, assignments);
     return drive(kind, recipe, await findResumePoint(folder), options);
   });
+}
+
+/** Throws TrainError where the rest of a run would draw other data than its beginning. */
+function expectSameGenerator(folder: string): void {
+  const lineage = readLineage(folder);
+  if (lineage === null || lineage.generator === generator) return;
+  throw new TrainError(
+    folder,
+    'began with another random generator, so its data would change on the way',
+    'start a new run from its last checkpoint, or resume it with the version of minke that began it',
+  );
 }
 
 /** Finds the last whole checkpoint of a run's folder. */
