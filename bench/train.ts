@@ -1,7 +1,8 @@
 // Whole training steps: taking turns with PyTorch's, and relative to the bf16 GEMM rate of the machine (MFU).
 //
 // PyTorch runs bench/peers/train.py at its best: each way of running it (f32, bf16 autocast, compiled, implementations
-// of the experts) is timed first, and the fastest then takes turns with ours. Ours is the recorded step in bf16. Model FLOPs by flopsPerToken (causal attention counted once), MTP's included where the model has it.
+// of the experts) is timed first, and the fastest then takes turns with ours. Ours is the recorded step in bf16. Model
+// FLOPs follow flopsPerToken (causal attention counted once), with MTP where the model has it.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

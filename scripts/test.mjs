@@ -3,7 +3,7 @@
 //   npm test                        everything
 //   npm test -- tokenizer gemm      only files whose path contains one of the words
 //   npm run test:fast               no WebAssembly, no browser, no file marked slow
-//   npm run check:long              timings, soaks, and large fuzz counts: *.long.test.ts, and files that read MINKE_LONG
+//   npm run check:long              timings, soaks, large fuzz counts: *.long.test.ts, and files that read MINKE_LONG
 //
 // Files run side by side, one process each. A file that measures, drives a browser, or needs the whole machine says so
 // in its name and runs alone: *.serial.test.ts. A file that takes more than a few seconds is *.slow.test.ts.

@@ -30,7 +30,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 /** Modules that every module may import. */
 const basic = ['math'];
 
-/** Files besides an index through which a module is entered. They need neither device nor Node: a browser loads them. */
+/** Files besides an index through which a module is entered. They need neither device nor Node: browsers load them. */
 const browserSafe = [
   'kernels/errors.ts',
   'math/index.ts',

@@ -140,7 +140,8 @@ describe('a run', () => {
     });
     assert.equal(outcome, 'stopped');
     const path = join(stopped, 'lineage.json');
-    writeFileSync(path, readFileSync(path, 'utf8').replace('"kind": "rl"', '"kind": "reinforcement"')); // an older folder
+    // An older folder names the kind by its former name.
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"kind": "rl"', '"kind": "reinforcement"'));
     assert.equal(await resumeRun(rl, { folder: stopped, device }), 'completed');
     const readWeights = (run: string) => readFileSync(join(run, 'checkpoints', 'step-00000004', 'model.safetensors'));
     assert.ok(readWeights(whole).equals(readWeights(stopped)));

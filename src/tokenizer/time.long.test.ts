@@ -1,4 +1,4 @@
-// Long words without a border take seconds to encode and to train on: each merge over the whole word would take minutes.
+// Long words without a border take seconds to encode and to train on: merges over the whole word would take minutes.
 // npm run check:long
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

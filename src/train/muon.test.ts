@@ -13,7 +13,7 @@ describe('Orthogonalizer', () => {
   });
   after(() => device.close());
 
-  async function directionOf(x: t.Tensor): Promise<number[]> {
+  async function muonDirection(x: t.Tensor): Promise<number[]> {
     const orthogonalizer = new Orthogonalizer(x);
     const values = await orthogonalizer.orthogonalize(x).toArray();
     orthogonalizer.dispose();
@@ -37,7 +37,7 @@ describe('Orthogonalizer', () => {
     [24, 24],
   ] as const)
     test(`[${n}, ${k}] becomes nearly orthogonal`, async () => {
-      const square = gram(await directionOf(t.randn([n, k], 1)), n, k);
+      const square = gram(await muonDirection(t.randn([n, k], 1)), n, k);
       // Gershgorin would be too strict: the trace and the squares of all entries bound the spread of singular values.
       const short = Math.min(n, k);
       const trace = square.reduce((sum, row, i) => sum + row[i], 0) / short;
@@ -48,23 +48,23 @@ describe('Orthogonalizer', () => {
 
   test('the size of the momentum does not count, its sign does', async () => {
     const x = t.randn([8, 12], 2);
-    const plain = await directionOf(x);
-    assert.deepEqual(await directionOf(t.scale(x, 2 ** 10)), plain);
+    const plain = await muonDirection(x);
+    assert.deepEqual(await muonDirection(t.scale(x, 2 ** 10)), plain);
     assert.deepEqual(
-      await directionOf(t.scale(x, -1)),
+      await muonDirection(t.scale(x, -1)),
       plain.map((y) => -y),
     );
   });
 
   test('each expert is a matrix by itself, to the bit', async () => {
     const experts = [3, 4, 5].map((seed) => t.randn([12, 8], seed));
-    const together = await directionOf(t.reshape(t.concat(experts.map((x) => t.reshape(x, [96]))), [3, 12, 8]));
-    const alone = await Promise.all(experts.map(directionOf));
-    assert.deepEqual(together, alone.flat());
+    const batched = await muonDirection(t.reshape(t.concat(experts.map((x) => t.reshape(x, [96]))), [3, 12, 8]));
+    const alone = await Promise.all(experts.map(muonDirection));
+    assert.deepEqual(batched, alone.flat());
   });
 
   test('an expert that got no token stays where it is', async () => {
-    const values = await directionOf(t.zeros([2, 8, 12]));
+    const values = await muonDirection(t.zeros([2, 8, 12]));
     assert.ok(values.every((y) => y === 0));
   });
 });

@@ -74,9 +74,9 @@ function free({ model, weights, objective, step }: Made): void {
 const rates = (step: number) => ({ step, learningRate: 3e-3, biasUpdateSpeed: 0.001 });
 
 /** All but the correction biases. */
-const trainedOf = (weights: WeightMap) => [...weights].filter(([name]) => !name.endsWith('correction_bias'));
+const trainedWeights = (weights: WeightMap) => [...weights].filter(([name]) => !name.endsWith('correction_bias'));
 
-async function valuesOf(weights: WeightMap): Promise<Map<string, number[]>> {
+async function readValues(weights: WeightMap): Promise<Map<string, number[]>> {
   const values = new Map<string, number[]>();
   for (const [name, tensor] of weights) values.set(name, await tensor.toArray());
   return values;
@@ -125,7 +125,7 @@ describe('a training step', () => {
           inside(() => {
             const { optimizer } = plain.step;
             optimizer.prepare(step, rates(step).learningRate);
-            const trained = trainedOf(plain.weights).map(([, weight]) => weight);
+            const trained = trainedWeights(plain.weights).map(([, weight]) => weight);
             const tape = new t.Tape(trained);
             let routings: readonly { readonly indices: t.Tensor }[] = [];
             const total = tape.run(() => {
@@ -144,7 +144,7 @@ describe('a training step', () => {
           await device.flush();
         });
       }
-      assert.deepEqual(await valuesOf(recorded.weights), await valuesOf(plain.weights));
+      assert.deepEqual(await readValues(recorded.weights), await readValues(plain.weights));
       free(recorded);
       free(plain);
     });
@@ -230,10 +230,10 @@ describe('a training step', () => {
     const made = make(4, 1);
     const norm = made.weights.get('model.layers.0.input_layernorm.weight') as t.Tensor;
     norm.write(new Float32Array(norm.size).fill(3e38));
-    const before = await valuesOf(made.weights);
+    const before = await readValues(made.weights);
     await assert.rejects(run(made, makeWindows(4), 1), /router_f32\] element \d+ is not finite/);
-    const after = await valuesOf(made.weights);
-    for (const [name] of trainedOf(made.weights)) assert.deepEqual(after.get(name), before.get(name), name);
+    const after = await readValues(made.weights);
+    for (const [name] of trainedWeights(made.weights)) assert.deepEqual(after.get(name), before.get(name), name);
     const find = () =>
       findBadOp(made.weights, () => void made.step.gradients([shiftedWindows(makeWindows(4), S, device)]));
     assert.match(

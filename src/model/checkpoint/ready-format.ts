@@ -92,7 +92,7 @@ function refuse(file: string, problem: string): never {
   throw new CheckpointError(file, problem, remedy);
 }
 
-function expectOneOf<T extends string>(file: string, key: string, value: string | undefined, known: readonly T[]): T {
+function expectChoice<T extends string>(file: string, key: string, value: string | undefined, known: readonly T[]): T {
   if ((known as readonly string[]).includes(value ?? '')) return value as T;
   return refuse(file, `${key} in its metadata: expected ${known.join(', ')}, received ${value ?? 'nothing'}`);
 }
@@ -113,7 +113,7 @@ function readPacked(file: string, text: string | undefined): Map<string, PackedS
     const { format, shape } = (value ?? {}) as { format?: string; shape?: unknown };
     if (!(Array.isArray(shape) && (shape.length === 2 || shape.length === 3) && shape.every(isSize)))
       refuse(file, `${name}: expected a shape [N, K] or [E, N, K], received ${JSON.stringify(shape)}`);
-    const packed = { format: expectOneOf(file, name, format, formats), shape: shape as number[] };
+    const packed = { format: expectChoice(file, name, format, formats), shape: shape as number[] };
     const inGroups = packed.format === 'int8' || packed.format === 'int4';
     if (inGroups && (packed.shape.at(-1) as number) % groupSize !== 0)
       refuse(
@@ -127,18 +127,18 @@ function readPacked(file: string, text: string | undefined): Map<string, PackedS
 
 /** Reads the metadata from the header. Throws CheckpointError unless the file holds exactly what it says. */
 export function readContents({ entries, metadata }: SafetensorsFile, file: string): ReadyContents {
-  expectOneOf(file, 'minke', metadata.minke, ['ready']);
+  expectChoice(file, 'minke', metadata.minke, ['ready']);
   if (metadata.version !== version)
     throw new CheckpointError(
       file,
       `has version ${metadata.version ?? 'none'}, expected ${version}`,
       'convert the model again with this minke, or use the one that wrote it',
     );
-  const order = expectOneOf<PanelOrder>(file, 'panel_order', metadata.panel_order, panelOrders);
+  const order = expectChoice<PanelOrder>(file, 'panel_order', metadata.panel_order, panelOrders);
   const width = Number(metadata.panel_width);
   if (!isSize(width)) refuse(file, `panel_width in its metadata: expected a count, received ${metadata.panel_width}`);
   const contents: ReadyContents = {
-    format: expectOneOf(file, 'weights', metadata.weights, Object.keys(panelFormats) as PackedFormat[]),
+    format: expectChoice(file, 'weights', metadata.weights, Object.keys(panelFormats) as PackedFormat[]),
     layout: { order, width },
     packed: readPacked(file, metadata.packed),
   };
