@@ -2,11 +2,10 @@
 //
 //   npm test                        everything
 //   npm test -- tokenizer gemm      only files whose path contains one of the words
-//   npm run test:fast               no WebAssembly, no browser, no file marked slow
+//   npm run test:fast               no WebAssembly, no browser, no *.slow.test.ts
 //   npm run check:long              timings, soaks, large fuzz counts: *.long.test.ts, and files that read MINKE_LONG
 //
-// Files run side by side, one process each. A file that measures, drives a browser, or needs the whole machine says so
-// in its name and runs alone: *.serial.test.ts. A file that takes more than a few seconds is *.slow.test.ts.
+// Files run side by side, one process each, but for those of test/browser and long checks, which run alone.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -28,10 +27,12 @@ function testFiles(folder) {
   });
 }
 
+const needsBrowser = (path) => path.startsWith(join('test', 'browser'));
+
 function isChosen(path) {
   const isTimed = path.endsWith('.long.test.ts');
   if (isLong ? !isTimed && !readFileSync(path, 'utf8').includes('MINKE_LONG') : isTimed) return false;
-  if (isFast && /\.(slow|serial)\.test\.ts$/.test(path)) return false;
+  if (isFast && (path.endsWith('.slow.test.ts') || needsBrowser(path))) return false;
   return words.length === 0 || words.some((word) => path.includes(word));
 }
 
@@ -64,7 +65,7 @@ if (files.length === 0) {
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`;
 if (isLong) process.env.MINKE_LONG = '1';
 if (isFast) process.env.MINKE_TEST_FAST = '1';
-const runsAlone = (path) => isLong || path.endsWith('.serial.test.ts');
+const runsAlone = (path) => isLong || needsBrowser(path);
 await runFiles(
   files.filter((path) => !runsAlone(path)),
   availableParallelism(),

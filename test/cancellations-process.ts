@@ -1,4 +1,4 @@
-// The process that cancellations.test.ts runs: the requests, and what remains after them, as JSON on stdout.
+// The process that cancellations.slow.test.ts runs: the requests, and what remains after them, as JSON on stdout.
 //
 // It is a process of its own because the test runner hooks into every promise.
 import { Engine, LatentPages, ModelRunner, ServedModel } from '../src/engine/index.ts';
