@@ -3,7 +3,7 @@
 // Every step runs the whole decode batch and, with the rest of its token budget, prefill chunks, first come, first
 // served. Where blocks run out, the sequence that arrived last is preempted: its blocks are freed and it is recomputed
 // later. Contract: a sequence is admitted only when there are blocks for it and one more for each running sequence, so
-// that the first to arrive always makes progress; no block leaks or is owned twice (engine.slow.test.ts fuzzes it).
+// that the first to arrive always makes progress; no block leaks or is owned twice (engine.test.ts fuzzes it).
 import { blockTokens } from '../kernels/index.ts';
 import { type BlockPool, prefixKeys } from './block-pool.ts';
 import type { Sequence } from './sequence.ts';
