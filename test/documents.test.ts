@@ -77,7 +77,7 @@ for (const document of ['ARCHITECTURE.md', 'CONTRIBUTING.md'])
   describe(document, () => {
     const text = read(document).replaceAll(/^ *```.*?^ *```$/gms, '');
     /** Files that the recipes of CONTRIBUTING.md make. */
-    const made = ['clamp', 'digit-sum', 'version', 'echo'].map((name) => new RegExp(`(^|/)${name}[.\\w-]*$`));
+    const made = ['clamp', 'digit-sum', 'version', 'memorize'].map((name) => new RegExp(`(^|/)${name}[.\\w-]*$`));
 
     test('names files that exist', () => {
       const files = named(text).filter((name) => /^[\w./-]+\.(ts|tsx|cc|h|mjs|py|md)$/.test(name));

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { Random } from '../math/index.ts';
 import { createApp } from './app.ts';
+import { openApiDocument } from './openapi.ts';
 import { chatChunk, chatCompletion, completion, errorBody } from './protocol-responses.ts';
 import { TestModel } from './test-model.ts';
 
@@ -80,18 +81,8 @@ const paths = [
   '/tokenize',
   '/detokenize',
 ];
-const others = [
-  '/v1/models',
-  '/metrics',
-  '/health',
-  '/openapi.json',
-  '/tokenizer_info',
-  '/',
-  '/v1',
-  '/%00',
-  '/../x',
-  '//',
-];
+const documented = Object.keys((openApiDocument('0.0.0') as { readonly paths: object }).paths);
+const others = [...documented, '/openapi.json', '/', '/v1', '/%00', '/../x', '//'];
 
 function newBody(path: string, mark: string, dice: Random): Uint8Array {
   let body: unknown = validBody(path, mark, dice);
