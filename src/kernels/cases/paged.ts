@@ -55,8 +55,8 @@ function writes(layout: Shape): Case[] {
       kernel: 'mla_cache_write',
       name,
       args: { ...shared, ...norm, x: random.normals(5 * width), latent, table_length: 9, eps: 1e-6 },
-      // Bytes cannot be compared with a tolerance where norms differ in their last bit; paged.slow.test.ts compares them
-      // with rms_norm, rope and cache_write.
+      // Bytes cannot be compared with a tolerance where norms differ in their last bit; paged.slow.test.ts compares
+      // them with rms_norm, rope and cache_write.
       ignore: ['pool'],
     },
   ];
