@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { packageVersion } from '../kernels/index.ts';
 import { runKinds } from '../runs/index.ts';
-import { templateNames } from '../tasks/index.ts';
+import { bundledTasks, templateNames } from '../tasks/index.ts';
 import type { RunKind } from '../train/index.ts';
 import { ablate } from './ablate.ts';
 import { chatCommand } from './chat.ts';
@@ -20,7 +20,7 @@ import { speedrunCommand } from './speedrun.ts';
 import { watchCommand } from './watch.ts';
 
 const checkpoint = 'a checkpoint folder or a .gguf file';
-const tasks = 'countdown, arithmetic, sequence, or a file that exports a task; name:4 sets the difficulty';
+const tasks = `${[...bundledTasks.keys()].join(', ')}, or a file that exports a task; name:4 sets the difficulty`;
 
 function use(program: Command): void {
   program.commandsGroup('Use a model:');
