@@ -5,7 +5,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundledTasks, type Grading, loadTask, openTask, type Submission } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-own-task-'));
@@ -260,7 +259,7 @@ describe('grading', () => {
   });
 
   test('a task that nobody closes does not keep the process alive', () => {
-    const index = pathToFileURL(fileURLToPath(import.meta.url).replace(/grading\.test/, 'index')).href;
+    const index = new URL('./index.js', import.meta.url).href;
     const script = `
       const { openTask } = await import('${index}');
       const grading = await openTask(${JSON.stringify(file(doubling()))});
