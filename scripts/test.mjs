@@ -5,7 +5,8 @@
 //   npm run test:fast               no WebAssembly, no browser, no *.slow.test.ts
 //   npm run check:long              timings, soaks, large fuzz counts: *.long.test.ts, and files that read MINKE_LONG
 //
-// Files run side by side, one process each, but for those of test/browser and long checks, which run alone.
+// Files run side by side, one process each, the slow ones first. Browser tests wait until the others are done, and long
+// checks run one at a time.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -65,12 +66,11 @@ if (files.length === 0) {
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`;
 if (isLong) process.env.MINKE_LONG = '1';
 if (isFast) process.env.MINKE_TEST_FAST = '1';
-const runsAlone = (path) => isLong || needsBrowser(path);
-await runFiles(
-  files.filter((path) => !runsAlone(path)),
-  availableParallelism(),
-);
-await runFiles(files.filter(runsAlone), 1);
+const isSlow = (path) => path.endsWith('.slow.test.ts');
+const concurrency = isLong ? 1 : availableParallelism();
+const others = files.filter((path) => !needsBrowser(path)).sort((a, b) => Number(isSlow(b)) - Number(isSlow(a)));
+await runFiles(others, concurrency);
+await runFiles(files.filter(needsBrowser), concurrency);
 for (const reason of totals.skipped) console.log(`skipped: ${reason}`);
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped.length} skipped`);
 process.exitCode = totals.failed === 0 ? 0 : 1;
