@@ -5,8 +5,7 @@
 //   npm run test:fast               no WebAssembly, no browser, no *.slow.test.ts
 //   npm run check:long              timings, soaks, large fuzz counts: *.long.test.ts, and files that read MINKE_LONG
 //
-// Files run side by side, one process each, the slow ones first. Browser tests wait until the others are done, and long
-// checks run one at a time.
+// Files run side by side, one process each, the slow ones first. Long checks run one at a time.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -28,12 +27,13 @@ function testFiles(folder) {
   });
 }
 
-const needsBrowser = (path) => path.startsWith(join('test', 'browser'));
+const toCompiled = (path) => join('dist', path.replace(/ts$/, 'js'));
+const isSlow = (path) => path.endsWith('.slow.test.ts') || path.startsWith(join('test', 'browser'));
 
 function isChosen(path) {
   const isTimed = path.endsWith('.long.test.ts');
   if (isLong ? !isTimed && !readFileSync(path, 'utf8').includes('MINKE_LONG') : isTimed) return false;
-  if (isFast && (path.endsWith('.slow.test.ts') || needsBrowser(path))) return false;
+  if (isFast && isSlow(path)) return false;
   return words.length === 0 || words.some((word) => path.includes(word));
 }
 
@@ -41,10 +41,8 @@ const totals = { passed: 0, failed: 0, skipped: [] };
 
 /** Runs files in processes of their own, at most `concurrency` at once, and adds to the totals. */
 function runFiles(files, concurrency) {
-  if (files.length === 0) return Promise.resolve();
-  const compiled = files.map((path) => join('dist', path.replace(/ts$/, 'js')));
   return new Promise((resolve, reject) => {
-    const stream = run({ files: compiled, concurrency });
+    const stream = run({ files, concurrency });
     stream.on('test:pass', ({ name, skip, details }) => {
       if (details.type === 'suite') return;
       if (skip) totals.skipped.push(`${name}: ${skip}`);
@@ -66,11 +64,8 @@ if (files.length === 0) {
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`;
 if (isLong) process.env.MINKE_LONG = '1';
 if (isFast) process.env.MINKE_TEST_FAST = '1';
-const isSlow = (path) => path.endsWith('.slow.test.ts');
-const concurrency = isLong ? 1 : availableParallelism();
-const others = files.filter((path) => !needsBrowser(path)).sort((a, b) => Number(isSlow(b)) - Number(isSlow(a)));
-await runFiles(others, concurrency);
-await runFiles(files.filter(needsBrowser), concurrency);
+const compiled = files.sort((a, b) => Number(isSlow(b)) - Number(isSlow(a))).map(toCompiled);
+await runFiles(compiled, isLong ? 1 : availableParallelism());
 for (const reason of totals.skipped) console.log(`skipped: ${reason}`);
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped.length} skipped`);
 process.exitCode = totals.failed === 0 ? 0 : 1;

@@ -226,7 +226,7 @@ describe('engine over a V3-shaped model', () => {
       });
       await Promise.all(asked);
     };
-    for (const seed of [1, 1000, 2000]) await round(seed);
+    for (const seed of process.env.MINKE_LONG ? [1, 1000, 2000] : [1]) await round(seed);
     const { blocksUsed, running, waiting } = engine.stats;
     assert.deepEqual({ blocksUsed, running, waiting }, { blocksUsed: 0, running: 0, waiting: 0 });
     await engine.close();

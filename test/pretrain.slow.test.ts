@@ -21,7 +21,7 @@ import { Random } from '../src/math/index.ts';
 import { holdsRun, type Lineage, type PretrainEvent, pretrain, readEvents, readLineage } from '../src/train/index.ts';
 
 /** Kills of a run: the long check's, and the sample of `npm test`. */
-const lives = process.env.MINKE_LONG ? 20 : 6;
+const lives = process.env.MINKE_LONG ? 20 : 5;
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-pretrain-'));
 after(() => rmSync(folder, { recursive: true, force: true }));

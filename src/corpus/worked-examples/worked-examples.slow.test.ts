@@ -15,7 +15,7 @@ import { compose, type WorkedExamples } from './document.ts';
 import { toSynthetic, workedExamplesInput } from './index.ts';
 import { sequenceExamples } from './sequence.ts';
 
-const count = 2000;
+const count = process.env.MINKE_LONG ? 2000 : 700;
 
 const families = [arithmeticExamples, sequenceExamples] as unknown as WorkedExamples<Problem>[];
 
