@@ -8,8 +8,10 @@ import type { openModel } from '../src/engine/index.ts';
 import { median } from '../src/math/index.ts';
 
 const promptTokens = 384;
-const decodedTokens = 128;
-const samples = 5;
+const decodedTokens = 64;
+const samples = 20;
+/** Samples in which steps are recorded and code is compiled. */
+const warmSamples = 20;
 
 export interface RevisionTimes {
   /** Seconds for each token of a prompt, and for each token after the first: medians of the samples. */
@@ -32,10 +34,10 @@ async function time(length: number, maxTokens: number, salt: number) {
 
 const prefill: number[] = [];
 const decode: number[] = [];
-for (let sample = 0; sample <= samples; sample++) {
+for (let sample = 0; sample < warmSamples + samples; sample++) {
   const long = await time(promptTokens, 1, 2 * sample);
   const short = await time(8, decodedTokens, 2 * sample + 1);
-  if (sample === 0) continue; // records the steps
+  if (sample < warmSamples) continue;
   prefill.push(long.firstTokenMs / 1000 / promptTokens);
   decode.push((short.totalMs - short.firstTokenMs) / 1000 / (decodedTokens - 1));
 }
