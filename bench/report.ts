@@ -67,7 +67,7 @@ function markdown({ date, commit, machine, rounds, results }: Report, what: stri
 \`npm run bench -- ${what}\` at ${commit}
 ${machine}
 
-Median and best of ${rounds} samples of about 30 ms, sampled in turn with the yardstick; a ratio is the median of the
+Median and best of ${rounds} samples, taken in turn with the yardstick's; a ratio is the median of the
 rounds' own ratios.
 
 ${rows.join('\n')}
