@@ -1,13 +1,18 @@
 // The chat page in a real browser on a real server: answers, conversations, tasks, settings, failures.
 // npm test -- browser/chat
 import assert from 'node:assert/strict';
-import { after, describe, test } from 'node:test';
+import { after, beforeEach, describe, test } from 'node:test';
 import { type OpenPage, openBrowser, openPage } from './browser.ts';
 import { answered, echo, lastMessage, say, serveApp, texts } from './served-app.ts';
 
 const { browser, why } = await openBrowser();
 const options: { capacity?: number; delayMs: number; script: typeof echo } = { delayMs: 1, script: echo };
 const app = await serveApp(options);
+
+beforeEach(() => {
+  options.script = echo;
+  options.delayMs = 1;
+});
 
 after(async () => {
   await browser?.close();
@@ -125,7 +130,7 @@ describe('tasks, settings and failures', { skip: why ?? false }, () => {
     onPage(async ({ page }) => {
       options.script = (prompt) => ({
         thinking: '9 - 8 is 1, and 1 + 7 is 8.',
-        answer: `<answer>${/24/.test(lastMessage(prompt)) ? '3*(9-8+7)' : '0'}</answer>`,
+        answer: `<answer>${lastMessage(prompt).startsWith('Make 24') ? '3*(9-8+7)' : '0'}</answer>`,
       });
       await page.getByRole('button', { name: 'Make 24 from 3, 7, 8, 9.' }).click();
       await page.getByText('Correct: it makes 24.').waitFor();
@@ -139,7 +144,6 @@ describe('tasks, settings and failures', { skip: why ?? false }, () => {
       await page.getByLabel('Level of arithmetic').selectOption('1');
       await page.getByRole('button', { name: /^What is \d\d \+ \d\d\?$/ }).click();
       await page.getByText(/^Incorrect: it says 0/).waitFor();
-      options.script = echo;
     }));
 
   test('levels that the model never solves are not offered', () =>
