@@ -11,6 +11,7 @@ const root = packageRoot();
 /** The modules of src and what each may import besides itself and the basic ones. */
 const layers: Readonly<Record<string, readonly string[]>> = {
   math: [],
+  files: [],
   kernels: [],
   tokenizer: [],
   tasks: [],
@@ -28,7 +29,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Modules that every module may import. */
-const basic = ['math'];
+const basic = ['math', 'files'];
 
 /** Files besides an index through which a module is entered. They need neither device nor Node: browsers load them. */
 const browserSafe = [

@@ -1,4 +1,5 @@
 // Reads the JSON body of a request: limited in size while it arrives, valid UTF-8, and not too deeply nested.
+import { nestingDepth } from '../files/index.ts';
 import { ApiError } from './errors.ts';
 
 const maxDepth = 64;
@@ -22,19 +23,6 @@ async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
     reader.cancel().catch(() => {});
     throw tooLarge();
   }
-}
-
-/** Returns the depth of nested brackets without parsing. */
-function nestingDepth(json: string): number {
-  let [depth, deepest] = [0, 0];
-  for (let i = 0; i < json.length; i++) {
-    const unit = json.charCodeAt(i);
-    if (unit === 0x22) {
-      for (i++; i < json.length && json.charCodeAt(i) !== 0x22; i++) if (json.charCodeAt(i) === 0x5c) i++;
-    } else if (unit === 0x5b || unit === 0x7b) deepest = Math.max(deepest, ++depth);
-    else if (unit === 0x5d || unit === 0x7d) depth--;
-  }
-  return deepest;
 }
 
 /** Returns the parsed body, of at most `limit` bytes. Throws ApiError 400 or 413. */
