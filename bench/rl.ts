@@ -70,7 +70,14 @@ async function openOwnSteps({ device }: Bench, config: ModelConfig): Promise<Own
   const servedModel = createModel(config, served, contextLength + 2);
   const plain = new Rollouts(servedModel, options, (blocks) => new LatentPages(config, blocks));
   const shape = { tokens: 4096, sequences: 64, longest: contextLength, columns: grpoColumns };
-  const objective = new GrpoObjective(model, model, { shape, policy, clipLow: 0.2, clipHigh: 0.2, klBeta: 0 });
+  const objective = new GrpoObjective(model, model, {
+    shape,
+    policy,
+    temperature: 1,
+    clipLow: 0.2,
+    clipHigh: 0.2,
+    klBeta: 0,
+  });
   const optimizer = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, maxGradNorm: 1, moments: 'f32' } as const;
   const step = new TrainStep(config, weights, optimizer, 'sum', objective);
   let count = 0;

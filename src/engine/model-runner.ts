@@ -29,6 +29,8 @@ export interface ModelRunnerOptions {
   readonly policy: PrecisionPolicy;
   /** Whether the model's first MTP module drafts. @default where there is one */
   readonly speculate?: boolean | undefined;
+  /** The temperature at which log-probabilities of generated tokens are taken. @default 1 */
+  readonly logprobTemperature?: number | undefined;
 }
 
 interface RecordedStep {
@@ -57,9 +59,9 @@ export class ModelRunner implements Runner {
   readonly #recorded = new Map<string, RecordedStep>();
 
   /** `model` stays the caller's. */
-  constructor(model: Model, { cache, policy, speculate = true }: ModelRunnerOptions) {
+  constructor(model: Model, { cache, policy, speculate = true, logprobTemperature = 1 }: ModelRunnerOptions) {
     this.maxDrafts = model instanceof Deepseek && model.mtp.length > 0 && speculate ? 1 : 0;
-    this.#step = { model, cache, policy };
+    this.#step = { model, cache, policy, logprobTemperature };
   }
 
   run(phase: Phase, chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {

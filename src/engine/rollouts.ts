@@ -20,6 +20,8 @@ export interface RolloutOptions {
   /** Maximum tokens of a prompt with its response. */
   readonly contextLength: number;
   readonly endId: number;
+  /** The temperature of the policy that is trained: log-probabilities are taken at it. @default 1 */
+  readonly temperature?: number;
 }
 
 export interface RolloutSampling extends SamplingOptions {
@@ -30,7 +32,7 @@ export interface Rollout {
   readonly prompt: Int32Array;
   /** Generated ids, with the end token where the response has one. */
   readonly ids: Int32Array;
-  /** The log-probability of each id at temperature 1, in nats. */
+  /** The log-probability of each id at the temperature of the rollouts, in nats. */
   readonly logprobs: Float32Array;
   /** Whether the response ended with the end token. */
   readonly isEnded: boolean;
@@ -48,11 +50,16 @@ export class Rollouts {
     options: RolloutOptions,
     openCache: (blocks: number) => PagedCache = (blocks) => new HeadPages(model.config, blocks),
   ) {
-    const { policy, maxSequences, contextLength } = options;
+    const { policy, maxSequences, contextLength, temperature: logprobTemperature } = options;
     const blocks = (maxSequences + 1) * Math.ceil((contextLength + 1) / blockTokens);
     this.#options = options;
     this.#vocabSize = model.config.vocabSize;
-    this.#runner = new ModelRunner(model, { cache: openCache(blocks), policy, speculate: false });
+    this.#runner = new ModelRunner(model, {
+      cache: openCache(blocks),
+      policy,
+      speculate: false,
+      logprobTemperature,
+    });
     this.#engine = new Engine(this.#runner, {
       blocks,
       contextLength,

@@ -3,7 +3,7 @@
 // Everything is queued from step inputs on the device and nothing is read back, so that a step can be recorded. Shape
 // letters: T rows, R sampled rows, V vocabulary, D hidden.
 import { Deepseek, type Model, type PrecisionPolicy } from '../model/index.ts';
-import { sampleTokens, type Tensor, zeros } from '../tensor/index.ts';
+import { type SampledTokens, sampleTokens, scale, type Tensor, targetLogprobs, zeros } from '../tensor/index.ts';
 import type { PagedCache } from './paged-cache.ts';
 import type { Phase } from './runner.ts';
 import { type StepShape, viewStepInputs } from './step-inputs.ts';
@@ -29,11 +29,13 @@ export interface StepModel {
   readonly model: Model;
   readonly cache: PagedCache;
   readonly policy: PrecisionPolicy;
+  /** The temperature at which log-probabilities of drawn tokens are taken; draws have their own. */
+  readonly logprobTemperature: number;
 }
 
 /** Queues a step. `sampledRows`: the rows that are sampled, where these are not all rows. */
 export function runStep(
-  { model, cache, policy }: StepModel,
+  { model, cache, policy, logprobTemperature }: StepModel,
   shape: StepShape,
   inputs: Tensor,
   { phase, drafts: isDrafting }: StepMode,
@@ -47,7 +49,7 @@ export function runStep(
   const rows = shape.sampledRows === shape.rows ? undefined : views.sampledRows;
   const edits = { starts: views.editStarts, ids: views.editIds, factors: views.editScales, offsets: views.editAdds };
   const logits = shape.sampledRows > 0 ? model.logits(hidden, rows, policy) : null;
-  const drawn = logits && sampleTokens(logits, views.settings, edits);
+  const drawn = logits && withTemperature(logits, sampleTokens(logits, views.settings, edits), logprobTemperature);
   let drafts: Tensor | null = null;
   if (isDrafting && model instanceof Deepseek) {
     const next = rows || !drawn ? withDrawn(views.nextIds, drawn?.tokens ?? null, sampledRows) : drawn.tokens;
@@ -57,6 +59,12 @@ export function runStep(
     if (logits) drafts = sampleTokens(model.logits(out, rows, policy), views.draftSettings, unedited).tokens;
   }
   return { drawn: drawn && joinOutputs(drawn.tokens, drawn.logprobs, drafts), logits, hidden };
+}
+
+/** Takes the log-probabilities of drawn tokens at a temperature, with the bits of training (`logprobs`). */
+function withTemperature(logits: Tensor, drawn: SampledTokens, temperature: number): SampledTokens {
+  if (temperature === 1) return drawn;
+  return { tokens: drawn.tokens, logprobs: targetLogprobs(scale(logits, 1 / temperature), drawn.tokens) };
 }
 
 /** Puts drawn tokens in their places among the ids after each row. */

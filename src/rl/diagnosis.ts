@@ -10,6 +10,7 @@ import type { RlStepEvent } from './events.ts';
 export interface Finding {
   readonly kind:
     | 'mismatch'
+    | 'far-tokens'
     | 'resamplings-used-up'
     | 'no-signal-form'
     | 'no-signal-easy'
@@ -58,13 +59,19 @@ export class Diagnosis {
     return fresh;
   }
 
-  #always({ mismatch, rounds, filled }: StepFields): Finding[] {
+  #always({ mismatch, bounded, rounds, filled }: StepFields): Finding[] {
     const found: Finding[] = [];
     if (mismatch !== 0) {
       const message =
         `${mismatch} tokens have another log-probability in training than in the rollout: ` +
         'this is a bug in minke, please report it';
       found.push({ kind: 'mismatch', message });
+    }
+    if (bounded > 0) {
+      const message =
+        `${bounded} tokens are more than 20 nats from their reference or their rollout, where the KL estimate would ` +
+        'overflow: their terms are bounded and pull no more; lower the learning rate, raise klBeta, or lower updates';
+      found.push({ kind: 'far-tokens', message });
     }
     if (rounds > 1 && filled > 0) {
       const message =

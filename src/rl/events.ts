@@ -38,6 +38,10 @@ export const rlEvents = z.discriminatedUnion('event', [
     clipped: measured.describe('share of tokens, over all updates'),
     entropy: measured.describe('nats per token'),
     mismatch: z.number().describe('tokens whose log-probability differs between rollout and training, in any bit'),
+    bounded: z
+      .number()
+      .default(0)
+      .describe('tokens more than 20 nats from the reference or the rollout, over all updates'),
     gradientNorm: measured,
     learningRate: z.number(),
     maxVio: measured,

@@ -1,10 +1,10 @@
-// GRPO's loss and gradient by hand: the clip from both sides, clip-higher, k3, weights of Dr. GRPO and DAPO; rollouts
-// that equal training to the bit. npm test -- grpo-objective
+// GRPO's loss and gradient of a batch, from its rewards: weights of Dr. GRPO and DAPO; rollouts that equal training to
+// the bit. npm test -- grpo-objective
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Rollouts } from '../engine/index.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
-import { type Model, precisions, type WeightMap } from '../model/index.ts';
+import { type Model, packSequences, precisions, type WeightMap } from '../model/index.ts';
 import type { Grading } from '../tasks/index.ts';
 import * as t from '../tensor/index.ts';
 import { pack, resolveRecipe, sequenceInputs, type TrainSequence, TrainStep, toSequenceBatch } from '../train/index.ts';
@@ -20,117 +20,6 @@ before(() => {
   t.useDevice(device);
 });
 after(() => device.close());
-
-interface Token {
-  /** exp(logprob - old) */
-  readonly ratio: number;
-  readonly advantage: number;
-  /** reference - logprob */
-  readonly away?: number;
-}
-
-const weight = 0.25;
-
-/** Computes the terms of single tokens, and the gradient of the sum of their losses. */
-async function computeTerms(tokens: readonly Token[], params: { clipLow: number; clipHigh: number; beta: number }) {
-  return t.asyncScope(async (inside) => {
-    const { terms, gradients } = inside(() => {
-      const column = (value: (token: Token, i: number) => number) =>
-        t.fromArray(Float32Array.from(tokens, value), [tokens.length], { device });
-      const logprobAt = (i: number) => -0.5 - i / 8; // in f32 to the bit
-      const own = column((_, i) => logprobAt(i));
-      const old = column(({ ratio }, i) => logprobAt(i) - Math.log(ratio));
-      const reference = column(({ away = 0 }, i) => logprobAt(i) + away);
-      const [advantage, weights] = [column((token) => token.advantage), column(() => weight)];
-      const loss = () => t.policyLoss(own, old, reference, advantage, weights, params);
-      return { terms: loss(), gradients: t.valueAndGrad(() => t.sum(loss().loss), [own]).gradients };
-    });
-    const [losses, clipped, kl, gradient] = await Promise.all(
-      [terms.loss, terms.clipped, terms.kl, gradients[0]].map((tensor) => tensor.read()),
-    );
-    return { losses, clipped, kl, gradient } as Record<'losses' | 'clipped' | 'kl' | 'gradient', Float32Array>;
-  });
-}
-
-describe('a token, clipped below 0.8 and above 1.2 (PPO) or 1.28 (clip-higher)', () => {
-  const [low, ppo, higher] = [1 - 0.2, 1 + 0.2, 1 + 0.28];
-  const [good, bad] = [2, -3];
-
-  // min(r A, clip(r) A): a clipped term is a constant. A bad token is clipped once it is rare enough, a good one once
-  // it is frequent enough; on the other side each is still pulled, however far it went.
-  const cases = (high: number) =>
-    [
-      { ratio: 0.5, advantage: good, gain: 0.5 * good, pull: 0.5 * good },
-      { ratio: 0.5, advantage: bad, gain: low * bad, pull: 0 },
-      { ratio: 0.9, advantage: good, gain: 0.9 * good, pull: 0.9 * good },
-      { ratio: 0.9, advantage: bad, gain: 0.9 * bad, pull: 0.9 * bad },
-      { ratio: 1, advantage: good, gain: good, pull: good },
-      { ratio: 1, advantage: bad, gain: bad, pull: bad },
-      { ratio: 2, advantage: good, gain: high * good, pull: 0 },
-      { ratio: 2, advantage: bad, gain: 2 * bad, pull: 2 * bad },
-      // Between both upper ends: PPO has enough of a good token, clip-higher has not.
-      { ratio: 1.25, advantage: good, gain: Math.min(1.25, high) * good, pull: high < 1.25 ? 0 : 1.25 * good },
-      { ratio: 1.25, advantage: bad, gain: 1.25 * bad, pull: 1.25 * bad },
-    ] as const;
-
-  for (const [name, high] of [
-    ['PPO', ppo],
-    ['clip-higher', higher],
-  ] as const)
-    test(`${name}: loss, gradient and what counts as clipped`, async () => {
-      const tokens = cases(high);
-      const { losses, gradient, clipped, kl } = await computeTerms(tokens, {
-        clipLow: 0.2,
-        clipHigh: high - 1,
-        beta: 0,
-      });
-      close(
-        losses,
-        tokens.map(({ gain }) => -weight * gain),
-      );
-      close(
-        gradient,
-        tokens.map(({ pull }) => -weight * pull),
-      );
-      assert.deepEqual(
-        [...clipped],
-        tokens.map(({ pull }) => (pull === 0 ? 1 : 0)),
-      );
-      assert.deepEqual([...kl], Array(tokens.length).fill(0), 'the model is its own reference');
-    });
-
-  test('the KL of k3: never negative, its gradient the slope of e^d - d - 1, clipped tokens keep it', async () => {
-    const beta = 0.5;
-    const k3 = (away: number) => Math.exp(away) - away - 1;
-    // d = reference - logprob falls as logprob rises.
-    const slope = (away: number) => (k3(away - 1e-4) - k3(away + 1e-4)) / 2e-4;
-    const aways = [-2, -0.5, 0, 0.25, 1];
-    const free = await computeTerms(
-      aways.map((away) => ({ ratio: 1, advantage: 0, away })),
-      { clipLow: 0.2, clipHigh: 0.2, beta },
-    );
-    close(free.kl, aways.map(k3));
-    assert.ok(free.kl.every((x) => x >= 0));
-    close(
-      free.losses,
-      aways.map((away) => weight * beta * k3(away)),
-    );
-    close(
-      free.gradient,
-      aways.map((away) => weight * beta * slope(away)),
-      1e-6,
-    );
-    const clipped = await computeTerms(
-      aways.map((away) => ({ ratio: 2, advantage: good, away })),
-      { clipLow: 0.2, clipHigh: 0.2, beta },
-    );
-    assert.deepEqual([...clipped.gradient], [...free.gradient], 'a clipped token has no other gradient');
-    close(
-      clipped.losses,
-      aways.map((away) => weight * (beta * k3(away) - ppo * good)),
-    );
-  });
-});
 
 type GrpoSequence = TrainSequence<GrpoColumn>;
 
@@ -160,6 +49,27 @@ async function ownLogprobs(model: Model, ids: Int32Array, promptLength: number):
     .scope(() => computeLogprobs(model, [{ ids, promptLength, columns: columnsFor(ids.length - promptLength) }]).own)
     .read();
   return all.slice(promptLength - 1, ids.length - 1) as Float32Array;
+}
+
+/** Computes from the raw logits the log-probabilities of a sequence's learned tokens at a temperature. */
+async function expectedLogprobs(
+  model: Model,
+  ids: readonly number[],
+  promptLength: number,
+  precision: 'bf16' | 'fp8',
+  temperature: number,
+): Promise<number[]> {
+  const policy = precisions[precision];
+  const logits = await t.asyncScope((inside) =>
+    inside(() =>
+      model.logits(model.forward(packSequences([ids], [0], device), { policy }).out, undefined, policy),
+    ).read(),
+  );
+  return ids.slice(promptLength).map((id, i) => {
+    const row = Array.from(logits.slice((promptLength - 1 + i) * vocabulary, (promptLength + i) * vocabulary));
+    const whole = Math.log(row.reduce((sum, x) => sum + Math.exp(x / temperature), 0));
+    return row[id] / temperature - whole;
+  });
 }
 
 const trainedWeights = (weights: WeightMap) =>
@@ -280,7 +190,7 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
       const { clipLow, clipHigh } = resolved;
       const expected = computeExpected(method, clipLow, clipHigh);
       const [sequences = []] = toUpdates(await createGroups(model, method), resolved);
-      const options = { shape, policy: precisions.f32, clipLow, clipHigh, klBeta: 0 };
+      const options = { shape, policy: precisions.f32, temperature: 1, clipLow, clipHigh, klBeta: 0 };
       const objective = new GrpoObjective(model, model, options);
       const step = new TrainStep(config, weights, adamw, 'sum', objective);
       const found = await sumGradients(sequences, (bin) => step.gradients(sequenceInputs(bin, shape, device)));
@@ -313,7 +223,7 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
 
   test('tokens of weight 0 count as nothing', async () => {
     const { model, weights } = made(1, device);
-    const options = { shape, policy: precisions.f32, clipLow: 0.2, clipHigh: 0.2, klBeta: 0 };
+    const options = { shape, policy: precisions.f32, temperature: 1, clipLow: 0.2, clipHigh: 0.2, klBeta: 0 };
     const columns = columnsFor(9, { rolloutLogprob: -1, advantage: 1, weight: 0, mask: 1 });
     const sequence = { ids: Int32Array.from({ length: 12 }, (_, i) => (i * 7) % vocabulary), promptLength: 3, columns };
     const { loss, mismatch } = await computeMetrics(weights, new GrpoObjective(model, model, options), [sequence]);
@@ -321,20 +231,26 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
   });
 });
 
-for (const precision of ['bf16', 'fp8'] as const)
-  test(`${precision}: training finds the rollout's logprobs to the bit, and sees one differing bit`, async () => {
+for (const [precision, temperature] of [
+  ['bf16', 1],
+  ['fp8', 1],
+  ['bf16', 0.6],
+  ['fp8', 1.7],
+] as const)
+  test(`${precision} at ${temperature}: training finds the rollout's logprobs; one differing bit is seen`, async () => {
     const { model, weights } = made(3, device);
     const policy = precisions[precision];
-    const rollouts = new Rollouts(model, { policy, maxSequences: 3, contextLength: 24, endId: 1 });
+    const rollouts = new Rollouts(model, { policy, maxSequences: 3, contextLength: 24, endId: 1, temperature });
     const asks = Array.from({ length: 7 }, (_, i) => ({
       prompt: Int32Array.of(4, 5 + i, 6, 7).subarray(0, 2 + (i % 3)),
       seed: i,
     }));
     const responses = await Promise.all(
-      asks.map(({ prompt, seed }) => rollouts.generate(prompt, { temperature: 1, maxTokens: 12, seed })),
+      asks.map(({ prompt, seed }) => rollouts.generate(prompt, { temperature, maxTokens: 12, seed })),
     );
     assert.ok(new Set(responses.map(({ ids }) => ids.join())).size > 3, 'seeds make different responses');
-    const objective = new GrpoObjective(model, model, { shape, policy, clipLow: 0.2, clipHigh: 0.2, klBeta: 0.01 });
+    const clip = { clipLow: 0.2, clipHigh: 0.2 };
+    const objective = new GrpoObjective(model, model, { shape, policy, temperature, ...clip, klBeta: 0.01 });
     const step = new TrainStep(config, weights, adamw, 'sum', objective);
     const mismatch = async (change: (old: Float32Array) => void) => {
       const sequences = responses.map(({ prompt, ids, logprobs }) => {
@@ -354,6 +270,8 @@ for (const precision of ['bf16', 'fp8'] as const)
     const same = await mismatch(() => undefined);
     assert.equal(same.mismatch, 0);
     assert.ok(Math.abs(same.kl) < 1e-6, 'the model is its own reference');
+    const [{ prompt, ids, logprobs }] = responses;
+    close(logprobs, await expectedLogprobs(model, [...prompt, ...ids], prompt.length, precision, temperature), 1e-4);
     const bits = (old: Float32Array) => {
       const view = new Int32Array(old.buffer);
       view[0] = view[0] + 1;

@@ -1,7 +1,8 @@
 // GRPO's objective over packed responses: clipped surrogate and KL to a reference, each token with its own weight.
 //
 // The sums over the micro-batches of a step are the step's loss. `mismatch` counts tokens whose log-probability here
-// differs from the rollout's in any bit: 0 as long as the weights are those of the rollout. Routers keep their
+// differs from the rollout's in any bit: 0 as long as the weights are those of the rollout. The policy is what rollouts
+// sample from: all log-probabilities, KL and entropy are those of softmax(logits / temperature). Routers keep their
 // correction biases, and no balance loss is added. Source: DeepSeekMath 4.1, DeepSeek-R1 2.2. Left out: MTP modules,
 // which are not trained here.
 import type { Batch, Model, PrecisionPolicy } from '../model/index.ts';
@@ -11,6 +12,8 @@ import { type BatchShape, type Losses, type Objective, type SequenceInputs, toSe
 export interface GrpoOptions {
   readonly shape: BatchShape<GrpoColumn>;
   readonly policy: PrecisionPolicy;
+  /** The temperature of the rollouts. */
+  readonly temperature: number;
   readonly clipLow: number;
   readonly clipHigh: number;
   /** beta; 0: the reference is not run. */
@@ -22,7 +25,7 @@ export const grpoColumns = ['rolloutLogprob', 'advantage', 'weight', 'mask'] as 
 export type GrpoColumn = (typeof grpoColumns)[number];
 
 export class GrpoObjective implements Objective<SequenceInputs> {
-  readonly metricNames = ['loss', 'kl', 'clipped', 'mismatch', 'entropy'] as const;
+  readonly metricNames = ['loss', 'kl', 'clipped', 'mismatch', 'entropy', 'bounded'] as const;
   readonly #model: Model;
   readonly #reference: Model;
   readonly #options: GrpoOptions;
@@ -38,7 +41,7 @@ export class GrpoObjective implements Objective<SequenceInputs> {
     const { batch, targets, columns } = toSequenceBatch(inputs, shape);
     const { rolloutLogprob, advantage, weight, mask } = columns;
     const { out, routings } = this.#model.forward(batch, { policy });
-    const own = logprobs(out, this.#model.unpackedHead, targets, { precision: policy.head });
+    const own = this.#logprobs(this.#model, out, targets);
     const reference = klBeta === 0 ? rolloutLogprob : noGrad(() => this.#referenceLogprobs(batch, targets));
     const terms = policyLoss(own.logprobs, rolloutLogprob, reference, advantage, weight, {
       clipLow,
@@ -52,6 +55,7 @@ export class GrpoObjective implements Objective<SequenceInputs> {
       clipped: sum(terms.clipped),
       mismatch: sum(terms.differs),
       entropy: noGrad(() => sum(mul(own.entropy, mask))),
+      bounded: sum(terms.bounded),
     };
     return { total: loss, metrics, routings };
   }
@@ -59,6 +63,11 @@ export class GrpoObjective implements Objective<SequenceInputs> {
   #referenceLogprobs(batch: Batch, targets: Tensor): Tensor {
     const { policy } = this.#options;
     const { out } = this.#reference.forward(batch, { policy });
-    return logprobs(out, this.#reference.unpackedHead, targets, { precision: policy.head }).logprobs;
+    return this.#logprobs(this.#reference, out, targets).logprobs;
+  }
+
+  #logprobs(model: Model, hidden: Tensor, targets: Tensor) {
+    const { policy, temperature } = this.#options;
+    return logprobs(hidden, model.unpackedHead, targets, { precision: policy.head, temperature });
   }
 }

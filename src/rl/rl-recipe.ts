@@ -8,6 +8,16 @@ import { evaluationSchema } from '../eval/index.ts';
 import { taskChoice, templateNames } from '../tasks/index.ts';
 import { count, nonnegative, optimizerSchema, runFields, TrainError } from '../train/index.ts';
 
+/** A cut of the distribution, which keeps its neutral value. */
+const noCut = <Value extends number>(neutral: Value) =>
+  z
+    .literal(neutral, {
+      error:
+        'rollouts sample from the whole distribution, whose log-probabilities training needs; leave it out ' +
+        `(${neutral}), and lower temperature to sample more narrowly`,
+    })
+    .optional();
+
 const every = z.strictObject({
   evaluate: count.default(25),
   sample: count.default(10),
@@ -26,7 +36,11 @@ export const rlSchema = z.strictObject({
   updates: count.default(1),
   /** The maximum number of tokens of a response. */
   maxTokens: count.default(256),
-  temperature: z.number().positive().default(1),
+  /** The policy is softmax(logits / temperature), in rollouts, training, KL and entropy alike. */
+  temperature: z.number().min(0.01).default(1),
+  topP: noCut(1),
+  topK: noCut(0),
+  minP: noCut(0),
   precision: z.enum(['f32', 'bf16', 'fp8']).default('bf16'),
   learningRate: z.number().positive().default(2e-4),
   warmupSteps: z.number().int().nonnegative().default(5),

@@ -57,7 +57,13 @@ export async function openRlParts(config: RlConfig, run: Run<RlEvent>): Promise<
     columns: grpoColumns,
     objective: (model, shape) => new GrpoObjective(model, reference.model, { ...config, shape, policy }),
   });
-  const rollouts = new Rollouts(tuned.model, { policy, maxSequences: config.parallel, contextLength, endId });
+  const rollouts = new Rollouts(tuned.model, {
+    policy,
+    maxSequences: config.parallel,
+    contextLength,
+    endId,
+    temperature: config.temperature,
+  });
   const answer = rolloutAnswerer(rollouts, tokenizer);
   return { vocabulary, tuned, reference, rollouts, questions, answer };
 }
@@ -72,6 +78,7 @@ function mergeReports(reports: readonly StepReport[], tokens: number) {
     clipped: finite(sum('clipped') / tokens),
     entropy: finite(sum('entropy') / tokens),
     mismatch: first.metrics.mismatch,
+    bounded: sum('bounded'),
     gradientNorm: finite(Math.max(...reports.map(({ gradientNorm }) => gradientNorm))),
     maxVio: worstViolation(last.load),
   };

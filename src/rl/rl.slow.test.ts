@@ -74,7 +74,7 @@ describe('the diagnosis', () => {
   const step = {
     step: 1, reward: 1, accuracy: 0.4, format: 1, tokens: 50, tokensRight: 40, tokensWrong: 60, truncated: 0, checks: 1,
     silentGroups: 0.1, formlessGroups: 0, formProblems: {}, rounds: 1, filled: 0, faults: 0,
-    loss: 0, kl: 0.01, clipped: 0, entropy: 1, mismatch: 0, gradientNorm: 1, learningRate: 1, maxVio: 0.2,
+    loss: 0, kl: 0.01, clipped: 0, entropy: 1, mismatch: 0, bounded: 0, gradientNorm: 1, learningRate: 1, maxVio: 0.2,
     rolloutSeconds: 1, trainSeconds: 1, rolloutTokensPerSecond: 1, secondsLeft: 1,
   };
   const kindsAfter = (changed: Partial<typeof step>) => {
@@ -88,6 +88,7 @@ describe('the diagnosis', () => {
   for (const [changed, kind] of [
     [{}, null],
     [{ mismatch: 3 }, 'mismatch'],
+    [{ bounded: 2 }, 'far-tokens'],
     [{ rounds: 3, filled: 2 }, 'resamplings-used-up'],
     [{ rounds: 3, silentGroups: 0.6 }, null],
     [{ silentGroups: 0.9, accuracy: 0, formlessGroups: 0.6 }, 'no-signal-form'],
@@ -185,6 +186,12 @@ describe('a run', () => {
       startRun(rl, resolveRecipe(rl, { ...shortRun(model), ...changed }), { folder: join(folder, 'refused'), device });
     await assert.rejects(run({ tasks: [{ task: 'chess' }] }), /chess.*countdown/);
     await assert.rejects(run({ model: folder }), /has no config\.json/);
+    for (const cut of [{ topP: 0.9 }, { topK: 20 }, { minP: 0.1 }])
+      assert.throws(
+        () => resolveRecipe(rl, { ...shortRun(model), ...cut } as RlRecipe),
+        /top[PK]|minP: rollouts sample from the whole distribution/,
+      );
+    assert.throws(() => resolveRecipe(rl, { ...shortRun(model), temperature: 0 }), /temperature/);
     await assert.rejects(run({ maxTokens: 250 }), /do not fit the model/);
     assert.throws(() => resolveRecipe(rl, { ...shortRun(model), groupSize: 1 }), /groupSize/);
     await assert.rejects(resumeRun(rl, { folder, device }), /holds no run/);

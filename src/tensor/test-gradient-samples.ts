@@ -220,6 +220,11 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
       f: (x: Tensor, w: Tensor, t: Tensor) => logprobs(x, w, t).logprobs,
     },
     {
+      what: 'at a temperature',
+      points: [hidden, head, targets],
+      f: (x: Tensor, w: Tensor, t: Tensor) => logprobs(x, w, t, { temperature: 0.6 }).logprobs,
+    },
+    {
       what: 'as cross-entropy',
       points: [normal([4, 3], 4), head, whole(1, 0, -100, 4)],
       f: (x: Tensor, w: Tensor, t: Tensor) => crossEntropy(x, w, t, { count: 3 }),

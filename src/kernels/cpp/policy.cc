@@ -4,36 +4,44 @@
 
 namespace minke::MINKE_ISA {
 
+constexpr float kMaxLogRatio = 20;
+
 struct policy_loss_f32 {
   const float *logprob, *old, *reference, *advantage, *weight;
-  float *loss, *slope, *kl, *clipped, *differs;
+  float *loss, *slope, *kl, *clipped, *differs, *bounded;
   i64 n;
   float low, high, beta;
   static constexpr const char* signature =
       "logprob:f32 old:f32 reference:f32 advantage:f32 weight:f32 loss:f32! slope:f32! kl:f32! clipped:f32! "
-      "differs:f32! n:int low:float high:float beta:float";
+      "differs:f32! bounded:f32! n:int low:float high:float beta:float";
   void fields(Words& w) {
-    w(logprob, old, reference, advantage, weight, loss, slope, kl, clipped, differs, n, low, high, beta);
+    w(logprob, old, reference, advantage, weight, loss, slope, kl, clipped, differs, bounded, n, low, high, beta);
   }
   i64 tasks() const { return blocks(n, kGrain); }
   void run(i64 task, Worker&) const {
     for_vectors(task * kGrain, smaller(n, (task + 1) * kGrain), [&](i64 i, i64 m) {
       vf p = at(logprob + i, m), q = at(old + i, m), A = at(advantage + i, m), w = at(weight + i, m), zero{};
-      vf ratio = vexp(p - q);
-      vf bounded = vmin(vmax(ratio, set1(1 - low)), set1(1 + high)) * A;
+      vf limit = set1(kMaxLogRatio), one = set1(1.0f);
+      vf change = p - q, d = at(reference + i, m) - p;
+      vi far = change > limit, far_from_reference = d > limit;  // false for NaN, which goes on
+      vf ratio = vexp(far ? limit : change);
+      vf clip = vmin(vmax(ratio, set1(1 - low)), set1(1 + high)) * A;
       vf gain = ratio * A;
-      vi is_clipped = bounded < gain;
-      vf d = at(reference + i, m) - p;
-      vf e = vexp(d);
-      vf k3 = vmax(e - d - 1.0f, zero);
+      vi is_clipped = clip < gain;
+      vf near = far_from_reference ? limit : d;
+      vf e = vexp(near);
+      vf k3 = e - near - 1.0f;
+      k3 = k3 < zero ? zero : k3;
+      vf push = far_from_reference ? zero : one - e;
       vi counts = w != zero;
-      vf surrogate = is_clipped ? bounded : gain;
-      vf pull = is_clipped ? zero : gain;
+      vf surrogate = is_clipped ? clip : gain;
+      vf pull = (is_clipped | far) ? zero : gain;
       put(loss + i, counts ? w * (k3 * beta - surrogate) : zero, m);
-      put(slope + i, counts ? w * ((1.0f - e) * beta - pull) : zero, m);
+      put(slope + i, counts ? w * (push * beta - pull) : zero, m);
       put(kl + i, counts ? k3 : zero, m);
-      put(clipped + i, counts ? (is_clipped ? set1(1.0f) : zero) : zero, m);
-      put(differs + i, counts ? (p != q ? set1(1.0f) : zero) : zero, m);
+      put(clipped + i, counts ? (is_clipped ? one : zero) : zero, m);
+      put(differs + i, counts ? (p != q ? one : zero) : zero, m);
+      put(bounded + i, counts ? ((far | far_from_reference) ? one : zero) : zero, m);
     });
   }
 };

@@ -2,12 +2,17 @@
 //
 // With r = exp(logprob - old) and d = reference - logprob: surrogate = min(r A, clip(r, 1 - low, 1 + high) A), kl =
 // e^d - d - 1 (the k3 estimate, never negative), loss = weight * (beta kl - surrogate); slope is the loss's derivative
-// by logprob. clipped is 1 where the minimum is the clipped term, differs where logprob is not old to the bit. Tokens
-// of weight 0 give zeros. Sources: DeepSeekMath section 4.1 (GRPO); DAPO (arXiv 2503.14476) for unequal low and high.
+// by logprob. Both log-ratios are at most 20, so that no exponential overflows; beyond, a term is constant and its
+// slope 0, and bounded is 1 (as in verl). clipped is 1 where the minimum is the clipped term, differs where logprob is
+// not old to the bit. Tokens of weight 0 give zeros. Sources: DeepSeekMath section 4.1 (GRPO); DAPO (arXiv 2503.14476)
+// for unequal low and high.
 import { kernel } from '../kernel.ts';
 
+/** The largest log-ratio of a token. The smallest has no bound: there, k3 and its slope are finite. */
+const maxLogRatio = 20;
+
 const inputs = 'logprob:f32 old:f32 reference:f32 advantage:f32 weight:f32';
-const outputs = 'loss:f32! slope:f32! kl:f32! clipped:f32! differs:f32!';
+const outputs = 'loss:f32! slope:f32! kl:f32! clipped:f32! differs:f32! bounded:f32!';
 
 export const policy = {
   policy_loss_f32: kernel(
@@ -23,6 +28,7 @@ export const policy = {
       kl: Float32Array,
       clipped: Float32Array,
       differs: Float32Array,
+      bounded: Float32Array,
       n: number,
       low: number,
       high: number,
@@ -30,17 +36,22 @@ export const policy = {
     ) => {
       for (let i = 0; i < n; i++) {
         const [p, A, w] = [logprob[i], advantage[i], weight[i]] as [number, number, number];
-        const r = Math.exp(p - old[i]);
-        const bounded = Math.min(Math.max(r, 1 - low), 1 + high) * A;
-        const isClipped = bounded < r * A;
-        const d = reference[i] - p;
-        const k3 = Math.max(0, Math.exp(d) - d - 1);
+        const [change, d] = [p - old[i], reference[i] - p];
+        const [isFar, isFarFromReference] = [change > maxLogRatio, d > maxLogRatio];
+        const r = Math.exp(isFar ? maxLogRatio : change);
+        const clip = Math.min(Math.max(r, 1 - low), 1 + high) * A;
+        const isClipped = clip < r * A;
+        const near = isFarFromReference ? maxLogRatio : d;
+        const k3 = Math.max(0, Math.exp(near) - near - 1);
+        const pull = isClipped || isFar ? 0 : r * A;
+        const push = isFarFromReference ? 0 : 1 - Math.exp(d);
         const counts = w !== 0;
-        loss[i] = counts ? w * (beta * k3 - (isClipped ? bounded : r * A)) : 0;
-        slope[i] = counts ? w * (beta * (1 - Math.exp(d)) - (isClipped ? 0 : r * A)) : 0;
+        loss[i] = counts ? w * (beta * k3 - (isClipped ? clip : r * A)) : 0;
+        slope[i] = counts ? w * (beta * push - pull) : 0;
         kl[i] = counts ? k3 : 0;
         clipped[i] = counts && isClipped ? 1 : 0;
         differs[i] = counts && p !== old[i] ? 1 : 0;
+        bounded[i] = counts && (isFar || isFarFromReference) ? 1 : 0;
       }
     },
   ),

@@ -25,6 +25,8 @@ export const ignoreIndex = -100;
 
 interface LogprobsParams {
   readonly precision: 'f32' | 'bf16';
+  /** Logits are divided by it; at 1 they keep their bits. */
+  readonly temperature: number;
   readonly ignoreIndex: number;
 }
 
@@ -46,11 +48,16 @@ interface Chunk {
   readonly logits: Matrix;
 }
 
+/** Divides logits, or gradients by logits, by the temperature. */
+function divideByTemperature(device: Device, logits: Matrix, n: number, temperature: number): void {
+  if (temperature !== 1) device.run('scale_f32', { x: logits, out: logits, n, s: 1 / temperature });
+}
+
 /** Calls `body` for each chunk, with its logits queued. */
 function forChunks(
   device: Device,
   [x, head]: Logprobs['inputs'],
-  { precision }: LogprobsParams,
+  { precision, temperature }: LogprobsParams,
   body: (chunk: Chunk) => void,
 ): void {
   const [T, D] = x.shape as [number, number];
@@ -62,6 +69,7 @@ function forChunks(
     const rows = Math.min(chunk, T - start);
     const part = { address: x.address + start * D * dtypeBytes[x.dtype], dtype: x.dtype };
     gemm(device, `gemm_nt_${precision}`, [part, head, logits], [rows, V, D]);
+    divideByTemperature(device, logits, rows * V, temperature);
     body({ start, rows, x: part, logits });
   }
   room.free();
@@ -70,7 +78,9 @@ function forChunks(
 export const losses: OpRows<LossOps> = {
   logprobs: {
     name: 'logprobs',
-    shape: ([x, head, targets]) => {
+    shape: ([x, head, targets], { temperature }) => {
+      if (!(temperature > 0))
+        throw new ValueError('logprobs', `temperature is ${temperature}`, 'pass a number above 0');
       expectFloat(x, 'logprobs', 'x');
       expectRank(x, 2, 'logprobs', 'x');
       expectFloat(head, 'logprobs', 'head');
@@ -119,7 +129,8 @@ export const losses: OpRows<LossOps> = {
           V,
           ignore: params.ignoreIndex,
         });
-        const { precision } = params;
+        const { precision, temperature } = params;
+        divideByTemperature(device, logits, rows * V, temperature);
         if (dx) {
           const part = { address: dx.address + start * D * width, dtype: x.dtype };
           gemm(device, `gemm_nn_${precision}`, [logits, head, part], [rows, D, V]);
@@ -134,15 +145,17 @@ export const losses: OpRows<LossOps> = {
 /**
  * Log-probability of each token's target, and the entropy of its distribution in nats (a metric, no gradient):
  * x [T, D] and head [V, D] f32 or bf16, targets [T] i32, to [T] f32 each. Targets of `ignoreIndex` are skipped.
- * Targets outside 0 to V - 1 are reported by the next read.
+ * Targets outside 0 to V - 1 are reported by the next read. The distribution is softmax(logits / temperature).
+ * @default temperature: 1
  */
 export function logprobs(
   x: Tensor,
   head: Tensor,
   targets: Tensor,
-  options: { precision?: 'f32' | 'bf16'; ignoreIndex?: number } = {},
+  options: { precision?: 'f32' | 'bf16'; ignoreIndex?: number; temperature?: number } = {},
 ): { logprobs: Tensor; entropy: Tensor } {
-  const params = { precision: options.precision ?? 'f32', ignoreIndex: options.ignoreIndex ?? ignoreIndex };
+  const { precision = 'f32', temperature = 1, ignoreIndex: ignored = ignoreIndex } = options;
+  const params = { precision, temperature, ignoreIndex: ignored };
   const [logprobs, lse, entropy] = apply(losses.logprobs, [x, head, targets], params);
   lse.dispose();
   return { logprobs, entropy };

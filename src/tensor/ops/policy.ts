@@ -13,7 +13,7 @@ interface PolicyParams {
 type PolicyLoss = Op<
   readonly [logprob: Tensor, old: Tensor, reference: Tensor, advantage: Tensor, weight: Tensor],
   PolicyParams,
-  readonly [loss: Tensor, slope: Tensor, kl: Tensor, clipped: Tensor, differs: Tensor]
+  readonly [loss: Tensor, slope: Tensor, kl: Tensor, clipped: Tensor, differs: Tensor, bounded: Tensor]
 >;
 
 export interface PolicyOps {
@@ -33,17 +33,17 @@ export const policies: OpRows<PolicyOps> = {
       });
       for (const [name, value] of Object.entries({ clipLow, clipHigh, beta }))
         if (!(value >= 0)) throw new ValueError('policyLoss', `${name} is ${value}`, 'pass a number from 0');
-      return [logprob, logprob, logprob, logprob, logprob];
+      return [logprob, logprob, logprob, logprob, logprob, logprob];
     },
-    forward: (device, inputs, [loss, slope, kl, clipped, differs], { clipLow, clipHigh, beta }) => {
+    forward: (device, inputs, [loss, slope, kl, clipped, differs, bounded], { clipLow, clipHigh, beta }) => {
       const [logprob, old, reference, advantage, weight] = inputs;
       const given = { logprob, old, reference, advantage, weight, n: logprob.size, low: clipLow, high: clipHigh, beta };
-      device.run('policy_loss_f32', { ...given, loss, slope, kl, clipped, differs });
+      device.run('policy_loss_f32', { ...given, loss, slope, kl, clipped, differs, bounded });
     },
     save: (_, [, slope]) => [slope],
     vjp: ({ device, inputs: [logprob], outputs: [, slope], gradients: [dloss, ...others] }) => {
       if (others.some((gradient) => gradient !== null))
-        throw new ValueError('policyLoss', 'only the loss has a gradient', 'use kl, clipped and differs as metrics');
+        throw new ValueError('policyLoss', 'only the loss has a gradient', 'use the others as metrics');
       const out = emptyLike(logprob);
       device.run('mul_f32', { a: slope, b: dloss, out, n: out.size });
       return [out, null, null, null, null];
@@ -61,6 +61,8 @@ export interface PolicyTerms {
   readonly clipped: Tensor;
   /** 1 where logprob and old differ in any bit; a metric */
   readonly differs: Tensor;
+  /** 1 where a log-ratio is above 20, and its term constant; a metric */
+  readonly bounded: Tensor;
 }
 
 /**
@@ -76,7 +78,7 @@ export function policyLoss(
   params: { readonly clipLow: number; readonly clipHigh: number; readonly beta: number },
 ): PolicyTerms {
   const inputs = [logprob, old, reference, advantage, weight] as const;
-  const [loss, slope, kl, clipped, differs] = apply(policies.policyLoss, inputs, params);
+  const [loss, slope, kl, clipped, differs, bounded] = apply(policies.policyLoss, inputs, params);
   slope.dispose();
-  return { loss, kl, clipped, differs };
+  return { loss, kl, clipped, differs, bounded };
 }
