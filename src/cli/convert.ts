@@ -10,6 +10,7 @@ import {
   checkpointValues,
   convertCheckpoint,
   eachServed,
+  expectTensors,
   type GgmlType,
   type GgufTokenizer,
   ggufByteLength,
@@ -143,6 +144,7 @@ export async function convert(from: string, to: string, options: ConvertOptions)
   const device = openDevice();
   useDevice(device);
   try {
+    await expectTensors(given, source);
     const conversion = { from, to, config, source };
     const write = () => {
       if (ready) return toReady(conversion, dtype as PackedFormat, device);

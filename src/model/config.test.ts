@@ -56,6 +56,15 @@ describe('counts', () => {
     });
 });
 
+function messageFor(json: object): string {
+  try {
+    readConfig(json);
+    return '';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 describe('config.json', () => {
   for (const name of presetNames)
     test(`${name}: written and read again`, () => {
@@ -154,6 +163,93 @@ describe('config.json', () => {
       /num_key_value_heads: expected a divisor/,
     ],
   ];
+  const llama = { model_type: 'llama', hidden_size: 64, num_attention_heads: 4 };
+  const v3 = { model_type: 'deepseek_v3' };
+  const yarn = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 64 };
+  const blocks = { quant_method: 'fp8', weight_block_size: [128, 128] };
+  const changed: [base: object, fields: Record<string, unknown>, received: RegExp][] = [
+    [llama, { partial_rotary_factor: 0.5 }, /partial_rotary_factor: expected 1, received 0.5/],
+    [llama, { rope_parameters: { rope_type: 'default', partial_rotary_factor: 0.5 } }, /rope_scaling/],
+    [llama, { rope_scaling: { type: 'mrope', rope_type: 'default', mrope_section: [1] } }, /rope_scaling.*"mrope"/],
+    [llama, { rope_scaling: { rope_type: 'longrope', long_factor: [1], short_factor: [1] } }, /rope_scaling/],
+    [llama, { rope_scaling: 2 }, /rope_scaling: .*received 2/],
+    [llama, { rope_scaling: { ...yarn, mscale: 2 } }, /rope_scaling\.mscale: expected 1, or mscale_all_dim/],
+    [llama, { sliding_window: 512 }, /sliding_window: expected at least 2048, or none, received 512/],
+    [llama, { layer_types: ['full_attention', 'sliding_attention'] }, /layer_types/],
+    [llama, { attn_logit_softcapping: 50 }, /attn_logit_softcapping/],
+    [llama, { final_logit_softcapping: 30 }, /final_logit_softcapping: expected none, received 30/],
+    [llama, { mlp_bias: true }, /mlp_bias/],
+    [llama, { qkv_bias: true }, /qkv_bias/],
+    [llama, { logits_scaling: 8 }, /logits_scaling/],
+    [llama, { embedding_multiplier: 12 }, /embedding_multiplier/],
+    [llama, { residual_multiplier: 0.2 }, /residual_multiplier/],
+    [llama, { attention_multiplier: 0.5 }, /attention_multiplier: expected 0.25/],
+    [llama, { query_pre_attn_scalar: 32 }, /query_pre_attn_scalar: expected 16/],
+    [llama, { use_qk_norm: true }, /use_qk_norm: expected nothing/],
+    [llama, { no_rope_layers: [1, 0] }, /no_rope_layers/],
+    [llama, { use_rope: false }, /use_rope/],
+    [llama, { num_local_experts: 8 }, /num_local_experts/],
+    [llama, { architectures: ['LlamaForSequenceClassification'] }, /architectures: expected LlamaForCausalLM/],
+    [llama, { hidden_activation: 'gelu' }, /hidden_activation/],
+    [llama, { head_dim: 1, hidden_size: 2 }, /head_dim: expected an even number/],
+    [llama, { quantization_config: { quant_method: 'awq', bits: 4 } }, /quant_method.*received "awq"; use the unq/],
+    [llama, { quantization_config: { quant_method: 'gptq' } }, /received "gptq"/],
+    [llama, { quantization_config: { quant_method: 'bitsandbytes', load_in_4bit: true } }, /received "bitsandbytes"/],
+    [llama, { quantization_config: { quant_method: 'compressed-tensors' } }, /received "compressed-tensors"/],
+    [llama, { quantization_config: { quant_method: 'fbgemm_fp8' } }, /received "fbgemm_fp8"/],
+    [llama, { quantization_config: { quant_algo: 'FP8', producer: { name: 'modelopt' } } }, /received .*modelopt/],
+    [llama, { quantization_config: { quant_method: 'fp8' } }, /weight_block_size: expected \[128, 128\]/],
+    [v3, { quantization_config: { ...blocks, weight_block_size: [64, 64] } }, /weight_block_size/],
+    [v3, { quantization_config: { ...blocks, fmt: 'e5m2' } }, /fmt/],
+    [v3, { quantization_config: { ...blocks, activation_scheme: 'static' } }, /activation_scheme/],
+    [v3, { quantization_config: { ...blocks, kv_cache_scheme: {} } }, /kv_cache_scheme: expected nothing/],
+    [llama, { compression_config: { format: 'int-quantized' } }, /compression_config/],
+    [v3, { index_topk: 2048 }, /index_topk/],
+    [v3, { rope_interleave: false }, /rope_interleave/],
+    [v3, { head_dim: 40 }, /head_dim/],
+    [v3, { n_routed_experts: 4096 }, /n_routed_experts: expected at most 2148 in each of 61 layers/],
+    [llama, { num_hidden_layers: 1_000_000 }, /num_hidden_layers: expected at most 1024, received 1000000/],
+    [llama, { max_position_embeddings: 2 ** 40 }, /max_position_embeddings: expected at most 16777216/],
+  ];
+  for (const [base, fields, message] of changed)
+    test(`refused, because it would change the result: ${JSON.stringify(fields).slice(1, 70)}`, () => {
+      assert.throws(() => readConfig({ ...base, ...fields }), { name: 'ModelError', message });
+    });
+
+  test('fields that change nothing are read over: those of real configurations, and neutral values', () => {
+    const harmless = {
+      attention_dropout: 0.1,
+      ep_size: 1,
+      id2label: { 0: 'a' },
+      is_llama_config: true,
+      max_window_layers: 28,
+      output_hidden_states: false,
+      partial_rotary_factor: 1,
+      pretraining_tp: 4,
+      qk_norm: false,
+      rope_interleaved: false,
+      sliding_window: 131_072,
+      transformers_version: '5.0.0',
+      unsloth_fixed: true,
+      use_cache: false,
+      use_sliding_window: false,
+      attn_logit_softcapping: null,
+    };
+    assert.deepEqual(readConfig({ ...llama, ...harmless }).extra, harmless);
+    const given = { attention_bias: true, layer_types: ['full_attention'], sliding_window: 64 };
+    assert.deepEqual(readConfig({ model_type: 'qwen2', ...given }).extra, given);
+    const own = { head_dim: 64, qk_head_dim: 192, quantization_config: { ...blocks, scale_fmt: 'ue8m0' } };
+    assert.deepEqual(readConfig({ ...v3, ...own }).extra, own);
+  });
+
+  test('values of any size and depth are shown on one line', () => {
+    let deep: unknown[] = [];
+    for (let i = 0; i < 100_000; i++) deep = [deep];
+    const shown = (value: unknown) => /received (.*); correct/.exec(messageFor({ ...llama, hidden_size: value }))?.[1];
+    assert.equal(shown(deep), 'a value that is nested too deeply');
+    assert.equal(shown('x'.repeat(1000)), `"${'x'.repeat(79)}... (1002 characters)`);
+  });
+
   for (const [what, json, message] of refused)
     test(`refused: ${what}`, () => {
       assert.throws(

@@ -6,10 +6,18 @@
 // configuration_deepseek_v3.py and its siblings in transformers; facts of the released checkpoints.
 // num_nextn_predict_layers defaults to 0, because a file that does not name it has no such tensors.
 import { z } from 'zod';
-import { ModelError } from './errors.ts';
+import { findUncomputedField } from './config-fields.ts';
+import { ModelError, type Refusal, showValue } from './errors.ts';
 
-const count = z.number().int().positive();
-const atLeastZero = z.number().int().nonnegative();
+/** Larger widths, vocabularies and contexts are mistakes: the tables of one of 2^24 positions take gigabytes. */
+const maxCount = 2 ** 24;
+const maxLayers = 1024;
+/** Experts of all layers together; DeepSeek-V3 has 14,848. */
+const maxExperts = 2 ** 17;
+
+const count = z.number().int().positive().max(maxCount);
+const atLeastZero = z.number().int().nonnegative().max(maxCount);
+const layers = z.number().int().positive().max(maxLayers);
 
 const yarn = z.strictObject({
   type: z.literal('yarn'),
@@ -61,9 +69,9 @@ const deepseek = {
   hiddenSize: count,
   intermediateSize: count,
   moeIntermediateSize: count,
-  numHiddenLayers: count,
+  numHiddenLayers: layers,
   /** D: the number of MTP modules after the main layers */
-  numNextnPredictLayers: atLeastZero.default(0),
+  numNextnPredictLayers: z.number().int().nonnegative().max(maxLayers).default(0),
   numAttentionHeads: count,
   nSharedExperts: atLeastZero.nullable(),
   nRoutedExperts: count,
@@ -143,7 +151,7 @@ const dense = {
   vocabSize: count,
   hiddenSize: count.default(4096),
   intermediateSize: count,
-  numHiddenLayers: count.default(32),
+  numHiddenLayers: layers.default(32),
   numAttentionHeads: count.default(32),
   numKeyValueHeads: count.optional(),
   headDim: count.optional(),
@@ -199,27 +207,39 @@ function withoutNulls(fields: object, shape: Readonly<Record<string, z.ZodType>>
 /** Reads `rope_scaling`, or the newer `rope_parameters`, which has rope_theta too. */
 function readRope(json: Record<string, unknown>): Record<string, unknown> {
   const { ropeScaling, ropeParameters, ...rest } = json;
-  const given = (ropeParameters ?? ropeScaling) as object | null | undefined;
+  const given = ropeParameters ?? ropeScaling;
   if (given === null || given === undefined) return rest;
-  const { ropeType, type = ropeType, ropeTheta, ...scaling } = withoutNulls(toCamelCase(given), {});
+  if (typeof given !== 'object') return { ...rest, ropeScaling: given };
+  const { ropeTheta, ...fields } = withoutNulls(toCamelCase(given), {});
+  const { ropeType, type = ropeType, partialRotaryFactor = 1, ...scaling } = fields;
   const theta = ropeTheta === undefined ? {} : { ropeTheta };
-  return { ...rest, ...theta, ropeScaling: type === undefined || type === 'default' ? null : { type, ...scaling } };
+  const isDefault = type === undefined || type === 'default';
+  const isPlain = isDefault && Object.keys(scaling).length === 0;
+  const isSame = partialRotaryFactor === 1 && (ropeType === undefined || ropeType === type);
+  return { ...rest, ...theta, ropeScaling: !isSame ? fields : isPlain ? null : { type, ...scaling } };
 }
 
 /** Finds the first field that contradicts another. */
-function findInconsistency(config: ModelConfig): [field: string, expected: string, received: unknown] | null {
-  if (!isDeepseek(config)) {
-    const { numAttentionHeads: heads, numKeyValueHeads: kv, headDim } = config;
-    if (heads % kv !== 0) return ['num_key_value_heads', `a divisor of num_attention_heads = ${heads}`, kv];
-    if (headDim % 2 !== 0) return ['head_dim', 'an even number', headDim];
-    return null;
-  }
-  const { nRoutedExperts: experts, numExpertsPerTok: top, qkRopeHeadDim } = config;
+function findInconsistency(config: ModelConfig): Refusal | null {
+  return isDeepseek(config) ? findMoeInconsistency(config) : findGqaInconsistency(config);
+}
+
+function findGqaInconsistency(config: DenseConfig): Refusal | null {
+  const { numAttentionHeads: heads, numKeyValueHeads: kv, headDim, ropeScaling } = config;
+  if (heads % kv !== 0) return ['num_key_value_heads', `a divisor of num_attention_heads = ${heads}`, kv];
+  if (headDim % 2 !== 0 || headDim === 0) return ['head_dim', 'an even number', headDim];
+  if (ropeScaling?.type !== 'yarn') return null;
+  const { mscale, mscaleAllDim } = ropeScaling; // transformers takes the two together, or neither
+  if (mscaleAllDim === 0 && mscale !== 1) return ['rope_scaling.mscale', '1, or mscale_all_dim beside it', mscale];
+  return mscale === 0 ? ['rope_scaling.mscale', 'a positive number', mscale] : null;
+}
+
+function findMoeInconsistency(config: DeepseekConfig): Refusal | null {
+  const { nRoutedExperts: experts, numExpertsPerTok: top, numHiddenLayers: depth, qkRopeHeadDim } = config;
+  if (experts * depth > maxExperts)
+    return ['n_routed_experts', `at most ${Math.floor(maxExperts / depth)} in each of ${depth} layers`, experts];
   const groups = config.nGroup ?? 1;
   const chosen = config.topkGroup ?? groups;
-  const { num_key_value_heads: keys = null } = config.extra;
-  if (keys !== null && keys !== config.numAttentionHeads)
-    return ['num_key_value_heads', `num_attention_heads = ${config.numAttentionHeads} (MLA shares no keys)`, keys];
   if (qkRopeHeadDim % 2 !== 0) return ['qk_rope_head_dim', 'an even number', qkRopeHeadDim];
   if (config.firstKDenseReplace > config.numHiddenLayers)
     return [
@@ -235,9 +255,11 @@ function findInconsistency(config: ModelConfig): [field: string, expected: strin
   return null;
 }
 
-function refusal(source: string, field: string, expected: string, received: unknown): ModelError {
-  const shown = received === undefined ? 'nothing' : JSON.stringify(received);
-  return new ModelError(source, `${field}: expected ${expected}, received ${shown}`, 'correct the configuration');
+function refusal(
+  source: string,
+  [field, expected, received, remedy = 'correct the configuration']: Refusal,
+): ModelError {
+  return new ModelError(source, `${field}: expected ${expected}, received ${showValue(received)}`, remedy);
 }
 
 function toModelError(error: z.ZodError, json: unknown, source: string): ModelError {
@@ -247,11 +269,14 @@ function toModelError(error: z.ZodError, json: unknown, source: string): ModelEr
   const field = path.map((part) => snake(String(part))).join('.');
   let received: unknown = json;
   for (const part of path) received = (received as Record<PropertyKey, unknown> | undefined)?.[part];
-  if (unknownKey.length > 0) return refusal(source, field, 'nothing, because it would not be computed', received);
+  if (unknownKey.length > 0) return refusal(source, [field, 'nothing, because it would not be computed', received]);
   if (field === 'model_type')
-    return refusal(source, 'model_type', 'one of deepseek_v3, deepseek_v2, llama, qwen2', received);
-  const expected = issue.message.replace(/^.*?expected /i, '').replace(/, received .*$/, '');
-  return refusal(source, field, expected, received);
+    return refusal(source, ['model_type', 'one of deepseek_v3, deepseek_v2, llama, qwen2', received]);
+  const expected = issue.message
+    .replace(/^.*?expected /i, '')
+    .replace(/^number to be <=/, 'at most ')
+    .replace(/, received .*$/, '');
+  return refusal(source, [field, expected, received]);
 }
 
 /**
@@ -270,8 +295,8 @@ export function readConfig(json: unknown, source = 'config.json'): ModelConfig {
   const parsed = anyConfig.safeParse({ modelType: fields.modelType, ...withoutNulls(known, shape), extra });
   if (!parsed.success) throw toModelError(parsed.error, fields, source);
   const config = withDerivedFields(parsed.data);
-  const found = findInconsistency(config);
-  if (found) throw refusal(source, ...found);
+  const found = findInconsistency(config) ?? findUncomputedField(config);
+  if (found) throw refusal(source, found);
   return config;
 }
 

@@ -8,7 +8,8 @@ import { asyncScope, copy, fromArray, narrow, quantizeBlocks, reshape, type Tens
 import type { ModelConfig } from '../config.ts';
 import { countElements, isFp8, listParameters, type Parameter } from '../parameters.ts';
 import type { WeightMap } from '../weights.ts';
-import { readValues, scaleSuffix } from './import.ts';
+import { scaleSuffix } from './expected-tensors.ts';
+import { readValues } from './import.ts';
 import { type CheckpointPiece, listPieces } from './pieces.ts';
 import type { TensorToWrite } from './safetensors.ts';
 import { decode, type PlainType, type TensorEntry, type TensorSource } from './source.ts';

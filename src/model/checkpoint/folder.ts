@@ -1,5 +1,5 @@
 // Checkpoint folders in Hugging Face's layout: config.json, and weights in one file or in shards with an index.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeJson } from './binary-file.ts';
@@ -11,23 +11,58 @@ import { findEntry, type TensorEntry, type TensorSource } from './source.ts';
 const single = 'model.safetensors';
 const index = 'model.safetensors.index.json';
 
-/** Parses a JSON file of a checkpoint. Throws CheckpointError when it is missing or not JSON. */
-export function readJson(path: string): unknown {
+/** The index of DeepSeek-V3's 163 shards has 9 MB. */
+const maxJsonBytes = 2 ** 26;
+
+/** Reads a small file of a checkpoint, which must be one: a pipe would hang, a large file would fill the memory. */
+function readText(path: string): string {
+  const refuse = (problem: string) => new CheckpointError(path, problem, 'check the folder');
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    const found = statSync(path);
+    if (!found.isFile()) throw refuse('is not a file');
+    if (found.size > maxJsonBytes) throw refuse(`has ${found.size} bytes, at most ${maxJsonBytes} are read`);
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new CheckpointError(
-      path,
-      missing ? 'is missing' : `is not JSON (${(error as Error).message})`,
-      'check the folder',
-    );
+    if (error instanceof CheckpointError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw refuse(code === 'ENOENT' ? 'is missing' : `cannot be read (${code})`);
   }
+}
+
+/**
+ * Parses a JSON file of a checkpoint. Throws CheckpointError when it is missing, not a file, too large, or not JSON.
+ */
+export function readJson(path: string): unknown {
+  const text = readText(path);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new CheckpointError(path, `is not JSON (${(error as Error).message})`, 'check the folder');
+  }
+}
+
+/** Files beside the weights that say that these are not to be read as they are. */
+const foreignFiles: readonly [file: string, problem: string, remedy: string][] = [
+  ['adapter_config.json', 'holds an adapter', 'merge the adapter into its base model, and open the result'],
+  ['hf_quant_config.json', 'is quantized by ModelOpt, which is not read', 'use the unquantized checkpoint'],
+  ['quantize_config.json', 'is quantized by GPTQ, which is not read', 'use the unquantized checkpoint'],
+  ['quant_config.json', 'is quantized by AWQ, which is not read', 'use the unquantized checkpoint'],
+];
+
+/** Weights of other formats, by the beginnings of their names. */
+const otherWeights = /^(pytorch_model|consolidated|tf_model|flax_model|model.*\.(bin|pt|pth)$)/;
+
+function expectNative(folder: string): void {
+  for (const [file, problem, remedy] of foreignFiles)
+    if (existsSync(join(folder, file))) throw new CheckpointError(folder, `${problem} (${file})`, remedy);
+  if (existsSync(join(folder, index)) && existsSync(join(folder, single)))
+    throw new CheckpointError(folder, `holds both ${single} and ${index}`, 'remove the one that is out of date');
 }
 
 /** Opens the tensors of a folder, or of one .safetensors file. Only headers are read. */
 export async function openCheckpoint(path: string): Promise<TensorSource> {
   if (path.endsWith('.safetensors')) return openSafetensors(path);
+  expectNative(path);
   if (existsSync(join(path, index))) return openShards(path);
   if (existsSync(join(path, single))) return openSafetensors(join(path, single));
   if (isReady(path))
@@ -36,7 +71,15 @@ export async function openCheckpoint(path: string): Promise<TensorSource> {
       `holds only ${readyFile}, weights packed for serving`,
       'chat and serve open it; for anything else use the checkpoint that it was made from',
     );
+  const other = findOtherWeights(path);
+  if (other !== undefined)
+    throw new CheckpointError(path, `holds ${other}, which is not read`, 'save the model as safetensors');
   throw new CheckpointError(path, `holds neither ${single} nor ${index}`, 'give a checkpoint folder');
+}
+
+function findOtherWeights(folder: string): string | undefined {
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) return undefined;
+  return readdirSync(folder).find((file) => otherWeights.test(file));
 }
 
 function readWeightMap(folder: string): Map<string, string> {

@@ -3,8 +3,9 @@
 //
 // One table of keys serves both directions. deepseek2: attention is written as what it becomes when absorbed, one key
 // head of width kv_lora + rope, with the expanded widths beside it as *_mla; yarn_log_multiplier is 0.1 mscale_all_dim.
-// Fields that GGUF has no key for come back as Hugging Face's defaults. Sources: llama.cpp's src/llama-arch.cpp and
-// conversion scripts. Left out: llama3 and YaRN scaling of dense models.
+// Fields that GGUF has no key for come back as Hugging Face's defaults. A key of the architecture that is not read must
+// have the value that changes nothing, else the file is refused. Sources: llama.cpp's src/llama-arch.cpp and conversion
+// scripts.
 import {
   type DeepseekConfig,
   type DenseConfig,
@@ -13,8 +14,10 @@ import {
   readConfig,
   writeConfig,
 } from '../config.ts';
+import { showValue } from '../errors.ts';
 import { CheckpointError } from './errors.ts';
 import type { GgufValue } from './gguf.ts';
+import { decimal, findLlama3, isWritable, readRopeScaling, ropeFreqs } from './gguf-rope.ts';
 import type { TypedValue } from './gguf-writer.ts';
 
 const gating = { softmax: 1, sigmoid: 2 } as const;
@@ -115,15 +118,20 @@ function toDeepseekKeys(c: DeepseekConfig, fields: Readonly<Record<string, unkno
   };
 }
 
-function toDenseKeys({ ropeScaling: scaling, numKeyValueHeads, headDim }: DenseConfig): GgufKeys {
-  if (scaling && scaling.type !== 'linear')
-    throw new CheckpointError('gguf', `rope_scaling ${scaling.type} has no keys in GGUF`, 'keep it in safetensors');
+function toDenseKeys(config: DenseConfig, fields: Readonly<Record<string, unknown>>): GgufKeys {
+  const { ropeScaling: scaling, numKeyValueHeads, headDim } = config;
+  if (!isWritable(config))
+    throw new CheckpointError('gguf', 'rope_scaling with mscale has no keys in GGUF', 'keep it in safetensors');
+  const type = scaling && scaling.type !== 'llama3' ? scaling.type : null; // llama3 is a tensor: rope_freqs.weight
   return {
     'attention.head_count_kv': u32(numKeyValueHeads),
     'attention.key_length': u32(headDim),
     'attention.value_length': u32(headDim),
     'rope.dimension_count': u32(headDim),
-    ...(scaling && { 'rope.scaling.type': text('linear'), 'rope.scaling.factor': f32(scaling.factor) }),
+    ...(type && {
+      'rope.scaling.type': text(type),
+      ...toKeys(yarnKeys, fields.rope_scaling as Record<string, unknown>),
+    }),
   };
 }
 
@@ -134,7 +142,7 @@ export function ggufMetadata(config: ModelConfig, tokenizer?: GgufTokenizer): Ma
   const own: GgufKeys = {
     ...toKeys(commonKeys, fields),
     vocab_size: u32(config.vocabSize),
-    ...(isDeepseek(config) ? toDeepseekKeys(config, fields) : toDenseKeys(config)),
+    ...(isDeepseek(config) ? toDeepseekKeys(config, fields) : toDenseKeys(config, fields)),
   };
   return new Map([
     ['general.architecture', text(architecture)],
@@ -144,19 +152,22 @@ export function ggufMetadata(config: ModelConfig, tokenizer?: GgufTokenizer): Ma
   ]);
 }
 
-/** Converts f32 metadata back to the decimal that it was written from. */
-const decimal = (x: number) => Number(x.toPrecision(7));
-
 type KeyReader = ReturnType<typeof keyReader>;
 
-/** Reads keys of one architecture. `number` and `fields` throw CheckpointError for missing ones. */
+/** Reads keys of one architecture, and remembers which. Throws CheckpointError for missing numbers. */
 function keyReader(metadata: ReadonlyMap<string, GgufValue>, architecture: string, file: string) {
-  const find = (key: string) => metadata.get(`${architecture}.${key}`);
+  const asked = new Set<string>();
+  const find = (key: string) => {
+    asked.add(key);
+    return metadata.get(`${architecture}.${key}`);
+  };
+  const refuse = (key: string, expected: string, remedy = 'convert the model again'): never => {
+    const received = showValue(metadata.get(`${architecture}.${key}`));
+    throw new CheckpointError(file, `${architecture}.${key}: expected ${expected}, received ${received}`, remedy);
+  };
   const number = (key: string): number => {
     const value = find(key);
-    if (typeof value === 'number') return value;
-    const problem = `${architecture}.${key}: expected a number, received ${JSON.stringify(value)}`;
-    throw new CheckpointError(file, problem, 'convert the model again');
+    return typeof value === 'number' ? value : refuse(key, 'a number');
   };
   /** Returns the fields of config.json that the keys mean. */
   const fields = (rows: readonly KeyRow[]) => {
@@ -166,54 +177,149 @@ function keyReader(metadata: ReadonlyMap<string, GgufValue>, architecture: strin
     };
     return Object.fromEntries(rows.map(read));
   };
-  return { find, number, fields };
+  /** Refuses a key unless it is absent or has the value that everything else is computed with. */
+  const expect = (key: string, value: GgufValue) => {
+    const given = find(key);
+    if (given !== undefined && given !== value) refuse(key, showValue(value), unread);
+  };
+  return { find, number, fields, expect, refuse, asked };
+}
+
+const unread = 'what it says is not computed: use another model, or its safetensors';
+
+/** Keys that are not read, with the values that change nothing; null: whatever it is. */
+const neutral: Readonly<Record<string, readonly GgufValue[] | null>> = {
+  tensor_data_layout: ['Meta AI original pth'],
+  use_parallel_residual: [false],
+  expert_count: [0],
+  expert_used_count: [0],
+  expert_shared_count: [0],
+  leading_dense_block_count: [0],
+  nextn_predict_layers: [0],
+  pooling_type: [0],
+  logit_scale: [0, 1],
+  residual_scale: [0, 1],
+  embedding_scale: [0, 1],
+  attn_logit_softcapping: [0],
+  final_logit_softcapping: [0],
+  'attention.causal': [true],
+  'attention.sliding_window': [0],
+  'attention.clamp_kqv': [0],
+  'attention.max_alibi_bias': [0],
+  'attention.scale': [0],
+  'rope.scaling.yarn_log_multiplier': [0],
+};
+
+/** Refuses the keys of the architecture that were not asked for, unless they change nothing. */
+function expectNeutral(metadata: ReadonlyMap<string, GgufValue>, architecture: string, keys: KeyReader): void {
+  const prefix = `${architecture}.`;
+  for (const [key, value] of metadata) {
+    if (/^(adapter|clip)\./.test(key)) keys.refuse(key, 'no such key', 'a file of another kind: name the model itself');
+    if (!key.startsWith(prefix)) continue;
+    const own = key.slice(prefix.length);
+    if (keys.asked.has(own) || neutral[own] === null || neutral[own]?.includes(value)) continue;
+    const expected = neutral[own]?.join(' or ') ?? 'no such key, because it may change the result';
+    keys.refuse(own, expected, unread);
+  }
 }
 
 function readDeepseekFields(keys: KeyReader, names: ReadonlySet<string>): object {
   const hasBias = [...names].some((name) => name.endsWith('exp_probs_b.bias'));
-  const isSigmoid = keys.find('expert_gating_func') === gating.sigmoid;
-  const isYarn = keys.find('rope.scaling.type') === 'yarn';
-  const mscale = decimal(10 * decimal((keys.find('rope.scaling.yarn_log_multiplier') as number | undefined) ?? 0));
+  const function_ = keys.find('expert_gating_func') ?? gating.softmax;
+  if (function_ !== gating.softmax && function_ !== gating.sigmoid)
+    keys.refuse('expert_gating_func', '1 (softmax) or 2 (sigmoid)', unread);
+  const isSigmoid = function_ === gating.sigmoid;
+  const scaling = readRopeScaling(keys);
+  const logMultiplier = 'rope.scaling.yarn_log_multiplier';
+  const mscale = keys.find(logMultiplier) === undefined ? 0 : decimal(10 * decimal(keys.number(logMultiplier)));
+  const fields = keys.fields(deepseekKeys);
+  const { kv_lora_rank: kv, qk_rope_head_dim: rope } = fields as Record<string, number>;
+  keys.expect('attention.head_count_kv', 1);
+  keys.expect('attention.key_length', kv + rope);
+  keys.expect('attention.value_length', kv);
   return {
     model_type: hasBias || isSigmoid ? 'deepseek_v3' : 'deepseek_v2',
-    ...keys.fields(deepseekKeys),
-    qk_nope_head_dim: keys.number('attention.key_length_mla') - keys.number('rope.dimension_count'),
+    ...fields,
+    qk_nope_head_dim: keys.number('attention.key_length_mla') - rope,
     scoring_func: isSigmoid ? 'sigmoid' : 'softmax',
     topk_method: hasBias ? 'noaux_tc' : keys.find('expert_group_count') ? 'group_limited_greedy' : 'greedy',
-    rope_scaling: isYarn ? { type: 'yarn', ...keys.fields(yarnKeys), mscale, mscale_all_dim: mscale } : null,
+    rope_scaling: scaling && { ...scaling, mscale, mscale_all_dim: mscale },
   };
 }
 
-function readDenseFields(keys: KeyReader, architecture: string, names: ReadonlySet<string>): object {
+/** `factors`: the values of rope_freqs.weight. */
+function readDenseFields(
+  keys: KeyReader,
+  architecture: string,
+  names: ReadonlySet<string>,
+  factors: Float32Array | null,
+  file: string,
+): object {
   const heads = keys.number('attention.head_count');
-  const isLinear = keys.find('rope.scaling.type') === 'linear';
+  const hasWidth = keys.find('attention.key_length') !== undefined;
+  const headDim = hasWidth ? keys.number('attention.key_length') : keys.number('embedding_length') / heads;
+  keys.expect('attention.value_length', headDim);
+  keys.expect('rope.dimension_count', headDim);
+  const context = keys.number('context_length');
+  const window = keys.find('attention.sliding_window') ?? 0;
+  if (typeof window !== 'number' || (window > 0 && window < context))
+    keys.refuse('attention.sliding_window', `0, or at least context_length = ${context}`, unread);
+  const scaling = readRopeScaling(keys);
+  const { rope_theta } = keys.fields(commonKeys) as { rope_theta: number };
+  const llama3 = factors && findLlama3(factors, headDim, rope_theta, file);
+  if (llama3 && scaling) keys.refuse('rope.scaling.type', `none beside ${ropeFreqs}`, unread);
   return {
     model_type: architecture,
     num_key_value_heads: keys.find('attention.head_count_kv') ?? heads,
-    head_dim: keys.find('attention.key_length') ?? keys.number('embedding_length') / heads,
+    head_dim: headDim,
     ...(architecture === 'llama' && { attention_bias: names.has('blk.0.attn_q.bias') }),
-    rope_scaling: isLinear ? { type: 'linear', factor: decimal(keys.number('rope.scaling.factor')) } : null,
+    rope_scaling: llama3
+      ? {
+          type: 'llama3',
+          factor: llama3.factor,
+          original_max_position_embeddings: llama3.originalMaxPositionEmbeddings,
+          low_freq_factor: llama3.lowFreqFactor,
+          high_freq_factor: llama3.highFreqFactor,
+        }
+      : scaling,
   };
 }
 
-/** Reads the configuration of a GGUF file. `names`: its tensors. Throws CheckpointError or ModelError. */
+/** Refuses files that are no whole model. */
+function expectWhole(metadata: ReadonlyMap<string, GgufValue>, file: string): void {
+  const type = metadata.get('general.type') ?? 'model';
+  if (type !== 'model')
+    throw new CheckpointError(file, `general.type: expected "model", received ${showValue(type)}`, 'name the model');
+  const parts = metadata.get('split.count') ?? 1;
+  if (parts !== 1 && parts !== 0)
+    throw new CheckpointError(file, `is one of ${showValue(parts)} parts`, 'join them first: llama-gguf-split --merge');
+}
+
+/**
+ * Reads the configuration of a GGUF file. `names`: its tensors; `factors`: the values of its rope_freqs.weight. Throws
+ * CheckpointError or ModelError.
+ */
 export function readGgufConfig(
   metadata: ReadonlyMap<string, GgufValue>,
   names: ReadonlySet<string>,
   file: string,
+  factors: Float32Array | null = null,
 ): ModelConfig {
   const architecture = metadata.get('general.architecture');
+  expectWhole(metadata, file);
   if (architecture !== 'deepseek2' && architecture !== 'llama' && architecture !== 'qwen2')
     throw new CheckpointError(
       file,
-      `general.architecture: expected deepseek2, llama or qwen2, received ${JSON.stringify(architecture)}`,
+      `general.architecture: expected deepseek2, llama or qwen2, received ${showValue(architecture)}`,
       'such models are not supported',
     );
   const keys = keyReader(metadata, architecture, file);
   const [bos, eos] = [metadata.get('tokenizer.ggml.bos_token_id'), metadata.get('tokenizer.ggml.eos_token_id')];
   const tokens = metadata.get('tokenizer.ggml.tokens') as readonly string[] | undefined;
   const own =
-    architecture === 'deepseek2' ? readDeepseekFields(keys, names) : readDenseFields(keys, architecture, names);
+    architecture === 'deepseek2'
+      ? readDeepseekFields(keys, names)
+      : readDenseFields(keys, architecture, names, factors, file);
   const fields = {
     ...keys.fields(commonKeys),
     tie_word_embeddings: !names.has('output.weight'),
@@ -223,5 +329,6 @@ export function readGgufConfig(
     ...(eos !== undefined && { eos_token_id: eos }),
     ...own,
   };
+  expectNeutral(metadata, architecture, keys);
   return readConfig(fields, file);
 }

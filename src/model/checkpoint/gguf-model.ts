@@ -7,13 +7,14 @@
 // where a row is not whole blocks. MTP modules follow as further blocks with llama.cpp's names (nextn); llama.cpp's
 // deepseek2 has none and refuses files with unknown tensors, so write a file for it from a configuration without
 // modules.
-import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
+import { type DeepseekConfig, type DenseConfig, isDeepseek, type ModelConfig } from '../config.ts';
 import { countElements, hasExperts, listParameters } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
 import { sharedByTwo, type TensorValues } from './export.ts';
 import { type GgmlType, ggmlTypes } from './ggml-blocks.ts';
 import { openGguf } from './gguf.ts';
 import { readGgufConfig } from './gguf-config.ts';
+import { frequencyFactors, ropeFreqs } from './gguf-rope.ts';
 import type { GgufTensor } from './gguf-writer.ts';
 import { listPieces } from './pieces.ts';
 import {
@@ -58,6 +59,9 @@ function interleave(heads: number, width: number, columns: number): RowOrder {
     fromFile: (values) => swapMiddle(values, [heads, half, 2, columns]),
   };
 }
+
+/** The factors of rope_freqs.weight that are read: more than any head has pairs. */
+const maxRopePairs = 2 ** 12;
 
 type NamePair = readonly [gguf: string, huggingFace: string];
 
@@ -165,6 +169,13 @@ function storedType(name: string, shape: readonly number[], type: GgmlType): Ggm
   return (shape.at(-1) as number) % ggmlTypes[type].block === 0 ? type : 'F16';
 }
 
+/** Lists Llama 3's factors of frequencies, which have no keys. */
+function ropeTensors({ headDim, ropeTheta, ropeScaling }: DenseConfig): GgufTensor[] {
+  if (ropeScaling?.type !== 'llama3') return [];
+  const factors = frequencyFactors(headDim, ropeTheta, ropeScaling);
+  return [{ name: ropeFreqs, type: 'F32', shape: [factors.length], parts: [async () => factors] }];
+}
+
 /** Returns the tensors of a GGUF file from values under checkpoint names. */
 export function ggufTensors(config: ModelConfig, values: readonly TensorValues[], type: GgmlType): GgufTensor[] {
   const byName = new Map(values.map((value) => [value.name, value]));
@@ -173,7 +184,7 @@ export function ggufTensors(config: ModelConfig, values: readonly TensorValues[]
     const parts = from.map((source) => async () => (order ? order.toFile(await read(source)) : read(source)));
     return { name, type: storedType(name, shape, type), shape, parts };
   });
-  if (!isDeepseek(config)) return plain;
+  if (!isDeepseek(config)) return [...plain, ...ropeTensors(config)];
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
   const split = Array.from({ length: countBlocks(config) }, (_, i): GgufTensor[] => {
     const both = sharedByTwo(async () =>
@@ -198,8 +209,10 @@ interface StoredTensor {
 export async function openGgufModel(path: string): Promise<{ config: ModelConfig; source: TensorSource }> {
   const file = await openGguf(path);
   try {
-    const config = readGgufConfig(file.metadata, new Set(file.entries.keys()), path);
+    const factors = await readFactors(file);
+    const config = readGgufConfig(file.metadata, new Set(file.entries.keys()), path, factors);
     const stored = storedTensors(config, file, path);
+    expectNoOthers(config, file, path);
     const entries = new Map([...stored].map(([name, { entry }]) => [name, entry]));
     const source: TensorSource = {
       entries,
@@ -214,6 +227,41 @@ export async function openGgufModel(path: string): Promise<{ config: ModelConfig
     await file.close();
     throw error;
   }
+}
+
+/** Reads rope_freqs.weight, null where there is none. */
+async function readFactors(file: TensorSource): Promise<Float32Array | null> {
+  const entry = file.entries.get(ropeFreqs);
+  if (!entry) return null;
+  const length = Math.min(countElements(entry.shape), maxRopePairs);
+  return decode(entry, await file.read(ropeFreqs, { offset: 0, length }));
+}
+
+/** Tensors that change nothing: angles from the configuration, and what multi-token prediction shares or lacks. */
+function isNeutral(config: ModelConfig, name: string, { entries }: TensorSource): boolean {
+  if (name === ropeFreqs) return !isDeepseek(config); // readGgufConfig has read it
+  if (/^blk\.\d+\.attn_rot_embd\.weight$/.test(name)) return true;
+  const block = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1);
+  const isModule = block >= config.numHiddenLayers && entries.has(`blk.${block}.nextn.eh_proj.weight`);
+  if (!isDeepseek(config) || !isModule) return false;
+  return block >= countBlocks(config) || /\.nextn\.(embed_tokens|shared_head_head)\.weight$/.test(name);
+}
+
+/** Throws CheckpointError for a tensor that the model does not use and that may change the result. */
+function expectNoOthers(config: ModelConfig, file: TensorSource, path: string): void {
+  const halves = Array.from({ length: countBlocks(config) }, (_, i) => [
+    `blk.${i}.attn_k_b.weight`,
+    `blk.${i}.attn_v_b.weight`,
+  ]);
+  const used = new Set([...listMappings(config).map(({ name }) => name), ...(isDeepseek(config) ? halves.flat() : [])]);
+  const others = [...file.entries.keys()].filter((name) => !used.has(name) && !isNeutral(config, name, file));
+  if (others.length === 0) return;
+  const more = others.length > 1 ? ` (and ${others.length - 1} others)` : '';
+  throw new CheckpointError(
+    path,
+    `${others[0]}${more}: no part of this ${config.modelType}, and it may change the result`,
+    'use another model, or its safetensors',
+  );
 }
 
 /** Maps checkpoint names to the file's tensors. Throws CheckpointError unless all are there in their shapes. */

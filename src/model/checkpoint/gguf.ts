@@ -49,14 +49,24 @@ const scalars = {
 const minBytes: Readonly<Record<number, number>> = { [typeIds.string]: 8, [typeIds.array]: 12 };
 /** How deep arrays may nest. */
 const maxDepth = 4;
+/** DeepSeek-V3 has 1,147 tensors, 50 pairs, 128,000 tokens with as many merges. */
+const maxTensors = 2 ** 16;
+const maxPairs = 2 ** 12;
+/** Texts in arrays, and arrays in arrays. */
+const maxItems = 2 ** 20;
+const maxTextBytes = 2 ** 22;
+const maxNameBytes = 2 ** 12;
 
 const findScalar = (type: number) => (type in scalars ? scalars[type as keyof typeof scalars] : null);
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 class Cursor {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #fileSize: number;
   readonly #file: string;
+  #items = 0;
   at = 0;
 
   constructor(bytes: Uint8Array, fileSize: number, file: string) {
@@ -90,20 +100,19 @@ class Cursor {
   }
 
   /** Reads how many items follow, each of at least `minBytes` bytes. */
-  count(what: string, minBytes: number): number {
+  count(what: string, minBytes: number, max = Number.POSITIVE_INFINITY): number {
     const count = this.u64(what);
+    if (count > max) this.refuse(`${what}: ${count} claimed, expected at most ${max}`);
     if (count * minBytes > this.#fileSize - this.at)
       this.refuse(`${what}: ${count} claimed, but only ${this.#fileSize - this.at} bytes follow`);
     return count;
   }
 
-  string(what: string): string {
-    const length = this.count(`length of ${what}`, 1);
+  string(what: string, maxBytes = maxTextBytes): string {
+    const length = this.count(`length of ${what}`, 1, maxBytes);
     const from = this.#take(length, what);
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
-        this.#bytes.subarray(from, from + length),
-      );
+      return utf8.decode(this.#bytes.subarray(from, from + length));
     } catch {
       return this.refuse(`${what}: not UTF-8`);
     }
@@ -127,10 +136,23 @@ class Cursor {
     if (bytes === undefined) this.refuse(`${what}: no value has type ${type}`);
     if (depth > maxDepth) this.refuse(`${what}: arrays within arrays, more than ${maxDepth} deep`);
     const count = this.count(what, bytes);
-    // An array may take no memory before its bytes are here.
-    if (scalar && this.at + count * bytes > this.#bytes.length) throw new NeedsMore();
-    const values: NumberArray | GgufValue[] = scalar ? new scalar.List(count) : [];
-    for (let i = 0; i < count; i++) values[i] = scalar ? Number(this.value(type, what)) : this.value(type, what, depth);
+    if (scalar) return this.#numbers(type, count, what);
+    this.#items += count;
+    if (this.#items > maxItems) this.refuse(`${what}: more than ${maxItems} texts and arrays`);
+    return Array.from({ length: count }, () => this.value(type, what, depth));
+  }
+
+  #numbers(type: number, count: number, what: string): NumberArray {
+    const scalar = scalars[type as keyof typeof scalars];
+    const from = this.#take(count * scalar.bytes, what); // no memory is taken before its bytes are here
+    const isPlain = type !== typeIds.bool && type !== 10 && type !== 11;
+    const values = new scalar.List(count);
+    if (isPlain) {
+      new Uint8Array(values.buffer).set(this.#bytes.subarray(from, this.at));
+      return values;
+    }
+    this.at = from;
+    for (let i = 0; i < count; i++) values[i] = Number(this.value(type, what));
     return values;
   }
 }
@@ -138,7 +160,7 @@ class Cursor {
 const typeNames = new Map(Object.entries(ggmlTypes).map(([name, { id }]) => [id as number, name as GgmlType]));
 
 function readTensor(cursor: Cursor, file: string): GgufEntry {
-  const name = cursor.string('a tensor name');
+  const name = cursor.string('a tensor name', maxNameBytes);
   const rank = cursor.u32(name);
   if (rank > 4) cursor.refuse(`${name}: ${rank} dimensions, expected at most 4`);
   const shape = Array.from({ length: rank }, () => cursor.u64(`${name}, a dimension`)).reverse();
@@ -180,11 +202,11 @@ export function parseGguf(bytes: Uint8Array, fileSize: number, file: string): Gg
   const version = cursor.u32('the version');
   if (version !== 2 && version !== 3)
     cursor.refuse(`version ${version}, expected 2 or 3${version % 65536 === 0 ? ' (a big-endian file?)' : ''}`);
-  const tensors = cursor.count('tensors', 24);
-  const pairs = cursor.count('metadata', 13);
+  const tensors = cursor.count('tensors', 24, maxTensors);
+  const pairs = cursor.count('metadata', 13, maxPairs);
   const metadata = new Map<string, GgufValue>();
   for (let i = 0; i < pairs; i++) {
-    const key = cursor.string('a key of the metadata');
+    const key = cursor.string('a key of the metadata', maxNameBytes);
     if (metadata.has(key)) cursor.refuse(`${key}: appears twice in the metadata`);
     metadata.set(key, cursor.value(cursor.u32(key), key));
   }

@@ -18,7 +18,8 @@ import {
 import type { ModelConfig } from '../config.ts';
 import { countElements, listParameters, type Parameter } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
-import { type CheckpointPiece, listPieces, reasonToIgnore } from './pieces.ts';
+import { expectTensors, reasonToIgnore, scaleSuffix, sourcePieces } from './expected-tensors.ts';
+import type { CheckpointPiece } from './pieces.ts';
 import { decode, type TensorEntry, type TensorSource } from './source.ts';
 
 export interface ImportedTensor {
@@ -27,8 +28,6 @@ export interface ImportedTensor {
   readonly how: 'used' | 'converted' | 'ignored';
   readonly why: string;
 }
-
-export const scaleSuffix = '_scale_inv';
 
 function expectPiece(source: TensorSource, { name, shape }: CheckpointPiece): TensorEntry {
   const entry = source.entries.get(name);
@@ -112,7 +111,7 @@ export async function importParameter(
 
 /**
  * Loads the weights of `config` onto the current device; the caller disposes them. The report names every tensor of the
- * checkpoint. Throws CheckpointError for missing and misshapen tensors.
+ * checkpoint. Throws CheckpointError for missing, misshapen, and unknown tensors.
  */
 export async function importWeights(
   config: ModelConfig,
@@ -122,6 +121,7 @@ export async function importWeights(
   const weights = new Map<string, Tensor>();
   const report: ImportedTensor[] = [];
   const parameters = listParameters(config);
+  await expectTensors(config, source);
   try {
     for (const [i, parameter] of parameters.entries()) {
       weights.set(parameter.name, await importParameter(source, parameter, dtype, report));
@@ -142,19 +142,17 @@ export function listIgnored(
 ): ImportedTensor[] {
   const known = new Set(taken.map(({ name }) => name));
   const rest = [...source.entries.keys()].filter((name) => !known.has(name));
-  return rest.map((name) => ({ name, how: 'ignored', why: reasonToIgnore(name, config.numHiddenLayers) }));
+  return rest.map((name) => {
+    const isScale = name.endsWith(scaleSuffix);
+    const whose = isScale ? name.slice(0, -scaleSuffix.length) : name;
+    return { name, how: 'ignored', why: reasonToIgnore(whose, config, source) ?? 'unknown' };
+  });
 }
 
 /** Lists what a conversion leaves out of a checkpoint, and why. */
 export function ignoredTensors(config: ModelConfig, source: TensorSource): ImportedTensor[] {
   const names = listParameters(config).flatMap((parameter) => sourcePieces(parameter, source));
   return listIgnored(config, source, [...names, ...names.map(({ name }) => ({ name: name + scaleSuffix }))]);
-}
-
-/** Lists the pieces of a parameter; one piece where the checkpoint has it under its own name. */
-export function sourcePieces(parameter: Parameter, source: TensorSource): readonly CheckpointPiece[] {
-  const { name, shape } = parameter;
-  return source.entries.has(name) ? [{ name, shape, offset: 0 }] : listPieces(parameter);
 }
 
 function encode(values: Float32Array, target: 'f32' | 'bf16'): Float32Array | Uint16Array {

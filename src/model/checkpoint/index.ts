@@ -1,6 +1,7 @@
 // Checkpoints: reading, writing and converting the files that the rest of the world uses.
 export { writeJson } from './binary-file.ts';
 export { CheckpointError } from './errors.ts';
+export { expectTensors } from './expected-tensors.ts';
 export {
   checkpointValues,
   convertCheckpoint,

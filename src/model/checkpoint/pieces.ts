@@ -29,14 +29,3 @@ export function listPieces({ name, shape }: Parameter): CheckpointPiece[] {
     offset: i * countElements(own),
   }));
 }
-
-/** Returns why a tensor that no parameter uses is left out. */
-export function reasonToIgnore(name: string, layers: number): string {
-  if (name.endsWith('rotary_emb.inv_freq')) return 'computed from the configuration';
-  const layer = Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1);
-  if (layer >= layers && /\.(embed_tokens|shared_head\.head)\.weight$/.test(name))
-    return 'a copy: MTP shares embedding and head with the main model';
-  if (layer >= layers) return 'an MTP module that num_nextn_predict_layers does not count';
-  if (name === 'lm_head.weight') return 'tied to model.embed_tokens.weight';
-  return 'not part of this architecture';
-}

@@ -4,6 +4,7 @@
 // length, unique names, known formats, whole shapes, offsets that follow each other without gap or overlap and end with
 // the file. Nothing is allocated beyond the header's own bytes. The writer puts the widest formats first, so that all
 // are aligned, and asks for tensors in the given order.
+import { showValue } from '../errors.ts';
 import { countElements } from '../parameters.ts';
 import { opened, writeWhole } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
@@ -16,8 +17,12 @@ import {
   type TensorSource,
 } from './source.ts';
 
-/** Larger headers are refused, as by the reference implementation. */
-const maxHeaderBytes = 100_000_000;
+/** DeepSeek-V3 in one file would have a header of 12 MB and 91,991 tensors. */
+const maxHeaderBytes = 2 ** 24;
+const maxTensors = 2 ** 17;
+const maxNameLength = 2 ** 12;
+/** A header nests three deep. */
+const maxDepth = 8;
 
 export interface SafetensorsEntry extends TensorEntry {
   readonly type: PlainType;
@@ -38,19 +43,44 @@ function refuse(file: string, problem: string): never {
   throw new CheckpointError(file, problem, remedy);
 }
 
-/** Lists the keys of the outermost object; JSON.parse would keep the last of equal ones. */
-function outerKeys(json: string): string[] {
+const codes = { quote: 34, colon: 58, backslash: 92, open: [91, 123], close: [93, 125] };
+
+/** Returns the index after the string that begins at a quote. */
+function skipString(json: string, from: number): number {
+  for (let at = json.indexOf('"', from + 1); at >= 0; at = json.indexOf('"', at + 1)) {
+    let before = at - 1;
+    while (json.charCodeAt(before) === codes.backslash) before--;
+    if ((at - before) % 2 === 1) return at + 1;
+  }
+  return json.length;
+}
+
+/**
+ * Lists the keys of the outermost object as they are written; JSON.parse would keep the last of equal ones. Refuses too
+ * many before anything is parsed.
+ */
+function outerKeys(json: string, file: string): string[] {
   const keys: string[] = [];
   let depth = 0;
-  for (const [token, , isKey] of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/gs)) {
-    if (token === '{' || token === '[') depth++;
-    else if (token === '}' || token === ']') depth--;
-    else if (isKey && depth === 1) keys.push(JSON.parse(token.slice(0, token.length - isKey.length)));
+  for (let at = 0; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (codes.open.includes(code) && ++depth > maxDepth) refuse(file, `the header nests more than ${maxDepth} deep`);
+    else if (codes.close.includes(code)) depth--;
+    else if (code === codes.quote) {
+      const end = skipString(json, at);
+      let next = end;
+      while (json.charCodeAt(next) <= 32) next++;
+      if (depth === 1 && json.charCodeAt(next) === codes.colon) keys.push(json.slice(at, end));
+      if (end - at > maxNameLength && depth === 1) refuse(file, `the header has a name of ${end - at - 2} characters`);
+      if (keys.length > maxTensors) refuse(file, `the header has more than ${maxTensors} tensors`);
+      at = end - 1;
+    }
   }
   return keys;
 }
 
 function parseJson(text: string, file: string): Record<string, unknown> {
+  const keys = outerKeys(text, file);
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -60,7 +90,7 @@ function parseJson(text: string, file: string): Record<string, unknown> {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     return refuse(file, 'the header is not a JSON object');
   const seen = new Set<string>();
-  for (const key of outerKeys(text)) {
+  for (const key of keys.map((written): string => JSON.parse(written))) {
     if (seen.has(key)) refuse(file, `${key}: appears twice in the header`);
     seen.add(key);
   }
@@ -72,14 +102,11 @@ const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as nu
 function parseEntry(name: string, value: unknown, file: string): SafetensorsEntry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   if (typeof dtype !== 'string' || !Object.hasOwn(storedWidths, dtype))
-    refuse(
-      file,
-      `${name}: expected a dtype of ${Object.keys(storedWidths).join(', ')}, received ${JSON.stringify(dtype)}`,
-    );
+    refuse(file, `${name}: expected a dtype of ${Object.keys(storedWidths).join(', ')}, received ${showValue(dtype)}`);
   if (!(Array.isArray(shape) && shape.every(isCount)))
-    refuse(file, `${name}: expected a shape of whole numbers, received ${JSON.stringify(shape)}`);
+    refuse(file, `${name}: expected a shape of whole numbers, received ${showValue(shape)}`);
   if (!(Array.isArray(offsets) && offsets.length === 2 && offsets.every(isCount)))
-    refuse(file, `${name}: expected two data_offsets, received ${JSON.stringify(offsets)}`);
+    refuse(file, `${name}: expected two data_offsets, received ${showValue(offsets)}`);
   const type = dtype as PlainType;
   const [begin, end] = offsets as [number, number];
   const width = storedWidths[type];

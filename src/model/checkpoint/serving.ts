@@ -19,7 +19,8 @@ import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts'
 import { type Fusion, listFusions } from '../fusion.ts';
 import { splitKvB } from '../mla.ts';
 import { isFp8, listParameters, type Parameter } from '../parameters.ts';
-import { type ImportedTensor, importParameter, listIgnored, plainFormat, sourcePieces } from './import.ts';
+import { expectTensors, sourcePieces } from './expected-tensors.ts';
+import { type ImportedTensor, importParameter, listIgnored, plainFormat } from './import.ts';
 import type { TensorSource } from './source.ts';
 import { packStored } from './stored-weights.ts';
 
@@ -64,7 +65,7 @@ function listServedWeights(config: ModelConfig, format: PackedFormat): { name: s
 
 /**
  * Loads the weights of `config` onto the current device, ready to serve; the caller disposes them. The report names
- * every tensor of the checkpoint. Throws CheckpointError for missing and misshapen tensors.
+ * every tensor of the checkpoint. Throws CheckpointError for missing, misshapen, and unknown tensors.
  */
 export async function servingWeights(
   config: ModelConfig,
@@ -90,6 +91,7 @@ export async function* eachServed(
   { format = storedFormat(source), progress = () => undefined }: ServingOptions,
   report: ImportedTensor[],
 ): AsyncGenerator<[name: string, weight: Weight]> {
+  await expectTensors(config, source);
   const groups = listServedWeights(config, format);
   for (const [i, group] of groups.entries()) {
     const stored = await packStored(source, group.parts, format, report);

@@ -34,6 +34,13 @@ const dense = {
   initializer_range: 0.2,
 };
 const yarn = { type: 'yarn', factor: 40, original_max_position_embeddings: 64, mscale: 1, mscale_all_dim: 1 };
+const llama3 = {
+  type: 'llama3',
+  factor: 8,
+  original_max_position_embeddings: 64,
+  low_freq_factor: 1,
+  high_freq_factor: 4,
+};
 export const configs: Record<string, ModelConfig> = {
   v3: readConfig(v3),
   'v3-yarn-groups': readConfig({ ...v3, rope_scaling: yarn, n_group: 4, topk_group: 2 }),
@@ -47,7 +54,10 @@ export const configs: Record<string, ModelConfig> = {
   }),
   llama: readConfig({ ...dense, model_type: 'llama' }),
   'llama-biases': readConfig({ ...dense, model_type: 'llama', attention_bias: true }),
+  llama3: readConfig({ ...dense, model_type: 'llama', rope_scaling: llama3 }),
+  linear: readConfig({ ...dense, model_type: 'llama', rope_scaling: { type: 'linear', factor: 2.5 } }),
   qwen2: readConfig({ ...dense, model_type: 'qwen2', tie_word_embeddings: true }),
+  'qwen2-yarn': readConfig({ ...dense, model_type: 'qwen2', rope_scaling: { ...yarn, mscale: 1, mscale_all_dim: 0 } }),
 };
 
 /** The 256 bytes, one token each. */
