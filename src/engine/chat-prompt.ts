@@ -39,7 +39,7 @@ export interface ChatPrompt {
   readonly startsThinking: boolean;
 }
 
-type Variables = Readonly<Record<string, boolean | number>>;
+type Variables = Readonly<Record<string, boolean | number | string>>;
 
 /** Splits an answer into its thinking and its text, for models whose template knows thinking. */
 function splitThinking(content: string, given: string): [string, string] {

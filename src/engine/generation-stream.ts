@@ -65,7 +65,8 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
     this.#signal?.removeEventListener('abort', this.#abort);
     this.#hasEnded = true;
     this.#emit(this.#assembler.end());
-    this.#emit([this.#endEvent(reason, error)]);
+    const isStopped = reason === 'length' && this.#assembler.stopText !== null;
+    this.#emit([this.#endEvent(isStopped ? 'stop' : reason, error)]);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<GenerationEvent, void, undefined> {

@@ -30,8 +30,12 @@ export interface SamplingOptions {
 export interface GenerateOptions extends SamplingOptions {
   /** The maximum number of output tokens. @default what the context leaves */
   readonly maxTokens?: number;
-  /** Texts that end the generation, wherever tokens begin and end; they are not part of the text. */
+  /** Texts that end the answer, wherever tokens begin and end; they are not part of it. */
   readonly stop?: readonly string[];
+  /** Tokens that end the answer, besides the model's own end tokens. @default none */
+  readonly stopIds?: readonly number[];
+  /** The text as the model writes it: thinking and tags are part of the answer, and stops act in them. @default false */
+  readonly raw?: boolean;
   /** Continues after the model's own end tokens. @default false */
   readonly ignoreEos?: boolean;
   /** Log-probabilities of output tokens, with this number of alternatives. @default none */
@@ -66,7 +70,7 @@ export interface GenerationPart {
   readonly tokens: readonly GeneratedToken[];
 }
 
-/** stop: an end token or a stop text; length: maxTokens or the context; abort: the caller; error: see `error`. */
+/** stop: an end token, a stop token or a stop text; length: maxTokens or the context; abort: the caller; error: see `error`. */
 export type FinishReason = 'stop' | 'length' | 'abort' | 'error';
 
 export interface Usage {

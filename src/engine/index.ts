@@ -11,3 +11,4 @@ export { type ResolvedSampling, resolveOptions } from './sampling-options.ts';
 export type { Sequence, SequenceListener, SequenceOptions, TokenDecision } from './sequence.ts';
 export { ServedModel } from './served-model.ts';
 export type { SpeculationStats } from './speculation.ts';
+export { endsInThinking } from './think-tags.ts';

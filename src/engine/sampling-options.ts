@@ -24,6 +24,8 @@ export interface ResolvedSampling {
 export interface ResolvedOptions extends ResolvedSampling {
   readonly maxTokens: number;
   readonly stop: readonly string[];
+  readonly stopIds: readonly number[];
+  readonly raw: boolean;
   readonly ignoreEos: boolean;
   readonly logprobs: number | null;
   readonly promptLogprobs: number | null;
@@ -87,6 +89,14 @@ function readStopTexts(stop: unknown): readonly string[] {
   return [...new Set(stop as string[])];
 }
 
+function readStopIds(ids: unknown, vocabSize: number): readonly number[] {
+  if (ids === undefined || ids === null) return [];
+  if (!Array.isArray(ids)) refuse('stopIds', 'a list of token ids', ids);
+  for (const id of ids)
+    if (!wholeWithin(0, vocabSize - 1)(id)) refuse('stopIds', `token ids from 0 to ${vocabSize - 1}`, id);
+  return ids;
+}
+
 function readLogitBias(bias: unknown, vocabSize: number): ReadonlyMap<number, number> {
   if (bias === undefined || bias === null) return new Map();
   if (!(bias instanceof Map)) refuse('logitBias', 'a Map of token ids to numbers', bias);
@@ -98,7 +108,7 @@ function readLogitBias(bias: unknown, vocabSize: number): ReadonlyMap<number, nu
   return new Map(bias);
 }
 
-function readFlag(options: GenerateOptions, field: 'ignoreEos' | 'startsThinking'): boolean {
+function readFlag(options: GenerateOptions, field: 'ignoreEos' | 'startsThinking' | 'raw'): boolean {
   const value: unknown = options[field] ?? false;
   if (typeof value !== 'boolean') refuse(field, 'true or false', value);
   return value;
@@ -141,6 +151,8 @@ export function resolveOptions(options: GenerateOptions, limits: OptionLimits): 
     ...resolveSampling(options, limits.vocabSize),
     maxTokens: Math.min(readCount(options, 'maxTokens', 1, any) ?? limits.room, limits.room),
     stop: readStopTexts(options.stop),
+    stopIds: readStopIds(options.stopIds, limits.vocabSize),
+    raw: readFlag(options, 'raw'),
     ignoreEos: readFlag(options, 'ignoreEos'),
     logprobs: readCount(options, 'logprobs', 0, maxLogprobs),
     promptLogprobs: readCount(options, 'promptLogprobs', 0, maxLogprobs),

@@ -27,7 +27,7 @@ export interface ServedModelOptions {
 
 export interface ChatOptions extends GenerateOptions {
   /** Further variables of the chat template, such as `enable_thinking`. */
-  readonly variables?: Readonly<Record<string, boolean | number>>;
+  readonly variables?: Readonly<Record<string, boolean | number | string>>;
 }
 
 export class ServedModel implements TextModel {
@@ -69,9 +69,9 @@ export class ServedModel implements TextModel {
     });
   }
 
-  /** Continues a text. */
+  /** Continues a text. What the model writes is one text, with its thinking and the tags around it. */
   complete(text: string, options: GenerateOptions = {}): AsyncIterable<GenerationEvent> {
-    return this.generate(this.tokenizer.tokenizer.encode(text, { addSpecialTokens: true }), options);
+    return this.generate(this.tokenizer.tokenizer.encode(text, { addSpecialTokens: true }), { raw: true, ...options });
   }
 
   /**

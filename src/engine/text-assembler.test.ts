@@ -34,7 +34,7 @@ function bytesTokenizer(tags: boolean): LoadedTokenizer {
 }
 
 const [spelled, tagged] = [bytesTokenizer(false), bytesTokenizer(true)];
-const options: AssemblerOptions = { stop: [], startsThinking: false, ignoreEos: false };
+const options: AssemblerOptions = { stop: [], stopIds: [], raw: false, startsThinking: false, ignoreEos: false };
 const [eos, pad, open, close] = [256, 257, 258, 259];
 const encodeBytes = (text: string) => [...new TextEncoder().encode(text)];
 
@@ -246,23 +246,94 @@ describe('stop texts', () => {
     }
   });
 
-  test('a tag can be the stop text, whether it is a token or text; all tokens come out', () => {
-    const inside = { startsThinking: true, stop: ['x</think>'] };
-    for (const [from, ids] of [
-      [tagged, [97, 120, close]],
-      [spelled, encodeBytes('ax</think>')],
-    ] as const) {
-      const { thinking, answer, assembler, parts } = assemble(from, ids, inside);
-      assert.deepEqual([thinking, answer, assembler.stopText], ['a', '', 'x</think>']);
-      assert.deepEqual(listIds(parts), ids);
-    }
+  /** Thinking and answer with tags as text, cut into tokens anywhere. */
+  const spoken = fc.record({
+    before: fc.constantFrom('', ' ', '\n\n'),
+    thought: tricky.filter((text) => !`${text}</think>`.slice(0, -1).includes('</think>')),
+    answer: tricky,
+    startsThinking: fc.boolean(),
+    places: cuts,
+  });
+  const anyStops = fc.uniqueArray(
+    fc.constantFrom('ab', 'aab', 'b<', 'a</', '<', '<think>', '</think>', '>a', '\n', '\n\n', 'k>', '😀', 'b</think>a'),
+    { minLength: 1, maxLength: 3 },
+  );
+
+  test('belong to the answer: without them the same thinking, and the answer up to the first of them', () => {
+    fc.assert(
+      fc.property(spoken, anyStops, ({ before, thought, answer, startsThinking, places }, stop) => {
+        const text = startsThinking ? `${thought}</think>${answer}` : `${before}<think>${thought}</think>${answer}`;
+        const pieces = cutAt(text, places);
+        const ids = pieces.map((_, i) => i);
+        const got = assemble(piecesTokenizer(pieces), ids, { startsThinking, stop });
+        const met = firstStop(answer, stop);
+        assert.equal(got.thinking, thought.replace(/^\n/, ''));
+        const space = startsThinking ? '' : before;
+        assert.equal(got.answer, space + (met === null ? answer : answer.slice(0, met.start)));
+        assert.equal(got.assembler.stopText, met?.stop ?? null);
+        assert.deepEqual(listIds(got.parts), ids.slice(0, got.used));
+      }),
+      { numRuns: 500 },
+    );
   });
 
-  test('do not reach over a tag, and hold in the thinking as well', () => {
-    const stop = ['ab'];
-    assert.equal(assemble(tagged, [97, close, 98], { startsThinking: true, stop }).answer, 'b');
-    assert.equal(assemble(tagged, [97, close, 98], { startsThinking: true, stop: ['>b'] }).answer, 'b');
-    assert.equal(assemble(tagged, [120, 97, 98, 99], { startsThinking: true, stop }).thinking, 'x');
+  test('with tags as tokens too, in white space before the thinking and after it', () => {
+    fc.assert(
+      fc.property(fc.constantFrom('', '\n', ' \n\n'), tricky, tricky, anyStops, (before, thought, answer, stop) => {
+        const ids = [...encodeBytes(before), open, ...encodeBytes(thought), close, ...encodeBytes(answer), eos];
+        const got = assemble(tagged, ids, { stop });
+        const met = firstStop(answer, stop);
+        assert.equal(got.thinking, thought.replace(/^\n/, ''));
+        assert.equal(got.answer, before + (met === null ? answer : answer.slice(0, met.start)));
+        assert.deepEqual(listIds(got.parts), ids.slice(0, got.used));
+      }),
+    );
+  });
+
+  test('an answer without thinking may begin with one: white space, or the beginning of a tag', () => {
+    for (const from of [spelled, tagged])
+      for (const [text, stop, expected] of [
+        ['\nab', '\n', ''],
+        [' \nab', '\n', ' '],
+        ['\n', '\n', ''],
+        ['<thing', '<th', ''],
+        ['<thin', '<th', ''],
+        ['ab\n', '\n', 'ab'],
+      ]) {
+        const { answer, assembler } = assemble(from, encodeBytes(text), { stop: [stop] });
+        assert.deepEqual([answer, assembler.stopText], [expected, stop], JSON.stringify(text));
+      }
+  });
+
+  test('raw: all is one text, tags and the line break after them included, and stops act anywhere', () => {
+    fc.assert(
+      fc.property(spoken, anyStops, ({ before, thought, answer, startsThinking, places }, stop) => {
+        const text = startsThinking ? `${thought}</think>${answer}` : `${before}<think>${thought}</think>${answer}`;
+        const pieces = cutAt(text, places);
+        const ids = pieces.map((_, i) => i);
+        const met = firstStop(text, stop);
+        const got = assemble(piecesTokenizer(pieces), ids, { raw: true, startsThinking, stop });
+        assert.deepEqual([got.thinking, got.answer], ['', met === null ? text : text.slice(0, met.start)]);
+        assert.equal(got.assembler.stopText, met?.stop ?? null);
+        assert.deepEqual(listIds(got.parts), ids.slice(0, got.used));
+      }),
+      { numRuns: 500 },
+    );
+    const ids = [10, open, 10, 97, close, 98, 99, eos];
+    const whole = assemble(tagged, ids, { raw: true });
+    assert.deepEqual([whole.answer, whole.assembler.reasoningTokens], ['\n<think>\na</think>bc', 4]);
+    assert.equal(assemble(tagged, ids, { raw: true, stop: ['a</think>b'] }).answer, '\n<think>\n');
+    const spelledIds = [...encodeBytes('<think>ab</think>c'), eos];
+    assert.equal(assemble(spelled, spelledIds, { raw: true }).assembler.reasoningTokens, 17);
+  });
+
+  test('stop tokens act in the answer, with raw anywhere; they have no text', () => {
+    const ids = [open, 97, 98, close, 97, 98, 99];
+    const chat = assemble(tagged, ids, { stopIds: [98, open] });
+    assert.deepEqual([chat.thinking, chat.answer, chat.used, chat.assembler.stopText], ['ab', 'a', 6, null]);
+    assert.deepEqual(listIds(chat.parts), ids.slice(0, 6));
+    assert.equal(assemble(tagged, ids, { stopIds: [98], raw: true }).answer, '<think>a');
+    assert.equal(assemble(tagged, ids, { stopIds: [open], raw: true }).answer, '');
   });
 });
 

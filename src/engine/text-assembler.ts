@@ -2,36 +2,45 @@
 //
 // Contract: the text does not depend on where tokens end. It is what the tokens decode to, without tags, special tokens
 // and one line break right after the opening tag (R1's template writes `<think>\n` itself), up to the stop text that is
-// complete first (the longest, if several are). Only what may still become a stop text or a tag is buffered. Tags are
-// tokens where the vocabulary has them; else they are found in the text: `</think>` in the thinking, `<think>` only
-// after nothing but white space, so that an answer may mention the tag. A token comes with the end of its text; tags
-// and end tokens come with a part, too, so that the parts have all tokens. Left out: tool calls, which are text here.
+// complete first (the longest, if several are). Stops belong to the answer: none acts in the thinking, in a tag, or in
+// white space before the opening tag. With `raw` all of the text is the answer, tags included, and stops act anywhere.
+// Only what may still become a stop text or a tag is buffered. Tags are tokens where the vocabulary has them; else they
+// are found in the text: `</think>` in the thinking, `<think>` only after nothing but white space, so that an answer may
+// mention the tag. A token comes with the end of its text; the parts have all tokens, those of tags and ends too.
 import type { LoadedTokenizer, Tokenizer, TokenStream } from '../tokenizer/index.ts';
 import type { GeneratedToken, GenerationPart } from './generation.ts';
 import type { ResolvedOptions } from './sampling-options.ts';
 import { TextMatch } from './text-match.ts';
 import { closeTag, findThinkTokens, openTag, type ThinkTokens } from './think-tags.ts';
 
-export type AssemblerOptions = Pick<ResolvedOptions, 'stop' | 'startsThinking' | 'ignoreEos'>;
+export type AssemblerOptions = Pick<ResolvedOptions, 'stop' | 'stopIds' | 'raw' | 'startsThinking' | 'ignoreEos'>;
 
 /** A token whose text is not all emitted; `end`: units of the stream up to the end of its text. */
 interface PendingToken {
   readonly token: GeneratedToken;
   readonly end: number;
+  /** Whether it is known to be of the thinking or not, and counted. */
+  isCounted: boolean;
 }
 
 export class TextAssembler {
   readonly #tokenizer: Tokenizer;
   readonly #eosIds: ReadonlySet<number>;
+  readonly #stopIds: ReadonlySet<number>;
+  readonly #raw: boolean;
   readonly #tags: ThinkTokens | null;
   readonly #utf8: TokenStream;
   readonly #stops: readonly TextMatch[];
   /** The tag that may come next as text, or null. */
   #tag: TextMatch | null;
-  #channel: GenerationPart['channel'];
+  #thinking: boolean;
+  /** Whether `<think>` may still open the thinking: the text so far is white space. */
+  #mayOpen: boolean;
+  /** A stop text in that white space or a beginning tag, and its first unit. It acts if no thinking opens. */
+  #early: { readonly text: string; readonly start: number } | null = null;
   /** Whether the next unit is the first of the thinking. */
   #atOpening: boolean;
-  /** Text of this channel that is not emitted yet; its last unit is unit `#fed` of the stream. */
+  /** Text that is not emitted yet; its last unit is unit `#fed` of the stream. */
   #buffer = '';
   #fed = 0;
   #pending: PendingToken[] = [];
@@ -40,18 +49,21 @@ export class TextAssembler {
   #ended = false;
   #stopText: string | null = null;
 
-  constructor(loaded: LoadedTokenizer, { stop, startsThinking, ignoreEos }: AssemblerOptions) {
+  constructor(loaded: LoadedTokenizer, { stop, stopIds, raw, startsThinking, ignoreEos }: AssemblerOptions) {
     this.#tokenizer = loaded.tokenizer;
     this.#eosIds = new Set(ignoreEos ? [] : loaded.eosIds);
+    this.#stopIds = new Set(stopIds);
+    this.#raw = raw;
     this.#tags = findThinkTokens(loaded);
     this.#utf8 = loaded.tokenizer.stream({ skipSpecialTokens: true });
     this.#stops = stop.map((text) => new TextMatch(text));
-    this.#channel = startsThinking ? 'thinking' : 'answer';
-    this.#atOpening = startsThinking;
+    this.#thinking = startsThinking;
+    this.#mayOpen = !raw && !startsThinking;
+    this.#atOpening = !raw && startsThinking;
     this.#tag = this.#tags ? null : new TextMatch(startsThinking ? closeTag : openTag);
   }
 
-  /** Whether an end token or a stop text came, after which no more tokens are taken. */
+  /** Whether an end token, a stop token or a stop text came, after which no more tokens are taken. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -63,7 +75,7 @@ export class TextAssembler {
 
   /** Whether the next token belongs to the thinking. */
   get thinking(): boolean {
-    return this.#channel === 'thinking';
+    return this.#thinking;
   }
 
   /** The number of emitted tokens of the thinking and its tags. */
@@ -75,10 +87,11 @@ export class TextAssembler {
   push(token: GeneratedToken): GenerationPart[] {
     if (this.#ended) throw new Error(`broken invariant: token ${token.id} after the end of its generation`);
     const { id } = token;
-    if (this.#eosIds.has(id)) {
-      this.#pending.push({ token, end: this.#fed });
+    const isTag = id === this.#tags?.open || id === this.#tags?.close;
+    if (this.#eosIds.has(id) || (this.#stopIds.has(id) && (this.#raw || !(isTag || this.#thinking)))) {
+      this.#pending.push({ token, end: this.#fed, isCounted: false });
       this.#close();
-    } else if (id === this.#tags?.open || id === this.#tags?.close) this.#pushTag(token);
+    } else if (isTag) this.#pushTag(token);
     else this.#feed(this.#tokenizer.has(id) ? this.#utf8.push(id) : '', token);
     return this.#take();
   }
@@ -91,7 +104,8 @@ export class TextAssembler {
 
   #close(): void {
     this.#feed(this.#utf8.end(), null);
-    if (this.#ended) return;
+    this.#mayOpen = false;
+    if (this.#ended || this.#stopEarly()) return;
     this.#ended = true;
     this.#emit(this.#fed, this.#fed, true);
   }
@@ -104,63 +118,93 @@ export class TextAssembler {
 
   /** Feeds text of a token, or the rest of earlier ones, into the stream. */
   #feed(text: string, token: GeneratedToken | null): void {
-    if (token) this.#pending.push({ token, end: this.#fed + text.length });
-    for (let i = 0; i < text.length; i++) {
+    if (token) this.#pending.push({ token, end: this.#fed + text.length, isCounted: false });
+    for (const unit of text.split('')) {
       this.#fed++;
-      const skips = this.#atOpening && text[i] === '\n';
+      const skips = this.#atOpening && unit === '\n';
       this.#atOpening = false;
       if (skips) continue;
-      this.#buffer += text[i];
-      if (this.#meetsStop(text[i])) return;
-      if (this.#tag?.push(text[i])) this.#switch(this.#tag.text);
+      this.#buffer += unit;
+      if (this.#meetsStop(unit)) return;
+      if (this.#tag?.push(unit)) this.#switch(this.#tag.text);
       else this.#tag &&= this.#canOpen() ? this.#tag : null;
+      this.#mayOpen &&= this.#tags ? /\s/.test(unit) : this.#tag !== null;
+      if (this.#stopEarly()) return;
     }
-    const open = Math.max(this.#tag?.matched ?? 0, ...this.#stops.map(({ matched }) => matched));
-    this.#emit(this.#fed - open, this.#fed - open, false);
+    this.#emitFinal();
   }
 
-  /** Takes a tag that is one token. Its text can be, or complete, a stop text. */
+  /** Takes a tag that is one token. */
   #pushTag(token: GeneratedToken): void {
     const tag = token.id === this.#tags?.open ? openTag : closeTag;
     const rest = this.#utf8.end();
-    this.#pending.push({ token, end: this.#fed + rest.length + tag.length });
+    this.#pending.push({ token, end: this.#fed + rest.length + tag.length, isCounted: false });
     this.#feed(rest, null);
     if (this.#ended) return;
     for (const unit of tag) {
       this.#fed++;
       this.#buffer += unit;
-      if (this.#meetsStop(unit)) return;
+      if (this.#raw && this.#meetsStop(unit)) return;
     }
     this.#switch(tag);
+    this.#emitFinal();
   }
 
   /** Whether `<think>` as text can still open the thinking: only after white space. */
   #canOpen(): boolean {
-    if (this.thinking || !this.#tag) return true;
+    if (this.#thinking || !this.#tag) return true;
     return /^\s*$/.test(this.#buffer.slice(0, this.#buffer.length - this.#tag.matched));
   }
 
+  /** Takes the next unit into the stop texts; returns whether one ends the text with it. */
   #meetsStop(unit: string): boolean {
+    if (this.#thinking && !this.#raw) return false;
     let met: string | null = null;
     for (const stop of this.#stops) if (stop.push(unit) && stop.text.length > (met?.length ?? 0)) met = stop.text;
     if (met === null) return false;
-    this.#stopText = met;
-    this.#ended = true;
-    this.#emit(this.#fed - met.length, Infinity, true);
+    const start = this.#fed - met.length;
+    if (this.#mayOpen) this.#early ??= { text: met, start };
+    else this.#stopAt(met, start);
+    return this.#ended;
+  }
+
+  /** Ends the text at a stop that was met while the thinking could still open, once it cannot. */
+  #stopEarly(): boolean {
+    if (this.#early === null || this.#mayOpen) return false;
+    this.#stopAt(this.#early.text, this.#early.start);
     return true;
   }
 
-  /** Changes the channel at a tag that ends the stream. */
+  #stopAt(text: string, start: number): void {
+    this.#stopText = text;
+    this.#ended = true;
+    this.#emit(start, Infinity, true);
+  }
+
+  /** Changes between thinking and answer at a tag that ends the stream. */
   #switch(tag: string): void {
     const start = this.#fed - tag.length;
     // Tokens of tags count as thinking on both sides.
-    const tokensTo = this.thinking ? this.#fed : start;
-    this.#emit(start, tokensTo, true);
-    this.#buffer = '';
-    this.#channel = tag === openTag ? 'thinking' : 'answer';
-    this.#atOpening = this.thinking;
-    for (const stop of this.#stops) stop.matched = 0;
-    if (!this.#tags) this.#tag = this.thinking ? new TextMatch(closeTag) : null;
+    const tokensTo = this.#thinking ? this.#fed : start;
+    if (this.#raw) {
+      this.#count(this.#pending.filter(({ end }) => end <= tokensTo));
+    } else {
+      this.#early = null;
+      this.#emit(start, tokensTo, true);
+      this.#buffer = '';
+      for (const stop of this.#stops) stop.matched = 0;
+    }
+    this.#thinking = tag === openTag;
+    this.#mayOpen = false;
+    this.#atOpening = !this.#raw && this.#thinking;
+    if (!this.#tags) this.#tag = this.#thinking ? new TextMatch(closeTag) : null;
+  }
+
+  /** Emits all that can no longer become a stop text or a tag. */
+  #emitFinal(): void {
+    const open = Math.max(this.#tag?.matched ?? 0, ...this.#stops.map(({ matched }) => matched));
+    const end = Math.min(this.#fed - open, this.#early?.start ?? Infinity);
+    this.#emit(end, end, false);
   }
 
   /** Emits text up to unit `textTo` and tokens up to unit `tokensTo`; tokens without text only if `last`. */
@@ -172,8 +216,16 @@ export class TextAssembler {
     let count = 0;
     while (count < this.#pending.length && this.#pending[count].end <= tokensTo) count++;
     if (text === '' && count === 0) return;
-    const tokens = this.#pending.splice(0, count).map(({ token }) => token);
-    if (this.thinking) this.#reasoningTokens += tokens.length;
-    this.#parts.push({ type: 'part', channel: this.#channel, text, tokens });
+    const pending = this.#pending.splice(0, count);
+    this.#count(pending);
+    const channel = this.#thinking && !this.#raw ? 'thinking' : 'answer';
+    this.#parts.push({ type: 'part', channel, text, tokens: pending.map(({ token }) => token) });
+  }
+
+  #count(pending: readonly PendingToken[]): void {
+    for (const each of pending) {
+      if (!each.isCounted && this.#thinking) this.#reasoningTokens++;
+      each.isCounted = true;
+    }
   }
 }

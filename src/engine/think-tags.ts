@@ -17,6 +17,14 @@ export function findThinkTokens({ tokenizer }: LoadedTokenizer): ThinkTokens | n
   return open === undefined || close === undefined ? null : { open, close };
 }
 
+/** Whether token ids end inside the thinking: the last tag in them is the opening one. */
+export function endsInThinking(loaded: LoadedTokenizer, ids: Int32Array): boolean {
+  const tags = findThinkTokens(loaded);
+  if (tags !== null) return ids.lastIndexOf(tags.open) > ids.lastIndexOf(tags.close);
+  const text = loaded.tokenizer.decode(ids);
+  return text.lastIndexOf(openTag) > text.lastIndexOf(closeTag);
+}
+
 /**
  * Returns the ids that end the thinking: `</think>`, with a line break before it where the chat template opens the
  * thinking with a line of its own, as R1's does. What follows the tag is left to the model. Throws RefusedError when

@@ -205,6 +205,22 @@ describe('completions', () => {
     await assertRefused(await post(app, '/completions', { prompt: ['a'], suffix: 'b' }), 400, /one text/, 'suffix');
   });
 
+  test('stops act on the answer in chat, and on the whole text here', async () => {
+    const { app } = serve();
+    for (const [stop, content, text] of [
+      ['1', 'It is 2.', '<think>Hm, '],
+      ['think', 'It is 2.', '<'],
+      ['.</think>It', 'It is 2.', '<think>Hm, 1+1'],
+      [' is', 'It', '<think>Hm, 1+1.</think>It'],
+    ]) {
+      const chat = await json(post(app, '/chat/completions', chatBody({ stop })));
+      const { message } = chat.choices[0];
+      assert.deepEqual([message.reasoning_content, message.content], ['Hm, 1+1.', content]);
+      const raw = await json(post(app, '/completions', { prompt: 'x', max_tokens: 100, stop }));
+      assert.equal(raw.choices[0].text, text);
+    }
+  });
+
   test('the raw text contains the thinking tags', async () => {
     const { app } = serve();
     const body = { prompt: 'x', max_tokens: 100 };

@@ -1,17 +1,20 @@
 // The server without sockets: a function from Request to Response, and how it shuts down.
 import { Hono } from 'hono';
+import type { z } from 'zod';
 import type { TextModel } from '../engine/index.ts';
 import { type AppFiles, readAppFiles } from './app-files.ts';
 import { readJson } from './body.ts';
 import { handleChat } from './chat.ts';
 import { handleCompletion } from './completions.ts';
 import type { Call, ServerContext } from './context.ts';
-import { ApiError, toApiError } from './errors.ts';
+import { ApiError, toApiError, validate } from './errors.ts';
 import { Guard, type GuardOptions } from './guard.ts';
+import { IgnoredFields, IgnoredFieldsPolicy, ignoredHeader } from './ignored-fields.ts';
 import { LiveRequests } from './live.ts';
 import { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
-import type { TaskResults } from './protocol-tasks.ts';
+import { chatRequest, completionRequest, detokenizeRequest, tokenizeRequest } from './protocol.ts';
+import { gradeRequest, problemRequest, type TaskResults } from './protocol-tasks.ts';
 import { drawProblem, gradeAnswer, listTasks } from './tasks.ts';
 import { handleDetokenize, handleTokenize, tokenizerInfo } from './tokens.ts';
 
@@ -28,6 +31,10 @@ export interface AppOptions extends GuardOptions {
   readonly stallMs?: number;
   /** Receives errors that are the server's fault. @default console.error */
   readonly onError?: (error: unknown) => void;
+  /** Refuses requests with fields that nobody knows. @default false: such fields are listed in a response header */
+  readonly strict?: boolean;
+  /** Receives a sentence the first time that a request has a field that nobody knows. @default console.warn */
+  readonly onIgnored?: (message: string) => void;
   /** Folder of the built app, which is served at `/`. @default none: only the API is served */
   readonly appFolder?: string;
   /** What is known of each model's skill at the bundled tasks, by its name; see readTaskResults. @default nothing */
@@ -55,12 +62,28 @@ export interface App {
 /** Time for clients to read that their answer was cut off, in milliseconds. */
 const closingNoticeMs = 1000;
 
-type Handler = (context: ServerContext, call: Call, body: unknown) => Promise<Response>;
 type Bindings = { Bindings: Connection };
 
-async function runGeneration(
+/** Validates a body, answers, and lists the ignored fields of the body in a header. */
+async function answerBody<S extends z.ZodType>(
   context: ServerContext,
-  route: Handler,
+  schema: S,
+  { url }: Request,
+  body: unknown,
+  answer: (given: z.output<S>, ignored: IgnoredFields) => Response | Promise<Response>,
+): Promise<Response> {
+  const given = validate(schema, body);
+  const ignored = new IgnoredFields(context.ignoredFields, new URL(url).pathname);
+  ignored.check(schema, body);
+  const response = await answer(given, ignored);
+  if (ignored.header !== null) response.headers.set(ignoredHeader, ignored.header);
+  return response;
+}
+
+async function runGeneration<S extends z.ZodType>(
+  context: ServerContext,
+  schema: S,
+  route: (context: ServerContext, request: z.output<S>, call: Call) => Promise<Response>,
   request: Request,
   connection: Connection,
 ): Promise<Response> {
@@ -68,7 +91,9 @@ async function runGeneration(
   const body = await readJson(request, context.maxBodyBytes);
   const lease = context.live.acquire(request.signal);
   try {
-    const response = await route(context, { lease, drop: connection.drop }, body);
+    const response = await answerBody(context, schema, request, body, (given, ignored) =>
+      route(context, given, { lease, drop: connection.drop, ignored }),
+    );
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) lease.release();
     return response;
   } catch (error) {
@@ -99,15 +124,27 @@ function routes(context: ServerContext, files: AppFiles, version: string, more: 
   const app = new Hono<Bindings>();
   for (const [path, file] of files) app.get(path, (c) => file.respond(c.req.raw));
   for (const prefix of ['', '/v1', '/beta']) {
-    app.post(`${prefix}/chat/completions`, (c) => runGeneration(context, handleChat, c.req.raw, c.env ?? {}));
-    app.post(`${prefix}/completions`, (c) => runGeneration(context, handleCompletion, c.req.raw, c.env ?? {}));
+    app.post(`${prefix}/chat/completions`, (c) =>
+      runGeneration(context, chatRequest, handleChat, c.req.raw, c.env ?? {}),
+    );
+    app.post(`${prefix}/completions`, (c) =>
+      runGeneration(context, completionRequest, handleCompletion, c.req.raw, c.env ?? {}),
+    );
   }
-  app.post('/tokenize', async (c) => handleTokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
-  app.post('/detokenize', async (c) => handleDetokenize(context, await readJson(c.req.raw, context.maxBodyBytes)));
+  const postBody = <S extends z.ZodType>(
+    path: string,
+    schema: S,
+    answer: (given: z.output<S>) => Response | Promise<Response>,
+  ) =>
+    app.post(path, async (c) =>
+      answerBody(context, schema, c.req.raw, await readJson(c.req.raw, context.maxBodyBytes), (given) => answer(given)),
+    );
+  postBody('/tokenize', tokenizeRequest, (request) => handleTokenize(context, request));
+  postBody('/detokenize', detokenizeRequest, (request) => handleDetokenize(context, request));
   app.get('/tokenizer_info', () => tokenizerInfo(context));
   app.get('/minke/tasks', (c) => listTasks(context, c.req.query('model') ?? null));
-  app.post('/minke/tasks/problem', async (c) => drawProblem(await readJson(c.req.raw, context.maxBodyBytes)));
-  app.post('/minke/tasks/grade', async (c) => gradeAnswer(await readJson(c.req.raw, context.maxBodyBytes)));
+  postBody('/minke/tasks/problem', problemRequest, drawProblem);
+  postBody('/minke/tasks/grade', gradeRequest, gradeAnswer);
   for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(listModels(context)));
   const extra = new Set(more.flatMap((each) => each.routes.filter(isOwnRoute).map(({ path }) => path)));
   app.get('/health', () => Response.json({ status: 'ok', ...(extra.size > 0 && { routes: [...extra] }) }));
@@ -147,6 +184,7 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
     keepAliveMs: options.keepAliveMs ?? 10_000,
     stallMs: options.stallMs ?? 30_000,
     taskResults: options.taskResults ?? {},
+    ignoredFields: new IgnoredFieldsPolicy(options.strict ?? false, options.onIgnored ?? console.warn),
     startedAt: Math.floor(Date.now() / 1000),
     onError,
   };

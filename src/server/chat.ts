@@ -1,32 +1,92 @@
 // POST /chat/completions: the thinking first, then the answer, in DeepSeek's fields and order.
 //
 // Chunks: the role alone, `reasoning_content` with content null, `content` with reasoning_content null, then the finish
-// reason. Functions and constrained output are refused by name.
-import { chatPrompt, type GenerateOptions, type GenerationPart, type TextModel } from '../engine/index.ts';
+// reason. A switch of the thinking is refused where the model has none.
+import {
+  type ChatPrompt,
+  chatPrompt,
+  type GenerateOptions,
+  type GenerationPart,
+  type TextModel,
+} from '../engine/index.ts';
 import { type ChoiceFormat, completionResponse } from './completion-response.ts';
 import { type Call, findModel, type ServerContext } from './context.ts';
-import { ApiError, validate } from './errors.ts';
-import { checkLogitBias, clampMaxTokens, toGenerateOptions } from './generating.ts';
-import { type ChatRequest, chatRequest } from './protocol.ts';
+import { ApiError } from './errors.ts';
+import { checkSampling, clampMaxTokens, toGenerateOptions } from './generating.ts';
+import type { IgnoredFields } from './ignored-fields.ts';
+import type { ChatRequest } from './protocol.ts';
 import type { ChatDelta, ChatLogprobs } from './protocol-responses.ts';
 import { chatToken } from './token-text.ts';
 
-/** Throws ApiError 400 that names the first field that is not supported. */
-function refuseUnsupported({ tools, functions, response_format: format, tool_choice: choice }: ChatRequest): void {
-  const refuse = (param: string, remedy: string): never => {
-    throw new ApiError(400, `${param} is not supported yet: ${remedy}`, { param, code: 'unsupported_parameter' });
-  };
-  if (tools && tools.length > 0) refuse('tools', 'leave it out, or describe the functions in a system message');
-  if (functions && functions.length > 0) refuse('functions', 'leave it out');
-  if (choice && (choice === 'required' || typeof choice === 'object')) refuse('tool_choice', 'leave it out');
-  if (format && format.type !== 'text')
-    refuse('response_format', `type "${format.type}" needs constrained decoding; use "text" and ask for JSON in words`);
+type Variables = Readonly<Record<string, boolean | number | string>>;
+
+function refuse(param: string, problem: string): never {
+  throw new ApiError(400, `${param}: ${problem}`, { param, code: 'unsupported_parameter' });
 }
 
-function templateVariables({ thinking, chat_template_kwargs: given }: ChatRequest): Record<string, boolean | number> {
-  if (!thinking) return given ?? {};
-  const isEnabled = thinking.type === 'enabled';
-  return { thinking: isEnabled, enable_thinking: isEnabled, ...given };
+/** The parameter that turns the thinking on or off, and the variables of the template by which it does so. */
+interface ThinkingSwitch {
+  readonly param: string;
+  readonly isOn: boolean;
+  readonly names: readonly string[];
+}
+
+function readSwitch({
+  thinking,
+  reasoning_effort: effort,
+  chat_template_kwargs: kwargs,
+}: ChatRequest): ThinkingSwitch | null {
+  const names = ['thinking', 'enable_thinking'];
+  const given = names.filter((name) => typeof kwargs?.[name] === 'boolean');
+  const switches: ThinkingSwitch[] = [];
+  if (thinking) switches.push({ param: 'thinking', isOn: thinking.type === 'enabled', names });
+  if (effort === 'none') switches.push({ param: 'reasoning_effort', isOn: false, names });
+  for (const name of given)
+    switches.push({ param: 'chat_template_kwargs', isOn: kwargs?.[name] === true, names: given });
+  const [first = null, ...others] = switches;
+  const other = others.find(({ isOn }) => isOn !== first?.isOn);
+  if (other !== undefined) refuse(other.param, `contradicts ${first?.param}: leave out one of them`);
+  return first;
+}
+
+function templateVariables(request: ChatRequest, isOn: boolean, names: readonly string[] = []): Variables {
+  const { reasoning_effort: effort, chat_template_kwargs: given } = request;
+  return {
+    ...(effort && effort !== 'none' && { reasoning_effort: effort }),
+    ...given,
+    ...Object.fromEntries(names.map((name) => [name, isOn])),
+  };
+}
+
+const isEqual = (a: Int32Array, b: Int32Array) => a.length === b.length && a.every((id, i) => id === b[i]);
+
+/**
+ * Renders the conversation. Throws ApiError 400 for an effort that the template does not know, and for a switch of the
+ * thinking without effect on a model that does otherwise. Other unknown variables are ignored fields.
+ */
+function renderChat(request: ChatRequest, { tokenizer }: TextModel, ignored: IgnoredFields): ChatPrompt {
+  const { messages, reasoning_effort: effort, chat_template_kwargs: kwargs } = request;
+  const template = tokenizer.chatTemplate?.text ?? '';
+  const isVariable = (name: string) => new RegExp(`\\b${name}\\b`).test(template);
+  if (effort && !['none', 'medium', 'high'].includes(effort) && !isVariable('reasoning_effort'))
+    refuse('reasoning_effort', 'this model has one effort of thinking: leave it out, or set reasoning_budget');
+  const given = readSwitch(request);
+  const render = (isOn = given?.isOn) =>
+    chatPrompt(tokenizer, messages, templateVariables(request, isOn === true, given?.names));
+  const prompt = render();
+  const thinks = prompt.startsThinking || /<\/?think>/.test(template);
+  if (given !== null && (thinks ? !given.isOn : given.isOn)) {
+    const hasSwitch = !isEqual(prompt.ids, render(!given.isOn).ids);
+    if (!hasSwitch || (prompt.startsThinking && !given.isOn))
+      refuse(
+        given.param,
+        thinks
+          ? 'this model always thinks: leave it out, or set reasoning_budget to 0'
+          : 'this model does not think: leave it out',
+      );
+  }
+  for (const name of Object.keys(kwargs ?? {})) if (!isVariable(name)) ignored.add('chat_template_kwargs', name, []);
+  return prompt;
 }
 
 interface ChatChoiceChunk {
@@ -37,13 +97,13 @@ interface ChatChoiceChunk {
 class ChatFormat implements ChoiceFormat<ChatChoiceChunk> {
   readonly #model: TextModel;
   readonly #request: ChatRequest;
-  /** Whether the template starts with thinking or some has arrived: then the chunks have fields for it. */
+  /** Whether the chunks have fields for thinking: the template starts with it, or some has arrived. */
   #thinks: boolean;
 
   constructor(model: TextModel, request: ChatRequest, startsThinking: boolean) {
     this.#model = model;
     this.#request = request;
-    this.#thinks = startsThinking;
+    this.#thinks = startsThinking && request.include_reasoning !== false;
   }
 
   get first(): ChatChoiceChunk {
@@ -53,6 +113,7 @@ class ChatFormat implements ChoiceFormat<ChatChoiceChunk> {
 
   part({ channel, text, tokens }: GenerationPart): ChatChoiceChunk | null {
     const isThinking = channel === 'thinking';
+    if (isThinking && this.#request.include_reasoning === false) return null;
     if (isThinking) this.#thinks = true;
     const logprobs = this.#logprobs(isThinking, tokens);
     if (text === '' && logprobs === null) return null;
@@ -95,18 +156,21 @@ class ChatFormat implements ChoiceFormat<ChatChoiceChunk> {
 }
 
 /** Throws ApiError, RefusedError or TokenizerError; see toApiError. */
-export async function handleChat(context: ServerContext, call: Call, body: unknown): Promise<Response> {
-  const request = validate(chatRequest, body);
+export async function handleChat(context: ServerContext, request: ChatRequest, call: Call): Promise<Response> {
   const model = findModel(context, request.model);
-  refuseUnsupported(request);
-  checkLogitBias(request, model);
+  checkSampling(request, model);
   if (request.top_logprobs && !request.logprobs)
     throw new ApiError(422, 'top_logprobs: needs logprobs: true', { param: 'top_logprobs' });
-  const { ids, startsThinking } = chatPrompt(model.tokenizer, request.messages, templateVariables(request));
+  const { max_tokens: maxTokens, max_completion_tokens: maxCompletionTokens } = request;
+  if (maxTokens && maxCompletionTokens && maxTokens !== maxCompletionTokens)
+    throw new ApiError(422, 'max_tokens: differs from max_completion_tokens; send one of them', {
+      param: 'max_tokens',
+    });
+  const { ids, startsThinking } = renderChat(request, model, call.ignored);
   const choicesPerPrompt = request.n ?? 1;
   const options: GenerateOptions = {
     startsThinking,
-    maxTokens: clampMaxTokens(request.max_completion_tokens ?? request.max_tokens, ids.length, model),
+    maxTokens: clampMaxTokens(maxCompletionTokens ?? maxTokens, ids.length, model),
     ...(request.logprobs && { logprobs: request.top_logprobs ?? 0 }),
   };
   const generations = Array.from({ length: choicesPerPrompt }, (_, choice) => ({

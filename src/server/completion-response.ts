@@ -1,8 +1,8 @@
 // The answer to a generation request, as one JSON object or as server-sent events: what chat and completions share.
 //
 // A format writes the events of one choice as the fields of its route; the object is its chunks put together. In a
-// stream, usage is on the last chunk or, with stream_options.include_usage, on one of its own without choices. An
-// error that happens after the first byte is a last event instead of a status.
+// stream, usage is on the last chunk; stream_options.include_usage moves it to one of its own without choices (true) or
+// leaves it out (false). An error that happens after the first byte is a last event instead of a status.
 import type { GenerateOptions, GenerationEnd, GenerationPart, TextModel } from '../engine/index.ts';
 import type { Call, ServerContext } from './context.ts';
 import { toApiError } from './errors.ts';
@@ -70,7 +70,7 @@ async function* frames<Chunk extends object>(
   { onError }: ServerContext,
   { model, generations, choicesPerPrompt, idPrefix, objects }: ResponseSpec<Chunk>,
   chunks: Choices<Chunk>,
-  includeUsage: boolean,
+  includeUsage: boolean | null,
 ): AsyncGenerator<string> {
   const front = JSON.stringify(newHead(idPrefix, objects.chunk, model)).slice(0, -1);
   /** `usage` undefined: the chunk has no such field. */
@@ -89,7 +89,7 @@ async function* frames<Chunk extends object>(
       if (chunk === null) continue;
       if (end !== undefined) ends[index] = end;
       const isLast = end !== undefined && Object.keys(ends).length === generations.length;
-      const usage = isLast && !includeUsage ? totalUsage(ends, choicesPerPrompt) : noUsage;
+      const usage = isLast && includeUsage === null ? totalUsage(ends, choicesPerPrompt) : noUsage;
       yield frame([{ index, ...chunk, finish_reason: end?.finishReason ?? null }], usage);
     }
     if (includeUsage) yield frame([], totalUsage(ends, choicesPerPrompt));
@@ -129,7 +129,7 @@ export async function completionResponse<Chunk extends object>(
   const events = startGenerations(spec.model, spec.generations, call.lease);
   const chunks = generateChunks(context, call, spec, events);
   if (!stream) return Response.json(await whole(spec, chunks));
-  const body = eventStream(frames(context, spec, chunks, options?.include_usage ?? false), {
+  const body = eventStream(frames(context, spec, chunks, options?.include_usage ?? null), {
     keepAliveMs: context.keepAliveMs,
     stallMs: context.stallMs,
     onAbort: (reason) => call.lease.abort(reason),

@@ -1,10 +1,11 @@
 // POST /completions: the older API. Takes texts or token ids, one or many, and answers with text; with echo also with
 // the log-probabilities of the prompt, by which evaluations score answers. `suffix` fills in the middle.
 //
-// Names of special tokens in a text are text unless parse_special is true. The engine keeps thinking tags out of its
-// text; they are written again here, because this route returns the raw text of the model.
+// Names of special tokens in a text are text unless parse_special is true. The answer is the raw text of the model, with
+// its thinking and the tags.
 import {
   encodePieces,
+  endsInThinking,
   fillInPieces,
   type GeneratedToken,
   type GenerateOptions,
@@ -15,9 +16,9 @@ import {
 } from '../engine/index.ts';
 import { type ChoiceFormat, completionResponse } from './completion-response.ts';
 import { type Call, findModel, type ServerContext } from './context.ts';
-import { ApiError, validate } from './errors.ts';
-import { checkLogitBias, clampMaxTokens, toGenerateOptions } from './generating.ts';
-import { type CompletionRequest, completionRequest } from './protocol.ts';
+import { ApiError } from './errors.ts';
+import { checkSampling, clampMaxTokens, toGenerateOptions } from './generating.ts';
+import type { CompletionRequest } from './protocol.ts';
 import type { CompletionLogprobs } from './protocol-responses.ts';
 import { joinLogprobs, TokenTable } from './token-text.ts';
 
@@ -62,7 +63,6 @@ class CompletionFormat implements ChoiceFormat<CompletionChunk> {
   readonly #table: TokenTable | null;
   /** Tokens generated before the log-probabilities of the prompt arrive, which precede them in the table. */
   readonly #later: GeneratedToken[] = [];
-  #channel: GenerationPart['channel'] = 'answer';
 
   constructor(prompt: Int32Array, request: CompletionRequest, model: TextModel) {
     this.#prompt = prompt;
@@ -78,11 +78,8 @@ class CompletionFormat implements ChoiceFormat<CompletionChunk> {
     return text === '' ? null : { text, logprobs: null };
   }
 
-  part({ channel, text: own, tokens }: GenerationPart): CompletionChunk | null {
+  part({ text, tokens }: GenerationPart): CompletionChunk | null {
     if (this.#request.max_tokens === 0) return null;
-    const tag = channel === this.#channel ? '' : channel === 'thinking' ? '<think>' : '</think>';
-    this.#channel = channel;
-    const text = tag + own;
     if (this.#request.echo) this.#later.push(...tokens);
     else for (const token of tokens) this.#table?.add(token);
     const logprobs = this.#table?.take() ?? null;
@@ -117,11 +114,14 @@ function refuseUnsupported(request: CompletionRequest): void {
 }
 
 /** Throws ApiError, RefusedError or TokenizerError; see toApiError. */
-export async function handleCompletion(context: ServerContext, call: Call, body: unknown): Promise<Response> {
-  const request = validate(completionRequest, body);
+export async function handleCompletion(
+  context: ServerContext,
+  request: CompletionRequest,
+  call: Call,
+): Promise<Response> {
   const model = findModel(context, request.model);
   refuseUnsupported(request);
-  checkLogitBias(request, model);
+  checkSampling(request, model);
   const choicesPerPrompt = request.n ?? 1;
   const prompts = readPrompts(request, model);
   if (prompts.length * choicesPerPrompt > maxChoices)
@@ -136,6 +136,8 @@ export async function handleCompletion(context: ServerContext, call: Call, body:
     Array.from({ length: choicesPerPrompt }, (_, choice) => {
       const options: GenerateOptions = {
         ...toGenerateOptions(request, choice),
+        raw: true,
+        startsThinking: endsInThinking(model.tokenizer, prompt),
         maxTokens: clampMaxTokens(Math.max(1, request.max_tokens ?? defaultMaxTokens), prompt.length, model),
         ...(scores && { logprobs }),
         ...(scores && echo && { promptLogprobs: logprobs }),

@@ -1,6 +1,7 @@
 // What every route knows: the models, the limits, the metrics.
 import type { TextModel } from '../engine/index.ts';
 import { ApiError } from './errors.ts';
+import type { IgnoredFields, IgnoredFieldsPolicy } from './ignored-fields.ts';
 import type { Lease, LiveRequests } from './live.ts';
 import type { Metrics } from './metrics.ts';
 import type { TaskResults } from './protocol-tasks.ts';
@@ -14,6 +15,7 @@ export interface ServerContext {
   readonly keepAliveMs: number;
   readonly stallMs: number;
   readonly taskResults: Readonly<Record<string, TaskResults>>;
+  readonly ignoredFields: IgnoredFieldsPolicy;
   /** Unix time in seconds. */
   readonly startedAt: number;
   /** Receives errors that are the server's fault. */
@@ -25,6 +27,8 @@ export interface Call {
   readonly lease: Lease;
   /** Closes the connection; undefined without a socket. */
   readonly drop: (() => void) | undefined;
+  /** The fields of the request that are not used. */
+  readonly ignored: IgnoredFields;
 }
 
 const noModel = { code: 'model_not_found' } as const;

@@ -13,12 +13,12 @@ function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[
 
 /** Returns the options of one choice of a request. Each choice has its own seed. */
 export function toGenerateOptions(request: SamplingRequest, choice: number): GenerateOptions {
-  const { stop, logit_bias: bias, seed } = request;
+  const { stop, logit_bias: bias, seed, top_k: topK, top_p: topP } = request;
   const stops = (typeof stop === 'string' ? [stop] : (stop ?? [])).filter((text) => text !== '');
   return present({
     temperature: request.temperature,
-    topK: request.top_k,
-    topP: request.top_p,
+    topK: topP === 0 ? 1 : topK === -1 ? 0 : topK,
+    topP: topP === 0 ? null : topP,
     minP: request.min_p,
     presencePenalty: request.presence_penalty,
     frequencyPenalty: request.frequency_penalty,
@@ -27,17 +27,22 @@ export function toGenerateOptions(request: SamplingRequest, choice: number): Gen
     ignoreEos: request.ignore_eos,
     seed: seed === null || seed === undefined ? null : (seed + choice) >>> 0,
     stop: stops.length > 0 ? stops : null,
+    stopIds: request.stop_token_ids,
     logitBias: bias ? new Map(Object.entries(bias).map(([id, value]) => [Number(id), value])) : null,
   });
 }
 
-/** Throws ApiError 422 for ids of logit_bias that the model does not have. */
-export function checkLogitBias(request: SamplingRequest, model: TextModel): void {
-  for (const id of Object.keys(request.logit_bias ?? {}))
-    if (Number(id) >= model.vocabSize)
-      throw new ApiError(422, `logit_bias: token ${id} does not exist: ids are 0 to ${model.vocabSize - 1}`, {
-        param: 'logit_bias',
-      });
+/** Throws ApiError 422 for token ids that the model does not have, and for options of a stream without a stream. */
+export function checkSampling(request: SamplingRequest, { vocabSize }: TextModel): void {
+  const checkIds = (param: string, ids: readonly (string | number)[]) => {
+    const unknown = ids.find((id) => Number(id) >= vocabSize);
+    if (unknown === undefined) return;
+    throw new ApiError(422, `${param}: token ${unknown} does not exist: ids are 0 to ${vocabSize - 1}`, { param });
+  };
+  checkIds('logit_bias', Object.keys(request.logit_bias ?? {}));
+  checkIds('stop_token_ids', request.stop_token_ids ?? []);
+  if (!request.stream && typeof request.stream_options?.include_usage === 'boolean')
+    throw new ApiError(400, 'stream_options: needs stream: true; leave it out', { param: 'stream_options' });
 }
 
 /** Limits the requested tokens to the room in the context. The engine refuses a prompt that leaves no room. */

@@ -5,6 +5,7 @@
 // addresses and allowed names are served.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { ApiError } from './errors.ts';
+import { ignoredHeader } from './ignored-fields.ts';
 
 export interface GuardOptions {
   /** Bearer keys. Every route except /health and the app's files requires one of them. @default none: no key needed */
@@ -60,7 +61,11 @@ export class Guard {
   corsHeaders(request: Request): Record<string, string> {
     const origin = request.headers.get('origin');
     if (origin === null || !this.#isListed(origin)) return {};
-    return { 'access-control-allow-origin': origin, vary: 'origin', 'access-control-expose-headers': 'retry-after' };
+    return {
+      'access-control-allow-origin': origin,
+      vary: 'origin',
+      'access-control-expose-headers': `retry-after, ${ignoredHeader}`,
+    };
   }
 
   #isListed(origin: string): boolean {

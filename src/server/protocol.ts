@@ -1,9 +1,18 @@
 // Requests as schemas: DeepSeek's chat and completions with OpenAI's fields and a few extensions.
 //
-// One schema gives the validation, the type and the OpenAPI document. Unknown fields are ignored, null means absent,
-// wrong types and sizes are refused with their path. No Node module is imported.
+// One schema gives the validation, the type and the OpenAPI document. Parameters that are not honored come from
+// parameters.ts. null means absent; wrong types and sizes are refused with their path. No Node module is imported.
 // Sources: api-docs.deepseek.com (chat, FIM), OpenAI's reference (legacy completions), vLLM (/tokenize).
 import { z } from 'zod';
+import {
+  unhonoredInMessages,
+  unhonoredInParts,
+  unhonoredInStreamOptions,
+  unhonoredInThinking,
+  unhonoredOnChat,
+  unhonoredOnCompletions,
+  unhonoredOnTokenize,
+} from './parameters.ts';
 
 const maxTextLength = 4 * 1024 * 1024;
 const text = z.string().max(maxTextLength);
@@ -13,9 +22,11 @@ const role = z.enum(['system', 'developer', 'user', 'assistant', 'tool']);
 const contentPart = z.object({
   type: z.literal('text', { error: 'expected a part of type "text": this server reads text only' }),
   text,
+  ...(unhonoredInParts as object),
 });
 
 const toolCall = z.object({
+  index: z.int().nullish(),
   id: z.string().max(256).nullish(),
   type: z.literal('function').nullish(),
   function: z.object({ name: z.string().max(256), arguments: text }),
@@ -33,6 +44,7 @@ export const chatMessage = z
     tool_calls: z.array(toolCall).max(128).nullish(),
     tool_call_id: z.string().max(256).nullish(),
     prefix: z.boolean().nullish().describe('On the last message, from the assistant: the answer continues it.'),
+    ...(unhonoredInMessages as object),
   })
   .meta({ id: 'ChatMessage' });
 
@@ -40,13 +52,16 @@ const stop = z
   .union([z.string().max(1024), z.array(z.string().max(1024)).max(16)], {
     error: 'expected a text, or a list of at most 16 texts of at most 1024 characters',
   })
-  .nullish();
+  .nullish()
+  .describe('Texts that end the answer and are no part of it. In chat they do not act on the thinking.');
+
+const tokenIds = z.array(z.int().min(0)).max(1_048_576);
 
 const sampling = {
   model: z.string().max(256).nullish().describe('Default: the first model that is served.'),
   temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().gt(0).max(1).nullish(),
-  top_k: z.int().min(0).nullish().describe('Extension. 0: all tokens.'),
+  top_p: z.number().min(0).max(1).nullish().describe('0: only the most probable token.'),
+  top_k: z.int().min(-1).nullish().describe('Extension. 0 or -1: all tokens.'),
   min_p: z.number().min(0).max(1).nullish().describe('Extension.'),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
@@ -56,14 +71,27 @@ const sampling = {
     .record(z.string().regex(/^\d{1,9}$/, 'expected token ids as keys'), z.number().min(-100).max(100))
     .nullish(),
   stop,
+  stop_token_ids: z
+    .array(z.int().min(0))
+    .max(1024)
+    .nullish()
+    .describe('Extension: tokens that end the answer, in chat only after the thinking, and are not in its text.'),
   n: z.int().min(1).max(16).nullish(),
   stream: z.boolean().nullish(),
-  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+  stream_options: z
+    .object({
+      include_usage: z.boolean().nullish().describe('true: on a chunk of its own; default: on the last chunk.'),
+      ...(unhonoredInStreamOptions as object),
+    })
+    .nullish(),
   ignore_eos: z.boolean().nullish().describe('Extension: continue after end tokens.'),
   reasoning_budget: z.int().min(0).nullish().describe('Extension: max thinking tokens.'),
 };
 
-const unsupportedList = z.array(z.looseObject({})).max(128).nullish();
+const templateVariables = z
+  .record(z.string().max(64), z.union([z.boolean(), z.number()], { error: 'expected a boolean or a number' }))
+  .nullish()
+  .describe('Extension: variables of the chat template.');
 
 export const chatRequest = z
   .object({
@@ -73,25 +101,29 @@ export const chatRequest = z
     max_completion_tokens: z.int().min(1).nullish(),
     logprobs: z.boolean().nullish(),
     top_logprobs: z.int().min(0).max(20).nullish(),
-    include_reasoning: z.boolean().nullish().describe('Extension: return the thinking as `reasoning` too.'),
-    thinking: z.object({ type: z.enum(['enabled', 'disabled']) }).nullish(),
-    chat_template_kwargs: z
-      .record(z.string().max(64), z.union([z.boolean(), z.number()], { error: 'expected a boolean or a number' }))
+    include_reasoning: z
+      .boolean()
       .nullish()
-      .describe('Extension: variables of the chat template.'),
-    response_format: z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema']) }).nullish(),
-    tools: unsupportedList,
-    tool_choice: z.union([z.string(), z.looseObject({})], { error: 'expected a text or an object' }).nullish(),
-    functions: unsupportedList,
+      .describe('Extension. true: return the thinking as `reasoning` too; false: leave it out.'),
+    thinking: z
+      .object({ type: z.enum(['enabled', 'disabled']), ...(unhonoredInThinking as object) })
+      .nullish()
+      .describe('Refused for a model whose template has no switch, where it would change the answer.'),
+    reasoning_effort: z
+      .enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])
+      .nullish()
+      .describe(
+        'none: no thinking. Others than medium and high are refused if the chat template has no such variable.',
+      ),
+    chat_template_kwargs: templateVariables,
+    ...(unhonoredOnChat as object),
   })
   .meta({ id: 'ChatCompletionRequest' });
 
-const ids = z.array(z.int().min(0)).max(1_048_576);
-
 export const completionRequest = z
   .object({
-    prompt: z.union([text, ids, z.array(text).max(1024), z.array(ids).max(1024)], {
-      error: 'expected a text, a list of texts, a list of token ids, or a list of such lists',
+    prompt: z.union([text, tokenIds, z.array(z.union([text, tokenIds])).max(1024)], {
+      error: 'expected a text, a list of token ids, or a list of such',
     }),
     ...sampling,
     suffix: text.nullish().describe('The text that follows; the model fills in the middle.'),
@@ -104,6 +136,7 @@ export const completionRequest = z
       .nullish()
       .describe('Extension: names of special tokens in the prompt become those tokens. Default: they are text.'),
     add_special_tokens: z.boolean().nullish().describe('Extension. Default: true.'),
+    ...(unhonoredOnCompletions as object),
   })
   .meta({ id: 'CompletionRequest' });
 
@@ -115,10 +148,14 @@ export const tokenizeRequest = z
     messages: z.array(chatMessage).max(4096).nullish(),
     add_special_tokens: z.boolean().nullish(),
     parse_special: z.boolean().nullish().describe('Default: true.'),
+    chat_template_kwargs: templateVariables,
+    ...(unhonoredOnTokenize as object),
   })
   .meta({ id: 'TokenizeRequest' });
 
-export const detokenizeRequest = z.object({ model: sampling.model, tokens: ids }).meta({ id: 'DetokenizeRequest' });
+export const detokenizeRequest = z
+  .object({ model: sampling.model, tokens: tokenIds })
+  .meta({ id: 'DetokenizeRequest' });
 
 export type ChatMessage = z.output<typeof chatMessage>;
 export type ChatRequest = z.output<typeof chatRequest>;

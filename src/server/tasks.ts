@@ -4,11 +4,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundledTasks, type Grading, openTask, readResponse, TaskError } from '../tasks/index.ts';
 import { findModel, type ServerContext } from './context.ts';
-import { ApiError, validate } from './errors.ts';
+import { ApiError } from './errors.ts';
 import {
   type GradeRequest,
-  gradeRequest,
-  problemRequest,
+  type ProblemRequest,
   type TaskProblem,
   type TaskResults,
   type TaskSummary,
@@ -55,8 +54,7 @@ function openBundledTask(name: string): Promise<Grading> {
 }
 
 /** Answers with a held-out problem, which no training has seen. */
-export async function drawProblem(body: unknown): Promise<Response> {
-  const request = validate(problemRequest, body);
+export async function drawProblem(request: ProblemRequest): Promise<Response> {
   const task = await openBundledTask(request.task);
   const difficulty = request.difficulty ?? task.difficulty.default;
   const seed = request.seed ?? randomInt(2 ** 32);
@@ -84,8 +82,7 @@ function readFinalAnswer({ reasoning_content: thinking, content }: GradeRequest)
   return { answer: boxed ?? null, problem: 'there is no answer between <answer> and </answer>' };
 }
 
-export async function gradeAnswer(body: unknown): Promise<Response> {
-  const request = validate(gradeRequest, body);
+export async function gradeAnswer(request: GradeRequest): Promise<Response> {
   const task = await openBundledTask(request.task);
   const { answer, problem: missing } = readFinalAnswer(request);
   const verdict = (correct: boolean, reason: string) =>

@@ -170,10 +170,12 @@ export class TestModel implements TextModel {
     const ended = (reason: FinishReason, stopText: string | null = null) => ({ thought, count, reason, stopText });
     let [count, thought] = [0, 0];
     await pause(firstMs, options.signal);
-    const channels = [
-      ['thinking', thinking ?? ''],
-      ['answer', answer],
-    ] as const;
+    const channels = options.raw
+      ? ([['answer', thinking === undefined ? answer : `<think>${thinking}</think>${answer}`]] as const)
+      : ([
+          ['thinking', thinking ?? ''],
+          ['answer', answer],
+        ] as const);
     for (const [channel, full] of channels) {
       const stopText = options.stop?.find((stop) => channel === 'answer' && full.includes(stop)) ?? null;
       const text = stopText === null ? full : full.slice(0, full.indexOf(stopText));

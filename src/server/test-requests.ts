@@ -9,8 +9,10 @@ export const thinker = { script: (): ScriptedAnswer => ({ thinking: 'Hm, 1+1.', 
 export function serve(model: TestModelOptions | TestModel = thinker, options: AppOptions = {}) {
   const own = model instanceof TestModel ? model : new TestModel(model);
   const errors: unknown[] = [];
-  const app = createApp(own, { onError: (error) => errors.push(error), ...options });
-  return { app, model: own, errors };
+  const notices: string[] = [];
+  const onError = (error: unknown) => errors.push(error);
+  const app = createApp(own, { onError, onIgnored: (message) => notices.push(message), ...options });
+  return { app, model: own, errors, notices };
 }
 
 export function post(app: App, path: string, body: unknown, init: RequestInit = {}): Promise<Response> {

@@ -1,16 +1,21 @@
 // POST /tokenize and /detokenize, GET /tokenizer_info, as in vLLM; lm-evaluation-harness reads them.
 import { chatPrompt, wellFormed } from '../engine/index.ts';
 import { findModel, type ServerContext } from './context.ts';
-import { ApiError, validate } from './errors.ts';
-import { detokenizeRequest, tokenizeRequest } from './protocol.ts';
+import { ApiError } from './errors.ts';
+import type { DetokenizeRequest, TokenizeRequest } from './protocol.ts';
 
-export function handleTokenize(context: ServerContext, body: unknown): Response {
-  const request = validate(tokenizeRequest, body);
+/** Throws ApiError 422 unless there is one text or one conversation. */
+export function handleTokenize(context: ServerContext, request: TokenizeRequest): Response {
   const model = findModel(context, request.model);
   const { tokenizer } = model.tokenizer;
+  const given = [request.prompt, request.content, request.messages].filter(
+    (each) => each !== null && each !== undefined,
+  );
+  if (given.length > 1)
+    throw new ApiError(422, 'prompt: expected one of prompt, content and messages', { param: 'prompt' });
   const text = request.prompt ?? request.content;
   if (request.messages) {
-    const { ids } = chatPrompt(model.tokenizer, request.messages);
+    const { ids } = chatPrompt(model.tokenizer, request.messages, request.chat_template_kwargs ?? {});
     return Response.json({ tokens: [...ids], count: ids.length, max_model_len: model.contextLength });
   }
   if (typeof text !== 'string')
@@ -22,8 +27,7 @@ export function handleTokenize(context: ServerContext, body: unknown): Response 
   return Response.json({ tokens: [...ids], count: ids.length, max_model_len: model.contextLength });
 }
 
-export function handleDetokenize(context: ServerContext, body: unknown): Response {
-  const { model, tokens } = validate(detokenizeRequest, body);
+export function handleDetokenize(context: ServerContext, { model, tokens }: DetokenizeRequest): Response {
   return Response.json({ prompt: findModel(context, model).tokenizer.tokenizer.decode(tokens) });
 }
 

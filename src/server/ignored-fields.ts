@@ -1,0 +1,151 @@
+// Fields of a request that nobody knows: listed in the response header x-minke-ignored, once each in the log, and
+// refused by a strict server, so that a typo is never invisible.
+//
+// Names come from clients: they are percent-encoded, and their length and number are limited.
+import type { z } from 'zod';
+import { wellFormed } from '../engine/index.ts';
+import { ApiError } from './errors.ts';
+
+export const ignoredHeader = 'x-minke-ignored';
+
+const maxNames = 12;
+const maxNameLength = 64;
+/** The log names at most this number of fields, so that no client can fill it. */
+const maxLogged = 256;
+
+type Shape = Readonly<Record<string, z.core.$ZodType>>;
+
+/** Returns a name in printable ASCII without separators of the header. */
+function encodeName(name: string): string {
+  const encoded = encodeURIComponent(wellFormed(name.slice(0, maxNameLength)));
+  return encoded.length > maxNameLength || name.length > maxNameLength
+    ? `${encoded.slice(0, maxNameLength).replace(/%.?$/, '')}...`
+    : encoded;
+}
+
+/** The number of single edits (insert, delete, replace, swap neighbors) between two names. */
+function editDistance(a: string, b: string): number {
+  let [before, previous] = [new Array<number>(b.length + 1).fill(0), Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const isSame = a[i - 1] === b[j - 1];
+      row[j] = Math.min(row[j - 1] + 1, previous[j] + 1, previous[j - 1] + (isSame ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        row[j] = Math.min(row[j], before[j - 2] + 1);
+    }
+    [before, previous] = [previous, row];
+  }
+  return previous[b.length];
+}
+
+const plain = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+
+/** Returns the known name that was probably meant: another spelling, or one within an edit in four letters. */
+export function nearestName(name: string, known: readonly string[]): string | null {
+  const given = plain(name);
+  if (given === '' || name.length > maxNameLength) return null;
+  let [nearest, least]: [string | null, number] = [null, Math.floor(Math.max(given.length, 4) / 4) + 1];
+  for (const each of known) {
+    const other = plain(each);
+    if (Math.abs(other.length - given.length) >= least) continue;
+    const distance = editDistance(given, other);
+    if (distance < least) [nearest, least] = [each, distance];
+  }
+  return nearest;
+}
+
+/** Returns the schema within optional and nullable ones. */
+function unwrap(schema: z.core.$ZodType): z.core.$ZodTypes {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  if (def.type === 'optional' || def.type === 'nullable') return unwrap(def.innerType);
+  return schema as z.core.$ZodTypes;
+}
+
+type Report = (path: string, name: string, known: readonly string[]) => void;
+
+/** Reports fields that a schema does not know, at any depth. The value has passed the schema. */
+function findUnknown(schema: z.core.$ZodType, value: unknown, path: string, report: Report): void {
+  const { def } = unwrap(schema)._zod;
+  if (typeof value !== 'object' || value === null) return;
+  if (def.type === 'union') for (const option of def.options) findUnknown(option, value, path, report);
+  if (def.type === 'array' && Array.isArray(value)) {
+    const { type } = unwrap(def.element)._zod.def;
+    if (type === 'object' || type === 'array' || type === 'union')
+      for (const each of value) findUnknown(def.element, each, `${path}[]`, report);
+  }
+  if (def.type !== 'object' || Array.isArray(value)) return;
+  const shape: Shape = def.shape;
+  for (const [name, each] of Object.entries(value)) {
+    if (Object.hasOwn(shape, name)) findUnknown(shape[name], each, path === '' ? name : `${path}.${name}`, report);
+    else if (def.catchall === undefined) report(path, name, Object.keys(shape));
+  }
+}
+
+/** The log of ignored fields of a server, and whether they are refused instead. */
+export class IgnoredFieldsPolicy {
+  readonly isStrict: boolean;
+  readonly #log: (message: string) => void;
+  readonly #logged = new Set<string>();
+
+  constructor(isStrict: boolean, log: (message: string) => void) {
+    this.isStrict = isStrict;
+    this.#log = log;
+  }
+
+  /** Writes the first time that a field of a route is ignored. */
+  note(route: string, path: string, suggestion: string | null): void {
+    const key = `${route} ${path}`;
+    if (this.#logged.has(key) || this.#logged.size >= maxLogged) return;
+    this.#logged.add(key);
+    const remedy =
+      suggestion === null ? 'serve with --strict to refuse unknown fields' : `did clients mean ${suggestion}?`;
+    this.#log(`[${route}] ${path} is not a parameter and is ignored; ${remedy}`);
+  }
+}
+
+/** The ignored fields of one request. */
+export class IgnoredFields {
+  readonly #policy: IgnoredFieldsPolicy;
+  readonly #route: string;
+  readonly #entries = new Map<string, string>();
+  #hasMore = false;
+
+  /** `route`: the path of the request. */
+  constructor(policy: IgnoredFieldsPolicy, route: string) {
+    this.#policy = policy;
+    this.#route = route;
+  }
+
+  /** Adds the fields of a body that its schema does not know. Throws ApiError 400 where the server is strict. */
+  check(schema: z.core.$ZodType, body: unknown): void {
+    findUnknown(schema, body, '', (path, name, known) => this.add(path, name, known));
+  }
+
+  /** Adds a field; `path`: what it is in, '' for the body. Throws ApiError 400 where the server is strict. */
+  add(path: string, name: string, known: readonly string[]): void {
+    if (this.#entries.size >= maxNames) {
+      this.#hasMore = true;
+      return;
+    }
+    const prefix = path === '' ? '' : `${path}.`;
+    const full = prefix + encodeName(name);
+    if (this.#entries.has(full)) return;
+    const nearest = nearestName(name, known);
+    if (this.#policy.isStrict) {
+      const remedy = nearest === null ? 'leave it out' : `did you mean ${prefix}${nearest}?`;
+      throw new ApiError(400, `${full} is not a parameter, and this server is strict: ${remedy}`, {
+        param: full,
+        code: 'unknown_parameter',
+      });
+    }
+    this.#entries.set(full, nearest === null ? full : `${full} (${nearest}?)`);
+    this.#policy.note(this.#route, full, nearest);
+  }
+
+  /** The value of the response header; null: no field was ignored. */
+  get header(): string | null {
+    if (this.#entries.size === 0) return null;
+    return [...this.#entries.values(), ...(this.#hasMore ? ['and more'] : [])].join(', ');
+  }
+}
