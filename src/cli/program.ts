@@ -41,6 +41,7 @@ function use(program: Command): void {
     .option('--name <name>', 'model name in the API (default: the name of the folder)')
     .option('--parallel <n>', 'max sequences that run at once', parsePositive, 64)
     .option('--runs <folder>', 'training runs that the app shows and starts', 'runs')
+    .option('--strict', 'refuse requests with fields that nobody knows, such as a misspelled one')
     .option('--no-runs', 'serve without training runs')
     .option('--at-once <n>', 'max training runs at once', parsePositive, 1)
     .action(serveCommand);

@@ -9,6 +9,7 @@ import { type RunsFlags, runsService } from './watch.ts';
 export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
   readonly name?: string;
   readonly parallel: number;
+  readonly strict?: boolean;
   readonly runs: string | false;
 }
 
@@ -22,6 +23,7 @@ export async function serveCommand(path: string, flags: ServeFlags): Promise<voi
   const results = readTaskResults(path);
   const server = await listen(model, {
     ...options,
+    ...(flags.strict && { strict: true }),
     ...(runs && { routes: [runs.routes] }),
     ...(results && { taskResults: { [model.name]: results } }),
   });
