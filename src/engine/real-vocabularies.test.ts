@@ -69,7 +69,7 @@ for (const [name, from, some] of [
       fc.assert(
         fc.property(some, some, (inner, after) => {
           const ids = encode(`<think>\n${inner}</think>${after}`);
-          assert.deepEqual(assemble({ from, ids }), { thinking: inner, answer: after, stopText: null });
+          assert.deepEqual(assemble({ from, ids }), { thinking: inner, answer: after.trimStart(), stopText: null });
         }),
         { numRuns: 300 },
       );

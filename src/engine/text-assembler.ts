@@ -1,12 +1,12 @@
 // Assembles the text of a generation from its tokens: whole characters, thinking and answer apart, stop texts found.
 //
-// Contract: the text does not depend on where tokens end. It is what the tokens decode to, without tags, special tokens
-// and one line break right after the opening tag (R1's template writes `<think>\n` itself), up to the stop text that is
-// complete first (the longest, if several are). Stops belong to the answer: none acts in the thinking, in a tag, or in
-// white space before the opening tag. With `raw` all of the text is the answer, tags included, and stops act anywhere.
-// Only what may still become a stop text or a tag is buffered. Tags are tokens where the vocabulary has them; else they
-// are found in the text: `</think>` in the thinking, `<think>` only after nothing but white space, so that an answer may
-// mention the tag. A token comes with the end of its text; the parts have all tokens, those of tags and ends too.
+// Contract: the text does not depend on where tokens end. It is what the tokens decode to, without special tokens, tags,
+// white space before the thinking and between it and the answer, and one line break right after the opening tag (R1's
+// template writes `<think>\n` itself), up to the stop text that is complete first (the longest, if several are). Stops
+// belong to the answer: none acts in what comes before it. With `raw` all text is the answer, tags included, and stops
+// act anywhere. Only what may still become a stop text or a tag is buffered. Tags are tokens where the vocabulary has
+// them; else they are found in the text: `</think>` in the thinking, `<think>` only after nothing but white space, so
+// that an answer may mention the tag. A token comes with the end of its text; the parts have all tokens.
 import type { LoadedTokenizer, Tokenizer, TokenStream } from '../tokenizer/index.ts';
 import type { GeneratedToken, GenerationPart } from './generation.ts';
 import type { ResolvedOptions } from './sampling-options.ts';
@@ -38,8 +38,8 @@ export class TextAssembler {
   #mayOpen: boolean;
   /** A stop text in that white space or a beginning tag, and its first unit. It acts if no thinking opens. */
   #early: { readonly text: string; readonly start: number } | null = null;
-  /** Whether the next unit is the first of the thinking. */
-  #atOpening: boolean;
+  /** What is left out next: one line break at the beginning of the thinking, or all white space before the answer. */
+  #skips: 'line break' | 'white space' | null;
   /** Text that is not emitted yet; its last unit is unit `#fed` of the stream. */
   #buffer = '';
   #fed = 0;
@@ -59,7 +59,7 @@ export class TextAssembler {
     this.#stops = stop.map((text) => new TextMatch(text));
     this.#thinking = startsThinking;
     this.#mayOpen = !raw && !startsThinking;
-    this.#atOpening = !raw && startsThinking;
+    this.#skips = startsThinking && !raw ? 'line break' : null;
     this.#tag = this.#tags ? null : new TextMatch(startsThinking ? closeTag : openTag);
   }
 
@@ -121,9 +121,7 @@ export class TextAssembler {
     if (token) this.#pending.push({ token, end: this.#fed + text.length, isCounted: false });
     for (const unit of text.split('')) {
       this.#fed++;
-      const skips = this.#atOpening && unit === '\n';
-      this.#atOpening = false;
-      if (skips) continue;
+      if (this.#skip(unit)) continue;
       this.#buffer += unit;
       if (this.#meetsStop(unit)) return;
       if (this.#tag?.push(unit)) this.#switch(this.#tag.text);
@@ -132,6 +130,12 @@ export class TextAssembler {
       if (this.#stopEarly()) return;
     }
     this.#emitFinal();
+  }
+
+  #skip(unit: string): boolean {
+    const isSkipped = this.#skips === 'line break' ? unit === '\n' : this.#skips !== null && /\s/.test(unit);
+    if (!isSkipped || this.#skips === 'line break') this.#skips = null;
+    return isSkipped;
   }
 
   /** Takes a tag that is one token. */
@@ -190,21 +194,22 @@ export class TextAssembler {
       this.#count(this.#pending.filter(({ end }) => end <= tokensTo));
     } else {
       this.#early = null;
+      if (this.#mayOpen) this.#buffer = ''; // white space
       this.#emit(start, tokensTo, true);
       this.#buffer = '';
       for (const stop of this.#stops) stop.matched = 0;
     }
     this.#thinking = tag === openTag;
     this.#mayOpen = false;
-    this.#atOpening = !this.#raw && this.#thinking;
+    this.#skips = this.#raw ? null : this.#thinking ? 'line break' : 'white space';
     if (!this.#tags) this.#tag = this.#thinking ? new TextMatch(closeTag) : null;
   }
 
   /** Emits all that can no longer become a stop text or a tag. */
   #emitFinal(): void {
+    if (this.#mayOpen) return;
     const open = Math.max(this.#tag?.matched ?? 0, ...this.#stops.map(({ matched }) => matched));
-    const end = Math.min(this.#fed - open, this.#early?.start ?? Infinity);
-    this.#emit(end, end, false);
+    this.#emit(this.#fed - open, this.#fed - open, false);
   }
 
   /** Emits text up to unit `textTo` and tokens up to unit `tokensTo`; tokens without text only if `last`. */
