@@ -22,4 +22,5 @@ export const recipe: PretrainRecipe = {
     initializer_range: 0.05,
   },
   steps: 550,
+  every: { evaluate: 400, sample: 550, save: 275 },
 };

@@ -167,7 +167,11 @@ describe('minke pretrain', () => {
     assert.ok((readLineage(killed) as Lineage).sessions.length > 1);
   });
 
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  for (const [signal, exitCode] of [
+    ['SIGHUP', 129],
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)
     test(`${signal} stops the run after its step, with a checkpoint`, async () => {
       const stopped = join(folder, 'runs', signal);
       const { child, ended } = start([recipe(signal, 5000, 1000), '--run', stopped]);
@@ -179,7 +183,7 @@ describe('minke pretrain', () => {
       }, 5);
       const { code, said } = await ended;
       clearInterval(watch);
-      assert.equal(code, 0, said);
+      assert.equal(code, exitCode, said);
       assert.match(said, /stopping after this step[\s\S]*saved [\s\S]*stopped after step \d+: asked to stop/);
       const { status, steps, weights } = readLineage(stopped) as Lineage;
       assert.deepEqual([status, weights], ['stopped', lastWeights(stopped)]);

@@ -60,7 +60,7 @@ const speedrun: Speedrun = {
 };
 
 test('stages run in order, each from the model of an earlier one; a second call does nothing', async () => {
-  const evaluations = await runSpeedrun(speedrun, folder, 5);
+  const evaluations = await runSpeedrun(speedrun, folder, { seed: 5 });
   assert.deepEqual(Object.keys(evaluations), ['base', 'zero']);
   assert.equal(evaluations.zero.problems, 2);
   const lineage = readLineage(join(folder, 'zero'));

@@ -7,8 +7,8 @@ import { type AblationRecipe, type ArmResult, pretrain, runAblation, smoothed, T
 import { lineChart } from './line-chart.ts';
 import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
-import { stopSignal } from './run.ts';
 import { RunConsole } from './run-console.ts';
+import { StopRequest } from './stop-request.ts';
 
 export interface AblateCommand {
   readonly data: string[];
@@ -75,6 +75,7 @@ export async function ablate(target: string, { data, runs, results: kept }: Abla
   if (!('arms' in recipe))
     throw new TrainError(target, 'is no ablation: it has no arms', 'use minke pretrain, or a recipe with arms');
   const name = basename(target).replace(/\.\w+$/, '');
+  const stop = new StopRequest();
   const device = openDevice();
   useDevice(device);
   try {
@@ -84,13 +85,14 @@ export async function ablate(target: string, { data, runs, results: kept }: Abla
       folder: join(runs, name),
       inputs: data,
       device,
-      signal: stopSignal(),
+      signal: stop.signal,
       listen: (run, event) => {
         if (run !== current) console.error(`--- ${run}`);
         current = run;
         shown.show(event);
       },
     });
+    if (results === null) return stop.setExitCode();
     const { cpu, cores } = describeMachine();
     const { steps, batchSize, sequenceLength } = recipe.base;
     const paragraphs = [

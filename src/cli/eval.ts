@@ -45,12 +45,18 @@ function toLine({ task, difficulty, problems, samples, passAt1, consensus, forma
 export async function evaluateByRecipe(
   answer: Answerer,
   { task, difficulty, seed, template, ...options }: EvaluationRecipe,
+  signal?: AbortSignal,
 ): Promise<Evaluation> {
   const tasks = await openTasks([taskChoice.parse({ task, ...(difficulty !== undefined && { difficulty }) })], seed);
   const progress = new Progress(task, options.problems * options.samples);
   try {
     const source = { tasks, seed, template };
-    return await evaluate(answer, source, tasks[0], { ...options, parallel: 64, progress: () => progress.advance(1) });
+    return await evaluate(answer, source, tasks[0], {
+      ...options,
+      parallel: 64,
+      progress: () => progress.advance(1),
+      ...(signal && { signal }),
+    });
   } finally {
     progress.end();
     await closeTasks(tasks);

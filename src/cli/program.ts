@@ -13,7 +13,7 @@ import { evalCommand } from './eval.ts';
 import { commandExamples, overviewExamples } from './examples.ts';
 import { inspect } from './inspect.ts';
 import { report } from './report.ts';
-import { addRunCommands } from './run.ts';
+import { addRunCommands, exitCodesHelp } from './run.ts';
 import { serveCommand } from './serve.ts';
 import { withServerFlags } from './server-flags.ts';
 import { speedrunCommand } from './speedrun.ts';
@@ -71,6 +71,7 @@ function training(program: Command, kinds: readonly RunKind[]): void {
     .argument('[folder]', 'folder of its runs; finished stages are not repeated', 'runs/speedrun')
     .option('--results <folder>', 'add the result to a page of results')
     .option('--seed <n>', 'random seed of every stage (default: as in the recipe)', parseInteger)
+    .addHelpText('after', exitCodesHelp)
     .action(speedrunCommand);
 }
 
@@ -102,6 +103,7 @@ function measuring(program: Command): void {
     .requiredOption('--data <files...>', 'text, JSONL or Parquet files')
     .option('--runs <folder>', 'folder of its runs; finished runs are used again', 'runs')
     .option('--results <folder>', 'write table and plot there (default: beside the runs)')
+    .addHelpText('after', exitCodesHelp)
     .action(ablate);
 
   program

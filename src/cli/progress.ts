@@ -4,7 +4,7 @@ import { formatDuration, formatPercent } from '../math/index.ts';
 export class Progress {
   readonly #label: string;
   readonly #total: number;
-  readonly #start = Date.now();
+  readonly #start = performance.now();
   #done = 0;
   #shown = 0;
 
@@ -19,7 +19,7 @@ export class Progress {
 
   reach(done: number): void {
     this.#done = done;
-    const now = Date.now();
+    const now = performance.now();
     if (!process.stderr.isTTY || now - this.#shown < 100) return;
     this.#shown = now;
     const share = this.#done / this.#total;

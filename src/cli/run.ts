@@ -17,6 +17,7 @@ import {
 import { Progress } from './progress.ts';
 import { type LoadedRecipe, loadRecipe, parseTask } from './recipe.ts';
 import { RunConsole } from './run-console.ts';
+import { StopRequest } from './stop-request.ts';
 
 interface RunFlags extends Readonly<Record<string, unknown>> {
   readonly run?: string;
@@ -45,22 +46,15 @@ export function addRunCommands(program: Command, kinds: readonly RunKind[]): voi
       .option('--run <folder>', 'where the run is kept; default: runs/<recipe>-<time>')
       .option('--set <path=value...>', `replace a field of the recipe: ${kind.mainFields.join(', ')}, ...`)
       .option('--resume', 'continue the run in --run')
+      .addHelpText('after', exitCodesHelp)
       .action((target: string | undefined, flags: RunFlags) => runCommand(kind, target, flags));
   }
 }
 
-/** Returns a signal that the first Ctrl-C or SIGTERM aborts; the second one ends the process. */
-export function stopSignal(): AbortSignal {
-  const stopping = new AbortController();
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  const stop = () => {
-    for (const signal of signals) process.off(signal, stop);
-    console.error('\nstopping after this step (again: at once, the last checkpoint stays)');
-    stopping.abort();
-  };
-  for (const signal of signals) process.on(signal, stop);
-  return stopping.signal;
-}
+/** What a stopped command returns, for its help. */
+export const exitCodesHelp =
+  '\nExit codes: 0 all steps are done; 129, 130 or 143 stopped by SIGHUP, SIGINT (Ctrl-C) or SIGTERM and saved;\n' +
+  '1 failed, the last checkpoint stays. A second SIGINT or SIGTERM ends at once.';
 
 function toValue(type: KindArgument['type'], given: unknown): unknown {
   if (type === 'tasks') return (given as string[]).map(parseTask);
@@ -93,21 +87,23 @@ async function runCommand(kind: RunKind, target: string | undefined, flags: RunF
     throw new TrainError(kind.name, 'expected a preset or a recipe', `as in: minke ${kind.examples[0].line}`);
   const recipe = resume ? null : resolveRecipe(kind, await readFields(kind, target, flags), set);
   const name = (target ?? kind.name).replace(/^.*[\\/]/, '').replace(/\.\w+$/, '');
+  const stop = new StopRequest();
   const device = openDevice();
   useDevice(device);
   try {
-    const options = { folder: flags.run ?? join('runs', newRunName(name)), device, ...consoleOptions(kind) };
-    await (recipe === null ? resumeRun(kind, options, set) : startRun(kind, recipe, options));
+    const folder = flags.run ?? join('runs', newRunName(name));
+    const options = { folder, device, signal: stop.signal, ...consoleOptions(kind) };
+    const outcome = await (recipe === null ? resumeRun(kind, options, set) : startRun(kind, recipe, options));
+    if (outcome === 'stopped') stop.setExitCode();
   } finally {
     await device.close();
   }
 }
 
-/** Options that show a run on the console and stop it with Ctrl-C. */
+/** Options that show a run on the console. */
 function consoleOptions(kind: RunKind) {
   let shown: Progress | null = null;
   return {
-    signal: stopSignal(),
     listen: new RunConsole(kind).show,
     notice: (message: string) => console.error(message),
     progress: (label: string, done: number, total: number) => {

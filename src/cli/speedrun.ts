@@ -1,7 +1,7 @@
 // minke speedrun: runs the stages of recipes/speedrun.ts in order, evaluates the model of each, and writes report.html.
 //
 // Contract: each stage has a folder. A completed stage is not run again, a stopped one resumes, and an evaluation that
-// is in evaluation.json is not repeated.
+// is in evaluation.json is not repeated. A signal stops the stage that runs and leaves the rest to the next call.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openModel } from '../engine/index.ts';
@@ -16,6 +16,7 @@ import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
 import { RunConsole } from './run-console.ts';
 import { speedrunPage, speedrunPart } from './speedrun-page.ts';
+import { StopRequest } from './stop-request.ts';
 
 export interface Stage {
   /** The name of its folder. */
@@ -50,34 +51,48 @@ async function readRecipe({ recipe, from = {} }: Stage, root: string, seed?: num
   return fields;
 }
 
-async function runStage(stage: Stage, root: string, device: Device, seed?: number): Promise<void> {
+async function runStage(stage: Stage, root: string, device: Device, { seed, signal }: SpeedrunOptions): Promise<void> {
   const folder = join(root, stage.name);
   if (readLineage(folder)?.status === 'completed') return;
   const kind = runKinds.find(({ name }) => name === stage.kind);
   if (kind === undefined) throw new Error(`stage ${stage.name}: there is no kind of run ${stage.kind}`);
-  const options = { folder, device, listen: new RunConsole(kind).show };
+  const options = {
+    folder,
+    device,
+    listen: new RunConsole(kind).show,
+    notice: (message: string) => console.error(message),
+    ...(signal && { signal }),
+  };
   if (holdsRun(folder, kind)) await resumeRun(kind, options);
   else await startRun(kind, resolveRecipe(kind, await readRecipe(stage, root, seed)), options);
 }
 
-async function runStages({ stages }: Speedrun, folder: string, seed?: number): Promise<void> {
+async function runStages({ stages }: Speedrun, folder: string, options: SpeedrunOptions): Promise<void> {
   const device = openDevice();
   useDevice(device);
   try {
-    for (const stage of stages) await runStage(stage, folder, device, seed);
+    for (const stage of stages) {
+      options.signal?.throwIfAborted();
+      await runStage(stage, folder, device, options);
+    }
   } finally {
     await device.close();
   }
 }
 
 /** Evaluates the models that have no evaluation yet. Returns all evaluations by stage. */
-async function evaluateStages({ stages, evaluation }: Speedrun, folder: string): Promise<Record<string, Evaluation>> {
+async function evaluateStages(
+  { stages, evaluation }: Speedrun,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<Record<string, Evaluation>> {
   const file = join(folder, 'evaluation.json');
   const known: Record<string, Evaluation> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
   for (const { name } of stages.filter((stage) => !(stage.name in known))) {
+    signal?.throwIfAborted();
     const model = await openModel(await findModel(join(folder, name)));
     try {
-      known[name] = await evaluateByRecipe(modelAnswerer(model), evaluation);
+      known[name] = await evaluateByRecipe(modelAnswerer(model), evaluation, signal);
     } finally {
       await model.close();
     }
@@ -87,11 +102,20 @@ async function evaluateStages({ stages, evaluation }: Speedrun, folder: string):
   return known;
 }
 
-/** Runs and evaluates the stages that are not done yet, and writes report.html. Returns the evaluations by stage. */
-export async function runSpeedrun(speedrun: Speedrun, folder: string, seed?: number) {
+export interface SpeedrunOptions {
+  /** Replaces the seed of every stage. */
+  readonly seed?: number | undefined;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs and evaluates the stages that are not done yet, and writes report.html. Returns the evaluations by stage.
+ * Rejects with the signal's reason where that aborts; what runs has saved then.
+ */
+export async function runSpeedrun(speedrun: Speedrun, folder: string, options: SpeedrunOptions = {}) {
   mkdirSync(folder, { recursive: true });
-  await runStages(speedrun, folder, seed);
-  const evaluations = await evaluateStages(speedrun, folder);
+  await runStages(speedrun, folder, options);
+  const evaluations = await evaluateStages(speedrun, folder, options.signal);
   writeFileSync(join(folder, 'report.html'), speedrunPage(folder, speedrun, evaluations));
   return evaluations;
 }
@@ -106,7 +130,15 @@ export interface SpeedrunCommand {
 export async function speedrunCommand(folder: string, { seed, results }: SpeedrunCommand = {}): Promise<void> {
   const began = performance.now();
   const speedrun = (await loadRecipe<Speedrun>('speedrun')).recipe as Speedrun;
-  const evaluations = await runSpeedrun(speedrun, folder, seed);
+  const stop = new StopRequest();
+  const { signal } = stop;
+  const evaluations = await runSpeedrun(speedrun, folder, { seed, signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+    console.error('stopped; the same command continues');
+    stop.setExitCode();
+    return null;
+  });
+  if (evaluations === null) return;
   if (results !== undefined) writeResult(results, speedrunPart(folder, speedrun, evaluations));
   for (const { name } of speedrun.stages)
     console.log(`${name.padEnd(10)} pass@1 ${formatPercent(evaluations[name].passAt1.mean, 1)}`);

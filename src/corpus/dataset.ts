@@ -98,7 +98,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<Dataset> 
 
 async function tokenize(
   folder: string,
-  { inputs, vocabulary, validationFraction, progress = () => undefined, signal, ...reading }: PrepareOptions,
+  { inputs, vocabulary, validationFraction, progress = () => undefined, ...reading }: PrepareOptions,
   { hash, sources }: Pick<DatasetFile, 'hash' | 'sources'>,
 ): Promise<DatasetFile> {
   const { tokenizer, endId } = vocabulary;
@@ -114,7 +114,6 @@ async function tokenize(
     (isHeldOut < validationFraction ? validation : train).add(ids);
   };
   for await (const document of readDocuments(inputs, reading)) {
-    signal?.throwIfAborted();
     const encoded = tokenizer.encode(document, { plain: true });
     const ids =
       endId === null ? encoded : Int32Array.from({ length: encoded.length + 1 }, (_, i) => encoded[i] ?? endId);

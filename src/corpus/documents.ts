@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { CorpusError } from './errors.ts';
+import { pauses } from './pauses.ts';
 
 /** Documents that a program makes: the same ones for the same name, seed and count. */
 export interface Synthetic {
@@ -29,11 +30,21 @@ export interface ReadOptions {
   /** @default 64 MiB */
   readonly maxDocumentBytes?: number;
   readonly notice?: (message: string) => void;
+  /** Ends the reading: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 const newline = 10;
 
 export async function* readDocuments(inputs: readonly Input[], options: ReadOptions = {}): AsyncGenerator<string> {
+  const pause = pauses(options.signal);
+  for await (const document of allDocuments(inputs, options)) {
+    await pause();
+    yield document;
+  }
+}
+
+async function* allDocuments(inputs: readonly Input[], options: ReadOptions): AsyncGenerator<string> {
   for (const input of inputs) {
     if (typeof input !== 'string') yield* synthetic(input);
     else {

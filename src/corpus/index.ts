@@ -14,6 +14,7 @@ export {
   type Synthetic,
 } from './documents.ts';
 export { CorpusError } from './errors.ts';
+export { pauses } from './pauses.ts';
 export { encodePrompt } from './prompt.ts';
 export { hashFile, TokenSplit } from './shards.ts';
 export {

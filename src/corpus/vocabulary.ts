@@ -11,9 +11,11 @@ import {
   saveTokenizer,
   Tokenizer,
   type TokenizerJson,
+  tokenizerTraining,
   trainTokenizer,
 } from '../tokenizer/index.ts';
 import { CorpusError } from './errors.ts';
+import { pauses } from './pauses.ts';
 
 export const endOfSequence = '<｜end▁of▁sentence｜>';
 const fimTokens = ['<｜fim▁begin｜>', '<｜fim▁hole｜>', '<｜fim▁end｜>'] as const;
@@ -104,7 +106,7 @@ export function loadBaseVocabulary(folder: string, chatTemplate: string): BaseVo
 export async function chooseVocabulary(
   choice: TokenizerChoice,
   documents: () => AsyncIterable<string>,
-  { fim = false }: { readonly fim?: boolean } = {},
+  { fim = false, signal }: { readonly fim?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<Vocabulary> {
   const rotated = fim ? [...fimTokens] : [];
   const eos = { eos_token: endOfSequence };
@@ -125,5 +127,9 @@ export async function chooseVocabulary(
   const { size, preTokenizer }: TrainedBpe =
     typeof choice === 'number' ? { size: choice, preTokenizer: 'deepseek-v3' } : choice;
   const options = { vocabSize: size, preTokenizer, specialTokens };
-  return toVocabulary(trainTokenizer(await readSample(documents()), options), 'bpe', eos);
+  const training = tokenizerTraining(await readSample(documents()), options);
+  const pause = pauses(signal);
+  let step = training.next();
+  for (; !step.done; step = training.next()) await pause();
+  return toVocabulary(step.value, 'bpe', eos);
 }

@@ -93,7 +93,7 @@ class DistillTrainer implements Trainer {
   }
 
   async evaluate(step: number): Promise<void> {
-    for (const evaluation of (await this.#evaluation?.run()) ?? [])
+    for (const evaluation of (await this.#evaluation?.run(this.#run.signal)) ?? [])
       this.#run.emit({ event: 'evaluated', step, ...evaluationEvent(evaluation) });
   }
 

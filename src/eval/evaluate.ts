@@ -77,6 +77,7 @@ export interface EvaluateOptions extends EvaluationConfig {
   /** Seed of the answers. @default the seed of the questions */
   readonly seed?: number;
   readonly parallel?: number;
+  readonly signal?: AbortSignal;
   readonly progress?: () => void;
 }
 
@@ -99,11 +100,11 @@ export async function evaluate(
   answer: Answerer,
   source: QuestionSource,
   chosen: ChosenTask,
-  { problems, samples, temperature, topP, maxTokens, seed = source.seed, parallel, progress }: EvaluateOptions,
+  { problems, samples, temperature, topP, maxTokens, seed = source.seed, parallel, signal, progress }: EvaluateOptions,
 ): Promise<Evaluation> {
   const questions = await readQuestions(source, chosen, [...Array(problems).keys()], 'held-out');
   const sampling = { temperature, topP, maxTokens };
-  const answered = await sampleAnswers(answer, questions, { samples, sampling, seed, parallel, progress });
+  const answered = await sampleAnswers(answer, questions, { samples, sampling, seed, parallel, signal, progress });
   const responses = answered.flatMap((each) => each.responses);
   return {
     task: chosen.task.name,

@@ -20,8 +20,8 @@ export interface TrainingEvaluationConfig extends QuestionConfig {
 }
 
 export interface TrainingEvaluation {
-  /** Evaluates the current weights on each task. */
-  run(): Promise<Evaluation[]>;
+  /** Evaluates the current weights on each task. Rejects when the signal aborts. */
+  run(signal: AbortSignal): Promise<Evaluation[]>;
   close(): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ export async function openTrainingEvaluation(
     const rollouts = new Rollouts(model, { policy, maxSequences, contextLength, endId });
     const answer = rolloutAnswerer(rollouts, tokenizer);
     return {
-      run: () => evaluateInTraining(answer, questions, { ...evaluation, maxTokens }),
+      run: (signal) => evaluateInTraining(answer, questions, { ...evaluation, maxTokens, signal }),
       close: async () => {
         rollouts.dispose();
         await closeTasks(questions.tasks);
@@ -75,7 +75,7 @@ async function longestPrompt(source: QuestionSource, problems: number, tokenizer
 export async function evaluateInTraining(
   answer: Answerer,
   questions: QuestionSource,
-  options: EvaluationConfig & { readonly maxTokens: number },
+  options: EvaluationConfig & { readonly maxTokens: number; readonly signal: AbortSignal },
 ): Promise<Evaluation[]> {
   const seed = deriveSeed(questions.seed, evaluationStream);
   const evaluations: Evaluation[] = [];

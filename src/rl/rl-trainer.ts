@@ -147,7 +147,8 @@ export class RlTrainer implements Trainer {
   async evaluate(step: number): Promise<void> {
     const { answer, questions } = this.#parts;
     const { evaluation, maxTokens } = this.#config;
-    for (const each of await evaluateInTraining(answer, questions, { ...evaluation, maxTokens }))
+    const { signal } = this.#run;
+    for (const each of await evaluateInTraining(answer, questions, { ...evaluation, maxTokens, signal }))
       this.#run.emit({ event: 'evaluated', step, ...evaluationEvent(each) });
   }
 

@@ -8,7 +8,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../server/index.ts';
-import { lockHolder } from '../train/index.ts';
+import { isStoppedExitCode, lockHolder } from '../train/index.ts';
 import { runFiles } from './run-folder.ts';
 
 /** How long a start is watched: nearly all refusals come within this time. */
@@ -125,7 +125,7 @@ export class Launcher {
     };
     child.once('error', (error) => end(`minke cannot be started: ${error.message}`));
     child.once('exit', (code, signal) => {
-      if (code === 0) end(null);
+      if (code === 0 || isStoppedExitCode(code)) end(null);
       else end(signal ? `its process was ended by ${signal}` : lastErrorLine(printed()));
     });
     return started;

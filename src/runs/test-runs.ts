@@ -18,6 +18,7 @@ export const guessing: RunKind = {
     target: z.number(),
     steps: z.number().default(10),
     keepCheckpoints: z.number().default(1),
+    saveMinutes: z.number().default(5),
     seed: z.number().default(1),
     pricePerHour: z.number().default(0),
     currency: z.string().default('USD'),

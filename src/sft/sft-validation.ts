@@ -16,15 +16,16 @@ export class SftValidation {
     this.#objective = new SftObjective(tuned.model, tuned.shape, precisions[precision]);
   }
 
-  /** Returns the mean loss over the learned tokens, in nats, and their number. */
-  async run(): Promise<{ readonly loss: number; readonly tokens: number }> {
+  /** Returns the mean loss over the learned tokens, in nats, and their number. Rejects when the signal aborts. */
+  async run(signal: AbortSignal): Promise<{ readonly loss: number; readonly tokens: number }> {
     const { shape, device } = this.#tuned;
-    const losses = pack(toSequences(this.#examples), shape).map((bin) => {
+    let sum = 0;
+    for (const bin of pack(toSequences(this.#examples), shape)) {
+      signal.throwIfAborted();
       const { loss } = scope(() => ({ loss: this.#loss(sequenceInputs(bin, shape, device)) }));
-      return loss;
-    });
-    const parts = await Promise.all(losses);
-    return { loss: parts.reduce((sum, part) => sum + part, 0), tokens: countLearned(this.#examples) };
+      sum += await loss;
+    }
+    return { loss: sum, tokens: countLearned(this.#examples) };
   }
 
   dispose(): void {

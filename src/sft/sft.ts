@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
-import { hashFile, loadBaseVocabulary } from '../corpus/index.ts';
+import { hashFile, loadBaseVocabulary, pauses } from '../corpus/index.ts';
 import { formatMillions, Random } from '../math/index.ts';
 import { countParameters } from '../model/index.ts';
 import { toChatTemplate } from '../tasks/index.ts';
@@ -76,14 +76,21 @@ interface Conversations {
 }
 
 /** Reads and renders the conversations. Throws TrainError where there is nothing to learn. */
-async function readExamples(config: SftConfig, chatTemplate: string, longest: number): Promise<Conversations> {
+async function readExamples(
+  config: SftConfig,
+  chatTemplate: string,
+  longest: number,
+  signal: AbortSignal,
+): Promise<Conversations> {
   const { model, data, seed, validationFraction } = config;
   const loaded = loadTokenizer(model);
   const template = loaded.chatTemplate ?? new ChatTemplate(chatTemplate, loaded.specialTokens);
+  const pause = pauses(signal);
   const conversations = await readConversations(data);
   const [training, validation]: [SftExample[], SftExample[]] = [[], []];
   let tooLong = 0;
   for (const [i, messages] of conversations.entries()) {
+    await pause();
     const examples = toExamples(messages, { ...loaded, chatTemplate: template }, loaded.eosIds[0]);
     const fitting = examples.filter(({ ids }) => ids.length <= longest);
     tooLong += examples.length - fitting.length;
@@ -119,7 +126,7 @@ async function openSft(config: SftConfig, run: Run<SftEvent>): Promise<Trainer> 
   const chatTemplate = loadTokenizer(model).chatTemplate?.text ?? toChatTemplate(template);
   const vocabulary = loadBaseVocabulary(model, chatTemplate);
   const longest = Math.min(base.maxPositionEmbeddings, microBatchTokens + 1);
-  const { training, validation, tooLong, count } = await readExamples(config, chatTemplate, longest);
+  const { training, validation, tooLong, count } = await readExamples(config, chatTemplate, longest, run.signal);
   const tokens = countLearned(training);
   const data = await describeData(config, count, tokens);
   const learned = run.checkpoint?.state.data as { readonly hash: string } | undefined;
@@ -142,7 +149,7 @@ async function openSft(config: SftConfig, run: Run<SftEvent>): Promise<Trainer> 
     every: config.every,
     step: (n) => tuning.step(n),
     evaluate: async (step) => {
-      if (measurement) run.emit({ event: 'evaluated', step, ...(await measurement.run()) });
+      if (measurement) run.emit({ event: 'evaluated', step, ...(await measurement.run(run.signal)) });
     },
     snapshot: () => tuning.snapshot({ hash: data.hash }, vocabulary.save),
     close: async () => {

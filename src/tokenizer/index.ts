@@ -21,4 +21,4 @@ export {
   type VocabularyDescription,
 } from './tokenizer.ts';
 export type { TokenizerJson } from './tokenizer-json.ts';
-export { type SpecialToken, type TrainOptions, trainTokenizer } from './train.ts';
+export { type SpecialToken, type TrainOptions, tokenizerTraining, trainTokenizer } from './train.ts';

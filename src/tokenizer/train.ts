@@ -158,15 +158,23 @@ class TrainingCorpus {
   }
 }
 
-function countWords(texts: Iterable<string>, preTokenizer: PreTokenizerName): WordCounts {
+function* countWords(texts: Iterable<string>, preTokenizer: PreTokenizerName): Generator<void, WordCounts> {
   const { cut } = readPreTokenizer(preTokenizers[preTokenizer].json, 'train');
   const counts = new WordCounts();
-  for (const text of texts) counts.add(text, cut);
+  for (const text of texts) {
+    counts.add(text, cut);
+    yield;
+  }
   return counts;
 }
 
 /** Merges until the vocabulary is full, and adds to `tokens`. Returns the merges in order. */
-function learnMerges(corpus: TrainingCorpus, tokens: string[], special: ReadonlySet<string>, size: number): string[] {
+function* learnMerges(
+  corpus: TrainingCorpus,
+  tokens: string[],
+  special: ReadonlySet<string>,
+  size: number,
+): Generator<void, string[]> {
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const merges: string[] = [];
   while (tokens.length < size) {
@@ -179,12 +187,21 @@ function learnMerges(corpus: TrainingCorpus, tokens: string[], special: Readonly
     ids.set(text, id);
     merges.push(`${left} ${right}`);
     corpus.merge(pair, id);
+    yield;
   }
   return merges;
 }
 
 /** Trains a vocabulary on texts. Returns a tokenizer.json. Throws TokenizerError. */
 export function trainTokenizer(texts: Iterable<string>, options: TrainOptions): TokenizerJson {
+  const training = tokenizerTraining(texts, options);
+  let step = training.next();
+  while (!step.done) step = training.next();
+  return step.value;
+}
+
+/** The same in steps, a text or a merge each, between which the caller may do other work or stop. */
+export function* tokenizerTraining(texts: Iterable<string>, options: TrainOptions): Generator<void, TokenizerJson> {
   const { vocabSize, specialTokens = [], preTokenizer = 'deepseek-v3' } = options;
   const alphabet = [...byteChars].sort();
   const special = specialTokenTexts(specialTokens, alphabet);
@@ -203,7 +220,7 @@ export function trainTokenizer(texts: Iterable<string>, options: TrainOptions): 
     );
   const tokens = [...special, ...alphabet];
   const idOfByte = Int32Array.from(byteChars, (char) => specialTokens.length + alphabet.indexOf(char));
-  const corpus = new TrainingCorpus(countWords(texts, preTokenizer), idOfByte);
-  const merges = learnMerges(corpus, tokens, new Set(special), vocabSize);
+  const corpus = new TrainingCorpus(yield* countWords(texts, preTokenizer), idOfByte);
+  const merges = yield* learnMerges(corpus, tokens, new Set(special), vocabSize);
   return tokenizerJson(tokens, specialTokens, { preTokenizer: preTokenizers[preTokenizer].json, merges });
 }

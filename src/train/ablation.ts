@@ -117,8 +117,8 @@ function readModelConfig(run: string): ModelConfig {
   return readConfig(readJson(path), path);
 }
 
-/** Runs every arm with every seed, as far as this was not done before, and returns the results. */
-export async function runAblation(recipe: AblationRecipe, options: AblationOptions): Promise<ArmResult[]> {
+/** Runs every arm with every seed, as far as this was not done before. Returns the results, null if it was stopped. */
+export async function runAblation(recipe: AblationRecipe, options: AblationOptions): Promise<ArmResult[] | null> {
   const { folder, inputs, device, signal, listen } = options;
   const folders = new Map(Object.keys(recipe.arms).map((name) => [name, [] as string[]]));
   for (const seed of recipe.seeds)
@@ -137,7 +137,7 @@ export async function runAblation(recipe: AblationRecipe, options: AblationOptio
       };
       const isBegun = holdsRun(run, pretrain);
       const status = await (isBegun ? resumeRun(pretrain, runOptions) : startRun(pretrain, config, runOptions));
-      if (status === 'stopped') throw signal?.reason;
+      if (status === 'stopped') return null;
     }
   return [...folders].map(([name, runs]) => summarizeArm(name, runs));
 }

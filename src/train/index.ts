@@ -41,6 +41,7 @@ export {
   stepHead,
   taskEvaluated,
 } from './run/event-schema.ts';
+export { isStoppedExitCode, type StopSignal, stoppedExitCode, stopSignals } from './run/exit-code.ts';
 export { accuracyFacts, describeEvaluation, eventsNamed, lineageFacts } from './run/facts.ts';
 export type {
   Example,

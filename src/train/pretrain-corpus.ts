@@ -34,8 +34,8 @@ export async function openCorpus(config: PretrainConfig, run: Run): Promise<Pret
   const reading = { ...(fields && { fields }), ...(separator !== undefined && { separator }) };
   const vocabulary = await chooseVocabulary(
     isResumed && existsSync(saved) ? saved : config.data.tokenizer,
-    () => readDocuments(inputs, reading),
-    { fim: fimRate > 0 },
+    () => readDocuments(inputs, { ...reading, signal }),
+    { fim: fimRate > 0, signal },
   );
   if (fimRate > 0 && vocabulary.fim === null)
     throw new TrainError('data.fimRate', 'the tokenizer has no FIM tokens', 'set it to 0 or train a tokenizer');

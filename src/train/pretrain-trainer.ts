@@ -157,7 +157,7 @@ class PretrainTrainer implements Trainer {
       windowLength: windowLength(model, sequenceLength),
     };
     const batches = validationBatches(dataset.validation, shape, evaluateTokens);
-    const { loss, tokens, load } = await this.#validation.run(batches);
+    const { loss, tokens, load } = await this.#validation.run(batches, this.#run.signal);
     if (tokens > 0) this.#run.emit({ event: 'evaluated', step, loss, tokens, maxVio: worstViolation(load) });
   }
 
@@ -172,7 +172,13 @@ class PretrainTrainer implements Trainer {
         : tokenizer.encode(samplePrompt, { plain: true });
     const tokens = Math.min(sampleTokens, sequenceLength - ids.length);
     if (tokens <= 0) return;
-    const sampled = await sampleIds(this.#model, ids, { policy: precisions[precision], tokens, seed, endId });
+    const sampled = await sampleIds(this.#model, ids, {
+      policy: precisions[precision],
+      tokens,
+      seed,
+      endId,
+      signal: this.#run.signal,
+    });
     this.#run.emit({ event: 'sampled', step, prompt: tokenizer.decode(ids), text: tokenizer.decode(sampled) });
   }
 

@@ -16,7 +16,7 @@ import {
   throughputChart,
 } from './run/charts.ts';
 import type { Fact } from './run/description.ts';
-import { eventsNamed, lineageFacts } from './run/facts.ts';
+import { eventsNamed, lineageFacts, secondsUntil } from './run/facts.ts';
 import type { RunKind } from './run/kind.ts';
 import type { Lineage } from './run/lineage.ts';
 
@@ -86,7 +86,7 @@ function facts(events: readonly PretrainEvent[], lineage: Lineage): Fact[] {
     best && [
       'best validation loss',
       `${best.loss.toFixed(4)} on ${best.tokens} tokens, step ${best.step}, ` +
-        `after ${formatDuration((best.time - (events[0]?.time ?? 0)) / 1000)}`,
+        `after ${formatDuration(secondsUntil(best, events, lineage))}`,
     ],
     ['FLOPs', lineage.flops.toExponential(2)],
     ...lineageFacts(lineage),

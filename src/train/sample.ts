@@ -13,6 +13,7 @@ export interface SampleOptions {
   readonly temperature?: number;
   /** Ends the sample. */
   readonly endId: number | null;
+  readonly signal?: AbortSignal;
 }
 
 function sampleToken(logits: Float32Array, temperature: number, point: number): number {
@@ -26,15 +27,16 @@ function sampleToken(logits: Float32Array, temperature: number, point: number): 
   return weights.length - 1;
 }
 
-/** Samples the ids that follow `prompt`, which is at least one id. */
+/** Samples the ids that follow `prompt`, which is at least one id. Rejects when the signal aborts. */
 export async function sampleIds(model: Model, prompt: ArrayLike<number>, options: SampleOptions): Promise<number[]> {
-  const { policy, tokens, seed, temperature = 0.8, endId } = options;
+  const { policy, tokens, seed, temperature = 0.8, endId, signal } = options;
   const { device } = model.embedTokens;
   const cache = new ContiguousCache(model.config, prompt.length + tokens, { device });
   const sampled: number[] = [];
   try {
     let next: ArrayLike<number> = prompt;
     while (sampled.length < tokens) {
+      signal?.throwIfAborted();
       const logits = await asyncScope(async (inside) => {
         const rows = inside(() => {
           const batch = packSequences([next], [cache.length], device);

@@ -41,29 +41,32 @@ export class Validation {
     this.#counts = layers > 0 ? keep(zeros(shape, { dtype: 'i32', device })) : null;
   }
 
-  /** Returns means over batches of windows (windowLength tokens each), all of the objective's size. */
-  async run(batches: Iterable<readonly Int32Array[]>): Promise<ValidationResult> {
-    const losses: Promise<number>[] = [];
-    let tokens = 0;
+  /**
+   * Returns means over batches of windows (windowLength tokens each), all of the objective's size. Rejects when the
+   * signal aborts.
+   */
+  async run(batches: Iterable<readonly Int32Array[]>, signal?: AbortSignal): Promise<ValidationResult> {
+    let [sum, count, tokens] = [0, 0, 0];
     if (this.#counts) fill(this.#counts, 0);
-    for (const windows of batches)
-      scope(() => {
-        const shifted = shiftedWindows(windows, this.#sequenceLength, this.#device);
-        this.#replay ??= record([shifted], (input) => this.#queue(input));
-        losses.push(this.#replay.replay(shifted).item());
-        tokens += windows.length * this.#sequenceLength;
-      });
-    const values = await Promise.all(losses);
-    return {
-      loss: values.reduce((sum, value) => sum + value, 0) / values.length,
-      tokens,
-      load: await this.#load(),
-    };
+    for (const windows of batches) {
+      signal?.throwIfAborted();
+      const { loss } = scope(() => ({ loss: this.#loss(windows) }));
+      sum += await loss;
+      count++;
+      tokens += windows.length * this.#sequenceLength;
+    }
+    return { loss: sum / count, tokens, load: await this.#load() };
   }
 
   dispose(): void {
     this.#replay?.dispose();
     this.#counts?.dispose();
+  }
+
+  #loss(windows: readonly Int32Array[]): Promise<number> {
+    const shifted = shiftedWindows(windows, this.#sequenceLength, this.#device);
+    this.#replay ??= record([shifted], (input) => this.#queue(input));
+    return this.#replay.replay(shifted).item();
   }
 
   #queue(shifted: Tensor): Tensor {

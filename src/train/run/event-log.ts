@@ -8,6 +8,7 @@ import type { z } from 'zod';
 import { TrainError } from '../errors.ts';
 import type { RunEvent } from './description.ts';
 import { withoutSuperseded } from './series.ts';
+import { steadyNow } from './steady-clock.ts';
 
 /** Reads the whole lines of a JSONL file; none where there is no file. Throws TrainError where a line is no `name`. */
 export function readJsonLines<T>(path: string, schema: z.ZodType<T>, name: string): T[] {
@@ -46,7 +47,7 @@ export class EventLog<E extends RunEvent> {
 
   /** Stamps the event with the time and appends it. Throws TrainError when the disk is full. */
   append<New extends Omit<RunEvent, 'time'>>(event: New): void {
-    const stamped = { time: Date.now(), ...event } as unknown as E;
+    const stamped = { time: steadyNow(), ...event } as unknown as E;
     try {
       appendFileSync(this.#path, `${JSON.stringify(stamped)}\n`);
     } catch (error) {

@@ -12,6 +12,14 @@ export function eventsNamed<E extends RunEvent, Name extends E['event']>(
   return events.filter((event): event is Extract<E, { event: Name }> => event.event === name);
 }
 
+/** Returns the seconds that a run had worked when an event came: without the pauses between its sessions. */
+export function secondsUntil(event: RunEvent, events: readonly RunEvent[], { hours }: Lineage): number {
+  let milliseconds = 0;
+  for (let i = 1; i < events.length && events[i - 1] !== event; i++)
+    if (events[i].event !== 'resumed') milliseconds += Math.max(0, events[i].time - events[i - 1].time);
+  return Math.min(milliseconds / 1000, 3600 * hours); // a clock may have jumped; the sessions are measured
+}
+
 /** What the run cost, its weights and its machine. */
 export function lineageFacts({ hours, cost, weights, sessions }: Lineage): Fact[] {
   return [

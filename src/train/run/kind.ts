@@ -16,6 +16,7 @@ import type { Lineage, Origin } from './lineage.ts';
 export interface RunRecipe {
   readonly seed: number;
   readonly keepCheckpoints: number;
+  readonly saveMinutes: number;
   /** The price of one hour of this machine, for the lineage. */
   readonly pricePerHour: number;
   readonly currency: string;
@@ -116,6 +117,7 @@ export interface Trainer {
   step(n: number): Promise<number | null>;
   /** Waits for a step that is still queued. */
   drain?(): Promise<void>;
+  /** Rejects where the signal aborts it. */
   evaluate(step: number): Promise<void>;
   sample?(step: number): Promise<void>;
   snapshot(): Snapshot;

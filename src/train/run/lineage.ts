@@ -12,6 +12,7 @@ import { hashFile } from '../../corpus/index.ts';
 import { type Device, describeMachine, packageRoot, packageVersion } from '../../kernels/index.ts';
 import { readJson, writeJson } from '../../model/checkpoint/index.ts';
 import type { RunRecipe } from './kind.ts';
+import { steadyNow } from './steady-clock.ts';
 
 const lineageFile = 'lineage.json';
 
@@ -89,7 +90,7 @@ export function describeDevice({ name, isa, threads }: Device): string {
 function describeSession(device: Device, fromStep: number): Lineage['sessions'][number] {
   const { cpu, cores, memoryBytes, node, platform } = describeMachine();
   return {
-    started: new Date().toISOString(),
+    started: new Date(steadyNow()).toISOString(),
     seconds: 0,
     fromStep,
     machine: `${cpu}, ${cores} cores, ${Math.round(memoryBytes / 2 ** 30)} GiB, ${platform}, Node ${node}`,

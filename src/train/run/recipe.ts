@@ -16,6 +16,8 @@ export const fraction = z.number().min(0).max(1);
 export const runFields = {
   /** Checkpoints that stay on disk; older ones are removed. */
   keepCheckpoints: count.default(2),
+  /** A checkpoint is saved at least this often, whatever the period in steps is. Minutes. */
+  saveMinutes: z.number().positive().default(5),
   seed: z.number().int().default(1337),
   /** The price of one hour of this machine, for the lineage. */
   pricePerHour: nonnegative.default(0.1),

@@ -18,7 +18,7 @@ import { findResumePoint } from './run.ts';
 describe('the records of a run', () => {
   const root = mkdtempSync(join(tmpdir(), 'minke-records-'));
   const folder = join(root, 'run');
-  const recipe = { seed: 3, pricePerHour: 36, currency: 'EUR', keepCheckpoints: 2, color: 'blue' };
+  const recipe = { seed: 3, pricePerHour: 36, currency: 'EUR', keepCheckpoints: 2, saveMinutes: 5, color: 'blue' };
   const kind = { name: 'pretrain', recipeFile: 'recipe.json', events: pretrainEvents };
   const hour = 3_600_000;
   let device: Device;

@@ -56,22 +56,26 @@ export class Records<E extends RunEvent> {
   readonly log: EventLog<E>;
   /** Whether there was a session before. */
   readonly isResumed: boolean;
+  /** The names of the events of the step that the session continues from. */
+  readonly logged: ReadonlySet<string>;
   readonly #folder: string;
   readonly #began: number;
   readonly #flopsPerToken: number;
   #lineage: Lineage;
 
   private constructor(
-    { folder, began, origin }: RecordsOptions<E>,
+    { folder, began, origin, resume }: RecordsOptions<E>,
     log: EventLog<E>,
-    isResumed: boolean,
+    before: readonly E[],
     lineage: Lineage,
   ) {
     this.#folder = folder;
     this.#began = began;
     this.#flopsPerToken = origin.flopsPerToken ?? 0;
     this.log = log;
-    this.isResumed = isResumed;
+    const resumed = resume.checkpoint?.state.step ?? 0;
+    this.isResumed = before.length > 0;
+    this.logged = new Set(before.flatMap(({ step, event }) => (step === resumed ? [event] : [])));
     this.#lineage = lineage;
   }
 
@@ -89,7 +93,7 @@ export class Records<E extends RunEvent> {
     const lineage = before
       ? resumedLineage(before, { ...beginning, fromStep: step, lastEvent: events.at(-1)?.time ?? 0 })
       : await newLineage(beginning);
-    const records = new Records(options, log, events.length > 0, lineage);
+    const records = new Records(options, log, events, lineage);
     await records.write({});
     for (const message of resume.damaged)
       records.#append({ event: 'alarm', step, kind: 'damaged-checkpoint', message });

@@ -1,9 +1,10 @@
 // A run: one folder, one process at a time, one loop, whatever is trained.
 //
-// The loop: evaluate, sample, save, stop, *step*, log. Contract: a folder that holds a run is never begun anew, only
+// The loop: save, evaluate, sample, stop, *step*, log. Contract: a folder that holds a run is never begun anew, only
 // resumed, with the recipe that it holds. What can be known to be wrong is refused before the first step and leaves no
-// run. A run that was killed at any moment resumes from its last whole checkpoint and ends with the same weights to the
-// bit, on any number of threads. Files: records.ts. What differs between kinds: kind.ts.
+// run. A run that was killed or stopped at any moment resumes from its last whole checkpoint and ends with the same
+// weights to the bit, on any number of threads; checkpoints by time change no bit. An evaluation that was cut off is
+// made when the run resumes. Files: records.ts. What differs between kinds: kind.ts.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device } from '../../kernels/index.ts';
@@ -22,7 +23,7 @@ export type Outcome = 'completed' | 'stopped';
 export interface RunOptions<Event extends RunEvent = RunEvent> {
   readonly folder: string;
   readonly device: Device;
-  /** Stops the run after the current step; a checkpoint of it is saved. */
+  /** Stops the run after the current step, or during any other work; a checkpoint of the step is saved. */
   readonly signal?: AbortSignal;
   readonly listen?: (event: Event) => void;
   readonly progress?: Run['progress'];
@@ -96,7 +97,8 @@ async function drive<R extends RunRecipe, E extends RunEvent>(
   options: RunOptions<E>,
 ): Promise<Outcome> {
   const session = new Session(kind, recipe, resume, options);
-  const trainer = await kind.open(recipe, session);
+  const trainer = await openTrainer(kind, recipe, session);
+  if (trainer === null) return 'stopped';
   try {
     return await session.train(trainer);
   } catch (error) {
@@ -105,6 +107,24 @@ async function drive<R extends RunRecipe, E extends RunEvent>(
   } finally {
     await options.device.flush().catch(() => undefined);
     await trainer.close();
+  }
+}
+
+/** Opens the trainer of a run; null where the signal stopped it, for example while it read data. */
+async function openTrainer<R extends RunRecipe, E extends RunEvent>(
+  kind: RunKind<R, E>,
+  recipe: R,
+  session: Session<R, E>,
+): Promise<Trainer | null> {
+  const { signal, checkpoint } = session;
+  try {
+    signal.throwIfAborted();
+    return await kind.open(recipe, session);
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+    const begun = checkpoint === null ? 'before the first step' : `at step ${checkpoint.state.step}, as it was`;
+    session.notice(`stopped ${begun}`);
+    return null;
   }
 }
 
@@ -127,6 +147,10 @@ export class Session<R extends RunRecipe, E extends RunEvent> implements Run<E> 
   readonly #began = performance.now();
   #records: Records<E> | null = null;
   #at: RunPosition;
+  /** The step that this session continues from. */
+  readonly #fromStep: number;
+  /** When the last checkpoint was saved, or the session began; performance.now(). */
+  #savedAt = 0;
   /** The number of steps, once it is known. */
   #steps = 0;
   /** Steps that have ended: with a queued step, one fewer than were taken. */
@@ -150,6 +174,7 @@ export class Session<R extends RunRecipe, E extends RunEvent> implements Run<E> 
     this.checkpoint = resume?.checkpoint ?? null;
     const { step = 0, tokens = 0 } = this.checkpoint?.state ?? {};
     this.#at = { step, tokens };
+    this.#fromStep = step;
     this.#ended = step;
   }
 
@@ -175,26 +200,71 @@ export class Session<R extends RunRecipe, E extends RunEvent> implements Run<E> 
     await this.#open(trainer);
     if (trainer.prepare && !(await trainer.prepare())) return this.#end('stopped');
     this.#steps = trainer.steps;
-    const fromStep = this.#at.step;
+    this.#warnOfRareSaves(trainer);
+    this.#savedAt = performance.now();
     for (;;) {
       const { step, tokens } = this.#at;
       const isLast = step >= trainer.steps;
-      const isStopped = this.signal.aborted && !isLast;
-      const isNew = step > fromStep;
-      const isDue = (period = Number.POSITIVE_INFINITY) => isLast || step % period === 0;
-      const evaluates = isDue(trainer.every.evaluate) && (isNew || step === 0);
-      const samples = isNew && isDue(trainer.every.sample);
-      const saves = isNew && (isStopped || isDue(trainer.every.save));
-      if (isLast || isStopped || evaluates || samples || saves) await trainer.drain?.();
-      if (evaluates || samples || saves) this.#stepBegan = null;
-      if (evaluates) await trainer.evaluate(step);
-      if (samples) await trainer.sample?.(step);
-      if (saves) await this.#opened.save(trainer.snapshot(), this.#at, this.#recipe.keepCheckpoints);
-      if (isLast || isStopped) return this.#end(isLast ? 'completed' : 'stopped');
+      const isNew = step > this.#fromStep;
+      const saves = isNew && (isLast || step % trainer.every.save === 0 || this.#isSaveDue());
+      if (saves) await this.#save(trainer);
+      const isObserved = await this.#observe(trainer, isLast);
+      if (this.signal.aborted && !(isLast && isObserved)) {
+        if (isNew && !saves) await this.#save(trainer);
+        return this.#end('stopped');
+      }
+      if (isLast) return this.#end('completed');
       this.#stepBegan ??= performance.now();
       const learned = await trainer.step(step + 1);
       if (learned !== null) this.#at = { step: step + 1, tokens: tokens + learned };
     }
+  }
+
+  /** Evaluates and samples where it is time to. Returns false where the signal came before or in between. */
+  async #observe(trainer: Trainer, isLast: boolean): Promise<boolean> {
+    const { step } = this.#at;
+    const { evaluate, sample = Number.POSITIVE_INFINITY } = trainer.every;
+    // A resumed run has observed its first step already, unless it was cut off.
+    const isDue = (period: number, event: string) =>
+      (isLast || step % period === 0) && !(step === this.#fromStep && this.#opened.logged.has(event));
+    const evaluates = isDue(evaluate, 'evaluated');
+    const samples = step > 0 && isDue(sample, 'sampled');
+    if (!evaluates && !samples && !isLast) return true;
+    if (this.signal.aborted) return !evaluates && !samples;
+    await this.#pause(trainer);
+    try {
+      if (evaluates) await trainer.evaluate(step);
+      this.signal.throwIfAborted();
+      if (samples) await trainer.sample?.(step);
+      return true;
+    } catch (error) {
+      if (!this.signal.aborted) throw error;
+      return false;
+    }
+  }
+
+  async #save(trainer: Trainer): Promise<void> {
+    await this.#pause(trainer);
+    await this.#opened.save(trainer.snapshot(), this.#at, this.#recipe.keepCheckpoints);
+    this.#savedAt = performance.now();
+  }
+
+  /** Waits for a queued step; the time until the next one begins counts for none. */
+  async #pause(trainer: Trainer): Promise<void> {
+    await trainer.drain?.();
+    this.#stepBegan = null;
+  }
+
+  #isSaveDue(): boolean {
+    return performance.now() - this.#savedAt >= 60_000 * this.#recipe.saveMinutes;
+  }
+
+  #warnOfRareSaves({ every, steps }: Trainer): void {
+    if (every.save <= steps) return;
+    this.notice(
+      `checkpoints are ${every.save} steps apart and the run has ${steps}: before its end only time saves one, ` +
+        `every ${this.#recipe.saveMinutes} minutes (saveMinutes)`,
+    );
   }
 
   /** Records why a run ended that cannot continue. */
