@@ -23,9 +23,9 @@ const [innerWidth, innerHeight] = [width - frame.left - frame.right, height - fr
 const colors = ['#2563eb', '#dc2626', '#059669', '#d97706', '#7c3aed', '#475569'];
 const maxPoints = 400;
 
-/** Returns about `count` round numbers from `low` to `high`. */
-function ticks(low: number, high: number, count: number): number[] {
-  const rough = (high - low) / count;
+/** Returns about `count` round numbers from `low` to `high`, at least `apart` apart. */
+function ticks(low: number, high: number, count: number, apart = 0): number[] {
+  const rough = Math.max(apart, (high - low) / count);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 5].find((m) => m * power >= rough) ?? 10) * power;
   const first = Math.ceil(low / step);
@@ -54,7 +54,8 @@ function toPoints({ x, y }: SvgLine): [x: number, y: number][] {
 export function lineChart(lines: readonly SvgLine[], options: SvgOptions): string {
   const { title, xLabel, yLabel, format = 'number' } = options;
   const points = lines.map(toPoints);
-  const [x0, x1] = valueRange(points.flatMap((line) => line.map(([x]) => x)));
+  const steps = valueRange(points.flatMap((line) => line.map(([x]) => x)));
+  const [x0, x1] = [Math.max(0, steps[0]), steps[1]];
   const [low, high] = valueRange(points.flatMap((line) => line.map(([, y]) => y)));
   const [y0, y1] = [low - 0.04 * (high - low), high + 0.04 * (high - low)];
   const px = (x: number) => (frame.left + ((x - x0) / (x1 - x0)) * innerWidth).toFixed(1);
@@ -66,7 +67,7 @@ export function lineChart(lines: readonly SvgLine[], options: SvgOptions): strin
         `<line x1="${frame.left}" x2="${right}" y1="${py(y)}" y2="${py(y)}" stroke="#e2e8f0"/>` +
         `<text x="${frame.left - 8}" y="${py(y, 4)}" text-anchor="end">${formatValue(y, format)}</text>`,
     ),
-    ...ticks(x0, x1, 6).map(
+    ...ticks(x0, x1, 6, 1).map(
       (x) => `<text x="${px(x)}" y="${bottom + 20}" text-anchor="middle">${formatValue(x, 'number')}</text>`,
     ),
   ];
@@ -74,7 +75,10 @@ export function lineChart(lines: readonly SvgLine[], options: SvgOptions): strin
     const color = colors[i % colors.length];
     const y = frame.top + 14 + 20 * i;
     const [from, to] = [right + 12, right + 34];
+    const [only, second] = points[i];
+    const isPoint = only !== undefined && second === undefined;
     return (
+      (isPoint ? `<circle cx="${px(only[0])}" cy="${py(only[1])}" r="3" fill="${color}"/>` : '') +
       `<polyline fill="none" stroke="${color}" stroke-width="1.6" ` +
       `points="${points[i].map(([x, y]) => `${px(x)},${py(y)}`).join(' ')}"/>` +
       `<line x1="${from}" x2="${to}" y1="${y - 4}" y2="${y - 4}" stroke="${color}" stroke-width="3"/>` +

@@ -47,6 +47,21 @@ describe('the lines of a chart', () => {
     assert.ok(smooth?.slice(50).every((value) => value === null || Math.abs(value - 0.5) < 0.15));
   });
 
+  test('the running mean is that of the values so far: no start and no zero pulls it', () => {
+    const losses = Array.from({ length: 200 }, (_, i) => (i < 10 ? 50 : 2));
+    const events = losses.map((loss, i) => step(i + 1, { loss }));
+    const smooth = (parts: Partial<Chart>) => drawn(parts, events).lines[0]?.smooth ?? [];
+    const decay = 1 - 40 / 200;
+    for (const at of [0, 1, 9, 10, 199]) {
+      const weights = losses.slice(0, at + 1).map((_, i) => decay ** (at - i));
+      const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+      const expected = sum(weights.map((weight, i) => weight * losses[i])) / sum(weights);
+      assert.ok(Math.abs((smooth({})[at] ?? 0) - expected) < 1e-9, `${at}`);
+    }
+    const skipped = smooth({ skipsStart: true });
+    assert.ok(skipped.every((value, i) => Math.abs((value ?? 0) - losses[i]) < 1e-9));
+  });
+
   test('without a value there is no line, and without a line no chart', () => {
     assert.deepEqual(toChartData([chart], []), []);
     assert.deepEqual(toChartData([chart], [step(1, { loss: null })]), []);

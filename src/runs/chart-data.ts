@@ -33,11 +33,13 @@ export function numberIn(event: RunEvent, field: string): number | null {
 /** Decays so that the curve of a short run keeps its shape. */
 const decayFor = (count: number) => (count < 45 ? 0 : Math.min(0.95, 1 - 40 / count));
 
-function smoothLine(values: LineValues): LineValues | null {
+/** Returns the running mean. It begins anew at an index, so that a start that is not shown does not pull it. */
+function smoothLine(values: LineValues, from: number): LineValues | null {
   const decay = decayFor(values.length);
   if (decay === 0) return null;
   const finite = values.map((value) => value ?? Number.NaN);
-  return smoothed(finite, decay).map((value) => (Number.isFinite(value) ? value : null));
+  const pieces = [finite.slice(0, from), finite.slice(from)].map((piece) => smoothed(piece, decay));
+  return pieces.flat().map((value) => (Number.isFinite(value) ? value : null));
 }
 
 /** Returns the events of each combination of the values of some fields, by those values: `countdown 3`. */
@@ -52,7 +54,11 @@ function groupEvents(events: readonly RunEvent[], fields: readonly string[]): Ma
   return groups;
 }
 
-function seriesLines(series: ChartSeries, events: readonly RunEvent[], steps: readonly number[]): ChartLine[] {
+function seriesLines(
+  series: ChartSeries,
+  events: readonly RunEvent[],
+  { steps, from }: { readonly steps: readonly number[]; readonly from: number },
+): ChartLine[] {
   const { name, tone, field, groupBy = [], smooth = false, zeroIsGap = false } = series;
   const own = events.filter(({ event }) => event === series.event);
   return [...groupEvents(own, groupBy)].map(([group, members]) => {
@@ -65,7 +71,7 @@ function seriesLines(series: ChartSeries, events: readonly RunEvent[], steps: re
       name: group === '' ? name : `${name}, ${group}`,
       ...(tone && { tone }),
       values,
-      smooth: smooth ? smoothLine(values) : null,
+      smooth: smooth ? smoothLine(values, from) : null,
       isSparse: series.event !== 'step',
     };
   });
@@ -77,7 +83,8 @@ export function toChartData(charts: readonly Chart[], events: readonly RunEvent[
   const reached = events.flatMap(({ event, step }) => (names.has(event) && step !== undefined ? [step] : []));
   const steps = [...new Set(reached)].sort((a, b) => a - b);
   return charts.flatMap(({ series, ...chart }) => {
-    const lines = series.flatMap((each) => seriesLines(each, events, steps));
+    const from = shownFrom({ ...chart, steps });
+    const lines = series.flatMap((each) => seriesLines(each, events, { steps, from }));
     const shown = lines.filter(({ values }) => values.some((value) => value !== null));
     const isZero = shown.every(({ values }) => values.every((value) => value === null || value === 0));
     return shown.length === 0 || (chart.hideZeros && isZero) ? [] : [{ ...chart, steps, lines: shown }];
@@ -88,7 +95,7 @@ export function toChartData(charts: readonly Chart[], events: readonly RunEvent[
 const skippedShare = 0.05;
 
 /** Returns the index of the first step whose values choose the height of a chart. */
-export function shownFrom({ steps, skipsStart = false }: ChartData): number {
+export function shownFrom({ steps, skipsStart = false }: Pick<ChartData, 'steps' | 'skipsStart'>): number {
   return skipsStart && steps.length > 40 ? Math.ceil(skippedShare * steps.length) : 0;
 }
 

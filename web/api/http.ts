@@ -4,17 +4,10 @@ import type { ErrorBody } from '../../src/server/protocol-responses.ts';
 
 const storageKey = 'minke.key';
 
-/** Whether the server requires a key that the page does not have. */
-export const needsKey = signal(false);
+/** Why the server refuses this page: it has no key, or a wrong one; null: it does not. */
+export const keyProblem = signal<'missing' | 'wrong' | null>(null);
 
 let key = sessionStorage.getItem(storageKey) ?? '';
-
-/** Stores the key until the tab is closed. */
-export function setKey(value: string): void {
-  key = value;
-  sessionStorage.setItem(storageKey, value);
-  needsKey.value = false;
-}
 
 /** An error with a message for people. */
 export class ApiProblem extends Error {
@@ -38,16 +31,29 @@ async function toProblem(response: Response): Promise<ApiProblem> {
   return new ApiProblem(response.status, message, body?.error?.code);
 }
 
-/** Sends a request. Throws ApiProblem or, once aborted, the signal's reason. */
-export async function request(path: string, init: RequestInit = {}): Promise<Response> {
-  const headers = new Headers(init.headers);
-  if (key !== '') headers.set('authorization', `Bearer ${key}`);
-  const response = await fetch(new URL(path, document.baseURI), { ...init, headers }).catch((error: unknown) => {
+const send = (path: string, own: string, { headers: given, ...init }: RequestInit): Promise<Response> => {
+  const headers = new Headers(given);
+  if (own !== '') headers.set('authorization', `Bearer ${own}`);
+  return fetch(new URL(path, document.baseURI), { ...init, headers }).catch((error: unknown) => {
     if (init.signal?.aborted) throw error;
     throw new ApiProblem(0, unreachable);
   });
+};
+
+/** Stores a key until the tab is closed, if the server takes it. Throws ApiProblem if it does not. */
+export async function storeKey(value: string): Promise<void> {
+  const response = await send('v1/models', value, {});
+  if (!response.ok) throw await toProblem(response);
+  key = value;
+  sessionStorage.setItem(storageKey, value);
+  keyProblem.value = null;
+}
+
+/** Sends a request. Throws ApiProblem or, once aborted, the signal's reason. */
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const response = await send(path, key, init);
   if (response.ok) return response;
-  if (response.status === 401) needsKey.value = true;
+  if (response.status === 401) keyProblem.value = key === '' ? 'missing' : 'wrong';
   throw await toProblem(response);
 }
 

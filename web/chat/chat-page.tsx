@@ -1,7 +1,7 @@
 // The chat page: the list of conversations, the open one, and the composer.
 import { useEffect } from 'preact/hooks';
 import './chat-page.css';
-import { needsKey } from '../api/http.ts';
+import { keyProblem } from '../api/http.ts';
 import { loadServerInfo, serverProblem } from '../api/server-info.ts';
 import { Notice } from '../shell/notice.tsx';
 import { Announcer } from './announce.tsx';
@@ -16,7 +16,7 @@ import { Thread } from './thread.tsx';
 function Problems() {
   return (
     <>
-      {needsKey.value ? (
+      {keyProblem.value !== null ? (
         <KeyForm />
       ) : (
         serverProblem.value !== null && (

@@ -67,26 +67,33 @@ function ModelField() {
 export function SettingsPanel() {
   const isDefault = JSON.stringify(settings.value) === JSON.stringify(defaultSettings);
   return (
-    <fieldset class="settings" id="settings">
-      <legend class="visually-hidden">Settings</legend>
-      <ModelField />
-      <SliderField name="Temperature" field="temperature" min={0} max={2} />
-      <SliderField name="Top-p" field="topP" min={0.05} max={1} />
-      <NumberField name="Max tokens" field="maxTokens" min={1} placeholder="up to the context" />
-      <NumberField name="Max thinking tokens" field="reasoningBudget" min={0} placeholder="unlimited" />
-      <NumberField name="Seed" field="seed" min={0} placeholder="random" />
-      <label class="field settings-wide">
-        <span>System prompt</span>
-        <textarea
-          class="input"
-          rows={2}
-          value={settings.value.system}
-          onInput={(event) => updateSettings({ system: event.currentTarget.value })}
-        />
-      </label>
-      <button type="button" class="button compact" disabled={isDefault} onClick={() => updateSettings(defaultSettings)}>
-        Reset to defaults
-      </button>
-    </fieldset>
+    <div class="settings-scroll">
+      <fieldset class="settings" id="settings">
+        <legend class="visually-hidden">Settings</legend>
+        <ModelField />
+        <SliderField name="Temperature" field="temperature" min={0} max={2} />
+        <SliderField name="Top-p" field="topP" min={0.05} max={1} />
+        <NumberField name="Max tokens" field="maxTokens" min={1} placeholder="up to the context" />
+        <NumberField name="Max thinking tokens" field="reasoningBudget" min={0} placeholder="unlimited" />
+        <NumberField name="Seed" field="seed" min={0} placeholder="random" />
+        <label class="field settings-wide">
+          <span>System prompt</span>
+          <textarea
+            class="input"
+            rows={2}
+            value={settings.value.system}
+            onInput={(event) => updateSettings({ system: event.currentTarget.value })}
+          />
+        </label>
+        <button
+          type="button"
+          class="button compact"
+          disabled={isDefault}
+          onClick={() => updateSettings(defaultSettings)}
+        >
+          Reset to defaults
+        </button>
+      </fieldset>
+    </div>
   );
 }

@@ -3,6 +3,9 @@ import { signal } from '@preact/signals';
 
 export type PageName = 'chat' | 'train';
 
+/** Stands in the address for the form that starts a run; no run can have this name. */
+export const startId = '+';
+
 export interface Route {
   readonly page: PageName;
   /** What is open on the page: a conversation or a run; null: nothing. */

@@ -1,9 +1,11 @@
 // The frame of every page: logo, navigation, and the switch between light and dark.
+import { useSignalEffect } from '@preact/signals';
 import './shell.css';
 import { ChatPage } from '../chat/chat-page.tsx';
+import { openConversation } from '../chat/conversations.ts';
 import { IconButton } from './icon.tsx';
 import { LazyPage } from './lazy.tsx';
-import { type PageName, route, toHash } from './route.ts';
+import { type PageName, route, startId, toHash } from './route.ts';
 import { currentTheme, switchTheme } from './theme.ts';
 import { Whale } from './whale.tsx';
 
@@ -29,8 +31,18 @@ function ThemeSwitch() {
   return <IconButton icon={isDark ? 'sun' : 'moon'} label={label} look="quiet" onClick={switchTheme} />;
 }
 
+/** Says in the title of the window where one is; tabs, bookmarks and the history show it. */
+function useTitle(): void {
+  useSignalEffect(() => {
+    const { page, id } = route.value;
+    const open = page === 'chat' ? openConversation.value?.title : id === startId ? 'Start a run' : id;
+    document.title = [...(open ? [open] : []), names[page], 'minke'].join(' · ');
+  });
+}
+
 export function Shell() {
   const { page } = route.value;
+  useTitle();
   return (
     <div class="shell">
       <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>

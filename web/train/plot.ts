@@ -9,6 +9,17 @@ import { dashes, lineColor, resolveColor, toRgb } from './colors.ts';
 const height = 230;
 const font = '12px system-ui, sans-serif';
 
+/** Distances of ticks on the axis of steps, which are whole numbers. */
+const stepDistances = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
+
+/** A line without a second value is drawn as a point. */
+const isPoint = ({ values }: ChartLine) => values.filter((value) => value !== null).length === 1;
+
+/** Returns the steps that are shown: at least two, around a single one. */
+function stepRange(_: uPlot, min: number, max: number): uPlot.Range.MinMax {
+  return min === max ? [Math.max(0, min - 1), max + 1] : [min, max];
+}
+
 /** Returns the steps and, for each line, its values and its running mean if it has one. */
 function toColumns({ steps, lines }: ChartData): uPlot.AlignedData {
   const columns = lines.flatMap(({ values, smooth }) => (smooth ? [values, smooth] : [values]));
@@ -21,7 +32,7 @@ function toSeries(line: ChartLine, order: number): uPlot.Series[] {
   const solid = { label: line.name, stroke, width: 2, dash: dashes[order % dashes.length], spanGaps: true };
   if (line.isSparse)
     return [{ ...solid, paths: () => null, points: { show: true, size: 6, stroke, fill: resolveColor('--surface') } }];
-  const points = { show: false };
+  const points = isPoint(line) ? { show: true, size: 6, stroke, fill: stroke } : { show: false };
   if (line.smooth === null) return [{ ...solid, points }];
   const faint = `rgb(${toRgb(color).join(' ')} / 0.3)`;
   return [
@@ -31,7 +42,8 @@ function toSeries(line: ChartLine, order: number): uPlot.Series[] {
 }
 
 /** Returns what a plot must be rebuilt for when it changes. */
-const plotKey = ({ lines }: ChartData) => lines.map(({ name, smooth }) => `${name}${smooth ? '~' : ''}`).join('|');
+const plotKey = ({ lines }: ChartData) =>
+  lines.map((line) => `${line.name}${line.smooth ? '~' : ''}${isPoint(line) ? '.' : ''}`).join('|');
 
 export class Plot {
   readonly #host: HTMLElement;
@@ -83,10 +95,19 @@ export class Plot {
       padding: [10, 20, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },
-      scales: { x: { time: false }, y: { range: () => (this.#chart ? visibleRange(this.#chart) : [0, 1]) } },
+      scales: {
+        x: { time: false, range: stepRange },
+        y: { range: () => (this.#chart ? visibleRange(this.#chart) : [0, 1]) },
+      },
       series: [{ label: 'step' }, ...lines.flatMap(toSeries)],
       axes: [
-        { ...axis, grid: { show: false }, size: 30, values: (_, ticks) => ticks.map(formatShort) },
+        {
+          ...axis,
+          grid: { show: false },
+          size: 30,
+          incrs: stepDistances,
+          values: (_, ticks) => ticks.map(formatShort),
+        },
         { ...axis, size: 58, values: (_, ticks) => ticks.map((value) => formatValue(value, format)) },
       ],
       hooks: { setCursor: [(plot) => this.#onPointer(plot.cursor.idx ?? null)] },

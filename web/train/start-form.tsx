@@ -136,6 +136,10 @@ export function StartForm({ runs }: { readonly runs: RunList }) {
     return (
       <p class="page-note quiet">{loadProblem ?? (list === null ? 'Loading recipes …' : 'There is no recipe.')}</p>
     );
+  const choose = (name: string) => {
+    setChosen(name);
+    setProblem(null);
+  };
   const isFull = runs.live.length >= runs.atOnce;
   const open = openArguments(kind, recipe);
   const lacksBase = list.bases.length === 0 && open.some(({ type, isRequired }) => isRequired && type === 'checkpoint');
@@ -156,7 +160,7 @@ export function StartForm({ runs }: { readonly runs: RunList }) {
   return (
     <form class="start" onSubmit={submit} aria-labelledby="start-title">
       <h1 id="start-title">Start a run</h1>
-      <RecipeRadios recipes={list.recipes} chosen={recipe.name} choose={setChosen} />
+      <RecipeRadios recipes={list.recipes} chosen={recipe.name} choose={choose} />
       {lacksBase ? (
         <p class="notice">This run begins from a trained model, and there is none yet: run {first} first.</p>
       ) : (

@@ -3,14 +3,11 @@ import './train.css';
 import './run.css';
 import { useEffect } from 'preact/hooks';
 import { KeyForm } from '../chat/key-form.tsx';
-import { route, toHash } from '../shell/route.ts';
+import { route, startId, toHash } from '../shell/route.ts';
 import { RunItems } from './run-list.tsx';
 import { listProblem, runList, showsRuns, watchList } from './run-list-store.ts';
 import { RunView } from './run-view.tsx';
 import { StartForm } from './start-form.tsx';
-
-/** Stands in the address for the form that starts a run; no run can have this name. */
-const startId = '+';
 
 function Problem() {
   const problem = listProblem.value;
