@@ -17,7 +17,7 @@ import { addRunCommands, exitCodesHelp } from './run.ts';
 import { serveCommand } from './serve.ts';
 import { withServerFlags } from './server-flags.ts';
 import { speedrunCommand } from './speedrun.ts';
-import { watchCommand } from './watch.ts';
+import { watchCommand, withRunsFlags } from './watch.ts';
 
 const checkpoint = 'a checkpoint folder or a .gguf file';
 const tasks = `${[...bundledTasks.keys()].join(', ')}, or a file that exports a task; name:4 sets the difficulty`;
@@ -32,18 +32,16 @@ function use(program: Command): void {
     .option('--max-tokens <n>', 'max tokens to generate (default: up to the context)', parsePositive)
     .action(chatCommand);
 
-  withServerFlags(
-    withEngineFlags(
-      program.command('serve').description('serve a model: a web app, and an API like those of DeepSeek and OpenAI'),
-    ),
-  )
+  const serve = program
+    .command('serve')
+    .description('serve a model: a web app, and an API like those of DeepSeek and OpenAI');
+  withRunsFlags(withServerFlags(withEngineFlags(serve)))
     .argument('<model>', checkpoint)
     .option('--name <name>', 'model name in the API (default: the name of the folder)')
     .option('--parallel <n>', 'max sequences that run at once', parsePositive, 64)
     .option('--runs <folder>', 'training runs that the app shows and starts', 'runs')
     .option('--strict', 'refuse requests with fields that nobody knows, such as a misspelled one')
     .option('--no-runs', 'serve without training runs')
-    .option('--at-once <n>', 'max training runs at once', parsePositive, 1)
     .action(serveCommand);
 
   program
@@ -127,10 +125,8 @@ function looking(program: Command): void {
     .option('--tensors', 'list the tensors of a checkpoint')
     .action(inspect);
 
-  withServerFlags(program.command('watch').description('watch, start and stop training runs in the browser'))
-    .argument('[runs]', 'folder of the runs', 'runs')
-    .option('--at-once <n>', 'max training runs at once', parsePositive, 1)
-    .action(watchCommand);
+  const watch = program.command('watch').description('watch, start and stop training runs in the browser');
+  withRunsFlags(withServerFlags(watch)).argument('[runs]', 'folder of the runs', 'runs').action(watchCommand);
 }
 
 /** Builds the program, ready to parse. */

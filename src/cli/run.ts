@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openDevice } from '../kernels/index.ts';
+import { permitResume } from '../runs/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import {
   type KindArgument,
@@ -77,7 +78,7 @@ async function runCommand(kind: RunKind, target: string | undefined, flags: RunF
   const isEmpty = target === undefined && kind.arguments.every(({ flag }) => flags[flag] === undefined);
   if (resume && flags.run === undefined)
     throw new TrainError('--resume', 'no run is named', 'add --run and its folder');
-  if (resume && !isEmpty)
+  if (resume && target !== undefined)
     throw new TrainError(
       '--resume',
       'a run continues with its own recipe and data',
@@ -93,7 +94,10 @@ async function runCommand(kind: RunKind, target: string | undefined, flags: RunF
   try {
     const folder = flags.run ?? join('runs', newRunName(name));
     const options = { folder, device, signal: stop.signal, ...consoleOptions(kind) };
-    const outcome = await (recipe === null ? resumeRun(kind, options, set) : startRun(kind, recipe, options));
+    const outcome =
+      recipe === null
+        ? await resumeRun(kind, { ...options, permit: permitResume(kind, flags) }, set)
+        : await startRun(kind, recipe, options);
     if (outcome === 'stopped') stop.setExitCode();
   } finally {
     await device.close();

@@ -8,7 +8,7 @@ import { openModel } from '../engine/index.ts';
 import { type Evaluation, modelAnswerer } from '../eval/index.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import { formatPercent } from '../math/index.ts';
-import { runKinds } from '../runs/index.ts';
+import { permitResume, runKinds } from '../runs/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { holdsRun, latestCheckpoint, readLineage, resolveRecipe, resumeRun, startRun } from '../train/index.ts';
 import { type EvaluationRecipe, evaluateByRecipe } from './eval.ts';
@@ -63,7 +63,7 @@ async function runStage(stage: Stage, root: string, device: Device, { seed, sign
     notice: (message: string) => console.error(message),
     ...(signal && { signal }),
   };
-  if (holdsRun(folder, kind)) await resumeRun(kind, options);
+  if (holdsRun(folder, kind)) await resumeRun(kind, { ...options, permit: permitResume(kind, {}) });
   else await startRun(kind, resolveRecipe(kind, await readRecipe(stage, root, seed)), options);
 }
 

@@ -1,17 +1,45 @@
 // minke watch: the train page without a model. It shows, starts, stops and resumes the training runs of a folder.
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type RunsService, serveRuns } from '../runs/index.ts';
+import type { Command } from 'commander';
+import { MinkeError } from '../kernels/index.ts';
+import { parseTeacher, type RunsService, serveRuns } from '../runs/index.ts';
 import { listen } from '../server/index.ts';
+import { parsePositive } from './engine-flags.ts';
 import { closeOnSignals, type ServerFlags, serverOptions } from './server-flags.ts';
 
 export interface RunsFlags {
   readonly atOnce: number;
+  readonly allowTask?: readonly string[];
+  readonly allowTeacher?: readonly string[];
+  readonly allowFolder?: readonly string[];
 }
 
-/** Opens the runs of a folder. New runs are processes of this program. */
-export function runsService(folder: string, { atOnce }: RunsFlags): RunsService {
+/** Adds the flags that say what the page may start. */
+export function withRunsFlags(command: Command): Command {
+  return command
+    .option('--at-once <n>', 'max training runs at once', parsePositive, 1)
+    .option('--allow-task <files...>', 'tasks of your own that runs started over HTTP may execute')
+    .option('--allow-teacher <addresses...>', 'APIs that such runs may ask; address=VARIABLE names the key to send')
+    .option('--allow-folder <folders...>', 'folders that such runs may read, besides the working directory');
+}
+
+/** Opens the runs of a folder. New runs are processes of this program. Throws MinkeError. */
+export function runsService(folder: string, flags: RunsFlags): RunsService {
+  const { atOnce, allowTask = [], allowTeacher = [], allowFolder = [] } = flags;
+  for (const [flag, paths] of [
+    ['--allow-task', allowTask],
+    ['--allow-folder', allowFolder],
+  ] as const)
+    for (const path of paths)
+      if (!existsSync(path)) throw new MinkeError(flag, `there is no ${path}`, 'check the path');
+  const teachers = allowTeacher.map(parseTeacher);
+  for (const { address } of teachers)
+    if (!/^https?:\/\//.test(address) || !URL.canParse(address))
+      throw new MinkeError('--allow-teacher', `${address} is not an address`, 'write it as in https://example.org/v1');
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
-  return serveRuns({ folder, program: [process.execPath, main], atOnce });
+  const permission = { tasks: allowTask, teachers, folders: allowFolder };
+  return serveRuns({ folder, program: [process.execPath, main], atOnce, permission });
 }
 
 export async function watchCommand(folder: string, flags: ServerFlags & RunsFlags): Promise<void> {

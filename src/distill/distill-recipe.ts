@@ -10,7 +10,7 @@ import { count, nonnegative, TrainError } from '../train/index.ts';
 
 const traces = z.strictObject({
   /** Folder of another run whose traces are learned: then no teacher is asked. */
-  from: z.string().optional(),
+  from: z.string().meta({ names: 'run' }).optional(),
   /** The number of traces to keep. */
   wanted: count.default(1000),
   /** The maximum number of traces of one problem. */
@@ -27,11 +27,14 @@ const traces = z.strictObject({
   parallel: count.default(16),
 });
 
+/** The environment variable that holds the key of a teacher behind an API. */
+export const defaultKeyVariable = 'MINKE_TEACHER_KEY';
+
 const api = z.strictObject({
   /** The name of the model in the API. */
-  model: z.string().default('default'),
+  model: z.string().meta({ names: 'text' }).default('default'),
   /** Environment variable that holds the bearer key, where one is needed. */
-  keyVariable: z.string().default('MINKE_TEACHER_KEY'),
+  keyVariable: z.string().meta({ names: 'variable' }).default(defaultKeyVariable),
   /** The number of times that a request is sent before its problem is skipped. */
   attempts: count.default(6),
   /** The wait before the second attempt; doubled before each further one. */
@@ -42,9 +45,9 @@ const api = z.strictObject({
 
 export const distillSchema = z.strictObject({
   /** Folder of the checkpoint that learns. */
-  student: z.string(),
+  student: z.string().meta({ names: 'checkpoint' }),
   /** Folder of a checkpoint, or address of an OpenAI-compatible API up to its /v1; not needed with traces.from. */
-  teacher: z.string().default(''),
+  teacher: z.string().meta({ names: 'model' }).default(''),
   tasks: z.array(taskChoice).default([]),
   template: z.enum(templateNames).default('short'),
   traces: traces.prefault({}),

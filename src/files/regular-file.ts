@@ -55,8 +55,8 @@ export interface ReadOptions {
   readonly followsLinks?: boolean;
 }
 
-/** Returns the text of a regular file; null where there is none. Throws FileError. */
-export function readTextFile(path: string, { maxBytes, followsLinks = false }: ReadOptions): string | null {
+/** Opens a regular file to read it; null where there is none. The caller closes it. Throws FileError. */
+export function openRegularFileSync(path: string, { followsLinks = false }: Pick<ReadOptions, 'followsLinks'> = {}) {
   let file: number;
   try {
     file = openSync(path, followsLinks ? plain : withoutLinks);
@@ -64,8 +64,20 @@ export function readTextFile(path: string, { maxBytes, followsLinks = false }: R
     return toMissing(error as NodeJS.ErrnoException);
   }
   try {
+    expectRegular(fstatSync(file));
+    return file;
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
+}
+
+/** Returns the text of a regular file; null where there is none. Throws FileError. */
+export function readTextFile(path: string, { maxBytes, followsLinks = false }: ReadOptions): string | null {
+  const file = openRegularFileSync(path, { followsLinks });
+  if (file === null) return null;
+  try {
     const found = fstatSync(file);
-    expectRegular(found);
     if (found.size > maxBytes)
       throw new FileError(
         `has ${formatMiB(found.size)}, more than the ${formatMiB(maxBytes)} that are read`,

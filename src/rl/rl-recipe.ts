@@ -26,7 +26,7 @@ const every = z.strictObject({
 
 export const rlSchema = z.strictObject({
   /** Folder of the checkpoint to begin from. */
-  model: z.string(),
+  model: z.string().meta({ names: 'checkpoint' }),
   tasks: z.array(taskChoice).min(1),
   template: z.enum(templateNames).default('short'),
   steps: count.default(100),

@@ -27,7 +27,7 @@ function readField(event: RunEvent, field: string): unknown {
 /** Returns a field of an event where it is a number. */
 export function numberIn(event: RunEvent, field: string): number | null {
   const value = readField(event, field);
-  return typeof value === 'number' ? value : null;
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
 /** Decays so that the curve of a short run keeps its shape. */

@@ -1,11 +1,14 @@
 // The lines of a growing events.jsonl: read from a byte offset up to the last complete line, or followed.
 //
 // Contract: `next` of one read is the offset of the following read; an incomplete last line waits for its end. An
-// offset that is not the start of a line and a line that is not an event are refused in words.
-import { type FileHandle, open } from 'node:fs/promises';
+// offset that is not the start of a line and a line that is not an event are refused in words, as is a file that is no
+// file or has a line without end: no read takes more memory than a line may have.
+import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
+import { FileError, openRegularFile } from '../files/index.ts';
 import { ApiError } from '../server/index.ts';
+import { maxLineBytes, parseLine } from '../train/index.ts';
 
 export interface EventLines {
   readonly lines: readonly string[];
@@ -28,21 +31,24 @@ async function expectLineStart(file: FileHandle, offset: number, size: number): 
   );
 }
 
-/** Reads about `limit` bytes of complete lines from `offset` on. A missing file reads as empty. Throws ApiError 422. */
+/**
+ * Reads about `limit` bytes of complete lines from `offset` on. A missing file reads as empty. Throws ApiError 422, and
+ * FileError where the file cannot be read.
+ */
 export async function readLines(path: string, offset: number, limit: number): Promise<EventLines> {
-  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
+  const file = await openRegularFile(path);
   if (file === null) return { lines: [], next: 0, size: 0 };
   try {
     const { size } = await file.stat();
     await expectLineStart(file, offset, size);
-    for (let length = limit; ; length *= 2) {
+    for (let length = limit; ; length = Math.min(2 * length, maxLineBytes + 1)) {
       const bytes = Buffer.alloc(Math.min(length, size - offset));
       const { bytesRead } = await file.read(bytes, 0, bytes.length, offset);
       const end = bytes.subarray(0, bytesRead).lastIndexOf(newline) + 1;
-      if (end === 0 && bytesRead > 0 && offset + bytesRead < size) continue; // one line is longer than the limit
+      const isCut = end === 0 && bytesRead > 0 && offset + bytesRead < size; // one line is longer than the limit
+      if (isCut && length <= maxLineBytes) continue;
+      if (end === 0 && bytesRead > maxLineBytes)
+        throw new FileError(`has a line of more than ${maxLineBytes} bytes`, 'remove the line');
       return { lines: splitLines(bytes, end), next: offset + end, size };
     }
   } finally {
@@ -50,17 +56,22 @@ export async function readLines(path: string, offset: number, limit: number): Pr
   }
 }
 
-/** Reads the last complete lines of a file, about `limit` bytes. */
+/** Reads the last complete lines of a file, about `limit` bytes. Throws FileError. */
 export async function readLastLines(path: string, limit: number): Promise<readonly string[]> {
-  const file = await open(path, 'r').catch(() => null);
+  const file = await openRegularFile(path);
   if (file === null) return [];
   try {
     const { size } = await file.stat();
-    const from = Math.max(0, size - limit);
-    const bytes = Buffer.alloc(size - from);
-    await file.read(bytes, 0, bytes.length, from);
-    const lines = splitLines(bytes, bytes.lastIndexOf(newline) + 1);
-    return from === 0 ? lines : lines.slice(1);
+    for (let length = limit; ; length *= 4) {
+      const from = Math.max(0, size - length);
+      const bytes = Buffer.alloc(size - from);
+      await file.read(bytes, 0, bytes.length, from);
+      const begin = from === 0 ? 0 : bytes.indexOf(newline) + 1; // what is before is a part of a line
+      const end = bytes.lastIndexOf(newline) + 1;
+      if (from === 0 || end > begin) return splitLines(bytes.subarray(begin), end - begin);
+      if (length > 2 * maxLineBytes)
+        throw new FileError(`has a line of more than ${maxLineBytes} bytes`, 'remove the line');
+    }
   } finally {
     await file.close();
   }
@@ -73,9 +84,9 @@ function splitLines(bytes: Buffer, end: number): string[] {
 /** Parses a line as an event of a run. Throws ApiError 422 that says what is wrong. */
 export function parseEvent(line: string, schema: z.ZodType, where: string): object {
   try {
-    return schema.parse(JSON.parse(line)) as object;
+    return parseLine(line, schema) as object;
   } catch (error) {
-    const problem = (error as Error).message.slice(0, 300);
+    const problem = error instanceof FileError ? error.problem : (error as Error).message.slice(0, 300);
     throw new ApiError(422, `${where} contains a line that is not an event (${problem}): remove it`, {
       code: 'damaged_run',
     });
@@ -84,7 +95,7 @@ export function parseEvent(line: string, schema: z.ZodType, where: string): obje
 
 export interface FollowOptions {
   /** Whether a process may still append. */
-  readonly isLive: () => boolean;
+  readonly isLive: () => Promise<boolean>;
   readonly signal: AbortSignal;
 }
 
@@ -101,7 +112,7 @@ export async function* followLines(
   { isLive, signal }: FollowOptions,
 ): AsyncGenerator<EventLines, void, undefined> {
   for (let at = offset; ; ) {
-    const wasLive = isLive(); // asked before reading: what the process wrote before it ended is then in the file
+    const wasLive = await isLive(); // asked before reading: what the process wrote before it ended is then in the file
     const batch = await readLines(path, at, batchBytes);
     if (batch.lines.length > 0) {
       at = batch.next;

@@ -1,6 +1,7 @@
 // The module of runs: what training leaves in folders, past and live, in reports and over HTTP.
 export { type ChartData, formatValue, shownFrom, toChartData } from './chart-data.ts';
 export { runKinds } from './kinds.ts';
+export { type Permission, parseTeacher, permitResume } from './permission.ts';
 export type {
   EventPage,
   KindList,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../kernels/index.ts';
+import { findLockHolder } from '../train/index.ts';
 import { type RecipeList, type RunList, type RunSummary, runKinds } from './index.ts';
 import { ended, openRuns, programFor, refused, step, type TestRuns } from './test-runs.ts';
 
@@ -23,12 +24,14 @@ function withProgram(script: string, more: object = {}): TestRuns {
   return runs;
 }
 
+const recipe = JSON.stringify({ model: {}, data: { inputs: [join(data, 'book.txt')] }, steps: 900 });
+
 /** A program that trains until it is asked to stop. */
 const patient = `
   lock();
-  fs.writeFileSync(path.join(run, 'config.json'), '{"steps":9}');
+  fs.writeFileSync(path.join(run, 'config.json'), ${JSON.stringify(recipe)});
   fs.writeFileSync(path.join(run, 'args.json'), JSON.stringify(process.argv.slice(1)));
-  emit({ event: 'resumed', step: 1, steps: 9 });
+  emit({ event: 'resumed', step: 1, steps: 900 });
   process.once('SIGINT', () => setTimeout(() => {
     emit({ event: 'saved', step: 1, folder: run, sha256: 'x' });
     end('stopped', 'asked to stop');
@@ -72,15 +75,15 @@ describe('recipes', () => {
 describe('starting', () => {
   test("runs the command line's verb with what was set, in a process of its own", async () => {
     const runs = withProgram(patient);
-    const set = ['steps=9', 'schedule.learningRate=1e-3'];
+    const set = ['steps=900', 'schedule.learningRate=1e-3'];
     const run = await readSummary(
       runs.post('/runs', { recipe: 'tiny-shakespeare', name: 'mine', set, data: ['book.txt'] }),
     );
-    assert.deepEqual([run.name, run.state, run.steps], ['mine', 'running', 9]);
+    assert.deepEqual([run.name, run.state, run.steps], ['mine', 'running', 900]);
     const args = JSON.parse(readFileSync(join(runs.folder, 'mine/args.json'), 'utf8')) as string[];
     assert.deepEqual(args, [
       ...['pretrain', 'tiny-shakespeare', `--run=${join(runs.folder, 'mine')}`, `--data=${join(data, 'book.txt')}`],
-      ...['--set=steps=9', '--set=schedule.learningRate=1e-3'],
+      ...['--set=steps=900', '--set=schedule.learningRate=1e-3'],
     ]);
   });
 
@@ -115,19 +118,26 @@ describe('starting', () => {
   test('a page must not name files or programs', async () => {
     const runs = withProgram(patient);
     const begin = (more: object) => runs.post('/runs', { recipe: 'countdown-base', ...more });
-    const distill = { recipe: 'countdown-distilled', student: 'r', teacher: 'r' };
-    for (const set of ['student=/x', 'teacher=http://example.org', 'traces.from=/x', 'api.keyVariable=PATH'])
-      await refused(begin({ ...distill, set: [set] }), 422, /may name a file/);
-    const { recipe } = distill;
-    await refused(begin({ recipe, task: './evil.js' }), 422, /is not a task: choose one of/);
-    await refused(begin({ recipe, traces: '--shell' }), 422, /is not a number/);
-    await refused(begin({ recipe, teacher: 'http://example.org' }), 422, /is not a name of a run/);
-    for (const set of ['initial=/etc', 'tasks=[{"task":"./evil.js"}]', 'data.inputs=["/etc/passwd"]', 'model="/x"'])
-      await refused(begin({ set: [set] }), 422, /may name a file/);
+    const distilled = 'countdown-distilled';
+    const own = [`student=${join(runs.folder, 'r')}`, `teacher=${join(runs.folder, 'r')}`];
+    const wrong = [
+      ['student=/x', /^\[student\] "x" lies outside of the folders that runs may read; .*--allow-folder$/],
+      ['teacher=http://example.org', /^\[teacher\] "http:\/\/example.org" is an address, .* --allow-teacher http:/],
+      ['traces.from=/x', /^\[traces.from\] "x" lies outside/],
+      ['api.keyVariable=PATH', /^\[api.keyVariable\] "PATH" would be sent as a key/],
+      ['tasks=[{"task":"./evil.js"}]', /^\[tasks.0.task\] ".\/evil.js" is a program, .* --allow-task .\/evil.js$/],
+    ] as const;
+    for (const [set, message] of wrong) await refused(begin({ recipe: distilled, set: [...own, set] }), 422, message);
+    await refused(begin({ recipe: distilled, task: './evil.js' }), 422, /is not a task: choose one of/);
+    await refused(begin({ recipe: distilled, traces: '--shell' }), 422, /is not a number/);
+    await refused(begin({ recipe: distilled, teacher: 'http://example.org' }), 422, /is not a name of a run/);
+    for (const set of ['initial=/etc', 'data.inputs=["/etc/passwd"]', 'data.tokenizer=../..'])
+      await refused(begin({ set: [set] }), 422, /lies outside of the folders that runs may read/);
+    await refused(begin({ set: ['model="/x"'] }), 422, /model: Invalid input: expected record/);
     for (const set of ['steps', '=3', '--data=/etc/passwd', 'a b=3'])
       await refused(begin({ set: [set] }), 422, /is not path=value/);
     for (const file of ['/etc/passwd', '../book.txt', 'x/../../book.txt', '.'])
-      await refused(begin({ data: [file] }), 422, /is not in/);
+      await refused(begin({ data: [file] }), 422, /is not in the data folder/);
     await refused(begin({ data: ['none.txt'] }), 422, /does not exist: put it into/);
     await refused(begin({ name: '../x' }), 422, /is not a name of a run/);
     await refused(runs.post('/runs', { recipe: '../x' }), 404, /choose one of countdown-base/);
@@ -167,8 +177,8 @@ describe('stopping', () => {
   test('a killed process leaves an interrupted run, and the server stays up', async () => {
     const runs = withProgram(patient);
     await runs.post('/runs', { recipe: 'countdown-base', name: 'k' });
-    const { pid } = JSON.parse(readFileSync(join(runs.folder, 'k/process.json'), 'utf8')) as { pid: number };
-    process.kill(pid, 'SIGKILL');
+    const holder = await findLockHolder(join(runs.folder, 'k'));
+    process.kill(holder?.pid as number, 'SIGKILL');
     const run = await until(runs, 'k', 'interrupted');
     assert.equal(run.problem, 'its process was ended by SIGKILL');
     assert.equal((await runs.post('/runs/k/resume')).status, 200);

@@ -1,14 +1,17 @@
 // Runs as processes of their own: started, asked to stop, waited for. A run that crashes does not affect the server.
 //
 // Contract: a run is started by the verb of the command line, so the page can do nothing that minke cannot; what it
-// prints goes to console.txt in the run's folder. One SIGINT asks the run to save and stop; a second one would kill it.
-// Left out: on Windows a signal ends a process at once, and its last checkpoint remains.
+// prints goes to console.txt in the run's folder. Who works in a folder is what a living process answers for it, never
+// what the folder says. The process that holds the folder is asked through its lock, and nothing is signaled but a
+// child of this process that does not hold one yet. On Windows that ends the child at once.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../server/index.ts';
-import { isStoppedExitCode, lockHolder } from '../train/index.ts';
+import { expectOwnFiles, findLockHolder, isStoppedExitCode, requestStop } from '../train/index.ts';
+import { readLastLines } from './event-lines.ts';
+import { hidePaths } from './hide-paths.ts';
 import { runFiles } from './run-folder.ts';
 
 /** How long a start is watched: nearly all refusals come within this time. */
@@ -16,13 +19,14 @@ const watchMs = 30_000;
 /** How long a run that has locked its folder is watched further, to report data that cannot be read. */
 const graceMs = 1500;
 const pollMs = 25;
+const consoleBytes = 16 * 1024;
 
 /** What the server knows about the process of a run. */
 export interface ProcessState {
+  /** A process holds the folder, or is being started and has not locked it yet. */
+  readonly isLive: boolean;
   /** It was asked to stop. */
   readonly isStopping: boolean;
-  /** It is being started and has not locked the folder yet. */
-  readonly isStarting: boolean;
   /** What the last process printed when it failed. */
   readonly problem: string | null;
 }
@@ -31,6 +35,7 @@ interface StartedRun {
   readonly process: ChildProcess;
   readonly ended: Promise<void>;
   hasEnded: boolean;
+  isStopping: boolean;
 }
 
 /** Returns the last line of the form `[what] problem; remedy`, as minke prints errors, else the last line. */
@@ -42,40 +47,39 @@ export function lastErrorLine(text: string): string {
 export class Launcher {
   readonly #program: readonly string[];
   readonly #started = new Map<string, StartedRun>();
-  /** The process that was asked to stop, by folder. */
-  readonly #stopping = new Map<string, number>();
   readonly #problems = new Map<string, string>();
+  readonly #root: string;
 
-  /** `program` is the command with arguments that runs minke; a verb follows it. */
-  constructor(program: readonly string[]) {
+  /** `program` is the command with arguments that runs minke; a verb follows it. `root` is the folder of all runs. */
+  constructor(program: readonly string[], root: string) {
     this.#program = program;
+    this.#root = root;
   }
 
-  processState(folder: string): ProcessState {
-    const pid = this.#stopping.get(folder);
+  async processState(folder: string): Promise<ProcessState> {
+    const holder = await findLockHolder(folder);
+    const started = this.#started.get(folder);
     return {
-      isStopping: pid !== undefined && pid === this.#processId(folder),
-      isStarting: this.#started.has(folder),
+      isLive: holder !== null || started !== undefined,
+      isStopping: holder?.isStopping === true || started?.isStopping === true,
       problem: this.#problems.get(folder) ?? null,
     };
   }
 
-  isLive(folder: string): boolean {
-    return this.#processId(folder) !== null;
+  async isLive(folder: string): Promise<boolean> {
+    return this.#started.has(folder) || (await findLockHolder(folder)) !== null;
   }
 
   /** Starts a verb on a folder and returns once the run is under way. Throws ApiError 422 with what minke printed. */
   async start(folder: string, args: readonly string[]): Promise<void> {
     mkdirSync(folder, { recursive: true });
+    expectOwnFiles(folder); // what the process prints must not end in another place
     this.#problems.delete(folder);
-    this.#stopping.delete(folder);
-    const path = join(folder, runFiles.console);
-    const before = existsSync(path) ? readFileSync(path, 'utf8').length : 0;
-    const started = this.#spawn(folder, args, path, () => readFileSync(path, 'utf8').slice(before));
+    const started = this.#spawn(folder, args);
     const deadline = Date.now() + watchMs;
     let lockedAt = Number.POSITIVE_INFINITY;
     while (!started.hasEnded && Date.now() < Math.min(deadline, lockedAt + graceMs)) {
-      if (lockedAt === Number.POSITIVE_INFINITY && lockHolder(folder) !== null) lockedAt = Date.now();
+      if (lockedAt === Number.POSITIVE_INFINITY && (await findLockHolder(folder)) !== null) lockedAt = Date.now();
       if (lockedAt < Number.POSITIVE_INFINITY && existsSync(join(folder, runFiles.events))) return;
       await sleep(pollMs);
     }
@@ -85,26 +89,28 @@ export class Launcher {
     throw new ApiError(422, problem, { code: 'run_refused' });
   }
 
-  /** Asks the process that has locked a folder to save and stop. Throws ApiError 409. */
-  stop(folder: string, name: string): void {
-    const pid = this.#processId(folder);
-    if (pid === null) throw new ApiError(409, `${name} is not running: there is nothing to stop`);
-    if (this.#stopping.get(folder) === pid) return; // a second signal would kill it before it has saved
-    this.#stopping.set(folder, pid);
-    process.kill(pid, 'SIGINT');
+  /** Asks the process that works in a folder to save and stop. Throws ApiError 409. */
+  async stop(folder: string, name: string): Promise<void> {
+    const isAsked = await requestStop(folder);
+    const started = this.#started.get(folder);
+    if (started === undefined && !isAsked) throw new ApiError(409, `${name} is not running: there is nothing to stop`);
+    if (started === undefined || started.isStopping) return; // a second signal would kill it before it has saved
+    started.isStopping = true;
+    if (!isAsked) started.process.kill('SIGINT');
   }
 
   /** Asks the runs that were started here to save and stop, and waits for them. */
   async close(): Promise<void> {
-    for (const folder of this.#started.keys()) if (this.isLive(folder)) this.stop(folder, folder);
-    await Promise.all([...this.#started.values()].map(({ ended }) => ended));
+    const stop = async ([folder, { ended }]: [string, StartedRun]) => {
+      await this.stop(folder, folder).catch(() => undefined); // it has just ended
+      await ended;
+    };
+    await Promise.all([...this.#started].map(stop));
   }
 
-  #processId(folder: string): number | null {
-    return lockHolder(folder) ?? this.#started.get(folder)?.process.pid ?? null;
-  }
-
-  #spawn(folder: string, args: readonly string[], path: string, printed: () => string): StartedRun {
+  #spawn(folder: string, args: readonly string[]): StartedRun {
+    const path = join(folder, runFiles.console);
+    const before = lstatSync(path, { throwIfNoEntry: false })?.size ?? 0;
     const [command, ...own] = this.#program as [string, ...string[]];
     const output = openSync(path, 'a');
     // A process group of its own: Ctrl-C in the server's terminal must not signal the run a second time.
@@ -114,20 +120,28 @@ export class Launcher {
     const ended = new Promise<void>((resolve) => {
       resolveEnded = resolve;
     });
-    const started: StartedRun = { process: child, ended, hasEnded: false };
+    const started: StartedRun = { process: child, ended, hasEnded: false, isStopping: false };
     this.#started.set(folder, started);
     const end = (problem: string | null): void => {
       if (started.hasEnded) return;
       started.hasEnded = true;
       this.#started.delete(folder);
-      if (problem !== null) this.#problems.set(folder, problem);
+      if (problem !== null) this.#problems.set(folder, hidePaths(problem, this.#root));
       resolveEnded();
     };
     child.once('error', (error) => end(`minke cannot be started: ${error.message}`));
-    child.once('exit', (code, signal) => {
+    child.once('exit', async (code, signal) => {
       if (code === 0 || isStoppedExitCode(code)) end(null);
-      else end(signal ? `its process was ended by ${signal}` : lastErrorLine(printed()));
+      else end(signal ? `its process was ended by ${signal}` : await readPrinted(path, before));
     });
     return started;
   }
+}
+
+/** Returns the error among what was printed after the first `before` bytes. */
+async function readPrinted(path: string, before: number): Promise<string> {
+  const printed = (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) - before;
+  if (printed <= 0) return lastErrorLine('');
+  const lines = await readLastLines(path, Math.min(consoleBytes, printed + 1)).catch(() => []); // with the end before
+  return lastErrorLine(lines.join('\n'));
 }

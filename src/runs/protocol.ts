@@ -87,6 +87,10 @@ export interface RecipeList {
   readonly recipes: readonly RecipeSummary[];
   /** Runs with a checkpoint that another run can begin from, the latest first. */
   readonly bases: readonly string[];
+  /** Tasks that a run may be started on: the bundled ones, and files that the owner of the server permitted. */
+  readonly tasks: readonly string[];
+  /** Addresses of teachers that the owner of the server permitted. */
+  readonly teachers: readonly string[];
 }
 
 const argument = z.union([z.string().max(500), z.array(z.string().max(500)).max(100)]);

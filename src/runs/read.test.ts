@@ -5,15 +5,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withRunLock } from '../train/index.ts';
 import type { EventPage, RunDetail, RunList } from './index.ts';
 import { ended, frames, openRuns, refused, step } from './test-runs.ts';
 
 const runs = openRuns({ keepAliveMs: 50, maxFollowers: 2 });
 after(() => runs.close());
 
-const own = JSON.stringify({ pid: process.pid, began: null });
-const lock = (name: string) => writeFileSync(join(runs.folder, name, 'process.json'), own);
-const release = (name: string) => rmSync(join(runs.folder, name, 'process.json'));
+/** Locks the folder of a run. Returns a function that releases it. */
+function lock(name: string): Promise<() => Promise<void>> {
+  return new Promise((locked) => {
+    const working = withRunLock(join(runs.folder, name), () => {
+      return new Promise<void>((end) =>
+        locked(async () => {
+          end();
+          await working;
+        }),
+      );
+    });
+  });
+}
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];
   for await (const each of items) list.push(each);
@@ -79,7 +90,7 @@ describe('a run', () => {
       ['deep/base', 'stopped', { steps: 10, batchSize: 2 }, null],
     );
     writeFileSync(join(runs.folder, 'broken/lineage.json'), '{"format":1');
-    await refused(runs.get('/runs/broken'), 422, /a file of this run cannot be read/);
+    await refused(runs.get('/runs/broken'), 422, /^\[broken\/lineage\.json\] is not JSON/);
   });
 
   test('its events, and those after an offset; an incomplete line waits', async () => {
@@ -114,7 +125,7 @@ describe('a run', () => {
 describe('following', () => {
   test('a growing file: events as they come, comments in between, an end when its process is gone', async () => {
     runs.run('live', [step(1)]);
-    lock('live');
+    const release = await lock('live');
     const response = await runs.get('/runs/live/live');
     assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
     const second = `${JSON.stringify(step(2))}\n`;
@@ -125,7 +136,7 @@ describe('following', () => {
       runs.append('live', second.slice(20), step(3));
       await sleep(300);
       runs.append('live', ended(3, 'completed'));
-      release('live');
+      await release();
     })();
     const seen = await collect(frames(response));
     await growing;
@@ -156,7 +167,7 @@ describe('following', () => {
 
   test('ends when the client leaves, which frees its place; too many are refused', async () => {
     runs.run('watched', [step(1)]);
-    lock('watched');
+    const release = await lock('watched');
     const gone = new AbortController();
     const streams = [
       await runs.get('/runs/watched/live', { signal: gone.signal }),
@@ -170,10 +181,12 @@ describe('following', () => {
     const again = await runs.get('/runs/watched/live');
     assert.equal(again.status, 200);
     await again.body?.cancel();
+    await release();
   });
 
   test('a line that is not an event ends it with a problem', async () => {
-    const [frame] = await collect(frames(await runs.get('/runs/odd/live')));
+    const all = await collect(frames(await runs.get('/runs/odd/live')));
+    const frame = all.find(({ event }) => event !== 'comment');
     assert.equal(frame?.event, 'problem');
     assert.match(frame?.data.message ?? '', /not an event/);
   });

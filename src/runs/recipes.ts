@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import {
   type KindArgument,
+  listTextFields,
   type RecipeFile,
   type RunKind,
   recipeFiles,
@@ -12,9 +13,15 @@ import {
   TrainError,
 } from '../train/index.ts';
 import type { RecipeSummary } from './protocol.ts';
-import { mayNameFile } from './start-arguments.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
+
+/** A recipe that can be started by name. */
+export interface KnownRecipe {
+  readonly summary: RecipeSummary;
+  /** What it sets, before arguments and defaults. */
+  readonly fields: Fields;
+}
 
 /** What a recipe file exports. */
 interface RecipeModule {
@@ -57,22 +64,23 @@ const placeholders: Readonly<Record<KindArgument['type'], string>> = {
   number: '1',
 };
 
-function describeRecipe(name: string, kind: RunKind, about: string, recipe: Fields): RecipeSummary {
+function describeRecipe(name: string, kind: RunKind, about: string, recipe: Fields): KnownRecipe {
   const needed = kind.arguments.filter((argument) => argument.isRequired && !isGiven(recipe, argument));
   const given = needed.map(({ path, type }) => `${path}=${placeholders[type]}`);
   const resolved = resolveRecipe(kind, recipe, given) as unknown as Fields;
-  const isOpen = ({ path, value }: RecipeSummary['choices'][number]) =>
-    typeof value !== 'string' || !mayNameFile(path, kind);
-  return {
+  const texts = new Map(listTextFields(kind.recipe).map(({ path, names }) => [path, names]));
+  const isOpen = ({ path }: RecipeSummary['choices'][number]) => !texts.has(path) || texts.get(path) === 'text';
+  const summary = {
     name,
     kind: kind.name,
     about,
     needs: needed.map(({ flag }) => flag),
     choices: listChoices(resolved).filter(isOpen),
   };
+  return { summary, fields: recipe };
 }
 
-async function importRecipe({ name, path }: RecipeFile, kinds: readonly RunKind[]): Promise<RecipeSummary[]> {
+async function importRecipe({ name, path }: RecipeFile, kinds: readonly RunKind[]): Promise<KnownRecipe[]> {
   const module = (await import(pathToFileURL(path).href)) as RecipeModule;
   const kind = kinds.find((each) => each.name === module.kind);
   if (kind === undefined || module.recipe === undefined) return []; // an ablation, a speedrun: several runs
@@ -80,7 +88,7 @@ async function importRecipe({ name, path }: RecipeFile, kinds: readonly RunKind[
 }
 
 /** Returns a kind with its defaults as a recipe; nothing where a run needs more than its arguments. */
-function describeDefaults(kind: RunKind): RecipeSummary[] {
+function describeDefaults(kind: RunKind): KnownRecipe[] {
   const about = `${kind.about.charAt(0).toUpperCase()}${kind.about.slice(1)}.`;
   try {
     return [describeRecipe(kind.name, kind, about, {})];
@@ -91,9 +99,9 @@ function describeDefaults(kind: RunKind): RecipeSummary[] {
 }
 
 /** Returns the recipes of this package, and each kind without one with its defaults. */
-export async function readRecipes(kinds: readonly RunKind[]): Promise<readonly RecipeSummary[]> {
+export async function readRecipes(kinds: readonly RunKind[]): Promise<readonly KnownRecipe[]> {
   const recipes = await Promise.all(recipeFiles().map((file) => importRecipe(file, kinds)));
   const shipped = recipes.flat();
-  const others = kinds.filter(({ name }) => shipped.every(({ kind }) => kind !== name));
+  const others = kinds.filter(({ name }) => shipped.every(({ summary }) => summary.kind !== name));
   return [...shipped, ...others.flatMap(describeDefaults)];
 }

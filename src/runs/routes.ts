@@ -2,7 +2,8 @@
 //
 // Contract: requests that change something are accepted from this server's own pages and from programs that are not
 // browsers. The server's guard lets other pages ask a model where that was allowed; training here is not theirs. A form
-// of a foreign page is refused by its Origin, and again by the Sec-Fetch-Site header that browsers send.
+// of a foreign page is refused by its Origin, and again by the Sec-Fetch-Site header that browsers send. What such a
+// page makes a browser load has no Origin, so reading is refused by Sec-Fetch-Site alone.
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { ApiError, readBody, validate } from '../server/index.ts';
@@ -32,12 +33,22 @@ function expectOwnPage({ headers, url }: Request): void {
     throw new ApiError(422, 'send the header "Content-Type: application/json"');
 }
 
+/** Throws ApiError 403 for what another site makes a browser load unasked, such as an image; it has no Origin. */
+function expectReader({ headers }: Request): void {
+  const site = headers.get('sec-fetch-site') ?? 'none';
+  if (headers.has('origin') || site === 'same-origin' || site === 'none') return;
+  throw new ApiError(403, 'pages of other sites may not load runs: open this server itself', {
+    code: 'foreign_origin',
+  });
+}
+
 /** Returns the routes of the runs in a folder, for the server's `routes`. */
 export function serveRuns(options: RunsOptions): RunsService {
   const runs = new Runs(options);
   const routes = new Hono();
   routes.use('/runs/*', async (c, next) => {
     if (c.req.method === 'POST') expectOwnPage(c.req.raw);
+    else expectReader(c.req.raw);
     await next();
   });
   routes.get('/runs', async () => Response.json(await runs.list()));

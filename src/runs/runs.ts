@@ -5,25 +5,28 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { ApiError, dataFrame, eventStream, streamHeaders, validate } from '../server/index.ts';
-import type { RunKind } from '../train/index.ts';
-import { readRunDetail } from './detail.ts';
+import { bundledTasks } from '../tasks/index.ts';
+import { expectOwnFiles, newRunName, type RunKind, type RunRecipe, readRunRecipe } from '../train/index.ts';
+import { RunResults, readRunDetail, toRefusal } from './detail.ts';
 import { type EventLines, followLines, parseEvent, readLines } from './event-lines.ts';
+import { hidePaths } from './hide-paths.ts';
 import { runKinds } from './kinds.ts';
 import { Launcher } from './launcher.ts';
+import { expectPermitted, noPermission, type Permission, permittingOptions } from './permission.ts';
 import {
   type EventPage,
   type KindList,
   type RecipeList,
-  type RecipeSummary,
   type RunDetail,
   type RunList,
+  type RunState,
   type RunSummary,
   startRequest,
 } from './protocol.ts';
-import { readRecipes } from './recipes.ts';
-import { findKind, findRun, listRuns, runFiles, toRunFolder } from './run-folder.ts';
-import { toCommandLine } from './start-arguments.ts';
-import { summarizeRun } from './summary.ts';
+import { type KnownRecipe, readRecipes } from './recipes.ts';
+import { expectNewRunFolder, findKind, findRun, inSlices, listRuns, runFiles, toRunFolder } from './run-folder.ts';
+import { prepareStart } from './start-arguments.ts';
+import { RunRecords, toSummary } from './summary.ts';
 
 export interface RunsOptions {
   /** The folder of the runs. It need not exist yet. */
@@ -36,14 +39,17 @@ export interface RunsOptions {
   readonly atOnce?: number;
   /** The folder with the data of runs that are started from a page. @default the working directory */
   readonly dataFolder?: string;
+  /** Programs, teachers and folders that a run may use which is started or resumed here. @default none */
+  readonly permission?: Permission;
   /** The silence after which followers of a run get a comment. @default 10 seconds */
   readonly keepAliveMs?: number;
   /** The number of followed runs beyond which a request gets 429. @default 64 */
   readonly maxFollowers?: number;
 }
 
-const pageBytes = 4 * 1024 * 1024;
+const pageBytes = 512 * 1024;
 const stallMs = 30_000;
+const liveStates: readonly RunState[] = ['preparing', 'running', 'stopping'];
 
 export class Runs {
   readonly #options: RunsOptions;
@@ -51,15 +57,21 @@ export class Runs {
   readonly #kinds: readonly RunKind[];
   readonly #launcher: Launcher;
   readonly #closing = new AbortController();
+  readonly #records = new RunRecords();
+  readonly #results = new RunResults();
+  readonly #permission: Permission;
+  #listing: Promise<RunList> | null = null;
   #followers = 0;
   #starting: Promise<unknown> = Promise.resolve();
-  #recipes: Promise<readonly RecipeSummary[]> | undefined;
+  #recipes: Promise<readonly KnownRecipe[]> | undefined;
 
   constructor(options: RunsOptions) {
     this.#options = options;
     this.#root = resolve(options.folder);
     this.#kinds = options.kinds ?? runKinds;
-    this.#launcher = new Launcher(options.program);
+    this.#launcher = new Launcher(options.program, this.#root);
+    const { folders, ...rest } = options.permission ?? noPermission;
+    this.#permission = { ...rest, folders: folders && [this.#root, this.#dataFolder, ...folders] };
   }
 
   async close(): Promise<void> {
@@ -67,14 +79,28 @@ export class Runs {
     await this.#launcher.close();
   }
 
-  async list(): Promise<RunList> {
-    const runs = await Promise.all(listRuns(this.#root).map((name) => this.#summary(name)));
-    const live = runs.filter((run) => this.#launcher.isLive(toRunFolder(this.#root, run.name)));
+  /** Requests that come while a list is being made share it. */
+  list(): Promise<RunList> {
+    this.#listing ??= this.#list().finally(() => {
+      this.#listing = null;
+    });
+    return this.#listing;
+  }
+
+  async #list(): Promise<RunList> {
+    const runs: RunSummary[] = [];
+    const breathe = inSlices();
+    const names = await listRuns(this.#root);
+    for (const name of names) {
+      await breathe();
+      runs.push(await this.#summary(name));
+    }
+    this.#records.keep(new Set(names.map((name) => toRunFolder(this.#root, name))));
     const age = ({ updated, started }: RunSummary) => updated ?? started ?? 0;
     return {
       folder: this.#root,
       atOnce: this.#atOnce,
-      live: live.map(({ name }) => name),
+      live: runs.filter(({ state }) => liveStates.includes(state)).map(({ name }) => name),
       runs: runs.sort((a, b) => age(b) - age(a)),
     };
   }
@@ -89,23 +115,30 @@ export class Runs {
   async recipes(): Promise<RecipeList> {
     const { runs } = await this.list();
     const hasCheckpoint = ({ name }: RunSummary) => existsSync(join(findRun(this.#root, name), 'checkpoints'));
-    return { recipes: [...(await this.#readRecipes())], bases: runs.filter(hasCheckpoint).map(({ name }) => name) };
+    return {
+      recipes: (await this.#readRecipes()).map(({ summary }) => summary),
+      bases: runs.filter(hasCheckpoint).map(({ name }) => name),
+      tasks: [...bundledTasks.keys(), ...this.#permission.tasks],
+      teachers: this.#permission.teachers.map(({ address }) => address),
+    };
   }
 
   async detail(name: string): Promise<RunDetail> {
     const folder = findRun(this.#root, name);
-    return readRunDetail(folder, await this.#summary(name), findKind(folder, this.#kinds));
+    return this.#readable(() => this.#detail(folder, name));
   }
 
   async events(name: string, from: number): Promise<EventPage> {
     const folder = findRun(this.#root, name);
-    const { lines, next, size } = await readLines(join(folder, runFiles.events), from, pageBytes);
+    const path = join(folder, runFiles.events);
+    const { lines, next, size } = await this.#readable(() => readLines(path, from, pageBytes));
     return { events: this.#parse(folder, name, lines), next, more: lines.length > 0 && next < size };
   }
 
   async follow(name: string, from: number, signal: AbortSignal): Promise<Response> {
     const folder = findRun(this.#root, name);
-    await readLines(join(folder, runFiles.events), from, 1); // refuses an offset inside a line
+    // Refuses an offset inside a line, and a file that cannot be read.
+    await this.#readable(() => readLines(join(folder, runFiles.events), from, 1));
     const { maxFollowers = 64, keepAliveMs = 10_000 } = this.#options;
     if (this.#followers >= maxFollowers)
       throw new ApiError(429, `${maxFollowers} runs are being followed: close a page, or ask again later`);
@@ -127,23 +160,25 @@ export class Runs {
   start(body: unknown): Promise<RunSummary> {
     const request = validate(startRequest, body);
     return this.#oneByOne(async () => {
-      const recipe = await this.#findRecipe(request.recipe);
-      const kind = this.#kinds.find(({ name }) => name === recipe.kind) as RunKind;
-      const time = new Date().toISOString().slice(0, 19).replaceAll(/[:T]/g, '-');
-      const name = request.name ?? `${recipe.name}-${time}`;
+      const { summary, fields } = await this.#findRecipe(request.recipe);
+      const kind = this.#kinds.find(({ name }) => name === summary.kind) as RunKind;
+      const name = request.name ?? newRunName(summary.name);
       const folder = toRunFolder(this.#root, name);
+      expectNewRunFolder(this.#root, name);
       if (existsSync(join(folder, runFiles.events)) || findKind(folder, this.#kinds) !== null)
         throw new ApiError(409, `there is a run ${name} already: resume it, or choose another name`, { param: 'name' });
-      const data = resolve(this.#options.dataFolder ?? '.');
-      const line = await toCommandLine(kind, recipe, request, { run: folder, runs: this.#root, data });
+      const context = { runs: this.#root, data: this.#dataFolder, permission: this.#permission };
+      const { recipe, options } = await prepareStart(kind, fields, request, context);
+      this.#expectPermitted(kind, recipe);
       await this.#expectFreePlace(name);
-      await this.#launcher.start(folder, line);
+      const named = summary.name === kind.name ? [] : [summary.name];
+      await this.#launcher.start(folder, [kind.name, ...named, `--run=${folder}`, ...options]);
       return this.#summary(name);
     });
   }
 
-  stop(name: string): Promise<RunSummary> {
-    this.#launcher.stop(findRun(this.#root, name), name);
+  async stop(name: string): Promise<RunSummary> {
+    await this.#launcher.stop(findRun(this.#root, name), name);
     return this.#summary(name);
   }
 
@@ -152,11 +187,15 @@ export class Runs {
     return this.#oneByOne(async () => {
       const kind = findKind(folder, this.#kinds);
       if (kind === null) throw new ApiError(409, `${name} never began: start it again`);
-      if (this.#launcher.isLive(folder)) throw new ApiError(409, `${name} is running already`);
+      if (await this.#launcher.isLive(folder)) throw new ApiError(409, `${name} is running already`);
       const { state } = await this.#summary(name);
       if (state === 'completed') throw new ApiError(409, `${name} is complete: there is nothing to resume`);
       await this.#expectFreePlace(name);
-      await this.#launcher.start(folder, [kind.name, `--run=${folder}`, '--resume']);
+      expectOwnFiles(folder);
+      const recipe = readRunRecipe(kind, folder);
+      this.#expectPermitted(kind, recipe);
+      const permitting = permittingOptions(kind, recipe);
+      await this.#launcher.start(folder, [kind.name, `--run=${folder}`, '--resume', ...permitting]);
       return this.#summary(name);
     });
   }
@@ -165,32 +204,58 @@ export class Runs {
     return this.#options.atOnce ?? 1;
   }
 
-  #readRecipes(): Promise<readonly RecipeSummary[]> {
+  get #dataFolder(): string {
+    return resolve(this.#options.dataFolder ?? '.');
+  }
+
+  #readRecipes(): Promise<readonly KnownRecipe[]> {
     this.#recipes ??= readRecipes(this.#kinds);
     return this.#recipes;
   }
 
-  async #findRecipe(name: string): Promise<RecipeSummary> {
+  async #findRecipe(name: string): Promise<KnownRecipe> {
     const recipes = await this.#readRecipes();
-    const recipe = recipes.find((each) => each.name === name);
+    const recipe = recipes.find(({ summary }) => summary.name === name);
     if (recipe) return recipe;
-    const known = recipes.map((each) => each.name).join(', ');
+    const known = recipes.map(({ summary }) => summary.name).join(', ');
     throw new ApiError(404, `there is no recipe ${JSON.stringify(name)}: choose one of ${known}`, { param: 'recipe' });
   }
 
-  #summary(name: string): Promise<RunSummary> {
+  async #summary(name: string): Promise<RunSummary> {
     const folder = toRunFolder(this.#root, name);
-    return summarizeRun(folder, name, this.#launcher.processState(folder), findKind(folder, this.#kinds));
+    const kind = findKind(folder, this.#kinds);
+    const record = await this.#records.read(folder, kind);
+    const { problem, ...summary } = toSummary(name, kind, record, await this.#launcher.processState(folder));
+    return { ...summary, problem: problem && hidePaths(problem, this.#root) };
+  }
+
+  async #detail(folder: string, name: string): Promise<RunDetail> {
+    return readRunDetail(folder, await this.#summary(name), findKind(folder, this.#kinds), this.#results);
+  }
+
+  /** Throws ApiError 422 where a run would use what the owner of this machine did not permit. */
+  #expectPermitted(kind: RunKind, recipe: RunRecipe): void {
+    const flags = { task: '--allow-task', teacher: '--allow-teacher', folder: '--allow-folder' };
+    expectPermitted(kind, recipe, this.#permission, flags);
+  }
+
+  /** Reports what is wrong with a run or its files, without paths of this machine. Throws ApiError. */
+  async #readable<T>(read: () => Promise<T>, code?: string): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      throw toRefusal(error, runFiles.events, this.#root, code);
+    }
   }
 
   #oneByOne<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#starting.then(work);
+    const done = this.#starting.then(() => this.#readable(work, 'run_refused'));
     this.#starting = done.catch(() => undefined);
     return done;
   }
 
   async #expectFreePlace(name: string): Promise<void> {
-    const { live } = await this.list();
+    const { live } = await this.#list(); // not one that began before the last start
     if (live.length < this.#atOnce) return;
     throw new ApiError(
       409,
@@ -215,7 +280,8 @@ export class Runs {
       for await (const batch of batches) yield frame(batch);
       if (!signal.aborted) yield `event: end\n${dataFrame(JSON.stringify({ run: await this.#summary(name) }))}`;
     } catch (error) {
-      const message = error instanceof ApiError ? error.message : `${basename(folder)} can no longer be read`;
+      const known = toRefusal(error, runFiles.events, this.#root);
+      const message = known instanceof ApiError ? known.message : `${basename(folder)} can no longer be read`;
       yield `event: problem\n${dataFrame(JSON.stringify({ message }))}`;
     }
   }

@@ -1,67 +1,52 @@
-// From a request to start a run to the arguments of the command line.
+// From a request to start a run to its resolved recipe and to the arguments of the command line.
 //
-// A page must not make this machine run programs or read files of its choice: it picks models by the name of a run,
-// data within one folder, built-in tasks, and what it sets must not name a file. The command line may do all of that.
+// A page picks bases by the name of a run, data within one folder, and tasks and teachers that the owner of the machine
+// permitted. What it sets by path may be anything: the resolved recipe is checked as a whole (permission.ts).
 import { existsSync } from 'node:fs';
-import { isAbsolute, join, normalize, relative } from 'node:path';
-import { presetNames } from '../model/index.ts';
+import { isAbsolute, join, normalize, relative, resolve } from 'node:path';
 import { ApiError } from '../server/index.ts';
-import { bundledTasks, templateNames } from '../tasks/index.ts';
-import { type KindArgument, latestCheckpoint, type RunKind } from '../train/index.ts';
-import type { RecipeSummary, StartRequest } from './protocol.ts';
+import { bundledTasks } from '../tasks/index.ts';
+import {
+  type KindArgument,
+  latestCheckpoint,
+  type RunKind,
+  type RunRecipe,
+  resolveRecipe,
+  setField,
+} from '../train/index.ts';
+import type { Permission } from './permission.ts';
+import type { StartRequest } from './protocol.ts';
 import { findRun } from './run-folder.ts';
 
-export interface StartFolders {
-  /** The folder of the run that starts. */
-  readonly run: string;
+export interface StartContext {
   /** The folder of all runs, where checkpoints are looked up. */
   readonly runs: string;
   readonly data: string;
+  readonly permission: Permission;
 }
 
-const knownWords: ReadonlySet<string> = new Set([
-  ...bundledTasks.keys(),
-  ...presetNames,
-  ...templateNames,
-  ...['characters', 'bytes', 'packed', 'windows'],
-]);
-const commonFields: readonly string[] = ['model', 'initial', 'data', 'tasks', 'api'];
-
-/** Returns whether a text in a field of a recipe can name a file, a folder or a program. */
-export function mayNameFile(path: string, kind: RunKind): boolean {
-  const [field = ''] = path.split('.');
-  return commonFields.includes(field) || kind.arguments.some((argument) => argument.path.split('.')[0] === field);
-}
-
-function textsIn(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
+/** What a kind and a recipe of this package, with the arguments of a request, come to. */
+export interface PreparedStart {
+  readonly recipe: RunRecipe;
+  /** The options of the command line, without --run. */
+  readonly options: readonly string[];
 }
 
 function refuse(param: string, value: string, problem: string): never {
   throw new ApiError(422, `${param}: ${JSON.stringify(value.slice(0, 200))} ${problem}`, { param });
 }
 
-/** Throws ApiError 422 for a text that is not an assignment, and for one that names a file. */
-function expectSafeAssignment(text: string, kind: RunKind): void {
-  const [, path = '', value = ''] = /^([A-Za-z]\w*(?:\.\w+)*)=(.*)$/s.exec(text) ?? [];
-  if (path === '') refuse('set', text, 'is not path=value: write it as in schedule.learningRate=3e-4');
-  if (!mayNameFile(path, kind)) return;
-  let parsed: unknown = value;
-  try {
-    parsed = JSON.parse(value);
-  } catch {
-    // a word, taken as it is
-  }
-  if (textsIn(parsed).some((each) => !knownWords.has(each)))
-    refuse('set', text, 'may name a file, which a page must not do: start this run on the command line');
+function expectAssignment(text: string): void {
+  if (!/^[A-Za-z]\w*(?:\.\w+)*=/.test(text))
+    refuse('set', text, 'is not path=value: write it as in schedule.learningRate=3e-4');
 }
 
 function toDataFile(flag: string, file: string, folder: string): string {
   const inside = relative(folder, join(folder, normalize(file)));
   if (isAbsolute(file) || inside === '' || inside.startsWith('..'))
-    refuse(flag, file, `is not in ${folder}: put it there, or start this run on the command line`);
-  if (!existsSync(join(folder, inside))) refuse(flag, file, `does not exist: put it into ${folder}`);
+    refuse(flag, file, 'is not in the data folder of this server: put it there, or start this run on the command line');
+  if (!existsSync(join(folder, inside)))
+    refuse(flag, file, 'does not exist: put it into the data folder of this server');
   return join(folder, inside);
 }
 
@@ -70,33 +55,64 @@ async function toCheckpoint(flag: string, name: string, runs: string): Promise<s
   return checkpoint?.folder ?? refuse(flag, name, 'has no complete checkpoint: choose another run');
 }
 
-function toTask(flag: string, text: string): string {
-  const [, name = ''] = /^([\w-]+)(?::\d+)?$/.exec(text) ?? [];
-  if (bundledTasks.has(name)) return text;
-  return refuse(flag, text, `is not a task: choose one of ${[...bundledTasks.keys()].join(', ')}, as in countdown:3`);
+interface Value {
+  /** What the field of the recipe holds. */
+  readonly field: unknown;
+  readonly options: readonly string[];
 }
 
-async function toValue({ flag, type }: KindArgument, given: string, folders: StartFolders): Promise<string> {
-  if (type === 'files') return toDataFile(flag, given, folders.data);
-  if (type === 'tasks') return toTask(flag, given);
-  if (type !== 'number') return toCheckpoint(flag, given, folders.runs);
-  return Number.isFinite(Number(given)) ? given : refuse(flag, given, 'is not a number');
+function toTask(flag: string, text: string, { tasks }: Permission): Value {
+  const [, name = text, difficulty] = /^(.*?)(?::(\d+))?$/.exec(text) ?? [];
+  const permitted = tasks.find((each) => each === name || resolve(each) === resolve(name));
+  const known = bundledTasks.has(name) ? name : permitted;
+  if (known === undefined) {
+    const names = [...bundledTasks.keys(), ...tasks].join(', ');
+    return refuse(flag, text, `is not a task: choose one of ${names}, as in countdown:3`);
+  }
+  const field = difficulty === undefined ? { task: known } : { task: known, difficulty: Number(difficulty) };
+  return { field, options: [`--${flag}=${known}${difficulty === undefined ? '' : `:${difficulty}`}`] };
 }
 
-/** Returns verb, recipe and options that start a run. Throws ApiError 404 or 422. */
-export async function toCommandLine(
+async function toModel(flag: string, text: string, { runs, permission }: StartContext): Promise<Value> {
+  const teacher = permission.teachers.find(({ address }) => address === text);
+  const field = teacher?.address ?? (await toCheckpoint(flag, text, runs));
+  const key = teacher ? [`--set=api.keyVariable=${teacher.keyVariable}`] : [];
+  return { field, options: [`--${flag}=${field}`, ...key] };
+}
+
+async function toValue({ flag, type }: KindArgument, given: string, context: StartContext): Promise<Value> {
+  if (type === 'tasks') return toTask(flag, given, context.permission);
+  if (type === 'model') return toModel(flag, given, context);
+  if (type === 'number' && !Number.isFinite(Number(given))) return refuse(flag, given, 'is not a number');
+  if (type === 'number') return { field: Number(given), options: [`--${flag}=${given}`] };
+  const path = type === 'files' ? toDataFile(flag, given, context.data) : await toCheckpoint(flag, given, context.runs);
+  return { field: path, options: [`--${flag}=${path}`] };
+}
+
+const isList = ({ type }: KindArgument) => type === 'files' || type === 'tasks';
+
+/** Resolves what a request starts. Throws ApiError 404 or 422, and TrainError as the command line does. */
+export async function prepareStart(
   kind: RunKind,
-  recipe: RecipeSummary,
+  recipe: object,
   { recipe: _, name: __, set = [], ...given }: StartRequest,
-  folders: StartFolders,
-): Promise<string[]> {
-  for (const assignment of set) expectSafeAssignment(assignment, kind);
-  const line = [kind.name, ...(recipe.name === kind.name ? [] : [recipe.name]), `--run=${folders.run}`];
+  context: StartContext,
+): Promise<PreparedStart> {
+  for (const assignment of set) expectAssignment(assignment);
+  const fields = structuredClone(recipe) as Record<string, unknown>;
+  const options: string[] = [];
   for (const [flag, values] of Object.entries(given)) {
     const argument = kind.arguments.find((each) => each.flag === flag);
     if (argument === undefined)
       return refuse(flag, String(values), `is not an argument of minke ${kind.name}: leave it out`);
-    for (const value of [values ?? []].flat()) line.push(`--${flag}=${await toValue(argument, value, folders)}`);
+    const texts = [values ?? []].flat();
+    if (!isList(argument) && texts.length > 1) return refuse(flag, texts.join(' '), 'is a list: give one');
+    const found = await Promise.all(texts.map((text) => toValue(argument, text, context)));
+    const items = found.map(({ field }) => field);
+    if (items.length > 0) setField(fields, argument.path, isList(argument) ? items : items[0]);
+    options.push(...found.flatMap((value) => value.options));
   }
-  return [...line, ...set.map((assignment) => `--set=${assignment}`)];
+  const keys = options.filter((option) => option.startsWith('--set=')).map((option) => option.slice('--set='.length));
+  const resolved = resolveRecipe(kind, fields, [...keys, ...set]);
+  return { recipe: resolved, options: [...options, ...set.map((assignment) => `--set=${assignment}`)] };
 }

@@ -1,39 +1,56 @@
-// A short summary of a run, from the end of its events and the process that has locked it: cheap enough for a list.
-import { statSync } from 'node:fs';
+// A short summary of a run, from the end of its events: cheap enough for a list, and read again only when files change.
+//
+// Contract: what the files of a run say is checked before it is shown. A run whose files cannot be read is shown as
+// failed with the reason; other runs are not affected.
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { readJson } from '../model/checkpoint/index.ts';
-import { lockHolder, type RunEvent, type RunKind } from '../train/index.ts';
-import { numberIn, toHeadline } from './chart-data.ts';
+import { z } from 'zod';
+import { FileError, parseJson } from '../files/index.ts';
+import { type RunEvent, type RunKind, readRunJson, TrainError } from '../train/index.ts';
+import { type HeadlineValue, numberIn, toHeadline } from './chart-data.ts';
 import { readLastLines, readLines } from './event-lines.ts';
 import { lastErrorLine, type ProcessState } from './launcher.ts';
 import type { RunState, RunSummary } from './protocol.ts';
 import { runFiles } from './run-folder.ts';
 
-/** The fields of the last event of any kind of run; lines were checked when they were written. */
-interface EndedEvent extends RunEvent {
-  readonly status?: 'completed' | 'stopped' | 'failed';
-  readonly reason?: string;
+/** Milliseconds since 1970 that a date can show. */
+const time = z.number().min(0).max(8.64e15);
+
+/** What a summary reads of an event of any kind. */
+const anyEvent = z.looseObject({
+  event: z.string().max(100),
+  time,
+  step: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).optional(),
+  status: z.enum(['completed', 'stopped', 'failed']).optional().catch(undefined),
+  reason: z.string().optional().catch(undefined),
+});
+type AnyEvent = z.infer<typeof anyEvent>;
+
+/** What the files of a run say. */
+export interface RunRecord {
+  readonly last: AnyEvent | null;
+  readonly step: RunEvent | null;
+  readonly steps: number | null;
+  readonly started: number | null;
+  readonly headline: readonly HeadlineValue[];
+  /** The last error that its process printed. */
+  readonly printed: string;
+  /** Why its files cannot be read. */
+  readonly problem: string | null;
 }
 
 const tailBytes = 64 * 1024;
+const consoleBytes = 4096;
 
-function parseLines(lines: readonly string[]): EndedEvent[] {
+function parseLines(lines: readonly string[]): AnyEvent[] {
   return lines.flatMap((line) => {
     try {
-      const event = JSON.parse(line) as EndedEvent | null;
-      return typeof event?.event === 'string' ? [event] : [];
+      const checked = anyEvent.safeParse(parseJson(line));
+      return checked.success ? [checked.data] : [];
     } catch {
       return []; // the page of events says which line is damaged
     }
   });
-}
-
-function findState(folder: string, last: EndedEvent | undefined, process: ProcessState): RunState {
-  const isLive = process.isStarting || lockHolder(folder) !== null;
-  if (isLive && process.isStopping) return 'stopping';
-  if (isLive) return last === undefined || last.event === 'ended' ? 'preparing' : 'running';
-  if (last === undefined) return 'failed';
-  return last.status ?? 'interrupted';
 }
 
 /** Returns the number of steps, from the events or else from the recipe. */
@@ -41,7 +58,7 @@ function findSteps(folder: string, kind: RunKind | null, events: readonly RunEve
   const inEvents = events.map((event) => numberIn(event, 'steps')).findLast((steps) => steps !== null);
   if (inEvents !== undefined || kind === null) return inEvents ?? null;
   try {
-    return numberIn(readJson(join(folder, kind.recipeFile)) as RunEvent, 'steps');
+    return numberIn(readRunJson(join(folder, kind.recipeFile)) as RunEvent, 'steps');
   } catch {
     return null;
   }
@@ -51,33 +68,99 @@ function findSteps(folder: string, kind: RunKind | null, events: readonly RunEve
 async function findStartTime(folder: string): Promise<number | null> {
   const { lines } = await readLines(join(folder, runFiles.events), 0, 1024);
   const [first] = parseLines(lines.slice(0, 1));
-  return first?.time ?? statSync(join(folder, runFiles.console), { throwIfNoEntry: false })?.mtime.getTime() ?? null;
+  return first?.time ?? lstatSync(join(folder, runFiles.console), { throwIfNoEntry: false })?.mtime.getTime() ?? null;
 }
 
-async function findProblem(folder: string, last: EndedEvent | undefined): Promise<string> {
-  return last?.reason ?? lastErrorLine((await readLastLines(join(folder, runFiles.console), 4096)).join('\n'));
+const nothing: RunRecord = {
+  last: null,
+  step: null,
+  steps: null,
+  started: null,
+  headline: [],
+  printed: '',
+  problem: null,
+};
+
+/** Says what is wrong with a file of a run, without its path. */
+function describeProblem(file: string, error: unknown): string {
+  if (error instanceof FileError) return `${file} ${error.problem}: ${error.remedy}`;
+  if (error instanceof TrainError) return error.message;
+  return `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}): check its permissions`;
 }
 
-export async function summarizeRun(
-  folder: string,
-  name: string,
-  process: ProcessState,
-  kind: RunKind | null,
-): Promise<RunSummary> {
-  const events = parseLines(await readLastLines(join(folder, runFiles.events), tailBytes));
-  const last = events.at(-1);
-  const step = events.findLast(({ event }) => event === 'step');
-  const state = findState(folder, last, process);
+async function readRecord(folder: string, kind: RunKind | null): Promise<RunRecord> {
+  try {
+    const events = parseLines(await readLastLines(join(folder, runFiles.events), tailBytes));
+    const last = events.at(-1) ?? null;
+    const isSilent = last?.status === undefined && last?.reason === undefined;
+    const lines = isSilent ? await readLastLines(join(folder, runFiles.console), consoleBytes).catch(() => []) : [];
+    return {
+      last,
+      step: events.findLast(({ event }) => event === 'step') ?? null,
+      steps: findSteps(folder, kind, events),
+      started: await findStartTime(folder),
+      headline: kind === null ? [] : toHeadline(kind.headline, events),
+      printed: lastErrorLine(lines.join('\n')),
+      problem: null,
+    };
+  } catch (error) {
+    return { ...nothing, problem: describeProblem(runFiles.events, error) };
+  }
+}
+
+/** Names the state of the files: another one means that they must be read again. */
+function describeFiles(folder: string, kind: RunKind | null): string {
+  const files = [runFiles.events, runFiles.console, ...(kind ? [kind.recipeFile] : [])];
+  try {
+    const found = files.map((file) => lstatSync(join(folder, file), { throwIfNoEntry: false }));
+    return found.map((each) => (each ? `${each.ino} ${each.size} ${each.mtimeMs}` : '-')).join('; ');
+  } catch {
+    return ''; // not readable: it never equals what was read
+  }
+}
+
+/** Remembers what the files of runs said, by folder. */
+export class RunRecords {
+  readonly #known = new Map<string, { readonly files: string; readonly record: RunRecord }>();
+
+  async read(folder: string, kind: RunKind | null): Promise<RunRecord> {
+    const files = describeFiles(folder, kind);
+    const known = this.#known.get(folder);
+    if (known !== undefined && known.files === files && files !== '') return known.record;
+    const record = await readRecord(folder, kind);
+    this.#known.set(folder, { files, record });
+    return record;
+  }
+
+  /** Forgets all folders but these. */
+  keep(folders: ReadonlySet<string>): void {
+    for (const folder of this.#known.keys()) if (!folders.has(folder)) this.#known.delete(folder);
+  }
+}
+
+function findState({ last, problem }: RunRecord, process: ProcessState): RunState {
+  if (process.isLive && process.isStopping) return 'stopping';
+  if (process.isLive) return last === null || last.event === 'ended' ? 'preparing' : 'running';
+  if (last === null || problem !== null) return 'failed';
+  return last.status ?? 'interrupted';
+}
+
+const maxProblem = 1000;
+
+export function toSummary(name: string, kind: RunKind | null, record: RunRecord, process: ProcessState): RunSummary {
+  const { last, step, steps, started, headline, printed } = record;
+  const state = findState(record, process);
+  const problem = record.problem ?? process.problem ?? (state === 'failed' ? (last?.reason ?? printed) : null);
   return {
     name,
     kind: kind?.name ?? null,
     state,
-    problem: process.problem ?? (state === 'failed' ? await findProblem(folder, last) : null),
+    problem: problem?.slice(0, maxProblem) ?? null,
     step: last?.step ?? step?.step ?? 0,
-    steps: findSteps(folder, kind, events),
-    started: await findStartTime(folder),
+    steps,
+    started,
     updated: last?.time ?? null,
     secondsLeft: state === 'running' && step ? numberIn(step, 'secondsLeft') : null,
-    headline: kind === null ? [] : toHeadline(kind.headline, events),
+    headline,
   };
 }

@@ -21,7 +21,7 @@ export const guessing: RunKind = {
     saveMinutes: z.number().default(5),
     seed: z.number().default(1),
     pricePerHour: z.number().default(0),
-    currency: z.string().default('USD'),
+    currency: z.string().meta({ names: 'text' }).default('USD'),
   }),
   events: z.object({ event: z.string(), time: z.number(), step: z.number(), distance: z.number().optional() }),
   fixedFields: [],
@@ -85,11 +85,13 @@ const lines = (events: readonly (object | string)[]) =>
 
 /** Returns a program in the place of minke: `script` sees its arguments in process.argv and its folder as `run`. */
 export function programFor(script: string): string[] {
+  const train = JSON.stringify(new URL('../train/index.js', import.meta.url).href);
   const prelude = `
+    const lock = () => import(${train}).then(({ withRunLock }) => withRunLock(run, (stopping) => new Promise(() =>
+      stopping.addEventListener('abort', () => process.emit('SIGINT')))));
     const fs = require('node:fs'), path = require('node:path');
     const run = process.argv.find((a) => a.startsWith('--run=')).slice(6);
     const at = (name) => path.join(run, name);
-    const lock = () => fs.writeFileSync(at('process.json'), JSON.stringify({ pid: process.pid, began: null }));
     const emit = (event) =>
       fs.appendFileSync(at('events.jsonl'), JSON.stringify({ time: Date.now(), ...event }) + '\\n');
     const end = (status, reason) => { emit({ event: 'ended', step: 1, status, reason }); process.exit(0); };

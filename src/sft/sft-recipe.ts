@@ -10,9 +10,9 @@ const every = z.strictObject({ evaluate: count.default(50), save: count.default(
 
 export const sftSchema = z.strictObject({
   /** Folder of the checkpoint to begin from. */
-  model: z.string(),
+  model: z.string().meta({ names: 'checkpoint' }),
   /** JSONL files, a conversation per line: {"messages":[{"role":"user","content":"..."}, ...]}. */
-  data: z.array(z.string()).min(1),
+  data: z.array(z.string().meta({ names: 'file' })).min(1),
   /** The chat template of a base that has none. */
   template: z.enum(templateNames).default('short'),
   /** The fraction of the conversations that only measures the validation loss. */

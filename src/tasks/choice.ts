@@ -6,7 +6,7 @@ import { type Grading, openTask } from './grading.ts';
 /** A task of a recipe. */
 export const taskChoice = z.strictObject({
   /** The name of a bundled task, or a file that exports a task. */
-  task: z.string(),
+  task: z.string().meta({ names: 'task' }),
   /** @default the task's default */
   difficulty: z.number().int().optional(),
   /** The weight of this task when problems are drawn. */

@@ -31,7 +31,7 @@ export type {
   RunDescription,
   RunEvent,
 } from './run/description.ts';
-export { cutPartialLine, readEvents, readJsonLines } from './run/event-log.ts';
+export { cutPartialLine, parseLine, readEvents, readJsonLines } from './run/event-log.ts';
 export {
   eventHead,
   finite,
@@ -55,7 +55,8 @@ export type {
   Trainer,
 } from './run/kind.ts';
 export { type Lineage, readLineage } from './run/lineage.ts';
-export { lockHolder } from './run/lock.ts';
+export { findLockHolder, type LockHolder, lockFolder, requestStop, withRunLock } from './run/lock.ts';
+export { findNamedThings, listTextFields, type NamedThing, type Names, type TextField } from './run/named-things.ts';
 export { count, fraction, nonnegative, resolveRecipe, runFields, setField } from './run/recipe.ts';
 export { findRecipeFile, type RecipeFile, recipeFiles } from './run/recipe-files.ts';
 export { runFiles } from './run/records.ts';
@@ -65,9 +66,11 @@ export {
   newRunName,
   type Outcome,
   type RunOptions,
+  readRunRecipe,
   resumeRun,
   startRun,
 } from './run/run.ts';
+export { describeIssue, expectOwnFiles, maxLineBytes, readRunJson } from './run/run-file.ts';
 export { smoothed, withoutSuperseded } from './run/series.ts';
 export { learningRateAt, type Schedule } from './schedule.ts';
 export {

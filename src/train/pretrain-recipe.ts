@@ -17,17 +17,19 @@ const bpe = z.strictObject({
 
 const data = z.strictObject({
   /** Files (.txt, .jsonl, .parquet), and worked examples of tasks, made as they are read. */
-  inputs: z.array(z.union([z.string(), workedExamplesInput])).min(1),
+  inputs: z.array(z.union([z.string().meta({ names: 'file' }), workedExamplesInput])).min(1),
   /**
    * characters: one id for each character of the corpus. bytes: one id per byte. A number: a BPE of this size, trained
    * on the corpus, with V3's pre-tokenizer; { size, preTokenizer }: with another one. Any other text: a tokenizer's
    * folder.
    */
-  tokenizer: z.union([z.literal('characters'), z.literal('bytes'), count, bpe, z.string()]).default('bytes'),
+  tokenizer: z
+    .union([z.literal('characters'), z.literal('bytes'), count, bpe, z.string().meta({ names: 'checkpoint' })])
+    .default('bytes'),
   /** Fields of JSONL lines or columns of Parquet files, joined by newlines. */
-  fields: z.array(z.string()).optional(),
+  fields: z.array(z.string().meta({ names: 'text' })).optional(),
   /** The text between the documents of a text file; without it, a file is one document. */
-  separator: z.string().optional(),
+  separator: z.string().meta({ names: 'text' }).optional(),
   validationFraction: fraction.default(0.1),
   /** packed: an epoch shows every token once. windows: random positions, as in nanoGPT. */
   mode: z.enum(['packed', 'windows']).default('packed'),
@@ -82,9 +84,9 @@ const every = z.strictObject({
 
 export const pretrainSchema = z.strictObject({
   /** Fields of a Hugging Face config.json; vocab_size follows the tokenizer where it is not given. */
-  model: z.record(z.string(), z.unknown()),
+  model: z.record(z.string(), z.unknown()).meta({ names: 'text' }),
   /** Folder of a checkpoint to start from instead of fresh weights. */
-  initial: z.string().nullable().default(null),
+  initial: z.string().meta({ names: 'checkpoint' }).nullable().default(null),
   data,
   steps: count.default(2000),
   /** Sequences per step, and per micro-batch. */
@@ -100,7 +102,7 @@ export const pretrainSchema = z.strictObject({
   /** The maximum number of tokens of an evaluation. */
   evaluateTokens: count.default(65536),
   /** Null: samples continue the first words of the validation text. */
-  samplePrompt: z.string().min(1).nullable().default(null),
+  samplePrompt: z.string().min(1).meta({ names: 'text' }).nullable().default(null),
   sampleTokens: count.default(200),
   ...runFields,
 });

@@ -19,7 +19,11 @@ const generators = {
 type Name = keyof typeof generators | 'word-problems';
 const name = z.enum(['word-problems', ...(Object.keys(generators) as Name[])]);
 /** `file`: word problems in the form of GSM8K (tasks/word-problems.ts). */
-const shared = { file: z.string().optional(), seed: z.number().int().default(1), count: z.number().int().positive() };
+const shared = {
+  file: z.string().meta({ names: 'file' }).optional(),
+  seed: z.number().int().default(1),
+  count: z.number().int().positive(),
+};
 
 /**
  * An input of a recipe: `count` worked examples of a bundled task, or of the word problems in a file. Run folders and

@@ -5,15 +5,14 @@
 // one before it is used. Weights and moments come back to the bit. Each folder is a model by itself: config.json,
 // model.safetensors, tokenizer, lineage.json.
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { createReadStream, lstatSync, readdirSync } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import {
   CheckpointError,
   exportWeights,
   openSafetensors,
-  readJson,
   type TensorToWrite,
   writeCheckpoint,
   writeJson,
@@ -23,6 +22,7 @@ import { type ModelConfig, type WeightMap, writeConfig } from '../../model/index
 import type { Tensor } from '../../tensor/index.ts';
 import { TrainError } from '../errors.ts';
 import type { Optimizer } from '../optimizer.ts';
+import { describeIssue, readRunJson } from './run-file.ts';
 
 const stateFile = 'training.json';
 const momentsFile = 'optimizer.safetensors';
@@ -125,7 +125,7 @@ export async function saveCheckpoint(
 /** Lists the folders of whole checkpoints, latest first. */
 function stepFolders(run: string): string[] {
   const root = join(run, 'checkpoints');
-  if (!existsSync(root)) return [];
+  if (lstatSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
   const names = readdirSync(root).filter((name) => /^step-\d{8,}$/.test(name));
   return names
     .sort()
@@ -139,14 +139,17 @@ export async function verifyCheckpoint(folder: string): Promise<Checkpoint> {
   const refuse = (file: string, problem: string): never => {
     throw new TrainError(join(folder, file), problem, 'take another checkpoint of the run');
   };
-  let state: SavedState;
-  try {
-    state = schema.parse(readJson(path));
-  } catch (error) {
-    return refuse(stateFile, `cannot be read (${(error as Error).message})`);
-  }
+  const value = readRunJson(path);
+  if (value === undefined) return refuse(stateFile, 'is missing');
+  const checked = schema.safeParse(value);
+  if (!checked.success) return refuse(stateFile, `is not its state (${describeIssue(checked.error)})`);
+  const state = checked.data;
   for (const [file, expected] of Object.entries(state.files)) {
-    if (!existsSync(join(folder, file))) refuse(file, 'is missing');
+    if (basename(file) !== file)
+      refuse(stateFile, `names ${JSON.stringify(file.slice(0, 100))}, which is no file of it`);
+    const there = lstatSync(join(folder, file), { throwIfNoEntry: false });
+    if (there === undefined) refuse(file, 'is missing');
+    if (there?.isFile() !== true) refuse(file, 'is not a file'); // a pipe would never end
     const found = await digest(join(folder, file));
     if (found.bytes !== expected.bytes) refuse(file, `has ${found.bytes} bytes, was written with ${expected.bytes}`);
     if (found.sha256 !== expected.sha256) refuse(file, 'its sha256 is not that of the file that was written');

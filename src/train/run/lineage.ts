@@ -10,8 +10,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { hashFile } from '../../corpus/index.ts';
 import { type Device, describeMachine, packageRoot, packageVersion } from '../../kernels/index.ts';
-import { readJson, writeJson } from '../../model/checkpoint/index.ts';
+import { writeJson } from '../../model/checkpoint/index.ts';
+import { TrainError } from '../errors.ts';
 import type { RunRecipe } from './kind.ts';
+import { describeIssue, readRunJson } from './run-file.ts';
 import { steadyNow } from './steady-clock.ts';
 
 const lineageFile = 'lineage.json';
@@ -98,10 +100,14 @@ function describeSession(device: Device, fromStep: number): Lineage['sessions'][
   };
 }
 
-/** Reads the lineage of a run or checkpoint; null where there is none. */
+/** Reads the lineage of a run or checkpoint; null where there is none. Throws TrainError. */
 export function readLineage(folder: string): Lineage | null {
   const path = join(folder, lineageFile);
-  return existsSync(path) ? lineageSchema.parse(readJson(path)) : null;
+  const value = readRunJson(path);
+  if (value === undefined) return null;
+  const checked = lineageSchema.safeParse(value);
+  if (checked.success) return checked.data;
+  throw new TrainError(path, `is no lineage (${describeIssue(checked.error)})`, 'remove it, or restore it');
 }
 
 export function writeLineage(folder: string, lineage: Lineage): Promise<void> {

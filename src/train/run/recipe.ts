@@ -21,7 +21,7 @@ export const runFields = {
   seed: z.number().int().default(1337),
   /** The price of one hour of this machine, for the lineage. */
   pricePerHour: nonnegative.default(0.1),
-  currency: z.string().default('USD'),
+  currency: z.string().meta({ names: 'text' }).default('USD'),
 };
 
 /** Returns `text` as JSON if it is JSON, else the text itself. */

@@ -8,7 +8,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device } from '../../kernels/index.ts';
-import { readJson } from '../../model/checkpoint/index.ts';
 import { TrainError } from '../errors.ts';
 import { latestCheckpoint } from './checkpoint.ts';
 import type { RunEvent } from './description.ts';
@@ -17,6 +16,7 @@ import { describeDevice, generator, type Lineage, readLineage } from './lineage.
 import { withRunLock } from './lock.ts';
 import { expectUnfixed, resolveRecipe } from './recipe.ts';
 import { Records, type ResumePoint, type RunPosition } from './records.ts';
+import { expectOwnFiles, readRunJson } from './run-file.ts';
 
 export type Outcome = 'completed' | 'stopped';
 
@@ -28,6 +28,11 @@ export interface RunOptions<Event extends RunEvent = RunEvent> {
   readonly listen?: (event: Event) => void;
   readonly progress?: Run['progress'];
   readonly notice?: Run['notice'];
+  /**
+   * Receives the recipe of a run that is resumed before anything that it names is opened, and throws where it must not
+   * be. The recipe may name a program and run it: pass a check for folders of others. @default nothing is refused
+   */
+  readonly permit?: (recipe: RunRecipe) => void;
 }
 
 /** Returns `countdown-2026-01-31-12-00-00`: the name of a run of a recipe that begins now. */
@@ -51,7 +56,8 @@ export async function startRun<R extends RunRecipe, E extends RunEvent>(
   const { folder } = options;
   if (holdsRun(folder, kind))
     throw new TrainError(folder, 'holds a run already', 'resume it with --resume, or choose another folder');
-  return withRunLock(folder, () => drive(kind, recipe, null, options));
+  expectOwnFiles(folder);
+  return withRunLock(folder, (stopping) => drive(kind, recipe, null, withStop(options, stopping)));
 }
 
 /**
@@ -65,11 +71,36 @@ export async function resumeRun<R extends RunRecipe, E extends RunEvent>(
   const { folder } = options;
   if (!holdsRun(folder, kind)) throw new TrainError(folder, 'holds no run', 'start one without --resume');
   expectUnfixed(kind, assignments);
-  return withRunLock(folder, async () => {
+  expectOwnFiles(folder);
+  return withRunLock(folder, async (stopping) => {
     expectSameGenerator(folder);
-    const recipe = resolveRecipe(kind, readJson(join(folder, kind.recipeFile)) as object, assignments);
-    return drive(kind, recipe, await findResumePoint(folder), options);
+    const recipe = readRunRecipe(kind, folder, assignments);
+    options.permit?.(recipe);
+    return drive(kind, recipe, await findResumePoint(folder), withStop(options, stopping));
   });
+}
+
+/**
+ * Reads the recipe of the run in a folder, which is resolved: nothing in it is abbreviated, so nothing that it names is
+ * opened here. `assignments` (path=value) change it. Throws TrainError.
+ */
+export function readRunRecipe<R extends RunRecipe>(
+  { recipe, check, recipeFile }: Pick<RunKind<R>, 'recipe' | 'check' | 'recipeFile'>,
+  folder: string,
+  assignments: readonly string[] = [],
+): R {
+  const path = join(folder, recipeFile);
+  const given = readRunJson(path);
+  if (typeof given !== 'object' || given === null)
+    throw new TrainError(path, 'is no recipe', 'start another run, or restore the file');
+  return resolveRecipe(check ? { recipe, check } : { recipe }, given, assignments);
+}
+
+/** Returns the options of a run that also ends when another process asks the holder of its folder to stop. */
+function withStop<E extends RunEvent>(options: RunOptions<E>, stopping: AbortSignal): RunOptions<E> {
+  const { signal, notice } = options;
+  stopping.addEventListener('abort', () => notice?.('asked to stop by another process: stopping after this step'));
+  return { ...options, signal: signal ? AbortSignal.any([signal, stopping]) : stopping };
 }
 
 /** Throws TrainError where the rest of a run would draw other data than its beginning. */
