@@ -12,6 +12,7 @@ const root = packageRoot();
 const layers: Readonly<Record<string, readonly string[]>> = {
   math: [],
   files: [],
+  untrusted: [],
   kernels: [],
   tokenizer: [],
   tasks: [],
@@ -29,7 +30,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Modules that every module may import. */
-const basic = ['math', 'files'];
+const basic = ['math', 'files', 'untrusted'];
 
 /** Files besides an index through which a module is entered. They need neither device nor Node: browsers load them. */
 const browserSafe = [
