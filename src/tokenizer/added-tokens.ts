@@ -5,6 +5,9 @@
 import { kindAt, space } from './character-class.ts';
 import { malformed, TokenizerError } from './errors.ts';
 
+/** The most characters of an added token. Real ones have fewer than 100. */
+const maxUnits = 4096;
+
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
@@ -22,7 +25,12 @@ export function readAddedTokens(json: unknown, source: string): AddedToken[] {
   return json.map((token, i) => {
     const { id, content, special = false, normalized = !special, lstrip = false, rstrip = false } = token ?? {};
     if (!Number.isInteger(id) || id < 0 || id >= 2 ** 24 || typeof content !== 'string' || content === '')
-      throw malformed(source, `added_tokens[${i}]: expected an id and a content, received ${JSON.stringify(token)}`);
+      throw malformed(
+        source,
+        `added_tokens[${i}]: expected an id and a content, received ${JSON.stringify(token).slice(0, 200)}`,
+      );
+    if (content.length > maxUnits)
+      throw malformed(source, `added_tokens[${i}]: expected a content of at most ${maxUnits} characters`);
     if (token.single_word)
       throw new TokenizerError(
         source,
@@ -33,11 +41,6 @@ export function readAddedTokens(json: unknown, source: string): AddedToken[] {
   });
 }
 
-interface TrieNode {
-  readonly next: Map<number, TrieNode>;
-  token?: AddedToken;
-}
-
 /** A segment of a text: an added token, or text between them (null). */
 export interface TextSegment {
   readonly start: number;
@@ -45,59 +48,73 @@ export interface TextSegment {
   readonly token: AddedToken | null;
 }
 
+/** An added token that was found at `start`. */
+export interface AddedTokenMatch {
+  readonly start: number;
+  readonly token: AddedToken;
+}
+
 export class AddedTokens {
-  readonly #root: TrieNode = { next: new Map() };
+  /** The trie: from node * 65536 + code unit to the next node. Node 0 is the root. One map, for 200,000 tokens. */
+  readonly #edges = new Map<number, number>();
+  /** The token that ends at a node. */
+  readonly #tokens = new Map<number, AddedToken>();
   /** 1 for each code unit that begins a token. */
   readonly #begins = new Uint8Array(65536);
-  readonly #isEmpty: boolean;
+  /** The length of the longest token. */
+  readonly maxLength: number;
 
   constructor(tokens: readonly AddedToken[]) {
-    this.#isEmpty = tokens.length === 0;
+    this.maxLength = tokens.reduce((max, { content }) => Math.max(max, content.length), 0);
+    let nodes = 1;
     for (const token of tokens) {
-      let node = this.#root;
+      let node = 0;
       for (let i = 0; i < token.content.length; i++) {
         const unit = token.content.charCodeAt(i);
         if (i === 0) this.#begins[unit] = 1;
-        let next = node.next.get(unit);
-        if (next === undefined) {
-          next = { next: new Map() };
-          node.next.set(unit, next);
-        }
+        const edge = node * 65536 + unit;
+        const next = this.#edges.get(edge) ?? nodes;
+        if (next === nodes) this.#edges.set(edge, nodes++);
         node = next;
       }
-      node.token ??= token;
+      if (!this.#tokens.has(node)) this.#tokens.set(node, token);
     }
   }
 
   /** Splits units[start, end) at added tokens. */
   split(units: Uint16Array, start: number, end: number): TextSegment[] {
-    if (this.#isEmpty) return start < end ? [{ start, end, token: null }] : [];
     const parts: TextSegment[] = [];
-    const begins = this.#begins;
     let from = start;
-    for (let i = start; i < end; i++) {
-      if (begins[units[i]] === 0) continue;
-      const token = this.#longestAt(units, i, end);
-      if (token === undefined) continue;
-      let [left, right] = [i, i + token.content.length];
+    for (let found = this.next(units, start, end); found !== null; found = this.next(units, from, end)) {
+      const { start: at, token } = found;
+      let [left, right] = [at, at + token.content.length];
       if (token.lstrip) while (left > from && kindAt(units, left - 1, end) & space) left--;
       if (token.rstrip) while (right < end && kindAt(units, right, end) & space) right++;
       if (left > from) parts.push({ start: from, end: left, token: null });
       parts.push({ start: left, end: right, token });
       from = right;
-      i = right - 1;
     }
     if (from < end) parts.push({ start: from, end, token: null });
     return parts;
   }
 
+  /** Finds the first added token in units[start, end), without the white space beside it; null if there is none. */
+  next(units: Uint16Array, start: number, end: number): AddedTokenMatch | null {
+    if (this.#tokens.size === 0) return null;
+    for (let i = start; i < end; i++) {
+      if (this.#begins[units[i]] === 0) continue;
+      const token = this.#longestAt(units, i, end);
+      if (token !== undefined) return { start: i, token };
+    }
+    return null;
+  }
+
   #longestAt(units: Uint16Array, i: number, end: number): AddedToken | undefined {
-    let node: TrieNode | undefined = this.#root;
     let token: AddedToken | undefined;
-    for (let at = i; at < end; at++) {
-      node = node.next.get(units[at]);
+    for (let at = i, node: number | undefined = 0; at < end; at++) {
+      node = this.#edges.get(node * 65536 + units[at]);
       if (node === undefined) break;
-      token = node.token ?? token;
+      token = this.#tokens.get(node) ?? token;
     }
     return token;
   }

@@ -1,8 +1,11 @@
 // Chat templates: Jinja, as in tokenizer_config.json, that turns a conversation into the text a model was trained on.
 //
 // Contract: a template gets messages, tools, add_generation_prompt, the special tokens by name and the caller's
-// variables, as from transformers. An exception of the template becomes a TokenizerError with the same words.
+// variables, as from transformers. An exception of the template becomes a TokenizerError with the same words. Templates
+// are programs of strangers: they run under limits, and where others wait, in a process of their own (engine).
 import { Template } from '@huggingface/jinja';
+import { runWithin, TimeLimitError } from '../untrusted/index.ts';
+import { chatProfiles } from './chat-profile.ts';
 import { TokenizerError } from './errors.ts';
 
 export interface Message {
@@ -20,48 +23,67 @@ export interface RenderOptions {
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
+/** Larger templates are refused; real ones have fewer than 20,000 characters. */
+const maxTemplateLength = 2 ** 20;
+/** What a template may take and write. */
+const limits = { ms: 3000, characters: 2 ** 25 };
+
+/** Whether each expression of a template is computed once and calls nothing: `User: {{ messages[-1].content }}`. */
+function isSimple(text: string): boolean {
+  return text.length < 4096 && !/\{%|[|(*~+]/.test(text);
+}
+
+const isOwn = (text: string) => Object.values(chatProfiles).some(({ config }) => config.chat_template === text);
+
+const remedy = 'correct it, or give a template of your own';
+
 export class ChatTemplate {
   readonly text: string;
+  /** Whether its time and its output are known to be in proportion to the messages. */
+  readonly isLinear: boolean;
   readonly #template: Template;
   readonly #tokens: Readonly<Record<string, string>>;
-  readonly #source: string;
+  /** The file, for errors. */
+  readonly source: string;
 
   /** `tokens`: bos_token, eos_token and so on. Throws TokenizerError if the template cannot be parsed. */
   constructor(text: string, tokens: Readonly<Record<string, string>>, source = 'chat_template') {
     this.text = text;
+    this.isLinear = isSimple(text) || isOwn(text);
     this.#tokens = tokens;
-    this.#source = source;
+    this.source = source;
     try {
-      this.#template = new Template(text);
+      if (text.length > maxTemplateLength) throw new Error(`it has more than ${maxTemplateLength} characters`);
+      this.#template = runWithin(limits.ms, () => new Template(text));
     } catch (error) {
-      throw new TokenizerError(
-        source,
-        `the chat template cannot be parsed (${(error as Error).message})`,
-        'correct it, or give a template of your own',
-      );
+      throw new TokenizerError(source, `the chat template cannot be parsed (${(error as Error).message})`, remedy);
     }
   }
 
-  /** Returns the text of a conversation. Throws TokenizerError if the template refuses it. */
+  /** Returns the text of a conversation. Throws TokenizerError if the template refuses it, or takes too much. */
   render(messages: readonly Message[], options: RenderOptions = {}): string {
     const { addGenerationPrompt = true, tools, variables } = options;
     for (const [i, message] of messages.entries())
       if (typeof message?.role !== 'string')
         throw new TokenizerError(
-          this.#source,
+          this.source,
           `messages[${i}]: expected a role, received ${JSON.stringify(message)}`,
           'give every message a role',
         );
     const context = { ...this.#tokens, ...variables, messages, add_generation_prompt: addGenerationPrompt };
+    const render = () => this.#template.render(tools === undefined ? context : { ...context, tools });
+    let text: string;
     try {
-      return this.#template.render(tools === undefined ? context : { ...context, tools });
+      text = this.isLinear ? render() : runWithin(limits.ms, render);
     } catch (error) {
-      throw new TokenizerError(
-        this.#source,
-        `the template refused the messages (${(error as Error).message})`,
-        'check their roles and contents',
-      );
+      if (error instanceof TimeLimitError)
+        throw new TokenizerError(this.source, `the chat template takes too long (${error.message})`, remedy);
+      const problem = `the template refused the messages (${(error as Error).message})`;
+      throw new TokenizerError(this.source, problem, 'check their roles and contents');
     }
+    if (text.length <= limits.characters) return text;
+    const problem = `the chat template writes more than ${limits.characters} characters`;
+    throw new TokenizerError(this.source, problem, remedy);
   }
 }
 

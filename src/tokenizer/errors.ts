@@ -2,9 +2,13 @@
 
 /** A tokenizer file, template or text that cannot be used: `[source] what is wrong; what to do`. */
 export class TokenizerError extends Error {
+  /** The message for strangers: with the name of the file, but without its folder. */
+  readonly publicMessage: string;
+
   constructor(source: string, problem: string, remedy: string) {
     super(`[${source}] ${problem}; ${remedy}`);
     this.name = 'TokenizerError';
+    this.publicMessage = `[${source.replace(/^.*[/\\]/s, '')}] ${problem}; ${remedy}`;
   }
 }
 

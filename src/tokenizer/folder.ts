@@ -1,7 +1,8 @@
 // The tokenizer files of a checkpoint: tokenizer.json, tokenizer_config.json and perhaps chat_template.jinja. The
 // tokens that end a generation come from generation_config.json or config.json.
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FileError, parseJson, readTextFile } from '../files/index.ts';
 import { ChatTemplate, readChatTemplate, readSpecialTokens } from './chat-template.ts';
 import { TokenizerError } from './errors.ts';
 import { Tokenizer } from './tokenizer.ts';
@@ -18,21 +19,62 @@ export interface LoadedTokenizer {
   /** The ids that end a generation; empty if no file names one. */
   readonly eosIds: readonly number[];
   readonly chatTemplate: ChatTemplate | null;
+  /** The bytes of tokenizer.json, where it was read from a file. */
+  readonly file?: Uint8Array;
 }
 
-function readObject(path: string): Record<string, unknown> {
-  let text: string;
+/** A tokenizer as data, from which another process opens the same one. */
+export interface PackedTokenizer extends Omit<LoadedTokenizer, 'tokenizer' | 'chatTemplate' | 'file'> {
+  readonly file: Uint8Array;
+  /** What loading changed in the file. */
+  readonly postProcessor: unknown;
+  readonly source: string;
+  readonly template: { readonly text: string; readonly source: string } | null;
+}
+
+/** Packs a tokenizer; quick where it was read from a file. */
+export function packTokenizer({ tokenizer, chatTemplate, file, ...rest }: LoadedTokenizer): PackedTokenizer {
+  return {
+    ...rest,
+    file: file ?? Buffer.from(JSON.stringify(tokenizer.json)),
+    postProcessor: tokenizer.json.post_processor,
+    source: tokenizer.source,
+    template: chatTemplate && { text: chatTemplate.text, source: chatTemplate.source },
+  };
+}
+
+export function unpackTokenizer({ file, postProcessor, source, template, ...rest }: PackedTokenizer): LoadedTokenizer {
+  const json: TokenizerJson = JSON.parse(Buffer.from(file).toString('utf8'));
+  return {
+    ...rest,
+    tokenizer: new Tokenizer({ ...json, post_processor: postProcessor }, source),
+    chatTemplate: template && new ChatTemplate(template.text, rest.specialTokens, template.source),
+  };
+}
+
+/** Larger files are refused: V3's has 8 MB. */
+const maxFileBytes = 2 ** 28;
+
+function readText(path: string): string {
   try {
-    text = readFileSync(path, 'utf8');
+    const text = readTextFile(path, { maxBytes: maxFileBytes, followsLinks: true }); // downloads are links into a cache
+    if (text !== null) return text;
   } catch (error) {
-    throw new TokenizerError(path, `cannot be read (${(error as NodeJS.ErrnoException).code})`, 'check the folder');
+    if (!(error instanceof FileError)) throw error;
+    throw new TokenizerError(path, error.problem, error.remedy);
   }
+  throw new TokenizerError(path, 'cannot be read (ENOENT)', 'check the folder');
+}
+
+function readObject(path: string, text = readText(path)): Record<string, unknown> {
+  let json: unknown;
   try {
-    const json = JSON.parse(text);
-    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json;
+    json = parseJson(text);
   } catch (error) {
-    throw new TokenizerError(path, `is not JSON (${(error as Error).message})`, 'fetch or write it again');
+    if (!(error instanceof FileError)) throw error;
+    throw new TokenizerError(path, error.problem, 'fetch or write it again');
   }
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
   throw new TokenizerError(path, 'contains no JSON object', 'fetch or write it again');
 }
 
@@ -118,16 +160,17 @@ export function loadTokenizer(folder: string): LoadedTokenizer {
   const path = join(folder, 'tokenizer.json');
   const configPath = join(folder, 'tokenizer_config.json');
   const config = existsSync(configPath) ? readObject(configPath) : {};
-  const tokenizer = new Tokenizer(withSpecialTokens(readObject(path), config, configPath), path);
+  const text = readText(path);
+  const tokenizer = new Tokenizer(withSpecialTokens(readObject(path, text), config, configPath), path);
   const specialTokens = readSpecialTokens(config);
   const ids = idsByName(tokenizer, specialTokens, configPath);
   const jinja = join(folder, 'chat_template.jinja');
   const chatTemplate = existsSync(jinja)
-    ? new ChatTemplate(readFileSync(jinja, 'utf8'), specialTokens, jinja)
+    ? new ChatTemplate(readText(jinja), specialTokens, jinja)
     : readChatTemplate(config, configPath);
   const [bosId, padId] = [ids.get('bos_token') ?? null, ids.get('pad_token') ?? null];
   const eosIds = readEosIds(folder, tokenizer, ids.get('eos_token'));
-  return { tokenizer, specialTokens, bosId, padId, eosIds, chatTemplate };
+  return { tokenizer, specialTokens, bosId, padId, eosIds, chatTemplate, file: Buffer.from(text) };
 }
 
 /** Writes tokenizer.json and tokenizer_config.json for Hugging Face's libraries. */

@@ -1,5 +1,5 @@
 // The tokenizer module: text to ids and back, new vocabularies, chat templates.
-export type { AddedToken } from './added-tokens.ts';
+export type { AddedToken, AddedTokenMatch } from './added-tokens.ts';
 export { type CharacterOptions, characterTokenizer } from './characters.ts';
 export { type ChatProfile, type ChatProfileName, chatProfiles, withThinkTokens } from './chat-profile.ts';
 export {
@@ -10,7 +10,14 @@ export {
   readSpecialTokens,
 } from './chat-template.ts';
 export { TokenizerError } from './errors.ts';
-export { type LoadedTokenizer, loadTokenizer, saveTokenizer } from './folder.ts';
+export {
+  type LoadedTokenizer,
+  loadTokenizer,
+  type PackedTokenizer,
+  packTokenizer,
+  saveTokenizer,
+  unpackTokenizer,
+} from './folder.ts';
 export { type PreTokenizerName, preTokenizers } from './pre-tokenizer.ts';
 export {
   type DecodeOptions,

@@ -3,11 +3,14 @@
 // Supported: Sequence, Split (behaviors Isolated and Removed), Digits, ByteLevel (its own regex, and the prefix space).
 // Words stay text until they are encoded: the byte alphabet is not applied here. Other components are refused by name.
 import { malformed, TokenizerError, unsupported } from './errors.ts';
+import { checkComponents, escapePattern, isOneClass, withinLimit } from './foreign-patterns.ts';
 import { type Cut, Pieces } from './pieces.ts';
 import { patterns, scanners } from './scanner.ts';
 
 export interface PreTokenizer {
   readonly cut: Cut;
+  /** Whether the time to cut is proportional to the text, because all patterns are known. Others have a time limit. */
+  readonly isLinear: boolean;
   /** ByteLevel's add_prefix_space: a text gets a leading space if it has none. */
   readonly addPrefixSpace: boolean;
 }
@@ -82,9 +85,14 @@ interface Component {
   readonly [field: string]: unknown;
 }
 
-function readSplit(component: Component, source: string): Cut {
+interface ReadCut {
+  readonly cut: Cut;
+  readonly isLinear: boolean;
+}
+
+function readSplit(component: Component, source: string): ReadCut {
   const { pattern, behavior, invert } = component as { pattern?: { Regex?: string; String?: string } } & Component;
-  const text = pattern?.Regex ?? pattern?.String?.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
+  const text = pattern?.Regex ?? (typeof pattern?.String === 'string' ? escapePattern(pattern.String) : undefined);
   if (typeof text !== 'string')
     throw malformed(source, `pre_tokenizer Split: expected a pattern, received ${JSON.stringify(pattern)}`);
   if (behavior !== 'Isolated' && !(behavior === 'Removed' && !invert))
@@ -93,25 +101,31 @@ function readSplit(component: Component, source: string): Cut {
       `pre_tokenizer Split: expected behavior Isolated or Removed, received ${JSON.stringify(behavior)}` +
         (invert ? ', inverted' : ''),
     );
-  if (behavior === 'Removed') return cutByRegex(text, source, false);
-  return scanners.get(text) ?? cutByRegex(text, source);
+  const isKept = behavior === 'Isolated';
+  const scanner = isKept ? scanners.get(text) : undefined;
+  if (scanner !== undefined) return { cut: scanner, isLinear: true };
+  const isPlain = pattern?.Regex === undefined;
+  return { cut: cutByRegex(text, source, isKept), isLinear: isPlain || isOneClass(text) };
 }
 
 function refuseComponent(type: unknown, source: string): never {
   throw unsupported(source, `pre_tokenizer ${JSON.stringify(type)}: expected Sequence, Split, Digits or ByteLevel`);
 }
 
-function readCut(component: Component, source: string): Cut {
+function readCut(component: Component, source: string): ReadCut {
+  const known = (cut: Cut | undefined) => ({ cut: cut as Cut, isLinear: true });
   switch (component?.type) {
-    case 'Sequence':
+    case 'Sequence': {
       if (!Array.isArray(component.pretokenizers)) refuseComponent('Sequence without a list of pretokenizers', source);
-      return inSequence((component.pretokenizers as Component[]).map((step) => readCut(step, source)));
+      const steps = (component.pretokenizers as Component[]).map((step) => readCut(step, source));
+      return { cut: inSequence(steps.map(({ cut }) => cut)), isLinear: steps.every(({ isLinear }) => isLinear) };
+    }
     case 'Split':
       return readSplit(component, source);
     case 'Digits':
-      return scanners.get(component.individual_digits ? patterns.oneDigit : patterns.digits) as Cut;
+      return known(scanners.get(component.individual_digits ? patterns.oneDigit : patterns.digits));
     case 'ByteLevel':
-      return (component.use_regex ?? true) ? (scanners.get(patterns.gpt2) as Cut) : uncut;
+      return known((component.use_regex ?? true) ? scanners.get(patterns.gpt2) : uncut);
     default:
       return refuseComponent(component?.type, source);
   }
@@ -127,12 +141,16 @@ function flattenComponents(component: Component): Component[] {
 
 /** Reads a pre_tokenizer. Throws TokenizerError for an unknown component. */
 export function readPreTokenizer(json: unknown, source: string): PreTokenizer {
-  if (json === null || json === undefined) return { cut: uncut, addPrefixSpace: false };
+  if (json === null || json === undefined) return { cut: uncut, isLinear: true, addPrefixSpace: false };
   const component = json as Component;
-  const cut = readCut(component, source);
+  checkComponents(json, source, 'pre_tokenizer', 'pretokenizers');
+  const { cut: unlimited, isLinear } = readCut(component, source);
+  const cut: Cut = isLinear
+    ? unlimited
+    : (...range) => withinLimit(source, 'pre_tokenizer', range[0].text, () => unlimited(...range));
   const prefixed = flattenComponents(component).findIndex((step) => step.type === 'ByteLevel' && step.add_prefix_space);
   if (prefixed > 0) throw unsupported(source, 'pre_tokenizer ByteLevel: add_prefix_space after another component');
-  return { cut, addPrefixSpace: prefixed === 0 };
+  return { cut, isLinear, addPrefixSpace: prefixed === 0 };
 }
 
 /** Returns a pre_tokenizer: splits in sequence, then bytes. */

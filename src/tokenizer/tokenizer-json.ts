@@ -3,7 +3,8 @@
 // What a file asks for and this program does not support is refused by name. Source: the format of
 // github.com/huggingface/tokenizers. Left out: truncation and padding, which transformers sets again for every call.
 import { byteChars, writeTokenBytes, writeUtf8 } from './bytes.ts';
-import { malformed, unsupported } from './errors.ts';
+import { malformed, TokenizerError, unsupported } from './errors.ts';
+import { checkComponents, escapePattern, isOneClass, withinLimit } from './foreign-patterns.ts';
 import { MergeTable } from './merge-table.ts';
 import { UnitBuffer } from './pieces.ts';
 import { Vocabulary } from './vocabulary.ts';
@@ -18,31 +19,74 @@ const maxMerges = 2 ** 22; // ranks and positions share a double in bpe.ts
 
 export type Normalize = (text: string) => string;
 
-function replacement({ pattern, content }: JsonObject, source: string): Normalize {
+/** A normalized text may be this many times as long as the text, and a little more: U+FDFA becomes 18 characters. */
+const maxGrowth = 32;
+
+export interface Normalizer {
+  readonly normalize: Normalize;
+  /** Whether the time is proportional to the text, because all patterns are known. Others have a time limit. */
+  readonly isLinear: boolean;
+}
+
+/** Throws a text away that grows beyond all measure: nine replacements of a by ten a make a gigabyte. */
+function tooLong(source: string): TokenizerError {
+  const problem = `normalizer: it makes a text more than ${maxGrowth} times as long`;
+  return new TokenizerError(source, problem, 'use another tokenizer');
+}
+
+/** Replaces matches one by one, to stop at `maxLength` characters. */
+function replaceWithin(text: string, pattern: RegExp, content: string, maxLength: number, source: string): string {
+  let [length, from, out] = [0, 0, ''];
+  for (const { 0: match, index } of text.matchAll(pattern)) {
+    out += text.slice(from, index) + content;
+    length += index - from + content.length;
+    from = index + match.length;
+    if (length + text.length - from > maxLength) throw tooLong(source);
+  }
+  return from === 0 && out === '' ? text : out + text.slice(from);
+}
+
+type Step = (text: string, maxLength: number) => string;
+
+function readReplacement({ pattern, content }: JsonObject, source: string): { step: Step; isLinear: boolean } {
   const { String: plain, Regex: regex } = (pattern ?? {}) as { String?: unknown; Regex?: unknown };
   if (typeof content !== 'string' || (typeof plain !== 'string' && typeof regex !== 'string'))
     throw malformed(source, 'normalizer Replace: expected a pattern and a content');
-  if (typeof plain === 'string') return (text) => text.replaceAll(plain, () => content);
   try {
-    const compiled = new RegExp(regex as string, 'gu');
-    return (text) => text.replace(compiled, () => content);
+    const compiled = new RegExp(typeof plain === 'string' ? escapePattern(plain) : (regex as string), 'gu');
+    const step: Step = (text, maxLength) => replaceWithin(text, compiled, content, maxLength, source);
+    return { step, isLinear: typeof plain === 'string' || isOneClass(regex as string) };
   } catch (error) {
     throw unsupported(source, `normalizer Replace: ${(error as Error).message}`);
   }
 }
 
-/** Returns the function of a normalizer; null if it changes nothing. Throws TokenizerError. */
-export function readNormalizer(json: unknown, source: string): Normalize | null {
-  if (json === null || json === undefined) return null;
+function readSteps(json: unknown, source: string): { step: Step; isLinear: boolean }[] {
+  if (json === null || json === undefined) return [];
   const { type, normalizers } = json as JsonObject;
-  if (type === 'Sequence') {
-    const steps = ((normalizers ?? []) as unknown[]).map((step) => readNormalizer(step, source));
-    const active = steps.filter((step) => step !== null);
-    return active.length === 0 ? null : (text) => active.reduce((value, step) => step(value), text);
-  }
-  if (type === 'NFC' || type === 'NFD' || type === 'NFKC' || type === 'NFKD') return (text) => text.normalize(type);
-  if (type === 'Replace') return replacement(json as JsonObject, source);
+  if (type === 'Sequence') return ((normalizers ?? []) as unknown[]).flatMap((step) => readSteps(step, source));
+  if (type === 'NFC' || type === 'NFD' || type === 'NFKC' || type === 'NFKD')
+    return [{ step: (text) => text.normalize(type), isLinear: true }];
+  if (type === 'Replace') return [readReplacement(json as JsonObject, source)];
   throw unsupported(source, `normalizer ${JSON.stringify(type)}: expected NFC, NFD, NFKC, NFKD, Replace or Sequence`);
+}
+
+/** Returns a normalizer; null if it changes nothing. Throws TokenizerError. */
+export function readNormalizer(json: unknown, source: string): Normalizer | null {
+  checkComponents(json, source, 'normalizer', 'normalizers');
+  const steps = readSteps(json, source);
+  if (steps.length === 0) return null;
+  const isLinear = steps.every((each) => each.isLinear);
+  const normalize: Normalize = (text) => {
+    const maxLength = maxGrowth * (text.length + 64);
+    return steps.reduce((value, { step }) => {
+      const changed = step(value, maxLength);
+      if (changed.length > maxLength) throw tooLong(source);
+      return changed;
+    }, text);
+  };
+  if (isLinear) return { normalize, isLinear };
+  return { normalize: (text) => withinLimit(source, 'normalizer', text, () => normalize(text)), isLinear };
 }
 
 /** The ids that a post-processor puts before and after a text. */

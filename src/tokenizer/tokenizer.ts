@@ -4,7 +4,7 @@
 // unchanged. What a file asks for and this program does not support is refused by name, never skipped. Texts are UTF-16
 // code units in typed arrays: no string is made for a word. Left out: other models than byte-level BPE, offsets, pairs
 // of texts.
-import { type AddedToken, AddedTokens, readAddedTokens } from './added-tokens.ts';
+import { type AddedToken, type AddedTokenMatch, AddedTokens, readAddedTokens } from './added-tokens.ts';
 import { BytePairEncoder, IdBuffer } from './bpe.ts';
 import { TokenizerError } from './errors.ts';
 import { Pieces, UnitBuffer, type UnitText } from './pieces.ts';
@@ -12,7 +12,7 @@ import { type PreTokenizer, preTokenizerName, preTokenizers, readPreTokenizer } 
 import {
   type Affixes,
   checkDecoder,
-  type Normalize,
+  type Normalizer,
   readAffixes,
   readModel,
   readNormalizer,
@@ -46,6 +46,9 @@ export interface VocabularyDescription {
   readonly merges: readonly string[];
 }
 
+/** Added tokens up to this length are found in time proportional to the text, whatever it is. */
+const maxLinearToken = 64;
+
 const noTokens = new AddedTokens([]);
 
 export class Tokenizer {
@@ -54,8 +57,10 @@ export class Tokenizer {
   readonly addedTokens: readonly AddedToken[];
   /** The tokenizer.json that it was made from. */
   readonly json: TokenizerJson;
-  readonly #source: string;
-  readonly #normalize: Normalize | null;
+  /** The file, for errors. */
+  readonly source: string;
+  readonly #normalizer: Normalizer | null;
+  readonly #allAdded: AddedTokens;
   readonly #added: AddedTokens;
   readonly #addedNormalized: AddedTokens;
   readonly #preTokenizer: PreTokenizer;
@@ -64,6 +69,8 @@ export class Tokenizer {
   readonly #vocab: Vocabulary;
   readonly #addedIds: ReadonlyMap<string, number>;
   readonly #bytes: TokenBytes;
+  /** The bytes of the longest token. */
+  readonly #longestToken: number;
   readonly #special: ReadonlySet<number>;
   readonly #givenText = new UnitBuffer();
   readonly #normalizedText = new UnitBuffer();
@@ -75,21 +82,26 @@ export class Tokenizer {
     if (typeof json !== 'object' || json === null)
       throw new TokenizerError(source, 'expected a JSON object', 'pass the contents of a tokenizer.json');
     this.json = json;
-    this.#source = source;
+    this.source = source;
     const { vocab, ignoreMerges, ...model } = readModel(json.model, source);
     this.addedTokens = readAddedTokens(json.added_tokens, source);
-    this.#normalize = readNormalizer(json.normalizer, source);
+    this.#normalizer = readNormalizer(json.normalizer, source);
     this.#preTokenizer = readPreTokenizer(json.pre_tokenizer, source);
     this.#affixes = readAffixes(json.post_processor, source);
     checkDecoder(json.decoder, source);
-    this.#added = new AddedTokens(this.addedTokens.filter((token) => !token.normalized));
-    this.#addedNormalized = new AddedTokens(this.addedTokens.filter((token) => token.normalized));
+    this.#allAdded = new AddedTokens(this.addedTokens);
+    const some = (tokens: AddedToken[]) =>
+      tokens.length === this.addedTokens.length ? this.#allAdded : new AddedTokens(tokens);
+    this.#added = some(this.addedTokens.filter((token) => !token.normalized));
+    this.#addedNormalized = some(this.addedTokens.filter((token) => token.normalized));
     const added = new Set(this.addedTokens.map(({ id }) => id));
     this.#encoder = new BytePairEncoder({ ...model, wholeWords: ignoreMerges ? vocab : null, added, source });
     this.#vocab = vocab;
     this.#addedIds = new Map(this.addedTokens.map(({ content, id }) => [content, id]));
     this.vocabSize = this.addedTokens.reduce((most, { id }) => Math.max(most, id), vocab.maxId) + 1;
     this.#bytes = toTokenBytes(this.vocabSize, vocab, this.addedTokens);
+    const { starts } = this.#bytes;
+    this.#longestToken = starts.reduce((max, end, id) => Math.max(max, id > 0 ? end - starts[id - 1] : 0), 1);
     this.#special = new Set(this.addedTokens.filter(({ special }) => special).map(({ id }) => id));
   }
 
@@ -101,9 +113,9 @@ export class Tokenizer {
     const given = this.#givenText.fill(text);
     for (const { start, end, token } of (plain ? noTokens : this.#added).split(given.units, 0, text.length))
       if (token !== null) ids.push(token.id);
-      else if (this.#normalize === null) this.#encodeNormalized(given, start, end, plain);
+      else if (this.#normalizer === null) this.#encodeNormalized(given, start, end, plain);
       else {
-        const changed = this.#normalizedText.fill(this.#normalize(text.slice(start, end)));
+        const changed = this.#normalizedText.fill(this.#normalizer.normalize(text.slice(start, end)));
         this.#encodeNormalized(changed, 0, changed.text.length, plain);
       }
     if (addSpecialTokens) for (const id of this.#affixes.after) ids.push(id);
@@ -127,6 +139,36 @@ export class Tokenizer {
     for (let at = 0; at < 2 * count; at += 2) this.#encoder.encode(text.units, bounds[at], bounds[at + 1], this.#ids);
   }
 
+  /**
+   * Whether the time to encode a text is proportional to its length: all patterns of the file are known, and added
+   * tokens are short.
+   */
+  get isLinear(): boolean {
+    const isShort = this.#allAdded.maxLength <= maxLinearToken;
+    return isShort && this.#preTokenizer.isLinear && (this.#normalizer?.isLinear ?? true);
+  }
+
+  /**
+   * Returns the fewest tokens that a text of this number of UTF-8 bytes can have: no token has more bytes than the
+   * longest. 0 where a text can lose bytes, in a normalizer or as white space beside added tokens.
+   */
+  minTokens(bytes: number): number {
+    const isLossless = this.#normalizer === null && !this.addedTokens.some(({ lstrip, rstrip }) => lstrip || rstrip);
+    return isLossless ? Math.ceil(bytes / this.#longestToken) : 0;
+  }
+
+  /** Finds the added tokens in a text, special or not: at each place the longest. */
+  findAddedTokens(text: string): AddedTokenMatch[] {
+    const { units } = this.#givenText.fill(text);
+    const found: AddedTokenMatch[] = [];
+    for (let at = 0; ; ) {
+      const next = this.#allAdded.next(units, at, text.length);
+      if (next === null) return found;
+      found.push(next);
+      at = next.start + next.token.content.length;
+    }
+  }
+
   /** Returns the id of a token in the byte alphabet, or of an added token. */
   tokenToId(token: string): number | undefined {
     return this.#addedIds.get(token) ?? this.#vocab.tokenToId(token);
@@ -146,14 +188,14 @@ export class Tokenizer {
     const { bytes, starts } = this.#bytes;
     const [start, end] = [starts[id], starts[id + 1]];
     if (start === undefined || end === undefined || start === end)
-      throw new TokenizerError(this.#source, `no token has id ${id}`, `ids are 0 to ${this.vocabSize - 1}, with gaps`);
+      throw new TokenizerError(this.source, `no token has id ${id}`, `ids are 0 to ${this.vocabSize - 1}, with gaps`);
     return bytes.subarray(start, end);
   }
 
   /** Returns the vocabulary as other formats store it: `size` tokens, with a placeholder for each unused id. */
   describe(size: number = this.vocabSize): VocabularyDescription {
     if (size < this.vocabSize)
-      throw new TokenizerError(this.#source, `${this.vocabSize} tokens do not fit into ${size}`, 'use a larger size');
+      throw new TokenizerError(this.source, `${this.vocabSize} tokens do not fit into ${size}`, 'use a larger size');
     const tokens = Array.from({ length: size }, (_, id) => `[PAD${id}]`);
     const kinds = new Array<TokenKind>(size).fill('unused');
     const { vocab, merges } = this.json.model as { vocab: Record<string, number>; merges: (string | string[])[] };
