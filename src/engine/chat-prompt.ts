@@ -5,9 +5,9 @@
 // agree, these give the ids. Where a template changes texts, the first rendering is used if no text names an added
 // token and the template's own tokens are all there, in the same order; else the second. A template that parses the
 // random words is refused.
-import type { ChatTemplate, LoadedTokenizer, Message } from '../tokenizer/index.ts';
+import type { ChatTemplate, LoadedTokenizer, Message, Tokenizer } from '../tokenizer/index.ts';
 import { RefusedError } from './generation.ts';
-import { addedTokensIn, encodePieces, type Piece, wellFormed } from './prompt-text.ts';
+import { addedTokensIn, checkLength, encodePieces, type Piece, wellFormed } from './prompt-text.ts';
 
 /** A message as in DeepSeek's and OpenAI's APIs. */
 export interface ChatMessage {
@@ -39,7 +39,8 @@ export interface ChatPrompt {
   readonly startsThinking: boolean;
 }
 
-type Variables = Readonly<Record<string, boolean | number | string>>;
+/** Variables of a chat template. */
+export type TemplateVariables = Readonly<Record<string, boolean | number | string>>;
 
 /** Splits an answer into its thinking and its text, for models whose template knows thinking. */
 function splitThinking(content: string, given: string): [string, string] {
@@ -104,7 +105,7 @@ class Mask {
 const join = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text).join('');
 
 /** Renders twice with different words: a template whose output depends on them cannot be kept apart, and is refused. */
-function renderMasked(template: ChatTemplate, messages: readonly Message[], variables: Variables): Piece[] {
+function renderMasked(template: ChatTemplate, messages: readonly Message[], variables: TemplateVariables): Piece[] {
   const masked = (): Piece[] => {
     const mask = new Mask();
     return mask.pieces(template.render(mask.hide(messages) as Message[], { variables }));
@@ -123,11 +124,17 @@ function renderMasked(template: ChatTemplate, messages: readonly Message[], vari
   );
 }
 
+function encodeWhole(tokenizer: Tokenizer, text: string, contextLength: number): Int32Array {
+  checkLength(tokenizer, [text], contextLength);
+  return tokenizer.encode(text);
+}
+
 function renderPrompt(
   { tokenizer }: LoadedTokenizer,
   template: ChatTemplate,
   messages: readonly Message[],
-  variables: Variables,
+  variables: TemplateVariables,
+  contextLength: number,
 ): ChatPrompt {
   const whole = template.render(messages, { variables });
   const pieces = renderMasked(template, messages, variables);
@@ -139,13 +146,17 @@ function renderPrompt(
     const expected = own.flatMap((text) => addedTokensIn(tokenizer, text));
     const found = addedTokensIn(tokenizer, whole);
     if (isBenign && found.length === expected.length && found.every((name, i) => name === expected[i]))
-      return { ids: tokenizer.encode(whole), startsThinking };
+      return { ids: encodeWhole(tokenizer, whole, contextLength), startsThinking };
   }
-  return { ids: encodePieces(tokenizer, pieces), startsThinking };
+  return { ids: encodePieces(tokenizer, pieces, contextLength), startsThinking };
 }
 
 /** Renders DeepSeek-V2's format, for tokenizers without a template. */
-function renderTranscript({ tokenizer, specialTokens }: LoadedTokenizer, messages: readonly Message[]): ChatPrompt {
+function renderTranscript(
+  { tokenizer, specialTokens }: LoadedTokenizer,
+  messages: readonly Message[],
+  contextLength: number,
+): ChatPrompt {
   const { bos_token: bos = '', eos_token: eos = '\n\n' } = specialTokens;
   const pieces = messages.flatMap(({ role, content }): Piece[] => {
     const [before, after] =
@@ -157,11 +168,11 @@ function renderTranscript({ tokenizer, specialTokens }: LoadedTokenizer, message
     ];
   });
   const all = [{ text: bos, trusted: true }, ...pieces, { text: 'Assistant:', trusted: true }];
-  return { ids: encodePieces(tokenizer, all), startsThinking: false };
+  return { ids: encodePieces(tokenizer, all, contextLength), startsThinking: false };
 }
 
 /** Appends the beginning of an answer to a prompt. */
-function appendPrefix(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message): ChatPrompt {
+function appendPrefix(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message, contextLength: number): ChatPrompt {
   const thought = (last.reasoning_content as string | undefined) ?? '';
   const text = last.content ?? '';
   const pieces: Piece[] = [{ text, trusted: false }];
@@ -169,7 +180,7 @@ function appendPrefix(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message
     if (text !== '') pieces.unshift({ text: '\n</think>\n\n', trusted: true });
     pieces.unshift({ text: thought, trusted: false });
   }
-  const more = encodePieces(loaded.tokenizer, pieces);
+  const more = encodePieces(loaded.tokenizer, pieces, contextLength);
   const ids = new Int32Array(prompt.ids.length + more.length);
   ids.set(prompt.ids);
   ids.set(more, prompt.ids.length);
@@ -180,7 +191,8 @@ function appendPrefix(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message
 export function chatPrompt(
   loaded: LoadedTokenizer,
   messages: readonly ChatMessage[],
-  variables: Variables = {},
+  variables: TemplateVariables = {},
+  contextLength = Infinity,
 ): ChatPrompt {
   const template = loaded.chatTemplate;
   const knowsThinking = template?.text.includes('</think>') ?? false;
@@ -194,6 +206,8 @@ export function chatPrompt(
   const plain = messages.map((message) => plainMessage(message, knowsThinking));
   const complete = hasPrefix ? plain.slice(0, -1) : plain;
   const prompt =
-    template === null ? renderTranscript(loaded, complete) : renderPrompt(loaded, template, complete, variables);
-  return hasPrefix ? appendPrefix(loaded, prompt, plain.at(-1) as Message) : prompt;
+    template === null
+      ? renderTranscript(loaded, complete, contextLength)
+      : renderPrompt(loaded, template, complete, variables, contextLength);
+  return hasPrefix ? appendPrefix(loaded, prompt, plain.at(-1) as Message, contextLength) : prompt;
 }

@@ -5,6 +5,7 @@ export * from './generation.ts';
 export { ModelRunner, type ModelRunnerOptions } from './model-runner.ts';
 export { type OpenOptions, openModel } from './open-model.ts';
 export { type CacheFormat, HeadPages, LatentPages, type PagedCache } from './paged-cache.ts';
+export { type EncodeLimits, PromptEncoder, promptEncoder } from './prompt-encoder.ts';
 export { addedTokensIn, encodePieces, fillInPieces, type Piece, wellFormed } from './prompt-text.ts';
 export { type Rollout, type RolloutOptions, type RolloutSampling, Rollouts } from './rollouts.ts';
 export { type ResolvedSampling, resolveOptions } from './sampling-options.ts';

@@ -21,6 +21,7 @@ import { loadTokenizer } from '../tokenizer/index.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { ModelRunner } from './model-runner.ts';
 import { type CacheFormat, LatentPages, latentBlockBytes } from './paged-cache.ts';
+import { promptEncoder } from './prompt-encoder.ts';
 import { ServedModel } from './served-model.ts';
 
 export interface OpenOptions extends Partial<Omit<EngineOptions, 'blocks'>> {
@@ -112,6 +113,7 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
   const { config, source, format, load } = await openWeights(path, options);
   try {
     const tokenizer = loadTokenizer(options.tokenizer ?? (isGguf(path) ? dirname(path) : path));
+    promptEncoder(tokenizer).start();
     const contextLength = Math.min(options.contextLength ?? config.maxPositionEmbeddings, config.maxPositionEmbeddings);
     const weights = await load();
     const model = createModel(config, weights, contextLength + 1);

@@ -2,7 +2,7 @@
 //
 // Contract: where no text has the name of an added token, the ids are those of the whole text encoded at once. A name
 // that begins in one text and ends in another is no token. Added tokens of every kind count, special or not.
-import type { AddedToken, LoadedTokenizer, Tokenizer } from '../tokenizer/index.ts';
+import type { LoadedTokenizer, Tokenizer } from '../tokenizer/index.ts';
 import { RefusedError } from './generation.ts';
 
 export interface Piece {
@@ -11,30 +11,9 @@ export interface Piece {
   readonly trusted: boolean;
 }
 
-interface AddedTokens {
-  readonly pattern: RegExp | null;
-  readonly tokens: ReadonlyMap<string, AddedToken>;
-}
-
-const addedTokensByTokenizer = new WeakMap<Tokenizer, AddedTokens>();
-
-function findAddedTokens(tokenizer: Tokenizer): AddedTokens {
-  const known = addedTokensByTokenizer.get(tokenizer);
-  if (known !== undefined) return known;
-  const contents = tokenizer.addedTokens.map(({ content }) => content).sort((a, b) => b.length - a.length);
-  const escaped = contents.map((content) => content.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'));
-  const made = {
-    pattern: contents.length === 0 ? null : new RegExp(escaped.join('|'), 'g'),
-    tokens: new Map(tokenizer.addedTokens.map((token) => [token.content, token])),
-  };
-  addedTokensByTokenizer.set(tokenizer, made);
-  return made;
-}
-
 /** Lists the names of added tokens in a text, in order; at each place the longest. */
 export function addedTokensIn(tokenizer: Tokenizer, text: string): string[] {
-  const { pattern } = findAddedTokens(tokenizer);
-  return pattern === null ? [] : (text.match(pattern) ?? []);
+  return tokenizer.findAddedTokens(text).map(({ token }) => token.content);
 }
 
 /** Joins neighbors of the same kind and drops empty pieces. */
@@ -49,9 +28,26 @@ function joinNeighbors(pieces: readonly Piece[]): Piece[] {
   return out;
 }
 
-/** Encodes pieces. Throws TokenizerError when the vocabulary lacks a character. */
-export function encodePieces(tokenizer: Tokenizer, pieces: readonly Piece[]): Int32Array {
-  const { pattern, tokens } = findAddedTokens(tokenizer);
+/** Throws RefusedError if texts cannot fit into a context, whatever their tokens are; before they are encoded. */
+export function checkLength(tokenizer: Tokenizer, texts: readonly string[], contextLength: number): void {
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  const tokens = tokenizer.minTokens(bytes);
+  if (tokens < contextLength) return;
+  const size = `${bytes} bytes are at least ${tokens} tokens`;
+  throw new RefusedError(
+    'too-long',
+    `the prompt is too long: ${size}, the context holds ${contextLength} with the answer: shorten it`,
+    'prompt',
+  );
+}
+
+/**
+ * Encodes pieces. Throws RefusedError if they cannot fit into the context, TokenizerError when the vocabulary lacks a
+ * character.
+ */
+export function encodePieces(tokenizer: Tokenizer, pieces: readonly Piece[], contextLength = Infinity): Int32Array {
+  const texts = pieces.map(({ text }) => text);
+  checkLength(tokenizer, texts, contextLength);
   const ids: number[] = [];
   let plain = '';
   let stripNext = false;
@@ -63,13 +59,12 @@ export function encodePieces(tokenizer: Tokenizer, pieces: readonly Piece[]): In
   };
   for (const { text, trusted } of joinNeighbors(pieces)) {
     let from = 0;
-    for (const match of trusted && pattern !== null ? text.matchAll(pattern) : []) {
-      const token = tokens.get(match[0]) as AddedToken;
-      plain += text.slice(from, match.index);
+    for (const { start, token } of trusted ? tokenizer.findAddedTokens(text) : []) {
+      plain += text.slice(from, start);
       flush(token.lstrip);
       ids.push(token.id);
       stripNext = token.rstrip;
-      from = match.index + match[0].length;
+      from = start + token.content.length;
     }
     plain += text.slice(from);
   }

@@ -1,6 +1,6 @@
 // A model ready to answer: weights, tokenizer and engine behind the library's interface (generation.ts).
 import type { LoadedTokenizer } from '../tokenizer/index.ts';
-import { type ChatMessage, chatPrompt } from './chat-prompt.ts';
+import type { ChatMessage } from './chat-prompt.ts';
 import type { Engine } from './engine.ts';
 import {
   type EngineStats,
@@ -10,6 +10,7 @@ import {
   type TextModel,
 } from './generation.ts';
 import { GenerationStream } from './generation-stream.ts';
+import { type EncodeLimits, promptEncoder } from './prompt-encoder.ts';
 import { ReasoningBudget } from './reasoning-budget.ts';
 import { resolveOptions } from './sampling-options.ts';
 import { TextAssembler } from './text-assembler.ts';
@@ -69,22 +70,35 @@ export class ServedModel implements TextModel {
     });
   }
 
-  /** Continues a text. What the model writes is one text, with its thinking and the tags around it. */
-  complete(text: string, options: GenerateOptions = {}): AsyncIterable<GenerationEvent> {
-    return this.generate(this.tokenizer.tokenizer.encode(text, { addSpecialTokens: true }), { raw: true, ...options });
+  /**
+   * Continues a text. What the model writes is one text, with its thinking and the tags around it. The first step of
+   * the iteration rejects where `generate` throws.
+   */
+  async *complete(text: string, options: GenerateOptions = {}): AsyncGenerator<GenerationEvent, void, undefined> {
+    const ids = await promptEncoder(this.tokenizer).text(text, { addSpecialTokens: true }, this.#limits(options));
+    yield* this.generate(ids, { raw: true, ...options });
   }
 
   /**
-   * Answers a conversation by the model's chat template. What users write never becomes a special token.
+   * Answers a conversation by the model's chat template. What users write never becomes a special token. The first step
+   * of the iteration rejects where `generate` throws.
    * @example for await (const part of model.chat([{ role: 'user', content: 'Why is the sky blue?' }])) ...
    */
-  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): AsyncIterable<GenerationEvent> {
+  async *chat(
+    messages: readonly ChatMessage[],
+    options: ChatOptions = {},
+  ): AsyncGenerator<GenerationEvent, void, undefined> {
     const { variables, ...rest } = options;
-    const { ids, startsThinking } = chatPrompt(this.tokenizer, messages, variables);
-    return this.generate(ids, { startsThinking, ...rest });
+    const prompt = await promptEncoder(this.tokenizer).chat(messages, variables, this.#limits(options));
+    yield* this.generate(prompt.ids, { startsThinking: prompt.startsThinking, ...rest });
+  }
+
+  #limits({ signal }: GenerateOptions): EncodeLimits {
+    return { contextLength: this.contextLength, ...(signal && { signal }) };
   }
 
   close(graceMs = 0): Promise<void> {
+    promptEncoder(this.tokenizer).close();
     this.#closing ??= this.#engine.close(graceMs).then(this.#free);
     return this.#closing;
   }

@@ -3,18 +3,19 @@ import { Hono } from 'hono';
 import type { z } from 'zod';
 import type { TextModel } from '../engine/index.ts';
 import { type AppFiles, readAppFiles } from './app-files.ts';
-import { readJson } from './body.ts';
+import { withBody } from './body.ts';
+import { type BodySchema, bodySchemas } from './body-schemas.ts';
 import { handleChat } from './chat.ts';
 import { handleCompletion } from './completions.ts';
 import type { Call, ServerContext } from './context.ts';
 import { ApiError, toApiError, validate } from './errors.ts';
+import { toAborted } from './generating.ts';
 import { Guard, type GuardOptions } from './guard.ts';
 import { IgnoredFields, IgnoredFieldsPolicy, ignoredHeader } from './ignored-fields.ts';
 import { LiveRequests } from './live.ts';
 import { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
-import { chatRequest, completionRequest, detokenizeRequest, tokenizeRequest } from './protocol.ts';
-import { gradeRequest, problemRequest, type TaskResults } from './protocol-tasks.ts';
+import type { TaskResults } from './protocol-tasks.ts';
 import { drawProblem, gradeAnswer, listTasks } from './tasks.ts';
 import { handleDetokenize, handleTokenize, tokenizerInfo } from './tokens.ts';
 
@@ -80,27 +81,31 @@ async function answerBody<S extends z.ZodType>(
   return response;
 }
 
-async function runGeneration<S extends z.ZodType>(
+type Checked<S extends BodySchema> = z.output<(typeof bodySchemas)[S]>;
+
+async function runGeneration<S extends BodySchema>(
   context: ServerContext,
   schema: S,
-  route: (context: ServerContext, request: z.output<S>, call: Call) => Promise<Response>,
+  route: (context: ServerContext, request: Checked<S>, call: Call) => Promise<Response>,
   request: Request,
   connection: Connection,
 ): Promise<Response> {
   context.live.checkCapacity(); // before the body is read: a slow upload must not occupy a slot
-  const body = await readJson(request, context.maxBodyBytes);
-  const lease = context.live.acquire(request.signal);
-  try {
-    const response = await answerBody(context, schema, request, body, (given, ignored) =>
-      route(context, given, { lease, drop: connection.drop, ignored }),
-    );
-    if (!response.headers.get('content-type')?.startsWith('text/event-stream')) lease.release();
-    return response;
-  } catch (error) {
-    lease.abort('client');
-    lease.release();
-    throw error;
-  }
+  return withBody(request, context.maxBodyBytes, schema, async (body) => {
+    const lease = context.live.acquire(request.signal);
+    try {
+      const response = await answerBody(context, bodySchemas[schema], request, body, (given, ignored) =>
+        route(context, given as Checked<S>, { lease, drop: connection.drop, ignored }),
+      );
+      if (!response.headers.get('content-type')?.startsWith('text/event-stream')) lease.release();
+      return response;
+    } catch (error) {
+      const reported = lease.signal.aborted ? toAborted(lease) : error;
+      lease.abort('client');
+      lease.release();
+      throw reported;
+    }
+  });
 }
 
 function listModels({ models, aliases, startedAt }: ServerContext): object {
@@ -124,27 +129,27 @@ function routes(context: ServerContext, files: AppFiles, version: string, more: 
   const app = new Hono<Bindings>();
   for (const [path, file] of files) app.get(path, (c) => file.respond(c.req.raw));
   for (const prefix of ['', '/v1', '/beta']) {
-    app.post(`${prefix}/chat/completions`, (c) =>
-      runGeneration(context, chatRequest, handleChat, c.req.raw, c.env ?? {}),
-    );
+    app.post(`${prefix}/chat/completions`, (c) => runGeneration(context, 'chat', handleChat, c.req.raw, c.env ?? {}));
     app.post(`${prefix}/completions`, (c) =>
-      runGeneration(context, completionRequest, handleCompletion, c.req.raw, c.env ?? {}),
+      runGeneration(context, 'completion', handleCompletion, c.req.raw, c.env ?? {}),
     );
   }
-  const postBody = <S extends z.ZodType>(
+  const postBody = <S extends BodySchema>(
     path: string,
     schema: S,
-    answer: (given: z.output<S>) => Response | Promise<Response>,
+    answer: (given: Checked<S>, signal: AbortSignal) => Response | Promise<Response>,
   ) =>
-    app.post(path, async (c) =>
-      answerBody(context, schema, c.req.raw, await readJson(c.req.raw, context.maxBodyBytes), (given) => answer(given)),
+    app.post(path, ({ req: { raw } }) =>
+      withBody(raw, context.maxBodyBytes, schema, (body) =>
+        answerBody(context, bodySchemas[schema], raw, body, (given) => answer(given as Checked<S>, raw.signal)),
+      ),
     );
-  postBody('/tokenize', tokenizeRequest, (request) => handleTokenize(context, request));
-  postBody('/detokenize', detokenizeRequest, (request) => handleDetokenize(context, request));
+  postBody('/tokenize', 'tokenize', (request, signal) => handleTokenize(context, request, signal));
+  postBody('/detokenize', 'detokenize', (request) => handleDetokenize(context, request));
   app.get('/tokenizer_info', () => tokenizerInfo(context));
   app.get('/minke/tasks', (c) => listTasks(context, c.req.query('model') ?? null));
-  postBody('/minke/tasks/problem', problemRequest, drawProblem);
-  postBody('/minke/tasks/grade', gradeRequest, gradeAnswer);
+  postBody('/minke/tasks/problem', 'problem', drawProblem);
+  postBody('/minke/tasks/grade', 'grade', gradeAnswer);
   for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(listModels(context)));
   const extra = new Set(more.flatMap((each) => each.routes.filter(isOwnRoute).map(({ path }) => path)));
   app.get('/health', () => Response.json({ status: 'ok', ...(extra.size > 0 && { routes: [...extra] }) }));

@@ -4,16 +4,15 @@
 // reason. A switch of the thinking is refused where the model has none.
 import {
   type ChatPrompt,
-  chatPrompt,
   type GenerateOptions,
   type GenerationPart,
+  promptEncoder,
   type TextModel,
 } from '../engine/index.ts';
 import { type ChoiceFormat, completionResponse } from './completion-response.ts';
 import { type Call, findModel, type ServerContext } from './context.ts';
 import { ApiError } from './errors.ts';
 import { checkSampling, clampMaxTokens, toGenerateOptions } from './generating.ts';
-import type { IgnoredFields } from './ignored-fields.ts';
 import type { ChatRequest } from './protocol.ts';
 import type { ChatDelta, ChatLogprobs } from './protocol-responses.ts';
 import { chatToken } from './token-text.ts';
@@ -64,19 +63,22 @@ const isEqual = (a: Int32Array, b: Int32Array) => a.length === b.length && a.eve
  * Renders the conversation. Throws ApiError 400 for an effort that the template does not know, and for a switch of the
  * thinking without effect on a model that does otherwise. Other unknown variables are ignored fields.
  */
-function renderChat(request: ChatRequest, { tokenizer }: TextModel, ignored: IgnoredFields): ChatPrompt {
+async function renderChat(request: ChatRequest, model: TextModel, { lease, ignored }: Call): Promise<ChatPrompt> {
+  const { tokenizer, contextLength } = model;
   const { messages, reasoning_effort: effort, chat_template_kwargs: kwargs } = request;
   const template = tokenizer.chatTemplate?.text ?? '';
-  const isVariable = (name: string) => new RegExp(`\\b${name}\\b`).test(template);
+  const words = new Set(template.match(/\w+/g));
+  const isVariable = (name: string) => words.has(name);
   if (effort && !['none', 'medium', 'high'].includes(effort) && !isVariable('reasoning_effort'))
     refuse('reasoning_effort', 'this model has one effort of thinking: leave it out, or set reasoning_budget');
   const given = readSwitch(request);
+  const limits = { contextLength, signal: lease.signal };
   const render = (isOn = given?.isOn) =>
-    chatPrompt(tokenizer, messages, templateVariables(request, isOn === true, given?.names));
-  const prompt = render();
+    promptEncoder(tokenizer).chat(messages, templateVariables(request, isOn === true, given?.names), limits);
+  const prompt = await render();
   const thinks = prompt.startsThinking || /<\/?think>/.test(template);
   if (given !== null && (thinks ? !given.isOn : given.isOn)) {
-    const hasSwitch = !isEqual(prompt.ids, render(!given.isOn).ids);
+    const hasSwitch = !isEqual(prompt.ids, (await render(!given.isOn)).ids);
     if (!hasSwitch || (prompt.startsThinking && !given.isOn))
       refuse(
         given.param,
@@ -166,7 +168,7 @@ export async function handleChat(context: ServerContext, request: ChatRequest, c
     throw new ApiError(422, 'max_tokens: differs from max_completion_tokens; send one of them', {
       param: 'max_tokens',
     });
-  const { ids, startsThinking } = renderChat(request, model, call.ignored);
+  const { ids, startsThinking } = await renderChat(request, model, call);
   const choicesPerPrompt = request.n ?? 1;
   const options: GenerateOptions = {
     startsThinking,

@@ -4,15 +4,13 @@
 // Names of special tokens in a text are text unless parse_special is true. The answer is the raw text of the model, with
 // its thinking and the tags.
 import {
-  encodePieces,
   endsInThinking,
-  fillInPieces,
   type GeneratedToken,
   type GenerateOptions,
   type GenerationEnd,
   type GenerationPart,
+  promptEncoder,
   type TextModel,
-  wellFormed,
 } from '../engine/index.ts';
 import { type ChoiceFormat, completionResponse } from './completion-response.ts';
 import { type Call, findModel, type ServerContext } from './context.ts';
@@ -25,17 +23,31 @@ import { joinLogprobs, TokenTable } from './token-text.ts';
 const defaultMaxTokens = 16;
 const maxChoices = 1024;
 
-function encodeText(request: CompletionRequest, { tokenizer: loaded }: TextModel, given: string): Int32Array {
-  const text = wellFormed(given);
+/** Resolves after others had their turn. */
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+async function encodeText(
+  request: CompletionRequest,
+  { tokenizer: loaded, contextLength }: TextModel,
+  text: string,
+  signal: AbortSignal,
+): Promise<Int32Array> {
   const addSpecialTokens = request.add_special_tokens ?? true;
+  const encoder = promptEncoder(loaded);
+  const limits = { contextLength, signal };
   if (typeof request.suffix !== 'string')
-    return loaded.tokenizer.encode(text, { plain: !request.parse_special, addSpecialTokens });
-  const filled = encodePieces(loaded.tokenizer, fillInPieces(loaded, text, wellFormed(request.suffix)));
+    return encoder.text(text, { plain: !request.parse_special, addSpecialTokens }, limits);
+  const filled = await encoder.fillIn(text, request.suffix, limits);
   return addSpecialTokens && loaded.bosId !== null ? Int32Array.of(loaded.bosId, ...filled) : filled;
 }
 
-/** Returns the token ids of every prompt. Throws ApiError 422 for ids that the model does not have. */
-function readPrompts(request: CompletionRequest, model: TextModel): Int32Array[] {
+interface Prompt {
+  readonly ids: Int32Array;
+  readonly startsThinking: boolean;
+}
+
+/** Encodes every prompt. Throws ApiError for ids that the model does not have, and for prompts that are too long. */
+async function readPrompts(request: CompletionRequest, model: TextModel, signal: AbortSignal): Promise<Prompt[]> {
   const { prompt } = request;
   const isSingle = typeof prompt === 'string' || typeof prompt[0] === 'number';
   const prompts = (isSingle ? [prompt] : prompt) as readonly (string | number[])[];
@@ -43,12 +55,22 @@ function readPrompts(request: CompletionRequest, model: TextModel): Int32Array[]
     throw new ApiError(422, `prompt: ${problem}`, { param: 'prompt' });
   };
   if (prompts.length === 0) refuse('the list is empty: expected one prompt or more');
-  return prompts.map((each) => {
-    if (typeof each === 'string') return encodeText(request, model, each);
-    const unknown = each.find((id) => id >= model.vocabSize);
+  const encoded: Prompt[] = [];
+  for (const each of prompts) {
+    await nextTurn();
+    const given = typeof each === 'string' ? await encodeText(request, model, each, signal) : each;
+    if (given.length >= model.contextLength)
+      throw new ApiError(
+        400,
+        `the prompt has ${given.length} tokens, the context holds ${model.contextLength} with the answer: shorten it`,
+        { param: 'prompt', code: 'context_length_exceeded' },
+      );
+    const unknown = given.find((id) => id >= model.vocabSize);
     if (unknown !== undefined) refuse(`token ${unknown} does not exist: ids are 0 to ${model.vocabSize - 1}`);
-    return Int32Array.from(each);
-  });
+    const ids = Int32Array.from(given);
+    encoded.push({ ids, startsThinking: endsInThinking(model.tokenizer, ids) });
+  }
+  return encoded;
 }
 
 interface CompletionChunk {
@@ -123,7 +145,7 @@ export async function handleCompletion(
   refuseUnsupported(request);
   checkSampling(request, model);
   const choicesPerPrompt = request.n ?? 1;
-  const prompts = readPrompts(request, model);
+  const prompts = await readPrompts(request, model, call.lease.signal);
   if (prompts.length * choicesPerPrompt > maxChoices)
     throw new ApiError(
       422,
@@ -132,12 +154,12 @@ export async function handleCompletion(
     );
   const { logprobs, echo } = request;
   const scores = typeof logprobs === 'number';
-  const generations = prompts.flatMap((prompt) =>
+  const generations = prompts.flatMap(({ ids: prompt, startsThinking }) =>
     Array.from({ length: choicesPerPrompt }, (_, choice) => {
       const options: GenerateOptions = {
         ...toGenerateOptions(request, choice),
         raw: true,
-        startsThinking: endsInThinking(model.tokenizer, prompt),
+        startsThinking,
         maxTokens: clampMaxTokens(Math.max(1, request.max_tokens ?? defaultMaxTokens), prompt.length, model),
         ...(scores && { logprobs }),
         ...(scores && echo && { promptLogprobs: logprobs }),

@@ -6,6 +6,7 @@
 import type { z } from 'zod';
 import { type RefusalKind, RefusedError } from '../engine/index.ts';
 import { TokenizerError } from '../tokenizer/index.ts';
+import type { UnknownField } from './ignored-fields.ts';
 import type { ErrorBody } from './protocol-responses.ts';
 
 export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 422 | 429 | 500 | 503;
@@ -95,12 +96,27 @@ export function fromIssues(issues: readonly z.core.$ZodIssue[]): ApiError {
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof RefusedError) return fromRefusal(error);
-  if (error instanceof TokenizerError) return new ApiError(422, error.message);
+  if (error instanceof TokenizerError) return new ApiError(422, error.publicMessage);
   return new ApiError(500, 'the server failed at this request: its log says why; try again, or report it');
+}
+
+/** A body that its schema has parsed elsewhere. Lists of token ids are typed arrays. */
+export class ValidBody {
+  readonly schema: z.ZodType;
+  readonly data: unknown;
+  /** The fields that the schema does not know. */
+  readonly unknown: readonly UnknownField[];
+
+  constructor(schema: z.ZodType, data: unknown, unknown: readonly UnknownField[]) {
+    this.schema = schema;
+    this.data = data;
+    this.unknown = unknown;
+  }
 }
 
 /** Returns the value as its schema parses it. Throws ApiError 422. */
 export function validate<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  if (value instanceof ValidBody && value.schema === schema) return value.data as z.output<T>;
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw fromIssues(result.error.issues);

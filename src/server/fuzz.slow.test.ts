@@ -23,7 +23,7 @@ const model = new TestModel({
 const errors: unknown[] = [];
 const app = createApp(model, {
   onError: (error) => errors.push(error),
-  onIgnored: (message) => assert.match(message, /^\[\/[a-z_/]+\] [\x21-\x7e]+ is not a parameter and is ignored; /),
+  onIgnored: (message) => assert.match(message, /^\[\/[a-z0-9_/]+\] [\x21-\x7e]+ is not a parameter and is ignored; /),
   maxLive: 16,
   maxBodyBytes: 20_000,
   keys: ['k'],

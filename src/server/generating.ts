@@ -117,7 +117,12 @@ export function startGenerations(
 export function toFailure(end: GenerationEnd, lease: Lease): Error | null {
   if (end.finishReason === 'error') return end.error ?? new Error('the generation failed without a reason');
   if (end.finishReason !== 'abort') return null;
-  if (lease.signal.reason === 'client') return clientLeft();
+  return toAborted(lease);
+}
+
+/** Returns the error of a request whose lease was aborted. */
+export function toAborted({ signal }: Lease): ApiError {
+  if (signal.reason !== 'closing') return clientLeft();
   return new ApiError(503, 'the server is shutting down and ended this answer: try again later, or use another server');
 }
 

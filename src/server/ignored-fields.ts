@@ -4,7 +4,7 @@
 // Names come from clients: they are percent-encoded, and their length and number are limited.
 import type { z } from 'zod';
 import { wellFormed } from '../engine/index.ts';
-import { ApiError } from './errors.ts';
+import { ApiError, ValidBody } from './errors.ts';
 
 export const ignoredHeader = 'x-minke-ignored';
 
@@ -82,6 +82,22 @@ function findUnknown(schema: z.core.$ZodType, value: unknown, path: string, repo
   }
 }
 
+/** A field of a body that its schema does not know, and those that it knows in that place. */
+export interface UnknownField {
+  readonly path: string;
+  readonly name: string;
+  readonly known: readonly string[];
+}
+
+/** Lists the fields that a schema does not know: each once, and no more than a response names. */
+export function listUnknown(schema: z.core.$ZodType, body: unknown): UnknownField[] {
+  const found = new Map<string, UnknownField>();
+  findUnknown(schema, body, '', (path, name, known) => {
+    if (found.size <= maxNames) found.set(`${path}.${name}`, { path, name, known });
+  });
+  return [...found.values()];
+}
+
 /** The log of ignored fields of a server, and whether they are refused instead. */
 export class IgnoredFieldsPolicy {
   readonly isStrict: boolean;
@@ -119,7 +135,8 @@ export class IgnoredFields {
 
   /** Adds the fields of a body that its schema does not know. Throws ApiError 400 where the server is strict. */
   check(schema: z.core.$ZodType, body: unknown): void {
-    findUnknown(schema, body, '', (path, name, known) => this.add(path, name, known));
+    const unknown = body instanceof ValidBody ? body.unknown : listUnknown(schema, body);
+    for (const { path, name, known } of unknown) this.add(path, name, known);
   }
 
   /** Adds a field; `path`: what it is in, '' for the body. Throws ApiError 400 where the server is strict. */

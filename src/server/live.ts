@@ -2,6 +2,7 @@
 //
 // Each of them has a lease. Its signal aborts when the client leaves, when the client stalls, or when the grace period
 // of a closing server is over. Releasing the lease frees its slot.
+import { setMaxListeners } from 'node:events';
 import { ApiError } from './errors.ts';
 
 export interface Lease {
@@ -39,6 +40,7 @@ export class LiveRequests {
   acquire(client: AbortSignal): Lease {
     this.checkCapacity();
     const controller = new AbortController();
+    setMaxListeners(0, controller.signal); // every choice of a request listens
     const onLeave = () => controller.abort('client');
     const lease: Lease = {
       signal: controller.signal,

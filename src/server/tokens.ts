@@ -1,34 +1,61 @@
 // POST /tokenize and /detokenize, GET /tokenizer_info, as in vLLM; lm-evaluation-harness reads them.
-import { chatPrompt, wellFormed } from '../engine/index.ts';
+//
+// Texts and lists of ids may have millions of elements, so they are written piece by piece, as fast as they are read.
+import { promptEncoder, type TextModel } from '../engine/index.ts';
 import { findModel, type ServerContext } from './context.ts';
 import { ApiError } from './errors.ts';
+import { jsonResponse } from './json-response.ts';
 import type { DetokenizeRequest, TokenizeRequest } from './protocol.ts';
 
+/** Ids that are written or decoded at once. */
+const sliceLength = 4096;
+
 /** Throws ApiError 422 unless there is one text or one conversation. */
-export function handleTokenize(context: ServerContext, request: TokenizeRequest): Response {
-  const model = findModel(context, request.model);
-  const { tokenizer } = model.tokenizer;
+async function encode(request: TokenizeRequest, { tokenizer }: TextModel, signal: AbortSignal): Promise<Int32Array> {
   const given = [request.prompt, request.content, request.messages].filter(
     (each) => each !== null && each !== undefined,
   );
   if (given.length > 1)
     throw new ApiError(422, 'prompt: expected one of prompt, content and messages', { param: 'prompt' });
+  const encoder = promptEncoder(tokenizer);
+  if (request.messages)
+    return (await encoder.chat(request.messages, request.chat_template_kwargs ?? {}, { signal })).ids;
   const text = request.prompt ?? request.content;
-  if (request.messages) {
-    const { ids } = chatPrompt(model.tokenizer, request.messages, request.chat_template_kwargs ?? {});
-    return Response.json({ tokens: [...ids], count: ids.length, max_model_len: model.contextLength });
-  }
   if (typeof text !== 'string')
     throw new ApiError(422, 'prompt: expected a text, or messages instead of it', { param: 'prompt' });
-  const ids = tokenizer.encode(wellFormed(text), {
-    addSpecialTokens: request.add_special_tokens ?? true,
-    plain: request.parse_special === false,
-  });
-  return Response.json({ tokens: [...ids], count: ids.length, max_model_len: model.contextLength });
+  const addSpecialTokens = request.add_special_tokens ?? true;
+  return encoder.text(text, { addSpecialTokens, plain: request.parse_special === false }, { signal });
+}
+
+export async function handleTokenize(
+  context: ServerContext,
+  request: TokenizeRequest,
+  signal: AbortSignal,
+): Promise<Response> {
+  const model = findModel(context, request.model);
+  const ids = await encode(request, model, signal);
+  function* parts() {
+    yield '{"tokens":[';
+    for (let from = 0; from < ids.length; from += sliceLength)
+      yield `${from > 0 ? ',' : ''}${ids.subarray(from, from + sliceLength).join()}`;
+    yield `],"count":${ids.length},"max_model_len":${model.contextLength}}`;
+  }
+  return jsonResponse(parts());
 }
 
 export function handleDetokenize(context: ServerContext, { model, tokens }: DetokenizeRequest): Response {
-  return Response.json({ prompt: findModel(context, model).tokenizer.tokenizer.decode(tokens) });
+  const { tokenizer } = findModel(context, model).tokenizer;
+  const unknown = tokens.find((id) => !tokenizer.has(id));
+  if (unknown !== undefined) tokenizer.tokenBytes(unknown); // throws
+  function* parts() {
+    const stream = tokenizer.stream();
+    const escaped = (text: string) => JSON.stringify(text).slice(1, -1);
+    yield '{"prompt":"';
+    for (let from = 0; from < tokens.length; from += sliceLength)
+      yield escaped(Array.from(tokens.slice(from, from + sliceLength), (id) => stream.push(id)).join(''));
+    yield `${escaped(stream.end())}"}`;
+  }
+  return jsonResponse(parts());
 }
 
 export function tokenizerInfo(context: ServerContext): Response {

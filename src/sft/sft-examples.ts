@@ -6,7 +6,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { chatPrompt } from '../engine/index.ts';
+import { promptEncoder } from '../engine/index.ts';
 import type { LoadedTokenizer, Tokenizer } from '../tokenizer/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { SftExample } from './sft-objective.ts';
@@ -79,15 +79,15 @@ const isPrefix = (prefix: readonly number[], ids: ArrayLike<number>) =>
 /**
  * Converts a conversation to examples, of which most templates need one. Throws if the template refuses the messages.
  */
-export function toExamples(
+export async function toExamples(
   messages: readonly ConversationMessage[],
   loaded: LoadedTokenizer,
   endId: number,
-): SftExample[] {
+): Promise<SftExample[]> {
   const examples: { ids: number[]; mask: number[] }[] = [];
-  messages.forEach(({ role, content }, i) => {
-    if (role !== 'assistant') return;
-    const prompt = chatPrompt(loaded, messages.slice(0, i));
+  for (const [i, { role, content }] of messages.entries()) {
+    if (role !== 'assistant') continue;
+    const prompt = await promptEncoder(loaded).chat(messages.slice(0, i));
     let example = examples.at(-1);
     if (example === undefined || !isPrefix(example.ids, prompt.ids)) {
       example = { ids: [], mask: [] };
@@ -97,6 +97,6 @@ export function toExamples(
     const response = [...encodeResponse(loaded.tokenizer, toResponse(content, prompt.startsThinking)), endId];
     example.ids.push(...given, ...response);
     example.mask.push(...Array<number>(given.length).fill(0), ...Array<number>(response.length).fill(1));
-  });
+  }
   return examples;
 }

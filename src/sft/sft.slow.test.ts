@@ -135,7 +135,7 @@ describe('conversations', () => {
   /** Renders each example as text, with what is learned in braces. */
   async function masked(template: string, messages: readonly ConversationMessage[]): Promise<string[]> {
     const loaded = loadTokenizer(await writeModel('template', template));
-    return toExamples(messages, loaded, loaded.eosIds[0]).map(({ ids, mask }) =>
+    return (await toExamples(messages, loaded, loaded.eosIds[0])).map(({ ids, mask }) =>
       Array.from(ids, (id, i) => (mask[i] === 1 ? `{${loaded.tokenizer.decode([id])}}` : loaded.tokenizer.decode([id])))
         .join('')
         .replaceAll('}{', ''),
@@ -147,7 +147,7 @@ describe('conversations', () => {
     const messages = [say('system', 'ab'), say('user', 'hi'), say('assistant', 'ok')];
     assert.deepEqual(await masked(turns, messages), ['[s]ab[u]hi[a]{ok.}']);
     const loaded = loadTokenizer(join(folder, 'template'));
-    const [{ ids }] = toExamples(messages, loaded, loaded.eosIds[0]);
+    const [{ ids }] = await toExamples(messages, loaded, loaded.eosIds[0]);
     const prompt = chatPrompt(loaded, messages.slice(0, 2)).ids;
     assert.deepEqual([...Array.from(ids).slice(0, prompt.length)], [...prompt]);
   });

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { hashFile, loadBaseVocabulary, pauses } from '../corpus/index.ts';
+import { promptEncoder } from '../engine/index.ts';
 import { formatMillions, Random } from '../math/index.ts';
 import { countParameters } from '../model/index.ts';
 import { toChatTemplate } from '../tasks/index.ts';
@@ -83,19 +84,21 @@ async function readExamples(
   signal: AbortSignal,
 ): Promise<Conversations> {
   const { model, data, seed, validationFraction } = config;
-  const loaded = loadTokenizer(model);
-  const template = loaded.chatTemplate ?? new ChatTemplate(chatTemplate, loaded.specialTokens);
+  const own = loadTokenizer(model);
+  const template = own.chatTemplate ?? new ChatTemplate(chatTemplate, own.specialTokens);
+  const loaded = { ...own, chatTemplate: template };
   const pause = pauses(signal);
   const conversations = await readConversations(data);
   const [training, validation]: [SftExample[], SftExample[]] = [[], []];
   let tooLong = 0;
   for (const [i, messages] of conversations.entries()) {
     await pause();
-    const examples = toExamples(messages, { ...loaded, chatTemplate: template }, loaded.eosIds[0]);
+    const examples = await toExamples(messages, loaded, own.eosIds[0]);
     const fitting = examples.filter(({ ids }) => ids.length <= longest);
     tooLong += examples.length - fitting.length;
     (new Random(seed, i).uniform() < validationFraction ? validation : training).push(...fitting);
   }
+  promptEncoder(loaded).close();
   if (training.length > 0) return { training, validation, tooLong, count: conversations.length };
   throw new TrainError(
     'data',
