@@ -1,5 +1,12 @@
 // minke eval: how often a model, local or behind an API, solves held-out problems of a task.
-import { type Answerer, type Evaluation, evaluate, openAnswerer } from '../eval/index.ts';
+import {
+  type Answerer,
+  type Evaluation,
+  evaluate,
+  expectVerdicts,
+  maxFaultShare,
+  openAnswerer,
+} from '../eval/index.ts';
 import { type Estimate, formatPercent } from '../math/index.ts';
 import { closeTasks, openTasks, type TemplateName, taskChoice } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
@@ -33,12 +40,19 @@ export interface EvalFlags extends EngineFlags, SamplingFlags {
   readonly json?: boolean;
 }
 
+/** What the command returns, for its help. */
+export const evalExitCodesHelp =
+  '\nExit codes: 0 evaluated; 1 failed, or graders gave no verdict on more than ' +
+  `${formatPercent(maxFaultShare)} of the answers.`;
+
 const formatEstimate = ({ mean, margin }: Estimate) => `${formatPercent(mean, 1)} ± ${(100 * margin).toFixed(1)}`;
 
-function toLine({ task, difficulty, problems, samples, passAt1, consensus, format, tokens }: Evaluation): string {
+function toLine(evaluation: Evaluation): string {
+  const { task, difficulty, problems, samples, passAt1, consensus, format, tokens, faults, graded } = evaluation;
   const estimates = `pass@1 ${formatEstimate(passAt1)}, cons@${samples} ${formatEstimate(consensus)}`;
   const form = `well-formed ${formatPercent(format, 1)}, ${tokens.toFixed(0)} tokens`;
-  return `${task} ${difficulty}: ${estimates}, ${form} (${problems} held-out problems)`;
+  const graders = faults > 0 ? `, ${faults} of ${graded} graded answers without a verdict` : '';
+  return `${task} ${difficulty}: ${estimates}, ${form} (${problems} held-out problems)${graders}`;
 }
 
 /** Evaluates an answerer by a recipe. */
@@ -89,11 +103,15 @@ export async function evalCommand(target: string, recipe: string | undefined, fl
   const key = process.env.OPENAI_API_KEY ?? null;
   const api = { model: flags.model ?? 'default', key, keySource: 'OPENAI_API_KEY' };
   const { answer, close } = await openAnswerer(target, { engine: engineOptions(flags), api });
+  const evaluations: Evaluation[] = [];
   try {
     for (const each of recipes) {
       const evaluation = await evaluateByRecipe(answer, each);
+      evaluations.push(evaluation);
       console.log(flags.json ? JSON.stringify(evaluation) : toLine(evaluation));
+      if (evaluation.fault !== null) console.error(evaluation.fault);
     }
+    for (const evaluation of evaluations) expectVerdicts(evaluation);
   } finally {
     await close();
   }

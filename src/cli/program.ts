@@ -9,7 +9,7 @@ import { chatCommand } from './chat.ts';
 import { convert } from './convert.ts';
 import { doctor } from './doctor.ts';
 import { parseInteger, parsePositive, withEngineFlags, withSamplingFlags } from './engine-flags.ts';
-import { evalCommand } from './eval.ts';
+import { evalCommand, evalExitCodesHelp } from './eval.ts';
 import { commandExamples, overviewExamples } from './examples.ts';
 import { inspect } from './inspect.ts';
 import { report } from './report.ts';
@@ -92,6 +92,7 @@ function measuring(program: Command): void {
     .option('--seed <n>', 'random seed of problems and answers', parseInteger, 1337)
     .option('--model <name>', 'model name at the API; the API key is read from OPENAI_API_KEY')
     .option('--json', 'print one JSON object per task')
+    .addHelpText('after', evalExitCodesHelp)
     .action(evalCommand);
 
   program

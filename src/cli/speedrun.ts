@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openModel } from '../engine/index.ts';
-import { type Evaluation, modelAnswerer } from '../eval/index.ts';
+import { type Evaluation, expectVerdicts, modelAnswerer } from '../eval/index.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import { formatPercent } from '../math/index.ts';
 import { permitResume, runKinds } from '../runs/index.ts';
@@ -93,6 +93,7 @@ async function evaluateStages(
     const model = await openModel(await findModel(join(folder, name)));
     try {
       known[name] = await evaluateByRecipe(modelAnswerer(model), evaluation, signal);
+      expectVerdicts(known[name]);
     } finally {
       await model.close();
     }

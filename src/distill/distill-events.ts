@@ -10,6 +10,7 @@ export const distillEvents = z.discriminatedUnion('event', [
     done: z.number().describe('traces kept'),
     total: z.number().describe('traces to keep'),
     problems: z.number().describe('answered problems'),
+    faults: z.number().default(0).describe('responses of this session whose grader failed'),
     rejected: z.number().describe('responses of this session that are incorrect, not well-formed, or known'),
   }),
   z.object({

@@ -7,7 +7,14 @@ import { existsSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BaseVocabulary, encodePrompt, hashFile, loadBaseVocabulary } from '../corpus/index.ts';
-import { evaluationEvent, isAddress, openTrainingEvaluation, type TrainingEvaluation } from '../eval/index.ts';
+import {
+  evaluationEvent,
+  expectVerdicts,
+  isAddress,
+  openTrainingEvaluation,
+  sumFaults,
+  type TrainingEvaluation,
+} from '../eval/index.ts';
 import { countParameters } from '../model/index.ts';
 import { countLearned, FineTuning, openTunedModel, type SftExample } from '../sft/index.ts';
 import { closeTasks, openTasks, toChatTemplate } from '../tasks/index.ts';
@@ -93,8 +100,9 @@ class DistillTrainer implements Trainer {
   }
 
   async evaluate(step: number): Promise<void> {
-    for (const evaluation of (await this.#evaluation?.run(this.#run.signal)) ?? [])
-      this.#run.emit({ event: 'evaluated', step, ...evaluationEvent(evaluation) });
+    const evaluations = (await this.#evaluation?.run(this.#run.signal)) ?? [];
+    for (const each of evaluations) this.#run.emit({ event: 'evaluated', step, ...evaluationEvent(each) });
+    expectVerdicts(sumFaults(evaluations));
   }
 
   snapshot(): Snapshot {
@@ -125,7 +133,7 @@ class DistillTrainer implements Trainer {
     try {
       const { done, total, problems } = await collectTraces(folder, this.#config, teacher, {
         progress: (progress) => this.#run.emit({ event: 'collecting', ...progress }),
-        fault: (message) => alarm('teacher', message),
+        fault: alarm,
         signal,
       });
       if (done < total && !signal.aborted)

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { completion, type Reply, startApi } from '../eval/test-completion-api.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import { exportWeights, writeCheckpoint } from '../model/checkpoint/index.ts';
@@ -67,7 +68,7 @@ describe('an interface as a teacher', () => {
       ];
       if (prompt === broken && isBroken) return { status: 500, body: 'broken' };
       if (prompt === order[0] && nth < 3) return failures[nth] as Reply;
-      if (prompt === order[1]) return { body: '<html>rubbish' };
+      if (prompt === order[1] && isBroken) return { body: '<html>rubbish' };
       if (prompt === order[2]) return completion(right('1+1+1+1'));
       if (prompt === order[3]) return completion(right(answer), 'length');
       return completion(right(answer));
@@ -78,22 +79,23 @@ describe('an interface as a teacher', () => {
     const faults: string[] = [];
     const collect = async () => {
       const teacher = await openTeacher(config, device);
-      return collectTraces(own, config, teacher, { fault: (message) => faults.push(message) });
+      return collectTraces(own, config, teacher, { fault: (_, message) => faults.push(message) });
     };
     const first = await collect();
-    assert.deepEqual([first.done, first.problems, first.rejected], [2, 5, 3]);
-    assert.equal(faults.length, 1);
-    assert.match(faults[0], /problem 4 is skipped: .*answered 500: broken/);
+    assert.deepEqual([first.done, first.problems, first.rejected], [2, 4, 2]);
+    assert.equal(faults.length, 2);
+    assert.match(faults[0], /problem 1 is skipped: .*answered 200 without a completion: <html>rubbish/);
+    assert.match(faults[1], /problem 4 is skipped: .*answered 500: broken/);
     assert.deepEqual(new Set(readTraces(own).map(({ prompt }) => prompt.join(''))), new Set([order[0], order[5]]));
     // A second call asks only what was not answered; a line that a crash cut off is dropped.
     writeFileSync(join(own, 'traces.jsonl'), `${readFileSync(join(own, 'traces.jsonl'), 'utf8')}{"prompt":"cut`);
     isBroken = false;
     server.prompts.length = 0;
     const second = await collect();
-    assert.deepEqual(server.prompts, [broken]);
-    assert.equal(second.done, 3);
+    assert.deepEqual(server.prompts, [order[1], broken]);
+    assert.equal(second.done, 4);
     const traces = readTraces(own);
-    assert.deepEqual(traces.map(({ prompt }) => order.indexOf(prompt.join(''))).sort(), [0, 4, 5]);
+    assert.deepEqual(traces.map(({ prompt }) => order.indexOf(prompt.join(''))).sort(), [0, 1, 4, 5]);
     const {
       key: _,
       prompt: __,
@@ -121,6 +123,63 @@ describe('an interface as a teacher', () => {
     assert.deepEqual([...server.keys], ['Bearer sesame']);
     assert.doesNotMatch(JSON.stringify(config), /sesame/);
     assert.equal(new Set(readTraces(own).map(({ prompt, response }) => prompt.join('') + response)).size, 9);
+    await server.close();
+  });
+
+  test('traces are written in the order of their problems, whatever comes first', async () => {
+    const solutions = await readSolutions(9, 12);
+    const order = [...solutions.keys()];
+    const waiting: (() => void)[] = [];
+    const server = await startApi(
+      (prompt) => completion(right(solutions.get(prompt) as string)),
+      // The first problem is answered last of those that are asked beside it.
+      (prompt) => new Promise((go) => (prompt === order[0] ? waiting.push(go) : go())),
+    );
+    const own = join(folder, 'ordered');
+    mkdirSync(own);
+    const traces = { wanted: 7, problems: 12, samples: 1, parallel: 2 };
+    const config = resolveRecipe(distill, asking(server.url, { traces }));
+    const collecting = collectTraces(own, config, await openTeacher(config, device));
+    // Four problems, for each of the two that are asked at once, may wait for the first.
+    while (server.prompts.length < 8) await sleep(5);
+    assert.equal(readTraces(own).length, 0);
+    for (const go of waiting) go();
+    await collecting;
+    assert.deepEqual(
+      readTraces(own).map(({ prompt }) => order.indexOf(prompt.join(''))),
+      [0, 1, 2, 3, 4, 5, 6],
+    );
+    await server.close();
+  });
+
+  test('a grader that fails is told with its problem; too many end the collection, and are asked again', async () => {
+    const file = join(folder, 'moody.mjs');
+    const write = (grade: string) =>
+      writeFileSync(
+        file,
+        `export const task = { name: 'moody', description: 'fails', difficulty: { from: 1, to: 1, default: 1 },
+          problem: (random) => { const n = random.whole(1, 99999); return { prompt: 'Say ' + n, key: String(n) }; },
+          grade: (problem, answer) => ${grade} };`,
+      );
+    const server = await startApi((prompt) => completion(right(/Say (\d+)/.exec(prompt)?.[1] as string)));
+    const own = join(folder, 'moody');
+    mkdirSync(own);
+    const traces = { wanted: 9, problems: 9, samples: 1, parallel: 2 };
+    const config = resolveRecipe(distill, asking(server.url, { tasks: [{ task: file }], traces }));
+    const faults: string[] = [];
+    const collect = async () =>
+      collectTraces(own, config, await openTeacher(config, device), {
+        fault: (cause, message) => faults.push(`${cause}: ${message}`),
+      });
+    write("{ throw new Error('not today'); }");
+    await assert.rejects(
+      collect(),
+      /9 of 9 answers got no verdict, at most 5 % may: the grader of moody failed: it threw/,
+    );
+    assert.equal(faults.length, 5);
+    assert.match(faults[0], /^grader: .*it threw "not today"; the problem was "Say \d+", the answer "\d+"/);
+    write("({ correct: answer === problem.key, reason: '' })");
+    assert.equal((await collect()).done, 9);
     await server.close();
   });
 

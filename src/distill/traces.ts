@@ -1,25 +1,27 @@
 // Traces: responses of a teacher, thinking included, that a grader found correct.
 //
-// Contract: a trace is a line of traces.jsonl as soon as it is judged, and an answered problem is a line of
-// asked.jsonl, so that nothing finished is lost and a second call asks only what was not answered. Kept are correct,
+// Contract: many problems are asked at once and written in their order, so that the traces are a function of recipe
+// and teacher, whenever the collection was stopped or killed. A trace is a line of traces.jsonl, an answered problem
+// one of asked.jsonl, once all problems before it are answered; a second call asks only the others. Kept are correct,
 // well-formed responses, no text twice, at most `perProblem` of a problem. Problems are of the train side of the split.
-// A problem whose requests keep failing is reported and skipped; several in a row end the collection with what is on
-// disk.
+// A problem whose requests keep failing is reported and skipped; several in a row, or too many graders that
+// fail, end the collection with what is on disk.
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Answer, isSkippable, judge } from '../eval/index.ts';
-import { deriveSeed } from '../math/index.ts';
 import {
-  type ChosenTask,
-  closeTasks,
-  drawTask,
-  type Grading,
-  openTasks,
-  type Problem,
-  type PromptParts,
-  toPrompt,
-} from '../tasks/index.ts';
+  countFaults,
+  describeFault,
+  expectVerdicts,
+  type GraderFaults,
+  isSkippable,
+  type Judgement,
+  judge,
+  type Question,
+  sumFaults,
+} from '../eval/index.ts';
+import { deriveSeed } from '../math/index.ts';
+import { type ChosenTask, closeTasks, drawTask, openTasks, type Problem, toPrompt } from '../tasks/index.ts';
 import { cutPartialLine, readJsonLines, TrainError } from '../train/index.ts';
 import type { DistillConfig } from './distill-recipe.ts';
 import type { Teacher } from './teacher.ts';
@@ -47,17 +49,33 @@ export interface CollectProgress {
   readonly problems: number;
   /** Responses of this call that were not kept. */
   readonly rejected: number;
+  /** Those of them whose grader failed. */
+  readonly faults: number;
 }
 
 export interface CollectOptions {
   readonly progress?: (progress: CollectProgress) => void;
-  /** Receives each problem that was skipped, and each grader that failed. */
-  readonly fault?: (message: string) => void;
+  /** Receives each problem that was skipped, and the first graders that failed. */
+  readonly fault?: (cause: 'teacher' | 'grader', message: string) => void;
   readonly signal?: AbortSignal;
 }
 
 /** Failing problems in a row after which the teacher counts as gone. */
 const maxFailures = 8;
+/** Answers from which on a collection ends early if too many of their graders fail. */
+const minGraded = 20;
+/** Faults of graders that are reported one by one. */
+const maxReportedFaults = 5;
+/** The number of problems, for each that is asked at once, that may wait for one before them. */
+const maxAhead = 4;
+
+interface JudgedProblem {
+  readonly question: Question;
+  readonly responses: readonly ({ readonly text: string; readonly isEnded: boolean } & Judgement)[];
+}
+
+/** What came of a problem: judged responses, or why there are none. */
+type Reply = JudgedProblem | { readonly error: Error } | 'answered before';
 
 /** Reads the traces of a folder; none where it has no file. */
 export const readTraces = (folder: string) => readJsonLines(join(folder, traceFiles.traces), traceSchema, 'trace');
@@ -71,10 +89,17 @@ class Collector {
   readonly #seen: Set<string>;
   readonly #countByProblem = new Map<string, number>();
   readonly #answered: Set<number>;
+  /** Replies that wait for one of a problem before them. */
+  readonly #replies = new Map<number, Reply>();
+  /** The problem whose reply is written next. */
+  #due = 0;
+  /** Wakes those that wait for it to move on. */
+  #waiting: (() => void)[] = [];
   #kept = 0;
   #rejected = 0;
   #failures = 0;
   #next = 0;
+  #faults: GraderFaults = { graded: 0, faults: 0, fault: null };
 
   constructor(folder: string, config: DistillConfig, teacher: Teacher, tasks: ChosenTask[], options: CollectOptions) {
     this.#folder = folder;
@@ -96,10 +121,13 @@ class Collector {
     const ending = new AbortController();
     const { signal: stopped } = this.#options;
     const signal = stopped ? AbortSignal.any([stopped, ending.signal]) : ending.signal;
+    signal.addEventListener('abort', () => this.#wake());
     const worker = async () => {
       while (this.#kept < wanted && this.#next < problems && !signal.aborted) {
         const index = this.#next++;
-        if (!this.#answered.has(index)) await this.#ask(index, signal);
+        while (index >= this.#due + maxAhead * parallel && !signal.aborted)
+          await new Promise<void>((wake) => this.#waiting.push(wake));
+        if (!signal.aborted) await this.#ask(index, signal);
       }
       if (this.#kept >= wanted) ending.abort(); // open requests are not needed any more
     };
@@ -112,12 +140,14 @@ class Collector {
     );
     const ends = await Promise.allSettled(workers);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    expectVerdicts(this.#faults);
     return this.#progress;
   }
 
   get #progress(): CollectProgress {
     const total = this.#config.traces.wanted;
-    return { done: this.#kept, total, problems: this.#answered.size, rejected: this.#rejected };
+    const { faults } = this.#faults;
+    return { done: this.#kept, total, problems: this.#answered.size, rejected: this.#rejected, faults };
   }
 
   #count(problem: string): void {
@@ -125,33 +155,69 @@ class Collector {
     this.#kept++;
   }
 
+  /** Asks a problem, judges the responses, and writes all replies that are due. */
   async #ask(index: number, signal: AbortSignal): Promise<void> {
+    const reply = this.#answered.has(index) ? 'answered before' : await this.#reply(index, signal);
+    if (reply === null) return;
+    this.#replies.set(index, reply);
+    for (let due = this.#takeDue(); due !== null; due = this.#takeDue()) {
+      this.#write(this.#due++, due);
+      this.#wake();
+    }
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** Returns the reply that is written next; null where it is not there yet, or where enough traces are kept. */
+  #takeDue(): Reply | null {
+    const reply = this.#replies.get(this.#due);
+    this.#replies.delete(this.#due);
+    return this.#kept < this.#config.traces.wanted ? (reply ?? null) : null;
+  }
+
+  /** Returns null where the signal aborts. */
+  async #reply(index: number, signal: AbortSignal): Promise<Reply | null> {
     const { seed, template, traces } = this.#config;
     const { samples, temperature, topP, maxTokens } = traces;
     const { task, difficulty } = drawTask(this.#tasks, seed, index);
     const [problem] = (await task.problems([{ seed, index, difficulty, split: 'train' }])) as [Problem];
-    const prompt = toPrompt(template, problem.prompt);
+    const question = { task, problem, prompt: toPrompt(template, problem.prompt) };
     const requests = Array.from({ length: samples }, (_, g) =>
-      this.#teacher.answer(prompt, { temperature, topP, maxTokens, seed: deriveSeed(seed, index, g) }, signal),
+      this.#teacher.answer(question.prompt, { temperature, topP, maxTokens, seed: deriveSeed(seed, index, g) }, signal),
     );
     const answers = await Promise.allSettled(requests);
-    const texts = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    if (signal.aborted) return null;
     const errors = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as Error] : []));
-    const fatal = errors.find((error) => !isSkippable(error));
-    const kept = await this.#keep(task, problem, prompt, texts);
-    if (fatal) throw fatal;
-    if (signal.aborted) return;
-    if (errors.length > 0) this.#skip(index, errors[0]);
+    const error = errors.find((each) => !isSkippable(each)) ?? errors[0];
+    if (error !== undefined && !isSkippable(error)) throw error;
+    if (error !== undefined) return { error };
+    const given = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    const judgements = await judge(
+      task,
+      given.map(({ text }) => ({ problem, text })),
+    );
+    return { question, responses: given.map((answer, i) => ({ ...answer, ...judgements[i] })) };
+  }
+
+  #write(index: number, reply: Reply): void {
+    if (reply === 'answered before') return;
+    if ('error' in reply) this.#skip(index, reply.error);
     else {
       this.#failures = 0;
-      this.#answered.add(index);
-      this.#append(traceFiles.asked, { index, kept });
+      const kept = this.#keep(reply);
+      // A problem whose grader failed is asked again, once the grader is right.
+      if (!this.#hasFaults(reply)) {
+        this.#answered.add(index);
+        this.#append(traceFiles.asked, { index, kept });
+      }
     }
     this.#options.progress?.(this.#progress);
   }
 
   #skip(index: number, { message }: Error): void {
-    this.#options.fault?.(`problem ${index} is skipped: ${message}`);
+    this.#options.fault?.('teacher', `problem ${index} is skipped: ${message}`);
     if (++this.#failures < maxFailures) return;
     throw new TrainError(
       this.#teacher.name,
@@ -160,34 +226,41 @@ class Collector {
     );
   }
 
+  /** Whether a grader failed. Tells the first of them, and throws where too many did. */
+  #hasFaults({ question, responses }: JudgedProblem): boolean {
+    const before = this.#faults.faults;
+    const own = countFaults([{ question, responses }]);
+    this.#faults = sumFaults([this.#faults, own]);
+    for (const response of responses.filter(({ isFault }) => isFault).slice(0, Math.max(0, maxReportedFaults - before)))
+      this.#options.fault?.('grader', describeFault(question, response));
+    if (this.#faults.graded >= minGraded) expectVerdicts(this.#faults);
+    return own.faults > 0;
+  }
+
   /** Keeps the answers that ended, are correct and well-formed, and are new. Returns how many. */
-  async #keep(task: Grading, problem: Problem, prompt: PromptParts, answers: readonly Answer[]): Promise<number> {
+  #keep({ question, responses }: JudgedProblem): number {
     const { wanted, perProblem } = this.#config.traces;
-    const texts = answers.flatMap(({ text, isEnded }) => (isEnded ? [text] : []));
-    const judgements = await judge(
-      task,
-      texts.map((text) => ({ problem, text })),
-    );
+    const { task, problem, prompt } = question;
     const name = `${task.name} ${problem.key}`;
     let kept = 0;
-    judgements.forEach(({ isCorrect, isWellFormed, isFault, verdict }, i) => {
-      const response = texts[i].trimEnd();
-      if (isFault) this.#options.fault?.(`${name}: ${verdict}`);
+    for (const { text, isEnded, isCorrect, isWellFormed } of responses) {
+      const response = text.trimEnd();
       const isFull = this.#kept >= wanted || (this.#countByProblem.get(name) ?? 0) >= perProblem;
-      if (!isCorrect || !isWellFormed || isFull || this.#seen.has(prompt.join('') + response)) return;
+      const isWanted = isEnded && isCorrect && isWellFormed && !isFull;
+      if (!isWanted || this.#seen.has(prompt.join('') + response)) continue;
       this.#seen.add(prompt.join('') + response);
-      const trace: Trace = {
+      const { key } = problem;
+      this.#append(traceFiles.traces, {
         prompt: [...prompt],
         response,
         task: task.name,
-        key: problem.key,
+        key,
         teacher: this.#teacher.name,
-      };
-      this.#append(traceFiles.traces, trace);
+      } satisfies Trace);
       this.#count(name);
       kept++;
-    });
-    this.#rejected += answers.length - kept;
+    }
+    this.#rejected += responses.length - kept;
     return kept;
   }
 

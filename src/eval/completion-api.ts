@@ -2,7 +2,7 @@
 //
 // Contract: a request is repeated with growing waits while the API throttles, fails or cannot be reached, and ends in
 // an ApiError if it still fails. `isFinal` means that no other request would succeed: the address, the model or the key
-// is wrong. A body that cannot be read as a completion gives an empty text: a wrong answer, not an error.
+// is wrong. A body that cannot be read as a completion is a failure of the API, not an empty answer.
 import { setTimeout as wait } from 'node:timers/promises';
 import { EvaluationError } from './errors.ts';
 
@@ -49,7 +49,8 @@ export interface Completion {
 const isTemporary = (status: number) => status === 429 || status === 408 || status >= 500;
 const isFinal = (status: number) => status === 401 || status === 403 || status === 404;
 
-function readCompletion(body: string): Completion {
+/** Returns null where the body is no completion. */
+function readCompletion(body: string): Completion | null {
   try {
     const { choices, usage } = JSON.parse(body);
     const { text, finish_reason: reason } = choices[0];
@@ -57,7 +58,7 @@ function readCompletion(body: string): Completion {
   } catch {
     // not a completion: falls through
   }
-  return { text: '', tokens: 0, isEnded: true };
+  return null;
 }
 
 export class CompletionApi {
@@ -78,9 +79,10 @@ export class CompletionApi {
       try {
         const response = await this.#send(prompt, options, signal);
         const body = await response.text();
-        if (response.ok) return readCompletion(body);
-        problem = `answered ${response.status}: ${body.slice(0, 200)}`;
-        if (!isTemporary(response.status)) throw this.#error(problem, isFinal(response.status));
+        const completion = response.ok ? readCompletion(body) : null;
+        if (completion !== null) return completion;
+        problem = `answered ${response.status}${response.ok ? ' without a completion' : ''}: ${body.slice(0, 200)}`;
+        if (!response.ok && !isTemporary(response.status)) throw this.#error(problem, isFinal(response.status));
         pause = Math.max(pause, 1000 * (Number(response.headers.get('retry-after')) || 0));
       } catch (error) {
         if (signal?.aborted || error instanceof ApiError) throw error;

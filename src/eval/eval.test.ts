@@ -107,8 +107,10 @@ describe('an API', () => {
     assert.deepEqual([isSkippable(refused), isSkippable(failed)], [false, true]);
   });
 
-  test('a body that is no completion is an empty answer', async () => {
-    assert.equal((await answerFrom([{ body: '{"choices":[]}' }])).text, '');
+  test('a body that is no completion is an error, not an empty answer', async () => {
+    const failed = await answerFrom([{ body: '{"choices":[]}' }]).catch((error) => error);
+    assert.match(failed.message, /answered 200 without a completion: \{"choices":\[\]\}/);
+    assert.equal(isSkippable(failed), true);
   });
 });
 

@@ -8,6 +8,7 @@ import type { ChosenTask } from '../tasks/index.ts';
 import type { Answer, Answerer } from './answerer.ts';
 import type { CompletionOptions } from './completion-api.ts';
 import { consensus, passAt1 } from './estimate.ts';
+import { countFaults, type GraderFaults } from './grader-faults.ts';
 import { type Judgement, judgeAll } from './judge.ts';
 import { type Question, type QuestionSource, readQuestions } from './question.ts';
 
@@ -81,7 +82,7 @@ export interface EvaluateOptions extends EvaluationConfig {
   readonly progress?: () => void;
 }
 
-export interface Evaluation {
+export interface Evaluation extends GraderFaults {
   readonly task: string;
   readonly difficulty: number;
   readonly problems: number;
@@ -115,10 +116,11 @@ export async function evaluate(
     consensus: consensus(answered.map((each) => each.responses)),
     format: mean(responses.map(({ isWellFormed }) => (isWellFormed ? 1 : 0))),
     tokens: mean(responses.map(({ tokens }) => tokens)),
+    ...countFaults(answered),
   };
 }
 
 /** An evaluation as the event that a run logs. */
-export function evaluationEvent({ passAt1, consensus: _, ...fields }: Evaluation) {
+export function evaluationEvent({ passAt1, consensus: _, graded: __, fault: ___, ...fields }: Evaluation) {
   return { ...fields, passAt1: passAt1.mean, margin: passAt1.margin };
 }

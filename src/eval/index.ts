@@ -25,6 +25,14 @@ export {
   type SampleOptions,
   sampleAnswers,
 } from './evaluate.ts';
+export {
+  countFaults,
+  describeFault,
+  expectVerdicts,
+  type GraderFaults,
+  maxFaultShare,
+  sumFaults,
+} from './grader-faults.ts';
 export { type Judgement, judge } from './judge.ts';
 export {
   openQuestions,

@@ -19,8 +19,14 @@ export interface TestApi {
   close(): Promise<void>;
 }
 
-/** Starts an API. `reply` answers the nth request of a prompt; null leaves it without an answer. */
-export async function startApi(reply: (prompt: string, nth: number) => Reply | null): Promise<TestApi> {
+/**
+ * Starts an API. `reply` answers the nth request of a prompt; null leaves it without an answer. A prompt is answered
+ * once `ready` resolves.
+ */
+export async function startApi(
+  reply: (prompt: string, nth: number) => Reply | null,
+  ready: (prompt: string) => Promise<void> = async () => undefined,
+): Promise<TestApi> {
   const prompts: string[] = [];
   const keys = new Set<string | undefined>();
   const server = createServer((request, response) => {
@@ -29,10 +35,11 @@ export async function startApi(reply: (prompt: string, nth: number) => Reply | n
     request.on('data', (part) => {
       text += part;
     });
-    request.on('end', () => {
+    request.on('end', async () => {
       const { prompt } = JSON.parse(text);
       const nth = prompts.filter((earlier) => earlier === prompt).length;
       prompts.push(prompt);
+      await ready(prompt);
       const replied = reply(prompt, nth);
       if (replied === null) return;
       const { status = 200, body, hangUp } = replied;

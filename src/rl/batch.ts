@@ -100,6 +100,5 @@ export function summarize(groups: readonly RolloutGroup[]) {
     tokensWrong: meanLength(all.filter(({ isCorrect }) => !isCorrect)),
     truncated: share(({ isEnded }) => !isEnded),
     checks: mean(all.map(({ text }) => countVerificationPhrases(text))),
-    faults: all.filter(({ isFault }) => isFault).length,
   };
 }

@@ -5,6 +5,8 @@
 // further ones; then zero-variance groups complete the batch. Source: DAPO (arXiv 2503.14476), 3.2.
 import {
   type Answerer,
+  countFaults,
+  type GraderFaults,
   type QuestionSource,
   type RolloutAnswer,
   sampleAnswers,
@@ -47,7 +49,7 @@ export interface CollectedGroups {
     readonly formlessGroups: number;
     readonly formProblems: Readonly<Record<string, number>>;
     readonly filled: number;
-  };
+  } & GraderFaults;
 }
 
 export interface RolloutSource {
@@ -88,6 +90,7 @@ export async function collectGroups(
       formlessGroups: zeroVariance.filter(isMalformed).length / groups.length,
       formProblems: countFormatProblems(responses),
       filled: Math.max(0, perRound - informative.length),
+      ...countFaults(groups),
     },
   };
 }

@@ -11,6 +11,7 @@ export interface Finding {
   readonly kind:
     | 'mismatch'
     | 'far-tokens'
+    | 'grader-faults'
     | 'resamplings-used-up'
     | 'no-signal-form'
     | 'no-signal-easy'
@@ -59,7 +60,7 @@ export class Diagnosis {
     return fresh;
   }
 
-  #always({ mismatch, bounded, rounds, filled }: StepFields): Finding[] {
+  #always({ mismatch, bounded, faults, graded, fault, rounds, filled }: StepFields): Finding[] {
     const found: Finding[] = [];
     if (mismatch !== 0) {
       const message =
@@ -72,6 +73,10 @@ export class Diagnosis {
         `${bounded} tokens are more than 20 nats from their reference or their rollout, where the KL estimate would ` +
         'overflow: their terms are bounded and pull no more; lower the learning rate, raise klBeta, or lower updates';
       found.push({ kind: 'far-tokens', message });
+    }
+    if (faults > 0) {
+      const message = `${faults} of ${graded} answers got no verdict and count as incorrect: ${fault}; correct grade()`;
+      found.push({ kind: 'grader-faults', message });
     }
     if (rounds > 1 && filled > 0) {
       const message =

@@ -49,7 +49,9 @@ export const rlEvents = z.discriminatedUnion('event', [
     trainSeconds: z.number(),
     rolloutTokensPerSecond: z.number(),
     secondsLeft: z.number(),
-    faults: z.number().describe('answers whose grader failed'),
+    graded: z.number().default(0).describe('answers that the grader was asked about'),
+    faults: z.number().describe('those of them whose grader failed; they count as incorrect'),
+    fault: z.string().nullable().default(null).describe('what the first of them was'),
   }),
   taskEvaluated,
   z.object({

@@ -5,7 +5,15 @@
 import { join } from 'node:path';
 import { type BaseVocabulary, loadBaseVocabulary } from '../corpus/index.ts';
 import { Rollouts } from '../engine/index.ts';
-import { evaluateInTraining, evaluationEvent, openQuestions, rolloutAnswerer } from '../eval/index.ts';
+import {
+  evaluateInTraining,
+  evaluationEvent,
+  expectVerdicts,
+  type GraderFaults,
+  openQuestions,
+  rolloutAnswerer,
+  sumFaults,
+} from '../eval/index.ts';
 import { exportWeights, openCheckpoint, openSafetensors, writeSafetensors } from '../model/checkpoint/index.ts';
 import { countParameters, createModel, type Model, precisions, type WeightMap } from '../model/index.ts';
 import { closeTasks, toChatTemplate } from '../tasks/index.ts';
@@ -31,6 +39,8 @@ import { type GrpoColumn, GrpoObjective, grpoColumns } from './grpo-objective.ts
 import type { RlConfig } from './rl-recipe.ts';
 
 const referenceFile = 'reference.safetensors';
+/** Steps over which failing graders are counted. */
+const faultSpan = 10;
 
 /** What a run trains and samples with. */
 export interface RlParts extends RolloutSource {
@@ -94,6 +104,8 @@ export class RlTrainer implements Trainer {
   readonly #parts: RlParts;
   readonly #diagnosis = new Diagnosis();
   #questionsConsumed: number;
+  /** How graders did in the last steps. */
+  #faults: readonly GraderFaults[] = [];
   /** The group of the last step that is shown as a sample. */
   #shownGroup: RolloutGroup | null = null;
 
@@ -121,6 +133,8 @@ export class RlTrainer implements Trainer {
     });
     if (collected === null) return null;
     const { groups, questionsConsumed, generatedTokens, statistics } = collected;
+    this.#faults = [...this.#faults, statistics].slice(-faultSpan);
+    expectVerdicts(sumFaults(this.#faults)); // before anything is learned from them
     const rolled = performance.now();
     const learningRate = this.#learningRate(step);
     const { report, tokens } = await this.#train(step, learningRate, toUpdates(groups, this.#config));
@@ -148,8 +162,9 @@ export class RlTrainer implements Trainer {
     const { answer, questions } = this.#parts;
     const { evaluation, maxTokens } = this.#config;
     const { signal } = this.#run;
-    for (const each of await evaluateInTraining(answer, questions, { ...evaluation, maxTokens, signal }))
-      this.#run.emit({ event: 'evaluated', step, ...evaluationEvent(each) });
+    const evaluations = await evaluateInTraining(answer, questions, { ...evaluation, maxTokens, signal });
+    for (const each of evaluations) this.#run.emit({ event: 'evaluated', step, ...evaluationEvent(each) });
+    expectVerdicts(sumFaults(evaluations));
   }
 
   async sample(step: number): Promise<void> {

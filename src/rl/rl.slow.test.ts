@@ -73,7 +73,7 @@ describe('the diagnosis', () => {
   // biome-ignore format: one line for each part of the event
   const step = {
     step: 1, reward: 1, accuracy: 0.4, format: 1, tokens: 50, tokensRight: 40, tokensWrong: 60, truncated: 0, checks: 1,
-    silentGroups: 0.1, formlessGroups: 0, formProblems: {}, rounds: 1, filled: 0, faults: 0,
+    silentGroups: 0.1, formlessGroups: 0, formProblems: {}, rounds: 1, filled: 0, faults: 0, graded: 9, fault: null,
     loss: 0, kl: 0.01, clipped: 0, entropy: 1, mismatch: 0, bounded: 0, gradientNorm: 1, learningRate: 1, maxVio: 0.2,
     rolloutSeconds: 1, trainSeconds: 1, rolloutTokensPerSecond: 1, secondsLeft: 1,
   };
@@ -89,6 +89,7 @@ describe('the diagnosis', () => {
     [{}, null],
     [{ mismatch: 3 }, 'mismatch'],
     [{ bounded: 2 }, 'far-tokens'],
+    [{ faults: 1 }, 'grader-faults'],
     [{ rounds: 3, filled: 2 }, 'resamplings-used-up'],
     [{ rounds: 3, silentGroups: 0.6 }, null],
     [{ silentGroups: 0.9, accuracy: 0, formlessGroups: 0.6 }, 'no-signal-form'],
@@ -197,18 +198,48 @@ describe('a run', () => {
     await assert.rejects(resumeRun(rl, { folder, device }), /holds no run/);
   });
 
-  test('a grader that fails costs its answer, not the run', async () => {
-    const file = join(folder, 'task.mjs');
-    writeFileSync(
-      file,
-      `export const task = { name: 'broken', description: 'fails', difficulty: { from: 1, to: 1, default: 1 },
-        problem: (random) => { const n = random.whole(1, 99999); return { prompt: 'Make ' + n, key: String(n) }; },
-        grade: () => { throw new Error('no'); } };`,
+  test('a grader that fails now and then costs its answer; one that always fails ends the run', async () => {
+    const runWith = async (name: string, grade: string) => {
+      const file = join(folder, `${name}.mjs`);
+      writeFileSync(
+        file,
+        `let count = 0;
+        export const task = { name: 'broken', description: 'fails', difficulty: { from: 1, to: 1, default: 1 },
+          problem: (random) => {
+            const [a, b] = [random.whole(10, 54), random.whole(10, 53)];
+            return { prompt: 'Make ' + (a + b) + ' from ' + a + ', ' + b + '.', key: a + ' ' + b };
+          },
+          grade: (problem, answer) => ${grade} };`,
+      );
+      const recipe = {
+        ...shortRun(model),
+        tasks: [{ task: file }],
+        steps: 2,
+        groupSize: 16,
+        every: { evaluate: 9, save: 9 },
+      };
+      const own = join(folder, name);
+      const ended = await startRun(rl, resolveRecipe(rl, recipe), { folder: own, device }).catch((error) => error);
+      return { ended, events: readEvents(join(own, 'events.jsonl'), rl.events) };
+    };
+    const verdict = "({ correct: false, reason: 'no' })";
+    const rare = await runWith('rare', `{ if (++count === 12) throw new Error('once'); return ${verdict}; }`);
+    assert.equal(rare.ended, 'completed');
+    const alarms = rare.events.flatMap((event) => (event.event === 'alarm' ? [`${event.kind}: ${event.message}`] : []));
+    assert.match(
+      alarms.join('\n'),
+      /grader-faults: 1 of \d+ answers got no verdict.*it threw "once"; the problem was "Make/,
     );
-    const outcome = await startRun(rl, resolveRecipe(rl, { ...shortRun(model), tasks: [{ task: file }], steps: 1 }), {
-      folder: join(folder, 'broken'),
-      device,
-    });
-    assert.equal(outcome, 'completed');
+    const broken = await runWith('broken', "{ throw new Error('no'); }");
+    assert.match(
+      broken.ended.message,
+      /answers got no verdict, at most 5 % may: .*it threw "no"; the problem was "Make/,
+    );
+    assert.equal(
+      broken.events.some(({ event }) => event === 'step'),
+      false,
+      'nothing is learned from it',
+    );
+    assert.equal(broken.events.at(-1)?.event, 'ended');
   });
 });

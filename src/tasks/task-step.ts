@@ -44,7 +44,8 @@ export function runStep(task: Task, request: StepRequest, index: number): StepOu
     return { value: computeStep(task, request, index) };
   } catch (error) {
     if (error instanceof TaskError) return { fault: error.problem, remedy: error.remedy };
-    return { fault: `it threw ${error instanceof Error ? `"${error.message}"` : describeValue(error)}`, remedy: null };
+    const thrown = error instanceof Error ? `"${error.message.slice(0, maxReasonLength)}"` : describeValue(error);
+    return { fault: `it threw ${thrown}`, remedy: null };
   }
 }
 

@@ -34,6 +34,7 @@ export const taskEvaluated = z.object({
   tokens: z.number().describe('tokens of a response, mean'),
   problems: z.number(),
   samples: z.number(),
+  faults: z.number().default(0).describe('answers whose grader failed; they count as incorrect'),
 });
 
 export type TaskEvaluated = z.infer<typeof taskEvaluated>;
