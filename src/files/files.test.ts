@@ -55,11 +55,14 @@ describe('JSON', () => {
     assert.equal(nestingDepth('3'), 0);
   });
 
-  test('of 64 levels is parsed, of more is refused, as is what is not JSON', () => {
+  test('of 64 levels and 50,000 values is parsed; of more is refused, as is what is not JSON', () => {
     assert.deepEqual(parseJson('{"a":[1]}'), { a: [1] });
     assert.ok(Array.isArray(parseJson(nested(64))));
     assert.throws(() => parseJson(nested(65)), { message: 'is nested deeper than 64 levels; flatten it' });
     assert.throws(() => parseJson(nested(1e6)), /deeper than 64/);
+    const list = (count: number) => `[${Array(count).fill('","').join()}]`;
+    assert.equal((parseJson(list(50_000)) as unknown[]).length, 50_000);
+    assert.throws(() => parseJson(list(50_001)), { message: /^holds more than 50000 values; / });
     assert.throws(() => parseJson('{'), /^FileError: is not JSON \(.*\); correct it$/);
   });
 });

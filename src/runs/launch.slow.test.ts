@@ -1,5 +1,7 @@
 // Runs started, stopped and resumed as processes of their own. npm test -- runs
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -182,6 +184,20 @@ describe('stopping', () => {
     const run = await until(runs, 'k', 'interrupted');
     assert.equal(run.problem, 'its process was ended by SIGKILL');
     assert.equal((await runs.post('/runs/k/resume')).status, 200);
+  });
+
+  test('a run that a terminal started is asked through its lock', async () => {
+    const runs = withProgram(patient);
+    const [command, ...args] = programFor(patient) as [string, ...string[]];
+    const folder = join(runs.folder, 'foreign');
+    mkdirSync(folder);
+    const child = spawn(command, [...args, `--run=${folder}`]);
+    const exit = once(child, 'exit');
+    await until(runs, 'foreign', 'running');
+    await refused(runs.post('/runs/foreign/resume'), 409, /foreign is running already/);
+    await readSummary(runs.post('/runs/foreign/stop'));
+    assert.deepEqual(await exit, [0, null]);
+    assert.equal((await until(runs, 'foreign', 'stopped')).problem, null);
   });
 
   test('a later failure is reported in the words of its process', async () => {

@@ -35,7 +35,9 @@ export interface RunRecord {
   readonly headline: readonly HeadlineValue[];
   /** The last error that its process printed. */
   readonly printed: string;
-  /** Why its files cannot be read. */
+  /** Whether its events can be read. */
+  readonly isReadable: boolean;
+  /** What is wrong with its files. */
   readonly problem: string | null;
 }
 
@@ -53,14 +55,19 @@ function parseLines(lines: readonly string[]): AnyEvent[] {
   });
 }
 
-/** Returns the number of steps, from the events or else from the recipe. */
-function findSteps(folder: string, kind: RunKind | null, events: readonly RunEvent[]): number | null {
-  const inEvents = events.map((event) => numberIn(event, 'steps')).findLast((steps) => steps !== null);
-  if (inEvents !== undefined || kind === null) return inEvents ?? null;
+interface RecipeFacts {
+  readonly steps: number | null;
+  readonly problem: string | null;
+}
+
+/** Returns the number of steps of the recipe, or what is wrong with its file. */
+function readRecipe(folder: string, kind: RunKind | null): RecipeFacts {
+  if (kind === null) return { steps: null, problem: null };
   try {
-    return numberIn(readRunJson(join(folder, kind.recipeFile)) as RunEvent, 'steps');
-  } catch {
-    return null;
+    const recipe = (readRunJson(join(folder, kind.recipeFile)) ?? {}) as RunEvent;
+    return { steps: numberIn(recipe, 'steps'), problem: null };
+  } catch (error) {
+    return { steps: null, problem: describeProblem(kind.recipeFile, error) };
   }
 }
 
@@ -78,30 +85,37 @@ const nothing: RunRecord = {
   started: null,
   headline: [],
   printed: '',
+  isReadable: false,
   problem: null,
 };
 
 /** Says what is wrong with a file of a run, without its path. */
 function describeProblem(file: string, error: unknown): string {
   if (error instanceof FileError) return `${file} ${error.problem}: ${error.remedy}`;
-  if (error instanceof TrainError) return error.message;
+  if (error instanceof TrainError) return `${file}: ${error.message.replace(/^\[.*?\] /, '')}`;
   return `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}): check its permissions`;
 }
 
 async function readRecord(folder: string, kind: RunKind | null): Promise<RunRecord> {
   try {
-    const events = parseLines(await readLastLines(join(folder, runFiles.events), tailBytes));
+    const tail = await readLastLines(join(folder, runFiles.events), tailBytes);
+    const events = parseLines(tail);
+    if (tail.length > 0 && events.length === 0)
+      throw new FileError('has no line that is an event', 'check that it is the right file');
+    const recipe = readRecipe(folder, kind);
+    const steps = events.map((event) => numberIn(event, 'steps')).findLast((each) => each !== null);
     const last = events.at(-1) ?? null;
     const isSilent = last?.status === undefined && last?.reason === undefined;
     const lines = isSilent ? await readLastLines(join(folder, runFiles.console), consoleBytes).catch(() => []) : [];
     return {
       last,
       step: events.findLast(({ event }) => event === 'step') ?? null,
-      steps: findSteps(folder, kind, events),
+      steps: steps ?? recipe.steps,
       started: await findStartTime(folder),
       headline: kind === null ? [] : toHeadline(kind.headline, events),
       printed: lastErrorLine(lines.join('\n')),
-      problem: null,
+      isReadable: true,
+      problem: recipe.problem,
     };
   } catch (error) {
     return { ...nothing, problem: describeProblem(runFiles.events, error) };
@@ -138,10 +152,10 @@ export class RunRecords {
   }
 }
 
-function findState({ last, problem }: RunRecord, process: ProcessState): RunState {
+function findState({ last, isReadable }: RunRecord, process: ProcessState): RunState {
   if (process.isLive && process.isStopping) return 'stopping';
   if (process.isLive) return last === null || last.event === 'ended' ? 'preparing' : 'running';
-  if (last === null || problem !== null) return 'failed';
+  if (last === null || !isReadable) return 'failed';
   return last.status ?? 'interrupted';
 }
 

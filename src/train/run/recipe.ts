@@ -68,6 +68,9 @@ export function expectUnfixed({ fixedFields }: Pick<RunKind, 'fixedFields'>, ass
       throw new TrainError('--set', `${assignment}: a run keeps its ${fixedFields.join(', ')}`, 'start another run');
 }
 
+/** The problems that one error names. */
+const maxProblems = 20;
+
 /** Returns a checked recipe with all defaults. Throws TrainError naming each field that is wrong. */
 export function resolveRecipe<R extends RunRecipe>(
   { recipe, expand, check }: Pick<RunKind<R>, 'recipe' | 'expand' | 'check'>,
@@ -79,7 +82,11 @@ export function resolveRecipe<R extends RunRecipe>(
   for (const assignment of assignments) setPath(expanded, assignment);
   const checked = recipe.safeParse(expanded);
   if (!checked.success) {
-    const problems = checked.error.issues.map(({ path, message }) => `${path.join('.') || 'recipe'}: ${message}`);
+    const { issues } = checked.error;
+    const problems = issues
+      .slice(0, maxProblems)
+      .map(({ path, message }) => `${path.join('.') || 'recipe'}: ${message}`);
+    if (issues.length > maxProblems) problems.push(`and ${issues.length - maxProblems} more`);
     throw new TrainError('recipe', problems.join('; '), 'correct the recipe or the --set');
   }
   check?.(checked.data);

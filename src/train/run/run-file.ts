@@ -4,12 +4,12 @@
 // cuts off their last line and removes old checkpoints: through a link it would do so in another place.
 import { closeSync, fstatSync, lstatSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { FileError, openRegularFileSync, readJsonFile } from '../../files/index.ts';
 import { TrainError } from '../errors.ts';
 
 /** Recipes and lineages are a few kB, with thousands of sources below 1 MiB. */
-const maxJsonBytes = 4 * 2 ** 20;
+const maxJsonBytes = 2 * 2 ** 20;
 /** The bytes of one event, and of all events of a run. */
 export const maxLineBytes = 2 ** 20;
 const maxLinesBytes = 2 ** 30;
@@ -25,6 +25,21 @@ export function describeIssue({ issues }: z.ZodError): string {
   const [{ path, message }] = issues as [z.core.$ZodIssue];
   return [...(path.length > 0 ? [path.join('.')] : []), message].join(': ').slice(0, 300);
 }
+
+/** A list whose first wrong item refuses it, where z.array collects what is wrong with each of a million. */
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.array(z.unknown()).transform((values, context): z.output<T>[] => {
+    const items: z.output<T>[] = [];
+    for (const [i, value] of values.entries()) {
+      const checked = item.safeParse(value);
+      if (!checked.success) {
+        context.addIssue({ code: 'custom', path: [i], message: describeIssue(checked.error) });
+        return z.NEVER;
+      }
+      items.push(checked.data);
+    }
+    return items;
+  });
 
 /** Returns what a JSON file of a run holds; undefined where there is none. Throws TrainError. */
 export function readRunJson(path: string): unknown {
