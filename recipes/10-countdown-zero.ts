@@ -1,4 +1,4 @@
-// R1-Zero on Countdown: a reward for the format and for a correct answer, nothing else. It starts from a base: --model.
+// R1-Zero on Countdown: a reward for the format and for a correct answer, nothing else. It starts from a base.
 
 import type { RlRecipe } from '../src/rl/index.ts';
 

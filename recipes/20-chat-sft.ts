@@ -1,4 +1,4 @@
-// Supervised fine-tuning: a model learns the assistant's side of conversations. It needs --model and --data.
+// Supervised fine-tuning: a model learns the assistant's side of conversations. It needs a model and a file of them.
 
 import type { SftRecipe } from '../src/sft/index.ts';
 

@@ -1,4 +1,4 @@
-// Distillation: a dense student learns from correct answers of R1-Zero. It needs two models: --student and --teacher.
+// Distillation: a dense student learns from correct answers of R1-Zero. It needs two models: a student and a teacher.
 
 import type { DistillRecipe } from '../src/distill/index.ts';
 

@@ -1,4 +1,4 @@
-// The bundled model: R1-Zero on Countdown, arithmetic and sequences at once. It starts from minke-base: --model.
+// The bundled model: R1-Zero on Countdown, arithmetic and sequences at once. It starts from minke-base.
 
 import type { RlRecipe } from '../src/rl/index.ts';
 import { recipe as countdown } from './10-countdown-zero.ts';

@@ -1,6 +1,8 @@
 // minke serve: a model behind an API like those of DeepSeek and OpenAI, and the web app.
 //
 // Ctrl-C lets running requests finish; a second one exits.
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { listen, readTaskResults } from '../server/index.ts';
 import { type EngineFlags, loadModel } from './engine-flags.ts';
 import { closeOnSignals, type ServerFlags, serverOptions } from './server-flags.ts';
@@ -13,13 +15,18 @@ export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
   readonly runs: string | false;
 }
 
+/** Whether a run can begin from a model: its weights are in a folder, and not packed for serving. */
+const isTrainable = (path: string) =>
+  ['model.safetensors', 'model.safetensors.index.json'].some((file) => existsSync(join(path, file)));
+
 export async function serveCommand(path: string, flags: ServeFlags): Promise<void> {
   const options = serverOptions(flags);
-  const runs = flags.runs === false ? null : runsService(flags.runs, flags);
   const model = await loadModel(path, flags, {
     ...(flags.name !== undefined && { name: flags.name }),
     maxSequences: flags.parallel,
   });
+  const bases = isTrainable(path) ? { [model.name]: resolve(path) } : {};
+  const runs = flags.runs === false ? null : runsService(flags.runs, flags, bases);
   const results = readTaskResults(path);
   const server = await listen(model, {
     ...options,

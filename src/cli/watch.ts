@@ -24,8 +24,12 @@ export function withRunsFlags(command: Command): Command {
     .option('--allow-folder <folders...>', 'folders that such runs may read, besides the working directory');
 }
 
-/** Opens the runs of a folder. New runs are processes of this program. Throws MinkeError. */
-export function runsService(folder: string, flags: RunsFlags): RunsService {
+/** Opens the runs of a folder. New runs are processes of this program; they may begin from `models`. Throws MinkeError. */
+export function runsService(
+  folder: string,
+  flags: RunsFlags,
+  models: Readonly<Record<string, string>> = {},
+): RunsService {
   const { atOnce, allowTask = [], allowTeacher = [], allowFolder = [] } = flags;
   for (const [flag, paths] of [
     ['--allow-task', allowTask],
@@ -39,7 +43,7 @@ export function runsService(folder: string, flags: RunsFlags): RunsService {
       throw new MinkeError('--allow-teacher', `${address} is not an address`, 'write it as in https://example.org/v1');
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
   const permission = { tasks: allowTask, teachers, folders: allowFolder };
-  return serveRuns({ folder, program: [process.execPath, main], atOnce, permission });
+  return serveRuns({ folder, program: [process.execPath, main], atOnce, permission, models });
 }
 
 export async function watchCommand(folder: string, flags: ServerFlags & RunsFlags): Promise<void> {

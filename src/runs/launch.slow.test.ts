@@ -72,6 +72,25 @@ describe('recipes', () => {
     assert.ok(typeof steps === 'number' && steps > 0);
     assert.deepEqual(bases, []);
   });
+
+  test('a run begins from a model of the server or from a run with a checkpoint, by its name', async () => {
+    const runs = withProgram(patient, { models: { served: '/models/served' } });
+    for (const [name, files] of Object.entries({
+      whole: ['training.json', 'model.safetensors', 'config.json'],
+      half: ['training.json'],
+      none: [],
+    })) {
+      const folder = join(runs.run(name, [step(1)]), 'checkpoints', 'step-00000001');
+      mkdirSync(folder, { recursive: true });
+      for (const file of files) writeFileSync(join(folder, file), '{}');
+    }
+    const { bases } = (await (await runs.get('/runs/recipes')).json()) as RecipeList;
+    assert.deepEqual(bases, ['served', 'whole']);
+    const start = { recipe: 'countdown-zero', name: 'new', model: 'served' };
+    assert.equal((await runs.post('/runs', start)).status, 201);
+    const args = JSON.parse(readFileSync(join(runs.folder, 'new/args.json'), 'utf8')) as string[];
+    assert.ok(args.includes('--model=/models/served'));
+  });
 });
 
 describe('starting', () => {

@@ -85,7 +85,7 @@ export interface RecipeSummary {
 /** The answer of GET /runs/recipes. */
 export interface RecipeList {
   readonly recipes: readonly RecipeSummary[];
-  /** Runs with a checkpoint that another run can begin from, the latest first. */
+  /** What a run can begin from: models by their names, then runs with a checkpoint, the latest first. */
   readonly bases: readonly string[];
   /** Tasks that a run may be started on: the bundled ones, and files that the owner of the server permitted. */
   readonly tasks: readonly string[];

@@ -6,7 +6,14 @@ import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { ApiError, dataFrame, eventStream, streamHeaders, validate } from '../server/index.ts';
 import { bundledTasks } from '../tasks/index.ts';
-import { expectOwnFiles, newRunName, type RunKind, type RunRecipe, readRunRecipe } from '../train/index.ts';
+import {
+  expectOwnFiles,
+  hasCheckpoint,
+  newRunName,
+  type RunKind,
+  type RunRecipe,
+  readRunRecipe,
+} from '../train/index.ts';
 import { RunResults, readRunDetail, toRefusal } from './detail.ts';
 import { type EventLines, followLines, parseEvent, readLines } from './event-lines.ts';
 import { hidePaths } from './hide-paths.ts';
@@ -41,6 +48,8 @@ export interface RunsOptions {
   readonly dataFolder?: string;
   /** Programs, teachers and folders that a run may use which is started or resumed here. @default none */
   readonly permission?: Permission;
+  /** Models that a run may begin from besides those of other runs: their folders by name. @default none */
+  readonly models?: Readonly<Record<string, string>>;
   /** The silence after which followers of a run get a comment. @default 10 seconds */
   readonly keepAliveMs?: number;
   /** The number of followed runs beyond which a request gets 429. @default 64 */
@@ -60,6 +69,7 @@ export class Runs {
   readonly #records = new RunRecords();
   readonly #results = new RunResults();
   readonly #permission: Permission;
+  readonly #models: Readonly<Record<string, string>>;
   #listing: Promise<RunList> | null = null;
   #followers = 0;
   #starting: Promise<unknown> = Promise.resolve();
@@ -71,7 +81,9 @@ export class Runs {
     this.#kinds = options.kinds ?? runKinds;
     this.#launcher = new Launcher(options.program, this.#root);
     const { folders, ...rest } = options.permission ?? noPermission;
-    this.#permission = { ...rest, folders: folders && [this.#root, this.#dataFolder, ...folders] };
+    this.#models = options.models ?? {};
+    const readable = [this.#root, this.#dataFolder, ...Object.values(this.#models)];
+    this.#permission = { ...rest, folders: folders && [...readable, ...folders] };
   }
 
   async close(): Promise<void> {
@@ -114,10 +126,10 @@ export class Runs {
 
   async recipes(): Promise<RecipeList> {
     const { runs } = await this.list();
-    const hasCheckpoint = ({ name }: RunSummary) => existsSync(join(findRun(this.#root, name), 'checkpoints'));
+    const trained = runs.map(({ name }) => name).filter((name) => hasCheckpoint(findRun(this.#root, name)));
     return {
       recipes: (await this.#readRecipes()).map(({ summary }) => summary),
-      bases: runs.filter(hasCheckpoint).map(({ name }) => name),
+      bases: [...new Set([...Object.keys(this.#models), ...trained])],
       tasks: [...bundledTasks.keys(), ...this.#permission.tasks],
       teachers: this.#permission.teachers.map(({ address }) => address),
     };
@@ -167,7 +179,8 @@ export class Runs {
       expectNewRunFolder(this.#root, name);
       if (existsSync(join(folder, runFiles.events)) || findKind(folder, this.#kinds) !== null)
         throw new ApiError(409, `there is a run ${name} already: resume it, or choose another name`, { param: 'name' });
-      const context = { runs: this.#root, data: this.#dataFolder, permission: this.#permission };
+      const [runs, data, models, permission] = [this.#root, this.#dataFolder, this.#models, this.#permission];
+      const context = { runs, data, models, permission };
       const { recipe, options } = await prepareStart(kind, fields, request, context);
       this.#expectPermitted(kind, recipe);
       await this.#expectFreePlace(name);

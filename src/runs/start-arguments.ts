@@ -21,6 +21,8 @@ import { findRun } from './run-folder.ts';
 export interface StartContext {
   /** The folder of all runs, where checkpoints are looked up. */
   readonly runs: string;
+  /** Folders of other models by their names. */
+  readonly models: Readonly<Record<string, string>>;
   readonly data: string;
   readonly permission: Permission;
 }
@@ -50,7 +52,8 @@ function toDataFile(flag: string, file: string, folder: string): string {
   return join(folder, inside);
 }
 
-async function toCheckpoint(flag: string, name: string, runs: string): Promise<string> {
+async function toCheckpoint(flag: string, name: string, { runs, models }: StartContext): Promise<string> {
+  if (Object.hasOwn(models, name)) return models[name];
   const checkpoint = await latestCheckpoint(findRun(runs, name), () => undefined);
   return checkpoint?.folder ?? refuse(flag, name, 'has no complete checkpoint: choose another run');
 }
@@ -73,9 +76,9 @@ function toTask(flag: string, text: string, { tasks }: Permission): Value {
   return { field, options: [`--${flag}=${known}${difficulty === undefined ? '' : `:${difficulty}`}`] };
 }
 
-async function toModel(flag: string, text: string, { runs, permission }: StartContext): Promise<Value> {
-  const teacher = permission.teachers.find(({ address }) => address === text);
-  const field = teacher?.address ?? (await toCheckpoint(flag, text, runs));
+async function toModel(flag: string, text: string, context: StartContext): Promise<Value> {
+  const teacher = context.permission.teachers.find(({ address }) => address === text);
+  const field = teacher?.address ?? (await toCheckpoint(flag, text, context));
   const key = teacher ? [`--set=api.keyVariable=${teacher.keyVariable}`] : [];
   return { field, options: [`--${flag}=${field}`, ...key] };
 }
@@ -85,7 +88,7 @@ async function toValue({ flag, type }: KindArgument, given: string, context: Sta
   if (type === 'model') return toModel(flag, given, context);
   if (type === 'number' && !Number.isFinite(Number(given))) return refuse(flag, given, 'is not a number');
   if (type === 'number') return { field: Number(given), options: [`--${flag}=${given}`] };
-  const path = type === 'files' ? toDataFile(flag, given, context.data) : await toCheckpoint(flag, given, context.runs);
+  const path = type === 'files' ? toDataFile(flag, given, context.data) : await toCheckpoint(flag, given, context);
   return { field: path, options: [`--${flag}=${path}`] };
 }
 

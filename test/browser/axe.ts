@@ -18,6 +18,27 @@ export async function faults(page: Page): Promise<string[]> {
   return grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => JSON.stringify(target)).join(' ')}`);
 }
 
+/**
+ * Lists what is out of place: a document that is larger than its window, and elements that reach beyond the element
+ * that scrolls or clips them. Code, tables and formulas may, because they scroll sideways.
+ */
+export const misfits = (page: Page) =>
+  page.evaluate(`(() => {
+    const { scrollWidth, scrollHeight } = document.documentElement;
+    const found = scrollWidth > innerWidth || scrollHeight > innerHeight ? ['document ' + scrollWidth + ' x ' + scrollHeight] : [];
+    const describe = (e) => e.tagName.toLowerCase() + (typeof e.className === 'string' ? '.' + e.className : '');
+    for (const element of document.querySelectorAll('body *')) {
+      const { width, height, right } = element.getBoundingClientRect();
+      if (width === 0 || height === 0 || !element.checkVisibility({ opacityProperty: true })) continue;
+      if (element.closest('pre, .prose-wide, .math-block, .scroll, .visually-hidden') !== null) continue;
+      let around = element.parentElement;
+      while (around !== null && getComputedStyle(around).overflowX === 'visible') around = around.parentElement;
+      const edge = around === null ? innerWidth : around.getBoundingClientRect().right;
+      if (right > edge + 1) found.push(describe(element) + ' ends at ' + right + ', ' + (around ? describe(around) : 'window') + ' at ' + edge);
+    }
+    return found.slice(0, 10);
+  })()`) as Promise<string[]>;
+
 /** Returns by how much the page is wider than its window, in pixels. */
 export const overflow = (page: Page) =>
   page.evaluate('document.documentElement.scrollWidth - innerWidth') as Promise<number>;

@@ -210,7 +210,12 @@ describe('tasks, settings and failures', { skip: why ?? false }, () => {
     if (browser === null) return;
     const locked = await serveApp({ script: echo }, { keys: ['secret'] });
     const { page, complaints, close } = await openPage(browser, locked.url);
-    await page.getByLabel(/This server requires one of the keys/).fill('secret');
+    const field = page.getByLabel(/This server requires one of the keys/);
+    await field.fill('wrong');
+    await page.getByRole('button', { name: 'Use this key' }).click();
+    await page.getByRole('alert').getByText('The server does not know this key.').waitFor();
+    assert.equal(await field.inputValue(), 'wrong');
+    await field.fill('secret');
     await page.getByRole('button', { name: 'Use this key' }).click();
     await page.getByRole('button', { name: 'Make 24' }).waitFor();
     await say(page, 'open');

@@ -210,6 +210,8 @@ describe('the train page', { skip: why ?? false }, () => {
         await page.getByRole('button', { name: 'Start', exact: true }).click();
         const message = await page.getByRole('alert').textContent({ timeout: timeoutMs });
         assert.match(message ?? '', /^\[recipe\] steps: .*expected number/);
+        await page.getByRole('radio', { name: /countdown-student/ }).check();
+        assert.equal(await page.getByRole('alert').count(), 0);
       },
       {},
       true,

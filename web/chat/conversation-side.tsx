@@ -1,8 +1,8 @@
 // The list of conversations: beside the page on wide screens, in a drawer on narrow ones.
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import './conversation-side.css';
 import { Icon, IconButton } from '../shell/icon.tsx';
-import { goTo } from '../shell/route.ts';
+import { goTo, route } from '../shell/route.ts';
 import { ConversationItem } from './conversation-item.tsx';
 import { conversations, isLoaded, openConversation } from './conversations.ts';
 
@@ -44,6 +44,8 @@ export function ConversationSide() {
 export function ConversationDrawer() {
   const drawer = useRef<HTMLDialogElement>(null);
   const close = () => drawer.current?.close();
+  const { id } = route.value;
+  useEffect(close, [id]); // the back button leads elsewhere
   return (
     <div class="chat-bar">
       <IconButton icon="list" label="Conversations" look="quiet" onClick={() => drawer.current?.showModal()} />

@@ -34,33 +34,33 @@ function choiceAt({ choices }: RecipeSummary, path: string): string {
 }
 
 /** Returns what a user can give, which is less than on the command line: the page names no files but data. */
-function argumentLabel({ flag, type, about }: KindArgument): string {
+function argumentLabel({ flag, type, about }: KindArgument, tasks: readonly string[]): string {
   const title = `${flag.charAt(0).toUpperCase()}${flag.slice(1)}`;
   if (type === 'number') return `${title}: ${about}`;
-  if (type === 'tasks') return `${title}: bundled tasks, one per line, with a difficulty as in countdown:3`;
+  if (type === 'tasks') return `${title}: one per line of ${tasks.join(', ')}; with a difficulty as in countdown:3`;
   if (type === 'files') return `${title}: ${about} (in the folder that the server was started in, one per line)`;
-  return `${title}: the latest checkpoint of`;
+  return `${title}: the one that is served, or the latest checkpoint of a run`;
 }
 
 interface ArgumentFieldProps {
   readonly argument: KindArgument;
   readonly recipe: RecipeSummary;
-  readonly bases: readonly string[];
+  readonly list: RecipeList;
 }
 
-function ArgumentField({ argument, recipe, bases }: ArgumentFieldProps) {
+function ArgumentField({ argument, recipe, list: { bases, tasks, teachers } }: ArgumentFieldProps) {
   const { flag, path, type, isRequired } = argument;
   const id = `argument-${flag}`;
   const common = { id, class: 'input', name: `--${flag}`, required: isRequired, placeholder: choiceAt(recipe, path) };
   return (
     <label class="field" for={id}>
-      <span>{argumentLabel(argument)}</span>
+      <span>{argumentLabel(argument, tasks)}</span>
       {type === 'number' && <input {...common} inputMode="decimal" />}
       {(type === 'files' || type === 'tasks') && <textarea {...common} rows={2} spellcheck={false} />}
       {(type === 'checkpoint' || type === 'model') && (
         <select {...common}>
           {!isRequired && <option value="" />}
-          {bases.map((name) => (
+          {[...bases, ...(type === 'model' ? teachers : [])].map((name) => (
             <option key={name}>{name}</option>
           ))}
         </select>
@@ -165,12 +165,7 @@ export function StartForm({ runs }: { readonly runs: RunList }) {
         <p class="notice">This run begins from a trained model, and there is none yet: run {first} first.</p>
       ) : (
         open.map((argument) => (
-          <ArgumentField
-            key={`${recipe.name} ${argument.flag}`}
-            argument={argument}
-            recipe={recipe}
-            bases={list.bases}
-          />
+          <ArgumentField key={`${recipe.name} ${argument.flag}`} argument={argument} recipe={recipe} list={list} />
         ))
       )}
       <label class="field">

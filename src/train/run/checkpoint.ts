@@ -133,6 +133,13 @@ function stepFolders(run: string): string[] {
     .map((name) => join(root, name));
 }
 
+/** Whether a run has a checkpoint, as far as is known without reading its weights. */
+export function hasCheckpoint(run: string): boolean {
+  const isFile = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  const files = [stateFile, weightsFile, 'config.json'];
+  return stepFolders(run).some((folder) => files.every((file) => isFile(join(folder, file))));
+}
+
 /** Throws TrainError unless every file of a checkpoint is as it was written. */
 export async function verifyCheckpoint(folder: string): Promise<Checkpoint> {
   const path = join(folder, stateFile);
