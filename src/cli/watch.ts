@@ -24,7 +24,10 @@ export function withRunsFlags(command: Command): Command {
     .option('--allow-folder <folders...>', 'folders that such runs may read, besides the working directory');
 }
 
-/** Opens the runs of a folder. New runs are processes of this program; they may begin from `models`. Throws MinkeError. */
+/**
+ * Opens the runs of a folder. New runs are processes of this program, and may begin from `models`, folders by name.
+ * Throws MinkeError.
+ */
 export function runsService(
   folder: string,
   flags: RunsFlags,

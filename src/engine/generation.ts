@@ -34,7 +34,7 @@ export interface GenerateOptions extends SamplingOptions {
   readonly stop?: readonly string[];
   /** Tokens that end the answer, besides the model's own end tokens. @default none */
   readonly stopIds?: readonly number[];
-  /** The text as the model writes it: thinking and tags are part of the answer, and stops act in them. @default false */
+  /** All that the model writes is the answer, thinking and tags included, and stops act anywhere. @default false */
   readonly raw?: boolean;
   /** Continues after the model's own end tokens. @default false */
   readonly ignoreEos?: boolean;
@@ -70,7 +70,9 @@ export interface GenerationPart {
   readonly tokens: readonly GeneratedToken[];
 }
 
-/** stop: an end token, a stop token or a stop text; length: maxTokens or the context; abort: the caller; error: see `error`. */
+/**
+ * stop: an end token, a stop token or text; length: maxTokens or the context; abort: the caller; error: see `error`.
+ */
 export type FinishReason = 'stop' | 'length' | 'abort' | 'error';
 
 export interface Usage {

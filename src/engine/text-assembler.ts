@@ -1,12 +1,12 @@
 // Assembles the text of a generation from its tokens: whole characters, thinking and answer apart, stop texts found.
 //
-// Contract: the text does not depend on where tokens end. It is what the tokens decode to, without special tokens, tags,
-// white space before the thinking and between it and the answer, and one line break right after the opening tag (R1's
-// template writes `<think>\n` itself), up to the stop text that is complete first (the longest, if several are). Stops
-// belong to the answer: none acts in what comes before it. With `raw` all text is the answer, tags included, and stops
-// act anywhere. Only what may still become a stop text or a tag is buffered. Tags are tokens where the vocabulary has
-// them; else they are found in the text: `</think>` in the thinking, `<think>` only after nothing but white space, so
-// that an answer may mention the tag. A token comes with the end of its text; the parts have all tokens.
+// Contract: the text does not depend on where tokens end. It is what the tokens decode to, without special tokens,
+// tags, white space before the thinking and between it and the answer, and one line break right after the opening tag
+// (R1's template writes `<think>\n` itself), up to the stop text that is complete first (the longest, if several are).
+// Stops belong to the answer: none acts in what comes before it. With `raw` all text is the answer, tags included, and
+// stops act anywhere. Only what may still become a stop text or a tag is buffered. Tags are tokens where the vocabulary
+// has them; else they are found in the text: `</think>` in the thinking, `<think>` only after nothing but white space,
+// so that an answer may mention the tag. A token comes with the end of its text; the parts have all tokens.
 import type { LoadedTokenizer, Tokenizer, TokenStream } from '../tokenizer/index.ts';
 import type { GeneratedToken, GenerationPart } from './generation.ts';
 import type { ResolvedOptions } from './sampling-options.ts';

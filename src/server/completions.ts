@@ -1,8 +1,8 @@
 // POST /completions: the older API. Takes texts or token ids, one or many, and answers with text; with echo also with
 // the log-probabilities of the prompt, by which evaluations score answers. `suffix` fills in the middle.
 //
-// Names of special tokens in a text are text unless parse_special is true. The answer is the raw text of the model, with
-// its thinking and the tags.
+// Names of special tokens in a text are text unless parse_special is true. The answer is the raw text of the model,
+// with its thinking and the tags.
 import {
   endsInThinking,
   type GeneratedToken,

@@ -1,10 +1,10 @@
 // Parameters of other servers and protocols that are not honored here: the table by which they are refused or accepted.
 //
 // A parameter that would change the answer is refused by name; with a neutral value, and with null, it passes. One that
-// changes nothing here is accepted. A field in neither list nor schema is unknown: ignored-fields.ts. Dependent settings
-// (dry_base) are accepted, because the parameter that turns their method on (dry_multiplier) is refused.
-// Sources: the references of OpenAI, DeepSeek, OpenRouter, Mistral; the request classes of vLLM, SGLang, llama.cpp, TGI,
-// Ollama, LiteLLM. No Node module is imported.
+// changes nothing here is accepted. A field in neither list nor schema is unknown: ignored-fields.ts. Dependent
+// settings (dry_base) are accepted, because the parameter that turns their method on (dry_multiplier) is refused.
+// Sources: the references of OpenAI, DeepSeek, OpenRouter, Mistral; the request classes of vLLM, SGLang, llama.cpp,
+// TGI, Ollama, LiteLLM. No Node module is imported.
 import { z } from 'zod';
 
 /** Names, separated by spaces; what to do instead; values that change nothing. */
@@ -155,7 +155,7 @@ function isSame(a: unknown, b: unknown): boolean {
   );
 }
 
-/** A field whose values are refused, but for null and the neutral ones. fromIssues makes its error one of status 400. */
+/** A field whose values are refused, but for null and the neutral ones. fromIssues gives its error the status 400. */
 function refused(remedy: string, neutral: readonly unknown[]): z.ZodType {
   const passing = ['null', ...neutral.map((value) => JSON.stringify(value))].join(', ');
   return z

@@ -25,7 +25,9 @@ export async function faults(page: Page): Promise<string[]> {
 export const misfits = (page: Page) =>
   page.evaluate(`(() => {
     const { scrollWidth, scrollHeight } = document.documentElement;
-    const found = scrollWidth > innerWidth || scrollHeight > innerHeight ? ['document ' + scrollWidth + ' x ' + scrollHeight] : [];
+    const found = [];
+    if (scrollWidth > innerWidth || scrollHeight > innerHeight)
+      found.push('document ' + scrollWidth + ' x ' + scrollHeight);
     const describe = (e) => e.tagName.toLowerCase() + (typeof e.className === 'string' ? '.' + e.className : '');
     for (const element of document.querySelectorAll('body *')) {
       const { width, height, right } = element.getBoundingClientRect();
@@ -34,7 +36,9 @@ export const misfits = (page: Page) =>
       let around = element.parentElement;
       while (around !== null && getComputedStyle(around).overflowX === 'visible') around = around.parentElement;
       const edge = around === null ? innerWidth : around.getBoundingClientRect().right;
-      if (right > edge + 1) found.push(describe(element) + ' ends at ' + right + ', ' + (around ? describe(around) : 'window') + ' at ' + edge);
+      if (right <= edge + 1) continue;
+      const border = around === null ? 'window' : describe(around);
+      found.push(describe(element) + ' ends at ' + right + ', ' + border + ' at ' + edge);
     }
     return found.slice(0, 10);
   })()`) as Promise<string[]>;
