@@ -7,7 +7,6 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const addon = join(root, 'build/native/minke.asan.node');
 
 function stop(message) {
   console.error(`[asan] ${message}`);
@@ -34,7 +33,7 @@ const env = {
   ...process.env,
   LD_PRELOAD: runtime(),
   ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=0:exitcode=99',
-  MINKE_ADDON: addon,
+  MINKE_NATIVE: join(root, 'build/asan'),
   MINKE_EXACT_MEMORY: '1',
 };
 

@@ -2,11 +2,11 @@
 // kernels (when there is a compiler), the WebAssembly kernels, the compiled TypeScript, the app. Prints only what it
 // does.
 //
-//   node scripts/setup.mjs         everything
+//   node scripts/setup.mjs         everything, with native kernels for each instruction set that this machine runs
 //   node scripts/setup.mjs --run   what this machine runs: no WebAssembly beside native kernels
 //   node scripts/setup.mjs --fast  what the fast tests need: no WebAssembly beside native kernels, and no app
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,17 +24,31 @@ function run(command, args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+/** Runs a script of this folder beside others. */
+function begin(...args) {
+  return new Promise((resolve) => {
+    spawn(process.execPath, args, { stdio: 'inherit' }).on('close', (status) => {
+      if (status !== 0) process.exit(status ?? 1);
+      resolve();
+    });
+  });
+}
+
 const stamp = 'node_modules/.minke-lock';
 const lock = readFileSync('package-lock.json', 'utf8');
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   console.log('[setup] installing packages');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  // The only install script is our own, and its build follows.
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
   writeFileSync(stamp, lock);
 }
-run(process.execPath, ['scripts/build-native.mjs', '--optional']);
 const isFast = process.argv.includes('--fast');
-if (!(isFast || process.argv.includes('--run')) || !existsSync('build/native/minke.node'))
-  run(process.execPath, ['scripts/build-wasm.mjs']);
-run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
-run(process.execPath, ['scripts/sweep.mjs']);
-if (!isFast) run(process.execPath, ['scripts/build-web.mjs']);
+const isRun = process.argv.includes('--run');
+const compiled = begin('node_modules/typescript/bin/tsc', '-p', '.').then(() => begin('scripts/sweep.mjs'));
+const native = begin('scripts/build-native.mjs', '--optional', ...(isRun || isFast ? [] : ['--all']));
+if (isRun || isFast) await native; // WebAssembly is needed only where nothing native came out
+const hasNative = existsSync('build/native') && readdirSync('build/native').some((file) => file.endsWith('.node'));
+const wasm = (isRun || isFast) && hasNative ? null : begin('scripts/build-wasm.mjs');
+await compiled;
+if (!isFast) await begin('scripts/build-web.mjs');
+await Promise.all([native, wasm]);

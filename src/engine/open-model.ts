@@ -108,7 +108,7 @@ function countBlocks(bytes: number, each: number, contextLength: number): number
  */
 export async function openModel(path: string, options: OpenOptions = {}): Promise<ServedModel> {
   const { cacheFormat = 'bf16', cacheBytes = 2 ** 30 } = options;
-  const device = options.device ?? openDevice();
+  const device = options.device ?? openDevice(options.notice ? { notice: options.notice } : {});
   useDevice(device);
   const { config, source, format, load } = await openWeights(path, options);
   try {

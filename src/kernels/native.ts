@@ -1,6 +1,5 @@
-// The native backend: C++ kernels on a pool of threads, through raw Node-API (cpp/napi.cc).
-// Builds itself on first use where a package manager blocked the install script. Left out: prebuilt binaries.
-import { spawnSync } from 'node:child_process';
+// The native backend: C++ kernels on a pool of threads, through raw Node-API (cpp/napi.cc). One file for each
+// instruction set, which native-build.ts makes. Left out: prebuilt binaries.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Backend, Completed } from './device.ts';
@@ -12,9 +11,11 @@ import { packageRoot } from './root.ts';
 import { checkSizes } from './sizes.ts';
 
 interface Addon {
-  open(isa: string, threads: number, exact: number, completed: (...fault: number[]) => void): unknown;
+  open(threads: number, exact: number, completed: (...fault: number[]) => void): unknown;
   close(device: unknown): void;
-  isas(): [name: string, lanes: number, panelWidth: number, panelOrder: PanelOrder][];
+  isa(): [name: string, lanes: number, panelWidth: number, panelOrder: PanelOrder];
+  /** The instruction sets that this machine runs, best first. */
+  cpuIsas(): string[];
   kernels(device: unknown): string[];
   /** Missing in builds of earlier revisions. */
   sizes?(): (string | number)[];
@@ -29,62 +30,93 @@ interface Addon {
   compiler(): string;
 }
 
-let loaded: Addon | null | undefined;
+/** The instruction sets that native kernels exist for, best first; empty on other machines. */
+export const knownIsas: readonly string[] =
+  { x64: ['avx512bf16', 'avx512', 'avx2'], arm64: ['neon'] }[process.arch as string] ?? [];
 
-function load(): Addon | null {
-  const root = packageRoot();
-  const path = process.env.MINKE_ADDON ?? join(root, 'build/native/minke.node');
-  if (!existsSync(path)) spawnSync(process.execPath, [join(root, 'scripts/build-native.mjs'), '--optional']);
-  if (!existsSync(path)) return null;
+/** The folder of the builds. MINKE_NATIVE names another one. */
+export function nativeFolder(): string {
+  return process.env.MINKE_NATIVE ?? join(packageRoot(), 'build/native');
+}
+
+interface Loaded {
+  readonly addon?: Addon;
+  /** Why a build that exists cannot be used. */
+  readonly problem?: string;
+}
+
+const loaded = new Map<string, Loaded>();
+
+/** Loads a build, once; an object without fields where there is none yet. */
+function load(isa: string): Loaded {
+  const known = loaded.get(isa);
+  if (known) return known;
+  const path = join(nativeFolder(), `${isa}.node`);
+  if (!existsSync(path)) return {};
+  const found = loadFile(path);
+  loaded.set(isa, found);
+  return found;
+}
+
+function loadFile(path: string): Loaded {
   const module = { exports: {} };
-  process.dlopen(module, path);
-  return module.exports as Addon;
+  try {
+    process.dlopen(module, path);
+  } catch (error) {
+    return { problem: `${path} cannot be loaded: ${(error as Error).message}` };
+  }
+  return { addon: module.exports as Addon };
 }
 
-function addon(): Addon | null {
-  if (loaded === undefined) loaded = load();
-  return loaded;
-}
+const isRunnable = (isa: string): boolean => load(isa).addon?.cpuIsas().includes(isa) ?? false;
 
-/** Instruction sets of the native build that this machine can run, best first; empty without a compiler. */
+/** Instruction sets that were built and that this machine runs, best first. */
 export function nativeIsas(): string[] {
-  return (
-    addon()
-      ?.isas()
-      .map(([name]) => name) ?? []
-  );
+  return knownIsas.filter(isRunnable);
+}
+
+/** The first of `nativeIsas()`, without loading the others; undefined where there is none. */
+export function bestNativeIsa(): string | undefined {
+  return knownIsas.find(isRunnable);
+}
+
+/** The instruction sets that this machine runs, best first, or null while no build is there to ask. */
+export function cpuIsas(): string[] | null {
+  const best = bestNativeIsa();
+  return best === undefined ? null : (load(best).addon?.cpuIsas() ?? null);
+}
+
+/** Why builds that exist cannot be used; empty where all can. */
+export function nativeProblems(): string[] {
+  return knownIsas.map((isa) => load(isa).problem).filter((problem) => problem !== undefined);
 }
 
 /** The compiler that built the native kernels, or null. */
 export function nativeCompiler(): string | null {
-  return addon()?.compiler() ?? null;
+  const best = bestNativeIsa();
+  return best === undefined ? null : (load(best).addon?.compiler() ?? null);
 }
 
 export function openNative(isa: string, threads: number, completed: Completed): Backend {
-  const found = addon()
-    ?.isas()
-    .find(([name]) => name === isa);
-  const native = addon();
-  if (!native || !found) {
+  const { addon: native, problem } = load(isa);
+  if (!native || !isRunnable(isa)) {
     const have = nativeIsas().join(', ') || 'none';
-    throw new DeviceError(
-      'open',
-      `no native build for ${isa} here (${have})`,
-      'unset MINKE_ISA, or choose one of these',
-    );
+    const why = problem ?? `no native build for ${isa} here (${have})`;
+    throw new DeviceError('open', why, 'unset MINKE_ISA and MINKE_DEVICE, or choose one of these');
   }
+  const [, lanes, width, order] = native.isa();
   const build = `the ${isa} build`;
   checkSizes(native.sizes?.() ?? [], build);
   const exactMemory = process.env.MINKE_EXACT_MEMORY === '1';
-  const handle = native.open(isa, threads, exactMemory ? 1 : 0, (id, code, command, where, value, limit) =>
+  const handle = native.open(threads, exactMemory ? 1 : 0, (id, code, command, where, value, limit) =>
     completed(id, { code, command, where, value, limit } as Parameters<Completed>[1]),
   );
   return {
     name: 'native',
     isa,
     threads,
-    lanes: found[1],
-    panelLayout: { width: found[2], order: found[3] },
+    lanes,
+    panelLayout: { width, order },
     memoryLimit: Number.POSITIVE_INFINITY,
     exactMemory,
     givesZeros: !exactMemory && process.platform !== 'win32',

@@ -5,6 +5,7 @@
 // the rows of a key/value head in order of position, then head; dq is a chain over keys. Where there are enough
 // sequences and key/value heads, a task walks a whole one and every score is computed once; else key tiles and row
 // blocks are tasks of two phases and scores are computed twice. Both ways run the same chains.
+#include "apart.h"
 #include "attention.h"
 
 namespace minke::MINKE_ISA {

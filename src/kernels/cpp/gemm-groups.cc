@@ -4,6 +4,7 @@
 // Phases: list the row blocks (grouped), quantize A into the workspace, compute blocks of C. Few rows read a panel in
 // place, as one sequential run. Many rows go over blocks of a panel that stay in L1; int4 is widened once for all of
 // them. Left out: split K, rows of A kept quantized for a second weight.
+#include "apart.h"
 #include "group-dot.h"
 #include "row-blocks.h"
 #include "vectors.h"

@@ -58,12 +58,12 @@ MINKE_INLINE void store_sums(vf (&sum)[R][2 * P], const Tile& tile) {
       if (tile.columns > v * W) store_n(tile.sums + r * tile.ld + v * W, sum[r][v], tile.columns - v * W);
 }
 
-#if defined(MINKE_WASM)
-// A function of its own: V8 keeps 12 sums in its 15 registers only when nothing else lives across the loop.
+// A function of its own, compiled once for all that call it. V8 keeps 12 sums in its 15 registers only so, when nothing
+// else lives across the loop.
 #define MINKE_TILE __attribute__((noinline))
+#if defined(MINKE_WASM)
 constexpr bool kFetches = false;  // there is no prefetch
 #else
-#define MINKE_TILE inline
 constexpr bool kFetches = true;
 #endif
 

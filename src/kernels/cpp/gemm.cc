@@ -8,6 +8,7 @@
 // Two phases: pack A into the workspace, then blocks of C; B is packed inside the tasks that use it. FP8 (DeepSeek-V3
 // section 3.3): activations are quantized while they are packed, 1 x 128 along the reduction; weights come as codes
 // with one scale a 128 x 128 block; in TN both sides are activations. Left out: split K.
+#include "apart.h"
 #include "gemm-panel.h"
 #include "row-blocks.h"
 

@@ -1,13 +1,13 @@
-// All kernel families, built once for each instruction set: -DMINKE_ISA=name plus one of the macros of simd.h.
-#include "attention-backward.cc"
+// All kernel families, built once for each instruction set: -DMINKE_ISA=name plus one of the macros of simd.h. Those
+// of apart.h are compiled on their own.
+#include "apart.h"
 #include "attention.cc"
 #include "copy.cc"
 #include "cross-entropy.cc"
 #include "dispatch.cc"
 #include "elementwise.cc"
 #include "embedding.cc"
-#include "gemm-groups.cc"
-#include "gemm.cc"
+#include "gemm-tile.h"
 #include "norm.cc"
 #include "optimizer.cc"
 #include "policy.cc"
@@ -38,8 +38,12 @@ constexpr Family families[] = {
     family(policy_kernels),
 };
 
-extern const Isa isa;
-const Isa isa = {
+}  // namespace minke::MINKE_ISA
+
+namespace minke {
+
+using namespace MINKE_ISA;
+const Isa kIsa = {
     MINKE_ISA_NAME, families, sizeof(families) / sizeof(families[0]), W, 2 * W, gemm::kPairs ? "pairs" : "steps"};
 
-}  // namespace minke::MINKE_ISA
+}  // namespace minke

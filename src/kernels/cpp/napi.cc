@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "cpu.h"
 #include "mapped-files.h"
 #include "pool.h"
 #include "sizes.h"
@@ -22,38 +23,7 @@
 
 namespace minke {
 
-#define MINKE_DECLARE(name) \
-  namespace name {          \
-  extern const Isa isa;     \
-  }
-#if defined(__x86_64__)
-MINKE_DECLARE(avx512bf16)
-MINKE_DECLARE(avx512)
-MINKE_DECLARE(avx2)
-#elif defined(__aarch64__)
-MINKE_DECLARE(neon)
-#endif
-
 namespace {
-
-// Best first.
-std::vector<const Isa*> supported() {
-  std::vector<const Isa*> found;
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                __builtin_cpu_supports("fma");
-  if (avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi") &&
-      __builtin_cpu_supports("avx512vnni"))
-    found.push_back(&avx512bf16::isa);
-  if (avx512) found.push_back(&avx512::isa);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2::isa);
-#elif defined(__aarch64__)
-  found.push_back(&neon::isa);
-#endif
-  return found;
-}
 
 struct Block {
   char* address;
@@ -177,23 +147,17 @@ void close_device(void* data) {
   free(device);
 }
 
-// open(isa, threads, exact, completed) -> device
+// open(threads, exact, completed) -> device
 napi_value open(napi_env env, napi_callback_info info) {
   Arguments in(env, info);
-  char wanted[32] = {};
-  napi_get_value_string_utf8(env, in.values[0], wanted, sizeof wanted, nullptr);
-  const Isa* isa = nullptr;
-  for (const Isa* candidate : supported())
-    if (!strcmp(candidate->name, wanted)) isa = candidate;
-  if (!isa) return fail(env, "instruction set not supported by this machine or build");
   void* room = nullptr;
   if (posix_memalign(&room, 64, sizeof(Device))) return fail(env, "out of memory");
   Device* device = new (room) Device();
-  device->exact = in.number(2) != 0;
-  device->pool.open(*isa, int(in.number(1)));
+  device->exact = in.number(1) != 0;
+  device->pool.open(kIsa, int(in.number(0)));
   device->pool.on_complete = on_complete;
   device->pool.owner = device;
-  napi_create_threadsafe_function(env, in.values[3], nullptr, text(env, "minke"), 0, 1, nullptr, nullptr, nullptr,
+  napi_create_threadsafe_function(env, in.values[2], nullptr, text(env, "minke"), 0, 1, nullptr, nullptr, nullptr,
                                   call_completed, &device->completed);
   napi_unref_threadsafe_function(env, device->completed);
   for (int i = 0; i < device->pool.threads; i++) device->threads.emplace_back(thread_main, &device->pool);
@@ -210,20 +174,23 @@ napi_value close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// isas() -> [[name, lanes, panel width, panel order]], best first
-napi_value isas(napi_env env, napi_callback_info) {
+// isa() -> [name, lanes, panel width, panel order] of this build
+napi_value isa(napi_env env, napi_callback_info) {
+  napi_value entry;
+  napi_create_array_with_length(env, 4, &entry);
+  napi_set_element(env, entry, 0, text(env, kIsa.name));
+  napi_set_element(env, entry, 1, number(env, kIsa.lanes));
+  napi_set_element(env, entry, 2, number(env, kIsa.panel_width));
+  napi_set_element(env, entry, 3, text(env, kIsa.panel_order));
+  return entry;
+}
+
+// cpuIsas() -> names of the instruction sets that this machine runs, best first, whether they were built or not
+napi_value cpu_isas(napi_env env, napi_callback_info) {
   napi_value list;
   napi_create_array(env, &list);
   uint32_t at = 0;
-  for (const Isa* isa : supported()) {
-    napi_value entry;
-    napi_create_array_with_length(env, 4, &entry);
-    napi_set_element(env, entry, 0, text(env, isa->name));
-    napi_set_element(env, entry, 1, number(env, isa->lanes));
-    napi_set_element(env, entry, 2, number(env, isa->panel_width));
-    napi_set_element(env, entry, 3, text(env, isa->panel_order));
-    napi_set_element(env, list, at++, entry);
-  }
+  for_cpu_isas([&](const char* name) { napi_set_element(env, list, at++, text(env, name)); });
   return list;
 }
 
@@ -382,10 +349,11 @@ NAPI_MODULE_INIT() {
   const struct {
     const char* name;
     napi_callback call;
-  } functions[] = {{"open", open},           {"close", close},         {"isas", isas},       {"kernels", kernels},
-                   {"sizes", sizes},         {"reserve", reserve},     {"release", release}, {"copyIn", copy<true>},
-                   {"copyOut", copy<false>}, {"submit", submit},       {"hold", hold},       {"compiler", compiler},
-                   {"mapFile", map_file},    {"unmapFile", unmap_file}};
+  } functions[] = {{"open", open},           {"close", close},      {"isa", isa},
+                   {"cpuIsas", cpu_isas},    {"kernels", kernels},  {"sizes", sizes},
+                   {"reserve", reserve},     {"release", release},  {"copyIn", copy<true>},
+                   {"copyOut", copy<false>}, {"submit", submit},    {"hold", hold},
+                   {"compiler", compiler},   {"mapFile", map_file}, {"unmapFile", unmap_file}};
   for (const auto& function : functions) {
     napi_value value;
     napi_create_function(env, function.name, NAPI_AUTO_LENGTH, function.call, nullptr, &value);

@@ -5,6 +5,9 @@
 // memory every thread is an instance of the module in a worker, with its own stack and scratch over the same memory;
 // without, `run_one` computes a list on the caller's thread. Static data is set up once, by whichever instance
 // comes first (wasm-ld's passive segments).
+#include "attention-backward.cc"
+#include "gemm-groups.cc"
+#include "gemm.cc"
 #include "isa.cc"
 #include "pool.cc"
 
@@ -47,12 +50,12 @@ void on_complete_alone(Pool&, const Job& job) {
 #define MINKE_EXPORT(name) extern "C" __attribute__((export_name(#name))) auto minke_##name
 
 MINKE_EXPORT(open)(int threads, int alone)->void {
-  pool.open(MINKE_ISA::isa, threads);
+  pool.open(kIsa, threads);
   pool.on_complete = alone ? on_complete_alone : on_complete;
 }
-MINKE_EXPORT(lanes)()->int { return MINKE_ISA::isa.lanes; }
-MINKE_EXPORT(panel_width)()->int { return MINKE_ISA::isa.panel_width; }
-MINKE_EXPORT(panel_order)()->const char* { return MINKE_ISA::isa.panel_order; }
+MINKE_EXPORT(lanes)()->int { return kIsa.lanes; }
+MINKE_EXPORT(panel_width)()->int { return kIsa.panel_width; }
+MINKE_EXPORT(panel_order)()->const char* { return kIsa.panel_order; }
 MINKE_EXPORT(max_jobs)()->int { return kMaxJobs; }
 MINKE_EXPORT(kernel_count)()->int { return pool.kernel_count; }
 MINKE_EXPORT(kernel_name)(int i)->const char* { return pool.kernels[i]->name; }

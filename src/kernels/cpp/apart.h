@@ -1,0 +1,14 @@
+// The kernels that are compiled apart from isa.cc, which lists them: they take the compiler longest.
+#pragma once
+#include "kernel.h"
+
+namespace minke::MINKE_ISA {
+
+extern const Kernel attention_backward_kernels[2];
+
+namespace gemm {
+extern const Kernel gemm_kernels[25];
+extern const Kernel group_kernels[8];
+}  // namespace gemm
+
+}  // namespace minke::MINKE_ISA
