@@ -1,5 +1,6 @@
 // Command lines of texts, split as a shell would and parsed by the program without running anything.
 import { createProgram } from '../src/cli/program.ts';
+import * as training from '../src/cli/training.ts';
 
 /** Splits a command line into words. Single quotes join words; text after # is a comment. */
 export function splitWords(line: string): string[] {
@@ -12,7 +13,7 @@ export function splitWords(line: string): string[] {
 export async function parseCommandLine(
   words: readonly string[],
 ): Promise<{ command: string; options: Record<string, unknown> }> {
-  const program = createProgram();
+  const program = createProgram(training);
   let found: { command: string; options: Record<string, unknown> } | undefined;
   for (const command of [program, ...program.commands])
     command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });

@@ -2,11 +2,13 @@
 // npm test -- help
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { examples } from '../src/cli/examples.ts';
+import { listExamples } from '../src/cli/examples.ts';
 import { createProgram } from '../src/cli/program.ts';
+import * as training from '../src/cli/training.ts';
 import { parseCommandLine, splitWords } from './command-lines.ts';
 
-const program = createProgram();
+const program = createProgram(training);
+const examples = listExamples(training.runKinds);
 const names = program.commands.map((command) => command.name());
 
 /** A command's help as it is printed. */

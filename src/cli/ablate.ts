@@ -1,10 +1,11 @@
 // minke ablate: measures one idea and shows it beside the published result, as a table and a plot.
 import { basename, join } from 'node:path';
-import { describeMachine, openDevice } from '../kernels/index.ts';
+import { describeMachine } from '../kernels/index.ts';
 import { formatMillions, formatPercent, mean, sampleVariance } from '../math/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { type AblationRecipe, type ArmResult, pretrain, runAblation, smoothed, TrainError } from '../train/index.ts';
 import { lineChart } from './line-chart.ts';
+import { openDeviceForLongWork } from './long-work.ts';
 import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
 import { RunConsole } from './run-console.ts';
@@ -76,7 +77,7 @@ export async function ablate(target: string, { data, runs, results: kept }: Abla
     throw new TrainError(target, 'is no ablation: it has no arms', 'use minke pretrain, or a recipe with arms');
   const name = basename(target).replace(/\.\w+$/, '');
   const stop = new StopRequest();
-  const device = openDevice();
+  const device = await openDeviceForLongWork();
   useDevice(device);
   try {
     let current = '';

@@ -10,7 +10,8 @@ import {
   type Usage,
 } from '../engine/index.ts';
 import { formatPercent } from '../math/index.ts';
-import { type EngineFlags, loadModel, type SamplingFlags } from './engine-flags.ts';
+import type { EngineFlags, SamplingFlags } from './engine-flags.ts';
+import { loadModel } from './load-model.ts';
 
 export interface ChatFlags extends EngineFlags, SamplingFlags {
   readonly system?: string;

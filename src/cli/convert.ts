@@ -2,7 +2,7 @@
 // With --ready it writes the weights as the engine holds them in memory, so that opening maps them.
 import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Device, openDevice } from '../kernels/index.ts';
+import type { Device } from '../kernels/index.ts';
 import { sum } from '../math/index.ts';
 import {
   byteLength,
@@ -30,6 +30,7 @@ import { isDeepseek, type ModelConfig, writeConfig } from '../model/index.ts';
 import { type PackedFormat, useDevice } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { findConfig } from './inspect.ts';
+import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
 
 const folderFormats: readonly string[] = ['f32', 'f16', 'bf16', 'fp8'];
@@ -141,7 +142,7 @@ export async function convert(from: string, to: string, options: ConvertOptions)
   if (existsSync(to)) throw new CheckpointError(to, 'exists already', 'remove it or choose another name');
   const { config: given, source } = await open(from);
   const config = isGguf(to) ? toGgufConfig(given, mtp) : given;
-  const device = openDevice();
+  const device = await openDeviceForLongWork();
   useDevice(device);
   try {
     await expectTensors(given, source);

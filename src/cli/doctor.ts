@@ -11,6 +11,7 @@ import {
 } from '../kernels/index.ts';
 import { formatBytes } from '../math/index.ts';
 import { type DeviceReport, findings } from './findings.ts';
+import { compileKernels } from './long-work.ts';
 
 const hasColors = process.stdout.hasColors?.() ?? false; // false with NO_COLOR and in pipes
 const bold = (text: string) => (hasColors ? styleText('bold', text) : text);
@@ -72,6 +73,7 @@ function printDevice(device: Device, compiler: string | null): void {
 
 export async function doctor(): Promise<void> {
   const machine = describeMachine(); // before doctor adds its own load
+  await compileKernels(true);
   const compiler = nativeCompiler();
   const device = openDevice();
   try {

@@ -1,8 +1,7 @@
 // Flags of the engine and of sampling, shared by `minke chat`, `minke serve` and `minke eval`.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type CacheFormat, type OpenOptions, openModel, type ServedModel } from '../engine/index.ts';
+import type { CacheFormat } from '../engine/index.ts';
 import type { PackedFormat } from '../tensor/index.ts';
-import { Progress } from './progress.ts';
 
 export interface EngineFlags {
   readonly dtype?: PackedFormat;
@@ -55,29 +54,4 @@ export function withSamplingFlags(command: Command): Command {
   return command
     .option('--temperature <t>', 'sampling temperature; 0 is greedy', parseNumber, 0.6)
     .option('--top-p <p>', 'sample from the most probable tokens up to this total probability', parseNumber, 0.95);
-}
-
-/** Opens a model and shows on the terminal how far it is. */
-export async function loadModel(path: string, flags: EngineFlags, options: OpenOptions = {}): Promise<ServedModel> {
-  const progress = new Progress(`loading ${path}`, 1);
-  const model = await openModel(path, {
-    ...engineOptions(flags),
-    ...options,
-    progress: (done, total) => progress.reach(done / total),
-    notice: (text) => console.error(text),
-  });
-  progress.end();
-  return model;
-}
-
-export function engineOptions(flags: EngineFlags): OpenOptions {
-  const { dtype, cacheDtype, cacheMemory, context, tokenizer, mtp } = flags;
-  return {
-    cacheFormat: cacheDtype,
-    cacheBytes: cacheMemory * 2 ** 20,
-    ...(dtype !== undefined && { format: dtype }),
-    ...(context !== undefined && { contextLength: context }),
-    ...(tokenizer !== undefined && { tokenizer }),
-    ...(mtp ? {} : { speculate: false }),
-  };
 }

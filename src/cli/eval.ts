@@ -1,16 +1,11 @@
 // minke eval: how often a model, local or behind an API, solves held-out problems of a task.
-import {
-  type Answerer,
-  type Evaluation,
-  evaluate,
-  expectVerdicts,
-  maxFaultShare,
-  openAnswerer,
-} from '../eval/index.ts';
+import { type Answerer, type Evaluation, evaluate, expectVerdicts, isAddress, openAnswerer } from '../eval/index.ts';
 import { type Estimate, formatPercent } from '../math/index.ts';
 import { closeTasks, openTasks, type TemplateName, taskChoice } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
-import { type EngineFlags, engineOptions, type SamplingFlags } from './engine-flags.ts';
+import type { EngineFlags, SamplingFlags } from './engine-flags.ts';
+import { engineOptions } from './load-model.ts';
+import { compileKernels } from './long-work.ts';
 import { Progress } from './progress.ts';
 import { loadRecipe, parseTask } from './recipe.ts';
 
@@ -39,11 +34,6 @@ export interface EvalFlags extends EngineFlags, SamplingFlags {
   readonly model?: string;
   readonly json?: boolean;
 }
-
-/** What the command returns, for its help. */
-export const evalExitCodesHelp =
-  '\nExit codes: 0 evaluated; 1 failed, or graders gave no verdict on more than ' +
-  `${formatPercent(maxFaultShare)} of the answers.`;
 
 const formatEstimate = ({ mean, margin }: Estimate) => `${formatPercent(mean, 1)} ± ${(100 * margin).toFixed(1)}`;
 
@@ -102,6 +92,7 @@ export async function evalCommand(target: string, recipe: string | undefined, fl
   const recipes = await readRecipes(recipe, flags);
   const key = process.env.OPENAI_API_KEY ?? null;
   const api = { model: flags.model ?? 'default', key, keySource: 'OPENAI_API_KEY' };
+  if (!isAddress(target)) await compileKernels();
   const { answer, close } = await openAnswerer(target, { engine: engineOptions(flags), api });
   const evaluations: Evaluation[] = [];
   try {

@@ -1,9 +1,9 @@
 // The examples of the help: command lines, which test/help.test.ts parses, and what they do.
-import { runKinds } from '../runs/index.ts';
-import type { Example } from '../train/index.ts';
+import type { Example, RunKind } from '../train/index.ts';
 
-/** Examples by command, in the order of the help. `minke --help` shows the first of each. */
-export const examples: Readonly<Record<string, readonly [Example, ...Example[]]>> = {
+type Examples = Readonly<Record<string, readonly [Example, ...Example[]]>>;
+
+const usage: Examples = {
   chat: [
     { line: 'chat my-model', about: 'chat; thinking is dimmed' },
     { line: "chat my-model --prompt 'What is 17 * 23?' --temperature 0", about: 'one prompt, one answer' },
@@ -22,7 +22,9 @@ export const examples: Readonly<Record<string, readonly [Example, ...Example[]]>
     { line: 'convert my-model my-model-fp8 --dtype fp8', about: 'FP8 blocks, as DeepSeek releases them' },
     { line: 'convert my-model my-model-ready --ready --dtype int4', about: 'opens at once in chat and serve' },
   ],
-  ...Object.fromEntries(runKinds.map((kind) => [kind.name, kind.examples])),
+};
+
+const others: Examples = {
   speedrun: [
     { line: 'speedrun', about: 'from random weights to a model that thinks, with a report' },
     { line: 'speedrun runs/second --seed 2', about: 'again, with another random seed' },
@@ -47,6 +49,11 @@ export const examples: Readonly<Record<string, readonly [Example, ...Example[]]>
   watch: [{ line: 'watch', about: 'training runs in the browser' }],
 };
 
+/** Returns examples by command, in the order of the help. `minke --help` shows the first of each. */
+export function listExamples(kinds: readonly RunKind[]): Examples {
+  return { ...usage, ...Object.fromEntries(kinds.map((kind) => [kind.name, kind.examples])), ...others };
+}
+
 /** The purpose of a longer line is on the next line, so that the list fits most terminals. */
 const maxWidth = 46;
 
@@ -60,10 +67,10 @@ function formatExamples(chosen: readonly Example[]): string {
     .join('\n');
 }
 
-export function commandExamples(command: string): string {
-  return formatExamples(examples[command] ?? []);
+export function commandExamples(command: string, kinds: readonly RunKind[]): string {
+  return formatExamples(listExamples(kinds)[command] ?? []);
 }
 
-export function overviewExamples(): string {
-  return formatExamples(Object.values(examples).map(([first]) => first));
+export function overviewExamples(kinds: readonly RunKind[]): string {
+  return formatExamples(Object.values(listExamples(kinds)).map(([first]) => first));
 }

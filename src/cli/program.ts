@@ -1,26 +1,27 @@
-// The commands of minke and their options. Each command is a file of its own; examples.ts has the examples of the help.
+// The commands of minke and their options. Each command is a file of its own, which is loaded when it runs; examples.ts
+// has the examples of the help.
 import { Command, Option } from 'commander';
-import { packageVersion } from '../kernels/index.ts';
-import { runKinds } from '../runs/index.ts';
-import { bundledTasks, templateNames } from '../tasks/index.ts';
+import { packageVersion } from '../kernels/root.ts';
+import { bundledTasks } from '../tasks/grading.ts';
+import { templateNames } from '../tasks/template.ts';
 import type { RunKind } from '../train/index.ts';
-import { ablate } from './ablate.ts';
-import { chatCommand } from './chat.ts';
-import { convert } from './convert.ts';
-import { doctor } from './doctor.ts';
 import { parseInteger, parsePositive, withEngineFlags, withSamplingFlags } from './engine-flags.ts';
-import { evalCommand, evalExitCodesHelp } from './eval.ts';
 import { commandExamples, overviewExamples } from './examples.ts';
-import { inspect } from './inspect.ts';
-import { report } from './report.ts';
-import { addRunCommands, exitCodesHelp } from './run.ts';
-import { serveCommand } from './serve.ts';
+import { evalExitCodesHelp, exitCodesHelp } from './exit-codes.ts';
+import { loadModule } from './load-module.ts';
+import { withRunsFlags } from './runs-flags.ts';
 import { withServerFlags } from './server-flags.ts';
-import { speedrunCommand } from './speedrun.ts';
-import { watchCommand, withRunsFlags } from './watch.ts';
 
 const checkpoint = 'a checkpoint folder or a .gguf file';
 const tasks = `${[...bundledTasks.keys()].join(', ')}, or a file that exports a task; name:4 sets the difficulty`;
+
+/** Returns the action of a command, whose file is loaded when it runs. */
+function later<Module>(file: string, pick: (module: Module) => (...words: never[]) => unknown) {
+  return async (...words: unknown[]): Promise<void> => {
+    const command = pick(await loadModule<Module>(file));
+    await command(...(words as never[]));
+  };
+}
 
 function use(program: Command): void {
   program.commandsGroup('Use a model:');
@@ -30,7 +31,7 @@ function use(program: Command): void {
     .option('--system <text>', 'system prompt')
     .option('--seed <n>', 'random seed (default: a new one)', parseInteger)
     .option('--max-tokens <n>', 'max tokens to generate (default: up to the context)', parsePositive)
-    .action(chatCommand);
+    .action(later<typeof import('./chat.ts')>('chat', (chat) => chat.chatCommand));
 
   const serve = program
     .command('serve')
@@ -42,7 +43,7 @@ function use(program: Command): void {
     .option('--runs <folder>', 'training runs that the app shows and starts', 'runs')
     .option('--strict', 'refuse requests with fields that nobody knows, such as a misspelled one')
     .option('--no-runs', 'serve without training runs')
-    .action(serveCommand);
+    .action(later<typeof import('./serve.ts')>('serve', (serve) => serve.serveCommand));
 
   program
     .command('convert')
@@ -56,12 +57,20 @@ function use(program: Command): void {
     )
     .option('--ready', 'pack weights for this device, so that chat and serve map them into memory')
     .option('--mtp', 'keep MTP modules in a GGUF file; llama.cpp does not load such files')
-    .action(convert);
+    .action(later<typeof import('./convert.ts')>('convert', (convert) => convert.convert));
 }
 
-function training(program: Command, kinds: readonly RunKind[]): void {
+/** The kinds of runs and what adds their verbs, which training.ts has: most verbs start without loading them. */
+export interface TrainingCommands {
+  readonly runKinds: readonly RunKind[];
+  addRunCommands(program: Command, kinds: readonly RunKind[]): void;
+}
+
+const none: TrainingCommands = { runKinds: [], addRunCommands: () => undefined };
+
+function addTraining(program: Command, { runKinds, addRunCommands }: TrainingCommands): void {
   program.commandsGroup('Train a model:');
-  addRunCommands(program, kinds);
+  addRunCommands(program, runKinds);
 
   program
     .command('speedrun')
@@ -70,7 +79,7 @@ function training(program: Command, kinds: readonly RunKind[]): void {
     .option('--results <folder>', 'add the result to a page of results')
     .option('--seed <n>', 'random seed of every stage (default: as in the recipe)', parseInteger)
     .addHelpText('after', exitCodesHelp)
-    .action(speedrunCommand);
+    .action(later<typeof import('./speedrun.ts')>('speedrun', (speedrun) => speedrun.speedrunCommand));
 }
 
 function measuring(program: Command): void {
@@ -93,7 +102,7 @@ function measuring(program: Command): void {
     .option('--model <name>', 'model name at the API; the API key is read from OPENAI_API_KEY')
     .option('--json', 'print one JSON object per task')
     .addHelpText('after', evalExitCodesHelp)
-    .action(evalCommand);
+    .action(later<typeof import('./eval.ts')>('eval', ({ evalCommand }) => evalCommand));
 
   program
     .command('ablate')
@@ -103,7 +112,7 @@ function measuring(program: Command): void {
     .option('--runs <folder>', 'folder of its runs; finished runs are used again', 'runs')
     .option('--results <folder>', 'write table and plot there (default: beside the runs)')
     .addHelpText('after', exitCodesHelp)
-    .action(ablate);
+    .action(later<typeof import('./ablate.ts')>('ablate', (ablate) => ablate.ablate));
 
   program
     .command('report')
@@ -111,12 +120,15 @@ function measuring(program: Command): void {
     .argument('<run>', 'folder of a run')
     .option('--name <name>', 'name of the result (default: the name of the folder)')
     .option('--results <folder>', 'write table and plot there')
-    .action(report);
+    .action(later<typeof import('./report.ts')>('report', (report) => report.report));
 }
 
 function looking(program: Command): void {
   program.commandsGroup('Inspect:');
-  program.command('doctor').description('show what computes here, how fast, and what slows it down').action(doctor);
+  program
+    .command('doctor')
+    .description('show what computes here, how fast, and what slows it down')
+    .action(later<typeof import('./doctor.ts')>('doctor', (doctor) => doctor.doctor));
 
   program
     .command('inspect')
@@ -124,14 +136,17 @@ function looking(program: Command): void {
     .argument('<model>', 'a preset, a config.json, a checkpoint folder, a .safetensors or .gguf file')
     .option('--context <tokens>', 'tokens of a sequence', parsePositive, 4096)
     .option('--tensors', 'list the tensors of a checkpoint')
-    .action(inspect);
+    .action(later<typeof import('./inspect.ts')>('inspect', (inspect) => inspect.inspect));
 
   const watch = program.command('watch').description('watch, start and stop training runs in the browser');
-  withRunsFlags(withServerFlags(watch)).argument('[runs]', 'folder of the runs', 'runs').action(watchCommand);
+  withRunsFlags(withServerFlags(watch))
+    .argument('[runs]', 'folder of the runs', 'runs')
+    .action(later<typeof import('./watch.ts')>('watch', (watch) => watch.watchCommand));
 }
 
-/** Builds the program, ready to parse. */
-export function createProgram(kinds: readonly RunKind[] = runKinds): Command {
+/** Builds the program, ready to parse; without `training` it lacks the verbs of the kinds of runs. */
+export function createProgram(training: TrainingCommands = none): Command {
+  const { runKinds } = training;
   const program = new Command('minke')
     .description('The DeepSeek-V3/R1 recipe as one TypeScript program: train, reason, distill, serve.')
     .usage('<command> [options]')
@@ -139,14 +154,14 @@ export function createProgram(kinds: readonly RunKind[] = runKinds): Command {
     .showHelpAfterError('Run minke help for the commands, or minke help <command> for its options.')
     .addHelpText(
       'after',
-      () => `\nExamples:\n${overviewExamples()}\n\nRun minke help <command> for the options of a command.`,
+      () => `\nExamples:\n${overviewExamples(runKinds)}\n\nRun minke help <command> for the options of a command.`,
     );
   use(program);
-  training(program, kinds);
+  addTraining(program, training);
   measuring(program);
   looking(program);
   program.commandsGroup('Help:').helpCommand('help [command]', 'show the options of a command, with examples');
   for (const command of program.commands)
-    command.addHelpText('after', () => `\nExamples:\n${commandExamples(command.name())}`);
+    command.addHelpText('after', () => `\nExamples:\n${commandExamples(command.name(), runKinds)}`);
   return program;
 }

@@ -2,7 +2,6 @@
 
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { openDevice } from '../kernels/index.ts';
 import { permitResume } from '../runs/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import {
@@ -15,6 +14,8 @@ import {
   startRun,
   TrainError,
 } from '../train/index.ts';
+import { exitCodesHelp } from './exit-codes.ts';
+import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
 import { type LoadedRecipe, loadRecipe, parseTask } from './recipe.ts';
 import { RunConsole } from './run-console.ts';
@@ -52,11 +53,6 @@ export function addRunCommands(program: Command, kinds: readonly RunKind[]): voi
   }
 }
 
-/** What a stopped command returns, for its help. */
-export const exitCodesHelp =
-  '\nExit codes: 0 all steps are done; 129, 130 or 143 stopped by SIGHUP, SIGINT (Ctrl-C) or SIGTERM and saved;\n' +
-  '1 failed, the last checkpoint stays. A second SIGINT or SIGTERM ends at once.';
-
 function toValue(type: KindArgument['type'], given: unknown): unknown {
   if (type === 'tasks') return (given as string[]).map(parseTask);
   return type === 'number' ? Number(given) : given;
@@ -89,7 +85,7 @@ async function runCommand(kind: RunKind, target: string | undefined, flags: RunF
   const recipe = resume ? null : resolveRecipe(kind, await readFields(kind, target, flags), set);
   const name = (target ?? kind.name).replace(/^.*[\\/]/, '').replace(/\.\w+$/, '');
   const stop = new StopRequest();
-  const device = openDevice();
+  const device = await openDeviceForLongWork();
   useDevice(device);
   try {
     const folder = flags.run ?? join('runs', newRunName(name));

@@ -4,9 +4,11 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { listen, readTaskResults } from '../server/index.ts';
-import { type EngineFlags, loadModel } from './engine-flags.ts';
+import type { EngineFlags } from './engine-flags.ts';
+import { loadModel } from './load-model.ts';
+import type { RunsFlags } from './runs-flags.ts';
 import { closeOnSignals, type ServerFlags, serverOptions } from './server-flags.ts';
-import { type RunsFlags, runsService } from './watch.ts';
+import { runsService } from './watch.ts';
 
 export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
   readonly name?: string;

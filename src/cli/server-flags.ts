@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { MinkeError, packageRoot, packageVersion } from '../kernels/index.ts';
+import { MinkeError } from '../kernels/errors.ts';
+import { packageRoot, packageVersion } from '../kernels/root.ts';
 import type { ServerOptions } from '../server/index.ts';
 import { parseInteger } from './engine-flags.ts';
 

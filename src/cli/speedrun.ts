@@ -6,12 +6,13 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openModel } from '../engine/index.ts';
 import { type Evaluation, expectVerdicts, modelAnswerer } from '../eval/index.ts';
-import { type Device, openDevice } from '../kernels/index.ts';
+import type { Device } from '../kernels/index.ts';
 import { formatPercent } from '../math/index.ts';
 import { permitResume, runKinds } from '../runs/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { holdsRun, latestCheckpoint, readLineage, resolveRecipe, resumeRun, startRun } from '../train/index.ts';
 import { type EvaluationRecipe, evaluateByRecipe } from './eval.ts';
+import { openDeviceForLongWork } from './long-work.ts';
 import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
 import { RunConsole } from './run-console.ts';
@@ -68,7 +69,7 @@ async function runStage(stage: Stage, root: string, device: Device, { seed, sign
 }
 
 async function runStages({ stages }: Speedrun, folder: string, options: SpeedrunOptions): Promise<void> {
-  const device = openDevice();
+  const device = await openDeviceForLongWork();
   useDevice(device);
   try {
     for (const stage of stages) {

@@ -18,7 +18,8 @@ export class StopRequest {
   constructor() {
     for (const signal of stopSignals) process.on(signal, this.#receive);
     // A closed terminal refuses what is written to it; the run must still save.
-    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+    for (const stream of [process.stdout, process.stderr])
+      stream.removeAllListeners('error').on('error', () => undefined);
   }
 
   /** Aborts when a signal asks to stop. */

@@ -1,28 +1,11 @@
 // minke watch: the train page without a model. It shows, starts, stops and resumes the training runs of a folder.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
 import { MinkeError } from '../kernels/index.ts';
 import { parseTeacher, type RunsService, serveRuns } from '../runs/index.ts';
 import { listen } from '../server/index.ts';
-import { parsePositive } from './engine-flags.ts';
+import type { RunsFlags } from './runs-flags.ts';
 import { closeOnSignals, type ServerFlags, serverOptions } from './server-flags.ts';
-
-export interface RunsFlags {
-  readonly atOnce: number;
-  readonly allowTask?: readonly string[];
-  readonly allowTeacher?: readonly string[];
-  readonly allowFolder?: readonly string[];
-}
-
-/** Adds the flags that say what the page may start. */
-export function withRunsFlags(command: Command): Command {
-  return command
-    .option('--at-once <n>', 'max training runs at once', parsePositive, 1)
-    .option('--allow-task <files...>', 'tasks of your own that runs started over HTTP may execute')
-    .option('--allow-teacher <addresses...>', 'APIs that such runs may ask; address=VARIABLE names the key to send')
-    .option('--allow-folder <folders...>', 'folders that such runs may read, besides the working directory');
-}
 
 /**
  * Opens the runs of a folder. New runs are processes of this program, and may begin from `models`, folders by name.

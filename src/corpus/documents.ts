@@ -7,8 +7,6 @@ import { isUtf8 } from 'node:buffer';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import { CorpusError } from './errors.ts';
 import { pauses } from './pauses.ts';
 
@@ -156,7 +154,10 @@ function joinFields(row: unknown, fields: readonly string[], where: string): str
     .join('\n');
 }
 
+// The codecs start a WebAssembly module when they are loaded: only files that need them may pay for it.
 async function* parquet(path: string, { fields = ['text'] }: ReadOptions): AsyncGenerator<string> {
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet');
+  const { compressors } = await import('hyparquet-compressors');
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file).catch((error: Error) => {
     throw new CorpusError(path, `is not a Parquet file (${error.message})`, 'fetch or write it again');
