@@ -48,7 +48,7 @@ const remedies: Readonly<Record<string, readonly [problem: string, remedy: strin
 
 const certificate = /^(CERT_|ERR_TLS_|ERR_SSL_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_(GET|VERIFY))/;
 const outOfMemory =
-  /Array buffer allocation failed|Invalid (typed )?array (buffer )?length|could not allocate memory|Cannot create .* larger|out of memory/i;
+  /allocation failed|Invalid (typed )?array (buffer )?length|could not allocate memory|out of memory/i;
 
 interface SystemFailure {
   readonly code?: string;
@@ -76,7 +76,7 @@ function describeSystemFailure(error: Error): string | null {
   if (code === 'EACCES' && syscall === 'listen')
     return `[${place}] ports below 1024 need more rights; choose another one, such as --port 8000`;
   if (certificate.test(code))
-    return `[${place}] the certificate of the server is not trusted (${code}); check the address, or NODE_EXTRA_CA_CERTS`;
+    return `[${place}] the server's certificate is not trusted (${code}); check the address, or NODE_EXTRA_CA_CERTS`;
   const known = remedies[code];
   return known === undefined ? null : `[${place}] ${known[0]}; ${known[1]}`;
 }
@@ -95,8 +95,9 @@ export function describeFailure(error: unknown): string {
     .map(describeSystemFailure)
     .find((text) => text !== null);
   if (found !== undefined) return found;
-  if (outOfMemory.test(error.message))
-    return `[memory] no room for what is needed (${error.message}); choose a smaller model, context or cache, or raise the limit`;
-  const [line] = error.message.split('\n');
-  return `[minke] unexpected ${error.name}: ${line}; this is a bug in minke, please report it with what MINKE_DEBUG=1 shows`;
+  const { name, message } = error;
+  const [line] = message.split('\n');
+  if (outOfMemory.test(message))
+    return `[memory] no room for what is needed (${line}); choose a smaller model, context or cache, or raise the limit`;
+  return `[minke] unexpected ${name}: ${line}; this is a bug in minke, please report it with what MINKE_DEBUG=1 shows`;
 }

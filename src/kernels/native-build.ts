@@ -90,9 +90,7 @@ export function compileBeside(notice: Notice): void {
   if (isBegun) return;
   isBegun = true;
   if (!canCompile(notice, false)) return;
-  notice(
-    `[native] compiling the kernels for this machine beside (${duration}); until the next start ${describeFallback()}`,
-  );
+  notice(`[native] compiling the native kernels in the background (${duration}); meanwhile ${describeFallback()}`);
   const child = spawn(process.execPath, [script()], { detached: true, stdio: 'ignore' });
   child.unref();
   child.on('error', ({ message }) => notice(`[native] ${describeFallback()}: ${message}`));
