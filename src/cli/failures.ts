@@ -98,6 +98,6 @@ export function describeFailure(error: unknown): string {
   const { name, message } = error;
   const [line] = message.split('\n');
   if (outOfMemory.test(message))
-    return `[memory] no room for what is needed (${line}); choose a smaller model, context or cache, or raise the limit`;
-  return `[minke] unexpected ${name}: ${line}; this is a bug in minke, please report it with what MINKE_DEBUG=1 shows`;
+    return `[memory] no room left (${line}); choose a smaller model, context or cache, or raise the limit`;
+  return `[minke] unexpected ${name}: ${line}; this is a bug of minke: report it with what MINKE_DEBUG=1 shows`;
 }
