@@ -106,6 +106,8 @@ export class PromptEncoder {
     } catch (error) {
       if (!(error instanceof SandboxError)) throw error;
       const { fault, message } = error;
+      if (fault === 'start')
+        throw new RefusedError('overloaded', `the prompt cannot be encoded: ${message}; try later`);
       if (fault === 'busy') throw new RefusedError('overloaded', `the queue of prompts is full: ${message}; try later`);
       if (fault === 'closed') throw new RefusedError('closing', 'the model is being closed: ask another one');
       throw new RefusedError(

@@ -82,6 +82,7 @@ async function parseElsewhere(bytes: Uint8Array, schema: BodySchema, signal: Abo
     throw new ApiError(outcome.status, outcome.message, outcome.details);
   } catch (error) {
     if (!(error instanceof SandboxError)) throw error;
+    if (error.fault === 'start') throw new ApiError(503, `the body cannot be read: ${error.message}; try again later`);
     if (error.fault === 'busy') throw new ApiError(429, 'too many large bodies at once: try again in a second');
     throw new ApiError(422, `the body: it cannot be read (${error.message}): send a smaller one`);
   }

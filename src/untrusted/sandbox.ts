@@ -5,7 +5,8 @@
 // replaced. Jobs run one after another. An idle sandbox keeps nothing alive, and its process ends after a while.
 import { type ChildProcess, fork } from 'node:child_process';
 
-export type SandboxFault = 'time' | 'memory' | 'busy' | 'closed';
+/** `start`: there is no process, because the machine does not give one. */
+export type SandboxFault = 'time' | 'memory' | 'start' | 'busy' | 'closed';
 
 export class SandboxError extends Error {
   readonly fault: SandboxFault;
@@ -49,6 +50,9 @@ const toError = (fault: 'time' | 'memory', limitMs: number) =>
       ? `it took longer than ${(limitMs / 1000).toFixed(1)} s`
       : `it took more than ${memoryMb} MB of memory`,
   );
+
+const toStartError = ({ code }: NodeJS.ErrnoException) =>
+  new SandboxError('start', `this machine starts no further process (${code})`);
 
 export class Sandbox<Job, Result> {
   readonly #options: SandboxOptions;
@@ -95,7 +99,11 @@ export class Sandbox<Job, Result> {
 
   /** Starts the process, so that the first job need not wait for it. */
   start(): void {
-    if (this.#child === null && !this.#isClosed) this.#open();
+    try {
+      if (this.#child === null && !this.#isClosed) this.#open();
+    } catch {
+      // the first job says why
+    }
   }
 
   /** Ends the process; jobs in progress are rejected. */
@@ -106,21 +114,25 @@ export class Sandbox<Job, Result> {
   }
 
   #open(): ChildProcess {
+    const child = this.#fork();
+    this.#child = child;
+    this.#isFresh = true;
+    child.on('message', (message: FromSandbox) => this.#onMessage(child, message));
+    child.on('error', (error) => this.#onExit(child, error));
+    child.on('exit', () => this.#onExit(child));
+    child.send({ setup: this.#options.setup() } satisfies ToSandbox, () => {});
+    this.#rest(child);
+    return child;
+  }
+
+  #fork(): ChildProcess {
     // Without the flags of this process, which may be meant for its main script only.
-    const child = fork(this.#options.entry, {
+    return fork(this.#options.entry, {
       execArgv: [],
       env: { ...process.env, NODE_OPTIONS: `--max-old-space-size=${memoryMb}` },
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    this.#child = child;
-    this.#isFresh = true;
-    child.on('message', (message: FromSandbox) => this.#onMessage(child, message));
-    child.on('error', () => this.#onExit(child));
-    child.on('exit', () => this.#onExit(child));
-    child.send({ setup: this.#options.setup() } satisfies ToSandbox, () => {});
-    this.#rest(child);
-    return child;
   }
 
   /** Lets the process of this program end although the child runs, and the child end when it stays idle. */
@@ -134,8 +146,15 @@ export class Sandbox<Job, Result> {
     if (this.#running !== null) return;
     const task = this.#waiting.shift();
     if (task === undefined) return;
+    let child: ChildProcess;
+    try {
+      child = this.#child ?? this.#open();
+    } catch (error) {
+      task.reject(toStartError(error as NodeJS.ErrnoException));
+      this.#next();
+      return;
+    }
     this.#running = task;
-    const child = this.#child ?? this.#open();
     child.ref();
     child.channel?.ref();
     clearTimeout(this.#timer);
@@ -161,13 +180,14 @@ export class Sandbox<Job, Result> {
   }
 
   /** The process ended by itself, by a signal, or because V8 had no memory left. */
-  #onExit(child: ChildProcess): void {
+  #onExit(child: ChildProcess, error?: NodeJS.ErrnoException): void {
     if (child !== this.#child) return;
     this.#child = null;
     clearTimeout(this.#timer);
     const task = this.#running;
     this.#running = null;
-    task?.reject(toError(child.signalCode === 'SIGKILL' ? 'time' : 'memory', task.limitMs));
+    if (error !== undefined && child.pid === undefined) task?.reject(toStartError(error));
+    else task?.reject(toError(child.signalCode === 'SIGKILL' ? 'time' : 'memory', task.limitMs));
     this.#next();
   }
 
