@@ -109,6 +109,8 @@ const sampling = {
   repetitionPenalty: 1,
   seed: 1,
   logitBias: new Map<number, number>(),
+  minTokens: 0,
+  endIds: [],
 };
 
 interface Times {

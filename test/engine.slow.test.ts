@@ -54,7 +54,7 @@ const v3 = {
 
 const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 };
 const options: SequenceOptions = {
-  sampling: { ...greedy, repetitionPenalty: 1, seed: 5, logitBias: new Map() },
+  sampling: { ...greedy, repetitionPenalty: 1, seed: 5, logitBias: new Map(), minTokens: 0, endIds: [] },
   maxTokens: 90,
   logprobs: null,
   promptLogprobs: null,

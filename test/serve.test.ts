@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
-import { openModel, type ServedModel } from '../src/engine/index.ts';
+import { type GenerateOptions, openModel, type ServedModel } from '../src/engine/index.ts';
 import { listen, type RunningServer } from '../src/server/index.ts';
 import { writeSmallModel } from './small-model.ts';
 
@@ -49,6 +49,25 @@ describe('a model served to a client', () => {
       streamed += (delta?.reasoning_content ?? '') + (delta?.content ?? '');
     }
     assert.equal(streamed, own.thinking + own.answer);
+  });
+
+  test('a stop token ends the raw text where it first comes, but not before the minimum number of tokens', async () => {
+    const tokens = async (more: GenerateOptions) => {
+      const ids: number[] = [];
+      for await (const event of model.complete('the whale', { temperature: 0, maxTokens: 12, ...more }))
+        if (event.type === 'part') ids.push(...event.tokens.map(({ id }) => id));
+      return ids;
+    };
+    const free = await tokens({});
+    const [first] = free;
+    assert.equal(free.length, 12);
+    assert.deepEqual(await tokens({ stopIds: [first] }), [first]);
+    const later = await tokens({ stopIds: [first], minTokens: 4 });
+    assert.ok(later.length >= 4 && later.slice(0, 4).every((id) => id !== first), `${later}`);
+    const request = { model: 'whale', prompt: 'the whale', temperature: 0, max_tokens: 12, stop_token_ids: [first] };
+    const { choices, usage } = await client.completions.create(request);
+    assert.deepEqual([choices[0]?.text, choices[0]?.finish_reason, usage?.completion_tokens], ['', 'stop', 1]);
+    await assert.rejects(client.completions.create({ ...request, min_tokens: 13 } as never), /min_tokens: .*0 to 12/);
   });
 
   test('each of many clients gets the answer that it gets alone, while others leave', async () => {

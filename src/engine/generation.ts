@@ -34,6 +34,8 @@ export interface GenerateOptions extends SamplingOptions {
   readonly stop?: readonly string[];
   /** Tokens that end the answer, besides the model's own end tokens. @default none */
   readonly stopIds?: readonly number[];
+  /** The answer does not end before this number of output tokens. @default 0 */
+  readonly minTokens?: number;
   /** All that the model writes is the answer, thinking and tags included, and stops act anywhere. @default false */
   readonly raw?: boolean;
   /** Continues after the model's own end tokens. @default false */

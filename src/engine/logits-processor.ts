@@ -2,7 +2,8 @@
 //
 // An edit of token i is logit' = (logit > 0 ? logit / scale : logit * scale) + add: first the repetition penalty of
 // CTRL (Keskar et al. 2019) for tokens of prompt and output, then minus presence and frequency penalties for tokens of
-// the output (OpenAI's definition), plus the bias. Edits are in ascending order of ids, which is what the kernels take.
+// the output (OpenAI's definition), plus the bias. Tokens that would end the output before its minimum length are
+// forbidden until then. Edits are in ascending order of ids, which is what the kernels take.
 // A request without penalties and biases has no edits and costs nothing.
 import type { ResolvedSampling } from './sampling-options.ts';
 
@@ -13,10 +14,13 @@ export interface LogitEditArrays {
   readonly adds: Float32Array;
 }
 
-type Penalties = Pick<ResolvedSampling, 'presencePenalty' | 'frequencyPenalty' | 'repetitionPenalty' | 'logitBias'>;
+type LogitOptions = Pick<
+  ResolvedSampling,
+  'presencePenalty' | 'frequencyPenalty' | 'repetitionPenalty' | 'logitBias' | 'minTokens' | 'endIds'
+>;
 
 export class LogitsProcessor {
-  readonly #penalties: Penalties;
+  readonly #options: LogitOptions;
   readonly #countsOutput: boolean;
   readonly #countsPrompt: boolean;
   /** Tokens with an edit, ascending; only the first `#length` are valid. */
@@ -25,13 +29,17 @@ export class LogitsProcessor {
   /** How often each token was generated. */
   readonly #generated = new Map<number, number>();
   readonly #prompt = new Set<number>();
+  /** Tokens that are forbidden while fewer than `minTokens` were generated. */
+  readonly #ending: ReadonlySet<number>;
+  #outputLength = 0;
 
-  constructor(penalties: Penalties, prompt: ArrayLike<number>) {
-    this.#penalties = penalties;
-    this.#countsPrompt = penalties.repetitionPenalty !== 1;
-    this.#countsOutput = this.#countsPrompt || penalties.presencePenalty !== 0 || penalties.frequencyPenalty !== 0;
+  constructor(options: LogitOptions, prompt: ArrayLike<number>) {
+    this.#options = options;
+    this.#countsPrompt = options.repetitionPenalty !== 1;
+    this.#countsOutput = this.#countsPrompt || options.presencePenalty !== 0 || options.frequencyPenalty !== 0;
+    this.#ending = new Set(options.minTokens > 0 ? options.endIds : []);
     if (this.#countsPrompt) for (let i = 0; i < prompt.length; i++) this.#prompt.add(prompt[i]);
-    const ids = Int32Array.from(new Set([...this.#prompt, ...penalties.logitBias.keys()])).sort();
+    const ids = Int32Array.from(new Set([...this.#prompt, ...options.logitBias.keys(), ...this.#ending])).sort();
     this.#ids = ids;
     this.#length = ids.length;
   }
@@ -43,6 +51,7 @@ export class LogitsProcessor {
 
   /** Counts a token as generated, or as if it were while a draft is verified. */
   push(id: number): void {
+    this.#outputLength++;
     if (!this.#countsOutput) return;
     const times = this.#generated.get(id) ?? 0;
     this.#generated.set(id, times + 1);
@@ -51,6 +60,7 @@ export class LogitsProcessor {
 
   /** Undoes a `push` of the same token. */
   pop(id: number): void {
+    this.#outputLength--;
     const times = this.#generated.get(id);
     if (times === undefined) return;
     if (times > 1) this.#generated.set(id, times - 1);
@@ -62,20 +72,22 @@ export class LogitsProcessor {
 
   /** Writes all edits from index `at` on; returns the index after them. */
   write(out: LogitEditArrays, at: number): number {
-    const { presencePenalty, frequencyPenalty, repetitionPenalty, logitBias } = this.#penalties;
+    const { presencePenalty, frequencyPenalty, repetitionPenalty, logitBias } = this.#options;
+    const isShort = this.#outputLength < this.#options.minTokens;
     for (let i = 0; i < this.#length; i++) {
       const id = this.#ids[i];
       const times = this.#generated.get(id) ?? 0;
       out.ids[at + i] = id;
       out.scales[at + i] = this.#countsPrompt && (times > 0 || this.#prompt.has(id)) ? repetitionPenalty : 1;
       const penalty = times > 0 ? presencePenalty + frequencyPenalty * times : 0;
-      out.adds[at + i] = (logitBias.get(id) ?? 0) - penalty;
+      out.adds[at + i] =
+        isShort && this.#ending.has(id) ? Number.NEGATIVE_INFINITY : (logitBias.get(id) ?? 0) - penalty;
     }
     return at + this.#length;
   }
 
   #isPermanent(id: number): boolean {
-    return this.#prompt.has(id) || this.#penalties.logitBias.has(id);
+    return this.#prompt.has(id) || this.#options.logitBias.has(id) || this.#ending.has(id);
   }
 
   /** Returns the first index whose id is at least `id`. */

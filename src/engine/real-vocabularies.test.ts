@@ -33,7 +33,14 @@ interface Outcome {
 
 /** Runs ids through an assembler and checks what is true of every generation. */
 function assemble({ from, ids, stop = [] }: { from: LoadedTokenizer; ids: number[]; stop?: string[] }): Outcome {
-  const assembler = new TextAssembler(from, { stop, stopIds: [], raw: false, startsThinking: false, ignoreEos: false });
+  const assembler = new TextAssembler(from, {
+    stop,
+    stopIds: [],
+    minTokens: 0,
+    raw: false,
+    startsThinking: false,
+    ignoreEos: false,
+  });
   const text = { thinking: '', answer: '' };
   const given: GeneratedToken[] = [];
   let reasoning = 0;

@@ -18,6 +18,9 @@ export interface ResolvedSampling {
   readonly repetitionPenalty: number;
   readonly seed: number;
   readonly logitBias: ReadonlyMap<number, number>;
+  readonly minTokens: number;
+  /** Tokens that end the output, and cannot come before `minTokens` others. */
+  readonly endIds: readonly number[];
 }
 
 /** GenerateOptions with every default filled in; null where nothing was requested. */
@@ -39,6 +42,8 @@ interface OptionLimits {
   readonly vocabSize: number;
   /** Tokens that the context has left after the prompt. */
   readonly room: number;
+  /** The model's own end tokens. @default none */
+  readonly eosIds?: readonly number[];
 }
 
 /** The kernels give at most this number of alternatives. */
@@ -124,7 +129,20 @@ function newSeed(): number {
   return Math.floor(Math.random() * 2 ** 32);
 }
 
-function resolveSampling(options: GenerateOptions, vocabSize: number): ResolvedSampling {
+type Ending = Pick<ResolvedOptions, 'maxTokens' | 'minTokens' | 'stopIds' | 'ignoreEos' | 'endIds'>;
+
+function resolveEnding(options: GenerateOptions, { vocabSize, room, eosIds = [] }: OptionLimits): Ending {
+  const any = Number.MAX_SAFE_INTEGER;
+  const maxTokens = Math.min(readCount(options, 'maxTokens', 1, any) ?? room, room);
+  const minTokens = readCount(options, 'minTokens', 0, maxTokens) ?? 0;
+  const stopIds = readStopIds(options.stopIds, vocabSize);
+  const ignoreEos = readFlag(options, 'ignoreEos');
+  return { maxTokens, minTokens, stopIds, ignoreEos, endIds: [...(ignoreEos ? [] : eosIds), ...stopIds] };
+}
+
+type Choice = Omit<ResolvedSampling, 'minTokens' | 'endIds'>;
+
+function resolveChoice(options: GenerateOptions, vocabSize: number): Choice {
   const finite = 'a finite number from 0';
   const temperature = readNumber(options, 'temperature', 1, finite, within(0, Number.MAX_VALUE));
   const penalty = 'a number from -2 to 2';
@@ -148,12 +166,10 @@ function resolveSampling(options: GenerateOptions, vocabSize: number): ResolvedS
 export function resolveOptions(options: GenerateOptions, limits: OptionLimits): ResolvedOptions {
   const any = Number.MAX_SAFE_INTEGER;
   return {
-    ...resolveSampling(options, limits.vocabSize),
-    maxTokens: Math.min(readCount(options, 'maxTokens', 1, any) ?? limits.room, limits.room),
+    ...resolveChoice(options, limits.vocabSize),
+    ...resolveEnding(options, limits),
     stop: readStopTexts(options.stop),
-    stopIds: readStopIds(options.stopIds, limits.vocabSize),
     raw: readFlag(options, 'raw'),
-    ignoreEos: readFlag(options, 'ignoreEos'),
     logprobs: readCount(options, 'logprobs', 0, maxLogprobs),
     promptLogprobs: readCount(options, 'promptLogprobs', 0, maxLogprobs),
     startsThinking: readFlag(options, 'startsThinking'),

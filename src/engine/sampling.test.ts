@@ -22,7 +22,11 @@ describe('options', () => {
       repetitionPenalty: 1,
       logitBias: new Map(),
       maxTokens: 50,
+      minTokens: 0,
+      endIds: [],
       stop: [],
+      stopIds: [],
+      raw: false,
       ignoreEos: false,
       logprobs: null,
       promptLogprobs: null,
@@ -44,6 +48,8 @@ describe('options', () => {
     assert.deepEqual([resolved.logprobs, resolved.reasoningBudget, resolved.signal], [0, 0, signal]);
     assert.deepEqual(resolved.logitBias, bias);
     assert.equal(resolveOptions({ maxTokens: 1000 }, limits).maxTokens, 50);
+    const ending = (more: object) => resolveOptions({ stopIds: [5], ...more }, { ...limits, eosIds: [7] }).endIds;
+    assert.deepEqual([ending({}), ending({ ignoreEos: true })], [[7, 5], [5]]);
   });
 
   const refusals: [keyof GenerateOptions, unknown, RegExp][] = [
@@ -63,6 +69,9 @@ describe('options', () => {
     ['logitBias', new Map([[100, 1]]), /token ids from 0 to 99, received 100/],
     ['logitBias', new Map([[1, Number.POSITIVE_INFINITY]]), /received "Infinity for token 1"/],
     ['maxTokens', 0, /expected a whole number from 1, received 0/],
+    ['minTokens', 51, /expected a whole number from 0 to 50, received 51/],
+    ['stopIds', [100], /token ids from 0 to 99, received 100/],
+    ['raw', 'yes', /true or false/],
     ['stop', 'a', /at most 16 texts, received "a"/],
     ['stop', [''], /texts that are not empty/],
     ['stop', ['\ud83d'], /half a surrogate pair/],
@@ -89,7 +98,14 @@ describe('options', () => {
 });
 
 describe('edits of logits', () => {
-  const none = { presencePenalty: 0, frequencyPenalty: 0, repetitionPenalty: 1, logitBias: new Map<number, number>() };
+  const noEnd = { minTokens: 0, endIds: [1] };
+  const none = {
+    presencePenalty: 0,
+    frequencyPenalty: 0,
+    repetitionPenalty: 1,
+    logitBias: new Map<number, number>(),
+    ...noEnd,
+  };
 
   function written(edits: LogitsProcessor): [number, number, number][] {
     const n = edits.length;
@@ -107,7 +123,7 @@ describe('edits of logits', () => {
   test('worked by hand: the repetition penalty counts the prompt, the others do not', () => {
     const logitBias = new Map([[9, 5]]);
     const edits = new LogitsProcessor(
-      { presencePenalty: 1, frequencyPenalty: 0.5, repetitionPenalty: 2, logitBias },
+      { presencePenalty: 1, frequencyPenalty: 0.5, repetitionPenalty: 2, logitBias, ...noEnd },
       [3, 4, 3],
     );
     edits.push(4);
@@ -127,6 +143,23 @@ describe('edits of logits', () => {
     ]);
   });
 
+  test('tokens that end the output are forbidden before its minimum length, also behind drafts', () => {
+    const logitBias = new Map([[2, 3]]);
+    const edits = new LogitsProcessor({ ...none, logitBias, minTokens: 2, endIds: [2, 6] }, [2]);
+    const forbidden = [2, 6].map((id) => [id, 1, Number.NEGATIVE_INFINITY]);
+    const free = [
+      [2, 1, 3],
+      [6, 1, 0],
+    ];
+    assert.deepEqual(written(edits), forbidden);
+    edits.push(4);
+    assert.deepEqual(written(edits), forbidden);
+    edits.push(4);
+    assert.deepEqual(written(edits), free);
+    edits.pop(4);
+    assert.deepEqual(written(edits), forbidden);
+  });
+
   test('pushed and taken back in any order: as if counted anew', () => {
     const penalties = fc.record({
       presencePenalty: fc.constantFrom(0, 0.5),
@@ -137,7 +170,7 @@ describe('edits of logits', () => {
     const ids = fc.array(fc.nat(150), { maxLength: 200 });
     fc.assert(
       fc.property(penalties, ids, ids, fc.nat(200), (given, prompt, output, taken) => {
-        const edits = new LogitsProcessor(given, prompt);
+        const edits = new LogitsProcessor({ ...given, ...noEnd }, prompt);
         for (const id of output) edits.push(id);
         const kept = output.slice(0, Math.max(0, output.length - taken));
         for (const id of output.slice(kept.length).reverse()) edits.pop(id);

@@ -61,7 +61,7 @@ export class ServedModel implements TextModel {
   generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): AsyncIterable<GenerationEvent> {
     this.#checkIds(prompt);
     const room = Math.max(1, this.contextLength - prompt.length);
-    const resolved = resolveOptions(options, { vocabSize: this.vocabSize, room });
+    const resolved = resolveOptions(options, { vocabSize: this.vocabSize, room, eosIds: this.tokenizer.eosIds });
     const { reasoningBudget, startsThinking } = resolved;
     const closing = reasoningBudget === null ? [] : closingIds(this.tokenizer);
     return new GenerationStream(this.#engine, prompt, resolved, {

@@ -9,7 +9,7 @@ import type { Sequence, SequenceOptions, TokenDecision } from './sequence.ts';
 
 const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 };
 export const defaults: SequenceOptions = {
-  sampling: { ...sampling, repetitionPenalty: 1, seed: 0, logitBias: new Map() },
+  sampling: { ...sampling, repetitionPenalty: 1, seed: 0, logitBias: new Map(), minTokens: 0, endIds: [] },
   maxTokens: 20,
   logprobs: null,
   promptLogprobs: null,

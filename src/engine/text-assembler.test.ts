@@ -34,7 +34,14 @@ function bytesTokenizer(tags: boolean): LoadedTokenizer {
 }
 
 const [spelled, tagged] = [bytesTokenizer(false), bytesTokenizer(true)];
-const options: AssemblerOptions = { stop: [], stopIds: [], raw: false, startsThinking: false, ignoreEos: false };
+const options: AssemblerOptions = {
+  stop: [],
+  stopIds: [],
+  minTokens: 0,
+  raw: false,
+  startsThinking: false,
+  ignoreEos: false,
+};
 const [eos, pad, open, close] = [256, 257, 258, 259];
 const encodeBytes = (text: string) => [...new TextEncoder().encode(text)];
 
@@ -329,6 +336,11 @@ describe('stop texts', () => {
     assert.equal(assemble(tagged, ids, { raw: true, stop: ['a</think>b'] }).answer, '\n<think>\n');
     const spelledIds = [...encodeBytes('<think>ab</think>c'), eos];
     assert.equal(assemble(spelled, spelledIds, { raw: true }).assembler.reasoningTokens, 17);
+  });
+
+  test('act once the minimum number of tokens is there', () => {
+    const at = (minTokens: number) => assemble(spelled, encodeBytes('abcabc'), { stop: ['b'], minTokens }).answer;
+    assert.deepEqual([0, 1, 2, 4, 5].map(at), ['a', 'a', 'abca', 'abca', 'abcabc']);
   });
 
   test('stop tokens act in the answer, with raw anywhere; they have no text', () => {

@@ -13,7 +13,10 @@ import type { ResolvedOptions } from './sampling-options.ts';
 import { TextMatch } from './text-match.ts';
 import { closeTag, findThinkTokens, openTag, type ThinkTokens } from './think-tags.ts';
 
-export type AssemblerOptions = Pick<ResolvedOptions, 'stop' | 'stopIds' | 'raw' | 'startsThinking' | 'ignoreEos'>;
+export type AssemblerOptions = Pick<
+  ResolvedOptions,
+  'stop' | 'stopIds' | 'minTokens' | 'raw' | 'startsThinking' | 'ignoreEos'
+>;
 
 /** A token whose text is not all emitted; `end`: units of the stream up to the end of its text. */
 interface PendingToken {
@@ -28,6 +31,8 @@ export class TextAssembler {
   readonly #eosIds: ReadonlySet<number>;
   readonly #stopIds: ReadonlySet<number>;
   readonly #raw: boolean;
+  readonly #minTokens: number;
+  #tokens = 0;
   readonly #tags: ThinkTokens | null;
   readonly #utf8: TokenStream;
   readonly #stops: readonly TextMatch[];
@@ -49,11 +54,12 @@ export class TextAssembler {
   #ended = false;
   #stopText: string | null = null;
 
-  constructor(loaded: LoadedTokenizer, { stop, stopIds, raw, startsThinking, ignoreEos }: AssemblerOptions) {
+  constructor(loaded: LoadedTokenizer, { stop, stopIds, minTokens, raw, startsThinking, ignoreEos }: AssemblerOptions) {
     this.#tokenizer = loaded.tokenizer;
     this.#eosIds = new Set(ignoreEos ? [] : loaded.eosIds);
     this.#stopIds = new Set(stopIds);
     this.#raw = raw;
+    this.#minTokens = minTokens;
     this.#tags = findThinkTokens(loaded);
     this.#utf8 = loaded.tokenizer.stream({ skipSpecialTokens: true });
     this.#stops = stop.map((text) => new TextMatch(text));
@@ -87,6 +93,7 @@ export class TextAssembler {
   push(token: GeneratedToken): GenerationPart[] {
     if (this.#ended) throw new Error(`broken invariant: token ${token.id} after the end of its generation`);
     const { id } = token;
+    this.#tokens++;
     const isTag = id === this.#tags?.open || id === this.#tags?.close;
     if (this.#eosIds.has(id) || (this.#stopIds.has(id) && (this.#raw || !(isTag || this.#thinking)))) {
       this.#pending.push({ token, end: this.#fed, isCounted: false });
@@ -165,7 +172,7 @@ export class TextAssembler {
     if (this.#thinking && !this.#raw) return false;
     let met: string | null = null;
     for (const stop of this.#stops) if (stop.push(unit) && stop.text.length > (met?.length ?? 0)) met = stop.text;
-    if (met === null) return false;
+    if (met === null || this.#tokens <= this.#minTokens) return false;
     const start = this.#fed - met.length;
     if (this.#mayOpen) this.#early ??= { text: met, start };
     else this.#stopAt(met, start);

@@ -73,7 +73,8 @@ const parameterName = (option: string) => option.replace(/[A-Z]/g, (letter) => `
 function fromRefusal({ kind, message, field }: RefusedError): ApiError {
   const [status, code] = refusalStatus[kind];
   const param = field === null ? null : parameterName(field);
-  return new ApiError(status, message, { param, code });
+  const own = field !== null && message.startsWith(`${field}: `) ? `${param}${message.slice(field.length)}` : message;
+  return new ApiError(status, own, { param, code });
 }
 
 /** Formats a path as JavaScript does: messages[0].content. */

@@ -28,6 +28,7 @@ export function toGenerateOptions(request: SamplingRequest, choice: number): Gen
     seed: seed === null || seed === undefined ? null : (seed + choice) >>> 0,
     stop: stops.length > 0 ? stops : null,
     stopIds: request.stop_token_ids,
+    minTokens: request.min_tokens,
     logitBias: bias ? new Map(Object.entries(bias).map(([id, value]) => [Number(id), value])) : null,
   });
 }

@@ -216,6 +216,7 @@ describe('honored as others do', () => {
     assert.deepEqual([(await optionsFor({ top_p: 0 })).topK, (await optionsFor({ top_p: 0 })).topP], [1, undefined]);
     assert.equal((await optionsFor({ top_k: -1 })).topK, 0);
     assert.deepEqual((await optionsFor({ stop_token_ids: [5] })).stopIds, [5]);
+    assert.equal((await optionsFor({ min_tokens: 3 })).minTokens, 3);
     const { app } = serve();
     const unknown = await post(app, '/v1/chat/completions', chatBody({ stop_token_ids: [99999] }));
     await assertRefused(unknown, 422, /token 99999 does not exist/, 'stop_token_ids');

@@ -30,7 +30,8 @@ const refusals: readonly Refusal[] = [
   ['web_search_options search_parameters search_settings data_sources mcp_servers nvext', leaveOut],
   ['enable_search deferred background safe_prompt', leaveOut, false],
 
-  ['min_tokens min_new_tokens min_length n_keep n_discard n_indent n_cache_reuse', leaveOut, 0],
+  ['min_new_tokens min_length', 'use min_tokens', 0],
+  ['n_keep n_discard n_indent n_cache_reuse', leaveOut, 0],
   ['n_predict num_predict', useMaxTokens, -1],
   ['max_new_tokens max_output_tokens max_length max_tokens_to_sample maxOutputTokens maxTokens', useMaxTokens],
   ['n_cmpl num_return_sequences num_generations', 'use n', 1],

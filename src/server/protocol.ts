@@ -76,6 +76,7 @@ const sampling = {
     .max(1024)
     .nullish()
     .describe('Extension: tokens that end the answer, in chat only after the thinking, and are not in its text.'),
+  min_tokens: z.int().min(0).nullish().describe('Extension: the answer does not end before.'),
   n: z.int().min(1).max(16).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z
