@@ -15,20 +15,37 @@ export interface EngineFlags {
 /** Reads the value of a flag. Throws InvalidArgumentError, which names the flag. */
 export function parsePositive(text: string): number {
   const number = Number(text);
-  if (Number.isInteger(number) && number > 0) return number;
+  if (Number.isSafeInteger(number) && number > 0) return number;
   throw new InvalidArgumentError('Expected a positive whole number.');
 }
 
 export function parseInteger(text: string): number {
   const number = Number(text);
-  if (Number.isInteger(number) && text.trim() !== '') return number;
+  if (Number.isSafeInteger(number) && text.trim() !== '') return number;
   throw new InvalidArgumentError('Expected a whole number.');
+}
+
+export function parseText(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('Expected a text.');
 }
 
 function parseNumber(text: string): number {
   const number = Number(text);
   if (Number.isFinite(number) && text.trim() !== '') return number;
   throw new InvalidArgumentError('Expected a number.');
+}
+
+function parseTemperature(text: string): number {
+  const number = parseNumber(text);
+  if (number >= 0) return number;
+  throw new InvalidArgumentError('Expected 0 (greedy) or more.');
+}
+
+function parseProbability(text: string): number {
+  const number = parseNumber(text);
+  if (number > 0 && number <= 1) return number;
+  throw new InvalidArgumentError('Expected a number above 0 and at most 1.');
 }
 
 /** Adds the flags of the engine to a command. */
@@ -52,6 +69,6 @@ export interface SamplingFlags {
 /** Adds the flags of sampling to a command. */
 export function withSamplingFlags(command: Command): Command {
   return command
-    .option('--temperature <t>', 'sampling temperature; 0 is greedy', parseNumber, 0.6)
-    .option('--top-p <p>', 'sample from the most probable tokens up to this total probability', parseNumber, 0.95);
+    .option('--temperature <t>', 'sampling temperature; 0 is greedy', parseTemperature, 0.6)
+    .option('--top-p <p>', 'sample from the most probable tokens up to this total probability', parseProbability, 0.95);
 }

@@ -5,7 +5,7 @@ import { packageVersion } from '../kernels/root.ts';
 import { bundledTasks } from '../tasks/grading.ts';
 import { templateNames } from '../tasks/template.ts';
 import type { RunKind } from '../train/index.ts';
-import { parseInteger, parsePositive, withEngineFlags, withSamplingFlags } from './engine-flags.ts';
+import { parseInteger, parsePositive, parseText, withEngineFlags, withSamplingFlags } from './engine-flags.ts';
 import { commandExamples, overviewExamples } from './examples.ts';
 import { evalExitCodesHelp, exitCodesHelp } from './exit-codes.ts';
 import { loadModule } from './load-module.ts';
@@ -27,7 +27,7 @@ function use(program: Command): void {
   program.commandsGroup('Use a model:');
   withSamplingFlags(withEngineFlags(program.command('chat').description('chat with a model in the terminal')))
     .argument('<model>', checkpoint)
-    .option('--prompt <text>', 'answer one prompt and exit')
+    .option('--prompt <text>', 'answer one prompt and exit', parseText)
     .option('--system <text>', 'system prompt')
     .option('--seed <n>', 'random seed (default: a new one)', parseInteger)
     .option('--max-tokens <n>', 'max tokens to generate (default: up to the context)', parsePositive)

@@ -7,7 +7,7 @@ import { listen, readTaskResults } from '../server/index.ts';
 import type { EngineFlags } from './engine-flags.ts';
 import { loadModel } from './load-model.ts';
 import type { RunsFlags } from './runs-flags.ts';
-import { closeOnSignals, type ServerFlags, serverOptions } from './server-flags.ts';
+import { closeOnSignals, requirePort, type ServerFlags, serverOptions } from './server-flags.ts';
 import { runsService } from './watch.ts';
 
 export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
@@ -23,6 +23,7 @@ const isTrainable = (path: string) =>
 
 export async function serveCommand(path: string, flags: ServeFlags): Promise<void> {
   const options = serverOptions(flags);
+  await requirePort(flags);
   const model = await loadModel(path, flags, {
     ...(flags.name !== undefined && { name: flags.name }),
     maxSequences: flags.parallel,

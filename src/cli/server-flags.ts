@@ -1,7 +1,8 @@
 // Flags of the commands that listen on a port, and how these commands stop.
 import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { MinkeError } from '../kernels/errors.ts';
 import { packageRoot, packageVersion } from '../kernels/root.ts';
 import type { ServerOptions } from '../server/index.ts';
@@ -15,11 +16,19 @@ export interface ServerFlags {
   readonly app: boolean;
 }
 
+const maxPort = 65535;
+
+function parsePort(text: string): number {
+  const port = parseInteger(text);
+  if (port >= 0 && port <= maxPort) return port;
+  throw new InvalidArgumentError(`Expected a port from 0 to ${maxPort}.`);
+}
+
 /** Adds the flags to a command. */
 export function withServerFlags(command: Command): Command {
   return command
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <n>', 'port to listen on; 0 picks a free one', parseInteger, 8000)
+    .option('--port <n>', 'port to listen on; 0 picks a free one', parsePort, 8000)
     .option('--key <keys...>', 'API keys; clients must send one of them as bearer token')
     .option('--origin <origins...>', 'web origins that may call the API, such as https://example.org')
     .option('--no-app', 'serve the API without the web app');
@@ -46,6 +55,38 @@ export function serverOptions({ host, port, key, origin, app }: ServerFlags): Se
     ...(key && { keys: key }),
     ...(origin && { origins: origin }),
   };
+}
+
+/** Listens on a port for a moment. Rejects with the error of the system. */
+function tryPort(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(port, host, () => server.close(() => resolve()));
+  });
+}
+
+/** Returns the first free port after one, or 0, which lets the system choose. */
+async function findFreePort(host: string, after: number): Promise<number> {
+  for (let port = after + 1; port <= Math.min(maxPort, after + 100); port++)
+    if (
+      await tryPort(host, port).then(
+        () => true,
+        () => false,
+      )
+    )
+      return port;
+  return 0;
+}
+
+/** Throws MinkeError where the port is taken, before anything that takes time; it names the next free one. */
+export async function requirePort({ host, port }: ServerFlags): Promise<void> {
+  try {
+    await tryPort(host, port);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    const free = await findFreePort(host, port);
+    throw new MinkeError('--port', `${port} is taken by another program`, `add --port ${free}, which is free`);
+  }
 }
 
 /** Closes gracefully at the first Ctrl-C and exits at the second. */

@@ -5,7 +5,7 @@ import { MinkeError } from '../kernels/index.ts';
 import { parseTeacher, type RunsService, serveRuns } from '../runs/index.ts';
 import { listen } from '../server/index.ts';
 import type { RunsFlags } from './runs-flags.ts';
-import { closeOnSignals, type ServerFlags, serverOptions } from './server-flags.ts';
+import { closeOnSignals, requirePort, type ServerFlags, serverOptions } from './server-flags.ts';
 
 /**
  * Opens the runs of a folder. New runs are processes of this program, and may begin from `models`, folders by name.
@@ -34,6 +34,7 @@ export function runsService(
 
 export async function watchCommand(folder: string, flags: ServerFlags & RunsFlags): Promise<void> {
   const options = serverOptions(flags);
+  await requirePort(flags);
   const runs = runsService(folder, flags);
   const server = await listen([], { ...options, routes: [runs.routes] });
   console.log(`runs of ${folder}: ${server.url}/${flags.app ? '#/train' : 'runs'}`);

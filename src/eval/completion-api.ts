@@ -2,7 +2,7 @@
 //
 // Contract: a request is repeated with growing waits while the API throttles, fails or cannot be reached, and ends in
 // an ApiError if it still fails. `isFinal` means that no other request would succeed: the address, the model or the key
-// is wrong. A body that cannot be read as a completion is a failure of the API, not an empty answer.
+// is wrong. An API that has never answered and cannot be connected to is not asked again. A body that cannot be read as a completion is a failure of the API, not an empty answer.
 import { setTimeout as wait } from 'node:timers/promises';
 import { EvaluationError } from './errors.ts';
 
@@ -50,6 +50,22 @@ const isTemporary = (status: number) => status === 429 || status === 408 || stat
 const isFinal = (status: number) => status === 401 || status === 403 || status === 404;
 
 /** Returns null where the body is no completion. */
+const causeCode = ({ cause }: Error): string => (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
+
+/** Whether no connection came about, as opposed to one that broke. Node gives up after 10 seconds. */
+function isUnconnected(error: Error): boolean {
+  const code = causeCode(error);
+  return /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT|UND_ERR_CONNECT|CERT_|ERR_TLS|ERR_SSL|DEPTH_|SELF_|UNABLE_)/.test(
+    code,
+  );
+}
+
+function describeFetchError(error: Error): string {
+  const { message, cause } = error;
+  if (!(cause instanceof Error)) return message;
+  return `cannot be reached (${cause.message || causeCode(error)})`;
+}
+
 function readCompletion(body: string): Completion | null {
   try {
     const { choices, usage } = JSON.parse(body);
@@ -65,6 +81,8 @@ export class CompletionApi {
   /** The address that completions are requested from. */
   readonly url: string;
   readonly #options: ApiOptions;
+  /** Whether the API has answered anything. */
+  #isReached = false;
 
   constructor(options: ApiOptions) {
     this.#options = options;
@@ -78,6 +96,7 @@ export class CompletionApi {
       if (attempt > 0) await wait(pause, undefined, signal ? { signal } : {});
       try {
         const response = await this.#send(prompt, options, signal);
+        this.#isReached = true;
         const body = await response.text();
         const completion = response.ok ? readCompletion(body) : null;
         if (completion !== null) return completion;
@@ -86,8 +105,8 @@ export class CompletionApi {
         pause = Math.max(pause, 1000 * (Number(response.headers.get('retry-after')) || 0));
       } catch (error) {
         if (signal?.aborted || error instanceof ApiError) throw error;
-        const { message, cause } = error as Error;
-        problem = cause instanceof Error ? `${message} (${cause.message})` : message;
+        problem = describeFetchError(error as Error);
+        if (!this.#isReached && isUnconnected(error as Error)) throw this.#error(problem, true);
       }
     }
     throw this.#error(problem, false);
