@@ -30,7 +30,7 @@ export function parseText(text: string): string {
   throw new InvalidArgumentError('Expected a text.');
 }
 
-function parseNumber(text: string): number {
+export function parseNumber(text: string): number {
   const number = Number(text);
   if (Number.isFinite(number) && text.trim() !== '') return number;
   throw new InvalidArgumentError('Expected a number.');

@@ -4,6 +4,7 @@ import { type Estimate, formatPercent } from '../math/index.ts';
 import { closeTasks, openTasks, type TemplateName, taskChoice } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { EngineFlags, SamplingFlags } from './engine-flags.ts';
+import { UsageError } from './exit-codes.ts';
 import { engineOptions } from './load-model.ts';
 import { compileKernels } from './long-work.ts';
 import { Progress } from './progress.ts';
@@ -71,7 +72,7 @@ export async function evaluateByRecipe(
 async function readRecipes(target: string | undefined, flags: EvalFlags): Promise<EvaluationRecipe[]> {
   const { task: tasks = [], problems, samples, temperature, topP, maxTokens, seed, template } = flags;
   if ((target === undefined) === (tasks.length === 0))
-    throw new TrainError('eval', 'expected either a recipe or tasks', 'as in: minke eval my-model --task countdown');
+    throw new UsageError('eval', 'expected either a recipe or tasks', 'as in: minke eval my-model --task countdown');
   if (target === undefined)
     return tasks.map((text) => ({
       ...parseTask(text),

@@ -1,5 +1,6 @@
 // What the commands return besides 0. Signals have the codes of shells: 128 and their number.
 import { maxFaultShare } from '../eval/grader-faults.ts';
+import { MinkeError } from '../kernels/errors.ts';
 import { formatPercent } from '../math/index.ts';
 
 /** The command itself or its input failed. */
@@ -7,6 +8,9 @@ export const failed = 1;
 
 /** The command line is wrong: nothing was begun. */
 export const misused = 2;
+
+/** What is wrong with a command line, where commander cannot know it. */
+export class UsageError extends MinkeError {}
 
 /** Ended by SIGINT, in a command that saves nothing. */
 export const interrupted = 130;

@@ -87,10 +87,18 @@ function causes(error: Error): Error[] {
   return [...inner.filter((each) => each instanceof Error).flatMap(causes), error];
 }
 
+const builtIn = /^(Error|TypeError|RangeError|ReferenceError|SyntaxError|URIError|EvalError|AggregateError)$/;
+
+/** Whether an error was raised on purpose: its class is one of ours, or its message has their form. */
+function isSentence(error: Error): boolean {
+  const isOurs = !builtIn.test(error.constructor.name) && /^[A-Z]\w+Error$/.test(error.name) && !('code' in error);
+  return isOurs || /^\[[^\]]+\] .+; /.test(error.message);
+}
+
 /** Returns the sentence for anything that was thrown: `[where] problem; remedy`. */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return `[minke] failed: ${String(error)}; MINKE_DEBUG=1 shows more`;
-  if (/^\[[^\]]+\] /.test(error.message)) return error.message;
+  if (isSentence(error)) return error.message;
   const found = causes(error)
     .map(describeSystemFailure)
     .find((text) => text !== null);

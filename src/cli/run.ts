@@ -1,7 +1,7 @@
 // The commands that train: one for each kind of run, with its arguments as options. They resume stopped runs too.
 
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { permitResume } from '../runs/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import {
@@ -14,7 +14,8 @@ import {
   startRun,
   TrainError,
 } from '../train/index.ts';
-import { exitCodesHelp } from './exit-codes.ts';
+import { parseNumber } from './engine-flags.ts';
+import { exitCodesHelp, UsageError } from './exit-codes.ts';
 import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
 import { type LoadedRecipe, loadRecipe, parseTask } from './recipe.ts';
@@ -43,7 +44,10 @@ export function addRunCommands(program: Command, kinds: readonly RunKind[]): voi
       .description(kind.about)
       .argument('[recipe]', 'a preset, a recipe of recipes/, or a file that exports one');
     if (kind.alias !== undefined) command.alias(kind.alias);
-    for (const { flag, type, about } of kind.arguments) command.option(`--${flag} ${placeholders[type]}`, about);
+    for (const { flag, type, about } of kind.arguments) {
+      const option = new Option(`--${flag} ${placeholders[type]}`, about);
+      command.addOption(type === 'number' ? option.argParser(parseNumber) : option);
+    }
     command
       .option('--run <folder>', 'where the run is kept; default: runs/<recipe>-<time>')
       .option('--set <path=value...>', `replace a field of the recipe: ${kind.mainFields.join(', ')}, ...`)
@@ -55,17 +59,33 @@ export function addRunCommands(program: Command, kinds: readonly RunKind[]): voi
 
 function toValue(type: KindArgument['type'], given: unknown): unknown {
   if (type === 'tasks') return (given as string[]).map(parseTask);
-  return type === 'number' ? Number(given) : given;
+  return given;
+}
+
+/** Throws UsageError for the flag of the first field that a recipe needs and that nothing gives. */
+function requireArguments(kind: RunKind, fields: Readonly<Record<string, unknown>>, set: readonly string[]): void {
+  for (const { flag, path, type, about, isRequired } of kind.arguments) {
+    const given = path.split('.').reduce<unknown>((at, name) => (at as Record<string, unknown>)?.[name], fields);
+    const isGiven = given !== undefined || set.some((assignment) => assignment.startsWith(`${path}=`));
+    if (isRequired && !isGiven)
+      throw new UsageError(`--${flag}`, 'is missing', `add --${flag} ${placeholders[type]}: ${about}`);
+  }
 }
 
 /** Reads the recipe with the arguments of the command line. Throws TrainError where it belongs to another kind. */
-async function readFields(kind: RunKind, target: string | undefined, flags: RunFlags): Promise<object> {
+async function readFields(
+  kind: RunKind,
+  target: string | undefined,
+  flags: RunFlags,
+  set: readonly string[],
+): Promise<object> {
   const loaded: LoadedRecipe<object> = target === undefined ? { recipe: {} } : await loadRecipe(target);
   if (loaded.kind !== undefined && loaded.kind !== kind.name)
     throw new TrainError(target ?? '', `is a recipe of ${loaded.kind}`, `use minke ${loaded.kind}`);
   const fields = structuredClone(loaded.recipe) as Record<string, unknown>;
   for (const { flag, path, type } of kind.arguments)
     if (flags[flag] !== undefined) setField(fields, path, toValue(type, flags[flag]));
+  requireArguments(kind, fields, set);
   return fields;
 }
 
@@ -73,16 +93,16 @@ async function runCommand(kind: RunKind, target: string | undefined, flags: RunF
   const { set = [], resume = false } = flags;
   const isEmpty = target === undefined && kind.arguments.every(({ flag }) => flags[flag] === undefined);
   if (resume && flags.run === undefined)
-    throw new TrainError('--resume', 'no run is named', 'add --run and its folder');
+    throw new UsageError('--resume', 'no run is named', 'add --run and its folder');
   if (resume && target !== undefined)
-    throw new TrainError(
+    throw new UsageError(
       '--resume',
       'a run continues with its own recipe and data',
       'leave them out, or start another run',
     );
   if (!resume && isEmpty && set.length === 0)
-    throw new TrainError(kind.name, 'expected a preset or a recipe', `as in: minke ${kind.examples[0].line}`);
-  const recipe = resume ? null : resolveRecipe(kind, await readFields(kind, target, flags), set);
+    throw new UsageError(kind.name, 'expected a preset or a recipe', `as in: minke ${kind.examples[0].line}`);
+  const recipe = resume ? null : resolveRecipe(kind, await readFields(kind, target, flags, set), set);
   const name = (target ?? kind.name).replace(/^.*[\\/]/, '').replace(/\.\w+$/, '');
   const stop = new StopRequest();
   const device = await openDeviceForLongWork();

@@ -7,6 +7,7 @@ import { MinkeError } from '../kernels/errors.ts';
 import { packageRoot, packageVersion } from '../kernels/root.ts';
 import type { ServerOptions } from '../server/index.ts';
 import { parseInteger } from './engine-flags.ts';
+import { UsageError } from './exit-codes.ts';
 
 export interface ServerFlags {
   readonly host: string;
@@ -46,7 +47,7 @@ function appFolder(): string {
 /** Throws MinkeError where other machines could reach the server and no key is set. */
 export function serverOptions({ host, port, key, origin, app }: ServerFlags): ServerOptions {
   if (!loopback.includes(host) && !key)
-    throw new MinkeError('--host', `other machines can reach ${host}, and no key is set`, 'add --key');
+    throw new UsageError('--host', `other machines can reach ${host}, and no key is set`, 'add --key');
   return {
     host,
     port,

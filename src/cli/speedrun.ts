@@ -10,7 +10,15 @@ import type { Device } from '../kernels/index.ts';
 import { formatPercent } from '../math/index.ts';
 import { permitResume, runKinds } from '../runs/index.ts';
 import { useDevice } from '../tensor/index.ts';
-import { holdsRun, latestCheckpoint, readLineage, resolveRecipe, resumeRun, startRun } from '../train/index.ts';
+import {
+  holdsRun,
+  latestCheckpoint,
+  readLineage,
+  resolveRecipe,
+  resumeRun,
+  startRun,
+  TrainError,
+} from '../train/index.ts';
 import { type EvaluationRecipe, evaluateByRecipe } from './eval.ts';
 import { openDeviceForLongWork } from './long-work.ts';
 import { loadRecipe } from './recipe.ts';
@@ -41,7 +49,7 @@ export interface Speedrun {
 
 async function findModel(run: string): Promise<string> {
   const checkpoint = await latestCheckpoint(run, ({ message }) => console.error(message));
-  if (checkpoint === null) throw new Error(`${run} holds no checkpoint; remove it and run the speedrun again`);
+  if (checkpoint === null) throw new TrainError(run, 'holds no checkpoint', 'remove it and run the speedrun again');
   return checkpoint.folder;
 }
 
@@ -56,7 +64,8 @@ async function runStage(stage: Stage, root: string, device: Device, { seed, sign
   const folder = join(root, stage.name);
   if (readLineage(folder)?.status === 'completed') return;
   const kind = runKinds.find(({ name }) => name === stage.kind);
-  if (kind === undefined) throw new Error(`stage ${stage.name}: there is no kind of run ${stage.kind}`);
+  if (kind === undefined)
+    throw new TrainError(`stage ${stage.name}`, `there is no kind of run ${stage.kind}`, 'correct recipes/speedrun.ts');
   const options = {
     folder,
     device,

@@ -1,7 +1,7 @@
 // Runs a command line. Whatever fails, in the command or in a callback of it, ends in a sentence and an exit code
 // (exit-codes.ts). MINKE_DEBUG=1 shows the stack of an error.
 import { type Command, CommanderError } from 'commander';
-import { failed, misused } from './exit-codes.ts';
+import { failed, misused, UsageError } from './exit-codes.ts';
 import { describeFailure } from './failures.ts';
 import { loadModule } from './load-module.ts';
 import { createProgram } from './program.ts';
@@ -10,7 +10,7 @@ import { createProgram } from './program.ts';
 function endWith(error: unknown): never {
   console.error(describeFailure(error));
   if (process.env.MINKE_DEBUG === '1') console.error(error);
-  process.exit(failed);
+  process.exit(error instanceof UsageError ? misused : failed);
 }
 
 /** Ends the process in words for what no command awaits. */

@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Input, type ReadOptions, readDocuments } from './documents.ts';
+import { checkFile, type Input, type ReadOptions, readDocuments } from './documents.ts';
 import { CorpusError } from './errors.ts';
 import { checkShard, hashFile, ShardWriter, TokenSplit, tokenBytes } from './shards.ts';
 import type { Vocabulary } from './vocabulary.ts';
@@ -62,7 +62,7 @@ const sha256 = (text: string | Uint8Array) => createHash('sha256').update(text).
 
 async function describeSource(input: Input): Promise<{ name: string; sha256: string }> {
   if (typeof input === 'string') {
-    if (!existsSync(input)) throw new CorpusError(input, 'no such file', 'check the path');
+    checkFile(input);
     return { name: input.split(/[\\/]/).at(-1) as string, sha256: await hashFile(input) };
   }
   const { name, seed, count, document } = input;

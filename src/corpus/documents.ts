@@ -59,7 +59,8 @@ function* synthetic({ seed, count, document }: Synthetic): Generator<string> {
   for (let i = 0; i < count; i++) yield document(seed, i);
 }
 
-function checkFile(path: string): void {
+/** Throws CorpusError for what cannot be read as documents. */
+export function checkFile(path: string): void {
   if (!existsSync(path)) throw new CorpusError(path, 'no such file', 'check the path');
   const found = statSync(path);
   if (!found.isFile()) throw new CorpusError(path, 'is not a file', 'name files: .txt, .jsonl or .parquet');

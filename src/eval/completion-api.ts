@@ -52,12 +52,9 @@ const isFinal = (status: number) => status === 401 || status === 403 || status =
 /** Returns null where the body is no completion. */
 const causeCode = ({ cause }: Error): string => (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
 
-/** Whether no connection came about, as opposed to one that broke. Node gives up after 10 seconds. */
+/** Whether no connection came about, as opposed to one that broke or was too slow. Node gives up after 10 seconds. */
 function isUnconnected(error: Error): boolean {
-  const code = causeCode(error);
-  return /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT|UND_ERR_CONNECT|CERT_|ERR_TLS|ERR_SSL|DEPTH_|SELF_|UNABLE_)/.test(
-    code,
-  );
+  return error.cause instanceof Error && !/RESET|PIPE|_SOCKET|(HEADERS|BODY)_TIMEOUT/.test(causeCode(error));
 }
 
 function describeFetchError(error: Error): string {
