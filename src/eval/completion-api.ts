@@ -2,7 +2,8 @@
 //
 // Contract: a request is repeated with growing waits while the API throttles, fails or cannot be reached, and ends in
 // an ApiError if it still fails. `isFinal` means that no other request would succeed: the address, the model or the key
-// is wrong. An API that has never answered and cannot be connected to is not asked again. A body that cannot be read as a completion is a failure of the API, not an empty answer.
+// is wrong. An API that has never answered and cannot be connected to is not asked again. A body that cannot be read as
+// a completion is a failure of the API, not an empty answer.
 import { setTimeout as wait } from 'node:timers/promises';
 import { EvaluationError } from './errors.ts';
 
