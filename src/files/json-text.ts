@@ -4,9 +4,7 @@ import { FileError, type ReadOptions, readTextFile } from './regular-file.ts';
 
 /** Levels of nesting. JSON.stringify and most readers recurse, and overflow the stack at a few thousand. */
 const maxDepth = 64;
-/**
- * Values of all lists and objects. A schema takes 10 µs to refuse one, so a million would stop the process for 10 s.
- */
+/** Values of all lists and objects. A schema takes 10 µs to refuse one: a million would stop the process for 10 s. */
 const maxValues = 50_000;
 
 /** Returns the depth of nested brackets and the number of commas without parsing. */

@@ -58,22 +58,41 @@ export async function readLines(path: string, offset: number, limit: number): Pr
 
 /** Reads the last complete lines of a file, about `limit` bytes. Throws FileError. */
 export async function readLastLines(path: string, limit: number): Promise<readonly string[]> {
+  return (await readEnds(path, limit)).last;
+}
+
+const firstBytes = 1024;
+
+/** Reads the first line and the last ones, about `limit` bytes. Throws FileError. */
+export async function readEnds(
+  path: string,
+  limit: number,
+): Promise<{ readonly first: string | null; readonly last: readonly string[] }> {
   const file = await openRegularFile(path);
-  if (file === null) return [];
+  if (file === null) return { first: null, last: [] };
   try {
     const { size } = await file.stat();
-    for (let length = limit; ; length *= 4) {
-      const from = Math.max(0, size - length);
-      const bytes = Buffer.alloc(size - from);
-      await file.read(bytes, 0, bytes.length, from);
-      const begin = from === 0 ? 0 : bytes.indexOf(newline) + 1; // what is before is a part of a line
-      const end = bytes.lastIndexOf(newline) + 1;
-      if (from === 0 || end > begin) return splitLines(bytes.subarray(begin), end - begin);
-      if (length > 2 * maxLineBytes)
-        throw new FileError(`has a line of more than ${maxLineBytes} bytes`, 'remove the line');
-    }
+    const last = await readTail(file, size, limit);
+    if (size <= limit) return { first: last[0] ?? null, last };
+    const bytes = Buffer.alloc(firstBytes);
+    await file.read(bytes, 0, bytes.length, 0);
+    const end = bytes.indexOf(newline);
+    return { first: end < 0 ? null : bytes.toString('utf8', 0, end), last };
   } finally {
     await file.close();
+  }
+}
+
+async function readTail(file: FileHandle, size: number, limit: number): Promise<readonly string[]> {
+  for (let length = limit; ; length *= 4) {
+    const from = Math.max(0, size - length);
+    const bytes = Buffer.alloc(size - from);
+    await file.read(bytes, 0, bytes.length, from);
+    const begin = from === 0 ? 0 : bytes.indexOf(newline) + 1; // what is before is a part of a line
+    const end = bytes.lastIndexOf(newline) + 1;
+    if (from === 0 || end > begin) return splitLines(bytes.subarray(begin), end - begin);
+    if (length > 2 * maxLineBytes)
+      throw new FileError(`has a line of more than ${maxLineBytes} bytes`, 'remove the line');
   }
 }
 

@@ -58,6 +58,8 @@ export interface RunsOptions {
 
 const pageBytes = 512 * 1024;
 const stallMs = 30_000;
+/** Runs whose files a list reads at once. */
+const readersAtOnce = 4;
 const liveStates: readonly RunState[] = ['preparing', 'running', 'stopping'];
 
 export class Runs {
@@ -103,10 +105,14 @@ export class Runs {
     const runs: RunSummary[] = [];
     const breathe = inSlices();
     const names = await listRuns(this.#root);
-    for (const name of names) {
-      await breathe();
-      runs.push(await this.#summary(name));
-    }
+    const rest = names.values();
+    const read = async () => {
+      for (const name of rest) {
+        await breathe();
+        runs.push(await this.#summary(name));
+      }
+    };
+    await Promise.all(Array.from({ length: readersAtOnce }, read));
     this.#records.keep(new Set(names.map((name) => toRunFolder(this.#root, name))));
     const age = ({ updated, started }: RunSummary) => updated ?? started ?? 0;
     return {

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { FileError, parseJson } from '../files/index.ts';
 import { type RunEvent, type RunKind, readRunJson, TrainError } from '../train/index.ts';
 import { type HeadlineValue, numberIn, toHeadline } from './chart-data.ts';
-import { readLastLines, readLines } from './event-lines.ts';
+import { readEnds, readLastLines } from './event-lines.ts';
 import { lastErrorLine, type ProcessState } from './launcher.ts';
 import type { RunState, RunSummary } from './protocol.ts';
 import { runFiles } from './run-folder.ts';
@@ -44,15 +44,33 @@ export interface RunRecord {
 const tailBytes = 64 * 1024;
 const consoleBytes = 4096;
 
-function parseLines(lines: readonly string[]): AnyEvent[] {
-  return lines.flatMap((line) => {
-    try {
-      const checked = anyEvent.safeParse(parseJson(line));
-      return checked.success ? [checked.data] : [];
-    } catch {
-      return []; // the page of events says which line is damaged
-    }
-  });
+function parseLine(line: string): AnyEvent | null {
+  try {
+    const checked = anyEvent.safeParse(parseJson(line));
+    return checked.success ? checked.data : null;
+  } catch {
+    return null; // the page of events says which line is damaged
+  }
+}
+
+/**
+ * Returns the events that a summary needs: the last one, those that say the number of steps, and of each name those of
+ * its last step. Other lines are not parsed, which is most of the work of a list.
+ */
+function pickEvents(lines: readonly string[], names: readonly string[]): AnyEvent[] {
+  const open = new Set(names);
+  const lastStep = new Map<string, number | undefined>();
+  const picked: AnyEvent[] = [];
+  for (const line of lines.toReversed()) {
+    const isNamed = [...open].some((name) => line.includes(`"event":"${name}"`));
+    if (picked.length > 0 && !isNamed && !line.includes('"steps":')) continue;
+    const event = parseLine(line);
+    if (event === null) continue;
+    picked.push(event);
+    if (!lastStep.has(event.event)) lastStep.set(event.event, event.step);
+    else if (lastStep.get(event.event) !== event.step) open.delete(event.event);
+  }
+  return picked.reverse();
 }
 
 interface RecipeFacts {
@@ -72,9 +90,8 @@ function readRecipe(folder: string, kind: RunKind | null): RecipeFacts {
 }
 
 /** Returns the time of the first event, or of the start from a page. */
-async function findStartTime(folder: string): Promise<number | null> {
-  const { lines } = await readLines(join(folder, runFiles.events), 0, 1024);
-  const [first] = parseLines(lines.slice(0, 1));
+function findStartTime(folder: string, line: string | null): number | null {
+  const first = line === null ? null : parseLine(line);
   return first?.time ?? lstatSync(join(folder, runFiles.console), { throwIfNoEntry: false })?.mtime.getTime() ?? null;
 }
 
@@ -98,22 +115,22 @@ function describeProblem(file: string, error: unknown): string {
 
 async function readRecord(folder: string, kind: RunKind | null): Promise<RunRecord> {
   try {
-    const tail = await readLastLines(join(folder, runFiles.events), tailBytes);
-    const events = parseLines(tail);
-    if (tail.length > 0 && events.length === 0)
+    const lines = await readEnds(join(folder, runFiles.events), tailBytes);
+    const events = pickEvents(lines.last, ['step', ...(kind?.headline ?? []).map(({ event }) => event)]);
+    if (lines.last.length > 0 && events.length === 0)
       throw new FileError('has no line that is an event', 'check that it is the right file');
     const recipe = readRecipe(folder, kind);
     const steps = events.map((event) => numberIn(event, 'steps')).findLast((each) => each !== null);
     const last = events.at(-1) ?? null;
     const isSilent = last?.status === undefined && last?.reason === undefined;
-    const lines = isSilent ? await readLastLines(join(folder, runFiles.console), consoleBytes).catch(() => []) : [];
+    const printed = isSilent ? await readLastLines(join(folder, runFiles.console), consoleBytes).catch(() => []) : [];
     return {
       last,
       step: events.findLast(({ event }) => event === 'step') ?? null,
       steps: steps ?? recipe.steps,
-      started: await findStartTime(folder),
+      started: findStartTime(folder, lines.first),
       headline: kind === null ? [] : toHeadline(kind.headline, events),
-      printed: lastErrorLine(lines.join('\n')),
+      printed: lastErrorLine(printed.join('\n')),
       isReadable: true,
       problem: recipe.problem,
     };

@@ -6,7 +6,7 @@
 // begin at the same moment the smallest token goes first. What a claim says comes from its process, not from the
 // folder: a folder that was copied, or made up, has no living claim. Left out: folders that several machines share.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, opendirSync, realpathSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, opendirSync, realpathSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -34,11 +34,13 @@ const retryMs = 5;
 /** Lists the claims of a folder: at most `maxClaims`, null where there are more. */
 function listClaims(folder: string): string[] | null {
   const tokens: string[] = [];
+  const path = join(folder, lockFolder);
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return tokens;
   let claims: ReturnType<typeof opendirSync>;
   try {
-    claims = opendirSync(join(folder, lockFolder));
+    claims = opendirSync(path);
   } catch {
-    return tokens;
+    return tokens; // just removed
   }
   try {
     for (let entry = claims.readSync(); entry !== null; entry = claims.readSync()) {
@@ -77,7 +79,9 @@ async function livingClaims(folder: string, tokens: readonly string[]): Promise<
 
 /** Returns the process that holds a run's folder; null if none does. Nothing that the folder says is believed. */
 export async function findLockHolder(folder: string): Promise<LockHolder | null> {
-  const rivals = await livingClaims(folder, listClaims(folder) ?? []).catch(() => []); // the folder may be removed
+  const tokens = listClaims(folder) ?? [];
+  if (tokens.length === 0) return null;
+  const rivals = await livingClaims(folder, tokens).catch(() => []); // the folder may be removed
   for (const { token, claimant } of rivals) {
     if (claimant === 'silent') return { token, pid: null, isStopping: false };
     if (claimant.holds) return { token, pid: claimant.pid, isStopping: claimant.isStopping };

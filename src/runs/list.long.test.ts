@@ -1,0 +1,52 @@
+// A list of three thousand runs, and a long one looked at, beside whatever else the process does. npm run check:long
+import assert from 'node:assert/strict';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { after, describe, test } from 'node:test';
+import type { RunList } from './index.ts';
+import { ended, openRuns, step } from './test-runs.ts';
+
+const runs = openRuns();
+after(() => runs.close());
+
+interface Measured {
+  readonly ms: number;
+  /** The longest time in which nothing else could run. */
+  readonly blockedMs: number;
+}
+
+async function measure(work: () => Promise<unknown>): Promise<Measured> {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const began = performance.now();
+  await work();
+  const ms = performance.now() - began;
+  delay.disable();
+  return { ms, blockedMs: delay.max / 1e6 - 1 };
+}
+
+describe('three thousand runs', () => {
+  const steps = Array.from({ length: 100 }, (_, i) => step(i + 1));
+  const first = runs.run('run-0', [...steps, ended(100, 'completed')]);
+  for (let i = 1; i < 3000; i++) cpSync(first, join(runs.folder, `run-${i}`), { recursive: true });
+  const list = async () => (await runs.get('/runs')).text();
+
+  /** The quietest of five: other programs of the machine also hold this one up. */
+  async function measureQuietest(work: () => Promise<unknown>): Promise<Measured> {
+    const all: Measured[] = [];
+    for (let i = 0; i < 5; i++) all.push(await measure(work));
+    return { ms: Math.min(...all.map(({ ms }) => ms)), blockedMs: Math.min(...all.map((each) => each.blockedMs)) };
+  }
+
+  test('are listed without long pauses in other work, and quickly the second time', async () => {
+    const cold = await measure(list);
+    const warm = await measureQuietest(list);
+    const shared = await measureQuietest(() => Promise.all(Array.from({ length: 20 }, list)));
+    console.log(JSON.stringify({ cold, warm, shared }));
+    assert.equal((JSON.parse(await list()) as RunList).runs.length, 3000);
+    assert.ok(cold.blockedMs < 50, `${cold.blockedMs}`); // compiles code
+    assert.ok(warm.blockedMs < 20, `${warm.blockedMs}`);
+    assert.ok(warm.ms < 500, `${warm.ms}`);
+  });
+});
