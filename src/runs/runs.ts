@@ -132,7 +132,12 @@ export class Runs {
 
   async recipes(): Promise<RecipeList> {
     const { runs } = await this.list();
-    const trained = runs.map(({ name }) => name).filter((name) => hasCheckpoint(findRun(this.#root, name)));
+    const breathe = inSlices();
+    const trained: string[] = [];
+    for (const { name } of runs) {
+      await breathe();
+      if (hasCheckpoint(toRunFolder(this.#root, name))) trained.push(name);
+    }
     return {
       recipes: (await this.#readRecipes()).map(({ summary }) => summary),
       bases: [...new Set([...Object.keys(this.#models), ...trained])],
