@@ -8,6 +8,7 @@ import type { Call, ServerContext } from './context.ts';
 import { toApiError } from './errors.ts';
 import { dataFrame, eventStream, streamHeaders } from './event-stream.ts';
 import { type IndexedEvent, startGenerations, toFailure, totalUsage } from './generating.ts';
+import { jsonPieces, jsonResponse } from './json-response.ts';
 import type { CompletionRequest } from './protocol.ts';
 
 /** Writes one choice. `Chunk` holds the fields of a choice in a chunk, without its index and finish_reason. */
@@ -16,8 +17,8 @@ export interface ChoiceFormat<Chunk extends object = object> {
   readonly first: Chunk | null;
   /** The chunk of a part; null: the part holds nothing that a client reads. */
   part(part: GenerationPart): Chunk | null;
-  /** The chunk that carries the finish reason. */
-  last(end: GenerationEnd): Chunk;
+  /** The chunk that carries the finish reason. A promise where it takes long, so that others have their turn. */
+  last(end: GenerationEnd): Chunk | Promise<Chunk>;
   /** The fields of the choice in a single object. */
   join(chunks: readonly Chunk[]): object;
 }
@@ -56,7 +57,7 @@ async function* generateChunks<Chunk extends object>(
     metrics.observe(model.name, event);
     const failure = toFailure(event, lease);
     if (failure !== null) throw failure;
-    yield [index, format.last(event), event];
+    yield [index, await format.last(event), event];
   }
 }
 
@@ -128,7 +129,7 @@ export async function completionResponse<Chunk extends object>(
 ): Promise<Response> {
   const events = startGenerations(spec.model, spec.generations, call.lease);
   const chunks = generateChunks(context, call, spec, events);
-  if (!stream) return Response.json(await whole(spec, chunks));
+  if (!stream) return jsonResponse(jsonPieces(await whole(spec, chunks)));
   const body = eventStream(frames(context, spec, chunks, options?.include_usage ?? null), {
     keepAliveMs: context.keepAliveMs,
     stallMs: context.stallMs,

@@ -22,6 +22,8 @@ import { joinLogprobs, TokenTable } from './token-text.ts';
 
 const defaultMaxTokens = 16;
 const maxChoices = 1024;
+/** Log-probabilities of prompts in one answer, with their alternatives: about 200 MB. */
+const maxScored = 2 ** 21;
 
 /** Resolves after others had their turn. */
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -108,11 +110,14 @@ class CompletionFormat implements ChoiceFormat<CompletionChunk> {
     return text === '' && (logprobs?.tokens.length ?? 0) === 0 ? null : { text, logprobs };
   }
 
-  last({ promptLogprobs }: GenerationEnd): CompletionChunk {
+  async last({ promptLogprobs }: GenerationEnd): Promise<CompletionChunk> {
     const table = this.#table;
     if (table === null || !this.#request.echo) return { text: '', logprobs: null };
     if (this.#prompt.length > 0) table.addFirst(this.#prompt[0]);
-    for (const token of [...(promptLogprobs ?? []), ...this.#later]) table.add(token);
+    for (const [i, token] of [...(promptLogprobs ?? []), ...this.#later].entries()) {
+      if (i % 256 === 255) await nextTurn();
+      table.add(token);
+    }
     return { text: '', logprobs: table.take() };
   }
 
@@ -154,6 +159,13 @@ export async function handleCompletion(
     );
   const { logprobs, echo } = request;
   const scores = typeof logprobs === 'number';
+  const scored = prompts.reduce((sum, { ids }) => sum + ids.length, 0) * choicesPerPrompt * ((logprobs ?? 0) + 1);
+  if (scores && echo && scored > maxScored)
+    throw new ApiError(
+      422,
+      `logprobs: ${scored} log-probabilities of prompts, at most ${maxScored} at a time: send fewer prompts`,
+      { param: 'logprobs' },
+    );
   const generations = prompts.flatMap(({ ids: prompt, startsThinking }) =>
     Array.from({ length: choicesPerPrompt }, (_, choice) => {
       const options: GenerateOptions = {

@@ -52,6 +52,12 @@ describe('a large body', () => {
     await assertRefused(await post(small.app, '/v1/completions', { prompt: ids }), 400, /has 1000 tokens/, 'prompt');
     assert.equal(small.model.prompts.length, 0);
   });
+
+  test('more log-probabilities of a prompt than an answer may hold are refused', async () => {
+    const body = { prompt: new Array(100_000).fill(5), echo: true, logprobs: 20, max_tokens: 0 };
+    const message = /^logprobs: 2100000 log-probabilities of prompts, at most 2097152 at a time/;
+    await assertRefused(await post(app, '/v1/completions', body), 422, message, 'logprobs');
+  });
 });
 
 describe('a body that would take long to parse or to check', () => {
