@@ -129,8 +129,11 @@ export async function attack(url: string, random: Random, i: number): Promise<Se
   const content = `${random.below(99)} + ${random.below(99)}`;
   const [chat, stream] = [path.includes('chat'), random.chance(0.5)];
   const body = JSON.stringify({
-    ...(chat ? { messages: user(content) } : { prompt: content }),
-    ...{ model: 'good', stream, max_tokens: 1 + random.below(24), seed: i },
+    [chat ? 'messages' : 'prompt']: chat ? user(content) : content,
+    model: 'good',
+    stream,
+    max_tokens: 1 + random.below(24),
+    seed: i,
   });
   const expect = (name: string, status: number, ...allowed: number[]): Sent => {
     if (allowed.includes(status)) return { name, status };

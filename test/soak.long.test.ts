@@ -1,5 +1,5 @@
-// The soak: 20,000 requests with attacks among them. No stream of another client stands for more than 100 ms, and memory
-// and handles return to where they were. npm run check:long
+// The soak: 20,000 requests with attacks among them. No stream of another client stands for more than 100 ms, and
+// memory and handles return to where they were. npm run check:long
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { soak } from './soak.ts';
