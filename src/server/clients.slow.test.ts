@@ -20,14 +20,20 @@ const busy = new TestModel({ name: 'busy', capacity: 0 });
 const names = ['test-model', 'slow', 'busy'];
 let server: RunningServer;
 let openai: OpenAI;
+const ignored: string[] = [];
 
 before(async () => {
-  server = await listen([model, slow, busy], { port: 0, keys: ['secret'] });
+  server = await listen([model, slow, busy], {
+    port: 0,
+    keys: ['secret'],
+    onIgnored: (message) => ignored.push(message),
+  });
   openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'secret' });
 });
 after(async () => {
   await server.close(0);
   assert.deepEqual([model.live, slow.live, server.app.live], [0, 0, 0]);
+  assert.deepEqual(ignored, [], 'no client sends a field that is unknown here');
 });
 
 const messages = [{ role: 'user' as const, content: 'Hi' }];

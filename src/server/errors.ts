@@ -88,8 +88,6 @@ export function fromIssues(issues: readonly z.core.$ZodIssue[]): ApiError {
   const { path } = issue;
   const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
   const param = formatPath(path).slice(0, 256);
-  if (issue.code === 'custom' && issue.params?.isUnsupported)
-    return new ApiError(400, `${param} ${message}`, { param, code: 'unsupported_parameter' });
   return new ApiError(422, param === '' ? `the body: ${message}` : `${param}: ${message}`, { param: param || null });
 }
 

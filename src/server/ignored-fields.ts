@@ -1,10 +1,11 @@
-// Fields of a request that nobody knows: listed in the response header x-minke-ignored, once each in the log, and
-// refused by a strict server, so that a typo is never invisible.
+// Fields of a request that its schema does not have: parameters that are not honored are refused, others are listed in
+// the response header x-minke-ignored, once each in the log, and refused by a strict server, so that no typo is invisible.
 //
 // Names come from clients: they are percent-encoded, and their length and number are limited.
 import type { z } from 'zod';
 import { wellFormed } from '../engine/index.ts';
 import { ApiError, ValidBody } from './errors.ts';
+import { findRemedy, unhonoredIn } from './parameters.ts';
 
 export const ignoredHeader = 'x-minke-ignored';
 
@@ -64,7 +65,11 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodTypes {
 
 type Report = (path: string, name: string, known: readonly string[]) => void;
 
-/** Reports fields that a schema does not know, at any depth. The value has passed the schema. */
+const refuse = (param: string, remedy: string): never => {
+  throw new ApiError(400, `${param} is not supported yet: ${remedy}`, { param, code: 'unsupported_parameter' });
+};
+
+/** Reports fields that nobody knows, at any depth. Throws ApiError 400 for one that is not honored. */
 function findUnknown(schema: z.core.$ZodType, value: unknown, path: string, report: Report): void {
   const { def } = unwrap(schema)._zod;
   if (typeof value !== 'object' || value === null) return;
@@ -72,13 +77,23 @@ function findUnknown(schema: z.core.$ZodType, value: unknown, path: string, repo
   if (def.type === 'array' && Array.isArray(value)) {
     const { type } = unwrap(def.element)._zod.def;
     if (type === 'object' || type === 'array' || type === 'union')
-      for (const each of value) findUnknown(def.element, each, `${path}[]`, report);
+      for (const [i, each] of value.entries()) findUnknown(def.element, each, `${path}[${i}]`, report);
   }
   if (def.type !== 'object' || Array.isArray(value)) return;
   const shape: Shape = def.shape;
+  const unhonored = unhonoredIn(unwrap(schema));
   for (const [name, each] of Object.entries(value)) {
-    if (Object.hasOwn(shape, name)) findUnknown(shape[name], each, path === '' ? name : `${path}.${name}`, report);
-    else if (def.catchall === undefined) report(path, name, Object.keys(shape));
+    const full = path === '' ? name : `${path}.${name}`;
+    if (Object.hasOwn(shape, name)) findUnknown(shape[name], each, full, report);
+    else if (unhonored.refused.has(name)) {
+      const remedy = findRemedy(unhonored, name, each);
+      if (remedy !== null) refuse(full, remedy);
+    } else if (def.catchall === undefined && !unhonored.accepted.has(name))
+      report(path.replaceAll(/\[\d+\]/g, '[]'), name, [
+        ...Object.keys(shape),
+        ...unhonored.refused.keys(),
+        ...unhonored.accepted,
+      ]);
   }
 }
 
@@ -89,7 +104,10 @@ export interface UnknownField {
   readonly known: readonly string[];
 }
 
-/** Lists the fields that a schema does not know: each once, and no more than a response names. */
+/**
+ * Lists the fields that nobody knows: each once, and no more than a response names. The body has passed the schema. Throws
+ * ApiError 400 for a parameter that is not honored.
+ */
 export function listUnknown(schema: z.core.$ZodType, body: unknown): UnknownField[] {
   const found = new Map<string, UnknownField>();
   findUnknown(schema, body, '', (path, name, known) => {

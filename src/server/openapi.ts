@@ -1,5 +1,6 @@
 // GET /openapi.json: the description of this API, made from the schemas that validate its requests.
 import { z } from 'zod';
+import { describeUnhonored, unhonoredIn } from './parameters.ts';
 import * as requests from './protocol.ts';
 import * as responses from './protocol-responses.ts';
 import * as tasks from './protocol-tasks.ts';
@@ -37,7 +38,13 @@ const schemas: readonly z.ZodType[] = Object.values({ ...requests, ...responses,
 function components(): Record<string, unknown> {
   const registry = z.registry<{ id: string }>();
   for (const schema of schemas) registry.add(schema, { id: schema.meta()?.id as string });
-  const generated = z.toJSONSchema(registry, { uri: (id) => `#/components/schemas/${id}`, io: 'input' });
+  const generated = z.toJSONSchema(registry, {
+    uri: (id) => `#/components/schemas/${id}`,
+    io: 'input',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (jsonSchema.properties) Object.assign(jsonSchema.properties, describeUnhonored(unhonoredIn(zodSchema)));
+    },
+  });
   return Object.fromEntries(
     Object.entries(generated.schemas).map(([id, { $schema: _, $id: __, ...schema }]) => [id, schema]),
   );

@@ -2,40 +2,39 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import type { z } from 'zod';
 import { nearestName } from './ignored-fields.ts';
+import {
+  type Unhonored,
+  unhonoredInMessages,
+  unhonoredInStreamOptions,
+  unhonoredOnChat,
+  unhonoredOnCompletions,
+  unhonoredOnTokenize,
+} from './parameters.ts';
 import { chatMessage, chatRequest, completionRequest, tokenizeRequest } from './protocol.ts';
-import { assertRefused, chatBody, events, post, serve, thinker } from './test-requests.ts';
+import { assertRefused, chatBody, events, get, json, post, serve, thinker } from './test-requests.ts';
 
 const header = 'x-minke-ignored';
 const completionBody = (more: object) => ({ prompt: 'a', ...more });
 const inMessage = (more: object) => ({ messages: [{ role: 'user', content: 'a', ...more }] });
 
-/** Each place of the table: its fields, and a body with some of them. */
-const places: readonly [route: string, path: string, shape: z.ZodRawShape, body: (more: object) => object][] = [
-  ['/v1/chat/completions', '', chatRequest.shape, chatBody],
-  ['/v1/completions', '', completionRequest.shape, completionBody],
-  ['/v1/chat/completions', 'messages[0].', chatMessage.shape, inMessage],
-  ['/tokenize', '', tokenizeRequest.shape, completionBody],
+/** Each place of the table, and a body with some fields in it. */
+const places: readonly [route: string, path: string, table: Unhonored, body: (more: object) => object][] = [
+  ['/v1/chat/completions', '', unhonoredOnChat, chatBody],
+  ['/v1/completions', '', unhonoredOnCompletions, completionBody],
+  ['/v1/chat/completions', 'messages[0].', unhonoredInMessages, inMessage],
+  ['/tokenize', '', unhonoredOnTokenize, completionBody],
 ];
-
-function listFields(shape: z.ZodRawShape, kind: string): [name: string, neutral: readonly unknown[]][] {
-  const meta = (field: z.core.$ZodType) => (field as z.ZodType).meta() ?? {};
-  return Object.entries(shape)
-    .filter(([, field]) => meta(field)['x-minke'] === kind)
-    .map(([name, field]) => [name, (meta(field).neutral as unknown[] | undefined) ?? []]);
-}
 
 const samples: readonly unknown[] = [7, 'x', true, ['x']];
 
 describe('parameters that are not honored', () => {
-  for (const [route, path, shape, body] of places) {
+  for (const [route, path, { refused, accepted }, body] of places) {
     const { app, notices } = serve();
 
     test(`${route} ${path}: those that would change the answer are refused by name; neutral values pass`, async () => {
-      const refused = listFields(shape, 'refused');
-      assert.ok(refused.length > 3);
-      for (const [name, neutral] of refused) {
+      assert.ok(refused.size > 3);
+      for (const [name, { neutral }] of refused) {
         for (const sample of samples)
           if (!neutral.some((each) => JSON.stringify(each) === JSON.stringify(sample))) {
             const response = await post(app, route, body({ [name]: sample }));
@@ -52,7 +51,7 @@ describe('parameters that are not honored', () => {
 
     test(`${route} ${path}: those that change nothing are accepted, by a strict server too`, async () => {
       const strict = serve({}, { strict: true }).app;
-      for (const [name] of listFields(shape, 'accepted'))
+      for (const name of accepted)
         assert.equal((await post(strict, route, body({ [name]: { any: 'value' } }))).status, 200, name);
     });
   }
@@ -66,15 +65,32 @@ describe('parameters that are not honored', () => {
       const body = source.slice(from, source.indexOf('\n}', from));
       return [...body.matchAll(/^ {4}(\w+)\??:/gm)].map(([, field]) => field);
     };
-    const check = (fields: readonly string[], shape: object) => {
+    const check = (fields: readonly string[], shape: object, { refused, accepted }: Unhonored) => {
       assert.ok(fields.length > 0);
-      for (const field of fields) assert.ok(Object.hasOwn(shape, field), field);
+      for (const field of fields)
+        assert.ok(Object.hasOwn(shape, field) || refused.has(field) || accepted.has(field), field);
     };
     const chat = 'chat/completions/completions.d.ts';
-    check(own(chat, 'ChatCompletionCreateParamsBase'), chatRequest.shape);
-    check(own('completions.d.ts', 'CompletionCreateParamsBase'), completionRequest.shape);
-    check(own(chat, 'ChatCompletionAssistantMessageParam'), chatMessage.shape);
-    check(own(chat, 'ChatCompletionStreamOptions'), chatRequest.shape.stream_options.unwrap().unwrap().shape);
+    const { stream_options: options } = chatRequest.shape;
+    check(own(chat, 'ChatCompletionCreateParamsBase'), chatRequest.shape, unhonoredOnChat);
+    check(own('completions.d.ts', 'CompletionCreateParamsBase'), completionRequest.shape, unhonoredOnCompletions);
+    check(own(chat, 'ChatCompletionAssistantMessageParam'), chatMessage.shape, unhonoredInMessages);
+    check(own(chat, 'ChatCompletionStreamOptions'), options.unwrap().unwrap().shape, unhonoredInStreamOptions);
+  });
+
+  test('no parameter is both a field of its schema and unhonored; the OpenAPI document describes all of them', async () => {
+    const { components } = await json(get(serve().app, '/openapi.json'));
+    for (const [id, { shape }, { refused, accepted }] of [
+      ['ChatCompletionRequest', chatRequest, unhonoredOnChat],
+      ['CompletionRequest', completionRequest, unhonoredOnCompletions],
+      ['ChatMessage', chatMessage, unhonoredInMessages],
+      ['TokenizeRequest', tokenizeRequest, unhonoredOnTokenize],
+    ] as const)
+      for (const name of [...refused.keys(), ...accepted]) {
+        assert.equal(Object.hasOwn(shape, name), false, name);
+        assert.equal(refused.has(name) && accepted.has(name), false, name);
+        assert.ok(components.schemas[id].properties[name]['x-minke'], name);
+      }
   });
 
   test('nested fields: of stream options, thinking, and parts of a content', async () => {

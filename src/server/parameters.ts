@@ -1,11 +1,11 @@
 // Parameters of other servers and protocols that are not honored here: the table by which they are refused or accepted.
 //
 // A parameter that would change the answer is refused by name; with a neutral value, and with null, it passes. One that
-// changes nothing here is accepted. A field in neither list nor schema is unknown: ignored-fields.ts. Dependent
+// changes nothing here is accepted. A field in neither list nor schema is unknown. ignored-fields.ts checks. Dependent
 // settings (dry_base) are accepted, because the parameter that turns their method on (dry_multiplier) is refused.
 // Sources: the references of OpenAI, DeepSeek, OpenRouter, Mistral; the request classes of vLLM, SGLang, llama.cpp,
 // TGI, Ollama, LiteLLM. No Node module is imported.
-import { z } from 'zod';
+import type { z } from 'zod';
 
 /** Names, separated by spaces; what to do instead; values that change nothing. */
 type Refusal = readonly [names: string, remedy: string, ...neutral: unknown[]];
@@ -156,33 +156,49 @@ function isSame(a: unknown, b: unknown): boolean {
   );
 }
 
-/** A field whose values are refused, but for null and the neutral ones. fromIssues gives its error the status 400. */
-function refused(remedy: string, neutral: readonly unknown[]): z.ZodType {
-  const passing = ['null', ...neutral.map((value) => JSON.stringify(value))].join(', ');
-  return z
-    .any()
-    .optional()
-    .check(({ value, issues }) => {
-      if (value === null || value === undefined || neutral.some((each) => isSame(each, value))) return;
-      issues.push({
-        code: 'custom',
-        message: `is not supported yet: ${remedy}`,
-        params: { isUnsupported: true },
-        input: value,
-      });
-    })
-    .meta({ description: `Not supported: ${remedy}. Only ${passing} passes.`, 'x-minke': 'refused', neutral });
+/** The parameters of one place that are not honored. */
+export interface Unhonored {
+  readonly refused: ReadonlyMap<string, { readonly remedy: string; readonly neutral: readonly unknown[] }>;
+  readonly accepted: ReadonlySet<string>;
 }
 
-const acceptedField = z.any().optional().meta({ description: 'Accepted; it changes nothing.', 'x-minke': 'accepted' });
+const none: Unhonored = { refused: new Map(), accepted: new Set() };
+const tables = new WeakMap<z.core.$ZodType, Unhonored>();
 
-/** Returns the fields of a schema for parameters that are not honored. */
-export function unhonored(refusing: readonly Refusal[], accepting = ''): Record<string, z.ZodType> {
-  const refusedFields = refusing.flatMap(([names, remedy, ...neutral]) =>
-    names.split(' ').map((name) => [name, refused(remedy, neutral)] as const),
+/**
+ * Gives the schema of an object its unhonored parameters. They are no fields of it: a schema reads all its fields in each
+ * request, and 280 more took a hundred times longer.
+ */
+export function withUnhonored<S extends z.ZodType>(schema: S, table: Unhonored): S {
+  tables.set(schema, table);
+  return schema;
+}
+
+/** Returns the unhonored parameters of a schema: none without `withUnhonored`. */
+export const unhonoredIn = (schema: z.core.$ZodType): Unhonored => tables.get(schema) ?? none;
+
+function unhonored(refusals: readonly Refusal[], accepted = ''): Unhonored {
+  const rows = refusals.flatMap(([names, remedy, ...neutral]) =>
+    names.split(' ').map((name) => [name, { remedy, neutral }] as const),
   );
-  const acceptedFields = accepting.split(' ').map((name) => [name, acceptedField] as const);
-  return Object.fromEntries([...refusedFields, ...acceptedFields].filter(([name]) => name !== ''));
+  return { refused: new Map(rows), accepted: new Set(accepted.split(' ').filter((name) => name !== '')) };
+}
+
+/** Returns what to do instead of a parameter with this value; null: the value changes nothing, or it is not refused. */
+export function findRemedy({ refused }: Unhonored, name: string, value: unknown): string | null {
+  const refusal = refused.get(name);
+  if (refusal === undefined || value === null || refusal.neutral.some((each) => isSame(each, value))) return null;
+  return refusal.remedy;
+}
+
+/** Returns unhonored parameters as properties of a JSON schema. */
+export function describeUnhonored({ refused, accepted }: Unhonored): Record<string, z.core.JSONSchema.BaseSchema> {
+  const rows = [...refused].map(([name, { remedy, neutral }]) => {
+    const passing = ['null', ...neutral.map((value) => JSON.stringify(value))].join(', ');
+    return [name, { description: `Not supported: ${remedy}. Only ${passing} passes.`, 'x-minke': 'refused' }] as const;
+  });
+  const accepting = { description: 'Accepted; it changes nothing.', 'x-minke': 'accepted' };
+  return Object.fromEntries([...rows, ...[...accepted].map((name) => [name, accepting] as const)]);
 }
 
 export const unhonoredOnChat = unhonored([...refusals, ...chatRefusals], accepted);

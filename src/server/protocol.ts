@@ -12,6 +12,7 @@ import {
   unhonoredOnChat,
   unhonoredOnCompletions,
   unhonoredOnTokenize,
+  withUnhonored,
 } from './parameters.ts';
 
 const maxTextLength = 4 * 1024 * 1024;
@@ -19,11 +20,13 @@ const text = z.string().max(maxTextLength);
 
 const role = z.enum(['system', 'developer', 'user', 'assistant', 'tool']);
 
-const contentPart = z.object({
-  type: z.literal('text', { error: 'expected a part of type "text": this server reads text only' }),
-  text,
-  ...(unhonoredInParts as object),
-});
+const contentPart = withUnhonored(
+  z.object({
+    type: z.literal('text', { error: 'expected a part of type "text": this server reads text only' }),
+    text,
+  }),
+  unhonoredInParts,
+);
 
 const toolCall = z.object({
   index: z.int().nullish(),
@@ -32,21 +35,23 @@ const toolCall = z.object({
   function: z.object({ name: z.string().max(256), arguments: text }),
 });
 
-export const chatMessage = z
-  .object({
-    role,
-    content: z
-      .union([text, z.array(contentPart).max(1024)], { error: 'expected a text, a list of text parts, or null' })
-      .nullish(),
-    name: z.string().max(256).nullish(),
-    reasoning_content: text.nullish().describe('The thinking of an earlier answer, as this server returned it.'),
-    reasoning: text.nullish().describe('Another name of reasoning_content.'),
-    tool_calls: z.array(toolCall).max(128).nullish(),
-    tool_call_id: z.string().max(256).nullish(),
-    prefix: z.boolean().nullish().describe('On the last message, from the assistant: the answer continues it.'),
-    ...(unhonoredInMessages as object),
-  })
-  .meta({ id: 'ChatMessage' });
+export const chatMessage = withUnhonored(
+  z
+    .object({
+      role,
+      content: z
+        .union([text, z.array(contentPart).max(1024)], { error: 'expected a text, a list of text parts, or null' })
+        .nullish(),
+      name: z.string().max(256).nullish(),
+      reasoning_content: text.nullish().describe('The thinking of an earlier answer, as this server returned it.'),
+      reasoning: text.nullish().describe('Another name of reasoning_content.'),
+      tool_calls: z.array(toolCall).max(128).nullish(),
+      tool_call_id: z.string().max(256).nullish(),
+      prefix: z.boolean().nullish().describe('On the last message, from the assistant: the answer continues it.'),
+    })
+    .meta({ id: 'ChatMessage' }),
+  unhonoredInMessages,
+);
 
 const stop = z
   .union([z.string().max(1024), z.array(z.string().max(1024)).max(16)], {
@@ -79,12 +84,12 @@ const sampling = {
   min_tokens: z.int().min(0).nullish().describe('Extension: the answer does not end before.'),
   n: z.int().min(1).max(16).nullish(),
   stream: z.boolean().nullish(),
-  stream_options: z
-    .object({
+  stream_options: withUnhonored(
+    z.object({
       include_usage: z.boolean().nullish().describe('true: on a chunk of its own; default: on the last chunk.'),
-      ...(unhonoredInStreamOptions as object),
-    })
-    .nullish(),
+    }),
+    unhonoredInStreamOptions,
+  ).nullish(),
   ignore_eos: z.boolean().nullish().describe('Extension: continue after end tokens.'),
   reasoning_budget: z.int().min(0).nullish().describe('Extension: max thinking tokens.'),
 };
@@ -94,65 +99,70 @@ const templateVariables = z
   .nullish()
   .describe('Extension: variables of the chat template.');
 
-export const chatRequest = z
-  .object({
-    messages: z.array(chatMessage).min(1, 'expected one message or more').max(4096),
-    ...sampling,
-    max_tokens: z.int().min(1).nullish(),
-    max_completion_tokens: z.int().min(1).nullish(),
-    logprobs: z.boolean().nullish(),
-    top_logprobs: z.int().min(0).max(20).nullish(),
-    include_reasoning: z
-      .boolean()
-      .nullish()
-      .describe('Extension. true: return the thinking as `reasoning` too; false: leave it out.'),
-    thinking: z
-      .object({ type: z.enum(['enabled', 'disabled']), ...(unhonoredInThinking as object) })
-      .nullish()
-      .describe('Refused for a model whose template has no switch, where it would change the answer.'),
-    reasoning_effort: z
-      .enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])
-      .nullish()
-      .describe(
-        'none: no thinking. Others than medium and high are refused if the chat template has no such variable.',
-      ),
-    chat_template_kwargs: templateVariables,
-    ...(unhonoredOnChat as object),
-  })
-  .meta({ id: 'ChatCompletionRequest' });
+export const chatRequest = withUnhonored(
+  z
+    .object({
+      messages: z.array(chatMessage).min(1, 'expected one message or more').max(4096),
+      ...sampling,
+      max_tokens: z.int().min(1).nullish(),
+      max_completion_tokens: z.int().min(1).nullish(),
+      logprobs: z.boolean().nullish(),
+      top_logprobs: z.int().min(0).max(20).nullish(),
+      include_reasoning: z
+        .boolean()
+        .nullish()
+        .describe('Extension. true: return the thinking as `reasoning` too; false: leave it out.'),
+      thinking: withUnhonored(z.object({ type: z.enum(['enabled', 'disabled']) }), unhonoredInThinking)
+        .nullish()
+        .describe('Refused for a model whose template has no switch, where it would change the answer.'),
+      reasoning_effort: z
+        .enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])
+        .nullish()
+        .describe(
+          'none: no thinking. Others than medium and high are refused if the chat template has no such variable.',
+        ),
+      chat_template_kwargs: templateVariables,
+    })
+    .meta({ id: 'ChatCompletionRequest' }),
+  unhonoredOnChat,
+);
 
-export const completionRequest = z
-  .object({
-    prompt: z.union([text, tokenIds, z.array(z.union([text, tokenIds])).max(1024)], {
-      error: 'expected a text, a list of token ids, or a list of such',
-    }),
-    ...sampling,
-    suffix: text.nullish().describe('The text that follows; the model fills in the middle.'),
-    max_tokens: z.int().min(0).nullish().describe('Default: 16, as in OpenAI.'),
-    logprobs: z.int().min(0).max(20).nullish().describe('The number of alternatives to return with each token.'),
-    echo: z.boolean().nullish(),
-    best_of: z.int().min(1).max(16).nullish(),
-    parse_special: z
-      .boolean()
-      .nullish()
-      .describe('Extension: names of special tokens in the prompt become those tokens. Default: they are text.'),
-    add_special_tokens: z.boolean().nullish().describe('Extension. Default: true.'),
-    ...(unhonoredOnCompletions as object),
-  })
-  .meta({ id: 'CompletionRequest' });
+export const completionRequest = withUnhonored(
+  z
+    .object({
+      prompt: z.union([text, tokenIds, z.array(z.union([text, tokenIds])).max(1024)], {
+        error: 'expected a text, a list of token ids, or a list of such',
+      }),
+      ...sampling,
+      suffix: text.nullish().describe('The text that follows; the model fills in the middle.'),
+      max_tokens: z.int().min(0).nullish().describe('Default: 16, as in OpenAI.'),
+      logprobs: z.int().min(0).max(20).nullish().describe('The number of alternatives to return with each token.'),
+      echo: z.boolean().nullish(),
+      best_of: z.int().min(1).max(16).nullish(),
+      parse_special: z
+        .boolean()
+        .nullish()
+        .describe('Extension: names of special tokens in the prompt become those tokens. Default: they are text.'),
+      add_special_tokens: z.boolean().nullish().describe('Extension. Default: true.'),
+    })
+    .meta({ id: 'CompletionRequest' }),
+  unhonoredOnCompletions,
+);
 
-export const tokenizeRequest = z
-  .object({
-    model: sampling.model,
-    prompt: text.nullish(),
-    content: text.nullish().describe('Another name of prompt.'),
-    messages: z.array(chatMessage).max(4096).nullish(),
-    add_special_tokens: z.boolean().nullish(),
-    parse_special: z.boolean().nullish().describe('Default: true.'),
-    chat_template_kwargs: templateVariables,
-    ...(unhonoredOnTokenize as object),
-  })
-  .meta({ id: 'TokenizeRequest' });
+export const tokenizeRequest = withUnhonored(
+  z
+    .object({
+      model: sampling.model,
+      prompt: text.nullish(),
+      content: text.nullish().describe('Another name of prompt.'),
+      messages: z.array(chatMessage).max(4096).nullish(),
+      add_special_tokens: z.boolean().nullish(),
+      parse_special: z.boolean().nullish().describe('Default: true.'),
+      chat_template_kwargs: templateVariables,
+    })
+    .meta({ id: 'TokenizeRequest' }),
+  unhonoredOnTokenize,
+);
 
 export const detokenizeRequest = z
   .object({ model: sampling.model, tokens: tokenIds })

@@ -39,7 +39,7 @@ function argumentLabel({ flag, type, about }: KindArgument, tasks: readonly stri
   if (type === 'number') return `${title}: ${about}`;
   if (type === 'tasks') return `${title}: one per line of ${tasks.join(', ')}; with a difficulty as in countdown:3`;
   if (type === 'files') return `${title}: ${about} (in the folder that the server was started in, one per line)`;
-  return `${title}: the one that is served, or the latest checkpoint of a run`;
+  return `${title}: the served model, or the latest checkpoint of a run`;
 }
 
 interface ArgumentFieldProps {
