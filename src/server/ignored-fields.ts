@@ -1,5 +1,6 @@
 // Fields of a request that its schema does not have: parameters that are not honored are refused, others are listed in
-// the response header x-minke-ignored, once each in the log, and refused by a strict server, so that no typo is invisible.
+// the response header x-minke-ignored, once each in the log, and refused by a strict server, so that no typo is
+// invisible.
 //
 // Names come from clients: they are percent-encoded, and their length and number are limited.
 import type { z } from 'zod';
@@ -105,8 +106,8 @@ export interface UnknownField {
 }
 
 /**
- * Lists the fields that nobody knows: each once, and no more than a response names. The body has passed the schema. Throws
- * ApiError 400 for a parameter that is not honored.
+ * Lists the fields that nobody knows: each once, and no more than a response names. The body has passed the schema.
+ * Throws ApiError 400 for a parameter that is not honored.
  */
 export function listUnknown(schema: z.core.$ZodType, body: unknown): UnknownField[] {
   const found = new Map<string, UnknownField>();

@@ -166,8 +166,8 @@ const none: Unhonored = { refused: new Map(), accepted: new Set() };
 const tables = new WeakMap<z.core.$ZodType, Unhonored>();
 
 /**
- * Gives the schema of an object its unhonored parameters. They are no fields of it: a schema reads all its fields in each
- * request, and 280 more took a hundred times longer.
+ * Gives the schema of an object its unhonored parameters. They are no fields of it: a schema reads all its fields in
+ * each request, and 280 more took a hundred times longer.
  */
 export function withUnhonored<S extends z.ZodType>(schema: S, table: Unhonored): S {
   tables.set(schema, table);
