@@ -77,7 +77,7 @@ function inProcess(isa, folder) {
 }
 
 async function buildAll(version) {
-  const key = buildKey(sources, ['napi.cc'], version, readFileSync(script));
+  const key = buildKey(sources, ['napi.cc', 'cpu.cc', 'cpu.h'], version, readFileSync(script));
   if (isBuilt(targets, key)) return true;
   const started = Date.now();
   const aside = join(out, `${process.pid}`);

@@ -1,6 +1,6 @@
 // minke convert: writes a checkpoint in another file or number format, one tensor at a time, with its tokenizer.
 // With --ready it writes the weights as the engine holds them in memory, so that opening maps them.
-import { copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device } from '../kernels/index.ts';
 import { sum } from '../math/index.ts';
@@ -158,6 +158,10 @@ export async function convert(from: string, to: string, options: ConvertOptions)
     const { order, width } = device.panelLayout;
     if (ready) console.log(`${count} weights as ${dtype}, packed for ${device.isa} (${order} of ${width}), in ${to}`);
     else console.log(`${count} tensors as ${dtype} in ${to}`);
+  } catch (error) {
+    rmSync(to, { recursive: true, force: true });
+    if (error instanceof Error && 'syscall' in error) throw Object.assign(error, { path: to });
+    throw error;
   } finally {
     await source.close();
     await device.close();

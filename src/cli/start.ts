@@ -13,10 +13,20 @@ function endWith(error: unknown): never {
   process.exit(error instanceof UsageError ? misused : failed);
 }
 
+/**
+ * Whether Node's HTTP client found no memory for its parser, a WebAssembly module that it starts as soon as a Request
+ * is made. A server parses with another one; whoever fetches gets an error of its own.
+ */
+function isClientParser(error: unknown): boolean {
+  return error instanceof RangeError && error.message.startsWith('WebAssembly') && /lazyllhttp/.test(error.stack ?? '');
+}
+
 /** Ends the process in words for what no command awaits. */
 function catchTheRest(): void {
   process.on('uncaughtException', endWith);
-  process.on('unhandledRejection', endWith);
+  process.on('unhandledRejection', (error) => {
+    if (!isClientParser(error)) endWith(error);
+  });
   // A reader such as head that has enough closes its end: no failure of ours, and nobody is there to be told.
   process.stdout.on('error', (error: NodeJS.ErrnoException) =>
     error.code === 'EPIPE' ? process.exit(0) : endWith(error),

@@ -111,6 +111,12 @@ export function openNative(isa: string, threads: number, completed: Completed): 
   const handle = native.open(threads, exactMemory ? 1 : 0, (id, code, command, where, value, limit) =>
     completed(id, { code, command, where, value, limit } as Parameters<Completed>[1]),
   );
+  if (handle === undefined)
+    throw new DeviceError(
+      'open',
+      `no memory for ${threads} threads`,
+      'raise the limits of this shell (ulimit -v, ulimit -u), or choose fewer with MINKE_THREADS',
+    );
   return {
     name: 'native',
     isa,

@@ -79,6 +79,8 @@ export interface WasmHost {
 
 const initialPages = 64;
 const maximumPages = 65536;
+/** The smallest maximum worth opening: 128 MiB. */
+const minimumPages = 2048;
 const stackBytes = 2 ** 20;
 const recordBytes = 6 * 8; // Completions::ring of cpp/wasm.cc
 
@@ -199,9 +201,25 @@ function runAlone({ host, exports, heap, reader }: Opened): Runner {
   };
 }
 
+/** Makes the memory. Its maximum, which is reserved as addresses only, is halved until the process's limits allow it. */
+function makeMemory(host: WasmHost): WasmMemory {
+  for (let pages = maximumPages; ; pages /= 2)
+    try {
+      return host.memory(initialPages, pages, host.shared);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      if (pages <= minimumPages)
+        throw new DeviceError(
+          'open',
+          'no memory for WebAssembly',
+          'raise the limit of this shell: ulimit -v unlimited',
+        );
+    }
+}
+
 export function openWasm(host: WasmHost, isa: string, threads: number, completed: Completed): Backend {
   const module = host.module(isa);
-  const memory = host.memory(initialPages, maximumPages, host.shared);
+  const memory = makeMemory(host);
   const exports = host.instantiate(module, memory, () => {});
   exports.open(host.shared ? threads : 1, host.shared ? 0 : 1);
   const heap = new WasmHeap(memory, exports.__heap_base.value);

@@ -4,7 +4,6 @@
 // together with its generation. Closing the server waits for answers in progress, then ends them.
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
 import type { TextModel } from '../engine/index.ts';
 import { type App, type AppOptions, type Connection, createApp } from './app.ts';
 import { ApiError } from './errors.ts';
@@ -82,6 +81,8 @@ export async function listen(
     const connection: Connection = { drop: () => (env.outgoing as ServerResponse).destroy() };
     return app.fetch(request, connection);
   };
+  // It loads Node's HTTP client, which other commands do without.
+  const { getRequestListener } = await import('@hono/node-server');
   const listener = getRequestListener(answer as never, {
     overrideGlobalObjects: false,
     errorHandler: () => new ApiError(400, 'the request is malformed: check its URL and Host header').response,

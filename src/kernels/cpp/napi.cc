@@ -3,13 +3,13 @@
 // Memory is reserved in large aligned blocks and addressed by plain numbers (48 bits fit a double). Every copy between
 // JavaScript and device memory is checked against the reserved blocks, so a wrong address is an error, not a crash.
 #include <node_api.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <mutex>
 #include <new>
-#include <thread>
 #include <vector>
 
 #include "cpu.h"
@@ -35,9 +35,15 @@ struct Completion {
   Fault fault;
 };
 
+struct Thread {
+  pthread_t id;
+  Pool* pool;
+  char* scratch;
+};
+
 struct Device {
   Pool pool;
-  std::vector<std::thread> threads;
+  std::vector<Thread*> threads;
   std::vector<Block> blocks;
   std::vector<Block> files;  // mapped
   napi_threadsafe_function completed = nullptr;
@@ -109,12 +115,28 @@ void close_mapping(const Block& file) {
   unmap_block(file, false);
 }
 
-void thread_main(Pool* pool) {
+void* thread_main(void* data) {
+  auto* thread = static_cast<Thread*>(data);
+  Worker worker = {thread->scratch, thread->pool->threads, nullptr};
+  thread->pool->work(worker);
+  return nullptr;
+}
+
+// Returns null where the system has no memory for one more thread, or no thread.
+Thread* start_thread(Pool* pool) {
   void* scratch = nullptr;
-  if (posix_memalign(&scratch, 64, kScratchBytes)) abort();
-  Worker worker = {static_cast<char*>(scratch), pool->threads, nullptr};
-  pool->work(worker);
+  if (posix_memalign(&scratch, 64, kScratchBytes)) return nullptr;
+  auto* thread = new Thread{{}, pool, static_cast<char*>(scratch)};
+  if (!pthread_create(&thread->id, nullptr, thread_main, thread)) return thread;
   free(scratch);
+  delete thread;
+  return nullptr;
+}
+
+void end_thread(Thread* thread) {
+  pthread_join(thread->id, nullptr);
+  free(thread->scratch);
+  delete thread;
 }
 
 void on_complete(Pool& pool, const Job& job) {
@@ -139,7 +161,7 @@ void call_completed(napi_env env, napi_value callback, void*, void* data) {
 void close_device(void* data) {
   auto* device = static_cast<Device*>(data);
   device->pool.stop();
-  for (auto& thread : device->threads) thread.join();
+  for (Thread* thread : device->threads) end_thread(thread);
   napi_release_threadsafe_function(device->completed, napi_tsfn_abort);
   for (auto& block : device->blocks) unmap_block(block, device->exact);
   for (auto& file : device->files) close_mapping(file);
@@ -147,11 +169,11 @@ void close_device(void* data) {
   free(device);
 }
 
-// open(threads, exact, completed) -> device
+// open(threads, exact, completed) -> device, undefined where the system has no memory for its threads
 napi_value open(napi_env env, napi_callback_info info) {
   Arguments in(env, info);
   void* room = nullptr;
-  if (posix_memalign(&room, 64, sizeof(Device))) return fail(env, "out of memory");
+  if (posix_memalign(&room, 64, sizeof(Device))) return nullptr;
   Device* device = new (room) Device();
   device->exact = in.number(1) != 0;
   device->pool.open(kIsa, int(in.number(0)));
@@ -160,7 +182,14 @@ napi_value open(napi_env env, napi_callback_info info) {
   napi_create_threadsafe_function(env, in.values[2], nullptr, text(env, "minke"), 0, 1, nullptr, nullptr, nullptr,
                                   call_completed, &device->completed);
   napi_unref_threadsafe_function(env, device->completed);
-  for (int i = 0; i < device->pool.threads; i++) device->threads.emplace_back(thread_main, &device->pool);
+  for (int i = 0; i < device->pool.threads; i++) {
+    Thread* thread = start_thread(&device->pool);
+    if (!thread) {
+      close_device(device);
+      return nullptr;
+    }
+    device->threads.push_back(thread);
+  }
   napi_add_env_cleanup_hook(env, close_device, device);
   napi_value handle;
   napi_create_external(env, device, nullptr, nullptr, &handle);
