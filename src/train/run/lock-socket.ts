@@ -85,7 +85,7 @@ function parseReply(line: string | null): Reply {
 }
 
 /** cut: the connection ended without an answer, as when the owner closes its socket at this moment. */
-function askOnce(token: string, request: string): Promise<Reply | 'cut'> {
+function askOnce(token: string, request: string, waitMs: number): Promise<Reply | 'cut'> {
   return new Promise((resolve) => {
     const socket = connect({ path: socketPath(token) });
     const settle = (reply: Reply | 'cut'): void => {
@@ -94,7 +94,7 @@ function askOnce(token: string, request: string): Promise<Reply | 'cut'> {
       resolve(reply);
     };
     // A process that computes answers late; that it could be reached shows that it lives.
-    const timer = setTimeout(() => settle('silent'), answerMs);
+    const timer = setTimeout(() => settle('silent'), waitMs);
     socket.on('error', ({ code }: NodeJS.ErrnoException) => {
       if (code === 'ECONNREFUSED' || code === 'ENOENT') settle('gone');
       else settle(code === 'ECONNRESET' || code === 'EPIPE' ? 'cut' : 'silent');
@@ -105,10 +105,10 @@ function askOnce(token: string, request: string): Promise<Reply | 'cut'> {
   });
 }
 
-/** Sends `who` or `stop <key>` to the owner of a token. */
-export async function askClaimant(token: string, request: string): Promise<Reply> {
+/** Sends `who` or `stop <key>` to the owner of a token, and waits for the answer. */
+export async function askClaimant(token: string, request: string, waitMs = answerMs): Promise<Reply> {
   for (let tries = 0; tries < 100; tries++) {
-    const reply = await askOnce(token, request);
+    const reply = await askOnce(token, request, waitMs);
     if (reply !== 'cut') return reply;
     await sleep(retryMs);
   }

@@ -30,6 +30,8 @@ export interface LockHolder {
 const maxClaims = 1000;
 const tokenPattern = /^[0-9a-f]{32}$/;
 const retryMs = 5;
+/** How long someone who only looks waits for a process that is busy. */
+const lookMs = 250;
 
 /** Lists the claims of a folder: at most `maxClaims`, null where there are more. */
 function listClaims(folder: string): string[] | null {
@@ -70,10 +72,10 @@ interface Rival {
   readonly claimant: Claimant | 'silent';
 }
 
-async function livingClaims(folder: string, tokens: readonly string[]): Promise<Rival[]> {
+async function livingClaims(folder: string, tokens: readonly string[], waitMs?: number): Promise<Rival[]> {
   if (tokens.length === 0) return [];
   const here = identify(folder);
-  const replies = await Promise.all(tokens.map((token) => askClaimant(token, 'who')));
+  const replies = await Promise.all(tokens.map((token) => askClaimant(token, 'who', waitMs)));
   return replies.flatMap((claimant, i) => (isLiving(claimant, here) ? [{ token: tokens[i], claimant }] : []));
 }
 
@@ -81,7 +83,7 @@ async function livingClaims(folder: string, tokens: readonly string[]): Promise<
 export async function findLockHolder(folder: string): Promise<LockHolder | null> {
   const tokens = listClaims(folder) ?? [];
   if (tokens.length === 0) return null;
-  const rivals = await livingClaims(folder, tokens).catch(() => []); // the folder may be removed
+  const rivals = await livingClaims(folder, tokens, lookMs).catch(() => []); // the folder may be removed
   for (const { token, claimant } of rivals) {
     if (claimant === 'silent') return { token, pid: null, isStopping: false };
     if (claimant.holds) return { token, pid: claimant.pid, isStopping: claimant.isStopping };

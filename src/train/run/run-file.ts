@@ -12,7 +12,7 @@ import { TrainError } from '../errors.ts';
 const maxJsonBytes = 2 * 2 ** 20;
 /** The bytes of one event, and of all events of a run. */
 export const maxLineBytes = 2 ** 20;
-const maxLinesBytes = 2 ** 30;
+const maxLinesBytes = 512 * 2 ** 20;
 const pieceBytes = 2 ** 20;
 
 /** Returns the error of the file at `path` for a file or a value that is not what it should be. */
@@ -66,7 +66,7 @@ function* readLines(path: string): Generator<string> {
   if (file === null) return;
   try {
     if (fstatSync(file).size > maxLinesBytes)
-      throw new FileError(`has more than ${maxLinesBytes / 2 ** 30} GiB`, 'check that it is the right file');
+      throw new FileError(`has more than ${maxLinesBytes / 2 ** 20} MiB`, 'check that it is the right file');
     const piece = Buffer.alloc(pieceBytes);
     let rest = Buffer.alloc(0);
     for (let at = 0; ; ) {
@@ -90,7 +90,7 @@ function* readLines(path: string): Generator<string> {
 
 /** The depth and number of a run's files; checkpoints/step-N/file is the deepest. */
 const maxDepth = 4;
-const maxEntries = 100_000;
+const maxEntries = 10_000;
 
 /** Throws TrainError where a folder that a run would write to holds anything but files and folders. */
 export function expectOwnFiles(folder: string): void {
