@@ -46,7 +46,10 @@ const others: Examples = {
     { line: 'inspect deepseek-v3', about: 'parameters, compute and memory' },
     { line: 'inspect my-model --tensors', about: 'the tensors of a checkpoint' },
   ],
-  watch: [{ line: 'watch', about: 'training runs in the browser' }],
+  watch: [
+    { line: 'watch', about: 'training runs in the browser' },
+    { line: 'watch --allow-task ./my-task.js', about: 'the page may start runs on your own task, which is a program' },
+  ],
 };
 
 /** Returns examples by command, in the order of the help. `minke --help` shows the first of each. */

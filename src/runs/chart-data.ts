@@ -54,6 +54,9 @@ function groupEvents(events: readonly RunEvent[], fields: readonly string[]): Ma
   return groups;
 }
 
+/** Lines of one series, more than a chart can show: tasks times difficulties. */
+const maxLines = 50;
+
 function seriesLines(
   series: ChartSeries,
   events: readonly RunEvent[],
@@ -61,7 +64,7 @@ function seriesLines(
 ): ChartLine[] {
   const { name, tone, field, groupBy = [], smooth = false, zeroIsGap = false } = series;
   const own = events.filter(({ event }) => event === series.event);
-  return [...groupEvents(own, groupBy)].map(([group, members]) => {
+  return [...groupEvents(own, groupBy)].slice(0, maxLines).map(([group, members]) => {
     const byStep = new Map(members.map((event) => [event.step, numberIn(event, field)]));
     const values = steps.map((step) => {
       const value = byStep.get(step) ?? null;

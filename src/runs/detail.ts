@@ -23,8 +23,9 @@ import { runFiles } from './run-folder.ts';
 
 const consoleBytes = 4096;
 const pieceBytes = 256 * 1024;
-/** The results of longer runs are left to `minke report`. */
-const maxEventBytes = 64 * 2 ** 20;
+/** The results of longer runs are left to `minke report`: they would hold up the server. */
+const maxEvents = 200_000;
+const tooLong: Fact = ['results', `more than ${maxEvents} events: minke report shows what they come to`];
 
 /** Returns ApiError 422 for what is wrong with a run or its files, without paths, and any other error as it is. */
 export function toRefusal(error: unknown, file: string, root: string, code = 'damaged_run'): unknown {
@@ -32,12 +33,12 @@ export function toRefusal(error: unknown, file: string, root: string, code = 'da
   return error instanceof FileError ? new ApiError(422, `${file} ${error.problem}: ${error.remedy}`, { code }) : error;
 }
 
-async function readAllEvents(path: string, name: string, { events: schema }: RunKind): Promise<RunEvent[]> {
+/** Returns the events of a run, without superseded ones; null where there are too many. */
+async function readAllEvents(path: string, name: string, { events: schema }: RunKind): Promise<RunEvent[] | null> {
   const events: RunEvent[] = [];
   for (let at = 0; ; ) {
-    const { lines, next, size } = await readLines(path, at, pieceBytes);
-    if (size > maxEventBytes)
-      throw new FileError(`has more than ${maxEventBytes / 2 ** 20} MiB`, 'minke report shows its results');
+    const { lines, next } = await readLines(path, at, pieceBytes);
+    if (events.length + lines.length > maxEvents) return null;
     events.push(...lines.map((line) => parseEvent(line, schema, `${name}/${runFiles.events}`) as RunEvent));
     if (lines.length === 0) return withoutSuperseded(events);
     at = next;
@@ -56,7 +57,7 @@ export class RunResults {
     const files = `${ino} ${size} ${mtimeMs} ${JSON.stringify(lineage)}`;
     const known = this.#known.get(folder);
     if (known?.files === files) return known.facts;
-    const facts = readAllEvents(path, name, kind).then((events) => kind.facts(events, lineage));
+    const facts = readAllEvents(path, name, kind).then((events) => (events ? kind.facts(events, lineage) : [tooLong]));
     facts.catch(() => this.#known.delete(folder));
     this.#known.delete(folder);
     this.#known.set(folder, { files, facts });

@@ -6,8 +6,9 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import type { RunList, RunSummary } from './index.ts';
-import { ended, openRuns, programFor, refused, step } from './test-runs.ts';
+import { writeLineage } from '../train/run/lineage.ts';
+import type { RunDetail, RunList, RunSummary } from './index.ts';
+import { ended, openRuns, programFor, refused, step, testLineage } from './test-runs.ts';
 
 const isWindows = process.platform === 'win32';
 const runs = openRuns({ keepAliveMs: 10_000, program: programFor("fs.writeFileSync(at('started'), '')") });
@@ -177,5 +178,15 @@ describe('a list that is asked for again', () => {
     assert.deepEqual([(await find())?.step, (await find())?.state], [2, 'completed']);
     renameSync(at('growing'), at('.gone'));
     assert.equal(await find(), undefined);
+  });
+});
+
+describe('a run that is too long for a page', () => {
+  test('is shown without its results, which a report has', async () => {
+    const folder = runs.run('long', [step(1)]);
+    runs.append('long', `${JSON.stringify({ event: 'resumed', time: 1, step: 1 })}\n`.repeat(200_001));
+    await writeLineage(folder, testLineage);
+    const { facts } = (await (await runs.get('/runs/long')).json()) as RunDetail;
+    assert.deepEqual(facts, [['results', 'more than 200000 events: minke report shows what they come to']]);
   });
 });

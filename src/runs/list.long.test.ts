@@ -4,8 +4,9 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { after, describe, test } from 'node:test';
-import type { RunList } from './index.ts';
-import { ended, openRuns, step } from './test-runs.ts';
+import { writeLineage } from '../train/run/lineage.ts';
+import type { RunDetail, RunList } from './index.ts';
+import { ended, openRuns, step, testLineage } from './test-runs.ts';
 
 const runs = openRuns();
 after(() => runs.close());
@@ -25,6 +26,31 @@ async function measure(work: () => Promise<unknown>): Promise<Measured> {
   delay.disable();
   return { ms, blockedMs: delay.max / 1e6 - 1 };
 }
+
+describe('a run of 190,000 events', () => {
+  const parameters = { total: 1, active: 1, mtp: 0 };
+  const rates = { flopsPerToken: 1, tokensPerStep: 1, gemmRate: 1 };
+  const started = { event: 'started', time: 1, run: 'x', device: 'x', steps: 9, parameters, ...rates };
+  const shapes: Readonly<Record<string, (i: number) => object>> = {
+    steps: (i) => step(i + 1),
+    sessions: (i) => ({ event: 'resumed', time: 1000 + i, step: 5 }),
+  };
+  for (const [name, shape] of Object.entries(shapes))
+    test(`of many ${name} is looked at without long pauses in other work`, async () => {
+      const folder = runs.run(name, [started]);
+      await writeLineage(folder, testLineage);
+      for (let part = 0; part < 19; part++)
+        runs.append(name, ...Array.from({ length: 10_000 }, (_, i) => shape(10_000 * part + i)));
+      const looked = await measure(async () => {
+        const detail = (await (await runs.get(`/runs/${name}`)).json()) as RunDetail;
+        assert.ok(detail.facts.length > 2);
+      });
+      const again = await measure(() => runs.get(`/runs/${name}`));
+      console.log(JSON.stringify({ name, looked, again }));
+      assert.ok(looked.blockedMs < 100, `${looked.blockedMs}`);
+      assert.ok(again.ms < 100, `${again.ms}`);
+    });
+});
 
 describe('three thousand runs', () => {
   const steps = Array.from({ length: 100 }, (_, i) => step(i + 1));

@@ -43,6 +43,8 @@ export interface RunRecord {
 
 const tailBytes = 64 * 1024;
 const consoleBytes = 4096;
+/** Lines that are no events, after which no more are tried. */
+const maxDamaged = 100;
 
 function parseLine(line: string): AnyEvent | null {
   try {
@@ -61,10 +63,12 @@ function pickEvents(lines: readonly string[], names: readonly string[]): AnyEven
   const open = new Set(names);
   const lastStep = new Map<string, number | undefined>();
   const picked: AnyEvent[] = [];
+  let damaged = 0;
   for (const line of lines.toReversed()) {
     const isNamed = [...open].some((name) => line.includes(`"event":"${name}"`));
     if (picked.length > 0 && !isNamed && !line.includes('"steps":')) continue;
     const event = parseLine(line);
+    if (event === null && ++damaged === maxDamaged) break;
     if (event === null) continue;
     picked.push(event);
     if (!lastStep.has(event.event)) lastStep.set(event.event, event.step);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type App, type AppOptions, createApp } from '../server/index.ts';
 import type { RunKind } from '../train/index.ts';
+import { lineageSchema } from '../train/run/lineage.ts';
 import { type RunsOptions, type RunsService, serveRuns } from './index.ts';
 
 /** A kind of run that only tests know: it guesses a number. */
@@ -64,6 +65,26 @@ export const ended = (n: number, status: string, reason = 'all steps are done') 
   step: n,
   status,
   reason,
+});
+
+/** The lineage of a run that took one step. */
+export const testLineage = lineageSchema.parse({
+  format: 1,
+  kind: 'pretrain',
+  status: 'stopped',
+  reason: '',
+  weights: null,
+  data: null,
+  code: { version: '1', commit: null, changed: false },
+  seed: 1,
+  config: {},
+  parents: [],
+  steps: 1,
+  tokens: 1,
+  flops: 1,
+  hours: 1,
+  cost: { amount: 1, currency: 'USD', pricePerHour: 1 },
+  sessions: [],
 });
 
 const config = { steps: 10, batchSize: 2 };

@@ -46,6 +46,16 @@ describe('events', () => {
     ]);
   });
 
+  test('sessions that resume and resume again leave what the last one of them did', () => {
+    const path = join(folder, 'e.jsonl');
+    const log = new EventLog(path);
+    const resumed = (step: number): NewEvent<PretrainEvent> => ({ event: 'resumed', step });
+    for (const event of [evaluated(1, 3), evaluated(4, 2), resumed(3), evaluated(5, 2), resumed(1), evaluated(2, 1)])
+      log.append(event);
+    const found = readEvents(path, pretrainEvents).map((event) => `${event.event} ${'step' in event && event.step}`);
+    assert.deepEqual(found, ['evaluated 1', 'resumed 1', 'evaluated 2']);
+  });
+
   test('half a line is no event, and the next one begins a line', () => {
     const path = join(folder, 'c.jsonl');
     new EventLog(path).append(evaluated(1, 3));

@@ -38,11 +38,14 @@ export function describeEvaluation({ task, difficulty, passAt1, margin, problems
 
 /** Accuracy on each task, at the beginning and now. */
 export function accuracyFacts(evaluations: readonly TaskEvaluated[]): Fact[] {
-  const nameFor = ({ task, difficulty }: TaskEvaluated) => `${task} ${difficulty}`;
-  return [...new Set(evaluations.map(nameFor))].map((name) => {
-    const own = evaluations.filter((event) => nameFor(event) === name);
-    const values = [...new Set([own[0], own.at(-1)])].flatMap((event) =>
-      event ? [`${formatPercent(event.passAt1, 1)} ± ${formatPercent(event.margin, 1)} at step ${event.step}`] : [],
+  const ends = new Map<string, readonly [first: TaskEvaluated, last: TaskEvaluated]>();
+  for (const event of evaluations) {
+    const name = `${event.task} ${event.difficulty}`;
+    ends.set(name, [ends.get(name)?.[0] ?? event, event]);
+  }
+  return [...ends].map(([name, firstAndLast]) => {
+    const values = [...new Set(firstAndLast)].map(
+      ({ passAt1, margin, step }) => `${formatPercent(passAt1, 1)} ± ${formatPercent(margin, 1)} at step ${step}`,
     );
     return [`pass@1, ${name}, held out`, values.join(', ')];
   });

@@ -13,7 +13,7 @@ import { type Device, describeMachine, packageRoot, packageVersion } from '../..
 import { writeJson } from '../../model/checkpoint/index.ts';
 import { TrainError } from '../errors.ts';
 import type { RunRecipe } from './kind.ts';
-import { describeIssue, listOf, readRunJson } from './run-file.ts';
+import { describeIssue, quickList, readRunJson } from './run-file.ts';
 import { steadyNow } from './steady-clock.ts';
 
 const lineageFile = 'lineage.json';
@@ -44,7 +44,7 @@ export const lineageSchema = z.object({
       tokenizer: z.string(),
       documents: z.number(),
       tokens: z.number(),
-      sources: listOf(z.object({ name: z.string(), sha256: z.string() })),
+      sources: quickList(z.object({ name: z.string(), sha256: z.string() })),
     })
     .nullable(),
   code: z.object({ version: z.string(), commit: z.string().nullable(), changed: z.boolean() }),
@@ -53,15 +53,15 @@ export const lineageSchema = z.object({
   generator: z.string().nullable().default(null),
   /** The resolved recipe: with it, the data and the code the run can be made again. */
   config: z.unknown(),
-  parents: listOf(z.object({ role: z.string(), weights: z.string() })),
+  parents: quickList(z.object({ role: z.string(), weights: z.string() })),
   /** The models or APIs that wrote the training data, and how many tokens of it. */
-  teachers: listOf(z.object({ name: z.string(), weights: z.string().nullable(), tokens: z.number() })).default([]),
+  teachers: quickList(z.object({ name: z.string(), weights: z.string().nullable(), tokens: z.number() })).default([]),
   steps: z.number(),
   tokens: z.number(),
   flops: z.number(),
   hours: z.number(),
   cost: z.object({ amount: z.number(), currency: z.string(), pricePerHour: z.number() }),
-  sessions: listOf(session),
+  sessions: quickList(session),
 });
 
 export type Lineage = z.infer<typeof lineageSchema>;

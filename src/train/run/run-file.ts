@@ -27,7 +27,7 @@ export function describeIssue({ issues }: z.ZodError): string {
 }
 
 /** A list whose first wrong item refuses it, where z.array collects what is wrong with each of a million. */
-export const listOf = <T extends z.ZodType>(item: T) =>
+export const quickList = <T extends z.ZodType>(item: T) =>
   z.array(z.unknown()).transform((values, context): z.output<T>[] => {
     const items: z.output<T>[] = [];
     for (const [i, value] of values.entries()) {

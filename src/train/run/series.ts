@@ -3,14 +3,14 @@ import type { RunEvent } from './description.ts';
 
 /** Returns the events without those that a resumed run took again. Alarms stay: they tell what happened. */
 export function withoutSuperseded<E extends RunEvent>(events: readonly E[]): E[] {
-  let kept: E[] = [];
-  for (const event of events) {
-    const { step: resumed = 0 } = event;
-    if (event.event === 'resumed')
-      kept = kept.filter(({ step = 0, event: name }) => step <= resumed || name === 'alarm');
-    kept.push(event);
+  const kept: E[] = [];
+  let resumed = Number.POSITIVE_INFINITY; // the earliest step that a later session continued from
+  for (const event of events.toReversed()) {
+    const { step = 0, event: name } = event;
+    if (step <= resumed || name === 'alarm') kept.push(event);
+    if (name === 'resumed') resumed = Math.min(resumed, step);
   }
-  return kept;
+  return kept.reverse();
 }
 
 /**
