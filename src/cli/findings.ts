@@ -16,6 +16,8 @@ export interface DeviceReport {
   /** The native instruction sets of this machine, best first; empty without a native build. */
   readonly nativeIsas: readonly string[];
   readonly compiler: string | null;
+  /** Why there is no native build, where one was tried. */
+  readonly nativeFailure: string | null;
   readonly threads: number;
   readonly f32: ThreadRates;
   readonly bf16: ThreadRates;
@@ -26,7 +28,7 @@ export function findings(report: DeviceReport): string[] {
   return [...deviceFindings(report), ...isaFindings(report), ...threadFindings(report)];
 }
 
-function deviceFindings({ device, nativeIsas, compiler, environment }: DeviceReport): string[] {
+function deviceFindings({ device, nativeIsas, compiler, nativeFailure, environment }: DeviceReport): string[] {
   if (device === 'native') return [];
   if (device === 'reference')
     return ['MINKE_DEVICE=reference runs the definitions in plain TypeScript: hundreds of times slower than native'];
@@ -37,7 +39,8 @@ function deviceFindings({ device, nativeIsas, compiler, environment }: DeviceRep
     'about a quarter of AVX-512 in f32, a tenth in bf16';
   if (compiler === null)
     return [
-      `no native kernels, because no C++ compiler was found: ${limits}. Install g++ or clang, then: npm run build`,
+      `no native kernels (${nativeFailure ?? 'they were never built'}): ${limits}. ` +
+        'Once a C++ compiler works here (g++ or clang), minke doctor compiles them',
     ];
   return [`the native build has no kernels for this CPU: ${limits}`];
 }

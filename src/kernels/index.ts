@@ -28,7 +28,7 @@ export {
 export type { Place } from './kernel.ts';
 export { describeMachine, type Machine } from './machine.ts';
 export { nativeCompiler, nativeIsas } from './native.ts';
-export { type CompileOptions, compileFirst } from './native-build.ts';
+export { type CompileOptions, compileFirst, nativeFailure } from './native-build.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
 export {
   isSameLayout,

@@ -29,6 +29,11 @@ function hasCompilerSince(time: number): boolean {
   return paths.some((path) => (statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? 0) > time);
 }
 
+/** Why native kernels are missing, as far as a build has tried; null where nothing is known. */
+export function nativeFailure(): string | null {
+  return readFailure()?.problem ?? nativeProblems()[0] ?? null;
+}
+
 /** Returns why the last build failed, unless there is something new to try. */
 function readFailure(): Failure | null {
   const file = failureFile();
