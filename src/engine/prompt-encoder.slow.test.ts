@@ -152,7 +152,7 @@ describe('hostile files', { concurrency: true }, () => {
   const growing = (value: string, step: string) =>
     `{% set ns = namespace(x=${value}) %}{% for i in range(60) %}{% set ns.x = ${step} %}{% endfor %}{{ ns.x }}`;
   const templates: readonly (readonly [name: string, template: string, message: RegExp])[] = [
-    ['a loop of a billion', '{% for i in range(1000000000) %}x{% endfor %}', /take[sn]? (too long|more|longer)|took/],
+    ['a loop of a billion', '{% for i in range(1000000000) %}x{% endfor %}', /range of more than 100000/],
     ['loops in loops', '{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}', /too long/],
     ['a text that doubles', growing("'ab'", 'ns.x ~ ns.x'), /refused the messages \(Invalid string length\)|too|took/],
     ['a list that doubles', growing('[1]', 'ns.x + ns.x'), /too|took/],

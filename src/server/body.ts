@@ -111,7 +111,7 @@ export async function withBody<T>(
   const reserve = (bytes: number): void => {
     reserved += bytes;
     bytesInFlight += bytes;
-    if (bytesInFlight > Math.max(maxBytesInFlight, 2 * limit))
+    if (reserved > small.bytes && bytesInFlight > Math.max(maxBytesInFlight, 2 * limit))
       throw new ApiError(429, 'too many large bodies at once: try again in a second', { code: 'queue_full' });
   };
   try {

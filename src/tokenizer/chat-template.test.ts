@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { Template } from '@huggingface/jinja';
 import { chatProfiles, withThinkTokens } from './chat-profile.ts';
 import { ChatTemplate, type Message, readChatTemplate, readSpecialTokens } from './chat-template.ts';
 import { loadTokenizer, saveTokenizer } from './folder.ts';
@@ -132,6 +133,16 @@ describe('chat templates', () => {
     assert.equal(readChatTemplate({}), null);
     const given = { bos_token: '<s>', eos_token: { content: '</s>' }, pad_token: null, add_bos_token: true };
     assert.deepEqual(readSpecialTokens(given), { bos_token: '<s>', eos_token: '</s>' });
+  });
+
+  test('the names that every template knows are those of the library, but for an endless range', () => {
+    const text =
+      "{{ range(3) }}{{ range(1, 7, 2) }}{{ range(3, 0, -1) }}{{ range(5, 2) }}{{ strftime_now('%Y %m %d %b %B %H %%') }}" +
+      '{{ true }}{{ True }}{{ false }}{{ False }}{{ none is none }}{{ None is none }}';
+    assert.equal(new ChatTemplate(text, {}).render([]), new Template(text).render({}));
+    const endless = ['range(1000000000)', 'range(0, 1, 0)', 'range(0, 9, 0.00001)'];
+    for (const call of endless)
+      assert.throws(() => new ChatTemplate(`{{ ${call} }}`, {}).render([]), /range of more than 100000 numbers/, call);
   });
 
   test('errors in words', () => {

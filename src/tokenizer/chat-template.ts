@@ -3,10 +3,11 @@
 // Contract: a template gets messages, tools, add_generation_prompt, the special tokens by name and the caller's
 // variables, as from transformers. An exception of the template becomes a TokenizerError with the same words. Templates
 // are programs of strangers: they run under limits, and where others wait, in a process of their own (engine).
-import { Template } from '@huggingface/jinja';
+import { Environment, Interpreter, Template } from '@huggingface/jinja';
 import { runWithin, TimeLimitError } from '../untrusted/index.ts';
 import { chatProfiles } from './chat-profile.ts';
 import { TokenizerError } from './errors.ts';
+import { templateGlobals } from './template-globals.ts';
 
 export interface Message {
   readonly role: string;
@@ -71,7 +72,7 @@ export class ChatTemplate {
           'give every message a role',
         );
     const context = { ...this.#tokens, ...variables, messages, add_generation_prompt: addGenerationPrompt };
-    const render = () => this.#template.render(tools === undefined ? context : { ...context, tools });
+    const render = () => this.#run(tools === undefined ? context : { ...context, tools });
     let text: string;
     try {
       text = this.isLinear ? render() : runWithin(limits.ms, render);
@@ -84,6 +85,13 @@ export class ChatTemplate {
     if (text.length <= limits.characters) return text;
     const problem = `the chat template writes more than ${limits.characters} characters`;
     throw new TokenizerError(this.source, problem, remedy);
+  }
+
+  /** What Template.render does, with our globals. */
+  #run(variables: Readonly<Record<string, unknown>>): string {
+    const environment = new Environment();
+    for (const [name, value] of Object.entries({ ...templateGlobals, ...variables })) environment.set(name, value);
+    return new Interpreter(environment).run(this.#template.parsed).value as string;
   }
 }
 

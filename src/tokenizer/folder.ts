@@ -2,7 +2,7 @@
 // tokens that end a generation come from generation_config.json or config.json.
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FileError, parseJson, readTextFile } from '../files/index.ts';
+import { FileError, nestingDepth, readTextFile } from '../files/index.ts';
 import { ChatTemplate, readChatTemplate, readSpecialTokens } from './chat-template.ts';
 import { TokenizerError } from './errors.ts';
 import { Tokenizer } from './tokenizer.ts';
@@ -54,6 +54,8 @@ export function unpackTokenizer({ file, postProcessor, source, template, ...rest
 
 /** Larger files are refused: V3's has 8 MB. */
 const maxFileBytes = 2 ** 28;
+/** Real files are 8 levels deep. */
+const maxDepth = 64;
 
 function readText(path: string): string {
   try {
@@ -67,15 +69,16 @@ function readText(path: string): string {
 }
 
 function readObject(path: string, text = readText(path)): Record<string, unknown> {
+  const refuse = (problem: string) => new TokenizerError(path, problem, 'fetch or write it again');
+  if (nestingDepth(text) > maxDepth) throw refuse(`is nested deeper than ${maxDepth} levels`);
   let json: unknown;
   try {
-    json = parseJson(text);
+    json = JSON.parse(text);
   } catch (error) {
-    if (!(error instanceof FileError)) throw error;
-    throw new TokenizerError(path, error.problem, 'fetch or write it again');
+    throw refuse(`is not JSON (${(error as Error).message.slice(0, 200)})`);
   }
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
-  throw new TokenizerError(path, 'contains no JSON object', 'fetch or write it again');
+  throw refuse('contains no JSON object');
 }
 
 /** Returns the ids of the tokens that tokenizer_config.json names. */

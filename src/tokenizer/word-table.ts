@@ -1,4 +1,5 @@
 // A set of words by code units: an open-addressing table that finds a piece of a text without making a string.
+import { randomInt } from 'node:crypto';
 
 export class WordTable {
   size = 0;
@@ -10,10 +11,12 @@ export class WordTable {
   #slots = new Int32Array(2048).fill(-1);
   #missed = 0;
   #hash = 0;
+  /** Differs in every table, so that nobody can write texts whose words all have the same hash. */
+  readonly #seed = randomInt(2 ** 32) | 0;
 
   /** Returns the index of the word units[start, end); -1 if it is new, and `insert` may add it. */
   find(units: Uint16Array, start: number, end: number): number {
-    let hash = 0;
+    let hash = this.#seed;
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ units[i], 0x9e3779b1) ^ (hash >>> 15);
     const mask = this.#slots.length - 1;
     for (let slot = (hash ^ (hash >>> 16)) & mask; ; slot = (slot + 1) & mask) {
