@@ -2,7 +2,7 @@
 //
 // Contract: a folder in which something is a link, a pipe or a device is not written to. A run appends to its events,
 // cuts off their last line and removes old checkpoints: through a link it would do so in another place.
-import { closeSync, fstatSync, lstatSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { FileError, openRegularFileSync, readJsonFile } from '../../files/index.ts';
@@ -96,10 +96,6 @@ const maxEntries = 10_000;
 export function expectOwnFiles(folder: string): void {
   let count = 0;
   const visit = (path: string, depth: number): void => {
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    if (found === undefined) return;
-    if (!found.isDirectory())
-      throw new TrainError(path, 'is not a folder', 'name the folder of a run itself, not a link to it');
     for (const entry of readdirSync(path, { withFileTypes: true })) {
       const inside = join(path, entry.name);
       if (entry.isSymbolicLink())
@@ -115,5 +111,7 @@ export function expectOwnFiles(folder: string): void {
         throw new TrainError(folder, `holds more than ${maxEntries} files`, 'check that it is the folder of a run');
     }
   };
-  visit(folder, 1);
+  const found = statSync(folder, { throwIfNoEntry: false }); // a link that the user named is meant
+  if (found?.isDirectory() === false) throw new TrainError(folder, 'is not a folder', 'name the folder of a run');
+  if (found !== undefined) visit(folder, 1);
 }
