@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { FileError, openRegularFile, parseJson, readJsonFile, readTextFile } from './index.ts';
+import { FileError, nestingDepth, openRegularFile, parseJson, readJsonFile, readTextFile } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-files-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -49,6 +49,11 @@ describe('a file', () => {
 
 describe('JSON', () => {
   const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+
+  test('is counted in levels, whatever its texts hold', () => {
+    assert.equal(nestingDepth('{"a[[[":"\\"[[[",  "b":[{"c":[]}]}'), 4);
+    assert.equal(nestingDepth('3'), 0);
+  });
 
   test('of 64 levels and 50,000 values is parsed; of more is refused, as is what is not JSON', () => {
     assert.deepEqual(parseJson('{"a":[1]}'), { a: [1] });

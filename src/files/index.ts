@@ -1,4 +1,4 @@
 // The module of files that others may have written: read under limits of type, size and depth.
 
-export { parseJson, readJsonFile } from './json-text.ts';
+export { nestingDepth, parseJson, readJsonFile } from './json-text.ts';
 export { FileError, openRegularFile, openRegularFileSync, readTextFile } from './regular-file.ts';

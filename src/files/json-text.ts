@@ -11,6 +11,19 @@ const maxDepth = 64;
  */
 const maxValues = 50_000;
 
+/** Returns the depth of nested brackets, without parsing: for texts of many megabytes, whose values are not counted. */
+export function nestingDepth(json: string): number {
+  let [depth, deepest] = [0, 0];
+  for (let i = 0; i < json.length; i++) {
+    const unit = json.charCodeAt(i);
+    if (unit === 0x22) {
+      for (i++; i < json.length && json.charCodeAt(i) !== 0x22; i++) if (json.charCodeAt(i) === 0x5c) i++;
+    } else if (unit === 0x5b || unit === 0x7b) deepest = Math.max(deepest, ++depth);
+    else if (unit === 0x5d || unit === 0x7d) depth--;
+  }
+  return deepest;
+}
+
 /** Parses JSON of at most 64 levels and 50,000 values. Throws FileError. */
 export function parseJson(text: string): unknown {
   const { depth, values, numbers } = measureJson(Buffer.from(text));
