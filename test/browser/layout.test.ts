@@ -95,7 +95,7 @@ describe('long texts stay in their places', { skip: why ?? false }, () => {
       await page.getByRole('button', { name: /^What is / }).click();
       await page.getByText(/^Incorrect: /).waitFor();
       assert.deepEqual(await misfits(page), []);
-      await train(page);
+      if (window !== 'a phone on its side') await train(page);
       await close();
     });
 
