@@ -219,6 +219,17 @@ describe('stopping', () => {
     assert.equal((await until(runs, 'foreign', 'stopped')).problem, null);
   });
 
+  test('a run that does not stop is ended by a second request, but not at once', async () => {
+    const deaf = `lock(); setInterval(() => 0, 1000); process.once('SIGINT', () => setTimeout(() => { for (;;); }, 100)); emit({ event: 'step', step: 1 });`;
+    const runs = withProgram(deaf, { insistMs: 1000 });
+    await runs.post('/runs', { recipe: 'countdown-base', name: 'deaf' });
+    for (let i = 0; i < 2; i++) assert.equal((await runs.post('/runs/deaf/stop')).status, 200);
+    await until(runs, 'deaf', 'stopping');
+    await sleep(1000);
+    assert.equal((await runs.post('/runs/deaf/stop')).status, 200);
+    assert.equal((await until(runs, 'deaf', 'interrupted')).problem, 'its process was ended by SIGKILL');
+  });
+
   test('a later failure is reported in the words of its process', async () => {
     const runs = withProgram(
       "lock(); setTimeout(() => { console.error('[a.txt] is no text; give one'); process.exit(1) }, 1700)",

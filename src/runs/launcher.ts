@@ -35,7 +35,8 @@ interface StartedRun {
   readonly process: ChildProcess;
   readonly ended: Promise<void>;
   hasEnded: boolean;
-  isStopping: boolean;
+  /** When it was asked to stop; performance.now(). */
+  stoppingSince: number | null;
 }
 
 /** Returns the last line of the form `[what] problem; remedy`, as minke prints errors, else the last line. */
@@ -49,11 +50,16 @@ export class Launcher {
   readonly #started = new Map<string, StartedRun>();
   readonly #problems = new Map<string, string>();
   readonly #root: string;
+  readonly #insistMs: number;
 
-  /** `program` is the command with arguments that runs minke; a verb follows it. `root` is the folder of all runs. */
-  constructor(program: readonly string[], root: string) {
+  /**
+   * `program` is the command with arguments that runs minke; a verb follows it. `root` is the folder of all runs.
+   * `insistMs` is the time that a run has to stop before a second request ends it.
+   */
+  constructor(program: readonly string[], root: string, insistMs: number) {
     this.#program = program;
     this.#root = root;
+    this.#insistMs = insistMs;
   }
 
   async processState(folder: string): Promise<ProcessState> {
@@ -61,7 +67,7 @@ export class Launcher {
     const started = this.#started.get(folder);
     return {
       isLive: holder !== null || started !== undefined,
-      isStopping: holder?.isStopping === true || started?.isStopping === true,
+      isStopping: holder?.isStopping === true || (started?.stoppingSince ?? null) !== null,
       problem: this.#problems.get(folder) ?? null,
     };
   }
@@ -89,13 +95,21 @@ export class Launcher {
     throw new ApiError(422, problem, { code: 'run_refused' });
   }
 
-  /** Asks the process that works in a folder to save and stop. Throws ApiError 409. */
+  /**
+   * Asks the process that works in a folder to save and stop. A child of this process that has not done so in good time
+   * is ended where it is asked again: its last checkpoint stays. Throws ApiError 409.
+   */
   async stop(folder: string, name: string): Promise<void> {
+    const began = performance.now();
     const isAsked = await requestStop(folder);
     const started = this.#started.get(folder);
     if (started === undefined && !isAsked) throw new ApiError(409, `${name} is not running: there is nothing to stop`);
-    if (started === undefined || started.isStopping) return; // a second signal would kill it before it has saved
-    started.isStopping = true;
+    if (started === undefined) return;
+    if (started.stoppingSince !== null) {
+      if (began - started.stoppingSince > this.#insistMs) started.process.kill('SIGKILL');
+      return;
+    }
+    started.stoppingSince = performance.now();
     if (!isAsked) started.process.kill('SIGINT');
   }
 
@@ -120,7 +134,7 @@ export class Launcher {
     const ended = new Promise<void>((resolve) => {
       resolveEnded = resolve;
     });
-    const started: StartedRun = { process: child, ended, hasEnded: false, isStopping: false };
+    const started: StartedRun = { process: child, ended, hasEnded: false, stoppingSince: null };
     this.#started.set(folder, started);
     const end = (problem: string | null): void => {
       if (started.hasEnded) return;

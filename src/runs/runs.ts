@@ -50,6 +50,8 @@ export interface RunsOptions {
   readonly permission?: Permission;
   /** Models that a run may begin from besides those of other runs: their folders by name. @default none */
   readonly models?: Readonly<Record<string, string>>;
+  /** The time after which a run that was asked to stop is ended where it is asked again. @default 30 seconds */
+  readonly insistMs?: number;
   /** The silence after which followers of a run get a comment. @default 10 seconds */
   readonly keepAliveMs?: number;
   /** The number of followed runs beyond which a request gets 429. @default 64 */
@@ -81,7 +83,7 @@ export class Runs {
     this.#options = options;
     this.#root = resolve(options.folder);
     this.#kinds = options.kinds ?? runKinds;
-    this.#launcher = new Launcher(options.program, this.#root);
+    this.#launcher = new Launcher(options.program, this.#root, options.insistMs ?? 30_000);
     const { folders, ...rest } = options.permission ?? noPermission;
     this.#models = options.models ?? {};
     const readable = [this.#root, this.#dataFolder, ...Object.values(this.#models)];
