@@ -1,24 +1,13 @@
 // minke pretrain as a user runs it: a process of its own, stopped, killed, resumed, refused. npm test -- test/pretrain
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { packageRoot } from '../src/kernels/root.ts';
-import { Random } from '../src/math/index.ts';
 import { holdsRun, type Lineage, type PretrainEvent, pretrain, readEvents, readLineage } from '../src/train/index.ts';
+import { lastWeights, liveAndDie, signalAt, startMinke } from './run-process.ts';
 
 /** Kills of a run: the long check's, and the sample of `npm test`. */
 const lives = process.env.MINKE_LONG ? 20 : 5;
@@ -55,35 +44,13 @@ function recipe(name: string, steps: number, save: number): string {
   return path;
 }
 
-interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly said: string;
-}
-
-function start(args: readonly string[], threads = 2): { child: ChildProcess; ended: Promise<Ended> } {
-  const main = join(packageRoot(), 'dist', 'src', 'cli', 'main.js');
-  const env = { ...process.env, MINKE_THREADS: String(threads) };
-  const child = spawn(process.execPath, [main, 'pretrain', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part) => (said += part));
-  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, said }) as Ended);
-  return { child, ended };
-}
-
 function minke(...args: string[]): { code: number | null; said: string } {
   const main = join(packageRoot(), 'dist', 'src', 'cli', 'main.js');
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
   return { code: status, said: stdout + stderr };
 }
 
-const run = (args: readonly string[], threads = 2) => start(args, threads).ended;
-
-function lastWeights(runFolder: string): string {
-  const steps = readdirSync(join(runFolder, 'checkpoints')).sort();
-  const { weights } = readLineage(join(runFolder, 'checkpoints', steps.at(-1) as string)) as Lineage;
-  return weights as string;
-}
+const run = (args: readonly string[]) => startMinke(['pretrain', ...args]).ended;
 
 const stepLosses = (events: readonly PretrainEvent[]) =>
   events.flatMap((e) => (e.event === 'step' ? [[e.step, e.loss]] : []));
@@ -135,29 +102,10 @@ describe('minke pretrain', () => {
     const killed = join(folder, 'runs', 'killed');
     const path = join(folder, 'r.mjs');
     // Killed before its first file, a life leaves no run: the next one begins again.
-    const next = () => (holdsRun(killed, pretrain) ? ['--resume', '--run', killed] : [path, '--run', killed]);
-    let kills = 0;
-    for (let life = 0; life < lives; life++) {
-      const { child, ended } = start(next(), 1 + (life % 2));
-      // Some moments fall into setting up; the others come after so and so many bytes of events, which are written in
-      // steps, evaluations and savings, and a little later.
-      const inSetUp = life % 5 === 4;
-      const events = join(killed, 'events.jsonl');
-      const bytes = () => (existsSync(events) ? statSync(events).size : 0);
-      const wanted = bytes() + 9000 * new Random(11, life).uniform();
-      const kill = () => setTimeout(() => child.kill('SIGKILL'), (inSetUp ? 300 : 15) * new Random(12, life).uniform());
-      const watch = setInterval(() => {
-        if (!inSetUp && bytes() < wanted) return;
-        clearInterval(watch);
-        kill();
-      }, 2);
-      const { code, signal, said } = await ended;
-      clearInterval(watch);
-      if (signal === 'SIGKILL') kills++;
-      else assert.equal(code, 0, said);
-    }
+    const next = () => ['pretrain', ...(holdsRun(killed, pretrain) ? ['--resume'] : [path]), '--run', killed];
+    const kills = await liveAndDie({ count: lives, folder: killed, next, signals: ['SIGKILL'], bytes: 9000 });
     assert.ok(kills >= 0.75 * lives, `${kills} kills`);
-    const { code, said } = await run(next());
+    const { code, said } = await startMinke(next()).ended;
     assert.equal(code, 0, said);
     assert.equal(lastWeights(killed), lastWeights(whole));
     assert.deepEqual(
@@ -174,15 +122,8 @@ describe('minke pretrain', () => {
   ] as const)
     test(`${signal} stops the run after its step, with a checkpoint`, async () => {
       const stopped = join(folder, 'runs', signal);
-      const { child, ended } = start([recipe(signal, 5000, 1000), '--run', stopped]);
-      const events = join(stopped, 'events.jsonl');
-      const watch = setInterval(() => {
-        if (!existsSync(events) || !readFileSync(events, 'utf8').includes('"event":"step"')) return;
-        clearInterval(watch);
-        child.kill(signal);
-      }, 5);
-      const { code, said } = await ended;
-      clearInterval(watch);
+      const started = startMinke(['pretrain', recipe(signal, 5000, 1000), '--run', stopped]);
+      const { code, said } = await signalAt(started, signal, stopped, '"event":"step"');
       assert.equal(code, exitCode, said);
       assert.match(said, /stopping after this step[\s\S]*saved [\s\S]*stopped after step \d+: asked to stop/);
       const { status, steps, weights } = readLineage(stopped) as Lineage;

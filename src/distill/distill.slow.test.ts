@@ -209,9 +209,16 @@ describe('an interface as a teacher', () => {
       /answered 401: who are you.*MINKE_TEACHER_KEY/,
     );
     await server.close();
-    const gone = resolveRecipe(distill, asking(server.url, { traces, api: { attempts: 1 } }));
-    const teacher = await openTeacher(gone, device);
-    await assert.rejects(collectTraces(own, gone, teacher), /8 problems in a row could not be asked/);
+    const once = (url: string) => resolveRecipe(distill, asking(url, { traces, api: { attempts: 1 } }));
+    const gone = once(server.url);
+    await assert.rejects(collectTraces(own, gone, await openTeacher(gone, device)), /cannot be reached .*ECONNREFUSED/);
+    const broken = await startApi(() => ({ status: 500, body: 'no' }));
+    const ill = once(broken.url);
+    await assert.rejects(
+      collectTraces(own, ill, await openTeacher(ill, device)),
+      /8 problems in a row could not be asked: .*answered 500/,
+    );
+    await broken.close();
   });
 });
 

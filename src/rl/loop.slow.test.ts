@@ -78,6 +78,9 @@ describe('dynamic sampling', () => {
       silentGroups: 3 / 6,
       filled: 0,
       generatedTokens: 24,
+      graded: 3,
+      faults: 0,
+      fault: null,
     });
     assert.equal(new Set(seeds).size, 12, 'no response repeats the chance of another');
     assert.deepEqual((await collect([[1], [0, 2]], 5)).seeds, seeds, 'a step that is asked again is asked the same');
@@ -92,6 +95,9 @@ describe('dynamic sampling', () => {
       silentGroups: 7 / 9,
       filled: 1,
       generatedTokens: 36,
+      graded: 2,
+      faults: 0,
+      fault: null,
     });
   });
 

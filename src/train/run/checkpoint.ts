@@ -23,6 +23,7 @@ import type { Tensor } from '../../tensor/index.ts';
 import { TrainError } from '../errors.ts';
 import type { Optimizer } from '../optimizer.ts';
 import { describeIssue, readRunJson } from './run-file.ts';
+import { asWriteFailure } from './write-failure.ts';
 
 const stateFile = 'training.json';
 const momentsFile = 'optimizer.safetensors';
@@ -113,12 +114,8 @@ export async function saveCheckpoint(
     return { folder, state, sha256 };
   } catch (error) {
     await rm(aside, { recursive: true, force: true }).catch(() => undefined);
-    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    throw new TrainError(
-      folder,
-      'the disk is full: the checkpoint could not be written, earlier ones are untouched',
-      'make room and resume the run, or keep fewer checkpoints (keepCheckpoints)',
-    );
+    // Earlier checkpoints are untouched; the name of the folder written aside says nothing to the user.
+    throw asWriteFailure(error, run);
   }
 }
 

@@ -11,6 +11,7 @@ import type { RunEvent } from './description.ts';
 import { describeIssue, maxLineBytes, readRunLines, toRunFileError } from './run-file.ts';
 import { withoutSuperseded } from './series.ts';
 import { steadyNow } from './steady-clock.ts';
+import { asWriteFailure } from './write-failure.ts';
 
 /** Reads the whole lines of a JSONL file; none where there is no file. Throws TrainError where a line is no `name`. */
 export function readJsonLines<T>(path: string, schema: z.ZodType<T>, name: string): T[] {
@@ -71,14 +72,13 @@ export class EventLog<E extends RunEvent> {
     cutPartialLine(path);
   }
 
-  /** Stamps the event with the time and appends it. Throws TrainError when the disk is full. */
+  /** Stamps the event with the time and appends it. Throws TrainError where it cannot be written. */
   append<New extends Omit<RunEvent, 'time'>>(event: New): void {
     const stamped = { time: steadyNow(), ...event } as unknown as E;
     try {
       appendFileSync(this.#path, `${JSON.stringify(stamped)}\n`);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-      throw new TrainError(this.#path, 'the disk is full', 'make room and resume the run from its last checkpoint');
+      throw asWriteFailure(error, this.#path);
     }
     this.#listen(stamped);
   }

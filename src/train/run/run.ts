@@ -17,6 +17,7 @@ import { withRunLock } from './lock.ts';
 import { expectUnfixed, resolveRecipe } from './recipe.ts';
 import { Records, type ResumePoint, type RunPosition } from './records.ts';
 import { expectOwnFiles, readRunJson } from './run-file.ts';
+import { asWriteFailure } from './write-failure.ts';
 
 export type Outcome = 'completed' | 'stopped';
 
@@ -57,7 +58,9 @@ export async function startRun<R extends RunRecipe, E extends RunEvent>(
   if (holdsRun(folder, kind))
     throw new TrainError(folder, 'holds a run already', 'resume it with --resume, or choose another folder');
   expectOwnFiles(folder);
-  return withRunLock(folder, (stopping) => drive(kind, recipe, null, withStop(options, stopping)));
+  return inWords(folder, () =>
+    withRunLock(folder, (stopping) => drive(kind, recipe, null, withStop(options, stopping))),
+  );
 }
 
 /**
@@ -72,12 +75,23 @@ export async function resumeRun<R extends RunRecipe, E extends RunEvent>(
   if (!holdsRun(folder, kind)) throw new TrainError(folder, 'holds no run', 'start one without --resume');
   expectUnfixed(kind, assignments);
   expectOwnFiles(folder);
-  return withRunLock(folder, async (stopping) => {
-    expectSameGenerator(folder);
-    const recipe = readRunRecipe(kind, folder, assignments);
-    options.permit?.(recipe);
-    return drive(kind, recipe, await findResumePoint(folder), withStop(options, stopping));
-  });
+  return inWords(folder, () =>
+    withRunLock(folder, async (stopping) => {
+      expectSameGenerator(folder);
+      const recipe = readRunRecipe(kind, folder, assignments);
+      options.permit?.(recipe);
+      return drive(kind, recipe, await findResumePoint(folder), withStop(options, stopping));
+    }),
+  );
+}
+
+/** Throws TrainError where a file of the run cannot be written, whichever it is. */
+async function inWords<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asWriteFailure(error, folder);
+  }
 }
 
 /**
@@ -133,8 +147,9 @@ async function drive<R extends RunRecipe, E extends RunEvent>(
   try {
     return await session.train(trainer);
   } catch (error) {
-    await session.fail(error as Error);
-    throw error;
+    const failure = asWriteFailure(error, options.folder) as Error;
+    await session.fail(failure);
+    throw failure;
   } finally {
     await options.device.flush().catch(() => undefined);
     await trainer.close();
