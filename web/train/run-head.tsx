@@ -1,5 +1,5 @@
 // The head of a run: its kind, state, progress and most important numbers; the buttons that stop and resume it.
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { formatDuration } from '../../src/math/index.ts';
 import { formatValue, toHeadline } from '../../src/runs/chart-data.ts';
 import type { AnyEvent, RunSummary } from '../../src/runs/protocol.ts';
@@ -31,9 +31,25 @@ function Progress({ run }: { readonly run: RunSummary }) {
   );
 }
 
+/** The time after which a second request ends a run that does not stop; the server counts 30 seconds. */
+const patienceMs = 31_000;
+
+/** Whether a run has been stopping for so long that it can be ended. */
+function useIsLate({ state }: RunSummary): boolean {
+  const [isLate, setLate] = useState(false);
+  useEffect(() => {
+    setLate(false);
+    if (state !== 'stopping') return undefined;
+    const timer = setTimeout(() => setLate(true), patienceMs);
+    return () => clearTimeout(timer);
+  }, [state]);
+  return isLate;
+}
+
 function Actions({ open, run }: { readonly open: OpenRun; readonly run: RunSummary }) {
   const [isWaiting, setWaiting] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
+  const isLate = useIsLate(run);
   const act = async (change: (name: string) => Promise<RunSummary>) => {
     setWaiting(true);
     setProblem(null);
@@ -51,6 +67,11 @@ function Actions({ open, run }: { readonly open: OpenRun; readonly run: RunSumma
       {canStop(run) && (
         <button type="button" class="button danger" disabled={isWaiting} onClick={() => act(stopRun)}>
           Stop and save
+        </button>
+      )}
+      {isLate && (
+        <button type="button" class="button danger" disabled={isWaiting} onClick={() => act(stopRun)}>
+          End without saving
         </button>
       )}
       {canResume(run) && (
