@@ -16,7 +16,7 @@ import { encodePieces, fillInPieces } from './prompt-text.ts';
 import { testTokenizer } from './test-tokenizer.ts';
 
 const own = testTokenizer();
-const evil = `${'a'.repeat(40)}!`;
+const evil = `${'a'.repeat(40)}${'\u0323\u0301'.repeat(150)}!`;
 const encoders: PromptEncoder[] = [];
 after(() => {
   for (const encoder of encoders) encoder.close();
@@ -133,6 +133,7 @@ describe('hostile files', { concurrency: true }, () => {
       /\[tokenizer\.json\] pre_tokenizer: its patterns take too long \(.*2\.0 s\).*; send/,
     ],
     ['a normalizer', replace({ Regex: '(a+)+$' }, 'b'), /\[tokenizer\.json\] normalizer: its patterns take too long/],
+    ['combining marks', { normalizer: { type: 'NFC' } }, /normalizer: more than 256 combining marks in a row; leave/],
     [
       'nine replacements',
       replace({ String: 'a' }, 'a'.repeat(10), 9),

@@ -3,6 +3,8 @@
 const encoder = new TextEncoder();
 /** Characters that are written at once. */
 const pieceLength = 65_536;
+/** Milliseconds for which nobody else has a turn. */
+const maxMs = 5;
 /** Elements of a list that are turned into text at once. */
 const sliceLength = 256;
 
@@ -36,29 +38,34 @@ export function* jsonPieces(value: unknown): Generator<string, void, undefined> 
   } else yield JSON.stringify(value);
 }
 
-/** Returns the next piece of the text, of about `pieceLength` characters; '' at the end. */
-function nextPiece(pieces: Iterator<string>): string {
+interface Piece {
+  readonly text: string;
+  readonly isLast: boolean;
+}
+
+/** Returns the next piece of the text: of about `pieceLength` characters, or what a few milliseconds make. */
+function nextPiece(pieces: Iterator<string>): Piece {
+  const end = performance.now() + maxMs;
   let text = '';
-  while (text.length < pieceLength) {
+  while (text.length < pieceLength && performance.now() < end) {
     const { done, value } = pieces.next();
-    if (done) break;
+    if (done) return { text, isLast: true };
     text += value;
   }
-  return text;
+  return { text, isLast: false };
 }
 
 /** Answers with JSON whose text is the pieces. Each is made when the client has read those before. */
 export function jsonResponse(pieces: Iterator<string>): Response {
-  const first = nextPiece(pieces);
+  let piece = nextPiece(pieces);
   const headers = { 'content-type': 'application/json' };
-  if (first.length < pieceLength) return new Response(first, { headers });
-  let text = first;
+  if (piece.isLast) return new Response(piece.text, { headers });
   const source = {
     async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+      controller.enqueue(encoder.encode(piece.text));
+      if (piece.isLast) controller.close();
       await new Promise((resolve) => setImmediate(resolve)); // others have their turn
-      if (text === '') controller.close();
-      else controller.enqueue(encoder.encode(text));
-      text = nextPiece(pieces);
+      if (!piece.isLast) piece = nextPiece(pieces);
     },
   };
   return new Response(new ReadableStream<Uint8Array>(source, { highWaterMark: 0 }), { headers });

@@ -48,12 +48,14 @@ export function handleDetokenize(context: ServerContext, { model, tokens }: Deto
   const unknown = tokens.find((id) => !tokenizer.has(id));
   if (unknown !== undefined) tokenizer.tokenBytes(unknown); // throws
   function* parts() {
-    const stream = tokenizer.stream();
+    const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
     const escaped = (text: string) => JSON.stringify(text).slice(1, -1);
     yield '{"prompt":"';
-    for (let from = 0; from < tokens.length; from += sliceLength)
-      yield escaped(Array.from(tokens.slice(from, from + sliceLength), (id) => stream.push(id)).join(''));
-    yield `${escaped(stream.end())}"}`;
+    for (let from = 0; from < tokens.length; from += sliceLength) {
+      const bytes = Array.from(tokens.slice(from, from + sliceLength), (id) => tokenizer.tokenBytes(id));
+      yield escaped(utf8.decode(Buffer.concat(bytes), { stream: true }));
+    }
+    yield `${escaped(utf8.decode())}"}`;
   }
   return jsonResponse(parts());
 }

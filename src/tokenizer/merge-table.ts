@@ -1,4 +1,5 @@
 // The merges of a vocabulary: from a pair of ids to rank and merged id, in one open-addressing table of integers.
+import { randomInt } from 'node:crypto';
 
 /** The rank of a pair without a merge: above all others. */
 export const noRank = 0x7fffffff;
@@ -10,6 +11,9 @@ export class MergeTable {
   readonly #slots: Int32Array;
   readonly #mask: number;
   readonly #merged: Int32Array;
+  /** Odd and different in every table, so that no file can hold pairs that all have the same slot. */
+  readonly #leftFactor = randomInt(2 ** 32) | 1;
+  readonly #rightFactor = randomInt(2 ** 32) | 1;
 
   /** `merges`: [left, right, merged] for each merge, by rank. */
   constructor(merges: Int32Array) {
@@ -33,7 +37,7 @@ export class MergeTable {
   }
 
   #firstSlot(left: number, right: number): number {
-    const hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);
+    const hash = Math.imul(left, this.#leftFactor) ^ Math.imul(right, this.#rightFactor);
     return (hash ^ (hash >>> 15)) & this.#mask;
   }
 

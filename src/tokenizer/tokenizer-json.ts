@@ -15,6 +15,8 @@ export type TokenizerJson = Readonly<Record<string, unknown>>;
 type JsonObject = Readonly<Record<string, unknown>>;
 
 const maxIds = 2 ** 24;
+/** Characters of a token. Real ones have up to a few hundred; each is fed to stop texts one by one. */
+const maxTokenLength = 2 ** 14;
 const maxMerges = 2 ** 22; // ranks and positions share a double in bpe.ts
 
 export type Normalize = (text: string) => string;
@@ -164,6 +166,8 @@ function readVocab(json: unknown, source: string): Vocabulary {
         source,
         `model.vocab[${JSON.stringify(token)}]: expected an id from 0 to ${maxIds - 1}, received ${JSON.stringify(id)}`,
       );
+    if (token.length > maxTokenLength)
+      throw malformed(source, `model.vocab: token ${id} has more than ${maxTokenLength} characters`);
     vocab.add(token, id as number);
   }
   return vocab;

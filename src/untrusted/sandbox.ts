@@ -60,6 +60,8 @@ export class Sandbox<Job, Result> {
   #running: Task | null = null;
   #child: ChildProcess | null = null;
   #isFresh = false;
+  /** Whether a process is there also while nothing is done. */
+  #isKept = false;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -97,8 +99,9 @@ export class Sandbox<Job, Result> {
     });
   }
 
-  /** Starts the process, so that the first job need not wait for it. */
+  /** Starts the process and keeps one from then on, so that no job need wait for it. */
   start(): void {
+    this.#isKept = true;
     try {
       if (this.#child === null && !this.#isClosed) this.#open();
     } catch {
@@ -139,7 +142,7 @@ export class Sandbox<Job, Result> {
   #rest(child: ChildProcess): void {
     child.unref();
     child.channel?.unref();
-    this.#timer = setTimeout(() => this.#end(), idleMs).unref();
+    if (!this.#isKept) this.#timer = setTimeout(() => this.#end(), idleMs).unref();
   }
 
   #next(): void {
@@ -177,6 +180,7 @@ export class Sandbox<Job, Result> {
       task.reject(toError(message.fault, task.limitMs));
     }
     this.#next();
+    if (this.#isKept) this.start();
   }
 
   /** The process ended by itself, by a signal, or because V8 had no memory left. */
@@ -189,6 +193,7 @@ export class Sandbox<Job, Result> {
     if (error !== undefined && child.pid === undefined) task?.reject(toStartError(error));
     else task?.reject(toError(child.signalCode === 'SIGKILL' ? 'time' : 'memory', task.limitMs));
     this.#next();
+    if (this.#isKept && task !== null) this.start();
   }
 
   #end(): void {
