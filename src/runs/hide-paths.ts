@@ -1,7 +1,7 @@
 // Messages for people at other machines: paths of this one are shortened to what they end in.
 import { relative, resolve, sep } from 'node:path';
 
-/** A path from the root or a drive, also as file://, up to a space, a quote or a bracket. Addresses (`http://host/v1`) are none. */
+/** A path from the root or a drive, also as file://, up to a space, a quote or a bracket. Addresses are none. */
 const absolutePath = /(^|[\s"'`([{=,;:])(?:file:\/\/)?((?:[A-Za-z]:)?[\\/](?![\\/])[^\s"'`()[\]{},;]+)/g;
 
 /** Returns a message without absolute paths: of one inside `root` the way from there stays, of others the last part. */

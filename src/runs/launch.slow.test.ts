@@ -220,7 +220,12 @@ describe('stopping', () => {
   });
 
   test('a run that does not stop is ended by a second request, but not at once', async () => {
-    const deaf = `lock(); setInterval(() => 0, 1000); process.once('SIGINT', () => setTimeout(() => { for (;;); }, 100)); emit({ event: 'step', step: 1 });`;
+    const deaf = `
+      lock();
+      setInterval(() => 0, 1000);
+      process.once('SIGINT', () => setTimeout(() => { for (;;); }, 100));
+      emit({ event: 'step', step: 1 });
+    `;
     const runs = withProgram(deaf, { insistMs: 1000 });
     await runs.post('/runs', { recipe: 'countdown-base', name: 'deaf' });
     for (let i = 0; i < 2; i++) assert.equal((await runs.post('/runs/deaf/stop')).status, 200);
