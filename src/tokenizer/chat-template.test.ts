@@ -137,7 +137,8 @@ describe('chat templates', () => {
 
   test('the names that every template knows are those of the library, but for an endless range', () => {
     const text =
-      "{{ range(3) }}{{ range(1, 7, 2) }}{{ range(3, 0, -1) }}{{ range(5, 2) }}{{ strftime_now('%Y %m %d %b %B %H %%') }}" +
+      '{{ range(3) }}{{ range(1, 7, 2) }}{{ range(3, 0, -1) }}{{ range(5, 2) }}' +
+      "{{ strftime_now('%Y %m %d %b %B %H %%') }}" +
       '{{ true }}{{ True }}{{ false }}{{ False }}{{ none is none }}{{ None is none }}';
     assert.equal(new ChatTemplate(text, {}).render([]), new Template(text).render({}));
     const endless = ['range(1000000000)', 'range(0, 1, 0)', 'range(0, 9, 0.00001)'];
