@@ -104,12 +104,12 @@ function recipeFile(kind: string): string {
 /** What a run came to: the weights, and what its events say of each step and evaluation. */
 function readResult(kind: RunKind, run: string) {
   const events = readEvents(join(run, 'events.jsonl'), kind.events) as { event: string; step?: number }[];
-  const told = events.flatMap((event) => {
+  const reported = events.flatMap((event) => {
     if (event.event !== 'step' && event.event !== 'evaluated') return [];
     const { step, loss, passAt1, mismatch } = event as Readonly<Record<string, unknown>>;
     return [{ event: event.event, step, loss, passAt1, mismatch }];
   });
-  return { weights: lastWeights(run), told };
+  return { weights: lastWeights(run), reported };
 }
 
 /** Resumes a run on a full disk, and in a folder that may not be written: a sentence, and a whole last checkpoint. */

@@ -30,6 +30,9 @@ export class StopRequest {
   /** Makes the process end with the code of the signal that stopped it. */
   setExitCode(): void {
     process.exitCode = stoppedExitCode(this.#signal);
+    // Node would abort where it restores the settings of a terminal that is gone; a shell sees the same code.
+    const hadTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
+    if (this.#signal === 'SIGHUP' && hadTerminal) process.once('exit', () => endBy('SIGHUP', this.#receive));
   }
 
   readonly #receive = (signal: StopSignal): void => {

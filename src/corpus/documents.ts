@@ -40,6 +40,7 @@ export async function* readDocuments(inputs: readonly Input[], options: ReadOpti
     await pause();
     yield document;
   }
+  await pause();
 }
 
 async function* allDocuments(inputs: readonly Input[], options: ReadOptions): AsyncGenerator<string> {

@@ -241,6 +241,40 @@ describe('a run', () => {
     );
   });
 
+  test('stopped during an evaluation: it is made when the run resumes; checkpoints by time change no bit', async () => {
+    const recipe = { ...shortRun(model), steps: 3, every: { evaluate: 2, sample: 2, save: 100 } };
+    const [whole, stopped] = [join(folder, 'timed'), join(folder, 'evaluated-stopped')];
+    await startRun(rl, resolveRecipe(rl, { ...recipe, saveMinutes: 1e-6 }), { folder: whole, device });
+    const readNames = (run: string) =>
+      readEvents(join(run, 'events.jsonl'), rl.events).map(
+        (event) => `${event.event} ${'step' in event ? event.step : ''}`,
+      );
+    assert.deepEqual(
+      readNames(whole).filter((name) => name.startsWith('saved')),
+      ['saved 1', 'saved 2', 'saved 3'],
+    );
+    const stopping = new AbortController();
+    let isSecond = false;
+    const listen = (event: RlEvent) => {
+      isSecond ||= event.event === 'step' && event.step === 2;
+    };
+    const stoppedWhileEvaluating = changedRl((parts) => ({
+      ...parts,
+      answer: (...request) => {
+        const answered = parts.answer(...request);
+        if (isSecond) stopping.abort();
+        return answered;
+      },
+    }));
+    const options = { folder: stopped, device, listen, signal: stopping.signal };
+    assert.equal(await startRun(stoppedWhileEvaluating, resolveRecipe(rl, recipe), options), 'stopped');
+    assert.deepEqual(readNames(stopped).slice(-2), ['saved 2', 'ended 2'], 'saved, and not evaluated');
+    assert.equal(await resumeRun(rl, { folder: stopped, device }), 'completed');
+    same(whole, stopped, 3);
+    const observed = (run: string) => readNames(run).filter((name) => /^(evaluated|step)/.test(name));
+    assert.deepEqual(observed(stopped), observed(whole));
+  });
+
   test('three updates a step: the first finds the ratio 1 exactly, the others do not; clips are counted', async () => {
     const recipe = { ...shortRun(model), updates: 3, clipLow: 0.001, clipHigh: 0.001, steps: 2 };
     const [whole, stopped] = [join(folder, 'updates'), join(folder, 'updates-stopped')];
