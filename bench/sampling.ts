@@ -34,6 +34,7 @@ export async function sampling(bench: Bench): Promise<void> {
       ids: bench.put(new Int32Array(1)),
       factors: none,
       offsets: none,
+      banned: null,
     };
     const given = { logits, workspace: samplingWorkspaceBytes(R, V) > 0 ? workspace : null, logprobs, R, V };
     const compare = async (name: string, encode: () => void) => {
@@ -43,7 +44,9 @@ export async function sampling(bench: Bench): Promise<void> {
     };
     for (const [name, setting] of Object.entries(settings)) {
       const rows = bench.put(Float32Array.from(Array.from({ length: R }, () => setting).flat()));
-      await compare(name, () => device.run('sample_tokens', { ...given, ...edits, settings: rows, tokens: ids, M: 1 }));
+      await compare(name, () =>
+        device.run('sample_tokens', { ...given, ...edits, settings: rows, tokens: ids, M: 1, N: 0 }),
+      );
     }
     await compare('top 20', () => device.run('top_logprobs', { ...given, ids, count: maxListed }));
     bench.free();

@@ -69,7 +69,7 @@ describe('a kernel call', () => {
       const places = [64, null, { address: 128 }];
       const args = parameters.map(({ name, kind }, i): [string, (typeof places)[number]] => [
         name,
-        kind === 'int' || kind === 'float' ? i + 0.5 : places[i % 3],
+        kind === 'int' || kind === 'float' || kind === 'double' ? i + 0.5 : places[i % 3],
       ]);
       const lists = [createEncoder(name, number, parameters), loopingEncoder(number, parameters, refuse)].map(
         (encode) => {

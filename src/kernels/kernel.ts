@@ -1,6 +1,6 @@
 // How a kernel is declared: one signature string, the same in TypeScript and C++, and the plain definition of what it
 // computes. A word of a signature is `name:kind`. Kinds f32, bf16, e4m3, i32, u8 and any are addresses (a `!` marks
-// memory that the kernel writes), int and float are numbers. An address of 0 stands for "absent".
+// memory that the kernel writes), int, float (f32) and double are numbers. An address of 0 stands for "absent".
 import type { DType } from './dtype.ts';
 
 interface Views {
@@ -12,6 +12,7 @@ interface Views {
   any: Uint8Array;
   int: number;
   float: number;
+  double: number;
 }
 
 type View<K extends string> = K extends `${infer B}!` ? View<B> : K extends keyof Views ? Views[K] : never;
@@ -28,7 +29,7 @@ export type Place = number | { readonly address: number } | null;
 
 type SignatureWord<S extends string> = S extends `${infer W} ${infer Rest}` ? W | SignatureWord<Rest> : S;
 type WordName<W extends string> = W extends `${infer N}:${string}` ? N : never;
-type WordValue<W extends string> = W extends `${string}:int` | `${string}:float` ? number : Place;
+type WordValue<W extends string> = W extends `${string}:int` | `${string}:float` | `${string}:double` ? number : Place;
 
 /** The arguments that a signature describes, by name: what a call gives. */
 export type NamedArguments<S extends string> = {
@@ -37,7 +38,7 @@ export type NamedArguments<S extends string> = {
 
 export interface Parameter {
   readonly name: string;
-  readonly kind: DType | 'any' | 'int' | 'float';
+  readonly kind: DType | 'any' | 'int' | 'float' | 'double';
   readonly written: boolean;
 }
 
@@ -61,7 +62,7 @@ export function kernel<const S extends string>(
 }
 
 export function isAddress(parameter: Parameter): boolean {
-  return parameter.kind !== 'int' && parameter.kind !== 'float';
+  return parameter.kind !== 'int' && parameter.kind !== 'float' && parameter.kind !== 'double';
 }
 
 /** Fault codes of cpp/kernel.h: what only a kernel or the queue itself can find wrong. */

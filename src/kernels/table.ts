@@ -16,6 +16,7 @@ import { pagedAttention } from './reference/paged-attention.ts';
 import { policy } from './reference/policy.ts';
 import { probe } from './reference/probe.ts';
 import { quantizeKernels } from './reference/quantize.ts';
+import { random } from './reference/random.ts';
 import { reduction } from './reference/reduction.ts';
 import { rope } from './reference/rope.ts';
 import { router } from './reference/router.ts';
@@ -43,6 +44,7 @@ const families = {
   ...paged,
   ...pagedAttention,
   ...policy,
+  ...random,
 };
 
 export type KernelName = keyof typeof families;

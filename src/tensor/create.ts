@@ -93,7 +93,15 @@ export function uniform(shape: Shape, seed: number, low = 0, high = 1, options: 
 
 /** Normal with mean 0: element i is number i of stream `seed`, the same on every machine. */
 export function randn(shape: Shape, seed: number, deviation = 1, options: CreateOptions = {}): Tensor {
-  const values = new Float32Array(elementCount(shape));
-  fillNormal(values, seed, deviation);
-  return fromArray(values, shape, options);
+  const { dtype = 'f32', device = currentDevice() } = options;
+  if (dtype !== 'f32') {
+    const values = new Float32Array(elementCount(shape));
+    fillNormal(values, seed, deviation);
+    return fromArray(values, shape, options);
+  }
+  checkShape(shape, 'randn');
+  const tensor = empty(shape, 'f32', device, 'randn');
+  device.run('fill_normal_f32', { out: tensor, n: tensor.size, seed, deviation });
+  tensor.storage.change();
+  return tensor;
 }

@@ -20,6 +20,10 @@ export interface Case {
   /** Factor on the format's tolerance, with its reason beside it in the row. */
   readonly slack?: number;
   readonly fault?: keyof typeof faultCode;
+  /** Whether the definition may refuse the row; every device must then refuse it too. */
+  readonly mayRefuse?: boolean;
+  /** Whether NaN is accepted where the definition has a number, because the kernel computes whole tiles. */
+  readonly spreads?: boolean;
 }
 
 export function toFormat(dtype: DType, values: Float32Array): Data {

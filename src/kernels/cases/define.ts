@@ -8,9 +8,10 @@ export type Arguments = Readonly<Record<string, Data | number | null>>;
 /** Runs the definition on these very arrays; null and left out addresses are absent. */
 export function define(name: KernelName, args: Arguments): void {
   const words = kernels[name].parameters.map(({ name: word, kind }) => {
-    const given = args[word] ?? (kind === 'int' || kind === 'float' ? 0 : null);
+    const isNumber = kind === 'int' || kind === 'float' || kind === 'double';
+    const given = args[word] ?? (isNumber ? 0 : null);
     if (typeof given === 'number') return given;
-    if (given === null) return newData(kind === 'any' ? 'u8' : kind === 'int' || kind === 'float' ? 'f32' : kind, 0);
+    if (given === null) return newData(kind === 'any' || isNumber ? 'u8' : kind, 0);
     return kind === 'any' ? new Uint8Array(given.buffer, given.byteOffset, given.byteLength) : given;
   });
   kernels[name].define(...words);

@@ -14,13 +14,15 @@ import { paged } from './paged.ts';
 import { policy } from './policy.ts';
 import { probe } from './probe.ts';
 import { quantize } from './quantize.ts';
+import { random } from './random.ts';
 import { reduction } from './reduction.ts';
 import { rope } from './rope.ts';
 import { router } from './router.ts';
 import { sampling } from './sampling.ts';
+import { specialRows } from './special.ts';
 import { swiglu } from './swiglu.ts';
 
-export const cases: readonly Case[] = [
+const ordinary: readonly Case[] = [
   ...attention,
   ...elementwise,
   ...probe,
@@ -40,4 +42,7 @@ export const cases: readonly Case[] = [
   ...paged,
   ...sampling,
   ...policy,
+  ...random,
 ];
+
+export const cases: readonly Case[] = [...ordinary, ...specialRows(ordinary)];

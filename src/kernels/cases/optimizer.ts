@@ -98,10 +98,12 @@ export const optimizer: Case[] = [
   adamw(50_001, 'f32', true, 0.3, 10),
   adamw(50_001, 'bf16', true, 0.3, 10_000),
   adamw(100, 'f32', true, Number.NaN, 5), // skipped: nothing may change
+  muonMomentum(0, 'f32', 0.3),
   muonMomentum(1, 'f32', null),
   muonMomentum(50_001, 'f32', 0.3),
   muonMomentum(50_001, 'bf16', 0.3),
   muonMomentum(100, 'f32', Number.NaN), // skipped: the momentum stays
+  muonUpdate(0, 0.3),
   muonUpdate(1, null),
   muonUpdate(50_001, 0.3),
   muonUpdate(100, Number.NaN), // skipped

@@ -41,6 +41,7 @@ function lossCase(n: number, low: number, high: number, beta: number, distance =
 }
 
 export const policy: Case[] = [
+  lossCase(0, 0.2, 0.2, 0.1),
   lossCase(1, 0.2, 0.2, 0.1),
   lossCase(37, 0.2, 0.28, 0),
   lossCase(5000, 0.2, 0.2, 0.04),

@@ -13,12 +13,13 @@ interface Edit {
 
 const plain: Settings = { temperature: 1, topK: 0, topP: 1, minP: 0, draw: 0.5 };
 
-function edited(row: Float32Array, edits: readonly Edit[]): Float32Array {
+function edited(row: Float32Array, edits: readonly Edit[], banned: readonly number[]): Float32Array {
   const result = row.slice();
   for (const { id, factor = 1, offset = 0 } of edits) {
     const x = result[id];
     result[id] = Math.fround(x > 0 ? x / factor : x * factor) + offset;
   }
+  for (const id of banned) result[id] = Number.NEGATIVE_INFINITY;
   return result;
 }
 
@@ -42,7 +43,13 @@ interface Row {
 }
 
 /** `shared` gives a workspace where none is needed: the arithmetic must be the same. */
-function sample(name: string, logits: Float32Array, rows: readonly Row[], shared = false): Case {
+function sample(
+  name: string,
+  logits: Float32Array,
+  rows: readonly Row[],
+  shared = false,
+  banned: readonly number[] = [],
+): Case {
   const R = rows.length;
   const V = logits.length / R;
   const edits = rows.flatMap((row) => row.edits ?? []);
@@ -50,7 +57,7 @@ function sample(name: string, logits: Float32Array, rows: readonly Row[], shared
   for (const row of rows) starts.push((starts.at(-1) as number) + (row.edits?.length ?? 0));
   const settings = rows.flatMap((row, r) => {
     const own = { ...plain, ...row.settings };
-    const draw = centred(edited(logits.subarray(r * V, (r + 1) * V), row.edits ?? []), own);
+    const draw = centred(edited(logits.subarray(r * V, (r + 1) * V), row.edits ?? [], banned), own);
     return [own.temperature, own.topK, own.topP, own.minP, draw];
   });
   const padded = [...edits, { id: -7 }]; // behind the last start: not read
@@ -65,12 +72,14 @@ function sample(name: string, logits: Float32Array, rows: readonly Row[], shared
       ids: Int32Array.from(padded, ({ id }) => id),
       factors: Float32Array.from(padded, ({ factor = 1 }: Edit) => factor),
       offsets: Float32Array.from(padded, ({ offset = 0 }: Edit) => offset),
+      banned: Int32Array.from(banned),
       workspace: words > 0 ? new Float32Array(words) : null,
       tokens: new Int32Array(R).fill(-1),
       logprobs: new Float32Array(R).fill(7),
       R,
       V,
       M: padded.length,
+      N: banned.length,
     },
     ignore: ['workspace'],
   };
@@ -168,6 +177,11 @@ const special: Case[] = [
   one('minus zero is zero', new Float32Array([-0, 0, -0]), { settings: { topK: 1 } }),
   sample('pieces and threads', normals(2, 20_000), [{ settings: { temperature: 0 } }, { settings: { topK: 30 } }]),
   sample('pieces and threads', normals(2, 20_000, 0.3), [{ settings: { topP: 0.6 } }, { settings: { draw: 0.8 } }]),
+  ...[57, 300, 20_000].map((V) => {
+    const last = Array.from({ length: V >> 1 }, (_, i) => V - 1 - i);
+    const rows = kinds(V).filter(({ settings }, r) => settings?.temperature !== 1e-3 && (V < 1000 || r < 3));
+    return sample('half of the ids banned in every row', normals(rows.length, V), rows, V < 60, [...last, 0]);
+  }),
   sample('no rows', new Float32Array(0), []),
 ];
 
@@ -192,6 +206,7 @@ const refusals: Case[] = [
   refused('starts beyond the edits', 'badOffsets', { starts: Int32Array.of(0, 0, 4) }),
   refused('starts that fall', 'badOffsets', { starts: Int32Array.of(2, 1, 3) }),
   refused('a start below zero', 'badOffsets', { starts: Int32Array.of(-1, 0, 1) }),
+  ...[-1, 9].map((id) => refused(`a ban of ${id} in 9`, 'indexOutOfRange', { banned: Int32Array.of(3, id), N: 2 })),
   ...[-1, 9].map((id) => refused(`edit of ${id} in 9`, 'indexOutOfRange', { ids: Int32Array.of(1, id, 0) })),
   { ...top('a NaN logit', spoilt(nan), 2, 3), fault: 'notFinite' },
   { ...top('an infinite logit', spoilt(POSITIVE_INFINITY), 2, 3), fault: 'notFinite' },

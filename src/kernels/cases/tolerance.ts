@@ -1,5 +1,6 @@
 // Tolerance belongs to the number format. An element may differ from the definition by
-// tolerance * (|expected| + root mean square of the expected array): one ulp-like bound that also holds near zero.
+// tolerance * (|expected| + root mean square of the expected array): one ulp-like bound that also holds near zero. What
+// is below the smallest normal number may be rounded in any way, to zero too.
 import type { Data, DType } from '../dtype.ts';
 import { fromBf16, fromE4m3 } from '../dtype.ts';
 
@@ -11,6 +12,8 @@ function toNumbers(dtype: DType, data: Data): Float64Array {
   if (decode) for (let i = 0; i < numbers.length; i++) numbers[i] = decode(numbers[i]);
   return numbers;
 }
+
+const smallestNormal = 2 ** -126;
 
 interface Difference {
   /** Worst ratio of an element's error to what its format allows; at most 1 passes. */
@@ -36,7 +39,7 @@ export function difference(dtype: DType, expected: Data, received: Data, slack =
     const w = want[i];
     const g = got[i];
     if (Object.is(w, g) || w === g) continue;
-    const allowed = slack * tolerance[dtype] * (Math.abs(w) + level);
+    const allowed = slack * tolerance[dtype] * (Math.abs(w) + level) + (tolerance[dtype] && smallestNormal);
     const ratio = Number.isFinite(w) && Number.isFinite(g) ? Math.abs(w - g) / allowed : Number.POSITIVE_INFINITY;
     if (ratio > result.worst) result = { worst: ratio, at: i, expected: w, received: g };
   }

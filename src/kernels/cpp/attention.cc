@@ -192,7 +192,7 @@ struct attention : AttentionBatch {
         store_n(to + c, sum == 0 ? vf{} : x / set1(sum), Dv - c);
       }
       if (!lse) continue;
-      float log_sum = sum == sum ? vlog(set1(sum))[0] : sum;
+      float log_sum = vlog(set1(sum))[0];
       lse[(s.query + i) * Hq + head] = sum == 0 ? -__builtin_inff() : rows.max[r] + log_sum;
     }
   }

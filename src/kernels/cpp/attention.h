@@ -195,7 +195,7 @@ struct AttentionBatch {
     i64 query, queries, key, keys, first;
   };
 
-  i64 group() const { return Hq / Hkv; }
+  i64 group() const { return Hq / larger(1, Hkv); }
 
   // False when the starts would lead outside q or k; nothing is read through them then.
   bool sequence(i64 b, Worker& worker, Sequence& s) const {

@@ -13,6 +13,7 @@
 #include "policy.cc"
 #include "probe.cc"
 #include "quantize.cc"
+#include "random.cc"
 #include "reduction.cc"
 #include "rope.cc"
 #include "router.cc"
@@ -25,16 +26,27 @@
 namespace minke::MINKE_ISA {
 
 constexpr Family families[] = {
-    family(attention_kernels),     family(attention_backward_kernels),
-    family(copy_kernels),          family(elementwise_kernels),
-    family(probe_kernels),         family(quantize_kernels),
-    family(cross_entropy_kernels), family(optimizer_kernels),
-    family(router_kernels),        family(dispatch_kernels),
-    family(gemm::gemm_kernels),    family(gemm::group_kernels),
-    family(embedding_kernels),     family(norm_kernels),
-    family(reduction_kernels),     family(rope_kernels),
-    family(swiglu_kernels),        family(sampling_kernels),
-    family(paged_kernels),         family(paged_attention_kernels),
+    family(attention_kernels),
+    family(attention_backward_kernels),
+    family(copy_kernels),
+    family(elementwise_kernels),
+    family(probe_kernels),
+    family(quantize_kernels),
+    family(cross_entropy_kernels),
+    family(optimizer_kernels),
+    family(router_kernels),
+    family(dispatch_kernels),
+    family(gemm::gemm_kernels),
+    family(gemm::group_kernels),
+    family(embedding_kernels),
+    family(norm_kernels),
+    family(random_kernels),
+    family(reduction_kernels),
+    family(rope_kernels),
+    family(swiglu_kernels),
+    family(sampling_kernels),
+    family(paged_kernels),
+    family(paged_attention_kernels),
     family(policy_kernels),
 };
 

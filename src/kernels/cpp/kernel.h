@@ -77,6 +77,7 @@ class Words {
   }
   void read(i64& field) { field = i64(*next++); }
   void read(float& field) { field = float(*next++); }
+  void read(double& field) { field = *next++; }
 };
 
 constexpr int count_words(const char* signature) {

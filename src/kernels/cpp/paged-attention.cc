@@ -44,7 +44,7 @@ struct paged_attention {
     Sequence s;
   };
 
-  i64 group() const { return Hq / Hkv; }
+  i64 group() const { return Hq / larger(1, Hkv); }
   i64 chunks() const { return max_chunks(max_blocks); }
   bool splits() const { return partial && layout.format != kPoolF32; }
   bool few() const { return group() <= kFewHeads; }

@@ -75,8 +75,8 @@ struct row_dot {
   }
 };
 
-// The largest element of a row and the lowest index that holds it; NaN never wins, a row of NaN alone gives
-// -infinity and index 0.
+// The largest element of a row and the lowest index that holds it. A row with a NaN has the value NaN and the index of
+// its first one; a row of nothing has minus infinity and index 0.
 struct RowMaximum {
   float value;
   int32_t index;
@@ -85,13 +85,21 @@ template <class T>
 inline RowMaximum row_maximum(const T* row, i64 cols) {
   const vi lane = lane_numbers();
   vf best = set1(-__builtin_inff());
-  vi where = {};
+  vi where = {}, odd = {};
   for_vectors(0, cols, [&](i64 c, i64 n) {
     vf v = lane < int32_t(n) ? at(row + c, n) : set1(-__builtin_inff());
+    odd |= v != v;
     vi wins = v > best;
     best = vmax(v, best);
     where = wins ? lane + int32_t(c) : where;
   });
+  int32_t any = 0;
+  for (int k = 0; k < W; k++) any |= odd[k];
+  if (any) {
+    i64 c = 0;
+    while (to_float(row[c]) == to_float(row[c])) c++;
+    return {__builtin_nanf(""), int32_t(c)};
+  }
   RowMaximum result = {best[0], where[0]};
   for (int k = 1; k < W; k++)
     if (best[k] > result.value || (best[k] == result.value && where[k] < result.index)) result = {best[k], where[k]};

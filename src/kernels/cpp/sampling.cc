@@ -32,23 +32,24 @@ struct sample_tokens {
   const float* settings;
   const int32_t *starts, *edited_ids;
   const float *factors, *offsets;
+  const int32_t* banned;
   float* workspace;
   int32_t* tokens;
   float* logprobs;
-  i64 R, V, M;
+  i64 R, V, M, N;
   static constexpr int phases = kSteps;
   static constexpr const char* signature =
-      "logits:f32 settings:f32 starts:i32 ids:i32 factors:f32 offsets:f32 workspace:f32! tokens:i32! logprobs:f32! "
-      "R:int V:int M:int";
+      "logits:f32 settings:f32 starts:i32 ids:i32 factors:f32 offsets:f32 banned:i32 workspace:f32! tokens:i32! "
+      "logprobs:f32! R:int V:int M:int N:int";
   void fields(Words& w) {
-    w(logits, settings, starts, edited_ids, factors, offsets, workspace, tokens, logprobs, R, V, M);
+    w(logits, settings, starts, edited_ids, factors, offsets, banned, workspace, tokens, logprobs, R, V, M, N);
   }
   i64 tasks(int phase) const { return tasks_of_step(*this, phase); }
   void run(int phase, i64 task, Worker& worker) const { run_step(*this, phase, task, worker); }
 
   bool step(int s, Row row, i64 p, Worker& worker) const {
     if (s == 0) return check(row.r, p, worker) && scan_piece(row, p, worker);
-    if (starts[row.r] < starts[row.r + 1]) row.x = row.edited;
+    if (is_edited(row.r)) row.x = row.edited;
     Settings settings(this->settings + row.r * 5, V);
     if (s == 1) return sum(row, p, settings, worker);
     if (s == 2 && !settings.is_greedy()) *row.floor = floor_of(row, settings, bins_of(worker));
@@ -56,6 +57,8 @@ struct sample_tokens {
     if (s == 4) finish(row, settings, worker);
     return true;
   }
+
+  bool is_edited(i64 r) const { return starts[r] < starts[r + 1] || N > 0; }
 
   bool check(i64 r, i64 p, Worker& worker) const {
     i64 from = starts[r], to = starts[r + 1];
@@ -66,6 +69,11 @@ struct sample_tokens {
     for (i64 i = from; i < to && p == 0; i++)
       if (edited_ids[i] < 0 || edited_ids[i] >= V) {
         worker.fail(kIndexOutOfRange, i, edited_ids[i], V);
+        return false;
+      }
+    for (i64 i = 0; i < N && r + p == 0; i++)
+      if (banned[i] < 0 || banned[i] >= V) {
+        worker.fail(kIndexOutOfRange, i, banned[i], V);
         return false;
       }
     for (i64 i = r * 5; i < r * 5 + 5; i++)
@@ -82,7 +90,7 @@ struct sample_tokens {
     float* maxima = row.maxima + p * kPieceMaxima;
     bool good = scan(row.raw + begin, size, maxima, piece.raw_top, piece.best);
     piece.top = piece.raw_top;
-    if (good && starts[row.r] < starts[row.r + 1]) {
+    if (good && is_edited(row.r)) {
       __builtin_memcpy(row.edited + begin, row.raw + begin, size_t(4 * size));
       for (i64 i = starts[row.r]; i < starts[row.r + 1]; i++) {
         i64 id = edited_ids[i];
@@ -90,6 +98,8 @@ struct sample_tokens {
         float x = row.edited[id];
         row.edited[id] = (x > 0 ? x / factors[i] : x * factors[i]) + offsets[i];
       }
+      for (i64 i = 0; i < N; i++)
+        if (banned[i] >= begin && banned[i] < begin + size) row.edited[banned[i]] = -__builtin_inff();
       good = scan(row.edited + begin, size, maxima, piece.top, piece.best);
     }
     piece.best += int32_t(begin);

@@ -249,8 +249,8 @@ MINKE_INLINE vf vexp(vf x) {
   return x != x ? x : y;
 }
 
-// log(x) for x > 0, normal numbers; 2 ulp.
-MINKE_INLINE vf vlog(vf x) {
+// log(x) for normal numbers above 0.
+MINKE_INLINE vf log_of_normal(vf x) {
   vi u = bits(x);
   vi e = ((u - 0x3f3504f3) >> 23);  // so that the mantissa lies in [sqrt(1/2), sqrt(2))
   vf m = floats(u - (e << 23)) - 1.0f;
@@ -268,6 +268,15 @@ MINKE_INLINE vf vlog(vf x) {
   vf y = fma(p * m, square, n * -2.12194440e-4f);
   y = fma(square, set1(-0.5f), y);
   return fma(n, set1(0.693359375f), m + y);
+}
+
+// log(x); 2 ulp. Minus infinity of 0, NaN of negative numbers; infinity and NaN stay.
+MINKE_INLINE vf vlog(vf x) {
+  vi tiny = x < 1.17549435e-38f;  // subnormals are scaled by 2^24
+  vf y = log_of_normal(tiny ? x * 16777216.0f : x) - (tiny ? set1(16.6355323f) : vf{});
+  y = x == 0.0f ? set1(-__builtin_inff()) : y;
+  y = x < 0.0f ? set1(__builtin_nanf("")) : y;
+  return x < __builtin_inff() ? y : x;
 }
 
 MINKE_INLINE vf sigmoid(vf x) { return 1.0f / (1.0f + vexp(-x)); }

@@ -13,7 +13,7 @@ export const optimizer = {
     (weight, grad, m, v, half, hyper, clip, momentType, n) => {
       const [lr, beta1, beta2, eps, decay, correction1, correction2, gradScale] = hyper;
       const scale = clip.length > 0 ? gradScale * clip[0] : gradScale;
-      if (Number.isNaN(scale)) return; // the step is skipped: the norm was not finite
+      if (Number.isNaN(clip[0])) return; // the step is skipped: the norm was not finite
       const first = numbersIn(m, momentType);
       const second = numbersIn(v, momentType);
       for (let i = 0; i < n; i++) {
@@ -37,7 +37,7 @@ export const optimizer = {
       const scale = clip.length > 0 ? gradScale * clip[0] : gradScale;
       const first = numbersIn(m, momentType);
       for (let i = 0; i < n; i++) {
-        if (Number.isNaN(scale)) {
+        if (Number.isNaN(clip[0])) {
           direction[i] = 0;
           continue;
         }
@@ -53,7 +53,7 @@ export const optimizer = {
     'weight:f32! direction:f32 hyper:f32 clip:f32 factor:float n:int',
     (weight, direction, hyper, clip, factor, n) => {
       const [lr, , , , decay] = hyper;
-      if (clip.length > 0 && Number.isNaN(clip[0])) return; // the step is skipped: the norm was not finite
+      if (Number.isNaN(clip[0])) return; // the step is skipped: the norm was not finite
       for (let i = 0; i < n; i++) weight[i] = weight[i] * (1 - lr * decay) - lr * factor * direction[i];
     },
   ),

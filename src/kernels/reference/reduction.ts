@@ -14,15 +14,15 @@ function total(term: (x: number) => number) {
   );
 }
 
-/** Index of the largest element from `start` on; lowest on ties, 0 where nothing beats -infinity. NaN never wins. */
+/** Index of the first NaN from `start` on, else of the largest element: lowest on ties, 0 of nothing. */
 function argmax(get: (index: number) => number, start: number, count: number): number {
   let best = Number.NEGATIVE_INFINITY;
   let index = 0;
-  for (let c = 0; c < count; c++)
-    if (get(start + c) > best) {
-      best = get(start + c);
-      index = c;
-    }
+  for (let c = 0; c < count; c++) {
+    const value = get(start + c);
+    if (Number.isNaN(value)) return c;
+    if (value > best) [best, index] = [value, c];
+  }
   return index;
 }
 
@@ -57,8 +57,7 @@ export const reduction = {
   row_max: kernel('x:any out:f32! rows:int cols:int x_ld:int x_type:int', (x, out, rows, cols, ld, type) => {
     const { get } = numbersIn(x, type);
     for (let r = 0; r < rows; r++) {
-      const value = cols > 0 ? get(r * ld + argmax(get, r * ld, cols)) : Number.NaN;
-      out[r] = value > Number.NEGATIVE_INFINITY ? value : Number.NEGATIVE_INFINITY;
+      out[r] = cols > 0 ? get(r * ld + argmax(get, r * ld, cols)) : Number.NEGATIVE_INFINITY;
     }
   }),
 

@@ -109,7 +109,10 @@ export const router = {
 
   balance_bias: kernel('bias:f32! counts:i32 rate:f32 E:int', (bias, counts, rate, E) => {
     const total = sum(counts.subarray(0, E));
-    for (let e = 0; e < E; e++) bias[e] += Math.sign(total - counts[e] * E) * rate[0];
+    for (let e = 0; e < E; e++) {
+      const load = counts[e] * E;
+      if (load !== total) bias[e] += load < total ? rate[0] : -rate[0];
+    }
   }),
 
   balance_loss_f32: kernel(

@@ -1,5 +1,5 @@
 // From logits to tokens, defined. For each row of logits [R, V]:
-//   1. edits, in order: l' = (l > 0 ? l / factor : l * factor) + offset, in f32; a banned token is -Infinity
+//   1. edits, in order: l' = (l > 0 ? l / factor : l * factor) + offset, in f32; -Infinity for ids banned in every row
 //   2. temperature 0 (or less): the largest l', of equals the lowest id. Otherwise p = softmax(l' / T), cut by
 //   3. top-k: the k largest (none or 0: all), then
 //   4. top-p: the fewest of these, largest first, that hold topP of their sum; at least one, then
@@ -72,8 +72,12 @@ const edits = 'starts:i32 ids:i32 factors:f32 offsets:f32';
 
 export const sampling = {
   sample_tokens: kernel(
-    `logits:f32 settings:f32 ${edits} workspace:f32! tokens:i32! logprobs:f32! R:int V:int M:int`,
-    (logits, settings, starts, ids, factors, offsets, _workspace, tokens, logprobs, R, V, M) => {
+    `logits:f32 settings:f32 ${edits} banned:i32 workspace:f32! tokens:i32! logprobs:f32! R:int V:int M:int N:int`,
+    (logits, settings, starts, ids, factors, offsets, banned, _workspace, tokens, logprobs, R, V, M, N) => {
+      const never = banned.subarray(0, N);
+      never.forEach((id, i) => {
+        if (id < 0 || id >= V) throw new KernelFault('indexOutOfRange', i, id, V);
+      });
       for (let r = 0; r < R; r++) {
         const [from, to] = [starts[r], starts[r + 1]] as [number, number];
         if (from < 0 || to < from || to > M) throw new KernelFault('badOffsets', r + 1, to, M);
@@ -88,6 +92,7 @@ export const sampling = {
           const [x, factor] = [edited[id], factors[i]] as [number, number];
           edited[id] = fround(x > 0 ? x / factor : x * factor) + offsets[i];
         }
+        for (const id of never) edited[id] = Number.NEGATIVE_INFINITY;
         if (edited.some(Number.isNaN)) throw new KernelFault('notFinite', r, 0, 0);
         const [temperature, topK, topP, minP, draw] = own as unknown as [number, number, number, number, number];
         const token = choose(edited, { temperature, topK, topP, minP, draw });

@@ -36,7 +36,10 @@ function encodeQ8(x: Float32Array, at: number, out: DataView, to: number): void 
 
 function encodeQ4(x: Float32Array, at: number, out: DataView, to: number): void {
   let top = 0;
-  for (let i = 0; i < 32; i++) if (Math.abs(x[at + i]) > Math.abs(top)) top = x[at + i];
+  for (let i = 0; i < 32; i++) {
+    const value = x[at + i];
+    if (Math.abs(value) > Math.abs(top) || Number.isNaN(value)) top = value; // nothing exceeds NaN
+  }
   const step = Math.fround(top / -8);
   const inverse = step === 0 ? 0 : Math.fround(1 / step);
   out.setUint16(to, toF16(step), true);

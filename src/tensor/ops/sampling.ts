@@ -6,7 +6,15 @@ import { expectDType, expectRank, expectTensor } from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
 
 type SampleTokens = Op<
-  readonly [logits: Tensor, settings: Tensor, starts: Tensor, ids: Tensor, factors: Tensor, offsets: Tensor],
+  readonly [
+    logits: Tensor,
+    settings: Tensor,
+    starts: Tensor,
+    ids: Tensor,
+    factors: Tensor,
+    offsets: Tensor,
+    banned: Tensor,
+  ],
   null,
   readonly [tokens: Tensor, logprobs: Tensor]
 >;
@@ -44,7 +52,7 @@ function withWorkspace(device: Device, logits: Tensor, op: string, body: (worksp
 export const samplers: OpRows<SamplingOps> = {
   sampleTokens: {
     name: 'sampleTokens',
-    shape: ([logits, settings, starts, ids, factors, offsets]) => {
+    shape: ([logits, settings, starts, ids, factors, offsets, banned]) => {
       const [R] = expectLogits(logits, 'sampleTokens');
       expectTensor(settings, 'f32', [R, 5], 'sampleTokens', 'settings', 'a row: temperature, topK, topP, minP, draw');
       expectTensor(starts, 'i32', [R + 1], 'sampleTokens', 'starts');
@@ -53,15 +61,17 @@ export const samplers: OpRows<SamplingOps> = {
       for (const [name, edits] of Object.entries({ factors, offsets })) {
         expectTensor(edits, 'f32', ids.shape, 'sampleTokens', name);
       }
+      expectDType(banned, 'i32', 'sampleTokens', 'banned');
+      expectRank(banned, 1, 'sampleTokens', 'banned');
       return [
         { shape: [R], dtype: 'i32' },
         { shape: [R], dtype: 'f32' },
       ];
     },
-    forward: (device, [logits, settings, starts, ids, factors, offsets], [tokens, logprobs]) => {
+    forward: (device, [logits, settings, starts, ids, factors, offsets, banned], [tokens, logprobs]) => {
       const [R, V] = logits.shape as [number, number];
       withWorkspace(device, logits, 'sampleTokens', (workspace) => {
-        const given = { logits, settings, starts, ids, factors, offsets, R, V, M: ids.size };
+        const given = { logits, settings, starts, ids, factors, offsets, banned, R, V, M: ids.size, N: banned.size };
         device.run('sample_tokens', { ...given, workspace, tokens, logprobs });
       });
     },
@@ -120,6 +130,8 @@ export interface LogitAdjustments {
   readonly factors: Tensor;
   /** [M] f32, added after that: presence and frequency penalties, bias; -Infinity bans a token, Infinity forces it. */
   readonly offsets: Tensor;
+  /** [N] i32: ids that no row may have. @default none */
+  readonly banned?: Tensor | undefined;
 }
 
 /** [R] i32, and [R] f32 of the raw logits: before edits and temperature. */
@@ -134,8 +146,9 @@ export interface SampledTokens {
  * lowest id. A row's bits do not depend on the others. The next read reports NaN, by row.
  */
 export function sampleTokens(logits: Tensor, settings: Tensor, edits: LogitAdjustments): SampledTokens {
-  const { starts, ids, factors, offsets } = edits;
-  const [tokens, logprobs] = apply(samplers.sampleTokens, [logits, settings, starts, ids, factors, offsets], null);
+  const { starts, ids, factors, offsets, banned = empty([0], 'i32', logits.device, 'sampleTokens') } = edits;
+  const inputs = [logits, settings, starts, ids, factors, offsets, banned] as const;
+  const [tokens, logprobs] = apply(samplers.sampleTokens, inputs, null);
   return { tokens, logprobs };
 }
 
