@@ -3,6 +3,7 @@
 // It listens to its sequence, assembles text from tokens, and ends the sequence when the reader leaves or the signal
 // aborts. Contract: every event comes once, and `end` comes last; leaving early frees the sequence before the promise
 // of `return` resolves.
+import { setMaxListeners } from 'node:events';
 import type { Engine } from './engine.ts';
 import type { FinishReason, GeneratedToken, GenerationEnd, GenerationEvent } from './generation.ts';
 import type { ReasoningBudget } from './reasoning-budget.ts';
@@ -38,6 +39,7 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
     this.#signal = signal;
     if (promptLogprobs !== null) this.#promptLogprobs = [];
     this.#sequence = engine.add(prompt, { sampling, maxTokens, logprobs, promptLogprobs }, this);
+    if (signal) setMaxListeners(0, signal); // all answers of a request listen to it
     if (signal?.aborted) this.#abort();
     else signal?.addEventListener('abort', this.#abort, { once: true });
   }

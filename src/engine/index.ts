@@ -13,3 +13,4 @@ export type { Sequence, SequenceListener, SequenceOptions, TokenDecision } from 
 export { ServedModel } from './served-model.ts';
 export type { SpeculationStats } from './speculation.ts';
 export { endsInThinking } from './think-tags.ts';
+export { unusedIds } from './unused-ids.ts';

@@ -31,6 +31,8 @@ export interface ModelRunnerOptions {
   readonly speculate?: boolean | undefined;
   /** The temperature at which log-probabilities of generated tokens are taken. @default 1 */
   readonly logprobTemperature?: number | undefined;
+  /** Ids that are never sampled, such as those without a token (unused-ids.ts). @default none */
+  readonly banned?: Int32Array | undefined;
 }
 
 interface RecordedStep {
@@ -59,9 +61,12 @@ export class ModelRunner implements Runner {
   readonly #recorded = new Map<string, RecordedStep>();
 
   /** `model` stays the caller's. */
-  constructor(model: Model, { cache, policy, speculate = true, logprobTemperature = 1 }: ModelRunnerOptions) {
+  constructor(model: Model, options: ModelRunnerOptions) {
+    const { cache, policy, speculate = true, logprobTemperature = 1, banned = new Int32Array() } = options;
     this.maxDrafts = model instanceof Deepseek && model.mtp.length > 0 && speculate ? 1 : 0;
-    this.#step = { model, cache, policy, logprobTemperature };
+    const { device } = model.embedTokens;
+    const ids = unscoped(() => keep(fromArray(banned, [banned.length], { device })));
+    this.#step = { model, cache, policy, logprobTemperature, banned: ids };
   }
 
   run(phase: Phase, chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
@@ -72,6 +77,7 @@ export class ModelRunner implements Runner {
   dispose(): void {
     for (const recorded of this.#recorded.values()) disposeRecorded(recorded);
     this.#step.cache.dispose();
+    this.#step.banned.dispose();
   }
 
   /** Runs chunks of any length: prefill, or the output of preempted sequences. */

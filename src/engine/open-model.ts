@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { blockTokens, type Device, openDevice } from '../kernels/index.ts';
+import { blockTokens, type Device, describeMachine, openDevice } from '../kernels/index.ts';
 import {
   CheckpointError,
   isReady,
@@ -15,7 +15,7 @@ import {
   storedFormat,
   type TensorSource,
 } from '../model/checkpoint/index.ts';
-import { createModel, type ModelConfig, precisions, readConfig } from '../model/index.ts';
+import { createModel, isDeepseek, type ModelConfig, precisions, readConfig } from '../model/index.ts';
 import { type PackedFormat, useDevice, type Weight } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { Engine, type EngineOptions } from './engine.ts';
@@ -23,6 +23,7 @@ import { ModelRunner } from './model-runner.ts';
 import { type CacheFormat, LatentPages, latentBlockBytes } from './paged-cache.ts';
 import { promptEncoder } from './prompt-encoder.ts';
 import { ServedModel } from './served-model.ts';
+import { unusedIds } from './unused-ids.ts';
 
 export interface OpenOptions extends Partial<Omit<EngineOptions, 'blocks'>> {
   /** @default the name of the folder or file */
@@ -101,6 +102,20 @@ function countBlocks(bytes: number, each: number, contextLength: number): number
   return Math.max(Math.ceil((contextLength + 1) / blockTokens), Math.floor(bytes / each));
 }
 
+/** Throws CheckpointError unless the cache and the rotary tables of a context fit this machine's memory. */
+function expectContextFits(path: string, config: ModelConfig, contextLength: number, cacheBytes: number): void {
+  const rotary = isDeepseek(config) ? config.qkRopeHeadDim : config.headDim;
+  const needed = cacheBytes + 4 * rotary * contextLength;
+  const { memoryBytes } = describeMachine();
+  if (needed <= memoryBytes) return;
+  const [takes, has] = [needed, memoryBytes].map((bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`);
+  throw new CheckpointError(
+    path,
+    `a context of ${contextLength} tokens takes ${takes} of cache, this machine has ${has}`,
+    'open it with a shorter one: --context, contextLength',
+  );
+}
+
 /**
  * Opens a model for answering. Throws CheckpointError, ModelError or TokenizerError naming what is wrong with its
  * files.
@@ -115,11 +130,15 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
     const tokenizer = loadTokenizer(options.tokenizer ?? (isGguf(path) ? dirname(path) : path));
     promptEncoder(tokenizer).start();
     const contextLength = Math.min(options.contextLength ?? config.maxPositionEmbeddings, config.maxPositionEmbeddings);
+    const blockBytes = latentBlockBytes(config, cacheFormat);
+    const blocks = countBlocks(cacheBytes, blockBytes, contextLength);
+    expectContextFits(path, config, contextLength, blocks * blockBytes);
     const weights = await load();
     const model = createModel(config, weights, contextLength + 1);
-    const blocks = countBlocks(cacheBytes, latentBlockBytes(config, cacheFormat), contextLength);
     const cache = new LatentPages(config, blocks, cacheFormat);
-    const runner = new ModelRunner(model, { cache, policy: precisions.bf16, speculate: options.speculate });
+    const banned = unusedIds(tokenizer.tokenizer, config.vocabSize);
+    const { speculate } = options;
+    const runner = new ModelRunner(model, { cache, policy: precisions.bf16, speculate, banned });
     return new ServedModel({
       name: options.name ?? basename(path).replace(/\.gguf$/, ''),
       vocabSize: config.vocabSize,

@@ -22,6 +22,8 @@ export interface RolloutOptions {
   readonly endId: number;
   /** The temperature of the policy that is trained: log-probabilities are taken at it. @default 1 */
   readonly temperature?: number;
+  /** Ids that are never generated (unused-ids.ts); log-probabilities count them. @default none */
+  readonly banned?: Int32Array;
 }
 
 export interface RolloutSampling extends SamplingOptions {
@@ -59,6 +61,7 @@ export class Rollouts {
       policy,
       speculate: false,
       logprobTemperature,
+      banned: options.banned,
     });
     this.#engine = new Engine(this.#runner, {
       blocks,

@@ -31,11 +31,13 @@ export interface StepModel {
   readonly policy: PrecisionPolicy;
   /** The temperature at which log-probabilities of drawn tokens are taken; draws have their own. */
   readonly logprobTemperature: number;
+  /** [N] i32: ids that are never sampled */
+  readonly banned: Tensor;
 }
 
 /** Queues a step. `sampledRows`: the rows that are sampled, where these are not all rows. */
 export function runStep(
-  { model, cache, policy, logprobTemperature }: StepModel,
+  { model, cache, policy, logprobTemperature, banned }: StepModel,
   shape: StepShape,
   inputs: Tensor,
   { phase, drafts: isDrafting }: StepMode,
@@ -47,7 +49,8 @@ export function runStep(
   const options = { policy, cache: cache.during(phase, shape, views) };
   const { out: hidden } = model.forward(batch, options);
   const rows = shape.sampledRows === shape.rows ? undefined : views.sampledRows;
-  const edits = { starts: views.editStarts, ids: views.editIds, factors: views.editScales, offsets: views.editAdds };
+  const { editStarts: starts, editIds, editScales: factors, editAdds: offsets } = views;
+  const edits = { starts, ids: editIds, factors, offsets, banned };
   const logits = shape.sampledRows > 0 ? model.logits(hidden, rows, policy) : null;
   const drawn = logits && withTemperature(logits, sampleTokens(logits, views.settings, edits), logprobTemperature);
   let drafts: Tensor | null = null;

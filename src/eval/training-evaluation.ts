@@ -3,7 +3,7 @@
 // Rollouts read the tensors that the optimizer changes, so nothing is copied. Responses have at most `maxTokens`
 // tokens, or as many as fit the model's context. Without tasks there is no evaluation.
 import { type BaseVocabulary, encodePrompt } from '../corpus/index.ts';
-import { Rollouts } from '../engine/index.ts';
+import { Rollouts, unusedIds } from '../engine/index.ts';
 import { deriveSeed } from '../math/index.ts';
 import { type Model, type PrecisionName, precisions } from '../model/index.ts';
 import { closeTasks } from '../tasks/index.ts';
@@ -50,7 +50,8 @@ export async function openTrainingEvaluation(
         'choose easier tasks',
       );
     const policy = precisions[precision];
-    const rollouts = new Rollouts(model, { policy, maxSequences, contextLength, endId });
+    const banned = unusedIds(tokenizer, model.config.vocabSize);
+    const rollouts = new Rollouts(model, { policy, maxSequences, contextLength, endId, banned });
     const answer = rolloutAnswerer(rollouts, tokenizer);
     return {
       run: (signal) => evaluateInTraining(answer, questions, { ...evaluation, maxTokens, signal }),

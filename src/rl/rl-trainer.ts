@@ -4,7 +4,7 @@
 // renewed every `referenceEvery` steps; a checkpoint has it beside the weights.
 import { join } from 'node:path';
 import { type BaseVocabulary, loadBaseVocabulary } from '../corpus/index.ts';
-import { Rollouts } from '../engine/index.ts';
+import { Rollouts, unusedIds } from '../engine/index.ts';
 import {
   evaluateInTraining,
   evaluationEvent,
@@ -73,6 +73,7 @@ export async function openRlParts(config: RlConfig, run: Run<RlEvent>): Promise<
     contextLength,
     endId,
     temperature: config.temperature,
+    banned: unusedIds(tokenizer, base.vocabSize),
   });
   const answer = rolloutAnswerer(rollouts, tokenizer);
   return { vocabulary, tuned, reference, rollouts, questions, answer };
