@@ -63,6 +63,25 @@ describe('documents', () => {
     assert.deepEqual(await all(readDocuments([text])), [documents.join('\n---\n')]);
   });
 
+  test('rows without text are skipped and counted; a file of nothing else is refused', async () => {
+    const rows = ['{"text":"a"}', '{"text":null}', '{}', '{"text":5}', '[]', '7', 'null', '{"text":"b"}'];
+    const path = file('holes.jsonl', `${rows.join('\r\n')}\n\n`);
+    const notices: string[] = [];
+    const notice = (message: string) => notices.push(message);
+    assert.deepEqual(await all(readDocuments([path], { notice })), ['a', 'b']);
+    assert.deepEqual(notices, [`${path}: 6 rows of 8 without text in text skipped, first ${path}:2`]);
+    const nothing = file('nothing.jsonl', '{"text":null}\n{"text":null}\n');
+    await assert.rejects(
+      all(readDocuments([nothing])),
+      /nothing\.jsonl:1\] expected text in field text.* \(null there\)/,
+    );
+    const long = file('long.jsonl', `{"text":"${'a'.repeat(3 * 2 ** 20)}"}\n`);
+    await assert.rejects(
+      all(readDocuments([long], { maxDocumentBytes: 2 ** 20 })),
+      /line 1 is longer than 1048576 bytes/,
+    );
+  });
+
   test('fields are joined; pieces of a long text are the text', async () => {
     const jsonl = file('qa.jsonl', '{"q":"1+1?","a":"2"}\n');
     assert.deepEqual(await all(readDocuments([jsonl], { fields: ['q', 'a'] })), ['1+1?\n2']);

@@ -2,11 +2,10 @@
 //
 // Contract: no file is read whole except a text file below `maxDocumentBytes`, which is one document; a longer one is
 // cut at line ends and `notice` says so. Bytes that are not text are refused with their position, before training
-// begins.
+// begins. Rows without text are skipped, and `notice` says how many.
 import { isUtf8 } from 'node:buffer';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
-import { createInterface } from 'node:readline';
 import { CorpusError } from './errors.ts';
 import { pauses } from './pauses.ts';
 
@@ -127,11 +126,21 @@ async function* text(path: string, options: ReadOptions): AsyncGenerator<string>
   if (rest.length > 0) yield rest;
 }
 
-async function* jsonl(path: string, { fields = ['text'] }: ReadOptions): AsyncGenerator<string> {
+/** Lines of a file with their numbers. Throws CorpusError for one that is longer than a document may be. */
+async function* numberedLines(path: string, maxBytes: number): AsyncGenerator<[line: string, number: number]> {
   let number = 0;
-  const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY });
-  for await (const line of lines) {
-    number++;
+  for await (const { bytes, offset } of pieces(path, maxBytes)) {
+    if (bytes.length >= maxBytes && bytes.indexOf(newline) < 0)
+      throw new CorpusError(path, `line ${number + 1} is longer than ${maxBytes} bytes`, 'write one document per line');
+    const lines = decode(bytes, path, offset).split('\n');
+    if (lines.at(-1) === '') lines.pop();
+    for (const line of lines) yield [line, ++number];
+  }
+}
+
+async function* jsonl(path: string, options: ReadOptions): AsyncGenerator<string> {
+  const rows = new Rows(path, options);
+  for await (const [line, number] of numberedLines(path, options.maxDocumentBytes ?? 2 ** 26)) {
     if (line.trim() === '') continue;
     const where = `${path}:${number}`;
     let row: unknown;
@@ -140,24 +149,60 @@ async function* jsonl(path: string, { fields = ['text'] }: ReadOptions): AsyncGe
     } catch (error) {
       throw new CorpusError(where, `is not JSON (${(error as Error).message})`, 'write one JSON object per line');
     }
-    yield joinFields(row, fields, where);
+    yield* rows.take(row, where);
+  }
+  rows.end();
+}
+
+/** The rows of one file. Those without text are skipped and counted; a file of nothing else is refused. */
+class Rows {
+  readonly #path: string;
+  readonly #fields: readonly string[];
+  readonly #notice: (message: string) => void;
+  #taken = 0;
+  #skipped = 0;
+  #first: { readonly where: string; readonly error: CorpusError } | null = null;
+
+  constructor(path: string, { fields = ['text'], notice = () => undefined }: ReadOptions) {
+    this.#path = path;
+    this.#fields = fields;
+    this.#notice = notice;
+  }
+
+  /** Yields the text of a row, if it has one. */
+  *take(row: unknown, where: string): Generator<string> {
+    const object = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
+    const texts = this.#fields.map((field) => object[field]);
+    const missing = texts.findIndex((value) => typeof value !== 'string');
+    if (missing < 0) {
+      this.#taken++;
+      yield texts.join('\n');
+      return;
+    }
+    this.#skipped++;
+    if (this.#first) return;
+    const has = Object.keys(object).slice(0, 20).join(', ') || 'none';
+    const kind = texts[missing] === null ? 'null' : typeof texts[missing];
+    const problem = `expected text in field ${this.#fields[missing]}; its fields are ${has}`;
+    const there = texts[missing] === undefined ? '' : ` (${kind} there)`;
+    this.#first = { where, error: new CorpusError(where, problem + there, 'name the fields to read') };
+  }
+
+  /** Says what was skipped. Throws CorpusError when no row had text. */
+  end(): void {
+    if (this.#first === null) return;
+    if (this.#taken === 0) throw this.#first.error;
+    const rows = this.#skipped === 1 ? '1 row' : `${this.#skipped} rows`;
+    const fields = this.#fields.join(', ');
+    const all = this.#taken + this.#skipped;
+    this.#notice(`${this.#path}: ${rows} of ${all} without text in ${fields} skipped, first ${this.#first.where}`);
   }
 }
 
-function joinFields(row: unknown, fields: readonly string[], where: string): string {
-  const object = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
-  return fields
-    .map((field) => {
-      const value = object[field];
-      if (typeof value === 'string') return value;
-      const has = Object.keys(object).join(', ') || 'none';
-      throw new CorpusError(where, `expected text in field ${field}; its fields are ${has}`, 'name the fields to read');
-    })
-    .join('\n');
-}
-
 // The codecs start a WebAssembly module when they are loaded: only files that need them may pay for it.
-async function* parquet(path: string, { fields = ['text'] }: ReadOptions): AsyncGenerator<string> {
+async function* parquet(path: string, options: ReadOptions): AsyncGenerator<string> {
+  const { fields = ['text'] } = options;
+  const rows = new Rows(path, options);
   const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet');
   const { compressors } = await import('hyparquet-compressors');
   const file = await asyncBufferFromFile(path);
@@ -175,9 +220,10 @@ async function* parquet(path: string, { fields = ['text'] }: ReadOptions): Async
   let start = 0;
   for (const group of metadata.row_groups) {
     const end = start + Number(group.num_rows);
-    const options = { file, metadata, compressors, columns: [...fields], rowStart: start, rowEnd: end };
-    for (const [i, row] of (await parquetReadObjects(options)).entries())
-      yield joinFields(row, fields, `${path}, row ${start + i}`);
+    const slice = { file, metadata, compressors, columns: [...fields], rowStart: start, rowEnd: end };
+    for (const [i, row] of (await parquetReadObjects(slice)).entries())
+      yield* rows.take(row, `${path}, row ${start + i}`);
     start = end;
   }
+  rows.end();
 }
