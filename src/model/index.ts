@@ -23,6 +23,7 @@ export type { ForwardOptions, ForwardOutput, ModelLosses } from './decoder.ts';
 export { Deepseek } from './deepseek.ts';
 export { Dense } from './dense.ts';
 export { ModelError } from './errors.ts';
+export { expectMemory } from './memory.ts';
 export { createModel, type Model } from './model.ts';
 export type { LayerRouting } from './moe.ts';
 export type { MtpOutput } from './mtp.ts';

@@ -8,6 +8,7 @@ import { formatShape, full, randn, Tensor, type Weight } from '../tensor/index.t
 import { isDeepseek, type ModelConfig } from './config.ts';
 import { ModelError } from './errors.ts';
 import { listFusions } from './fusion.ts';
+import { expectMemory } from './memory.ts';
 import { listParameters, type Parameter } from './parameters.ts';
 
 export type WeightMap = ReadonlyMap<string, Tensor>;
@@ -104,10 +105,12 @@ function hashSeed(name: string, seed: number): number {
 
 /**
  * Makes fresh weights in f32: matrices normal with the configuration's initializerRange, gains 1, biases 0. Each tensor
- * depends only on its name, its shape and the seed. The caller's scope owns them.
+ * depends only on its name, its shape and the seed. The caller's scope owns them. Throws ModelError when they do not
+ * fit this machine's memory.
  */
 export function initialWeights(config: ModelConfig, seed: number, device?: Device): Map<string, Tensor> {
   const options = device ? { device } : {};
+  expectMemory(config, 4, 'initialWeights');
   const entries = listParameters(config).map(({ name, shape, kind }) => {
     if (kind !== 'matrix') return [name, full(shape, kind === 'gain' ? 1 : 0, options)] as const;
     return [name, randn(shape, hashSeed(name, seed), config.initializerRange, options)] as const;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { preTokenizerNames, workedExamplesInput } from '../corpus/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
-import { type ModelConfig, preset, readConfig, writeConfig } from '../model/index.ts';
+import { expectMemory, type ModelConfig, preset, readConfig, writeConfig } from '../model/index.ts';
 import { TrainError } from './errors.ts';
 import { count, fraction, nonnegative, runFields } from './run/recipe.ts';
 
@@ -134,7 +134,12 @@ export function expandModel(given: Fields): Record<string, unknown> {
   return { ...given, data, ...(typeof name === 'string' && { model: { ...presetFields(name), ...own } }) };
 }
 
-/** Throws TrainError where fields contradict each other. */
+/** The vocabulary of bytes, which is the smallest one; the tokenizer is made later. */
+const smallestVocabulary = 256;
+/** Bytes of a parameter in training: weight, gradient, and the least of moments. */
+const trainedBytes = 12;
+
+/** Throws TrainError where fields contradict each other, and ModelError for a model that cannot be. */
 export function checkPretrain(config: PretrainConfig): void {
   const { batchSize, microBatchSize, schedule, steps, model, sequenceLength } = config;
   if (microBatchSize !== undefined && batchSize % microBatchSize !== 0)
@@ -149,6 +154,8 @@ export function checkPretrain(config: PretrainConfig): void {
       `${schedule.warmupSteps} of ${steps} steps`,
       'leave steps after the warm-up',
     );
+  const least = { ...model, vocab_size: model.vocab_size ?? smallestVocabulary };
+  expectMemory(readConfig(least, 'recipe'), trainedBytes, 'recipe');
   const context = model.max_position_embeddings;
   if (typeof context === 'number' && sequenceLength > context)
     throw new TrainError(

@@ -1,7 +1,8 @@
 // Checkpoint folders in Hugging Face's layout: config.json, and weights in one file or in shards with an index.
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { FileError, readJsonFile } from '../../files/index.ts';
 import { writeJson } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
 import { isReady, readyFile } from './ready-format.ts';
@@ -14,30 +15,18 @@ const index = 'model.safetensors.index.json';
 /** The index of DeepSeek-V3's 163 shards has 9 MB. */
 const maxJsonBytes = 2 ** 26;
 
-/** Reads a small file of a checkpoint, which must be one: a pipe would hang, a large file would fill the memory. */
-function readText(path: string): string {
-  const refuse = (problem: string) => new CheckpointError(path, problem, 'check the folder');
-  try {
-    const found = statSync(path);
-    if (!found.isFile()) throw refuse('is not a file');
-    if (found.size > maxJsonBytes) throw refuse(`has ${found.size} bytes, at most ${maxJsonBytes} are read`);
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof CheckpointError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    throw refuse(code === 'ENOENT' ? 'is missing' : `cannot be read (${code})`);
-  }
-}
-
 /**
- * Parses a JSON file of a checkpoint. Throws CheckpointError when it is missing, not a file, too large, or not JSON.
+ * Parses a JSON file of a checkpoint. Throws CheckpointError when it is missing, not a file, too large or deep, or not
+ * JSON.
  */
 export function readJson(path: string): unknown {
-  const text = readText(path);
   try {
-    return JSON.parse(text);
+    const json = readJsonFile(path, { maxBytes: maxJsonBytes, followsLinks: true });
+    if (json === undefined) throw new CheckpointError(path, 'is missing', 'check the folder');
+    return json;
   } catch (error) {
-    throw new CheckpointError(path, `is not JSON (${(error as Error).message})`, 'check the folder');
+    if (error instanceof FileError) throw new CheckpointError(path, error.problem, error.remedy);
+    throw error;
   }
 }
 

@@ -123,12 +123,14 @@ describe('files that lie', () => {
     const path = join(folder, 'large.json');
     writeFileSync(path, '');
     truncateSync(path, 2 ** 27);
-    assert.throws(() => readJson(path), /large\.json\] has 134217728 bytes, at most 67108864 are read/);
-    assert.throws(() => readJson(folder), /is not a file; check the folder/);
+    assert.throws(() => readJson(path), /large\.json\] has 128\.0 MiB, more than the 64\.0 MiB that are read/);
+    assert.throws(() => readJson(folder), /is a folder, not a file/);
+    writeFileSync(path, '['.repeat(1e6));
+    assert.throws(() => readJson(path), /large\.json\] is nested deeper than 64 levels/);
     assert.throws(() => readJson(join(folder, 'none.json')), /none\.json\] is missing/);
     if (process.platform === 'win32') return;
     execFileSync('mkfifo', [join(folder, 'pipe.json')]);
-    assert.throws(() => readJson(join(folder, 'pipe.json')), /pipe\.json\] is not a file/);
+    assert.throws(() => readJson(join(folder, 'pipe.json')), /pipe\.json\] is a pipe, not a file/);
   });
 
   test('a folder without weights, a tensor that is not there, bytes that cannot be weights', async () => {
