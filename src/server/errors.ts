@@ -5,6 +5,7 @@
 // Source: api-docs.deepseek.com/quick_start/error_codes.
 import type { z } from 'zod';
 import { type RefusalKind, RefusedError } from '../engine/index.ts';
+import { hidePaths } from '../files/index.ts';
 import { TokenizerError } from '../tokenizer/index.ts';
 import type { UnknownField } from './ignored-fields.ts';
 import type { ErrorBody } from './protocol-responses.ts';
@@ -41,7 +42,7 @@ export class ApiError extends Error {
   readonly details: ErrorDetails;
 
   constructor(status: ErrorStatus, message: string, details: ErrorDetails = {}) {
-    super(message);
+    super(hidePaths(message));
     this.name = 'ApiError';
     this.status = status;
     this.details = details;
