@@ -24,14 +24,14 @@ struct policy_loss_f32 {
       vf limit = set1(kMaxLogRatio), one = set1(1.0f);
       vf change = p - q, d = at(reference + i, m) - p;
       vi far = change > limit, far_from_reference = d > limit;  // false for NaN, which goes on
-      vf ratio = vexp(far ? limit : change);
+      vf ratio = vexp(vmin(limit, change));
       vf clip = vmin(vmax(ratio, set1(1 - low)), set1(1 + high)) * A;
       vf gain = ratio * A;
       vi is_clipped = clip < gain;
-      vf near = far_from_reference ? limit : d;
+      vf near = vmin(limit, d);
       vf e = vexp(near);
       vf k3 = e - near - 1.0f;
-      k3 = k3 < zero ? zero : k3;
+      k3 = vmax(zero, k3);
       vf push = far_from_reference ? zero : one - e;
       vi counts = w != zero;
       vf surrogate = is_clipped ? clip : gain;
