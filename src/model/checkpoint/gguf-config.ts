@@ -17,7 +17,7 @@ import {
 import { showValue } from '../errors.ts';
 import { CheckpointError } from './errors.ts';
 import type { GgufValue } from './gguf.ts';
-import { decimal, findLlama3, isWritable, readRopeScaling, ropeFreqs } from './gguf-rope.ts';
+import { decimal, findLlama3, isWritable, readRopeScaling, ropeFreqs, unread } from './gguf-rope.ts';
 import type { TypedValue } from './gguf-writer.ts';
 
 const gating = { softmax: 1, sigmoid: 2 } as const;
@@ -184,8 +184,6 @@ function keyReader(metadata: ReadonlyMap<string, GgufValue>, architecture: strin
   };
   return { find, number, fields, expect, refuse, asked };
 }
-
-const unread = 'what it says is not computed: use another model, or its safetensors';
 
 /** Keys that are not read, with the values that change nothing; null: whatever it is. */
 const neutral: Readonly<Record<string, readonly GgufValue[] | null>> = {

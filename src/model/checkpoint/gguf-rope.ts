@@ -12,6 +12,9 @@ import type { GgufValue } from './gguf.ts';
 
 export const ropeFreqs = 'rope_freqs.weight';
 
+/** What to do about a file whose key is not computed. */
+export const unread = 'what it says is not computed: use another model, or its safetensors';
+
 type Scaling = ModelConfig['ropeScaling'];
 type Llama3 = Extract<Scaling, { type: 'llama3' }>;
 
@@ -44,7 +47,7 @@ interface RopeKeys {
   /** The value of a key of the architecture. */
   readonly find: (key: string) => GgufValue | undefined;
   readonly number: (key: string) => number;
-  readonly refuse: (key: string, expected: string) => never;
+  readonly refuse: (key: string, expected: string, remedy: string) => never;
 }
 
 const yarnDefaults = [
@@ -58,7 +61,7 @@ export const decimal = (x: number) => Number(x.toPrecision(7));
 /** Reads rope.scaling.* as config.json's rope_scaling, without mscale. */
 export function readRopeScaling({ find, number, refuse }: RopeKeys): Record<string, unknown> | null {
   for (const key of ['attn_factor', 'yarn_attn_factor', 'yarn_ext_factor'].map((name) => `rope.scaling.${name}`))
-    if (![undefined, 1].includes(find(key) as number | undefined)) refuse(key, '1');
+    if (![undefined, 1].includes(find(key) as number | undefined)) refuse(key, '1', unread);
   find('rope.scaling.finetuned'); // says how the model was made
   const key = find('rope.scaling.factor') === undefined ? 'rope.scale_linear' : 'rope.scaling.factor';
   const factor = find(key) === undefined ? 1 : decimal(number(key)) || 1; // 0: none, as in llama.cpp
@@ -70,7 +73,7 @@ export function readRopeScaling({ find, number, refuse }: RopeKeys): Record<stri
   });
   if (type === 'none') return null;
   if (type === 'linear') return factor === 1 ? null : { type, factor };
-  if (type !== 'yarn') return refuse('rope.scaling.type', 'none, linear or yarn');
+  if (type !== 'yarn') return refuse('rope.scaling.type', 'none, linear or yarn', unread);
   return { type, factor, original_max_position_embeddings: length, ...Object.fromEntries(betas) };
 }
 
