@@ -201,7 +201,7 @@ function runAlone({ host, exports, heap, reader }: Opened): Runner {
   };
 }
 
-/** Makes the memory. Its maximum, which is reserved as addresses only, is halved until the process's limits allow it. */
+/** Makes the memory. Its maximum is reserved as addresses only; it is halved until the process's limits allow it. */
 function makeMemory(host: WasmHost): WasmMemory {
   for (let pages = maximumPages; ; pages /= 2)
     try {
