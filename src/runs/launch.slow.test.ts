@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../kernels/index.ts';
-import { findLockHolder } from '../train/index.ts';
+import { findLockHolder, pretrain, resolveRecipe } from '../train/index.ts';
 import { type RecipeList, type RunList, type RunSummary, runKinds } from './index.ts';
 import { ended, openRuns, programFor, refused, step, type TestRuns } from './test-runs.ts';
 
@@ -26,7 +26,8 @@ function withProgram(script: string, more: object = {}): TestRuns {
   return runs;
 }
 
-const recipe = JSON.stringify({ model: {}, data: { inputs: [join(data, 'book.txt')] }, steps: 900 });
+const fields = { model: 'nano', data: { inputs: [join(data, 'book.txt')] }, steps: 900 };
+const recipe = JSON.stringify(resolveRecipe(pretrain, fields));
 
 /** A program that trains until it is asked to stop. */
 const patient = `
