@@ -75,6 +75,7 @@ function describeSystemFailure(error: Error): string | null {
   const place = findPlace(failure);
   if (code === 'EACCES' && syscall === 'listen')
     return `[${place}] ports below 1024 need more rights; choose another one, such as --port 8000`;
+  if (syscall === 'uv_cwd') return '[minke] the working directory is gone; change to one that exists';
   if (certificate.test(code))
     return `[${place}] the server's certificate is not trusted (${code}); check the address, or NODE_EXTRA_CA_CERTS`;
   const known = remedies[code];

@@ -69,6 +69,12 @@ describe('a command line that cannot work', () => {
   });
 });
 
+test('a working directory that is gone', { skip: !isPosix }, () => {
+  const text = `mkdir gone && cd gone && rmdir ../gone && '${process.execPath}' '${main}' pretrain nano --data a.txt`;
+  const result = spawnSync('sh', ['-c', text], { encoding: 'utf8', cwd: folder, timeout: 30_000 });
+  assertRefused(result, 1, /^\[minke\] the working directory is gone; change to one that exists$/m);
+});
+
 describe('a port', () => {
   test('that is taken: the next free one is offered, before the model loads', async () => {
     const taken = createServer();

@@ -38,7 +38,7 @@ function use(program: Command): void {
     .description('serve a model: a web app, and an API like those of DeepSeek and OpenAI');
   withRunsFlags(withServerFlags(withEngineFlags(serve)))
     .argument('<model>', checkpoint)
-    .option('--name <name>', 'model name in the API (default: the name of the folder)')
+    .option('--name <name>', 'model name in the API (default: the name of the folder)', parseText)
     .option('--parallel <n>', 'max sequences that run at once', parsePositive, 64)
     .option('--runs <folder>', 'training runs that the app shows and starts', 'runs')
     .option('--strict', 'refuse requests with fields that nobody knows, such as a misspelled one')

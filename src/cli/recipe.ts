@@ -1,5 +1,5 @@
 // Recipes by name or file: a preset, a checkpoint, one of recipes/, or a file of one's own that exports `recipe`.
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { packageRoot } from '../kernels/index.ts';
 import { presetNames } from '../model/index.ts';
@@ -26,6 +26,8 @@ export async function loadRecipe<Recipe extends object = object>(
 ): Promise<LoadedRecipe<Recipe | { readonly model: string }>> {
   const isCheckpoint = existsSync(join(target, 'config.json'));
   if (isCheckpoint || (presetNames as string[]).includes(target)) return { recipe: { model: target } };
+  if (existsSync(target) && statSync(target).isDirectory())
+    throw new TrainError(target, 'is a folder without config.json', 'name a checkpoint, or a file with a recipe');
   const file = existsSync(target) ? compiled(resolve(target)) : findRecipeFile(target);
   if (file === undefined || !existsSync(file))
     throw new TrainError(

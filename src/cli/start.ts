@@ -45,6 +45,7 @@ async function buildProgram([verb]: readonly string[]): Promise<Command> {
 export async function start(words: readonly string[]): Promise<void> {
   catchTheRest();
   try {
+    process.cwd(); // Node would try for ever to make a folder in one that is gone.
     const program = await buildProgram(words);
     for (const command of [program, ...program.commands]) command.exitOverride();
     await program.parseAsync(words, { from: 'user' });
