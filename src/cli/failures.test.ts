@@ -10,7 +10,7 @@ import { TaskError } from '../tasks/index.ts';
 import { describeFailure } from './failures.ts';
 
 /** Returns what a call throws or rejects with. */
-async function failureOf(call: () => unknown): Promise<unknown> {
+async function catchFailure(call: () => unknown): Promise<unknown> {
   try {
     await call();
   } catch (error) {
@@ -36,10 +36,10 @@ describe('a failure is a sentence', () => {
     const folder = mkdtempSync(join(tmpdir(), 'minke-failures-'));
     const missing = join(folder, 'missing');
     assert.equal(
-      describeFailure(await failureOf(() => readFileSync(missing))),
+      describeFailure(await catchFailure(() => readFileSync(missing))),
       `[${missing}] no such file or folder; check the path`,
     );
-    assert.match(describeFailure(await failureOf(() => readFileSync(folder))), /is a folder; name a file$/);
+    assert.match(describeFailure(await catchFailure(() => readFileSync(folder))), /is a folder; name a file$/);
     rmSync(folder, { recursive: true });
     assert.equal(
       describeFailure(withCode('EMFILE', { path: 'a.txt' })),
@@ -50,25 +50,28 @@ describe('a failure is a sentence', () => {
 
   test('a full device', { skip: process.platform !== 'linux' }, async () => {
     const full = openSync('/dev/full', 'w');
-    const text = describeFailure(await failureOf(() => writeSync(full, 'x')));
+    const text = describeFailure(await catchFailure(() => writeSync(full, 'x')));
     closeSync(full);
     assert.equal(text, '[write] the disk is full; free some space, or choose another disk');
   });
 
   test('the network: nobody listens, no such host, a strange certificate, an address that is not here', async () => {
-    const refused = describeFailure(await failureOf(() => fetch('http://127.0.0.1:47')));
+    const refused = describeFailure(await catchFailure(() => fetch('http://127.0.0.1:47')));
     assert.equal(
       refused,
       '[127.0.0.1:47] nothing listens at this address; check the address, and that the server runs',
     );
     assert.match(
-      describeFailure(await failureOf(() => fetch('http://nobody.invalid'))),
+      describeFailure(await catchFailure(() => fetch('http://nobody.invalid'))),
       /^\[nobody\.invalid\] (no such host|the name of the host cannot be resolved now); check/,
     );
-    assert.match(describeFailure(await failureOf(() => fetch('no address'))), /^\[no address\] is not an address; /);
+    assert.match(describeFailure(await catchFailure(() => fetch('no address'))), /^\[no address\] is not an address; /);
     const cause = withCode('DEPTH_ZERO_SELF_SIGNED_CERT');
     assert.match(describeFailure(new TypeError('fetch failed', { cause })), /certificate is not trusted .*NODE_EXTRA/);
-    assert.match(describeFailure(await failureOf(() => listenOn('192.0.2.1', 0))), /choose another one with --host$/);
+    assert.match(
+      describeFailure(await catchFailure(() => listenOn('192.0.2.1', 0))),
+      /choose another one with --host$/,
+    );
     const low = withCode('EACCES', { syscall: 'listen', address: '127.0.0.1', port: 80 });
     assert.match(describeFailure(low), /^\[127\.0\.0\.1:80\] ports below 1024 need more rights; /);
   });
@@ -80,12 +83,12 @@ describe('a failure is a sentence', () => {
   });
 
   test('memory that Node cannot get', async () => {
-    const error = await failureOf(() => new ArrayBuffer(2 ** 53 - 1));
+    const error = await catchFailure(() => new ArrayBuffer(2 ** 53 - 1));
     assert.match(describeFailure(error), /^\[memory\] no room left \(.*\); choose a smaller model/);
   });
 
   test('what nobody foresaw is called a bug, without its stack', async () => {
-    const error = await failureOf(() => (undefined as unknown as { x: number }).x);
+    const error = await catchFailure(() => (undefined as unknown as { x: number }).x);
     const text = describeFailure(error);
     assert.match(text, /^\[minke\] unexpected TypeError: .*; this is a bug of minke: report it with .*MINKE_DEBUG=1/);
     assert.equal(text.split('\n').length, 1);

@@ -105,6 +105,7 @@ export function describeFailure(error: unknown): string {
     .find((text) => text !== null);
   if (found !== undefined) return found;
   const { name, message } = error;
+  if (message.startsWith('broken invariant')) return `[minke] ${message}`;
   const [line] = message.split('\n');
   if (outOfMemory.test(message))
     return `[memory] no room left (${line}); choose a smaller model, context or cache, or raise the limit`;

@@ -1,5 +1,5 @@
 // minke watch: the train page without a model. It shows, starts, stops and resumes the training runs of a folder.
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { MinkeError } from '../kernels/index.ts';
 import { parseTeacher, type RunsService, serveRuns } from '../runs/index.ts';
@@ -16,6 +16,8 @@ export function runsService(
   flags: RunsFlags,
   models: Readonly<Record<string, string>> = {},
 ): RunsService {
+  if (statSync(folder, { throwIfNoEntry: false })?.isFile())
+    throw new MinkeError(folder, 'is not a folder', 'name the folder of the runs');
   const { atOnce, allowTask = [], allowTeacher = [], allowFolder = [] } = flags;
   for (const [flag, paths] of [
     ['--allow-task', allowTask],
