@@ -123,8 +123,8 @@ function tear(text: string, random: Random): string {
   return random.chance(0.5) ? text.slice(0, at) : `${text.slice(0, at)}\u0000${text.slice(at + 1)}`;
 }
 
-/** Sends one request of the mix. Throws where the answer is not one that it may have. */
-export async function attack(url: string, random: Random, i: number): Promise<Sent> {
+/** Sends one request of the mix, or an ordinary one. Throws where the answer is not one that it may have. */
+export async function attack(url: string, random: Random, i: number, isOrdinary: boolean): Promise<Sent> {
   const path = random.pick(['/v1/chat/completions', '/v1/completions']);
   const content = `${random.below(99)} + ${random.below(99)}`;
   const [chat, stream] = [path.includes('chat'), random.chance(0.5)];
@@ -139,7 +139,7 @@ export async function attack(url: string, random: Random, i: number): Promise<Se
     if (allowed.includes(status)) return { name, status };
     throw new Error(`request ${i} (${name}): status ${status} instead of ${allowed}`);
   };
-  const kind = random.uniform();
+  const kind = isOrdinary ? 0 : random.uniform();
   if (kind < 0.5) return expect('plain', await send(url, path, body), 200, 429);
   if (kind < 0.7) return { name: 'leaves', status: await leave(url, path, body, random.below(40)) };
   if (kind < 0.8) return expect('torn', await send(url, path, tear(body, random)), 200, 400, 404, 422, 429);

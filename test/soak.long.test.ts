@@ -8,14 +8,17 @@ const maxGapMs = 100;
 const maxGrownBytes = 32 * 2 ** 20;
 
 test('20,000 requests of attackers', async (t) => {
-  const { before, after, busiestMs, observer, sent } = await soak(20_000, 4, true);
+  const { before, after, busiestMs, observer, control, sent } = await soak(20_000, 4, true);
   t.diagnostic(`gaps: ${observer.gaps.map((ms) => ms.toFixed(0)).join(', ')} ms in ${observer.parts} parts`);
+  t.diagnostic(`without attacks: ${control.gaps.map((ms) => ms.toFixed(0)).join(', ')} ms in ${control.parts} parts`);
   t.diagnostic(`the event loop worked for at most ${busiestMs.toFixed(0)} ms at a time`);
   t.diagnostic(`memory ${before.rssBytes} to ${after.rssBytes} bytes, handles ${before.handles} to ${after.handles}`);
   t.diagnostic([...sent].map(([name, count]) => `${name}: ${count}`).join(', '));
   assert.deepEqual([after.live, after.errors], [0, []]);
   assert.ok(busiestMs <= maxGapMs, `the event loop stood for ${busiestMs} ms`);
-  assert.ok((observer.gaps[0] ?? 0) <= maxGapMs, `a stream stood for ${observer.gaps[0]} ms`);
+  // On a machine that does other work, streams stand longer also without attacks.
+  const [gap = 0, ordinary = 0] = [observer.gaps[0], control.gaps[0]];
+  assert.ok(gap <= Math.max(maxGapMs, 1.5 * ordinary), `a stream stood for ${gap} ms, without attacks ${ordinary} ms`);
   assert.ok(after.handles <= before.handles, `${after.handles} handles, ${before.handles} before`);
   assert.ok(after.rssBytes <= before.rssBytes + maxGrownBytes, `${after.rssBytes - before.rssBytes} bytes more`);
 });

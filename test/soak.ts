@@ -14,12 +14,14 @@ const atOnce = 12;
 const idleMs = 90_000;
 
 export interface SoakResult {
-  /** After the first requests, and at the end. */
+  /** After half of the requests, and at the end. */
   readonly before: SoakReport;
   readonly after: SoakReport;
   /** While the attacks were in flight. */
   readonly busiestMs: number;
   readonly observer: ObserverReport;
+  /** The same reader while the other clients were ordinary ones. */
+  readonly control: ObserverReport;
   /** Requests by name and status. */
   readonly sent: ReadonlyMap<string, number>;
 }
@@ -56,34 +58,45 @@ export async function soak(requests: number, seed: number, settles: boolean): Pr
   const random = new Random(seed);
   const sent = new Map<string, number>();
   let next = 0;
-  const crowd = async (until: number): Promise<void> => {
+  const crowd = async (count: number, isOrdinary = false): Promise<void> => {
+    const until = next + count;
     const attacker = async (): Promise<void> => {
       while (next < until) {
-        const { name, status } = await attack(url, random, next++);
+        const { name, status } = await attack(url, random, next++, isOrdinary);
         const key = `${name}: ${status}`;
         sent.set(key, (sent.get(key) ?? 0) + 1);
       }
     };
     await Promise.all(Array.from({ length: atOnce }, attacker));
   };
-  await crowd(Math.ceil(requests / 10));
+  const observed = async (work: () => Promise<void>): Promise<ObserverReport> => {
+    const reader = start('soak-observer', [url]);
+    await message(reader);
+    await work();
+    const report = await ask<ObserverReport>(reader);
+    await end(reader);
+    return report;
+  };
   const quiet = async (): Promise<SoakReport> => {
+    if (settles) await pause(idleMs);
     let report = await ask<SoakReport>(server);
     for (const last = Date.now() + 5000; report.live > 0 && Date.now() < last; report = await ask<SoakReport>(server))
       await pause(50);
     return report;
   };
-  if (settles) await pause(idleMs);
+  const half = Math.ceil(requests / 2);
+  const control = await observed(() => crowd(half / 10, true));
+  await ask<SoakReport>(server);
+  const first = await observed(() => crowd(half));
+  const busiest = [await ask<SoakReport>(server)];
   const before = await quiet();
-  const reader = start('soak-observer', [url]);
-  await message(reader);
-  await crowd(requests);
-  const observer = await ask<ObserverReport>(reader);
-  const { busiestMs } = await ask<SoakReport>(server);
-  await end(reader);
-  if (settles) await pause(idleMs);
+  const second = await observed(() => crowd(half));
+  busiest.push(await ask<SoakReport>(server));
   const after = await quiet();
   await end(server);
   rmSync(folder, { recursive: true });
-  return { before, after, busiestMs, observer, sent };
+  const gaps = [...first.gaps, ...second.gaps].sort((a, b) => b - a);
+  const observer = { parts: first.parts + second.parts, gaps: gaps.slice(0, 10) };
+  const busiestMs = Math.max(...busiest.map((report) => report.busiestMs));
+  return { before, after, busiestMs, control, observer, sent };
 }

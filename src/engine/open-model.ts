@@ -21,7 +21,6 @@ import { loadTokenizer } from '../tokenizer/index.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { ModelRunner } from './model-runner.ts';
 import { type CacheFormat, LatentPages, latentBlockBytes } from './paged-cache.ts';
-import { promptEncoder } from './prompt-encoder.ts';
 import { ServedModel } from './served-model.ts';
 import { unusedIds } from './unused-ids.ts';
 
@@ -128,7 +127,6 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
   const { config, source, format, load } = await openWeights(path, options);
   try {
     const tokenizer = loadTokenizer(options.tokenizer ?? (isGguf(path) ? dirname(path) : path));
-    promptEncoder(tokenizer).start();
     const contextLength = Math.min(options.contextLength ?? config.maxPositionEmbeddings, config.maxPositionEmbeddings);
     const blockBytes = latentBlockBytes(config, cacheFormat);
     const blocks = countBlocks(cacheBytes, blockBytes, contextLength);

@@ -73,7 +73,7 @@ export class PromptEncoder {
     return (await this.#encode({ kind: 'fill-in', before, after, contextLength }, limits)).ids;
   }
 
-  /** Starts the process for short prompts where they need one, so that the first prompt need not wait. */
+  /** Starts the process for short prompts where they need one, and keeps it, so that no prompt need wait for it. */
   start(): void {
     if (!this.#isLinear.chat) this.#shortSandbox.start();
   }

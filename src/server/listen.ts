@@ -4,7 +4,7 @@
 // together with its generation. Closing the server waits for answers in progress, then ends them.
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { TextModel } from '../engine/index.ts';
+import { promptEncoder, type TextModel } from '../engine/index.ts';
 import { type App, type AppOptions, type Connection, createApp } from './app.ts';
 import { ApiError } from './errors.ts';
 
@@ -76,6 +76,7 @@ export async function listen(
 ): Promise<RunningServer> {
   const { host = '127.0.0.1', port = 8000, requestTimeoutMs = 30_000, stallMs = 30_000 } = options;
   const own = host === '0.0.0.0' || host === '::' ? [] : [host];
+  for (const { tokenizer } of [models].flat()) promptEncoder(tokenizer).start();
   const app = createApp(models, { ...options, hosts: [...own, ...(options.hosts ?? [])] });
   const answer = (request: Request, env: { outgoing?: unknown }): Promise<Response> => {
     const connection: Connection = { drop: () => (env.outgoing as ServerResponse).destroy() };

@@ -4,7 +4,7 @@ import type { FromSandbox, ToSandbox } from './sandbox.ts';
 import { runWithin, TimeLimitError } from './time-limit.ts';
 
 /** Below the priority of the process that generates: other people's tokens come first. */
-const niceness = 5;
+const niceness = 10;
 
 /**
  * Answers jobs until the other side leaves. `open` returns what does a job; what it throws ends the process, so errors
