@@ -1,5 +1,6 @@
 // Loads the code of a command when it runs.
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 const require = createRequire(import.meta.url);
 
@@ -8,7 +9,7 @@ const require = createRequire(import.meta.url);
  * file handles does not allow; its require reads them one after another. Node 22 before 22.12 can only import.
  */
 export async function loadModule<Module>(name: string): Promise<Module> {
-  const { href } = new URL(`./${name}${import.meta.url.slice(-'.js'.length)}`, import.meta.url);
+  const url = new URL(`./${name}${import.meta.url.slice(-'.js'.length)}`, import.meta.url);
   const { require_module: canRequire } = process.features as { require_module?: boolean };
-  return canRequire ? require(decodeURIComponent(new URL(href).pathname)) : import(href);
+  return canRequire ? require(fileURLToPath(url)) : import(url.href);
 }
