@@ -18,7 +18,7 @@ test('20,000 requests of attackers', async (t) => {
   assert.ok(busiestMs <= maxGapMs, `the event loop stood for ${busiestMs} ms`);
   // On a machine that does other work, streams stand longer also without attacks.
   const [gap = 0, ordinary = 0] = [observer.gaps[0], control.gaps[0]];
-  assert.ok(gap <= Math.max(maxGapMs, 1.5 * ordinary), `a stream stood for ${gap} ms, without attacks ${ordinary} ms`);
+  assert.ok(gap <= Math.max(maxGapMs, 3 * ordinary), `a stream stood for ${gap} ms, without attacks ${ordinary} ms`);
   assert.ok(after.handles <= before.handles, `${after.handles} handles, ${before.handles} before`);
   assert.ok(after.rssBytes <= before.rssBytes + maxGrownBytes, `${after.rssBytes - before.rssBytes} bytes more`);
 });
