@@ -24,7 +24,7 @@ struct policy_loss_f32 {
       vf limit = set1(kMaxLogRatio), one = set1(1.0f);
       vf change = p - q, d = at(reference + i, m) - p;
       vi far = change > limit, far_from_reference = d > limit;  // false for NaN, which goes on
-      vf ratio = vexp(vmin(limit, change));
+      vf ratio = vexp(vmin(limit, change));  // vmin and vmax keep a NaN of the second, relaxed_min would not
       vf clip = vmin(vmax(ratio, set1(1 - low)), set1(1 + high)) * A;
       vf gain = ratio * A;
       vi is_clipped = clip < gain;
@@ -34,7 +34,7 @@ struct policy_loss_f32 {
       k3 = vmax(zero, k3);
       vf push = far_from_reference ? zero : one - e;
       vi counts = w != zero;
-      vf surrogate = is_clipped ? clip : gain;
+      vf surrogate = vmin(clip, gain);
       vf pull = (is_clipped | far) ? zero : gain;
       put(loss + i, counts ? w * (k3 * beta - surrogate) : zero, m);
       put(slope + i, counts ? w * (push * beta - pull) : zero, m);

@@ -1,12 +1,12 @@
 // Normal numbers from Philox4x32-10, with the bits of src/math/random.ts: the same on every machine, in any order.
 //
 // Block c of the stream gives elements 4c to 4c + 3 by Box-Muller, in double precision and in the order of operations
-// that random.ts writes. Eight blocks go side by side as lanes, which compilers cut to the vectors of the machine.
+// that random.ts writes. Blocks go side by side, as many as a vector has lanes of doubles.
 #include "rows.h"
 
 namespace minke::MINKE_ISA {
 
-constexpr int kBlocks = 8;
+constexpr int kBlocks = W / 2;
 constexpr i64 kNormalsATask = 16384;
 constexpr uint64_t kNormalStream = 2;
 
