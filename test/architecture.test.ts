@@ -11,7 +11,6 @@ const root = packageRoot();
 /** The modules of src and what each may import besides itself and the basic ones. */
 const layers: Readonly<Record<string, readonly string[]>> = {
   math: [],
-  files: [],
   untrusted: [],
   kernels: [],
   tokenizer: [],
@@ -30,7 +29,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Modules that every module may import. */
-const basic = ['math', 'files', 'untrusted'];
+const basic = ['math', 'untrusted'];
 
 /** Files besides an index through which a module is entered. They need neither device nor Node: browsers load them. */
 const browserSafe = [

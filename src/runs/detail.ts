@@ -4,7 +4,6 @@
 // again only when its files have changed. Files that are damaged are refused in words that name them.
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { FileError } from '../files/index.ts';
 import { MinkeError } from '../kernels/index.ts';
 import { ApiError } from '../server/index.ts';
 import {
@@ -16,6 +15,7 @@ import {
   readRunJson,
   withoutSuperseded,
 } from '../train/index.ts';
+import { FileError } from '../untrusted/index.ts';
 import { parseEvent, readLastLines, readLines } from './event-lines.ts';
 import { hidePaths } from './hide-paths.ts';
 import type { RunDetail, RunSummary } from './protocol.ts';

@@ -6,9 +6,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
-import { FileError, openRegularFile } from '../files/index.ts';
 import { ApiError } from '../server/index.ts';
 import { maxLineBytes, parseLine } from '../train/index.ts';
+import { FileError, openRegularFile } from '../untrusted/index.ts';
 
 export interface EventLines {
   readonly lines: readonly string[];

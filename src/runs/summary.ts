@@ -5,8 +5,8 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { FileError, parseJson } from '../files/index.ts';
 import { type RunEvent, type RunKind, readRunJson, TrainError } from '../train/index.ts';
+import { FileError, parseJson } from '../untrusted/index.ts';
 import { type HeadlineValue, numberIn, toHeadline } from './chart-data.ts';
 import { readEnds, readLastLines } from './event-lines.ts';
 import { lastErrorLine, type ProcessState } from './launcher.ts';

@@ -5,8 +5,8 @@
 // Source: api-docs.deepseek.com/quick_start/error_codes.
 import type { z } from 'zod';
 import { type RefusalKind, RefusedError } from '../engine/index.ts';
-import { hidePaths } from '../files/index.ts';
 import { TokenizerError } from '../tokenizer/index.ts';
+import { hidePaths } from '../untrusted/index.ts';
 import type { UnknownField } from './ignored-fields.ts';
 import type { ErrorBody } from './protocol-responses.ts';
 

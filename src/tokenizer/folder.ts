@@ -2,7 +2,7 @@
 // tokens that end a generation come from generation_config.json or config.json.
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FileError, nestingDepth, readTextFile } from '../files/index.ts';
+import { FileError, nestingDepth, readTextFile } from '../untrusted/index.ts';
 import { ChatTemplate, readChatTemplate, readSpecialTokens } from './chat-template.ts';
 import { TokenizerError } from './errors.ts';
 import { Tokenizer } from './tokenizer.ts';

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { JsonScanner, measureJson, runWithin, Sandbox, SandboxError, TimeLimitError } from './index.ts';
+import { JsonScanner, runWithin, Sandbox, SandboxError, TimeLimitError } from './index.ts';
+import { measureJson } from './json-shape.ts';
 import type { TestJob } from './test-process.ts';
 
 describe('a time limit', () => {

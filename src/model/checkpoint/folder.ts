@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { FileError, readJsonFile } from '../../files/index.ts';
+import { FileError, readJsonFile } from '../../untrusted/index.ts';
 import { writeJson } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
 import { isReady, readyFile } from './ready-format.ts';

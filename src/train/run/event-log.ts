@@ -5,7 +5,7 @@
 // off by a crash is dropped.
 import { appendFileSync, closeSync, fstatSync, readSync, truncateSync } from 'node:fs';
 import type { z } from 'zod';
-import { FileError, openRegularFileSync, parseJson } from '../../files/index.ts';
+import { FileError, openRegularFileSync, parseJson } from '../../untrusted/index.ts';
 import { TrainError } from '../errors.ts';
 import type { RunEvent } from './description.ts';
 import { describeIssue, maxLineBytes, readRunLines, toRunFileError } from './run-file.ts';

@@ -10,7 +10,7 @@ import { lstatSync, mkdirSync, opendirSync, realpathSync, rmdirSync, rmSync, sta
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readTextFile } from '../../files/index.ts';
+import { readTextFile } from '../../untrusted/index.ts';
 import { TrainError } from '../errors.ts';
 import { askClaimant, type Claimant, listenAsClaimant, type Reply } from './lock-socket.ts';
 

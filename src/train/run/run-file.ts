@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { FileError, openRegularFileSync, readJsonFile } from '../../files/index.ts';
+import { FileError, openRegularFileSync, readJsonFile } from '../../untrusted/index.ts';
 import { TrainError } from '../errors.ts';
 
 /** Recipes and lineages are a few kB, with thousands of sources below 1 MiB. */

@@ -1,4 +1,4 @@
-// Files that are not what they claim. npm test -- src/files
+// Files that are not what they claim. npm test -- untrusted
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';

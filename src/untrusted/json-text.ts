@@ -1,6 +1,6 @@
 // JSON that others wrote: not nested deeper than its readers and writers can follow, and not of more values than a
 // schema can refuse in a moment.
-import { measureJson } from '../untrusted/index.ts';
+import { measureJson } from './json-shape.ts';
 import { FileError, type ReadOptions, readTextFile } from './regular-file.ts';
 
 /** Levels of nesting. JSON.stringify and most readers recurse, and overflow the stack at a few thousand. */
