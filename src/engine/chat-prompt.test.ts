@@ -210,6 +210,19 @@ describe('templates that change texts', () => {
     assert.throws(() => chatPrompt(first, [{ role: 'user', content: 'hello' }]), /parses the contents/);
   });
 
+  test('contents that one leaves out are counted; an empty one and a thinking that it drops are not', () => {
+    const last = with_("{{ '<|im_start|>' }}{{ messages[-1].content | trim }}");
+    const said = [
+      { role: 'system', content: 'You are a whale.' },
+      { role: 'user', content: '' },
+      { role: 'assistant', content: 'Yes.' },
+      { role: 'user', content: ' hello ' },
+    ];
+    assert.deepEqual(chatPrompt(last, said).unread, [0, 2]);
+    const all = with_("{% for m in messages %}{{ '<|im_start|>' }}{{ m.content.split('</think>')[-1] }}{% endfor %}");
+    assert.deepEqual(chatPrompt(all, [...said, { role: 'assistant', content: 'b', reasoning: 'a' }]).unread, []);
+  });
+
   test('an error of a template has its own words', () => {
     assert.throws(
       () => chatPrompt(with_("{{ raise_exception('roles must alternate') }}"), [{ role: 'user', content: 'a' }]),

@@ -37,6 +37,8 @@ export interface ChatPrompt {
   readonly ids: Int32Array;
   /** Whether the prompt ends inside the thinking. */
   readonly startsThinking: boolean;
+  /** Indices of the messages whose content the template leaves out. */
+  readonly unread: readonly number[];
 }
 
 /** Variables of a chat template. */
@@ -73,10 +75,30 @@ function plainMessage(message: ChatMessage, knowsThinking: boolean): Message {
   };
 }
 
+interface RenderedPieces extends Pick<ChatPrompt, 'unread'> {
+  readonly pieces: readonly Piece[];
+}
+
 /** Replaces texts by random words. White space around a text stays, because templates trim. */
 class Mask {
   readonly #nonce = crypto.randomUUID().replaceAll('-', '');
   readonly #texts: string[] = [];
+  /** For each message, which of the texts is its content. */
+  readonly #contents: (number | null)[] = [];
+
+  hideMessages(messages: readonly Message[]): unknown {
+    return messages.map((message) => {
+      let content: number | null = null;
+      const fields = Object.entries(message).map(([field, value]) => {
+        const index = this.#texts.length;
+        const hidden = this.hide(value, field);
+        if (field === 'content' && this.#texts.length > index) content = index;
+        return [field, hidden];
+      });
+      this.#contents.push(content);
+      return Object.fromEntries(fields);
+    });
+  }
 
   hide(value: unknown, field = ''): unknown {
     if (Array.isArray(value)) return value.map((each) => this.hide(each));
@@ -90,29 +112,38 @@ class Mask {
     return value.slice(0, at) + word + value.slice(at + text.length);
   }
 
-  pieces(rendered: string): Piece[] {
+  read(rendered: string): RenderedPieces {
     const [first = '', ...others] = rendered.split(`q${this.#nonce}x`);
     const pieces: Piece[] = [{ text: first, trusted: true }];
+    const found = new Set<number | null>([null]);
     for (const part of others) {
       const end = part.indexOf('z');
-      pieces.push({ text: this.#texts[Number(part.slice(0, end))] ?? '', trusted: false });
+      const index = Number(part.slice(0, end));
+      found.add(index);
+      pieces.push({ text: this.#texts[index] ?? '', trusted: false });
       pieces.push({ text: part.slice(end + 1), trusted: true });
     }
-    return pieces;
+    const unread = this.#contents.flatMap((index, message) => (found.has(index) ? [] : [message]));
+    return { pieces, unread };
   }
 }
 
 const join = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text).join('');
 
 /** Renders twice with different words: a template whose output depends on them cannot be kept apart, and is refused. */
-function renderMasked(template: ChatTemplate, messages: readonly Message[], variables: TemplateVariables): Piece[] {
-  const masked = (): Piece[] => {
+function renderMasked(
+  template: ChatTemplate,
+  messages: readonly Message[],
+  variables: TemplateVariables,
+): RenderedPieces {
+  const masked = (): RenderedPieces => {
     const mask = new Mask();
-    return mask.pieces(template.render(mask.hide(messages) as Message[], { variables }));
+    return mask.read(template.render(mask.hideMessages(messages) as Message[], { variables }));
   };
   try {
-    const [pieces, again] = [masked(), masked()];
-    if (pieces.length === again.length && pieces.every(({ text }, i) => text === again[i]?.text)) return pieces;
+    const [{ pieces, unread }, { pieces: again }] = [masked(), masked()];
+    if (pieces.length === again.length && pieces.every(({ text }, i) => text === again[i]?.text))
+      return { pieces, unread };
   } catch {
     // it expects a certain format of texts: refused below
   }
@@ -137,7 +168,7 @@ function renderPrompt(
   contextLength: number,
 ): ChatPrompt {
   const whole = template.render(messages, { variables });
-  const pieces = renderMasked(template, messages, variables);
+  const { pieces, unread } = renderMasked(template, messages, variables);
   const own = pieces.filter(({ trusted }) => trusted).map(({ text }) => text);
   const last = pieces.at(-1);
   const startsThinking = last?.trusted === true && /<think>\s*$/.test(last.text);
@@ -146,9 +177,9 @@ function renderPrompt(
     const expected = own.flatMap((text) => addedTokensIn(tokenizer, text));
     const found = addedTokensIn(tokenizer, whole);
     if (isBenign && found.length === expected.length && found.every((name, i) => name === expected[i]))
-      return { ids: encodeWhole(tokenizer, whole, contextLength), startsThinking };
+      return { ids: encodeWhole(tokenizer, whole, contextLength), startsThinking, unread };
   }
-  return { ids: encodePieces(tokenizer, pieces, contextLength), startsThinking };
+  return { ids: encodePieces(tokenizer, pieces, contextLength), startsThinking, unread };
 }
 
 /** Renders DeepSeek-V2's format, for tokenizers without a template. */
@@ -168,7 +199,7 @@ function renderTranscript(
     ];
   });
   const all = [{ text: bos, trusted: true }, ...pieces, { text: 'Assistant:', trusted: true }];
-  return { ids: encodePieces(tokenizer, all, contextLength), startsThinking: false };
+  return { ids: encodePieces(tokenizer, all, contextLength), startsThinking: false, unread: [] };
 }
 
 /** Appends the beginning of an answer to a prompt. */
@@ -184,7 +215,7 @@ function appendPrefix(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message
   const ids = new Int32Array(prompt.ids.length + more.length);
   ids.set(prompt.ids);
   ids.set(more, prompt.ids.length);
-  return { ids, startsThinking: prompt.startsThinking && text === '' };
+  return { ids, startsThinking: prompt.startsThinking && text === '', unread: prompt.unread };
 }
 
 /** Renders messages. Throws RefusedError, or TokenizerError with the template's own message when it refuses them. */

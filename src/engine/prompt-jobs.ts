@@ -28,10 +28,10 @@ function encodeJob(loaded: LoadedTokenizer, job: PromptJob): ChatPrompt {
   if (job.kind === 'chat') return chatPrompt(loaded, job.messages, job.variables, contextLength);
   if (job.kind === 'fill-in') {
     const pieces = fillInPieces(loaded, wellFormed(job.before), wellFormed(job.after));
-    return { ids: encodePieces(tokenizer, pieces, contextLength), startsThinking: false };
+    return { ids: encodePieces(tokenizer, pieces, contextLength), startsThinking: false, unread: [] };
   }
   checkLength(tokenizer, [job.text], contextLength);
-  return { ids: tokenizer.encode(wellFormed(job.text), job.options), startsThinking: false };
+  return { ids: tokenizer.encode(wellFormed(job.text), job.options), startsThinking: false, unread: [] };
 }
 
 /** Does a job. What a client must know is an outcome; only faults of this program are thrown. */

@@ -3,12 +3,11 @@
 // Contract: `next` of one read is the offset of the following read; an incomplete last line waits for its end. An
 // offset that is not the start of a line and a line that is not an event are refused in words, as is a file that is no
 // file or has a line without end: no read takes more memory than a line may have.
-import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { ApiError } from '../server/index.ts';
 import { maxLineBytes, parseLine } from '../train/index.ts';
-import { FileError, openRegularFile } from '../untrusted/index.ts';
+import { FileError, type OpenFile, openRegularFile } from '../untrusted/index.ts';
 
 export interface EventLines {
   readonly lines: readonly string[];
@@ -20,7 +19,7 @@ export interface EventLines {
 
 const newline = 10;
 
-async function expectLineStart(file: FileHandle, offset: number, size: number): Promise<void> {
+async function expectLineStart(file: OpenFile, offset: number, size: number): Promise<void> {
   const before = Buffer.alloc(1);
   if (offset > 0 && offset <= size) await file.read(before, 0, 1, offset - 1);
   if (offset === 0 || before[0] === newline) return;
@@ -83,7 +82,7 @@ export async function readEnds(
   }
 }
 
-async function readTail(file: FileHandle, size: number, limit: number): Promise<readonly string[]> {
+async function readTail(file: OpenFile, size: number, limit: number): Promise<readonly string[]> {
   for (let length = limit; ; length *= 4) {
     const from = Math.max(0, size - length);
     const bytes = Buffer.alloc(size - from);

@@ -61,7 +61,8 @@ const isEqual = (a: Int32Array, b: Int32Array) => a.length === b.length && a.eve
 
 /**
  * Renders the conversation. Throws ApiError 400 for an effort that the template does not know, and for a switch of the
- * thinking without effect on a model that does otherwise. Other unknown variables are ignored fields.
+ * thinking without effect on a model that does otherwise. Other unknown variables, and messages that the template leaves
+ * out, are ignored fields.
  */
 async function renderChat(request: ChatRequest, model: TextModel, { lease, ignored }: Call): Promise<ChatPrompt> {
   const { tokenizer, contextLength } = model;
@@ -88,6 +89,7 @@ async function renderChat(request: ChatRequest, model: TextModel, { lease, ignor
       );
   }
   for (const name of Object.keys(kwargs ?? {})) if (!isVariable(name)) ignored.add('chat_template_kwargs', name, []);
+  for (const message of prompt.unread) ignored.addUnread(message);
   return prompt;
 }
 

@@ -1,6 +1,6 @@
 // Fields of a request that its schema does not have: parameters that are not honored are refused, others are listed in
 // the response header x-minke-ignored, once each in the log, and refused by a strict server, so that no typo is
-// invisible.
+// invisible. So are messages that the chat template leaves out.
 //
 // Names come from clients: they are percent-encoded, and their length and number are limited.
 import type { z } from 'zod';
@@ -129,14 +129,21 @@ export class IgnoredFieldsPolicy {
   }
 
   /** Writes the first time that a field of a route is ignored. */
-  note(route: string, path: string, suggestion: string | null): void {
+  note(route: string, path: string, problem: string, remedy: string): void {
     const key = `${route} ${path}`;
     if (this.#logged.has(key) || this.#logged.size >= maxLogged) return;
     this.#logged.add(key);
-    const remedy =
-      suggestion === null ? 'serve with --strict to refuse unknown fields' : `did clients mean ${suggestion}?`;
-    this.#log(`[${route}] ${path} is not a parameter and is ignored; ${remedy}`);
+    this.#log(`[${route}] ${path} ${problem} and is ignored; ${remedy}`);
   }
+}
+
+/** Why a field is ignored, what a client of a strict server should do, and what the log says. */
+interface IgnoredReason {
+  readonly problem: string;
+  readonly code: string;
+  readonly advice: string;
+  readonly loggedAs: string;
+  readonly remedy: string;
 }
 
 /** The ignored fields of one request. */
@@ -160,23 +167,40 @@ export class IgnoredFields {
 
   /** Adds a field; `path`: what it is in, '' for the body. Throws ApiError 400 where the server is strict. */
   add(path: string, name: string, known: readonly string[]): void {
+    const prefix = path === '' ? '' : `${path}.`;
+    const full = prefix + encodeName(name);
+    const nearest = nearestName(name, known);
+    this.#addEntry(full, nearest === null ? full : `${full} (${nearest}?)`, {
+      problem: 'is not a parameter',
+      code: 'unknown_parameter',
+      advice: nearest === null ? 'leave it out' : `did you mean ${prefix}${nearest}?`,
+      loggedAs: full,
+      remedy: nearest === null ? 'serve with --strict to refuse unknown fields' : `did clients mean ${nearest}?`,
+    });
+  }
+
+  /** Adds the content of a message that the chat template leaves out. Throws ApiError 400 where the server is strict. */
+  addUnread(message: number): void {
+    const full = `messages[${message}].content`;
+    this.#addEntry(full, full, {
+      problem: "is left out by this model's chat template",
+      code: 'unread_message',
+      advice: 'leave it out',
+      loggedAs: 'messages[].content',
+      remedy: 'serve with --strict to refuse such messages',
+    });
+  }
+
+  #addEntry(path: string, entry: string, { problem, code, advice, loggedAs, remedy }: IgnoredReason): void {
     if (this.#entries.size >= maxNames) {
       this.#hasMore = true;
       return;
     }
-    const prefix = path === '' ? '' : `${path}.`;
-    const full = prefix + encodeName(name);
-    if (this.#entries.has(full)) return;
-    const nearest = nearestName(name, known);
-    if (this.#policy.isStrict) {
-      const remedy = nearest === null ? 'leave it out' : `did you mean ${prefix}${nearest}?`;
-      throw new ApiError(400, `${full} is not a parameter, and this server is strict: ${remedy}`, {
-        param: full,
-        code: 'unknown_parameter',
-      });
-    }
-    this.#entries.set(full, nearest === null ? full : `${full} (${nearest}?)`);
-    this.#policy.note(this.#route, full, nearest);
+    if (this.#entries.has(path)) return;
+    if (this.#policy.isStrict)
+      throw new ApiError(400, `${path} ${problem}, and this server is strict: ${advice}`, { param: path, code });
+    this.#entries.set(path, entry);
+    this.#policy.note(this.#route, loggedAs, problem, remedy);
   }
 
   /** The value of the response header; null: no field was ignored. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { ChatTemplate } from '../tokenizer/index.ts';
 import { nearestName } from './ignored-fields.ts';
 import {
   type Unhonored,
@@ -12,6 +13,7 @@ import {
   unhonoredOnTokenize,
 } from './parameters.ts';
 import { chatMessage, chatRequest, completionRequest, tokenizeRequest } from './protocol.ts';
+import { TestModel } from './test-model.ts';
 import { assertRefused, chatBody, events, get, json, post, serve, thinker } from './test-requests.ts';
 
 const header = 'x-minke-ignored';
@@ -173,6 +175,25 @@ describe('fields that nobody knows', () => {
     );
     assert.deepEqual([model.live, app.live, model.prompts.length], [0, 0, 0]);
     assert.equal((await events(await chat({ stream: true, user: 'u' }))).at(-1), '[DONE]');
+  });
+
+  test('so are contents that the chat template leaves out', async () => {
+    const model = new TestModel(thinker);
+    const chatTemplate = new ChatTemplate('{{ messages[-1].content }}', {});
+    Object.assign(model, { tokenizer: { ...model.tokenizer, chatTemplate } });
+    const system = { role: 'system', content: 'You are a whale.' };
+    const body = { messages: [system, { role: 'user', content: 'a' }] };
+    const { app, notices } = serve(model);
+    for (let i = 0; i < 2; i++) {
+      const response = await post(app, '/v1/chat/completions', body);
+      assert.deepEqual([response.status, response.headers.get(header)], [200, 'messages[0].content']);
+    }
+    assert.equal(notices.length, 1);
+    assert.match(notices[0] ?? '', /messages\[\]\.content is left out by this model's chat template/);
+    const strict = serve(model, { strict: true }).app;
+    const refused = await post(strict, '/v1/chat/completions', body);
+    await assertRefused(refused, 400, /is left out .* strict: leave it out/, 'messages[0].content');
+    assert.equal((await post(strict, '/v1/chat/completions', chatBody())).status, 200);
   });
 
   test('are safe in a header and bounded, whatever their names', async () => {

@@ -32,8 +32,7 @@ export class TaskThread implements StepRunner {
     // Without the flags of this process, which may be meant for its main script only.
     const file = new URL(import.meta.url.replace(/task-thread(\.[jt]s)$/, 'task-worker$1'));
     const resourceLimits = { maxOldGenerationSizeMb: memoryMb };
-    const worker = new Worker(file, { workerData: this.#start, execArgv: [], resourceLimits, stdout: true });
-    worker.stdout.on('data', (part: Buffer) => process.stderr.write(part)); // the results of a command are on stdout
+    const worker = new Worker(file, { workerData: this.#start, execArgv: [], resourceLimits });
     const loaded = await firstMessage(worker);
     worker.on('error', () => {}); // whoever waits for an answer at that time reports it
     worker.on('exit', () => {

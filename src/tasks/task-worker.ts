@@ -20,6 +20,9 @@ export type Loaded = { readonly facts: TaskFacts } | { readonly problem: string;
 
 const port = parentPort;
 
+// The results of a command are on stdout, so what a task prints goes to stderr.
+process.stdout.write = process.stderr.write.bind(process.stderr);
+
 function timed({ clock, limitMs }: ThreadStart, task: Task, request: StepRequest, index: number): StepOutcome {
   const start = process.hrtime.bigint();
   Atomics.store(clock, 0, start);

@@ -4,7 +4,7 @@
 // process; links are followed only where the caller says so; no more than the limit is read, also of a file that grows.
 // Problems are words without the path: who reads knows the name.
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 
 /** Why a file is not read: `problem` and `remedy` for the caller's error, which names the file. */
 export class FileError extends Error {
@@ -93,8 +93,15 @@ export function readTextFile(path: string, { maxBytes, followsLinks = false }: R
   }
 }
 
+/** A file to read pieces of. */
+export interface OpenFile {
+  stat(): Promise<{ readonly size: number }>;
+  read(bytes: Uint8Array, at: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+  close(): Promise<void>;
+}
+
 /** Opens a regular file to read pieces of it; null where there is none. Links are refused. Throws FileError. */
-export async function openRegularFile(path: string): Promise<FileHandle | null> {
+export async function openRegularFile(path: string): Promise<OpenFile | null> {
   const file = await open(path, withoutLinks).catch(toMissing);
   if (file === null) return null;
   try {
