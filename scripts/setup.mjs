@@ -6,7 +6,7 @@
 //   node scripts/setup.mjs --run   what this machine runs: no WebAssembly beside native kernels
 //   node scripts/setup.mjs --fast  what the fast tests need: no WebAssembly beside native kernels, and no app
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,13 +34,20 @@ function begin(...args) {
   });
 }
 
-const stamp = 'node_modules/.minke-lock';
-const lock = readFileSync('package-lock.json', 'utf8');
-if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
+/** Whether node_modules holds what the lock file names. npm writes down what it has installed, when it is done. */
+function isInstalled() {
+  const record = 'node_modules/.package-lock.json';
+  if (!existsSync(record)) return false;
+  const [installed, locked] = [record, 'package-lock.json'].map((file) => JSON.parse(readFileSync(file)).packages);
+  return Object.entries(locked).every(
+    ([path, { integrity, optional }]) => path === '' || optional || installed[path]?.integrity === integrity,
+  );
+}
+
+if (!isInstalled()) {
   console.log('[setup] installing packages');
   // The only install script is our own, and its build follows.
   run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
-  writeFileSync(stamp, lock);
 }
 const isFast = process.argv.includes('--fast');
 const isRun = process.argv.includes('--run');

@@ -16,9 +16,8 @@ test('20,000 requests of attackers', async (t) => {
   t.diagnostic([...sent].map(([name, count]) => `${name}: ${count}`).join(', '));
   assert.deepEqual([after.live, after.errors], [0, []]);
   assert.ok(busiestMs <= maxGapMs, `the event loop stood for ${busiestMs} ms`);
-  // On a machine that does other work, streams stand longer also without attacks.
-  const [gap = 0, ordinary = 0] = [observer.gaps[0], control.gaps[0]];
-  assert.ok(gap <= Math.max(maxGapMs, 3 * ordinary), `a stream stood for ${gap} ms, without attacks ${ordinary} ms`);
+  const [gap = 0] = observer.gaps;
+  assert.ok(gap <= maxGapMs, `a stream stood for ${gap} ms`);
   assert.ok(after.handles <= before.handles, `${after.handles} handles, ${before.handles} before`);
   assert.ok(after.rssBytes <= before.rssBytes + maxGrownBytes, `${after.rssBytes - before.rssBytes} bytes more`);
 });
