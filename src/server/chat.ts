@@ -61,8 +61,8 @@ const isEqual = (a: Int32Array, b: Int32Array) => a.length === b.length && a.eve
 
 /**
  * Renders the conversation. Throws ApiError 400 for an effort that the template does not know, and for a switch of the
- * thinking without effect on a model that does otherwise. Other unknown variables, and messages that the template leaves
- * out, are ignored fields.
+ * thinking without effect on a model that does otherwise. Other unknown variables are ignored fields, and so are
+ * messages that the template leaves out.
  */
 async function renderChat(request: ChatRequest, model: TextModel, { lease, ignored }: Call): Promise<ChatPrompt> {
   const { tokenizer, contextLength } = model;

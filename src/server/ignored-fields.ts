@@ -179,7 +179,7 @@ export class IgnoredFields {
     });
   }
 
-  /** Adds the content of a message that the chat template leaves out. Throws ApiError 400 where the server is strict. */
+  /** Adds the content of a message that the template leaves out. Throws ApiError 400 where the server is strict. */
   addUnread(message: number): void {
     const full = `messages[${message}].content`;
     this.#addEntry(full, full, {
