@@ -236,6 +236,16 @@ describe('the train page', { skip: why ?? false }, () => {
       await page.getByRole('row', { name: /parents\.0\.role initial weights/ }).waitFor();
     }));
 
+  test('draws charts where the browser names no language', () =>
+    onPage(toUrl(), async (page) => {
+      await page.addInitScript(
+        "Object.defineProperty(navigator, 'language', { value: 'en@posix', configurable: true })",
+      );
+      await page.goto(toUrl('/zero'));
+      await page.reload();
+      await page.locator('.chart canvas').first().waitFor();
+    }));
+
   test('explains how to begin in an empty folder', async () => {
     const none = await watchRuns(empty);
     await onPage(`${none.url}/#/train`, async (page) => {

@@ -1,4 +1,5 @@
 // A chart drawn by uPlot, in the colors of the page. A chunk of its own, loaded with the first chart.
+import './language.ts';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { formatShort } from '../../src/math/index.ts';
