@@ -9,7 +9,7 @@
 // The results are build/native/<instruction set>.node (MINKE_NATIVE names another folder), each under the hash of
 // compiler, flags and sources. Processes that build at once wait for each other.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -163,28 +163,57 @@ function isAlive(pid) {
   }
 }
 
-/** Waits until no other process builds, and takes the lock. Two that build after all replace files whole. */
+/** Creates a file that names this process. Returns false where it exists. */
+function claim(file) {
+  try {
+    writeFileSync(file, `${process.pid}`, { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Returns the process that a file names; 0 for none. */
+function readHolder(file) {
+  try {
+    return Number(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return 0;
+    throw error;
+  }
+}
+
+/** Removes the lock of a process that is gone. Only who has the claim on it may, so no newer lock is removed. */
+function removeStale(file, holder) {
+  const takeover = `${file}.${holder}`;
+  if (!claim(takeover)) return;
+  if (readHolder(file) === holder) rmSync(file);
+  rmSync(takeover);
+}
+
+const maxWaitMs = 600_000;
+
+/**
+ * Waits until no other process builds, and takes the lock. After ten minutes it builds without: two builders have
+ * folders of their own and replace files whole, so that only time is lost.
+ */
 async function lock() {
   mkdirSync(out, { recursive: true });
   const file = join(out, 'lock');
-  for (;;) {
-    try {
-      writeFileSync(file, `${process.pid}`, { flag: 'wx' });
-      return () => rmSync(file, { force: true });
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    await wait(100);
-    const holder = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
-    if (holder > 0 && !isAlive(holder)) rmSync(file, { force: true });
+  for (const end = Date.now() + maxWaitMs; Date.now() < end; await wait(100)) {
+    if (claim(file)) return () => rmSync(file, { force: true });
+    const holder = readHolder(file);
+    if (holder > 0 && !isAlive(holder)) removeStale(file, holder);
   }
+  return () => {};
 }
 
 function makeFolder() {
   for (const name of readdirSync(out))
-    if (/^\d+$/.test(name)) rmSync(join(out, name), { recursive: true, force: true });
+    if (/^\d+$/.test(name) && !isAlive(Number(name))) rmSync(join(out, name), { recursive: true, force: true });
   const folder = join(out, `${process.pid}`);
-  mkdirSync(folder);
+  mkdirSync(folder, { recursive: true });
   return folder;
 }
 
