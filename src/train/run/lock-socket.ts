@@ -3,7 +3,8 @@
 // Contract: the socket has a random name, the token, and the system closes it when the process ends, however it ends.
 // So a token that answered once and is refused now never answers again, and no other process can have it, whatever
 // number it got. `who` is answered to anyone; `stop` only to those who know the key. On Linux names are abstract: they
-// leave no file, and are seen from the same network namespace.
+// leave no file, and are seen from the same network namespace. On macOS they are files in /tmp, which POSIX names, and
+// which is the same for all processes whatever TMPDIR says.
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
