@@ -71,8 +71,8 @@ struct paged_attention {
   };
   i64 chunks_of(const Sequence& s) const { return splits() ? blocks(s.length, kChunkKeys) : 1; }
   Plan plan() const {
-    Plan p = {0, 1, 0};
-    for (i64 b = 0; b < B; b++) {
+    Plan p = {splits() ? 0 : B, 1, 0};
+    for (i64 b = 0; b < B && splits(); b++) {
       Sequence s = sequence(b);
       if (!is_sound(s) || s.queries == 0) continue;
       p.chunks += chunks_of(s);
@@ -89,11 +89,14 @@ struct paged_attention {
   i64 tasks_of(const Sequence& s, const Plan& p) const {
     return is_sound(s) ? row_blocks(s, p) * Hkv * chunks_of(s) : 1;
   }
+  // Without a split every sequence has as many tasks as the longest may need, so that a task finds its sequence at once.
+  i64 most_tasks(const Plan& p) const { return larger(1, blocks(max_queries * group(), p.rows) * Hkv); }
   i64 merged_rows(const Plan& p) const { return larger(1, kMergeGrain / (Dv * p.most)); }
 
   i64 tasks(int phase) const {
     Plan p = plan();
     if (phase == 1) return blocks(T * Hq, merged_rows(p));
+    if (!splits()) return B * most_tasks(p);
     i64 n = 0;
     for (i64 b = 0; b < B; b++) n += tasks_of(sequence(b), p);
     return n;
@@ -103,11 +106,18 @@ struct paged_attention {
     Plan p = plan();
     if (phase == 1) return merge(task, p);
     Unit unit = {};
-    for (;; unit.b++) {
+    if (!splits()) {
+      unit.b = task / most_tasks(p);
+      task %= most_tasks(p);
       unit.s = sequence(unit.b);
-      i64 n = tasks_of(unit.s, p);
-      if (task < n) break;
-      task -= n;
+      if (task >= tasks_of(unit.s, p)) return;
+    } else {
+      for (;; unit.b++) {
+        unit.s = sequence(unit.b);
+        i64 n = tasks_of(unit.s, p);
+        if (task < n) break;
+        task -= n;
+      }
     }
     if (!is_sound(unit.s) || Dk > kWidestHead || Dv > kWidestHead) return refuse(unit.b, unit.s, worker);
     // Later rows see more keys: they come first.
