@@ -25,7 +25,7 @@ import { median, Random } from '../src/math/index.ts';
 const unitScale = { 'GFLOP/s': 1e9, 'GB/s': 1e9, 'MB/s': 1e6, 'tokens/s': 1 } as const;
 type RateUnit = keyof typeof unitScale;
 
-type Unit = RateUnit | 'ns' | 'us' | 'ms' | 'x' | 'ticks/s';
+type Unit = RateUnit | 'ns' | 'us' | 'ms' | 'MB' | 'x' | 'ticks/s';
 
 /** What the issue asks of a figure: of its ratio where there is a yardstick, else of its median. */
 export interface Required {
@@ -188,6 +188,22 @@ export class Bench {
     this.#report({
       ...result,
       yardstick: { name: yardstick.name, median: toRate(yardstick, yardstick.seconds).median / scale },
+      ratio,
+      ...(required && { required, passed: meets(ratio, required) }),
+    });
+  }
+
+  /** One amount beside a peer's; the ratio is ours over theirs. */
+  amount(name: string, unit: Unit, own: number, peer: { name: string; amount: number }, required?: Required): void {
+    const ratio = own / peer.amount;
+    this.#report({
+      family: this.#family,
+      name,
+      setup: this.setup(),
+      unit,
+      median: own,
+      best: own,
+      yardstick: { name: peer.name, median: peer.amount },
       ratio,
       ...(required && { required, passed: meets(ratio, required) }),
     });

@@ -1,13 +1,12 @@
 // npm run bench -- kernels [families...]    every kernel family beside its yardstick
-// npm run bench -- peers --onnxruntime DIR  our f32 GEMM beside onnxruntime-node's, installed in DIR/node_modules
+// npm run bench -- peers                    our GEMM beside those of --onnxruntime DIR and --python PATH
 // npm run bench -- train --python PATH      training steps beside PyTorch's (bench/peers/train.py)
 // npm run bench -- rl --python PATH         rollouts and GRPO steps beside PyTorch's (bench/peers/rl.py)
 // npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama.cpp's binaries, by shape of the model
 // npm run bench -- serve                    streams through the server beside the bare engine
 // npm run bench -- revision CHECKOUT        this revision beside another one that is built in its own folder
 // npm run bench -- load                     a ready checkpoint of 5 GB, from openModel to its first token
-//
-// A run of all families writes bench/results/; a run of some only prints.
+// npm run bench -- overview                 bench/results/overview.md, from the pages; a run of all families writes one
 import { Command } from 'commander';
 import { openDevice } from '../src/kernels/index.ts';
 import { attention } from './attention.ts';
@@ -16,8 +15,9 @@ import { gemm, gemv, grouped, packed } from './gemm.ts';
 import { Bench, type Result } from './harness.ts';
 import { type EnginePeer, parsePeer } from './llama.ts';
 import { loading, loadShapes } from './load.ts';
+import { writeOverview } from './overview.ts';
 import { paged } from './paged.ts';
-import { peers } from './peers.ts';
+import { onnxProducts, torchProducts } from './peers.ts';
 import { queue } from './queue.ts';
 import { describe, keep, line, newReport } from './report.ts';
 import { revision } from './revision.ts';
@@ -26,7 +26,7 @@ import { rowKernels } from './rows.ts';
 import { sampling } from './sampling.ts';
 import { serving } from './serve.ts';
 import { tokenizer } from './tokenizer.ts';
-import { training } from './train.ts';
+import { training, trainShapes } from './train.ts';
 import { wasm } from './wasm.ts';
 
 const families = {
@@ -66,7 +66,9 @@ async function collect(
   }
   const missed = results.filter((result) => result.passed === false).length;
   console.log(`${results.length} figures, ${missed} below what is required`);
-  if (write) console.log(`kept in ${keep(newReport(machine, rounds, results), what)}.md`);
+  if (!write) return;
+  console.log(`kept in ${keep(newReport(machine, rounds, results), what)}.md`);
+  writeOverview();
 }
 
 const program = new Command('bench')
@@ -87,12 +89,18 @@ program
 
 program
   .command('peers')
-  .requiredOption('--onnxruntime <folder>', 'where onnxruntime-node lies in node_modules')
-  .action(({ onnxruntime }: { onnxruntime: string }) =>
-    collect('peers', Number(program.opts().rounds), true, (bench) =>
-      bench.family('gemm', (inFamily) => peers(inFamily, onnxruntime)),
-    ),
-  );
+  .description('matrix products beside those of other libraries, each at its best')
+  .option('--onnxruntime <folder>', 'where onnxruntime-node lies in node_modules')
+  .option('--python <path>', 'a Python with torch 2.13.0')
+  .action(async ({ onnxruntime, python }: { onnxruntime?: string; python?: string }) => {
+    if (!onnxruntime && !python) program.error('no peer: give --onnxruntime, --python, or both');
+    await collect('peers', Number(program.opts().rounds), Boolean(onnxruntime && python), (bench) =>
+      bench.family('gemm', async (inFamily) => {
+        if (python) await torchProducts(inFamily, python);
+        if (onnxruntime) await onnxProducts(inFamily, onnxruntime);
+      }),
+    );
+  });
 
 program
   .command('train')
@@ -101,11 +109,18 @@ program
     '--python <path>',
     'a Python with torch 2.13.0 and transformers 5.23.0; without, only the share of the machine',
   )
-  .action(({ python }: { python?: string }) =>
-    collect('train', Number(program.opts().rounds), true, (bench) =>
-      bench.family('train', (inFamily) => training(inFamily, python)),
-    ),
-  );
+  .option('--shape <names...>', `of ${trainShapes.join(', ')}; all when none is named`)
+  .action(async ({ python, shape = [] }: { python?: string; shape?: string[] }) => {
+    for (const name of shape)
+      if (!trainShapes.includes(name)) program.error(`no shape named ${name}: choose of ${trainShapes.join(', ')}`);
+    const chosen = shape.length > 0 ? shape : trainShapes;
+    const isWhole = shape.length === 0 && python !== undefined;
+    await collect('train', Number(program.opts().rounds), isWhole, (bench) =>
+      bench.family('train', (inFamily) => training(inFamily, chosen, python)),
+    );
+  });
+
+program.command('overview').description('the newest figures of each kind of machine').action(writeOverview);
 
 program
   .command('rl')

@@ -1,14 +1,16 @@
-// Our f32 GEMM beside onnxruntime-node's MatMul: same sizes, same threads, in turn, each at its best.
+// Our GEMM beside onnxruntime-node's MatMul in f32 and PyTorch's in bf16: same sizes and threads, in turn.
 //
-// Twice: the second operand given with every call (ours: gemm_nt_f32), and known beforehand, which lets both pack it
-// once (ONNX: an initializer; ours: panels). Outputs are allocated before. ONNX files are written here, field by field:
+// f32 twice: the second operand given with every call (ours: gemm_nt_f32), and known beforehand, which lets both pack
+// it once (ONNX: an initializer; ours: panels). Outputs are allocated before. ONNX files are written here, by field:
 // https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Left out: other operators, other types.
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
+import { packageRoot } from '../src/kernels/root.ts';
 import { gemmWork, panelWork } from './gemm.ts';
 import type { Bench } from './harness.ts';
+import { TimedProcess } from './timed-process.ts';
 
 interface Tensor {
   readonly data: Float32Array;
@@ -74,8 +76,48 @@ async function timed(runs: number, run: () => Promise<unknown>): Promise<number>
   return (performance.now() - start) / 1000 / runs;
 }
 
+/** bf16 operands, given with every call. Ours keeps the sums in f32, PyTorch's rounds them to bf16. */
+export async function torchProducts(bench: Bench, python: string): Promise<void> {
+  const script = join(packageRoot(), 'bench', 'peers', 'products.py');
+  for (const size of [512, 1024, 2048, 4096]) {
+    const work = gemmWork(bench, 'bf16', size, size, size);
+    const args = { size, type: 'bf16', threads: bench.device.threads };
+    const flags = Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const peer = new TimedProcess(python, [script, ...flags], 300);
+    const ours = () => {
+      work.encode();
+      return bench.device.flush();
+    };
+    try {
+      const name = await peer.ready();
+      const runs = Math.ceil(6e9 / work.amount);
+      const theirs = async () => {
+        await pause(100);
+        await peer.run(runs);
+        return peer.run(runs);
+      };
+      const seconds: [number[], number[]] = [[], []];
+      for (let round = 0; round < bench.rounds; round++) {
+        seconds[0].push(await timed(runs, ours));
+        seconds[1].push(await theirs());
+      }
+      bench.beside({
+        name: `bf16 ${size}`,
+        unit: 'GFLOP/s',
+        amount: work.amount,
+        seconds: seconds[0],
+        yardstick: { name, amount: work.amount, seconds: seconds[1] },
+        required: { atLeast: 1 },
+      });
+    } finally {
+      peer.end();
+      bench.free();
+    }
+  }
+}
+
 /** `folder`: where onnxruntime-node lies in node_modules. */
-export async function peers(bench: Bench, folder: string): Promise<void> {
+export async function onnxProducts(bench: Bench, folder: string): Promise<void> {
   const require = createRequire(join(resolve(folder), 'package.json'));
   const ort: OnnxRuntime = require('onnxruntime-node');
   const { version } = require('onnxruntime-node/package.json');

@@ -5,10 +5,15 @@ import { join } from 'node:path';
 import { type Device, describeMachine } from '../src/kernels/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import type { Result } from './harness.ts';
+import { machineKind } from './machine.ts';
 
-interface Report {
+export const resultsFolder = join(packageRoot(), 'bench', 'results');
+
+export interface Report {
   readonly date: string;
   readonly commit: string;
+  /** The kind of machine, as in bench/machine.ts. */
+  readonly kind: string;
   readonly machine: string;
   readonly rounds: number;
   readonly results: readonly Result[];
@@ -28,14 +33,23 @@ function commit(): string {
 export function describe(device: Device): string {
   const { cpu, cores, memoryBytes, load, node } = describeMachine();
   const memory = `${Math.round(memoryBytes / 2 ** 30)} GiB`;
-  return `${cpu}, ${cores} cores, ${memory}, ${device.isa}, Node ${node}, load average ${load.toFixed(1)} at the start`;
+  const { name, features } = machineKind();
+  const machine = `${cpu} (${name}: ${features.join(', ')}), ${cores} cores, ${memory}`;
+  return `${machine}, ${device.isa}, Node ${node}, load average ${load.toFixed(1)} at the start`;
 }
 
 export function newReport(machine: string, rounds: number, results: readonly Result[]): Report {
-  return { date: new Date().toISOString().slice(0, 10), commit: commit(), machine, rounds, results };
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    commit: commit(),
+    kind: machineKind().name,
+    machine,
+    rounds,
+    results,
+  };
 }
 
-const digits = (x: number) => (x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2));
+export const digits = (x: number) => (x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2));
 
 function cells(r: Result): string[] {
   const limit = r.required?.atLeast ?? r.required?.atMost;
@@ -60,25 +74,24 @@ export function line(result: Result | undefined): string {
   return (result ? cells(result) : head).map((cell, i) => cell.padEnd(widths[i])).join('');
 }
 
-function markdown({ date, commit, machine, rounds, results }: Report, what: string): string {
+function markdown({ date, commit, kind, machine, rounds, results }: Report, what: string): string {
   const rows = [head, head.map(() => '---'), ...results.map(cells)].map((row) => `| ${row.join(' | ')} |`);
-  return `# ${what}, ${date}
+  return `# ${what}, ${date}, ${kind}
 
 \`npm run bench -- ${what}\` at ${commit}
 ${machine}
 
-Median and best of ${rounds} samples, taken in turn with the yardstick's; a ratio is the median of the
-rounds' own ratios.
+Median and best of at most ${rounds} samples, taken in turn with the yardstick's; a ratio is the median of the
+rounds' own ratios. [Other kinds of machine](overview.md).
 
 ${rows.join('\n')}
 `;
 }
 
-/** Writes bench/results/<date>-<what>.json and .md; returns the path without its ending. */
+/** Writes bench/results/<date>-<what>-<kind>.json and .md; returns the path without its ending. */
 export function keep(report: Report, what: string): string {
-  const folder = join(packageRoot(), 'bench', 'results');
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${report.date}-${what}`);
+  mkdirSync(resultsFolder, { recursive: true });
+  const path = join(resultsFolder, `${report.date}-${what}-${report.kind}`);
   writeFileSync(`${path}.json`, `${JSON.stringify(report, null, 2)}\n`);
   writeFileSync(`${path}.md`, markdown(report, what));
   return path;

@@ -1,34 +1,28 @@
 // Whole training steps: taking turns with PyTorch's, and relative to the bf16 GEMM rate of the machine (MFU).
 //
-// PyTorch runs bench/peers/train.py at its best: each way of running it (f32, bf16 autocast, compiled, implementations
-// of the experts) is timed first, and the fastest then takes turns with ours. Ours is the recorded step in bf16. Model
-// FLOPs follow flopsPerToken (causal attention counted once), with MTP where the model has it.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+// Both sides are processes of their own and learn the same random ids; PyTorch runs at its best (train-peer.ts). Ours
+// is the recorded step in bf16. Model FLOPs follow flopsPerToken (causal attention counted once), with MTP where the
+// model has it; comparisons leave MTP out, since transformers has none.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { packageRoot } from '../src/kernels/root.ts';
-import {
-  createModel,
-  flopsPerToken,
-  initialWeights,
-  type ModelConfig,
-  precisions,
-  preset,
-  readConfig,
-  writeConfig,
-} from '../src/model/index.ts';
-import { keep, scope, type Tensor, useDevice } from '../src/tensor/index.ts';
-import { PretrainObjective, shiftedWindows, TrainStep, windowLength } from '../src/train/index.ts';
+import { Random } from '../src/math/index.ts';
+import { flopsPerToken, type ModelConfig, preset, readConfig, writeConfig } from '../src/model/index.ts';
+import { windowLength } from '../src/train/index.ts';
 import { gemmWork } from './gemm.ts';
-import type { Bench, Required } from './harness.ts';
+import type { Bench } from './harness.ts';
+import { TimedProcess } from './timed-process.ts';
+import { TrainPeer } from './train-peer.ts';
 
 interface Shape {
   readonly name: string;
   readonly config: ModelConfig;
   readonly batch: number;
   readonly sequence: number;
+  readonly peer: 'deepseek' | 'gpt' | 'llama';
+  /** The ratio that is asked for with a matrix unit, and without. */
+  readonly asked: { readonly amx?: number; readonly other?: number };
 }
 
 const withoutMtp = (config: ModelConfig) =>
@@ -50,168 +44,213 @@ const nanoGpt = readConfig(
   'nanoGPT',
 );
 
-const optimizer = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, maxGradNorm: 1, moments: 'f32' } as const;
+/** SmolLM2-135M's config.json. */
+const smolLm2 = readConfig(
+  {
+    model_type: 'llama',
+    vocab_size: 49152,
+    hidden_size: 576,
+    intermediate_size: 1536,
+    num_hidden_layers: 30,
+    num_attention_heads: 9,
+    num_key_value_heads: 3,
+    max_position_embeddings: 8192,
+    rope_theta: 100000,
+    rms_norm_eps: 1e-5,
+    tie_word_embeddings: true,
+  },
+  'SmolLM2-135M',
+);
 
-interface OwnTraining {
-  readonly step: () => Promise<number>;
-  readonly free: () => void;
+const tiny = withoutMtp(preset('tiny'));
+const small = withoutMtp(preset('small'));
+
+const shapes = {
+  nano: {
+    name: "dense, nanoGPT's shape",
+    config: nanoGpt,
+    batch: 12,
+    sequence: 64,
+    peer: 'gpt',
+    asked: { amx: 2.2, other: 2 },
+  },
+  tiny: {
+    name: 'tiny without MTP',
+    config: tiny,
+    batch: 8,
+    sequence: 128,
+    peer: 'deepseek',
+    asked: { amx: 2.5, other: 2.3 },
+  },
+  smol: {
+    name: "dense, SmolLM2-135M's shape",
+    config: smolLm2,
+    batch: 2,
+    sequence: 512,
+    peer: 'llama',
+    asked: { amx: 1.5 },
+  },
+  small: {
+    name: 'small without MTP',
+    config: small,
+    batch: 2,
+    sequence: 512,
+    peer: 'deepseek',
+    asked: { amx: 4 },
+  },
+  long: {
+    name: 'tiny without MTP',
+    config: { ...tiny, maxPositionEmbeddings: 4096 },
+    batch: 1,
+    sequence: 4096,
+    peer: 'deepseek',
+    asked: { amx: 8 },
+  },
+} as const satisfies Record<string, Shape>;
+
+/** Shares of the machine's bf16 rate; they need no PyTorch. */
+const shares = {
+  'tiny-mfu': { config: preset('tiny'), batch: 16, sequence: 256, atLeast: 0.3 },
+  'small-mfu': { config: preset('small'), batch: 8, sequence: 512, atLeast: 0.45 },
+} as const;
+
+export const trainShapes = [...Object.keys(shares), ...Object.keys(shapes)];
+
+const plain = ['bf16', 'f32', 'bf16+compile', 'f32+compile'];
+/** bf16+eager first: it is the fastest where a step is long, and its time ends the slower ones early. */
+const experts = [
+  'bf16+eager',
+  'bf16+grouped_mm',
+  'bf16+grouped_mm+compile',
+  'f32+grouped_mm',
+  'bf16+grouped_mm_f32+compile',
+  'bf16+grouped_mm_f32',
+  'f32+grouped_mm+compile',
+  'f32+eager',
+];
+
+/** How long the two sides take turns; at least three rounds. */
+const turnSeconds = 45;
+/** When a side that hangs is ended. */
+const limitSeconds = 240;
+
+interface Files {
+  readonly config: string;
+  readonly ids: string;
 }
 
-function openTraining(bench: Bench, { config, batch, sequence }: Shape): OwnTraining {
-  const { device } = bench;
-  const weights = initialWeights(config, 1, device);
-  const model = createModel(config, weights, sequence);
-  const objective = new PretrainObjective(model, {
-    sequences: batch,
-    sequenceLength: sequence,
-    policy: precisions.bf16,
-    balance: 'bias',
-    alpha: 1e-4,
-  });
-  objective.mtpWeight = 0.3;
-  const trainStep = new TrainStep(config, weights, optimizer, 1, objective);
-  const windows = Array.from({ length: batch }, (_, b) =>
-    Int32Array.from({ length: windowLength(config, sequence) }, (_, i) => (i * 7 + b * 13 + ((i * i) % 11)) % 65),
-  );
-  const shifted: Tensor = scope(() => keep(shiftedWindows(windows, sequence, device)));
-  let count = 0;
-  return {
-    step: async () => {
-      const start = performance.now();
-      await trainStep.run([[shifted]], { step: ++count, learningRate: 1e-4, biasUpdateSpeed: 0.001 });
-      return (performance.now() - start) / 1000;
-    },
-    free: () => {
-      for (const owned of [trainStep, objective, model, shifted, ...weights.values()]) owned.dispose();
-    },
-  };
-}
-
-/** A PyTorch process that runs steps when it is asked to. */
-class Peer {
-  readonly #child: ChildProcess;
-  readonly #answers: AsyncIterator<string>;
-
-  constructor(python: string, args: readonly string[]) {
-    this.#child = spawn(python, [script, ...args, '--serve'], { stdio: ['pipe', 'pipe', 'ignore'] });
-    this.#answers = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
-  }
-
-  async ready(): Promise<void> {
-    await this.#answers.next();
-  }
-
-  async step(): Promise<number> {
-    this.#child.stdin?.write('1\n');
-    return (JSON.parse((await this.#answers.next()).value as string) as { seconds: number }).seconds;
-  }
-
-  end(): void {
-    this.#child.stdin?.end();
-  }
-}
-
-const script = join(packageRoot(), 'bench', 'peers', 'train.py');
-
-/** The fastest of a peer's modes; all of them are printed. */
-function fastest(python: string, args: readonly string[], modes: readonly string[]): string {
-  const { stdout, stderr } = spawnSync(python, [script, ...args, '--steps', '7', '--modes', ...modes], {
-    encoding: 'utf8',
-  });
-  const found = stdout
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as { mode: string; tokensPerSecond?: number; error?: string });
-  for (const { mode, tokensPerSecond, error } of found)
-    console.log(`  PyTorch ${args[0]} ${mode}: ${error ?? `${Math.round(tokensPerSecond as number)} tokens/s`}`);
-  const best = found.toSorted((a, b) => (b.tokensPerSecond ?? 0) - (a.tokensPerSecond ?? 0))[0];
-  if (!best?.tokensPerSecond) throw new Error(`no way of running PyTorch works: ${stderr.slice(-500)}`);
-  return best.mode;
-}
-
-interface PeerOptions {
-  readonly model: 'deepseek' | 'gpt' | 'llama';
-  readonly modes: readonly string[];
-  readonly required?: Required;
-}
-
-async function beside(
-  bench: Bench,
-  python: string,
-  shape: Shape,
-  { model, modes, required }: PeerOptions,
-): Promise<void> {
+async function withFiles(config: ModelConfig, batch: number, sequence: number, body: (files: Files) => Promise<void>) {
   const folder = mkdtempSync(join(tmpdir(), 'minke-bench-'));
-  const file = join(folder, 'config.json');
-  writeFileSync(file, JSON.stringify(writeConfig(shape.config)));
-  const sizes = ['--batch', String(shape.batch), '--sequence', String(shape.sequence)];
-  const args = [model, '--config', file, ...sizes, '--threads', String(bench.device.threads)];
-  const mode = fastest(python, args, modes);
-  const peer = new Peer(python, [...args, '--modes', mode]);
-  const own = openTraining(bench, shape);
+  const files = { config: join(folder, 'config.json'), ids: join(folder, 'ids') };
+  const random = new Random(1);
+  const steps = 16;
+  writeFileSync(files.config, JSON.stringify(writeConfig(config)));
+  writeFileSync(
+    files.ids,
+    Int32Array.from({ length: steps * batch * windowLength(config, sequence) }, () => random.below(config.vocabSize)),
+  );
   try {
-    await peer.ready();
-    for (let i = 0; i < 3; i++) await own.step();
-    const [seconds, theirs]: [number[], number[]] = [[], []];
-    for (let round = 0; round < bench.rounds; round++) {
-      seconds.push(await own.step());
-      theirs.push(await peer.step());
-    }
-    const amount = shape.batch * shape.sequence;
-    bench.beside({
-      name: `${shape.name}, ${shape.batch} x ${shape.sequence}`,
-      unit: 'tokens/s',
-      amount,
-      seconds,
-      yardstick: { name: `PyTorch ${model} ${mode}`, amount, seconds: theirs },
-      ...(required && { required }),
-    });
+    await body(files);
   } finally {
-    peer.end();
-    await bench.device.flush();
-    own.free();
     rmSync(folder, { recursive: true });
   }
 }
 
-/** Measures the share of the bf16 GEMM rate that becomes model FLOPs. */
-async function measureShare(bench: Bench, shape: Shape, required: Required): Promise<void> {
-  const own = openTraining(bench, shape);
-  const gemm = gemmWork(bench, 'bf16', 1024, 1024, 1024);
-  const { training, mtpTraining } = flopsPerToken(shape.config, shape.sequence);
-  const gemms = 10;
-  for (let i = 0; i < 2; i++) await own.step();
-  const [seconds, theirs]: [number[], number[]] = [[], []];
-  for (let round = 0; round < bench.rounds; round++) {
-    seconds.push(await own.step());
-    const start = performance.now();
-    for (let i = 0; i < gemms; i++) gemm.encode();
-    await bench.device.flush();
-    theirs.push((performance.now() - start) / 1000 / gemms);
-  }
-  bench.beside({
-    name: `${shape.name}, ${shape.batch} x ${shape.sequence}, MFU`,
-    unit: 'GFLOP/s',
-    seconds,
-    required,
-    amount: (training + mtpTraining) * shape.batch * shape.sequence,
-    yardstick: { name: 'bf16 GEMM 1024', amount: gemm.amount, seconds: theirs },
-  });
-  own.free();
+function startOwn(files: Files, batch: number, sequence: number): TimedProcess {
+  const script = join(packageRoot(), 'dist', 'bench', 'train-process.js');
+  return new TimedProcess(process.execPath, [script, files.config, files.ids, `${batch}`, `${sequence}`], limitSeconds);
 }
 
-/** The implementations of the experts that came near the best; `eager` and `batched_mm` did not. */
-const experts = ['f32+grouped_mm', 'bf16+grouped_mm', 'bf16+grouped_mm+compile'];
-const plain = ['f32', 'bf16', 'f32+compile', 'bf16+compile'];
+/** Seconds of both sides in turn, until the time is over. */
+async function takeTurns(rounds: number, own: () => Promise<number>, other: () => Promise<number>) {
+  const end = performance.now() + turnSeconds * 1000;
+  const [seconds, theirs]: [number[], number[]] = [[], []];
+  for (let round = 0; round < rounds && (round < 3 || performance.now() < end); round++) {
+    seconds.push(await own());
+    theirs.push(await other());
+  }
+  return { seconds, theirs };
+}
 
-export async function training(bench: Bench, python?: string): Promise<void> {
-  useDevice(bench.device);
-  const tiny = preset('tiny');
-  await measureShare(bench, { name: 'tiny', config: tiny, batch: 16, sequence: 256 }, { atLeast: 0.3 });
-  await measureShare(bench, { name: 'small', config: preset('small'), batch: 8, sequence: 512 }, { atLeast: 0.45 });
-  if (python === undefined) return;
-  const deepseek = { name: 'tiny without MTP', config: withoutMtp(tiny), batch: 8, sequence: 128 };
-  await beside(bench, python, deepseek, { model: 'deepseek', modes: experts, required: { atLeast: 4 } });
-  const shape = { name: "dense, nanoGPT's shape", config: nanoGpt, batch: 12, sequence: 64 };
-  await beside(bench, python, shape, { model: 'gpt', modes: plain, required: { atLeast: 3 } });
+async function beside(bench: Bench, python: string, shape: Shape): Promise<void> {
+  const { config, batch, sequence } = shape;
+  await withFiles(config, batch, sequence, async (files) => {
+    const sizes = { ids: files.ids, config: files.config, batch, sequence, threads: bench.device.threads };
+    const args = Object.entries(sizes).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const peer = new TrainPeer(python, [shape.peer, ...args]);
+    const way = await peer.findBest(shape.peer === 'deepseek' ? experts : plain);
+    const [own, other] = [startOwn(files, batch, sequence), peer.start(way, limitSeconds)];
+    try {
+      await Promise.all([own.ready(), other.ready()]);
+      const { seconds, theirs } = await takeTurns(
+        bench.rounds,
+        () => own.run(),
+        () => other.run(),
+      );
+      const name = `${shape.name}, ${batch} x ${sequence}`;
+      const amount = batch * sequence;
+      const yardstick = { name: `PyTorch ${way.mode}, ${way.allocator}`, amount, seconds: theirs };
+      const atLeast = bench.device.isa === 'amx' ? shape.asked.amx : shape.asked.other;
+      bench.beside({
+        name,
+        unit: 'tokens/s',
+        amount,
+        seconds,
+        yardstick,
+        ...(atLeast !== undefined && { required: { atLeast } }),
+      });
+      const [ours, peak] = [own.peakBytes(), other.peakBytes()];
+      if (ours !== undefined && peak !== undefined)
+        bench.amount(`${name}, peak memory`, 'MB', ours / 1e6, { name: 'PyTorch', amount: peak / 1e6 }, { atMost: 1 });
+    } finally {
+      own.end();
+      other.end();
+    }
+  });
+}
+
+/** Measures the share of the bf16 GEMM rate that becomes model FLOPs. */
+async function measureShare(
+  bench: Bench,
+  name: string,
+  { config, batch, sequence, atLeast }: (typeof shares)[keyof typeof shares],
+) {
+  const gemm = gemmWork(bench, 'bf16', 1024, 1024, 1024);
+  const { training, mtpTraining } = flopsPerToken(config, sequence);
+  const gemms = 10;
+  await withFiles(config, batch, sequence, async (files) => {
+    const own = startOwn(files, batch, sequence);
+    try {
+      await own.ready();
+      const { seconds, theirs } = await takeTurns(
+        bench.rounds,
+        () => own.run(),
+        async () => {
+          const start = performance.now();
+          for (let i = 0; i < gemms; i++) gemm.encode();
+          await bench.device.flush();
+          return (performance.now() - start) / 1000 / gemms;
+        },
+      );
+      bench.beside({
+        name: `${name}, ${batch} x ${sequence}, MFU`,
+        unit: 'GFLOP/s',
+        seconds,
+        required: { atLeast },
+        amount: (training + mtpTraining) * batch * sequence,
+        yardstick: { name: 'bf16 GEMM 1024', amount: gemm.amount, seconds: theirs },
+      });
+    } finally {
+      own.end();
+    }
+  });
+}
+
+/** Measures the shapes named; those with a peer only where there is a Python. */
+export async function training(bench: Bench, names: readonly string[], python?: string): Promise<void> {
+  for (const name of names) {
+    if (name in shares) await measureShare(bench, name.replace('-mfu', ''), shares[name as keyof typeof shares]);
+    else if (python !== undefined) await beside(bench, python, shapes[name as keyof typeof shapes]);
+    else console.log(`  ${name}: needs --python`);
+  }
 }

@@ -1,16 +1,24 @@
-"""PyTorch training steps to measure minke's against: one model, several ways to run it, one line of JSON for each.
+"""PyTorch training steps to measure minke's against: one model, one way to run it.
 
-  python train.py deepseek|gpt|llama [--batch B --sequence S --threads N --steps K --modes ...]
-  python train.py ... --serve     after {"ready": mode}, each line "N" on stdin runs N steps and prints their seconds
+  python train.py deepseek|gpt|llama --ids FILE --batch B --sequence S --threads T --mode MODE [--config FILE]
 
-deepseek: Hugging Face's DeepseekV3ForCausalLM from the config.json of --config, in each implementation of experts.
-gpt: a GPT-2 of 4 layers, 4 heads, 128 wide, nanoGPT's CPU Shakespeare shape. llama: Hugging Face's LlamaForCausalLM of
---config. AdamW (fused), clipping by norm 1. Needs torch and, for deepseek and llama, transformers.
+MODE is precision[+experts][+compile]: f32 or bf16 (autocast); an implementation of experts of transformers; compiled.
+bf16+grouped_mm casts the experts' weights and inputs to bf16, since PyTorch's grouped product knows no autocast and
+multiplies in f32; bf16+grouped_mm_f32 leaves it so. After {"ready": MODE}, each line "N" on stdin runs N steps and
+prints the seconds of one (median).
+
+deepseek: Hugging Face's DeepseekV3ForCausalLM from the config.json of --config. gpt: a GPT-2 of 4 layers, 4 heads, 128
+wide, nanoGPT's CPU Shakespeare shape. llama: Hugging Face's LlamaForCausalLM of --config. AdamW (fused), clipping by
+norm 1. FILE holds int32 windows of S + 1 ids, which the steps take in turn. Needs torch and, for deepseek and llama,
+transformers.
 """
 
 import argparse
 import contextlib
+import itertools
 import json
+import os
+import statistics
 import sys
 import time
 
@@ -55,6 +63,13 @@ class Gpt(nn.Module):
         return self.head(self.norm(x))
 
 
+def multiply_experts_in_bf16():
+    from transformers.integrations import moe
+
+    grouped_mm = moe._grouped_mm
+    moe._grouped_mm = lambda input, weight, offs: grouped_mm(input.bfloat16(), weight.bfloat16(), offs)
+
+
 def hugging_face(config_file, experts):
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -78,18 +93,23 @@ def build(args, experts):
     return model, logits, model.config.vocab_size
 
 
-def stepper(args, mode):
-    """A function that runs one step, as `mode` says: precision[+experts][+compile]."""
-    precision, *more = mode.split("+")
+def stepper(args):
+    """A function that runs one step."""
+    precision, *more = args.mode.split("+")
+    half = precision == "bf16"
     experts = next((part for part in more if part != "compile"), None)
-    model, logits, vocab = build(args, experts)
+    if half and experts == "grouped_mm":
+        multiply_experts_in_bf16()
+    model, logits, vocab = build(args, experts and experts.removesuffix("_f32"))
     if "compile" in more:
         logits = torch.compile(logits)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
-    half = precision == "bf16"
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
+    size = args.batch * (args.sequence + 1)
+    windows = torch.from_file(args.ids, size=os.path.getsize(args.ids) // 4, dtype=torch.int32)
+    batches = itertools.cycle(windows.long().split(size))
 
     def step():
-        ids = torch.randint(vocab, (args.batch, args.sequence + 1))
+        ids = next(batches).view(args.batch, args.sequence + 1)
         with torch.autocast("cpu", torch.bfloat16) if half else contextlib.nullcontext():
             out = logits(ids[:, :-1])
             loss = F.cross_entropy(out.reshape(-1, vocab).float(), ids[:, 1:].reshape(-1))
@@ -112,35 +132,29 @@ def timed(step, count):
         start = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - start)
-    return sorted(seconds)[len(seconds) // 2]
+    return statistics.median(seconds)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=["deepseek", "gpt", "llama"])
     parser.add_argument("--config")
-    parser.add_argument("--batch", type=int, default=12)
-    parser.add_argument("--sequence", type=int, default=64)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--modes", nargs="+", default=["f32", "bf16", "f32+compile", "bf16+compile"])
-    parser.add_argument("--serve", action="store_true")
+    parser.add_argument("--ids", required=True)
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--sequence", type=int, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--mode", required=True)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    for mode in args.modes:
-        try:
-            step = stepper(args, mode)
-            for _ in range(3):
-                step()
-            if args.serve:
-                say(ready=mode)
-                for line in sys.stdin:
-                    say(mode=mode, seconds=timed(step, int(line)))
-            else:
-                seconds = timed(step, args.steps)
-                say(mode=mode, seconds=seconds, tokensPerSecond=args.batch * args.sequence / seconds)
-        except Exception as error:  # a way that does not work here is a finding, not the end
-            say(mode=mode, error=f"{type(error).__name__}: {str(error)[:300]}")
+    try:
+        step = stepper(args)
+        for _ in range(2):
+            step()
+        say(ready=args.mode)
+        for line in sys.stdin:
+            say(seconds=timed(step, int(line)))
+    except Exception as error:  # a way that does not work here is a finding, not the end
+        say(error=f"{type(error).__name__}: {str(error)[:300]}")
 
 
 if __name__ == "__main__":
