@@ -30,9 +30,11 @@ const failure = join(out, 'failure.json');
 const x86 = '-mfma -mf16c';
 const avx512 = `-DMINKE_AVX512 ${x86} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512`;
 const isaFlags = {
+  amx: `${avx512} -DMINKE_TILES -DMINKE_AMX -mamx-tile -mamx-bf16 -mavx512bf16 -mavx512vbmi -mavx512vnni`,
   avx512bf16: `${avx512} -DMINKE_BF16 -mavx512bf16 -mavx512vbmi -mavx512vnni`,
   avx512,
   avx2: `-DMINKE_AVX2 ${x86} -mavx2`,
+  tiles: `${avx512} -DMINKE_TILES`,
   neon: '-DMINKE_NEON',
 };
 /** The sources with kernels, the slowest to compile first. */

@@ -5,6 +5,7 @@
 // Memory that only commands touch is freed in stream order (arena.ts). Data enters and leaves through staging blocks,
 // so that a pending command never sees a value written later. Left out: several queues, events between them.
 import { Arena, MemoryBudget } from './arena.ts';
+import type { Arithmetic } from './arithmetic.ts';
 import { Buffer, Mapping } from './buffer.ts';
 import { CommandList, createEncoder, type Encoder } from './command-list.ts';
 import type { Data } from './dtype.ts';
@@ -22,8 +23,10 @@ export type DeviceName = 'native' | 'wasm' | 'reference';
 /** Runs the lists: native threads, WebAssembly workers, or plain TypeScript. */
 export interface Backend {
   readonly name: DeviceName;
-  /** Instruction set: avx512bf16, avx512, avx2, neon, relaxed-simd, simd128, typescript. */
+  /** Instruction set: amx, avx512bf16, avx512, avx2, tiles, neon, relaxed-simd, simd128, typescript. */
   readonly isa: string;
+  /** Of bf16 and FP8 products. The reference may compute exactly, in f64. */
+  readonly arithmetic: Arithmetic | 'exact';
   readonly threads: number;
   /** f32 lanes of a vector. */
   readonly lanes: number;
@@ -110,6 +113,11 @@ export class Device {
 
   get lanes(): number {
     return this.#backend.lanes;
+  }
+
+  /** The arithmetic of bf16 and FP8 products; the reference may compute exactly. */
+  get arithmetic(): Arithmetic | 'exact' {
+    return this.#backend.arithmetic;
   }
 
   /** Output columns of a weight panel. */

@@ -1,4 +1,5 @@
 // The kernels module: where the math runs. It opens devices; all other modules use them through Device.
+export { type Arithmetic, arithmetics } from './arithmetic.ts';
 export type { Mapping } from './buffer.ts';
 export { Buffer, Device, type DeviceName } from './device.ts';
 export {

@@ -1,6 +1,7 @@
 // How a kernel is declared: one signature string, the same in TypeScript and C++, and the plain definition of what it
 // computes. A word of a signature is `name:kind`. Kinds f32, bf16, e4m3, i32, u8 and any are addresses (a `!` marks
 // memory that the kernel writes), int, float (f32) and double are numbers. An address of 0 stands for "absent".
+import type { Arithmetic } from './arithmetic.ts';
 import type { DType } from './dtype.ts';
 
 interface Views {
@@ -46,9 +47,13 @@ export interface Kernel<S extends string = string> {
   readonly signature: S;
   readonly parameters: readonly Parameter[];
   /** The definition, in plain TypeScript: obviously right, never optimized. Throws KernelFault on bad data. */
-  // biome-ignore lint/suspicious/noExplicitAny: the signature string types the definition where it is written
-  readonly define: (...words: any[]) => void;
+  readonly define: Definition;
+  /** The definition with products that round as the given arithmetic does. */
+  readonly inArithmetic: (arithmetic: Arithmetic | 'exact') => Definition;
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: the signature string types the definition where it is written
+type Definition = (...words: any[]) => void;
 
 export function kernel<const S extends string>(
   signature: S,
@@ -58,7 +63,15 @@ export function kernel<const S extends string>(
     const [name, kind] = word.split(':') as [string, string];
     return { name, kind: kind.replace('!', '') as Parameter['kind'], written: kind.endsWith('!') };
   });
-  return { signature, parameters, define };
+  return { signature, parameters, define, inArithmetic: () => define };
+}
+
+/** A kernel whose bits depend on the arithmetic of products: its definition in each. */
+export function productKernel<const S extends string>(
+  signature: S,
+  inArithmetic: (arithmetic: Arithmetic | 'exact') => (...words: DefinitionArguments<S>) => void,
+): Kernel<S> {
+  return { ...kernel(signature, inArithmetic('exact')), inArithmetic };
 }
 
 export function isAddress(parameter: Parameter): boolean {

@@ -2,6 +2,7 @@
 // instruction set, which native-build.ts makes. Left out: prebuilt binaries.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Arithmetic } from './arithmetic.ts';
 import type { Backend, Completed } from './device.ts';
 import type { Data } from './dtype.ts';
 import { DeviceError } from './errors.ts';
@@ -13,7 +14,7 @@ import { checkSizes } from './sizes.ts';
 interface Addon {
   open(threads: number, exact: number, completed: (...fault: number[]) => void): unknown;
   close(device: unknown): void;
-  isa(): [name: string, lanes: number, panelWidth: number, panelOrder: PanelOrder];
+  isa(): [name: string, lanes: number, panelWidth: number, panelOrder: PanelOrder, arithmetic: Arithmetic];
   /** The instruction sets that this machine runs, best first. */
   cpuIsas(): string[];
   kernels(device: unknown): string[];
@@ -30,9 +31,9 @@ interface Addon {
   compiler(): string;
 }
 
-/** The instruction sets that native kernels exist for, best first; empty on other machines. */
+/** The instruction sets that native kernels exist for, best first, `tiles` last; empty on other machines. */
 export const knownIsas: readonly string[] =
-  { x64: ['avx512bf16', 'avx512', 'avx2'], arm64: ['neon'] }[process.arch as string] ?? [];
+  { x64: ['amx', 'avx512bf16', 'avx512', 'avx2', 'tiles'], arm64: ['neon'] }[process.arch as string] ?? [];
 
 /** The folder of the builds. MINKE_NATIVE names another one. */
 export function nativeFolder(): string {
@@ -104,7 +105,7 @@ export function openNative(isa: string, threads: number, completed: Completed): 
     const why = problem ?? `no native build for ${isa} here (${have})`;
     throw new DeviceError('open', why, 'unset MINKE_ISA and MINKE_DEVICE, or choose one of these');
   }
-  const [, lanes, width, order] = native.isa();
+  const [, lanes, width, order, arithmetic] = native.isa();
   const build = `the ${isa} build`;
   checkSizes(native.sizes?.() ?? [], build);
   const exactMemory = process.env.MINKE_EXACT_MEMORY === '1';
@@ -123,6 +124,7 @@ export function openNative(isa: string, threads: number, completed: Completed): 
     threads,
     lanes,
     panelLayout: { width, order },
+    arithmetic,
     memoryLimit: Number.POSITIVE_INFINITY,
     exactMemory,
     givesZeros: !exactMemory && process.platform !== 'win32',

@@ -1,6 +1,7 @@
 // Chooses a device: the best native build, else WebAssembly; MINKE_DEVICE, MINKE_ISA, MINKE_THREADS and MINKE_MEMORY
 // (MiB) force one. A native build that is missing is compiled: beside, or at once where it was forced.
 import { availableParallelism, totalmem } from 'node:os';
+import type { Arithmetic } from './arithmetic.ts';
 import { Device, type DeviceName } from './device.ts';
 import { DeviceError } from './errors.ts';
 import { bestNativeIsa, nativeIsas, openNative } from './native.ts';
@@ -14,6 +15,8 @@ export interface DeviceOptions {
   device?: DeviceName;
   /** Instruction set. @default the best this machine has */
   isa?: string;
+  /** Of the reference: how products round. @default exact, in f64 */
+  arithmetic?: Arithmetic;
   /** @default all cores */
   threads?: number;
   /** The limit of reserved bytes. @default 90 % of the machine's memory */
@@ -38,7 +41,7 @@ export function openDevice(options: DeviceOptions = {}): Device {
     case 'wasm':
       return new Device((completed) => openWasm(nodeHost(), isa ?? wasmIsas()[0] ?? 'any', threads, completed), memory);
     case 'reference':
-      return new Device(openReference, memory);
+      return new Device((completed) => openReference(completed, options.arithmetic), memory);
     default:
       throw new DeviceError('open', `no device named ${device}`, 'choose native, wasm or reference');
   }

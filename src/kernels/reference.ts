@@ -3,6 +3,7 @@
 // Memory is a set of separate blocks, each with an address far from the next, so that an access outside its block
 // yields nothing instead of another block. This is the definition that the other backends are tested against.
 
+import type { Arithmetic } from './arithmetic.ts';
 import type { Backend, Completed } from './device.ts';
 import type { Data } from './dtype.ts';
 import { viewAs } from './dtype.ts';
@@ -46,7 +47,7 @@ function argument(memory: ReferenceMemory, parameter: Parameter, word: number): 
   return parameter.kind === 'any' ? bytes : viewAs(parameter.kind as 'f32', bytes);
 }
 
-function runList(memory: ReferenceMemory, words: Float64Array): Fault {
+function runList(memory: ReferenceMemory, words: Float64Array, arithmetic: Arithmetic | 'exact'): Fault {
   let command = 0;
   for (let at = 0; at < words.length; at += 2 + words[at + 1], command++) {
     const [number, count] = [words[at], words[at + 1]];
@@ -55,7 +56,7 @@ function runList(memory: ReferenceMemory, words: Float64Array): Fault {
     if (!kernel || count !== limit) return { code: faultCode.badCommand, command, where: number, value: count, limit };
     const given = kernel.parameters.map((parameter, i) => argument(memory, parameter, words[at + 2 + i]));
     try {
-      kernel.define(...given);
+      kernel.inArithmetic(arithmetic)(...given);
     } catch (error) {
       if (!(error instanceof KernelFault)) throw error;
       return { code: error.code, command, where: error.where, value: error.value, limit: error.limit };
@@ -64,7 +65,8 @@ function runList(memory: ReferenceMemory, words: Float64Array): Fault {
   return noFault;
 }
 
-export function openReference(completed: Completed): Backend {
+/** `arithmetic`: of bf16 and FP8 products, to compare with a build to the bit; by default they are exact sums. */
+export function openReference(completed: Completed, arithmetic: Arithmetic | 'exact' = 'exact'): Backend {
   const memory = new ReferenceMemory();
   const toBytes = (data: Data | Float64Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return {
@@ -72,6 +74,7 @@ export function openReference(completed: Completed): Backend {
     isa: 'typescript',
     threads: 1,
     lanes: 1,
+    arithmetic,
     panelLayout: { width: 4, order: 'rows' },
     memoryLimit: Number.POSITIVE_INFINITY,
     exactMemory: true,
@@ -83,7 +86,7 @@ export function openReference(completed: Completed): Backend {
     copyOut: (address, data) => toBytes(data).set(memory.from(address).subarray(0, data.byteLength)),
     submit(address, count, id) {
       const words = new Float64Array(memory.from(address).slice(0, count * 8).buffer);
-      const fault = runList(memory, words);
+      const fault = runList(memory, words, arithmetic);
       queueMicrotask(() => completed(id, fault));
       return true;
     },

@@ -239,6 +239,7 @@ export function openWasm(host: WasmHost, isa: string, threads: number, completed
     name: 'wasm',
     isa,
     lanes: exports.lanes(),
+    arithmetic: 'steps',
     panelLayout: { width: exports.panel_width(), order: heap.text(exports.panel_order()) as PanelOrder },
     memoryLimit: heapLimit,
     exactMemory: false,

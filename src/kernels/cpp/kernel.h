@@ -134,6 +134,7 @@ struct Isa {
   int lanes;                // f32 lanes of a vector
   int panel_width;          // output columns of a weight panel
   const char* panel_order;  // what lies in it, by panel-layout.ts
+  const char* arithmetic;   // of bf16 products, by arithmetic.ts
 };
 
 extern const Isa kIsa;  // of this build (isa.cc)

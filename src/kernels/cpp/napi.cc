@@ -203,14 +203,15 @@ napi_value close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// isa() -> [name, lanes, panel width, panel order] of this build
+// isa() -> [name, lanes, panel width, panel order, arithmetic] of this build
 napi_value isa(napi_env env, napi_callback_info) {
   napi_value entry;
-  napi_create_array_with_length(env, 4, &entry);
+  napi_create_array_with_length(env, 5, &entry);
   napi_set_element(env, entry, 0, text(env, kIsa.name));
   napi_set_element(env, entry, 1, number(env, kIsa.lanes));
   napi_set_element(env, entry, 2, number(env, kIsa.panel_width));
   napi_set_element(env, entry, 3, text(env, kIsa.panel_order));
+  napi_set_element(env, entry, 4, text(env, kIsa.arithmetic));
   return entry;
 }
 
