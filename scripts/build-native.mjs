@@ -26,6 +26,8 @@ const asan = words.includes('--asan');
 const isOptional = words.includes('--optional');
 const out = asan ? join(root, 'build/asan') : (process.env.MINKE_NATIVE ?? join(root, 'build/native'));
 const failure = join(out, 'failure.json');
+/** What was measured on this machine; see src/kernels/cpu.ts. */
+const machine = join(out, 'machine.json');
 
 const x86 = '-mfma -mf16c';
 const avx512 = `-DMINKE_AVX512 ${x86} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512`;
@@ -74,12 +76,29 @@ async function run(command, args) {
   throw new BuildError(`${command}: ${lines.find((line) => /error/i.test(line)) ?? lines[0] ?? `status ${status}`}`);
 }
 
-/** Returns the instruction sets that this machine runs, best first. */
+/** Returns what was measured on this CPU before, as arguments of the program that finds out. */
+function readRates(cpu) {
+  try {
+    const { cpu: known, rates } = JSON.parse(readFileSync(machine, 'utf8'));
+    return known === cpu ? [rates.tiles, rates.pairs, rates.steps].map(String) : null;
+  } catch {
+    return null; // none, or damaged: measured again
+  }
+}
+
+/** Returns the instruction sets that this machine runs, best first: always the same, so what was measured is kept. */
 async function findIsas(compiler, folder) {
   if (process.arch === 'arm64') return ['neon'];
   const program = join(folder, 'cpu');
-  await run(compiler.name, [join(sources, 'cpu.cc'), '-o', program]);
-  return spawnSync(program, { encoding: 'utf8' }).stdout.trim().split('\n');
+  await run(compiler.name, ['-std=c++20', '-O1', join(sources, 'cpu.cc'), '-o', program]);
+  const ask = (...rates) => spawnSync(program, rates, { encoding: 'utf8' }).stdout.trim().split('\n');
+  const [cpu, measured, ...isas] = ask();
+  const known = readRates(cpu);
+  if (known) return ask(...known).slice(2);
+  const [tiles, pairs, steps] = measured.split(' ').map(Number);
+  writeFileSync(join(folder, 'machine.json'), `${JSON.stringify({ cpu, rates: { tiles, pairs, steps } }, null, 2)}\n`);
+  renameSync(join(folder, 'machine.json'), machine);
+  return isas;
 }
 
 function chooseIsas(found) {

@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CommandList, createEncoder, loopingEncoder } from './command-list.ts';
+import { nativeIsas } from './cpu.ts';
 import type { Backend, Completed, Device } from './device.ts';
 import { faultCode } from './kernel.ts';
-import { nativeIsas, openNative } from './native.ts';
+import { openNative } from './native.ts';
 import { openDevice } from './open.ts';
 import { openReference } from './reference.ts';
 import { agreedSizes, checkSizes } from './sizes.ts';

@@ -11,6 +11,7 @@ import { CommandList, createEncoder, type Encoder } from './command-list.ts';
 import type { Data } from './dtype.ts';
 import { assert, DeviceError, DisposedError, type MinkeError, ValueError } from './errors.ts';
 import { explainFault } from './fault.ts';
+import type { Computation } from './instruction-sets.ts';
 import { type Fault, faultCode, isAddress } from './kernel.ts';
 import type { PanelLayout } from './panel-layout.ts';
 import { Recording } from './recording.ts';
@@ -25,7 +26,7 @@ export interface Backend {
   readonly name: DeviceName;
   /** Instruction set: amx, avx512bf16, avx512, avx2, tiles, neon, relaxed-simd, simd128, typescript. */
   readonly isa: string;
-  /** Of bf16 and FP8 products. The reference may compute exactly, in f64. */
+  /** How bf16 and FP8 products round. The reference may compute exactly, in f64. */
   readonly arithmetic: Arithmetic | 'exact';
   readonly threads: number;
   /** f32 lanes of a vector. */
@@ -103,6 +104,17 @@ export class Device {
     return this.#backend.isa;
   }
 
+  /** The arithmetic of bf16 and FP8 products; the reference may compute exactly. */
+  get arithmetic(): Arithmetic | 'exact' {
+    return this.#backend.arithmetic;
+  }
+
+  /** What decides the bits of results. */
+  get computation(): Computation {
+    const { name, isa, arithmetic, lanes } = this.#backend;
+    return { device: name, isa, arithmetic, lanes };
+  }
+
   get threads(): number {
     return this.#backend.threads;
   }
@@ -113,11 +125,6 @@ export class Device {
 
   get lanes(): number {
     return this.#backend.lanes;
-  }
-
-  /** The arithmetic of bf16 and FP8 products; the reference may compute exactly. */
-  get arithmetic(): Arithmetic | 'exact' {
-    return this.#backend.arithmetic;
   }
 
   /** Output columns of a weight panel. */

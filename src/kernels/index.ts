@@ -1,6 +1,7 @@
 // The kernels module: where the math runs. It opens devices; all other modules use them through Device.
 export { type Arithmetic, arithmetics } from './arithmetic.ts';
 export type { Mapping } from './buffer.ts';
+export { type Cpu, examineCpu, howToCompute, nativeCompiler, nativeIsas } from './cpu.ts';
 export { Buffer, Device, type DeviceName } from './device.ts';
 export {
   type Data,
@@ -26,9 +27,9 @@ export {
   ShapeError,
   ValueError,
 } from './errors.ts';
+export { type Computation, isSameComputation } from './instruction-sets.ts';
 export type { Place } from './kernel.ts';
 export { describeMachine, type Machine } from './machine.ts';
-export { nativeCompiler, nativeIsas } from './native.ts';
 export { type CompileOptions, compileFirst, nativeFailure } from './native-build.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
 export {

@@ -16,7 +16,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { bestNativeIsa, nativeFolder } from './native.ts';
+import { nativeFolder } from './addon.ts';
+import { bestNativeIsa } from './cpu.ts';
 import { packageRoot } from './root.ts';
 
 const isa = bestNativeIsa();
@@ -52,7 +53,7 @@ function copyingCompiler(): string {
     'case "$1" in --version) echo "copying 1.0"; exit;; esac',
     'for last; do :; done',
     'case "$last" in',
-    `*/cpu) printf '#!/bin/sh\\necho ${isa}\\necho slower\\n' > "$last"; chmod +x "$last";;`,
+    `*/cpu) printf '#!/bin/sh\\necho some CPU\\necho 0 0 1\\necho ${isa}\\necho avx2\\n' > "$last"; chmod +x "$last";;`,
     `*.node) echo linked >> "${folder}/links"; cp "${nativeFolder()}/${isa}.node" "$last";;`,
     '*) sleep 0.1; touch "$last";;',
     'esac',
@@ -147,7 +148,7 @@ describe('the first use', { skip: isa === undefined || process.platform === 'win
     assert.deepEqual(await Promise.all(codes), [0, 0, 0, 0]);
     const { stdout } = spawnSync('cat', [join(folder, 'links')], { encoding: 'utf8' });
     assert.equal(stdout, 'linked\n');
-    assert.deepEqual(readdirSync(join(folder, 'crowd')).sort(), [`${isa}.node`, `${isa}.node.key`]);
+    assert.deepEqual(readdirSync(join(folder, 'crowd')).sort(), [`${isa}.node`, `${isa}.node.key`, 'machine.json']);
   });
 
   test('a folder that cannot be written is named', () => {

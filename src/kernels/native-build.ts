@@ -7,7 +7,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { setPriority, constants as system } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import { bestNativeIsa, cpuIsas, knownIsas, nativeFolder, nativeProblems } from './native.ts';
+import { nativeFolder, nativeProblems } from './addon.ts';
+import { bestNativeIsa, cpuIsas } from './cpu.ts';
+import { knownIsas } from './instruction-sets.ts';
 import { packageRoot } from './root.ts';
 
 export type Notice = (text: string) => void;

@@ -1,10 +1,12 @@
-// Chooses a device: the best native build, else WebAssembly; MINKE_DEVICE, MINKE_ISA, MINKE_THREADS and MINKE_MEMORY
-// (MiB) force one. A native build that is missing is compiled: beside, or at once where it was forced.
+// Chooses a device: the best native build, else WebAssembly; MINKE_DEVICE, MINKE_ISA, MINKE_ARITHMETIC, MINKE_THREADS
+// and MINKE_MEMORY (MiB) force one. A native build that is missing is compiled: beside, or at once where it was forced.
 import { availableParallelism, totalmem } from 'node:os';
-import type { Arithmetic } from './arithmetic.ts';
+import { type Arithmetic, arithmetics } from './arithmetic.ts';
+import { bestNativeIsa, cpuIsas, isasWith, nativeIsas } from './cpu.ts';
 import { Device, type DeviceName } from './device.ts';
 import { DeviceError } from './errors.ts';
-import { bestNativeIsa, nativeIsas, openNative } from './native.ts';
+import { nativeArithmetic, requestedArithmetic } from './instruction-sets.ts';
+import { openNative } from './native.ts';
 import { compileBeside, compileNamed, type Notice } from './native-build.ts';
 import { openReference } from './reference.ts';
 import { openWasm } from './wasm.ts';
@@ -15,7 +17,7 @@ export interface DeviceOptions {
   device?: DeviceName;
   /** Instruction set. @default the best this machine has */
   isa?: string;
-  /** Of the reference: how products round. @default exact, in f64 */
+  /** How products round. @default as the best native build does; exact, in f64, on the reference */
   arithmetic?: Arithmetic;
   /** @default all cores */
   threads?: number;
@@ -27,28 +29,38 @@ export interface DeviceOptions {
 
 /** Opens a device. Throws DeviceError when this machine or build does not have it. */
 export function openDevice(options: DeviceOptions = {}): Device {
+  const notice = options.notice ?? console.error;
   const isa = options.isa ?? process.env.MINKE_ISA;
+  const arithmetic = options.arithmetic ?? requestedArithmetic();
   const chosen = options.device ?? (process.env.MINKE_DEVICE as DeviceName | undefined);
-  const device = chosen ?? chooseDevice(isa, options.notice ?? console.error);
+  const device = chosen ?? chooseDevice(isa, arithmetic, notice);
   const threads = options.threads ?? positive('MINKE_THREADS') ?? availableParallelism();
   const mebibytes = positive('MINKE_MEMORY');
   const memory = options.memoryBytes ?? (mebibytes ? mebibytes * 2 ** 20 : 0.9 * totalmem());
   switch (device) {
     case 'native': {
-      const name = requireNative(isa, options.notice ?? console.error);
+      const name = requireNative(arithmetic === undefined ? isa : requireArithmetic(arithmetic, isa, notice), notice);
       return new Device((completed) => openNative(name, threads, completed), memory);
     }
     case 'wasm':
+      if (arithmetic !== undefined) refuseArithmetic(arithmetic, 'WebAssembly has an arithmetic of its own');
       return new Device((completed) => openWasm(nodeHost(), isa ?? wasmIsas()[0] ?? 'any', threads, completed), memory);
     case 'reference':
-      return new Device((completed) => openReference(completed, options.arithmetic), memory);
+      return new Device((completed) => openReference(completed, arithmetic), memory);
     default:
       throw new DeviceError('open', `no device named ${device}`, 'choose native, wasm or reference');
   }
 }
 
-function chooseDevice(isa: string | undefined, notice: Notice): DeviceName {
+function refuseArithmetic(arithmetic: Arithmetic, problem: string): never {
+  const others = arithmetics.filter((each) => each !== arithmetic && isasWith(each).length > 0);
+  const choice = cpuIsas() === null || others.length === 0 ? '' : `, or choose ${others.join(' or ')}`;
+  throw new DeviceError('open', `MINKE_ARITHMETIC=${arithmetic}: ${problem}`, `unset it${choice}`);
+}
+
+function chooseDevice(isa: string | undefined, arithmetic: Arithmetic | undefined, notice: Notice): DeviceName {
   if (isa !== undefined) return isWasm(isa) ? 'wasm' : 'native';
+  if (arithmetic !== undefined) return 'native';
   compileBeside(notice);
   return bestNativeIsa() === undefined ? 'wasm' : 'native';
 }
@@ -58,6 +70,18 @@ function requireNative(isa: string | undefined, notice: Notice): string {
   const isBuilt = isa === undefined ? bestNativeIsa() !== undefined : nativeIsas().includes(isa);
   if (!isBuilt) compileNamed(isa, notice);
   return isa ?? bestNativeIsa() ?? 'this machine';
+}
+
+/** Returns the instruction set that was named, or the best with this arithmetic. */
+function requireArithmetic(arithmetic: Arithmetic, isa: string | undefined, notice: Notice): string {
+  if (isa !== undefined && nativeArithmetic(isa) !== arithmetic)
+    refuseArithmetic(arithmetic, `the instruction set that was chosen, ${isa}, does not compute so`);
+  if (isa !== undefined) return isa;
+  if (cpuIsas() === null) compileNamed(undefined, notice); // what this machine runs is known after it
+  const [best] = isasWith(arithmetic);
+  if (best !== undefined && cpuIsas() !== null) return best;
+  const others = cpuIsas()?.join(', ') ?? 'WebAssembly';
+  return refuseArithmetic(arithmetic, `this machine runs none of its instruction sets, only ${others}`);
 }
 
 function isWasm(isa: string | undefined): boolean {

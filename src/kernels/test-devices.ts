@@ -1,8 +1,9 @@
 // The devices that tests run on: the reference first, then every native instruction set of this machine, then both
 // WebAssembly builds. MINKE_TEST_DEVICE=avx2 (an instruction set) restricts them; the fast tests (MINKE_TEST_FAST) run
 // on the reference and on the best other one.
+
+import { nativeIsas } from './cpu.ts';
 import type { Device } from './device.ts';
-import { nativeIsas } from './native.ts';
 import { openDevice } from './open.ts';
 import { wasmIsas } from './wasm-node.ts';
 

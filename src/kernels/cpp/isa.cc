@@ -55,12 +55,8 @@ constexpr Family families[] = {
 namespace minke {
 
 using namespace MINKE_ISA;
-const Isa kIsa = {MINKE_ISA_NAME,
-                  families,
-                  sizeof(families) / sizeof(families[0]),
-                  W,
-                  2 * W,
-                  gemm::kPairs ? "pairs" : "steps",
-                  gemm::kArithmetic};
+const Isa kIsa = {
+    MINKE_ISA_NAME,   families, sizeof(families) / sizeof(families[0]), W, 2 * W, gemm::kPairs ? "pairs" : "steps",
+    gemm::kArithmetic};
 
 }  // namespace minke

@@ -12,10 +12,9 @@
 #include <new>
 #include <vector>
 
-#include "cpu.h"
 #include "mapped-files.h"
+#include "napi-machine.h"
 #include "pool.h"
-#include "sizes.h"
 #if defined(__linux__) || defined(__APPLE__)
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -49,23 +48,6 @@ struct Device {
   napi_threadsafe_function completed = nullptr;
   bool exact = false;  // every reservation its own malloc, so that AddressSanitizer sees each buffer's end
 };
-
-napi_value fail(napi_env env, const char* message) {
-  napi_throw_error(env, nullptr, message);
-  return nullptr;
-}
-
-napi_value number(napi_env env, double x) {
-  napi_value value;
-  napi_create_double(env, x, &value);
-  return value;
-}
-
-napi_value text(napi_env env, const char* s) {
-  napi_value value;
-  napi_create_string_utf8(env, s, NAPI_AUTO_LENGTH, &value);
-  return value;
-}
 
 struct Arguments {
   napi_env env;
@@ -203,48 +185,15 @@ napi_value close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// isa() -> [name, lanes, panel width, panel order, arithmetic] of this build
-napi_value isa(napi_env env, napi_callback_info) {
-  napi_value entry;
-  napi_create_array_with_length(env, 5, &entry);
-  napi_set_element(env, entry, 0, text(env, kIsa.name));
-  napi_set_element(env, entry, 1, number(env, kIsa.lanes));
-  napi_set_element(env, entry, 2, number(env, kIsa.panel_width));
-  napi_set_element(env, entry, 3, text(env, kIsa.panel_order));
-  napi_set_element(env, entry, 4, text(env, kIsa.arithmetic));
-  return entry;
-}
-
-// cpuIsas() -> names of the instruction sets that this machine runs, best first, whether they were built or not
-napi_value cpu_isas(napi_env env, napi_callback_info) {
-  napi_value list;
-  napi_create_array(env, &list);
-  uint32_t at = 0;
-  for_cpu_isas([&](const char* name) { napi_set_element(env, list, at++, text(env, name)); });
-  return list;
-}
-
 // kernels(device) -> [name, signature, name, signature, ...], in the order of their numbers
 napi_value kernels(napi_env env, napi_callback_info info) {
   Arguments in(env, info);
-  napi_value list;
-  napi_create_array(env, &list);
+  List list(env);
   for (int i = 0; i < in.device->pool.kernel_count; i++) {
-    napi_set_element(env, list, uint32_t(2 * i), text(env, in.device->pool.kernels[i]->name));
-    napi_set_element(env, list, uint32_t(2 * i + 1), text(env, in.device->pool.kernels[i]->signature));
+    list.add(in.device->pool.kernels[i]->name);
+    list.add(in.device->pool.kernels[i]->signature);
   }
-  return list;
-}
-
-// sizes() -> [name, value, name, value, ...] of sizes.h
-napi_value sizes(napi_env env, napi_callback_info) {
-  napi_value list;
-  napi_create_array(env, &list);
-  for (int i = 0; i < kSizeCount; i++) {
-    napi_set_element(env, list, uint32_t(2 * i), text(env, kSizes[i].name));
-    napi_set_element(env, list, uint32_t(2 * i + 1), number(env, double(kSizes[i].value)));
-  }
-  return list;
+  return list.array;
 }
 
 // reserve(device, bytes) -> address, 0 when there is no memory
@@ -365,25 +314,29 @@ napi_value hold(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value compiler(napi_env env, napi_callback_info) {
-#if defined(__clang__)
-  return text(env, "clang " __clang_version__);
-#else
-  return text(env, "g++ " __VERSION__);
-#endif
-}
-
 }  // namespace
 
 NAPI_MODULE_INIT() {
   const struct {
     const char* name;
     napi_callback call;
-  } functions[] = {{"open", open},           {"close", close},      {"isa", isa},
-                   {"cpuIsas", cpu_isas},    {"kernels", kernels},  {"sizes", sizes},
-                   {"reserve", reserve},     {"release", release},  {"copyIn", copy<true>},
-                   {"copyOut", copy<false>}, {"submit", submit},    {"hold", hold},
-                   {"compiler", compiler},   {"mapFile", map_file}, {"unmapFile", unmap_file}};
+  } functions[] = {{"open", open},
+                   {"close", close},
+                   {"isa", isa},
+                   {"cpuIsas", cpu_isas},
+                   {"describeCpu", cpu_description},
+                   {"measureBf16", bf16_rates},
+                   {"kernels", kernels},
+                   {"sizes", sizes},
+                   {"reserve", reserve},
+                   {"release", release},
+                   {"copyIn", copy<true>},
+                   {"copyOut", copy<false>},
+                   {"submit", submit},
+                   {"hold", hold},
+                   {"compiler", compiler},
+                   {"mapFile", map_file},
+                   {"unmapFile", unmap_file}};
   for (const auto& function : functions) {
     napi_value value;
     napi_create_function(env, function.name, NAPI_AUTO_LENGTH, function.call, nullptr, &value);

@@ -89,7 +89,8 @@ struct paged_attention {
   i64 tasks_of(const Sequence& s, const Plan& p) const {
     return is_sound(s) ? row_blocks(s, p) * Hkv * chunks_of(s) : 1;
   }
-  // Without a split every sequence has as many tasks as the longest may need, so that a task finds its sequence at once.
+  // Without a split every sequence has as many tasks as the longest may need, so that a task finds its sequence at
+  // once.
   i64 most_tasks(const Plan& p) const { return larger(1, blocks(max_queries * group(), p.rows) * Hkv); }
   i64 merged_rows(const Plan& p) const { return larger(1, kMergeGrain / (Dv * p.most)); }
 
