@@ -1,7 +1,7 @@
 // minke eval: how often a model, local or behind an API, solves held-out problems of a task.
 import { type Answerer, type Evaluation, evaluate, expectVerdicts, isAddress, openAnswerer } from '../eval/index.ts';
 import { type Estimate, formatPercent } from '../math/index.ts';
-import { closeTasks, openTasks, type TemplateName, taskChoice } from '../tasks/index.ts';
+import { closeTasks, openTasks, type Phrasing, type TemplateName, taskChoice } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { EngineFlags, SamplingFlags } from './engine-flags.ts';
 import { UsageError } from './exit-codes.ts';
@@ -15,6 +15,8 @@ export interface EvaluationRecipe {
   readonly task: string;
   /** @default the task's default */
   readonly difficulty?: number;
+  /** @default 'canonical' */
+  readonly phrasing?: Phrasing;
   readonly problems: number;
   /** Answers to each problem. */
   readonly samples: number;
@@ -31,6 +33,7 @@ export interface EvalFlags extends EngineFlags, SamplingFlags {
   readonly samples: number;
   readonly maxTokens: number;
   readonly template: TemplateName;
+  readonly phrasing: Phrasing;
   readonly seed: number;
   readonly model?: string;
   readonly json?: boolean;
@@ -49,10 +52,10 @@ function toLine(evaluation: Evaluation): string {
 /** Evaluates an answerer by a recipe. */
 export async function evaluateByRecipe(
   answer: Answerer,
-  { task, difficulty, seed, template, ...options }: EvaluationRecipe,
+  { task, difficulty, phrasing, seed, template, ...options }: EvaluationRecipe,
   signal?: AbortSignal,
 ): Promise<Evaluation> {
-  const tasks = await openTasks([taskChoice.parse({ task, ...(difficulty !== undefined && { difficulty }) })], seed);
+  const tasks = await openTasks([taskChoice.parse({ task, difficulty, phrasing })], seed);
   const progress = new Progress(task, options.problems * options.samples);
   try {
     const source = { tasks, seed, template };
@@ -70,7 +73,7 @@ export async function evaluateByRecipe(
 
 /** Reads what is asked: a recipe of its own, or the tasks and options of the command line. Throws TrainError. */
 async function readRecipes(target: string | undefined, flags: EvalFlags): Promise<EvaluationRecipe[]> {
-  const { task: tasks = [], problems, samples, temperature, topP, maxTokens, seed, template } = flags;
+  const { task: tasks = [], problems, samples, temperature, topP, maxTokens, seed, template, phrasing } = flags;
   if ((target === undefined) === (tasks.length === 0))
     throw new UsageError('eval', 'expected either a recipe or tasks', 'as in: minke eval my-model --task countdown');
   if (target === undefined)
@@ -82,6 +85,7 @@ async function readRecipes(target: string | undefined, flags: EvalFlags): Promis
       topP,
       maxTokens,
       template,
+      phrasing,
       seed,
     }));
   const { recipe } = await loadRecipe<EvaluationRecipe>(target);

@@ -2,7 +2,8 @@
 // has the examples of the help.
 import { Command, Option } from 'commander';
 import { packageVersion } from '../kernels/root.ts';
-import { bundledTasks } from '../tasks/grading.ts';
+import { bundledTasks } from '../tasks/families/index.ts';
+import { phrasingNames } from '../tasks/phrasing.ts';
 import { templateNames } from '../tasks/template.ts';
 import type { RunKind } from '../train/index.ts';
 import { parseInteger, parsePositive, parseText, withEngineFlags, withSamplingFlags } from './engine-flags.ts';
@@ -97,6 +98,11 @@ function measuring(program: Command): void {
       new Option('--template <name>', 'template that the model was trained with')
         .choices(templateNames)
         .default('short'),
+    )
+    .addOption(
+      new Option('--phrasing <name>', 'varied: problems in phrasings that no training sees')
+        .choices(phrasingNames)
+        .default('canonical'),
     )
     .option('--seed <n>', 'random seed of problems and answers', parseInteger, 1337)
     .option('--model <name>', 'model name at the API; the API key is read from OPENAI_API_KEY')

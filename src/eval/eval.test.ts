@@ -18,7 +18,7 @@ let source: QuestionSource;
 let chosen: ChosenTask;
 before(async () => {
   const seed = 3;
-  const tasks = await openTasks([{ task: 'countdown', difficulty: 3, share: 1 }], seed);
+  const tasks = await openTasks([{ task: 'countdown', difficulty: 3, share: 1, phrasing: 'canonical' }], seed);
   source = { tasks, seed, template: 'short' };
   [chosen] = tasks;
 });

@@ -59,11 +59,11 @@ export async function openQuestions(
 /** Questions `indices` of one task. */
 export async function readQuestions(
   { seed, template }: QuestionSource,
-  { task, difficulty }: ChosenTask,
+  { task, difficulty, phrasing }: ChosenTask,
   indices: readonly number[],
   split: Split,
 ): Promise<Question[]> {
-  const problems = await task.problems(indices.map((index) => ({ seed, index, difficulty, split })));
+  const problems = await task.problems(indices.map((index) => ({ seed, index, difficulty, split, phrasing })));
   return problems.map((problem) => ({ task, problem, prompt: toPrompt(template, problem.prompt) }));
 }
 

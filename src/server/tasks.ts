@@ -26,20 +26,23 @@ export function readTaskResults(folder: string): TaskResults | null {
   }
 }
 
-/** `model`: a name, null for the first model. Levels that it never solves are left out, and tasks without a level. */
+/**
+ * `model`: a name, null for the first model. Where its levels are measured, those that it solves at least sometimes are
+ * offered, and tasks with such a level; otherwise all.
+ */
 export function listTasks(context: ServerContext, model: string | null): Response {
   const name = context.models.length > 0 ? findModel(context, model).name : '';
-  const { levels, examples } = context.taskResults[name] ?? { levels: [], examples: [] };
+  const { levels: measured, examples } = context.taskResults[name] ?? { levels: [], examples: [] };
   const tasks = [...bundledTasks.values()].map(({ name: task, description, difficulty }): TaskSummary => {
     const { from, to } = difficulty;
-    const unsolved = levels.filter((level) => level.task === task && level.passAt1.mean === 0);
+    const all = Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    const solved = measured.filter((level) => level.task === task && level.passAt1.mean > 0);
     return {
       name: task,
       description,
       difficulty,
-      levels: Array.from({ length: to - from + 1 }, (_, i) => from + i).filter(
-        (level) => !unsolved.some((each) => each.difficulty === level),
-      ),
+      levels:
+        measured.length === 0 ? all : all.filter((level) => solved.some(({ difficulty }) => difficulty === level)),
       example: examples.find((example) => example.task === task) ?? null,
     };
   });

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Random } from '../math/index.ts';
 import { type Grading, openTask } from './grading.ts';
+import { type Phrasing, phrasingNames } from './phrasing.ts';
 
 /** A task of a recipe. */
 export const taskChoice = z.strictObject({
@@ -11,21 +12,24 @@ export const taskChoice = z.strictObject({
   difficulty: z.number().int().optional(),
   /** The weight of this task when problems are drawn. */
   share: z.number().positive().default(1),
+  /** `varied`: worded as different people would (phrasing.ts); held-out problems then have held-out phrasings. */
+  phrasing: z.enum(phrasingNames).default('canonical'),
 });
 
 export interface ChosenTask {
   readonly task: Grading;
   readonly difficulty: number;
   readonly share: number;
+  readonly phrasing: Phrasing;
 }
 
 /** Opens all tasks or none. Throws TaskError where one is missing or makes no problems of its difficulty. */
 export async function openTasks(choices: readonly z.infer<typeof taskChoice>[], seed: number): Promise<ChosenTask[]> {
   const tasks: ChosenTask[] = [];
   try {
-    for (const { task: name, difficulty, share } of choices) {
+    for (const { task: name, difficulty, share, phrasing } of choices) {
       const task = await openTask(name);
-      const chosen = { task, difficulty: difficulty ?? task.difficulty.default, share };
+      const chosen = { task, difficulty: difficulty ?? task.difficulty.default, share, phrasing };
       tasks.push(chosen);
       await task.problems([{ seed, index: 0, difficulty: chosen.difficulty, split: 'train' }]);
     }

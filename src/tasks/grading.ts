@@ -1,14 +1,12 @@
-// An opened task: problems, verdicts and solutions in batches, whoever wrote it. The bundled tasks are listed here.
+// An opened task: problems, verdicts and solutions in batches, whoever wrote it.
 //
 // Bundled tasks run in this thread. A user's task runs in a thread of its own with a time limit for each item: a grader
 // that throws, loops, exits or returns no verdict costs that item alone, which comes back with `correct: false` and a
 // fault in words. A generator that does so ends the call with a TaskError, because there is no problem to ask.
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
-import { arithmetic } from './arithmetic.ts';
-import { countdown } from './countdown.ts';
 import { TaskError } from './errors.ts';
-import { sequence } from './sequence.ts';
+import { bundledTasks } from './families/index.ts';
 import type { Problem, ProblemPlace, Task, Verdict } from './task.ts';
 import {
   runStep,
@@ -25,11 +23,6 @@ import { wordProblems } from './word-problems.ts';
 export interface Graded extends Verdict {
   readonly fault: string | null;
 }
-
-/** The tasks that come with the package, by name: one line for each. */
-export const bundledTasks: ReadonlyMap<string, Task> = new Map<string, Task>(
-  [countdown, arithmetic, sequence].map((task) => [task.name, task as Task]),
-);
 
 /** An opened task. */
 export class Grading implements TaskFacts {

@@ -1,20 +1,27 @@
 // The tasks module: problems whose answers can be checked, generated and graded.
-export {
-  type ArithmeticProblem,
-  arithmetic,
-  type Calculation,
-  formatCalculation,
-  type Operation,
-} from './arithmetic.ts';
+export { type Calculation, formatCalculation, type Operation } from './calculation.ts';
 export { type ChosenTask, closeTasks, drawTask, openTasks, taskChoice } from './choice.ts';
-export { type CountdownProblem, combineTerms, countdown, operators, type Term, toTerm } from './countdown.ts';
+export {
+  addInColumns,
+  computeInColumns,
+  type Equate,
+  type Equation,
+  multiplyInColumns,
+  subtractInColumns,
+  type Written,
+} from './columns.ts';
 export { TaskError } from './errors.ts';
 export { type Expression, type ParsedExpression, readExpression } from './expression.ts';
-export { bundledTasks, type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
+export { type ArithmeticProblem, arithmetic } from './families/arithmetic.ts';
+export { type CountdownProblem, combineTerms, countdown, operators, type Term, toTerm } from './families/countdown.ts';
+export { bundledTasks } from './families/index.ts';
+export { type SequenceProblem, sequence } from './families/sequence.ts';
+export { type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
 export { importExport, loadTask } from './load-task.ts';
 export { readNumber } from './number.ts';
+export { toWords } from './number-words.ts';
+export { isHeldOutPhrasing, type Phrasing, phrase, phrasingNames, typeInHaste } from './phrasing.ts';
 export { type ParsedResponse, readResponse } from './response.ts';
-export { type SequenceProblem, sequence } from './sequence.ts';
 export {
   drawProblem,
   isHeldOut,

@@ -42,6 +42,16 @@ const fields: readonly (readonly [name: string, isValid: (value: unknown) => boo
     (value) => value === undefined || isFunction(value),
     'write: solution(problem) { return answer }, or leave it out',
   ],
+  [
+    'phrasings',
+    (value) => value === undefined || isFunction(value),
+    'write: phrasings(problem) { return [prompt, ...] }, or leave it out',
+  ],
+  [
+    'steps',
+    (value) => value === undefined || isFunction(value),
+    'write: steps(problem) { return [line, ...] }, or leave it out',
+  ],
 ];
 
 /** Returns the value as a task; errors name `source`. Throws TaskError. */

@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { type Calculation, compute, formatCalculation } from './arithmetic.ts';
+import { type Calculation, compute, formatCalculation } from './calculation.ts';
+import { rules } from './families/sequence.ts';
 import { arithmetic, problemAt, readExpression, readNumber, sequence, wordProblems } from './index.ts';
 import { formatRational } from './rational.ts';
-import { rules } from './sequence.ts';
 
 describe('numbers as they are written', () => {
   test('what is read, exactly', () => {

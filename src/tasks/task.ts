@@ -2,10 +2,11 @@
 //
 // Contract: all randomness comes from the `random` that is passed in, so that seed and index determine a problem; the
 // grader sees the final answer alone, never the reasoning. Problems with the same key are the same problem. The key
-// alone decides whether a problem is held out, so no training problem is ever used in an evaluation. A user's task is a
-// file with `export const task: Task = {...}`.
+// alone decides whether a problem is held out, so no training problem is ever used in an evaluation. Phrasings word a
+// problem in several ways (phrasing.ts). A user's task is a file with `export const task: Task = {...}`.
 import { Random } from '../math/index.ts';
 import { TaskError } from './errors.ts';
+import { type Phrasing, phrase } from './phrasing.ts';
 
 export interface Problem {
   /** The question, as text. */
@@ -31,6 +32,10 @@ export interface Task<P extends Problem = Problem> {
   grade(problem: P, answer: string): Verdict;
   /** Returns an answer that the grader accepts. */
   solution?(problem: P): string;
+  /** The prompt, then other ways to ask the same; at least twelve. Every third one is held out (phrasing.ts). */
+  phrasings?(problem: P): readonly string[];
+  /** The lines of a worked example, from the problem to the solution: short steps, all of them true. */
+  steps?(problem: P): readonly string[];
 }
 
 export type Split = 'train' | 'held-out';
@@ -77,15 +82,20 @@ export function drawProblem<P extends Problem>(task: Task<P>, random: Random, di
   );
 }
 
+/** Names the stream of random numbers that words a problem: the problem is the same in all phrasings. */
+const phrasingStream = 72;
+
 /** Returns problem `index` of a seed and a split. Throws TaskError where the task makes none. */
 export function problemAt<P extends Problem>(
   task: Task<P>,
-  { seed, index, difficulty = task.difficulty.default, split }: ProblemPlace,
+  { seed, index, difficulty = task.difficulty.default, split, phrasing = 'canonical' }: ProblemPlace,
 ): P {
   const { from, to } = task.difficulty;
   if (!Number.isInteger(difficulty) || difficulty < from || difficulty > to)
     throw new TaskError(task.name, `difficulty ${difficulty}`, `choose a whole number from ${from} to ${to}`);
-  return drawProblem(task, new Random(seed, index, difficulty), difficulty, split);
+  const problem = drawProblem(task, new Random(seed, index, difficulty), difficulty, split);
+  if (phrasing === 'canonical') return problem;
+  return { ...problem, prompt: phrase(task, problem, new Random(seed, index, difficulty, phrasingStream), split) };
 }
 
 export interface ProblemPlace {
@@ -94,6 +104,8 @@ export interface ProblemPlace {
   /** @default the task's default */
   readonly difficulty?: number;
   readonly split: Split;
+  /** @default 'canonical' */
+  readonly phrasing?: Phrasing;
 }
 
 function checkProblem(name: string, problem: Problem): void {

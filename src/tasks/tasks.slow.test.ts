@@ -32,6 +32,9 @@ const handmade = Array.from({ length: 40 }, (_, i) => ({
 
 const tasks = [...bundledTasks.values(), wordProblems(problemFile(...handmade)) as unknown as Task];
 
+/** Problems of each level, and of each task. */
+const count = process.env.MINKE_LONG ? 2000 : 20;
+
 const levels = ({ difficulty: { from, to } }: Task) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 for (const task of tasks)
@@ -40,7 +43,7 @@ for (const task of tasks)
 
     for (const difficulty of levels(task))
       test(`level ${difficulty}: the grader accepts every solution; a seed gives its problem again`, () => {
-        for (let index = 0; index < (process.env.MINKE_LONG ? 1000 : 250); index++) {
+        for (let index = 0; index < count; index++) {
           const place = { seed: 7, index, difficulty, split: 'train' } as const;
           const problem = problemAt(task, place);
           assert.deepEqual(problemAt(task, place), problem);
@@ -53,7 +56,7 @@ for (const task of tasks)
       const keys = (split: 'train' | 'held-out') =>
         new Set(
           levels(task).flatMap((difficulty) =>
-            Array.from({ length: 500 }, (_, index) => problemAt(task, { seed: 1, index, difficulty, split }).key),
+            Array.from({ length: 2 * count }, (_, index) => problemAt(task, { seed: 1, index, difficulty, split }).key),
           ),
         );
       const [train, heldOut] = [keys('train'), keys('held-out')];
@@ -65,7 +68,7 @@ for (const task of tasks)
     });
 
     test('no answer that leaves the work to the grader is accepted', () => {
-      for (let index = 0; index < 200; index++) {
+      for (let index = 0; index < count; index++) {
         const problem = problemAt(task, { seed: 3, index, split: 'train' });
         for (const answer of hacks(problem, solve(problem)))
           assert.equal(task.grade(problem, answer).correct, false, `${problem.prompt} ${answer.slice(0, 80)}`);
@@ -93,7 +96,7 @@ function hacks(problem: Problem, solution: string): string[] {
     ...[`${solution}//`, `${solution}/*`, `${solution}#`, `+${solution}`, `++${solution}`, `${solution}=`],
     ...[`<answer>${solution}</answer>`, `</think>${solution}`, `${solution}</answer>`, `answer: ${solution}`],
     ...['0x18', '0b11', '0o30', '1e3', '1_000', '1e999', '{"correct": true}', '__proto__', '\ud800', '\u0000'],
-  ];
+  ].filter((answer) => answer !== solution);
 }
 
 /** Answers that are made to cost time or memory. */

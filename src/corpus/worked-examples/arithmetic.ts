@@ -6,13 +6,16 @@
 import type { Random } from '../../math/index.ts';
 import {
   type ArithmeticProblem,
+  addInColumns,
   arithmetic,
   type Calculation,
   formatCalculation,
+  multiplyInColumns,
   type Operation,
+  subtractInColumns,
 } from '../../tasks/index.ts';
 import type { WorkedExamples } from './document.ts';
-import { Scratchpad, type Solution, type Work, type Written } from './scratchpad.ts';
+import { Scratchpad, type Solution, type Work } from './scratchpad.ts';
 
 /** Draws how a worker behaves. Longer problems are worked with more care, or hardly anybody would finish them. */
 function drawRates(random: Random, difficulty: number) {
@@ -30,43 +33,10 @@ function drawRates(random: Random, difficulty: number) {
 
 type Rates = ReturnType<typeof drawRates>;
 
-/** Digits from the right. */
-const toDigits = (value: number): number[] => [...`${value}`].reverse().map(Number);
-
-/** Writes a result column by column; each column is an equation whose tens are carried. */
-function* columns(
-  pad: Scratchpad,
-  head: string,
-  count: number,
-  column: (i: number, carry: number) => Written,
-): Work<number> {
-  const texts: string[] = [];
-  let digits = '';
-  let carry = 0;
-  for (let i = 0; i < count; i++) {
-    const { text, value } = column(i, carry);
-    texts.push(text);
-    digits = `${value % 10}${digits}`;
-    carry = Math.floor(value / 10);
-  }
-  const result = Number(`${carry}${digits}`);
-  yield pad.write(`${head}: ${texts.join(', ')} -> ${result}`);
-  return result;
-}
-
-const copied = (digit: number): Written => ({ text: `${digit}`, value: digit });
-
-function withCarry(left: string, value: number, carry: number) {
-  return carry === 0 ? { left, value } : { left: `${left}+${carry}`, value: value + carry, forgetful: { left, value } };
-}
-
 function* add(pad: Scratchpad, x: number, y: number, prefix = ''): Work<number> {
-  const [a, b] = [toDigits(x), toDigits(y)];
-  return yield* columns(pad, `${prefix}${x}+${y}`, Math.max(a.length, b.length), (i, carry) => {
-    const digits = [a[i], b[i]].filter((digit) => digit !== undefined);
-    const sum = digits.reduce((total, digit) => total + digit, 0);
-    return digits.length === 1 && carry === 0 ? copied(sum) : pad.equation(withCarry(digits.join('+'), sum, carry));
-  });
+  const { text, value } = addInColumns(x, y, pad.equate);
+  yield pad.write(`${prefix}${text}`);
+  return value;
 }
 
 /** Returns null for a difference below 0. */
@@ -75,33 +45,19 @@ function* subtract(pad: Scratchpad, x: number, y: number, prefix = ''): Work<num
     yield pad.write(`${prefix}${x}-${y} less than 0`);
     return null;
   }
-  const [a, b] = [toDigits(x), toDigits(y)] as [number[], (number | undefined)[]];
-  let borrowed = 0;
-  return yield* columns(pad, `${prefix}${x}-${y}`, a.length, (i) => {
-    const [bottom, borrow] = [b[i], borrowed];
-    if (bottom === undefined && borrow === 0) return copied(a[i]);
-    borrowed = a[i] < (bottom ?? 0) + borrow ? 1 : 0;
-    const top = a[i] + 10 * borrowed;
-    const full = { left: bottom === undefined ? `${top}` : `${top}-${bottom}`, value: top - (bottom ?? 0) };
-    const isDigit = (digit: number) => digit >= 0 && digit <= 9;
-    if (borrow === 0) return pad.equation(full, isDigit);
-    return pad.equation({ left: `${full.left}-1`, value: full.value - 1, forgetful: full }, isDigit);
-  });
+  const { text, value } = subtractInColumns(x, y, pad.equate);
+  yield pad.write(`${prefix}${text}`);
+  return value;
 }
 
 function* multiply(pad: Scratchpad, x: number, y: number): Work<number> {
-  const a = toDigits(x);
-  let total: number | null = null;
-  for (const [place, digit] of toDigits(y).entries()) {
-    if (digit === 0) continue;
-    const product = yield* columns(pad, `${x}*${digit}`, a.length, (i, carry) =>
-      pad.equation(withCarry(`${a[i]}*${digit}`, a[i] * digit, carry)),
-    );
-    const shifted = product * 10 ** place;
-    if (place > 0) pad.append(`so ${shifted}`);
-    total = total === null ? shifted : yield* add(pad, shifted, total);
+  const lines = multiplyInColumns(x, y, pad.equate);
+  let line = lines.next();
+  for (; !line.done; line = lines.next()) {
+    yield pad.write(line.value.text);
+    if (line.value.shifted !== undefined) pad.append(line.value.shifted);
   }
-  return total ?? 0;
+  return line.value;
 }
 
 const procedures = { '+': add, '-': subtract, '*': multiply } as const;

@@ -5,15 +5,15 @@
 // not who User and Assistant are, nor that thinking comes before an answer. That, and what is worth doing, is left to
 // reinforcement learning. No held-out problem appears.
 import type { Random } from '../../math/index.ts';
-import { drawProblem, type Problem, type Task } from '../../tasks/index.ts';
-import type { Solution } from './scratchpad.ts';
+import { drawProblem, type Phrasing, type Problem, phrase, type Task } from '../../tasks/index.ts';
+import { joinLines, type Solution } from './scratchpad.ts';
 
 /** How worked examples of a task are made. All randomness comes from `random`. */
 export interface WorkedExamples<P extends Problem> {
   readonly task: Task<P>;
   difficulty(random: Random): number;
   solve(random: Random, problem: P, difficulty: number): Solution;
-  /** The problem in one of the ways in which people phrase it. */
+  /** The problem as the author of the examples words it, in one of a few ways. */
   phrase(random: Random, problem: P): string;
   /** The answer with what it answers, as a last line. */
   conclusion(problem: P, answer: string): string;
@@ -48,11 +48,38 @@ export function compose<P extends Problem>(
   return `${phrase(random, problem)}\n${text}${end}`;
 }
 
-export function toDocuments<P extends Problem>(examples: WorkedExamples<P>): DocumentGenerator {
+/** Returns worked examples of a task that says itself how its problems are solved: `steps` and `solution`. */
+export function fromSteps<P extends Problem>(task: Task<P>): WorkedExamples<P> {
+  const { from, to } = task.difficulty;
+  return {
+    task,
+    difficulty: (random) => random.whole(from, to),
+    solve: (_, problem) => ({ text: joinLines(task.steps?.(problem) ?? []), answer: task.solution?.(problem) ?? null }),
+    phrase: (_, { prompt }) => prompt,
+    conclusion: (_, answer) => `the answer is ${answer}`,
+  };
+}
+
+export interface DocumentOptions {
+  /** @default the author's choice among all levels */
+  readonly difficulty?: number | undefined;
+  /** `varied`: the phrasings of the task that are not held out. @default 'canonical': the author's words */
+  readonly phrasing?: Phrasing | undefined;
+}
+
+export function toDocuments<P extends Problem>(
+  examples: WorkedExamples<P>,
+  { difficulty: level, phrasing }: DocumentOptions = {},
+): DocumentGenerator {
+  const { task } = examples;
+  const worded: WorkedExamples<P> =
+    phrasing === 'varied'
+      ? { ...examples, phrase: (random, problem) => phrase(task, problem, random, 'train') }
+      : examples;
   return (random) => {
-    const difficulty = examples.difficulty(random);
+    const difficulty = level ?? examples.difficulty(random);
     const isTagged = random.chance(taggedShare);
-    const problem = drawProblem(examples.task, random, difficulty, 'train');
-    return compose(examples, random, { problem, difficulty, isTagged });
+    const problem = drawProblem(task, random, difficulty, 'train');
+    return compose(worded, random, { problem, difficulty, isTagged });
   };
 }

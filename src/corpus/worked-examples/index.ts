@@ -1,28 +1,41 @@
-// The worked examples that a base model reads, by task, and how a recipe names them. A task joins with one line here.
+// The worked examples that a base model reads, by task, and how a recipe names them. Those of a task with steps are
+// made of these; those that search, err, and give up have a line here.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { Random } from '../../math/index.ts';
+import { bundledTasks, type Problem, phrasingNames } from '../../tasks/index.ts';
 import type { Synthetic } from '../documents.ts';
 import { arithmeticExamples } from './arithmetic.ts';
 import { countdownExamples } from './countdown.ts';
-import { type DocumentGenerator, toDocuments } from './document.ts';
+import { fromSteps, toDocuments, type WorkedExamples } from './document.ts';
 import { sequenceExamples } from './sequence.ts';
 import { workedWordProblems } from './word-problems.ts';
 
-const generators = {
-  countdown: toDocuments(countdownExamples),
-  arithmetic: toDocuments(arithmeticExamples),
-  sequence: toDocuments(sequenceExamples),
-} satisfies Record<string, DocumentGenerator>;
+/** Examples with slips, corrections, and dead ends. */
+const searched = [countdownExamples, arithmeticExamples, sequenceExamples] as unknown as WorkedExamples<Problem>[];
+const straight = [...bundledTasks.values()].filter(({ steps }) => steps !== undefined).map(fromSteps);
 
-type Name = keyof typeof generators | 'word-problems';
-const name = z.enum(['word-problems', ...(Object.keys(generators) as Name[])]);
+/** The worked examples of bundled tasks, by the name of the task. */
+export const workedExamples: ReadonlyMap<string, WorkedExamples<Problem>> = new Map(
+  [...searched, ...straight].map((examples) => [examples.task.name, examples]),
+);
+
+const name = z.enum(['word-problems', ...workedExamples.keys()]);
 /** `file`: word problems in the form of GSM8K (tasks/word-problems.ts). */
 const shared = {
   file: z.string().meta({ names: 'file' }).optional(),
   seed: z.number().int().default(1),
   count: z.number().int().positive(),
+  /** One level alone. @default all levels */
+  difficulty: z.number().int().optional(),
+  /** @default 'canonical' */
+  phrasing: z.enum(phrasingNames).optional(),
+};
+
+const isLevel = (input: { readonly workedExamples: string; readonly difficulty?: number | undefined }) => {
+  const level = workedExamples.get(input.workedExamples)?.task.difficulty;
+  return input.difficulty === undefined || (level && input.difficulty >= level.from && input.difficulty <= level.to);
 };
 
 /**
@@ -36,20 +49,30 @@ export const workedExamplesInput = z
   ])
   .refine(({ workedExamples, file }) => (workedExamples === 'word-problems') === (file !== undefined), {
     message: 'word-problems need a file, and nothing else does',
-  });
+  })
+  .refine(({ file, phrasing }) => file === undefined || phrasing === undefined, {
+    message: 'word-problems have the words of their file: leave phrasing out',
+  })
+  .refine(isLevel, { message: 'the task has no such difficulty: leave it out, or choose one of its levels' });
 
-export function toSynthetic({ workedExamples, file, seed, count }: z.output<typeof workedExamplesInput>): Synthetic {
-  const [generate, source] =
-    file === undefined || workedExamples !== 'word-problems'
-      ? [generators[workedExamples as keyof typeof generators], workedExamples]
-      : [
-          workedWordProblems(file),
-          `${workedExamples} ${createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16)}`,
-        ];
+export function toSynthetic(input: z.output<typeof workedExamplesInput>): Synthetic {
+  const { seed, count, difficulty, phrasing } = input;
+  const { source, generate } = openSource(input);
+  const level = difficulty === undefined ? '' : `, difficulty ${difficulty}`;
   return {
-    name: `worked examples of ${source}`,
+    name: `worked examples of ${source}${level}${phrasing === 'varied' ? ', varied phrasings' : ''}`,
     seed,
     count,
     document: (key, index) => generate(new Random(key, index)),
   };
+}
+
+function openSource({ workedExamples: task, file, difficulty, phrasing }: z.output<typeof workedExamplesInput>) {
+  if (file === undefined)
+    return {
+      source: task,
+      generate: toDocuments(workedExamples.get(task) as WorkedExamples<Problem>, { difficulty, phrasing }),
+    };
+  const hash = createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
+  return { source: `${task} ${hash}`, generate: workedWordProblems(file) };
 }

@@ -4,6 +4,7 @@
 // with `no` is rejected; after a line `again` nothing above counts. At most one slip of an attempt stays uncorrected:
 // no two can cancel out, so a correct result was reached by true equations alone.
 import type { Random } from '../../math/index.ts';
+import type { Equate, Equation, Written } from '../../tasks/index.ts';
 
 /** How a simulated worker behaves. Every field is a probability. */
 export interface BehaviorRates {
@@ -25,19 +26,6 @@ export interface Solution {
   readonly text: string;
   /** The final answer; null where the worker gave up. */
   readonly answer: string | null;
-}
-
-/** A true equation, and the same equation with a part forgotten (a carry, for example). */
-export interface Equation {
-  readonly left: string;
-  readonly value: number;
-  readonly forgetful?: { readonly left: string; readonly value: number };
-}
-
-/** An equation as the worker wrote it, and the value that the worker believes. */
-export interface Written {
-  readonly text: string;
-  readonly value: number;
 }
 
 /** Work as a generator: it yields after each line, where the worker may give up, and returns what it found. */
@@ -70,6 +58,9 @@ export class Scratchpad {
     this.#hasError = false;
     this.lines.push('again');
   }
+
+  /** Writes equations of written arithmetic. */
+  readonly equate: Equate = (equation, isPlausible) => this.equation(equation, isPlausible);
 
   /** Computes an equation, perhaps wrongly. `isPlausible` says which wrong values may be written. */
   equation(equation: Equation, isPlausible = (wrong: number) => wrong >= Math.min(0, equation.value)): Written {

@@ -4,9 +4,9 @@
 // Hasty workers accept a rule that they have seen once. A check tries the rule where it was not yet tried, or takes the
 // last step back. No text is an instruction.
 import type { Random } from '../../math/index.ts';
-import { type SequenceProblem, sequence } from '../../tasks/index.ts';
+import { type Equation, type SequenceProblem, sequence } from '../../tasks/index.ts';
 import type { WorkedExamples } from './document.ts';
-import { type Equation, Scratchpad, type Solution, type Work } from './scratchpad.ts';
+import { Scratchpad, type Solution, type Work } from './scratchpad.ts';
 
 /** Draws how a worker behaves. With more numbers there are more rules to try, so workers err and give up less. */
 function drawRates(random: Random, shown: number) {

@@ -3,47 +3,14 @@
 // Difficulty: 1 two-digit sums; 2 sums and differences with up to three digits; 3 two digits times one; 4 two digits
 // times two; 5 three digits times two; 6 three terms. Problems that differ only in the order of terms or factors share
 // a key. The answer is the number alone: an expression is refused, even a correct one.
-import type { Random } from '../math/index.ts';
-import { gradeNumber } from './number.ts';
-import type { Problem, Task } from './task.ts';
+import type { Random } from '../../math/index.ts';
+import { calculationPhrasings, compute, formatCalculation, type Operation, toKey } from '../calculation.ts';
+import { gradeNumber } from '../number.ts';
+import type { Problem, Task } from '../task.ts';
 
 export interface ArithmeticProblem extends Problem {
   readonly calculation: Operation;
   readonly answer: number;
-}
-
-export type Operation = readonly [left: Calculation, operator: '+' | '-' | '*', right: Calculation];
-export type Calculation = number | Operation;
-
-export function compute(calculation: Calculation): number {
-  if (typeof calculation === 'number') return calculation;
-  const [left, operator, right] = calculation;
-  const [x, y] = [compute(left), compute(right)];
-  return operator === '+' ? x + y : operator === '-' ? x - y : x * y;
-}
-
-const precedence = (calculation: Calculation): number =>
-  typeof calculation === 'number' ? 2 : calculation[1] === '*' ? 1 : 0;
-
-/** Formats a calculation with as few parentheses as possible; `gap` surrounds operators. */
-export function formatCalculation(calculation: Calculation, gap = ' '): string {
-  if (typeof calculation === 'number') return `${calculation}`;
-  const [left, operator, right] = calculation;
-  const own = precedence(calculation);
-  const side = (part: Calculation, enclosed: boolean) => {
-    const text = formatCalculation(part, gap);
-    return enclosed ? `(${text})` : text;
-  };
-  const needsRight = precedence(right) < own || (operator === '-' && precedence(right) === own);
-  return `${side(left, precedence(left) < own)}${gap}${operator}${gap}${side(right, needsRight)}`;
-}
-
-/** Returns the same text for calculations that differ only in the order of terms or factors. */
-function toKey(calculation: Calculation): string {
-  if (typeof calculation === 'number') return `${calculation}`;
-  const [left, operator, right] = calculation;
-  const sides = [toKey(left), toKey(right)];
-  return `(${(operator === '-' ? sides : sides.sort()).join(operator)})`;
 }
 
 function threeTerms(random: Random): Operation {
@@ -95,4 +62,5 @@ export const arithmetic: Task<ArithmeticProblem> = {
   problem,
   grade: ({ answer: truth }, answer) => gradeNumber(`${truth}`, answer),
   solution: ({ answer }) => `${answer}`,
+  phrasings: ({ calculation }) => calculationPhrasings(calculation),
 };

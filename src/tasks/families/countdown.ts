@@ -4,10 +4,10 @@
 // each problem has a solution. Difficulty is the number of numbers. Problems with the same numbers share a key,
 // whatever their target: held-out number sets never occur in training. Sources: github.com/Jiayi-Pan/TinyZero; Gandhi
 // et al. 2024, "Stream of Search".
-import type { Random } from '../math/index.ts';
-import { readExpression } from './expression.ts';
-import { equals, formatRational, type Operator, rational } from './rational.ts';
-import type { Problem, Task, Verdict } from './task.ts';
+import type { Random } from '../../math/index.ts';
+import { readExpression } from '../expression.ts';
+import { equals, formatRational, type Operator, rational } from '../rational.ts';
+import type { Problem, Task, Verdict } from '../task.ts';
 
 export interface CountdownProblem extends Problem {
   readonly numbers: readonly number[];
@@ -94,6 +94,31 @@ export function gradeCountdown(
   return { correct: equals(read.value, rational(target) as NonNullable<ReturnType<typeof rational>>), reason };
 }
 
+function phrasings({ prompt, numbers, target }: CountdownProblem): string[] {
+  const list = numbers.join(', ');
+  const listed = `${numbers.slice(0, -1).join(', ')} and ${numbers[numbers.length - 1]}`;
+  return [
+    prompt,
+    `${target} from ${list}?`,
+    `Using ${listed}, make ${target}.`,
+    `Use ${list} to get ${target}.`,
+    `${list} to ${target}?`,
+    `Reach ${target} with ${listed}.`,
+    `Make ${target} out of ${listed}.`,
+    `How can I make ${target} from ${listed}?`,
+    `Combine ${listed} so that they give ${target}.`,
+    `Can you get ${target} from ${list}?`,
+    `Numbers: ${list}. Target: ${target}.`,
+    `Find a way to make ${target} from the numbers ${listed}.`,
+    `Get ${target} using each of ${list} once.`,
+    `With + - * / make ${target} from ${listed}.`,
+    `I have the numbers ${listed}. Make ${target}, please.`,
+    `Write ${target} with ${listed}, each used once.`,
+    `Countdown: ${list}, target ${target}.`,
+    `How do you get ${target} from ${listed}?`,
+  ];
+}
+
 export const countdown: Task<CountdownProblem> = {
   name: 'countdown',
   description: 'Make a target from numbers, each used once, with + - * /.',
@@ -101,4 +126,5 @@ export const countdown: Task<CountdownProblem> = {
   problem,
   grade: gradeCountdown,
   solution: ({ solution }) => solution,
+  phrasings,
 };

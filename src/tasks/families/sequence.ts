@@ -4,9 +4,9 @@
 // difficulty 1 in turn. A problem is used only if all rules that explain its numbers agree on the next one. A rule
 // explains numbers if it holds for more of them than are needed to state it. Problems with the same numbers share a
 // key.
-import type { Random } from '../math/index.ts';
-import { gradeNumber } from './number.ts';
-import type { Problem, Task } from './task.ts';
+import type { Random } from '../../math/index.ts';
+import { gradeNumber } from '../number.ts';
+import type { Problem, Task } from '../task.ts';
 
 export interface SequenceProblem extends Problem {
   readonly numbers: readonly number[];
@@ -105,6 +105,30 @@ function problem(random: Random, difficulty: number): SequenceProblem {
   }
 }
 
+function phrasings({ prompt, numbers }: SequenceProblem): string[] {
+  const list = numbers.join(', ');
+  return [
+    prompt,
+    `What comes next? ${list}`,
+    `Which number follows ${list}?`,
+    `${list}, ...`,
+    `${list}, ?`,
+    `Continue: ${list}`,
+    `What is the next number: ${list}?`,
+    `Next after ${list}?`,
+    `How does ${list} go on?`,
+    `Find the next number in ${list}.`,
+    `What number comes after ${list}?`,
+    `Give the next term of ${list}.`,
+    `Continue the sequence ${list}.`,
+    `Complete the pattern: ${list}, _`,
+    `${list} and then?`,
+    `I see the numbers ${list}. What is next?`,
+    `Which number is next in the sequence ${list}?`,
+    `The sequence is ${list}. What comes next?`,
+  ];
+}
+
 export const sequence: Task<SequenceProblem> = {
   name: 'sequence',
   description: 'Say which number comes next.',
@@ -112,4 +136,5 @@ export const sequence: Task<SequenceProblem> = {
   problem,
   grade: ({ next }, answer) => gradeNumber(`${next}`, answer),
   solution: ({ next }) => `${next}`,
+  phrasings,
 };
