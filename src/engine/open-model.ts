@@ -84,8 +84,11 @@ async function openPacked(path: string, { format, progress, notice }: OpenOption
   return { config, source, format: source.format, load };
 }
 
-/** Identifies weights (by the sizes and times of their files, and the list of tensors), format and kernels. */
-function computeFingerprint(source: TensorSource, ...settings: readonly string[]): string {
+/**
+ * Identifies weights (by the sizes and times of their files, and the list of tensors), format and arithmetic, which it
+ * names: `fp_3f9c0a1be2d45678_avx512_steps16`.
+ */
+function computeFingerprint(source: TensorSource, device: Device, ...settings: readonly string[]): string {
   const hash = createHash('sha256');
   const files = new Set([...source.entries.values()].map(({ file }) => file));
   for (const file of files) {
@@ -93,7 +96,12 @@ function computeFingerprint(source: TensorSource, ...settings: readonly string[]
     hash.update(`${basename(file)} ${size} ${mtimeMs}\n`);
   }
   for (const { name, type, shape } of source.entries.values()) hash.update(`${name} ${type} ${shape}\n`);
-  return `fp_${hash.update(settings.join(' ')).digest('hex').slice(0, 16)}`;
+  const { arithmetic, isa, lanes } = device.computation;
+  const weights = hash
+    .update([...settings, device.name].join(' '))
+    .digest('hex')
+    .slice(0, 16);
+  return `fp_${weights}_${isa}_${arithmetic}${lanes}`;
 }
 
 /** Returns the number of cache blocks that fit the memory, at least those of one whole sequence. */
@@ -141,7 +149,7 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
       name: options.name ?? basename(path).replace(/\.gguf$/, ''),
       vocabSize: config.vocabSize,
       tokenizer,
-      fingerprint: computeFingerprint(source, format, cacheFormat, device.name, device.isa),
+      fingerprint: computeFingerprint(source, device, format, cacheFormat),
       engine: new Engine(runner, { ...options, blocks, contextLength }),
       free: async () => {
         await device.flush();

@@ -51,6 +51,11 @@ export const lineageSchema = z.object({
   seed: z.number(),
   /** The random generator; null in runs that began before there was only one. */
   generator: z.string().nullable().default(null),
+  /** What decides the bits of the run's device; null in runs that began before it was recorded. */
+  computation: z
+    .object({ device: z.string(), isa: z.string(), arithmetic: z.string(), lanes: z.number() })
+    .nullable()
+    .default(null),
   /** The resolved recipe: with it, the data and the code the run can be made again. */
   config: z.unknown(),
   parents: quickList(z.object({ role: z.string(), weights: z.string() })),
@@ -159,6 +164,7 @@ export async function newLineage({ kind, recipe, origin, device }: Beginning): P
     code: codeVersion(),
     seed,
     generator,
+    computation: device.computation,
     config: { ...recipe, initial: origin.initial },
     parents: await readParents(origin.initial),
     teachers: [],
@@ -185,5 +191,6 @@ export function resumedLineage(before: Lineage, continuation: Continuation): Lin
   const counted = withSeconds(before, seconds);
   const sessions = [...counted.sessions, describeSession(device, fromStep)];
   const config = { ...recipe, initial: origin.initial };
-  return { ...counted, kind, config, status: 'running', reason: '', sessions };
+  const computation = before.computation ?? device.computation;
+  return { ...counted, kind, config, computation, status: 'running', reason: '', sessions };
 }

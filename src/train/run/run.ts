@@ -3,13 +3,14 @@
 // The loop: save, evaluate, sample, stop, *step*, log. Contract: a folder that holds a run is never begun anew, only
 // resumed, with the recipe that it holds. What can be known to be wrong is refused before the first step and leaves no
 // run. A run that was killed or stopped at any moment resumes from its last whole checkpoint and ends with the same
-// weights to the bit, on any number of threads; checkpoints by time change no bit. An evaluation that was cut off is
-// made when the run resumes. Files: records.ts. What differs between kinds: kind.ts.
+// weights to the bit, on any number of threads and any machine with its arithmetic; checkpoints by time change no bit.
+// An evaluation that was cut off is made when the run resumes. Files: records.ts. What differs between kinds: kind.ts.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device } from '../../kernels/index.ts';
 import { TrainError } from '../errors.ts';
 import { latestCheckpoint } from './checkpoint.ts';
+import { expectSameBits } from './computation.ts';
 import type { RunEvent } from './description.ts';
 import type { NewEvent, Pace, Run, RunKind, RunRecipe, Trainer } from './kind.ts';
 import { describeDevice, generator, type Lineage, readLineage } from './lineage.ts';
@@ -78,6 +79,7 @@ export async function resumeRun<R extends RunRecipe, E extends RunEvent>(
   return inWords(folder, () =>
     withRunLock(folder, async (stopping) => {
       expectSameGenerator(folder);
+      expectSameBits(folder, options.device.computation, options.notice);
       const recipe = readRunRecipe(kind, folder, assignments);
       options.permit?.(recipe);
       return drive(kind, recipe, await findResumePoint(folder), withStop(options, stopping));
