@@ -80,25 +80,31 @@ function run(device: Device, row: Case): Promise<Outcome | ValueError> {
   });
 }
 
+async function check(device: Device, row: Case): Promise<void> {
+  if (row.fault) {
+    await assert.rejects(runCase(device, row), ValueError);
+    return;
+  }
+  const outcome = await run(device, row);
+  if (device === reference) definitions.set(row, outcome);
+  const expected = definitions.get(row) as Outcome | ValueError;
+  if (expected instanceof ValueError || outcome instanceof ValueError)
+    assert.deepEqual(
+      [expected, outcome].map((each) => each instanceof ValueError),
+      [true, true],
+    );
+  else compare(row, expected, outcome);
+}
+
 for (const device of [reference, ...others]) {
   describe(`kernels on ${device.name} ${device.isa}`, () => {
     after(() => device.close());
-    for (const row of rows) {
-      test(`${row.kernel}: ${row.name}`, async () => {
-        if (row.fault) {
-          await assert.rejects(runCase(device, row), ValueError);
-          return;
-        }
-        const outcome = await run(device, row);
-        if (device === reference) definitions.set(row, outcome);
-        const expected = definitions.get(row) as Outcome | ValueError;
-        if (expected instanceof ValueError || outcome instanceof ValueError)
-          assert.deepEqual(
-            [expected, outcome].map((each) => each instanceof ValueError),
-            [true, true],
-          );
-        else compare(row, expected, outcome);
+    for (const kernel of new Set(rows.map((row) => row.kernel)))
+      test(kernel, async () => {
+        const failures: string[] = [];
+        for (const row of rows.filter((each) => each.kernel === kernel))
+          await check(device, row).catch((error: Error) => failures.push(`${row.name}: ${error.message}`));
+        assert.deepEqual(failures, []);
       });
-    }
   });
 }

@@ -126,7 +126,8 @@ const attentions: Attention[] = [
   { name: 'no queries', lengths: [9], queries: [0], Hq: 2, Dk: 48, Dv: 32, latent: true },
 ];
 
-function attentionRow(shape: Attention, format: number, split: boolean): Case {
+/** Returns the row with pieces of the keys computed apart and joined, and the row that walks over all of them. */
+function attentionRows(shape: Attention, format: number): [split: Case, walking: Case] {
   const { lengths, queries, Hq, Hkv = 1, Dk, Dv, latent, padding = 0 } = shape;
   const random = new Random(Hq + Dk);
   const width = latent ? Dk : Hkv * (Dk + Dv);
@@ -139,9 +140,10 @@ function attentionRow(shape: Attention, format: number, split: boolean): Case {
   const T = (starts.at(-1) as number) + padding;
   const pool = makePool(layout, blocks, random);
   const unused = lengths.map((n) => Math.ceil(n / blockTokens));
-  return {
+  const formatName = Object.keys(poolFormat)[format];
+  const split: Case = {
     kernel: 'paged_attention',
-    name: `${Object.keys(poolFormat)[format]}${split ? '' : ', walking'}: ${shape.name}`,
+    name: `${formatName}: ${shape.name}`,
     args: {
       q: random.normals(T * Hq * Dk),
       pool,
@@ -151,7 +153,7 @@ function attentionRow(shape: Attention, format: number, split: boolean): Case {
       ),
       lengths: Int32Array.from(lengths),
       query_start: Int32Array.from(starts),
-      partial: split ? new Float32Array(pagedAttentionWorkspaceBytes(T, Hq, Dv, max_blocks)) : null,
+      partial: new Float32Array(pagedAttentionWorkspaceBytes(T, Hq, Dv, max_blocks) / 4),
       out: new Float32Array(T * Hq * Dv).fill(3),
       B,
       T,
@@ -173,6 +175,7 @@ function attentionRow(shape: Attention, format: number, split: boolean): Case {
     // bf16, twice that where few keys have large values.
     ...(format !== poolFormat.f32 && { slack: (2 * tolerance.bf16) / tolerance.f32 }),
   };
+  return [split, { ...split, name: `${formatName}, walking: ${shape.name}`, args: { ...split.args, partial: null } }];
 }
 
 const refusals: [string, Record<string, Int32Array>][] = [
@@ -188,7 +191,7 @@ const refusals: [string, Record<string, Int32Array>][] = [
 
 function refused(): Case[] {
   const shape = { name: '', lengths: [100, 65], queries: [2, 1], Hq: 2, Dk: 48, Dv: 32, latent: true };
-  const row = attentionRow(shape, poolFormat.bf16, true);
+  const [row] = attentionRows(shape, poolFormat.bf16);
   const [layout] = layouts as [Shape];
   const [write, mla] = writes(layout) as [Case, Case];
   const [read] = reads(layout) as [Case];
@@ -210,10 +213,10 @@ function refused(): Case[] {
   ];
 }
 
-const attentionRows = attentions.flatMap((shape) =>
+const attention = attentions.flatMap((shape) =>
   [poolFormat.f32, poolFormat.bf16, ...(shape.latent ? [poolFormat.fp8] : [])].flatMap((format) =>
-    [true, false].map((split) => attentionRow(shape, format, split)),
+    attentionRows(shape, format),
   ),
 );
 
-export const paged: Case[] = [...layouts.flatMap(writes), ...layouts.flatMap(reads), ...attentionRows, ...refused()];
+export const paged: Case[] = [...layouts.flatMap(writes), ...layouts.flatMap(reads), ...attention, ...refused()];

@@ -1,6 +1,6 @@
 // Runs one row of the table on a device: what the kernel wrote, and whether it stayed inside its buffers.
-import type { Buffer, Device } from '../device.ts';
-import { type Data, type DType, dtypeBytes, newData, viewAs } from '../dtype.ts';
+import type { Device, Buffer as Memory } from '../device.ts';
+import { type Data, type DType, viewAs } from '../dtype.ts';
 import { assert } from '../errors.ts';
 import type { Parameter, Place } from '../kernel.ts';
 import { type CallArguments, type KernelName, kernels } from '../table.ts';
@@ -26,10 +26,11 @@ function toBytes(data: Data): Uint8Array {
 }
 
 /** Under AddressSanitizer a buffer is exactly as long as its data, so that a read beyond it is seen as well. */
-function place(device: Device, data: Data, guarded: boolean): Buffer {
+function place(device: Device, data: Data, guarded: boolean): Memory {
   const guard = guarded ? guardBytes : 0;
-  const bytes = new Uint8Array(data.byteLength + guard).fill(guardByte);
+  const bytes = new Uint8Array(data.byteLength + guard);
   bytes.set(toBytes(data));
+  bytes.fill(guardByte, data.byteLength);
   const buffer = device.alloc(bytes.length, 'case');
   device.write(buffer, bytes);
   return buffer;
@@ -38,7 +39,7 @@ function place(device: Device, data: Data, guarded: boolean): Buffer {
 export async function runCase(device: Device, row: Case): Promise<Outcome> {
   const { parameters } = kernels[row.kernel];
   const guarded = process.env.MINKE_EXACT_MEMORY !== '1' && device.name !== 'reference';
-  const buffers = new Map<Parameter, Buffer>();
+  const buffers = new Map<Parameter, Memory>();
   const args = parameters.map((parameter): [string, Place] => {
     const given = row.args[parameter.name];
     assert(given !== undefined, `case "${row.name}" of ${row.kernel} lacks ${parameter.name}`);
@@ -56,11 +57,11 @@ export async function runCase(device: Device, row: Case): Promise<Outcome> {
       const bytes = await device.read(buffer, new Uint8Array(buffer.bytes));
       const length = (row.args[parameter.name] as Data).byteLength;
       if (bytes.subarray(length).some((byte) => byte !== guardByte)) overrun.push(parameter.name);
-      const dtype = argumentFormat(parameter, row);
-      const data = newData(dtype, length / dtypeBytes[dtype]);
-      data.set(viewAs(dtype, bytes.slice(0, length)));
-      if (parameter.written) written.set(parameter.name, { dtype, data });
-      else if (!toBytes(row.args[parameter.name] as Data).every((byte, i) => byte === bytes[i]))
+      const kept = bytes.subarray(0, length);
+      if (parameter.written) {
+        const dtype = argumentFormat(parameter, row);
+        written.set(parameter.name, { dtype, data: viewAs(dtype, kept) });
+      } else if (Buffer.compare(toBytes(row.args[parameter.name] as Data), kept) !== 0)
         overrun.push(`${parameter.name} (an input)`);
     }
     return { written, overrun };

@@ -42,7 +42,12 @@ interface Row {
   readonly edits?: readonly Edit[];
 }
 
-/** `shared` gives a workspace where none is needed: the arithmetic must be the same. */
+/** A workspace where one is needed. `shared` gives one, large enough, where none is: the arithmetic must be the same. */
+function workspaceFor(R: number, V: number, shared: boolean): Float32Array | null {
+  const bytes = samplingWorkspaceBytes(R, V) || (shared ? samplingWorkspaceBytes(1, 20_000) : 0);
+  return bytes > 0 ? new Float32Array(bytes / 4) : null;
+}
+
 function sample(
   name: string,
   logits: Float32Array,
@@ -61,10 +66,10 @@ function sample(
     return [own.temperature, own.topK, own.topP, own.minP, draw];
   });
   const padded = [...edits, { id: -7 }]; // behind the last start: not read
-  const words = samplingWorkspaceBytes(R, V) || (shared ? samplingWorkspaceBytes(1, 2 ** 20) : 0);
+  const workspace = workspaceFor(R, V, shared);
   return {
     kernel: 'sample_tokens',
-    name: `${name}, [${R}, ${V}]${words > 0 ? ', shared rows' : ''}`,
+    name: `${name}, [${R}, ${V}]${workspace ? ', shared rows' : ''}`,
     args: {
       logits,
       settings: Float32Array.from(settings),
@@ -73,7 +78,7 @@ function sample(
       factors: Float32Array.from(padded, ({ factor = 1 }: Edit) => factor),
       offsets: Float32Array.from(padded, ({ offset = 0 }: Edit) => offset),
       banned: Int32Array.from(banned),
-      workspace: words > 0 ? new Float32Array(words) : null,
+      workspace,
       tokens: new Int32Array(R).fill(-1),
       logprobs: new Float32Array(R).fill(7),
       R,
@@ -87,13 +92,13 @@ function sample(
 
 function top(name: string, logits: Float32Array, R: number, count: number, shared = false): Case {
   const V = logits.length / Math.max(1, R);
-  const words = samplingWorkspaceBytes(R, V) || (shared ? samplingWorkspaceBytes(1, 2 ** 20) : 0);
+  const workspace = workspaceFor(R, V, shared);
   return {
     kernel: 'top_logprobs',
-    name: `${name}, ${count} of [${R}, ${V}]${words > 0 ? ', shared rows' : ''}`,
+    name: `${name}, ${count} of [${R}, ${V}]${workspace ? ', shared rows' : ''}`,
     args: {
       logits,
-      workspace: words > 0 ? new Float32Array(words) : null,
+      workspace,
       ids: new Int32Array(R * count).fill(-1),
       logprobs: new Float32Array(R * count).fill(7),
       R,

@@ -1,11 +1,9 @@
-// Elementwise kernels, norms, rope, swiglu, embedding and reductions: the same bits on one thread or two, for a row
-// alone or among others, fused or not; and gradients against finite differences. npm test -- pointwise
+// Norms, rope, swiglu, embedding and reductions: the same bits for a row alone or among others, fused or not; and
+// gradients against finite differences. npm test -- pointwise
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { Random } from '../math/index.ts';
 import type { Case } from './cases/case.ts';
-import { copy } from './cases/copy.ts';
-import { elementwise } from './cases/elementwise.ts';
 import { embedding } from './cases/embedding.ts';
 import { norm } from './cases/norm.ts';
 import { reduction } from './cases/reduction.ts';
@@ -14,12 +12,11 @@ import { runCase } from './cases/run.ts';
 import { swiglu } from './cases/swiglu.ts';
 import type { Device } from './device.ts';
 import type { Data } from './dtype.ts';
-import { openDevice } from './open.ts';
 import { ropeTable } from './rope-table.ts';
 import { kernels } from './table.ts';
 import { testDevices } from './test-devices.ts';
 
-const rows = [...copy, ...elementwise, ...embedding, ...norm, ...reduction, ...rope, ...swiglu];
+const rows = [...embedding, ...norm, ...reduction, ...rope, ...swiglu];
 
 /** Elements of an argument that belong to one row; arguments not named are shared by all rows. */
 type Strides = Readonly<Record<string, (args: Case['args']) => number>>;
@@ -53,13 +50,7 @@ async function written(device: Device, row: Case): Promise<Map<string, Data>> {
 
 for (const device of testDevices().slice(1)) {
   describe(`fixed order on ${device.name} ${device.isa}`, () => {
-    const single = openDevice({ device: device.name, isa: device.isa, threads: 1 });
-    after(() => Promise.all([device.close(), single.close()]));
-
-    test('one thread or two', async () => {
-      for (const row of rows.filter(({ fault }) => !fault))
-        assert.deepEqual(await written(single, row), await written(device, row), `${row.kernel}: ${row.name}`);
-    });
+    after(() => device.close());
 
     test('a row alone or among others', async () => {
       for (const row of rows.filter(({ fault }) => !fault)) {
