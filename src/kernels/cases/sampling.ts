@@ -42,7 +42,7 @@ interface Row {
   readonly edits?: readonly Edit[];
 }
 
-/** A workspace where one is needed. `shared` gives one, large enough, where none is: the arithmetic must be the same. */
+/** A workspace where one is needed; `shared` gives one where none is: the arithmetic must be the same. */
 function workspaceFor(R: number, V: number, shared: boolean): Float32Array | null {
   const bytes = samplingWorkspaceBytes(R, V) || (shared ? samplingWorkspaceBytes(1, 20_000) : 0);
   return bytes > 0 ? new Float32Array(bytes / 4) : null;
