@@ -1,17 +1,22 @@
-// The owner of all cache blocks: a free list, reference counts, and full blocks of prompts kept for later prompts.
+// The owner of all cache blocks: a free list, reference counts, and blocks of prompts kept for later prompts.
 //
 // A block holds 64 tokens of every layer. A block with a key (prefixKeys) outlives its owners: it stays until memory is
-// needed, the least recently used first. Equal keys mean equal tokens from position 0 on, hence equal bits. Contract:
-// used, cached and free blocks are all there are; nothing here touches a tensor.
+// needed, the least recently used first. Equal keys mean equal tokens from position 0 on, hence equal bits. A prompt's
+// last block is rarely full: its key is that of the tokens it has, and others copy it, because its owner goes on to
+// write to it. Contract: used, cached and free blocks are all there are; nothing here touches a tensor.
 import { createHash } from 'node:crypto';
 import { assert, blockTokens } from '../kernels/index.ts';
 
-/** Returns a key for each full block of `ids`: the SHA-256 of the key before and the block's own tokens. */
+/**
+ * Returns a key for each block of `ids`, the last of which may not be full: the SHA-256 of the key before and the
+ * block's own tokens.
+ */
 export function prefixKeys(ids: Int32Array): string[] {
   const keys: string[] = [];
   let before = '';
-  for (let end = blockTokens; end <= ids.length; end += blockTokens) {
-    const bytes = new Uint8Array(ids.buffer, ids.byteOffset + 4 * (end - blockTokens), 4 * blockTokens);
+  for (let from = 0; from < ids.length; from += blockTokens) {
+    const tokens = Math.min(blockTokens, ids.length - from);
+    const bytes = new Uint8Array(ids.buffer, ids.byteOffset + 4 * from, 4 * tokens);
     before = createHash('sha256').update(before).update('\0').update(bytes).digest('base64');
     keys.push(before);
   }
@@ -56,6 +61,10 @@ export class BlockPool {
     return id;
   }
 
+  has(key: string): boolean {
+    return this.#byKey.has(key);
+  }
+
   /** Returns the block of a key, with one more owner, or null. */
   find(key: string): number | null {
     const id = this.#byKey.get(key);
@@ -64,12 +73,21 @@ export class BlockPool {
     return id;
   }
 
-  /** Gives a full block its key. Where another block has that key already, this one stays without. */
+  /** Gives a block its key, in place of that of fewer tokens; but one that another block has is not given twice. */
   setKey(id: number, key: string): void {
     assert(this.#owners[id] !== 0, `block ${id} got a key without an owner`);
-    if (this.#byKey.has(key) || this.#keys[id] !== undefined) return;
+    if (this.#byKey.has(key)) return;
+    this.#dropKey(id);
     this.#byKey.set(key, id);
     this.#keys[id] = key;
+  }
+
+  /** Forgets all keys: what blocks hold is no longer what their tokens would give. */
+  forget(): void {
+    for (const id of this.#byKey.values()) this.#keys[id] = undefined;
+    this.#byKey.clear();
+    this.#free.push(...this.#unowned);
+    this.#unowned.clear();
   }
 
   /** Takes one owner away. */
@@ -84,8 +102,13 @@ export class BlockPool {
     const { value: id } = this.#unowned.values().next();
     if (id === undefined) return null;
     this.#unowned.delete(id);
-    this.#byKey.delete(this.#keys[id] as string);
-    this.#keys[id] = undefined;
+    this.#dropKey(id);
     return id;
+  }
+
+  #dropKey(id: number): void {
+    const key = this.#keys[id];
+    if (key !== undefined) this.#byKey.delete(key);
+    this.#keys[id] = undefined;
   }
 }

@@ -26,18 +26,20 @@ describe('engine', () => {
   test('any mix of requests, pools, steps, drafts and aborts: the tokens of each alone, all blocks freed', async () => {
     const request = fc.record({
       length: fc.integer({ min: 1, max: 300 }),
-      shared: fc.boolean(),
-      maxTokens: fc.integer({ min: 1, max: 150 }),
-      stopAt: fc.integer({ min: -1, max: 60 }),
-      abortAfter: fc.option(fc.integer({ min: 0, max: 30 }), { nil: null }),
+      shared: fc.constantFrom('nothing', 'beginning', 'all'),
+      maxTokens: fc.integer({ min: 1, max: 200 }),
+      stopAt: fc.oneof(fc.constant(-1), fc.integer({ min: 1, max: 60 })),
+      abortAfter: fc.option(fc.integer({ min: 0, max: 30 }), { nil: null, freq: 1 }),
     });
     const setting = fc.record({
-      blocks: fc.integer({ min: 8, max: 40 }),
+      blocks: fc.integer({ min: 8, max: 32 }),
       maxSequences: fc.integer({ min: 1, max: 8 }),
       maxStepTokens: fc.integer({ min: 1, max: 400 }),
       drafts: fc.integer({ min: 0, max: 1 }),
       prefixCache: fc.boolean(),
       reuseGenerated: fc.boolean(),
+      phasesAgree: fc.boolean(),
+      common: fc.integer({ min: 1, max: 200 }),
       drafting: fc.constantFrom('always' as const, 'measured' as const),
       cost: fc.constantFrom(1, 1.9),
     });
@@ -45,10 +47,12 @@ describe('engine', () => {
     let cached = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 12 }), setting, async (requests, options) => {
-        const runner = new TokenRunner(options.blocks, options.drafts, { cost: () => options.cost });
+        const { cost, phasesAgree, common } = options;
+        const runner = new TokenRunner(options.blocks, options.drafts, { cost: () => cost, phasesAgree });
         const engine = openTestEngine(runner, { ...options, contextLength: options.blocks * blockTokens });
         const answers = requests.map(({ length, shared, maxTokens, stopAt, abortAfter }, i) => {
-          const prompt = Array.from({ length }, (_, p) => (shared ? p % 50 : (p * 7 + i) % 90));
+          const own = shared === 'all' ? common : length;
+          const prompt = Array.from({ length: own }, (_, p) => (shared === 'nothing' ? (p * 7 + i) % 90 : p % 50));
           const it = ask(engine, prompt, { maxTokens }, stopAt);
           const { onToken } = it.sequence.listener;
           it.sequence.listener.onToken = (token) => {
@@ -74,7 +78,7 @@ describe('engine', () => {
         cached += options.prefixCache ? cachedTokens : 0;
         if (!options.prefixCache) assert.equal(cachedTokens, 0);
       }),
-      { numRuns: 200, seed: 7 },
+      { numRuns: 120, seed: 7 },
     );
     assert.ok(preempted > 0 && cached > 0, 'the cases never preempted, or never found a prefix');
   });
@@ -131,6 +135,37 @@ describe('engine', () => {
     assert.equal(engine.stats.cachedTokens, 2 * blockTokens);
     await ask(engine, prompt, { promptLogprobs: 0 }).ended; // they need every row
     assert.equal(engine.stats.cachedTokens, 2 * blockTokens);
+  });
+
+  for (const phasesAgree of [false, true])
+    test(`a prompt that many ask at once is computed once, ${phasesAgree ? 'with' : 'without'} decode`, async () => {
+      for (const length of [1, 2, 63, 64, 65, 100, 128, 129]) {
+        const runner = new TokenRunner(64, 0, { phasesAgree });
+        const engine = openTestEngine(runner, { maxSequences: 5, maxStepTokens: 40 });
+        const prompts = [7, 8, 9].map((first) => Array.from({ length }, (_, i) => (i === 0 ? first : i)));
+        const answers = prompts.flatMap((prompt) =>
+          Array.from({ length: 4 }, (_, i) => ({ prompt, ...ask(engine, prompt, { maxTokens: 3 + 2 * i }) })),
+        );
+        await Promise.all(answers.map(({ ended }) => ended));
+        const tokens = answers.reduce((sum, { outcome }) => sum + outcome.tokens.length, 0);
+        for (const [i, { prompt, outcome }] of answers.entries())
+          assert.deepEqual(outcome.tokens, expected(prompt, 3 + 2 * (i % 4)));
+        // A sequence runs its last token and those that it generates but the last; one of a group all of the prompt.
+        assert.equal(runner.rows, tokens + prompts.length * (length - 1), `${length} tokens`);
+        assert.equal(engine.stats.cachedTokens, 9 * (length - 1));
+        assert.equal(engine.stats.blocksUsed, 0);
+      }
+    });
+
+  test('prompts are forgotten when the weights have changed', async () => {
+    const engine = openTestEngine(new TokenRunner(64));
+    const prompt = Array.from({ length: 100 }, (_, i) => i);
+    await ask(engine, prompt).ended;
+    engine.forgetPrefixes();
+    await ask(engine, prompt).ended;
+    assert.equal(engine.stats.cachedTokens, 0);
+    await ask(engine, prompt).ended;
+    assert.equal(engine.stats.cachedTokens, 99);
   });
 
   test('blocks made during decode serve a later prompt only when requested', async () => {
@@ -231,9 +266,11 @@ describe('block pool', () => {
   test('a key depends on everything before the end of its block', () => {
     const ids = Int32Array.from({ length: 3 * blockTokens + 5 }, (_, i) => i);
     const keys = prefixKeys(ids);
-    assert.equal(keys.length, 3);
+    assert.equal(keys.length, 4);
     const other = ids.slice();
     other[0] = 99;
-    assert.equal(new Set([...keys, ...prefixKeys(other)]).size, 6);
+    assert.equal(new Set([...keys, ...prefixKeys(other)]).size, 8);
+    assert.deepEqual(prefixKeys(ids.subarray(0, 3 * blockTokens)), keys.slice(0, 3));
+    assert.notEqual(prefixKeys(ids.subarray(0, 3 * blockTokens + 4))[3], keys[3]);
   });
 });

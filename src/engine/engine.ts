@@ -3,7 +3,7 @@
 // Continuous batching (Orca) over a paged cache (vLLM), chunked prefill (Sarathi), speculative decoding in the same
 // pass (speculation.ts). Contract: a sequence's tokens are the same whoever else runs, however its prompt was cut,
 // whether it was preempted, with and without drafts: draws depend on seed and position alone.
-import { blockTokens } from '../kernels/index.ts';
+import { assert, blockTokens } from '../kernels/index.ts';
 import { BlockPool } from './block-pool.ts';
 import { type EngineStats, type FinishReason, type GeneratedToken, RefusedError, type Usage } from './generation.ts';
 import type { ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
@@ -78,7 +78,8 @@ export class Engine {
     this.#speculation = new Speculation({ maxDrafts, drafting, clock });
     this.#maxWaiting = options.maxWaiting ?? 1024;
     this.#maxWaitingTokens = options.maxWaitingTokens ?? 64 * this.contextLength;
-    const limits = { maxSequences, maxStepTokens, lookahead: maxDrafts, prefixCache, reuseGenerated };
+    const { phasesAgree } = runner;
+    const limits = { maxSequences, maxStepTokens, lookahead: maxDrafts, prefixCache, reuseGenerated, phasesAgree };
     this.#scheduler = new Scheduler(new BlockPool(blocks), limits);
   }
 
@@ -120,6 +121,12 @@ export class Engine {
     this.#end(sequence, 'abort');
   }
 
+  /** Forgets the prompts in the cache, because the weights have changed. Only while nothing runs. */
+  forgetPrefixes(): void {
+    assert(this.#scheduler.idle, 'prefixes were forgotten while sequences run');
+    this.#scheduler.pool.forget();
+  }
+
   /** Takes no more requests, waits at most `graceMs` until all have ended, and aborts the rest. */
   async close(graceMs = 0): Promise<void> {
     this.#closed = true;
@@ -133,7 +140,10 @@ export class Engine {
 
   /** Runs one step: schedule, run, sample, commit. */
   async step(): Promise<void> {
-    const batches = this.#toBatches(this.#scheduler.schedule());
+    const plan = this.#scheduler.schedule();
+    const batches = this.#toBatches(plan);
+    this.#runner.copyBlocks(plan.copies);
+    this.#speculation.copied(plan.copies);
     await Promise.all(
       batches.map(async ({ phase, chunks, drafts, isDecode }) => {
         try {
@@ -196,14 +206,14 @@ export class Engine {
     if (promptLogprobs.length > 0) sequence.listener.onPromptLogprobs(promptLogprobs);
     if (sampled.length === 0) {
       sequence.computed = from + ids.length;
-      this.#scheduler.cacheFullBlocks(sequence);
+      this.#scheduler.cacheBlocks(sequence);
       return;
     }
     if (sequence.outputLength === 0) this.#counts.cachedTokens += sequence.cachedTokens;
     for (const [i, token] of sampled.entries()) {
       const row = sampleFrom + i;
       sequence.computed = from + row + 1;
-      if (i === 0) this.#scheduler.cacheFullBlocks(sequence);
+      if (i === 0) this.#scheduler.cacheBlocks(sequence);
       this.#speculation.propose(sequence, drafts[i]);
       if (!this.#accept(sequence, token) || !this.#speculation.verify(sequence, ids[row + 1], token.id)) return;
     }

@@ -17,7 +17,7 @@ import {
 } from '../tensor/index.ts';
 import type { GeneratedToken } from './generation.ts';
 import type { PagedCache } from './paged-cache.ts';
-import type { ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
+import type { BlockCopy, ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
 import { collectLogitEdits, exactShape, type StepShape, stepInputsSize, writeStepInputs } from './step-inputs.ts';
 import { runStep, type StepModel, type StepOutputs } from './step-model.ts';
 import { queueAlternatives, queuePromptLogprobs } from './token-logprobs.ts';
@@ -67,6 +67,14 @@ export class ModelRunner implements Runner {
     const { device } = model.embedTokens;
     const ids = unscoped(() => keep(fromArray(banned, [banned.length], { device })));
     this.#step = { model, cache, policy, logprobTemperature, banned: ids };
+  }
+
+  get phasesAgree(): boolean {
+    return this.#step.cache.phasesAgree;
+  }
+
+  copyBlocks(copies: readonly BlockCopy[]): void {
+    for (const { from, to } of copies) this.#step.cache.copyBlock(from, to);
   }
 
   run(phase: Phase, chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {

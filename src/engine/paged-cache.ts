@@ -23,6 +23,10 @@ export type CacheFormat = 'f32' | 'bf16' | 'fp8';
 /** Blocks of cache for all layers of a model. */
 export interface PagedCache {
   readonly blocks: number;
+  /** Whether attention computes the same bits in prefill and decode. */
+  readonly phasesAgree: boolean;
+  /** Queues a copy of a block in all layers. */
+  copyBlock(from: number, to: number): void;
   /** Returns the cache as attention sees it during one step. */
   during(phase: Phase, shape: StepShape, inputs: StepInputViews): Cache;
   dispose(): void;
@@ -66,6 +70,10 @@ class Pools {
     return pagedAttention(q, this.pools[layer], { tables, lengths, queryStart, maxQueries }, heads);
   }
 
+  copyBlock(from: number, to: number): void {
+    for (const pool of this.pools) pool.copyBlock(from, to);
+  }
+
   dispose(): void {
     for (const pool of this.pools) pool.dispose();
   }
@@ -75,6 +83,8 @@ class Pools {
  * Rows as the model defines them (MLA's latents, GQA's keys and values). Prefill reads all rows back; decode does not.
  */
 export class LatentPages extends Pools implements PagedCache {
+  readonly phasesAgree = false;
+
   constructor(config: ModelConfig, blocks: number, format: CacheFormat = 'bf16') {
     super(countLayers(config), { ...poolOptions(config, format), blocks });
   }
@@ -107,6 +117,8 @@ function headWidths(config: ModelConfig) {
 
 /** Keys and values of every head in f32, for prefill and decode alike: the bits of a training step. */
 export class HeadPages extends Pools implements PagedCache {
+  readonly phasesAgree = true;
+
   constructor(config: ModelConfig, blocks: number) {
     const { heads, keyWidth, valueWidth } = headWidths(config);
     super(countLayers(config), { format: 'f32', width: heads * (keyWidth + valueWidth), blocks });

@@ -1,11 +1,12 @@
 // Rollouts: responses from the weights as they are now, with the bits that training will compute.
 //
-// One runner over HeadPages reads the very tensors that the optimizer changes, so nothing is copied between training
-// and generation. No prefix is cached, because the weights change. Contract: a response depends on its prompt, its
-// options and the weights alone, not on what else is generated at the same time.
+// A runner over HeadPages reads a packed copy of the weights that the optimizer changes (PackedCopy), whose products
+// have the bits of training. It is renewed, and the prompts in the cache are forgotten, when a response is asked for
+// while none is generated and a weight has changed. A prompt that several responses share is computed once. Contract: a
+// response depends on its prompt, its options and the weights alone, not on what else is generated at the same time.
 import { setMaxListeners } from 'node:events';
 import { blockTokens } from '../kernels/index.ts';
-import type { Model, PrecisionPolicy } from '../model/index.ts';
+import { type Model, PackedCopy, type PrecisionPolicy } from '../model/index.ts';
 import { Engine } from './engine.ts';
 import type { SamplingOptions } from './generation.ts';
 import { ModelRunner } from './model-runner.ts';
@@ -41,10 +42,12 @@ export interface Rollout {
 }
 
 export class Rollouts {
+  readonly #copy: PackedCopy;
   readonly #runner: ModelRunner;
   readonly #engine: Engine;
   readonly #options: RolloutOptions;
   readonly #vocabSize: number;
+  #running = 0;
 
   /** `openCache`: another cache, for comparison. @default HeadPages, which give the bits of training */
   constructor(
@@ -56,7 +59,8 @@ export class Rollouts {
     const blocks = (maxSequences + 1) * Math.ceil((contextLength + 1) / blockTokens);
     this.#options = options;
     this.#vocabSize = model.config.vocabSize;
-    this.#runner = new ModelRunner(model, {
+    this.#copy = new PackedCopy(model, policy);
+    this.#runner = new ModelRunner(this.#copy.model, {
       cache: openCache(blocks),
       policy,
       speculate: false,
@@ -70,11 +74,10 @@ export class Rollouts {
       maxStepTokens: 2048,
       maxWaiting: Number.MAX_SAFE_INTEGER,
       maxWaitingTokens: Number.MAX_SAFE_INTEGER,
-      prefixCache: false,
     });
   }
 
-  /** Generates one response. Rejects when the signal aborts. */
+  /** Generates one response from the weights as they are when the first of those that run together is asked for. */
   generate(prompt: Int32Array, options: RolloutSampling, signal?: AbortSignal): Promise<Rollout> {
     const { endId, contextLength } = this.#options;
     const { maxTokens, ...choice } = options;
@@ -83,6 +86,7 @@ export class Rollouts {
     const logprobs: number[] = [];
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
+      if (this.#running === 0 && this.#copy.renew()) this.#engine.forgetPrefixes();
       if (signal) setMaxListeners(0, signal); // all rollouts of a batch listen to it
       const abort = () => this.#engine.abort(sequence);
       const listener: SequenceListener = {
@@ -96,6 +100,7 @@ export class Rollouts {
         },
         onEnd: (reason, error) => {
           signal?.removeEventListener('abort', abort);
+          this.#running--;
           if (reason === 'error' || reason === 'abort') reject(error ?? new Error('the rollout was stopped'));
           const isEnded = reason === 'stop';
           resolve({ prompt, ids: Int32Array.from(ids), logprobs: Float32Array.from(logprobs), isEnded });
@@ -106,11 +111,13 @@ export class Rollouts {
         { sampling, maxTokens, logprobs: null, promptLogprobs: null },
         listener,
       );
+      this.#running++;
       signal?.addEventListener('abort', abort);
     });
   }
 
   dispose(): void {
     this.#runner.dispose();
+    this.#copy.dispose();
   }
 }

@@ -19,6 +19,13 @@ export interface ScheduledChunk {
   readonly sampleFrom: number;
 }
 
+/** A block whose first tokens another sequence has, too. */
+export interface BlockCopy {
+  readonly from: number;
+  readonly to: number;
+  readonly tokens: number;
+}
+
 export interface ChunkResult {
   /** The next token of each row from `sampleFrom` on. */
   readonly sampled: readonly GeneratedToken[];
@@ -31,6 +38,10 @@ export interface ChunkResult {
 export interface Runner {
   /** Drafts that a decode step can make for each sequence: 0 or 1. */
   readonly maxDrafts: number;
+  /** Whether prefill and decode give the same bits, so that a prompt's last token may run with a decode batch. */
+  readonly phasesAgree: boolean;
+  /** Queues copies of whole blocks in all layers, one after another. */
+  copyBlocks(copies: readonly BlockCopy[]): void;
   /**
    * Queues the chunks and resolves in their order. Rejects when one of them failed, which ends all of them. `drafts`:
    * runs multi-token prediction too; its cache has no rows of tokens that ran without.

@@ -1,11 +1,13 @@
 // Which sequences run in the next step. Policy only: it knows lengths and blocks, never a tensor.
 //
 // Every step runs the whole decode batch and, with the rest of its token budget, prefill chunks, first come, first
-// served. Where blocks run out, the sequence that arrived last is preempted: its blocks are freed and it is recomputed
-// later. Contract: a sequence is admitted only when there are blocks for it and one more for each running sequence, so
-// that the first to arrive always makes progress; no block leaks or is owned twice (engine.test.ts fuzzes it).
+// served; but who has a prompt that is being computed waits for it. Where blocks run out, the sequence that arrived
+// last is preempted: its blocks are freed and it is recomputed later. Contract: a sequence is admitted only when
+// there are blocks for it and one more for each running sequence, so that the first to arrive always makes progress; no
+// block leaks or is owned twice (engine.test.ts fuzzes it).
 import { blockTokens } from '../kernels/index.ts';
 import { type BlockPool, prefixKeys } from './block-pool.ts';
+import type { BlockCopy } from './runner.ts';
 import type { Sequence } from './sequence.ts';
 
 export interface SchedulerOptions {
@@ -19,6 +21,8 @@ export interface SchedulerOptions {
   readonly prefixCache: boolean;
   /** Whether a later prompt may use blocks made during decode, whose bits differ from those of prefill. */
   readonly reuseGenerated: boolean;
+  /** Whether the last token of a prompt may run with the decode batch. */
+  readonly phasesAgree: boolean;
 }
 
 /** Tokens `from` to `to` of a sequence, which are not computed yet. */
@@ -29,11 +33,16 @@ export interface PrefillChunk {
 }
 
 export interface StepPlan {
+  /** To be made before anything runs, in this order. */
+  readonly copies: readonly BlockCopy[];
   readonly decode: readonly Sequence[];
   readonly prefill: readonly PrefillChunk[];
   /** Output of preempted sequences. */
   readonly recompute: readonly PrefillChunk[];
 }
+
+/** The key of a whole prompt. */
+const lastKey = ({ prefixKeys: keys }: Sequence) => keys[keys.length - 1];
 
 const blocksFor = (tokens: number) => Math.ceil(tokens / blockTokens);
 
@@ -66,13 +75,17 @@ export class Scheduler {
 
   /** Chooses what runs in the next step and allocates its blocks. */
   schedule(): StepPlan {
-    const decode = this.#decodeBatch();
+    this.#growDecodes();
+    const copies: BlockCopy[] = [];
+    const pending = new Set<string>();
     const prefill: PrefillChunk[] = [];
     const recompute: PrefillChunk[] = [];
     let budget = this.options.maxStepTokens;
     const addChunk = (sequence: Sequence): void => {
-      const { phase, computed: from } = sequence;
+      const { computed: from } = sequence;
+      const phase = this.#phase(sequence);
       if (phase === 'decode') return;
+      if (phase === 'prefill') pending.add(lastKey(sequence));
       const end = phase === 'prefill' ? sequence.promptLength : sequence.length - 1;
       const to = Math.min(end, from + budget);
       budget -= to - from;
@@ -80,11 +93,12 @@ export class Scheduler {
     };
     for (const sequence of this.running) if (budget > 0) addChunk(sequence);
     while (budget > 0) {
-      const admitted = this.#admit();
+      const admitted = this.#admit(pending, copies);
       if (!admitted) break;
       addChunk(admitted);
     }
-    return { decode, prefill, recompute };
+    const decode = this.running.filter((sequence) => this.#phase(sequence) === 'decode');
+    return { copies, decode, prefill, recompute };
   }
 
   /** Takes a sequence out, whatever its state, and frees its blocks. */
@@ -97,55 +111,82 @@ export class Scheduler {
     sequence.state = 'finished';
   }
 
-  /** Gives keys to the blocks that are fully computed, so that later prompts find them. */
-  cacheFullBlocks(sequence: Sequence): void {
+  /** Gives keys to the blocks that are computed, so that later prompts find them. */
+  cacheBlocks(sequence: Sequence): void {
     const { prefixCache, reuseGenerated } = this.options;
     if (!prefixCache) return;
-    const known = reuseGenerated ? sequence.computed : Math.min(sequence.computed, sequence.promptLength);
+    const { blocks, computed, promptLength, prefixKeys: own } = sequence;
+    const known = reuseGenerated ? computed : Math.min(computed, promptLength);
     const full = Math.floor(known / blockTokens);
-    if (full === 0) return;
-    const own = sequence.blockKeys ?? [];
-    const keys = own.length >= full ? own : prefixKeys(sequence.tokens.slice(0, known));
-    for (let i = 0; i < full; i++) this.pool.setKey(sequence.blocks[i], keys[i]);
+    const keys = full * blockTokens <= promptLength ? own : prefixKeys(sequence.tokens.slice(0, full * blockTokens));
+    for (let i = 0; i < full; i++) this.pool.setKey(blocks[i], keys[i]);
+    if (computed >= promptLength && full === own.length - 1) this.pool.setKey(blocks[full], own[full]);
   }
 
-  #decodeBatch(): Sequence[] {
+  #phase(sequence: Sequence): Sequence['phase'] {
+    const { phase, computed, length, options } = sequence;
+    const isLast = this.options.phasesAgree && computed === length - 1 && options.promptLogprobs === null;
+    return isLast ? 'decode' : phase;
+  }
+
+  /** Gives the decode batch the blocks of its next tokens. */
+  #growDecodes(): void {
     for (let i = 0; i < this.running.length; i++) {
       const sequence = this.running[i];
-      if (sequence.phase !== 'decode') continue;
+      if (this.#phase(sequence) !== 'decode') continue;
       const blocks = blocksFor(sequence.length + this.options.lookahead);
       while (sequence.state === 'running' && !this.#grow(sequence, blocks)) this.#preempt();
     }
-    return this.running.filter(({ phase }) => phase === 'decode');
   }
 
-  /** Admits the first waiting sequence; null when there is no room for it. */
-  #admit(): Sequence | null {
-    const [sequence] = this.waiting;
-    if (!sequence || this.running.length >= this.options.maxSequences) return null;
+  /**
+   * Admits the first waiting sequence whose prompt is not among those that are being computed; null when there is no
+   * room for it. Those who wait for their prompt keep their place.
+   */
+  #admit(pending: ReadonlySet<string>, copies: BlockCopy[]): Sequence | null {
+    const at = this.waiting.findIndex((sequence) => !this.#waitsForPrefix(sequence, pending));
+    if (at < 0 || this.running.length + at >= this.options.maxSequences) return null;
+    const sequence = this.waiting[at];
     const found = this.#findPrefix(sequence);
+    const full = Math.floor((sequence.promptLength - 1) / blockTokens);
+    const last = found.length > full ? (found.pop() as number) : null;
+    // It may be given away at once: copies are made before anything is written.
+    if (last !== null) this.pool.release(last);
     const blocks = blocksFor(sequence.length + this.options.lookahead);
     const reserve = this.running.length;
     if (blocks - found.length + reserve > this.pool.available) {
       for (const block of found) this.pool.release(block);
       return null;
     }
-    this.waiting.shift();
+    this.waiting.splice(at, 1);
     sequence.blocks.push(...found);
-    sequence.computed = found.length * blockTokens;
-    if (sequence.outputLength === 0) sequence.cachedTokens = sequence.computed;
     this.#grow(sequence, blocks);
+    const tokens = sequence.promptLength - 1 - full * blockTokens;
+    const to = sequence.blocks[full];
+    if (last !== null && last !== to && tokens > 0) copies.push({ from: last, to, tokens });
+    sequence.computed = found.length * blockTokens + (last === null ? 0 : tokens);
+    if (sequence.outputLength === 0) sequence.cachedTokens = sequence.computed;
     sequence.state = 'running';
     insert(this.running, sequence);
     return sequence;
   }
 
-  /** Finds cached blocks that hold the beginning of the prompt; its last token is always computed. */
+  #sharesPrefix({ options }: Sequence): boolean {
+    return this.options.prefixCache && options.promptLogprobs === null;
+  }
+
+  /** Whether the same prompt is being computed: `pending` has the keys of such prompts. */
+  #waitsForPrefix(sequence: Sequence, pending: ReadonlySet<string>): boolean {
+    if (!this.#sharesPrefix(sequence) || pending.size === 0) return false;
+    const key = lastKey(sequence);
+    return pending.has(key) && !this.pool.has(key);
+  }
+
+  /** Finds cached blocks that hold the beginning of the prompt, the last of which may not be full. */
   #findPrefix(sequence: Sequence): number[] {
-    if (!this.options.prefixCache || sequence.options.promptLogprobs !== null) return [];
-    sequence.blockKeys ??= prefixKeys(sequence.prompt);
+    if (!this.#sharesPrefix(sequence)) return [];
     const found: number[] = [];
-    for (const key of sequence.blockKeys.slice(0, Math.floor((sequence.promptLength - 1) / blockTokens))) {
+    for (const key of sequence.prefixKeys) {
       const block = this.pool.find(key);
       if (block === null) break;
       found.push(block);
@@ -174,7 +215,7 @@ export class Scheduler {
 
   /** Frees the blocks of a sequence; full ones stay in the prefix cache. */
   #free(sequence: Sequence): void {
-    this.cacheFullBlocks(sequence);
+    this.cacheBlocks(sequence);
     for (const block of sequence.blocks.splice(0).reverse()) this.pool.release(block);
   }
 }

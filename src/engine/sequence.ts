@@ -3,6 +3,7 @@
 // Tokens are the prompt, then the output. The first `computed` of them have valid rows in the cache; during decode all
 // but the last. A preempted sequence starts again from 0 and recomputes its output in the decode phase, so that the
 // bits are the same. Nothing here touches a tensor.
+import { prefixKeys } from './block-pool.ts';
 import type { FinishReason, GeneratedToken } from './generation.ts';
 import { LogitsProcessor } from './logits-processor.ts';
 import type { ResolvedSampling } from './sampling-options.ts';
@@ -39,8 +40,7 @@ export class Sequence {
   readonly logitsProcessor: LogitsProcessor;
   /** Blocks of the cache, in order of positions. */
   readonly blocks: number[] = [];
-  /** Keys of the prompt's full blocks (prefixKeys), computed on first use. */
-  blockKeys: readonly string[] | null = null;
+  #prefixKeys: readonly string[] | null = null;
   state: 'waiting' | 'running' | 'finished' = 'waiting';
   /** Tokens with valid rows in the cache. */
   computed = 0;
@@ -75,6 +75,12 @@ export class Sequence {
 
   get prompt(): Int32Array {
     return this.#tokens.subarray(0, this.promptLength);
+  }
+
+  /** Keys of the prompt's blocks, the last of which may not be full. */
+  get prefixKeys(): readonly string[] {
+    this.#prefixKeys ??= prefixKeys(this.prompt);
+    return this.#prefixKeys;
   }
 
   /** recompute: output that was generated before a preemption; decode: only the last token is not computed. */

@@ -7,7 +7,7 @@
 // trial after a pause that doubles. Left out: longer drafts, verdicts for single sequences.
 import { blockTokens } from '../kernels/index.ts';
 import { median } from '../math/index.ts';
-import type { ScheduledChunk } from './runner.ts';
+import type { BlockCopy, ScheduledChunk } from './runner.ts';
 import type { Sequence } from './sequence.ts';
 
 /** Drafts that are verified, and costs that are measured, before a trial is judged. */
@@ -247,6 +247,11 @@ export class Speculation {
       if (position % blockTokens === 0) this.#draftless[block] = 0;
       if (!drafts) this.#draftless[block]++;
     }
+  }
+
+  /** Notes which rows the MTP module has in copies: at most as few as in the block that was copied. */
+  copied(copies: readonly BlockCopy[]): void {
+    for (const { from, to, tokens } of copies) this.#draftless[to] = Math.min(this.#draftless[from], tokens);
   }
 
   /** Keeps the draft of a sequence's next token. */

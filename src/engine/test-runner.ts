@@ -4,7 +4,7 @@
 import { blockTokens } from '../kernels/index.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import type { GeneratedToken } from './generation.ts';
-import type { ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
+import type { BlockCopy, ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
 import type { Sequence, SequenceOptions, TokenDecision } from './sequence.ts';
 
 const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 };
@@ -28,27 +28,39 @@ export interface TokenRunnerOptions {
   readonly isRight?: (length: number) => boolean;
   /** The cost of a step of `count` sequences with drafts, in plain steps. @default 1 */
   readonly cost?: (count: number) => number;
+  /** @default false */
+  readonly phasesAgree?: boolean;
 }
 
 /** The next token is a hash of all before it, which it reads from the blocks: a wrong block gives a wrong token. */
 export class TokenRunner implements Runner {
   readonly maxDrafts: number;
+  readonly phasesAgree: boolean;
   readonly #memory: Int32Array;
   readonly #options: TokenRunnerOptions;
   steps = 0;
   largest = 0;
+  /** Tokens that ran, of prompts and answers. */
+  rows = 0;
   /** The time of all steps, as it would be on a model. */
   time = 0;
 
   constructor(blocks: number, maxDrafts = 0, options: TokenRunnerOptions = {}) {
     this.maxDrafts = maxDrafts;
+    this.phasesAgree = options.phasesAgree ?? false;
     this.#memory = new Int32Array(blocks * blockTokens).fill(-1);
     this.#options = options;
+  }
+
+  copyBlocks(copies: readonly BlockCopy[]): void {
+    for (const { from, to } of copies)
+      this.#memory.copyWithin(to * blockTokens, from * blockTokens, (from + 1) * blockTokens);
   }
 
   async run(_: Phase, chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
     this.steps++;
     this.largest = Math.max(this.largest, chunks.length);
+    for (const { ids } of chunks) this.rows += ids.length;
     const results = chunks.map((chunk) => this.#runChunk(chunk, drafts));
     await (this.#options.gate?.() ?? Promise.resolve());
     const verifies = chunks.some(({ ids }) => ids.length > 1);

@@ -37,6 +37,7 @@ export interface ModelLosses {
 
 export class Decoder<Config extends ModelConfig> {
   readonly config: Config;
+  readonly weights: ModelWeights;
   /** [V, D] */
   readonly embedTokens: Tensor;
   readonly layers: readonly Block[];
@@ -57,6 +58,7 @@ export class Decoder<Config extends ModelConfig> {
     const all = new Weights(weights);
     const model = all.at('model');
     this.config = config;
+    this.weights = weights;
     this.embedTokens = model.take('embed_tokens.weight');
     this.layers = Array.from({ length: config.numHiddenLayers }, (_, i) => makeBlock(model.at('layers').at(i), i));
     this.norm = model.take('norm.weight');

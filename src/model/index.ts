@@ -27,6 +27,7 @@ export { expectMemory } from './memory.ts';
 export { createModel, type Model } from './model.ts';
 export type { LayerRouting } from './moe.ts';
 export type { MtpOutput } from './mtp.ts';
+export { PackedCopy } from './packed-copy.ts';
 export { listParameters, type Parameter, type ParameterGroup } from './parameters.ts';
 export { type PrecisionName, type PrecisionPolicy, precisions } from './precision.ts';
 export { type PresetName, preset, presetNames } from './presets.ts';

@@ -59,7 +59,15 @@ export {
 } from './ops/sampling.ts';
 export { swiglu, swigluHalves } from './ops/swiglu.ts';
 export { copy, narrow, reshape } from './ops/view.ts';
-export { type PackedFormat, PackedWeight, packBlocks, packCodes, packWeight, weightSizes } from './packed-weight.ts';
+export {
+  type PackedFormat,
+  PackedWeight,
+  packBlocks,
+  packCodes,
+  packWeight,
+  repackWeight,
+  weightSizes,
+} from './packed-weight.ts';
 export { PagedPool, type PagedPoolOptions } from './paged-pool.ts';
 export { type Replay, record } from './record.ts';
 export { asyncScope, keep, scope, unscoped } from './scope.ts';

@@ -1,9 +1,9 @@
 // A weight for serving: [N, K] or experts [E, N, K], packed for the device's kernels, in one of five formats.
 //
-// Contract: immutable; linear and groupedLinear take it in place of a tensor, and the format is also the arithmetic.
-// f32, bf16 and fp8 give the bits of the plain weight in that precision; int8 and int4 are groups of 32 along K, ggml's
-// Q8_0 and Q4_0, with activations quantized to int8 in the same groups. Several weights with the same inputs (gate and
-// up) join along N into one, which changes no bit. No gradients. Left out: unpacking.
+// Contract: changed by repackWeight alone; linear and groupedLinear take it in place of a tensor, and the format is also
+// the arithmetic. f32, bf16 and fp8 give the bits of the plain weight in that precision; int8 and int4 are groups of 32
+// along K, ggml's Q8_0 and Q4_0, with activations quantized to int8 in the same groups. Several weights with the same
+// inputs (gate and up) join along N into one, which changes no bit. No gradients. Left out: unpacking.
 import {
   type Buffer,
   type Device,
@@ -175,6 +175,25 @@ export function packWeight(w: Tensor | readonly Tensor[], format: PackedFormat):
       return new PackedWeight(format, whole.shape, packPanels(whole, format), null);
     }),
   );
+}
+
+/**
+ * Packs the same weights again after they have changed, into the same memory, so that what is recorded reads the new
+ * values. In queue order.
+ */
+export function repackWeight(packed: PackedWeight, w: Tensor | readonly Tensor[]): void {
+  packed.use('repackWeight');
+  scope(() => {
+    const fresh = packWeight(w, packed.format);
+    if (formatShape(fresh.shape) !== formatShape(packed.shape))
+      throw new ShapeError(
+        'repackWeight',
+        `expected weights that join to ${packed}, received ${fresh}`,
+        'pass the weights that it was packed from',
+      );
+    for (const [i, from] of fresh.buffers.entries())
+      packed.device.run('copy_bytes', { from, to: packed.buffers[i], n: from.bytes });
+  });
 }
 
 function checkScales(op: string, { codes, scales }: Quantized): void {

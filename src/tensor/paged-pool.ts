@@ -96,6 +96,13 @@ export class PagedPool extends Resource {
     this.records.storage.change();
   }
 
+  /** Copies a block over another, in queue order. */
+  copyBlock(from: number, to: number): void {
+    const [source, target] = [from, to].map((block) => this.records.address + this.#at(block, 'copyBlock'));
+    this.device.run('copy_bytes', { from: source, to: target, n: blockTokens * this.recordBytes });
+    this.records.storage.change();
+  }
+
   override dispose(): void {
     this.records.dispose();
   }

@@ -1,10 +1,7 @@
 // Loads a checkpoint for serving: matrices packed and fused (fusion.ts), one after another.
 //
-// Contract: memory beyond the packed weights is the largest matrix. Formats: bf16 and f32 as training computes; fp8 as
-// DeepSeek's release keeps it (embedding, head, eh_proj and the halves of kv_b_proj in bf16, as its own code reads
-// them); int8 and int4 in ggml's groups of 32, where the inner width is whole groups, else bf16. The router is always
-// f32.
-import { groupSize, tileSize } from '../../kernels/index.ts';
+// Contract: memory beyond the packed weights is the largest matrix. Formats: packing.ts. The halves of kv_b_proj are
+// bf16 where the model is FP8, as DeepSeek's own code reads them.
 import {
   concat,
   keep,
@@ -16,9 +13,9 @@ import {
   type Weight,
 } from '../../tensor/index.ts';
 import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
-import { type Fusion, listFusions } from '../fusion.ts';
 import { splitKvB } from '../mla.ts';
-import { isFp8, listParameters, type Parameter } from '../parameters.ts';
+import { fittingFormat, listJoinedWeights, packedFormat } from '../packing.ts';
+import type { Parameter } from '../parameters.ts';
 import { expectTensors, sourcePieces } from './expected-tensors.ts';
 import { type ImportedTensor, importParameter, listIgnored, plainFormat } from './import.ts';
 import type { TensorSource } from './source.ts';
@@ -37,30 +34,6 @@ export function storedFormat(source: TensorSource): PackedFormat {
   if (stored.includes('Q4_0')) return 'int4';
   if (stored.includes('Q8_0')) return 'int8';
   return plainFormat(source);
-}
-
-/** Returns the format of a matrix when the model's format is `format`. */
-function packedFormat(parameter: Parameter, format: PackedFormat): PackedFormat {
-  if (parameter.group === 'router') return 'f32';
-  if (format === 'fp8') return isFp8(parameter) ? 'fp8' : 'bf16';
-  return fitting(parameter.shape.at(-1) as number, format);
-}
-
-function fitting(width: number, format: PackedFormat): PackedFormat {
-  return (format === 'int8' || format === 'int4') && width % groupSize !== 0 ? 'bf16' : format;
-}
-
-/** Lists the weights of the serving model, each with the parameters that it is made of. */
-function listServedWeights(config: ModelConfig, format: PackedFormat): { name: string; parts: readonly Parameter[] }[] {
-  const whole = ({ parts }: Fusion) => parts.slice(0, -1).every(({ shape }) => shape[0] % tileSize === 0);
-  const fusions = listFusions(config).filter((fusion) => format !== 'fp8' || whole(fusion)); // scales of 128 x 128
-  const byFirst = new Map(fusions.map((fusion) => [fusion.parts[0], fusion]));
-  const byName = new Map([...byFirst].map(([{ name }, fusion]) => [name, fusion]));
-  const later = new Set([...byFirst.values()].flatMap(({ parts }) => parts.slice(1).map(({ name }) => name)));
-  return listParameters(config).flatMap((parameter) => {
-    if (later.has(parameter.name)) return [];
-    return [byName.get(parameter.name) ?? { name: parameter.name, parts: [parameter] }];
-  });
 }
 
 /**
@@ -92,7 +65,7 @@ export async function* eachServed(
   report: ImportedTensor[],
 ): AsyncGenerator<[name: string, weight: Weight]> {
   await expectTensors(config, source);
-  const groups = listServedWeights(config, format);
+  const groups = listJoinedWeights(config, format);
   for (const [i, group] of groups.entries()) {
     const stored = await packStored(source, group.parts, format, report);
     if (stored) yield [group.name, stored];
@@ -143,7 +116,7 @@ function halves(config: DeepseekConfig, name: string, kvBProj: Tensor, format: P
   const prefix = name.slice(0, -'kv_b_proj.weight'.length);
   return scope(() => {
     const { keys, values } = splitKvB(config, kvBProj);
-    const packed = (w: Tensor) => keep(packWeight([w], fitting(w.shape[2], own)));
+    const packed = (w: Tensor) => keep(packWeight([w], fittingFormat(w.shape[2], own)));
     return [
       [`${prefix}k_b_proj`, packed(keys)],
       [`${prefix}v_b_proj`, packed(values)],
