@@ -1,7 +1,7 @@
 // A weight for serving: [N, K] or experts [E, N, K], packed for the device's kernels, in one of five formats.
 //
-// Contract: changed by repackWeight alone; linear and groupedLinear take it in place of a tensor, and the format is also
-// the arithmetic. f32, bf16 and fp8 give the bits of the plain weight in that precision; int8 and int4 are groups of 32
+// Contract: changed by repackWeight alone; linear and groupedLinear take it in place of a tensor, and the format is the
+// arithmetic too. f32, bf16 and fp8 give the bits of the plain weight in that precision; int8 and int4 are groups of 32
 // along K, ggml's Q8_0 and Q4_0, with activations quantized to int8 in the same groups. Several weights with the same
 // inputs (gate and up) join along N into one, which changes no bit. No gradients. Left out: unpacking.
 import {
