@@ -6,6 +6,15 @@ export {
   fillInTheMiddle,
   validationBatches,
 } from './batch-stream.ts';
+export {
+  type Conversation,
+  type ConversationSort,
+  conversationAt,
+  conversationSorts,
+  conversationsInput,
+  type Message,
+  toConversations,
+} from './conversations/index.ts';
 export { type Dataset, openDataset, type PrepareOptions, prepareDataset } from './dataset.ts';
 export {
   type Input,

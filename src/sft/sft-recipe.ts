@@ -2,6 +2,7 @@
 //
 // Names follow TRL's SFTTrainer where it has them: epochs, learning rate, warm-up, the assistant's tokens alone.
 import { z } from 'zod';
+import { conversationsInput } from '../corpus/index.ts';
 import { templateNames } from '../tasks/index.ts';
 import { count, fraction } from '../train/index.ts';
 import { fineTuningFields } from './fine-tuning.ts';
@@ -11,8 +12,11 @@ const every = z.strictObject({ evaluate: count.default(50), save: count.default(
 export const sftSchema = z.strictObject({
   /** Folder of the checkpoint to begin from. */
   model: z.string().meta({ names: 'checkpoint' }),
-  /** JSONL files, a conversation per line: {"messages":[{"role":"user","content":"..."}, ...]}. */
-  data: z.array(z.string().meta({ names: 'file' })).min(1),
+  /**
+   * JSONL files, a conversation per line: {"messages":[{"role":"user","content":"..."}, ...]}; or conversations that a
+   * generator makes: { conversations: 'greetings', count: 500 }.
+   */
+  data: z.array(z.union([z.string().meta({ names: 'file' }), conversationsInput])).min(1),
   /** The chat template of a base that has none. */
   template: z.enum(templateNames).default('short'),
   /** The fraction of the conversations that only measures the validation loss. */

@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
-import { hashFile, loadBaseVocabulary, pauses } from '../corpus/index.ts';
+import { hashFile, loadBaseVocabulary, pauses, toConversations } from '../corpus/index.ts';
 import { promptEncoder } from '../engine/index.ts';
 import { formatMillions, Random } from '../math/index.ts';
 import { countParameters } from '../model/index.ts';
@@ -25,7 +25,7 @@ import {
 } from '../train/index.ts';
 import { FineTuning, fineTuningCharts, fineTuningHeadline, fineTuningLine, openTunedModel } from './fine-tuning.ts';
 import { type SftEvent, sftEvents } from './sft-events.ts';
-import { readConversations, toExamples } from './sft-examples.ts';
+import { type ConversationMessage, readConversations, toExamples } from './sft-examples.ts';
 import { countLearned, type SftExample } from './sft-objective.ts';
 import { type SftConfig, sftSchema } from './sft-recipe.ts';
 import { SftValidation } from './sft-validation.ts';
@@ -88,7 +88,9 @@ async function readExamples(
   const template = own.chatTemplate ?? new ChatTemplate(chatTemplate, own.specialTokens);
   const loaded = { ...own, chatTemplate: template };
   const pause = pauses(signal);
-  const conversations = await readConversations(data);
+  const conversations: (readonly ConversationMessage[])[] = [];
+  for (const input of data)
+    conversations.push(...(typeof input === 'string' ? await readConversations([input]) : toConversations(input)));
   const [training, validation]: [SftExample[], SftExample[]] = [[], []];
   let tooLong = 0;
   for (const [i, messages] of conversations.entries()) {
@@ -107,19 +109,25 @@ async function readExamples(
   );
 }
 
-/** Describes the files for the lineage. */
+/** Describes the files and generators for the lineage. */
 async function describeData(
   { data, model }: SftConfig,
   documents: number,
   tokens: number,
 ): Promise<NonNullable<Lineage['data']>> {
-  const hashes = await Promise.all(data.map(hashFile));
+  const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+  const hashes = await Promise.all(
+    data.map((input) => (typeof input === 'string' ? hashFile(input) : hash(JSON.stringify(input)))),
+  );
   return {
-    hash: createHash('sha256').update(hashes.join()).digest('hex'),
+    hash: hash(hashes.join()),
     tokenizer: await hashFile(join(model, 'tokenizer.json')),
     documents,
     tokens,
-    sources: data.map((file, i) => ({ name: basename(file), sha256: hashes[i] })),
+    sources: data.map((input, i) => ({
+      name: typeof input === 'string' ? basename(input) : `conversations: ${input.conversations}`,
+      sha256: hashes[i],
+    })),
   };
 }
 

@@ -128,8 +128,8 @@ const firstInDigits = 1000;
 
 /** Returns phrasings of two numbers and an operator, in digits, signs, and words. */
 export function operationPhrasings(a: number, operator: '+' | '-' | '*' | '/', b: number): string[] {
-  const name = (value: number) => (value < firstInDigits ? toWords(value) : `${value}`);
-  const inWords = asked[operator](a, b, name(a), name(b));
+  const [first, second] = a < firstInDigits && b < firstInDigits ? [toWords(a), toWords(b)] : [`${a}`, `${b}`];
+  const inWords = asked[operator](a, b, first, second);
   return [...expressionPhrasings(`${a} ${operator} ${b}`), ...inWords];
 }
 

@@ -4,6 +4,7 @@ export { type ChosenTask, closeTasks, drawTask, openTasks, taskChoice } from './
 export {
   addInColumns,
   computeInColumns,
+  divideInColumns,
   type Equate,
   type Equation,
   multiplyInColumns,

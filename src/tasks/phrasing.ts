@@ -19,7 +19,7 @@ export const isHeldOutPhrasing = (index: number): boolean => index % 3 === 2;
 
 /** Returns the text without its first capital letter and its last period or question mark. */
 export function typeInHaste(text: string): string {
-  const open = text.replace(/(?<!\.)[.?]$/, '');
+  const open = text.replace(/(?<!\.)[.?]$/, '').trimEnd();
   return /^[A-Z][a-z]/.test(open) ? open[0].toLowerCase() + open.slice(1) : open;
 }
 

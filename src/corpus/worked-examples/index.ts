@@ -12,6 +12,8 @@ import { fromSteps, toDocuments, type WorkedExamples } from './document.ts';
 import { sequenceExamples } from './sequence.ts';
 import { workedWordProblems } from './word-problems.ts';
 
+export type { WorkedExamples } from './document.ts';
+
 /** Examples with slips, corrections, and dead ends. */
 const searched = [countdownExamples, arithmeticExamples, sequenceExamples] as unknown as WorkedExamples<Problem>[];
 const straight = [...bundledTasks.values()].filter(({ steps }) => steps !== undefined).map(fromSteps);

@@ -1,0 +1,76 @@
+// Conversations from which a model learns to talk: greetings, abilities, refusals, second turns, system texts,
+// problems.
+//
+// Each is a list of messages as in the JSONL files of supervised fine-tuning. Seed and index determine a conversation.
+// Held-out conversations use texts that no training sees, and problems on the held-out side of the split.
+import { z } from 'zod';
+import { Random } from '../../math/index.ts';
+import type { Split } from '../../tasks/index.ts';
+import { workedExamples } from '../worked-examples/index.ts';
+import { type Conversation, type ConversationGenerator, exchange } from './conversation.ts';
+import { changeOfSubject, doubt, followUp, thankedProblem } from './follow-ups.ts';
+import { outOfScope } from './out-of-scope.ts';
+import { greetings, questions, thanks } from './small-talk.ts';
+import { underSystemText } from './system-texts.ts';
+import { type ProblemChoice, workedProblem } from './worked-problems.ts';
+
+export type { Conversation, Message } from './conversation.ts';
+
+const generators = {
+  greetings: (random, split) => exchange(random, greetings, split),
+  abilities: (random, split) => exchange(random, questions, split),
+  thanks: (random, split) => exchange(random, thanks, split),
+  'out-of-scope': outOfScope,
+  'follow-ups': followUp,
+  doubts: doubt,
+  'changes-of-subject': changeOfSubject,
+  'thanked-problems': thankedProblem,
+  'system-texts': underSystemText,
+  problems: workedProblem,
+} satisfies Record<string, ConversationGenerator>;
+
+export type ConversationSort = keyof typeof generators;
+export const conversationSorts = Object.keys(generators) as [ConversationSort, ...ConversationSort[]];
+
+/** Returns conversation `index` of a seed. `problems` may be those of one task and level. */
+export function conversationAt(
+  sort: ConversationSort,
+  {
+    seed,
+    index,
+    split,
+    ...choice
+  }: ProblemChoice & { readonly seed: number; readonly index: number; readonly split: Split },
+): Conversation {
+  const random = new Random(seed, index, conversationSorts.indexOf(sort));
+  return sort === 'problems' ? workedProblem(random, split, choice) : generators[sort](random, split);
+}
+
+/** An input of a recipe: `count` conversations of a sort; `problems` of one task and level, or of all. */
+export const conversationsInput = z
+  .strictObject({
+    conversations: z.enum(conversationSorts),
+    task: z.enum([...workedExamples.keys()]).optional(),
+    difficulty: z.number().int().optional(),
+    seed: z.number().int().default(1),
+    count: z.number().int().positive(),
+  })
+  .refine(({ conversations, task }) => task === undefined || conversations === 'problems', {
+    message: 'only problems are of a task',
+  })
+  .refine(
+    ({ task, difficulty }) => {
+      const level = workedExamples.get(task ?? '')?.task.difficulty;
+      return difficulty === undefined || (level && difficulty >= level.from && difficulty <= level.to);
+    },
+    { message: 'difficulty is a level of the task: name both' },
+  );
+
+/** Returns the conversations of an input, on the training side of the split. */
+export function toConversations({
+  conversations: sort,
+  count,
+  ...place
+}: z.output<typeof conversationsInput>): Conversation[] {
+  return Array.from({ length: count }, (_, index) => conversationAt(sort, { ...place, index, split: 'train' }));
+}
