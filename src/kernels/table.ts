@@ -5,6 +5,7 @@ import { attention } from './reference/attention.ts';
 import { copy } from './reference/copy.ts';
 import { crossEntropy } from './reference/cross-entropy.ts';
 import { dispatch } from './reference/dispatch.ts';
+import { divergence } from './reference/divergence.ts';
 import { elementwise } from './reference/elementwise.ts';
 import { embedding } from './reference/embedding.ts';
 import { gemm } from './reference/gemm.ts';
@@ -30,6 +31,7 @@ const families = {
   ...probe,
   ...quantizeKernels,
   ...crossEntropy,
+  ...divergence,
   ...optimizer,
   ...router,
   ...dispatch,

@@ -3,6 +3,7 @@ export { type CreateOptions, encodeNumbers, fill, fromArray, full, randn, range,
 export { currentDevice, useDevice } from './current-device.ts';
 export { attention, type Sequences } from './ops/attention.ts';
 export { balanceBias, countExperts } from './ops/balance.ts';
+export { divergence } from './ops/divergence.ts';
 export { add, addRow, cast, exp, log, mul, scale, scaleRows, sigmoid, silu, sub } from './ops/elementwise.ts';
 export { embedding } from './ops/embedding.ts';
 export { concat, permute, repeatRow, split } from './ops/layout.ts';

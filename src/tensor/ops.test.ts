@@ -213,6 +213,44 @@ for (const device of testDevices()) {
       await near(loss, [-rows.reduce((sum, [value]) => sum + value, 0) / (T - 1)]);
     });
 
+    test('the divergence of two models is the definition, 0 between equals, whatever the chunk', async () => {
+      const [T, V] = [130, 11];
+      const [x, head] = [random(1, T, 6), random(2, V, 6)];
+      const [teacherX, teacherHead] = [random(3, T, 4), random(4, V, 4)];
+      const weight = t.fromArray(
+        Float32Array.from({ length: T }, (_, n) => (n === 5 ? 0 : 2)),
+        [T],
+        on,
+      );
+      const logs = async (hidden: t.Tensor, own: t.Tensor) => {
+        const logits = await t.linear(hidden, own).toArray();
+        return Array.from({ length: T }, (_, n) => {
+          const row = logits.slice(n * V, (n + 1) * V).map((l) => l / 2);
+          const whole = Math.log(row.reduce((sum, l) => sum + Math.exp(l), 0));
+          return row.map((l) => l - whole);
+        });
+      };
+      const [own, other] = [await logs(x, head), await logs(teacherX, teacherHead)];
+      const expected = (p: number[][], q: number[][]) =>
+        p.map((row, n) => (n === 5 ? 0 : row.reduce((sum, l, i) => sum + Math.exp(l) * (l - q[n][i]), 0)));
+      const student = { x, head };
+      const teacher = { x: teacherX, head: teacherHead };
+      const reverse = t.divergence(student, teacher, weight, { direction: 'reverse', temperature: 2 });
+      await near(reverse, expected(own, other));
+      await near(
+        t.divergence(student, teacher, weight, { direction: 'forward', temperature: 2 }),
+        expected(other, own),
+      );
+      const last = (of: { x: t.Tensor; head: t.Tensor }) => ({ ...of, x: t.narrow(of.x, 129, 1) });
+      const alone = t.divergence(last(student), last(teacher), t.narrow(weight, 129, 1), {
+        direction: 'reverse',
+        temperature: 2,
+      });
+      await same(alone, t.narrow(reverse, 129, 1));
+      const nothing = t.divergence(student, student, weight, { direction: 'reverse' });
+      assert.deepEqual(await nothing.toArray(), Array(T).fill(0));
+    });
+
     test('the entropy is no part of a loss', () => {
       const [x, head] = [random(1, 2, 3), random(2, 4, 3)];
       assert.throws(

@@ -128,6 +128,13 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
       /targets has the wrong shape: expected \[2\], received \[3\]/,
     ],
   ],
+  divergence: [
+    [
+      () => t.divergence({ x: f(2, 3), head: f(7, 3) }, { x: f(2, 4), head: f(8, 4) }, f(2), { direction: 'reverse' }),
+      ShapeError,
+      /x \[2, 3\] with 7 tokens of vocabulary does not fit teacherX \[2, 4\] with 8/,
+    ],
+  ],
   policyLoss: [
     [
       () => t.policyLoss(f(3), f(3), f(3), f(4), f(3), { clipLow: 0.2, clipHigh: 0.2, beta: 0 }),

@@ -4,6 +4,7 @@
 
 import { Random } from '../math/index.ts';
 import { attention } from './ops/attention.ts';
+import { divergence } from './ops/divergence.ts';
 import { add, addRow, cast, exp, log, mul, scale, scaleRows, sigmoid, silu, sub } from './ops/elementwise.ts';
 import { embedding } from './ops/embedding.ts';
 import { concat, permute, repeatRow, split } from './ops/layout.ts';
@@ -97,6 +98,7 @@ const scoring = (scoringFunc: 'sigmoid' | 'softmax', normTopkProb: boolean, nGro
 const chosen = table([3, 2], 1, 0, 2, 1, 2, 0);
 const hidden = normal([131, 3], 11);
 const head = normal([5, 3], 12);
+const weights: Point = { shape: [131], values: Float32Array.from({ length: 131 }, (_, i) => (i % 10 === 3 ? 0 : 1)) };
 const targets: Point = {
   shape: [131],
   values: Int32Array.from({ length: 131 }, (_, i) => (i % 10 === 3 ? -100 : (i * 7) % 5)),
@@ -230,6 +232,12 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
       f: (x: Tensor, w: Tensor, t: Tensor) => crossEntropy(x, w, t, { count: 3 }),
     },
   ],
+  divergence: (['forward', 'reverse'] as const).map((direction) => ({
+    what: `${direction}, in two chunks, at a temperature`,
+    points: [hidden, head, fixed(normal([131, 2], 13)), fixed(normal([5, 2], 14)), fixed(weights)],
+    f: (x: Tensor, w: Tensor, teacherX: Tensor, teacherHead: Tensor, weight: Tensor) =>
+      divergence({ x, head: w }, { x: teacherX, head: teacherHead }, weight, { direction, temperature: 0.7 }),
+  })),
   policyLoss: [
     {
       what: 'by the log-probability',

@@ -3,6 +3,7 @@
 import type { Op, OpRow, OpRows } from './op.ts';
 import { type AttentionOps, attentions } from './ops/attention.ts';
 import { type BalanceOps, balances } from './ops/balance.ts';
+import { type DivergenceOps, divergences } from './ops/divergence.ts';
 import { type ElementwiseOps, elementwise } from './ops/elementwise.ts';
 import { type EmbeddingOps, embeddings } from './ops/embedding.ts';
 import { type LayoutOps, layout } from './ops/layout.ts';
@@ -36,6 +37,7 @@ export interface Ops
     RouterOps,
     BalanceOps,
     LossOps,
+    DivergenceOps,
     OptimizerOps,
     QuantizeOps,
     PagedOps,
@@ -59,6 +61,7 @@ export const table: OpRows<Ops> = {
   ...routers,
   ...balances,
   ...losses,
+  ...divergences,
   ...optimizers,
   ...quantizers,
   ...pages,

@@ -4,6 +4,7 @@ import type { Case } from './case.ts';
 import { copy } from './copy.ts';
 import { crossEntropy } from './cross-entropy.ts';
 import { dispatch } from './dispatch.ts';
+import { divergence } from './divergence.ts';
 import { elementwise } from './elementwise.ts';
 import { embedding } from './embedding.ts';
 import { gemm } from './gemm.ts';
@@ -30,6 +31,7 @@ const ordinary: readonly Case[] = [
   ...gemmGroups,
   ...quantize,
   ...crossEntropy,
+  ...divergence,
   ...optimizer,
   ...router,
   ...dispatch,

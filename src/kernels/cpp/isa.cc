@@ -5,6 +5,7 @@
 #include "copy.cc"
 #include "cross-entropy.cc"
 #include "dispatch.cc"
+#include "divergence.cc"
 #include "elementwise.cc"
 #include "embedding.cc"
 #include "gemm-tile.h"
@@ -33,6 +34,7 @@ constexpr Family families[] = {
     family(probe_kernels),
     family(quantize_kernels),
     family(cross_entropy_kernels),
+    family(divergence_kernels),
     family(optimizer_kernels),
     family(router_kernels),
     family(dispatch_kernels),

@@ -16,7 +16,7 @@ import { sum } from './reduction.ts';
  * the GEMM at speed (66 MB for a vocabulary of 129280). A function of the vocabulary alone, so that sums keep their
  * order.
  */
-function chunkTokens(V: number): number {
+export function chunkTokens(V: number): number {
   return Math.max(128, 128 * Math.floor(2 ** 20 / V / 128));
 }
 
@@ -49,7 +49,7 @@ interface Chunk {
 }
 
 /** Divides logits, or gradients by logits, by the temperature. */
-function divideByTemperature(device: Device, logits: Matrix, n: number, temperature: number): void {
+export function divideByTemperature(device: Device, logits: Matrix, n: number, temperature: number): void {
   if (temperature !== 1) device.run('scale_f32', { x: logits, out: logits, n, s: 1 / temperature });
 }
 
