@@ -4,7 +4,13 @@ import { fineTuningStep } from '../sft/index.ts';
 import { eventHead, sharedEvents, taskEvaluated } from '../train/index.ts';
 
 export const distillEvents = z.discriminatedUnion('event', [
-  z.object({ ...eventHead('started'), run: z.string(), teacher: z.string(), device: z.string() }),
+  z.object({
+    ...eventHead('started'),
+    run: z.string(),
+    teacher: z.string(),
+    device: z.string(),
+    parameters: z.number().optional(),
+  }),
   z.object({
     ...eventHead('collecting'),
     done: z.number().describe('traces kept'),
@@ -22,7 +28,13 @@ export const distillEvents = z.discriminatedUnion('event', [
     tooLong: z.number().describe('traces left out, because the student cannot hold them'),
     tokens: z.number().describe('learned tokens of an epoch'),
   }),
-  fineTuningStep,
+  fineTuningStep.extend({
+    accuracy: z.number().optional().describe("share of the student's responses; on-policy only, as what follows"),
+    format: z.number().optional().describe('share of responses'),
+    truncated: z.number().optional().describe('share of responses'),
+    tokens: z.number().optional().describe('mean of a response'),
+    rolloutSeconds: z.number().optional(),
+  }),
   taskEvaluated,
   ...sharedEvents,
 ]);

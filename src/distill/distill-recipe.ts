@@ -27,6 +27,18 @@ const traces = z.strictObject({
   parallel: count.default(16),
 });
 
+const onPolicy = z.strictObject({
+  steps: count.default(100),
+  /** Questions of a step. */
+  questions: count.default(64),
+  /** Responses of the student to each question. */
+  samples: count.default(2),
+  /** The maximum number of tokens of a response. */
+  maxTokens: count.default(256),
+  /** Sequences that are generated at once. */
+  parallel: count.default(128),
+});
+
 /** The environment variable that holds the key of a teacher behind an API. */
 export const defaultKeyVariable = 'MINKE_TEACHER_KEY';
 
@@ -48,9 +60,16 @@ export const distillSchema = z.strictObject({
   student: z.string().meta({ names: 'checkpoint' }),
   /** Folder of a checkpoint, or address of an OpenAI-compatible API up to its /v1; not needed with traces.from. */
   teacher: z.string().meta({ names: 'model' }).default(''),
+  /**
+   * traces: the teacher's correct answers are learned as text. logits: its distributions at each token of them.
+   * on-policy: its distributions at each token of the student's own answers. The last two need a checkpoint with the
+   * student's tokenizer.
+   */
+  method: z.enum(['traces', 'logits', 'on-policy']).default('traces'),
   tasks: z.array(taskChoice).default([]),
   template: z.enum(templateNames).default('short'),
   traces: traces.prefault({}),
+  onPolicy: onPolicy.prefault({}),
   api: api.prefault({}),
   /** response: thinking and answer are learned. answer: only what follows the thinking, for comparison. */
   learn: z.enum(['response', 'answer']).default('response'),
@@ -68,8 +87,20 @@ export const distillSchema = z.strictObject({
 export type DistillConfig = z.infer<typeof distillSchema>;
 export type DistillRecipe = z.input<typeof distillSchema>;
 
-/** Throws TrainError where there is nobody to learn from. */
-export function checkDistill({ teacher, tasks, traces }: DistillConfig): void {
+/** Throws TrainError where there is nobody to learn from, or the method asks for more than there is. */
+export function checkDistill({ method, teacher, tasks, traces, learn }: DistillConfig): void {
+  if (method !== 'traces' && (teacher === '' || /^https?:/.test(teacher)))
+    throw new TrainError(
+      'recipe',
+      `method ${method} reads the teacher's distribution over the whole vocabulary, and there is no checkpoint`,
+      'name the folder of a checkpoint as the teacher, or take method traces',
+    );
+  if (method === 'on-policy' && (tasks.length === 0 || traces.from !== undefined || learn !== 'response'))
+    throw new TrainError(
+      'recipe',
+      'method on-policy learns whole answers of the student to the problems of a task',
+      'add --task, and leave out traces.from and learn',
+    );
   if (traces.from !== undefined || (teacher !== '' && tasks.length > 0)) return;
   throw new TrainError(
     'recipe',

@@ -16,22 +16,26 @@ import {
   type TrainingEvaluation,
 } from '../eval/index.ts';
 import { countParameters } from '../model/index.ts';
-import { countLearned, FineTuning, openTunedModel, type SftExample } from '../sft/index.ts';
+import { countLearned, FineTuning, type SftExample } from '../sft/index.ts';
 import { closeTasks, openTasks, toChatTemplate } from '../tasks/index.ts';
 import { type Run, readBaseConfig, readLineage, type Snapshot, TrainError, type Trainer } from '../train/index.ts';
 import type { DistillEvent } from './distill-events.ts';
 import type { DistillConfig } from './distill-recipe.ts';
+import { openOnPolicy } from './on-policy.ts';
 import { openTeacher } from './teacher.ts';
+import { expectSameVocabulary, openLearner, type TeacherModel } from './teacher-model.ts';
 import { collectTraces, readTraces, type Trace, traceFiles } from './traces.ts';
 
 const thinkEnd = '</think>';
 
 /** Opens a distillation. Throws before anything is written where student, teacher or tasks cannot be used. */
-export async function openDistillation(config: DistillConfig, run: Run<DistillEvent>): Promise<DistillTrainer> {
+export async function openDistillation(config: DistillConfig, run: Run<DistillEvent>): Promise<Trainer> {
   const { student, template } = config;
   readBaseConfig(student);
   const vocabulary = loadBaseVocabulary(student, toChatTemplate(template));
   await expectSource(config);
+  if (config.method !== 'traces') await expectSameVocabulary(config);
+  if (config.method === 'on-policy') return openOnPolicy(config, run, vocabulary);
   return new DistillTrainer(config, run, vocabulary);
 }
 
@@ -71,6 +75,7 @@ class DistillTrainer implements Trainer {
   readonly #run: Run<DistillEvent>;
   readonly #vocabulary: BaseVocabulary;
   #tuning: FineTuning | null = null;
+  #teacher: TeacherModel | null = null;
   #evaluation: TrainingEvaluation | null = null;
   #tracesSha256 = '';
 
@@ -112,6 +117,7 @@ class DistillTrainer implements Trainer {
   async close(): Promise<void> {
     await this.#evaluation?.close();
     this.#tuning?.tuned.dispose();
+    this.#teacher?.dispose();
   }
 
   get #opened(): FineTuning {
@@ -170,7 +176,8 @@ class DistillTrainer implements Trainer {
         'take a teacher that answers correctly, easier problems, or a student with a longer context',
       );
     await this.#expectSameTraces();
-    const tuned = await openTunedModel(student, this.#run, this.#config);
+    const { tuned, teacher } = await openLearner(this.#config, this.#run);
+    this.#teacher = teacher;
     this.#tuning = new FineTuning(tuned, examples, { ...this.#config, batchSize }, this.#run);
     const { maxTokens } = this.#config.traces;
     this.#evaluation = await openTrainingEvaluation({ ...this.#config, maxTokens }, tuned.model, this.#vocabulary);

@@ -1,7 +1,7 @@
 // Distillation as a kind of run: a student learns from a teacher's correct answers.
 //
 // A run folder has, besides what every run has: traces.jsonl and asked.jsonl (traces.ts).
-import { formatMillions } from '../math/index.ts';
+import { formatMillions, formatPercent } from '../math/index.ts';
 import { fineTuningCharts, fineTuningHeadline, fineTuningLine } from '../sft/index.ts';
 import {
   accuracyFacts,
@@ -15,6 +15,7 @@ import {
   type Lineage,
   lineageFacts,
   type RunKind,
+  stepLine,
   taskArgument,
 } from '../train/index.ts';
 import { type DistillEvent, distillEvents } from './distill-events.ts';
@@ -31,8 +32,20 @@ export const distill: RunKind<DistillConfig, DistillEvent> = {
   recipe: distillSchema,
   events: distillEvents,
   check: checkDistill,
-  fixedFields: ['student', 'teacher', 'tasks', 'template', 'traces', 'learn', 'epochs', 'batch', 'seed'],
-  mainFields: ['epochs', 'batch', 'learningRate', 'traces.samples', 'traces.maxTokens', 'seed'],
+  fixedFields: [
+    'student',
+    'teacher',
+    'method',
+    'tasks',
+    'template',
+    'traces',
+    'onPolicy',
+    'learn',
+    'epochs',
+    'batch',
+    'seed',
+  ],
+  mainFields: ['method', 'epochs', 'batch', 'learningRate', 'traces.samples', 'traces.maxTokens', 'seed'],
   arguments: [
     { flag: 'student', path: 'student', type: 'checkpoint', isRequired: true, about: 'the checkpoint that learns' },
     {
@@ -60,11 +73,18 @@ export const distill: RunKind<DistillConfig, DistillEvent> = {
       line: 'distill --student my-small --teacher http://127.0.0.1:8000/v1 --task arithmetic',
       about: 'a teacher behind an API, with its key in MINKE_TEACHER_KEY',
     },
+    {
+      line: 'distill --student my-small --teacher my-reasoner --task countdown:3 --set method=on-policy',
+      about: "the student's own answers, corrected by the teacher token by token",
+    },
     { line: 'distill --resume --run runs/mine', about: 'resume a run' },
   ],
   charts: [
     ...fineTuningCharts(),
-    chart('accuracy', 'Held-out accuracy', 'pass@1', [heldOutLine], { format: 'percent', isWide: true }),
+    chart('accuracy', 'Accuracy', 'share of responses', [stepLine('on-policy', 'accuracy'), heldOutLine], {
+      format: 'percent',
+      isWide: true,
+    }),
   ],
   headline: [...fineTuningHeadline, heldOutNumber],
   open: openDistillation,
@@ -109,10 +129,22 @@ function line(event: DistillEvent): string | null {
       return `${formatMillions(parameters)} parameters, ${work}; ${tooLong} traces are too long`;
     }
     case 'step':
-      return fineTuningLine(event);
+      return event.accuracy === undefined ? fineTuningLine(event) : onPolicyLine(event);
     case 'evaluated':
       return describeEvaluation(event);
     default:
       return null;
   }
+}
+
+type StepEvent = Extract<DistillEvent, { event: 'step' }>;
+
+function onPolicyLine({ loss, accuracy = 0, format = 0, tokens = 0, tokensPerSecond }: StepEvent): string {
+  return [
+    `divergence ${loss?.toFixed(4) ?? 'not finite'}`,
+    `accuracy ${formatPercent(accuracy)}`,
+    `well-formed ${formatPercent(format)}`,
+    `${tokens.toFixed(0)} tokens`,
+    `${tokensPerSecond.toFixed(0)} tokens/s`,
+  ].join('  ');
 }

@@ -13,8 +13,8 @@ export interface Teacher extends OpenedAnswerer {
 
 export async function openTeacher({ teacher, api, traces }: DistillConfig, device: Device): Promise<Teacher> {
   const { model, keyVariable, attempts, waitMs, timeoutMs } = api;
-  const key = process.env[keyVariable] ?? null;
   const weights = isAddress(teacher) ? null : await hashOfWeights(teacher);
+  const key = process.env[keyVariable] ?? null;
   const opened = await openAnswerer(teacher, {
     engine: { device, name: basename(teacher), maxWaiting: 2 * traces.parallel * traces.samples },
     api: { model, key, keySource: keyVariable, attempts, waitMs, timeoutMs },
@@ -22,7 +22,8 @@ export async function openTeacher({ teacher, api, traces }: DistillConfig, devic
   return { ...opened, weights };
 }
 
-async function hashOfWeights(path: string): Promise<string | null> {
+/** sha256 of a checkpoint's weights; null where they are split into several files. */
+export async function hashOfWeights(path: string): Promise<string | null> {
   if (path.endsWith('.gguf')) return hashFile(path);
   const files = readdirSync(path).filter((name) => /^model.*\.safetensors$/.test(name));
   return files.length === 1 ? hashFile(join(path, files[0])) : null;

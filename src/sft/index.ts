@@ -9,5 +9,5 @@ export {
 } from './fine-tuning.ts';
 export { sft } from './sft.ts';
 export { fineTuningStep, type SftEvent, sftEvents } from './sft-events.ts';
-export { countLearned, type SftColumn, type SftExample } from './sft-objective.ts';
+export { countLearned, type SftColumn, type SftExample, toSequences } from './sft-objective.ts';
 export type { SftConfig, SftRecipe } from './sft-recipe.ts';
