@@ -180,9 +180,9 @@ describe('engine over a V3-shaped model', () => {
       }
     });
 
-  test('1,000 prompts: drafts change no token', async () => {
+  test('many prompts: drafts change no token', async () => {
     const model = makeModel(v3);
-    const prompts = Array.from({ length: 1000 }, (_, i) => makePrompt(1 + (i % 29), i));
+    const prompts = Array.from({ length: process.env.MINKE_LONG ? 1000 : 300 }, (_, i) => makePrompt(1 + (i % 29), i));
     const texts = await Promise.all(
       [false, true].map(async (speculate) => {
         const engine = start(model, { speculate }, { blocks: 256 });

@@ -159,7 +159,8 @@ for (const device of testDevices()) {
     const on = { device };
     const small = device.name === 'reference';
 
-    for (const kind of kinds) {
+    // Wide records on the definition take minutes and say nothing more: the table of cases compares every device with it.
+    for (const kind of small ? kinds.filter(({ width }) => width < 100) : kinds) {
       const lengths = small ? [70, 20] : [600, 70, 257];
       const last = lengths[0];
 

@@ -41,14 +41,14 @@ function hasOnly(id: number, byte: number): boolean {
 }
 
 describe('the vocabulary of DeepSeek-V3', () => {
-  test('10,000 strings: the ids of @huggingface/tokenizers, and back to the text', () => {
+  test('random strings: the ids of @huggingface/tokenizers, and back to the text', () => {
     fc.assert(
       fc.property(texts, (text) => {
         const ids = v3.encode(text);
         assert.deepEqual([...ids], hfIds(theirs, text));
         assert.equal(v3.decode(ids), wellFormed(text));
       }),
-      { numRuns: process.env.MINKE_LONG ? 10_000 : 2500, seed: 1 },
+      { numRuns: process.env.MINKE_LONG ? 10_000 : 1000, seed: 1 },
     );
   });
 
@@ -90,9 +90,9 @@ describe('long words', () => {
       assert.deepEqual([...v3.encode(part)], encodeByDefinition(part));
   });
 
-  test('a megabyte of one letter repeats the ids of a thousand', () => {
+  test('256 KB of one letter repeat the ids of a thousand', () => {
     for (const letter of ['a', ' ', '\n', '!', 'é', '字']) {
-      const long = letter.repeat(2 ** 20);
+      const long = letter.repeat(2 ** 18);
       const ids = v3.encode(long);
       // Merging pairs from the left gives whole blocks of the longest token, and the rest at the end.
       const short = v3.encode(letter.repeat(1024));

@@ -269,7 +269,7 @@ describe('files that lie', () => {
     await assert.rejects(openGgufModel(path), /llama\.embedding_length: expected a number/);
   });
 
-  test('20,000 mutations of a good header: refused with a CheckpointError, or read within the file', async () => {
+  test('mutations of a good header: refused with a CheckpointError, or read within the file', async () => {
     const { path } = await write(configs.llama, 'BF16', 'mutate', bytesOnly);
     const file = readFileSync(path);
     const { dataStart } = parseGguf(file, file.length, 'x');
@@ -297,7 +297,7 @@ describe('files that lie', () => {
           }
         },
       ),
-      { numRuns: 20_000, seed: 1 },
+      { numRuns: process.env.MINKE_LONG ? 20_000 : 4000, seed: 1 },
     );
     assert.ok(accepted > 100, `${accepted} mutations left a good file`);
   });

@@ -163,7 +163,7 @@ describe('files that lie', () => {
     assert.ok(!readdirSync(folder).some((file) => file.startsWith('failed')));
   });
 
-  test('20,000 mutations of a good header: refused with a CheckpointError, or read within the file', () => {
+  test('mutations of a good header: refused with a CheckpointError, or read within the file', () => {
     const good = json({
       __metadata__: { format: 'pt' },
       a: entry('F32', [2, 3], [0, 24]),
@@ -192,7 +192,7 @@ describe('files that lie', () => {
           }
         },
       ),
-      { numRuns: 20_000, seed: 1 },
+      { numRuns: process.env.MINKE_LONG ? 20_000 : 4000, seed: 1 },
     );
     assert.ok(accepted > 10, `${accepted} mutations left a good file`);
   });
