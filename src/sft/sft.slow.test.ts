@@ -120,10 +120,10 @@ const turns =
 const characters = [...new Set('[suar]User: Assistant<think>/\nab cdehijklmopqy0123456789')].join('');
 
 /** Writes a small model of characters, with `.` as its end token, and returns its folder. */
-async function writeModel(name: string, chatTemplate?: string): Promise<string> {
+async function writeModel(name: string, chatTemplate?: string, alphabet = characters): Promise<string> {
   const path = join(folder, name);
-  const json = characterTokenizer(characters, { specialTokens: ['.'] });
-  const own = preset('nano', { vocabSize: characters.length + 1 });
+  const json = characterTokenizer(alphabet, { specialTokens: ['.'] });
+  const own = preset('nano', { vocabSize: alphabet.length + 1 });
   const weights = initialWeights(own, 4, device);
   await writeCheckpoint(path, writeConfig(own), exportWeights(own, weights, 'f32'), { shardBytes: 1e9 });
   for (const weight of weights.values()) weight.dispose();
@@ -242,6 +242,26 @@ describe('a run', () => {
     assert.equal(loadTokenizer(checkpoint(whole, steps)).chatTemplate?.text, turns);
     writeFileSync(data, `${readFileSync(data, 'utf8')}\n`);
     await assert.rejects(resumeRun(sft, { folder: stopped, device }), /is not what the checkpoint learned from/);
+  });
+
+  test('conversations come from generators too; the lineage names them', async () => {
+    const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join('');
+    const own = await writeModel('talker', turns, printable.replace('.', ''));
+    const generated = { conversations: 'greetings', count: 12 } as const;
+    const resolved = resolveRecipe(sft, {
+      ...recipe(),
+      model: own,
+      data: [generated],
+      microBatchTokens: 256,
+      epochs: 1,
+    });
+    const run = join(folder, 'generated');
+    assert.equal(await startRun(sft, resolved, { folder: run, device }), 'completed');
+    const learned = readLineage(run)?.data;
+    assert.deepEqual(
+      [learned?.documents, learned?.sources.map(({ name }) => name)],
+      [12, ['conversations: greetings']],
+    );
   });
 
   test('what cannot be run is refused, and leaves no run', async () => {
