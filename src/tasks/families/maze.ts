@@ -22,7 +22,7 @@ const find = (rows: readonly string[], mark: string): Cell => {
   return { row, column: rows[row].indexOf(mark) };
 };
 /** Names a cell by its column and row: a1 is the first one. */
-const place = ({ row, column }: Cell) => `${'abcdef'[column]}${row + 1}`;
+const place = ({ row, column }: Cell) => `${String.fromCharCode(97 + column)}${row + 1}`;
 
 /** Returns the cells by their distance from the start, up to the goal; null where there is no way. */
 function layers(rows: readonly string[]): Cell[][] | null {
