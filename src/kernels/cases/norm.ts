@@ -37,13 +37,21 @@ const forward = formats.flatMap(([xType, outType]) =>
     const outputs = { out: newData(outType, rows * cols), inv_rms: new Float32Array(rows) };
     const plain = { x, gain, ...outputs, x_ld: ld, out_ld: cols, ...sizes };
     const wide = { ...plain, out: newData(outType, rows * ld), out_ld: ld, inv_rms: null };
-    const delta = toFormat(xType, random.normals(rows * ld));
-    const joined = { x, delta, gain, sum: newData(xType, rows * cols), ...outputs, ...sizes };
-    const named = { x: xType, delta: xType, sum: xType, out: outType };
+    const named = { x: xType, out: outType };
+    const joined = (['f32', 'bf16'] as const).map((deltaType): Case => {
+      const delta = toFormat(deltaType, random.normals(rows * ld));
+      const sums = { sum: newData(xType, rows * cols), delta_type: dtypeCode[deltaType] };
+      return {
+        kernel: 'add_rms_norm',
+        name: `${name}, delta ${deltaType}`,
+        args: { x, delta, gain, ...outputs, ...sizes, ...sums },
+        formats: { ...named, delta: deltaType, sum: xType },
+      };
+    });
     return [
       { kernel: 'rms_norm', name, args: plain, formats: named },
       { kernel: 'rms_norm', name: `${name}, into rows of ${ld}, inv_rms not kept`, args: wide, formats: named },
-      { kernel: 'add_rms_norm', name, args: joined, formats: named },
+      ...joined,
     ];
   }),
 );
@@ -77,7 +85,8 @@ const backward = formats.flatMap(([xType, dyType]) =>
       const row = values.subarray(r * ld, r * ld + cols);
       return 1 / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0) / cols + eps);
     });
-    const row = (name: string, flags: { accumulate_dx: number; accumulate_dgain: number }, frozen = false): Case => ({
+    const added = toFormat(xType, random.normals(rows * ld));
+    const row = (name: string, isAdded: boolean, isFrozen = false): Case => ({
       kernel: 'rms_norm_backward',
       name: `[${rows}, ${cols}] of rows of ${ld}, ${xType} from ${dyType}${name}`,
       args: {
@@ -85,8 +94,10 @@ const backward = formats.flatMap(([xType, dyType]) =>
         gain: gains(random, cols),
         inv_rms: invRms,
         dy: toFormat(dyType, random.normals(rows * cols)),
+        added: isAdded ? added : null,
         dx: toFormat(xType, random.normals(rows * ld)),
-        dgain: frozen ? null : random.normals(cols),
+        rounded: isAdded ? new Uint16Array(rows * cols) : null,
+        dgain: isFrozen ? null : random.normals(cols),
         workspace: new Float32Array(columnSumWorkspaceBytes(rows, cols) / 4),
         rows,
         cols,
@@ -95,16 +106,12 @@ const backward = formats.flatMap(([xType, dyType]) =>
         dx_ld: ld,
         x_type: dtypeCode[xType],
         dy_type: dtypeCode[dyType],
-        ...flags,
+        accumulate_dgain: isAdded ? 1 : 0,
       },
-      formats: { x: xType, dx: xType, dy: dyType },
+      formats: { x: xType, added: xType, dx: xType, dy: dyType },
       ignore: ['workspace'],
     });
-    return [
-      row('', { accumulate_dx: 0, accumulate_dgain: 0 }),
-      row(', added', { accumulate_dx: 1, accumulate_dgain: 1 }),
-      row(', frozen gain', { accumulate_dx: 0, accumulate_dgain: 0 }, true),
-    ];
+    return [row('', false), row(', added', true), row(', frozen gain', false, true)];
   }),
 );
 

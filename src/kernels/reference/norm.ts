@@ -1,5 +1,6 @@
 // RMSNorm, defined: out = x * inv_rms * gain, inv_rms = 1 / sqrt(mean(x^2) + eps) (Zhang and Sennrich 2019).
 // A row length (`*_ld`) apart from cols norms a slice in place, such as the latent part of MLA's compressed rows.
+import { toBf16 } from '../dtype.ts';
 import { kernel } from '../kernel.ts';
 import { type Numbers, numbersIn } from './formats.ts';
 
@@ -11,8 +12,8 @@ function normRow(x: Numbers, from: number, gain: Float32Array, out: Numbers, to:
   return inverse;
 }
 
-const backwardSizes =
-  'rows:int cols:int x_ld:int dy_ld:int dx_ld:int x_type:int dy_type:int accumulate_dx:int accumulate_dgain:int';
+const joinedSizes = 'rows:int cols:int eps:float x_type:int delta_type:int out_type:int';
+const backwardSizes = 'rows:int cols:int x_ld:int dy_ld:int dx_ld:int x_type:int dy_type:int accumulate_dgain:int';
 
 export const norm = {
   /** inv_rms [rows] may be absent; out may be x. */
@@ -27,9 +28,9 @@ export const norm = {
 
   /** sum = x + delta in x's format, out = rms_norm(sum): a residual branch joins and the next one begins. */
   add_rms_norm: kernel(
-    'x:any delta:any gain:f32 sum:any! out:any! inv_rms:f32! rows:int cols:int eps:float x_type:int out_type:int',
-    (x, delta, gain, sum, out, invRms, rows, cols, eps, xType, outType) => {
-      const [a, b, joined] = [numbersIn(x, xType), numbersIn(delta, xType), numbersIn(sum, xType)];
+    `x:any delta:any gain:f32 sum:any! out:any! inv_rms:f32! ${joinedSizes}`,
+    (x, delta, gain, sum, out, invRms, rows, cols, eps, xType, deltaType, outType) => {
+      const [a, b, joined] = [numbersIn(x, xType), numbersIn(delta, deltaType), numbersIn(sum, xType)];
       const to = numbersIn(out, outType);
       for (let i = 0; i < rows * cols; i++) joined.set(i, a.get(i) + b.get(i));
       for (let r = 0; r < rows; r++) invRms[r] = normRow(joined, r * cols, gain, to, r * cols, cols, eps);
@@ -37,14 +38,17 @@ export const norm = {
   ),
 
   /**
-   * With g = dy * gain: dx (+)= inv_rms * (g - x * inv_rms^2 * mean(g * x)), dgain (+)= sum over rows of
-   * dy * x * inv_rms. x and dx share a format; dgain may be absent. Workspace: columnSumWorkspaceBytes.
+   * With g = dy * gain: dx = added + inv_rms * (g - x * inv_rms^2 * mean(g * x)), dgain (+)= sum over rows of
+   * dy * x * inv_rms. x, added (another gradient of x, perhaps dx itself) and dx share a format and a row length;
+   * rounded [rows, cols] is dx once more, in bf16. added, rounded and dgain may be absent. Workspace:
+   * columnSumWorkspaceBytes.
    */
   rms_norm_backward: kernel(
-    `x:any gain:f32 inv_rms:f32 dy:any dx:any! dgain:f32! workspace:f32! ${backwardSizes}`,
-    (x, gain, invRms, dy, dx, dgain, _workspace, ...sizes) => {
-      const [rows, cols, xLd, dyLd, dxLd, xType, dyType, accumulateDx, accumulateDgain] = sizes;
+    `x:any gain:f32 inv_rms:f32 dy:any added:any dx:any! rounded:bf16! dgain:f32! workspace:f32! ${backwardSizes}`,
+    (x, gain, invRms, dy, added, dx, rounded, dgain, _workspace, ...sizes) => {
+      const [rows, cols, xLd, dyLd, dxLd, xType, dyType, accumulateDgain] = sizes;
       const [values, grads, to] = [numbersIn(x, xType), numbersIn(dy, dyType), numbersIn(dx, xType)];
+      const others = added.length > 0 ? numbersIn(added, xType) : null;
       const dgains = new Float64Array(cols);
       for (let r = 0; r < rows; r++) {
         const inverse = invRms[r];
@@ -53,9 +57,10 @@ export const norm = {
         for (let c = 0; c < cols; c++) {
           const v = values.get(r * xLd + c);
           const d = grads.get(r * dyLd + c);
-          const before = accumulateDx ? to.get(r * dxLd + c) : 0;
+          const sum = (others?.get(r * dxLd + c) ?? 0) + inverse * (d * gain[c] - (v * inverse ** 2 * dot) / cols);
           dgains[c] += d * v * inverse;
-          to.set(r * dxLd + c, before + inverse * (d * gain[c] - (v * inverse ** 2 * dot) / cols));
+          to.set(r * dxLd + c, sum);
+          if (rounded.length > 0) rounded[r * cols + c] = toBf16(sum);
         }
       }
       for (let c = 0; c < dgain.length && c < cols; c++) dgain[c] = dgains[c] + (accumulateDgain ? dgain[c] : 0);
