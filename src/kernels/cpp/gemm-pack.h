@@ -36,31 +36,64 @@ inline void with_type(i64 type, const F& body) {
     body(static_cast<const e4m3*>(nullptr));
 }
 
-// to[c * stride + r] = from[r * ld + c] for rows x columns words; lanes from `rows` up to `stride` become zero only
-// as far as a vector reaches, so the caller clears a wider stride once.
-inline void transpose_words(const float* from, i64 ld, i64 rows, i64 columns, float* to, i64 stride) {
-  for (i64 r = 0; r < rows; r += W) {
-    i64 height = smaller(W, rows - r);
-    i64 room = smaller(W, stride - r);
-    for (i64 c = 0; c < columns; c += W) {
-      i64 width = smaller(W, columns - c);
-      vf block[W];
-#pragma GCC unroll 16
-      for (int i = 0; i < W; i++) block[i] = i < height ? load_n(from + (r + i) * ld + c, width) : vf{};
-      transpose(block);
-#pragma GCC unroll 16
-      for (int i = 0; i < W; i++)
-        if (i < width) store_n(to + (c + i) * stride + r, block[i], room);
-    }
-  }
-}
-
-MINKE_INLINE vu bf16_bits(vf v) { return widen(to_bf16(v)); }
-
+// Rounds to what a word of the product holds: f32 words of bf16 values where the machine has no bf16 product.
 template <Mode mode>
 MINKE_INLINE vf rounded(vf v) {
   return mode == Mode::bf16 ? from_bf16(to_bf16(v)) : v;
 }
+
+// W words of a lane from at most n values, zeros beyond: one value a word, or two where words are pairs of bf16.
+template <Mode mode, class T>
+MINKE_INLINE vf lane_words(const T* from, i64 n) {
+  if constexpr (!pairs_in<mode>) {
+    vf v = n >= W ? load(from) : load_n(from, n);
+    return sizeof(T) == 2 ? v : rounded<mode>(v);
+  } else {
+    vh halves[2];
+    for (int i = 0; i < 2; i++) {
+      if constexpr (sizeof(T) == 2)
+        halves[i] = load_halves(from + i * W, n - i * W);
+      else
+        halves[i] = to_bf16(load_n(from + i * W, n - i * W));
+    }
+    vf words;
+    __builtin_memcpy(&words, halves, sizeof words);
+    return words;
+  }
+}
+
+// to[c * stride + r] = word c of lane r, for lanes x k values; lanes from `lanes` up to `stride` become zero only as
+// far as a vector reaches, so the caller clears a wider stride once.
+template <Mode mode, class T>
+inline void transpose_lanes(const T* from, i64 ld, i64 lanes, i64 k, float* to, i64 stride) {
+  constexpr i64 pace = pairs_in<mode> ? 2 : 1;
+  for (i64 r = 0; r < lanes; r += W) {
+    i64 height = smaller(W, lanes - r), room = smaller(W, stride - r);
+    for (i64 c = 0; c < k; c += W * pace) {
+      vf block[W];
+#pragma GCC unroll 16
+      for (int i = 0; i < W; i++) block[i] = i < height ? lane_words<mode>(from + (r + i) * ld + c, k - c) : vf{};
+      transpose(block);
+      float* at = to + c / pace * stride + r;
+      i64 width = words_of<mode>(k - c);
+      if (room >= W && width >= W) {
+#pragma GCC unroll 16
+        for (int i = 0; i < W; i++) store(at + i * stride, block[i]);
+      } else {
+#pragma GCC unroll 16
+        for (int i = 0; i < W; i++)
+          if (i < width) store_n(at + i * stride, block[i], room);
+      }
+    }
+  }
+}
+
+// The same from words as they are.
+inline void transpose_words(const float* from, i64 ld, i64 rows, i64 columns, float* to, i64 stride) {
+  transpose_lanes<Mode::f32>(from, ld, rows, columns, to, stride);
+}
+
+MINKE_INLINE vu bf16_bits(vf v) { return widen(to_bf16(v)); }
 
 // ---- along: each lane's reduction is contiguous ----
 
@@ -129,18 +162,11 @@ inline void convert_along<Mode::fp8, e4m3>(const e4m3* from, i64 k, float* to, f
 template <Mode mode, class T>
 inline void pack_along(const T* from, i64 ld, i64 lanes, i64 k, float* to, i64 stride, float* scales,
                        float* temporary) {
-  constexpr bool pairs = pairs_in<mode>;
-  i64 words = words_of<mode>(k);
-  if constexpr (mode == Mode::f32 && sizeof(T) == 4) {
-    transpose_words(from, ld, lanes, words, to, stride);
+  if constexpr (mode != Mode::fp8 && sizeof(T) > 1) {
+    transpose_lanes<mode>(from, ld, lanes, k, to, stride);
     return;
   }
-  if constexpr (mode == Mode::bf16 && pairs && sizeof(T) == 2) {
-    if (k % 2 == 0 && ld % 2 == 0) {
-      transpose_words(reinterpret_cast<const float*>(from), ld / 2, lanes, words, to, stride);
-      return;
-    }
-  }
+  i64 words = words_of<mode>(k);
   for (i64 lane = 0; lane < lanes; lane++)
     convert_along<mode>(from + lane * ld, k, temporary + lane * words, scales + lane, stride);
   transpose_words(temporary, words, lanes, words, to, stride);
@@ -148,11 +174,11 @@ inline void pack_along(const T* from, i64 ld, i64 lanes, i64 k, float* to, i64 s
 
 // ---- across: the lanes of one step are contiguous ----
 
-// n lanes (at most W) of one step, or of a pair of steps, as words.
-template <Mode mode>
+// n lanes (at most W) of one step, or of a pair of steps, as words. `exact`: they are bf16 values already.
+template <Mode mode, bool exact>
 MINKE_INLINE vf word(vf x, vf y) {
-  if constexpr (!pairs_in<mode>) return rounded<mode>(x);
-  if constexpr (mode == Mode::fp8)
+  if constexpr (!pairs_in<mode>) return exact ? x : rounded<mode>(x);
+  if constexpr (exact)
     return reinterpret_cast<vf>((reinterpret_cast<vu>(x) >> 16) | (reinterpret_cast<vu>(y) & 0xffff0000u));
   return reinterpret_cast<vf>(bf16_bits(x) | (bf16_bits(y) << 16));
 }
@@ -161,6 +187,7 @@ MINKE_INLINE vf word(vf x, vf y) {
 template <Mode mode, int V, class T>
 inline void pack_tile_across(const T* from, i64 ld, i64 lanes, i64 steps, float* to, i64 stride, float* scales) {
   constexpr i64 pace = pairs_in<mode> ? 2 : 1;
+  constexpr bool exact = mode == Mode::fp8 || sizeof(T) == 2;
   vf scale[V], inverse[V];
   if constexpr (quantized_from<mode, T>) {
     for (int v = 0; v < V; v++) {
@@ -183,7 +210,7 @@ inline void pack_tile_across(const T* from, i64 ld, i64 lanes, i64 steps, float*
       __builtin_prefetch(from + (i + 16) * ld + v * W, 0, 2);
       if (pace == 2) __builtin_prefetch(from + (i + 17) * ld + v * W, 0, 2);
       vf second = pace == 2 ? value(i + 1, v) : vf{};
-      store_n(to + (i / pace) * stride + v * W, word<mode>(value(i, v), second), stride - v * W);
+      store_n(to + (i / pace) * stride + v * W, word<mode, exact>(value(i, v), second), stride - v * W);
     }
 }
 
