@@ -15,7 +15,7 @@ import {
   storedFormat,
   type TensorSource,
 } from '../model/checkpoint/index.ts';
-import { createModel, isDeepseek, type ModelConfig, precisions, readConfig } from '../model/index.ts';
+import { createModel, isDeepseek, type ModelConfig, readConfig, servingPrecision } from '../model/index.ts';
 import { type PackedFormat, useDevice, type Weight } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { Engine, type EngineOptions } from './engine.ts';
@@ -144,7 +144,7 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
     const cache = new LatentPages(config, blocks, cacheFormat);
     const banned = unusedIds(tokenizer.tokenizer, config.vocabSize);
     const { speculate } = options;
-    const runner = new ModelRunner(model, { cache, policy: precisions.bf16, speculate, banned });
+    const runner = new ModelRunner(model, { cache, policy: servingPrecision, speculate, banned });
     return new ServedModel({
       name: options.name ?? basename(path).replace(/\.gguf$/, ''),
       vocabSize: config.vocabSize,

@@ -2,20 +2,24 @@
 //
 // The residual stream travels in two parts, the sum so far and the output of the last layer, so that the next norm adds
 // and normalizes in one pass (addRmsNorm). Shape letters: T tokens, D hidden.
-import { add, addRmsNorm, type Precision, type RopeTensors, rmsNorm, type Tensor } from '../tensor/index.ts';
+import { addRmsNorm, type RopeTensors, rmsNorm, type Tensor } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
 import type { Cache } from './cache.ts';
 import type { LayerRouting } from './moe.ts';
+import type { PrecisionPolicy } from './precision.ts';
 import type { Weights } from './weights.ts';
 
-/** [T, D] each. The stream's value is residual + hidden; before the first block there is no residual. */
+/**
+ * [T, D] each. The stream's value is residual (f32) + hidden (what a layer adds, in the format of activations); before
+ * the first block there is no residual, and hidden is f32.
+ */
 export interface ResidualStream {
   readonly residual: Tensor | null;
   readonly hidden: Tensor;
 }
 
 export interface AttentionOptions {
-  readonly precision: Precision;
+  readonly policy: PrecisionPolicy;
   readonly cache: Cache;
 }
 
@@ -24,22 +28,19 @@ interface Attention {
 }
 
 interface FeedForward {
-  forward(x: Tensor, precision: Precision): Tensor | { out: Tensor; routing: LayerRouting };
+  forward(x: Tensor, policy: PrecisionPolicy): Tensor | { out: Tensor; routing: LayerRouting };
 }
 
-/** Adds the stream up and norms the sum, in one pass. */
+/** Adds the stream up and norms the sum, in one pass; `out` is in the format of activations. */
 export function addAndNorm(
   { residual, hidden }: ResidualStream,
   gain: Tensor,
   eps: number,
+  { activations }: PrecisionPolicy,
 ): { residual: Tensor; out: Tensor } {
-  if (residual === null) return { residual: hidden, out: rmsNorm(hidden, gain, eps) };
-  const { sum, out } = addRmsNorm(residual, hidden, gain, eps);
+  if (residual === null) return { residual: hidden, out: rmsNorm(hidden, gain, eps, activations) };
+  const { sum, out } = addRmsNorm(residual, hidden, gain, eps, activations);
   return { residual: sum, out };
-}
-
-export function addResidual({ residual, hidden }: ResidualStream): Tensor {
-  return residual === null ? hidden : add(residual, hidden);
 }
 
 export class Block {
@@ -65,10 +66,11 @@ export class Block {
     table: RopeTensors,
     options: AttentionOptions,
   ): { stream: ResidualStream; routing: LayerRouting | null } {
-    const { residual, out } = addAndNorm(stream, this.inputLayernorm, this.#eps);
+    const { policy } = options;
+    const { residual, out } = addAndNorm(stream, this.inputLayernorm, this.#eps, policy);
     const attended = this.selfAttn.forward(out, batch, table, options);
-    const after = addAndNorm({ residual, hidden: attended }, this.postAttentionLayernorm, this.#eps);
-    const fed = this.mlp.forward(after.out, options.precision);
+    const after = addAndNorm({ residual, hidden: attended }, this.postAttentionLayernorm, this.#eps, policy);
+    const fed = this.mlp.forward(after.out, policy);
     const [hidden, routing] = 'routing' in fed ? [fed.out, fed.routing] : [fed, null];
     return { stream: { residual: after.residual, hidden }, routing };
   }

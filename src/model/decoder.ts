@@ -70,11 +70,11 @@ export class Decoder<Config extends ModelConfig> {
     const routings: LayerRouting[] = [];
     let stream: ResidualStream = { residual: null, hidden: embedding(batch.ids, this.embedTokens) }; // [T, D]
     for (const layer of this.layers) {
-      const step = layer.forward(stream, batch, this.ropeTable, { precision: policy.linear, cache });
+      const step = layer.forward(stream, batch, this.ropeTable, { policy, cache });
       stream = step.stream;
       if (step.routing) routings.push(step.routing);
     }
-    return { out: addAndNorm(stream, this.norm, this.config.rmsNormEps).out, routings };
+    return { out: addAndNorm(stream, this.norm, this.config.rmsNormEps, policy).out, routings };
   }
 
   /** Computes logits [R, V] f32 of rows [R] i32 of hidden states. @default rows: all */

@@ -6,6 +6,7 @@ import { type Device, openDevice, yarnMagnitude } from '../kernels/index.ts';
 import { randn, rowSum, useDevice, zeros } from '../tensor/index.ts';
 import { type DeepseekConfig, readConfig } from './config.ts';
 import { MixtureOfExperts } from './moe.ts';
+import { precisions } from './precision.ts';
 import { makeRopeTable, softmaxScale } from './rope.ts';
 import { Weights } from './weights.ts';
 
@@ -20,7 +21,7 @@ async function weightSums(fields: object): Promise<number[]> {
   const experts = { 'experts.gate_up_proj': randn([E, 2 * F, D], 1), 'experts.down_proj': randn([E, D, F], 2) };
   const bias = config.topkMethod === 'noaux_tc' ? { 'gate.e_score_correction_bias': zeros([E]) } : {};
   const weights = new Map(Object.entries({ 'gate.weight': randn([E, D], 3), ...experts, ...bias }));
-  const { routing } = new MixtureOfExperts(config, new Weights(weights)).forward(randn([5, D], 4), 'f32');
+  const { routing } = new MixtureOfExperts(config, new Weights(weights)).forward(randn([5, D], 4), precisions.f32);
   return rowSum(routing.weights).toArray();
 }
 

@@ -6,9 +6,9 @@
 import {
   addRow,
   concat,
+  concatRows,
   crossEntropy,
   linear,
-  type Precision,
   type RopeTensors,
   reshape,
   rope,
@@ -27,27 +27,28 @@ import { type PrecisionPolicy, precisions } from './precision.ts';
 import { softmaxScale } from './rope.ts';
 import type { ModelWeights, Weights } from './weights.ts';
 
-/** A linear map, with or without bias. */
+/** One or several linear maps of the same input, with or without biases; their outputs lie side by side. */
 class Projection {
-  /** [out, in] */
-  readonly weight: Weight;
-  /** [out] */
-  readonly bias: Tensor | null;
+  /** [out, in] each */
+  readonly weights: readonly Weight[];
+  /** [out] each, or none */
+  readonly biases: readonly Tensor[];
 
-  constructor(weights: Weights) {
-    this.weight = weights.matrix('weight');
-    this.bias = weights.find('bias');
+  constructor(parts: readonly Weights[]) {
+    this.weights = parts.map((part) => part.matrix('weight'));
+    this.biases = parts.flatMap((part) => part.find('bias') ?? []);
   }
 
-  forward(x: Tensor, precision: Precision): Tensor {
-    const y = linear(x, this.weight, { precision });
-    return this.bias ? addRow(y, this.bias) : y;
+  /** @default out: the format of x */
+  forward(x: Tensor, { linear: precision }: PrecisionPolicy, out = x.dtype as 'f32' | 'bf16'): Tensor {
+    const y = linear(x, this.weights, { precision, out });
+    return this.biases.length > 0 ? addRow(y, concatRows(this.biases)) : y;
   }
 }
 
 export class GroupedQueryAttention {
   /** Queries [H N, D], keys and values [G N, D], or fused as one. */
-  readonly qkvProj: readonly Projection[];
+  readonly qkvProj: Projection;
   /** [D, H N] */
   readonly oProj: Projection;
   readonly #config: DenseConfig;
@@ -57,20 +58,15 @@ export class GroupedQueryAttention {
     this.#config = config;
     this.#layer = layer;
     const names = weights.findMatrix('qkv_proj.weight') ? ['qkv_proj'] : ['q_proj', 'k_proj', 'v_proj'];
-    this.qkvProj = names.map((name) => new Projection(weights.at(name)));
-    this.oProj = new Projection(weights.at('o_proj'));
+    this.qkvProj = new Projection(names.map((name) => weights.at(name)));
+    this.oProj = new Projection([weights.at('o_proj')]);
   }
 
   /** x [T, D] to [T, D]. A row of the cache is [rotated keys | values], 2 G N wide. */
-  forward(
-    x: Tensor,
-    { positions, sequences }: Batch,
-    table: RopeTensors,
-    { precision, cache }: AttentionOptions,
-  ): Tensor {
+  forward(x: Tensor, { positions, sequences }: Batch, table: RopeTensors, { policy, cache }: AttentionOptions): Tensor {
     const { numAttentionHeads: H, numKeyValueHeads: G, headDim: N } = this.#config;
     const T = x.shape[0];
-    const [queries, ownKeys, ownValues] = this.#project(x, precision);
+    const [queries, ownKeys, ownValues] = this.#project(x, policy);
     const q = rope(reshape(queries, [T, H, N]), positions, table, true);
     const keys = rope(reshape(ownKeys, [T, G, N]), positions, table, true);
     const rows = () => concat([reshape(keys, [T, G * N]), ownValues]);
@@ -84,13 +80,13 @@ export class GroupedQueryAttention {
       expand: (all) => this.#expand(all),
       absorb: (own, attend) => attend(own, layout),
     });
-    return this.oProj.forward(reshape(heads, [T, H * N]), precision);
+    return this.oProj.forward(reshape(heads, [T, H * N]), policy, policy.activations);
   }
 
-  #project(x: Tensor, precision: Precision): [queries: Tensor, keys: Tensor, values: Tensor] {
+  #project(x: Tensor, policy: PrecisionPolicy): [queries: Tensor, keys: Tensor, values: Tensor] {
     const { numAttentionHeads: H, numKeyValueHeads: G, headDim: N } = this.#config;
-    const parts = this.qkvProj.map((projection) => projection.forward(x, precision));
-    return (parts.length === 3 ? parts : split(parts[0], [H * N, G * N, G * N])) as [Tensor, Tensor, Tensor];
+    const whole = this.qkvProj.forward(x, policy, 'f32');
+    return split(whole, [H * N, G * N, G * N]) as [Tensor, Tensor, Tensor];
   }
 
   /** Splits rows [S, 2 G N] into keys and values [S, G, N]. */

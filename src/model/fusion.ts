@@ -1,8 +1,10 @@
 // Fused weights of a model that serves: matrices that read the same input are one matrix.
 //
 // Fusing along the outputs changes no bit of a product. A module takes the fused name where the map has it, else the
-// parts under their own names; training and checkpoints know only those. MLA's kv_b_proj is also stored in two halves
-// for the absorbed form, k_b_proj and v_b_proj (V3 report, section 2.1.2: W^UK and W^UV), named as in GGUF.
+// parts under their own names; training and checkpoints know only those, and training has them side by side. MLA's
+// kv_b_proj is also stored in two halves for the absorbed form, k_b_proj and v_b_proj (V3 report, section 2.1.2: W^UK
+// and W^UV), named as in GGUF.
+import { concatRows, narrow, noGrad, type Tensor } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
 import { listParameters, type Parameter } from './parameters.ts';
 
@@ -33,4 +35,26 @@ export function listFusions(config: ModelConfig): Fusion[] {
       return [{ name: prefix + fusion.name, parts: parts as Parameter[] }];
     }),
   );
+}
+
+/**
+ * Moves the parts of each fused matrix side by side in memory, under their own names: a model that trains then
+ * multiplies by them as one without copying them. Replaces the tensors of the map.
+ */
+export function joinWeights(config: ModelConfig, weights: Map<string, Tensor>): void {
+  for (const { parts } of listFusions(config)) {
+    const apart = parts.map(({ name }) => weights.get(name) as Tensor);
+    noGrad(() => {
+      const whole = concatRows(apart);
+      let start = 0;
+      for (const [i, { name, shape }] of parts.entries()) {
+        const view = narrow(whole, start, shape[0]);
+        view.kept = apart[i].kept;
+        weights.set(name, view);
+        apart[i].dispose();
+        start += shape[0];
+      }
+      whole.dispose();
+    });
+  }
 }

@@ -28,6 +28,7 @@ import type { AttentionOptions } from './block.ts';
 import type { FreshTokens, HeadRows, RowLayout } from './cache.ts';
 import type { DeepseekConfig } from './config.ts';
 import { ModelError } from './errors.ts';
+import type { PrecisionPolicy } from './precision.ts';
 import { softmaxScale } from './rope.ts';
 import type { Weights } from './weights.ts';
 
@@ -74,25 +75,27 @@ export class MultiHeadLatentAttention {
   }
 
   /** x [T, D] to [T, D]. */
-  forward(x: Tensor, batch: Batch, table: RopeTensors, { precision, cache }: AttentionOptions): Tensor {
+  forward(x: Tensor, batch: Batch, table: RopeTensors, { policy, cache }: AttentionOptions): Tensor {
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V } = this.#config;
     const T = x.shape[0];
-    const { queries, kv } = this.#project(x, precision);
+    const { linear: precision, activations } = policy;
+    const { queries, kv } = this.#project(x, policy);
     const q = rope(reshape(queries, [T, H, N + R]), batch.positions, table); // the last R of each head: eq. 8 and 9
     const heads = cache.attend(this.#layer, q, this.#fresh(kv, batch, table, precision)); // [T, H, V]: eq. 10
-    return linear(reshape(heads, [T, H * V]), this.oProj, { precision }); // eq. 11
+    return linear(reshape(heads, [T, H * V]), this.oProj, { precision, out: activations }); // eq. 11
   }
 
   /**
    * Computes queries [T, H (N + R)] (eq. 6 to 8, before RoPE) and kv [T, C + R] (eq. 1 and 3, before norm and RoPE).
    */
-  #project(x: Tensor, precision: Precision): { queries: Tensor; kv: Tensor } {
+  #project(x: Tensor, { linear: precision, activations }: PrecisionPolicy): { queries: Tensor; kv: Tensor } {
     const { kvLoraRank: C, qkRopeHeadDim: R } = this.#config;
-    const [first, second] = this.downProj.map((w) => linear(x, w, { precision }));
+    const [first, second] = this.downProj.map((w) => linear(x, w, { precision, out: 'f32' }));
     const [q, kv] = second ? [first, second] : splitColumns(first, [first.shape[1] - C - R, C + R]);
     if (this.queryUp === null) return { queries: q, kv };
     const { qALayernorm, qBProj } = this.queryUp;
-    return { queries: linear(rmsNorm(q, qALayernorm, innerEps), qBProj, { precision }), kv };
+    const normed = rmsNorm(q, qALayernorm, innerEps, activations);
+    return { queries: linear(normed, qBProj, { precision, out: 'f32' }), kv };
   }
 
   #fresh(kv: Tensor, { positions, sequences }: Batch, table: RopeTensors, precision: Precision): FreshTokens {

@@ -1,7 +1,8 @@
 // The SwiGLU feed-forward of dense layers, of shared experts, and of Llama and Qwen2.
 //
 // Shape letters: T tokens, D hidden, F inner width.
-import { linear, type Precision, swiglu, swigluHalves, type Tensor, type Weight } from '../tensor/index.ts';
+import { linear, swiglu, type Tensor, type Weight } from '../tensor/index.ts';
+import type { PrecisionPolicy } from './precision.ts';
 import type { Weights } from './weights.ts';
 
 export class Mlp {
@@ -17,9 +18,8 @@ export class Mlp {
   }
 
   /** x [T, D] to [T, D]. */
-  forward(x: Tensor, precision: Precision): Tensor {
-    const [gate, up] = this.gateUpProj.map((w) => linear(x, w, { precision }));
-    const inner = up ? swiglu(gate, up) : swigluHalves(gate); // [T, F]
+  forward(x: Tensor, { linear: precision }: PrecisionPolicy): Tensor {
+    const inner = swiglu(linear(x, this.gateUpProj, { precision })); // [T, F]
     return linear(inner, this.downProj, { precision });
   }
 }

@@ -1,24 +1,25 @@
 // DeepSeekMoE (V3 report, section 2.1.2): shared experts for every token, routed ones for the tokens that choose them.
 //
-// The router is f32 in every precision. Its bias acts on the choice only, and groups are masked with minus infinity, as
-// in DeepSeek's code. Tokens are sorted by expert for one grouped GEMM per projection; none is dropped. Shape letters:
-// T tokens, D hidden, E routed experts, K chosen, F width of an expert.
+// The router is f32 in every precision, on the activations that the experts read, as in DeepSeek's code. Its bias acts
+// on the choice only, and groups are masked with minus infinity, as in DeepSeek's code. Tokens are sorted by expert for
+// one grouped GEMM per projection; none is dropped. Shape letters: T tokens, D hidden, E routed experts, K chosen, F
+// width of an expert.
 import {
   dispatchPlan,
   groupedLinear,
   linear,
-  type Precision,
   permuteRows,
   type RouterConfig,
   type Routing,
   router,
-  swigluHalves,
+  swiglu,
   type Tensor,
   unpermuteRows,
   type Weight,
 } from '../tensor/index.ts';
 import type { DeepseekConfig } from './config.ts';
 import { Mlp } from './mlp.ts';
+import type { PrecisionPolicy } from './precision.ts';
 import type { Weights } from './weights.ts';
 
 /** The routing of an MoE layer, for balancing and statistics. */
@@ -68,14 +69,15 @@ export class MixtureOfExperts {
   }
 
   /** x [T, D] to [T, D], and the routing. */
-  forward(x: Tensor, precision: Precision): { out: Tensor; routing: LayerRouting } {
-    const logits = linear(x, this.gate); // [T, E], f32
+  forward(x: Tensor, policy: PrecisionPolicy): { out: Tensor; routing: LayerRouting } {
+    const { linear: precision } = policy;
+    const logits = linear(x, this.gate, { out: 'f32' }); // [T, E]
     const routing = router(logits, this.eScoreCorrectionBias, this.#router);
     const plan = dispatchPlan(routing.indices, this.gate.shape[0]);
     const rows = permuteRows(x, plan); // [T K, D]
-    const inner = swigluHalves(groupedLinear(rows, this.gateUpProj, plan.offsets, { precision })); // [T K, F]
+    const inner = swiglu(groupedLinear(rows, this.gateUpProj, plan.offsets, { precision })); // [T K, F]
     const outer = groupedLinear(inner, this.downProj, plan.offsets, { precision }); // [T K, D]
-    const shared = this.sharedExperts?.forward(x, precision);
+    const shared = this.sharedExperts?.forward(x, policy);
     const out = unpermuteRows(outer, plan, routing.weights, shared);
     return { out, routing: { ...routing, offsets: plan.offsets } };
   }

@@ -6,7 +6,7 @@
 // later modules is the previous block's output without a norm. Embedding and head are the main model's.
 import { concat, embedding, linear, type RopeTensors, rmsNorm, type Tensor, type Weight } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
-import { addResidual, type Block } from './block.ts';
+import { addAndNorm, type Block } from './block.ts';
 import type { Cache } from './cache.ts';
 import type { LayerRouting } from './moe.ts';
 import type { PrecisionPolicy } from './precision.ts';
@@ -51,12 +51,11 @@ export class MultiTokenPrediction {
     policy: PrecisionPolicy,
     cache: Cache,
   ): MtpOutput {
-    const known = rmsNorm(embedding(ids, embedTokens), this.enorm, this.#eps);
-    const seen = rmsNorm(hidden, this.hnorm, this.#eps);
-    const joined = linear(concat([known, seen]), this.ehProj, { precision: policy.ehProj });
-    const attention = { precision: policy.linear, cache };
-    const { stream, routing } = this.block.forward({ residual: null, hidden: joined }, batch, table, attention);
-    const next = addResidual(stream);
-    return { hidden: next, out: rmsNorm(next, this.sharedHeadNorm, this.#eps), routing };
+    const known = rmsNorm(embedding(ids, embedTokens), this.enorm, this.#eps, policy.activations);
+    const seen = rmsNorm(hidden, this.hnorm, this.#eps, policy.activations);
+    const joined = linear(concat([known, seen]), this.ehProj, { precision: policy.ehProj, out: 'f32' });
+    const { stream, routing } = this.block.forward({ residual: null, hidden: joined }, batch, table, { policy, cache });
+    const { residual, out } = addAndNorm(stream, this.sharedHeadNorm, this.#eps, policy);
+    return { hidden: residual, out, routing };
   }
 }

@@ -7,7 +7,7 @@ import type { Device } from '../kernels/index.ts';
 import { formatShape, full, randn, Tensor, type Weight } from '../tensor/index.ts';
 import { isDeepseek, type ModelConfig } from './config.ts';
 import { ModelError } from './errors.ts';
-import { listFusions } from './fusion.ts';
+import { joinWeights, listFusions } from './fusion.ts';
 import { expectMemory } from './memory.ts';
 import { listParameters, type Parameter } from './parameters.ts';
 
@@ -115,5 +115,7 @@ export function initialWeights(config: ModelConfig, seed: number, device?: Devic
     if (kind !== 'matrix') return [name, full(shape, kind === 'gain' ? 1 : 0, options)] as const;
     return [name, randn(shape, hashSeed(name, seed), config.initializerRange, options)] as const;
   });
-  return new Map(entries);
+  const weights = new Map(entries);
+  joinWeights(config, weights);
+  return weights;
 }

@@ -6,7 +6,7 @@ export { balanceBias, countExperts } from './ops/balance.ts';
 export { divergence } from './ops/divergence.ts';
 export { add, addRow, cast, exp, log, mul, scale, scaleRows, sigmoid, silu, sub } from './ops/elementwise.ts';
 export { embedding } from './ops/embedding.ts';
-export { concat, permute, repeatRow, split } from './ops/layout.ts';
+export { concat, concatRows, permute, repeatRow, split } from './ops/layout.ts';
 export { groupedLinear, type LinearOptions, linear, type Precision, type Weight } from './ops/linear.ts';
 export { crossEntropy, ignoreIndex, logprobs } from './ops/loss.ts';
 export { addRmsNorm, rmsNorm } from './ops/norm.ts';
@@ -58,7 +58,7 @@ export {
   targetLogprobs,
   topLogprobs,
 } from './ops/sampling.ts';
-export { swiglu, swigluHalves } from './ops/swiglu.ts';
+export { swiglu } from './ops/swiglu.ts';
 export { copy, narrow, reshape } from './ops/view.ts';
 export {
   type PackedFormat,

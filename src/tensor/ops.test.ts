@@ -71,12 +71,32 @@ for (const device of testDevices()) {
       assert.deepEqual(await t.argmax(x).toArray(), [2, 1]);
     });
 
-    test('the two forms of SwiGLU and of the residual norm agree to the bit', async () => {
-      const [gate, up, gain] = [random(1, 5, 9), random(2, 5, 9), random(3, 9)];
-      await same(t.swigluHalves(t.concat([gate, up])), t.swiglu(gate, up));
-      const { sum, out } = t.addRmsNorm(gate, up, gain, 1e-6);
-      await same(sum, t.add(gate, up));
+    test('the residual norm is a sum and a norm, to the bit, whatever the formats', async () => {
+      const [x, delta, gain] = [random(1, 5, 9), random(2, 5, 9), random(3, 9)];
+      const { sum, out } = t.addRmsNorm(x, delta, gain, 1e-6);
+      await same(sum, t.add(x, delta));
       await same(out, t.rmsNorm(sum, gain, 1e-6));
+      const rounded = t.cast(delta, 'bf16');
+      const mixed = t.addRmsNorm(x, rounded, gain, 1e-6, 'bf16');
+      await same(mixed.sum, t.add(x, t.cast(rounded, 'f32')));
+      await same(mixed.out, t.cast(t.rmsNorm(mixed.sum, gain, 1e-6), 'bf16'));
+    });
+
+    test('weights with the same inputs are one product, wherever they lie', async () => {
+      const [x, first, second] = [random(1, 5, 9), random(2, 128, 9), random(3, 7, 9)];
+      const whole = t.concatRows([first, second]);
+      const neighbors = [t.narrow(whole, 0, 128), t.narrow(whole, 128, 7)] as const;
+      for (const precision of ['f32', 'bf16', 'fp8'] as const) {
+        const products = ([a, b]: readonly [Tensor, Tensor]) =>
+          t.valueAndGrad(() => t.sum(t.silu(t.linear(x, [a, b], { precision }))), [x, a, b]);
+        const [apart, joined] = [products([first, second]), products(neighbors)];
+        await same(apart.value, joined.value);
+        for (let i = 0; i < 3; i++) await same(apart.gradients[i], joined.gradients[i]);
+        const each = [first, second].map((w) => t.linear(x, w, { precision }));
+        await same(t.linear(x, [first, second], { precision }), t.concat(each));
+        const ragged = [second, first].map((w) => t.linear(x, w, { precision }));
+        await same(t.linear(x, [second, first], { precision }), t.concat(ragged));
+      }
     });
 
     test('rope turns by position, leaves position 0 and the front of a head alone', async () => {

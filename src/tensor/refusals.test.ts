@@ -45,6 +45,10 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
     [() => t.concat([f(2, 3), f(3, 3)]), ShapeError, /input 1 .* expected \[2, any\], received \[3, 3\]/],
     [() => t.concat([f(2), half(2)]), DTypeError, /inputs 0 and 1 differ in format: f32 and bf16/],
   ],
+  concatRows: [
+    [() => t.concatRows([]), ValueError, /received none/],
+    [() => t.concatRows([f(2, 3), f(2, 4)]), ShapeError, /input 1 .* expected \[any, 3\], received \[2, 4\]/],
+  ],
   split: [[() => t.split(f(2, 5), [2, 2]), ShapeError, /add up to the last dimension of \[2, 5\], received \[2, 2\]/]],
   permute: [[() => t.permute(f(2, 5), [0, 0]), ShapeError, /expected an order of the 2 axes .*, received \[0, 0\]/]],
   repeatRow: [[() => t.repeatRow(f(2, 5), 0), ValueError, /0 times \[2, 5\]/]],
@@ -72,8 +76,7 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
     [() => t.rope(f(2, 1, 4), i(3), table(2)), ShapeError, /positions has the wrong shape: expected \[2\]/],
     [() => t.rope(f(2, 1, 4), i(2), table(3)), ShapeError, /the table turns 6 elements of a head, x is \[2, 1, 4\]/],
   ],
-  swiglu: [[() => t.swiglu(f(2, 5), f(2, 4)), ShapeError, /gate and up differ in shape/]],
-  swigluHalves: [[() => t.swigluHalves(f(2, 5)), ShapeError, /expected x \[\.\., 2F\], received \[2, 5\]/]],
+  swiglu: [[() => t.swiglu(f(2, 5)), ShapeError, /expected x \[\.\., 2F\], received \[2, 5\]/]],
   embedding: [[() => t.embedding(f(2), f(4, 3)), DTypeError, /ids has the wrong format: expected i32, received f32/]],
   linear: [
     [() => t.linear(f(2, 3), f(5, 4)), ShapeError, wrongInner],

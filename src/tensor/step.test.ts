@@ -66,7 +66,7 @@ function loss(w: Record<string, Tensor>, { rope, positions, starts }: Fixed, ids
   const routing = t.router(t.linear(out, of('gate')), null, { numExpertsPerTok: K });
   const plan = t.dispatchPlan(routing.indices, E);
   const rows = t.groupedLinear(t.permuteRows(out, plan), of('gateUp'), plan.offsets, { precision: 'fp8' });
-  const experts = t.groupedLinear(t.swigluHalves(rows), of('down'), plan.offsets, { precision: 'fp8' });
+  const experts = t.groupedLinear(t.swiglu(rows), of('down'), plan.offsets, { precision: 'fp8' });
   const y = t.unpermuteRows(experts, plan, routing.weights, sum);
   const balance = t.mean(t.balanceLoss(routing.scores, routing.indices, starts, 0.01));
   return t.add(t.crossEntropy(t.rmsNorm(y, of('norm3'), 1e-6), of('head'), targets, bf16), balance);

@@ -7,7 +7,7 @@ import { attention } from './ops/attention.ts';
 import { divergence } from './ops/divergence.ts';
 import { add, addRow, cast, exp, log, mul, scale, scaleRows, sigmoid, silu, sub } from './ops/elementwise.ts';
 import { embedding } from './ops/embedding.ts';
-import { concat, permute, repeatRow, split } from './ops/layout.ts';
+import { concat, concatRows, permute, repeatRow, split } from './ops/layout.ts';
 import { groupedLinear, linear } from './ops/linear.ts';
 import { crossEntropy, logprobs } from './ops/loss.ts';
 import { addRmsNorm, rmsNorm } from './ops/norm.ts';
@@ -15,7 +15,7 @@ import { policyLoss } from './ops/policy.ts';
 import { mean, rowSum, sum } from './ops/reduction.ts';
 import { rope } from './ops/rope.ts';
 import { balanceLoss, dispatchPlan, permuteRows, router, unpermuteRows } from './ops/router.ts';
-import { swiglu, swigluHalves } from './ops/swiglu.ts';
+import { swiglu } from './ops/swiglu.ts';
 import { copy, narrow, reshape } from './ops/view.ts';
 import { elementCount, type Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
@@ -115,6 +115,13 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
       f: (x: Tensor, y: Tensor, z: Tensor) => concat([x, y, z, y]),
     },
   ],
+  concatRows: [
+    {
+      points: [a, normal([2, 5], 4), b],
+      f: (x: Tensor, y: Tensor, z: Tensor) => concatRows([x, y, z, y]),
+    },
+    { what: 'of neighbors', points: [a], f: (x: Tensor) => concatRows([narrow(x, 0, 2), narrow(x, 2, 1)]) },
+  ],
   split: [
     { points: [a], f: (x: Tensor) => split(x, [2, 0, 3]) },
     { what: 'with an unused part', points: [a], f: (x: Tensor) => split(x, [2, 3])[1] },
@@ -164,8 +171,7 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
     },
   ],
   rope: [ropeSample(4, false), ropeSample(4, true), ropeSample(7, false)],
-  swiglu: [two(swiglu), twice(swiglu)],
-  swigluHalves: [one(swigluHalves, normal([3, 6], 4))],
+  swiglu: [one(swiglu, normal([3, 6], 4))],
   embedding: [
     {
       points: [table([2, 3], 3, 0, 3, 1, 3, 1), normal([4, 5], 4)],

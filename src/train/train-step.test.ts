@@ -201,7 +201,8 @@ describe('a training step', () => {
       losses.push([a.metrics.loss, b.metrics.loss]);
     }
     const [[start], [end, endInHalf]] = [losses[0], losses.at(-1)] as [[number, number], [number, number]];
-    assert.ok(end < 0.1 * start && Math.abs(end - endInHalf) < 0.01 * start, `${start} ${end} ${endInHalf}`);
+    // Both are falling by a tenth each step; rounding sends a token to another expert in one of them.
+    assert.ok(end < 0.1 * start && Math.abs(end - endInHalf) < 0.02 * start, `${start} ${end} ${endInHalf}`);
     free(full);
     free(half);
   });
@@ -238,7 +239,7 @@ describe('a training step', () => {
       findBadOp(made.weights, () => void made.step.gradients([shiftedWindows(makeWindows(4), S, device)]));
     assert.match(
       (await find()) as string,
-      /^(rmsNorm|addRmsNorm|linear) \(output \d+ of \d+, Tensor f32 .*is the first that is not finite/,
+      /^(rmsNorm|addRmsNorm|linear) \(output \d+ of \d+, Tensor (f32|bf16) .*is the first that is not finite/,
     );
     norm.write(new Float32Array(norm.size).fill(Number.NaN));
     assert.equal(await find(), 'the weight model.layers.0.input_layernorm.weight is not finite');

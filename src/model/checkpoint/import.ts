@@ -16,6 +16,7 @@ import {
   zeros,
 } from '../../tensor/index.ts';
 import type { ModelConfig } from '../config.ts';
+import { joinWeights } from '../fusion.ts';
 import { countElements, listParameters, type Parameter } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
 import { expectTensors, reasonToIgnore, scaleSuffix, sourcePieces } from './expected-tensors.ts';
@@ -131,6 +132,7 @@ export async function importWeights(
     for (const tensor of weights.values()) tensor.dispose();
     throw error;
   }
+  joinWeights(config, weights);
   return { weights, report: [...report, ...listIgnored(config, source, report)] };
 }
 

@@ -1,4 +1,5 @@
-// Ops that copy elements to another order: parts and joins of the last dimension, permuted axes, repeated rows.
+// Ops that copy elements to another order: parts and joins of the last or first dimension, permuted axes, repeated
+// rows.
 import { type Device, dtypeBytes, dtypeCode, ShapeError, ValueError } from '../../kernels/index.ts';
 import { full } from '../create.ts';
 import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
@@ -16,6 +17,8 @@ import { empty, type Tensor } from '../tensor.ts';
 
 type Concat = Op<readonly Tensor[], null, readonly [Tensor]>;
 
+type ConcatRows = Op<readonly Tensor[], null, readonly [Tensor]>;
+
 type Split = Op<readonly [x: Tensor], readonly number[], readonly Tensor[]>;
 
 type Permute = Op<readonly [x: Tensor], readonly number[], readonly [Tensor]>;
@@ -24,6 +27,7 @@ type RepeatRow = Op<readonly [x: Tensor], number, readonly [Tensor]>;
 
 export interface LayoutOps {
   concat: Concat;
+  concatRows: ConcatRows;
   split: Split;
   permute: Permute;
   repeatRow: RepeatRow;
@@ -87,17 +91,31 @@ function sumOfRepeats(device: Device, dy: Tensor, like: Tensor): Tensor {
   return out;
 }
 
+/** Whether each tensor begins where the one before it ends, in the same memory. */
+function areAdjacent(parts: readonly Tensor[]): boolean {
+  return parts.every((part, i) => {
+    const before = parts[i - 1];
+    return i === 0 || (part.storage === before.storage && part.address === before.address + before.bytes);
+  });
+}
+
+/** A row for concat and concatRows: checks that the parts agree in all but the dimension that is joined. */
+function expectParts(op: string, parts: readonly Tensor[], free: (shape: Shape) => Shape): Tensor {
+  const [first] = parts;
+  if (first === undefined || first.shape.length === 0)
+    throw new ValueError(op, 'expected tensors of one dimension at least, received none', 'pass some');
+  for (const [i, part] of parts.entries()) {
+    expectSameDType(first, part, op, `inputs 0 and ${i}`);
+    expectShape(part, free(first.shape), op, `input ${i}`);
+  }
+  return first;
+}
+
 export const layout: OpRows<LayoutOps> = {
   concat: {
     name: 'concat',
     shape: (parts) => {
-      const [first] = parts;
-      if (first === undefined || first.shape.length === 0)
-        throw new ValueError('concat', 'expected tensors of one dimension at least, received none', 'pass some');
-      for (const [i, part] of parts.entries()) {
-        expectSameDType(first, part, 'concat', `inputs 0 and ${i}`);
-        expectShape(part, withLast(first.shape, -1), 'concat', `input ${i}`);
-      }
+      const first = expectParts('concat', parts, (shape) => withLast(shape, -1));
       const cols = parts.reduce((sum, part) => sum + lastDim(part.shape), 0);
       return [{ shape: withLast(first.shape, cols), dtype: first.dtype }];
     },
@@ -111,6 +129,33 @@ export const layout: OpRows<LayoutOps> = {
         if (!needs[i]) return null;
         const dx = empty(part.shape, part.dtype, device);
         copyColumns(device, dx, dy as Tensor, at, false);
+        return dx;
+      });
+    },
+  },
+
+  concatRows: {
+    name: 'concatRows',
+    shape: (parts) => {
+      const first = expectParts('concatRows', parts, ([, ...rest]) => [-1, ...rest]);
+      const rows = parts.reduce((sum, part) => sum + part.shape[0], 0);
+      const spec = { shape: [rows, ...first.shape.slice(1)], dtype: first.dtype };
+      return [areAdjacent(parts) ? { ...spec, of: first } : spec];
+    },
+    forward: (device, parts, [out]) => {
+      if (areAdjacent(parts)) return;
+      let to = out.address;
+      for (const part of parts) {
+        device.run('copy_bytes', { from: part, to, n: part.bytes });
+        to += part.bytes;
+      }
+    },
+    save: saveNothing,
+    vjp: ({ inputs: parts, gradients: [dy] }) => {
+      let from = 0;
+      return parts.map((part) => {
+        const dx = (dy as Tensor).alias(part.shape, from);
+        from += part.bytes;
         return dx;
       });
     },
@@ -193,6 +238,11 @@ export const layout: OpRows<LayoutOps> = {
 /** Joins tensors [.., C0], [.., C1], ... along the last dimension. */
 export function concat(parts: readonly Tensor[]): Tensor {
   return apply(layout.concat, parts, null)[0];
+}
+
+/** Joins tensors [N0, ..], [N1, ..], ... along the first dimension; without a copy where they lie side by side. */
+export function concatRows(parts: readonly Tensor[]): Tensor {
+  return apply(layout.concatRows, parts, null)[0];
 }
 
 /** Cuts x [.., C] along the last dimension into parts of the given sizes, which add up to C. */

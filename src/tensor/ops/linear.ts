@@ -4,7 +4,15 @@
 // rounded. fp8: DeepSeek-V3's recipe (report, section 3.3): weights quantized here in 128x128 blocks, activations and
 // gradients inside the GEMM in tiles of 128 along the reduction. Sums are f32 always. The codes of the forward pass
 // serve dx as well. Left out: codes kept over several forward passes of one weight.
-import { type Device, type DType, dtypeCode, gemmWorkspaceBytes, ShapeError, tilesIn } from '../../kernels/index.ts';
+import {
+  type Device,
+  type DType,
+  dtypeCode,
+  gemmWorkspaceBytes,
+  ShapeError,
+  tileSize,
+  tilesIn,
+} from '../../kernels/index.ts';
 import { apply, type Op, type OpRows, type OutputSpec } from '../op.ts';
 import { PackedWeight } from '../packed-weight.ts';
 import {
@@ -17,7 +25,8 @@ import {
   rowCount,
   withLast,
 } from '../shape.ts';
-import { emptyLike, type Tensor } from '../tensor.ts';
+import { emptyLike, Tensor } from '../tensor.ts';
+import { concat, concatRows } from './layout.ts';
 import { groupedPackedLinear, packedLinear } from './packed-linear.ts';
 import { quantizeWeight } from './quantize.ts';
 
@@ -223,11 +232,23 @@ function toParams(x: Tensor, { precision = 'f32', out }: LinearOptions): LinearP
   return { precision, out: out ?? (x.dtype as 'f32' | 'bf16') };
 }
 
+/** Whether weights with the same inputs are one product: in FP8 no block of 128 rows may hold rows of two of them. */
+function areOneProduct(parts: readonly Weight[], precision: Precision | undefined): parts is readonly Tensor[] {
+  if (!parts.every((part) => part instanceof Tensor)) return false;
+  return precision !== 'fp8' || parts.slice(0, -1).every((part) => part.shape[0] % tileSize === 0);
+}
+
 /**
  * x [.., K] times w [N, K], transposed: [.., N]. x is f32 or bf16, w too, or packed; see LinearOptions for the
- * arithmetic. A packed weight has no gradient: a tape that needs one throws.
+ * arithmetic. A packed weight has no gradient: a tape that needs one throws. Several weights with the same inputs,
+ * [N0, K], [N1, K], ..., give their outputs side by side, [.., N0 + N1 + ..], in one product where their formats allow.
  */
-export function linear(x: Tensor, w: Weight, options: LinearOptions = {}): Tensor {
+export function linear(x: Tensor, w: Weight | readonly Weight[], options: LinearOptions = {}): Tensor {
+  if (!(w instanceof Tensor || w instanceof PackedWeight)) {
+    if (w.length === 1) return linear(x, w[0], options);
+    if (areOneProduct(w, options.precision)) return linear(x, concatRows(w), options);
+    return concat(w.map((part) => linear(x, part, options)));
+  }
   if (w instanceof PackedWeight) return packedLinear(x, w, toParams(x, options).out);
   const [out, ...weight] = apply(linears.linear, [x, w], toParams(x, options));
   for (const tensor of weight) tensor.dispose();
