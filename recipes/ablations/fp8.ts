@@ -17,6 +17,6 @@ export const recipe: AblationRecipe = {
     keepCheckpoints: 1,
   },
   arms: { BF16: { set: ['precision=bf16'] }, FP8: { set: ['precision=fp8'] } },
-  seeds: [1],
+  seeds: [1, 2, 3],
   plot: 'loss',
 };

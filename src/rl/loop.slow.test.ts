@@ -310,7 +310,15 @@ describe('a run', () => {
 
   test('a reference renewed every 3 steps, stopped and killed in between: as if it had never stopped', async () => {
     const every = { evaluate: 100, sample: 100, save: 2 };
-    const recipe = { ...shortRun(model), steps: 7, referenceEvery: 3, klBeta: 0.5, keepCheckpoints: 9, every };
+    const recipe = {
+      ...shortRun(model),
+      groupSize: 4,
+      steps: 7,
+      referenceEvery: 3,
+      klBeta: 0.5,
+      keepCheckpoints: 9,
+      every,
+    };
     const [whole, stopped, first] = [join(folder, 'renewed'), join(folder, 'renewed-stopped'), join(folder, 'first')];
     await startRun(rl, resolveRecipe(rl, recipe), { folder: whole, device });
     await stopAt(stopped, recipe, afterStep(3));
