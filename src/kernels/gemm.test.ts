@@ -175,15 +175,20 @@ for (const device of testDevices()) {
   });
 }
 
-test('one thread and two give the same bits', async () => {
-  const [one, two] = [testDevices(1), testDevices(2)];
+test('one thread, two, three and seven give the same bits', async () => {
+  const [one, ...others] = [1, 2, 3, 7].map((threads) => testDevices(threads));
   for (const precision of precisions) {
     const x = new Random(3).normals(150 * 500);
     const w = weights(precision, 300, 500);
     for (const [i, device] of one.entries()) {
-      const results = await Promise.all([device, two[i]].map((d) => multiply(new Bench(d), precision, 'nt', x, w)));
-      assert.deepEqual(results[0], results[1], `${precision} on ${device.isa}`);
+      const expected = await multiply(new Bench(device), precision, 'nt', x, w);
+      for (const devices of others)
+        assert.deepEqual(
+          await multiply(new Bench(devices[i]), precision, 'nt', x, w),
+          expected,
+          `${precision} on ${device.isa}, ${devices[i].threads} threads`,
+        );
     }
   }
-  for (const device of [...one, ...two]) await device.close();
+  for (const device of [one, ...others].flat()) await device.close();
 });

@@ -19,7 +19,7 @@ interface Views {
 type View<K extends string> = K extends `${infer B}!` ? View<B> : K extends keyof Views ? Views[K] : never;
 
 /** What a kernel's definition receives: the arguments of a signature in order, as views of memory and numbers. */
-type DefinitionArguments<S extends string> = S extends `${string}:${infer K} ${infer Rest}`
+export type DefinitionArguments<S extends string> = S extends `${string}:${infer K} ${infer Rest}`
   ? [View<K>, ...DefinitionArguments<Rest>]
   : S extends `${string}:${infer K}`
     ? [View<K>]

@@ -24,7 +24,7 @@ export const groupBlockBytes: Readonly<Record<GroupFormat, number>> = { int8: 34
 
 /** Bytes of the workspace of any GEMM: packed A, its scales, row blocks. `m` rows of C (all groups), reduction `k`. */
 export function gemmWorkspaceBytes(m: number, k: number, groups = 1): number {
-  return 4 * m * (k + tilesIn(k) + 2 * groups + 2);
+  return 4 * m * (Math.max(k, Math.ceil(k / 2) + 16 * groups) + tilesIn(k) + 2 * groups + 2);
 }
 
 /** Bytes of the workspace of sum and sum_squares over `n` elements. */

@@ -10,7 +10,7 @@ const orders: Order[] = ['nt', 'nn', 'tn'];
 const precisions = ['f32', 'bf16', 'fp8'] as const;
 type Precision = (typeof precisions)[number];
 
-interface Shape {
+export interface Shape {
   readonly m: number;
   readonly n: number;
   readonly k: number;
@@ -41,7 +41,8 @@ function makeScales(random: Random, rows: number, columns: number): Float32Array
   return Float32Array.from({ length: count }, () => 0.01 + random.uniform());
 }
 
-function dense(order: Order, precision: Precision, shape: Shape): Case {
+/** A dense product of random numbers. */
+export function gemmCase(order: Order, precision: Precision, shape: Shape): Case {
   const { m, n, k, gap = 0, accumulate = false } = shape;
   const weights = precision === 'fp8' && order !== 'tn';
   const [aType, bGiven, cType] = shape.formats ?? ['f32', 'f32', 'f32'];
@@ -135,7 +136,7 @@ const badOffsets: Case = {
 
 export const gemm: Case[] = orders.flatMap((order) =>
   precisions.flatMap((precision) => [
-    ...shapes.map((shape) => dense(order, precision, shape)),
+    ...shapes.map((shape) => gemmCase(order, precision, shape)),
     ...groupSizes.map((_, i) => grouped(order, precision, i, i === 2)),
   ]),
 );

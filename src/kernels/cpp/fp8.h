@@ -66,14 +66,20 @@ MINKE_INLINE vf load_n(const e4m3* p, i64 n) {
   return decode_e4m3(codes);
 }
 
-#if defined(MINKE_BF16)
-// 64 codes to 64 bf16, exactly, by byte tables: the lower seven bits of a code choose both bytes of its bf16.
+#if defined(MINKE_BF16) || defined(MINKE_TILES)
+// 64 codes to 64 bf16, exactly, by byte tables: the lower seven bits of a code choose both bytes of its bf16. Without
+// permutations of bytes (VBMI), tables hold the codes below 8, and the others are shifted into place.
 struct E4m3Table {
+#if defined(__AVX512VBMI__)
+  static constexpr int kCodes = 128;
+#else
+  static constexpr int kCodes = 16;
+#endif
   __m512i low[2], high[2];
   E4m3Table() {
     alignas(64) uint8_t bytes[2][128];
     for (int code = 0; code < 128; code++) {
-      vi lanes = set1i(code);
+      vi lanes = set1i(code % kCodes);
       uint32_t half = uint32_t(bits(decode_e4m3(lanes))[0]) >> 16;
       bytes[0][code] = uint8_t(half);
       bytes[1][code] = uint8_t(half >> 8);
@@ -83,10 +89,28 @@ struct E4m3Table {
       high[i] = _mm512_load_si512(bytes[1] + 64 * i);
     }
   }
+  MINKE_INLINE void look_up(__m512i codes, __m512i& l, __m512i& h) const {
+#if defined(__AVX512VBMI__)
+    l = _mm512_permutex2var_epi8(low[0], codes, low[1]);
+    h = _mm512_permutex2var_epi8(high[0], codes, high[1]);
+#else
+    __m512i magnitude = _mm512_and_si512(codes, _mm512_set1_epi8(0x7f));
+    __mmask64 tiny = _mm512_cmplt_epi8_mask(magnitude, _mm512_set1_epi8(8));
+    __mmask64 none = _mm512_cmpeq_epi8_mask(magnitude, _mm512_set1_epi8(0x7f));
+    // The two bytes of a normal code are magnitude * 16 + 0x3c00.
+    l = _mm512_and_si512(_mm512_slli_epi16(magnitude, 4), _mm512_set1_epi8(char(0xf0)));
+    h = _mm512_and_si512(_mm512_srli_epi16(magnitude, 4), _mm512_set1_epi8(0x07));
+    h = _mm512_add_epi8(h, _mm512_set1_epi8(0x3c));
+    l = _mm512_mask_shuffle_epi8(l, tiny, low[0], magnitude);
+    h = _mm512_mask_shuffle_epi8(h, tiny, high[0], magnitude);
+    l = _mm512_mask_mov_epi8(l, none, _mm512_set1_epi8(char(0xc0)));
+    h = _mm512_mask_mov_epi8(h, none, _mm512_set1_epi8(0x7f));
+#endif
+  }
   // The halves of each 16 codes (a 128-bit lane): codes 0-7 of every lane to `first`, 8-15 to `second`.
   void decode(__m512i codes, __m512i& first, __m512i& second) const {
-    __m512i l = _mm512_permutex2var_epi8(low[0], codes, low[1]);
-    __m512i h = _mm512_permutex2var_epi8(high[0], codes, high[1]);
+    __m512i l, h;
+    look_up(codes, l, h);
     h = _mm512_ternarylogic_epi32(h, codes, _mm512_set1_epi8(char(0x80)), 0xf8);  // h | (codes & sign)
     first = _mm512_unpacklo_epi8(l, h);
     second = _mm512_unpackhi_epi8(l, h);

@@ -143,7 +143,7 @@ inline void convert_along(const T* from, i64 k, float* to, float* scales, i64 sc
   if (pairs_in<mode> && k % 2) reinterpret_cast<bf16*>(to)[k] = 0;
 }
 
-#if defined(MINKE_BF16)
+#if defined(MINKE_BF16) || defined(MINKE_TILES)
 template <>
 inline void convert_along<Mode::fp8, e4m3>(const e4m3* from, i64 k, float* to, float*, i64) {
   const E4m3Table& table = e4m3_table();

@@ -41,7 +41,7 @@ inline const float* unpack_panel(const char* panel, i64 step, i64 steps, float* 
     return to;
   } else {
     const e4m3* from = reinterpret_cast<const e4m3*>(panel) + step * kPanel;
-#if defined(MINKE_BF16)
+#if defined(MINKE_BF16) || defined(MINKE_TILES)
     const E4m3Table table = e4m3_table();
     for (i64 w = 0; w < words_of<mode>(steps); w++) {
       __m512i first, second;

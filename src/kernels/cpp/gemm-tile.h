@@ -22,8 +22,12 @@ constexpr int kRows = 6;  // 12 sums, 2 weights, 1 broadcast: V8's 15 registers
 constexpr int kRows = 4;  // a separate multiply and add need one register more
 #endif
 
-// The arithmetic of bf16 products, and whether their words hold two steps of the reduction.
-#if defined(MINKE_BF16)
+// The arithmetic of bf16 products (arithmetic.ts), and whether their words hold two steps of the reduction. Products in
+// tiles are in tile-product.h.
+#if defined(MINKE_TILES)
+constexpr const char* kArithmetic = "tiles";
+constexpr bool kPairs = true;
+#elif defined(MINKE_BF16)
 constexpr const char* kArithmetic = "pairs";
 constexpr bool kPairs = true;
 #else

@@ -9,29 +9,21 @@
 // section 3.3): activations are quantized while they are packed, 1 x 128 along the reduction; weights come as codes
 // with one scale a 128 x 128 block; in TN both sides are activations. Left out: split K.
 #include "apart.h"
-#include "gemm-panel.h"
-#include "row-blocks.h"
+#include "gemm-operands.h"
+#if defined(MINKE_TILES)
+#include "gemm-tiled.h"
+#endif
 
 namespace minke::MINKE_ISA::gemm {
 
-enum class Layout { nt, nn, tn, panel };
-
 template <Layout layout, Mode mode>
-struct Gemm {
-  const void *a, *b;
-  const float* b_scales;   // of weight codes, [ceil(rows/128)][ceil(columns/128)] as B is stored; else absent
-  const int32_t* offsets;  // absent: one group
-  void *c, *workspace;
-  i64 m, n, k, groups, lda, ldb, ldc, a_type, b_type, c_type, accumulate;
+struct Gemm : Operands<layout, mode> {
+  MINKE_OPERANDS(layout, mode)
 
   static constexpr bool pairs = pairs_in<mode>;
-  static constexpr bool by_reduction = layout == Layout::tn;
   static constexpr i64 block_steps = kBlockWords * (pairs ? 2 : 1);
 
   // -- where operands lie --
-
-  i64 reduction(i64 group) const { return by_reduction && offsets ? offsets[group + 1] - offsets[group] : k; }
-  i64 start(i64 group) const { return by_reduction && offsets ? offsets[group] : 0; }
 
   // A single row whose elements are the words of the product already.
   bool packed_as_given() const {
@@ -54,17 +46,10 @@ struct Gemm {
     return base + (start(group) / kTile + group) * m + row * blocks(reduction(group), kTile);
   }
 
-  // Rows sorted by group: their blocks are listed after the packed A.
-  bool listed() const { return offsets && !by_reduction; }
+  // After the packed A.
   BlockList* list() const {
     return reinterpret_cast<BlockList*>(static_cast<float*>(workspace) + m * (words_of<mode>(k) + blocks(k, kTile)));
   }
-
-  Rows rows_at(i64 size, i64 slot) const {
-    i64 each = blocks(m, size), first = slot % each * size;
-    return {slot / each, first, smaller(size, m - first)};
-  }
-  i64 row_slots(i64 size) const { return (by_reduction ? groups : 1) * blocks(m, size); }
 
   // -- tasks --
 
@@ -153,8 +138,7 @@ struct Gemm {
     do {
       i64 steps = smaller(block_steps, length - step);
       bool more = step + steps < length;
-      Ahead ahead =
-          stored_block(more ? rows.group : later_group, more ? column : later_column, more ? step + steps : 0);
+      Ahead ahead = more ? block_ahead(rows.group, column, step + steps) : block_ahead(later_group, later_column, 0);
       const float* panels[kBlockPanels];
       for (i64 p = 0; p * kPanel < block.columns; p++)
         panels[p] = panel_words(rows.group, column + p * kPanel, p, step, steps, scratch);
@@ -178,52 +162,9 @@ struct Gemm {
     } while (step < length);
   }
 
-  // Where B stores a block of panels for one block of the reduction.
-  Ahead stored_block(i64 group, i64 column, i64 step) const {
-    i64 steps = smaller(block_steps, reduction(group) - step), columns = smaller(kBlockPanels * kPanel, n - column);
-    if constexpr (layout == Layout::panel) {
-      i64 bytes = kPanel * element_bytes<mode>;
-      return {panel_at<mode>(b, group, n, k, column) + step * bytes, blocks(columns, kPanel), steps * bytes,
-              panel_bytes<mode>(k)};
-    } else {
-      const char* data = weights(group);
-      i64 width = width_of(b_type), from = start(group) + step;
-      if (layout == Layout::nt) return {data + (column * ldb + from) * width, columns, steps * width, ldb * width};
-      return {data + (from * ldb + column) * width, steps, columns * width, ldb * width};
-    }
-  }
-
-  static i64 width_of(i64 type) { return type == kTypeBf16 ? 2 : type == kTypeE4m3 ? 1 : 4; }
-  const char* weights(i64 group) const {
-    return static_cast<const char*>(b) + (by_reduction ? 0 : group * n * k * width_of(b_type));
-  }
-
-  // The words of panel p (output columns from `column`) for some steps: where they are packed, or packed into scratch.
-  const float* panel_words(i64 group, i64 column, i64 p, i64 step, i64 steps, GemmScratch& scratch) const {
-    if (mode == Mode::fp8 && layout != Layout::tn)
-      spread_weight_scales(group, column, step, steps, scratch.scales_of(p));
-    if constexpr (layout == Layout::panel) {
-      return unpack_panel<mode>(panel_at<mode>(b, group, n, k, column), step, steps, scratch.words_of_panel(p));
-    } else {
-      Source source = {weights(group), ldb, b_type, layout != Layout::nt};
-      pack<mode>(source, column, smaller(kPanel, n - column), start(group) + step, steps, scratch.words_of_panel(p),
-                 kPanel, scratch.scales_of(p), scratch.temporary);
-      return scratch.words_of_panel(p);
-    }
-  }
-
-  // Scale of the 128 x 128 block of the stored weight that holds this output column and reduction step.
-  const float* weight_scale(i64 group, i64 column, i64 step) const {
-    bool rows_are_outputs = layout != Layout::nn;
-    i64 down = blocks(rows_are_outputs ? n : k, kTile), across = blocks(rows_are_outputs ? k : n, kTile);
-    i64 i = (rows_are_outputs ? column : step) / kTile, j = (rows_are_outputs ? step : column) / kTile;
-    return b_scales + (group * down + i) * across + j;
-  }
-
-  void spread_weight_scales(i64 group, i64 column, i64 step, i64 steps, float* scales) const {
-    for (i64 tile = 0; tile < steps; tile += kTile)
-      for (int v = 0; v < 2; v++)
-        store(scales + (tile / kTile) * kPanel + v * W, set1(*weight_scale(group, column, step + tile)));
+  Ahead block_ahead(i64 group, i64 column, i64 step) const {
+    return stored_block(group, column, smaller(kBlockPanels * kPanel, n - column), step,
+                        smaller(block_steps, reduction(group) - step));
   }
 };
 
@@ -233,8 +174,18 @@ constexpr i64 stored_type = layout != Layout::panel || mode == Mode::fp8 ? kType
                             : mode == Mode::bf16                         ? kTypeBf16
                                                                          : kTypeF32;
 
+// bf16 and FP8 on tile registers, where these are the arithmetic.
 template <Layout layout, Mode mode>
-struct DenseGemm : Gemm<layout, mode> {
+struct Product : Gemm<layout, mode> {};
+#if defined(MINKE_TILES)
+template <Layout layout>
+struct Product<layout, Mode::bf16> : TiledGemm<layout, Mode::bf16> {};
+template <Layout layout>
+struct Product<layout, Mode::fp8> : TiledGemm<layout, Mode::fp8> {};
+#endif
+
+template <Layout layout, Mode mode>
+struct DenseGemm : Product<layout, mode> {
   static constexpr bool scaled = mode == Mode::fp8 && layout != Layout::tn;
   static constexpr bool typed = layout != Layout::panel && !scaled;
   static constexpr const char* signature =
@@ -264,7 +215,7 @@ struct DenseGemm : Gemm<layout, mode> {
 
 // Operands without gaps: lda = k (m in TN), ldb and ldc likewise.
 template <Layout layout, Mode mode>
-struct GroupedGemm : Gemm<layout, mode> {
+struct GroupedGemm : Product<layout, mode> {
   static constexpr bool scaled = mode == Mode::fp8 && layout != Layout::tn;
   static constexpr bool typed = layout != Layout::panel && !scaled;
   static constexpr const char* signature =

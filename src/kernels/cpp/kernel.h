@@ -140,7 +140,7 @@ struct Isa {
 extern const Isa kIsa;  // of this build (isa.cc)
 
 constexpr i64 blocks(i64 n, i64 size) { return (n + size - 1) / size; }
-inline i64 smaller(i64 a, i64 b) { return a < b ? a : b; }
-inline i64 larger(i64 a, i64 b) { return a > b ? a : b; }
+constexpr i64 smaller(i64 a, i64 b) { return a < b ? a : b; }
+constexpr i64 larger(i64 a, i64 b) { return a > b ? a : b; }
 
 }  // namespace minke

@@ -22,8 +22,11 @@ constexpr i64 kChunkKeys = 128;          // keys whose softmax is one piece of p
 constexpr i64 kMaxListed = 20;           // tokens that top_logprobs lists at most
 constexpr i64 kPoolF32 = 0, kPoolBf16 = 1, kPoolFp8 = 2;
 
-// What a product may use: packed A, its scales, and the list of row blocks. m rows of C in all groups, reduction k.
-constexpr i64 gemm_workspace_bytes(i64 m, i64 k, i64 groups) { return 4 * m * (k + blocks(k, kTile) + 2 * groups + 2); }
+// What a product may use: packed A, in f32 or as bf16 filled up to blocks of 32, its scales, and the list of row
+// blocks. m rows of C in all groups, reduction k.
+constexpr i64 gemm_workspace_bytes(i64 m, i64 k, i64 groups) {
+  return 4 * m * (larger(k, blocks(k, 2) + 16 * groups) + blocks(k, kTile) + 2 * groups + 2);
+}
 
 // f32 numbers of a split attention's workspace: outputs of all chunks, then a maximum and a sum of each.
 constexpr i64 max_chunks(i64 max_blocks) { return blocks(max_blocks * kBlockTokens, kChunkKeys); }

@@ -6,9 +6,11 @@
 // along the reduction with scale amax / 448, weights as codes with a scale for each 128 x 128 block, a product summed
 // over 128 and then scaled and added in f32. Grouped: rows sorted by group, offsets[groups + 1]; in tn the groups cut
 // the reduction and C is [groups, m, n]. `*_type` words are codes of dtype.ts.
+import type { Arithmetic } from '../arithmetic.ts';
 import { dtypeCode, fromBf16, fromE4m3, toBf16, toE4m3 } from '../dtype.ts';
-import { KernelFault, kernel } from '../kernel.ts';
+import { type DefinitionArguments, KernelFault, kernel, productKernel } from '../kernel.ts';
 import { tileSize, tilesIn } from '../sizes.ts';
+import { dots, fma } from './dots.ts';
 import { numbersIn } from './formats.ts';
 
 /** What all products write, their workspace, and their sizes. */
@@ -56,14 +58,26 @@ function lane(length: number, at: (k: number) => number, precision: Precision): 
   return { values: seen, scales: new Float64Array(tilesIn(length)).fill(1) };
 }
 
-function dot(a: Lane, b: Lane): number {
-  let total = 0;
-  for (let t = 0; t < a.scales.length; t++) {
-    let sum = 0;
-    for (let k = t * tileSize; k < Math.min(a.values.length, (t + 1) * tileSize); k++) sum += a.values[k] * b.values[k];
-    total += sum * a.scales[t] * b.scales[t];
-  }
-  return total;
+/** Adds the product of two lanes to `start`. */
+type LaneDot = (a: Lane, b: Lane, start: number) => number;
+
+const nthTile = (values: Float64Array, t: number) => values.subarray(t * tileSize, (t + 1) * tileSize);
+
+const exactDot: LaneDot = (a, b, start) =>
+  a.scales.reduce((total, scale, t) => {
+    const others = nthTile(b.values, t);
+    return total + nthTile(a.values, t).reduce((sum, x, k) => sum + x * others[k], 0) * scale * b.scales[t];
+  }, start);
+
+/** FP8 sums each tile from zero and adds it, times both scales, in f32. */
+function roundedDot(precision: Precision, arithmetic: Arithmetic): LaneDot {
+  const dot = dots[precision === 'f32' ? 'steps' : arithmetic];
+  if (precision !== 'fp8') return (a, b, start) => dot(a.values, b.values, start);
+  return (a, b, start) =>
+    a.scales.reduce((total, scale, t) => {
+      const sum = dot(nthTile(a.values, t), nthTile(b.values, t), 0);
+      return fma(sum, Math.fround(scale * b.scales[t]), total);
+    }, start);
 }
 
 /** The arguments of a product. Leading dimensions are the full widths unless given. */
@@ -96,6 +110,23 @@ interface Group {
   readonly k: number;
 }
 
+/** How operands and sums round. */
+interface Rounding {
+  readonly precision: Precision;
+  readonly dot: LaneDot;
+}
+
+/** A kernel that multiplies in the arithmetic of its device. */
+function product<const S extends string>(
+  signature: S,
+  precision: Precision,
+  multiplyIn: (rounding: Rounding) => (...words: DefinitionArguments<S>) => void,
+) {
+  return productKernel(signature, (arithmetic) =>
+    multiplyIn({ precision, dot: arithmetic === 'exact' ? exactDot : roundedDot(precision, arithmetic) }),
+  );
+}
+
 /** The lane of each column of B in a group. */
 function readColumns(order: Order, precision: Precision, p: Product, g: Group): Lane[] {
   const { n, k, scales } = p;
@@ -117,7 +148,7 @@ function readColumns(order: Order, precision: Precision, p: Product, g: Group): 
   });
 }
 
-function multiplyGroup(order: Order, precision: Precision, p: Product, g: Group): void {
+function multiplyGroup(order: Order, { precision, dot }: Rounding, p: Product, g: Group): void {
   const { n, ldc = n } = p;
   const a = matrix(p.a, p.aType, p.lda ?? (order === 'tn' ? p.m : p.k));
   const c = numbersIn(p.c, p.cType);
@@ -126,14 +157,14 @@ function multiplyGroup(order: Order, precision: Precision, p: Product, g: Group)
     const row = lane(g.k, (t) => (order === 'tn' ? a(g.start + t, i) : a(g.row + i, t)), precision);
     for (let j = 0; j < n; j++) {
       const at = (g.cRow + i) * ldc + j;
-      c.set(at, (p.accumulate ? c.get(at) : 0) + dot(row, columns[j]));
+      c.set(at, dot(row, columns[j], p.accumulate ? c.get(at) : 0));
     }
   }
 }
 
-function multiply(order: Order, precision: Precision, product: Product): void {
-  const { m, k } = product;
-  multiplyGroup(order, precision, product, { index: 0, row: 0, bRow: 0, cRow: 0, start: 0, m, k });
+function multiply(order: Order, rounding: Rounding, operands: Product): void {
+  const { m, k } = operands;
+  multiplyGroup(order, rounding, operands, { index: 0, row: 0, bRow: 0, cRow: 0, start: 0, m, k });
 }
 
 export function checkOffsets(offsets: Int32Array, groups: number, rows: number): void {
@@ -146,7 +177,7 @@ export function checkOffsets(offsets: Int32Array, groups: number, rows: number):
 
 function multiplyGroups(
   order: Order,
-  precision: Precision,
+  rounding: Rounding,
   p: Product,
   { offsets, groups }: { offsets: Int32Array; groups: number },
 ): void {
@@ -159,43 +190,47 @@ function multiplyGroups(
       order === 'tn'
         ? { index, row: 0, bRow: start, cRow: index * m, start, m, k: count }
         : { index, row: start, bRow: index * (order === 'nt' ? n : k), cRow: start, start: 0, m: count, k };
-    multiplyGroup(order, precision, p, group);
+    multiplyGroup(order, rounding, p, group);
   }
 }
 
 function dense(order: Order, precision: Precision) {
-  return kernel(
+  return product(
     `a:any b:any ${result} lda:int ldb:int ldc:int a_type:int b_type:int c_type:int accumulate:int`,
-    (a, b, c, _workspace, m, n, k, lda, ldb, ldc, aType, bType, cType, accumulate) =>
-      multiply(order, precision, { a, b, c, m, n, k, lda, ldb, ldc, aType, bType, cType, accumulate }),
+    precision,
+    (rounding) => (a, b, c, _workspace, m, n, k, lda, ldb, ldc, aType, bType, cType, accumulate) =>
+      multiply(order, rounding, { a, b, c, m, n, k, lda, ldb, ldc, aType, bType, cType, accumulate }),
   );
 }
 
 /** FP8 with weight codes as B. */
 function denseWeights(order: 'nt' | 'nn') {
-  return kernel(
+  return product(
     `a:any b:e4m3 b_scales:f32 ${result} lda:int ldb:int ldc:int a_type:int c_type:int accumulate:int`,
-    (a, b, scales, c, _workspace, m, n, k, lda, ldb, ldc, aType, cType, accumulate) => {
+    'fp8',
+    (rounding) => (a, b, scales, c, _workspace, m, n, k, lda, ldb, ldc, aType, cType, accumulate) => {
       const bType = dtypeCode.e4m3;
-      multiply(order, 'fp8', { a, b, scales, c, m, n, k, lda, ldb, ldc, aType, bType, cType, accumulate });
+      multiply(order, rounding, { a, b, scales, c, m, n, k, lda, ldb, ldc, aType, bType, cType, accumulate });
     },
   );
 }
 
 function grouped(order: Order, precision: Precision) {
-  return kernel(
+  return product(
     `a:any b:any offsets:i32 ${result} groups:int a_type:int b_type:int c_type:int accumulate:int`,
-    (a, b, offsets, c, _workspace, m, n, k, groups, aType, bType, cType, accumulate) =>
-      multiplyGroups(order, precision, { a, b, c, m, n, k, aType, bType, cType, accumulate }, { offsets, groups }),
+    precision,
+    (rounding) => (a, b, offsets, c, _workspace, m, n, k, groups, aType, bType, cType, accumulate) =>
+      multiplyGroups(order, rounding, { a, b, c, m, n, k, aType, bType, cType, accumulate }, { offsets, groups }),
   );
 }
 
 function groupedWeights(order: 'nt' | 'nn') {
-  return kernel(
+  return product(
     `a:any b:e4m3 b_scales:f32 offsets:i32 ${result} groups:int a_type:int c_type:int accumulate:int`,
-    (a, b, scales, offsets, c, _workspace, m, n, k, groups, aType, cType, accumulate) => {
-      const product = { a, b, scales, c, m, n, k, aType, bType: dtypeCode.e4m3, cType, accumulate };
-      multiplyGroups(order, 'fp8', product, { offsets, groups });
+    'fp8',
+    (rounding) => (a, b, scales, offsets, c, _workspace, m, n, k, groups, aType, cType, accumulate) => {
+      const operands = { a, b, scales, c, m, n, k, aType, bType: dtypeCode.e4m3, cType, accumulate };
+      multiplyGroups(order, rounding, operands, { offsets, groups });
     },
   );
 }
@@ -212,38 +247,42 @@ const packPanels = kernel(
 );
 
 function panel(precision: 'f32' | 'bf16') {
-  return kernel(
+  return product(
     `a:any panels:u8 ${result} lda:int ldc:int a_type:int c_type:int accumulate:int`,
-    (a, b, c, _workspace, m, n, k, lda, ldc, aType, cType, accumulate) => {
+    precision,
+    (rounding) => (a, b, c, _workspace, m, n, k, lda, ldc, aType, cType, accumulate) => {
       const bType = dtypeCode[precision];
-      multiply('nt', precision, { a, b, c, m, n, k, lda, ldc, aType, bType, cType, accumulate });
+      multiply('nt', rounding, { a, b, c, m, n, k, lda, ldc, aType, bType, cType, accumulate });
     },
   );
 }
 
-const panelFp8 = kernel(
+const panelFp8 = product(
   `a:any panels:u8 b_scales:f32 ${result} lda:int ldc:int a_type:int c_type:int accumulate:int`,
-  (a, b, scales, c, _workspace, m, n, k, lda, ldc, aType, cType, accumulate) => {
+  'fp8',
+  (rounding) => (a, b, scales, c, _workspace, m, n, k, lda, ldc, aType, cType, accumulate) => {
     const bType = dtypeCode.e4m3;
-    multiply('nt', 'fp8', { a, b, scales, c, m, n, k, lda, ldc, aType, bType, cType, accumulate });
+    multiply('nt', rounding, { a, b, scales, c, m, n, k, lda, ldc, aType, bType, cType, accumulate });
   },
 );
 
 function groupedPanel(precision: 'f32' | 'bf16') {
-  return kernel(
+  return product(
     `a:any panels:u8 offsets:i32 ${result} groups:int a_type:int c_type:int accumulate:int`,
-    (a, b, offsets, c, _workspace, m, n, k, groups, aType, cType, accumulate) => {
-      const product = { a, b, c, m, n, k, aType, bType: dtypeCode[precision], cType, accumulate };
-      multiplyGroups('nt', precision, product, { offsets, groups });
+    precision,
+    (rounding) => (a, b, offsets, c, _workspace, m, n, k, groups, aType, cType, accumulate) => {
+      const operands = { a, b, c, m, n, k, aType, bType: dtypeCode[precision], cType, accumulate };
+      multiplyGroups('nt', rounding, operands, { offsets, groups });
     },
   );
 }
 
-const groupedPanelFp8 = kernel(
+const groupedPanelFp8 = product(
   `a:any panels:u8 b_scales:f32 offsets:i32 ${result} groups:int a_type:int c_type:int accumulate:int`,
-  (a, b, scales, offsets, c, _workspace, m, n, k, groups, aType, cType, accumulate) => {
-    const product = { a, b, scales, c, m, n, k, aType, bType: dtypeCode.e4m3, cType, accumulate };
-    multiplyGroups('nt', 'fp8', product, { offsets, groups });
+  'fp8',
+  (rounding) => (a, b, scales, offsets, c, _workspace, m, n, k, groups, aType, cType, accumulate) => {
+    const operands = { a, b, scales, c, m, n, k, aType, bType: dtypeCode.e4m3, cType, accumulate };
+    multiplyGroups('nt', rounding, operands, { offsets, groups });
   },
 );
 
