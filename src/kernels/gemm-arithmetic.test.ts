@@ -8,9 +8,9 @@ import type { Case } from './cases/case.ts';
 import { gemm, gemmCase, type Shape } from './cases/gemm.ts';
 import { runCase } from './cases/run.ts';
 import type { Device } from './device.ts';
-import { nativeIsas } from './native.ts';
 import { openDevice } from './open.ts';
 import { dots } from './reference/dots.ts';
+import { productDevices } from './test-devices.ts';
 
 const isSmall = ({ args }: Case) => Number(args.m) * Number(args.n) * Number(args.k) < 400_000;
 
@@ -66,13 +66,13 @@ async function received(device: Device, row: Case): Promise<number[]> {
   return toWords(written.get('c')?.data as Float32Array);
 }
 
-for (const isa of nativeIsas()) {
-  const device = openDevice({ device: 'native', isa, threads: 3 });
-  const { arithmetic } = device;
-  if (arithmetic === 'exact') continue;
+for (const device of productDevices(3)) {
+  after(() => device.close());
+  const { name, isa, arithmetic } = device;
+  if (name !== 'native' || arithmetic === 'exact') continue;
   const definition = openDevice({ device: 'reference', arithmetic });
+  after(() => definition.close());
   describe(`${isa} multiplies in ${arithmetic}`, () => {
-    after(() => Promise.all([device.close(), definition.close()]));
     for (const row of products)
       test(`${row.kernel}: ${row.name}`, async () => {
         assert.deepEqual(await received(device, row), await received(definition, row));

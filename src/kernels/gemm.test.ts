@@ -10,7 +10,7 @@ import type { Place } from './kernel.ts';
 import { panelBytes } from './panel-layout.ts';
 import { gemmWorkspaceBytes } from './sizes.ts';
 import { type CallArguments, kernels } from './table.ts';
-import { testDevices } from './test-devices.ts';
+import { productDevices } from './test-devices.ts';
 
 const precisions = ['f32', 'bf16', 'fp8'] as const;
 type Precision = (typeof precisions)[number];
@@ -94,7 +94,7 @@ async function multiply(
 
 const sliceRows = (x: Float32Array, width: number, from: number, to: number) => x.slice(from * width, to * width);
 
-for (const device of testDevices()) {
+for (const device of productDevices()) {
   describe(`gemm on ${device.name} ${device.isa}`, () => {
     const bench = new Bench(device);
     after(() => device.close());
@@ -176,7 +176,7 @@ for (const device of testDevices()) {
 }
 
 test('one thread, two, three and seven give the same bits', async () => {
-  const [one, ...others] = [1, 2, 3, 7].map((threads) => testDevices(threads));
+  const [one, ...others] = [1, 2, 3, 7].map((threads) => productDevices(threads));
   for (const precision of precisions) {
     const x = new Random(3).normals(150 * 500);
     const w = weights(precision, 300, 500);

@@ -5,7 +5,7 @@ import { Random } from '../math/index.ts';
 import type { Device } from './device.ts';
 import { dtypeCode } from './dtype.ts';
 import { type PanelFormat, panelBytes, unpackedBytes, unpackPanels, weightStride } from './panel-layout.ts';
-import { testDevices } from './test-devices.ts';
+import { productDevices } from './test-devices.ts';
 
 const formats: readonly PanelFormat[] = ['f32', 'bf16', 'e4m3', 'int8', 'int4'];
 /**
@@ -48,7 +48,7 @@ async function packed(
 }
 
 describe('panel layouts', () => {
-  const devices = testDevices();
+  const devices = productDevices();
   after(async () => {
     for (const device of devices) await device.close();
   });

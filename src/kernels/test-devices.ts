@@ -1,6 +1,7 @@
 // The devices that tests run on: the reference first, then every native instruction set of this machine, then both
 // WebAssembly builds. MINKE_TEST_DEVICE=avx2 (an instruction set) restricts them; the fast tests (MINKE_TEST_FAST) run
-// on the reference and on the best other one.
+// on the reference and on the best other one. `tiles` differs from avx512 in products alone, so only tests of products
+// ask for it.
 
 import { nativeIsas } from './cpu.ts';
 import type { Device } from './device.ts';
@@ -8,10 +9,22 @@ import { openDevice } from './open.ts';
 import { wasmIsas } from './wasm-node.ts';
 
 export function testDevices(threads = 2): Device[] {
+  return openDevices(
+    threads,
+    nativeIsas().filter((isa) => isa !== 'tiles'),
+  );
+}
+
+/** The devices for tests of products. */
+export function productDevices(threads = 2): Device[] {
+  return openDevices(threads, nativeIsas());
+}
+
+function openDevices(threads: number, native: readonly string[]): Device[] {
   const only = process.env.MINKE_TEST_DEVICE;
   const isSelected = (isa: string) => only === undefined || only === isa;
   const others = [
-    ...nativeIsas().map((isa) => ({ device: 'native', isa }) as const),
+    ...native.map((isa) => ({ device: 'native', isa }) as const),
     ...wasmIsas().map((isa) => ({ device: 'wasm', isa }) as const),
   ].filter(({ isa }) => isSelected(isa));
   const chosen = process.env.MINKE_TEST_FAST ? others.slice(0, 1) : others;
