@@ -1,7 +1,7 @@
 // npm run bench -- kernels [families...]    every kernel family beside its yardstick
 // npm run bench -- peers                    our GEMM beside those of --onnxruntime DIR and --python PATH
 // npm run bench -- train --python PATH      training steps beside PyTorch's (bench/peers/train.py)
-// npm run bench -- rl --python PATH         rollouts and GRPO steps beside PyTorch's (bench/peers/rl.py)
+// npm run bench -- rl --python PATH         rollouts and GRPO steps beside peers' (bench/peers/rl.py)
 // npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama.cpp's binaries, by shape of the model
 // npm run bench -- serve                    streams through the server beside the bare engine
 // npm run bench -- revision CHECKOUT        this revision beside another one that is built in its own folder
@@ -124,10 +124,10 @@ program.command('overview').description('the newest figures of each kind of mach
 
 program
   .command('rl')
-  .description('rollouts beside plain batches of the engine, and GRPO steps beside PyTorch with generate')
-  .option('--python <path>', 'a Python with torch 2.13.0 and transformers 5.23.0; without, rollouts only')
+  .description('rollouts beside plain batches of the engine, and GRPO steps beside PyTorch with generate and TRL')
+  .option('--python <path>', 'a Python with torch 2.13.0, transformers 5.23.0 and trl 1.16.0; without, rollouts only')
   .action(({ python }: { python?: string }) =>
-    collect('rl', Number(program.opts().rounds), true, (bench) =>
+    collect('rl', Number(program.opts().rounds), python !== undefined, (bench) =>
       bench.family('rl', (inFamily) => benchRlSteps(inFamily, python)),
     ),
   );

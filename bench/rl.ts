@@ -1,15 +1,14 @@
-// A step of reinforcement learning: rollouts beside the engine's plain batches, the whole step beside PyTorch's.
+// A step of reinforcement learning: rollouts beside the engine's plain batches, the whole step beside peers' steps.
 //
-// The shape is the Countdown recipe's model with random weights; responses have a fixed length on both sides. The peer
-// is bench/peers/rl.py: transformers' generate and plain autograd, in its fastest implementation of the experts. Our
-// steps run before and after the peer's, so that a busy neighbor hits both.
-import { spawnSync } from 'node:child_process';
+// The shape is the Countdown recipe's model with random weights; prompts are random ids, responses have a fixed length
+// on both sides. The peers are those of bench/peers/rl.py: transformers' generate with plain autograd in its fastest way
+// of running, and TRL's GRPOTrainer. Steps of both sides run in turn, so that a busy neighbor hits both.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { recipe } from '../recipes/00-countdown-base.ts';
 import { LatentPages, type Rollout, Rollouts } from '../src/engine/index.ts';
-import { packageRoot } from '../src/kernels/root.ts';
+import { Random } from '../src/math/index.ts';
 import { exportWeights, openCheckpoint, servingWeights, writeCheckpoint } from '../src/model/checkpoint/index.ts';
 import {
   createModel,
@@ -23,19 +22,27 @@ import { GrpoObjective, grpoColumns } from '../src/rl/index.ts';
 import { keep, scope, useDevice } from '../src/tensor/index.ts';
 import { pack, pretrain, resolveRecipe, sequenceInputs, TrainStep, toModelConfig } from '../src/train/index.ts';
 import type { Bench } from './harness.ts';
+import { TrainPeer } from './train-peer.ts';
 
-const [responses, promptLength, tokens, parallel] = [512, 20, 64, 128];
+const [prompts, group, promptLength, tokens, parallel] = [16, 16, 20, 64, 128];
+const responses = prompts * group;
+const amount = responses * tokens;
 const contextLength = promptLength + tokens;
 /** An id that is never drawn, so that every response has all its tokens. */
 const endId = -1;
 
-const asks = Array.from({ length: responses }, (_, i) => ({
-  prompt: Int32Array.from({ length: promptLength }, (_, j) => 3 + ((i * 31 + j * 7) % 500)),
-  seed: i,
-}));
-
-const generateAll = (rollouts: Rollouts) =>
-  Promise.all(asks.map(({ prompt, seed }) => rollouts.generate(prompt, { temperature: 1, maxTokens: tokens, seed })));
+/** Generates groups of responses to new prompts of random ids, which depend on `round`. */
+function generateAll(rollouts: Rollouts, vocabSize: number, round: number): Promise<Rollout[]> {
+  const random = new Random(round + 1);
+  const asked = Array.from({ length: prompts }, () =>
+    Int32Array.from({ length: promptLength }, () => random.whole(3, vocabSize - 1)),
+  );
+  return Promise.all(
+    Array.from({ length: responses }, (_, i) =>
+      rollouts.generate(asked[Math.floor(i / group)], { temperature: 1, maxTokens: tokens, seed: i }),
+    ),
+  );
+}
 
 interface OwnSteps {
   readonly rollout: () => Promise<Rollout[]>;
@@ -80,9 +87,9 @@ async function openOwnSteps({ device }: Bench, config: ModelConfig): Promise<Own
   });
   const optimizer = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, maxGradNorm: 1, moments: 'f32' } as const;
   const step = new TrainStep(config, weights, optimizer, 'sum', objective);
-  let count = 0;
+  let [count, round] = [0, 0];
   return {
-    rollout: () => generateAll(rollouts),
+    rollout: () => generateAll(rollouts, config.vocabSize, round++),
     train: async (made) => {
       const sequences = made.map(({ prompt, ids, logprobs }, r) => {
         const each = (value: number) => new Float32Array(ids.length).fill(value);
@@ -104,7 +111,7 @@ async function openOwnSteps({ device }: Bench, config: ModelConfig): Promise<Own
       if (metrics.mismatch !== 0) throw new Error(`${metrics.mismatch} tokens differ between rollout and training`);
     },
     plain: async () => {
-      await generateAll(plain);
+      await generateAll(plain, config.vocabSize, round++);
     },
     free: () => {
       for (const owned of [rollouts, plain, step, model, servedModel]) owned.dispose();
@@ -119,33 +126,51 @@ async function measureSeconds(body: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-/** Returns the seconds of the peer's whole steps, with its fastest implementation of experts. */
-function peerSteps(
-  python: string,
-  config: ModelConfig,
-  threads: number,
-  steps: number,
-): { name: string; seconds: number[] } {
+/** The last never ends with much more than a few responses. */
+const modes = ['f32+grouped_mm', 'f32+eager', 'bf16+grouped_mm', 'f32+batched_mm'];
+/** When a peer that hangs is ended. */
+const limitSeconds = 600;
+
+/** The names of peers, as bench/peers/rl.py knows them, with the ratio that is asked for. */
+const peers = [
+  { name: 'generate', title: 'PyTorch with generate', atLeast: 3.5 },
+  { name: 'trl', title: "TRL's GRPOTrainer", atLeast: 6 },
+] as const;
+
+/** Takes whole steps in turn with each peer: PyTorch in its fastest way of running, which TRL then runs in as well. */
+async function besidePeers(bench: Bench, python: string, config: ModelConfig, own: () => Promise<number>) {
   const folder = mkdtempSync(join(tmpdir(), 'minke-bench-'));
   const file = join(folder, 'config.json');
   writeFileSync(file, JSON.stringify(writeConfig(config)));
-  const sizes = { responses, prompt: promptLength, tokens, threads, steps };
-  const flags = Object.entries(sizes).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const sizes = { config: file, prompts, group, prompt: promptLength, tokens, threads: bench.device.threads };
+  const args = Object.entries(sizes).flatMap(([name, value]) => [`--${name}`, String(value)]);
   try {
-    const found = ['grouped_mm', 'batched_mm', 'eager'].flatMap((experts) => {
-      const script = join(packageRoot(), 'bench', 'peers', 'rl.py');
-      const { stdout } = spawnSync(python, [script, '--config', file, ...flags, '--experts', experts], {
-        encoding: 'utf8',
-      });
-      const text = stdout.trim().split('\n').at(-1) ?? '';
-      if (!text.startsWith('{')) return [];
-      const { rollout, train } = JSON.parse(text) as { rollout: number[]; train: number[] };
-      return [{ name: `PyTorch ${experts}`, seconds: rollout.map((r, i) => r + train[i]) }];
-    });
-    if (found.length === 0) throw new Error('no way of running the peer works');
-    for (const { name, seconds } of found)
-      console.log(`  ${name}: ${seconds.map((s) => s.toFixed(1)).join(', ')} s a step`);
-    return found.reduce((a, b) => (Math.min(...a.seconds) <= Math.min(...b.seconds) ? a : b));
+    const search = new TrainPeer(python, ['generate', ...args], 'rl.py');
+    const way = await search.findBest(modes);
+    for (const { name, title, atLeast } of peers) {
+      const peer = new TrainPeer(python, [name, ...args], 'rl.py').start(way, limitSeconds);
+      try {
+        await peer.ready();
+        await peer.run(); // warms up
+        const [seconds, theirs]: [number[], number[]] = [[], []];
+        for (let i = 0; i < Math.min(5, bench.rounds); i++) {
+          seconds.push(await own());
+          theirs.push(await peer.run());
+        }
+        bench.beside({
+          name: `GRPO step, ${prompts} x ${group} responses of ${tokens} tokens, by ${name}`,
+          unit: 'tokens/s',
+          amount,
+          seconds,
+          yardstick: { name: `${title} ${way.mode}, ${way.allocator}`, amount, seconds: theirs },
+          required: { atLeast },
+        });
+      } catch (error) {
+        console.log(`  ${title}: ${(error as Error).message}`);
+      } finally {
+        peer.end();
+      }
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -155,40 +180,24 @@ export async function benchRlSteps(bench: Bench, python?: string): Promise<void>
   useDevice(bench.device);
   const config = toModelConfig(resolveRecipe(pretrain, recipe), 512);
   const own = await openOwnSteps(bench, config);
+  const wholeStep = () => measureSeconds(async () => own.train(await own.rollout()));
   try {
-    await own.train(await own.rollout());
+    await wholeStep();
     await own.plain();
-    const [rollouts, plain, steps]: [number[], number[], number[]] = [[], [], []];
-    const round = async () => {
-      let made: Rollout[] = [];
-      const rolled = await measureSeconds(async () => {
-        made = await own.rollout();
-      });
-      rollouts.push(rolled);
+    const [exact, plain]: [number[], number[]] = [[], []];
+    for (let i = 0; i < bench.rounds; i++) {
+      exact.push(await measureSeconds(own.rollout));
       plain.push(await measureSeconds(own.plain));
-      steps.push(rolled + (await measureSeconds(() => own.train(made))));
-    };
-    for (let i = 0; i < bench.rounds; i++) await round();
-    const amount = responses * tokens;
+    }
     bench.beside({
-      name: `rollouts, ${responses} responses of ${tokens} tokens, ${parallel} at once`,
+      name: `exact rollouts, ${prompts} x ${group} responses of ${tokens} tokens, ${parallel} at once`,
       unit: 'tokens/s',
       amount,
-      seconds: rollouts,
+      seconds: exact,
       yardstick: { name: 'plain batches, bf16', amount, seconds: plain },
-      required: { atLeast: 0.5 },
+      required: { atLeast: 0.8 },
     });
-    if (!python) return;
-    const peer = peerSteps(python, config, bench.device.threads, 3);
-    for (let i = 0; i < bench.rounds; i++) await round();
-    bench.beside({
-      name: `GRPO step, ${responses} responses of ${tokens} tokens`,
-      unit: 'tokens/s',
-      amount,
-      seconds: steps.slice(-peer.seconds.length),
-      yardstick: { name: peer.name, amount, seconds: peer.seconds },
-      required: { atLeast: 5 },
-    });
+    if (python) await besidePeers(bench, python, config, wholeStep);
   } finally {
     own.free();
   }

@@ -1,6 +1,6 @@
-// PyTorch's training steps at their best: each way of running them is tried, then the allocators with the fastest way.
+// PyTorch's steps at their best: each way of running them is tried, then the allocators with the fastest way.
 //
-// bench/peers/train.py runs one way in a process of its own, which is ended after its share of the time. A way whose
+// A script of bench/peers runs one way in a process of its own, which is ended after its share of the time. A way whose
 // first step takes far longer than the fastest one's is given no second. glibc gives large blocks back to the system
 // after each use and clears them anew, which costs PyTorch up to half of a step; so a peer also runs with a glibc that
 // keeps them, and with jemalloc and tcmalloc where they are installed.
@@ -39,15 +39,19 @@ export class TrainPeer {
   readonly #args: readonly string[];
   readonly #allocators = findAllocators();
 
-  constructor(python: string, args: readonly string[]) {
+  /** `script`: of bench/peers. */
+  constructor(python: string, args: readonly string[], script = 'train.py') {
     this.#python = python;
-    this.#args = args;
+    this.#args = [join(packageRoot(), 'bench', 'peers', script), ...args];
   }
 
   start({ mode, allocator }: PeerWay, limitSeconds: number): TimedProcess {
-    const script = join(packageRoot(), 'bench', 'peers', 'train.py');
-    const args = [script, ...this.#args, '--mode', mode];
-    return new TimedProcess(this.#python, args, limitSeconds, this.#allocators.get(allocator));
+    return new TimedProcess(
+      this.#python,
+      [...this.#args, '--mode', mode],
+      limitSeconds,
+      this.#allocators.get(allocator),
+    );
   }
 
   /** Returns the fastest way of running; all that are tried are printed. */
