@@ -66,9 +66,11 @@ function lossWork(b: Bench): Work {
 }
 
 function adamwWork(b: Bench): Work {
-  const places = { weight: b.random('f32', n), grad: b.random('f32', n), m: b.alloc(4 * n), v: b.alloc(4 * n) };
+  const [weight, grad] = [b.random('f32', n), b.random('f32', n)];
+  const [m, v] = [b.alloc(4 * n), b.alloc(4 * n)];
   const hyper = b.put(Float32Array.of(1e-3, 0.9, 0.95, 1e-8, 0.1, 0.1, 0.05, 1));
-  return work(b, 28, 'adamw', { ...places, half: null, hyper, clip: null, moment_type: f32, n });
+  const row = { weight: [weight], grad: [grad], m: [m], v: [v], half: [null], hyper: [hyper], n: [n] };
+  return work(b, 28, 'adamw', { clip: null, moment_type: f32, ...row });
 }
 
 const kernels: Record<string, (bench: Bench) => Work> = {

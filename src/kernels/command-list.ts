@@ -23,7 +23,8 @@ export class CommandList {
   }
 }
 
-type Arguments = Readonly<Record<string, Place | undefined>>;
+type Value = Place | readonly Place[];
+type Arguments = Readonly<Record<string, Value | undefined>>;
 
 /** Appends one command with the given arguments. Throws ValueError where one is missing or not a number. */
 export type Encoder = (list: CommandList, args: Arguments) => void;
@@ -31,6 +32,7 @@ export type Encoder = (list: CommandList, args: Arguments) => void;
 /** The encoder of the kernel `name`, which `number` stands for in a command. */
 export function createEncoder(name: string, number: number, parameters: readonly Parameter[]): Encoder {
   const refuse = (args: Arguments) => refuseArguments(name, parameters, args);
+  if (parameters.some(({ isList }) => isList)) return listEncoder(number, parameters, refuse);
   try {
     return new Function('refuse', `return ${encoderSource(number, parameters)}`)(refuse);
   } catch (error) {
@@ -64,6 +66,18 @@ function encoderSource(number: number, parameters: readonly Parameter[]): string
   }`;
 }
 
+function toWord(value: Place): number {
+  return typeof value === 'number' ? value : (value?.address ?? 0);
+}
+
+/** Appends one command of these words. */
+function append(list: CommandList, number: number, words: readonly number[]): void {
+  while (list.length + words.length + 2 > list.words.length) list.grow();
+  list.words.set([number, words.length, ...words], list.length);
+  list.length += words.length + 2;
+  list.commands++;
+}
+
 /** The same without generated code, for places that forbid it: slower, and otherwise alike. */
 export function loopingEncoder(
   number: number,
@@ -71,24 +85,44 @@ export function loopingEncoder(
   refuse: (args: Arguments) => void,
 ): Encoder {
   return (list, args) => {
-    const values = parameters.map((parameter) => {
-      const value = args[parameter.name];
-      if (value === undefined || (typeof value !== 'number' && !isAddress(parameter))) refuse(args);
-      return typeof value === 'number' ? value : (value?.address ?? 0);
-    });
-    if (list.length + values.length + 2 > list.words.length) list.grow();
-    list.words.set([number, values.length, ...values], list.length);
-    list.length += values.length + 2;
-    list.commands++;
+    if (!parameters.every((parameter) => fits(parameter, args[parameter.name]))) refuse(args);
+    append(
+      list,
+      number,
+      parameters.map(({ name }) => toWord(args[name] as Place)),
+    );
   };
+}
+
+/** Encodes the lists of a command row by row, after its single words. */
+function listEncoder(number: number, parameters: readonly Parameter[], refuse: (args: Arguments) => void): Encoder {
+  const single = parameters.filter(({ isList }) => !isList);
+  const lists = parameters.filter(({ isList }) => isList);
+  return (list, args) => {
+    if (!parameters.every((parameter) => fits(parameter, args[parameter.name]))) refuse(args);
+    const columns = lists.map(({ name }) => args[name] as readonly Place[]);
+    if (columns.some(({ length }) => length !== columns[0].length)) refuse(args);
+    const rows = columns[0].flatMap((_, row) => columns.map((column) => toWord(column[row])));
+    append(list, number, [...single.map(({ name }) => toWord(args[name] as Place)), ...rows]);
+  };
+}
+
+function fits(parameter: Parameter, value: Value | undefined): boolean {
+  if (parameter.isList) {
+    const single = { ...parameter, isList: false };
+    return Array.isArray(value) && value.every((element: Place) => fits(single, element));
+  }
+  return value !== undefined && (typeof value === 'number' || (isAddress(parameter) && !Array.isArray(value)));
 }
 
 function refuseArguments(kernel: string, parameters: readonly Parameter[], args: Arguments): never {
   const names = parameters.map(({ name }) => name);
-  const isWrong = (p: Parameter) => args[p.name] === undefined || (!isAddress(p) && typeof args[p.name] !== 'number');
-  const wrong = parameters.filter(isWrong).map(({ name }) => `${name}: missing or of the wrong kind`);
+  const wrong = parameters
+    .filter((parameter) => !fits(parameter, args[parameter.name]))
+    .map(({ name }) => `${name}: missing or of the wrong kind`);
   const unknown = Object.keys(args)
     .filter((name) => !names.includes(name))
     .map((name) => `${name}: unknown`);
-  throw new ValueError(kernel, [...wrong, ...unknown].join(', '), `give ${names.join(', ')}`);
+  const problem = [...wrong, ...unknown].join(', ') || 'the lists differ in length';
+  throw new ValueError(kernel, problem, `give ${names.join(', ')}`);
 }

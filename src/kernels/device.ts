@@ -12,7 +12,7 @@ import type { Data } from './dtype.ts';
 import { assert, DeviceError, DisposedError, type MinkeError, ValueError } from './errors.ts';
 import { explainFault } from './fault.ts';
 import type { Computation } from './instruction-sets.ts';
-import { type Fault, faultCode, isAddress } from './kernel.ts';
+import { type Fault, faultCode, isAddress, type Parameter, wordParameters } from './kernel.ts';
 import type { PanelLayout } from './panel-layout.ts';
 import { Recording } from './recording.ts';
 import { type CallArguments, type KernelName, kernels } from './table.ts';
@@ -269,9 +269,10 @@ export class Device {
     this.#staging.free(address, bytes);
   }
 
-  /** Which words of a kernel's command are addresses. For Recording only. */
-  addressWords(kernel: number): boolean[] {
-    return kernels[this.#backend.kernelOrder[kernel]].parameters.map(isAddress);
+  /** Which words of a kernel's command with `count` words are addresses. For Recording only. */
+  addressWords(kernel: number, count: number): boolean[] {
+    const { parameters } = kernels[this.#backend.kernelOrder[kernel]];
+    return (wordParameters(parameters, count) as Parameter[]).map(isAddress);
   }
 
   /** Waits for work in flight, then gives threads and memory back. Rejects with a fault not yet reported. */

@@ -1,6 +1,7 @@
 // How a kernel is declared: one signature string, the same in TypeScript and C++, and the plain definition of what it
 // computes. A word of a signature is `name:kind`. Kinds f32, bf16, e4m3, i32, u8 and any are addresses (a `!` marks
-// memory that the kernel writes), int, float (f32) and double are numbers. An address of 0 stands for "absent".
+// memory that the kernel writes), int, float (f32) and double are numbers. An address of 0 stands for "absent". Words
+// with `[]` come last and are lists of one length: a command holds them row by row, so that it works on many tensors.
 import type { Arithmetic } from './arithmetic.ts';
 import type { DType } from './dtype.ts';
 
@@ -16,7 +17,13 @@ interface Views {
   double: number;
 }
 
-type View<K extends string> = K extends `${infer B}!` ? View<B> : K extends keyof Views ? Views[K] : never;
+type View<K extends string> = K extends `${infer B}!`
+  ? View<B>
+  : K extends `${infer B}[]`
+    ? View<B>[]
+    : K extends keyof Views
+      ? Views[K]
+      : never;
 
 /** What a kernel's definition receives: the arguments of a signature in order, as views of memory and numbers. */
 export type DefinitionArguments<S extends string> = S extends `${string}:${infer K} ${infer Rest}`
@@ -30,7 +37,14 @@ export type Place = number | { readonly address: number } | null;
 
 type SignatureWord<S extends string> = S extends `${infer W} ${infer Rest}` ? W | SignatureWord<Rest> : S;
 type WordName<W extends string> = W extends `${infer N}:${string}` ? N : never;
-type WordValue<W extends string> = W extends `${string}:int` | `${string}:float` | `${string}:double` ? number : Place;
+type Numeric = 'int' | 'float' | 'double';
+type WordValue<W extends string> = W extends `${string}:${Numeric}[]`
+  ? readonly number[]
+  : W extends `${string}[]` | `${string}[]!`
+    ? readonly Place[]
+    : W extends `${string}:${Numeric}`
+      ? number
+      : Place;
 
 /** The arguments that a signature describes, by name: what a call gives. */
 export type NamedArguments<S extends string> = {
@@ -41,6 +55,7 @@ export interface Parameter {
   readonly name: string;
   readonly kind: DType | 'any' | 'int' | 'float' | 'double';
   readonly written: boolean;
+  readonly isList: boolean;
 }
 
 export interface Kernel<S extends string = string> {
@@ -61,7 +76,8 @@ export function kernel<const S extends string>(
 ): Kernel<S> {
   const parameters = signature.split(' ').map((word) => {
     const [name, kind] = word.split(':') as [string, string];
-    return { name, kind: kind.replace('!', '') as Parameter['kind'], written: kind.endsWith('!') };
+    const element = kind.replace(/(\[\])?!?$/, '') as Parameter['kind'];
+    return { name, kind: element, written: kind.endsWith('!'), isList: kind.includes('[]') };
   });
   return { signature, parameters, define, inArithmetic: () => define };
 }
@@ -76,6 +92,18 @@ export function productKernel<const S extends string>(
 
 export function isAddress(parameter: Parameter): boolean {
   return parameter.kind !== 'int' && parameter.kind !== 'float' && parameter.kind !== 'double';
+}
+
+/**
+ * Returns the parameter of each word of a command with `count` words, the lists row by row; null where a command of
+ * that length does not fit.
+ */
+export function wordParameters(parameters: readonly Parameter[], count: number): Parameter[] | null {
+  const lists = parameters.filter(({ isList }) => isList);
+  const single = parameters.length - lists.length;
+  const rows = lists.length === 0 ? 0 : (count - single) / lists.length;
+  if (!Number.isInteger(rows) || rows < 0 || single + rows * lists.length !== count) return null;
+  return [...parameters.slice(0, single), ...Array.from({ length: rows }, () => lists).flat()];
 }
 
 /** Fault codes of cpp/kernel.h: what only a kernel or the queue itself can find wrong. */

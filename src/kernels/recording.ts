@@ -31,7 +31,7 @@ export class Recording {
     this.commands = commands;
     for (const input of this.#inputs) this.#places.set(input, []);
     for (let at = 0; at < words.length; at += 2 + words[at + 1]) {
-      this.device.addressWords(words[at]).forEach((address, i) => {
+      this.device.addressWords(words[at], words[at + 1]).forEach((address, i) => {
         const word = at + 2 + i;
         const value = words[word];
         const input = this.#inputs.find((b) => address && value >= b.address && value < b.address + b.bytes);

@@ -8,7 +8,15 @@ import type { Backend, Completed } from './device.ts';
 import type { Data } from './dtype.ts';
 import { viewAs } from './dtype.ts';
 import { assert } from './errors.ts';
-import { type Fault, faultCode, isAddress, type Kernel, KernelFault, type Parameter } from './kernel.ts';
+import {
+  type Fault,
+  faultCode,
+  isAddress,
+  type Kernel,
+  KernelFault,
+  type Parameter,
+  wordParameters,
+} from './kernel.ts';
 import { kernelNames, kernels } from './table.ts';
 
 const noFault: Fault = { code: faultCode.none, command: 0, where: 0, value: 0, limit: 0 };
@@ -47,14 +55,24 @@ function argument(memory: ReferenceMemory, parameter: Parameter, word: number): 
   return parameter.kind === 'any' ? bytes : viewAs(parameter.kind as 'f32', bytes);
 }
 
+/** Returns what a definition receives: one argument of each parameter, lists as arrays. */
+function definitionArguments(memory: ReferenceMemory, { parameters }: Kernel, words: Float64Array): unknown[] | null {
+  const places = wordParameters(parameters, words.length);
+  if (places === null) return null;
+  const values = places.map((parameter, i) => argument(memory, parameter, words[i]));
+  return parameters.map((parameter, i) =>
+    parameter.isList ? values.filter((_, word) => places[word] === parameter) : values[i],
+  );
+}
+
 function runList(memory: ReferenceMemory, words: Float64Array, arithmetic: Arithmetic | 'exact'): Fault {
   let command = 0;
   for (let at = 0; at < words.length; at += 2 + words[at + 1], command++) {
     const [number, count] = [words[at], words[at + 1]];
     const kernel: Kernel | undefined = kernels[kernelNames[number]];
     const limit = kernel?.parameters.length ?? 0;
-    if (!kernel || count !== limit) return { code: faultCode.badCommand, command, where: number, value: count, limit };
-    const given = kernel.parameters.map((parameter, i) => argument(memory, parameter, words[at + 2 + i]));
+    const given = kernel && definitionArguments(memory, kernel, words.subarray(at + 2, at + 2 + count));
+    if (!given) return { code: faultCode.badCommand, command, where: number, value: count, limit };
     try {
       kernel.inArithmetic(arithmetic)(...given);
     } catch (error) {

@@ -37,10 +37,10 @@ export function columnSumWorkspaceBytes(rows: number, cols: number): number {
   return 4 * cols * Math.ceil(rows / 32);
 }
 
-/** Values of a partial sum of sum_squares_f32. */
+/** Values of a partial sum of gradient_norm. */
 export const squaresPerBlock = 65536;
 
-/** The number of partial sums that sum_squares_f32 writes for a tensor of `n` values. */
+/** The number of partial sums of gradient_norm for a tensor of `n` values. */
 export function squarePartials(n: number): number {
   return Math.ceil(n / squaresPerBlock);
 }

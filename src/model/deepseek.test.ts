@@ -385,7 +385,10 @@ test('it learns: loss of main model, MTP and balance falls in 30 steps, in every
           });
           const gradients = tape.backward(loss);
           const { coefficient } = gradientNorm(gradients, 1, hyper);
-          for (const [i, state] of states.entries()) adamwStep(state, gradients[i], hyper, coefficient);
+          adamwStep(
+            states.map((state, i) => ({ ...state, gradient: gradients[i], hyper })),
+            coefficient,
+          );
           return loss;
         });
         history.push(await value.item());

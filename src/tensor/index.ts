@@ -12,14 +12,15 @@ export { crossEntropy, ignoreIndex, logprobs } from './ops/loss.ts';
 export { addRmsNorm, rmsNorm } from './ops/norm.ts';
 export {
   type AdamwConfig,
-  type AdamwState,
-  accumulate,
+  type AdamwUpdate,
   adamwHyper,
   adamwStep,
+  addEach,
   gradientNorm,
   muonHyper,
   muonMomentum,
   muonUpdate,
+  type Sum,
 } from './ops/optimizer.ts';
 export {
   blocksFor,

@@ -299,20 +299,24 @@ for (const device of testDevices()) {
       const [weight, gradient] = [t.fromArray(start, [n], on), t.fromArray(g, [n], on)];
       const state = { weight, m: t.zeros([n], on), v: t.zeros([n], on), half: t.zeros([n], { device, dtype: 'bf16' }) };
       const hyper = t.fromArray(t.adamwHyper({ learningRate: 0.1, step: 1, weightDecay: 0.5 }), [8], on);
-      const { norm, coefficient } = t.gradientNorm([gradient, t.zeros([3], on)], 0.5, hyper);
-      const length = Math.sqrt(g.reduce((sum, x) => sum + x * x, 0));
+      const three = t.full([1, 1], 3, on);
+      const { norm, coefficient, norms } = t.gradientNorm([gradient, three], 0.5, hyper);
+      const length = Math.sqrt(g.reduce((sum, x) => sum + x * x, 9));
       await near(norm, [length]);
+      await near(norms, [Math.sqrt(length ** 2 - 9), 3]);
       await near(coefficient, [0.5 / (length + 1e-6)]);
       const version = weight.storage.version;
-      t.adamwStep(state, gradient, hyper, coefficient);
+      const other = { weight: three, gradient: three, m: t.zeros([1, 1], on), v: t.zeros([1, 1], on), hyper };
+      t.adamwStep([{ ...state, gradient, hyper }, other], coefficient);
       assert.equal(weight.storage.version, version + 1);
       // First step: m / correction = g and sqrt(v / correction) = |g|, so the direction is the sign.
       const expected = Array.from(start, (w, k) => w * (1 - 0.1 * 0.5) - 0.1 * Math.sign(g[k]));
       await near(weight, expected);
+      await near(three, [3 * (1 - 0.1 * 0.5) - 0.1]);
       await same(state.half, t.cast(weight, 'bf16'));
       const broken = t.gradientNorm([of([Number.NaN, 1], 2)], 1, hyper);
       const before = await weight.read();
-      t.adamwStep(state, gradient, hyper, broken.coefficient);
+      t.adamwStep([{ ...state, gradient, hyper }], broken.coefficient);
       assert.deepEqual(await weight.read(), before);
     });
 

@@ -38,6 +38,11 @@ export class Replay<Inputs extends readonly Tensor[], Result> {
     this.#result = result;
   }
 
+  /** What every replay returns: its tensors hold nothing before the first one. */
+  get result(): Result {
+    return this.#result;
+  }
+
   /** Number of commands that one replay runs. */
   get commands(): number {
     return this.#recording.commands;

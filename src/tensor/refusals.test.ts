@@ -22,7 +22,13 @@ type Refusal = readonly [call: () => unknown, kind: new (...a: never[]) => Minke
 const wrongInner = /inner dimensions differ: x is \[2, 3\], w is \[.*4\] \(expected x \[\.\., 4\]\)/;
 const plan = () => ({ offsets: i(3), rowIndex: i(2, 2), tokenIndex: i(4) });
 const table = (pairs: number) => ({ cos: f(8, pairs), sin: f(8, pairs) });
-const state = (n: number) => ({ weight: f(n), m: f(n), v: f(n) });
+const update = (n: number, gradient: number, hyper: number) => ({
+  weight: f(n),
+  m: f(n),
+  v: f(n),
+  gradient: f(gradient),
+  hyper: f(hyper),
+});
 
 const pool = (format: 'bf16' | 'fp8' = 'bf16') =>
   new t.PagedPool({ format, width: 6, blocks: 2, codes: format === 'fp8' ? 4 : 0, device });
@@ -150,13 +156,19 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
       /clipLow is -1/,
     ],
   ],
-  accumulate: [
-    [() => t.accumulate(f(3), f(4)), ShapeError, /sum and term differ in shape: \[3\] and \[4\]/],
-    [() => t.accumulate(f(3), i(3)), DTypeError, /term has the wrong format: expected f32, received i32 \[3\]/],
+  addEach: [
+    [() => t.addEach([{ out: f(4), a: f(3), b: null }]), ShapeError, /a and out differ in shape: \[3\] and \[4\]/],
+    [() => t.addEach([{ out: f(3), a: f(3), b: f(4) }]), ShapeError, /a and b differ in shape: \[3\] and \[4\]/],
+    [() => t.addEach([{ out: f(3), a: i(3), b: null }]), DTypeError, /expected f32, received i32 \[3\]/],
   ],
   adamwStep: [
-    [() => t.adamwStep(state(3), f(4), f(8)), ShapeError, /weight and gradient differ in shape: \[3\] and \[4\]/],
-    [() => t.adamwStep(state(3), f(3), f(7)), ShapeError, /expected \[8\], received \[7\]; make it with adamwHyper/],
+    [() => t.adamwStep([update(3, 4, 8)]), ShapeError, /weight and gradient differ in shape: \[3\] and \[4\]/],
+    [() => t.adamwStep([update(3, 3, 7)]), ShapeError, /expected \[8\], received \[7\]; make it with adamwHyper/],
+    [
+      () => t.adamwStep([update(3, 3, 8), { ...update(3, 3, 8), m: half(3), v: half(3) }]),
+      DTypeError,
+      /a moment has the wrong format: expected f32, received bf16/,
+    ],
   ],
   muonMomentum: [
     [() => t.muonMomentum(f(3), f(4), f(8), f()), ShapeError, /gradient and m differ in shape: \[3\] and \[4\]/],

@@ -83,7 +83,7 @@ class Trainer {
   readonly names: string[];
   readonly w: Record<string, Tensor>;
   readonly hyper: Tensor;
-  readonly #states: t.AdamwState[];
+  readonly #states: Omit<t.AdamwUpdate, 'gradient' | 'hyper'>[];
   readonly #fixed: Fixed;
 
   constructor(device: Device) {
@@ -102,9 +102,8 @@ class Trainer {
     const value = tape.run(() => loss(this.w, this.#fixed, ids, targets));
     const gradients = tape.backward(value);
     const { coefficient } = t.gradientNorm(gradients, 1, this.hyper);
-    this.#states.forEach((state, i) => {
-      t.adamwStep(state, gradients[i], this.hyper, coefficient);
-    });
+    const updates = this.#states.map((state, i) => ({ ...state, gradient: gradients[i], hyper: this.hyper }));
+    t.adamwStep(updates, coefficient);
     return value;
   }
 

@@ -5,6 +5,7 @@
 // and gains stay with AdamW. The numbers of a step are data, so that a recorded step serves all of them. A gradient
 // that is not finite changes nothing: the norm says so. Left out: several learning rates in one model.
 import {
+  type AdamwUpdate,
   adamwHyper,
   adamwStep,
   gradientNorm,
@@ -12,6 +13,7 @@ import {
   muonHyper,
   muonMomentum,
   muonUpdate,
+  scope,
   type Tensor,
   zeros,
 } from '../tensor/index.ts';
@@ -79,25 +81,27 @@ export class Optimizer {
     this.#muon.write(muonHyper({ learningRate, momentum, weightDecay, gradientScale }));
   }
 
-  /** Queues one step on gradients in the order of the weights; returns their norm before clipping. Can be recorded. */
-  update(gradients: readonly Tensor[]): Tensor {
-    const { norm, coefficient } = gradientNorm(gradients, this.options.maxGradNorm, this.#decaying);
+  /**
+   * Queues one step on gradients in the order of the weights; returns their norm before clipping, and that of each. Can
+   * be recorded.
+   */
+  update(gradients: readonly Tensor[]): { readonly norm: Tensor; readonly norms: Tensor } {
+    const { norm, norms, coefficient } = gradientNorm(gradients, this.options.maxGradNorm, this.#decaying);
+    const byAdamw: AdamwUpdate[] = [];
     this.#trained.forEach(({ weight, m, v, orthogonalizer }, i) => {
       const gradient = gradients[i];
-      if (orthogonalizer !== null) {
+      if (orthogonalizer === null) {
+        const hyper = weight.shape.length > 1 ? this.#decaying : this.#plain;
+        byAdamw.push({ weight, gradient, m, v: v as Tensor, hyper });
+        return;
+      }
+      scope(() => {
         const direction = orthogonalizer.orthogonalize(muonMomentum(gradient, m, this.#muon, coefficient));
         muonUpdate(weight, direction, this.#muon, coefficient, orthogonalizer.factor);
-      } else {
-        const hyper = weight.shape.length > 1 ? this.#decaying : this.#plain;
-        adamwStep({ weight, m, v: v as Tensor }, gradient, hyper, coefficient);
-      }
+      });
     });
-    return norm;
-  }
-
-  /** Returns the norm of some of the gradients, with the scale of this step. */
-  norm(gradients: readonly Tensor[]): Tensor {
-    return gradientNorm(gradients, Number.MAX_VALUE, this.#decaying).norm;
+    adamwStep(byAdamw, coefficient);
+    return { norm, norms };
   }
 
   dispose(): void {

@@ -164,6 +164,27 @@ describe('a training step', () => {
     free(halves);
   });
 
+  test('a step of five micro-batches is one on the tree of their gradients, to the bit', async () => {
+    const [whole, apart] = [make(1, 5), make(1, 5)];
+    const windows = makeWindows(5);
+    const report = await run(whole, windows, 1, 1);
+    const norm = await t.asyncScope(async (inside) => {
+      const update = inside(() => {
+        const { optimizer } = apart.step;
+        optimizer.prepare(1, rates(1).learningRate, 1 / 5);
+        const gradients = windows.map((window) => apart.step.gradients([shiftedWindows([window], S, device)]));
+        const [a, b, c, d, e] = gradients;
+        return optimizer.update(a.map((_, i) => t.add(t.add(t.add(a[i], b[i]), t.add(c[i], d[i])), e[i])));
+      });
+      return (await update.norm.read())[0];
+    });
+    assert.equal(report.gradientNorm, norm);
+    const [own, others] = [await readValues(whole.weights), await readValues(apart.weights)];
+    for (const [name] of trainedWeights(whole.weights)) assert.deepEqual(own.get(name), others.get(name), name);
+    free(whole);
+    free(apart);
+  });
+
   test('load counts every choice; biases move by their speed against it', async () => {
     const made = make(4, 1);
     const report = await run(made, makeWindows(4), 1);

@@ -2,13 +2,13 @@
 //
 // Contract: the objective turns the inputs of a micro-batch into a loss to minimize, metrics, and the choices of the
 // routers; pretraining, fine-tuning and reinforcement learning differ in it alone. Gradients and metrics are means over
-// the micro-batches, or sums over any number of them where the objective weights its tokens itself. Steps queue: run()
+// the micro-batches, or sums over any number of them where the objective weights its tokens itself; gradient-tree.ts
+// fixes the order of the additions, the counts of experts are whole numbers and need none. Steps queue: run()
 // may be called again before the last promise resolves. A gradient that is not finite changes no weight and no moment.
 // A kernel that meets a number it cannot use (a router whose logits are not finite) rejects the step, and the weights
 // are not to be used any more. Left out: shapes that change from step to step.
 import { isDeepseek, type LayerRouting, listParameters, type ModelConfig, type WeightMap } from '../model/index.ts';
 import {
-  accumulate,
   balanceBias,
   concat,
   copy,
@@ -25,6 +25,7 @@ import {
   type Tensor,
   zeros,
 } from '../tensor/index.ts';
+import { GradientTree } from './gradient-tree.ts';
 import { Optimizer, type OptimizerOptions } from './optimizer.ts';
 
 /** The losses of a micro-batch: `total` and all metrics are [] f32. */
@@ -59,9 +60,23 @@ export interface StepReport {
   readonly load: readonly (readonly number[])[];
 }
 
+/** What a micro-batch leaves: gradients in the order of the weights, and metrics in the order of their names. */
+interface MicroOutputs {
+  readonly gradients: readonly Tensor[];
+  /** [metrics] f32 */
+  readonly metrics: Tensor;
+}
+
+/** The two parts of a step, and the sums between them. */
+interface Recorded<Inputs extends readonly Tensor[]> {
+  readonly micro: Replay<Inputs, MicroOutputs>;
+  readonly tree: GradientTree;
+  readonly update: Replay<readonly [Tensor], StepOutputs>;
+}
+
 /** What is read back after a step. */
 interface StepOutputs {
-  /** [metrics, gradient norm, router gradient norms] f32 */
+  /** [metrics, gradient norm, norms of all gradients] f32 */
   readonly numbers: Tensor;
   /** [MoE layers, E] i32 */
   readonly counts: Tensor | null;
@@ -80,11 +95,7 @@ export class TrainStep<Inputs extends readonly Tensor[] = readonly Tensor[]> {
   /** [1]: gamma */
   readonly #rate: Tensor;
   readonly #counts: Tensor | null;
-  /** Sums of the gradients over micro-batches, where there are several. */
-  readonly #sums: readonly Tensor[];
-  readonly #metricSums: Tensor;
-  #micro: Replay<Inputs, StepOutputs | null> | null = null;
-  #update: Replay<readonly [Tensor], StepOutputs> | null = null;
+  #recorded: Recorded<Inputs> | null = null;
 
   /** `weights` stay the caller's and are changed in place. `microBatches`: per step; sum: any number, added up. */
   constructor(
@@ -107,46 +118,34 @@ export class TrainStep<Inputs extends readonly Tensor[] = readonly Tensor[]> {
     this.#biases = parameters.filter(({ kind }) => kind === 'correction').map(({ weight }) => weight);
     this.#gates = trained.flatMap(({ name }, i) => (name.endsWith('mlp.gate.weight') ? [i] : []));
     this.optimizer = new Optimizer(this.#trained, optimizer);
-    this.#metricSums = keep(zeros([objective.metricNames.length], { device }));
     this.#rate = keep(zeros([1], { device }));
     const shape = [this.#gates.length, isDeepseek(config) ? config.nRoutedExperts : 0];
     this.#counts = this.#gates.length > 0 ? keep(zeros(shape, { dtype: 'i32', device })) : null;
-    this.#sums = microBatches !== 1 ? trained.map(({ weight }) => keep(zeros(weight.shape, { device }))) : [];
   }
 
   /** Queues one step on micro-batches whose inputs have the shapes of the first step's. Resolves when it has run. */
   run(batches: readonly Inputs[], { step, learningRate, biasUpdateSpeed }: Rates): Promise<StepReport> {
     this.optimizer.prepare(step, learningRate, this.#share);
     this.#rate.write(Float32Array.of(biasUpdateSpeed));
-    this.#micro ??= scope(() => record(batches[0], (...inputs) => this.#microStep(inputs)));
-    let outputs: StepOutputs | null = null;
-    for (const inputs of batches) outputs = this.#micro.replay(...inputs);
-    if (outputs === null) {
-      this.#update ??= scope(() =>
-        record<readonly [Tensor], StepOutputs>([this.#rate], () => this.#finish(this.#sums)),
-      );
-      outputs = this.#update.replay(this.#rate);
-    }
-    return this.#report(outputs);
+    this.#recorded ??= scope(() => this.#record(batches[0]));
+    const { micro, tree, update } = this.#recorded;
+    batches.forEach((inputs, number) => {
+      micro.replay(...inputs);
+      tree.add(number, batches.length);
+    });
+    return this.#report(update.replay(this.#rate));
   }
 
-  /** Returns the gradients of a micro-batch, in the order of the weights; its metrics are added to the sums. */
+  /** Returns the gradients of a micro-batch, in the order of the weights. */
   gradients(inputs: Inputs): Tensor[] {
-    const tape = new Tape([...this.#trained.values()]);
-    const { total, metrics, routings } = tape.run(() => this.#objective.losses(...inputs));
-    accumulate(this.#metricSums, concat(this.#objective.metricNames.map((name) => toVector(metrics[name]))));
-    routings.forEach(({ indices }, layer) => {
-      countExperts(indices, this.#layerCounts(layer));
-    });
-    return tape.backward(total);
+    return this.#backward(inputs).gradients;
   }
 
   /** Frees moments, sums and recordings; the weights are the caller's. Await the last step first. */
   dispose(): void {
-    this.#micro?.dispose();
-    this.#update?.dispose();
+    for (const owned of Object.values(this.#recorded ?? {})) owned.dispose();
     this.optimizer.dispose();
-    for (const tensor of [this.#rate, this.#counts, this.#metricSums, ...this.#sums]) tensor?.dispose();
+    for (const tensor of [this.#rate, this.#counts]) tensor?.dispose();
   }
 
   /** The weight of a micro-batch in the gradients and metrics of a step. */
@@ -159,27 +158,36 @@ export class TrainStep<Inputs extends readonly Tensor[] = readonly Tensor[]> {
     return reshape(narrow(counts, layer, 1), [counts.shape[1]]);
   }
 
-  /** Adds the gradients of a micro-batch to the sums, or updates the weights where it is the only one. */
-  #microStep(inputs: Inputs): StepOutputs | null {
-    const gradients = this.gradients(inputs);
-    if (this.#microBatches === 1) return this.#finish(gradients);
-    gradients.forEach((gradient, i) => {
-      accumulate(this.#sums[i], gradient);
-    });
-    return null;
+  #record(inputs: Inputs): Recorded<Inputs> {
+    const micro = record(inputs, (...given: Inputs) => this.#microStep(given));
+    const { gradients, metrics } = micro.result;
+    const update = record<readonly [Tensor], StepOutputs>([this.#rate], () => this.#finish(gradients, metrics));
+    return { micro, tree: new GradientTree([...gradients, metrics]), update };
   }
 
-  /** Updates the weights and the routers' biases, and clears all sums. */
-  #finish(gradients: readonly Tensor[]): StepOutputs {
-    const sums = this.#metricSums;
-    const norm = this.optimizer.update(gradients);
-    const gateNorms = this.#gates.map((i) => this.optimizer.norm([gradients[i]]));
-    const numbers = concat([scale(sums, this.#share), ...[norm, ...gateNorms].map(toVector)]);
+  #backward(inputs: Inputs): { readonly gradients: Tensor[]; readonly losses: Losses } {
+    const tape = new Tape([...this.#trained.values()]);
+    const losses = tape.run(() => this.#objective.losses(...inputs));
+    return { losses, gradients: tape.backward(losses.total) };
+  }
+
+  #microStep(inputs: Inputs): MicroOutputs {
+    const { gradients, losses } = this.#backward(inputs);
+    losses.routings.forEach(({ indices }, layer) => {
+      countExperts(indices, this.#layerCounts(layer));
+    });
+    return { gradients, metrics: concat(this.#objective.metricNames.map((name) => toVector(losses.metrics[name]))) };
+  }
+
+  /** Updates the weights and the routers' biases by the sums of the micro-batches, and clears the counts. */
+  #finish(gradients: readonly Tensor[], metrics: Tensor): StepOutputs {
+    const { norm, norms } = this.optimizer.update(gradients);
+    const numbers = concat([scale(metrics, this.#share), toVector(norm), norms]);
     const counts = this.#counts && copy(this.#counts);
     this.#biases.forEach((bias, layer) => {
       balanceBias(bias, this.#layerCounts(layer), this.#rate);
     });
-    for (const used of [sums, this.#counts, ...this.#sums]) if (used) fill(used, 0);
+    if (this.#counts) fill(this.#counts, 0);
     return { numbers, counts };
   }
 
@@ -190,7 +198,7 @@ export class TrainStep<Inputs extends readonly Tensor[] = readonly Tensor[]> {
     return {
       metrics: Object.fromEntries(names.map((name, i) => [name, values[i]])),
       gradientNorm: values[names.length],
-      routerGradientNorms: Array.from(values.subarray(names.length + 1)),
+      routerGradientNorms: this.#gates.map((i) => values[names.length + 1 + i]),
       load: this.#gates.map((_, l) => Array.from((loads as Int32Array).subarray(l * experts, (l + 1) * experts))),
     };
   }

@@ -4,7 +4,7 @@ import { type Data, type DType, viewAs } from '../dtype.ts';
 import { assert } from '../errors.ts';
 import type { Parameter, Place } from '../kernel.ts';
 import { type CallArguments, type KernelName, kernels } from '../table.ts';
-import type { Case } from './case.ts';
+import { argumentNames, type Case } from './case.ts';
 
 const guardBytes = 64;
 const guardByte = 0xa5;
@@ -39,33 +39,36 @@ function place(device: Device, data: Data, guarded: boolean): Memory {
 export async function runCase(device: Device, row: Case): Promise<Outcome> {
   const { parameters } = kernels[row.kernel];
   const guarded = process.env.MINKE_EXACT_MEMORY !== '1' && device.name !== 'reference';
-  const buffers = new Map<Parameter, Memory>();
-  const args = parameters.map((parameter): [string, Place] => {
-    const given = row.args[parameter.name];
-    assert(given !== undefined, `case "${row.name}" of ${row.kernel} lacks ${parameter.name}`);
-    if (given === null || typeof given === 'number') return [parameter.name, given];
-    const buffer = place(device, given, guarded);
-    buffers.set(parameter, buffer);
-    return [parameter.name, buffer];
+  const buffers = new Map<string, { readonly parameter: Parameter; readonly buffer: Memory }>();
+  const args = parameters.map((parameter): [string, Place | Place[]] => {
+    const places = argumentNames(row.args, parameter).map((name): Place => {
+      const given = row.args[name];
+      assert(given !== undefined, `case "${row.name}" of ${row.kernel} lacks ${name}`);
+      if (given === null || typeof given === 'number') return given;
+      const buffer = place(device, given, guarded);
+      buffers.set(name, { parameter, buffer });
+      return buffer;
+    });
+    return [parameter.name, parameter.isList ? places : places[0]];
   });
   try {
-    device.run(row.kernel, Object.fromEntries(args) as CallArguments<KernelName>);
+    device.run(row.kernel, Object.fromEntries(args) as unknown as CallArguments<KernelName>);
     await device.flush();
     const written = new Map<string, { dtype: DType; data: Data }>();
     const overrun: string[] = [];
-    for (const [parameter, buffer] of buffers) {
+    for (const [name, { parameter, buffer }] of buffers) {
       const bytes = await device.read(buffer, new Uint8Array(buffer.bytes));
-      const length = (row.args[parameter.name] as Data).byteLength;
-      if (bytes.subarray(length).some((byte) => byte !== guardByte)) overrun.push(parameter.name);
+      const given = row.args[name] as Data;
+      const length = given.byteLength;
+      if (bytes.subarray(length).some((byte) => byte !== guardByte)) overrun.push(name);
       const kept = bytes.subarray(0, length);
       if (parameter.written) {
         const dtype = argumentFormat(parameter, row);
-        written.set(parameter.name, { dtype, data: viewAs(dtype, kept) });
-      } else if (Buffer.compare(toBytes(row.args[parameter.name] as Data), kept) !== 0)
-        overrun.push(`${parameter.name} (an input)`);
+        written.set(name, { dtype, data: viewAs(dtype, kept) });
+      } else if (Buffer.compare(toBytes(given), kept) !== 0) overrun.push(`${name} (an input)`);
     }
     return { written, overrun };
   } finally {
-    for (const buffer of buffers.values()) buffer.free();
+    for (const { buffer } of buffers.values()) buffer.free();
   }
 }

@@ -9,7 +9,7 @@ import { Random } from '../../math/index.ts';
 import { type Data, type DType, toBf16 } from '../dtype.ts';
 import { poolFormat } from '../sizes.ts';
 import { type KernelName, kernels } from '../table.ts';
-import type { Case } from './case.ts';
+import { argumentNames, type Case } from './case.ts';
 
 const specialValues = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e-40];
 
@@ -37,11 +37,13 @@ function countNumbers({ args }: Case): number {
 
 /** Arguments of a row that hold floating-point numbers. */
 function listFloats(row: Case): [name: string, data: Data, format: 'f32' | 'bf16'][] {
-  return kernels[row.kernel].parameters.flatMap(({ name, kind }): [string, Data, 'f32' | 'bf16'][] => {
-    const data = row.args[name];
-    const format = floatFormat(row, name, kind);
-    const skips = row.ignore?.includes(name) || checked[row.kernel]?.includes(name);
-    return typeof data === 'object' && data && data.length > 0 && format && !skips ? [[name, data, format]] : [];
+  return kernels[row.kernel].parameters.flatMap((parameter) => {
+    const format = floatFormat(row, parameter.name, parameter.kind);
+    return argumentNames(row.args, parameter).flatMap((name): [string, Data, 'f32' | 'bf16'][] => {
+      const data = row.args[name];
+      const skips = row.ignore?.includes(name) || checked[row.kernel]?.includes(name);
+      return typeof data === 'object' && data && data.length > 0 && format && !skips ? [[name, data, format]] : [];
+    });
   });
 }
 

@@ -2,8 +2,10 @@
 //
 // A kernel is a struct: its fields are the words of one command in order, `signature` says the same in text (the
 // TypeScript table must carry the identical string, checked when a device opens), `tasks` says into how many
-// independent pieces a phase falls, `run` computes one piece. Phases run one after another; tasks of a phase in any
-// order on any thread. Contract: a task's arithmetic never depends on the thread count or on the other tasks.
+// independent pieces a phase falls, `run` computes one piece. Words with [] come last: a List, whose rows are structs
+// with fields of their own, so that one command works on any number of tensors. Phases run one after another; tasks of
+// a phase in any order on any thread. Contract: a task's arithmetic never depends on the thread count or on the other
+// tasks.
 //
 // Freestanding on purpose (no libc, no C++ runtime), so that the same source builds for Node-API and for WebAssembly.
 #pragma once
@@ -54,23 +56,36 @@ struct Worker {
 struct Kernel {
   const char* name;
   const char* signature;
-  int words;  // arguments of the signature
+  int words;     // of a command; with a list, of one row
+  int list_row;  // words of a row of its list; 0 for a kernel without one
   int phases;
   i64 (*tasks)(const double* words, int phase);
   void (*run)(const double* words, int phase, i64 task, Worker& worker);
 };
 
-// Reads the fields of a kernel from the words of its command, in order.
+// The rows at the end of a command. A Row has `kWords` of them in its fields.
+template <class Row>
+struct List {
+  const double* words;
+  i64 count;
+  Row operator[](i64 row) const;
+};
+
+// Reads the fields of a kernel from the words of its command, in order. The word before the first is their number.
 class Words {
  public:
-  explicit Words(const double* words) : next(words) {}
+  explicit Words(const double* words, i64 count) : next(words), end(words + count) {}
   template <class... T>
   void operator()(T&... fields) {
     (read(fields), ...);
   }
 
  private:
-  const double* next;
+  const double *next, *end;
+  template <class Row>
+  void read(List<Row>& list) {
+    list = {next, (end - next) / Row::kWords};
+  }
   template <class T>
   void read(T*& field) {
     field = reinterpret_cast<T*>(uintptr_t(*next++));
@@ -80,16 +95,30 @@ class Words {
   void read(double& field) { field = *next++; }
 };
 
+template <class Row>
+Row List<Row>::operator[](i64 row) const {
+  Row fields;
+  Words reader(words + row * Row::kWords, Row::kWords);
+  fields.fields(reader);
+  return fields;
+}
+
 constexpr int count_words(const char* signature) {
   int count = 1;
   for (; *signature; signature++) count += *signature == ' ';
   return count;
 }
 
+constexpr int count_lists(const char* signature) {
+  int count = 0;
+  for (; *signature; signature++) count += *signature == '[';
+  return count;
+}
+
 template <class K>
 K fields_of(const double* words) {
   K kernel;
-  Words reader(words);
+  Words reader(words, i64(words[-1]));
   kernel.fields(reader);
   return kernel;
 }
@@ -103,6 +132,7 @@ constexpr Kernel row(const char* name) {
         name,
         K::signature,
         count_words(K::signature),
+        count_lists(K::signature),
         K::phases,
         [](const double* words, int phase) -> i64 { return fields_of<K>(words).tasks(phase); },
         [](const double* words, int phase, i64 task, Worker& worker) { fields_of<K>(words).run(phase, task, worker); }};
@@ -110,6 +140,7 @@ constexpr Kernel row(const char* name) {
     return {name,
             K::signature,
             count_words(K::signature),
+            count_lists(K::signature),
             1,
             [](const double* words, int) -> i64 { return fields_of<K>(words).tasks(); },
             [](const double* words, int, i64 task, Worker& worker) { fields_of<K>(words).run(task, worker); }};

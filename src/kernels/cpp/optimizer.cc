@@ -5,48 +5,76 @@
 //   hyper = [lr, beta1, beta2, eps, weight decay, 1 - beta1^t, 1 - beta2^t, gradient scale]
 // bf16 moments are rounded to nearest even after this step has used their f32 values. Hazard: a bf16 second moment
 // no longer changes when 1 - beta2 is below its half ulp of 2^-9, so keep beta2 <= 0.99 with it (V3 uses 0.95).
+// One command works on all tensors of a model: a task is a block of one of them.
 #include "vectors.h"
 
 namespace minke::MINKE_ISA {
 
 constexpr i64 kParametersATask = 16384;
 
+// The blocks of `size` elements of all rows, one after another.
+template <class Row>
+i64 count_blocks(const List<Row>& rows, i64 size) {
+  i64 count = 0;
+  for (i64 r = 0; r < rows.count; r++) count += blocks(rows[r].n, size);
+  return count;
+}
+
+// f(row, first, end): the elements of block number `block`.
+template <class Row, class F>
+inline void in_block(const List<Row>& rows, i64 size, i64 block, F f) {
+  i64 r = 0;
+  for (i64 own; block >= (own = blocks(rows[r].n, size)); r++) block -= own;
+  const Row row = rows[r];
+  f(row, block * size, smaller(row.n, (block + 1) * size));
+}
+
 // In f32: g = grad * scale * clip, m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2,
-// w = (1 - lr decay) w - lr / c1 * m / (sqrt(v / c2) + eps). A clip of NaN (clip_coefficient) skips the step.
+// w = (1 - lr decay) w - lr / c1 * m / (sqrt(v / c2) + eps). A clip of NaN (gradient_norm) skips the step.
 struct adamw {
-  float* weight;
-  const float* grad;
-  void *m, *v;
-  bf16* half;
-  const float *hyper, *clip;
-  i64 moment_type, n;
+  struct Row {
+    float* weight;
+    const float* grad;
+    void *m, *v;
+    bf16* half;
+    const float* hyper;
+    i64 n;
+    static constexpr int kWords = 7;
+    void fields(Words& w) { w(weight, grad, m, v, half, hyper, n); }
+  };
+  const float* clip;
+  i64 moment_type;
+  List<Row> rows;
   static constexpr const char* signature =
-      "weight:f32! grad:f32 m:any! v:any! half:bf16! hyper:f32 clip:f32 moment_type:int n:int";
-  void fields(Words& w) { w(weight, grad, m, v, half, hyper, clip, moment_type, n); }
-  i64 tasks() const { return blocks(n, kParametersATask); }
+      "clip:f32 moment_type:int weight:f32[]! grad:f32[] m:any[]! v:any[]! half:bf16[]! hyper:f32[] n:int[]";
+  void fields(Words& w) { w(clip, moment_type, rows); }
+  i64 tasks() const { return count_blocks(rows, kParametersATask); }
   void run(i64 task, Worker&) const {
     if (clip && clip[0] != clip[0]) return;
-    in_format(moment_type, [&](auto format) {
-      using M = decltype(format);
-      update(static_cast<M*>(m), static_cast<M*>(v), task);
+    in_block(rows, kParametersATask, task, [&](const Row& row, i64 first, i64 end) {
+      in_format(moment_type, [&](auto format) {
+        using M = decltype(format);
+        update(row, static_cast<M*>(row.m), static_cast<M*>(row.v), first, end);
+      });
     });
   }
   template <class M>
-  void update(M* first_moment, M* second_moment, i64 task) const {
+  void update(const Row& row, M* first_moment, M* second_moment, i64 first, i64 end) const {
+    const float* hyper = row.hyper;
     float lr = hyper[0], keep1 = hyper[1], keep2 = hyper[2];
     vf beta1 = set1(keep1), beta2 = set1(keep2), fresh1 = set1(1 - keep1), fresh2 = set1(1 - keep2);
     vf eps = set1(hyper[3]), shrink = set1(1 - lr * hyper[4]), step = set1(-lr / hyper[5]), correction = set1(hyper[6]);
     vf scale = set1(clip ? hyper[7] * clip[0] : hyper[7]);
-    for_vectors(task * kParametersATask, smaller(n, (task + 1) * kParametersATask), [&](i64 i, i64 left) {
-      vf g = load_n(grad + i, left) * scale;
+    for_vectors(first, end, [&](i64 i, i64 left) {
+      vf g = load_n(row.grad + i, left) * scale;
       vf mean = fma(beta1, load_n(first_moment + i, left), fresh1 * g);
       vf square = fma(beta2, load_n(second_moment + i, left), fresh2 * g * g);
       vf direction = mean / (vsqrt(square / correction) + eps);
-      vf w = fma(step, direction, load_n(weight + i, left) * shrink);
+      vf w = fma(step, direction, load_n(row.weight + i, left) * shrink);
       store_n(first_moment + i, mean, left);
       store_n(second_moment + i, square, left);
-      store_n(weight + i, w, left);
-      if (half) store_n(half + i, w, left);
+      store_n(row.weight + i, w, left);
+      if (row.half) store_n(row.half + i, w, left);
     });
   }
 };
@@ -97,41 +125,74 @@ struct muon_update {
   }
 };
 
-// partials[b] = sum of squares of block b. Several tensors write into parts of one array of partials.
-struct sum_squares_f32 {
-  const float* x;
+// Norms of tensors. A block's sum of squares is a partial sum; those of a tensor, and of all, are added in f64,
+// ascending. norm = |gradient scale| * sqrt(all); coefficient = min(1, max_norm / (norm + 1e-6)), or NaN when the norm
+// is not finite: then adamw skips the step, and the norm shows why. norms: of each tensor, with the same scale.
+struct gradient_norm {
+  struct Row {
+    const float* x;
+    i64 n;
+    static constexpr int kWords = 2;
+    void fields(Words& w) { w(x, n); }
+  };
   float* partials;
-  i64 n;
-  static constexpr const char* signature = "x:f32 partials:f32! n:int";
-  void fields(Words& w) { w(x, partials, n); }
-  i64 tasks() const { return blocks(n, kSquaresPerBlock); }
-  void run(i64 block, Worker&) const {
-    const float* from = x + block * kSquaresPerBlock;
-    partials[block] = sum_over(smaller(kSquaresPerBlock, n - block * kSquaresPerBlock), [&](i64 i, i64 left) {
-      vf v = load_n(from + i, left);
-      return v * v;
+  const float* hyper;
+  float *norm, *coefficient, *norms, max_norm;
+  List<Row> rows;
+  static constexpr int phases = 2;
+  static constexpr const char* signature =
+      "partials:f32! hyper:f32 norm:f32! coefficient:f32! norms:f32! max_norm:float x:f32[] n:int[]";
+  void fields(Words& w) { w(partials, hyper, norm, coefficient, norms, max_norm, rows); }
+  i64 tasks(int phase) const { return phase == 0 ? count_blocks(rows, kSquaresPerBlock) : 1; }
+  void run(int phase, i64 task, Worker&) const {
+    if (phase == 1) return total();
+    in_block(rows, kSquaresPerBlock, task, [&](const Row& row, i64 first, i64 end) {
+      partials[task] = sum_over(end - first, [&](i64 i, i64 left) {
+        vf v = load_n(row.x + first + i, left);
+        return v * v;
+      });
     });
   }
-};
-
-// norm = |gradient scale| * sqrt(sum of partials, ascending, in f64); coefficient = min(1, max_norm / (norm + 1e-6)),
-// or NaN when the norm is not finite: then adamw skips the step, and the norm shows why.
-struct clip_coefficient {
-  const float *partials, *hyper;
-  float *norm, *coefficient;
-  float max_norm;
-  i64 count;
-  static constexpr const char* signature = "partials:f32 hyper:f32 norm:f32! coefficient:f32! max_norm:float count:int";
-  void fields(Words& w) { w(partials, hyper, norm, coefficient, max_norm, count); }
-  i64 tasks() const { return 1; }
-  void run(i64, Worker&) const {
-    double sum = 0;
-    for (i64 i = 0; i < count; i++) sum += partials[i];
+  void total() const {
     float scale = hyper ? hyper[7] : 1.0f;
-    norm[0] = scalar_sqrt(float(sum)) * (scale < 0 ? -scale : scale);
+    if (scale < 0) scale = -scale;
+    double all = 0;
+    const float* next = partials;
+    for (i64 r = 0; r < rows.count; r++) {
+      double own = 0;
+      for (i64 left = blocks(rows[r].n, kSquaresPerBlock); left > 0; left--) {
+        own += *next;
+        all += *next++;
+      }
+      norms[r] = scalar_sqrt(float(own)) * scale;
+    }
+    norm[0] = scalar_sqrt(float(all)) * scale;
     float limit = max_norm / (norm[0] + 1e-6f);
     bool finite = norm[0] - norm[0] == 0;
     coefficient[0] = !finite ? __builtin_nanf("") : limit < 1.0f ? limit : 1.0f;
+  }
+};
+
+// out = a + b for each row, a alone where b is absent. out may be a or b.
+struct add_each_f32 {
+  struct Row {
+    const float *a, *b;
+    float* out;
+    i64 n;
+    static constexpr int kWords = 4;
+    void fields(Words& w) { w(a, b, out, n); }
+  };
+  List<Row> rows;
+  static constexpr const char* signature = "a:f32[] b:f32[] out:f32[]! n:int[]";
+  void fields(Words& w) { w(rows); }
+  i64 tasks() const { return count_blocks(rows, kParametersATask); }
+  void run(i64 task, Worker&) const {
+    in_block(rows, kParametersATask, task, [&](const Row& row, i64 first, i64 end) {
+      for_vectors(first, end, [&](i64 i, i64 left) {
+        vf sum = load_n(row.a + i, left);
+        store_n(row.out + i, row.b ? sum + load_n(row.b + i, left) : sum, left);
+      });
+    });
   }
 };
 
@@ -139,8 +200,8 @@ constexpr Kernel optimizer_kernels[] = {
     row<adamw>("adamw"),
     row<muon_momentum>("muon_momentum"),
     row<muon_update>("muon_update"),
-    row<sum_squares_f32>("sum_squares_f32"),
-    row<clip_coefficient>("clip_coefficient"),
+    row<gradient_norm>("gradient_norm"),
+    row<add_each_f32>("add_each_f32"),
 };
 
 }  // namespace minke::MINKE_ISA

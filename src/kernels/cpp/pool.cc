@@ -23,7 +23,12 @@ uint64_t end_of(uint64_t range) { return range & kTaskMask; }
 void nothing(const double*, int, i64, Worker&) {}
 i64 one(const double*, int) { return 1; }
 // Lets a worker start the stages when an idle pool receives a job.
-const Kernel kStart = {"start", "", 0, 1, one, nothing};
+const Kernel kStart = {"start", "", 0, 0, 1, one, nothing};
+
+bool fits(const Kernel& kernel, i64 count) {
+  i64 single = kernel.words - kernel.list_row;
+  return kernel.list_row ? count >= single && (count - single) % kernel.list_row == 0 : count == kernel.words;
+}
 
 }  // namespace
 
@@ -87,7 +92,7 @@ bool Pool::advance_job(Worker& worker, Job& job) {
     const double* words = job.words + cursor + 2;
     job.fault.command = command;
     bool is_known = number >= 0 && number < kernel_count;
-    if (!is_known || count != kernels[number]->words) {
+    if (!is_known || !fits(*kernels[number], count)) {
       worker.fail(kBadCommand, number, count, is_known ? kernels[number]->words : 0);
       return true;
     }

@@ -6,15 +6,19 @@ import { define } from '../cases/define.ts';
 const hyper = new Float32Array([0.5, 0.5, 0.75, 0, 0.25, 0.5, 0.25, 1]); // t = 1: corrections 1 - beta
 
 function step(grad: number, clip: number | null) {
-  const state = {
-    weight: new Float32Array([8]),
-    m: new Float32Array(1),
-    v: new Float32Array(1),
-    half: new Uint16Array(1),
-  };
-  const coefficient = clip === null ? null : new Float32Array([clip]);
-  define('adamw', { ...state, grad: new Float32Array([grad]), hyper, clip: coefficient, moment_type: 0, n: 1 });
-  return { weight: state.weight[0], m: state.m[0], v: state.v[0], half: state.half[0] };
+  const [weight, m, v, half] = [Float32Array.of(8), new Float32Array(1), new Float32Array(1), new Uint16Array(1)];
+  define('adamw', {
+    clip: clip === null ? null : Float32Array.of(clip),
+    moment_type: 0,
+    'weight[0]': weight,
+    'grad[0]': Float32Array.of(grad),
+    'm[0]': m,
+    'v[0]': v,
+    'half[0]': half,
+    'hyper[0]': hyper,
+    'n[0]': 1,
+  });
+  return { weight: weight[0], m: m[0], v: v[0], half: half[0] };
 }
 
 test('a first step moves by the learning rate against the sign, after decoupled decay', () => {
@@ -36,13 +40,20 @@ test('a NaN coefficient skips the step', () => {
 });
 
 test('the norm of 3 and 4 over two tensors is 5, and is clipped to 1', () => {
-  const partials = new Float32Array(2);
-  define('sum_squares_f32', { x: new Float32Array([3, 0]), partials: partials.subarray(0, 1), n: 2 });
-  define('sum_squares_f32', { x: new Float32Array([-4]), partials: partials.subarray(1), n: 1 });
+  const [partials, norms] = [new Float32Array(2), new Float32Array(2)];
   const [norm, coefficient] = [new Float32Array(1), new Float32Array(1)];
-  define('clip_coefficient', { partials, norm, coefficient, max_norm: 1, count: 2 });
-  assert.equal(norm[0], 5);
+  const places = { partials, norms, norm, coefficient, max_norm: 1 };
+  const second = { 'x[1]': new Float32Array([-4]), 'n[1]': 1 };
+  define('gradient_norm', { ...places, 'x[0]': new Float32Array([3, 0]), 'n[0]': 2, ...second });
+  assert.deepEqual([...partials, ...norms, ...norm], [9, 16, 3, 4, 5]);
   assert.equal(coefficient[0], Math.fround(1 / 5.000001));
-  define('clip_coefficient', { partials: new Float32Array([Number.NaN]), norm, coefficient, max_norm: 1, count: 1 });
+  define('gradient_norm', { ...places, 'x[0]': new Float32Array([Number.NaN]), 'n[0]': 1 });
   assert.ok(Number.isNaN(coefficient[0]));
+});
+
+test('each sum is its own', () => {
+  const [sum, copied] = [new Float32Array(1), new Float32Array(1)];
+  const added = { 'a[0]': Float32Array.of(1), 'b[0]': Float32Array.of(2), 'out[0]': sum, 'n[0]': 1 };
+  define('add_each_f32', { ...added, 'a[1]': Float32Array.of(4), 'b[1]': null, 'out[1]': copied, 'n[1]': 1 });
+  assert.deepEqual([...sum, ...copied], [3, 4]);
 });

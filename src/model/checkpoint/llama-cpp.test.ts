@@ -70,7 +70,10 @@ async function taught(config: ModelConfig): Promise<Map<string, Tensor>> {
       const documents = [0, 1, 2, 3].map((from) => trainingText(64, from * 64 + step));
       const gradients = tape.backward(tape.run(() => model.loss(packDocuments(documents)).main));
       const { coefficient } = gradientNorm(gradients, 1, hyper);
-      for (const [i, state] of states.entries()) adamwStep(state, gradients[i], hyper, coefficient);
+      adamwStep(
+        states.map((state, i) => ({ ...state, gradient: gradients[i], hyper })),
+        coefficient,
+      );
     });
   return weights;
 }

@@ -1,4 +1,5 @@
-// The optimizer's ops: they change weights and moments in place and have no gradient.
+// The optimizer's ops: they change weights and moments in place and have no gradient. AdamW, the norm and the sums of
+// gradients take all tensors of a model in one command.
 //
 // Everything that varies from step to step is data (`hyper`), so that a recorded step can be replayed. A gradient norm
 // that is not finite makes the clip coefficient NaN, and adamwStep then changes nothing.
@@ -7,19 +8,8 @@ import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import { expectDType, expectFloat, expectSameShape, expectShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
-type AdamwStep = Op<
-  readonly [
-    weight: Tensor,
-    gradient: Tensor,
-    m: Tensor,
-    v: Tensor,
-    hyper: Tensor,
-    half: Tensor | null,
-    clip: Tensor | null,
-  ],
-  null,
-  readonly []
->;
+/** clip, then the six tensors of each update in the order of toRows. */
+type AdamwStep = Op<readonly [clip: Tensor | null, ...rows: (Tensor | null)[]], null, readonly []>;
 
 type MuonMomentum = Op<
   readonly [gradient: Tensor, m: Tensor, hyper: Tensor, clip: Tensor],
@@ -32,13 +22,14 @@ type MuonUpdate = Op<readonly [weight: Tensor, direction: Tensor, hyper: Tensor,
 type GradientNorm = Op<
   readonly [hyper: Tensor, ...gradients: Tensor[]],
   number,
-  readonly [norm: Tensor, coefficient: Tensor]
+  readonly [norm: Tensor, coefficient: Tensor, norms: Tensor]
 >;
 
-type Accumulate = Op<readonly [sum: Tensor, term: Tensor], null, readonly []>;
+/** out, a and b of each sum. */
+type AddEach = Op<readonly (Tensor | null)[], null, readonly []>;
 
 export interface OptimizerOps {
-  accumulate: Accumulate;
+  addEach: AddEach;
   adamwStep: AdamwStep;
   muonMomentum: MuonMomentum;
   muonUpdate: MuonUpdate;
@@ -47,18 +38,42 @@ export interface OptimizerOps {
 
 const hyperSize = 8;
 
+/** Splits a flat list into rows of `width`. */
+function toRows(tensors: readonly (Tensor | null)[], width: number): (Tensor | null)[][] {
+  return Array.from({ length: tensors.length / width }, (_, r) => tensors.slice(r * width, (r + 1) * width));
+}
+
+function checkAdamwRow([weight, gradient, m, v, hyper, half]: readonly Tensor[], first: Tensor): void {
+  expectDType(weight, 'f32', 'adamwStep', 'weight');
+  expectDType(gradient, 'f32', 'adamwStep', 'gradient');
+  expectSameShape(weight, gradient, 'adamwStep', 'weight and gradient');
+  for (const moment of [m, v]) {
+    expectFloat(moment, 'adamwStep', 'a moment');
+    expectDType(moment, first.dtype, 'adamwStep', 'a moment');
+    expectSameShape(weight, moment, 'adamwStep', 'weight and moments');
+  }
+  expectShape(hyper, [hyperSize], 'adamwStep', 'hyper', 'make it with adamwHyper');
+  if (!half) return;
+  expectDType(half, 'bf16', 'adamwStep', 'half');
+  expectSameShape(weight, half, 'adamwStep', 'weight and half');
+}
+
 export const optimizers: OpRows<OptimizerOps> = {
-  accumulate: {
-    name: 'accumulate',
-    shape: ([sum, term]) => {
-      expectDType(sum, 'f32', 'accumulate', 'sum');
-      expectDType(term, 'f32', 'accumulate', 'term');
-      expectSameShape(sum, term, 'accumulate', 'sum and term');
+  addEach: {
+    name: 'addEach',
+    shape: (inputs) => {
+      for (const [out, a, b] of toRows(inputs, 3) as [Tensor, Tensor, Tensor | null][]) {
+        for (const tensor of [out, a, b]) if (tensor) expectDType(tensor, 'f32', 'addEach', 'a tensor');
+        expectSameShape(a, out, 'addEach', 'a and out');
+        if (b) expectSameShape(a, b, 'addEach', 'a and b');
+      }
       return [];
     },
-    forward: (device, [sum, term]) => {
-      device.run('add_f32', { a: sum, b: term, out: sum, n: sum.size });
-      sum.storage.change();
+    forward: (device, inputs) => {
+      const rows = toRows(inputs, 3) as [Tensor, Tensor, Tensor | null][];
+      const [out, a, b] = [rows.map((row) => row[0]), rows.map((row) => row[1]), rows.map((row) => row[2])];
+      device.run('add_each_f32', { a, b, out, n: out.map(({ size }) => size) });
+      for (const changed of out) changed.storage.change();
     },
     save: saveNothing,
     vjp: null,
@@ -66,27 +81,19 @@ export const optimizers: OpRows<OptimizerOps> = {
 
   adamwStep: {
     name: 'adamwStep',
-    shape: ([weight, gradient, m, v, hyper, half, clip]) => {
-      expectDType(weight, 'f32', 'adamwStep', 'weight');
-      expectDType(gradient, 'f32', 'adamwStep', 'gradient');
-      expectSameShape(weight, gradient, 'adamwStep', 'weight and gradient');
-      for (const moment of [m, v]) {
-        expectFloat(moment, 'adamwStep', 'a moment');
-        expectDType(moment, m.dtype, 'adamwStep', 'the second moment');
-        expectSameShape(weight, moment, 'adamwStep', 'weight and moments');
-      }
-      expectShape(hyper, [hyperSize], 'adamwStep', 'hyper', 'make it with adamwHyper');
-      if (half) {
-        expectDType(half, 'bf16', 'adamwStep', 'half');
-        expectSameShape(weight, half, 'adamwStep', 'weight and half');
-      }
+    shape: ([clip, ...tensors]) => {
+      const rows = toRows(tensors, 6) as Tensor[][];
+      for (const row of rows) checkAdamwRow(row, rows[0][2]);
       if (clip) expectShape(clip, [], 'adamwStep', 'clip');
       return [];
     },
-    forward: (device, [weight, gradient, m, v, hyper, half, clip]) => {
-      const sizes = { moment_type: dtypeCode[m.dtype], n: weight.size };
-      device.run('adamw', { weight, grad: gradient, m, v, half, hyper, clip, ...sizes });
-      for (const changed of [weight, m, v, half]) changed?.storage.change();
+    forward: (device, [clip, ...tensors]) => {
+      const rows = toRows(tensors, 6) as Tensor[][];
+      const column = (i: number) => rows.map((row) => row[i]);
+      const [weight, grad, m, v, hyper, half] = [0, 1, 2, 3, 4, 5].map(column);
+      const n = weight.map(({ size }) => size);
+      device.run('adamw', { clip, moment_type: dtypeCode[m[0]?.dtype ?? 'f32'], weight, grad, m, v, half, hyper, n });
+      for (const changed of [...weight, ...m, ...v, ...half]) changed?.storage.change();
     },
     save: saveNothing,
     vjp: null,
@@ -137,17 +144,15 @@ export const optimizers: OpRows<OptimizerOps> = {
       return [
         { shape: [], dtype: 'f32' },
         { shape: [], dtype: 'f32' },
+        { shape: [gradients.length], dtype: 'f32' },
       ];
     },
-    forward: (device, [hyper, ...gradients], [norm, coefficient], maxNorm) => {
-      const count = gradients.reduce((total, gradient) => total + squarePartials(gradient.size), 0);
+    forward: (device, [hyper, ...gradients], [norm, coefficient, norms], maxNorm) => {
+      const n = gradients.map(({ size }) => size);
+      const count = n.reduce((total, size) => total + squarePartials(size), 0);
       const partials = device.alloc(4 * count, 'gradientNorm');
-      let at = partials.address;
-      for (const gradient of gradients) {
-        device.run('sum_squares_f32', { x: gradient, partials: at, n: gradient.size });
-        at += 4 * squarePartials(gradient.size);
-      }
-      device.run('clip_coefficient', { partials, hyper, norm, coefficient, max_norm: maxNorm, count });
+      const given = { partials, hyper, norm, coefficient, norms, max_norm: maxNorm };
+      device.run('gradient_norm', { ...given, x: gradients, n });
       partials.free();
     },
     save: saveNothing,
@@ -155,9 +160,21 @@ export const optimizers: OpRows<OptimizerOps> = {
   },
 };
 
-/** sum += term, in place: gradients of several micro-batches. Both f32. */
-export function accumulate(sum: Tensor, term: Tensor): void {
-  apply(optimizers.accumulate, [sum, term], null);
+/** A sum of two tensors of one shape, f32, into a third, which may be one of them; without b, a copy. */
+export interface Sum {
+  readonly a: Tensor;
+  readonly b: Tensor | null;
+  readonly out: Tensor;
+}
+
+/** Computes all of the sums in one command. They are independent: no out is another sum's a or b. */
+export function addEach(sums: readonly Sum[]): void {
+  if (sums.length === 0) return;
+  apply(
+    optimizers.addEach,
+    sums.flatMap(({ a, b, out }) => [out, a, b]),
+    null,
+  );
 }
 
 export interface AdamwConfig {
@@ -185,19 +202,31 @@ export function adamwHyper(config: AdamwConfig): Float32Array {
   return Float32Array.of(learningRate, beta1, beta2, eps, weightDecay, ...corrections, gradientScale);
 }
 
-/** The tensors that adamwStep changes in place: all of one shape; moments f32 or bf16. */
-export interface AdamwState {
-  /** f32 */
+/** A weight, its gradient and its moments, all of one shape. */
+export interface AdamwUpdate {
+  /** f32, changed in place */
   readonly weight: Tensor;
+  readonly gradient: Tensor;
+  /** f32 or bf16, in all updates of a step the same; changed in place */
   readonly m: Tensor;
   readonly v: Tensor;
   /** A bf16 copy of the weight, updated with it. */
   readonly half?: Tensor;
+  /** [8] f32: adamwHyper */
+  readonly hyper: Tensor;
 }
 
-/** One AdamW step with decoupled decay, in place. hyper [8] f32: adamwHyper; clip []: gradientNorm's coefficient. */
-export function adamwStep({ weight, m, v, half }: AdamwState, gradient: Tensor, hyper: Tensor, clip?: Tensor): void {
-  apply(optimizers.adamwStep, [weight, gradient, m, v, hyper, half ?? null, clip ?? null], null);
+/**
+ * One AdamW step with decoupled decay of all of the weights, in place and in one command. `clip`: [], gradientNorm's
+ * coefficient.
+ */
+export function adamwStep(updates: readonly AdamwUpdate[], clip?: Tensor): void {
+  if (updates.length === 0) return;
+  const rows = updates.flatMap(({ weight, gradient, m, v, hyper, half }) => [
+    ...[weight, gradient, m, v, hyper],
+    half ?? null,
+  ]);
+  apply(optimizers.adamwStep, [clip ?? null, ...rows], null);
 }
 
 /** The eight numbers of one Muon step, laid out as AdamW's. */
@@ -222,14 +251,14 @@ export function muonUpdate(weight: Tensor, direction: Tensor, hyper: Tensor, cli
 }
 
 /**
- * Returns the norm over all gradients (f32, times hyper's gradient scale) and the factor that clips it to `maxNorm`:
- * min(1, maxNorm / norm), NaN where the norm is not finite.
+ * Returns the norm over all gradients (f32, times hyper's gradient scale), the factor that clips it to `maxNorm`
+ * (min(1, maxNorm / norm), NaN where the norm is not finite), and the norm of each gradient, [gradients].
  */
 export function gradientNorm(
   gradients: readonly Tensor[],
   maxNorm: number,
   hyper: Tensor,
-): { norm: Tensor; coefficient: Tensor } {
-  const [norm, coefficient] = apply(optimizers.gradientNorm, [hyper, ...gradients], maxNorm);
-  return { norm, coefficient };
+): { norm: Tensor; coefficient: Tensor; norms: Tensor } {
+  const [norm, coefficient, norms] = apply(optimizers.gradientNorm, [hyper, ...gradients], maxNorm);
+  return { norm, coefficient, norms };
 }
