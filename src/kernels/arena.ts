@@ -5,7 +5,7 @@
 // frees when the command list that reads them is done. Left out: compaction.
 import { OutOfMemoryError } from './errors.ts';
 
-interface Reserver {
+export interface Reserver {
   /** Returns the 64-byte aligned address of at least `bytes` bytes, or 0 when there is no memory. */
   reserve(bytes: number): number;
   release(address: number): void;
@@ -16,10 +16,13 @@ interface Reserver {
 const chunkBytes = 32 * 2 ** 20;
 const largeBytes = chunkBytes / 4;
 
-/** Rounds up to one of eight classes an octave, at least 64 bytes: at most 12.5 % is lost. */
+/**
+ * Rounds up to one of eight classes an octave, at least 64 bytes, so that at most 12.5 % is lost; large blocks, such as
+ * weights and moments, to one of 64, so that at most 1.6 % is.
+ */
 function sizeClass(bytes: number): number {
   if (bytes <= 512) return Math.max(64, Math.ceil(bytes / 64) * 64);
-  const step = 2 ** (Math.floor(Math.log2(bytes - 1)) - 3);
+  const step = 2 ** (Math.floor(Math.log2(bytes - 1)) - (bytes > largeBytes ? 6 : 3));
   return Math.ceil(bytes / step) * step;
 }
 

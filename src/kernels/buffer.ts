@@ -13,16 +13,25 @@ interface Owner {
 
 export class Buffer {
   readonly device: Device;
-  readonly address: number;
   readonly bytes: number;
   readonly #owner: Owner;
+  #address: number;
   #freed = false;
 
   constructor(device: Device, owner: Owner, address: number, bytes: number) {
     this.device = device;
     this.#owner = owner;
-    this.address = address;
+    this.#address = address;
     this.bytes = bytes;
+  }
+
+  get address(): number {
+    return this.#address;
+  }
+
+  /** For the end of a recording, which gives its buffers their places. */
+  move(address: number): void {
+    this.#address = address;
   }
 
   get freed(): boolean {
@@ -32,7 +41,7 @@ export class Buffer {
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
-    this.#owner.free(this.address, this.bytes);
+    this.#owner.free(this.#address, this.bytes);
   }
 }
 

@@ -12,8 +12,9 @@ import type { Data } from './dtype.ts';
 import { assert, DeviceError, DisposedError, type MinkeError, ValueError } from './errors.ts';
 import { explainFault } from './fault.ts';
 import type { Computation } from './instruction-sets.ts';
-import { type Fault, faultCode, isAddress, type Parameter, wordParameters } from './kernel.ts';
+import { type Fault, faultCode, isAddress, wordParameters } from './kernel.ts';
 import type { PanelLayout } from './panel-layout.ts';
+import { PlannedMemory } from './planned-memory.ts';
 import { Recording } from './recording.ts';
 import { type CallArguments, type KernelName, kernels } from './table.ts';
 
@@ -149,8 +150,8 @@ export class Device {
 
   alloc(bytes: number, op = 'alloc'): Buffer {
     if (this.#closed) this.#refuseWhenClosed(op);
-    const arena = this.#recording?.arena ?? this.#memory;
-    return new Buffer(this, arena, arena.alloc(bytes, op), bytes);
+    const planned = this.#recording?.memory.take(this, bytes);
+    return planned ?? new Buffer(this, this.#memory, this.#memory.alloc(bytes, op), bytes);
   }
 
   /** Allocates memory that is zeros, in queue order. */
@@ -236,15 +237,16 @@ export class Device {
    */
   record<T>(inputs: readonly Buffer[], body: () => T): { recording: Recording; result: T } {
     this.#refuseWhileRecording('record');
-    const recording = new Recording(this, new Arena(this.#backend, this.#budget, this.#backend.exactMemory), inputs);
+    const list = new CommandList();
+    const recording = new Recording(this, new PlannedMemory(this.#backend, this.#budget, () => list.commands), inputs);
     this.#recording = recording;
-    this.#list = new CommandList();
+    this.#list = list;
     try {
       const result = body();
-      recording.seal(this.#list.words.slice(0, this.#list.length), this.#list.commands);
+      recording.seal(list.words.slice(0, list.length), list.commands);
       return { recording, result };
     } catch (error) {
-      recording.arena.dispose();
+      recording.memory.dispose();
       throw error;
     } finally {
       this.#recording = null;
@@ -271,8 +273,7 @@ export class Device {
 
   /** Which words of a kernel's command with `count` words are addresses. For Recording only. */
   addressWords(kernel: number, count: number): boolean[] {
-    const { parameters } = kernels[this.#backend.kernelOrder[kernel]];
-    return (wordParameters(parameters, count) as Parameter[]).map(isAddress);
+    return wordParameters(kernels[this.#backend.kernelOrder[kernel]].parameters, count)?.map(isAddress) ?? [];
   }
 
   /** Waits for work in flight, then gives threads and memory back. Rejects with a fault not yet reported. */

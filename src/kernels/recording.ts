@@ -1,15 +1,16 @@
 // A recorded command list: encoded once, replayed with other inputs and no work per command.
 //
-// Memory taken while recording belongs to the recording. A block of words that a replay in flight reads is never
-// rewritten: bind() then moves the recording to a new block. Left out: changing shapes, which is a new recording.
-import type { Arena } from './arena.ts';
+// Memory taken while recording belongs to the recording, which places it when it ends (planned-memory.ts). A block of
+// words that a replay in flight reads is never rewritten: bind() then moves the recording to a new block. Left out:
+// changing shapes, which is a new recording.
 import type { Buffer, Device } from './device.ts';
 import { DeviceError, DisposedError, ValueError } from './errors.ts';
+import type { PlannedMemory } from './planned-memory.ts';
 
 /** A list of commands that can be run again and again, with other contents or other buffers as its inputs. */
 export class Recording {
   readonly device: Device;
-  readonly arena: Arena;
+  readonly memory: PlannedMemory;
   readonly #inputs: readonly Buffer[];
   readonly #places = new Map<Buffer, { word: number; offset: number }[]>();
   readonly #inFlight = new Map<number, number>(); // block address -> replays not yet done
@@ -19,22 +20,25 @@ export class Recording {
   #disposed = false;
   commands = 0;
 
-  constructor(device: Device, arena: Arena, inputs: readonly Buffer[]) {
+  constructor(device: Device, memory: PlannedMemory, inputs: readonly Buffer[]) {
     this.device = device;
-    this.arena = arena;
+    this.memory = memory;
     this.#inputs = inputs;
   }
 
-  /** Ends the recording: finds the words that hold each input's address. For Device only. */
+  /** Ends the recording: places its memory, and finds the words that hold each input's address. For Device only. */
   seal(words: Float64Array<ArrayBuffer>, commands: number): void {
     this.#words = words;
     this.commands = commands;
+    const toPlace = this.memory.place();
     for (const input of this.#inputs) this.#places.set(input, []);
     for (let at = 0; at < words.length; at += 2 + words[at + 1]) {
       this.device.addressWords(words[at], words[at + 1]).forEach((address, i) => {
+        if (!address) return;
         const word = at + 2 + i;
-        const value = words[word];
-        const input = this.#inputs.find((b) => address && value >= b.address && value < b.address + b.bytes);
+        const value = toPlace(words[word]);
+        words[word] = value;
+        const input = this.#inputs.find((b) => value >= b.address && value < b.address + b.bytes);
         if (input) this.#places.get(input)?.push({ word, offset: value - input.address });
       });
     }
@@ -77,7 +81,7 @@ export class Recording {
     this.#disposed = true;
     if (this.device.closed) return;
     this.device.unstage(this.#block, this.#words.byteLength);
-    this.arena.dispose();
+    this.memory.dispose();
   }
 
   /** Puts the changed words where no replay in flight reads them. */

@@ -2,7 +2,7 @@
 //
 // The residual stream travels in two parts, the sum so far and the output of the last layer, so that the next norm adds
 // and normalizes in one pass (addRmsNorm). Shape letters: T tokens, D hidden.
-import { addRmsNorm, type RopeTensors, rmsNorm, type Tensor } from '../tensor/index.ts';
+import { addRmsNorm, type RopeTensors, recomputable, rmsNorm, type Tensor } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
 import type { Cache } from './cache.ts';
 import type { LayerRouting } from './moe.ts';
@@ -43,6 +43,11 @@ export function addAndNorm(
   return { residual: sum, out };
 }
 
+interface BlockOutput {
+  readonly stream: ResidualStream;
+  readonly routing: LayerRouting | null;
+}
+
 export class Block {
   /** [D] */
   readonly inputLayernorm: Tensor;
@@ -60,12 +65,19 @@ export class Block {
     this.mlp = mlp;
   }
 
+  /** Computes the block's output; training with gradient checkpointing keeps only its input. */
   forward(
-    stream: ResidualStream,
+    { residual, hidden }: ResidualStream,
     batch: Batch,
     table: RopeTensors,
     options: AttentionOptions,
-  ): { stream: ResidualStream; routing: LayerRouting | null } {
+  ): BlockOutput {
+    return recomputable([residual, hidden], (residual, hidden) =>
+      this.#run({ residual, hidden }, batch, table, options),
+    );
+  }
+
+  #run(stream: ResidualStream, batch: Batch, table: RopeTensors, options: AttentionOptions): BlockOutput {
     const { policy } = options;
     const { residual, out } = addAndNorm(stream, this.inputLayernorm, this.#eps, policy);
     const attended = this.selfAttn.forward(out, batch, table, options);

@@ -9,9 +9,14 @@ const gigabytes = (bytes: number) => `${whole(bytes / 1e9)} GB`;
 
 /**
  * Throws ModelError unless all parameters of a configuration fit the memory of this machine. `bytesEach`: of a
- * parameter, such as 4 for weights in f32 or 12 for weights, gradient and one moment.
+ * parameter, such as 4 for weights in f32 or 16 with gradient and two moments.
  */
-export function expectMemory(config: ModelConfig, bytesEach: number, source: string): void {
+export function expectMemory(
+  config: ModelConfig,
+  bytesEach: number,
+  source: string,
+  remedy = 'choose a smaller model',
+): void {
   const { total, mtp } = countParameters(config);
   const needed = (total + mtp) * bytesEach;
   const { memoryBytes } = describeMachine();
@@ -21,6 +26,6 @@ export function expectMemory(config: ModelConfig, bytesEach: number, source: str
     `${whole((total + mtp) / 1e6)} million parameters (hidden_size ${config.hiddenSize}, vocab_size ` +
       `${config.vocabSize}, ${config.numHiddenLayers} layers) take at least ${gigabytes(needed)}, this machine has ` +
       gigabytes(memoryBytes),
-    'choose a smaller model',
+    remedy,
   );
 }

@@ -59,6 +59,8 @@ export const rlSchema = z.strictObject({
   resamplings: z.number().int().nonnegative().default(0),
   /** Rows of a micro-batch of training. */
   microBatchTokens: count.default(4096),
+  /** Whether blocks are computed again in backward instead of keeping their intermediate results: the same bits. */
+  gradientCheckpointing: z.boolean().default(false),
   /** Sequences that are generated at once. */
   parallel: count.default(128),
   evaluation: evaluationSchema.prefault({}),

@@ -41,6 +41,8 @@ export const fineTuningFields = {
   optimizer: optimizerSchema.prefault({ weightDecay: 0 }),
   /** Rows of a micro-batch. */
   microBatchTokens: count.default(4096),
+  /** Whether blocks are computed again in backward instead of keeping their intermediate results: the same bits. */
+  gradientCheckpointing: z.boolean().default(false),
   ...runFields,
 };
 
@@ -64,10 +66,9 @@ export const fineTuningCharts = (...others: readonly ChartSeries[]): Chart[] => 
 ];
 
 /** Opens the model of a run that is fine-tuned. */
-export function openTunedModel(folder: string, run: Run, { optimizer, microBatchTokens, precision }: Fields) {
+export function openTunedModel(folder: string, run: Run, { precision, ...fields }: Fields) {
   return TunedModel.open<SftColumn>(folder, run, {
-    optimizer,
-    microBatchTokens,
+    ...fields,
     columns: ['weight'],
     objective: (model, shape) => new SftObjective(model, shape, precisions[precision]),
   });

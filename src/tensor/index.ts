@@ -71,6 +71,7 @@ export {
   weightSizes,
 } from './packed-weight.ts';
 export { PagedPool, type PagedPoolOptions } from './paged-pool.ts';
+export { recomputable } from './recompute.ts';
 export { type Replay, record } from './record.ts';
 export { asyncScope, keep, scope, unscoped } from './scope.ts';
 export { elementCount, expectDType, expectRank, expectShape, formatShape, type Shape } from './shape.ts';

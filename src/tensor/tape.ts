@@ -3,7 +3,8 @@
 // Contract: ops append one entry each when an input needs a gradient, so entries are in topological order and
 // backward is one walk from the end. An entry retains the memory its vjp will read, whatever scopes or dispose do
 // meanwhile; a saved tensor that was overwritten in place is an error. A gradient has the shape and format of its
-// tensor; several uses of a tensor add up, last use first. Left out: gradients of gradients.
+// tensor; several uses of a tensor add up, last use first. Pieces marked as recomputable run again instead of being
+// kept (recompute.ts). Left out: gradients of gradients.
 import type { Device } from '../kernels/index.ts';
 import { assert, DeviceError, ShapeError, ValueError } from '../kernels/index.ts';
 import { full } from './create.ts';
@@ -26,14 +27,17 @@ interface Entry {
   readonly versions: readonly number[];
 }
 
-let active: Tape | null = null;
+/** What hears of each op: a tape, or what only notes which tensors are used. */
+type Recorder = Pick<Tape, 'record'>;
 
-/** The tape that ops record on now. For apply. */
-export function activeTape(): Tape | null {
+let active: Recorder | null = null;
+
+/** What ops record on now. For apply. */
+export function activeTape(): Recorder | null {
   return active;
 }
 
-function withTape<T>(tape: Tape | null, body: () => T): T {
+function withTape<T>(tape: Recorder | null, body: () => T): T {
   const before = active;
   active = tape;
   try {
@@ -61,7 +65,31 @@ function accumulate(sum: Tensor, term: Tensor): Tensor {
   return out;
 }
 
+/** Notes which of a tape's tensors are used by ops that need a gradient. */
+class Listener implements Recorder {
+  readonly used = new Set<Tensor>();
+  readonly #isKnown: (tensor: Tensor) => boolean;
+  readonly #made = new Set<Tensor>();
+
+  constructor(isKnown: (tensor: Tensor) => boolean) {
+    this.#isKnown = isKnown;
+  }
+
+  record(_: OpRow<string, Op>, inputs: readonly (Tensor | null)[], outputs: readonly Tensor[]): void {
+    const known = inputs.filter((input) => input !== null && this.#isKnown(input)) as Tensor[];
+    for (const tensor of known) this.used.add(tensor);
+    if (known.length === 0 && !inputs.some((input) => input !== null && this.#made.has(input))) return;
+    for (const output of outputs) if (isDifferentiable(output)) this.#made.add(output);
+  }
+}
+
+export interface TapeOptions {
+  /** Whether pieces marked as recomputable run again in backward instead of being kept. @default false */
+  readonly recomputes?: boolean;
+}
+
 export class Tape extends Resource {
+  readonly recomputes: boolean;
   readonly #params: readonly Tensor[];
   readonly #slots = new Map<Tensor, number>();
   #entries: Entry[] = [];
@@ -69,8 +97,9 @@ export class Tape extends Resource {
   #state: 'open' | 'running' | 'used' | 'ended' = 'open';
 
   /** `params`: the tensors whose gradients backward() gives. */
-  constructor(params: readonly Tensor[]) {
+  constructor(params: readonly Tensor[], { recomputes = false }: TapeOptions = {}) {
     super();
+    this.recomputes = recomputes;
     this.#params = params;
     for (const param of params) {
       param.use('Tape');
@@ -99,6 +128,13 @@ export class Tape extends Resource {
       this.dispose();
       throw error;
     }
+  }
+
+  /** For recomputable: runs `body` and keeps nothing; tells which of the tape's tensors its gradients depend on. */
+  listen<T>(body: () => T): { readonly result: T; readonly used: readonly Tensor[] } {
+    const listener = new Listener((tensor) => this.#slots.has(tensor));
+    const result = withTape(listener, body);
+    return { result, used: [...listener.used] };
   }
 
   /** For apply: appends an entry when an input needs a gradient. */
@@ -153,12 +189,22 @@ export class Tape extends Resource {
         'compute it inside tape.run(() => ...)',
       );
     const first = this.#seed(output, seed);
-    this.#state = 'used';
-    try {
-      return scope(() => withTape(null, () => this.#walk(slot, first, output.device)));
-    } finally {
-      this.#release();
-    }
+    const found = this.#end(output.device, [[slot, first]]);
+    return found.map((gradient, i) => gradient ?? full(this.#params[i].shape, 0, this.#params[i]));
+  }
+
+  /**
+   * Gradients by the params where several outputs have gradients, null for those without; null too for a param that
+   * none depends on. Takes the gradients over. Ends the tape. For recomputable.
+   */
+  backwardFrom(outputs: readonly Tensor[], gradients: readonly (Tensor | null)[]): (Tensor | null)[] {
+    this.#expectOpen('Tape.backwardFrom');
+    const seeds = outputs.flatMap((output, i): [number, Tensor][] => {
+      const slot = this.#slots.get(output);
+      const gradient = gradients[i];
+      return slot === undefined || !gradient ? [] : [[slot, gradient.alias()]];
+    });
+    return seeds.length === 0 ? this.#params.map(() => null) : this.#end(outputs[0].device, seeds);
   }
 
   /** Drops the recorded entries and releases the saved tensors. */
@@ -187,9 +233,18 @@ export class Tape extends Resource {
     return seed.alias();
   }
 
-  #walk(slot: number, seed: Tensor, device: Device): Tensor[] {
+  #end(device: Device, seeds: readonly [slot: number, gradient: Tensor][]): (Tensor | null)[] {
+    this.#state = 'used';
+    try {
+      return scope(() => withTape(null, () => this.#walk(device, seeds)));
+    } finally {
+      this.#release();
+    }
+  }
+
+  #walk(device: Device, seeds: readonly [slot: number, gradient: Tensor][]): (Tensor | null)[] {
     const gradients: (Tensor | null)[] = new Array(this.#slotCount).fill(null);
-    gradients[slot] = seed;
+    for (const [slot, gradient] of seeds) gradients[slot] = gradient;
     while (this.#entries.length > 0) {
       const entry = this.#entries.pop() as Entry;
       const { row, inputs, outputs, params, needs, from, to } = entry;
@@ -217,7 +272,7 @@ export class Tape extends Resource {
     const given = new Set<Tensor>();
     return this.#params.map((param) => {
       const gradient = gradients[this.#slots.get(param) as number] ?? null;
-      if (gradient === null) return full(param.shape, 0, param);
+      if (gradient === null) return null;
       if (given.has(gradient)) return gradient.alias();
       given.add(gradient);
       return gradient;

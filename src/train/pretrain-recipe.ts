@@ -93,6 +93,8 @@ export const pretrainSchema = z.strictObject({
   batchSize: count.default(16),
   microBatchSize: count.optional(),
   sequenceLength: count.default(256),
+  /** Whether blocks are computed again in backward instead of keeping their intermediate results: the same bits. */
+  gradientCheckpointing: z.boolean().default(false),
   precision: z.enum(['f32', 'bf16', 'fp8']).default('bf16'),
   schedule: schedule.prefault({}),
   optimizer: optimizerSchema.prefault({}),
@@ -136,12 +138,17 @@ export function expandModel(given: Fields): Record<string, unknown> {
 
 /** The vocabulary of bytes, which is the smallest one; the tokenizer is made later. */
 const smallestVocabulary = 256;
-/** Bytes of a parameter in training: weight, gradient, and the least of moments. */
-const trainedBytes = 12;
+/** Throws ModelError where weights, gradients and moments alone do not fit this machine. */
+function expectTrainingMemory(model: ModelConfig, { moments, matrices }: PretrainConfig['optimizer']): void {
+  const momentBytes = (moments === 'bf16' ? 2 : 4) * (matrices === 'muon' ? 1 : 2);
+  const isSmallest = moments === 'bf16';
+  const remedy = isSmallest ? 'choose a smaller model' : 'set optimizer.moments=bf16, or choose a smaller model';
+  expectMemory(model, 4 + 4 + momentBytes, 'recipe', remedy);
+}
 
 /** Throws TrainError where fields contradict each other, and ModelError for a model that cannot be. */
 export function checkPretrain(config: PretrainConfig): void {
-  const { batchSize, microBatchSize, schedule, steps, model, sequenceLength } = config;
+  const { batchSize, microBatchSize, schedule, steps, model, sequenceLength, optimizer } = config;
   if (microBatchSize !== undefined && batchSize % microBatchSize !== 0)
     throw new TrainError(
       'microBatchSize',
@@ -155,7 +162,7 @@ export function checkPretrain(config: PretrainConfig): void {
       'leave steps after the warm-up',
     );
   const least = { ...model, vocab_size: model.vocab_size ?? smallestVocabulary };
-  expectMemory(readConfig(least, 'recipe'), trainedBytes, 'recipe');
+  expectTrainingMemory(readConfig(least, 'recipe'), optimizer);
   const context = model.max_position_embeddings;
   if (typeof context === 'number' && sequenceLength > context)
     throw new TrainError(

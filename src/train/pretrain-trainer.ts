@@ -105,7 +105,8 @@ class PretrainTrainer implements Trainer {
     this.#flopsPerToken = training + mtpTraining;
     this.#model = createModel(model, weights, Math.max(sequenceLength, 2));
     this.#objective = new PretrainObjective(this.#model, objectiveOptions(config));
-    this.#trainStep = new TrainStep(model, weights, optimizer, batchSize / this.#microBatch, this.#objective);
+    const microBatches = batchSize / this.#microBatch;
+    this.#trainStep = new TrainStep(model, weights, optimizer, microBatches, this.#objective, config);
     this.#validation = new Validation(model, this.#objective, sequenceLength, run.device);
     this.#stream = openStream(config, corpus);
     this.steps = config.steps;

@@ -48,6 +48,7 @@ function make(
   microBatches: number,
   balance: BalanceMethod = 'bias',
   optimizer: Partial<OptimizerOptions> = {},
+  gradientCheckpointing = false,
 ): Made {
   const weights = initialWeights(config, 3);
   const model = createModel(config, weights, S + 1);
@@ -63,7 +64,9 @@ function make(
     model,
     weights,
     objective,
-    step: new TrainStep(config, weights, { ...adamw, ...optimizer }, microBatches, objective),
+    step: new TrainStep(config, weights, { ...adamw, ...optimizer }, microBatches, objective, {
+      gradientCheckpointing,
+    }),
   };
 }
 
@@ -185,6 +188,26 @@ describe('a training step', () => {
     free(apart);
   });
 
+  test('gradient checkpointing: the same bits and counts, and less memory', async () => {
+    const [kept, again] = [make(4, 2), make(4, 2, 'bias', {}, true)];
+    const memory: number[] = [];
+    for (const made of [kept, again]) {
+      const before = device.memory.reserved;
+      await run(made, makeWindows(8, 1), 1, 4);
+      memory.push(device.memory.reserved - before);
+    }
+    for (let step = 2; step <= 3; step++)
+      assert.deepEqual(
+        await run(kept, makeWindows(8, step), step, 4),
+        await run(again, makeWindows(8, step), step, 4),
+        `step ${step}`,
+      );
+    assert.deepEqual(await readValues(kept.weights), await readValues(again.weights));
+    assert.ok(memory[1] < memory[0], `${memory}`);
+    free(kept);
+    free(again);
+  });
+
   test('load counts every choice; biases move by their speed against it', async () => {
     const made = make(4, 1);
     const report = await run(made, makeWindows(4), 1);
@@ -267,6 +290,23 @@ describe('a training step', () => {
     norm.write(new Float32Array(norm.size).fill(1));
     assert.equal(await find(), null);
     free(made);
+  });
+
+  test('a step that does not fit is refused before it runs, with what helps', async () => {
+    const small = openDevice({ memoryBytes: 2 ** 27 });
+    t.useDevice(small);
+    const made = make(600, 1);
+    try {
+      assert.throws(() => t.scope(() => void made.step.run([[shiftedWindows(makeWindows(600), S, small)]], rates(1))), {
+        name: 'TrainError',
+        message:
+          /^\[memory\] a micro-batch does not fit beside the \d+ MiB of weights and moments; the limit is \d+ MiB; /,
+      });
+      assert.ok(small.memory.reserved < small.memory.limit);
+    } finally {
+      t.useDevice(device);
+      await small.close();
+    }
   });
 
   test('everything is given back', async () => {

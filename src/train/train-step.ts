@@ -7,6 +7,7 @@
 // may be called again before the last promise resolves. A gradient that is not finite changes no weight and no moment.
 // A kernel that meets a number it cannot use (a router whose logits are not finite) rejects the step, and the weights
 // are not to be used any more. Left out: shapes that change from step to step.
+import { OutOfMemoryError } from '../kernels/index.ts';
 import { isDeepseek, type LayerRouting, listParameters, type ModelConfig, type WeightMap } from '../model/index.ts';
 import {
   balanceBias,
@@ -25,6 +26,7 @@ import {
   type Tensor,
   zeros,
 } from '../tensor/index.ts';
+import { TrainError } from './errors.ts';
 import { GradientTree } from './gradient-tree.ts';
 import { Optimizer, type OptimizerOptions } from './optimizer.ts';
 
@@ -58,6 +60,11 @@ export interface StepReport {
   readonly routerGradientNorms: readonly number[];
   /** The number of tokens that each expert got, by MoE layer. */
   readonly load: readonly (readonly number[])[];
+}
+
+export interface TrainStepOptions {
+  /** Whether each block keeps its input only, and is computed again in backward: less memory, the same bits. */
+  readonly gradientCheckpointing?: boolean;
 }
 
 /** What a micro-batch leaves: gradients in the order of the weights, and metrics in the order of their names. */
@@ -94,6 +101,7 @@ export class TrainStep<Inputs extends readonly Tensor[] = readonly Tensor[]> {
   readonly #gates: readonly number[];
   /** [1]: gamma */
   readonly #rate: Tensor;
+  readonly #recomputes: boolean;
   readonly #counts: Tensor | null;
   #recorded: Recorded<Inputs> | null = null;
 
@@ -104,6 +112,7 @@ export class TrainStep<Inputs extends readonly Tensor[] = readonly Tensor[]> {
     optimizer: OptimizerOptions,
     microBatches: number | 'sum',
     objective: Objective<Inputs>,
+    { gradientCheckpointing = false }: TrainStepOptions = {},
   ) {
     const parameters = listParameters(config).map(({ name, kind }) => ({
       name,
@@ -114,6 +123,7 @@ export class TrainStep<Inputs extends readonly Tensor[] = readonly Tensor[]> {
     const trained = parameters.filter(({ kind }) => kind !== 'correction');
     this.#objective = objective;
     this.#microBatches = microBatches;
+    this.#recomputes = gradientCheckpointing;
     this.#trained = new Map(trained.map(({ name, weight }) => [name, weight]));
     this.#biases = parameters.filter(({ kind }) => kind === 'correction').map(({ weight }) => weight);
     this.#gates = trained.flatMap(({ name }, i) => (name.endsWith('mlp.gate.weight') ? [i] : []));
@@ -159,15 +169,34 @@ export class TrainStep<Inputs extends readonly Tensor[] = readonly Tensor[]> {
   }
 
   #record(inputs: Inputs): Recorded<Inputs> {
-    const micro = record(inputs, (...given: Inputs) => this.#microStep(given));
+    const micro = this.#recordMicroStep(inputs);
     const { gradients, metrics } = micro.result;
     const update = record<readonly [Tensor], StepOutputs>([this.#rate], () => this.#finish(gradients, metrics));
     return { micro, tree: new GradientTree([...gradients, metrics]), update };
   }
 
+  /** Throws TrainError where the step's memory, which is known before it runs, is more than there is. */
+  #recordMicroStep(inputs: Inputs): Replay<Inputs, MicroOutputs> {
+    try {
+      return record(inputs, (...given: Inputs) => this.#microStep(given));
+    } catch (error) {
+      if (!(error instanceof OutOfMemoryError)) throw error;
+      const remedies = [
+        ...(this.#recomputes ? [] : ['set gradientCheckpointing=true']),
+        ...(this.optimizer.options.moments === 'bf16' ? [] : ['set optimizer.moments=bf16']),
+        'make micro-batches smaller (microBatchSize or microBatchTokens)',
+      ];
+      const { reserved, limit } = this.#rate.device.memory;
+      const mebibytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
+      const problem = `a micro-batch does not fit beside the ${mebibytes(reserved)} of weights and moments`;
+      throw new TrainError('memory', `${problem}; the limit is ${mebibytes(limit)}`, remedies.join(', or '));
+    }
+  }
+
   #backward(inputs: Inputs): { readonly gradients: Tensor[]; readonly losses: Losses } {
-    const tape = new Tape([...this.#trained.values()]);
-    const losses = tape.run(() => this.#objective.losses(...inputs));
+    const tape = new Tape([...this.#trained.values()], { recomputes: this.#recomputes });
+    // A scope of its own: backward frees what the tape kept, as soon as it was used.
+    const losses = scope(() => tape.run(() => this.#objective.losses(...inputs)));
     return { losses, gradients: tape.backward(losses.total) };
   }
 

@@ -42,6 +42,7 @@ export interface TunedModelOptions<Column extends string> {
   readonly optimizer: OptimizerOptions;
   /** Rows of a micro-batch. */
   readonly microBatchTokens: number;
+  readonly gradientCheckpointing: boolean;
   readonly columns: readonly Column[];
   objective(model: Model, shape: BatchShape<Column>): Objective<SequenceInputs>;
 }
@@ -54,13 +55,14 @@ export class TunedModel<Column extends string> {
   readonly trainStep: TrainStep<SequenceInputs>;
 
   private constructor(config: ModelConfig, weights: WeightMap, options: TunedModelOptions<Column>, device: Device) {
-    const { optimizer, microBatchTokens, columns } = options;
+    const { optimizer, microBatchTokens, columns, gradientCheckpointing } = options;
     const context = config.maxPositionEmbeddings;
     this.device = device;
     this.weights = weights;
     this.model = createModel(config, weights, context);
     this.shape = batchShape(microBatchTokens, context, columns);
-    this.trainStep = new TrainStep(config, weights, optimizer, 'sum', options.objective(this.model, this.shape));
+    const objective = options.objective(this.model, this.shape);
+    this.trainStep = new TrainStep(config, weights, optimizer, 'sum', objective, { gradientCheckpointing });
   }
 
   /** Opens the model of the run's checkpoint, or of the folder it begins from. */
