@@ -1,9 +1,9 @@
 // Gradient checkpointing: a piece of a model whose intermediate results are computed again in backward.
 //
-// Contract: on a tape that recomputes, a piece keeps its inputs and outputs only; backward runs it once more on a tape of
-// its own, whose memory is free again before the next piece. The bits of the gradients are those of a tape that keeps
-// everything, as the same ops run on the same values. Tensors that the piece uses besides its inputs and the tape's
-// params must live until backward. Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
+// Contract: on a tape that recomputes, a piece keeps its inputs and outputs only; backward runs it once more on a tape
+// of its own, whose memory is free again before the next piece. The bits of the gradients are those of a tape that
+// keeps everything, as the same ops run on the same values. Tensors that the piece uses besides its inputs and the
+// tape's params must live until backward. Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
 import { assert } from '../kernels/index.ts';
 import { full } from './create.ts';
 import type { Op, OpRow } from './op.ts';

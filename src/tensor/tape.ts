@@ -56,11 +56,12 @@ function isDifferentiable(tensor: Tensor): boolean {
   return tensor.dtype === 'f32' || tensor.dtype === 'bf16';
 }
 
+/** Adds two gradients, in the memory of the first where nothing else refers to it. */
 function accumulate(sum: Tensor, term: Tensor): Tensor {
-  const { device } = sum;
-  const out = emptyLike(sum);
-  device.run(sum.dtype === 'f32' ? 'add_f32' : 'add_bf16', { a: sum, b: term, out, n: sum.size });
-  sum.dispose();
+  const isOwn = sum.storage.references === 1;
+  const out = isOwn ? sum : emptyLike(sum);
+  sum.device.run(sum.dtype === 'f32' ? 'add_f32' : 'add_bf16', { a: sum, b: term, out, n: sum.size });
+  if (!isOwn) sum.dispose();
   term.dispose();
   return out;
 }
