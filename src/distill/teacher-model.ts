@@ -45,13 +45,12 @@ export interface Learner {
 
 /** Opens the student with the objective of the recipe's method. */
 export async function openLearner(config: DistillConfig, run: Run): Promise<Learner> {
-  const { method, student, optimizer, microBatchTokens, precision } = config;
+  const { method, student, precision } = config;
   if (method === 'traces') return { tuned: await openTunedModel(student, run, config), teacher: null };
   const teacher = await openTeacherModel(config.teacher);
   const direction = method === 'logits' ? 'forward' : 'reverse';
   const tuned = await TunedModel.open<SftColumn>(student, run, {
-    optimizer,
-    microBatchTokens,
+    ...config,
     columns: ['weight'],
     objective: (model, shape) =>
       new DivergenceObjective(model, teacher.model, { shape, policy: precisions[precision], direction }),
