@@ -12,7 +12,7 @@ import {
 } from '../../tasks/index.ts';
 import { arithmeticExamples } from './arithmetic.ts';
 import { compose, type WorkedExamples } from './document.ts';
-import { toSynthetic, workedExamplesInput } from './index.ts';
+import { workedExamples as examplesByTask, toSynthetic, workedExamplesInput } from './index.ts';
 import { sequenceExamples } from './sequence.ts';
 
 const count = process.env.MINKE_LONG ? 2000 : 700;
@@ -143,6 +143,34 @@ describe('worked examples as an input', () => {
       const tagged = all.filter((text) => /^<(\w+)>\n(.+\n)+<\/\1>\n/m.test(text)).length;
       assert.ok(tagged > 15 && tagged < 75, `${workedExamples}: ${tagged} of 200 have tags`);
     }
+  });
+
+  test('a task with steps has them too, at any level, in the phrasings of training', () => {
+    for (const [workedExamples, { task }] of examplesByTask) {
+      const { from, to } = task.difficulty;
+      for (const difficulty of [from, to])
+        for (const phrasing of ['canonical', 'varied'] as const) {
+          const input = workedExamplesInput.parse({ workedExamples, difficulty, phrasing, count: 12 });
+          const synthetic = toSynthetic(input);
+          assert.match(
+            synthetic.name,
+            phrasing === 'varied' ? /, difficulty \d+, varied phrasings$/ : /, difficulty \d+$/,
+          );
+          for (let index = 0; index < 12; index++) {
+            const text = synthetic.document(8, index);
+            assert.equal(text, synthetic.document(8, index));
+            assert.ok(text.endsWith('\n') && text.length < 2000, text);
+            assert.doesNotMatch(text, /undefined|NaN|null/);
+          }
+        }
+    }
+    assert.ok(examplesByTask.size > 20);
+    const refused = [
+      { workedExamples: 'sums', difficulty: 9, count: 1 },
+      { workedExamples: 'word-problems', file: 'a.jsonl', phrasing: 'varied', count: 1 },
+      { workedExamples: 'gossip', count: 1 },
+    ];
+    for (const each of refused) assert.equal(workedExamplesInput.safeParse(each).success, false, JSON.stringify(each));
   });
 
   test('the earlier key names the same documents', () => {

@@ -17,7 +17,7 @@ import {
 } from '../index.ts';
 import { combine, formatRational, type Rational } from '../rational.ts';
 
-const count = process.env.MINKE_LONG ? 2000 : 16;
+const count = process.env.MINKE_LONG ? 1000 : 16;
 const tasks = [...bundledTasks.values()];
 
 const levels = ({ difficulty: { from, to } }: Task) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
