@@ -28,7 +28,7 @@ describe('conversations', () => {
           for (const [i, { role, content }] of turns.entries()) {
             assert.equal(role, i % 2 === 0 ? 'user' : 'assistant');
             assert.ok(content.trim() === content && content !== '');
-            assert.doesNotMatch(content, /undefined|NaN|\{|\}|null/);
+            assert.doesNotMatch(content, /undefined|\bNaN\b|\{|\}|\bnull\b/);
             if (content.includes('<')) assert.ok(readResponse(content.replace(/^<think>/, '')).isWellFormed, content);
           }
         }

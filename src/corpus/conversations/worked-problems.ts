@@ -4,20 +4,20 @@ import { drawProblem, type Problem, phrase, type Split } from '../../tasks/index
 import { type WorkedExamples, workedExamples } from '../worked-examples/index.ts';
 import { assistant, type Conversation, type Message, user } from './conversation.ts';
 
-/** The number of draws in search of a worked example that ends right. */
-const maxDraws = 1000;
+/** The number of worked examples of a problem among which one should end right. */
+const maxDraws = 100;
 
 /** Returns what the assistant writes: the thought, then the answer. */
 export const thoughtAndAnswer = (lines: string, answer: string): Message =>
   assistant(`<think>\n${lines}</think>\n<answer>${answer}</answer>`);
 
-/** Draws a worked example until one ends right. */
-function solve(examples: WorkedExamples<Problem>, random: Random, problem: Problem, difficulty: number): Message {
+/** Draws worked examples until one ends right; null where none does. */
+function solve(examples: WorkedExamples<Problem>, random: Random, problem: Problem, difficulty: number) {
   for (let draw = 0; draw < maxDraws; draw++) {
     const { text, answer } = examples.solve(random, problem, difficulty);
     if (answer !== null && examples.task.grade(problem, answer).correct) return thoughtAndAnswer(text, answer);
   }
-  throw new Error(`[conversations] no worked example of ${examples.task.name} ends right; correct its steps`);
+  return null;
 }
 
 export interface ProblemChoice {
@@ -27,10 +27,16 @@ export interface ProblemChoice {
   readonly difficulty?: number | undefined;
 }
 
-/** A problem and its worked solution. Held-out conversations have held-out problems in held-out phrasings. */
+/**
+ * A problem and its worked solution; problems whose worked examples end wrong are passed over. Held-out conversations
+ * have held-out problems in held-out phrasings.
+ */
 export function workedProblem(random: Random, split: Split, { task, difficulty }: ProblemChoice = {}): Conversation {
   const examples = workedExamples.get(task ?? random.pick([...workedExamples.keys()])) as WorkedExamples<Problem>;
   const level = difficulty ?? examples.difficulty(random);
-  const problem = drawProblem(examples.task, random, level, split);
-  return [user(phrase(examples.task, problem, random, split)), solve(examples, random, problem, level)];
+  for (;;) {
+    const problem = drawProblem(examples.task, random, level, split);
+    const solution = solve(examples, random, problem, level);
+    if (solution !== null) return [user(phrase(examples.task, problem, random, split)), solution];
+  }
 }

@@ -31,7 +31,7 @@ const names: Readonly<Record<number, string>> = {
 function problem(random: Random, difficulty: number): BaseProblem {
   const { bases, largest } = levels[difficulty - 1];
   const base = random.pick<number>(bases);
-  const number = random.whole(2, largest);
+  const number = random.whole(base, largest);
   const [from, to] = random.chance(0.5) ? [10, base] : [base, 10];
   const text = number.toString(from);
   const prompt =

@@ -48,7 +48,7 @@ describe('phrasings', () => {
           all.join('\n'),
         );
         for (const text of all) {
-          assert.doesNotMatch(text, /undefined|NaN|null|\[object|<|>| {2}|^ | $/);
+          assert.doesNotMatch(text, /undefined|\bNaN\b|\bnull\b|\[object|<|>| {2}|^ | $/);
           const solution = solve(task, problem);
           const known = solutions.get(text) ?? solution;
           assert.ok(known === solution || task.grade(problem, known).correct, `${text}: ${known} and ${solution}`);
