@@ -35,14 +35,20 @@ export function made(seed: number, device: Device): { model: Model; weights: Wei
   return { model: createModel(config, weights, 64), weights };
 }
 
-/** Trains a model on well-formed answers, so that some of its own are well-formed; returns its checkpoint. */
-export async function trainFormattedModel(folder: string, device: Device): Promise<string> {
+/** Writes well-formed answers to a corpus; returns its path. */
+export function writeFormattedCorpus(folder: string): string {
   const corpus = join(folder, 'corpus.jsonl');
   const page = (i: number) => {
     const [a, b] = [10 + ((i * 37) % 45), 10 + ((i * 11) % 44)];
     return `User: Make ${a + b} from ${a}, ${b}.\nAssistant: <think>\n${b}*0\n</think>\n<answer>${a}+${b}</answer>`;
   };
   writeFileSync(corpus, Array.from({ length: 600 }, (_, i) => JSON.stringify({ text: page(i) })).join('\n'));
+  return corpus;
+}
+
+/** Trains a model on well-formed answers, so that some of its own are well-formed; returns its checkpoint. */
+export async function trainFormattedModel(folder: string, device: Device): Promise<string> {
+  const corpus = writeFormattedCorpus(folder);
   const fields = { preset: 'nano', num_nextn_predict_layers: 0 };
   const run = join(folder, 'base');
   await startRun(
