@@ -4,6 +4,7 @@
 // the caches, as the layers of a model do; 15 FLOPs a byte, so that two Zen 4 cores at their bf16 rate would end at
 // 28 GB/s. With 128 heads it is arithmetic, against one bf16 GEMM of 2048.
 import {
+  dtypeCode,
   fromBf16,
   type PoolFormat,
   pagedAttentionWorkspaceBytes,
@@ -50,6 +51,7 @@ function decodeWork(bench: Bench, { format, sequences: B, tokens, heads: H, quer
   const places = { k_offset: 0, k_head: width, v_offset: 0, v_head: C, scale: width ** -0.5 };
   const args = {
     q: bench.random('f32', T * H * width),
+    q_type: dtypeCode.f32,
     pool,
     lengths: bench.put(new Int32Array(B).fill(tokens)),
     query_start: bench.put(Int32Array.from({ length: B + 1 }, (_, b) => b * queries)),

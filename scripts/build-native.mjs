@@ -40,7 +40,7 @@ const isaFlags = {
   neon: '-DMINKE_NEON',
 };
 /** The sources with kernels, the slowest to compile first. */
-const kernelSources = ['isa', 'attention-backward', 'gemm', 'gemm-groups'];
+const kernelSources = ['isa', 'attention-backward', 'attention', 'head-pages', 'gemm', 'gemm-groups'];
 
 /** Ends the build with a sentence. */
 class BuildError extends Error {}

@@ -76,7 +76,7 @@ const latentPages =
   (format: CacheFormat = 'bf16') =>
   ({ config }: Model, blocks: number) =>
     new LatentPages(config, blocks, format);
-const headPages = ({ config }: Model, blocks: number) => new HeadPages(config, blocks);
+const headPages = ({ config }: Model, blocks: number) => new HeadPages(config, blocks, precisions.bf16.attention);
 
 function start(
   model: Model,

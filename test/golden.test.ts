@@ -145,5 +145,5 @@ describe('twenty steps in PyTorch', () => {
     });
 
   test('bf16 follows the curve', async () => follow(await train(device, 'bf16'), 2 ** -5));
-  test('fp8 follows the curve', async () => compare(await train(device, 'fp8'), 2 ** -3));
+  test('fp8 follows the curve', async () => follow(await train(device, 'fp8'), 2 ** -4));
 });

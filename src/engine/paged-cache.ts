@@ -5,15 +5,17 @@
 import { type Cache, cacheWidth, type FreshTokens, isDeepseek, type ModelConfig } from '../model/index.ts';
 import {
   attention,
-  concat,
+  type CachePool,
+  HeadPool,
+  headAttention,
   keep,
   PagedPool,
+  type PagedSequences,
   pagedAttention,
   readCache,
-  reshape,
   type Tensor,
   unscoped,
-  writeCache,
+  writeHeads,
 } from '../tensor/index.ts';
 import type { Phase } from './runner.ts';
 import type { StepInputViews, StepShape } from './step-inputs.ts';
@@ -50,24 +52,14 @@ export function latentBlockBytes(config: ModelConfig, format: CacheFormat): numb
   return bytes;
 }
 
-class Pools {
+/** One pool for each layer of a model. */
+class Pools<Pool extends CachePool> {
   readonly blocks: number;
-  protected readonly pools: readonly PagedPool[];
+  protected readonly pools: readonly Pool[];
 
-  constructor(layers: number, options: ConstructorParameters<typeof PagedPool>[0]) {
-    this.blocks = options.blocks;
-    this.pools = unscoped(() => Array.from({ length: layers }, () => keep(new PagedPool(options))));
-  }
-
-  /** Attends to rows where they lie. */
-  protected attendInPlace(
-    layer: number,
-    q: Tensor,
-    heads: Parameters<typeof pagedAttention>[3],
-    { maxChunkRows: maxQueries }: StepShape,
-    { tables, lengths, starts: queryStart }: StepInputViews,
-  ): Tensor {
-    return pagedAttention(q, this.pools[layer], { tables, lengths, queryStart, maxQueries }, heads);
+  constructor(config: ModelConfig, blocks: number, open: () => Pool) {
+    this.blocks = blocks;
+    this.pools = unscoped(() => Array.from({ length: countLayers(config) }, () => keep(open())));
   }
 
   copyBlock(from: number, to: number): void {
@@ -79,14 +71,20 @@ class Pools {
   }
 }
 
+/** The sequences of a step as a pool holds them. */
+function viewSequences({ maxChunkRows: maxQueries }: StepShape, inputs: StepInputViews): PagedSequences {
+  const { tables, lengths, starts: queryStart } = inputs;
+  return { tables, lengths, queryStart, maxQueries };
+}
+
 /**
  * Rows as the model defines them (MLA's latents, GQA's keys and values). Prefill reads all rows back; decode does not.
  */
-export class LatentPages extends Pools implements PagedCache {
+export class LatentPages extends Pools<PagedPool> implements PagedCache {
   readonly phasesAgree = false;
 
   constructor(config: ModelConfig, blocks: number, format: CacheFormat = 'bf16') {
-    super(countLayers(config), { ...poolOptions(config, format), blocks });
+    super(config, blocks, () => new PagedPool({ ...poolOptions(config, format), blocks }));
   }
 
   during(phase: Phase, shape: StepShape, inputs: StepInputViews): Cache {
@@ -95,7 +93,10 @@ export class LatentPages extends Pools implements PagedCache {
         fresh.write(this.pools[layer], inputs.slots);
         const { scale } = fresh;
         if (phase === 'prefill') return this.#attendExpanded(layer, q, fresh, shape, inputs);
-        return fresh.absorb(q, (own, layout) => this.attendInPlace(layer, own, { ...layout, scale }, shape, inputs));
+        const sequences = viewSequences(shape, inputs);
+        return fresh.absorb(q, (own, layout) =>
+          pagedAttention(own, this.pools[layer], sequences, { ...layout, scale }),
+        );
       },
     };
   }
@@ -115,26 +116,23 @@ function headWidths(config: ModelConfig) {
   return { heads, keyWidth: qkNopeHeadDim + qkRopeHeadDim, valueWidth };
 }
 
-/** Keys and values of every head in f32, for prefill and decode alike: the bits of a training step. */
-export class HeadPages extends Pools implements PagedCache {
+/**
+ * Keys and values of every head, for prefill and decode alike: the bits of a training step whose attention has the
+ * given format (PrecisionPolicy.attention).
+ */
+export class HeadPages extends Pools<HeadPool> implements PagedCache {
   readonly phasesAgree = true;
 
-  constructor(config: ModelConfig, blocks: number) {
-    const { heads, keyWidth, valueWidth } = headWidths(config);
-    super(countLayers(config), { format: 'f32', width: heads * (keyWidth + valueWidth), blocks });
+  constructor(config: ModelConfig, blocks: number, format: 'f32' | 'bf16') {
+    super(config, blocks, () => new HeadPool({ format, blocks, ...headWidths(config) }));
   }
 
   during(_: Phase, shape: StepShape, inputs: StepInputViews): Cache {
     return {
       attend: (layer, q, fresh) => {
         const { keys, values } = fresh.heads();
-        const [T, keyHeads, keyWidth] = keys.shape as [number, number, number];
-        const valueWidth = values.shape[2];
-        const valueOffset = keyHeads * keyWidth;
-        const rows = concat([reshape(keys, [T, valueOffset]), reshape(values, [T, keyHeads * valueWidth])]);
-        writeCache(this.pools[layer], rows, inputs.slots);
-        const layout = { keyHeads, keyWidth, valueWidth, valueOffset, scale: fresh.scale };
-        return this.attendInPlace(layer, q, layout, shape, inputs);
+        writeHeads(this.pools[layer], keys, values, inputs.slots);
+        return headAttention(q, this.pools[layer], viewSequences(shape, inputs), fresh.scale);
       },
     };
   }

@@ -53,7 +53,8 @@ export class Rollouts {
   constructor(
     model: Model,
     options: RolloutOptions,
-    openCache: (blocks: number) => PagedCache = (blocks) => new HeadPages(model.config, blocks),
+    openCache: (blocks: number) => PagedCache = (blocks) =>
+      new HeadPages(model.config, blocks, options.policy.attention),
   ) {
     const { policy, maxSequences, contextLength, temperature: logprobTemperature } = options;
     const blocks = (maxSequences + 1) * Math.ceil((contextLength + 1) / blockTokens);

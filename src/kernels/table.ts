@@ -10,6 +10,7 @@ import { elementwise } from './reference/elementwise.ts';
 import { embedding } from './reference/embedding.ts';
 import { gemm } from './reference/gemm.ts';
 import { gemmGroups } from './reference/gemm-groups.ts';
+import { headPages } from './reference/head-pages.ts';
 import { norm } from './reference/norm.ts';
 import { optimizer } from './reference/optimizer.ts';
 import { paged } from './reference/paged.ts';
@@ -45,6 +46,7 @@ const families = {
   ...sampling,
   ...paged,
   ...pagedAttention,
+  ...headPages,
   ...policy,
   ...random,
 };

@@ -7,6 +7,7 @@
 import { type Device, dtypeBytes } from '../kernels/index.ts';
 import {
   attention,
+  cast,
   currentDevice,
   fromArray,
   keep,
@@ -30,7 +31,7 @@ export interface RowLayout {
   readonly valueOffset: number;
 }
 
-/** Keys [S, G, Dk] and values [S, G, Dv] of every head. */
+/** Keys [S, G, Dk] and values [S, G, Dv] of every head, in the format of the queries. */
 export interface HeadRows {
   readonly keys: Tensor;
   readonly values: Tensor;
@@ -41,7 +42,7 @@ export interface FreshTokens {
   readonly sequences: Sequences;
   /** The factor of the products of queries and keys. */
   readonly scale: number;
-  /** Computes the rows [T, W] to be kept. */
+  /** Computes the rows [T, W] to be kept, f32 or in the format of the queries. */
   rows(): Tensor;
   /** Writes the same rows to slots [T] i32 of a pool, in one pass. */
   write(pool: PagedPool, slots: Tensor): void;
@@ -58,7 +59,7 @@ export interface Cache {
   attend(layer: number, q: Tensor, fresh: FreshTokens): Tensor;
 }
 
-/** Attends to rows [S, W] that lie in a tensor. */
+/** Attends to rows [S, W] that lie in a tensor, in the format of q. */
 function attendRows(q: Tensor, rows: Tensor, layout: RowLayout, sequences: Sequences, scale: number): Tensor {
   const { keyHeads: G, keyWidth, valueWidth, valueOffset } = layout;
   const [S, width] = rows.shape as [number, number];
@@ -67,7 +68,8 @@ function attendRows(q: Tensor, rows: Tensor, layout: RowLayout, sequences: Seque
       ? [rows, split(rows, [G * valueWidth, width - G * valueWidth])[0]]
       : split(rows, [valueOffset, width - valueOffset]);
   const [k, v] = [reshape(keys, [S, G, keyWidth]), reshape(values, [S, G, valueWidth])];
-  return attention(q, k, v, sequences, { scale });
+  const [own, behind] = [k, v].map((x) => cast(x, q.dtype as 'f32' | 'bf16')) as [Tensor, Tensor];
+  return attention(q, own, behind, sequences, { scale });
 }
 
 /** No cache: the batch is all there is. */
@@ -114,7 +116,7 @@ export class ContiguousCache implements Cache {
   }
 
   attend(layer: number, q: Tensor, fresh: FreshTokens): Tensor {
-    const rows = this.#append(layer, fresh.rows());
+    const rows = this.#append(layer, cast(fresh.rows(), 'f32'));
     const i32 = (...values: number[]) => fromArray(Int32Array.from(values), [values.length], { device: this.#device });
     const keyStart = i32(0, rows.shape[0]);
     const sequences = { ...fresh.sequences, keyStart, firstPosition: i32(this.#length) };

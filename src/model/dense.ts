@@ -5,6 +5,7 @@
 // head width.
 import {
   addRow,
+  cast,
   concat,
   concatRows,
   crossEntropy,
@@ -41,8 +42,8 @@ class Projection {
 
   /** @default out: the format of x */
   forward(x: Tensor, { linear: precision }: PrecisionPolicy, out = x.dtype as 'f32' | 'bf16'): Tensor {
-    const y = linear(x, this.weights, { precision, out });
-    return this.biases.length > 0 ? addRow(y, concatRows(this.biases)) : y;
+    if (this.biases.length === 0) return linear(x, this.weights, { precision, out });
+    return cast(addRow(linear(x, this.weights, { precision, out: 'f32' }), concatRows(this.biases)), out);
   }
 }
 
@@ -77,7 +78,7 @@ export class GroupedQueryAttention {
       rows,
       write: (pool, slots) => writeCache(pool, rows(), slots),
       heads: () => ({ keys, values: reshape(ownValues, [T, G, N]) }),
-      expand: (all) => this.#expand(all),
+      expand: (all) => this.#expand(cast(all, policy.attention)),
       absorb: (own, attend) => attend(own, layout),
     });
     return this.oProj.forward(reshape(heads, [T, H * N]), policy, policy.activations);
@@ -85,7 +86,7 @@ export class GroupedQueryAttention {
 
   #project(x: Tensor, policy: PrecisionPolicy): [queries: Tensor, keys: Tensor, values: Tensor] {
     const { numAttentionHeads: H, numKeyValueHeads: G, headDim: N } = this.#config;
-    const whole = this.qkvProj.forward(x, policy, 'f32');
+    const whole = this.qkvProj.forward(x, policy, policy.attention);
     return split(whole, [H * N, G * N, G * N]) as [Tensor, Tensor, Tensor];
   }
 

@@ -6,6 +6,7 @@
 // Shape letters: T tokens, S tokens with the cached ones, D hidden, H heads, N nope width, R rope width, V value width,
 // Q and C ranks of queries and of keys and values.
 import {
+  cast,
   concat,
   groupedLinear,
   linear,
@@ -81,33 +82,35 @@ export class MultiHeadLatentAttention {
     const { linear: precision, activations } = policy;
     const { queries, kv } = this.#project(x, policy);
     const q = rope(reshape(queries, [T, H, N + R]), batch.positions, table); // the last R of each head: eq. 8 and 9
-    const heads = cache.attend(this.#layer, q, this.#fresh(kv, batch, table, precision)); // [T, H, V]: eq. 10
+    const heads = cache.attend(this.#layer, q, this.#fresh(kv, batch, table, policy)); // [T, H, V]: eq. 10
     return linear(reshape(heads, [T, H * V]), this.oProj, { precision, out: activations }); // eq. 11
   }
 
   /**
    * Computes queries [T, H (N + R)] (eq. 6 to 8, before RoPE) and kv [T, C + R] (eq. 1 and 3, before norm and RoPE).
    */
-  #project(x: Tensor, { linear: precision, activations }: PrecisionPolicy): { queries: Tensor; kv: Tensor } {
+  #project(x: Tensor, policy: PrecisionPolicy): { queries: Tensor; kv: Tensor } {
+    const { linear: precision, activations, attention } = policy;
     const { kvLoraRank: C, qkRopeHeadDim: R } = this.#config;
     const [first, second] = this.downProj.map((w) => linear(x, w, { precision, out: 'f32' }));
     const [q, kv] = second ? [first, second] : splitColumns(first, [first.shape[1] - C - R, C + R]);
-    if (this.queryUp === null) return { queries: q, kv };
+    if (this.queryUp === null) return { queries: cast(q, attention), kv };
     const { qALayernorm, qBProj } = this.queryUp;
     const normed = rmsNorm(q, qALayernorm, innerEps, activations);
-    return { queries: linear(normed, qBProj, { precision, out: 'f32' }), kv };
+    return { queries: linear(normed, qBProj, { precision, out: attention }), kv };
   }
 
-  #fresh(kv: Tensor, { positions, sequences }: Batch, table: RopeTensors, precision: Precision): FreshTokens {
+  #fresh(kv: Tensor, batch: Batch, table: RopeTensors, policy: PrecisionPolicy): FreshTokens {
+    const { positions, sequences } = batch;
     const rows = () => this.#latent(kv, positions, table);
     return {
       sequences,
       scale: softmaxScale(this.#config),
       rows,
       write: (pool, slots) => writeLatentCache(pool, kv, this.kvALayernorm, positions, slots, table, innerEps),
-      heads: () => this.#expand(rows(), precision),
-      expand: (all) => this.#expand(all, precision),
-      absorb: (q, attend) => this.#absorb(q, attend, precision),
+      heads: () => this.#expand(rows(), policy),
+      expand: (all) => this.#expand(all, policy),
+      absorb: (q, attend) => this.#absorb(q, attend, policy.linear),
     };
   }
 
@@ -121,13 +124,13 @@ export class MultiHeadLatentAttention {
   }
 
   /** Computes keys [S, H, N + R] and values [S, H, V] of every head from rows [S, C + R] (eq. 2, 4 and 5). */
-  #expand(rows: Tensor, precision: Precision): HeadRows {
+  #expand(rows: Tensor, { linear: precision, attention: out }: PrecisionPolicy): HeadRows {
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V, kvLoraRank: C } = this.#config;
     const S = rows.shape[0];
     const [cKv, kPe] = split(rows, [C, R]) as [Tensor, Tensor];
-    const kv = reshape(linear(cKv, this.kvBProj, { precision }), [S, H, N + V]);
+    const kv = reshape(linear(cKv, this.kvBProj, { precision, out }), [S, H, N + V]);
     const [kNope, values] = split(kv, [N, V]) as [Tensor, Tensor];
-    return { keys: concat([kNope, repeatRow(kPe, H)]), values };
+    return { keys: concat([kNope, repeatRow(cast(kPe, out), H)]), values };
   }
 
   /** Attends in the latent space: W_UK acts on queries [T, H, N + R], W_UV on what attention gives. */

@@ -1,11 +1,15 @@
 // The tensor module: tensors, ops, gradients, recordings. Higher modules compute through these functions.
+
+export type { CachePool } from './cache-pool.ts';
 export { type CreateOptions, encodeNumbers, fill, fromArray, full, randn, range, uniform, zeros } from './create.ts';
 export { currentDevice, useDevice } from './current-device.ts';
+export { HeadPool, type HeadPoolOptions } from './head-pool.ts';
 export { attention, type Sequences } from './ops/attention.ts';
 export { balanceBias, countExperts } from './ops/balance.ts';
 export { divergence } from './ops/divergence.ts';
 export { add, addRow, cast, exp, log, mul, scale, scaleRows, sigmoid, silu, sub } from './ops/elementwise.ts';
 export { embedding } from './ops/embedding.ts';
+export { headAttention, writeHeads } from './ops/head-pages.ts';
 export { concat, concatRows, permute, repeatRow, split } from './ops/layout.ts';
 export { groupedLinear, type LinearOptions, linear, type Precision, type Weight } from './ops/linear.ts';
 export { crossEntropy, ignoreIndex, logprobs } from './ops/loss.ts';

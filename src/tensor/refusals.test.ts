@@ -33,6 +33,12 @@ const update = (n: number, gradient: number, hyper: number) => ({
 const pool = (format: 'bf16' | 'fp8' = 'bf16') =>
   new t.PagedPool({ format, width: 6, blocks: 2, codes: format === 'fp8' ? 4 : 0, device });
 
+const heads = () => new t.HeadPool({ format: 'bf16', blocks: 2, heads: 2, keyWidth: 4, valueWidth: 4, device });
+
+function attendHeads(q: t.Tensor): t.Tensor {
+  return t.headAttention(q, heads(), { tables: i(1, 2), lengths: i(1), queryStart: i(2), maxQueries: 2 });
+}
+
 function attendPaged(q: t.Tensor, heads: Partial<t.PagedHeads>, records = pool()): t.Tensor {
   const sequences = { tables: i(1, 2), lengths: i(1), queryStart: i(2), maxQueries: 2 };
   return t.pagedAttention(q, records, sequences, { valueWidth: 4, ...heads });
@@ -221,6 +227,15 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
   readCache: [
     [() => t.readCache(pool(), i(2, 3), i(2), 9), ShapeError, /starts .* expected \[3\], received \[2\]/],
     [() => t.readCache(pool(), i(2, 3), i(3), -1), ValueError, /-1 rows; pass a whole number/],
+  ],
+  writeHeads: [
+    [() => t.writeHeads(heads(), f(2, 2, 4), f(2, 2, 4), i(2)), DTypeError, /keys has the wrong format: expected bf16/],
+    [() => t.writeHeads(heads(), half(2, 2, 4), half(2, 2, 5), i(2)), ShapeError, /values .* expected \[2, 2, 4\]/],
+  ],
+  headAttention: [
+    [() => attendHeads(f(2, 4, 4)), DTypeError, /q has the wrong format: expected bf16, received f32/],
+    [() => attendHeads(half(2, 3, 4)), ShapeError, /query heads in whole groups, .* 2 key heads; use a multiple/],
+    [() => attendHeads(half(2, 4, 5)), ShapeError, /q has the wrong shape: expected \[any, any, 4\]/],
   ],
   pagedAttention: [
     [() => attendPaged(f(2, 3, 6), { keyHeads: 2 }), ShapeError, /query heads in whole groups, .* 2 key heads/],

@@ -261,6 +261,8 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
   topLogprobs: 'no gradient',
   targetLogprobs: 'no gradient',
   writeCache: 'no gradient',
+  writeHeads: 'no gradient',
+  headAttention: 'no gradient',
   writeLatentCache: 'no gradient',
   readCache: 'no gradient',
   pagedAttention: 'no gradient',

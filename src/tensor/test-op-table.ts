@@ -6,6 +6,7 @@ import { type BalanceOps, balances } from './ops/balance.ts';
 import { type DivergenceOps, divergences } from './ops/divergence.ts';
 import { type ElementwiseOps, elementwise } from './ops/elementwise.ts';
 import { type EmbeddingOps, embeddings } from './ops/embedding.ts';
+import { type HeadPageOps, headPages } from './ops/head-pages.ts';
 import { type LayoutOps, layout } from './ops/layout.ts';
 import { type LinearOps, linears } from './ops/linear.ts';
 import { type LossOps, losses } from './ops/loss.ts';
@@ -41,6 +42,7 @@ export interface Ops
     OptimizerOps,
     QuantizeOps,
     PagedOps,
+    HeadPageOps,
     PolicyOps,
     SamplingOps {}
 
@@ -65,6 +67,7 @@ export const table: OpRows<Ops> = {
   ...optimizers,
   ...quantizers,
   ...pages,
+  ...headPages,
   ...policies,
   ...samplers,
 };

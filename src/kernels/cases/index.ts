@@ -9,6 +9,7 @@ import { elementwise } from './elementwise.ts';
 import { embedding } from './embedding.ts';
 import { gemm } from './gemm.ts';
 import { gemmGroups } from './gemm-groups.ts';
+import { headPages } from './head-pages.ts';
 import { norm } from './norm.ts';
 import { optimizer } from './optimizer.ts';
 import { paged } from './paged.ts';
@@ -42,6 +43,7 @@ const ordinary: readonly Case[] = [
   ...rope,
   ...swiglu,
   ...paged,
+  ...headPages,
   ...sampling,
   ...policy,
   ...random,

@@ -1,10 +1,10 @@
 // Rows for the paged cache and attention over it: the three record formats, lengths around blocks (64) and chunks
 // (256), permuted tables, several queries of a sequence, padding, refused slots, tables and lengths.
 import { Random } from '../../math/index.ts';
-import { newData } from '../dtype.ts';
+import { dtypeCode, newData } from '../dtype.ts';
 import { writeRecord } from '../reference/paged.ts';
 import { blockTokens, pagedAttentionWorkspaceBytes, poolFormat, type RecordLayout, recordBytes } from '../sizes.ts';
-import type { Case } from './case.ts';
+import { type Case, toFormat } from './case.ts';
 import { tolerance } from './tolerance.ts';
 
 interface Shape extends RecordLayout {
@@ -48,7 +48,14 @@ function writes(layout: Shape): Case[] {
     {
       kernel: 'cache_write',
       name,
-      args: { ...shared, rows: random.normals(5 * (width + 3)), row_ld: width + 3 },
+      args: { ...shared, rows: random.normals(5 * (width + 3)), row_ld: width + 3, rows_type: dtypeCode.f32 },
+      exact: true,
+    },
+    {
+      kernel: 'cache_write',
+      name: `${name}, rows in bf16`,
+      args: { ...shared, rows: toFormat('bf16', random.normals(5 * width)), row_ld: width, rows_type: dtypeCode.bf16 },
+      formats: { rows: 'bf16' },
       exact: true,
     },
     {
@@ -146,6 +153,7 @@ function attentionRows(shape: Attention, format: number): [split: Case, walking:
     name: `${formatName}: ${shape.name}`,
     args: {
       q: random.normals(T * Hq * Dk),
+      q_type: dtypeCode.f32,
       pool,
       // Block ids descend; behind a sequence's end they are not valid.
       tables: Int32Array.from({ length: B * max_blocks }, (_, i) =>
@@ -193,7 +201,7 @@ function refused(): Case[] {
   const shape = { name: '', lengths: [100, 65], queries: [2, 1], Hq: 2, Dk: 48, Dv: 32, latent: true };
   const [row] = attentionRows(shape, poolFormat.bf16);
   const [layout] = layouts as [Shape];
-  const [write, mla] = writes(layout) as [Case, Case];
+  const [write, , mla] = writes(layout) as [Case, Case, Case];
   const [read] = reads(layout) as [Case];
   const wrong = (base: Case, name: string, args: Case['args'], fault: Case['fault'] = 'indexOutOfRange'): Case => ({
     ...base,

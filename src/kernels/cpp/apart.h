@@ -4,7 +4,9 @@
 
 namespace minke::MINKE_ISA {
 
+extern const Kernel attention_kernels[2];
 extern const Kernel attention_backward_kernels[2];
+extern const Kernel head_page_kernels[4];
 
 namespace gemm {
 extern const Kernel gemm_kernels[25];

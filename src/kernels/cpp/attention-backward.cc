@@ -14,35 +14,51 @@ constexpr i64 kBlockRows = 64;
 constexpr i64 kWholeWalks = 4;    // (sequence, head) pairs from which one walk each keeps the threads busy
 constexpr i64 kDeltaTokens = 32;  // tokens of a task of the first phase
 
+// Operands of products are words of F along the reduction: of the width, of the rows (`pairs` of rows), or of the keys.
+// Where a word is one number, q, dout, p and ds serve both.
+template <class F>
 struct GradientTiles {
-  float *kt, *vt;        // transposed panels
-  float* k;              // [64, k_width]
-  float *dk, *dv;        // [64, k_width], [64, v_width]
-  float *q, *dout;       // [64, k_width], [64, v_width]
-  float *p, *ds;         // [64 rows, 64 keys]
-  float *lse, *delta;    // [64]
-  float** dq;            // [64] where a row's gradient stands
-  i64* sees;             // [64] keys of this tile that a row sees, may be negative
-  i64 k_width, v_width;  // row lengths
+  static constexpr i64 kEach = F::kEach;
+  float *kt, *vt;               // transposed panels, words along the width
+  float* k;                     // [64 / each, k_width], words along the keys
+  float *dk, *dv;               // [64, k_width], [64, v_width]
+  float *q, *dout;              // [64, q_words], [64, dout_words], words along the width
+  float *q_pairs, *dout_pairs;  // [64 / each, k_width], [64 / each, v_width], words along the rows
+  float *p, *ds;                // [64 rows, 64 keys]; ds then holds words along the keys
+  float *p_pairs, *ds_pairs;    // [64 / each, 64 keys], words along the rows
+  float *lse, *delta;           // [64]
+  float** dq;                   // [64] where a row's gradient stands
+  i64* sees;                    // [64] keys of this tile that a row sees, may be negative
+  i64 k_width, v_width;         // row lengths of f32 and of words along rows or keys
+  i64 key_words, value_words;   // words of a width
+  i64 q_words, dout_words;      // row lengths of words along the width
   i64 Dk, Dv, keys, rows;
   float scale;
 
   GradientTiles(Worker& worker, i64 key_width, i64 value_width, float factor)
       : k_width(packed_width(key_width)),
         v_width(packed_width(value_width)),
+        key_words(blocks(key_width, kEach)),
+        value_words(blocks(value_width, kEach)),
+        q_words(packed_width(key_words)),
+        dout_words(packed_width(value_words)),
         Dk(key_width),
         Dv(value_width),
         scale(factor) {
     Scratch scratch(worker);
-    kt = scratch.floats(kKeys * Dk);
-    vt = scratch.floats(kKeys * Dv);
-    k = scratch.floats(kKeys * k_width);
+    kt = scratch.floats(kKeys * key_words);
+    vt = scratch.floats(kKeys * value_words);
+    k = scratch.floats(kKeys / kEach * k_width);
     dk = scratch.floats(kKeys * k_width);
     dv = scratch.floats(kKeys * v_width);
-    q = scratch.floats(kBlockRows * k_width);
-    dout = scratch.floats(kBlockRows * v_width);
+    q = scratch.floats(kBlockRows * q_words);
+    dout = scratch.floats(kBlockRows * dout_words);
     p = scratch.floats(kBlockRows * kKeys);
     ds = scratch.floats(kBlockRows * kKeys);
+    q_pairs = kEach == 1 ? q : scratch.floats(kBlockRows / kEach * k_width);
+    dout_pairs = kEach == 1 ? dout : scratch.floats(kBlockRows / kEach * v_width);
+    p_pairs = kEach == 1 ? p : scratch.floats(kBlockRows / kEach * kKeys);
+    ds_pairs = kEach == 1 ? ds : scratch.floats(kBlockRows / kEach * kKeys);
     lse = scratch.floats(kBlockRows);
     delta = scratch.floats(kBlockRows);
     dq = reinterpret_cast<float**>(scratch.floats(2 * kBlockRows));
@@ -56,8 +72,8 @@ struct GradientTiles {
     for (i64 j = 0; j < keys; j += kPanel) {
       vf s[R][2] = {}, d[R][2] = {};
       if (j < sees[r0 + R - 1]) {
-        fold<Singles<float>, R, 1>(q + r0 * k_width, k_width, 1, kt + j * Dk, kPanel, 0, Dk, s);
-        fold<Singles<float>, R, 1>(dout + r0 * v_width, v_width, 1, vt + j * Dv, kPanel, 0, Dv, d);
+        fold<F, R, 1>(q + r0 * q_words, q_words, 1, kt + j * key_words, kPanel, 0, key_words, s);
+        fold<F, R, 1>(dout + r0 * dout_words, dout_words, 1, vt + j * value_words, kPanel, 0, value_words, d);
       }
 #pragma GCC unroll 8
       for (int r = 0; r < R; r++)
@@ -66,9 +82,19 @@ struct GradientTiles {
           i64 row = r0 + r, at = row * kKeys + j + c * W;
           vi seen = lanes + int(j) + c * W < int(sees[row]);
           vf x = exp_below(s[r][c] * set1(scale) - set1(lse[row]));
-          store(p + at, seen ? x : vf{});
-          store(ds + at, seen ? x * (d[r][c] - set1(delta[row])) * set1(scale) : vf{});
+          vf slope = x * (d[r][c] - set1(delta[row])) * set1(scale);
+          store(p + at, seen ? F::round(x) : vf{});
+          store(ds + at, seen ? F::round(slope) : vf{});
         }
+    }
+  }
+
+  // p and ds as words.
+  void pair_scores() const {
+    if constexpr (kEach == 2) {
+      F::pair_rows(p, p_pairs, rows);
+      F::pair_rows(ds, ds_pairs, rows);
+      F::pair_columns(ds, ds, rows);
     }
   }
 
@@ -82,7 +108,7 @@ struct GradientTiles {
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
           for (int i = 0; i < 2; i++) acc[r][i] = load(to + r * width + i * W);
-        fold<Singles<float>, R, 1>(weights + key, 1, kKeys, from + c, width, 0, rows, acc);
+        fold<F, R, 1>(weights + key, 1, kKeys, from + c, width, 0, blocks(rows, kEach), acc);
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
@@ -101,7 +127,7 @@ struct GradientTiles {
 #pragma GCC unroll 8
             for (int i = 0; i < 2; i++)
               if (c + i * W < Dk) acc[r][i] = load_n(dq[row + r] + c + i * W, Dk - c - i * W);
-        fold<Singles<float>, R, 1>(ds + row * kKeys, kKeys, 1, k + c, k_width, 0, keys, acc);
+        fold<F, R, 1>(ds + row * kKeys, kKeys, 1, k + c, k_width, 0, blocks(keys, kEach), acc);
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
@@ -111,8 +137,9 @@ struct GradientTiles {
   }
 };
 
-template <class E>
+template <class F>
 struct attention_backward : AttentionBatch {
+  using E = typename F::Element;
   const E *q, *k, *v, *o, *dout;
   const float* lse;
   float *delta, *dq_sum;  // dq_sum: dq itself in f32, [T, Hq, Dk] for bf16
@@ -148,7 +175,7 @@ struct attention_backward : AttentionBatch {
     i64 pairs = B * Hkv, b = task % pairs / Hkv, h = task % Hkv, piece = task / pairs;
     Sequence s;
     if (!sequence(b, worker, s)) return;
-    GradientTiles tiles(worker, Dk, Dv, scale);
+    GradientTiles<F> tiles(worker, Dk, Dv, scale);
     if (phase == 2) {
       i64 first = (blocks(max_queries * group(), kBlockRows) - 1 - piece) * kBlockRows;  // heavy blocks first
       if (first < s.queries * group()) walk_keys(s, h, first, tiles);
@@ -170,48 +197,61 @@ struct attention_backward : AttentionBatch {
         i64 n = smaller(W, Hq - head);
         const E *a = dout + t * o_row + head * o_head, *b = o + t * o_row + head * o_head;
         vf sum = {};
-        for (i64 c = 0; c < Dv; c += W) {
+        for (i64 c = 0, words = blocks(Dv, F::kEach); c < words; c += W) {
           vf x[W], y[W];
 #pragma GCC unroll 16
           for (int i = 0; i < W; i++) {
-            x[i] = i < n ? load_n(a + i * o_head + c, Dv - c) : vf{};
-            y[i] = i < n ? load_n(b + i * o_head + c, Dv - c) : vf{};
+            x[i] = i < n ? F::load_words_n(a + i * o_head, c, Dv) : vf{};
+            y[i] = i < n ? F::load_words_n(b + i * o_head, c, Dv) : vf{};
           }
           transpose(x);
           transpose(y);
-          for (i64 i = 0; i < smaller(W, Dv - c); i++) sum = fma(x[i], y[i], sum);
+          for (i64 i = 0; i < smaller(W, words - c); i++) sum = F::fold(x[i], y[i], sum);
         }
         store_n(delta + t * Hq + head, sum, n);
       }
   }
 
-  void load_keys(const Sequence& s, i64 h, i64 key, GradientTiles& t) const {
+  void load_keys(const Sequence& s, i64 h, i64 key, GradientTiles<F>& t) const {
     t.keys = smaller(kKeys, s.keys - key);
     const E* from = k + (s.key + key) * k_row + h * k_head;
-    pack_transposed<Singles<E>>(from, k_row, t.keys, Dk, t.kt);
-    pack_transposed<Singles<E>>(v + (s.key + key) * v_row + h * v_head, v_row, t.keys, Dv, t.vt);
-    for (i64 j = 0; j < t.keys; j++) pack_row<Singles<E>>(from + j * k_row, Dk, t.k + j * t.k_width);
+    pack_transposed<F>(from, k_row, t.keys, Dk, t.kt);
+    pack_transposed<F>(v + (s.key + key) * v_row + h * v_head, v_row, t.keys, Dv, t.vt);
+    pack_along_rows<F>([&](i64 j) { return from + j * k_row; }, t.keys, Dk, t.k, t.k_width);
   }
 
-  void load_rows(const Sequence& s, i64 h, i64 first, GradientTiles& t) const {
+  void load_rows(const Sequence& s, i64 h, i64 first, GradientTiles<F>& t) const {
     t.rows = smaller(kBlockRows, s.queries * group() - first);
     for (i64 r = 0; r < t.rows; r++) {
       i64 token = s.query + (first + r) / group(), head = h * group() + (first + r) % group();
-      pack_row<Singles<E>>(q + token * q_row + head * q_head, Dk, t.q + r * t.k_width);
-      pack_row<Singles<E>>(dout + token * o_row + head * o_head, Dv, t.dout + r * t.v_width);
+      pack_row<F>(q + token * q_row + head * q_head, Dk, t.q + r * t.q_words);
+      pack_row<F>(dout + token * o_row + head * o_head, Dv, t.dout + r * t.dout_words);
       t.lse[r] = lse[token * Hq + head];
       t.delta[r] = delta[token * Hq + head];
       t.dq[r] = sum_of(token, head);
     }
   }
 
-  void scores(const Sequence& s, i64 first, i64 key, GradientTiles& t) const {
+  // q and dout as words along the rows, for dk and dv.
+  void pair_rows(const Sequence& s, i64 h, i64 first, GradientTiles<F>& t) const {
+    if constexpr (F::kEach == 1) return;
+    auto place = [&](const E* from, i64 row, i64 head) {
+      return [=, this](i64 r) {
+        return from + (s.query + (first + r) / group()) * row + (h * group() + (first + r) % group()) * head;
+      };
+    };
+    pack_along_rows<F>(place(q, q_row, q_head), t.rows, Dk, t.q_pairs, t.k_width);
+    pack_along_rows<F>(place(dout, o_row, o_head), t.rows, Dv, t.dout_pairs, t.v_width);
+  }
+
+  void scores(const Sequence& s, i64 first, i64 key, GradientTiles<F>& t) const {
     for (i64 r = 0; r < t.rows; r++) t.sees[r] = visible(s, first + r) - key;
-    for_row_tiles(t.rows, [&]<int R>(i64 r) { t.scores<R>(r); });
+    for_row_tiles(t.rows, [&]<int R>(i64 r) { t.template scores<R>(r); });
+    t.pair_scores();
   }
 
   // One key tile over all rows that see it: its dk and dv, and the tile's part of dq.
-  void walk_rows(const Sequence& s, i64 h, i64 key, bool with_dq, GradientTiles& t) const {
+  void walk_rows(const Sequence& s, i64 h, i64 key, bool with_dq, GradientTiles<F>& t) const {
     load_keys(s, h, key, t);
     __builtin_memset(t.dk, 0, size_t(kKeys * t.k_width) * 4);
     __builtin_memset(t.dv, 0, size_t(kKeys * t.v_width) * 4);
@@ -219,8 +259,9 @@ struct attention_backward : AttentionBatch {
     for (i64 first = seeing / kBlockRows * kBlockRows; first < s.queries * group(); first += kBlockRows) {
       load_rows(s, h, first, t);
       scores(s, first, key, t);
-      t.add_to_keys(t.p, t.dout, Dv, t.v_width, t.dv);
-      t.add_to_keys(t.ds, t.q, Dk, t.k_width, t.dk);
+      pair_rows(s, h, first, t);
+      t.add_to_keys(t.p_pairs, t.dout_pairs, Dv, t.v_width, t.dv);
+      t.add_to_keys(t.ds_pairs, t.q_pairs, Dk, t.k_width, t.dk);
       if (with_dq) t.add_to_rows(key == 0);
     }
     for (i64 j = 0; j < t.keys; j++) {
@@ -232,7 +273,7 @@ struct attention_backward : AttentionBatch {
   }
 
   // One block of rows over all keys that it sees: its dq.
-  void walk_keys(const Sequence& s, i64 h, i64 first, GradientTiles& t) const {
+  void walk_keys(const Sequence& s, i64 h, i64 first, GradientTiles<F>& t) const {
     load_rows(s, h, first, t);
     i64 last = visible(s, first + t.rows - 1);
     if (last == 0) {
@@ -265,7 +306,7 @@ struct attention_backward : AttentionBatch {
   }
 };
 
-struct attention_backward_f32 : attention_backward<float> {
+struct attention_backward_f32 : attention_backward<Singles<float>> {
   static constexpr const char* signature =
       "q:f32 k:f32 v:f32 query_start:i32 key_start:i32 first_position:i32 o:f32 lse:f32 dout:f32 delta:f32! dq:f32! "
       "dk:f32! dv:f32! B:int max_queries:int T:int S:int Hq:int Hkv:int Dk:int Dv:int q_row:int q_head:int k_row:int "
@@ -273,8 +314,7 @@ struct attention_backward_f32 : attention_backward<float> {
       "dv_head:int causal:int scale:float";
 };
 
-// Stored in bf16, computed in f32.
-struct attention_backward_bf16 : attention_backward<bf16> {
+struct attention_backward_bf16 : attention_backward<Bf16Words> {
   static constexpr const char* signature =
       "q:bf16 k:bf16 v:bf16 query_start:i32 key_start:i32 first_position:i32 o:bf16 lse:f32 dout:bf16 delta:f32! "
       "dq_sum:f32! dq:bf16! dk:bf16! dv:bf16! B:int max_queries:int T:int S:int Hq:int Hkv:int Dk:int Dv:int q_row:int "

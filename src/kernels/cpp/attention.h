@@ -46,35 +46,82 @@ inline vf broadcast(const float* word) {
   return floats(set1i(x));
 }
 
-// What a 32-bit lane of a packed tile holds: one f32 decoded from E, or, where there are dot products of bf16 pairs,
-// two neighbors of the reduction as they are stored.
+// What 32-bit lanes hold in a product of rows by a packed tile. Singles: one f32, decoded from E. Split: two neighbors
+// of the reduction as they are stored in bf16, which the product takes apart; rows are single f32. Pairs: two neighbors
+// on both sides, where there are dot products of bf16 pairs. Singles of bf16 and Split give the same bits.
+//   Rows       how rows are packed
+//   kEach      values of a word of the tile
+//   kRowWords  words of a row beside one of the tile
+//   fold       sum + the words at `row` (`step` apart) times tile words
+//   round      what is done to a number that enters a product
 template <class E>
 struct Singles {
   using Element = E;
-  static constexpr int kEach = 1;
-  static vf fold(vf a, vf b, vf sum) { return fma(a, b, sum); }
+  using Rows = Singles;
+  static constexpr int kEach = 1, kRowWords = 1;
+  static constexpr bool kPairsRows = false;
+  static MINKE_INLINE vf fold(const float* row, i64, vf y, vf sum) { return fma(broadcast(row), y, sum); }
+  static MINKE_INLINE vf fold(vf x, vf y, vf sum) { return fma(x, y, sum); }
+  static vf round(vf x) {
+    if constexpr (sizeof(E) == 4) return x;
+    vu u = reinterpret_cast<vu>(x);
+    vf rounded = reinterpret_cast<vf>((u + 0x7fff + ((u >> 16) & 1)) & 0xffff0000);
+    return x != x ? x : rounded;
+  }
   static vf load_words(const E* row, i64 word) { return load(row + word); }
   static vf load_words_n(const E* row, i64 word, i64 width) { return load_n(row + word, width - word); }
+};
+
+struct Split {
+  using Element = bf16;
+  using Rows = Singles<bf16>;
+  static constexpr int kEach = 2, kRowWords = 2;
+  static constexpr bool kPairsRows = false;
+  static MINKE_INLINE vf low(vf y) { return floats(bits(y) << 16); }
+  static MINKE_INLINE vf high(vf y) { return floats(bits(y) & int32_t(0xffff0000)); }
+  static MINKE_INLINE vf fold(const float* row, i64 step, vf y, vf sum) {
+    return fma(broadcast(row + step), high(y), fma(broadcast(row), low(y), sum));
+  }
+  static vf round(vf x) { return Rows::round(x); }
 };
 
 #if defined(MINKE_BF16)
 struct Pairs {
   using Element = bf16;
-  static constexpr int kEach = 2;
-  static vf fold(vf a, vf b, vf sum) { return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b); }
+  using Rows = Pairs;
+  static constexpr int kEach = 2, kRowWords = 1;
+  static constexpr bool kPairsRows = true;
+  static MINKE_INLINE vf fold(const float* row, i64, vf y, vf sum) { return fold(broadcast(row), y, sum); }
+  static MINKE_INLINE vf fold(vf x, vf y, vf sum) {
+    return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)y);
+  }
   static vf load_words(const bf16* row, i64 word) { return (vf)_mm512_loadu_si512(row + 2 * word); }
   static vf load_words_n(const bf16* row, i64 word, i64 width) {
     i64 n = width - 2 * word;
     __mmask32 some = n >= 32 ? ~__mmask32(0) : (__mmask32(1) << n) - 1;
     return (vf)_mm512_maskz_loadu_epi16(some, row + 2 * word);
   }
-  // Rounds rows of 64 weights to bf16, in place: 32 words.
-  static void pair_weights(float* p, int rows) {
-    for (int r = 0; r < rows; r++, p += kKeys)
-      for (int j = 0; j < kKeys; j += 2 * W)
-        store(p + j / 2, (vf)_mm512_cvtne2ps_pbh((__m512)load(p + j + W), (__m512)load(p + j)));
+  static vf round(vf x) { return x; }  // pairs round
+  // Rounds rows of 64 numbers to bf16: pairs of columns, 32 words a row. `to` may be `from`.
+  static void pair_columns(const float* from, float* to, i64 rows) {
+    for (i64 r = 0; r < rows; r++)
+      for (int j = 0; j < kKeys; j += 2 * W) {
+        const float* at = from + r * kKeys + j;
+        store(to + r * kKeys + j / 2, (vf)_mm512_cvtne2ps_pbh((__m512)load(at + W), (__m512)load(at)));
+      }
   }
-  // Rows of two neighboring keys side by side, the lower key below; `second` is null after the last key.
+  // Rounds rows of 64 numbers to bf16: pairs of rows, 64 words a pair; zeros beside the last of an odd number.
+  static void pair_rows(const float* from, float* to, i64 rows) {
+    const __m512i halves = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                                            21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    for (i64 r = 0; r < rows; r += 2, to += kKeys, from += 2 * kKeys)
+      for (int j = 0; j < kKeys; j += W) {
+        vf second = r + 1 < rows ? load(from + kKeys + j) : vf{};
+        __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)load(from + j));
+        store(to + j, (vf)_mm512_permutexvar_epi16(halves, both));
+      }
+  }
+  // Two neighboring rows side by side, the first one below; `second` is null after the last row.
   static void pack_row_pair(const bf16* one, const bf16* second, i64 width, float* to) {
     for (i64 c = 0; c < blocks(width, kPanel) * kPanel; c += W) {
       __mmask16 some = c < width ? first(width - c) : __mmask16(0);
@@ -85,8 +132,10 @@ struct Pairs {
   }
 };
 using Bf16Words = Pairs;
+using StoredPairs = Pairs;  // of keys and values that lie in memory as tiles of pairs
 #else
 using Bf16Words = Singles<bf16>;
+using StoredPairs = Split;
 #endif
 
 // acc[r][c] = chain over d of a[r * a_row + d * a_step] * b[d * b_step + c], over P panels b_panel apart; the one
@@ -94,16 +143,14 @@ using Bf16Words = Singles<bf16>;
 template <class F, int R, int P>
 inline __attribute__((always_inline)) void fold(const float* a, i64 a_row, i64 a_step, const float* b, i64 b_step,
                                                 i64 b_panel, i64 depth, vf (&acc)[R][2 * P]) {
-  for (i64 d = 0; d < depth; d++, a += a_step, b += b_step) {
+  for (i64 d = 0; d < depth; d++, a += F::kRowWords * a_step, b += b_step) {
     vf y[2 * P];
 #pragma GCC unroll 4
     for (int c = 0; c < 2 * P; c++) y[c] = load(b + c / 2 * b_panel + c % 2 * W);
 #pragma GCC unroll 8
-    for (int r = 0; r < R; r++) {
-      vf x = broadcast(a + r * a_row);
+    for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-      for (int c = 0; c < 2 * P; c++) acc[r][c] = F::fold(x, y[c], acc[r][c]);
-    }
+      for (int c = 0; c < 2 * P; c++) acc[r][c] = F::fold(a + r * a_row, a_step, y[c], acc[r][c]);
   }
 }
 
@@ -148,6 +195,16 @@ inline void pack_row(const E* from, i64 width, float* to, i64 ahead = 0) {
   i64 c = 0;
   for (; (c + W) * F::kEach <= width; c += W) store(to + c, F::load_words(from, c));
   for (; c < panels; c += W) store(to + c, c < words ? F::load_words_n(from, c, width) : vf{});
+}
+
+// Rows row(0) to row(n - 1) as words along the rows: [n / each, to_row], zeros beyond the width and beside the last.
+template <class F, class Row>
+inline void pack_along_rows(Row row, i64 n, i64 width, float* to, i64 to_row) {
+  if constexpr (F::kEach == 1) {
+    for (i64 r = 0; r < n; r++) pack_row<F>(row(r), width, to + r * to_row);
+  } else {
+    for (i64 r = 0; r < n; r += 2, to += to_row) F::pack_row_pair(row(r), r + 1 < n ? row(r + 1) : nullptr, width, to);
+  }
 }
 
 // Fetches the rows of a tile: rows of a head are too short a stream for the hardware to follow.

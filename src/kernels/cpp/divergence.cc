@@ -1,17 +1,16 @@
 // Kullback-Leibler divergence between rows of logits of two models, and its gradient by the first's (the student's).
 //
-// A row is one token; rows are independent. Each is a few passes in a fixed order, with maxima and sums in the pieces of
-// sampling.h, as in cross-entropy.cc. A probability that underflows to 0 adds nothing, whatever the other model says. A
-// row of weight 0 gives zeros and is not read. Left out: interpolated divergences (Jensen-Shannon).
+// A row is one token; rows are independent. Each is a few passes in a fixed order, with maxima and sums in the pieces
+// of sampling.h, as in cross-entropy.cc. A probability that underflows to 0 adds nothing, whatever the other model
+// says. A row of weight 0 gives zeros and is not read. Left out: interpolated divergences (Jensen-Shannon).
 #include "rows.h"
 
 namespace minke::MINKE_ISA {
 
 inline float log_sum_exp(const float* x, i64 count) {
   float top = max_over(x, count);
-  return top + scalar_log(sum_in_pieces(count, [&](i64 i, i64 n) {
-           return keep_n(vexp(load_n(x + i, n) - top), n, vf{});
-         }));
+  return top +
+         scalar_log(sum_in_pieces(count, [&](i64 i, i64 n) { return keep_n(vexp(load_n(x + i, n) - top), n, vf{}); }));
 }
 
 struct kl_divergence_f32 {
@@ -40,8 +39,8 @@ struct kl_divergence_f32 {
   }
 };
 
-// With p of the student and q of the teacher: grad * p (log p - log q - kl) where reversed, else grad * (p - q). dlogits
-// may be the memory of the student's logits.
+// With p of the student and q of the teacher: grad * p (log p - log q - kl) where reversed, else grad * (p - q).
+// dlogits may be the memory of the student's logits.
 struct kl_divergence_backward_f32 {
   const float *student, *teacher, *weight, *kl, *student_lse, *teacher_lse, *grad;
   float* dlogits;
@@ -49,9 +48,7 @@ struct kl_divergence_backward_f32 {
   static constexpr const char* signature =
       "student:f32 teacher:f32 weight:f32 kl:f32 student_lse:f32 teacher_lse:f32 grad:f32 dlogits:f32! rows:int V:int "
       "reverse:int";
-  void fields(Words& w) {
-    w(student, teacher, weight, kl, student_lse, teacher_lse, grad, dlogits, rows, V, reverse);
-  }
+  void fields(Words& w) { w(student, teacher, weight, kl, student_lse, teacher_lse, grad, dlogits, rows, V, reverse); }
   i64 tasks() const { return row_tasks(rows, V); }
   void run(i64 task, Worker&) const {
     for_rows(task, rows, V, [&](i64 r) { one_row(r); });

@@ -1,7 +1,6 @@
 // All kernel families, built once for each instruction set: -DMINKE_ISA=name plus one of the macros of simd.h. Those
 // of apart.h are compiled on their own.
 #include "apart.h"
-#include "attention.cc"
 #include "copy.cc"
 #include "cross-entropy.cc"
 #include "dispatch.cc"
@@ -29,6 +28,7 @@ namespace minke::MINKE_ISA {
 constexpr Family families[] = {
     family(attention_kernels),
     family(attention_backward_kernels),
+    family(head_page_kernels),
     family(copy_kernels),
     family(elementwise_kernels),
     family(probe_kernels),

@@ -2,9 +2,8 @@
 //
 // With a workspace a task is (sequence, chunk of keys, key head, block of rows) and a second phase merges a row's
 // chunks in ascending order: a few queries of long sequences. Without one a task walks all chunks of its rows and
-// merges as it goes: prompts. Both give the same bits. An f32 pool has those of attention_f32 instead, which has no
-// chunks: what trains and what samples then see the same numbers. All queries and heads that share a chunk read it
-// once.
+// merges as it goes: prompts. Both give the same bits. All queries and heads that share a chunk read it once. Rollouts
+// have another kernel, head-pages.cc, with the bits of training.
 #include "paged-attention.h"
 
 namespace minke::MINKE_ISA {
@@ -17,21 +16,22 @@ constexpr i64 kEnough = 4;
 constexpr i64 kMergeGrain = 16384;  // f32 of the workspace that a merging task reads
 
 struct paged_attention {
-  const float* q;
+  const void* q;
   const uint8_t* pool;
   const int32_t *tables, *lengths, *query_start;
   float *partial, *out;
-  i64 B, T, max_queries, max_blocks, Hq, Hkv, Dk, Dv, k_offset, k_head, v_offset, v_head;
+  i64 B, T, max_queries, max_blocks, Hq, Hkv, Dk, Dv, q_type, k_offset, k_head, v_offset, v_head;
   float scale;
   PoolLayout layout;
   static constexpr int phases = 2;
   static constexpr const char* signature =
-      "q:f32 pool:u8 tables:i32 lengths:i32 query_start:i32 partial:f32! out:f32! B:int T:int max_queries:int "
-      "max_blocks:int Hq:int Hkv:int Dk:int Dv:int k_offset:int k_head:int v_offset:int v_head:int scale:float "
+      "q:any pool:u8 tables:i32 lengths:i32 query_start:i32 partial:f32! out:f32! B:int T:int max_queries:int "
+      "max_blocks:int Hq:int Hkv:int Dk:int Dv:int q_type:int k_offset:int k_head:int v_offset:int "
+      "v_head:int scale:float "
       "blocks:int width:int codes:int format:int";
   void fields(Words& w) {
-    w(q, pool, tables, lengths, query_start, partial, out, B, T, max_queries, max_blocks, Hq, Hkv, Dk, Dv, k_offset,
-      k_head, v_offset, v_head, scale, layout.blocks, layout.width, layout.codes, layout.format);
+    w(q, pool, tables, lengths, query_start, partial, out, B, T, max_queries, max_blocks, Hq, Hkv, Dk, Dv, q_type,
+      k_offset, k_head, v_offset, v_head, scale, layout.blocks, layout.width, layout.codes, layout.format);
   }
 
   struct Sequence {
@@ -46,7 +46,7 @@ struct paged_attention {
 
   i64 group() const { return Hq / larger(1, Hkv); }
   i64 chunks() const { return max_chunks(max_blocks); }
-  bool splits() const { return partial && layout.format != kPoolF32; }
+  bool splits() const { return partial; }
   bool few() const { return group() <= kFewHeads; }
 
   Sequence sequence(i64 b) const { return {query_start[b], query_start[b + 1] - i64(query_start[b]), lengths[b]}; }
@@ -78,7 +78,7 @@ struct paged_attention {
       p.chunks += chunks_of(s);
       p.most = larger(p.most, chunks_of(s));
     }
-    bool turns = !few() || layout.format == kPoolF32;
+    bool turns = !few();
     i64 rows = max_queries * group(), split = blocks(turns ? kEnough : kManyTasks, larger(1, p.chunks * Hkv));
     i64 step = turns ? kTall : kFewestRows, fewest = turns ? kFewestTurned : kFewestRows;
     p.rows = smaller(kPagedRows, larger(fewest, blocks(blocks(rows, split), step) * step));
@@ -129,9 +129,9 @@ struct paged_attention {
     unit.chunk = task / count / Hkv;
     unit.alone = chunks_of(unit.s) == 1;
     if (layout.format == kPoolF32)
-      attend_f32(unit, worker);
+      attend<Singles<float>>(unit, worker);
     else
-      attend(unit, worker);
+      attend<Bf16Words>(unit, worker);
   }
 
   i64 row_of(const Unit& unit, i64 r) const {
@@ -145,53 +145,9 @@ struct paged_attention {
     return partial + partial_outputs(T, Hq, Dv, max_blocks) + (row * chunks() + chunk) * 2;
   }
 
-  // An f32 pool gives the bits of attention_f32: blocks are its tiles, folded in ascending order (attention.cc).
-  void attend_f32(const Unit& unit, Worker& worker) const {
-    using F = Singles<float>;
-    i64 n = unit.rows;
-    Scratch scratch(worker);
-    AttentionRows rows;
-    rows.q_width = packed_width(Dk);
-    rows.o_width = packed_width(Dv);
-    float* values = scratch.floats(kKeys * rows.o_width);
-    KeyTile tile = {scratch.floats(kKeys * Dk), values, rows.o_width, 0, Dk, Dv};
-    rows.q = scratch.floats(n * rows.q_width);
-    rows.o = scratch.floats(n * rows.o_width);
-    rows.max = scratch.floats(n);
-    rows.sum = scratch.floats(n);
-    rows.visible = reinterpret_cast<i64*>(scratch.floats(2 * n));
-    float* p = scratch.floats(kTall * kKeys);
-    for (i64 r = 0; r < n; r++) {
-      pack_row<F>(q + row_of(unit, r) * Dk, Dk, rows.q + r * rows.q_width);
-      rows.max[r] = -__builtin_inff();
-      rows.sum[r] = 0;
-      rows.visible[r] = visible(unit, r);
-    }
-    __builtin_memset(rows.o, 0, size_t(n * rows.o_width) * 4);
-    for (i64 last = rows.visible[n - 1]; tile.start < last; tile.start += kKeys) {
-      i64 keys = smaller(kKeys, last - tile.start);
-      const uint8_t* block = block_of(layout, pool, tables, unit.b * max_blocks + tile.start / kKeys, worker);
-      if (!block) return;
-      const float* records = reinterpret_cast<const float*>(block);
-      pack_transposed<F>(records + k_offset + unit.head * k_head, layout.width, keys, Dk, tile.k);
-      const float* from = records + v_offset + unit.head * v_head;
-      if (n <= kTall && Dv % kPanel == 0) {
-        tile.v = from;
-        tile.v_row = layout.width;
-      } else {
-        for (i64 j = 0; j < keys; j++) pack_row<F>(from + j * layout.width, Dv, values + j * rows.o_width);
-      }
-      for_row_tiles(n, [&]<int R>(i64 r) { fold_tile<F, R>(rows, r, tile, scale, p); });
-    }
-    for (i64 r = 0; r < n; r++) {
-      float* o = out + row_of(unit, r) * Dv;
-      for (i64 c = 0; c < Dv; c += W) store_n(o + c, load(rows.o + r * rows.o_width + c) / set1(rows.sum[r]), Dv - c);
-    }
-  }
-
+  template <class F>
   void attend(const Unit& unit, Worker& worker) const {
-    using F = Bf16Words;
-    using E = bf16;
+    using E = typename F::Element;
     i64 n = unit.rows;
     Scratch scratch(worker);
     PagedRows rows = {};
@@ -213,10 +169,12 @@ struct paged_attention {
     E* decoded = scaled ? reinterpret_cast<E*>(scratch.floats(kChunkKeys / 2 * layout.width)) : nullptr;
 
     for (i64 r = 0; r < n; r++) {
-      bf16 rounded[kWidestHead];
-      const float* from = q + row_of(unit, r) * Dk;
-      for_vectors(0, Dk, [&](i64 c, i64 n) { put(rounded + c, at(from + c, n), n); });
-      pack_row<F>(static_cast<const bf16*>(rounded), Dk, rows.q + r * rows.q_width);
+      E rounded[kWidestHead];
+      in_format(q_type, [&](auto type) {
+        auto from = as(type, q, row_of(unit, r) * Dk);
+        for_vectors(0, Dk, [&](i64 c, i64 n) { put(rounded + c, at(from + c, n), n); });
+      });
+      pack_row<F>(static_cast<const E*>(rounded), Dk, rows.q + r * rows.q_width);
       rows.visible[r] = visible(unit, r);
       tops[r] = -__builtin_inff();
       sums[r] = 0;
@@ -232,12 +190,12 @@ struct paged_attention {
       chunk.keys = smaller(kChunkKeys, last - chunk.start);
       if (!find_chunk(unit, chunk, scales, decoded, worker)) return;
       if (!unit.alone) {
-        fold_chunk<Bf16Words>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start),
-                              [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
-                                float* o = partial_of(row_of(unit, r), unit.chunk) + c;
-                                store_n(o, acc[0], columns);
-                                if (columns > W) store_n(o + W, acc[1], columns - W);
-                              });
+        fold_chunk<F>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start),
+                      [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
+                        float* o = partial_of(row_of(unit, r), unit.chunk) + c;
+                        store_n(o, acc[0], columns);
+                        if (columns > W) store_n(o + W, acc[1], columns - W);
+                      });
         for (i64 r = 0; r < n; r++) {
           if (rows.seen(r, chunk.start) == 0) continue;
           float* statistics = statistics_of(row_of(unit, r), unit.chunk);
@@ -245,7 +203,7 @@ struct paged_attention {
           statistics[1] = rows.sum[r];
         }
       } else {
-        walk_chunk(unit, rows, chunk, transposed, panel, tops, sums);
+        walk_chunk<F>(unit, rows, chunk, transposed, panel, tops, sums);
       }
     }
     if (unit.alone)
@@ -265,8 +223,9 @@ struct paged_attention {
   }
   static vf joined(vf before, vf chunk, const Join& j) { return fma(chunk, set1(j.added), before * set1(j.before)); }
 
-  void walk_chunk(const Unit& unit, const PagedRows& rows, const Chunk<bf16>& chunk, float* transposed, float* panel,
-                  float* tops, float* sums) const {
+  template <class F>
+  void walk_chunk(const Unit& unit, const PagedRows& rows, const Chunk<typename F::Element>& chunk, float* transposed,
+                  float* panel, float* tops, float* sums) const {
     Join joins[kPagedRows];
     bool ready = false;
     auto emit = [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
@@ -280,7 +239,7 @@ struct paged_attention {
         put(o + v * W, joined(before, acc[v], joins[r]), columns - v * W);
       }
     };
-    fold_chunk<Bf16Words>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start), emit);
+    fold_chunk<F>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start), emit);
   }
 
   void divide(float* o, float sum) const {
@@ -306,7 +265,8 @@ struct paged_attention {
   }
 
   // Where the chunk's records lie; FP8 records are decoded into `decoded`, their scales turned to [tiles][keys].
-  bool find_chunk(const Unit& unit, Chunk<bf16>& chunk, float* scales, bf16* decoded, Worker& worker) const {
+  template <class E>
+  bool find_chunk(const Unit& unit, Chunk<E>& chunk, float* scales, E* decoded, Worker& worker) const {
     // Weights after the last key are zeros: their scales must be numbers.
     if (scales && chunk.keys < kChunkKeys)
       __builtin_memset(scales, 0, size_t(blocks(layout.codes, kTile) * kChunkKeys * 4));
@@ -315,14 +275,16 @@ struct paged_attention {
       const uint8_t* block = block_of(layout, pool, tables, at, worker);
       if (!block) return false;
       if (!scales) {
-        chunk.block[i] = reinterpret_cast<const bf16*>(block);
+        chunk.block[i] = reinterpret_cast<const E*>(block);
         continue;
       }
-      i64 keys = smaller(kKeys, chunk.keys - i * kKeys);
-      bf16* to = decoded + i * kKeys * layout.width;
-      for (i64 j = 0; j < keys; j++)
-        decode(block + j * layout.record_bytes(), to + j * layout.width, scales + i * kKeys + j);
-      chunk.block[i] = to;
+      if constexpr (sizeof(E) == 2) {
+        i64 keys = smaller(kKeys, chunk.keys - i * kKeys);
+        E* to = decoded + i * kKeys * layout.width;
+        for (i64 j = 0; j < keys; j++)
+          decode(block + j * layout.record_bytes(), to + j * layout.width, scales + i * kKeys + j);
+        chunk.block[i] = to;
+      }
     }
     chunk.row = layout.width;
     chunk.scales = scales;

@@ -270,12 +270,12 @@ MINKE_INLINE void fold_values(const PagedRows& rows, i64 r0, i64 start, const fl
     for (int r = 0; r < R; r++) {
       i64 left = rows.visible[r0 + r] - start - j * each;
       if (left <= 0) continue;
-      vf x = broadcast(p + r * p_row + j);
+      const float* x = p + r * p_row + j;
 #pragma GCC unroll 2
       for (int v = 0; v < 2; v++) {
         vf y = load(panel + j * kPanel + v * W);
         if (left < each) y = floats(bits(y) & 0xffff);
-        acc[r][v] = F::fold(x, y, acc[r][v]);
+        acc[r][v] = F::fold(x, 1, y, acc[r][v]);
       }
     }
 }

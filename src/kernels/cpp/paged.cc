@@ -35,22 +35,32 @@ inline void read_record(const PoolLayout& pool, const uint8_t* record, float* to
 }
 
 struct cache_write {
-  const float* rows;
+  const void* rows;
   const int32_t* slots;
   uint8_t* pool;
-  i64 tokens, row_ld;
+  i64 tokens, row_ld, rows_type;
   PoolLayout layout;
   static constexpr const char* signature =
-      "rows:f32 slots:i32 pool:u8! tokens:int row_ld:int blocks:int width:int codes:int format:int";
+      "rows:any slots:i32 pool:u8! tokens:int row_ld:int rows_type:int blocks:int width:int codes:int format:int";
   void fields(Words& w) {
-    w(rows, slots, pool, tokens, row_ld, layout.blocks, layout.width, layout.codes, layout.format);
+    w(rows, slots, pool, tokens, row_ld, rows_type, layout.blocks, layout.width, layout.codes, layout.format);
   }
   i64 tasks() const { return row_tasks(tokens, layout.width); }
   void run(i64 task, Worker& worker) const {
     for_rows(task, tokens, layout.width, [&](i64 t) {
       if (is_written(layout, slots[t], t, worker))
-        write_record(layout, rows + t * row_ld, pool + slots[t] * layout.record_bytes());
+        write(t, pool + slots[t] * layout.record_bytes(), reinterpret_cast<float*>(worker.scratch));
     });
+  }
+  void write(i64 t, uint8_t* to, float* row) const {
+    if (rows_type == kTypeF32) return write_record(layout, as(float(), rows, t * row_ld), to);
+    const bf16* from = as(bf16(), rows, t * row_ld);
+    if (layout.format == kPoolBf16) {
+      __builtin_memcpy(to, from, size_t(2 * layout.width));
+      return;
+    }
+    for_vectors(0, layout.width, [&](i64 c, i64 n) { put(row + c, at(from + c, n), n); });
+    write_record(layout, row, to);
   }
 };
 

@@ -6,8 +6,10 @@
 // without, `run_one` computes a list on the caller's thread. Static data is set up once, by whichever instance
 // comes first (wasm-ld's passive segments).
 #include "attention-backward.cc"
+#include "attention.cc"
 #include "gemm-groups.cc"
 #include "gemm.cc"
+#include "head-pages.cc"
 #include "isa.cc"
 #include "pool.cc"
 

@@ -5,7 +5,9 @@
 // scores. Query head h reads key head floor(h / (Hq / Hkv)). Sequence b owns queries query_start[b] to query_start[b +
 // 1] and keys key_start[b] to key_start[b + 1]; several of them are packed documents or a serving batch. Its first
 // query stands at first_position[b] of its keys (absent: 0); with `causal`, query i sees keys 0 to first_position[b] +
-// i, else all. Rows outside every sequence are not written. Source: DeepSeek-V3 section 2.1.1, FlashAttention.
+// i, else all. Rows outside every sequence are not written. bf16: scores and softmax are f32; a probability is rounded
+// to bf16 where it multiplies values (relative to the highest score so far, by tiles of 64 keys) or the gradient of o,
+// and so is the gradient of a score; sums are f32. Source: DeepSeek-V3 section 2.1.1, FlashAttention.
 import { fromBf16, toBf16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
 
@@ -107,17 +109,45 @@ interface AttentionInputs {
   readonly firstPosition: Data;
 }
 
-function forward(batch: AttentionInputs, o: Float32Array, lse: Float32Array, n: Sizes<typeof forwardSizes>): void {
+/** What happens to a number that enters a product. */
+type Round = (x: number) => number;
+
+const exact: Round = (x) => x;
+const toNearestBf16: Round = (x) => fromBf16(toBf16(x));
+
+/** Keys whose probabilities are relative to the same highest score. */
+const tileKeys = 64;
+
+function forward(
+  batch: AttentionInputs,
+  o: Float32Array,
+  lse: Float32Array,
+  n: Sizes<typeof forwardSizes>,
+  round: Round,
+): void {
   const { q, k, v } = batch;
   for (const row of listRows(batch.queryStart, batch.keyStart, batch.firstPosition, n)) {
     const scores = computeScores(q, k, row, n);
-    const max = Math.max(...scores);
-    const weights = scores.map((x) => Math.exp(x - max));
-    const sum = weights.reduce((a, b) => a + b, 0);
     const out = new Float64Array(n.Dv);
-    for (let j = 0; j < row.keys; j++)
-      addTo(out, 0, weights[j] / sum, v, (row.key + j) * n.v_row + row.kv * n.v_head, n.Dv);
-    o.set(out, row.t * n.o_row + row.h * n.o_head);
+    let max = Number.NEGATIVE_INFINITY;
+    let sum = 0;
+    for (let tile = 0; tile < row.keys; tile += tileKeys) {
+      const part = scores.slice(tile, tile + tileKeys);
+      const before = max;
+      max = Math.max(before, ...part);
+      const rescale = tile === 0 ? 0 : Math.exp(before - max);
+      const weights = part.map((x) => Math.exp(x - max));
+      sum = weights.reduce((a, b) => a + b, sum * rescale);
+      out.forEach((x, d) => {
+        out[d] = x * rescale;
+      });
+      for (const [j, weight] of weights.entries())
+        addTo(out, 0, round(weight), v, (row.key + tile + j) * n.v_row + row.kv * n.v_head, n.Dv);
+    }
+    o.set(
+      out.map((x) => (row.keys === 0 ? 0 : x / sum)),
+      row.t * n.o_row + row.h * n.o_head,
+    );
     if (lse.length > 0) lse[row.t * n.Hq + row.h] = row.keys === 0 ? Number.NEGATIVE_INFINITY : max + Math.log(sum);
   }
 }
@@ -140,6 +170,7 @@ function backward(
   { o, lse, dout }: Result,
   to: Gradients,
   n: Sizes<typeof backwardSizes>,
+  round: Round,
 ): void {
   const { q, k, v, keyStart } = batch;
   const rows = listRows(batch.queryStart, keyStart, batch.firstPosition, n);
@@ -154,8 +185,8 @@ function backward(
       const key = row.key + j;
       const p = Math.exp(score - lse[row.t * n.Hq + row.h]);
       const dp = dot(dout, oAt, v, key * n.v_row + row.kv * n.v_head, n.Dv);
-      const ds = p * (dp - delta) * n.scale;
-      addTo(dv.sums, key * n.dv_row + row.kv * n.dv_head, p, dout, oAt, n.Dv);
+      const ds = round(p * (dp - delta) * n.scale);
+      addTo(dv.sums, key * n.dv_row + row.kv * n.dv_head, round(p), dout, oAt, n.Dv);
       addTo(dk.sums, key * n.dk_row + row.kv * n.dk_head, ds, q, row.t * n.q_row + row.h * n.q_head, n.Dk);
       addTo(dq.sums, row.t * n.dq_row + row.h * n.dq_head, ds, k, key * n.k_row + row.kv * n.k_head, n.Dk);
     });
@@ -188,14 +219,14 @@ export const attention = {
   attention_f32: kernel(
     `q:f32 k:f32 v:f32 ${starts} o:f32! lse:f32! ${forwardSizes}`,
     (q, k, v, queryStart, keyStart, firstPosition, o, lse, ...words) =>
-      forward({ q, k, v, queryStart, keyStart, firstPosition }, o, lse, readSizes(forwardSizes, words)),
+      forward({ q, k, v, queryStart, keyStart, firstPosition }, o, lse, readSizes(forwardSizes, words), exact),
   ),
 
   attention_bf16: kernel(
     `q:bf16 k:bf16 v:bf16 ${starts} o:bf16! lse:f32! ${forwardSizes}`,
     (q, k, v, queryStart, keyStart, firstPosition, o, lse, ...words) => {
       const batch = { q: decoded(q), k: decoded(k), v: decoded(v), queryStart, keyStart, firstPosition };
-      inF32({ o }, (copy) => forward(batch, copy.o, lse, readSizes(forwardSizes, words)));
+      inF32({ o }, (copy) => forward(batch, copy.o, lse, readSizes(forwardSizes, words), toNearestBf16));
     },
   ),
 
@@ -204,7 +235,7 @@ export const attention = {
     `q:f32 k:f32 v:f32 ${starts} o:f32 lse:f32 dout:f32 delta:f32! dq:f32! dk:f32! dv:f32! ${backwardSizes}`,
     (q, k, v, queryStart, keyStart, firstPosition, o, lse, dout, delta, dq, dk, dv, ...words) => {
       const batch = { q, k, v, queryStart, keyStart, firstPosition };
-      backward(batch, { o, lse, dout }, { delta, dq, dk, dv }, readSizes(backwardSizes, words));
+      backward(batch, { o, lse, dout }, { delta, dq, dk, dv }, readSizes(backwardSizes, words), exact);
     },
   ),
 
@@ -214,7 +245,8 @@ export const attention = {
     (q, k, v, queryStart, keyStart, firstPosition, o, lse, dout, delta, _dqSum, dq, dk, dv, ...words) => {
       const batch = { q: decoded(q), k: decoded(k), v: decoded(v), queryStart, keyStart, firstPosition };
       const result = { o: decoded(o), lse, dout: decoded(dout) };
-      inF32({ dq, dk, dv }, (copies) => backward(batch, result, { delta, ...copies }, readSizes(backwardSizes, words)));
+      const sizes = readSizes(backwardSizes, words);
+      inF32({ dq, dk, dv }, (copies) => backward(batch, result, { delta, ...copies }, sizes, toNearestBf16));
     },
   ),
 };

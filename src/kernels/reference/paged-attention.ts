@@ -3,12 +3,13 @@
 // Sequence b owns queries query_start[b] to query_start[b + 1] of q [T, Hq, Dk]: the last of its lengths[b] tokens, so
 // query i of n sees keys 0 to lengths[b] - n + i. Key head g = floor(h / (Hq / Hkv)) of a record stands at k_offset +
 // g * k_head, its values at v_offset + g * v_head (absorbed MLA: one head, values are the front of the key). Queries
-// are rounded to bf16 unless the pool is f32, which gives the bits of attention_f32. out [T, Hq, Dv]; rows of no
+// are rounded to bf16 unless the pool is f32. out [T, Hq, Dv]; rows of no
 // sequence are zeros. `partial` is a workspace (pagedAttentionWorkspaceBytes) or absent; it changes no bit, only how
 // the work is split over threads.
 import { fromBf16, toBf16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
 import { blockTokens, poolFormat } from '../sizes.ts';
+import { numbersIn } from './formats.ts';
 import { findSlot, readRecord } from './paged.ts';
 
 interface Heads {
@@ -45,15 +46,16 @@ function attend(q: Float32Array, records: readonly Float32Array[], out: Float32A
 }
 
 const sizes = 'B:int T:int max_queries:int max_blocks:int Hq:int Hkv:int Dk:int Dv:int';
-const places = 'k_offset:int k_head:int v_offset:int v_head:int scale:float';
+const places = 'q_type:int k_offset:int k_head:int v_offset:int v_head:int scale:float';
 const layout = 'blocks:int width:int codes:int format:int';
 
 export const pagedAttention = {
   paged_attention: kernel(
-    `q:f32 pool:u8 tables:i32 lengths:i32 query_start:i32 partial:f32! out:f32! ${sizes} ${places} ${layout}`,
+    `q:any pool:u8 tables:i32 lengths:i32 query_start:i32 partial:f32! out:f32! ${sizes} ${places} ${layout}`,
     (q, pool, tables, lengths, queryStart, _partial, out, B, T, maxQueries, maxBlocks, ...rest) => {
-      const [Hq, Hkv, Dk, Dv, kOffset, kHead, vOffset, vHead, scale, blocks, width, codes, format] = rest;
+      const [Hq, Hkv, Dk, Dv, qType, kOffset, kHead, vOffset, vHead, scale, blocks, width, codes, format] = rest;
       const heads = { Hq, Hkv, Dk, Dv, kOffset, kHead, vOffset, vHead, scale };
+      const queries = numbersIn(q, qType);
       out.fill(0, 0, T * Hq * Dv);
       for (let b = 0; b < B; b++) {
         const query = queryStart[b];
@@ -68,7 +70,7 @@ export const pagedAttention = {
           readRecord(pool, findSlot(tables, b, j, maxBlocks, blocks), { width, codes, format }),
         );
         for (let t = query; t < end; t++) {
-          const row = q.slice(t * Hq * Dk, (t + 1) * Hq * Dk);
+          const row = Float32Array.from({ length: Hq * Dk }, (_, i) => queries.get(t * Hq * Dk + i));
           if (format !== poolFormat.f32)
             row.forEach((x, i) => {
               row[i] = fromBf16(toBf16(x));

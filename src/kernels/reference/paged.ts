@@ -9,6 +9,7 @@
 import { fromBf16, fromE4m3, toBf16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
 import { blockTokens, poolFormat, type RecordLayout, recordBytes, tilesIn } from '../sizes.ts';
+import { numbersIn } from './formats.ts';
 import { norm } from './norm.ts';
 import { quantizeKernels } from './quantize.ts';
 import { rope } from './rope.ts';
@@ -69,11 +70,12 @@ const table = 'cos:f32 sin:f32 positions:i32';
 export const paged = {
   /** rows [tokens, width], `row_ld` apart, to their slots. */
   cache_write: kernel(
-    `rows:f32 slots:i32 pool:u8! tokens:int row_ld:int ${record}`,
-    (rows, slots, pool, tokens, rowLd, blocks, width, codes, format) => {
+    `rows:any slots:i32 pool:u8! tokens:int row_ld:int rows_type:int ${record}`,
+    (rows, slots, pool, tokens, rowLd, rowsType, blocks, width, codes, format) => {
+      const numbers = numbersIn(rows, rowsType);
+      const row = (t: number) => Float32Array.from({ length: width }, (_, c) => numbers.get(t * rowLd + c));
       for (let t = 0; t < tokens; t++)
-        if (isWritten(slots[t], t, blocks))
-          writeRecord(rows.slice(t * rowLd, t * rowLd + width), pool, slots[t], { width, codes, format });
+        if (isWritten(slots[t], t, blocks)) writeRecord(row(t), pool, slots[t], { width, codes, format });
     },
   ),
 

@@ -2,7 +2,15 @@
 import { type Device, ShapeError } from '../../kernels/index.ts';
 import { full } from '../create.ts';
 import { apply, type Op, type OpRows } from '../op.ts';
-import { expectDType, expectRank, expectShape, expectTensor, formatShape } from '../shape.ts';
+import {
+  expectDType,
+  expectFloat,
+  expectRank,
+  expectSameDType,
+  expectShape,
+  expectTensor,
+  formatShape,
+} from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
 
 /** Where sequences (packed documents, or the requests of a batch) begin and end. All i32. */
@@ -41,7 +49,8 @@ function checkShapes([q, k, v, queryStart, keyStart, firstPosition]: Inputs): vo
     [k, 'k'],
     [v, 'v'],
   ] as const) {
-    expectDType(x, 'f32', 'attention', name);
+    expectFloat(x, 'attention', name);
+    expectSameDType(q, x, 'attention', `q and ${name}`);
     expectRank(x, 3, 'attention', name);
   }
   const [, Hq, Dk] = q.shape as [number, number, number];
@@ -74,8 +83,8 @@ function sharedArguments([q, k, v, queryStart, keyStart, firstPosition]: Inputs,
 }
 
 /** Rows outside every sequence are not written by the kernels: they must be zeros. */
-function zeroed(shape: readonly number[], device: Device): Tensor {
-  return full(shape, 0, { dtype: 'f32', device });
+function zeroed({ shape, dtype }: Tensor, device: Device): Tensor {
+  return full(shape, 0, { dtype, device });
 }
 
 export const attentions: OpRows<AttentionOps> = {
@@ -86,18 +95,18 @@ export const attentions: OpRows<AttentionOps> = {
       const [q, , v] = inputs;
       const [T, Hq] = q.shape as [number, number, number];
       return [
-        { shape: [T, Hq, v.shape[2]], dtype: 'f32' },
+        { shape: [T, Hq, v.shape[2]], dtype: q.dtype },
         { shape: [T, Hq], dtype: 'f32' },
       ];
     },
     forward: (device, inputs, [out, lse], params) => {
       device.run('zero_bytes', { to: out, n: out.bytes });
-      device.run('attention_f32', { ...sharedArguments(inputs, params), o: out, lse });
+      device.run(`attention_${out.dtype as 'f32' | 'bf16'}`, { ...sharedArguments(inputs, params), o: out, lse });
     },
     save: (inputs, outputs) => [...inputs, ...outputs],
     vjp: ({ device, inputs, outputs: [out, lse], params, gradients: [dout] }) => {
       const [q, k, v] = inputs;
-      const [dq, dk, dv] = [zeroed(q.shape, device), zeroed(k.shape, device), zeroed(v.shape, device)];
+      const [dq, dk, dv] = [zeroed(q, device), zeroed(k, device), zeroed(v, device)];
       const delta = empty(lse.shape, 'f32', device);
       const shared = sharedArguments(inputs, params);
       const { q_row, q_head, k_row, k_head, v_row, v_head } = shared;
@@ -109,7 +118,13 @@ export const attentions: OpRows<AttentionOps> = {
         dv_row: v_row,
         dv_head: v_head,
       };
-      device.run('attention_backward_f32', { ...shared, ...strides, o: out, lse, dout, delta, dq, dk, dv });
+      const given = { ...shared, ...strides, o: out, lse, dout, delta, dq, dk, dv };
+      if (q.dtype === 'f32') device.run('attention_backward_f32', given);
+      else {
+        const sums = empty(q.shape, 'f32', device);
+        device.run('attention_backward_bf16', { ...given, dq_sum: sums });
+        sums.dispose();
+      }
       delta.dispose();
       return [dq, dk, dv, null, null, null];
     },
@@ -118,8 +133,10 @@ export const attentions: OpRows<AttentionOps> = {
 
 /**
  * softmax(scale * q k^T) v for every query over the keys it may see: q [T, Hq, Dk], k [S, Hkv, Dk], v [S, Hkv, Dv] to
- * [T, Hq, Dv], f32. Query head h reads key head floor(h / (Hq / Hkv)). Causal: a query sees its sequence's keys up to
- * its own position. Bad starts are reported by the next read. Rows outside every sequence are zeros.
+ * [T, Hq, Dv], all f32 or all bf16. In bf16, scores, softmax and sums are f32, and probabilities and gradients of
+ * scores are rounded to bf16 where they enter products. Query head h reads key head floor(h / (Hq / Hkv)). Causal: a
+ * query sees its sequence's keys up to its own position. Bad starts are reported by the next read. Rows outside every
+ * sequence are zeros.
  */
 export function attention(
   q: Tensor,

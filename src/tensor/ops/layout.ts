@@ -4,7 +4,7 @@ import { type Device, dtypeBytes, dtypeCode, ShapeError, ValueError } from '../.
 import { full } from '../create.ts';
 import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import {
-  expectDType,
+  expectFloat,
   expectSameDType,
   expectShape,
   formatShape,
@@ -14,6 +14,7 @@ import {
   withLast,
 } from '../shape.ts';
 import { empty, type Tensor } from '../tensor.ts';
+import { converted } from './elementwise.ts';
 
 type Concat = Op<readonly Tensor[], null, readonly [Tensor]>;
 
@@ -79,15 +80,20 @@ function permuted(device: Device, x: Tensor, order: readonly number[], out: Tens
   );
 }
 
-/** dy [.., n, C] summed over n: [.., C]. By rows of the permuted [.., C, n], in the fixed order of row_sum. */
+/**
+ * dy [.., n, C] summed over n in f32: [.., C] in the format of `like`. By rows of the permuted [.., C, n], in the fixed
+ * order of row_sum.
+ */
 function sumOfRepeats(device: Device, dy: Tensor, like: Tensor): Tensor {
   const [rows, cols] = [rowCount(like.shape), lastDim(like.shape)];
   const n = dy.size / Math.max(1, like.size);
-  const turned = empty([rows, cols, n], 'f32', device);
+  const turned = empty([rows, cols, n], dy.dtype, device);
   permuteInto(device, dy, turned, [rows, cols, n], [n * cols, 1, cols]);
-  const out = empty(like.shape, 'f32', device);
-  device.run('row_sum', { x: turned, out, rows: rows * cols, cols: n, x_ld: n, x_type: dtypeCode.f32 });
+  const sum = empty(like.shape, 'f32', device);
+  device.run('row_sum', { x: turned, out: sum, rows: rows * cols, cols: n, x_ld: n, x_type: dtypeCode[dy.dtype] });
   turned.dispose();
+  const out = converted(device, sum, like.dtype as 'f32' | 'bf16');
+  sum.dispose();
   return out;
 }
 
@@ -217,7 +223,7 @@ export const layout: OpRows<LayoutOps> = {
   repeatRow: {
     name: 'repeatRow',
     shape: ([x], n) => {
-      expectDType(x, 'f32', 'repeatRow', 'x');
+      expectFloat(x, 'repeatRow', 'x');
       if (x.shape.length === 0 || !(Number.isInteger(n) && n > 0))
         throw new ValueError(
           'repeatRow',
@@ -255,7 +261,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
   return apply(layout.permute, [x], order)[0];
 }
 
-/** x [.., C] to [.., n, C]: every row n times (one rotary key for all heads). f32. */
+/** x [.., C] to [.., n, C]: every row n times (one rotary key for all heads). f32 or bf16. */
 export function repeatRow(x: Tensor, n: number): Tensor {
   return apply(layout.repeatRow, [x], n)[0];
 }

@@ -2,10 +2,10 @@
 //
 // Everything that varies from step to step is data (tables, lengths, slots, starts), so that a recorded step can be
 // replayed with other contents; sizes are bounds. A block id or slot outside the pool is reported by the next read.
-import { blockTokens, pagedAttentionWorkspaceBytes, ShapeError, ValueError } from '../../kernels/index.ts';
+import { blockTokens, dtypeCode, pagedAttentionWorkspaceBytes, ShapeError, ValueError } from '../../kernels/index.ts';
 import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import type { PagedPool } from '../paged-pool.ts';
-import { expectDType, expectRank, expectShape, expectTensor, formatShape } from '../shape.ts';
+import { expectDType, expectFloat, expectRank, expectShape, expectTensor, formatShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { RopeTensors } from './rope.ts';
 
@@ -102,13 +102,15 @@ export const pages: OpRows<PagedOps> = {
   writeCache: {
     name: 'writeCache',
     shape: ([rows, slots], pool) => {
-      expectTensor(rows, 'f32', [-1, pool.width], 'writeCache', 'rows');
+      expectFloat(rows, 'writeCache', 'rows');
+      expectShape(rows, [-1, pool.width], 'writeCache', 'rows');
       expectTensor(slots, 'i32', [rows.shape[0]], 'writeCache', 'slots');
       return [];
     },
     forward: (device, [rows, slots, records], _outputs, pool) => {
       const [tokens, width] = rows.shape as [number, number];
-      device.run('cache_write', { rows, slots, pool: records, tokens, row_ld: width, ...pool.layout });
+      const sizes = { tokens, row_ld: width, rows_type: dtypeCode[rows.dtype] };
+      device.run('cache_write', { rows, slots, pool: records, ...sizes, ...pool.layout });
       records.storage.change();
     },
     save: saveNothing,
@@ -159,7 +161,7 @@ export const pages: OpRows<PagedOps> = {
   pagedAttention: {
     name: 'pagedAttention',
     shape: ([q, tables, lengths, queryStart], heads) => {
-      expectDType(q, 'f32', 'pagedAttention', 'q');
+      expectFloat(q, 'pagedAttention', 'q');
       expectRank(q, 3, 'pagedAttention', 'q');
       expectDType(tables, 'i32', 'pagedAttention', 'tables');
       expectRank(tables, 2, 'pagedAttention', 'tables');
@@ -174,11 +176,20 @@ export const pages: OpRows<PagedOps> = {
       const [T, Hq, Dk] = q.shape as [number, number, number];
       const [B, maxBlocks] = tables.shape as [number, number];
       const workspaceBytes = pagedAttentionWorkspaceBytes(T, Hq, valueWidth, maxBlocks);
-      const isSplit = pool.format !== 'f32' && maxQueries <= fewQueries && workspaceBytes <= maxWorkspaceBytes;
+      const isSplit = maxQueries <= fewQueries && workspaceBytes <= maxWorkspaceBytes;
       const partial = isSplit ? device.alloc(workspaceBytes, 'pagedAttention') : null;
       const sizes = { B, T, max_queries: maxQueries, max_blocks: maxBlocks, Hq, Hkv: keyHeads, Dk, Dv: valueWidth };
       const places = { k_offset: keyOffset, k_head: keyStride, v_offset: valueOffset, v_head: valueStride, scale };
-      const given = { q, pool: records, tables, lengths, query_start: queryStart, partial, out };
+      const given = {
+        q,
+        q_type: dtypeCode[q.dtype],
+        pool: records,
+        tables,
+        lengths,
+        query_start: queryStart,
+        partial,
+        out,
+      };
       device.run('paged_attention', { ...given, ...sizes, ...places, ...pool.layout });
       partial?.free();
     },
@@ -187,7 +198,9 @@ export const pages: OpRows<PagedOps> = {
   },
 };
 
-/** Writes rows [T, width] f32 to slots [T] i32 (block * 64 + offset) of a pool; a slot of -1 is not written. */
+/**
+ * Writes rows [T, width], f32 or bf16, to slots [T] i32 (block * 64 + offset) of a pool; a slot of -1 is not written.
+ */
 export function writeCache(pool: PagedPool, rows: Tensor, slots: Tensor): void {
   apply(pages.writeCache, [rows, slots, pool.records], pool);
 }
@@ -217,9 +230,9 @@ export function readCache(pool: PagedPool, tables: Tensor, starts: Tensor, rows:
 }
 
 /**
- * Causal attention of q [T, Hq, Dk] f32 over a pool: [T, Hq, Dv]. Query i of a sequence's n sees its tokens 0 to length
- * - n + i, which must have been written. Queries are rounded to bf16 unless the pool is f32; then the bits are those of
- * attention over the same rows. A row's bits depend on its own query and keys alone. Rows of no sequence are zeros.
+ * Causal attention of q [T, Hq, Dk], f32 or bf16, over a pool: [T, Hq, Dv] f32. Query i of a sequence's n sees its
+ * tokens 0 to length - n + i, which must have been written. Queries are rounded to bf16 unless the pool is f32. A row's
+ * bits depend on its own query and keys alone. Rows of no sequence are zeros.
  */
 export function pagedAttention(q: Tensor, pool: PagedPool, sequences: PagedSequences, heads: PagedHeads): Tensor {
   const { tables, lengths, queryStart, maxQueries } = sequences;
