@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Device, openDevice } from '../src/kernels/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
-import { testDevices } from '../src/kernels/test-devices.ts';
+import { bestDevices } from '../src/kernels/test-devices.ts';
 import { createModel, type PrecisionName, precisions, readConfig } from '../src/model/index.ts';
 import { scope, useDevice } from '../src/tensor/index.ts';
 import {
@@ -128,7 +128,7 @@ describe('twenty steps in PyTorch', () => {
     assert.ok(last.loss < 0.9 * first.loss);
   });
 
-  const others = testDevices().filter(({ name }) => name !== 'reference');
+  const others = bestDevices().filter(({ name }) => name !== 'reference');
   after(() => Promise.all(others.map((other) => other.close())));
   for (const other of others)
     test(`f32 on ${other.name} ${other.isa}: every loss and norm, the weights and the biases at the end`, async () => {

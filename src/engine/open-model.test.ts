@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Device, isSameLayout } from '../kernels/index.ts';
-import { testDevices } from '../kernels/test-devices.ts';
+import { bestDevices } from '../kernels/test-devices.ts';
 import { eachServed, exportWeights, openCheckpoint, writeCheckpoint, writeReady } from '../model/checkpoint/index.ts';
 import { initialWeights, readConfig, writeConfig } from '../model/index.ts';
 import { type PackedFormat, useDevice } from '../tensor/index.ts';
@@ -40,7 +40,7 @@ const config = readConfig({
 });
 const alphabet = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ';
 
-const devices = testDevices();
+const devices = bestDevices();
 let folder: string;
 let plain: string;
 

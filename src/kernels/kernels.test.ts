@@ -10,7 +10,7 @@ import type { Device } from './device.ts';
 import { type Data, type DType, fromBf16 } from './dtype.ts';
 import { ValueError } from './errors.ts';
 import { kernelNames } from './table.ts';
-import { productDevices } from './test-devices.ts';
+import { isOwnCode, productDevices } from './test-devices.ts';
 
 const family = process.env.MINKE_TEST_FAMILY ?? '';
 const stride = process.env.MINKE_TEST_FAST ? 5 : 1;
@@ -96,12 +96,10 @@ async function check(device: Device, row: Case): Promise<void> {
   else compare(row, expected, outcome);
 }
 
-const concerns = (device: Device, kernel: string) => device.isa !== 'tiles' || /gemm|attention/.test(kernel);
-
 for (const device of [reference, ...others]) {
   describe(`kernels on ${device.name} ${device.isa}`, () => {
     after(() => device.close());
-    for (const kernel of new Set(rows.map((row) => row.kernel).filter((name) => concerns(device, name))))
+    for (const kernel of new Set(rows.map((row) => row.kernel).filter((name) => isOwnCode(device, name))))
       test(kernel, async () => {
         const failures: string[] = [];
         for (const row of rows.filter((each) => each.kernel === kernel))

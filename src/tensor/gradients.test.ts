@@ -2,7 +2,7 @@
 // A row of the op table without samples here does not compile; one that has a vjp but says 'no gradient' fails.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { testDevices } from '../kernels/test-devices.ts';
+import { bestDevices } from '../kernels/test-devices.ts';
 import { gradientError } from './test-finite-differences.ts';
 import { samples } from './test-gradient-samples.ts';
 import { opNames, tableRow } from './test-op-table.ts';
@@ -15,7 +15,7 @@ test('ops without samples have no gradient', () => {
   assert.deepEqual(untested, []);
 });
 
-for (const device of testDevices()) {
+for (const device of bestDevices()) {
   describe(`gradients on ${device.name} ${device.isa}`, () => {
     after(() => device.close());
     for (const name of opNames) {

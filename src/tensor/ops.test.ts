@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { difference } from '../kernels/cases/tolerance.ts';
 import { openDevice, ValueError } from '../kernels/index.ts';
-import { testDevices } from '../kernels/test-devices.ts';
+import { bestDevices } from '../kernels/test-devices.ts';
 import { Random } from '../math/index.ts';
 import * as t from './index.ts';
 
@@ -26,7 +26,7 @@ async function relativeError(received: Tensor, expected: Tensor): Promise<number
   return Math.sqrt(square(e.map((x, i) => x - r[i])) / square(e));
 }
 
-for (const device of testDevices()) {
+for (const device of bestDevices()) {
   const on = { device };
   const of = (values: number[], ...shape: number[]) => t.fromArray(values, shape, on);
   const ids = (values: number[], ...shape: number[]) => t.fromArray(Int32Array.from(values), shape, on);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { randomBlocks } from '../kernels/cases/gemm-groups.ts';
 import { DisposedError, DTypeError, groupBlockBytes, openDevice, ShapeError, ValueError } from '../kernels/index.ts';
-import { testDevices } from '../kernels/test-devices.ts';
+import { bestDevices } from '../kernels/test-devices.ts';
 import * as t from './index.ts';
 
 type Tensor = t.Tensor;
@@ -16,7 +16,7 @@ async function same(received: Tensor, expected: Tensor, what?: string): Promise<
   assert.deepEqual(await received.read(), await expected.read(), what);
 }
 
-for (const device of testDevices()) {
+for (const device of bestDevices()) {
   const on = { device };
   const random = (seed: number, ...shape: number[]) => t.randn(shape, seed, 1, on);
   const ids = (...values: number[]) => t.fromArray(Int32Array.from(values), [values.length], on);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Device, openDevice, ValueError } from '../kernels/index.ts';
-import { testDevices } from '../kernels/test-devices.ts';
+import { bestDevices } from '../kernels/test-devices.ts';
 import { Random } from '../math/index.ts';
 import * as t from './index.ts';
 
@@ -78,7 +78,7 @@ function requests(V: number, count: number, scale = 3): Request[] {
 /** Runs an async test body whose tensors are freed at its end. */
 const inScope = (body: () => Promise<void>) => () => t.asyncScope((inside) => inside(body));
 
-for (const device of testDevices()) {
+for (const device of bestDevices()) {
   describe(`sampling on ${device.name} ${device.isa}`, () => {
     let alone: Device;
     before(() => {

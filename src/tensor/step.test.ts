@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { type Device, openDevice } from '../kernels/index.ts';
-import { testDevices } from '../kernels/test-devices.ts';
+import { bestDevices } from '../kernels/test-devices.ts';
 import * as t from './index.ts';
 
 type Tensor = t.Tensor;
@@ -146,7 +146,7 @@ class Trainer {
   }
 }
 
-for (const device of testDevices()) {
+for (const device of bestDevices()) {
   describe(`a training step on ${device.name} ${device.isa}`, () => {
     after(() => device.close());
 

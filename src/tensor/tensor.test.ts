@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { DeviceError, DisposedError, DTypeError, fromBf16, ShapeError, toBf16, ValueError } from '../kernels/index.ts';
-import { testDevices } from '../kernels/test-devices.ts';
+import { bestDevices } from '../kernels/test-devices.ts';
 import {
   add,
   asyncScope,
@@ -23,7 +23,7 @@ import {
   zeros,
 } from './index.ts';
 
-for (const device of testDevices()) {
+for (const device of bestDevices()) {
   const on = { device };
   const of = (...values: number[]) => fromArray(values, [values.length], on);
 
