@@ -5,7 +5,8 @@
 //   npm run test:fast               no WebAssembly, no browser, no *.slow.test.ts
 //   npm run check:long              timings, soaks, large fuzz counts: *.long.test.ts, and files that read MINKE_LONG
 //
-// Files run side by side, one process each, the slow ones first. Long checks run one at a time.
+// Files run side by side, one process each, the long ones first, so that none is left alone at the end: kernels, then
+// *.slow.test.ts. Long checks run one at a time.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -64,7 +65,8 @@ if (files.length === 0) {
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`;
 if (isLong) process.env.MINKE_LONG = '1';
 if (isFast) process.env.MINKE_TEST_FAST = '1';
-const compiled = files.sort((a, b) => Number(isSlow(b)) - Number(isSlow(a))).map(toCompiled);
+const rank = (path) => (path.startsWith(join('src', 'kernels')) ? 0 : isSlow(path) ? 1 : 2);
+const compiled = files.sort((a, b) => rank(a) - rank(b)).map(toCompiled);
 await runFiles(compiled, isLong ? 1 : availableParallelism());
 for (const reason of totals.skipped) console.log(`skipped: ${reason}`);
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped.length} skipped`);
