@@ -292,6 +292,21 @@ for (const device of bestDevices()) {
       await small.close();
     });
 
+    test('gradients of logits written as bf16 have the bits of those that products round', async () => {
+      const [x, head] = [random(21, 37, 16), random(22, 50, 16)];
+      const targets = ids(
+        Array.from({ length: 37 }, (_, i) => (i * 7) % 50),
+        37,
+      );
+      // The nearest temperature that is not 1 divides by 1 in f32, and keeps the gradients of logits in f32.
+      const [half, whole] = [1, 1 + Number.EPSILON].map((temperature) => {
+        const options = { precision: 'bf16', temperature } as const;
+        return t.valueAndGrad(() => t.sum(t.logprobs(x, head, targets, options).logprobs), [x, head]).gradients;
+      });
+      await same(half[0], whole[0]);
+      await same(half[1], whole[1]);
+    });
+
     test('AdamW by its formula, in place, and skipped when the norm is not finite', async () => {
       const n = 5;
       const start = new Random(1).normals(n);

@@ -116,27 +116,32 @@ export const losses: OpRows<LossOps> = {
       const dx = needs[0] && emptyLike(x);
       const dhead = needs[1] && empty(head.shape, head.dtype, device);
       const width = dtypeBytes[x.dtype];
+      const { precision, temperature } = params;
+      // The products round to bf16 anyway: written so, they read half the bytes, twice.
+      const isHalf = precision === 'bf16' && temperature === 1;
+      const half = isHalf ? device.alloc(2 * V * Math.min(x.shape[0], chunkTokens(V)), 'logprobs') : null;
       forChunks(device, inputs, params, (chunk) => {
         const { start, rows, logits } = chunk;
+        const dlogits: Matrix = half ? { address: half.address, dtype: 'bf16' } : logits;
         device.run('cross_entropy_backward_f32', {
           logits,
           targets: targets.address + 4 * start,
           lse: lse.address + 4 * start,
           grad: (grad as Tensor).address + 4 * start,
-          dlogits: logits,
-          dlogits_type: dtypeCode.f32,
+          dlogits,
+          dlogits_type: dtypeCode[dlogits.dtype],
           rows,
           V,
           ignore: params.ignoreIndex,
         });
-        const { precision, temperature } = params;
-        divideByTemperature(device, logits, rows * V, temperature);
+        divideByTemperature(device, dlogits, rows * V, temperature);
         if (dx) {
           const part = { address: dx.address + start * D * width, dtype: x.dtype };
-          gemm(device, `gemm_nn_${precision}`, [logits, head, part], [rows, D, V]);
+          gemm(device, `gemm_nn_${precision}`, [dlogits, head, part], [rows, D, V]);
         }
-        if (dhead) gemm(device, `gemm_tn_${precision}`, [logits, chunk.x, dhead], [V, D, rows], start > 0);
+        if (dhead) gemm(device, `gemm_tn_${precision}`, [dlogits, chunk.x, dhead], [V, D, rows], start > 0);
       });
+      half?.free();
       return [dx, dhead, null];
     },
   },
