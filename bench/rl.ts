@@ -76,7 +76,7 @@ async function openOwnSteps({ device }: Bench, config: ModelConfig): Promise<Own
   const served = await servedFrom(config, weights);
   const servedModel = createModel(config, served, contextLength + 2);
   const plain = new Rollouts(servedModel, options, (blocks) => new LatentPages(config, blocks));
-  const shape = { tokens: 4096, sequences: 64, longest: contextLength, columns: grpoColumns };
+  const shape = { tokens: 2048, sequences: 128, longest: contextLength, columns: grpoColumns };
   const objective = new GrpoObjective(model, model, {
     shape,
     policy,

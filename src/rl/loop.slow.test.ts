@@ -173,6 +173,10 @@ describe('updates', () => {
   test('more of them than responses are refused', () => {
     assert.equal(toUpdates(groups, config(8)).length, 8);
     assert.throws(() => config(9), /updates: 9, for 8 responses/);
+    assert.throws(
+      () => config(1, { maxTokens: 256, microBatchTokens: 256 }),
+      /maxTokens: 256, in micro-batches of 256 tokens; raise/,
+    );
   });
 });
 

@@ -57,8 +57,8 @@ export const rlSchema = z.strictObject({
   referenceEvery: count.default(400),
   /** Dynamic sampling (DAPO): further rounds of questions, at most, to replace groups whose rewards are all equal. */
   resamplings: z.number().int().nonnegative().default(0),
-  /** Rows of a micro-batch of training. */
-  microBatchTokens: count.default(4096),
+  /** Rows of a micro-batch of training: few, so that they stay in the caches and the last one is nearly full. */
+  microBatchTokens: count.default(2048),
   /** Whether blocks are computed again in backward instead of keeping their intermediate results: the same bits. */
   gradientCheckpointing: z.boolean().default(false),
   /** Sequences that are generated at once. */
@@ -72,8 +72,12 @@ export type RlConfig = z.infer<typeof rlSchema>;
 export type RlRecipe = z.input<typeof rlSchema>;
 
 /** Throws TrainError where fields contradict each other. */
-export function checkRl({ updates, questions, groupSize }: RlConfig): void {
-  if (updates <= questions * groupSize) return;
-  const problem = `updates: ${updates}, for ${questions * groupSize} responses`;
-  throw new TrainError('recipe', problem, 'take fewer updates, or more questions');
+export function checkRl({ updates, questions, groupSize, maxTokens, microBatchTokens }: RlConfig): void {
+  if (updates > questions * groupSize) {
+    const problem = `updates: ${updates}, for ${questions * groupSize} responses`;
+    throw new TrainError('recipe', problem, 'take fewer updates, or more questions');
+  }
+  if (maxTokens < microBatchTokens) return;
+  const problem = `maxTokens: ${maxTokens}, in micro-batches of ${microBatchTokens} tokens`;
+  throw new TrainError('recipe', problem, 'raise microBatchTokens above the length of a prompt with its response');
 }
