@@ -29,6 +29,9 @@ export interface Addon {
   copyOut(device: unknown, address: number, data: Data | Float64Array): void;
   submit(device: unknown, address: number, words: number, id: number): boolean;
   hold(device: unknown, busy: number): void;
+  /** Runs a command list while nothing else is under way, and waits; returns its seconds of CPU time. */
+  runNow(device: unknown, address: number, words: number): number;
+  tune(device: unknown, streamed: number, ahead: number, panels: number): void;
   compiler(): string;
 }
 
@@ -64,7 +67,7 @@ function loadFile(path: string): Loaded {
     return { problem: `${path} cannot be loaded: ${(error as Error).message}` };
   }
   const addon = module.exports as Addon;
-  return 'describeCpu' in addon ? { addon } : {}; // one of an earlier version is built again
+  return 'tune' in addon ? { addon } : {}; // one of an earlier version is built again
 }
 
 /** Loads the first build that can be: any of them knows the CPU. */

@@ -2,9 +2,10 @@
 // either. npm test -- calls
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { Backend, Completed } from './backend.ts';
 import { CommandList, createEncoder, loopingEncoder } from './command-list.ts';
 import { nativeIsas } from './cpu.ts';
-import type { Backend, Completed, Device } from './device.ts';
+import type { Device } from './device.ts';
 import { faultCode } from './kernel.ts';
 import { openNative } from './native.ts';
 import { openDevice } from './open.ts';

@@ -55,7 +55,7 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Opens a device in a process of its own and returns its instruction set, or what it was refused with. */
-function open(environment: Readonly<Record<string, string>>): string {
+function open(environment: NodeJS.ProcessEnv): string {
   const text = `
     import { openDevice } from ${JSON.stringify(join(packageRoot(), 'dist/src/kernels/index.js'))};
     try {
@@ -66,7 +66,7 @@ function open(environment: Readonly<Record<string, string>>): string {
       console.log(error.message);
     }`;
   const { MINKE_ISA: _, MINKE_DEVICE: __, MINKE_ARITHMETIC: ___, ...rest } = process.env;
-  const env = { ...rest, MINKE_NATIVE: folder, ...environment };
+  const env = { ...rest, MINKE_NATIVE: folder, MINKE_TUNING: 'plain,2048,2', ...environment };
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', text], {
     env,
     encoding: 'utf8',
@@ -104,6 +104,22 @@ describe('the choice', { skip: isa === undefined }, () => {
         [cpu.rates.tiles > 0, cpu.rates.pairs > 0, cpu.rates.steps > 0],
       );
     });
+
+  test('a tuning is measured once for each build, and kept', () => {
+    rmSync(file(), { force: true });
+    const { MINKE_TUNING: _, ...untuned } = process.env;
+    const measured = () => {
+      assert.equal(open({ MINKE_TUNING: undefined, ...untuned, MINKE_NATIVE: folder }), isa);
+      return readFile().tunings[isa as string];
+    };
+    const first = measured();
+    assert.match(first.tuning, /^(plain|streamed),\d+,[12]$/);
+    const kept = { ...first, tuning: 'plain,1234,1' };
+    writeFileSync(file(), JSON.stringify({ ...readFile(), tunings: { [isa as string]: kept } }));
+    assert.deepEqual(measured(), kept);
+    writeFileSync(file(), JSON.stringify({ ...readFile(), tunings: { [isa as string]: { ...kept, build: 'older' } } }));
+    assert.notEqual(measured().tuning, 'plain,1234,1');
+  });
 
   test('MINKE_ARITHMETIC opens the best build that computes so', () => {
     for (const kind of ['tiles', 'pairs', 'steps']) {

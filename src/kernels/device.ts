@@ -6,6 +6,7 @@
 // so that a pending command never sees a value written later. Left out: several queues, events between them.
 import { Arena, MemoryBudget } from './arena.ts';
 import type { Arithmetic } from './arithmetic.ts';
+import type { Backend, Completed, DeviceName } from './backend.ts';
 import { Buffer, Mapping } from './buffer.ts';
 import { CommandList, createEncoder, type Encoder } from './command-list.ts';
 import type { Data } from './dtype.ts';
@@ -19,46 +20,6 @@ import { Recording } from './recording.ts';
 import { type CallArguments, type KernelName, kernels } from './table.ts';
 
 export { Buffer } from './buffer.ts';
-
-export type DeviceName = 'native' | 'wasm' | 'reference';
-
-/** Runs the lists: native threads, WebAssembly workers, or plain TypeScript. */
-export interface Backend {
-  readonly name: DeviceName;
-  /** Instruction set: amx, avx512bf16, avx512, avx2, tiles, neon, relaxed-simd, simd128, typescript. */
-  readonly isa: string;
-  /** How bf16 and FP8 products round. The reference may compute exactly, in f64. */
-  readonly arithmetic: Arithmetic | 'exact';
-  readonly threads: number;
-  /** f32 lanes of a vector. */
-  readonly lanes: number;
-  readonly panelLayout: PanelLayout;
-  /** Bytes this backend can address. */
-  readonly memoryLimit: number;
-  /** Whether every block is its own reservation (AddressSanitizer). */
-  readonly exactMemory: boolean;
-  /** Whether reserved memory is zeros. */
-  readonly givesZeros: boolean;
-  /** Kernel names in the order of their numbers. */
-  readonly kernelOrder: readonly KernelName[];
-  reserve(bytes: number): number;
-  release(address: number): void;
-  /**
-   * Maps a file into device memory; returns its address, or 0 where that is not possible. Throws DeviceError for a
-   * shorter file.
-   */
-  mapFile?(fd: number, bytes: number): number;
-  unmapFile?(address: number): void;
-  copyIn(address: number, data: Data | Float64Array): void;
-  copyOut(address: number, data: Data | Float64Array): void;
-  /** Returns false when too many lists are in flight. Ends in `completed(id, fault)`, in order. */
-  submit(address: number, words: number, id: number): boolean;
-  /** Keeps the process alive while work is in flight. */
-  hold(busy: boolean): void;
-  close(): void | Promise<void>;
-}
-
-export type Completed = (id: number, fault: Fault) => void;
 
 interface Job {
   readonly address: number;
@@ -118,6 +79,11 @@ export class Device {
 
   get threads(): number {
     return this.#backend.threads;
+  }
+
+  /** How weights are read, as MINKE_TUNING writes it; null where there is no choice. It changes no bits. */
+  get tuning(): string | null {
+    return this.#backend.tuning ?? null;
   }
 
   get closed(): boolean {

@@ -1,8 +1,9 @@
 // The kernels module: where the math runs. It opens devices; all other modules use them through Device.
 export { type Arithmetic, arithmetics } from './arithmetic.ts';
+export type { DeviceName } from './backend.ts';
 export type { Mapping } from './buffer.ts';
 export { type Cpu, examineCpu, howToCompute, nativeCompiler, nativeIsas } from './cpu.ts';
-export { Buffer, Device, type DeviceName } from './device.ts';
+export { Buffer, Device } from './device.ts';
 export {
   type Data,
   type DType,

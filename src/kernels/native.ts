@@ -1,11 +1,12 @@
 // The native backend: C++ kernels on a pool of threads, through raw Node-API (cpp/napi.cc). One file for each
 // instruction set, which native-build.ts makes. Left out: prebuilt binaries.
 import { loadAddon } from './addon.ts';
+import type { Backend, Completed } from './backend.ts';
 import { cpuIsas, examineCpu, nativeIsas } from './cpu.ts';
-import type { Backend, Completed } from './device.ts';
 import { DeviceError } from './errors.ts';
 import { checkSignatures } from './match.ts';
 import { checkSizes } from './sizes.ts';
+import { defaultTuning, formatTuning, tuneDevice } from './tuning.ts';
 
 function explainMissing(isa: string): string {
   const cpu = examineCpu();
@@ -36,6 +37,8 @@ export function openNative(isa: string, threads: number, completed: Completed): 
       `no memory for ${threads} threads`,
       'raise the limits of this shell (ulimit -v, ulimit -u), or choose fewer with MINKE_THREADS',
     );
+  const kernelOrder = checkSignatures(native.kernels(handle), build);
+  const tuning = exactMemory ? defaultTuning : tuneDevice(native, handle, isa, kernelOrder);
   return {
     name: 'native',
     isa,
@@ -46,7 +49,8 @@ export function openNative(isa: string, threads: number, completed: Completed): 
     memoryLimit: Number.POSITIVE_INFINITY,
     exactMemory,
     givesZeros: !exactMemory && process.platform !== 'win32',
-    kernelOrder: checkSignatures(native.kernels(handle), build),
+    kernelOrder,
+    tuning: formatTuning(tuning),
     reserve: (bytes) => native.reserve(handle, bytes),
     release: (address) => native.release(handle, address),
     mapFile(fd, bytes) {

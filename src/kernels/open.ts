@@ -2,8 +2,9 @@
 // and MINKE_MEMORY (MiB) force one. A native build that is missing is compiled: beside, or at once where it was forced.
 import { availableParallelism, totalmem } from 'node:os';
 import { type Arithmetic, arithmetics } from './arithmetic.ts';
+import type { DeviceName } from './backend.ts';
 import { bestNativeIsa, cpuIsas, isasWith, nativeIsas } from './cpu.ts';
-import { Device, type DeviceName } from './device.ts';
+import { Device } from './device.ts';
 import { DeviceError } from './errors.ts';
 import { nativeArithmetic, requestedArithmetic } from './instruction-sets.ts';
 import { openNative } from './native.ts';

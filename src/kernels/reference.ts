@@ -4,7 +4,7 @@
 // yields nothing instead of another block. This is the definition that the other backends are tested against.
 
 import type { Arithmetic } from './arithmetic.ts';
-import type { Backend, Completed } from './device.ts';
+import type { Backend, Completed } from './backend.ts';
 import type { Data } from './dtype.ts';
 import { viewAs } from './dtype.ts';
 import { assert } from './errors.ts';

@@ -6,7 +6,7 @@
 // Without SharedArrayBuffer a second link of the same code runs each list in a later turn of the event loop, on the
 // caller's thread: the same numbers, but the loop is blocked meanwhile, so such a page opens its device in a worker.
 // Everything that differs between Node and a browser is in WasmHost. Left out: memory beyond 4 GiB.
-import type { Backend, Completed } from './device.ts';
+import type { Backend, Completed } from './backend.ts';
 import { DeviceError } from './errors.ts';
 import { checkSignatures } from './match.ts';
 import type { PanelOrder } from './panel-layout.ts';

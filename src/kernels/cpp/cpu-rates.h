@@ -10,13 +10,13 @@
 
 namespace minke {
 
-#if defined(__x86_64__)
-
-inline double seconds_now() {
+inline double seconds_now(clockid_t clock) {
   timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
 }
+
+#if defined(__x86_64__)
 
 #define MINKE_CHAINS(instruction)                                                                            \
   instruction "0\n" instruction "1\n" instruction "2\n" instruction "3\n" instruction "4\n" instruction      \
@@ -65,9 +65,9 @@ __attribute__((target("amx-tile,amx-bf16"), noinline)) inline void run_tiles() {
 #endif
 
 inline void raise_rate(double& rate, void (*run)(), double flops) {
-  double begun = seconds_now();
+  double begun = seconds_now(CLOCK_MONOTONIC);
   run();
-  double now = flops / (seconds_now() - begun) * 1e-9;
+  double now = flops / (seconds_now(CLOCK_MONOTONIC) - begun) * 1e-9;
   if (now > rate) rate = now;
 }
 

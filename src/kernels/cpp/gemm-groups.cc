@@ -18,6 +18,7 @@ struct GroupScratch {
   char panel[kBlockGroups * group_bytes(Codes::int8)];
   float sums[kBlockRows * kPanel];
 };
+static_assert(2 * kWideRows <= kBlockRows);
 static_assert(sizeof(GroupScratch) <= kScratchBytes);
 
 template <Codes codes, bool grouped>
@@ -44,7 +45,7 @@ struct GroupGemm {
       i64 each = grouped ? slices(list()->most) : slices(m);
       quantize_rows(grouped ? list()->at(task / each, offsets, kBlockRows) : Rows{0, 0, m}, task % each * slice_rows());
     } else {
-      compute(rows_at(task / column_blocks()), task % column_blocks(),
+      compute(rows_at(task / column_blocks()), task % column_blocks(), *worker.tuning,
               *reinterpret_cast<GroupScratch*>(worker.scratch));
     }
   }
@@ -81,26 +82,35 @@ struct GroupGemm {
     });
   }
 
-  void compute(const Rows& rows, i64 column_block, GroupScratch& scratch) const {
+  i64 panel_bytes() const { return k / kGroupSize * group_bytes(codes); }
+
+  void compute(const Rows& rows, i64 column_block, const Tuning& tuning, GroupScratch& scratch) const {
     i64 first = column_block * task_panels() * kPanel;
     i64 last = smaller(n, first + task_panels() * kPanel);
-    for (i64 column = first; column < last; column += kPanel) {
-      i64 columns = smaller(kPanel, last - column);
-      const char* panel =
-          panels + (rows.group * blocks(n, kPanel) + column / kPanel) * (k / kGroupSize) * group_bytes(codes);
+    i64 width = rows.count <= kWideRows && tuning.panels > 1 ? 2 * kPanel : kPanel;
+    for (i64 column = first; column < last; column += width) {
+      i64 columns = smaller(width, last - column);
+      const char* panel = panels + (rows.group * blocks(n, kPanel) + column / kPanel) * panel_bytes();
       Output output = {c, ldc, c_type, accumulate != 0};
       i64 ld;
       float* sums = output.begin(rows.first, rows.count, column, columns, scratch.sums, &ld);
       Tile tile = {sums, ld, columns, !accumulate};
-      bool few = rows.count <= kDotRows;
-      if (few && reinterpret_cast<uintptr_t>(panel) % kStreamAlign == 0)
-        multiply_tile<codes, true>(packed(rows.first), panel, k / kGroupSize, rows.count, tile);
-      else if (few)
-        multiply_tile<codes, false>(packed(rows.first), panel, k / kGroupSize, rows.count, tile);
+      if (rows.count <= kDotRows)
+        stream_panels(rows, {panel, panel_bytes(), tuning.ahead}, tuning.streams != 0, tile);
       else
         multiply_rows(rows, panel, tile, scratch.panel);
       output.end(rows.first, rows.count, column, columns, sums);
     }
+  }
+
+  // Few rows take one or two panels as they are stored.
+  void stream_panels(const Rows& rows, const Reading& reading, bool streams, const Tile& tile) const {
+    bool is_aligned = reinterpret_cast<uintptr_t>(reading.panel) % kStreamAlign == 0;
+    if (kStreams && streams && is_aligned)
+      multiply_tile<codes, kStreams ? Loads::streamed : Loads::plain>(packed(rows.first), reading, k / kGroupSize,
+                                                                      rows.count, tile);
+    else
+      multiply_tile<codes, Loads::plain>(packed(rows.first), reading, k / kGroupSize, rows.count, tile);
   }
 
   void multiply_rows(const Rows& rows, const char* panel, const Tile& block, char* widened) const {
@@ -115,16 +125,20 @@ struct GroupGemm {
       for (i64 row = 0; row < rows.count; row += kDotRows) {
         i64 height = smaller(kDotRows, rows.count - row);
         Tile tile = {block.sums + row * block.ld, block.ld, block.columns, group == 0 && block.fresh};
-        multiply_tile<Codes::int8, false>(packed(rows.first + row) + group * height * kRowWords, part, count, height,
-                                          tile);
+        multiply_tile<Codes::int8, Loads::cached>(packed(rows.first + row) + group * height * kRowWords, {part, 0, 0},
+                                                  count, height, tile);
       }
       group += count;
     } while (group < k / kGroupSize);
   }
 
-  template <Codes stored, bool streams>
-  static void multiply_tile(const int32_t* words, const char* panel, i64 count, i64 height, const Tile& tile) {
-    for_rows<kDotRows>(height, [&]<int R>() { multiply_groups<R, stored, streams>(words, panel, count, tile); });
+  // Columns of more than one panel come with few rows only.
+  template <Codes stored, Loads loads>
+  static void multiply_tile(const int32_t* words, const Reading& reading, i64 count, i64 height, const Tile& tile) {
+    if (tile.columns > kPanel)
+      for_rows<kWideRows>(height, [&]<int R>() { multiply_groups<R, 2, stored, loads>(words, reading, count, tile); });
+    else
+      for_rows<kDotRows>(height, [&]<int R>() { multiply_groups<R, 1, stored, loads>(words, reading, count, tile); });
   }
 };
 

@@ -67,15 +67,32 @@ struct Quad {
 typedef uint32_t vu_at __attribute__((vector_size(4 * W), aligned(2), may_alias));
 MINKE_INLINE vu load_words(const void* p) { return *reinterpret_cast<const vu_at*>(p); }
 
-// Words that are read once. A load that says so beats fetching ahead where there is one; it wants whole lines.
+// How words of a panel are loaded: from L1, or once from memory, fetched ahead. Loads that say that they stream pass by
+// the caches where there are such loads, and want whole lines.
+enum class Loads { cached, plain, streamed };
 constexpr i64 kStreamAlign = 64;
-MINKE_INLINE vu stream_words(const char* p) {
+
 #if defined(MINKE_AVX512)
-  return (vu)_mm512_stream_load_si512(const_cast<char*>(p));
+constexpr bool kStreams = true;
+constexpr int kWideRows = 3;  // up to here the sums of two panels fit the registers: 12 integer sums, 12 f32 sums
+#elif defined(MINKE_WASM)
+constexpr bool kStreams = false;
+constexpr int kWideRows = 0;
 #else
-  __builtin_prefetch(p + 2048);
-  return load_words(p);
+constexpr bool kStreams = false;
+constexpr int kWideRows = 1;
 #endif
+
+template <Loads loads>
+MINKE_INLINE void fetch(const char* p) {
+  if constexpr (kFetches && loads != Loads::cached) __builtin_prefetch(p);
+}
+template <Loads loads>
+MINKE_INLINE vu load_words_by(const char* p) {
+#if defined(MINKE_AVX512)
+  if constexpr (loads == Loads::streamed) return (vu)_mm512_stream_load_si512(const_cast<char*>(p));
+#endif
+  return load_words(p);
 }
 
 // W values of binary16, exactly.
@@ -96,24 +113,35 @@ MINKE_INLINE vf load_f16(const void* p) {
 #endif
 }
 
-// R rows times one panel over some groups. a: [groups][codes [8 kQuadWords][R], scales [R], starts [R]].
-template <int R, Codes codes, bool streams>
-MINKE_TILE void multiply_groups(const int32_t* a, const char* panel, i64 groups, const Tile& tile) {
-  vf total[R][2];
-  load_sums<R, 1>(total, tile);
+// How a product goes through its panels: the bytes from one to the next, and how far ahead lines are fetched.
+struct Reading {
+  const char* panel;
+  i64 panel_bytes;
+  i64 ahead;
+};
+
+// R rows times P panels over some groups. a: [groups][codes [8 kQuadWords][R], scales [R], starts [R]].
+template <int R, int P, Codes codes, Loads loads>
+MINKE_TILE void multiply_groups(const int32_t* a, const Reading& reading, i64 groups, const Tile& tile) {
+  vf total[R][2 * P];
+  load_sums<R, P>(total, tile);
+  const char* panel = reading.panel;
+  const i64 apart = reading.panel_bytes, ahead = reading.ahead;
   for (const int32_t* end = a + groups * R * kRowWords; a != end; a += R * kRowWords, panel += group_bytes(codes)) {
     const int32_t* starts = a + R * (kRowWords - 1);
-    vi sum[R][2];
+    vi sum[R][2 * P];
 #pragma GCC unroll 8
-    for (int r = 0; r < R; r++) sum[r][0] = sum[r][1] = set1i(starts[r]);
-    const char* words = panel + 2 * kPanel;
-    constexpr int loads = codes == Codes::int8 ? kQuads : kQuads / 2;
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+      for (int v = 0; v < 2 * P; v++) sum[r][v] = set1i(starts[r]);
+    constexpr int words = codes == Codes::int8 ? kQuads : kQuads / 2;
 #pragma GCC unroll 8
-    for (int q = 0; q < loads; q++)
-#pragma GCC unroll 2
-      for (int v = 0; v < 2; v++) {
-        const char* at = words + (2 * q + v) * 4 * W;
-        vu word = streams ? stream_words(at) : load_words(at);
+    for (int q = 0; q < words; q++)
+#pragma GCC unroll 4
+      for (int v = 0; v < 2 * P; v++) {
+        const char* at = panel + v / 2 * apart + 2 * kPanel + (2 * q + v % 2) * 4 * W;
+        fetch<loads>(at + ahead);
+        vu word = load_words_by<loads>(at);
         if constexpr (codes == Codes::int8) {
           Quad quad(word);
 #pragma GCC unroll 8
@@ -128,15 +156,16 @@ MINKE_TILE void multiply_groups(const int32_t* a, const char* panel, i64 groups,
         }
       }
     const float* scales = reinterpret_cast<const float*>(starts) - R;
-    vf first = load_f16(panel), second = load_f16(panel + 2 * W);
+#pragma GCC unroll 4
+    for (int v = 0; v < 2 * P; v++) {
+      const char* at = panel + v / 2 * apart + v % 2 * 2 * W;
+      fetch<loads>(at + ahead);
+      vf scale = load_f16(at);
 #pragma GCC unroll 8
-    for (int r = 0; r < R; r++) {
-      vf scale = set1(scales[r]);
-      total[r][0] = fma(to_floats(sum[r][0]), scale * first, total[r][0]);
-      total[r][1] = fma(to_floats(sum[r][1]), scale * second, total[r][1]);
+      for (int r = 0; r < R; r++) total[r][v] = fma(to_floats(sum[r][v]), set1(scales[r]) * scale, total[r][v]);
     }
   }
-  store_sums<R, 1>(total, tile);
+  store_sums<R, P>(total, tile);
 }
 
 // Groups of an int4 panel in the layout of int8, still 8 above their values.

@@ -38,10 +38,18 @@ struct Fault {
   int64_t limit;    // what it had to stay below
 };
 
+// How weights that are read once are read. It changes no bits, so each machine has what is fastest there (tuning.ts).
+struct Tuning {
+  i64 streams;  // 1: loads that say so, where there are some
+  i64 ahead;    // bytes fetched before they are read; 0: as the CPU sees fit
+  i64 panels;   // read at once, 1 or 2
+};
+
 struct Worker {
   char* scratch;  // kScratchBytes, 64-byte aligned, this thread's own; contents do not survive a task
   int threads;
   Fault* fault;  // the running job's; the first fault wins
+  const Tuning* tuning;
 
   void fail(FaultCode code, i64 where, i64 value, i64 limit) {
     int32_t none = kNoFault;

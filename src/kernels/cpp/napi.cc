@@ -12,6 +12,7 @@
 #include <new>
 #include <vector>
 
+#include "futex.h"
 #include "mapped-files.h"
 #include "napi-machine.h"
 #include "pool.h"
@@ -23,6 +24,8 @@
 namespace minke {
 
 namespace {
+
+constexpr i64 kAwaitedJob = -1;
 
 struct Block {
   char* address;
@@ -46,7 +49,8 @@ struct Device {
   std::vector<Block> blocks;
   std::vector<Block> files;  // mapped
   napi_threadsafe_function completed = nullptr;
-  bool exact = false;  // every reservation its own malloc, so that AddressSanitizer sees each buffer's end
+  uint32_t awaited = 0;  // 1 while runNow waits
+  bool exact = false;    // every reservation its own malloc, so that AddressSanitizer sees each buffer's end
 };
 
 struct Arguments {
@@ -99,7 +103,7 @@ void close_mapping(const Block& file) {
 
 void* thread_main(void* data) {
   auto* thread = static_cast<Thread*>(data);
-  Worker worker = {thread->scratch, thread->pool->threads, nullptr};
+  Worker worker = {thread->scratch, thread->pool->threads, nullptr, &thread->pool->tuning};
   thread->pool->work(worker);
   return nullptr;
 }
@@ -123,6 +127,11 @@ void end_thread(Thread* thread) {
 
 void on_complete(Pool& pool, const Job& job) {
   Device* device = static_cast<Device*>(pool.owner);
+  if (job.id == kAwaitedJob) {
+    __atomic_store_n(&device->awaited, 0, __ATOMIC_RELEASE);
+    futex_wake_all(&device->awaited);
+    return;
+  }
   auto* done = new Completion{job.id, job.fault};
   if (napi_call_threadsafe_function(device->completed, done, napi_tsfn_nonblocking) != napi_ok) delete done;
 }
@@ -304,6 +313,25 @@ napi_value submit(napi_env env, napi_callback_info info) {
   return result;
 }
 
+// runNow(device, address, words) -> seconds of CPU time that the list took, in which other processes do not count;
+// nothing else is under way
+napi_value run_now(napi_env env, napi_callback_info info) {
+  Arguments in(env, info);
+  auto* words = reinterpret_cast<const double*>(in.address(1));
+  in.device->awaited = 1;
+  double begun = seconds_now(CLOCK_PROCESS_CPUTIME_ID);
+  in.device->pool.submit(words, i64(in.number(2)), kAwaitedJob);
+  while (__atomic_load_n(&in.device->awaited, __ATOMIC_ACQUIRE)) futex_wait(&in.device->awaited, 1);
+  return number(env, seconds_now(CLOCK_PROCESS_CPUTIME_ID) - begun);
+}
+
+// tune(device, streams, ahead, panels), while no job is under way
+napi_value tune(napi_env env, napi_callback_info info) {
+  Arguments in(env, info);
+  in.device->pool.tuning = {i64(in.number(1)), i64(in.number(2)), i64(in.number(3))};
+  return nullptr;
+}
+
 // hold(device, busy): whether the event loop must stay alive for a completion
 napi_value hold(napi_env env, napi_callback_info info) {
   Arguments in(env, info);
@@ -336,7 +364,9 @@ NAPI_MODULE_INIT() {
                    {"hold", hold},
                    {"compiler", compiler},
                    {"mapFile", map_file},
-                   {"unmapFile", unmap_file}};
+                   {"unmapFile", unmap_file},
+                   {"tune", tune},
+                   {"runNow", run_now}};
   for (const auto& function : functions) {
     napi_value value;
     napi_create_function(env, function.name, NAPI_AUTO_LENGTH, function.call, nullptr, &value);

@@ -40,6 +40,7 @@ void Pool::open(const Isa& isa, int thread_count) {
   running = false;
   threads = thread_count < kMaxThreads ? thread_count : kMaxThreads;
   kernel_count = 0;
+  tuning = {0, 2048, 2};
   for (int f = 0; f < isa.family_count; f++)
     for (int k = 0; k < isa.families[f].count; k++) kernels[kernel_count++] = &isa.families[f].kernels[k];
 }

@@ -58,6 +58,7 @@ struct Pool {
   int kernel_count;
   void (*on_complete)(Pool& pool, const Job& job);
   void* owner;
+  Tuning tuning;  // changed between jobs only
 
   void open(const Isa& isa, int thread_count);
   bool submit(const double* words, i64 count, i64 id);  // false when kMaxJobs are under way

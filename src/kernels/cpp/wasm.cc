@@ -74,7 +74,7 @@ MINKE_EXPORT(stop)()->void { pool.stop(); }
 
 // The loop of a thread, until stop().
 MINKE_EXPORT(work)(char* scratch)->void {
-  Worker worker = {scratch, pool.threads, nullptr};
+  Worker worker = {scratch, pool.threads, nullptr, &pool.tuning};
   pool.work(worker);
 }
 
