@@ -1,8 +1,10 @@
 // minke doctor: what computes on this machine, how fast it is, and what slows it down. Takes a few seconds.
 import { styleText } from 'node:util';
 import {
+  arithmetics,
   type Device,
   describeMachine,
+  examineCpu,
   measure,
   nativeCompiler,
   nativeFailure,
@@ -56,9 +58,29 @@ async function measureRates(device: Device): Promise<Measured[]> {
   }
 }
 
+/** The measured forms of bf16 products, the one that was chosen first. */
+function describeForms(): string | null {
+  const cpu = examineCpu();
+  if (cpu === null) return null;
+  const names = { tiles: 'AMX tiles', pairs: 'vdpbf16ps pairs', steps: 'f32 steps' };
+  const found = arithmetics.filter((arithmetic) => cpu.rates[arithmetic] > 0);
+  found.sort((a, b) => cpu.rates[b] - cpu.rates[a]);
+  const forms = found.map((arithmetic) => `${names[arithmetic]} ${Math.round(cpu.rates[arithmetic])}`);
+  return forms.length === 0 ? null : `${forms.join(', ')} GFLOP/s in registers, one thread`;
+}
+
+/** What else runs here, and how it is forced. */
+function describeOthers(device: Device): string {
+  const built = nativeIsas();
+  const others = (examineCpu()?.isas ?? []).filter((isa) => isa !== device.isa);
+  const named = others.map((isa) => (built.includes(isa) ? isa : `${isa} (compiled when chosen)`));
+  const isas = named.length === 0 ? '' : `MINKE_ISA: ${named.join(', ')}; `;
+  return `${isas}MINKE_DEVICE: ${[...(device.name === 'wasm' ? [] : ['wasm']), 'reference'].join(', ')}`;
+}
+
 function printDevice(device: Device, compiler: string | null): void {
   const machine = describeMachine();
-  const others = nativeIsas().filter((isa) => isa !== device.isa);
+  const { arithmetic, isa, lanes } = device.computation;
   console.log(bold('machine'));
   line('CPU', `${machine.cpu}, ${machine.cores} cores, ${machine.platform}`);
   line(
@@ -67,8 +89,12 @@ function printDevice(device: Device, compiler: string | null): void {
   );
   line('Node', machine.node);
   console.log(bold('device'));
-  line('runs on', `${device.name}, ${device.isa}, ${device.threads} threads`);
-  line('also available', [...others, ...(device.name === 'wasm' ? [] : ['wasm']), 'reference'].join(', '));
+  line('runs on', `${device.name}, ${isa}, ${device.threads} threads`);
+  line('arithmetic', `${arithmetic} of ${lanes} lanes: every machine that computes so gives these bits`);
+  const forms = describeForms();
+  if (forms !== null) line('bf16 products', forms);
+  if (device.tuning !== null) line('reads weights', `${device.tuning} (loads, bytes ahead, panels at once; no bits)`);
+  line('also available', describeOthers(device));
   line('compiler', compiler ?? 'none, so no native kernels');
 }
 
@@ -89,6 +115,8 @@ export async function doctor(): Promise<void> {
       device: device.name,
       isa: device.isa,
       nativeIsas: nativeIsas(),
+      cpuIsas: examineCpu()?.isas ?? [],
+      tileProblem: examineCpu()?.tileProblem ?? null,
       compiler,
       nativeFailure: nativeFailure(),
       threads: device.threads,
