@@ -6,9 +6,9 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { loadAny, nativeFolder } from './addon.ts';
+import { loadAddon, loadAny, nativeFolder } from './addon.ts';
 import { bestNativeIsa, type Cpu, examineCpu, howToCompute, nativeIsas } from './cpu.ts';
-import { isSameComputation, nativeArithmetic } from './instruction-sets.ts';
+import { findSame, isSameComputation, nativeArithmetic } from './instruction-sets.ts';
 import { packageRoot } from './root.ts';
 
 const isa = bestNativeIsa();
@@ -125,6 +125,17 @@ describe('the choice', { skip: isa === undefined }, () => {
     for (const kind of ['tiles', 'pairs', 'steps']) {
       const best = nativeIsas().find((each) => nativeArithmetic(each) === kind);
       if (best !== undefined) assert.equal(open({ MINKE_ARITHMETIC: kind }), best);
+    }
+  });
+
+  test('builds have the arithmetic and lanes that stand for them', () => {
+    for (const each of nativeIsas().filter((isa) => isa !== 'tiles')) {
+      const [name, lanes, , , arithmetic] = loadAddon(each).addon?.isa() ?? [];
+      assert.equal(name, each);
+      assert.equal(
+        findSame([each], { device: 'native', isa: '', arithmetic: `${arithmetic}`, lanes: lanes ?? 0 }),
+        each,
+      );
     }
   });
 

@@ -123,7 +123,8 @@ export interface CompileOptions {
 /** Compiles what this machine lacks and waits for it. Never rejects: what fails is said, and WebAssembly computes. */
 export async function compileFirst({ notice, waiting, again = false }: CompileOptions): Promise<void> {
   isBegun = true;
-  if (process.env.MINKE_DEVICE !== undefined || process.env.MINKE_ISA !== undefined) return;
+  const { MINKE_DEVICE, MINKE_ISA, MINKE_ARITHMETIC } = process.env;
+  if ((MINKE_DEVICE ?? MINKE_ISA ?? MINKE_ARITHMETIC) !== undefined) return; // compiled when it opens
   if (!canCompile(notice, again)) return;
   notice(`[native] compiling the native kernels first (${duration})`);
   const begun = Date.now();

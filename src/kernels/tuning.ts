@@ -1,8 +1,8 @@
 // How weights that are read once are read: what changes no bits, and is fastest on some machine only.
 //
-// On Zen loads that bypass the caches win; on Intel they lose to plain loads with a prefetch, and two panels at once win
-// as well. So the first process that opens a build on a machine measures on an int4 product in memory beyond the caches,
-// for some 0.1 s of CPU time, and keeps the result beside the builds (machine.json). MINKE_TUNING forces one.
+// On Zen loads that bypass the caches win; on Intel they lose to plain loads with a prefetch, and two panels at once
+// win as well. So the first process that opens a build on a machine measures on an int4 product in memory beyond the
+// caches, for some 0.1 s of CPU time, and keeps the result beside the builds (machine.json). MINKE_TUNING forces one.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Addon, nativeFolder } from './addon.ts';

@@ -26,9 +26,9 @@ inline const char* panel_at(const void* panels, i64 group, i64 n, i64 k, i64 col
   return static_cast<const char*>(panels) + (group * blocks(n, kPanel) + column / kPanel) * panel_bytes<mode>(k);
 }
 
-// Whether few rows can take the panel as it is stored.
+// Whether few rows can take the panel as it is stored: bf16 in steps widens in registers.
 template <Mode mode>
-constexpr bool streams = mode == Mode::f32 || kPairs;
+constexpr bool streams = mode != Mode::fp8 || kPairs;
 
 // Steps of a panel as words: in place, or decoded into `to`.
 template <Mode mode>
@@ -65,6 +65,38 @@ inline void stream_words(const float* a, const char* panels, i64 bytes, i64 word
     multiply<pairs, R, 2>(a, b, bytes / 4, words, tile, nothing);
   else
     multiply<pairs, R, 1>(a, b, 0, words, tile, nothing);
+}
+
+// P panels of bf16 in steps, widened in registers: the chains of multiply() over widened panels.
+template <int R, int P>
+MINKE_TILE void multiply_halves(const float* a, const char* panels, i64 bytes, i64 steps, i64 ahead, const Tile& tile) {
+  vf sum[R][2 * P];
+  load_sums<R, P>(sum, tile);
+  for (const float* end = a + steps * R; a != end; a += R, panels += 2 * kPanel) {
+    vf weight[2 * P];
+#pragma GCC unroll 4
+    for (int v = 0; v < 2 * P; v++) {
+      const char* at = panels + v / 2 * bytes + v % 2 * 2 * W;
+      if constexpr (kFetches) __builtin_prefetch(at + ahead);
+      weight[v] = load(reinterpret_cast<const bf16*>(at));
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r++) {
+      vf x = set1(a[r]);
+#pragma GCC unroll 4
+      for (int v = 0; v < 2 * P; v++) sum[r][v] = fma(x, weight[v], sum[r][v]);
+    }
+  }
+  store_sums<R, P>(sum, tile);
+}
+
+// At most two panels.
+template <int R>
+inline void stream_halves(const float* a, const char* panels, i64 bytes, i64 steps, i64 ahead, const Tile& tile) {
+  if (tile.columns > kPanel)
+    multiply_halves<R, 2>(a, panels, bytes, steps, ahead, tile);
+  else
+    multiply_halves<R, 1>(a, panels, bytes, steps, ahead, tile);
 }
 
 #if defined(MINKE_BF16)

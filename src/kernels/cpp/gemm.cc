@@ -77,7 +77,7 @@ struct Gemm : Operands<layout, mode> {
     } else {
       i64 block = task / column_blocks();
       compute(listed() ? list()->at(block, offsets, kBlockRows) : rows_at(task_rows(), block), task % column_blocks(),
-              worker.threads, *reinterpret_cast<GemmScratch*>(worker.scratch));
+              worker, *reinterpret_cast<GemmScratch*>(worker.scratch));
     }
   }
 
@@ -95,11 +95,11 @@ struct Gemm : Operands<layout, mode> {
 
   // -- one task: rows of one group times a run of panels --
 
-  void compute(const Rows& rows, i64 column_block, i64 threads, GemmScratch& scratch) const {
+  void compute(const Rows& rows, i64 column_block, const Worker& worker, GemmScratch& scratch) const {
     if (rows.count == 0) return;
     i64 first = column_block * task_panels() * kPanel;
     i64 last = smaller(n, first + task_panels() * kPanel);
-    i64 later = column_block + threads;  // likely this thread's next task
+    i64 later = column_block + worker.threads;  // likely this thread's next task
     i64 later_group = smaller(rows.group + later / column_blocks(), groups - 1);
     i64 later_column = later % column_blocks() * task_panels() * kPanel;
     for (i64 column = first; column < last; column += kBlockPanels * kPanel) {
@@ -110,7 +110,7 @@ struct Gemm : Operands<layout, mode> {
       float* sums = output.begin(c_row, rows.count, column, columns, scratch.sums, &ld);
       Tile tile = {sums, ld, columns, !accumulate};
       bool more = column + columns < last;
-      if (!stream(rows, column, tile))
+      if (!stream(rows, column, worker.tuning->ahead, tile))
         compute_block(rows, column, tile, more ? rows.group : later_group, more ? column + columns : later_column,
                       scratch);
       output.end(c_row, rows.count, column, columns, sums);
@@ -118,7 +118,7 @@ struct Gemm : Operands<layout, mode> {
   }
 
   // Few rows and packed weights: no scratch, the whole reduction at once.
-  bool stream(const Rows& rows, i64 column, const Tile& tile) const {
+  bool stream(const Rows& rows, i64 column, [[maybe_unused]] i64 ahead, const Tile& tile) const {
     if (layout != Layout::panel || rows.count > kFewRows || !streams<mode>) return false;
     const float* words = packed(rows.group, rows.first);
     const char* panels = panel_at<mode>(b, rows.group, n, k, column);
@@ -126,6 +126,8 @@ struct Gemm : Operands<layout, mode> {
       if constexpr (mode == Mode::fp8)
         stream_codes<R>(words, packed_scales(rows.group, rows.first), panels, panel_bytes<mode>(k), k,
                         weight_scale(rows.group, column, 0), tile);
+      else if constexpr (mode == Mode::bf16 && !kPairs)
+        stream_halves<R>(words, panels, panel_bytes<mode>(k), k, ahead, tile);
       else
         stream_words<pairs, R>(words, panels, panel_bytes<mode>(k), words_of<mode>(k), tile);
     });
