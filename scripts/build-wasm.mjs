@@ -76,8 +76,11 @@ function inProcess(isa, folder) {
   });
 }
 
+/** Sources that only native builds read. */
+const nativeOnly = ['napi.cc', 'napi-machine.h', 'cpu.cc', 'cpu.h', 'cpu-rates.h'];
+
 async function buildAll(version) {
-  const key = buildKey(sources, ['napi.cc', 'cpu.cc', 'cpu.h'], version, readFileSync(script));
+  const key = buildKey(sources, nativeOnly, version, readFileSync(script));
   if (isBuilt(targets, key)) return true;
   const started = Date.now();
   const aside = join(out, `${process.pid}`);

@@ -90,13 +90,23 @@ MINKE_TILE void multiply_halves(const float* a, const char* panels, i64 bytes, i
   store_sums<R, P>(sum, tile);
 }
 
+#if defined(MINKE_AVX512) || defined(MINKE_NEON)
+constexpr int kWideHalves = 4;
+#else
+constexpr int kWideHalves = 2;  // rows whose sums of two panels fit 16 registers
+#endif
+
 // At most two panels.
 template <int R>
 inline void stream_halves(const float* a, const char* panels, i64 bytes, i64 steps, i64 ahead, const Tile& tile) {
-  if (tile.columns > kPanel)
+  if (R <= kWideHalves && tile.columns > kPanel) {
     multiply_halves<R, 2>(a, panels, bytes, steps, ahead, tile);
-  else
-    multiply_halves<R, 1>(a, panels, bytes, steps, ahead, tile);
+    return;
+  }
+  for (i64 p = 0; p * kPanel < tile.columns; p++) {
+    Tile one = {tile.sums + p * kPanel, tile.ld, tile.columns - p * kPanel, tile.fresh};
+    multiply_halves<R, 1>(a, panels + p * bytes, bytes, steps, ahead, one);
+  }
 }
 
 #if defined(MINKE_BF16)
