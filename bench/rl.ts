@@ -1,8 +1,8 @@
 // A step of reinforcement learning: rollouts beside the engine's plain batches, the whole step beside peers' steps.
 //
 // The shape is the Countdown recipe's model with random weights; prompts are random ids, responses have a fixed length
-// on both sides. The peers are those of bench/peers/rl.py: transformers' generate with plain autograd in its fastest way
-// of running, and TRL's GRPOTrainer. Steps of both sides run in turn, so that a busy neighbor hits both.
+// on both sides. The peers are those of bench/peers/rl.py: transformers' generate with plain autograd in its fastest
+// way of running, and TRL's GRPOTrainer. Steps of both sides run in turn, so that a busy neighbor hits both.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
