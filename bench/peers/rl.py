@@ -4,9 +4,9 @@
 
 A step is Q random prompts of P ids with G responses each, sampled with a cache at temperature 1 and of exactly N
 tokens, then log-probabilities with gradients in micro-batches of 64 responses, the surrogate on policy without a KL
-term, clipping by norm 1, AdamW. Rewards are random. MODE is precision+experts: f32 or bf16 (autocast), and an implementation
-of experts of transformers. After {"ready": MODE}, each line "N" on stdin runs N steps and prints the seconds of one
-(median). Needs torch and transformers; trl needs TRL.
+term, clipping by norm 1, AdamW. Rewards are random. MODE is precision+experts: f32 or bf16 (autocast), and an
+implementation of experts of transformers. After {"ready": MODE}, each line "N" on stdin runs N steps and prints the
+seconds of one (median). Needs torch and transformers; trl needs TRL.
 """
 
 import argparse
