@@ -31,11 +31,13 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const allowedDependencies = [
   '@hono/node-server',
   '@huggingface/jinja',
+  '@jitl/quickjs-wasmfile-release-sync',
   'commander',
   'hono',
   'hyparquet',
   'hyparquet-compressors',
   'node-api-headers',
+  'quickjs-emscripten-core',
   'zod',
 ];
 const allowedDevDependencies = [

@@ -2,7 +2,7 @@
 // has the examples of the help.
 import { Command, Option } from 'commander';
 import { packageVersion } from '../kernels/root.ts';
-import { bundledTasks } from '../tasks/families/index.ts';
+import { bundledFacts } from '../tasks/families/index.ts';
 import { phrasingNames } from '../tasks/phrasing.ts';
 import { templateNames } from '../tasks/template.ts';
 import type { RunKind } from '../train/index.ts';
@@ -14,7 +14,7 @@ import { withRunsFlags } from './runs-flags.ts';
 import { withServerFlags } from './server-flags.ts';
 
 const checkpoint = 'a checkpoint folder or a .gguf file';
-const tasks = `${[...bundledTasks.keys()].join(', ')}, or a file that exports a task; name:4 sets the difficulty`;
+const tasks = `${[...bundledFacts.keys()].join(', ')}, or a file that exports a task; name:4 sets the difficulty`;
 
 /** Returns the action of a command, whose file is loaded when it runs. */
 function later<Module>(file: string, pick: (module: Module) => (...words: never[]) => unknown) {

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { ApiError, dataFrame, eventStream, streamHeaders, validate } from '../server/index.ts';
-import { bundledTasks } from '../tasks/index.ts';
+import { bundledFacts } from '../tasks/index.ts';
 import {
   expectOwnFiles,
   hasCheckpoint,
@@ -143,7 +143,7 @@ export class Runs {
     return {
       recipes: (await this.#readRecipes()).map(({ summary }) => summary),
       bases: [...new Set([...Object.keys(this.#models), ...trained])],
-      tasks: [...bundledTasks.keys(), ...this.#permission.tasks],
+      tasks: [...bundledFacts.keys(), ...this.#permission.tasks],
       teachers: this.#permission.teachers.map(({ address }) => address),
     };
   }

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute, join, normalize, relative, resolve } from 'node:path';
 import { ApiError } from '../server/index.ts';
-import { bundledTasks } from '../tasks/index.ts';
+import { bundledFacts } from '../tasks/index.ts';
 import {
   type KindArgument,
   latestCheckpoint,
@@ -67,9 +67,9 @@ interface Value {
 function toTask(flag: string, text: string, { tasks }: Permission): Value {
   const [, name = text, difficulty] = /^(.*?)(?::(\d+))?$/.exec(text) ?? [];
   const permitted = tasks.find((each) => each === name || resolve(each) === resolve(name));
-  const known = bundledTasks.has(name) ? name : permitted;
+  const known = bundledFacts.has(name) ? name : permitted;
   if (known === undefined) {
-    const names = [...bundledTasks.keys(), ...tasks].join(', ');
+    const names = [...bundledFacts.keys(), ...tasks].join(', ');
     return refuse(flag, text, `is not a task: choose one of ${names}, as in countdown:3`);
   }
   const field = difficulty === undefined ? { task: known } : { task: known, difficulty: Number(difficulty) };

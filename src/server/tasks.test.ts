@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { bundledTasks, isHeldOut } from '../tasks/index.ts';
+import { bundledFacts, isHeldOut } from '../tasks/index.ts';
 import { type TaskProblem, taskList, taskProblem, taskVerdict } from './protocol-tasks.ts';
 import { readTaskResults } from './tasks.ts';
 import { assertRefused, get, json, post, serve } from './test-requests.ts';
@@ -27,7 +27,7 @@ describe('tasks to try', () => {
     const { tasks } = taskList.parse(await json(get(app, '/minke/tasks')));
     assert.deepEqual(
       tasks.map(({ name, difficulty, levels, example }) => [name, difficulty.default, levels.length, example]),
-      [...bundledTasks.values()].map(({ name, difficulty }) => [
+      [...bundledFacts.values()].map(({ name, difficulty }) => [
         name,
         difficulty.default,
         difficulty.to - difficulty.from + 1,

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundledTasks, type Grading, openTask, readResponse, TaskError } from '../tasks/index.ts';
+import { bundledFacts, type Grading, openTask, readResponse, TaskError } from '../tasks/index.ts';
 import { findModel, type ServerContext } from './context.ts';
 import { ApiError } from './errors.ts';
 import {
@@ -33,7 +33,7 @@ export function readTaskResults(folder: string): TaskResults | null {
 export function listTasks(context: ServerContext, model: string | null): Response {
   const name = context.models.length > 0 ? findModel(context, model).name : '';
   const { levels: measured, examples } = context.taskResults[name] ?? { levels: [], examples: [] };
-  const tasks = [...bundledTasks.values()].map(({ name: task, description, difficulty }): TaskSummary => {
+  const tasks = [...bundledFacts.values()].map(({ name: task, description, difficulty }): TaskSummary => {
     const { from, to } = difficulty;
     const all = Array.from({ length: to - from + 1 }, (_, i) => from + i);
     const solved = measured.filter((level) => level.task === task && level.passAt1.mean > 0);
@@ -51,8 +51,8 @@ export function listTasks(context: ServerContext, model: string | null): Respons
 
 /** Throws ApiError 404 for a task that is not bundled: no client may name a file. */
 function openBundledTask(name: string): Promise<Grading> {
-  if (bundledTasks.has(name)) return openTask(name);
-  const known = [...bundledTasks.keys()].join(', ');
+  if (bundledFacts.has(name)) return openTask(name);
+  const known = [...bundledFacts.keys()].join(', ');
   throw new ApiError(404, `task ${JSON.stringify(name)} does not exist: use one of ${known}`, { param: 'task' });
 }
 

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { bundledTasks, type Grading, loadTask, openTask, type Submission } from './index.ts';
+import { bundledFacts, type Grading, loadTask, openTask, type Submission } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-own-task-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -140,7 +140,7 @@ describe('a task of a user', () => {
         assert.match(error.message, message);
         return true;
       });
-    const known = [...bundledTasks.keys()].join(', ');
+    const known = [...bundledFacts.keys()].join(', ');
     await assert.rejects(openTask('cuontdown'), {
       message: new RegExp(`: no such task or file: bundled tasks are ${known};`),
     });
@@ -234,7 +234,7 @@ describe('grading', () => {
   });
 
   test('bundled tasks go through the same calls', async () => {
-    for (const name of bundledTasks.keys())
+    for (const name of bundledFacts.keys())
       await using(name, async (grading) => {
         const problems = await grading.problems(Array.from({ length: 512 }, (_, index) => place(index)));
         const answers = (await grading.solutions(problems)) as string[];

@@ -1,21 +1,16 @@
 // An opened task: problems, verdicts and solutions in batches, whoever wrote it.
 //
-// Bundled tasks run in this thread. A user's task runs in a thread of its own with a time limit for each item: a grader
-// that throws, loops, exits or returns no verdict costs that item alone, which comes back with `correct: false` and a
-// fault in words. A generator that does so ends the call with a TaskError, because there is no problem to ask.
+// Bundled tasks run in this thread, but for those that run programs. They and a user's task run in a thread of their
+// own with a time limit for each item: a grader that throws, loops, exits or returns no verdict costs that item alone,
+// which comes back with `correct: false` and a fault in words. A generator that does so ends the call with a TaskError,
+// because there is no problem to ask.
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { TaskError } from './errors.ts';
-import { bundledTasks } from './families/index.ts';
-import type { Problem, ProblemPlace, Task, Verdict } from './task.ts';
-import {
-  runStep,
-  type StepOutcome,
-  type StepRequest,
-  type StepRunner,
-  type Submission,
-  type TaskFacts,
-} from './task-step.ts';
+import { bundledFacts, bundledTasks, threadFiles } from './families/index.ts';
+import type { Problem, ProblemPlace, Task, TaskFacts, Verdict } from './task.ts';
+import { runStep, type StepOutcome, type StepRequest, type StepRunner, type Submission } from './task-step.ts';
 import { TaskThread } from './task-thread.ts';
 import { wordProblems } from './word-problems.ts';
 
@@ -96,8 +91,14 @@ export interface GradingOptions {
 export async function openTask(nameOrPath: string, { limitMs = 1000 }: GradingOptions = {}): Promise<Grading> {
   const task = extname(nameOrPath) === '.jsonl' ? wordProblems(nameOrPath) : bundledTasks.get(nameOrPath);
   if (task !== undefined) return new Grading(task, new InProcess(task));
+  const file = threadFiles.get(nameOrPath);
+  if (file !== undefined) {
+    const url = new URL(import.meta.url.replace(/grading(\.[jt]s)$/, `${file}$1`));
+    const thread = new TaskThread(fileURLToPath(url), limitMs);
+    return new Grading(await thread.load(), thread);
+  }
   if (!existsSync(nameOrPath)) {
-    const names = [...bundledTasks.keys()].join(', ');
+    const names = [...bundledFacts.keys()].join(', ');
     throw new TaskError(nameOrPath, 'no such task or file', `bundled tasks are ${names}; or name a file of your own`);
   }
   const thread = new TaskThread(nameOrPath, limitMs);

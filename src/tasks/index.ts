@@ -15,7 +15,7 @@ export { TaskError } from './errors.ts';
 export { type Expression, type ParsedExpression, readExpression } from './expression.ts';
 export { type ArithmeticProblem, arithmetic } from './families/arithmetic.ts';
 export { type CountdownProblem, combineTerms, countdown, operators, type Term, toTerm } from './families/countdown.ts';
-export { bundledTasks } from './families/index.ts';
+export { bundledFacts, bundledTasks } from './families/index.ts';
 export { type SequenceProblem, sequence } from './families/sequence.ts';
 export { type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
 export { importExport, loadTask } from './load-task.ts';
@@ -31,8 +31,9 @@ export {
   problemAt,
   type Split,
   type Task,
+  type TaskFacts,
   type Verdict,
 } from './task.ts';
-export type { Submission, TaskFacts } from './task-step.ts';
+export type { Submission } from './task-step.ts';
 export { type PromptParts, type TemplateName, templateNames, toChatTemplate, toPrompt } from './template.ts';
 export { type WordProblem, wordProblems } from './word-problems.ts';

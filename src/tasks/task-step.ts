@@ -5,9 +5,6 @@ import { TaskError } from './errors.ts';
 import { describeValue } from './load-task.ts';
 import { type Problem, type ProblemPlace, problemAt, type Task, type Verdict } from './task.ts';
 
-/** The fields by which a task describes itself. */
-export type TaskFacts = Pick<Task, 'name' | 'description' | 'difficulty'>;
-
 /** A step for each of several inputs. */
 export type StepRequest =
   | { readonly step: 'problem'; readonly inputs: readonly ProblemPlace[] }

@@ -5,7 +5,8 @@
 // guards against mistakes, not against malice: a task can do whatever this process may do.
 import { Worker } from 'node:worker_threads';
 import { TaskError } from './errors.ts';
-import type { StepOutcome, StepRequest, StepRunner, TaskFacts } from './task-step.ts';
+import type { TaskFacts } from './task.ts';
+import type { StepOutcome, StepRequest, StepRunner } from './task-step.ts';
 import type { Loaded, ThreadStart } from './task-worker.ts';
 
 const loadLimitMs = 10_000;

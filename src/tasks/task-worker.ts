@@ -6,8 +6,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { TaskError } from './errors.ts';
 import { loadTask } from './load-task.ts';
-import type { Task } from './task.ts';
-import { runStep, type StepOutcome, type StepRequest, type TaskFacts } from './task-step.ts';
+import type { Task, TaskFacts } from './task.ts';
+import { runStep, type StepOutcome, type StepRequest } from './task-step.ts';
 
 export interface ThreadStart {
   readonly path: string;

@@ -38,6 +38,9 @@ export interface Task<P extends Problem = Problem> {
   steps?(problem: P): readonly string[];
 }
 
+/** The fields by which a task describes itself. */
+export type TaskFacts = Pick<Task, 'name' | 'description' | 'difficulty'>;
+
 export type Split = 'train' | 'held-out';
 
 /** One key in 8 is held out. */

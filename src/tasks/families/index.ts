@@ -1,10 +1,11 @@
 // The tasks that come with the package, by name: a task joins with an import and a line here.
-import type { Task } from '../task.ts';
+import type { Task, TaskFacts } from '../task.ts';
 import { arithmetic } from './arithmetic.ts';
 import { bases } from './bases.ts';
 import { bits } from './bits.ts';
 import { chains } from './chains.ts';
 import { clock } from './clock.ts';
+import { code } from './code.ts';
 import { comparison } from './comparison.ts';
 import { countdown } from './countdown.ts';
 import { division } from './division.ts';
@@ -54,4 +55,14 @@ const tasks = [
   stories,
 ] as unknown as readonly Task[];
 
+/** Those that are judged in any thread. */
 export const bundledTasks: ReadonlyMap<string, Task> = new Map(tasks.map((task) => [task.name, task]));
+
+/** All of them, with those that openTask gives a thread of their own. */
+export const bundledFacts: ReadonlyMap<string, TaskFacts> = new Map<string, TaskFacts>([
+  ...bundledTasks,
+  [code.name, code],
+]);
+
+/** The files of tasks that are judged in a thread of their own, by name, without extension. */
+export const threadFiles: ReadonlyMap<string, string> = new Map([[code.name, 'families/code-grader']]);
