@@ -91,7 +91,7 @@ test('a distillation: its teacher, its traces, held-out problems before and afte
   );
   assert.match(page, /npx minke distill student --student <checkpoint> --teacher <model>/);
   const svg = readFileSync(join(results, 'student.svg'), 'utf8');
-  assert.match(svg, /student: Loss.*student: Held-out accuracy.*countdown 3/s);
+  assert.match(svg, /student: Loss.*student: Accuracy.*countdown 3/s);
 });
 
 test('another kind of run has its verb and its report without a word about it elsewhere', () => {

@@ -7,9 +7,17 @@ import { type ScriptedAnswer, TestModel, type TestModelOptions } from '../../src
 
 export const appFolder = join(packageRoot(), 'dist', 'web');
 
-/** Countdown with an example that the app shows first, and without a level that it may not offer. */
+const solved = (task: string, ...levels: readonly number[]) =>
+  levels.map((difficulty) => ({ task, difficulty, passAt1: { mean: 0.5 } }));
+
+/** Countdown with an example that the app shows first, and with a level that it may not offer, and two more tasks. */
 export const taskResults: TaskResults = {
-  levels: [{ task: 'countdown', difficulty: 2, passAt1: { mean: 0 } }],
+  levels: [
+    { task: 'countdown', difficulty: 2, passAt1: { mean: 0 } },
+    ...solved('countdown', 3, 4, 5, 6),
+    ...solved('arithmetic', 1, 2),
+    ...solved('sequence', 1, 2, 3, 4),
+  ],
   examples: [
     {
       task: 'countdown',

@@ -141,9 +141,9 @@ export const divergences: OpRows<DivergenceOps> = {
 };
 
 /**
- * The divergence of each token's distribution, in nats: hidden states x [T, D] and teacherX [T, E] with heads [V, D] and
- * [V, E], f32 or bf16; weight [T] f32, to [T] f32. Tokens of weight 0 are skipped: their divergence is 0. Distributions
- * are softmax(logits / temperature). Gradients go to x and head alone.
+ * The divergence of each token's distribution, in nats, to [T] f32: hidden states x [T, D] and teacherX [T, E] with
+ * heads [V, D] and [V, E], f32 or bf16; weight [T] f32. Tokens of weight 0 are skipped: their divergence is 0.
+ * Distributions are softmax(logits / temperature). Gradients go to x and head alone.
  * @default temperature: 1
  */
 export function divergence(
