@@ -68,6 +68,18 @@ function forChunks(
   room.free();
 }
 
+/** What both directions of a chunk read and write. */
+function kernelArguments(
+  [, head, , , weight]: Divergence['inputs'],
+  outputs: Divergence['outputs'],
+  { direction }: DivergenceParams,
+  { start, rows, student, teacher }: Chunk,
+) {
+  const [kl, lse, teacherLse] = outputs.map(({ address }) => address + 4 * start);
+  const each = { weight: weight.address + 4 * start, kl, student_lse: lse, teacher_lse: teacherLse };
+  return { student, teacher, ...each, rows, V: head.shape[0], reverse: direction === 'reverse' ? 1 : 0 };
+}
+
 function checkModel([x, head]: readonly [Tensor, Tensor], name: string): void {
   expectFloat(x, 'divergence', name);
   expectRank(x, 2, 'divergence', name);
@@ -94,42 +106,24 @@ export const divergences: OpRows<DivergenceOps> = {
       const each = { shape: [x.shape[0]], dtype: 'f32' } as const;
       return [each, each, each];
     },
-    forward: (device, inputs, [kl, lse, teacherLse], params) => {
-      const [, head, , , weight] = inputs;
-      forChunks(device, inputs, params, ({ start, rows, student, teacher }) => {
-        device.run('kl_divergence_f32', {
-          student,
-          teacher,
-          weight: weight.address + 4 * start,
-          kl: kl.address + 4 * start,
-          student_lse: lse.address + 4 * start,
-          teacher_lse: teacherLse.address + 4 * start,
-          rows,
-          V: head.shape[0],
-          reverse: params.direction === 'reverse' ? 1 : 0,
-        });
+    forward: (device, inputs, outputs, params) => {
+      forChunks(device, inputs, params, (chunk) => {
+        device.run('kl_divergence_f32', kernelArguments(inputs, outputs, params, chunk));
       });
     },
     save: (inputs, outputs) => [...inputs, ...outputs],
-    vjp: ({ device, inputs, outputs: [kl, lse, teacherLse], params, gradients: [grad], needs }) => {
-      const [x, head, , , weight] = inputs;
-      const { direction, precision, temperature } = params;
+    vjp: ({ device, inputs, outputs, params, gradients: [grad], needs }) => {
+      const [x, head] = inputs;
+      const { precision, temperature } = params;
       const [D, V] = [x.shape[1], head.shape[0]];
       const dx = needs[0] && emptyLike(x);
       const dhead = needs[1] && empty(head.shape, head.dtype, device);
-      forChunks(device, inputs, params, ({ start, rows, x: part, student, teacher }) => {
+      forChunks(device, inputs, params, (chunk) => {
+        const { start, rows, x: part, student } = chunk;
         device.run('kl_divergence_backward_f32', {
-          student,
-          teacher,
-          weight: weight.address + 4 * start,
-          kl: kl.address + 4 * start,
-          student_lse: lse.address + 4 * start,
-          teacher_lse: teacherLse.address + 4 * start,
+          ...kernelArguments(inputs, outputs, params, chunk),
           grad: (grad as Tensor).address + 4 * start,
           dlogits: student,
-          rows,
-          V,
-          reverse: direction === 'reverse' ? 1 : 0,
         });
         divideByTemperature(device, student, rows * V, temperature);
         if (dx) gemm(device, `gemm_nn_${precision}`, [student, head, partFrom(dx, start)], [rows, D, V]);
