@@ -19,6 +19,6 @@ export const recipe: Speedrun = {
       from: { student: 'student', teacher: 'zero' },
     },
   ],
-  evaluation,
+  evaluations: [evaluation],
   best: 'zero',
 };

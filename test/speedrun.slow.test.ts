@@ -45,24 +45,26 @@ const speedrun: Speedrun = {
       from: { model: 'base' },
     },
   ],
-  evaluation: {
-    task: 'countdown',
-    difficulty: 3,
-    problems: 2,
-    samples: 2,
-    temperature: 1,
-    topP: 1,
-    maxTokens: 8,
-    template: 'short',
-    seed: 1,
-  },
+  evaluations: [
+    {
+      task: 'countdown',
+      difficulty: 3,
+      problems: 2,
+      samples: 2,
+      temperature: 1,
+      topP: 1,
+      maxTokens: 8,
+      template: 'short',
+      seed: 1,
+    },
+  ],
   best: 'zero',
 };
 
 test('stages run in order, each from the model of an earlier one; a second call does nothing', async () => {
   const evaluations = await runSpeedrun(speedrun, folder, { seed: 5 });
   assert.deepEqual(Object.keys(evaluations), ['base', 'zero']);
-  assert.equal(evaluations.zero.problems, 2);
+  assert.equal(evaluations.zero[0].problems, 2);
   const lineage = readLineage(join(folder, 'zero'));
   assert.equal(lineage?.seed, 5);
   assert.match(JSON.stringify(lineage), /base[^"]*step-0*2/);
@@ -75,5 +77,5 @@ test('stages run in order, each from the model of an earlier one; a second call 
     ['base', 'zero'].map((stage) => readFileSync(join(folder, stage, 'events.jsonl'), 'utf8')),
     events,
   );
-  assert.ok(existsSync(join(folder, 'evaluation.json')));
+  assert.ok(existsSync(join(folder, 'evaluations.json')));
 });

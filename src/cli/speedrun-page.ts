@@ -1,11 +1,11 @@
 // The page of a speedrun: what each model can do, what it took, charts, and samples from the beginning and the end.
 import { basename, join } from 'node:path';
-import type { Evaluation } from '../eval/index.ts';
 import { formatPercent } from '../math/index.ts';
 import { type Lineage, readLineage } from '../train/index.ts';
 import { readReport } from './report.ts';
 import { factTable, type ResultPart } from './results.ts';
 import type { Speedrun } from './speedrun.ts';
+import type { StageEvaluations } from './stage-runner.ts';
 
 const style =
   'body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}svg{max-width:100%}' +
@@ -17,10 +17,10 @@ const readLineages = (folder: string, { stages }: Speedrun) =>
   stages.map(({ name }) => readLineage(join(folder, name)) as Lineage);
 
 /** Returns the table of evaluations, its heading first. */
-function table(folder: string, speedrun: Speedrun, evaluations: Readonly<Record<string, Evaluation>>): string[][] {
+function table(folder: string, speedrun: Speedrun, evaluations: StageEvaluations): string[][] {
   const lineages = readLineages(folder, speedrun);
   const rows = speedrun.stages.map(({ name, title }, i) => {
-    const { passAt1, consensus, format, tokens } = evaluations[name];
+    const { passAt1, consensus, format, tokens } = evaluations[name][0];
     return [
       title,
       `${formatPercent(passAt1.mean, 1)} ± ${formatPercent(passAt1.margin, 1)}`,
@@ -30,7 +30,7 @@ function table(folder: string, speedrun: Speedrun, evaluations: Readonly<Record<
       `${(60 * lineages[i].hours).toFixed(1)} min`,
     ];
   });
-  const { task, difficulty, samples } = speedrun.evaluation;
+  const [{ task, difficulty, samples }] = speedrun.evaluations;
   const heading = [`${task} ${difficulty}, held out`, 'pass@1', `cons@${samples}`, 'well-formed', 'tokens', 'training'];
   return [heading, ...rows];
 }
@@ -44,11 +44,7 @@ function describeCost(folder: string, speedrun: Speedrun): string {
 }
 
 /** Returns the section of a speedrun for a page of results. */
-export function speedrunPart(
-  folder: string,
-  speedrun: Speedrun,
-  evaluations: Readonly<Record<string, Evaluation>>,
-): ResultPart {
+export function speedrunPart(folder: string, speedrun: Speedrun, evaluations: StageEvaluations): ResultPart {
   const name = basename(folder);
   const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
   const [heading, ...rows] = table(folder, speedrun, evaluations);
@@ -72,11 +68,7 @@ function stageHtml(folder: string, { name, title }: Speedrun['stages'][number]):
 }
 
 /** Returns the report as an HTML page that needs no other file. */
-export function speedrunPage(
-  folder: string,
-  speedrun: Speedrun,
-  evaluations: Readonly<Record<string, Evaluation>>,
-): string {
+export function speedrunPage(folder: string, speedrun: Speedrun, evaluations: StageEvaluations): string {
   const [heading, ...rows] = table(folder, speedrun, evaluations);
   const line = (tag: string, texts: readonly string[]) =>
     `<tr>${texts.map((text) => `<${tag}>${text}</${tag}>`).join('')}</tr>`;
