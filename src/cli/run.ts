@@ -10,9 +10,10 @@ import {
   type RunKind,
   resolveRecipe,
   resumeRun,
-  setField,
+  setArguments,
   startRun,
   TrainError,
+  toTaskItem,
 } from '../train/index.ts';
 import { parseNumber } from './engine-flags.ts';
 import { exitCodesHelp, UsageError } from './exit-codes.ts';
@@ -57,9 +58,9 @@ export function addRunCommands(program: Command, kinds: readonly RunKind[]): voi
   }
 }
 
-function toValue(type: KindArgument['type'], given: unknown): unknown {
-  if (type === 'tasks') return (given as string[]).map(parseTask);
-  return given;
+function toValue(argument: KindArgument, given: unknown): unknown {
+  if (argument.type !== 'tasks') return given;
+  return (given as string[]).map((text) => toTaskItem(argument, parseTask(text)));
 }
 
 /** Throws UsageError for the flag of the first field that a recipe needs and that nothing gives. */
@@ -83,8 +84,11 @@ async function readFields(
   if (loaded.kind !== undefined && loaded.kind !== kind.name)
     throw new TrainError(target ?? '', `is a recipe of ${loaded.kind}`, `use minke ${loaded.kind}`);
   const fields = structuredClone(loaded.recipe) as Record<string, unknown>;
-  for (const { flag, path, type } of kind.arguments)
-    if (flags[flag] !== undefined) setField(fields, path, toValue(type, flags[flag]));
+  const given = kind.arguments.filter(({ flag }) => flags[flag] !== undefined);
+  setArguments(
+    fields,
+    given.map((argument) => ({ path: argument.path, value: toValue(argument, flags[argument.flag]) })),
+  );
   requireArguments(kind, fields, set);
   return fields;
 }

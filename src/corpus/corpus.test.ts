@@ -39,8 +39,11 @@ const counting: Synthetic = {
   name: 'counting',
   seed: 3,
   count: 200,
-  document: (seed, i) =>
-    Array.from({ length: 5 + ((i * 7) % 20) }, (_, n) => `${(seed + i * 7919 + n * 104729) % 1e6}`).join(' '),
+  documents: (from, to) =>
+    Array.from({ length: to - from }, (_, k) => {
+      const i = from + k;
+      return Array.from({ length: 5 + ((i * 7) % 20) }, (_, n) => `${(3 + i * 7919 + n * 104729) % 1e6}`).join(' ');
+    }),
 };
 
 let roots = 0;
@@ -228,7 +231,7 @@ describe('dataset', () => {
   });
 
   test('a corpus without a token', async () => {
-    const nothing: Synthetic = { name: 'nothing', seed: 0, count: 0, document: () => '' };
+    const nothing: Synthetic = { name: 'nothing', seed: 0, count: 0, documents: () => [] };
     await assert.rejects(makeDataset([nothing]), /has no token; give files that contain text/);
     await assert.rejects(makeDataset([]), /no input; name at least one file/);
   });

@@ -65,8 +65,11 @@ async function describeSource(input: Input): Promise<{ name: string; sha256: str
     checkFile(input);
     return { name: input.split(/[\\/]/).at(-1) as string, sha256: await hashFile(input) };
   }
-  const { name, seed, count, document } = input;
-  return { name, sha256: sha256(JSON.stringify([name, seed, count, document(seed, 0), document(seed, count - 1)])) };
+  const { name, seed, count, documents } = input;
+  const sample: string[] = [];
+  for (const index of count > 0 ? [0, count - 1] : [])
+    for await (const document of documents(index, index + 1)) sample.push(document);
+  return { name, sha256: sha256(JSON.stringify([name, seed, count, ...sample])) };
 }
 
 /** Tokenizes a corpus, or opens the folder of an earlier call. Throws CorpusError. */

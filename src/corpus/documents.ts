@@ -14,7 +14,8 @@ export interface Synthetic {
   readonly name: string;
   readonly seed: number;
   readonly count: number;
-  readonly document: (seed: number, index: number) => string;
+  /** Makes documents `from` to `to`, without the last. */
+  readonly documents: (from: number, to: number) => Iterable<string> | AsyncIterable<string>;
 }
 
 export type Input = string | Synthetic;
@@ -44,7 +45,7 @@ export async function* readDocuments(inputs: readonly Input[], options: ReadOpti
 
 async function* allDocuments(inputs: readonly Input[], options: ReadOptions): AsyncGenerator<string> {
   for (const input of inputs) {
-    if (typeof input !== 'string') yield* synthetic(input);
+    if (typeof input !== 'string') yield* input.documents(0, input.count);
     else {
       checkFile(input);
       const kind = extname(input).toLowerCase();
@@ -53,10 +54,6 @@ async function* allDocuments(inputs: readonly Input[], options: ReadOptions): As
       else yield* text(input, options);
     }
   }
-}
-
-function* synthetic({ seed, count, document }: Synthetic): Generator<string> {
-  for (let i = 0; i < count; i++) yield document(seed, i);
 }
 
 /** Throws CorpusError for what cannot be read as documents. */

@@ -12,6 +12,7 @@ export {
   conversationAt,
   conversationSorts,
   conversationsInput,
+  describeConversations,
   type Message,
   toConversations,
 } from './conversations/index.ts';

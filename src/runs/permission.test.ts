@@ -39,10 +39,11 @@ describe('the texts of a recipe', () => {
       pretrain: [
         'initial: checkpoint',
         'data.inputs.*: file',
+        'data.inputs.*.workedExamples: task',
         'data.inputs.*.file: file',
         'data.tokenizer: checkpoint',
       ],
-      sft: ['model: checkpoint', 'data.*: file'],
+      sft: ['model: checkpoint', 'data.*: file', 'data.*.task: task'],
       rl: ['model: checkpoint', 'tasks.*.task: task'],
       distill: [
         'student: checkpoint',
@@ -172,6 +173,18 @@ describe('a run that is resumed by hand', () => {
     assert.throws(resume('distill', asked, {}), /is an address, .* --teacher https:\/\/a\.example\/v1$/);
     assert.throws(resume('distill', asked, { teacher: asked.teacher }), /--teacher https:\/\/a\.example\/v1=HOME$/);
     resume('distill', asked, { teacher: 'https://a.example/v1=HOME' })();
+  });
+
+  test('reads worked examples of a program only where it is named again', () => {
+    const inputs = [{ workedExamples: own('task.js'), count: 1 }];
+    for (const [kind, fields] of [
+      ['pretrain', { model: {}, data: { inputs } }],
+      ['sft', { model: '/any/base', data: [{ conversations: 'problems', task: own('task.js'), count: 1 }] }],
+    ] as const) {
+      assert.throws(resume(kind, fields, {}), /is a program, .* --task .*own\/task\.js$/);
+      resume(kind, fields, { task: [own('task.js')] })();
+    }
+    check('pretrain', { model: {}, data: { inputs: [{ workedExamples: 'sums', count: 1 }] } });
   });
 
   test('takes no argument that it does not use', () => {

@@ -12,7 +12,8 @@ import {
   type RunKind,
   type RunRecipe,
   resolveRecipe,
-  setField,
+  setArguments,
+  toTaskItem,
 } from '../train/index.ts';
 import type { Permission } from './permission.ts';
 import type { StartRequest } from './protocol.ts';
@@ -64,7 +65,8 @@ interface Value {
   readonly options: readonly string[];
 }
 
-function toTask(flag: string, text: string, { tasks }: Permission): Value {
+function toTask(argument: KindArgument, text: string, { tasks }: Permission): Value {
+  const { flag } = argument;
   const [, name = text, difficulty] = /^(.*?)(?::(\d+))?$/.exec(text) ?? [];
   const permitted = tasks.find((each) => each === name || resolve(each) === resolve(name));
   const known = bundledFacts.has(name) ? name : permitted;
@@ -72,7 +74,7 @@ function toTask(flag: string, text: string, { tasks }: Permission): Value {
     const names = [...bundledFacts.keys(), ...tasks].join(', ');
     return refuse(flag, text, `is not a task: choose one of ${names}, as in countdown:3`);
   }
-  const field = difficulty === undefined ? { task: known } : { task: known, difficulty: Number(difficulty) };
+  const field = toTaskItem(argument, { task: known, ...(difficulty && { difficulty: Number(difficulty) }) });
   return { field, options: [`--${flag}=${known}${difficulty === undefined ? '' : `:${difficulty}`}`] };
 }
 
@@ -83,8 +85,9 @@ async function toModel(flag: string, text: string, context: StartContext): Promi
   return { field, options: [`--${flag}=${field}`, ...key] };
 }
 
-async function toValue({ flag, type }: KindArgument, given: string, context: StartContext): Promise<Value> {
-  if (type === 'tasks') return toTask(flag, given, context.permission);
+async function toValue(argument: KindArgument, given: string, context: StartContext): Promise<Value> {
+  const { flag, type } = argument;
+  if (type === 'tasks') return toTask(argument, given, context.permission);
   if (type === 'model') return toModel(flag, given, context);
   if (type === 'number' && !Number.isFinite(Number(given))) return refuse(flag, given, 'is not a number');
   if (type === 'number') return { field: Number(given), options: [`--${flag}=${given}`] };
@@ -104,6 +107,7 @@ export async function prepareStart(
   for (const assignment of set) expectAssignment(assignment);
   const fields = structuredClone(recipe) as Record<string, unknown>;
   const options: string[] = [];
+  const assigned: { path: string; value: unknown }[] = [];
   for (const [flag, values] of Object.entries(given)) {
     const argument = kind.arguments.find((each) => each.flag === flag);
     if (argument === undefined)
@@ -112,9 +116,10 @@ export async function prepareStart(
     if (!isList(argument) && texts.length > 1) return refuse(flag, texts.join(' '), 'is a list: give one');
     const found = await Promise.all(texts.map((text) => toValue(argument, text, context)));
     const items = found.map(({ field }) => field);
-    if (items.length > 0) setField(fields, argument.path, isList(argument) ? items : items[0]);
+    if (items.length > 0) assigned.push({ path: argument.path, value: isList(argument) ? items : items[0] });
     options.push(...found.flatMap((value) => value.options));
   }
+  setArguments(fields, assigned);
   const keys = options.filter((option) => option.startsWith('--set=')).map((option) => option.slice('--set='.length));
   const resolved = resolveRecipe(kind, fields, [...keys, ...set]);
   return { recipe: resolved, options: [...options, ...set.map((assignment) => `--set=${assignment}`)] };

@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
-import { hashFile, loadBaseVocabulary, pauses, toConversations } from '../corpus/index.ts';
+import { describeConversations, hashFile, loadBaseVocabulary, pauses, toConversations } from '../corpus/index.ts';
 import { promptEncoder } from '../engine/index.ts';
 import { formatMillions, Random } from '../math/index.ts';
 import { countParameters } from '../model/index.ts';
@@ -48,6 +48,14 @@ export const sft: RunKind<SftConfig, SftEvent> = {
       isRequired: true,
       about: 'JSONL files, a conversation per line: {"messages":[{"role":"user","content":"..."}, ...]}',
     },
+    {
+      flag: 'task',
+      path: 'data',
+      type: 'tasks',
+      isRequired: false,
+      about: 'problems of bundled tasks, or of files that export one, with their steps; name:4 sets the difficulty',
+      item: { field: 'task', fields: { conversations: 'problems', count: 2000 } },
+    },
   ],
   examples: [
     { line: 'sft --model my-base --data conversations.jsonl', about: 'a model learns to answer as an assistant' },
@@ -90,7 +98,7 @@ async function readExamples(
   const pause = pauses(signal);
   const conversations: (readonly ConversationMessage[])[] = [];
   for (const input of data)
-    conversations.push(...(typeof input === 'string' ? await readConversations([input]) : toConversations(input)));
+    conversations.push(...(await (typeof input === 'string' ? readConversations([input]) : toConversations(input))));
   const [training, validation]: [SftExample[], SftExample[]] = [[], []];
   let tooLong = 0;
   for (const [i, messages] of conversations.entries()) {
@@ -109,6 +117,9 @@ async function readExamples(
   );
 }
 
+const nameConversations = ({ conversations, task }: Exclude<SftConfig['data'][number], string>) =>
+  `conversations: ${conversations}${task === undefined ? '' : ` of ${task}`}`;
+
 /** Describes the files and generators for the lineage. */
 async function describeData(
   { data, model }: SftConfig,
@@ -117,7 +128,7 @@ async function describeData(
 ): Promise<NonNullable<Lineage['data']>> {
   const hash = (text: string) => createHash('sha256').update(text).digest('hex');
   const hashes = await Promise.all(
-    data.map((input) => (typeof input === 'string' ? hashFile(input) : hash(JSON.stringify(input)))),
+    data.map((input) => (typeof input === 'string' ? hashFile(input) : hash(describeConversations(input)))),
   );
   return {
     hash: hash(hashes.join()),
@@ -125,7 +136,7 @@ async function describeData(
     documents,
     tokens,
     sources: data.map((input, i) => ({
-      name: typeof input === 'string' ? basename(input) : `conversations: ${input.conversations}`,
+      name: typeof input === 'string' ? basename(input) : nameConversations(input),
       sha256: hashes[i],
     })),
   };

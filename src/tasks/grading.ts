@@ -9,7 +9,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TaskError } from './errors.ts';
 import { bundledFacts, bundledTasks, threadFiles } from './families/index.ts';
-import type { Problem, ProblemPlace, Task, TaskFacts, Verdict } from './task.ts';
+import type { Problem, ProblemPlace, Task, TaskFacts, Verdict, WorkedProblem } from './task.ts';
 import { runStep, type StepOutcome, type StepRequest, type StepRunner, type Submission } from './task-step.ts';
 import { TaskThread } from './task-thread.ts';
 import { wordProblems } from './word-problems.ts';
@@ -35,12 +35,28 @@ export class Grading implements TaskFacts {
 
   /** Returns the problem of each place. Throws TaskError where the generator fails. */
   async problems(places: readonly ProblemPlace[]): Promise<Problem[]> {
-    const outcomes = await this.#runner.run({ step: 'problem', inputs: places });
+    return this.#runAt('problem', places, 'correct the generator');
+  }
+
+  /**
+   * Returns the problem of each place with the steps to its answer, which the grader accepted. Throws TaskError where
+   * the task has no steps, or where they fail.
+   */
+  async examples(places: readonly ProblemPlace[]): Promise<WorkedProblem[]> {
+    return this.#runAt('example', places, 'correct steps()');
+  }
+
+  async #runAt<Result>(
+    step: 'problem' | 'example',
+    places: readonly ProblemPlace[],
+    usualRemedy: string,
+  ): Promise<Result[]> {
+    const outcomes = await this.#runner.run({ step, inputs: places });
     return outcomes.map((outcome, i) => {
-      if ('value' in outcome) return outcome.value as Problem;
+      if ('value' in outcome) return outcome.value as Result;
       const { seed, index, split } = places[i];
-      const remedy = outcome.remedy ?? 'correct the generator';
-      throw new TaskError(this.name, `problem ${index} of seed ${seed}, ${split}: ${outcome.fault}`, remedy);
+      const place = `${step} ${index} of seed ${seed}, ${split}`;
+      throw new TaskError(this.name, `${place}: ${outcome.fault}`, outcome.remedy ?? usualRemedy);
     });
   }
 
@@ -55,10 +71,19 @@ export class Grading implements TaskFacts {
 
   /** Returns an answer that the grader accepts for each problem, null where the task knows none. */
   async solutions(problems: readonly Problem[]): Promise<(string | null)[]> {
-    const outcomes = await this.#runner.run({ step: 'solution', inputs: problems });
+    return this.#runOn('solution', problems);
+  }
+
+  /** Returns all phrasings of each problem, null where the task has none. */
+  async phrasings(problems: readonly Problem[]): Promise<(readonly string[] | null)[]> {
+    return this.#runOn('phrasings', problems);
+  }
+
+  async #runOn<Result>(step: 'solution' | 'phrasings', problems: readonly Problem[]): Promise<Result[]> {
+    const outcomes = await this.#runner.run({ step, inputs: problems });
     return outcomes.map((outcome) => {
-      if ('value' in outcome) return outcome.value as string | null;
-      throw new TaskError(this.name, `solution: ${outcome.fault}`, outcome.remedy ?? 'correct solution()');
+      if ('value' in outcome) return outcome.value as Result;
+      throw new TaskError(this.name, `${step}: ${outcome.fault}`, outcome.remedy ?? `correct ${step}()`);
     });
   }
 

@@ -18,7 +18,7 @@ export { type CountdownProblem, combineTerms, countdown, operators, type Term, t
 export { bundledFacts, bundledTasks } from './families/index.ts';
 export { type SequenceProblem, sequence } from './families/sequence.ts';
 export { type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
-export { importExport, loadTask } from './load-task.ts';
+export { importExport, isTaskFile, loadTask, taskFile } from './load-task.ts';
 export { readNumber } from './number.ts';
 export { toWords } from './number-words.ts';
 export { isHeldOutPhrasing, type Phrasing, phrase, phrasingNames, typeInHaste } from './phrasing.ts';
@@ -33,6 +33,7 @@ export {
   type Task,
   type TaskFacts,
   type Verdict,
+  type WorkedProblem,
 } from './task.ts';
 export type { Submission } from './task-step.ts';
 export { type PromptParts, type TemplateName, templateNames, toChatTemplate, toPrompt } from './template.ts';

@@ -4,8 +4,18 @@ import { existsSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
+import { z } from 'zod';
 import { TaskError } from './errors.ts';
 import type { Task } from './task.ts';
+
+/** What the name of a user's task ends with. */
+const taskExtension = /\.[cm]?[jt]s$/;
+
+/** Whether the name of a task is that of a user's file. */
+export const isTaskFile = (name: string): boolean => taskExtension.test(name);
+
+/** A user's task in a recipe. It is a program. */
+export const taskFile = z.string().regex(taskExtension).meta({ names: 'task' });
 
 /** Describes any value in at most 120 characters. */
 export function describeValue(value: unknown): string {

@@ -101,6 +101,15 @@ export function problemAt<P extends Problem>(
   return { ...problem, prompt: phrase(task, problem, new Random(seed, index, difficulty, phrasingStream), split) };
 }
 
+/** A problem as an author works it. */
+export interface WorkedProblem {
+  readonly problem: Problem;
+  /** The lines from the problem to the answer. */
+  readonly steps: readonly string[];
+  /** What the grader accepts. */
+  readonly answer: string;
+}
+
 export interface ProblemPlace {
   readonly seed: number;
   readonly index: number;

@@ -57,7 +57,17 @@ export type {
 export { type Lineage, readLineage } from './run/lineage.ts';
 export { findLockHolder, type LockHolder, lockFolder, requestStop, withRunLock } from './run/lock.ts';
 export { findNamedThings, listTextFields, type NamedThing, type Names, type TextField } from './run/named-things.ts';
-export { count, fraction, nonnegative, resolveRecipe, runFields, setField } from './run/recipe.ts';
+export {
+  count,
+  fraction,
+  type NamedTask,
+  nonnegative,
+  resolveRecipe,
+  runFields,
+  setArguments,
+  setField,
+  toTaskItem,
+} from './run/recipe.ts';
 export { findRecipeFile, type RecipeFile, recipeFiles } from './run/recipe-files.ts';
 export { runFiles } from './run/records.ts';
 export {

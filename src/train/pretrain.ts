@@ -45,6 +45,14 @@ export const pretrain: RunKind<PretrainConfig, PretrainEvent> = {
       isRequired: true,
       about: 'text, JSONL or Parquet files to train on',
     },
+    {
+      flag: 'task',
+      path: 'data.inputs',
+      type: 'tasks',
+      isRequired: false,
+      about: 'worked examples of bundled tasks, or of files that export one; name:4 sets the difficulty',
+      item: { field: 'workedExamples', fields: { count: 100_000, phrasing: 'varied' } },
+    },
   ],
   examples: [
     { line: 'pretrain tiny-shakespeare --data input.txt', about: 'a small model of one text, in seconds' },
@@ -52,6 +60,7 @@ export const pretrain: RunKind<PretrainConfig, PretrainEvent> = {
       line: 'pretrain tiny --data a.jsonl b.parquet --run runs/mine --set steps=5000 precision=fp8',
       about: 'a preset on your own files',
     },
+    { line: 'pretrain tiny --task ./my-task.ts', about: 'a base that reads worked examples of your own task' },
     { line: 'pretrain --resume --run runs/mine', about: 'resume after Ctrl-C or a crash, to the same weights' },
   ],
   charts: [

@@ -75,9 +75,9 @@ describe('conversations', () => {
     for (const [first, , reply] of named) assert.ok(reply.content.includes(first.content.slice(19, -1)), reply.content);
   });
 
-  test('as an input of a recipe', () => {
+  test('as an input of a recipe', async () => {
     const input = conversationsInput.parse({ conversations: 'problems', task: 'sums', difficulty: 2, count: 30 });
-    const made = toConversations(input);
+    const made = await toConversations(input);
     assert.equal(made.length, 30);
     assert.ok(
       made.every((conversation) => conversation.length === 2 && /^-?\d+$/.test(lastAnswer(conversation) ?? '')),

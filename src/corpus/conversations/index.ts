@@ -5,14 +5,14 @@
 // Held-out conversations use texts that no training sees, and problems on the held-out side of the split.
 import { z } from 'zod';
 import { Random } from '../../math/index.ts';
-import type { Split } from '../../tasks/index.ts';
-import { workedExamples } from '../worked-examples/index.ts';
+import { isTaskFile, type Split, taskFile } from '../../tasks/index.ts';
+import { describeTaskFile, workedExamples } from '../worked-examples/index.ts';
 import { type Conversation, type ConversationGenerator, exchange } from './conversation.ts';
 import { changeOfSubject, doubt, followUp, thankedProblem } from './follow-ups.ts';
 import { outOfScope } from './out-of-scope.ts';
 import { greetings, questions, thanks } from './small-talk.ts';
 import { underSystemText } from './system-texts.ts';
-import { type ProblemChoice, workedProblem } from './worked-problems.ts';
+import { ownProblems, type ProblemChoice, workedProblem } from './worked-problems.ts';
 
 export type { Conversation, Message } from './conversation.ts';
 
@@ -46,11 +46,13 @@ export function conversationAt(
   return sort === 'problems' ? workedProblem(random, split, choice) : generators[sort](random, split);
 }
 
-/** An input of a recipe: `count` conversations of a sort; `problems` of one task and level, or of all. */
+/** An input of a recipe: `count` conversations of a sort; `problems` of one task, also a user's, and level, or of all. */
 export const conversationsInput = z
   .strictObject({
     conversations: z.enum(conversationSorts),
-    task: z.enum([...workedExamples.keys()]).optional(),
+    task: z
+      .union([z.enum([...workedExamples.keys()]), taskFile], 'expected a bundled task, or a file that exports one')
+      .optional(),
     difficulty: z.number().int().optional(),
     seed: z.number().int().default(1),
     count: z.number().int().positive(),
@@ -60,17 +62,25 @@ export const conversationsInput = z
   })
   .refine(
     ({ task, difficulty }) => {
+      if (isTaskFile(task ?? '')) return true; // it says so itself when it is opened
       const level = workedExamples.get(task ?? '')?.task.difficulty;
       return difficulty === undefined || (level && difficulty >= level.from && difficulty <= level.to);
     },
     { message: 'difficulty is a level of the task: name both' },
   );
 
-/** Returns the conversations of an input, on the training side of the split. */
-export function toConversations({
-  conversations: sort,
-  count,
-  ...place
-}: z.output<typeof conversationsInput>): Conversation[] {
-  return Array.from({ length: count }, (_, index) => conversationAt(sort, { ...place, index, split: 'train' }));
+type ConversationsInput = z.output<typeof conversationsInput>;
+
+/** Makes the conversations of an input, on the training side of the split. Throws TaskError. */
+export async function toConversations(input: ConversationsInput): Promise<Conversation[]> {
+  const { conversations: sort, count, task = '', seed, difficulty } = input;
+  if (isTaskFile(task)) return ownProblems({ file: task, seed, difficulty }, count);
+  const place = { task: input.task, seed, difficulty, split: 'train' } as const;
+  return Array.from({ length: count }, (_, index) => conversationAt(sort, { ...place, index }));
+}
+
+/** Returns what decides the conversations of an input, as text: a user's task with a hash of its file. */
+export function describeConversations(input: ConversationsInput): string {
+  const { task = '' } = input;
+  return JSON.stringify(isTaskFile(task) ? { ...input, task: describeTaskFile(task) } : input);
 }

@@ -1,7 +1,13 @@
 // Problems as conversations: a phrasing, a worked thought that ends right, the answer between its tags.
 import type { Random } from '../../math/index.ts';
 import { drawProblem, type Problem, phrase, type Split } from '../../tasks/index.ts';
-import { type WorkedExamples, workedExamples } from '../worked-examples/index.ts';
+import {
+  joinLines,
+  type OwnExamples,
+  type WorkedExamples,
+  workedExamples,
+  workOwnTask,
+} from '../worked-examples/index.ts';
 import { assistant, type Conversation, type Message, user } from './conversation.ts';
 
 /** The number of worked examples of a problem among which one should end right. */
@@ -39,4 +45,14 @@ export function workedProblem(random: Random, split: Split, { task, difficulty }
     const solution = solve(examples, random, problem, level);
     if (solution !== null) return [user(phrase(examples.task, problem, random, split)), solution];
   }
+}
+
+/** Returns problems of a user's task in the phrasings of training, each with its worked steps. Throws TaskError. */
+export async function ownProblems(examples: OwnExamples, count: number): Promise<Conversation[]> {
+  const conversations: Conversation[] = [];
+  for await (const { worked } of workOwnTask({ ...examples, phrasing: 'varied' }, 0, count)) {
+    const { problem, steps, answer } = worked;
+    conversations.push([user(problem.prompt), thoughtAndAnswer(joinLines(steps), answer)]);
+  }
+  return conversations;
 }

@@ -5,7 +5,7 @@
 // not who User and Assistant are, nor that thinking comes before an answer. That, and what is worth doing, is left to
 // reinforcement learning. No held-out problem appears.
 import type { Random } from '../../math/index.ts';
-import { drawProblem, type Phrasing, type Problem, phrase, type Task } from '../../tasks/index.ts';
+import { drawProblem, type Phrasing, type Problem, phrase, type Task, type WorkedProblem } from '../../tasks/index.ts';
 import { joinLines, type Solution } from './scratchpad.ts';
 
 /** How worked examples of a task are made. All randomness comes from `random`. */
@@ -37,7 +37,7 @@ function tagged(random: Random, { text, answer }: Solution, phrase: () => string
 }
 
 export function compose<P extends Problem>(
-  { solve, phrase, conclusion }: WorkedExamples<P>,
+  { solve, phrase, conclusion }: Pick<WorkedExamples<P>, 'solve' | 'phrase' | 'conclusion'>,
   random: Random,
   { problem, difficulty, isTagged }: { readonly problem: P; readonly difficulty: number; readonly isTagged: boolean },
 ): string {
@@ -48,6 +48,8 @@ export function compose<P extends Problem>(
   return `${phrase(random, problem)}\n${text}${end}`;
 }
 
+const answerIs = (_: unknown, answer: string) => `the answer is ${answer}`;
+
 /** Returns worked examples of a task that says itself how its problems are solved: `steps` and `solution`. */
 export function fromSteps<P extends Problem>(task: Task<P>): WorkedExamples<P> {
   const { from, to } = task.difficulty;
@@ -56,8 +58,19 @@ export function fromSteps<P extends Problem>(task: Task<P>): WorkedExamples<P> {
     difficulty: (random) => random.whole(from, to),
     solve: (_, problem) => ({ text: joinLines(task.steps?.(problem) ?? []), answer: task.solution?.(problem) ?? null }),
     phrase: (_, { prompt }) => prompt,
-    conclusion: (_, answer) => `the answer is ${answer}`,
+    conclusion: answerIs,
   };
+}
+
+/** Writes a problem that is worked already as a document. */
+export function composeWorked(
+  random: Random,
+  { problem, steps, answer }: WorkedProblem,
+  { difficulty, isTagged }: { readonly difficulty: number; readonly isTagged: boolean },
+): string {
+  const solution = { text: joinLines(steps), answer };
+  const examples = { solve: () => solution, phrase: () => problem.prompt, conclusion: answerIs };
+  return compose(examples, random, { problem, difficulty, isTagged });
 }
 
 export interface DocumentOptions {

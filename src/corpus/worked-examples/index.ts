@@ -1,18 +1,21 @@
 // The worked examples that a base model reads, by task, and how a recipe names them. Those of a task with steps are
-// made of these; those that search, err, and give up have a line here.
+// made of these, a user's task included; those that search, err, and give up have a line here.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { Random } from '../../math/index.ts';
-import { bundledTasks, type Problem, phrasingNames } from '../../tasks/index.ts';
+import { bundledTasks, isTaskFile, type Problem, phrasingNames, taskFile } from '../../tasks/index.ts';
 import type { Synthetic } from '../documents.ts';
 import { arithmeticExamples } from './arithmetic.ts';
 import { countdownExamples } from './countdown.ts';
-import { fromSteps, toDocuments, type WorkedExamples } from './document.ts';
+import { type DocumentGenerator, fromSteps, toDocuments, type WorkedExamples } from './document.ts';
+import { describeTaskFile, ownDocuments } from './own-task.ts';
 import { sequenceExamples } from './sequence.ts';
 import { workedWordProblems } from './word-problems.ts';
 
 export type { WorkedExamples } from './document.ts';
+export { describeTaskFile, type OwnExamples, workOwnTask } from './own-task.ts';
+export { joinLines } from './scratchpad.ts';
 
 /** Examples with slips, corrections, and dead ends. */
 const searched = [countdownExamples, arithmeticExamples, sequenceExamples] as unknown as WorkedExamples<Problem>[];
@@ -24,6 +27,7 @@ export const workedExamples: ReadonlyMap<string, WorkedExamples<Problem>> = new 
 );
 
 const name = z.enum(['word-problems', ...workedExamples.keys()]);
+const noTask = `expected a file that exports a task, word-problems, or ${[...workedExamples.keys()].join(', ')}`;
 /** `file`: word problems in the form of GSM8K (tasks/word-problems.ts). */
 const shared = {
   file: z.string().meta({ names: 'file' }).optional(),
@@ -36,17 +40,18 @@ const shared = {
 };
 
 const isLevel = (input: { readonly workedExamples: string; readonly difficulty?: number | undefined }) => {
+  if (isTaskFile(input.workedExamples)) return true; // it says so itself when it is opened
   const level = workedExamples.get(input.workedExamples)?.task.difficulty;
   return input.difficulty === undefined || (level && input.difficulty >= level.from && input.difficulty <= level.to);
 };
 
 /**
- * An input of a recipe: `count` worked examples of a bundled task, or of the word problems in a file. Run folders and
- * recipes from before 0.2 say `pages`.
+ * An input of a recipe: `count` worked examples of a bundled task, of a user's task by its file, or of the word
+ * problems in a file. Run folders and recipes from before 0.2 say `pages`.
  */
 export const workedExamplesInput = z
   .union([
-    z.strictObject({ workedExamples: name, ...shared }),
+    z.strictObject({ workedExamples: z.union([name, taskFile], noTask), ...shared }),
     z.strictObject({ pages: name, ...shared }).transform(({ pages, ...rest }) => ({ workedExamples: pages, ...rest })),
   ])
   .refine(({ workedExamples, file }) => (workedExamples === 'word-problems') === (file !== undefined), {
@@ -59,22 +64,34 @@ export const workedExamplesInput = z
 
 export function toSynthetic(input: z.output<typeof workedExamplesInput>): Synthetic {
   const { seed, count, difficulty, phrasing } = input;
-  const { source, generate } = openSource(input);
+  const { source, documents } = openSource(input);
   const level = difficulty === undefined ? '' : `, difficulty ${difficulty}`;
   return {
     name: `worked examples of ${source}${level}${phrasing === 'varied' ? ', varied phrasings' : ''}`,
     seed,
     count,
-    document: (key, index) => generate(new Random(key, index)),
+    documents,
   };
 }
 
-function openSource({ workedExamples: task, file, difficulty, phrasing }: z.output<typeof workedExamplesInput>) {
-  if (file === undefined)
-    return {
-      source: task,
-      generate: toDocuments(workedExamples.get(task) as WorkedExamples<Problem>, { difficulty, phrasing }),
-    };
+type Source = Pick<Synthetic, 'documents'> & { readonly source: string };
+
+function openSource(input: z.output<typeof workedExamplesInput>): Source {
+  const { workedExamples: task, file, seed, difficulty, phrasing } = input;
+  if (isTaskFile(task)) {
+    const examples = { file: task, seed, difficulty, phrasing };
+    return { source: describeTaskFile(task), documents: (from, to) => ownDocuments(examples, from, to) };
+  }
+  if (file === undefined) {
+    const examples = workedExamples.get(task) as WorkedExamples<Problem>;
+    return { source: task, documents: generated(toDocuments(examples, { difficulty, phrasing }), seed) };
+  }
   const hash = createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
-  return { source: `${task} ${hash}`, generate: workedWordProblems(file) };
+  return { source: `${task} ${hash}`, documents: generated(workedWordProblems(file), seed) };
 }
+
+/** Makes each document from a stream of random numbers of its own. */
+const generated = (generate: DocumentGenerator, seed: number): Synthetic['documents'] =>
+  function* (from, to) {
+    for (let index = from; index < to; index++) yield generate(new Random(seed, index));
+  };

@@ -67,6 +67,16 @@ export interface KindArgument {
   /** The run cannot begin without it, unless the recipe sets the field. */
   readonly isRequired: boolean;
   readonly about: string;
+  /** What a task becomes in the list at the path. @default { field: 'task' } */
+  readonly item?: TaskItem;
+}
+
+/** An item of a recipe's list that names a task. */
+export interface TaskItem {
+  /** The field with the name of the task. */
+  readonly field: string;
+  /** The other fields, besides the difficulty. */
+  readonly fields?: Readonly<Record<string, string | number>>;
 }
 
 /** What a kind says about itself, as JSON. */

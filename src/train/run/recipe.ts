@@ -4,6 +4,7 @@
 // recipe is written into the run folder and the lineage, so that a run can be made again from it alone.
 import { z } from 'zod';
 import { TrainError } from '../errors.ts';
+import type { KindArgument } from './description.ts';
 import type { RunKind, RunRecipe } from './kind.ts';
 
 /** A whole number above 0. */
@@ -46,6 +47,29 @@ export function setField(target: Record<string, unknown>, path: string, value: u
     at = below as Record<string, unknown>;
   }
   at[last] = value;
+}
+
+/** A task of the command line or of a page. */
+export interface NamedTask {
+  readonly task: string;
+  readonly difficulty?: number;
+}
+
+/** Returns what a task becomes in the recipe's list that an argument sets. */
+export function toTaskItem({ item: { field, fields } = { field: 'task' } }: KindArgument, named: NamedTask): object {
+  const { task, difficulty } = named;
+  return { [field]: task, ...(difficulty !== undefined && { difficulty }), ...fields };
+}
+
+/** Sets the fields of arguments: lists at the same path, such as files and worked examples, become one. */
+export function setArguments(
+  target: Record<string, unknown>,
+  given: readonly { readonly path: string; readonly value: unknown }[],
+): void {
+  for (const path of new Set(given.map((each) => each.path))) {
+    const values = given.filter((each) => each.path === path).map(({ value }) => value);
+    setField(target, path, values.length > 1 ? values.flat() : values[0]);
+  }
 }
 
 /** Applies one assignment: `schedule.learningRate=3e-4`. Throws TrainError. */
