@@ -46,7 +46,7 @@ export function conversationAt(
   return sort === 'problems' ? workedProblem(random, split, choice) : generators[sort](random, split);
 }
 
-/** An input of a recipe: `count` conversations of a sort; `problems` of one task, also a user's, and level, or of all. */
+/** An input of a recipe: `count` conversations of a sort; `problems` of one task or of all; the task may be a file. */
 export const conversationsInput = z
   .strictObject({
     conversations: z.enum(conversationSorts),
