@@ -21,11 +21,12 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   train: ['kernels', 'tensor', 'model', 'corpus'],
   engine: ['kernels', 'tensor', 'model', 'tokenizer'],
   eval: ['kernels', 'model', 'engine', 'corpus', 'tasks', 'tokenizer'],
-  rl: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer', 'eval'],
   sft: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer'],
+  reward: ['kernels', 'tensor', 'model', 'train', 'corpus', 'tasks', 'tokenizer', 'sft'],
+  rl: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer', 'eval', 'reward'],
   distill: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer', 'eval', 'sft'],
   server: ['engine', 'tokenizer', 'tasks'],
-  runs: ['kernels', 'model', 'tasks', 'train', 'sft', 'rl', 'distill', 'server'],
+  runs: ['kernels', 'model', 'tasks', 'train', 'sft', 'reward', 'rl', 'distill', 'server'],
 };
 
 /** Modules that every module may import. */

@@ -14,6 +14,10 @@ export {
   conversationsInput,
   describeConversations,
   type Message,
+  type PreferencePair,
+  preferenceAt,
+  replyFaults,
+  smallTalkSorts,
   toConversations,
 } from './conversations/index.ts';
 export { type Dataset, openDataset, type PrepareOptions, prepareDataset } from './dataset.ts';
@@ -25,7 +29,7 @@ export {
 } from './documents.ts';
 export { CorpusError } from './errors.ts';
 export { pauses } from './pauses.ts';
-export { encodePrompt } from './prompt.ts';
+export { encodePrompt, encodeResponse, toResponse } from './prompt.ts';
 export { hashFile, TokenSplit } from './shards.ts';
 export {
   type BaseVocabulary,

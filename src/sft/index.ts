@@ -1,11 +1,13 @@
 // The module of supervised fine-tuning: conversations, their loss mask, and the training on them.
 export {
+  examplesForStep,
   FineTuning,
   fineTuningCharts,
   fineTuningFields,
   fineTuningHeadline,
   fineTuningLine,
   openTunedModel,
+  stepsPerEpoch,
 } from './fine-tuning.ts';
 export { sft } from './sft.ts';
 export { fineTuningStep, type SftEvent, sftEvents } from './sft-events.ts';

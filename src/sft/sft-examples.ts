@@ -6,8 +6,9 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
+import { encodeResponse, toResponse } from '../corpus/index.ts';
 import { promptEncoder } from '../engine/index.ts';
-import type { LoadedTokenizer, Tokenizer } from '../tokenizer/index.ts';
+import type { LoadedTokenizer } from '../tokenizer/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { SftExample } from './sft-objective.ts';
 
@@ -55,22 +56,6 @@ export async function readConversations(files: readonly string[]): Promise<(read
     }
   }
   return conversations;
-}
-
-/** Encodes a text; its thinking tags become tokens where the vocabulary has them, other names of tokens stay text. */
-function encodeResponse(tokenizer: Tokenizer, text: string): number[] {
-  const isToken = (tag: string) => tokenizer.encode(tag).length === 1;
-  if (!isToken('</think>')) return [...tokenizer.encode(text, { plain: true })];
-  return text
-    .split(/(<\/?think>)/)
-    .flatMap((part, i) => (part === '' ? [] : [...tokenizer.encode(part, { plain: i % 2 === 0 })]));
-}
-
-/** Returns what the model must generate after a prompt; `startsThinking`: the prompt has opened the thinking. */
-function toResponse(content: string, startsThinking: boolean): string {
-  if (!startsThinking) return content;
-  const inside = content.replace(/^\s*<think>\n?/, '');
-  return inside.includes('</think>') ? inside : `\n</think>\n\n${inside}`;
 }
 
 const isPrefix = (prefix: readonly number[], ids: ArrayLike<number>) =>

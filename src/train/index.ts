@@ -20,7 +20,7 @@ export {
   taskArgument,
   throughputChart,
 } from './run/charts.ts';
-export { type Checkpoint, hasCheckpoint, latestCheckpoint } from './run/checkpoint.ts';
+export { type Checkpoint, hasCheckpoint, latestCheckpoint, loadMoments } from './run/checkpoint.ts';
 export type {
   Chart,
   ChartSeries,

@@ -7,20 +7,17 @@ import { z } from 'zod';
 import { Random } from '../../math/index.ts';
 import { isTaskFile, type Split, taskFile } from '../../tasks/index.ts';
 import { describeTaskFile, workedExamples } from '../worked-examples/index.ts';
-import { type Conversation, type ConversationGenerator, exchange } from './conversation.ts';
+import type { Conversation, ConversationGenerator } from './conversation.ts';
 import { changeOfSubject, doubt, followUp, thankedProblem } from './follow-ups.ts';
-import { outOfScope } from './out-of-scope.ts';
-import { greetings, questions, thanks } from './small-talk.ts';
+import { smallTalk } from './preferences.ts';
 import { underSystemText } from './system-texts.ts';
 import { ownProblems, type ProblemChoice, workedProblem } from './worked-problems.ts';
 
 export type { Conversation, Message } from './conversation.ts';
+export { type PreferencePair, preferenceAt, replyFaults, smallTalkSorts } from './preferences.ts';
 
 const generators = {
-  greetings: (random, split) => exchange(random, greetings, split),
-  abilities: (random, split) => exchange(random, questions, split),
-  thanks: (random, split) => exchange(random, thanks, split),
-  'out-of-scope': outOfScope,
+  ...smallTalk,
   'follow-ups': followUp,
   doubts: doubt,
   'changes-of-subject': changeOfSubject,
