@@ -6,6 +6,7 @@ export {
   fillInTheMiddle,
   validationBatches,
 } from './batch-stream.ts';
+export { toDialogues } from './conversations/dialogues.ts';
 export {
   type Conversation,
   type ConversationSort,

@@ -8,6 +8,7 @@ import { encodePrompt } from '../corpus/index.ts';
 import { chatPrompt } from '../engine/index.ts';
 import { type Device, openDevice } from '../kernels/index.ts';
 import { toChatTemplate, toPrompt } from '../tasks/index.ts';
+import { ChatTemplate } from '../tokenizer/index.ts';
 import * as t from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { pack, readEvents, resolveRecipe, resumeRun, startRun } from '../train/index.ts';
@@ -65,7 +66,19 @@ describe('packing', () => {
 
 test('the template ends in the thinking, and is the chat template of what is trained', () => {
   assert.deepEqual(toPrompt('short', 'Make $& from 1.'), ['User: ', 'Make $& from 1.', '\nAssistant: <think>\n']);
-  assert.ok(toChatTemplate('full').endsWith("User: {{ messages[-1].content }}\nAssistant: <think>{{ '\\n' }}"));
+  const said = [
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: 'Hello' },
+    { role: 'assistant', content: '\nHi!' },
+    { role: 'user', content: 'Make $& from 1.' },
+  ];
+  for (const name of ['short', 'full'] as const) {
+    const template = new ChatTemplate(toChatTemplate(name), {});
+    assert.equal(template.render(said.slice(3)), toPrompt(name, 'Make $& from 1.').join(''));
+    const [preamble] = toPrompt(name, '')[0].split('User: ');
+    const turns = 'System: Be brief.\nUser: Hello\nAssistant: Hi!\n';
+    assert.equal(template.render(said), `${preamble}${turns}User: Make $& from 1.\nAssistant: <think>\n`);
+  }
   assert.equal(countVerificationPhrases('1+2=3 no\nwait, check again\nnone'), 4);
 });
 

@@ -27,8 +27,17 @@ export function toPrompt(template: TemplateName, problem: string): PromptParts {
   return [before, problem, after];
 }
 
-/** Returns the template as a chat template (Jinja): the last message is the problem. */
+/** The turns before the last message: texts of system and user, and answers without their thinking. */
+const earlierTurns =
+  '{% for message in messages[:-1] %}' +
+  "{{ message.role | capitalize }}: {{ (message.content or '') | trim }}{{ '\\n' }}" +
+  '{% endfor %}';
+
+/** Returns the template as a chat template (Jinja). */
 export function toChatTemplate(template: TemplateName): string {
+  const [before, after] = templates[template].split(question) as [string, string];
+  const preamble = before.replace(/User: $/, '');
   // Jinja drops a line feed at the end of a template.
-  return templates[template].replace(question, '{{ messages[-1].content }}').replace(/\n$/, "{{ '\\n' }}");
+  const opening = after.replace(/\n$/, "{{ '\\n' }}");
+  return `${preamble}${earlierTurns}User: {{ messages[-1].content }}${opening}`;
 }

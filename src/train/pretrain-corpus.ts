@@ -7,6 +7,7 @@ import {
   type Input,
   prepareDataset,
   readDocuments,
+  toDialogues,
   toSynthetic,
   type Vocabulary,
 } from '../corpus/index.ts';
@@ -30,7 +31,10 @@ export async function openCorpus(config: PretrainConfig, run: Run): Promise<Pret
   const { folder, isResumed, signal, progress, notice } = run;
   const { fields, separator, validationFraction, fimRate } = config.data;
   const saved = join(folder, tokenizerFolder);
-  const inputs = config.data.inputs.map((input): Input => (typeof input === 'string' ? input : toSynthetic(input)));
+  const inputs = config.data.inputs.map((input): Input => {
+    if (typeof input === 'string') return input;
+    return 'conversations' in input ? toDialogues(input) : toSynthetic(input);
+  });
   const reading = { ...(fields && { fields }), ...(separator !== undefined && { separator }) };
   const vocabulary = await chooseVocabulary(
     isResumed && existsSync(saved) ? saved : config.data.tokenizer,

@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { preTokenizerNames, workedExamplesInput } from '../corpus/index.ts';
+import { conversationsInput, preTokenizerNames, workedExamplesInput } from '../corpus/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
 import { expectMemory, type ModelConfig, preset, readConfig, writeConfig } from '../model/index.ts';
 import { TrainError } from './errors.ts';
@@ -16,8 +16,8 @@ const bpe = z.strictObject({
 });
 
 const data = z.strictObject({
-  /** Files (.txt, .jsonl, .parquet), and worked examples of tasks, made as they are read. */
-  inputs: z.array(z.union([z.string().meta({ names: 'file' }), workedExamplesInput])).min(1),
+  /** Files (.txt, .jsonl, .parquet), and worked examples of tasks and dialogues, made as they are read. */
+  inputs: z.array(z.union([z.string().meta({ names: 'file' }), workedExamplesInput, conversationsInput])).min(1),
   /**
    * characters: one id for each character of the corpus. bytes: one id per byte. A number: a BPE of this size, trained
    * on the corpus, with V3's pre-tokenizer; { size, preTokenizer }: with another one. Any other text: a tokenizer's
