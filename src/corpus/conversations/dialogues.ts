@@ -23,9 +23,11 @@ export function toDialogues(input: z.output<typeof conversationsInput>): Synthet
     name: `dialogues of ${choice.join(' ')}`,
     seed,
     count,
-    document: (key, index) => {
-      const conversation = conversationAt(sort, { task, difficulty, seed: key, index, split: 'train' });
-      return toDialogue(new Random(key, index), conversation);
+    *documents(from, to) {
+      for (let index = from; index < to; index++) {
+        const conversation = conversationAt(sort, { task, difficulty, seed, index, split: 'train' });
+        yield toDialogue(new Random(seed, index), conversation);
+      }
     },
   };
 }
