@@ -29,6 +29,7 @@ import {
 import { isDeepseek, type ModelConfig, writeConfig } from '../model/index.ts';
 import { type PackedFormat, useDevice } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
+import { findBestCheckpoint } from '../train/index.ts';
 import { findConfig } from './inspect.ts';
 import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
@@ -131,21 +132,24 @@ export interface ConvertOptions {
   readonly dtype: string;
   readonly mtp?: boolean;
   readonly ready?: boolean;
+  /** Whether `from` is the folder of a run, whose best checkpoint is converted. */
+  readonly best?: boolean;
 }
 
-export async function convert(from: string, to: string, options: ConvertOptions): Promise<void> {
-  const { dtype, mtp = false, ready = false } = options;
+export async function convert(given: string, to: string, options: ConvertOptions): Promise<void> {
+  const { dtype, mtp = false, ready = false, best = false } = options;
   if (ready && isGguf(to)) throw new CheckpointError('convert', `--ready: ${to} is not a folder`, 'name a folder');
   if (ready) checkFormat(dtype, readyFormats, 'a ready folder');
   else if (isGguf(to)) checkFormat(dtype, Object.keys(ggufFormats), 'GGUF');
   else checkFormat(dtype, folderFormats, 'a folder');
   if (existsSync(to)) throw new CheckpointError(to, 'exists already', 'remove it or choose another name');
-  const { config: given, source } = await open(from);
-  const config = isGguf(to) ? toGgufConfig(given, mtp) : given;
+  const from = best ? await findBestCheckpoint(given) : given;
+  const { config: read, source } = await open(from);
+  const config = isGguf(to) ? toGgufConfig(read, mtp) : read;
   const device = await openDeviceForLongWork();
   useDevice(device);
   try {
-    await expectTensors(given, source);
+    await expectTensors(read, source);
     const conversion = { from, to, config, source };
     const write = () => {
       if (ready) return toReady(conversion, dtype as PackedFormat, device);

@@ -57,6 +57,7 @@ function use(program: Command): void {
         'int8, int4 (--ready only)',
     )
     .option('--ready', 'pack weights for this device, so that chat and serve map them into memory')
+    .option('--best', '<from> is the folder of a run: convert its checkpoint with the best held-out score')
     .option('--mtp', 'keep MTP modules in a GGUF file; llama.cpp does not load such files')
     .action(later<typeof import('./convert.ts')>('convert', (convert) => convert.convert));
 }

@@ -1,7 +1,16 @@
 // minke report: the results of a run of any kind, from its events and its lineage; also as a part of a page of results.
 import { basename, join } from 'node:path';
 import { findKind, runKinds, toChartData } from '../runs/index.ts';
-import { type Excerpt, type Fact, type RunKind, readEvents, readLineage, TrainError } from '../train/index.ts';
+import {
+  alarmFacts,
+  type Excerpt,
+  type Fact,
+  type RunKind,
+  readEvents,
+  readLineage,
+  runFacts,
+  TrainError,
+} from '../train/index.ts';
 import { drawCharts } from './line-chart.ts';
 import { factTable, writeResult } from './results.ts';
 
@@ -29,7 +38,7 @@ export function readReport(run: string, kinds: readonly RunKind[] = runKinds): R
   }
   return {
     kind,
-    facts: kind.facts(events, lineage),
+    facts: [...runFacts(kind, events, lineage), ...alarmFacts(events)],
     excerpts: kind.excerpts?.(events, run) ?? [],
     draw: (title) => drawCharts(toChartData(kind.charts, events), title),
   };

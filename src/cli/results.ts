@@ -12,7 +12,11 @@ export interface ResultPart {
 
 /** Returns rows of name and value as a Markdown table. */
 export function factTable(facts: readonly Fact[]): string {
-  return ['| | |', '| --- | --- |', ...facts.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
+  return [
+    '| | |',
+    '| --- | --- |',
+    ...facts.map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`),
+  ].join('\n');
 }
 
 const introduction = [

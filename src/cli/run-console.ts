@@ -27,6 +27,8 @@ export class RunConsole<Event extends RunEvent> {
   readonly #isTerminal = process.stderr.isTTY === true;
   #steps: number | null = null;
   #lastShown = 0;
+  /** The alarms of this session, by kind and step. */
+  readonly #alarms = new Set<string>();
 
   constructor(kind: Pick<RunKind<never, Event>, 'line'>) {
     this.#kind = kind;
@@ -45,6 +47,10 @@ export class RunConsole<Event extends RunEvent> {
     else if (isNow) console.error(line);
   };
 
+  #summary(): string[] {
+    return this.#alarms.size === 0 ? [] : [`alarms of this session: ${[...this.#alarms].join(', ')}`];
+  }
+
   #line(event: Event): string | null {
     const { step } = event;
     const { run, secondsLeft, folder, kind, message, status, reason } = event as CommonFields;
@@ -54,9 +60,10 @@ export class RunConsole<Event extends RunEvent> {
       case 'saved':
         return `step ${step}: saved ${folder}`;
       case 'alarm':
+        this.#alarms.add(`${kind} at step ${step}`);
         return `ALARM at step ${step} (${kind}): ${message}`;
       case 'ended':
-        return `${status} after step ${step}: ${reason}`;
+        return [`${status} after step ${step}: ${reason}`, ...this.#summary()].join('\n');
     }
     const line = this.#kind.line(event);
     if (line === null) return null;

@@ -2,4 +2,14 @@
 export { formatBytes, formatDuration, formatMillions, formatPercent, formatShort } from './format.ts';
 export { permuted } from './permutation.ts';
 export { deriveSeed, fillNormal, fillUniform, Random, uniformAt } from './random.ts';
-export { type Estimate, estimateMean, mean, median, quantile, sampleVariance, sum, variance } from './statistics.ts';
+export {
+  type Estimate,
+  estimateMean,
+  mean,
+  median,
+  normalTail,
+  quantile,
+  sampleVariance,
+  sum,
+  variance,
+} from './statistics.ts';

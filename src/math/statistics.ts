@@ -37,6 +37,22 @@ export function estimateMean(values: readonly number[]): Estimate {
   return { mean: mean(values), margin: 1.96 * Math.sqrt(sampleVariance(values) / values.length) };
 }
 
+/**
+ * Returns the probability that a standard normal value is larger than z, to seven digits. Source: Numerical Recipes,
+ * erfcc: a Chebyshev fit of the complementary error function.
+ */
+export function normalTail(z: number): number {
+  const x = Math.abs(z) / Math.SQRT2;
+  const t = 1 / (1 + x / 2);
+  const coefficients = [
+    0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368,
+    -1.26551223,
+  ];
+  const polynomial = coefficients.reduce((value, coefficient) => value * t + coefficient, 0);
+  const tail = (t * Math.exp(-x * x + polynomial)) / 2;
+  return z >= 0 ? tail : 1 - tail;
+}
+
 /** Returns the middle value; of an even number of values, the upper one of the two. */
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1];

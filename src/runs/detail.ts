@@ -13,6 +13,7 @@ import {
   type RunKind,
   readLineage,
   readRunJson,
+  runFacts,
   withoutSuperseded,
 } from '../train/index.ts';
 import { FileError } from '../untrusted/index.ts';
@@ -57,7 +58,9 @@ export class RunResults {
     const files = `${ino} ${size} ${mtimeMs} ${JSON.stringify(lineage)}`;
     const known = this.#known.get(folder);
     if (known?.files === files) return known.facts;
-    const facts = readAllEvents(path, name, kind).then((events) => (events ? kind.facts(events, lineage) : [tooLong]));
+    const facts = readAllEvents(path, name, kind).then((events) =>
+      events ? runFacts(kind, events, lineage) : [tooLong],
+    );
     facts.catch(() => this.#known.delete(folder));
     this.#known.delete(folder);
     this.#known.set(folder, { files, facts });

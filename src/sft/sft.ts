@@ -22,6 +22,7 @@ import {
   readBaseConfig,
   TrainError,
   type Trainer,
+  validationLoss,
 } from '../train/index.ts';
 import { FineTuning, fineTuningCharts, fineTuningHeadline, fineTuningLine, openTunedModel } from './fine-tuning.ts';
 import { type SftEvent, sftEvents } from './sft-events.ts';
@@ -71,6 +72,7 @@ export const sft: RunKind<SftConfig, SftEvent> = {
     { label: 'Validation loss', event: 'evaluated', field: 'loss', format: 'number' },
     ...fineTuningHeadline.slice(1),
   ],
+  heldOut: validationLoss,
   open: openSft,
   facts,
   line,

@@ -33,6 +33,7 @@ export const pretrainEvents = z.discriminatedUnion('event', [
   z.object({
     ...stepHead('evaluated'),
     loss: z.number(),
+    margin: measured.optional().describe('half of the 95 % confidence interval of the loss; null with few batches'),
     tokens: z.number(),
     maxVio: z.number().nullable().describe('over all of the validation tokens'),
   }),

@@ -7,11 +7,13 @@ export { Optimizer, type OptimizerOptions } from './optimizer.ts';
 export { pretrain } from './pretrain.ts';
 export { PretrainObjective, shiftedWindows, windowLength } from './pretrain-objective.ts';
 export { optimizerSchema, type PretrainConfig, type PretrainRecipe, toModelConfig } from './pretrain-recipe.ts';
+export { type BestCheckpoint, findBestCheckpoint, readBestCheckpoint } from './run/best-checkpoint.ts';
 export {
   balanceChart,
   chart,
   evaluationLine,
   gradientChart,
+  heldOutAccuracy,
   heldOutLine,
   heldOutNumber,
   modelArgument,
@@ -19,6 +21,7 @@ export {
   stepNumber,
   taskArgument,
   throughputChart,
+  validationLoss,
 } from './run/charts.ts';
 export { type Checkpoint, hasCheckpoint, latestCheckpoint, loadMoments } from './run/checkpoint.ts';
 export type {
@@ -42,7 +45,8 @@ export {
   taskEvaluated,
 } from './run/event-schema.ts';
 export { isStoppedExitCode, type StopSignal, stoppedExitCode, stopSignals } from './run/exit-code.ts';
-export { accuracyFacts, describeEvaluation, eventsNamed, lineageFacts } from './run/facts.ts';
+export { accuracyFacts, alarmFacts, describeEvaluation, eventsNamed, lineageFacts, runFacts } from './run/facts.ts';
+export { HeldOutHistory, type HeldOutMetric } from './run/held-out.ts';
 export type {
   Example,
   Excerpt,

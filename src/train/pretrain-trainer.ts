@@ -158,8 +158,8 @@ class PretrainTrainer implements Trainer {
       windowLength: windowLength(model, sequenceLength),
     };
     const batches = validationBatches(dataset.validation, shape, evaluateTokens);
-    const { loss, tokens, load } = await this.#validation.run(batches, this.#run.signal);
-    if (tokens > 0) this.#run.emit({ event: 'evaluated', step, loss, tokens, maxVio: worstViolation(load) });
+    const { load, ...measured } = await this.#validation.run(batches, this.#run.signal);
+    if (measured.tokens > 0) this.#run.emit({ event: 'evaluated', step, ...measured, maxVio: worstViolation(load) });
   }
 
   async sample(step: number): Promise<void> {

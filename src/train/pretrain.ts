@@ -14,6 +14,7 @@ import {
   stepLine,
   stepNumber,
   throughputChart,
+  validationLoss,
 } from './run/charts.ts';
 import type { Fact } from './run/description.ts';
 import { eventsNamed, lineageFacts, secondsUntil } from './run/facts.ts';
@@ -76,6 +77,7 @@ export const pretrain: RunKind<PretrainConfig, PretrainEvent> = {
     stepNumber('Tokens/s', 'tokensPerSecond'),
     { ...stepNumber('MFU (of the bf16 rate)', 'mfu'), format: 'percent' },
   ],
+  heldOut: validationLoss,
   open: openPretraining,
   facts,
   line,

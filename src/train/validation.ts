@@ -1,5 +1,6 @@
 // Validation: the main loss and the load of the experts over fixed windows. The forward pass is recorded once.
 import type { Device } from '../kernels/index.ts';
+import { estimateMean } from '../math/index.ts';
 import { isDeepseek, type ModelConfig } from '../model/index.ts';
 import {
   copy,
@@ -19,10 +20,15 @@ import { type PretrainObjective, shiftedWindows } from './pretrain-objective.ts'
 export interface ValidationResult {
   /** Nats a token. */
   readonly loss: number;
+  /** Half of the 95 % interval of the loss, over the batches; null with few of them. */
+  readonly margin: number | null;
   readonly tokens: number;
   /** The number of tokens that each expert got, by MoE layer of the main model. */
   readonly load: readonly (readonly number[])[];
 }
+
+/** Batches from which on their spread says something. */
+const minBatches = 8;
 
 export class Validation {
   readonly #objective: PretrainObjective;
@@ -46,16 +52,17 @@ export class Validation {
    * signal aborts.
    */
   async run(batches: Iterable<readonly Int32Array[]>, signal?: AbortSignal): Promise<ValidationResult> {
-    let [sum, count, tokens] = [0, 0, 0];
+    const losses: number[] = [];
+    let tokens = 0;
     if (this.#counts) fill(this.#counts, 0);
     for (const windows of batches) {
       signal?.throwIfAborted();
       const { loss } = scope(() => ({ loss: this.#loss(windows) }));
-      sum += await loss;
-      count++;
+      losses.push(await loss);
       tokens += windows.length * this.#sequenceLength;
     }
-    return { loss: sum / count, tokens, load: await this.#load() };
+    const { mean, margin } = estimateMean(losses);
+    return { loss: mean, margin: losses.length < minBatches ? null : margin, tokens, load: await this.#load() };
   }
 
   dispose(): void {

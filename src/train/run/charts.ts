@@ -1,5 +1,6 @@
 // How kinds of runs write their charts and arguments: short forms of the data in description.ts.
 import type { Chart, ChartSeries, HeadlineNumber, KindArgument } from './description.ts';
+import type { HeldOutMetric } from './held-out.ts';
 
 /** Returns the line of a field of the step events, smoothed. */
 export const stepLine = (name: string, field: string, more: Partial<ChartSeries> = {}): ChartSeries => ({
@@ -53,6 +54,30 @@ export const heldOutNumber: HeadlineNumber = {
   event: 'evaluated',
   field: 'passAt1',
   format: 'percent',
+};
+
+/** The accuracy on held-out problems of each task. */
+export const heldOutAccuracy: HeldOutMetric = {
+  label: 'held-out accuracy',
+  field: 'passAt1',
+  isHigherBetter: true,
+  format: 'percent',
+  groupBy: ['task', 'difficulty'],
+  remedy:
+    'take the best checkpoint, end the run there (earlyStopping), lower the learning rate, or give the task a larger ' +
+    'share',
+};
+
+/** The loss on text that is not trained on. */
+export const validationLoss: HeldOutMetric = {
+  label: 'validation loss',
+  field: 'loss',
+  isHigherBetter: false,
+  format: 'number',
+  groupBy: [],
+  remedy:
+    'the model learns its data by heart: take the best checkpoint, end the run there (earlyStopping), or train on ' +
+    'more data',
 };
 
 export const modelArgument: KindArgument = {

@@ -22,6 +22,7 @@ import { type ModelConfig, type WeightMap, writeConfig } from '../../model/index
 import type { Tensor } from '../../tensor/index.ts';
 import { TrainError } from '../errors.ts';
 import type { Optimizer } from '../optimizer.ts';
+import { checkpointName } from './description.ts';
 import { describeIssue, readRunJson } from './run-file.ts';
 import { asWriteFailure } from './write-failure.ts';
 
@@ -79,14 +80,14 @@ export interface CheckpointContent {
   writeBeside(folder: string, weightsSha256: string): Promise<void> | void;
 }
 
-export const checkpointFolder = (run: string, step: number) =>
-  join(run, 'checkpoints', `step-${String(step).padStart(8, '0')}`);
+export const checkpointFolder = (run: string, step: number) => join(run, 'checkpoints', checkpointName(step));
 
-/** Writes a checkpoint of a run and removes older ones beyond `keep`. */
+/** Writes a checkpoint of a run and removes older ones beyond `keep`, but not that of the step `best`. */
 export async function saveCheckpoint(
   run: string,
   content: CheckpointContent,
   keep: number,
+  best: number | null = null,
 ): Promise<Checkpoint & { sha256: string }> {
   const folder = checkpointFolder(run, content.step);
   const aside = join(run, 'checkpoints', 'writing');
@@ -110,7 +111,8 @@ export async function saveCheckpoint(
     await rm(folder, { recursive: true, force: true });
     await rename(aside, folder);
     await flush(join(run, 'checkpoints'));
-    for (const old of stepFolders(run).slice(keep)) await rm(old, { recursive: true, force: true });
+    const kept = best === null ? null : checkpointFolder(run, best);
+    for (const old of stepFolders(run).slice(keep)) if (old !== kept) await rm(old, { recursive: true, force: true });
     return { folder, state, sha256 };
   } catch (error) {
     await rm(aside, { recursive: true, force: true }).catch(() => undefined);

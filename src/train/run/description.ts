@@ -10,6 +10,9 @@ export interface RunEvent {
   readonly step?: number | undefined;
 }
 
+/** The name of the folder of a checkpoint. */
+export const checkpointName = (step: number): string => `step-${String(step).padStart(8, '0')}`;
+
 /** How a number is written for people: as it is, with few digits, or as a percentage. */
 export type NumberFormat = 'number' | 'percent';
 

@@ -2,6 +2,8 @@
 import { formatDuration, formatPercent } from '../../math/index.ts';
 import type { Fact, RunEvent } from './description.ts';
 import type { TaskEvaluated } from './event-schema.ts';
+import { HeldOutHistory } from './held-out.ts';
+import type { RunKind } from './kind.ts';
 import type { Lineage } from './lineage.ts';
 
 /** Returns the events of one name. */
@@ -28,6 +30,26 @@ export function lineageFacts({ hours, cost, weights, sessions }: Lineage): Fact[
     ['weights', weights ?? 'none saved'],
     ['machine', sessions.map(({ machine, device }) => `${machine}; ${device}`).at(-1) ?? ''],
   ];
+}
+
+/** Returns what a run of any kind came to: the rows of its kind, and its best checkpoint. */
+export function runFacts(
+  { facts, heldOut }: Pick<RunKind, 'facts' | 'heldOut'>,
+  events: readonly RunEvent[],
+  lineage: Lineage,
+): Fact[] {
+  const best = heldOut && new HeldOutHistory(heldOut, events).describeBest();
+  return [...facts(events, lineage), ...(best ? [['best checkpoint', best] as const] : [])];
+}
+
+/** Returns the alarms of a run, each once. */
+export function alarmFacts(events: readonly RunEvent[]): Fact[] {
+  const rows = new Map<string, Fact>();
+  for (const event of events) {
+    const { event: name, step = 0, kind, message } = event as RunEvent & { readonly kind?: string; message?: string };
+    if (name === 'alarm') rows.set(`${message}`, [`alarm at step ${step}, ${kind}`, `${message}`]);
+  }
+  return [...rows.values()];
 }
 
 /** What the console says of an evaluation on held-out problems. */

@@ -10,6 +10,7 @@ import type { ModelConfig, WeightMap } from '../../model/index.ts';
 import type { Optimizer } from '../optimizer.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Fact, RunDescription, RunEvent } from './description.ts';
+import type { HeldOutMetric } from './held-out.ts';
 import type { Lineage, Origin } from './lineage.ts';
 
 /** What the recipes of all kinds have in common, once they are resolved. */
@@ -17,6 +18,7 @@ export interface RunRecipe {
   readonly seed: number;
   readonly keepCheckpoints: number;
   readonly saveMinutes: number;
+  readonly earlyStopping?: { readonly patience: number } | undefined;
   /** The price of one hour of this machine, for the lineage. */
   readonly pricePerHour: number;
   readonly currency: string;
@@ -44,6 +46,8 @@ export interface RunKind<Recipe extends RunRecipe = RunRecipe, Event extends Run
   check?(recipe: Recipe): void;
   /** Fields of the recipe that a resumed run keeps: `--set` may not change them. */
   readonly fixedFields: readonly string[];
+  /** What its evaluations on held-out data are judged by. @default they are not judged */
+  readonly heldOut?: HeldOutMetric;
   /** Opens what the run trains, from its checkpoint if it has one. Throws before anything is written. */
   open(recipe: Recipe, run: Run<Event>): Promise<Trainer>;
   /** What the run came to, for its report and its page. */

@@ -15,8 +15,12 @@ export const fraction = z.number().min(0).max(1);
 
 /** The fields of RunRecipe. */
 export const runFields = {
-  /** Checkpoints that stay on disk; older ones are removed. */
+  /** Checkpoints that stay on disk, besides the best one; older ones are removed. */
   keepCheckpoints: count.default(2),
+  /**
+   * Ends the run once its held-out score has not become better in `patience` evaluations. @default all steps are taken
+   */
+  earlyStopping: z.strictObject({ patience: count.default(3) }).optional(),
   /** A checkpoint is saved at least this often, whatever the period in steps is. Minutes. */
   saveMinutes: z.number().positive().default(5),
   seed: z.number().int().default(1337),

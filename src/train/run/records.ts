@@ -56,7 +56,9 @@ export class Records<E extends RunEvent> {
   readonly log: EventLog<E>;
   /** Whether there was a session before. */
   readonly isResumed: boolean;
-  /** The names of the events of the step that the session continues from. */
+  /** The events until the step that the session continues from. */
+  readonly earlier: readonly E[];
+  /** The names of the events of that step. */
   readonly logged: ReadonlySet<string>;
   readonly #folder: string;
   readonly #began: number;
@@ -75,6 +77,7 @@ export class Records<E extends RunEvent> {
     this.log = log;
     const resumed = resume.checkpoint?.state.step ?? 0;
     this.isResumed = before.length > 0;
+    this.earlier = before.filter(({ step = 0 }) => step <= resumed);
     this.logged = new Set(before.flatMap(({ step, event }) => (step === resumed ? [event] : [])));
     this.#lineage = lineage;
   }
@@ -110,14 +113,14 @@ export class Records<E extends RunEvent> {
     return writeLineage(this.#folder, this.lineage);
   }
 
-  /** Writes a checkpoint with the lineage of this moment, and removes older ones beyond `keep`. */
-  async save(snapshot: Snapshot, at: RunPosition, keep: number): Promise<void> {
+  /** Writes a checkpoint with the lineage of this moment, and removes older ones but the best and the last `keep`. */
+  async save(snapshot: Snapshot, at: RunPosition, keep: number, best: number | null = null): Promise<void> {
     const writeBeside = async (aside: string, weights: string) => {
       await snapshot.writeBeside(aside);
       const own = { ...this.lineage, ...this.#totals(at), weights, reason: 'checkpoint of a run' };
       await writeLineage(aside, own);
     };
-    const { folder, sha256 } = await saveCheckpoint(this.#folder, { ...snapshot, ...at, writeBeside }, keep);
+    const { folder, sha256 } = await saveCheckpoint(this.#folder, { ...snapshot, ...at, writeBeside }, keep, best);
     await this.write({ ...this.#totals(at), weights: sha256 });
     this.#append({ event: 'saved', step: at.step, folder, sha256 });
   }

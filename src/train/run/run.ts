@@ -12,6 +12,7 @@ import { TrainError } from '../errors.ts';
 import { latestCheckpoint } from './checkpoint.ts';
 import { expectSameBits } from './computation.ts';
 import type { RunEvent } from './description.ts';
+import { type HeldOutAlarm, HeldOutWatch } from './held-out-watch.ts';
 import type { NewEvent, Pace, Run, RunKind, RunRecipe, Trainer } from './kind.ts';
 import { describeDevice, generator, type Lineage, readLineage } from './lineage.ts';
 import { withRunLock } from './lock.ts';
@@ -194,11 +195,14 @@ export class Session<R extends RunRecipe, E extends RunEvent> implements Run<E> 
   readonly #listen: RunOptions<E>['listen'];
   readonly #began = performance.now();
   #records: Records<E> | null = null;
+  #heldOut: HeldOutWatch | null = null;
   #at: RunPosition;
   /** The step that this session continues from. */
   readonly #fromStep: number;
   /** When the last checkpoint was saved, or the session began; performance.now(). */
   #savedAt = 0;
+  /** The step of the last checkpoint. */
+  #savedStep: number;
   /** The number of steps, once it is known. */
   #steps = 0;
   /** Steps that have ended: with a queued step, one fewer than were taken. */
@@ -223,11 +227,13 @@ export class Session<R extends RunRecipe, E extends RunEvent> implements Run<E> 
     const { step = 0, tokens = 0 } = this.checkpoint?.state ?? {};
     this.#at = { step, tokens };
     this.#fromStep = step;
+    this.#savedStep = step;
     this.#ended = step;
   }
 
   emit(event: NewEvent<E>): void {
     this.#opened.log.append(event);
+    this.#heldOut?.add({ time: 0, ...event });
   }
 
   annotate(changes: Partial<Lineage>): Promise<void> {
@@ -246,7 +252,7 @@ export class Session<R extends RunRecipe, E extends RunEvent> implements Run<E> 
   /** Runs to the last step or until the signal; either way a checkpoint of the last step is on disk. */
   async train(trainer: Trainer): Promise<Outcome> {
     await this.#open(trainer);
-    if (trainer.prepare && !(await trainer.prepare())) return this.#end('stopped');
+    if (trainer.prepare && !(await trainer.prepare())) return this.#end('stopped', 'asked to stop');
     this.#steps = trainer.steps;
     this.#warnOfRareSaves(trainer);
     this.#savedAt = performance.now();
@@ -254,14 +260,18 @@ export class Session<R extends RunRecipe, E extends RunEvent> implements Run<E> 
       const { step, tokens } = this.#at;
       const isLast = step >= trainer.steps;
       const isNew = step > this.#fromStep;
-      const saves = isNew && (isLast || step % trainer.every.save === 0 || this.#isSaveDue());
-      if (saves) await this.#save(trainer);
+      if (isNew && (isLast || step % trainer.every.save === 0 || this.#isSaveDue())) await this.#save(trainer);
       const isObserved = await this.#observe(trainer, isLast);
       if (this.signal.aborted && !(isLast && isObserved)) {
-        if (isNew && !saves) await this.#save(trainer);
-        return this.#end('stopped');
+        if (this.#savedStep < step) await this.#save(trainer);
+        return this.#end('stopped', 'asked to stop');
       }
-      if (isLast) return this.#end('completed');
+      if (isLast) return this.#end('completed', this.#withBest('all steps are done'));
+      const enough = this.#heldOut?.reasonToStop(this.#recipe.earlyStopping?.patience ?? Number.POSITIVE_INFINITY);
+      if (enough) {
+        if (this.#savedStep < step) await this.#save(trainer);
+        return this.#end('completed', this.#withBest(enough));
+      }
       this.#stepBegan ??= performance.now();
       const learned = await trainer.step(step + 1);
       if (learned !== null) this.#at = { step: step + 1, tokens: tokens + learned };
@@ -281,7 +291,7 @@ export class Session<R extends RunRecipe, E extends RunEvent> implements Run<E> 
     if (this.signal.aborted) return !evaluates && !samples;
     await this.#pause(trainer);
     try {
-      if (evaluates) await trainer.evaluate(step);
+      if (evaluates) await this.#evaluate(trainer, step);
       this.signal.throwIfAborted();
       if (samples) await trainer.sample?.(step);
       return true;
@@ -291,10 +301,30 @@ export class Session<R extends RunRecipe, E extends RunEvent> implements Run<E> 
     }
   }
 
+  /** Evaluates, says what got worse, and keeps the checkpoint of the best evaluation. */
+  async #evaluate(trainer: Trainer, step: number): Promise<void> {
+    await trainer.evaluate(step);
+    this.signal.throwIfAborted();
+    if (this.#heldOut === null) return;
+    this.#raise(this.#heldOut.alarms('running'));
+    if (this.#heldOut.bestStep === step && this.#savedStep < step) await this.#save(trainer);
+    await this.#heldOut.writeBest();
+  }
+
+  #raise(alarms: readonly HeldOutAlarm[]): void {
+    for (const alarm of alarms) this.#opened.log.append({ event: 'alarm', step: this.#at.step, ...alarm });
+  }
+
+  #withBest(reason: string): string {
+    return [reason, this.#heldOut?.describeBest() ?? []].flat().join('; ');
+  }
+
   async #save(trainer: Trainer): Promise<void> {
     await this.#pause(trainer);
-    await this.#opened.save(trainer.snapshot(), this.#at, this.#recipe.keepCheckpoints);
+    const best = this.#heldOut?.bestStep ?? null;
+    await this.#opened.save(trainer.snapshot(), this.#at, this.#recipe.keepCheckpoints, best);
     this.#savedAt = performance.now();
+    this.#savedStep = this.#at.step;
   }
 
   /** Waits for a queued step; the time until the next one begins counts for none. */
@@ -337,13 +367,17 @@ export class Session<R extends RunRecipe, E extends RunEvent> implements Run<E> 
       began: this.#began,
       listen: this.#listen,
     });
-    const { log, isResumed } = this.#records;
+    const { log, isResumed, earlier } = this.#records;
+    const { heldOut } = this.#kind;
+    if (heldOut) this.#heldOut = new HeldOutWatch(folder, heldOut, earlier);
+    await this.#heldOut?.writeBest(); // a killed session may not have done it
     if (isResumed) log.append({ event: 'resumed', step: this.#at.step, ...(steps > 0 && { steps }) });
     else log.append({ event: 'started', run: folder, device: describeDevice(device), ...started });
   }
 
-  async #end(outcome: Outcome): Promise<Outcome> {
-    await this.#opened.end(this.#at, outcome, outcome === 'completed' ? 'all steps are done' : 'asked to stop');
+  async #end(outcome: Outcome, reason: string): Promise<Outcome> {
+    if (outcome === 'completed') this.#raise(this.#heldOut?.alarms('ended') ?? []);
+    await this.#opened.end(this.#at, outcome, reason);
     return outcome;
   }
 }
