@@ -1,7 +1,15 @@
 // minke eval: how often a model, local or behind an API, solves held-out problems of a task.
-import { type Answerer, type Evaluation, evaluate, expectVerdicts, isAddress, openAnswerer } from '../eval/index.ts';
+import {
+  type Answerer,
+  type Evaluation,
+  evaluate,
+  expectVerdicts,
+  isAddress,
+  openAnswerer,
+  openRunTasks,
+} from '../eval/index.ts';
 import { type Estimate, formatPercent } from '../math/index.ts';
-import { closeTasks, openTasks, type Phrasing, type TemplateName, taskChoice } from '../tasks/index.ts';
+import { closeTasks, type Phrasing, type TemplateName, taskChoice } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { EngineFlags, SamplingFlags } from './engine-flags.ts';
 import { UsageError } from './exit-codes.ts';
@@ -55,7 +63,7 @@ export async function evaluateByRecipe(
   { task, difficulty, phrasing, seed, template, ...options }: EvaluationRecipe,
   signal?: AbortSignal,
 ): Promise<Evaluation> {
-  const tasks = await openTasks([taskChoice.parse({ task, difficulty, phrasing })], seed);
+  const tasks = await openRunTasks([taskChoice.parse({ task, difficulty, phrasing })], seed);
   const progress = new Progress(task, options.problems * options.samples);
   try {
     const source = { tasks, seed, template };

@@ -3,7 +3,7 @@
 // Contract: the same source, task and options ask the same questions with the same seeds, so that only the model
 // differs.
 import { z } from 'zod';
-import { deriveSeed, type Estimate, mean } from '../math/index.ts';
+import { deriveSeed, type Estimate, estimateMean, mean } from '../math/index.ts';
 import type { ChosenTask } from '../tasks/index.ts';
 import type { Answer, Answerer } from './answerer.ts';
 import type { CompletionOptions } from './completion-api.ts';
@@ -94,6 +94,10 @@ export interface Evaluation extends GraderFaults {
   readonly format: number;
   /** Mean tokens of a response. */
   readonly tokens: number;
+  /** Language consistency: the mean share of words in the language of the problem. */
+  readonly language: number;
+  /** Half of the widths of the 95 % intervals of these means. */
+  readonly margins: { readonly format: number; readonly tokens: number; readonly language: number };
 }
 
 /** Evaluates an answerer on the held-out problems 0, 1, ... of one task. */
@@ -106,7 +110,12 @@ export async function evaluate(
   const questions = await readQuestions(source, chosen, [...Array(problems).keys()], 'held-out');
   const sampling = { temperature, topP, maxTokens };
   const answered = await sampleAnswers(answer, questions, { samples, sampling, seed, parallel, signal, progress });
-  const responses = answered.flatMap((each) => each.responses);
+  /** Estimates a mean over responses; those to one problem are no independent measurements. */
+  const estimate = (value: (response: Answer & Judgement) => number) =>
+    estimateMean(answered.map((each) => mean(each.responses.map(value))));
+  const format = estimate(({ isWellFormed }) => (isWellFormed ? 1 : 0));
+  const tokens = estimate((response) => response.tokens);
+  const language = estimate((response) => response.language);
   return {
     task: chosen.task.name,
     difficulty: chosen.difficulty,
@@ -114,13 +123,22 @@ export async function evaluate(
     samples,
     passAt1: passAt1(answered.map((each) => each.responses.map(({ isCorrect }) => isCorrect))),
     consensus: consensus(answered.map((each) => each.responses)),
-    format: mean(responses.map(({ isWellFormed }) => (isWellFormed ? 1 : 0))),
-    tokens: mean(responses.map(({ tokens }) => tokens)),
+    format: format.mean,
+    tokens: tokens.mean,
+    language: language.mean,
+    margins: { format: format.margin, tokens: tokens.margin, language: language.margin },
     ...countFaults(answered),
   };
 }
 
 /** An evaluation as the event that a run logs. */
-export function evaluationEvent({ passAt1, consensus: _, graded: __, fault: ___, ...fields }: Evaluation) {
+export function evaluationEvent({
+  passAt1,
+  consensus: _,
+  graded: __,
+  fault: ___,
+  margins: ____,
+  ...fields
+}: Evaluation) {
   return { ...fields, passAt1: passAt1.mean, margin: passAt1.margin };
 }

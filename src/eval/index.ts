@@ -42,6 +42,7 @@ export {
   readQuestions,
   trainingQuestions,
 } from './question.ts';
+export { gradeReply, openRunTasks, smallTalkTask } from './small-talk.ts';
 export {
   evaluateInTraining,
   openTrainingEvaluation,

@@ -1,5 +1,5 @@
 // Judgements by rule: whether an answer is correct, and whether the response is well-formed. No model judges.
-import { type Grading, type Problem, readResponse } from '../tasks/index.ts';
+import { type Grading, languageConsistency, type Problem } from '../tasks/index.ts';
 import type { Question } from './question.ts';
 
 export interface Judgement {
@@ -9,6 +9,8 @@ export interface Judgement {
   readonly isWellFormed: boolean;
   /** What is wrong with the format, in words; null where the response is well-formed. */
   readonly formatProblem: string | null;
+  /** The share of the words of the thinking, or of the reply without one, in the language of the problem. */
+  readonly language: number;
   /** What the grader says, or what is wrong with the format where there is no answer to grade. */
   readonly verdict: string;
   /** The grader itself failed. */
@@ -20,15 +22,17 @@ export async function judge(
   task: Grading,
   responses: readonly { readonly problem: Problem; readonly text: string }[],
 ): Promise<Judgement[]> {
-  const read = responses.map(({ text }) => readResponse(text));
+  const read = responses.map(({ text }) => task.read(text));
   const items = responses.flatMap(({ problem }, i) => {
     const { answer } = read[i];
     return answer === null ? [] : [{ problem, answer }];
   });
   const graded = await task.grade(items);
   let next = 0;
-  return read.map(({ answer, isWellFormed, problem: formatProblem }) => {
-    const format = { answer, isWellFormed, formatProblem };
+  return read.map(({ thinking, answer, isWellFormed, problem: formatProblem }, i) => {
+    const words = thinking.trim() === '' ? (answer ?? '') : thinking;
+    const language = languageConsistency(responses[i].problem.prompt, words);
+    const format = { answer, isWellFormed, formatProblem, language };
     if (answer === null) return { ...format, isCorrect: false, verdict: formatProblem ?? 'no answer', isFault: false };
     const { correct, reason, fault } = graded[next++];
     return { ...format, isCorrect: correct, verdict: fault ?? reason, isFault: fault !== null };

@@ -7,7 +7,6 @@ import {
   closeTasks,
   drawTask,
   type Grading,
-  openTasks,
   type Problem,
   type PromptParts,
   type Split,
@@ -16,6 +15,7 @@ import {
 } from '../tasks/index.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
 import { EvaluationError } from './errors.ts';
+import { openRunTasks } from './small-talk.ts';
 
 export interface Question {
   readonly task: Grading;
@@ -30,7 +30,7 @@ export interface QuestionSource {
 }
 
 export interface QuestionConfig {
-  readonly tasks: Parameters<typeof openTasks>[0];
+  readonly tasks: Parameters<typeof openRunTasks>[0];
   readonly seed: number;
   readonly template: TemplateName;
 }
@@ -44,7 +44,7 @@ export async function openQuestions(
   tokenizer: Tokenizer,
   maxTokens: number,
 ): Promise<QuestionSource> {
-  const source = { tasks: await openTasks(tasks, seed), seed, template };
+  const source = { tasks: await openRunTasks(tasks, seed), seed, template };
   try {
     for (const chosen of source.tasks)
       for (const { prompt } of await readQuestions(source, chosen, [0], 'train'))

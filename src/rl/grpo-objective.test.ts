@@ -148,6 +148,7 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
       isCorrect: false,
       isWellFormed: true,
       formatProblem: null,
+      language: 1,
       isFault: false,
       text: '',
       tokens: 0,

@@ -9,6 +9,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TaskError } from './errors.ts';
 import { bundledFacts, bundledTasks, threadFiles } from './families/index.ts';
+import { type ParsedResponse, readResponse } from './response.ts';
 import type { Problem, ProblemPlace, Task, TaskFacts, Verdict, WorkedProblem } from './task.ts';
 import { runStep, type StepOutcome, type StepRequest, type StepRunner, type Submission } from './task-step.ts';
 import { TaskThread } from './task-thread.ts';
@@ -24,9 +25,12 @@ export class Grading implements TaskFacts {
   readonly name: string;
   readonly description: string;
   readonly difficulty: Task['difficulty'];
+  /** Finds the answer in a response. */
+  readonly read: (text: string) => ParsedResponse;
   readonly #runner: StepRunner;
 
-  constructor({ name, description, difficulty }: TaskFacts, runner: StepRunner) {
+  constructor({ name, description, difficulty }: TaskFacts, runner: StepRunner, read = readResponse) {
+    this.read = read;
     this.name = name;
     this.description = description;
     this.difficulty = difficulty;

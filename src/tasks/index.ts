@@ -18,11 +18,12 @@ export { type CountdownProblem, combineTerms, countdown, operators, type Term, t
 export { bundledFacts, bundledTasks } from './families/index.ts';
 export { type SequenceProblem, sequence } from './families/sequence.ts';
 export { type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
+export { languageConsistency } from './language.ts';
 export { importExport, isTaskFile, loadTask, taskFile } from './load-task.ts';
 export { readNumber } from './number.ts';
 export { toWords } from './number-words.ts';
 export { isHeldOutPhrasing, type Phrasing, phrase, phrasingNames, typeInHaste } from './phrasing.ts';
-export { type ParsedResponse, readResponse } from './response.ts';
+export { type ParsedResponse, readReply, readResponse } from './response.ts';
 export {
   drawProblem,
   isHeldOut,
@@ -35,6 +36,6 @@ export {
   type Verdict,
   type WorkedProblem,
 } from './task.ts';
-export type { Submission } from './task-step.ts';
+export type { StepOutcome, StepRequest, StepRunner, Submission } from './task-step.ts';
 export { type PromptParts, type TemplateName, templateNames, toChatTemplate, toPrompt } from './template.ts';
 export { type WordProblem, wordProblems } from './word-problems.ts';

@@ -15,3 +15,6 @@ export function toWords(number: number): string {
   const rest = number % size;
   return `${toWords(Math.floor(number / size))} ${name}${rest === 0 ? '' : ` ${toWords(rest)}`}`;
 }
+
+/** The words of which numbers are written. */
+export const numberWords: ReadonlySet<string> = new Set([...small, ...tens.slice(2), 'hundred', 'thousand']);

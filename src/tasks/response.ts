@@ -43,6 +43,21 @@ export function readResponse(text: string): ParsedResponse {
   return { thinking, answer, isWellFormed: problem === null, problem };
 }
 
+/**
+ * Reads a response that is a reply in words: what follows the thinking, which may be empty, is the answer. Tags in it,
+ * or nothing, are no reply.
+ */
+export function readReply(text: string): ParsedResponse {
+  const end = text.indexOf(thinkEnd);
+  const fail = (thinking: string, problem: string) => ({ thinking, answer: null, isWellFormed: false, problem });
+  if (end < 0) return fail(text, 'the thinking does not end');
+  const [thinking, reply] = [text.slice(0, end), text.slice(end + thinkEnd.length).trim()];
+  const tag = anyTag.exec(reply)?.[0] ?? anyTag.exec(thinking)?.[0];
+  if (tag !== undefined) return fail(thinking, `${tag} stands in a reply in words`);
+  if (reply === '') return fail(thinking, 'the reply is empty');
+  return { thinking, answer: reply, isWellFormed: true, problem: null };
+}
+
 /** Finds what keeps the tags after the thinking from being one answer. */
 function findTagProblem(rest: string): string | null {
   const tags = new RegExp(anyTag, 'g');

@@ -32,6 +32,7 @@ export const taskEvaluated = z.object({
   margin: z.number().describe('half of the 95 % confidence interval'),
   format: share.describe('responses that are well-formed'),
   tokens: z.number().describe('tokens of a response, mean'),
+  language: share.optional().describe('words in the language of the problem, mean over responses'),
   problems: z.number(),
   samples: z.number(),
   faults: z.number().default(0).describe('answers whose grader failed; they count as incorrect'),
