@@ -11,6 +11,7 @@ export {
   subtractInColumns,
   type Written,
 } from './columns.ts';
+export { expectContract, type TaskPromise, taskContract } from './contract.ts';
 export { TaskError } from './errors.ts';
 export { type Expression, type ParsedExpression, readExpression } from './expression.ts';
 export { type ArithmeticProblem, arithmetic } from './families/arithmetic.ts';
