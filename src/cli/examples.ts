@@ -26,6 +26,7 @@ const usage: Examples = {
 };
 
 const others: Examples = {
+  new: [{ line: 'new task my-task', about: 'a task of your own, with worked examples and a test' }],
   speedrun: [
     { line: 'speedrun', about: 'from random weights to a model that thinks, with a report' },
     { line: 'speedrun runs/second --seed 2', about: 'again, with another random seed' },

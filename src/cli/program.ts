@@ -1,6 +1,6 @@
 // The commands of minke and their options. Each command is a file of its own, which is loaded when it runs; examples.ts
 // has the examples of the help.
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { packageVersion } from '../kernels/root.ts';
 import { bundledFacts } from '../tasks/families/index.ts';
 import { phrasingNames } from '../tasks/phrasing.ts';
@@ -73,6 +73,13 @@ const none: TrainingCommands = { runKinds: [], addRunCommands: () => undefined }
 function addTraining(program: Command, { runKinds, addRunCommands }: TrainingCommands): void {
   program.commandsGroup('Train a model:');
   addRunCommands(program, runKinds);
+
+  program
+    .command('new')
+    .description('write a task of your own to begin with, and its test')
+    .addArgument(new Argument('<what>', 'what to write').choices(['task']))
+    .argument('<name>', 'its name, as in my-task; also the name of its file')
+    .action(later<typeof import('./new.ts')>('new', (module) => module.newCommand));
 
   program
     .command('speedrun')

@@ -20,7 +20,7 @@ export { bundledFacts, bundledTasks } from './families/index.ts';
 export { type SequenceProblem, sequence } from './families/sequence.ts';
 export { type Graded, Grading, type GradingOptions, openTask } from './grading.ts';
 export { languageConsistency } from './language.ts';
-export { importExport, isTaskFile, loadTask, taskFile } from './load-task.ts';
+export { importExport, isTaskFile, loadTask, readsTypeScript, taskFile } from './load-task.ts';
 export { readNumber } from './number.ts';
 export { toWords } from './number-words.ts';
 export { isHeldOutPhrasing, type Phrasing, phrase, phrasingNames, typeInHaste } from './phrasing.ts';

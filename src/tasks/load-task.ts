@@ -84,6 +84,9 @@ function describeError(error: unknown): string {
   return place === undefined ? error.message : `line ${place}: ${error.message}`;
 }
 
+/** Whether this Node runs TypeScript as it is. */
+export const readsTypeScript = (): boolean => Boolean((process.features as { typescript?: unknown }).typescript);
+
 /**
  * Imports a user's file that exports a `name`. It runs in this thread without a limit. `fail` makes the error where
  * Node cannot read or run it, or where the export is missing.
@@ -93,8 +96,7 @@ export async function importExport(
   name: string,
   fail: (problem: string, remedy: string) => Error,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const stripsTypes = Boolean((process.features as { typescript?: unknown }).typescript);
-  if (extname(file) === '.ts' && !stripsTypes)
+  if (extname(file) === '.ts' && !readsTypeScript())
     throw fail(
       `Node ${process.versions.node} does not read TypeScript`,
       `use Node 22.18 or newer, or compile the ${name} to .js`,
