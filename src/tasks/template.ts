@@ -30,7 +30,7 @@ export function toPrompt(template: TemplateName, problem: string): PromptParts {
 /** The turns before the last message: texts of system and user, and answers without their thinking. */
 const earlierTurns =
   '{% for message in messages[:-1] %}' +
-  "{{ message.role | capitalize }}: {{ (message.content or '') | trim }}{{ '\\n' }}" +
+  "{{ message.role | capitalize }}: {{ message.content | trim }}{{ '\\n' }}" +
   '{% endfor %}';
 
 /** Returns the template as a chat template (Jinja). */

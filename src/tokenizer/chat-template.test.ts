@@ -236,3 +236,16 @@ describe('folders', () => {
     );
   });
 });
+
+test('a template is linear where each message is read once and nothing is called', () => {
+  const isLinear = (text: string) => new ChatTemplate(text, {}).isLinear;
+  const loop = (body: string) => `{% for message in messages[:-1] %}${body}{% endfor %}`;
+  const turn = "{{ message.role | capitalize }}: {{ message.content | trim }}{{ '\\n' }}";
+  for (const text of ['User: {{ messages[-1].content }}', loop(turn), `A${loop(turn)}{{ messages[-1].content }}`])
+    assert.ok(isLinear(text), text);
+  const nested = loop(loop(turn));
+  for (const text of [nested, loop('{{ messages }}'), loop('{{ message.content * 9 }}'), loop('{{ f(message) }}')])
+    assert.ok(!isLinear(text), text);
+  assert.ok(!isLinear('{% for i in range(9) %}a{% endfor %}'));
+  assert.ok(!isLinear(loop('{{ message.content | replace("a", "aaaa") }}')));
+});

@@ -29,9 +29,17 @@ const maxTemplateLength = 2 ** 20;
 /** What a template may take and write. */
 const limits = { ms: 3000, characters: 2 ** 25 };
 
-/** Whether each expression of a template is computed once and calls nothing: `User: {{ messages[-1].content }}`. */
+/** A loop over the messages, each of which is read once. */
+const loopOfMessages = /\{% for message in messages(?:\[:-1\])? %\}((?:(?!\{%|messages).)*)\{% endfor %\}/gs;
+const linearFilters = /\| (?:trim|capitalize) /g;
+
+/**
+ * Whether each expression of a template is computed once, or once for each message, and calls nothing:
+ * `User: {{ messages[-1].content }}`.
+ */
 function isSimple(text: string): boolean {
-  return text.length < 4096 && !/\{%|[|(*~+]/.test(text);
+  if (text.length >= 4096) return false;
+  return !/\{%|[|(*~+]/.test(text.replace(loopOfMessages, '$1').replace(linearFilters, ''));
 }
 
 const isOwn = (text: string) => Object.values(chatProfiles).some(({ config }) => config.chat_template === text);

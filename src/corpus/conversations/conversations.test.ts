@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { readExpression, readResponse, typeInHaste } from '../../tasks/index.ts';
+import { toDialogues } from './dialogues.ts';
 import { type Conversation, conversationAt, conversationSorts, conversationsInput, toConversations } from './index.ts';
 
 const count = process.env.MINKE_LONG ? 2000 : 150;
@@ -73,6 +74,20 @@ describe('conversations', () => {
     const named = draw('system-texts', 'train').filter(([first]) => first.content.startsWith("The user's name is "));
     assert.ok(named.length > 0);
     for (const [first, , reply] of named) assert.ok(reply.content.includes(first.content.slice(19, -1)), reply.content);
+  });
+
+  test('as documents of a base: people with names talk, and no tag shows who thinks', () => {
+    const input = conversationsInput.parse({ conversations: 'follow-ups', count: 20 });
+    const { documents } = toDialogues(input);
+    const made = [...(documents(0, 20) as Iterable<string>)];
+    assert.deepEqual(made.slice(5, 9), [...(documents(5, 9) as Iterable<string>)]);
+    for (const [index, text] of made.entries()) {
+      const [{ content }] = conversationAt('follow-ups', { seed: 1, index, split: 'train' });
+      const [, asker, said] = /^(\w+): (.*)\n/.exec(text) ?? [];
+      assert.equal(said, content.split('\n')[0]);
+      assert.equal(text.split('\n').filter((line) => line.startsWith(`${asker}: `)).length, 2);
+      assert.doesNotMatch(text, /<\/?\w+>|User|Assistant/);
+    }
   });
 
   test('as an input of a recipe', async () => {
