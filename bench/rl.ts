@@ -76,7 +76,7 @@ async function openOwnSteps({ device }: Bench, config: ModelConfig): Promise<Own
   const served = await servedFrom(config, weights);
   const servedModel = createModel(config, served, contextLength + 2);
   const plain = new Rollouts(servedModel, options, (blocks) => new LatentPages(config, blocks));
-  const shape = { tokens: 2048, sequences: 128, longest: contextLength, columns: grpoColumns };
+  const shape = { tokens: 2048, sequences: 128, longest: contextLength, columns: grpoColumns, aheadDepth: 0 };
   const objective = new GrpoObjective(model, model, {
     shape,
     policy,
@@ -84,6 +84,7 @@ async function openOwnSteps({ device }: Bench, config: ModelConfig): Promise<Own
     clipLow: 0.2,
     clipHigh: 0.2,
     klBeta: 0,
+    mtpWeight: 0,
   });
   const optimizer = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, maxGradNorm: 1, moments: 'f32' } as const;
   const step = new TrainStep(config, weights, optimizer, 'sum', objective);

@@ -61,6 +61,7 @@ const recipes: Readonly<Record<string, () => object>> = {
     ...shared,
     model,
     tasks: [{ task: taskFile }],
+    gate: { samples: 6, wellFormed: 0, correct: 0 },
     steps: 4 + lives,
     questions: 3,
     groupSize: 4,

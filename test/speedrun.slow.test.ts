@@ -34,6 +34,7 @@ const speedrun: Speedrun = {
       kind: 'rl',
       recipe: {
         tasks: [{ task: 'countdown', difficulty: 3 }],
+        gate: { samples: 0 },
         steps: 1,
         warmupSteps: 0,
         questions: 2,

@@ -1,6 +1,8 @@
 // Line charts as SVG files: lines, a legend, two axes. They stand in results that are read in a repository.
 import { type ChartData, formatValue, shownFrom } from '../runs/index.ts';
 import type { NumberFormat } from '../train/index.ts';
+import { loadMap, type StepLoad } from './heat-map.ts';
+import { escapeXml } from './xml.ts';
 
 export interface SvgLine {
   readonly name: string;
@@ -22,6 +24,7 @@ const frame = { left: 64, right: 240, top: 40, bottom: 48 };
 const [innerWidth, innerHeight] = [width - frame.left - frame.right, height - frame.top - frame.bottom];
 const colors = ['#2563eb', '#dc2626', '#059669', '#d97706', '#7c3aed', '#475569'];
 const maxPoints = 400;
+const font = 'font-family="system-ui, sans-serif" font-size="12" fill="#334155"';
 
 /** Returns about `count` round numbers from `low` to `high`, at least `apart` apart. */
 function ticks(low: number, high: number, count: number, apart = 0): number[] {
@@ -32,8 +35,6 @@ function ticks(low: number, high: number, count: number, apart = 0): number[] {
   const last = Math.floor(high / step + 1e-9);
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
-
-const escapeXml = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
 function valueRange(values: readonly number[]): [number, number] {
   const [low, high] = values.reduce(
@@ -85,7 +86,6 @@ export function lineChart(lines: readonly SvgLine[], options: SvgOptions): strin
       `<text x="${to + 6}" y="${y}">${escapeXml(name)}</text>`
     );
   });
-  const font = 'font-family="system-ui, sans-serif" font-size="12" fill="#334155"';
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" ${font}>`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
@@ -101,8 +101,8 @@ export function lineChart(lines: readonly SvgLine[], options: SvgOptions): strin
   ].join('\n');
 }
 
-/** Returns the charts of a run as one SVG text, one below the other. */
-export function drawCharts(charts: readonly ChartData[], title: string): string {
+/** Returns the charts of a run and the loads of its experts as one SVG text, one below the other. */
+export function drawCharts(charts: readonly ChartData[], loads: readonly StepLoad[], title: string): string {
   const parts = charts.map((chart, i) => {
     const from = shownFrom(chart);
     const lines = chart.lines.map(({ name, values, smooth }) => {
@@ -113,6 +113,9 @@ export function drawCharts(charts: readonly ChartData[], title: string): string 
     const svg = lineChart(lines, { title: `${title}: ${chart.title}`, xLabel: 'steps', yLabel: unit, format });
     return svg.replace('<svg ', `<svg y="${i * height}" width="${width}" height="${height}" `);
   });
-  const size = `width="${width}" height="${height * charts.length}"`;
+  const map = loadMap(loads, title);
+  const top = height * charts.length;
+  if (map !== null) parts.push(`<svg y="${top}" width="${width}" height="${map.height}" ${font}>${map.svg}</svg>`);
+  const size = `width="${width}" height="${top + (map?.height ?? 0)}"`;
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>${parts.join('')}</svg>\n`;
 }

@@ -11,6 +11,7 @@ import {
   runFacts,
   TrainError,
 } from '../train/index.ts';
+import { readLoads } from './heat-map.ts';
 import { drawCharts } from './line-chart.ts';
 import { factTable, writeResult } from './results.ts';
 
@@ -40,7 +41,7 @@ export function readReport(run: string, kinds: readonly RunKind[] = runKinds): R
     kind,
     facts: [...runFacts(kind, events, lineage), ...alarmFacts(events)],
     excerpts: kind.excerpts?.(events, run) ?? [],
-    draw: (title) => drawCharts(toChartData(kind.charts, events), title),
+    draw: (title) => drawCharts(toChartData(kind.charts, events), readLoads(events), title),
   };
 }
 

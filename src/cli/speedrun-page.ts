@@ -6,12 +6,11 @@ import { readReport } from './report.ts';
 import { factTable, type ResultPart } from './results.ts';
 import type { Speedrun } from './speedrun.ts';
 import type { StageEvaluations } from './stage-runner.ts';
+import { escapeXml } from './xml.ts';
 
 const style =
   'body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}svg{max-width:100%}' +
   'td,th{padding:.2rem .8rem .2rem 0;text-align:left}pre{background:#f1f5f9;padding:.8rem;overflow:auto}';
-
-const escapeHtml = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
 const readLineages = (folder: string, { stages }: Speedrun) =>
   stages.map(({ name }) => readLineage(join(folder, name)) as Lineage);
@@ -63,8 +62,8 @@ export function speedrunPart(folder: string, speedrun: Speedrun, evaluations: St
 /** Returns a stage's facts, charts and excerpts as HTML. */
 function stageHtml(folder: string, { name, title }: Speedrun['stages'][number]): string {
   const { facts, excerpts, draw } = readReport(join(folder, name));
-  const texts = excerpts.map((excerpt) => `<p>${escapeHtml(excerpt.title)}:</p><pre>${escapeHtml(excerpt.text)}</pre>`);
-  return `<h2>${name}: ${title}</h2><pre>${escapeHtml(factTable(facts))}</pre>${draw(title)}${texts.join('')}`;
+  const texts = excerpts.map((excerpt) => `<p>${escapeXml(excerpt.title)}:</p><pre>${escapeXml(excerpt.text)}</pre>`);
+  return `<h2>${name}: ${title}</h2><pre>${escapeXml(factTable(facts))}</pre>${draw(title)}${texts.join('')}`;
 }
 
 /** Returns the report as an HTML page that needs no other file. */

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { evaluationSchema } from '../eval/index.ts';
 import { fineTuningFields } from '../sft/index.ts';
 import { taskChoice, templateNames } from '../tasks/index.ts';
-import { count, nonnegative, TrainError } from '../train/index.ts';
+import { count, fraction, nonnegative, TrainError } from '../train/index.ts';
 
 const traces = z.strictObject({
   /** Folder of another run whose traces are learned: then no teacher is asked. */
@@ -69,6 +69,8 @@ export const distillSchema = z.strictObject({
   tasks: z.array(taskChoice).default([]),
   template: z.enum(templateNames).default('short'),
   traces: traces.prefault({}),
+  /** The share of the teacher's answers, after the first 256, below which no more traces are collected. */
+  minAcceptance: fraction.default(0.1),
   onPolicy: onPolicy.prefault({}),
   api: api.prefault({}),
   /** response: thinking and answer are learned. answer: only what follows the thinking, for comparison. */

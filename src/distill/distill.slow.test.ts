@@ -126,6 +126,31 @@ describe('an interface as a teacher', () => {
     await server.close();
   });
 
+  test('a teacher that is hardly ever right ends the collection, also of a later session', async () => {
+    const solutions = await readSolutions(9, 40);
+    const names = [...solutions.keys()];
+    const isRight = (prompt: string) => names.indexOf(prompt) % 16 === 0;
+    const server = await startApi((prompt) =>
+      completion(right(isRight(prompt) ? (solutions.get(prompt) as string) : '1')),
+    );
+    const own = join(folder, 'poor');
+    mkdirSync(own);
+    const traces = { wanted: 100, problems: 40, samples: 8, perProblem: 1, parallel: 1 };
+    const collect = async (minAcceptance: number) => {
+      const config = resolveRecipe(distill, { ...asking(server.url, { traces }), minAcceptance });
+      return collectTraces(own, config, await openTeacher(config, device));
+    };
+    // 2 of the first 32 problems, 16 of 256 answers.
+    await assert.rejects(
+      collect(0.07),
+      /6\.3 % of its 256 answers are correct and well-formed, at least 7\.0 % must be.*; train .*; 2 traces are kept/,
+    );
+    assert.equal(server.prompts.length, 256);
+    await assert.rejects(collect(0.07), /6\.1 % of its 264 answers/);
+    assert.equal((await collect(0.05)).problems, 40);
+    await server.close();
+  });
+
   test('traces are written in the order of their problems, whatever comes first', async () => {
     const solutions = await readSolutions(9, 12);
     const order = [...solutions.keys()];

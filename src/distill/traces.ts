@@ -4,8 +4,8 @@
 // and teacher, whenever the collection was stopped or killed. A trace is a line of traces.jsonl, an answered problem
 // one of asked.jsonl, once all problems before it are answered; a second call asks only the others. Kept are correct,
 // well-formed responses, no text twice, at most `perProblem` of a problem. Problems are of the train side of the split.
-// A problem whose requests keep failing is reported and skipped; several in a row, or too many graders that
-// fail, end the collection with what is on disk.
+// A problem whose requests keep failing is reported and skipped; several in a row, too many graders that fail, or a
+// teacher that is hardly ever right end the collection with what is on disk.
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -20,7 +20,7 @@ import {
   type Question,
   sumFaults,
 } from '../eval/index.ts';
-import { deriveSeed } from '../math/index.ts';
+import { deriveSeed, formatPercent } from '../math/index.ts';
 import { type ChosenTask, closeTasks, drawTask, openTasks, type Problem, toPrompt } from '../tasks/index.ts';
 import { cutPartialLine, readJsonLines, TrainError } from '../train/index.ts';
 import type { DistillConfig } from './distill-recipe.ts';
@@ -39,7 +39,13 @@ const traceSchema = z.object({
 
 export type Trace = z.infer<typeof traceSchema>;
 
-const answeredSchema = z.object({ index: z.number(), kept: z.number() });
+const answeredSchema = z.object({
+  index: z.number(),
+  kept: z.number(),
+  responses: z.number().default(0),
+  /** Those that ended, are correct and well-formed, whether they were kept or not. */
+  accepted: z.number().default(0),
+});
 
 export interface CollectProgress {
   /** Traces kept, and to keep. */
@@ -64,6 +70,8 @@ export interface CollectOptions {
 const maxFailures = 8;
 /** Answers from which on a collection ends early if too many of their graders fail. */
 const minGraded = 20;
+/** Responses from which on a collection ends early if too few of them are accepted. */
+const minResponses = 256;
 /** Faults of graders that are reported one by one. */
 const maxReportedFaults = 5;
 /** The number of problems, for each that is asked at once, that may wait for one before them. */
@@ -73,6 +81,10 @@ interface JudgedProblem {
   readonly question: Question;
   readonly responses: readonly ({ readonly text: string; readonly isEnded: boolean } & Judgement)[];
 }
+
+/** Whether a response is one to learn from. */
+const isAccepted = ({ isEnded, isCorrect, isWellFormed }: JudgedProblem['responses'][number]) =>
+  isEnded && isCorrect && isWellFormed;
 
 /** What came of a problem: judged responses, or why there are none. */
 type Reply = JudgedProblem | { readonly error: Error } | 'answered before';
@@ -89,6 +101,9 @@ class Collector {
   readonly #seen: Set<string>;
   readonly #countByProblem = new Map<string, number>();
   readonly #answered: Set<number>;
+  /** Responses of all sessions, and those that were accepted. */
+  #responses = 0;
+  #accepted = 0;
   /** Replies that wait for one of a problem before them. */
   readonly #replies = new Map<number, Reply>();
   /** The problem whose reply is written next. */
@@ -111,9 +126,9 @@ class Collector {
     const traces = readTraces(folder);
     this.#seen = new Set(traces.map(({ prompt, response }) => prompt.join('') + response));
     for (const { task, key } of traces) this.#count(`${task} ${key}`);
-    this.#answered = new Set(
-      readJsonLines(join(folder, traceFiles.asked), answeredSchema, 'answered problem').map(({ index }) => index),
-    );
+    const answered = readJsonLines(join(folder, traceFiles.asked), answeredSchema, 'answered problem');
+    this.#answered = new Set(answered.map(({ index }) => index));
+    for (const { responses, accepted } of answered) this.#countAccepted(responses, accepted);
   }
 
   async run(): Promise<CollectProgress> {
@@ -183,7 +198,7 @@ class Collector {
     const { samples, temperature, topP, maxTokens } = traces;
     const { task, difficulty } = drawTask(this.#tasks, seed, index);
     const [problem] = (await task.problems([{ seed, index, difficulty, split: 'train' }])) as [Problem];
-    const question = { task, problem, prompt: toPrompt(template, problem.prompt) };
+    const question = { task, difficulty, problem, prompt: toPrompt(template, problem.prompt) };
     const requests = Array.from({ length: samples }, (_, g) =>
       this.#teacher.answer(question.prompt, { temperature, topP, maxTokens, seed: deriveSeed(seed, index, g) }, signal),
     );
@@ -210,10 +225,31 @@ class Collector {
       // A problem whose grader failed is asked again, once the grader is right.
       if (!this.#hasFaults(reply)) {
         this.#answered.add(index);
-        this.#append(traceFiles.asked, { index, kept });
+        const [responses, accepted] = [reply.responses.length, reply.responses.filter(isAccepted).length];
+        this.#append(traceFiles.asked, { index, kept, responses, accepted });
+        this.#countAccepted(responses, accepted);
       }
     }
     this.#options.progress?.(this.#progress);
+    this.#expectAcceptance();
+  }
+
+  #countAccepted(responses: number, accepted: number): void {
+    this.#responses += responses;
+    this.#accepted += accepted;
+  }
+
+  /** Throws TrainError where the teacher is hardly ever right: its few traces would cost without end. */
+  #expectAcceptance(): void {
+    const { minAcceptance } = this.#config;
+    const share = this.#accepted / this.#responses;
+    if (this.#responses < minResponses || share >= minAcceptance) return;
+    throw new TrainError(
+      this.#teacher.name,
+      `${formatPercent(share, 1)} of its ${this.#responses} answers are correct and well-formed, ` +
+        `at least ${formatPercent(minAcceptance, 1)} must be (minAcceptance)`,
+      `train the teacher further, choose an easier level, or lower minAcceptance; ${this.#kept} traces are kept`,
+    );
   }
 
   #skip(index: number, { message }: Error): void {
@@ -243,11 +279,10 @@ class Collector {
     const { task, problem, prompt } = question;
     const name = `${task.name} ${problem.key}`;
     let kept = 0;
-    for (const { text, isEnded, isCorrect, isWellFormed } of responses) {
-      const response = text.trimEnd();
+    for (const given of responses) {
+      const response = given.text.trimEnd();
       const isFull = this.#kept >= wanted || (this.#countByProblem.get(name) ?? 0) >= perProblem;
-      const isWanted = isEnded && isCorrect && isWellFormed && !isFull;
-      if (!isWanted || this.#seen.has(prompt.join('') + response)) continue;
+      if (isFull || !isAccepted(given) || this.#seen.has(prompt.join('') + response)) continue;
       this.#seen.add(prompt.join('') + response);
       const { key } = problem;
       this.#append(traceFiles.traces, {

@@ -20,6 +20,8 @@ export interface RolloutOptions {
   readonly maxSequences: number;
   /** Maximum tokens of a prompt with its response. */
   readonly contextLength: number;
+  /** Tokens for which the cache has room in each sequence; longer ones use that of others. @default contextLength */
+  readonly cacheLength?: number;
   readonly endId: number;
   /** The temperature of the policy that is trained: log-probabilities are taken at it. @default 1 */
   readonly temperature?: number;
@@ -57,7 +59,9 @@ export class Rollouts {
       new HeadPages(model.config, blocks, options.policy.attention),
   ) {
     const { policy, maxSequences, contextLength, temperature: logprobTemperature } = options;
-    const blocks = (maxSequences + 1) * Math.ceil((contextLength + 1) / blockTokens);
+    const blocksFor = (tokens: number) => Math.ceil((tokens + 1) / blockTokens);
+    const each = blocksFor(Math.min(contextLength, options.cacheLength ?? contextLength));
+    const blocks = Math.max((maxSequences + 1) * each, blocksFor(contextLength));
     this.#options = options;
     this.#vocabSize = model.config.vocabSize;
     this.#copy = new PackedCopy(model, policy);

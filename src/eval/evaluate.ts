@@ -31,6 +31,10 @@ export interface SampleOptions {
   readonly samples: number;
   readonly sampling: Omit<CompletionOptions, 'seed'>;
   readonly seed: number;
+  /** The number of the first answer to each question: earlier ones were asked for before. @default 0 */
+  readonly firstSample?: number;
+  /** The numbers of the questions, from which seeds follow. @default 0, 1, ... */
+  readonly numbers?: readonly number[];
   /** Requests at once. @default no limit */
   readonly parallel?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -58,10 +62,12 @@ async function mapInParallel<T, R>(items: readonly T[], parallel: number, job: (
 export async function sampleAnswers<A extends Answer>(
   answer: Answerer<A>,
   questions: readonly Question[],
-  { samples, sampling, seed, parallel = Number.POSITIVE_INFINITY, signal, progress }: SampleOptions,
+  options: SampleOptions,
 ): Promise<AnsweredQuestion<A>[]> {
+  const { samples, sampling, seed, firstSample = 0, parallel = Number.POSITIVE_INFINITY, signal, progress } = options;
+  const { numbers = [...questions.keys()] } = options;
   const requests = questions.flatMap((question, q) =>
-    Array.from({ length: samples }, (_, k) => ({ question, seed: deriveSeed(seed, q, k) })),
+    Array.from({ length: samples }, (_, k) => ({ question, seed: deriveSeed(seed, numbers[q], firstSample + k) })),
   );
   const answers = await mapInParallel(requests, parallel, async (request) => {
     const given = await answer(request.question.prompt, { ...sampling, seed: request.seed }, signal);

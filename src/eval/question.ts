@@ -19,6 +19,7 @@ import { openRunTasks } from './small-talk.ts';
 
 export interface Question {
   readonly task: Grading;
+  readonly difficulty: number;
   readonly problem: Problem;
   readonly prompt: PromptParts;
 }
@@ -64,7 +65,7 @@ export async function readQuestions(
   split: Split,
 ): Promise<Question[]> {
   const problems = await task.problems(indices.map((index) => ({ seed, index, difficulty, split, phrasing })));
-  return problems.map((problem) => ({ task, problem, prompt: toPrompt(template, problem.prompt) }));
+  return problems.map((problem) => ({ task, difficulty, problem, prompt: toPrompt(template, problem.prompt) }));
 }
 
 /** Returns training questions `from` to `to`, those of one task after another. The shares decide each one's task. */

@@ -18,6 +18,11 @@ import { hasExperts } from './parameters.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
 import { type ModelWeights, Weights } from './weights.ts';
 
+export interface AheadOptions extends ForwardOptions {
+  /** Whether the embedding, which the main model owns, gets no gradient from the module. @default false */
+  readonly isDetached?: boolean;
+}
+
 export class Deepseek extends Decoder<DeepseekConfig> {
   readonly mtp: readonly MultiTokenPrediction[];
 
@@ -35,11 +40,12 @@ export class Deepseek extends Decoder<DeepseekConfig> {
    * Runs MTP module k = 0, 1, ...: hidden [T, D] (forward's for k = 0, then the previous module's) and ids [T] of the
    * tokens k + 1 ahead give hidden states and `out`, the input of the head.
    */
-  predictAhead(k: number, hidden: Tensor, ids: Tensor, batch: Batch, options: ForwardOptions = {}): MtpOutput {
+  predictAhead(k: number, hidden: Tensor, ids: Tensor, batch: Batch, options: AheadOptions = {}): MtpOutput {
     const module = this.mtp[k];
     if (!module) throw new ModelError('mtp', `module ${k} of ${this.mtp.length}`, 'use a model with more modules');
-    const { policy = precisions.f32, cache = batchAlone() } = options;
-    return module.forward(hidden, ids, this.embedTokens, batch, this.ropeTable, policy, cache);
+    const { policy = precisions.f32, cache = batchAlone(), isDetached = false } = options;
+    const embedTokens = isDetached ? this.embedTokens.alias() : this.embedTokens; // another handle has no gradient
+    return module.forward(hidden, ids, embedTokens, batch, this.ropeTable, policy, cache);
   }
 
   loss(batch: TrainingBatch, policy: PrecisionPolicy = precisions.f32): ModelLosses {

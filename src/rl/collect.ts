@@ -1,8 +1,9 @@
 // The groups of a step: questions sampled and judged, with dynamic sampling further ones where rewards do not differ.
 //
-// Contract: a function of recipe, step and the number of questions before, so that a step that was stopped while it
-// sampled is sampled again as it was. Rounds end when there are enough informative groups, or after `resamplings`
-// further ones; then zero-variance groups complete the batch. Source: DAPO (arXiv 2503.14476), 3.2.
+// Contract: a function of recipe, step, shares of the tasks and the number of questions before, so that a step that was
+// stopped while it sampled is sampled again as it was. Rounds end when there are enough informative groups, or after
+// `resamplings` further ones; then zero-variance groups complete the batch. Source: DAPO (arXiv 2503.14476), 3.2. With
+// `pilot`, a group whose first responses earn the same is continued with a probability only (pilot.ts).
 import {
   type Answerer,
   countFaults,
@@ -13,7 +14,9 @@ import {
   trainingQuestions,
 } from '../eval/index.ts';
 import { deriveSeed } from '../math/index.ts';
-import { isInformative, type RolloutGroup, type ScoredResponse, toGroup } from './batch.ts';
+import { isInformative, type RolloutGroup, type ScoredResponse } from './batch.ts';
+import { choosePilots, joinGroups } from './pilot.ts';
+import { type Reward, toGroups } from './reward.ts';
 import type { RlConfig } from './rl-recipe.ts';
 
 /** The stream of random numbers of a run's rollouts; its evaluations have another. */
@@ -25,7 +28,9 @@ export const cutOff = 'cut off by maxTokens';
 const maxFormatProblems = 5;
 
 /** Returns the most frequent format problems, as shares of all responses. */
-function countFormatProblems(responses: readonly ScoredResponse[]): Record<string, number> {
+export function countFormatProblems(
+  responses: readonly Pick<ScoredResponse, 'formatProblem' | 'isEnded'>[],
+): Record<string, number> {
   const counts = new Map<string, number>();
   for (const { formatProblem, isEnded } of responses) {
     if (formatProblem === null) continue;
@@ -38,6 +43,8 @@ function countFormatProblems(responses: readonly ScoredResponse[]): Record<strin
 
 export interface CollectedGroups {
   readonly groups: readonly RolloutGroup[];
+  /** All groups that were sampled, also those that were replaced. */
+  readonly sampled: readonly RolloutGroup[];
   /** Questions since the run began. */
   readonly questionsConsumed: number;
   /** Tokens of all responses, also of groups that were replaced. */
@@ -47,6 +54,7 @@ export interface CollectedGroups {
     readonly rounds: number;
     readonly silentGroups: number;
     readonly formlessGroups: number;
+    readonly stoppedGroups: number;
     readonly formProblems: Readonly<Record<string, number>>;
     readonly filled: number;
   } & GraderFaults;
@@ -55,42 +63,71 @@ export interface CollectedGroups {
 export interface RolloutSource {
   readonly answer: Answerer<RolloutAnswer>;
   readonly questions: QuestionSource;
+  readonly rewards: readonly Reward[];
+}
+
+/** Where a run is when it samples. */
+export interface RolloutPosition {
+  readonly step: number;
+  readonly questionsConsumed: number;
+  /** The maximum number of tokens of a response. */
+  readonly maxTokens: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Samples one round of questions: whole groups, or with a pilot those that are continued. */
+async function sampleRound(
+  { questions: perRound, groupSize, pilot, temperature, seed }: RlConfig,
+  { answer, questions, rewards }: RolloutSource,
+  { step, maxTokens, signal, from, round }: RolloutPosition & { readonly from: number; readonly round: number },
+): Promise<RolloutGroup[]> {
+  const asked = await trainingQuestions(questions, from, from + perRound);
+  const roundSeed = deriveSeed(seed, step, round, rolloutStream);
+  const sample = async (numbers: readonly number[], firstSample: number, samples: number) => {
+    const chosen = numbers.map((n) => asked[n]);
+    const sampling = { temperature, topP: 1, maxTokens };
+    const options = { samples, firstSample, numbers, signal, sampling, seed: roundSeed };
+    return toGroups(await sampleAnswers(answer, chosen, options), rewards);
+  };
+  const all = [...asked.keys()];
+  if (pilot.responses === 0) return sample(all, 0, groupSize);
+  const pilots = choosePilots(await sample(all, 0, pilot.responses), pilot.keep, roundSeed);
+  const continued = all.filter((n) => pilots[n].weight > 0);
+  const rests = await sample(continued, pilot.responses, groupSize - pilot.responses);
+  return joinGroups(pilots, continued, rests);
 }
 
 export async function collectGroups(
   config: RlConfig,
-  { answer, questions }: RolloutSource,
-  { step, questionsConsumed, signal }: { step: number; questionsConsumed: number; signal?: AbortSignal },
+  source: RolloutSource,
+  position: RolloutPosition,
 ): Promise<CollectedGroups> {
-  const { questions: perRound, groupSize: samples, resamplings, temperature, maxTokens, rewards, seed } = config;
+  const { questions: perRound, resamplings } = config;
+  const { questionsConsumed } = position;
   const [informative, zeroVariance]: [RolloutGroup[], RolloutGroup[]] = [[], []];
   let rounds = 0;
   while (rounds <= resamplings && informative.length < perRound) {
     const from = questionsConsumed + rounds * perRound;
-    const answered = await sampleAnswers(answer, await trainingQuestions(questions, from, from + perRound), {
-      samples,
-      signal,
-      sampling: { temperature, topP: 1, maxTokens },
-      seed: deriveSeed(seed, step, rounds, rolloutStream),
-    });
-    for (const group of answered.map((each) => toGroup(each, rewards)))
+    for (const group of await sampleRound(config, source, { ...position, from, round: rounds }))
       (isInformative(group) ? informative : zeroVariance).push(group);
     rounds++;
   }
-  const groups = [...informative, ...zeroVariance];
-  const responses = groups.flatMap((group) => group.responses);
+  const sampled = [...informative, ...zeroVariance];
+  const responses = sampled.flatMap((group) => group.responses);
   const isMalformed = (group: RolloutGroup) => group.responses.every(({ isWellFormed }) => !isWellFormed);
   return {
-    groups: groups.slice(0, perRound),
+    groups: sampled.slice(0, perRound),
+    sampled,
     questionsConsumed: questionsConsumed + rounds * perRound,
     generatedTokens: responses.reduce((sum, { ids }) => sum + ids.length, 0),
     statistics: {
       rounds,
-      silentGroups: zeroVariance.length / groups.length,
-      formlessGroups: zeroVariance.filter(isMalformed).length / groups.length,
+      silentGroups: zeroVariance.length / sampled.length,
+      formlessGroups: zeroVariance.filter(isMalformed).length / sampled.length,
+      stoppedGroups: zeroVariance.filter(({ weight }) => weight === 0).length / sampled.length,
       formProblems: countFormatProblems(responses),
       filled: Math.max(0, perRound - informative.length),
-      ...countFaults(groups),
+      ...countFaults(sampled),
     },
   };
 }

@@ -4,8 +4,8 @@
 // over the last ten steps, so that one odd batch raises nothing. The causes are those that issues of TRL, verl and
 // TinyZero describe: groups without signal, length bias, entropy collapse and format hacking.
 import { formatPercent } from '../math/index.ts';
-import { cutOff } from './collect.ts';
 import type { RlStepEvent } from './events.ts';
+import { explainNoSignal, type NoSignalCause } from './no-signal.ts';
 
 export interface Finding {
   readonly kind:
@@ -13,9 +13,7 @@ export interface Finding {
     | 'far-tokens'
     | 'grader-faults'
     | 'resamplings-used-up'
-    | 'no-signal-form'
-    | 'no-signal-easy'
-    | 'no-signal-hard'
+    | NoSignalCause['kind']
     | 'length-in-wrong'
     | 'entropy-collapse'
     | 'format-hacking'
@@ -32,15 +30,6 @@ const span = 10;
 function mean(steps: readonly StepFields[], value: (s: StepFields) => number | null): number {
   const values = steps.map(value).filter((x) => x !== null);
   return values.length === 0 ? 0 : values.reduce((sum, x) => sum + x, 0) / values.length;
-}
-
-/** Returns the most frequent format problem over some steps, and its share of the responses. */
-function commonProblem(steps: readonly StepFields[]): readonly [problem: string, share: number] {
-  const sums = new Map<string, number>();
-  for (const { formProblems } of steps)
-    for (const [problem, share] of Object.entries(formProblems))
-      sums.set(problem, (sums.get(problem) ?? 0) + share / steps.length);
-  return [...sums].reduce((most, each) => (most[1] >= each[1] ? most : each), ['', 0]);
 }
 
 export class Diagnosis {
@@ -87,31 +76,11 @@ export class Diagnosis {
     return found;
   }
 
-  /** Finds why rewards do not differ: the format, or problems that are too easy or too hard. */
+  /** Finds why rewards do not differ. */
   #zeroVariance(): Finding[] {
-    const now = (value: (s: StepFields) => number) => mean(this.#last, value);
-    const zeroVariance = now((s) => s.silentGroups);
-    const malformed = now((s) => s.formlessGroups);
-    if (zeroVariance <= 0.7) return [];
-    const seen = `${formatPercent(zeroVariance)} of groups carry no signal`;
-    if (malformed > zeroVariance / 2) {
-      const [problem, share] = commonProblem(this.#last);
-      const remedy =
-        problem === cutOff
-          ? 'raise maxTokens'
-          : 'raise groupSize, keep rewards.format above 0, or let the base read more worked examples with tags';
-      const message =
-        `${seen}, ${formatPercent(malformed)} because no response is well-formed (${formatPercent(share)} of ` +
-        `responses: ${problem}): ${remedy}; the difficulty is not the cause`;
-      return [{ kind: 'no-signal-form', message }];
-    }
-    if (now((s) => s.accuracy) > 0.5) {
-      const remedy = 'raise the difficulty, or replace such groups (resamplings)';
-      return [{ kind: 'no-signal-easy', message: `${seen}, because nearly all answers are correct: ${remedy}` }];
-    }
-    const remedy = 'lower the difficulty, raise groupSize, or train the base further';
-    const message = `${seen}, because nearly all answers earn the same low reward: ${remedy}`;
-    return [{ kind: 'no-signal-hard', message }];
+    if (mean(this.#last, (s) => s.silentGroups) <= 0.7) return [];
+    const { kind, problem, remedy } = explainNoSignal(this.#last);
+    return [{ kind, message: `${problem}: ${remedy}` }];
   }
 
   #trends(): Finding[] {

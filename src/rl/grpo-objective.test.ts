@@ -142,7 +142,8 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
 
   /** Makes groups whose responses were as likely, when they were generated, as the ratios say. */
   async function createGroups(model: Model, { ratios }: Method): Promise<RolloutGroup[]> {
-    const question = { task: {} as Grading, problem: { prompt: '', key: '' }, prompt: ['', '', ''] as const };
+    const prompt = ['', '', ''] as const;
+    const question = { task: {} as Grading, difficulty: 1, problem: { prompt: '', key: '' }, prompt };
     const judged = {
       answer: null,
       isCorrect: false,
@@ -164,6 +165,7 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
     return Promise.all(
       rewards.map(async (group, q) => ({
         question,
+        weight: 1,
         responses: await Promise.all(group.map((reward, g) => made(reward, 3 * q + g))),
       })),
     );
@@ -191,7 +193,7 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
       const { clipLow, clipHigh } = resolved;
       const expected = computeExpected(method, clipLow, clipHigh);
       const [sequences = []] = toUpdates(await createGroups(model, method), resolved);
-      const options = { shape, policy: precisions.f32, temperature: 1, clipLow, clipHigh, klBeta: 0 };
+      const options = { shape, policy: precisions.f32, temperature: 1, clipLow, clipHigh, klBeta: 0, mtpWeight: 0 };
       const objective = new GrpoObjective(model, model, options);
       const step = new TrainStep(config, weights, adamw, 'sum', objective);
       const found = await sumGradients(sequences, (bin) => step.gradients(sequenceInputs(bin, shape, device)));
@@ -224,7 +226,15 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
 
   test('tokens of weight 0 count as nothing', async () => {
     const { model, weights } = made(1, device);
-    const options = { shape, policy: precisions.f32, temperature: 1, clipLow: 0.2, clipHigh: 0.2, klBeta: 0 };
+    const options = {
+      shape,
+      policy: precisions.f32,
+      temperature: 1,
+      clipLow: 0.2,
+      clipHigh: 0.2,
+      klBeta: 0,
+      mtpWeight: 0,
+    };
     const columns = columnsFor(9, { rolloutLogprob: -1, advantage: 1, weight: 0, mask: 1 });
     const sequence = { ids: Int32Array.from({ length: 12 }, (_, i) => (i * 7) % vocabulary), promptLength: 3, columns };
     const { loss, mismatch } = await computeMetrics(weights, new GrpoObjective(model, model, options), [sequence]);
@@ -251,7 +261,14 @@ for (const [precision, temperature] of [
     );
     assert.ok(new Set(responses.map(({ ids }) => ids.join())).size > 3, 'seeds make different responses');
     const clip = { clipLow: 0.2, clipHigh: 0.2 };
-    const objective = new GrpoObjective(model, model, { shape, policy, temperature, ...clip, klBeta: 0.01 });
+    const objective = new GrpoObjective(model, model, {
+      shape,
+      policy,
+      temperature,
+      ...clip,
+      klBeta: 0.01,
+      mtpWeight: 0,
+    });
     const step = new TrainStep(config, weights, adamw, 'sum', objective);
     const mismatch = async (change: (old: Float32Array) => void) => {
       const sequences = responses.map(({ prompt, ids, logprobs }) => {

@@ -3,11 +3,19 @@
 // The sums over the micro-batches of a step are the step's loss. `mismatch` counts tokens whose log-probability here
 // differs from the rollout's in any bit: 0 as long as the weights are those of the rollout. The policy is what rollouts
 // sample from: all log-probabilities, KL and entropy are those of softmax(logits / temperature). Routers keep their
-// correction biases, and no balance loss is added. Source: DeepSeekMath 4.1, DeepSeek-R1 2.2. Left out: MTP modules,
-// which are not trained here.
-import type { Batch, Model, PrecisionPolicy } from '../model/index.ts';
-import { logprobs, mul, noGrad, policyLoss, sum, type Tensor } from '../tensor/index.ts';
-import { type BatchShape, type Losses, type Objective, type SequenceInputs, toSequenceBatch } from '../train/index.ts';
+// correction biases, and no balance loss is added. MTP modules learn the responses, so that drafts follow the policy:
+// from detached hidden states, embedding and head, so that the policy learns from rewards alone. Source: DeepSeekMath
+// 4.1, DeepSeek-R1 2.2.
+import { type Batch, Deepseek, type LayerRouting, type Model, type PrecisionPolicy } from '../model/index.ts';
+import { add, logprobs, mul, noGrad, policyLoss, scale, sum, type Tensor } from '../tensor/index.ts';
+import {
+  type BatchShape,
+  type Losses,
+  type Objective,
+  type SequenceBatch,
+  type SequenceInputs,
+  toSequenceBatch,
+} from '../train/index.ts';
 
 export interface GrpoOptions {
   readonly shape: BatchShape<GrpoColumn>;
@@ -18,6 +26,15 @@ export interface GrpoOptions {
   readonly clipHigh: number;
   /** beta; 0: the reference is not run. */
   readonly klBeta: number;
+  /** The weight of the MTP loss; without MTP modules in the shape it is not used. */
+  readonly mtpWeight: number;
+}
+
+/** The loss of the MTP modules: for training, with the weights of the tokens, and its sum over tokens as a metric. */
+interface AheadLoss {
+  readonly loss: Tensor;
+  readonly total: Tensor;
+  readonly routings: readonly LayerRouting[];
 }
 
 /** The numbers beside each token of a response; `mask` is 1 for each of them, 0 for prompts and padding. */
@@ -25,7 +42,7 @@ export const grpoColumns = ['rolloutLogprob', 'advantage', 'weight', 'mask'] as 
 export type GrpoColumn = (typeof grpoColumns)[number];
 
 export class GrpoObjective implements Objective<SequenceInputs> {
-  readonly metricNames = ['loss', 'kl', 'clipped', 'mismatch', 'entropy', 'bounded'] as const;
+  readonly metricNames: readonly string[];
   readonly #model: Model;
   readonly #reference: Model;
   readonly #options: GrpoOptions;
@@ -34,11 +51,14 @@ export class GrpoObjective implements Objective<SequenceInputs> {
     this.#model = model;
     this.#reference = reference;
     this.#options = options;
+    const ahead = options.shape.aheadDepth > 0 ? ['mtpLoss'] : [];
+    this.metricNames = ['loss', 'kl', 'clipped', 'mismatch', 'entropy', 'bounded', ...ahead];
   }
 
   losses(...inputs: SequenceInputs): Losses {
-    const { shape, policy, klBeta, clipLow, clipHigh } = this.#options;
-    const { batch, targets, columns } = toSequenceBatch(inputs, shape);
+    const { shape, policy, klBeta, clipLow, clipHigh, mtpWeight } = this.#options;
+    const given = toSequenceBatch(inputs, shape);
+    const { batch, targets, columns } = given;
     const { rolloutLogprob, advantage, weight, mask } = columns;
     const { out, routings } = this.#model.forward(batch, { policy });
     const own = this.#logprobs(this.#model, out, targets);
@@ -57,7 +77,39 @@ export class GrpoObjective implements Objective<SequenceInputs> {
       entropy: noGrad(() => sum(mul(own.entropy, mask))),
       bounded: sum(terms.bounded),
     };
-    return { total: loss, metrics, routings };
+    const ahead = this.#aheadLoss(given, out);
+    if (ahead === null) return { total: loss, metrics, routings };
+    return {
+      total: add(loss, scale(ahead.loss, mtpWeight)),
+      metrics: { ...metrics, mtpLoss: ahead.total },
+      routings: [...routings, ...ahead.routings],
+    };
+  }
+
+  #aheadLoss({ batch, ahead, columns }: SequenceBatch<GrpoColumn>, out: Tensor): AheadLoss | null {
+    const model = this.#model;
+    if (ahead.length === 0 || !(model instanceof Deepseek)) return null;
+    const { policy, temperature } = this.#options;
+    const routings: LayerRouting[] = [];
+    let hidden = out.alias(); // another handle has no gradient
+    const each = ahead.map(({ ids, targets }, k) => {
+      const step = model.predictAhead(k, hidden, ids, batch, { policy, isDetached: true });
+      if (step.routing) routings.push(step.routing);
+      hidden = step.hidden;
+      const head = model.unpackedHead.alias();
+      const own = logprobs(step.out, head, targets, { precision: policy.head, temperature });
+      return { loss: sum(mul(own.logprobs, columns.weight)), total: noGrad(() => sum(own.logprobs)) };
+    });
+    const average = (terms: readonly Tensor[]) =>
+      scale(
+        terms.reduce((all, term) => add(all, term)),
+        -1 / terms.length,
+      );
+    return {
+      loss: average(each.map(({ loss }) => loss)),
+      total: noGrad(() => average(each.map(({ total }) => total))),
+      routings,
+    };
   }
 
   #referenceLogprobs(batch: Batch, targets: Tensor): Tensor {

@@ -14,9 +14,11 @@ import { findResumePoint, readEvents, resolveRecipe, resumeRun, type StepReport,
 import { type RolloutGroup, toUpdates } from './batch.ts';
 import { collectGroups } from './collect.ts';
 import type { RlEvent } from './events.ts';
+import { openRewards } from './reward.ts';
 import { rl } from './rl.ts';
+import { openRlParts, type RlParts } from './rl-parts.ts';
 import type { RlRecipe } from './rl-recipe.ts';
-import { openRlParts, type RlParts, RlTrainer } from './rl-trainer.ts';
+import { RlTrainer } from './rl-trainer.ts';
 import { close, shortRun, trainFormattedModel } from './test-model.ts';
 
 let device: Device;
@@ -59,10 +61,11 @@ describe('dynamic sampling', () => {
       const rollout = { prompt: Int32Array.of(1), ids: Int32Array.of(2, 9), logprobs: new Float32Array(2) };
       return { ...rollout, text, tokens: 2, isEnded };
     };
+    const config = resolveRecipe(rl, { ...recipe, resamplings });
     const { groups, statistics, questionsConsumed, generatedTokens } = await collectGroups(
-      resolveRecipe(rl, { ...recipe, resamplings }),
-      { answer, questions },
-      { step: 7, questionsConsumed: questionsBefore },
+      config,
+      { answer, questions, rewards: openRewards(config) },
+      { step: 7, questionsConsumed: questionsBefore, maxTokens: 8 },
     );
     const numbers = groups.map(({ question }) => order.indexOf(question.prompt.join('')));
     const { formProblems, formlessGroups, ...counts } = statistics;
@@ -76,6 +79,7 @@ describe('dynamic sampling', () => {
       rounds: 2,
       questionsConsumed: questionsBefore + 6,
       silentGroups: 3 / 6,
+      stoppedGroups: 0,
       filled: 0,
       generatedTokens: 24,
       graded: 3,
@@ -93,6 +97,7 @@ describe('dynamic sampling', () => {
       rounds: 3,
       questionsConsumed: questionsBefore + 9,
       silentGroups: 7 / 9,
+      stoppedGroups: 0,
       filled: 1,
       generatedTokens: 36,
       graded: 2,
@@ -141,6 +146,7 @@ describe('updates', () => {
       ...changed,
     });
   const groups = [0, 1].map((q) => ({
+    weight: 1,
     responses: [0, 1, 2, 3].map((g) => ({
       prompt: Int32Array.of(q),
       ids: new Int32Array(2 + g),

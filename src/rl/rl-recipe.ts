@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { evaluationSchema } from '../eval/index.ts';
 import { taskChoice, templateNames } from '../tasks/index.ts';
-import { count, nonnegative, optimizerSchema, runFields, TrainError } from '../train/index.ts';
+import { count, fraction, nonnegative, optimizerSchema, runFields, TrainError } from '../train/index.ts';
 
 /** A cut of the distribution, which keeps its neutral value. */
 const noCut = <Value extends number>(neutral: Value) =>
@@ -24,11 +24,36 @@ const every = z.strictObject({
   save: count.default(25),
 });
 
+/** The least shares of a base's answers that are well-formed and correct, before the first step; 0 samples: none. */
+const gate = z.strictObject({
+  samples: z.number().int().nonnegative().default(512),
+  wellFormed: fraction.default(0.01),
+  correct: fraction.default(0.01),
+});
+
+/** A run ends after so many steps in a row of which more than this share of the groups is zero-variance; 0: never. */
+const noSignal = z.strictObject({
+  above: fraction.default(0.9),
+  steps: z.number().int().nonnegative().default(20),
+});
+
+/**
+ * Groups that stop early: where the first responses earn the same, the others are generated with probability `keep`
+ * only, and then the group weighs 1 / keep. 0 responses: all groups are whole.
+ */
+const pilot = z.strictObject({
+  responses: z.number().int().nonnegative().default(0),
+  keep: z.number().positive().max(1).default(0.25),
+});
+
 export const rlSchema = z.strictObject({
   /** Folder of the checkpoint to begin from. */
   model: z.string().meta({ names: 'checkpoint' }),
   tasks: z.array(taskChoice).min(1),
   template: z.enum(templateNames).default('short'),
+  gate: gate.prefault({}),
+  /** success: tasks and levels are drawn more often where some answers are correct and some are not (curriculum.ts). */
+  curriculum: z.enum(['fixed', 'success']).default('fixed'),
   steps: count.default(100),
   questions: count.default(32),
   groupSize: z.number().int().min(2).default(16),
@@ -36,6 +61,10 @@ export const rlSchema = z.strictObject({
   updates: count.default(1),
   /** The maximum number of tokens of a response. */
   maxTokens: count.default(256),
+  /** The maximum may grow so far, by half at a time, where responses are cut off. @default it does not grow */
+  maxTokensLimit: count.optional(),
+  /** The share of responses cut off above which it grows. */
+  maxTruncated: fraction.default(0.2),
   /** The policy is softmax(logits / temperature), in rollouts, training, KL and entropy alike. */
   temperature: z.number().min(0.01).default(1),
   topP: noCut(1),
@@ -57,6 +86,13 @@ export const rlSchema = z.strictObject({
   referenceEvery: count.default(400),
   /** Dynamic sampling (DAPO): further rounds of questions, at most, to replace groups whose rewards are all equal. */
   resamplings: z.number().int().nonnegative().default(0),
+  pilot: pilot.prefault({}),
+  noSignal: noSignal.prefault({}),
+  /**
+   * The weight of the loss of MTP modules, from which they alone learn; 0: they do not, and drafts get worse. It is
+   * small, because Adam's steps do not depend on it and the clipping of the policy's gradient should not either.
+   */
+  mtpWeight: nonnegative.default(0.01),
   /** Rows of a micro-batch of training: few, so that they stay in the caches and the last one is nearly full. */
   microBatchTokens: count.default(2048),
   /** Whether blocks are computed again in backward instead of keeping their intermediate results: the same bits. */
@@ -72,12 +108,35 @@ export type RlConfig = z.infer<typeof rlSchema>;
 export type RlRecipe = z.input<typeof rlSchema>;
 
 /** Throws TrainError where fields contradict each other. */
-export function checkRl({ updates, questions, groupSize, maxTokens, microBatchTokens }: RlConfig): void {
-  if (updates > questions * groupSize) {
-    const problem = `updates: ${updates}, for ${questions * groupSize} responses`;
-    throw new TrainError('recipe', problem, 'take fewer updates, or more questions');
-  }
-  if (maxTokens < microBatchTokens) return;
-  const problem = `maxTokens: ${maxTokens}, in micro-batches of ${microBatchTokens} tokens`;
-  throw new TrainError('recipe', problem, 'raise microBatchTokens above the length of a prompt with its response');
+export function checkRl(config: RlConfig): void {
+  const { updates, questions, groupSize, maxTokens, maxTokensLimit = maxTokens, microBatchTokens, pilot } = config;
+  const refuse = (isWrong: boolean, problem: string, remedy: string) => {
+    if (isWrong) throw new TrainError('recipe', problem, remedy);
+  };
+  const responses = questions * groupSize;
+  refuse(
+    updates > responses,
+    `updates: ${updates}, for ${responses} responses`,
+    'take fewer updates, or more questions',
+  );
+  refuse(
+    maxTokensLimit < maxTokens,
+    `maxTokensLimit: ${maxTokensLimit}, below maxTokens, ${maxTokens}`,
+    'raise it, or leave it out',
+  );
+  refuse(
+    maxTokensLimit >= microBatchTokens,
+    `maxTokens: ${maxTokensLimit}, in micro-batches of ${microBatchTokens} tokens`,
+    'raise microBatchTokens above the length of a prompt with its response',
+  );
+  refuse(
+    pilot.responses === 1 || pilot.responses >= groupSize,
+    `pilot.responses: ${pilot.responses}, of groups of ${groupSize}`,
+    'take 2 or more responses, and fewer than groupSize',
+  );
+  refuse(
+    pilot.responses > 0 && questions * pilot.keep < updates,
+    `pilot.keep: ${pilot.keep}, of ${questions} questions`,
+    'raise it, so that some groups are whole in every step',
+  );
 }

@@ -1,86 +1,63 @@
 // Reinforcement learning, a step at a time: sample, judge, weight, train. Source: DeepSeek-R1, 2.2.
 //
 // Rollouts read the very weights that the optimizer changes. The reference is the model that the run begins from,
-// renewed every `referenceEvery` steps; a checkpoint has it beside the weights.
+// renewed every `referenceEvery` steps; a checkpoint has it beside the weights, and the state of curriculum, length
+// budget and the count of steps without signal.
 import { join } from 'node:path';
-import { type BaseVocabulary, loadBaseVocabulary } from '../corpus/index.ts';
-import { Rollouts, unusedIds } from '../engine/index.ts';
+import { evaluateInTraining, evaluationEvent, expectVerdicts, type GraderFaults, sumFaults } from '../eval/index.ts';
+import { exportWeights, writeSafetensors } from '../model/checkpoint/index.ts';
+import { countParameters } from '../model/index.ts';
+import { closeTasks } from '../tasks/index.ts';
 import {
-  evaluateInTraining,
-  evaluationEvent,
-  expectVerdicts,
-  type GraderFaults,
-  openQuestions,
-  rolloutAnswerer,
-  sumFaults,
-} from '../eval/index.ts';
-import { exportWeights, openCheckpoint, openSafetensors, writeSafetensors } from '../model/checkpoint/index.ts';
-import { countParameters, createModel, type Model, precisions, type WeightMap } from '../model/index.ts';
-import { closeTasks, toChatTemplate } from '../tasks/index.ts';
-import {
+  eventsNamed,
   expectFinite,
   finite,
   learningRateAt,
-  loadWeights,
   type Run,
-  readBaseConfig,
+  readEvents,
+  runFiles,
   type Snapshot,
   type StepReport,
+  TrainError,
   type Trainer,
   type TrainSequence,
-  TunedModel,
+  withoutSuperseded,
   worstViolation,
 } from '../train/index.ts';
 import { type RolloutGroup, summarize, toUpdates } from './batch.ts';
-import { collectGroups, type RolloutSource } from './collect.ts';
+import { type CollectedGroups, collectGroups } from './collect.ts';
+import { Curriculum } from './curriculum.ts';
 import { Diagnosis } from './diagnosis.ts';
-import type { RlEvent } from './events.ts';
-import { type GrpoColumn, GrpoObjective, grpoColumns } from './grpo-objective.ts';
+import { type RlEvent, type RlStepEvent, rlEvents } from './events.ts';
+import { expectGatePassed, takeGate } from './gate.ts';
+import type { GrpoColumn } from './grpo-objective.ts';
+import { LengthBudget, type LengthBudgetState } from './length-budget.ts';
+import { NoSignal } from './no-signal.ts';
+import { describePlateau } from './plateau.ts';
+import { type RlParts, referenceFile } from './rl-parts.ts';
 import type { RlConfig } from './rl-recipe.ts';
 
-const referenceFile = 'reference.safetensors';
 /** Steps over which failing graders are counted. */
 const faultSpan = 10;
 
-/** What a run trains and samples with. */
-export interface RlParts extends RolloutSource {
-  readonly vocabulary: BaseVocabulary;
-  readonly tuned: TunedModel<GrpoColumn>;
-  readonly reference: { readonly model: Model; readonly weights: WeightMap };
-  readonly rollouts: Rollouts;
+/** What a checkpoint holds of a run besides weights and moments. */
+interface RlState {
+  /** Questions since the run began. */
+  readonly asked: number;
+  readonly learnability: Readonly<Record<string, number>>;
+  readonly length: LengthBudgetState;
+  /** Steps in a row without signal. */
+  readonly silentSteps: number;
 }
 
-/** Opens models and tasks. Throws TrainError, TaskError, EvaluationError or CheckpointError. */
-export async function openRlParts(config: RlConfig, run: Run<RlEvent>): Promise<RlParts> {
-  const base = readBaseConfig(config.model);
-  const vocabulary = loadBaseVocabulary(config.model, toChatTemplate(config.template));
-  const { tokenizer, endId } = vocabulary;
-  const contextLength = base.maxPositionEmbeddings;
-  const questions = await openQuestions(config, tokenizer, contextLength - config.maxTokens);
-  const { checkpoint } = run;
-  const saved = checkpoint && join(checkpoint.folder, referenceFile);
-  const weights = await loadWeights(base, saved ? openSafetensors(saved) : openCheckpoint(config.model));
-  const reference = { model: createModel(base, weights, contextLength), weights };
-  const policy = precisions[config.precision];
-  const tuned = await TunedModel.open(config.model, run, {
-    ...config,
-    columns: grpoColumns,
-    objective: (model, shape) => new GrpoObjective(model, reference.model, { ...config, shape, policy }),
-  });
-  const rollouts = new Rollouts(tuned.model, {
-    policy,
-    maxSequences: config.parallel,
-    contextLength,
-    endId,
-    temperature: config.temperature,
-    banned: unusedIds(tokenizer, base.vocabSize),
-  });
-  const answer = rolloutAnswerer(rollouts, tokenizer);
-  return { vocabulary, tuned, reference, rollouts, questions, answer };
+/** Adds up the loads of experts over a step's updates. */
+function sumLoads(reports: readonly StepReport[]): number[][] {
+  const [first] = reports;
+  return first.load.map((experts, l) => experts.map((_, e) => reports.reduce((sum, { load }) => sum + load[l][e], 0)));
 }
 
 /** Merges the reports of a step's updates; the mismatch is that of the first one, whose weights made the rollouts. */
-function mergeReports(reports: readonly StepReport[], tokens: number) {
+function mergeReports(reports: readonly StepReport[], tokens: number, responses: number) {
   const [first, last] = [reports[0], reports[reports.length - 1]];
   const sum = (name: string) => reports.reduce((total, { metrics }) => total + metrics[name], 0);
   return {
@@ -90,20 +67,25 @@ function mergeReports(reports: readonly StepReport[], tokens: number) {
     entropy: finite(sum('entropy') / tokens),
     mismatch: first.metrics.mismatch,
     bounded: sum('bounded'),
+    ...('mtpLoss' in first.metrics && { mtpLoss: finite(sum('mtpLoss') / (tokens - responses)) }),
     gradientNorm: finite(Math.max(...reports.map(({ gradientNorm }) => gradientNorm))),
     maxVio: worstViolation(last.load),
+    ...(last.load.length > 0 && { load: sumLoads(reports) }),
   };
 }
 
 export class RlTrainer implements Trainer {
   readonly origin: Trainer['origin'];
   readonly started: object;
-  readonly steps: number;
   readonly every: Trainer['every'];
   readonly #config: RlConfig;
   readonly #run: Run<RlEvent>;
   readonly #parts: RlParts;
   readonly #diagnosis = new Diagnosis();
+  readonly #curriculum: Curriculum;
+  readonly #length: LengthBudget;
+  readonly #noSignal: NoSignal;
+  #steps: number;
   #questionsConsumed: number;
   /** How graders did in the last steps. */
   #faults: readonly GraderFaults[] = [];
@@ -115,23 +97,45 @@ export class RlTrainer implements Trainer {
     this.#config = config;
     this.#run = run;
     this.#parts = parts;
-    const state = run.checkpoint?.state.data as { readonly asked?: number } | undefined;
-    this.#questionsConsumed = state?.asked ?? 0;
-    this.steps = steps;
+    const state = (run.checkpoint?.state.data ?? {}) as Partial<RlState>;
+    this.#questionsConsumed = state.asked ?? 0;
+    this.#curriculum = new Curriculum(parts.questions.tasks, config.curriculum, state.learnability);
+    this.#length = new LengthBudget(config, state.length);
+    this.#noSignal = new NoSignal(config.noSignal, state.silentSteps);
+    parts.rollouts.resize(this.#length.maxTokens);
+    const isLearned = config.noSignal.steps > 0 && this.#noSignal.count >= config.noSignal.steps;
+    this.#steps = isLearned ? (run.checkpoint?.state.step ?? steps) : steps;
     this.every = every;
     this.origin = { initial: model };
     const parameters = countParameters(parts.tuned.model.config).total;
     this.started = { parameters, steps, responsesPerStep: questions * groupSize };
   }
 
-  async step(step: number): Promise<number | null> {
-    const began = performance.now();
-    const { signal } = this.#run;
-    const position = { step, questionsConsumed: this.#questionsConsumed, signal };
-    const collected = await collectGroups(this.#config, this.#parts, position).catch((error: unknown) => {
+  /** The number of steps: fewer than in the recipe where all that can be learned is learned. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Takes the gate before the first step. Throws TrainError where the base does not pass. */
+  async prepare(): Promise<boolean> {
+    const { gate } = this.#config;
+    const { checkpoint, signal } = this.#run;
+    if (checkpoint !== null || gate.samples === 0) return true;
+    const progress = (done: number) => this.#run.progress('gate', done, gate.samples);
+    const options = { maxTokens: this.#length.maxTokens, signal, progress };
+    const result = await takeGate(this.#config, this.#parts, options).catch((error: unknown) => {
       if (signal.aborted) return null;
       throw error;
     });
+    if (result === null) return false;
+    this.#run.emit({ event: 'gated', ...result });
+    expectGatePassed(result, gate);
+    return true;
+  }
+
+  async step(step: number): Promise<number | null> {
+    const began = performance.now();
+    const collected = await this.#collect(step);
     if (collected === null) return null;
     const { groups, questionsConsumed, generatedTokens, statistics } = collected;
     this.#faults = [...this.#faults, statistics].slice(-faultSpan);
@@ -143,9 +147,10 @@ export class RlTrainer implements Trainer {
     this.#shownGroup = groups[step % groups.length];
     const event = {
       step,
-      ...summarize(groups),
+      ...summarize(groups, this.#config.pilot.responses),
       ...statistics,
       ...report,
+      maxTokens: this.#length.maxTokens,
       learningRate,
       rolloutSeconds: (rolled - began) / 1000,
       trainSeconds: (performance.now() - rolled) / 1000,
@@ -155,17 +160,29 @@ export class RlTrainer implements Trainer {
     this.#run.emit({ event: 'step', ...event });
     for (const finding of this.#diagnosis.see(event)) this.#run.emit({ event: 'alarm', step, ...finding });
     expectFinite(step, event.gradientNorm);
+    this.#adapt(step, collected, event.truncated);
     if (step % this.#config.referenceEvery === 0) await this.#renewReference();
+    this.#expectSignal(step, event);
     return tokens;
   }
 
   async evaluate(step: number): Promise<void> {
     const { answer, questions } = this.#parts;
-    const { evaluation, maxTokens } = this.#config;
+    const { evaluation } = this.#config;
     const { signal } = this.#run;
-    const evaluations = await evaluateInTraining(answer, questions, { ...evaluation, maxTokens, signal });
+    const options = { ...evaluation, maxTokens: this.#length.maxTokens, signal };
+    const evaluations = await evaluateInTraining(answer, questions, options);
     for (const each of evaluations) this.#run.emit({ event: 'evaluated', step, ...evaluationEvent(each) });
     expectVerdicts(sumFaults(evaluations));
+    if (step === this.#steps) this.#fit(step);
+  }
+
+  /** Says where the accuracy levels off, from the steps of all sessions. */
+  #fit(step: number): void {
+    const events = withoutSuperseded(readEvents(join(this.#run.folder, runFiles.events), rlEvents));
+    const steps = eventsNamed(events, 'step').map((event) => ({ step: event.step, value: event.accuracy }));
+    const plateau = describePlateau(steps);
+    if (plateau !== null) this.#run.emit({ event: 'fitted', step, plateau });
   }
 
   async sample(step: number): Promise<void> {
@@ -178,11 +195,17 @@ export class RlTrainer implements Trainer {
   snapshot(): Snapshot {
     const { vocabulary, reference, tuned } = this.#parts;
     const { config } = tuned.model;
+    const data: RlState = {
+      asked: this.#questionsConsumed,
+      learnability: this.#curriculum.estimates,
+      length: this.#length.state,
+      silentSteps: this.#noSignal.count,
+    };
     return {
       config,
       weights: tuned.weights,
       optimizer: tuned.trainStep.optimizer,
-      data: { asked: this.#questionsConsumed },
+      data,
       writeBeside: async (folder) => {
         vocabulary.save(folder);
         await writeSafetensors(join(folder, referenceFile), exportWeights(config, reference.weights, 'f32'));
@@ -194,6 +217,46 @@ export class RlTrainer implements Trainer {
     const { rollouts, tuned, reference, questions } = this.#parts;
     for (const owned of [rollouts, tuned, reference.model, ...reference.weights.values()]) owned.dispose();
     await closeTasks(questions.tasks);
+  }
+
+  /** Returns null where the signal aborted it. */
+  async #collect(step: number): Promise<CollectedGroups | null> {
+    const { questions, answer, rewards } = this.#parts;
+    const { signal } = this.#run;
+    const source = { answer, rewards, questions: { ...questions, tasks: this.#curriculum.weighted() } };
+    const position = {
+      step,
+      questionsConsumed: this.#questionsConsumed,
+      maxTokens: this.#length.maxTokens,
+      signal,
+    };
+    return collectGroups(this.#config, source, position).catch((error: unknown) => {
+      if (signal.aborted) return null;
+      throw error;
+    });
+  }
+
+  /** Changes what the next step is asked, and for how long, by what this one gave. */
+  #adapt(step: number, { sampled }: CollectedGroups, truncated: number): void {
+    const practiced = this.#curriculum.see(sampled);
+    if (this.#parts.questions.tasks.length > 1)
+      for (const each of practiced) this.#run.emit({ event: 'practiced', step, ...each });
+    const from = this.#length.maxTokens;
+    const cutOff = this.#length.see(truncated);
+    if (cutOff === null) return;
+    const to = this.#length.maxTokens;
+    this.#parts.rollouts.resize(to);
+    this.#run.emit({ event: 'lengthened', step, from, to, truncated: cutOff });
+  }
+
+  /** Ends a run whose groups carry no signal any more: as completed where nearly all answers are correct. */
+  #expectSignal(step: number, event: Omit<RlStepEvent, 'event' | 'time'>): void {
+    const cause = this.#noSignal.see(event);
+    if (cause === null) return;
+    const { kind, problem, remedy } = cause;
+    if (kind !== 'no-signal-easy') throw new TrainError(`step ${step}`, problem, `${remedy} (noSignal.steps)`);
+    this.#run.emit({ event: 'alarm', step, kind: 'learned', message: `${problem}: the run ends here; ${remedy}` });
+    this.#steps = step;
   }
 
   #learningRate(step: number): number {
@@ -215,8 +278,9 @@ export class RlTrainer implements Trainer {
       const rates = { step: (step - 1) * updates.length + i + 1, learningRate, biasUpdateSpeed: 0 };
       reports.push(await this.#parts.tuned.train(sequences, rates));
     }
-    const tokens = updates.flat().reduce((sum, { ids, promptLength }) => sum + ids.length - promptLength, 0);
-    return { tokens, report: mergeReports(reports, tokens) };
+    const all = updates.flat();
+    const tokens = all.reduce((sum, { ids, promptLength }) => sum + ids.length - promptLength, 0);
+    return { tokens, report: mergeReports(reports, tokens, all.length) };
   }
 
   async #renewReference(): Promise<void> {

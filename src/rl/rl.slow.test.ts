@@ -44,9 +44,10 @@ describe('advantages and weights', () => {
   });
 
   test('what a token weighs', () => {
-    close(tokenWeights([2, 8], 'response', 16), [1 / 4, 1 / 16]);
-    close(tokenWeights([2, 8], 'token', 16), [1 / 10, 1 / 10]);
-    close(tokenWeights([2, 8], 'constant', 16), [1 / 32, 1 / 32]);
+    const size = { responses: 2, tokens: 10, longest: 16 };
+    close(tokenWeights([2, 8], 'response', size), [1 / 4, 1 / 16]);
+    close(tokenWeights([2, 8], 'token', size), [1 / 10, 1 / 10]);
+    close(tokenWeights([2, 8], 'constant', size), [1 / 32, 1 / 32]);
   });
 });
 
@@ -86,7 +87,8 @@ describe('the diagnosis', () => {
   // biome-ignore format: one line for each part of the event
   const step = {
     step: 1, reward: 1, accuracy: 0.4, format: 1, tokens: 50, tokensRight: 40, tokensWrong: 60, truncated: 0, checks: 1,
-    silentGroups: 0.1, formlessGroups: 0, formProblems: {}, rounds: 1, filled: 0, faults: 0, graded: 9, fault: null,
+    silentGroups: 0.1, formlessGroups: 0, stoppedGroups: 0, formProblems: {}, rounds: 1, filled: 0,
+    faults: 0, graded: 9, fault: null,
     loss: 0, kl: 0.01, clipped: 0, entropy: 1, mismatch: 0, bounded: 0, gradientNorm: 1, learningRate: 1, maxVio: 0.2,
     rolloutSeconds: 1, trainSeconds: 1, rolloutTokensPerSecond: 1, secondsLeft: 1,
   };

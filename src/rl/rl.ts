@@ -3,6 +3,7 @@ import { formatMillions, formatPercent } from '../math/index.ts';
 import {
   accuracyFacts,
   balanceChart,
+  type ChartSeries,
   chart,
   describeEvaluation,
   type Excerpt,
@@ -21,8 +22,11 @@ import {
   throughputChart,
 } from '../train/index.ts';
 import { type RlEvent, rlEvents } from './events.ts';
+import { describeGate } from './gate.ts';
+import { describePlateau } from './plateau.ts';
+import { openRlParts } from './rl-parts.ts';
 import { checkRl, type RlConfig, rlSchema } from './rl-recipe.ts';
-import { openRlParts, RlTrainer } from './rl-trainer.ts';
+import { RlTrainer } from './rl-trainer.ts';
 
 const accuracyLines = [
   stepLine('accuracy', 'accuracy'),
@@ -30,6 +34,15 @@ const accuracyLines = [
   stepLine('zero-variance groups', 'silentGroups'),
   heldOutLine,
 ];
+
+/** Returns the line of a field for each task and level, where a run has several. */
+const practiceLine = (field: string): ChartSeries => ({
+  name: field,
+  event: 'practiced',
+  field,
+  groupBy: ['task', 'difficulty'],
+  smooth: true,
+});
 
 export const rl: RunKind<RlConfig, RlEvent> = {
   name: 'rl',
@@ -40,7 +53,7 @@ export const rl: RunKind<RlConfig, RlEvent> = {
   events: rlEvents,
   check: checkRl,
   fixedFields: ['model', 'tasks', 'template', 'questions', 'seed'],
-  mainFields: ['steps', 'questions', 'groupSize', 'maxTokens', 'learningRate', 'seed'],
+  mainFields: ['steps', 'questions', 'groupSize', 'maxTokens', 'curriculum', 'learningRate', 'seed'],
   arguments: [modelArgument, taskArgument],
   examples: [
     { line: 'rl countdown-zero --model my-base', about: 'a base model learns to reason by reward alone' },
@@ -57,11 +70,15 @@ export const rl: RunKind<RlConfig, RlEvent> = {
       stepLine('all', 'tokens'),
       stepLine('correct', 'tokensRight', { tone: 'good' }),
       stepLine('incorrect', 'tokensWrong', { tone: 'bad' }),
+      stepLine('limit', 'maxTokens', { smooth: false }),
     ]),
+    chart('practice', 'Accuracy in training', 'share of responses', [practiceLine('accuracy')], { format: 'percent' }),
+    chart('curriculum', 'Share of questions', 'of the next step', [practiceLine('share')], { format: 'percent' }),
     chart('entropy', 'Entropy', 'nats per token', [stepLine('entropy', 'entropy')]),
     chart('kl', 'KL to the reference', 'nats per token', [stepLine('KL', 'kl')], { hideZeros: true }),
     chart('checks', 'Verification phrases', 'words per response', [stepLine('words', 'checks')]),
     throughputChart('rollouts', 'tokens per second', 'rolloutTokensPerSecond'),
+    chart('mtp', 'MTP loss', 'nats per token', [stepLine('responses', 'mtpLoss')]),
     balanceChart(stepLine('training', 'maxVio')),
   ],
   headline: [
@@ -88,13 +105,22 @@ function facts(events: readonly RlEvent[], lineage: Lineage): Fact[] {
   const [rollouts, training] = [total((s) => s.rolloutSeconds), total((s) => s.trainSeconds)];
   return [
     ['status', `${lineage.status}, ${last?.step ?? 0} steps`],
+    ...eventsNamed(events, 'gated')
+      .slice(-1)
+      .map((gate): Fact => ['gate', describeGate(gate)]),
     ...accuracyFacts(eventsNamed(events, 'evaluated')),
+    ...plateau(steps),
     ['tokens per response', change(({ tokens }) => tokens)],
     ['verification phrases per response', change(({ checks }) => checks)],
     ['mismatch, all steps', `${total(({ mismatch }) => mismatch)} tokens`],
     ['seconds of rollouts, of training', `${rollouts.toFixed(0)}, ${training.toFixed(0)}`],
     ...lineageFacts(lineage),
   ];
+}
+
+function plateau(steps: readonly StepEvent[]): Fact[] {
+  const words = describePlateau(steps.map(({ step, accuracy }) => ({ step, value: accuracy })));
+  return words === null ? [] : [['accuracy in training', words]];
 }
 
 /** The first and the last sample. */
@@ -124,6 +150,14 @@ function line(event: RlEvent): string | null {
         `mismatch ${event.mismatch}`,
         `${event.rolloutSeconds.toFixed(1)} + ${event.trainSeconds.toFixed(1)} s`,
       ].join('  ');
+    case 'gated':
+      return `gate ${event.isPassed ? 'passed' : 'not passed'}: ${describeGate(event)}`;
+    case 'fitted':
+      return `accuracy: ${event.plateau}`;
+    case 'lengthened': {
+      const { from, to, truncated } = event;
+      return `${formatPercent(truncated)} of responses were cut off: up to ${to} tokens from now on, ${from} before`;
+    }
     case 'evaluated':
       return describeEvaluation(event);
     case 'sampled':

@@ -11,7 +11,7 @@ import type { RlRecipe } from './rl-recipe.ts';
 
 export const vocabulary = 40;
 export const config = preset('nano', { vocabSize: vocabulary });
-export const shape = { tokens: 48, sequences: 4, longest: 24, columns: grpoColumns };
+export const shape = { tokens: 48, sequences: 4, longest: 24, columns: grpoColumns, aheadDepth: 0 };
 export const adamw = {
   beta1: 0.9,
   beta2: 0.95,
@@ -80,5 +80,5 @@ export const shortRun = (model: string): RlRecipe => ({
   evaluation: { problems: 3, samples: 2 },
   learningRate: 1e-3,
   every: { evaluate: 2, sample: 1, save: 2 },
-  rewards: { accuracy: 1, format: 1 },
+  gate: { samples: 0 },
 });

@@ -59,7 +59,7 @@ test('the loss and its gradient are those of a plain cross-entropy on the learne
   }));
   const learned = countLearned(examples);
   assert.equal(learned, 5 + 2 + 5 + 3);
-  const shape = { tokens: 16, sequences: 3, longest: 16, columns: ['weight'] as const };
+  const shape = { tokens: 16, sequences: 3, longest: 16, columns: ['weight'] as const, aheadDepth: 0 };
   const step = new TrainStep(config, weights, adamw, 'sum', new SftObjective(model, shape, precisions.f32));
   const bins = pack(toSequences(examples), shape);
   assert.equal(bins.length, 2, 'sums go over micro-batches');

@@ -90,6 +90,7 @@ export { learningRateAt, type Schedule } from './schedule.ts';
 export {
   type BatchShape,
   pack,
+  type SequenceBatch,
   type SequenceInputs,
   sequenceInputs,
   type TrainSequence,

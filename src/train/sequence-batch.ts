@@ -24,6 +24,8 @@ export interface BatchShape<Column extends string = string> {
   /** The maximum length of a sequence. */
   readonly longest: number;
   readonly columns: readonly Column[];
+  /** The number of MTP modules that learn from the sequences. */
+  readonly aheadDepth: number;
 }
 
 /** Returns the shape of micro-batches with the given number of rows, for a model of this context. */
@@ -31,13 +33,15 @@ export function batchShape<Column extends string>(
   rows: number,
   contextLength: number,
   columns: readonly Column[],
+  aheadDepth = 0,
 ): BatchShape<Column> {
   const sequences = Math.min(256, Math.ceil(rows / 16));
-  return { tokens: rows, sequences, longest: Math.min(contextLength, rows), columns };
+  return { tokens: rows, sequences, longest: Math.min(contextLength, rows), columns, aheadDepth };
 }
 
 /**
- * On the device: ids, positions, targets [3, T] i32; starts [B + 1] i32; columns [C, T] f32, 0 outside of responses.
+ * On the device: ids, positions, targets, then ids and targets of each MTP module [3 + 2 depth, T] i32; starts [B + 1]
+ * i32; columns [C, T] f32, 0 outside of responses.
  */
 export type SequenceInputs = [tokens: Tensor, starts: Tensor, columns: Tensor];
 
@@ -73,12 +77,15 @@ export function pack<Sequence extends TrainSequence>(
 /** Returns one micro-batch. The caller's scope owns it. */
 export function sequenceInputs<Column extends string>(
   sequences: readonly TrainSequence<Column>[],
-  { tokens: T, sequences: B, columns: names }: BatchShape<Column>,
+  { tokens: T, sequences: B, columns: names, aheadDepth }: BatchShape<Column>,
   device: Device,
 ): SequenceInputs {
-  const tokens = new Int32Array(3 * T);
-  const [ids, positions, targets] = [0, 1, 2].map((i) => tokens.subarray(i * T, (i + 1) * T));
-  targets.fill(ignoreIndex);
+  const kinds = 3 + 2 * aheadDepth;
+  const tokens = new Int32Array(kinds * T);
+  const [ids, positions, targets, ...ahead] = Array.from({ length: kinds }, (_, i) =>
+    tokens.subarray(i * T, (i + 1) * T),
+  );
+  for (const unknown of [targets, ...ahead.filter((_, i) => i % 2 === 1)]) unknown.fill(ignoreIndex);
   const starts = new Int32Array(B + 1);
   const columns = new Float32Array(names.length * T);
   let row = 0;
@@ -87,6 +94,12 @@ export function sequenceInputs<Column extends string>(
     for (let i = 0; i < countRows(sequence); i++, row++) {
       ids[row] = sequence.ids[i];
       positions[row] = i;
+      for (let k = 0; k < aheadDepth; k++) {
+        const last = i + k + 2; // what module k predicts, from the token before it
+        if (last > sequence.ids.length) continue;
+        ahead[2 * k][row] = sequence.ids[last - 1];
+        if (last < sequence.ids.length && i + 1 >= sequence.promptLength) ahead[2 * k + 1][row] = sequence.ids[last];
+      }
       const output = i + 1 - sequence.promptLength;
       if (output < 0) continue;
       targets[row] = sequence.ids[i + 1];
@@ -97,7 +110,7 @@ export function sequenceInputs<Column extends string>(
   });
   starts.fill(row, sequences.length);
   return [
-    fromArray(tokens, [3, T], { device }),
+    fromArray(tokens, [kinds, T], { device }),
     fromArray(starts, [B + 1], { device }),
     fromArray(columns, [names.length, T], { device }),
   ];
@@ -108,6 +121,8 @@ export interface SequenceBatch<Column extends string> {
   readonly batch: Batch;
   /** [T] i32 */
   readonly targets: Tensor;
+  /** For each MTP module the tokens ahead that it knows and those that it predicts, [T] i32 each. */
+  readonly ahead: readonly { readonly ids: Tensor; readonly targets: Tensor }[];
   /** [T] f32 each */
   readonly columns: Readonly<Record<Column, Tensor>>;
 }
@@ -115,13 +130,17 @@ export interface SequenceBatch<Column extends string> {
 /** Names the parts of a micro-batch. */
 export function toSequenceBatch<Column extends string>(
   [tokens, starts, columns]: SequenceInputs,
-  { longest, columns: names }: BatchShape<Column>,
+  { longest, columns: names, aheadDepth }: BatchShape<Column>,
 ): SequenceBatch<Column> {
   const row = (matrix: Tensor, i: number) => reshape(narrow(matrix, i, 1), [matrix.shape[1]]);
   const named = names.map((name, i) => [name, row(columns, i)]);
   return {
     batch: { ids: row(tokens, 0), positions: row(tokens, 1), sequences: { queryStart: starts, maxQueries: longest } },
     targets: row(tokens, 2),
+    ahead: Array.from({ length: aheadDepth }, (_, k) => ({
+      ids: row(tokens, 3 + 2 * k),
+      targets: row(tokens, 4 + 2 * k),
+    })),
     columns: Object.fromEntries(named) as Record<Column, Tensor>,
   };
 }

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device } from '../kernels/index.ts';
 import { importWeights, openCheckpoint, readJson, type TensorSource } from '../model/checkpoint/index.ts';
-import { createModel, type Model, type ModelConfig, readConfig, type WeightMap } from '../model/index.ts';
+import { createModel, isDeepseek, type Model, type ModelConfig, readConfig, type WeightMap } from '../model/index.ts';
 import { scope } from '../tensor/index.ts';
 import { TrainError } from './errors.ts';
 import type { OptimizerOptions } from './optimizer.ts';
@@ -44,6 +44,8 @@ export interface TunedModelOptions<Column extends string> {
   readonly microBatchTokens: number;
   readonly gradientCheckpointing: boolean;
   readonly columns: readonly Column[];
+  /** Whether MTP modules learn too. @default false */
+  readonly trainsAhead?: boolean;
   objective(model: Model, shape: BatchShape<Column>): Objective<SequenceInputs>;
 }
 
@@ -55,12 +57,13 @@ export class TunedModel<Column extends string> {
   readonly trainStep: TrainStep<SequenceInputs>;
 
   private constructor(config: ModelConfig, weights: WeightMap, options: TunedModelOptions<Column>, device: Device) {
-    const { optimizer, microBatchTokens, columns, gradientCheckpointing } = options;
+    const { optimizer, microBatchTokens, columns, gradientCheckpointing, trainsAhead = false } = options;
     const context = config.maxPositionEmbeddings;
     this.device = device;
     this.weights = weights;
     this.model = createModel(config, weights, context);
-    this.shape = batchShape(microBatchTokens, context, columns);
+    const depth = trainsAhead && isDeepseek(config) ? config.numNextnPredictLayers : 0;
+    this.shape = batchShape(microBatchTokens, context, columns, depth);
     const objective = options.objective(this.model, this.shape);
     this.trainStep = new TrainStep(config, weights, optimizer, 'sum', objective, { gradientCheckpointing });
   }
