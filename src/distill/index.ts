@@ -3,3 +3,4 @@ export { distill } from './distill.ts';
 export { type DistillEvent, distillEvents } from './distill-events.ts';
 export type { DistillConfig, DistillRecipe } from './distill-recipe.ts';
 export { defaultKeyVariable } from './distill-recipe.ts';
+export { readAnswered } from './traces.ts';

@@ -10,6 +10,7 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
+  type Answer,
   countFaults,
   describeFault,
   expectVerdicts,
@@ -20,7 +21,7 @@ import {
   type Question,
   sumFaults,
 } from '../eval/index.ts';
-import { deriveSeed, formatPercent } from '../math/index.ts';
+import { deriveSeed, formatPercent, sum } from '../math/index.ts';
 import { type ChosenTask, closeTasks, drawTask, openTasks, type Problem, toPrompt } from '../tasks/index.ts';
 import { cutPartialLine, readJsonLines, TrainError } from '../train/index.ts';
 import type { DistillConfig } from './distill-recipe.ts';
@@ -42,6 +43,8 @@ export type Trace = z.infer<typeof traceSchema>;
 const answeredSchema = z.object({
   index: z.number(),
   kept: z.number(),
+  /** The tokens of all responses. */
+  tokens: z.number().default(0),
   responses: z.number().default(0),
   /** Those that ended, are correct and well-formed, whether they were kept or not. */
   accepted: z.number().default(0),
@@ -79,7 +82,7 @@ const maxAhead = 4;
 
 interface JudgedProblem {
   readonly question: Question;
-  readonly responses: readonly ({ readonly text: string; readonly isEnded: boolean } & Judgement)[];
+  readonly responses: readonly (Answer & Judgement)[];
 }
 
 /** Whether a response is one to learn from. */
@@ -91,6 +94,10 @@ type Reply = JudgedProblem | { readonly error: Error } | 'answered before';
 
 /** Reads the traces of a folder; none where it has no file. */
 export const readTraces = (folder: string) => readJsonLines(join(folder, traceFiles.traces), traceSchema, 'trace');
+
+/** Reads the problems of a folder that were answered. */
+export const readAnswered = (folder: string) =>
+  readJsonLines(join(folder, traceFiles.asked), answeredSchema, 'answered problem');
 
 class Collector {
   readonly #folder: string;
@@ -126,7 +133,7 @@ class Collector {
     const traces = readTraces(folder);
     this.#seen = new Set(traces.map(({ prompt, response }) => prompt.join('') + response));
     for (const { task, key } of traces) this.#count(`${task} ${key}`);
-    const answered = readJsonLines(join(folder, traceFiles.asked), answeredSchema, 'answered problem');
+    const answered = readAnswered(folder);
     this.#answered = new Set(answered.map(({ index }) => index));
     for (const { responses, accepted } of answered) this.#countAccepted(responses, accepted);
   }
@@ -226,7 +233,8 @@ class Collector {
       if (!this.#hasFaults(reply)) {
         this.#answered.add(index);
         const [responses, accepted] = [reply.responses.length, reply.responses.filter(isAccepted).length];
-        this.#append(traceFiles.asked, { index, kept, responses, accepted });
+        const tokens = sum(reply.responses.map((response) => response.tokens));
+        this.#append(traceFiles.asked, { index, kept, responses, accepted, tokens });
         this.#countAccepted(responses, accepted);
       }
     }
