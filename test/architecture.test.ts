@@ -15,6 +15,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   kernels: [],
   tokenizer: [],
   tasks: [],
+  hub: [],
   tensor: ['kernels'],
   corpus: ['tokenizer', 'tasks'],
   model: ['kernels', 'tensor'],

@@ -1,7 +1,7 @@
 // minke inspect: parameters, compute and memory of a configuration or a checkpoint. Reads headers only.
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { formatMillions } from '../math/index.ts';
+import { formatMillions, formatSize } from '../math/index.ts';
 import { openCheckpoint, openGguf, openGgufModel, readJson, type TensorSource } from '../model/checkpoint/index.ts';
 import {
   cacheBytesPerToken,
@@ -19,7 +19,6 @@ const formatWhole = (n: number) => Math.round(n).toLocaleString('en-US');
 const formatCount = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} B` : formatMillions(n));
 const formatFlops = (flops: number) =>
   flops >= 1e9 ? `${(flops / 1e9).toFixed(1)} GFLOP` : `${(flops / 1e6).toFixed(1)} MFLOP`;
-const formatSize = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(1)} GB` : `${(n / 1e6).toFixed(1)} MB`);
 
 /** Reads the configuration of a preset, a config.json, a checkpoint folder or file, or a GGUF file. */
 export async function findConfig(target: string): Promise<ModelConfig> {

@@ -1,5 +1,5 @@
 // The module of plain arithmetic: statistics, random numbers and formatted numbers. It imports nothing.
-export { formatBytes, formatDuration, formatMillions, formatPercent, formatShort } from './format.ts';
+export { formatBytes, formatDuration, formatMillions, formatPercent, formatShort, formatSize } from './format.ts';
 export { permuted } from './permutation.ts';
 export { deriveSeed, fillNormal, fillUniform, Random, uniformAt } from './random.ts';
 export {
