@@ -17,6 +17,7 @@ import { MinkeError } from '../kernels/index.ts';
 import { formatPercent } from '../math/index.ts';
 import type { EngineFlags, SamplingFlags } from './engine-flags.ts';
 import { failed, interrupted } from './exit-codes.ts';
+import { findModel } from './find-model.ts';
 import { loadModel } from './load-model.ts';
 
 export interface ChatFlags extends EngineFlags, SamplingFlags {
@@ -162,7 +163,7 @@ async function answerLines(conversation: Conversation, lines: AsyncIterable<stri
   process.off('SIGINT', stop);
 }
 
-export async function chatCommand(path: string, flags: ChatFlags): Promise<void> {
+export async function chatCommand(target: string, flags: ChatFlags): Promise<void> {
   const { temperature, topP, seed, maxTokens, prompt, system } = flags;
   const options: GenerateOptions = {
     temperature,
@@ -170,7 +171,7 @@ export async function chatCommand(path: string, flags: ChatFlags): Promise<void>
     ...(seed !== undefined && { seed }),
     ...(maxTokens !== undefined && { maxTokens }),
   };
-  const model = await loadModel(path, flags);
+  const model = await loadModel(await findModel(target, flags), flags);
   const conversation = new Conversation(model, options, system);
   if (prompt !== undefined) await answerLines(conversation, [prompt]);
   else if (process.stdin.isTTY) await talk(conversation, model.name);

@@ -30,6 +30,8 @@ import { isDeepseek, type ModelConfig, writeConfig } from '../model/index.ts';
 import { type PackedFormat, useDevice } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { findBestCheckpoint } from '../train/index.ts';
+import type { DownloadFlags } from './download-flag.ts';
+import { findModel } from './find-model.ts';
 import { findConfig } from './inspect.ts';
 import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
@@ -128,7 +130,7 @@ function toGgufConfig(config: ModelConfig, keepsMtp: boolean): ModelConfig {
   return isDeepseek(config) && !keepsMtp ? { ...config, numNextnPredictLayers: 0 } : config;
 }
 
-export interface ConvertOptions {
+export interface ConvertOptions extends DownloadFlags {
   readonly dtype: string;
   readonly mtp?: boolean;
   readonly ready?: boolean;
@@ -143,7 +145,8 @@ export async function convert(given: string, to: string, options: ConvertOptions
   else if (isGguf(to)) checkFormat(dtype, Object.keys(ggufFormats), 'GGUF');
   else checkFormat(dtype, folderFormats, 'a folder');
   if (existsSync(to)) throw new CheckpointError(to, 'exists already', 'remove it or choose another name');
-  const from = best ? await findBestCheckpoint(given) : given;
+  const { path } = await findModel(given, options);
+  const from = best ? await findBestCheckpoint(path) : path;
   const { config: read, source } = await open(from);
   const config = isGguf(to) ? toGgufConfig(read, mtp) : read;
   const device = await openDeviceForLongWork();

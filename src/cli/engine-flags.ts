@@ -2,8 +2,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CacheFormat } from '../engine/index.ts';
 import type { PackedFormat } from '../tensor/index.ts';
+import { type DownloadFlags, withDownloadFlag } from './download-flag.ts';
 
-export interface EngineFlags {
+export interface EngineFlags extends DownloadFlags {
   readonly dtype?: PackedFormat;
   readonly cacheDtype: CacheFormat;
   readonly cacheMemory: number;
@@ -52,12 +53,12 @@ function parseProbability(text: string): number {
 export function withEngineFlags(command: Command): Command {
   const formats = ['f32', 'bf16', 'fp8', 'int8', 'int4'] satisfies PackedFormat[];
   const cacheFormats = ['f32', 'bf16', 'fp8'] satisfies CacheFormat[];
-  return command
+  return withDownloadFlag(command)
     .addOption(new Option('--dtype <format>', 'weight format (default: as stored)').choices(formats))
     .addOption(new Option('--cache-dtype <format>', 'KV cache format').choices(cacheFormats).default('bf16'))
     .option('--cache-memory <MiB>', 'KV cache memory, at least one full context', parsePositive, 1024)
     .option('--context <tokens>', "max tokens of prompt and answer (default: the model's limit)", parsePositive)
-    .option('--tokenizer <folder>', "folder with tokenizer.json (default: the model's folder)")
+    .option('--tokenizer <folder>', "folder or hub name of the tokenizer (default: the model's)")
     .option('--no-mtp', 'disable speculative decoding with MTP');
 }
 

@@ -13,6 +13,7 @@ import { closeTasks, type Phrasing, type TemplateName, taskChoice } from '../tas
 import { TrainError } from '../train/index.ts';
 import type { EngineFlags, SamplingFlags } from './engine-flags.ts';
 import { UsageError } from './exit-codes.ts';
+import { findModel } from './find-model.ts';
 import { engineOptions } from './load-model.ts';
 import { compileKernels } from './long-work.ts';
 import { Progress } from './progress.ts';
@@ -105,8 +106,10 @@ export async function evalCommand(target: string, recipe: string | undefined, fl
   const recipes = await readRecipes(recipe, flags);
   const key = process.env.OPENAI_API_KEY ?? null;
   const api = { model: flags.model ?? 'default', key, keySource: 'OPENAI_API_KEY' };
-  if (!isAddress(target)) await compileKernels();
-  const { answer, close } = await openAnswerer(target, { engine: engineOptions(flags), api });
+  const isApi = isAddress(target);
+  const path = isApi ? target : (await findModel(target, flags)).path;
+  if (!isApi) await compileKernels();
+  const { answer, close } = await openAnswerer(path, { engine: await engineOptions(flags), api });
   const evaluations: Evaluation[] = [];
   try {
     for (const each of recipes) {

@@ -11,6 +11,7 @@ const usage: Examples = {
   ],
   serve: [
     { line: 'serve my-model', about: 'web app and API at http://127.0.0.1:8000' },
+    { line: 'serve org/name-GGUF:Q4_K_M', about: 'a model of the hub, downloaded the first time' },
     {
       line: 'serve my-model --dtype int8 --cache-dtype fp8 --context 8192',
       about: 'less memory',
@@ -23,6 +24,9 @@ const usage: Examples = {
     { line: 'convert runs/mine my-model --best --dtype bf16', about: 'the checkpoint of a run with the best score' },
     { line: 'convert my-model my-model-ready --ready --dtype int4', about: 'opens at once in chat and serve' },
   ],
+  pull: [{ line: 'pull org/name', about: 'a model of the hub, or its newest version' }],
+  list: [{ line: 'list', about: 'the models that were downloaded' }],
+  remove: [{ line: 'remove org/name-GGUF:Q4_K_M', about: 'one file of several' }],
 };
 
 const others: Examples = {

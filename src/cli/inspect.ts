@@ -14,6 +14,8 @@ import {
   readConfig,
   weightBytes,
 } from '../model/index.ts';
+import type { DownloadFlags } from './download-flag.ts';
+import { findModel } from './find-model.ts';
 
 const formatWhole = (n: number) => Math.round(n).toLocaleString('en-US');
 const formatCount = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} B` : formatMillions(n));
@@ -81,10 +83,14 @@ function describeTensors(source: TensorSource): string[] {
   return ['tensors', ...rows, `${source.entries.size} tensors`];
 }
 
-export async function inspect(
-  target: string,
-  { context, tensors }: { context: number; tensors?: boolean },
-): Promise<void> {
+export interface InspectFlags extends DownloadFlags {
+  readonly context: number;
+  readonly tensors?: boolean;
+}
+
+export async function inspect(given: string, flags: InspectFlags): Promise<void> {
+  const { context, tensors = false } = flags;
+  const { path: target } = await findModel(given, { ...flags, weights: tensors });
   for (const text of describeConfig(await findConfig(target), context)) console.log(text);
   if (!tensors) return;
   const source = await (target.endsWith('.gguf') ? openGguf(target) : openCheckpoint(target));

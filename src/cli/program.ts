@@ -6,6 +6,7 @@ import { bundledFacts } from '../tasks/families/index.ts';
 import { phrasingNames } from '../tasks/phrasing.ts';
 import { templateNames } from '../tasks/template.ts';
 import type { RunKind } from '../train/index.ts';
+import { withDownloadFlag } from './download-flag.ts';
 import { parseInteger, parsePositive, parseText, withEngineFlags, withSamplingFlags } from './engine-flags.ts';
 import { commandExamples, overviewExamples } from './examples.ts';
 import { evalExitCodesHelp, exitCodesHelp } from './exit-codes.ts';
@@ -13,7 +14,7 @@ import { loadModule } from './load-module.ts';
 import { withRunsFlags } from './runs-flags.ts';
 import { withServerFlags } from './server-flags.ts';
 
-const checkpoint = 'a checkpoint folder or a .gguf file';
+const checkpoint = 'a checkpoint folder, a .gguf file, or a name on the hub: org/name, org/name-GGUF:Q4_K_M';
 const tasks = `${[...bundledFacts.keys()].join(', ')}, or a file that exports a task; name:4 sets the difficulty`;
 
 /** Returns the action of a command, whose file is loaded when it runs. */
@@ -46,9 +47,7 @@ function use(program: Command): void {
     .option('--no-runs', 'serve without training runs')
     .action(later<typeof import('./serve.ts')>('serve', (serve) => serve.serveCommand));
 
-  program
-    .command('convert')
-    .description('convert a checkpoint to another file or number format')
+  withDownloadFlag(program.command('convert').description('convert a checkpoint to another file or number format'))
     .argument('<from>', checkpoint)
     .argument('<to>', 'a new folder or .gguf file')
     .requiredOption(
@@ -60,6 +59,24 @@ function use(program: Command): void {
     .option('--best', '<from> is the folder of a run: convert its checkpoint with the best held-out score')
     .option('--mtp', 'keep MTP modules in a GGUF file; llama.cpp does not load such files')
     .action(later<typeof import('./convert.ts')>('convert', (convert) => convert.convert));
+}
+
+function withModels(program: Command): void {
+  program
+    .command('pull')
+    .description('download a model from the hub, or its newest version')
+    .argument('<model>', 'its name: org/name, org/name@revision, org/name-GGUF:Q4_K_M')
+    .action(later<typeof import('./models.ts')>('models', (models) => models.pull));
+  program
+    .command('list')
+    .description('list the models that were downloaded, by minke or by Python programs')
+    .action(later<typeof import('./models.ts')>('models', (models) => models.list));
+  program
+    .command('remove')
+    .description('remove a downloaded model')
+    .argument('<model>', 'its name, as minke list shows it')
+    .option('--yes', 'remove it without asking')
+    .action(later<typeof import('./models.ts')>('models', (models) => models.remove));
 }
 
 /** The kinds of runs and what adds their verbs, which training.ts has: most verbs start without loading them. */
@@ -144,10 +161,14 @@ function looking(program: Command): void {
     .description('show what computes here, how fast, and what slows it down')
     .action(later<typeof import('./doctor.ts')>('doctor', (doctor) => doctor.doctor));
 
-  program
+  const inspecting = program
     .command('inspect')
-    .description('show parameters, compute and memory of a preset, config.json or checkpoint')
-    .argument('<model>', 'a preset, a config.json, a checkpoint folder, a .safetensors or .gguf file')
+    .description('show parameters, compute and memory of a preset, config.json or checkpoint');
+  withDownloadFlag(inspecting)
+    .argument(
+      '<model>',
+      'a preset, a config.json, a checkpoint folder, a .safetensors or .gguf file, a name on the hub',
+    )
     .option('--context <tokens>', 'tokens of a sequence', parsePositive, 4096)
     .option('--tensors', 'list the tensors of a checkpoint')
     .action(later<typeof import('./inspect.ts')>('inspect', (inspect) => inspect.inspect));
@@ -171,6 +192,7 @@ export function createProgram(training: TrainingCommands = none): Command {
       () => `\nExamples:\n${overviewExamples(runKinds)}\n\nRun minke help <command> for the options of a command.`,
     );
   use(program);
+  withModels(program);
   addTraining(program, training);
   measuring(program);
   looking(program);

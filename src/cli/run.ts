@@ -5,25 +5,29 @@ import { type Command, Option } from 'commander';
 import { permitResume } from '../runs/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import {
+  findNamedThings,
   type KindArgument,
   newRunName,
   type RunKind,
   resolveRecipe,
   resumeRun,
   setArguments,
+  setField,
   startRun,
   TrainError,
   toTaskItem,
 } from '../train/index.ts';
+import { type DownloadFlags, withDownloadFlag } from './download-flag.ts';
 import { parseNumber } from './engine-flags.ts';
 import { exitCodesHelp, UsageError } from './exit-codes.ts';
+import { findModel } from './find-model.ts';
 import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
 import { type LoadedRecipe, loadRecipe, parseTask } from './recipe.ts';
 import { RunConsole } from './run-console.ts';
 import { StopRequest } from './stop-request.ts';
 
-interface RunFlags extends Readonly<Record<string, unknown>> {
+interface RunFlags extends Readonly<Record<string, unknown>>, DownloadFlags {
   readonly run?: string;
   readonly set?: string[];
   readonly resume?: boolean;
@@ -49,7 +53,7 @@ export function addRunCommands(program: Command, kinds: readonly RunKind[]): voi
       const option = new Option(`--${flag} ${placeholders[type]}`, about);
       command.addOption(type === 'number' ? option.argParser(parseNumber) : option);
     }
-    command
+    withDownloadFlag(command)
       .option('--run <folder>', 'where the run is kept; default: runs/<recipe>-<time>')
       .option('--set <path=value...>', `replace a field of the recipe: ${kind.mainFields.join(', ')}, ...`)
       .option('--resume', 'continue the run in --run')
@@ -93,6 +97,17 @@ async function readFields(
   return fields;
 }
 
+/** Reads the recipe, checked and complete; models that it names on the hub become paths. */
+async function readRecipe(kind: RunKind, target: string | undefined, flags: RunFlags, set: readonly string[]) {
+  const recipe = resolveRecipe(kind, await readFields(kind, target, flags, set), set);
+  for (const { path, names, value } of findNamedThings(kind.recipe, recipe)) {
+    if (names !== 'checkpoint' && names !== 'model') continue;
+    const found = await findModel(value, flags);
+    if (found.name !== null) setField(recipe as unknown as Record<string, unknown>, path, found.path);
+  }
+  return recipe;
+}
+
 async function runCommand(kind: RunKind, target: string | undefined, flags: RunFlags): Promise<void> {
   const { set = [], resume = false } = flags;
   const isEmpty = target === undefined && kind.arguments.every(({ flag }) => flags[flag] === undefined);
@@ -106,7 +121,7 @@ async function runCommand(kind: RunKind, target: string | undefined, flags: RunF
     );
   if (!resume && isEmpty && set.length === 0)
     throw new UsageError(kind.name, 'expected a preset or a recipe', `as in: minke ${kind.examples[0].line}`);
-  const recipe = resume ? null : resolveRecipe(kind, await readFields(kind, target, flags, set), set);
+  const recipe = resume ? null : await readRecipe(kind, target, flags, set);
   const name = (target ?? kind.name).replace(/^.*[\\/]/, '').replace(/\.\w+$/, '');
   const stop = new StopRequest();
   const device = await openDeviceForLongWork();

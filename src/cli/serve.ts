@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { listen, readTaskResults } from '../server/index.ts';
 import type { EngineFlags } from './engine-flags.ts';
+import { findModel } from './find-model.ts';
 import { loadModel } from './load-model.ts';
 import type { RunsFlags } from './runs-flags.ts';
 import { closeOnSignals, requirePort, type ServerFlags, serverOptions } from './server-flags.ts';
@@ -21,10 +22,12 @@ export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
 const isTrainable = (path: string) =>
   ['model.safetensors', 'model.safetensors.index.json'].some((file) => existsSync(join(path, file)));
 
-export async function serveCommand(path: string, flags: ServeFlags): Promise<void> {
+export async function serveCommand(target: string, flags: ServeFlags): Promise<void> {
   const options = serverOptions(flags);
   await requirePort(flags);
-  const model = await loadModel(path, flags, {
+  const found = await findModel(target, flags);
+  const { path } = found;
+  const model = await loadModel(found, flags, {
     ...(flags.name !== undefined && { name: flags.name }),
     maxSequences: flags.parallel,
   });
