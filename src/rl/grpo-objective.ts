@@ -6,13 +6,13 @@
 // correction biases, and no balance loss is added. MTP modules learn the responses, so that drafts follow the policy:
 // from detached hidden states, embedding and head, so that the policy learns from rewards alone. Source: DeepSeekMath
 // 4.1, DeepSeek-R1 2.2.
-import { type Batch, Deepseek, type LayerRouting, type Model, type PrecisionPolicy } from '../model/index.ts';
+import type { Batch, Model, PrecisionPolicy } from '../model/index.ts';
 import { add, logprobs, mul, noGrad, policyLoss, scale, sum, type Tensor } from '../tensor/index.ts';
 import {
+  aheadLoss,
   type BatchShape,
   type Losses,
   type Objective,
-  type SequenceBatch,
   type SequenceInputs,
   toSequenceBatch,
 } from '../train/index.ts';
@@ -28,13 +28,6 @@ export interface GrpoOptions {
   readonly klBeta: number;
   /** The weight of the MTP loss; without MTP modules in the shape it is not used. */
   readonly mtpWeight: number;
-}
-
-/** The loss of the MTP modules: for training, with the weights of the tokens, and its sum over tokens as a metric. */
-interface AheadLoss {
-  readonly loss: Tensor;
-  readonly total: Tensor;
-  readonly routings: readonly LayerRouting[];
 }
 
 /** The numbers beside each token of a response; `mask` is 1 for each of them, 0 for prompts and padding. */
@@ -56,7 +49,7 @@ export class GrpoObjective implements Objective<SequenceInputs> {
   }
 
   losses(...inputs: SequenceInputs): Losses {
-    const { shape, policy, klBeta, clipLow, clipHigh, mtpWeight } = this.#options;
+    const { shape, policy, temperature, klBeta, clipLow, clipHigh, mtpWeight } = this.#options;
     const given = toSequenceBatch(inputs, shape);
     const { batch, targets, columns } = given;
     const { rolloutLogprob, advantage, weight, mask } = columns;
@@ -77,38 +70,12 @@ export class GrpoObjective implements Objective<SequenceInputs> {
       entropy: noGrad(() => sum(mul(own.entropy, mask))),
       bounded: sum(terms.bounded),
     };
-    const ahead = this.#aheadLoss(given, out);
+    const ahead = aheadLoss(this.#model, given, out, { policy, temperature });
     if (ahead === null) return { total: loss, metrics, routings };
     return {
       total: add(loss, scale(ahead.loss, mtpWeight)),
       metrics: { ...metrics, mtpLoss: ahead.total },
       routings: [...routings, ...ahead.routings],
-    };
-  }
-
-  #aheadLoss({ batch, ahead, columns }: SequenceBatch<GrpoColumn>, out: Tensor): AheadLoss | null {
-    const model = this.#model;
-    if (ahead.length === 0 || !(model instanceof Deepseek)) return null;
-    const { policy, temperature } = this.#options;
-    const routings: LayerRouting[] = [];
-    let hidden = out.alias(); // another handle has no gradient
-    const each = ahead.map(({ ids, targets }, k) => {
-      const step = model.predictAhead(k, hidden, ids, batch, { policy, isDetached: true });
-      if (step.routing) routings.push(step.routing);
-      hidden = step.hidden;
-      const head = model.unpackedHead.alias();
-      const own = logprobs(step.out, head, targets, { precision: policy.head, temperature });
-      return { loss: sum(mul(own.logprobs, columns.weight)), total: noGrad(() => sum(own.logprobs)) };
-    });
-    const average = (terms: readonly Tensor[]) =>
-      scale(
-        terms.reduce((all, term) => add(all, term)),
-        -1 / terms.length,
-      );
-    return {
-      loss: average(each.map(({ loss }) => loss)),
-      total: noGrad(() => average(each.map(({ total }) => total))),
-      routings,
     };
   }
 

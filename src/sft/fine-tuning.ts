@@ -17,6 +17,7 @@ import {
   gradientChart,
   learningRateAt,
   type NewEvent,
+  nonnegative,
   optimizerSchema,
   type Run,
   runFields,
@@ -39,6 +40,8 @@ export const fineTuningFields = {
   finalShare: fraction.default(0.1),
   warmupSteps: z.number().int().nonnegative().default(10),
   optimizer: optimizerSchema.prefault({ weightDecay: 0 }),
+  /** The weight of the MTP loss, which only MTP modules learn from, so that drafts follow the model. */
+  mtpWeight: nonnegative.default(0.1),
   /** Rows of a micro-batch. */
   microBatchTokens: count.default(4096),
   /** Whether blocks are computed again in backward instead of keeping their intermediate results: the same bits. */
@@ -66,11 +69,12 @@ export const fineTuningCharts = (...others: readonly ChartSeries[]): Chart[] => 
 ];
 
 /** Opens the model of a run that is fine-tuned. */
-export function openTunedModel(folder: string, run: Run, { precision, ...fields }: Fields) {
+export function openTunedModel(folder: string, run: Run, { precision, mtpWeight, ...fields }: Fields) {
   return TunedModel.open<SftColumn>(folder, run, {
     ...fields,
     columns: ['weight'],
-    objective: (model, shape) => new SftObjective(model, shape, precisions[precision]),
+    trainsAhead: mtpWeight > 0,
+    objective: (model, shape) => new SftObjective(model, shape, { policy: precisions[precision], mtpWeight }),
   });
 }
 

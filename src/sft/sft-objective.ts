@@ -4,8 +4,9 @@
 // tokens that are not learned, the sum over the micro-batches is the mean over the learned tokens, whatever the lengths
 // of the examples. Left out: MTP and balance losses.
 import type { Model, PrecisionPolicy } from '../model/index.ts';
-import { logprobs, mul, scale, sum } from '../tensor/index.ts';
+import { add, logprobs, mul, scale, sum } from '../tensor/index.ts';
 import {
+  aheadLoss,
   type BatchShape,
   type Losses,
   type Objective,
@@ -23,24 +24,35 @@ export interface SftExample {
   readonly mask: ArrayLike<number>;
 }
 
+export interface SftOptions {
+  readonly policy: PrecisionPolicy;
+  /** The weight of the MTP loss. */
+  readonly mtpWeight: number;
+}
+
 export class SftObjective implements Objective<SequenceInputs> {
   readonly metricNames = ['loss'] as const;
   readonly #model: Model;
   readonly #shape: BatchShape<SftColumn>;
-  readonly #policy: PrecisionPolicy;
+  readonly #options: SftOptions;
 
-  constructor(model: Model, shape: BatchShape<SftColumn>, policy: PrecisionPolicy) {
+  constructor(model: Model, shape: BatchShape<SftColumn>, options: SftOptions) {
     this.#model = model;
     this.#shape = shape;
-    this.#policy = policy;
+    this.#options = options;
   }
 
   losses(...inputs: SequenceInputs): Losses {
-    const { batch, targets, columns } = toSequenceBatch(inputs, this.#shape);
-    const { out, routings } = this.#model.forward(batch, { policy: this.#policy });
-    const own = logprobs(out, this.#model.unpackedHead, targets, { precision: this.#policy.head });
+    const { policy, mtpWeight } = this.#options;
+    const given = toSequenceBatch(inputs, this.#shape);
+    const { batch, targets, columns } = given;
+    const { out, routings } = this.#model.forward(batch, { policy });
+    const own = logprobs(out, this.#model.unpackedHead, targets, { precision: policy.head });
     const loss = scale(sum(mul(own.logprobs, columns.weight)), -1);
-    return { total: loss, metrics: { loss }, routings };
+    const ahead = mtpWeight > 0 ? aheadLoss(this.#model, given, out, { policy }) : null;
+    if (ahead === null) return { total: loss, metrics: { loss }, routings };
+    const total = add(loss, scale(ahead.loss, mtpWeight));
+    return { total, metrics: { loss }, routings: [...routings, ...ahead.routings] };
   }
 }
 

@@ -13,7 +13,7 @@ export class SftValidation {
   constructor(tuned: TunedModel<SftColumn>, examples: readonly SftExample[], precision: PrecisionName) {
     this.#tuned = tuned;
     this.#examples = examples;
-    this.#objective = new SftObjective(tuned.model, tuned.shape, precisions[precision]);
+    this.#objective = new SftObjective(tuned.model, tuned.shape, { policy: precisions[precision], mtpWeight: 0 });
   }
 
   /** Returns the mean loss over the learned tokens, in nats, and their number. Rejects when the signal aborts. */

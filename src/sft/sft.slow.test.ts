@@ -60,7 +60,13 @@ test('the loss and its gradient are those of a plain cross-entropy on the learne
   const learned = countLearned(examples);
   assert.equal(learned, 5 + 2 + 5 + 3);
   const shape = { tokens: 16, sequences: 3, longest: 16, columns: ['weight'] as const, aheadDepth: 0 };
-  const step = new TrainStep(config, weights, adamw, 'sum', new SftObjective(model, shape, precisions.f32));
+  const step = new TrainStep(
+    config,
+    weights,
+    adamw,
+    'sum',
+    new SftObjective(model, shape, { policy: precisions.f32, mtpWeight: 0 }),
+  );
   const bins = pack(toSequences(examples), shape);
   assert.equal(bins.length, 2, 'sums go over micro-batches');
   const trained = [...weights].filter(([name]) => !name.endsWith('e_score_correction_bias')).map(([, w]) => w);
@@ -93,7 +99,13 @@ test('the loss and its gradient are those of a plain cross-entropy on the learne
       });
     }
     const loss = (await plain.value.read())[0];
-    const fresh = new TrainStep(config, weights, adamw, 'sum', new SftObjective(model, shape, precisions.f32));
+    const fresh = new TrainStep(
+      config,
+      weights,
+      adamw,
+      'sum',
+      new SftObjective(model, shape, { policy: precisions.f32, mtpWeight: 0 }),
+    );
     const { metrics } = await inside(() =>
       fresh.run(
         bins.map((bin) => sequenceInputs(bin, shape, device)),
@@ -104,6 +116,40 @@ test('the loss and its gradient are those of a plain cross-entropy on the learne
     fresh.dispose();
   });
   step.dispose();
+});
+
+test('MTP modules learn the same tokens, and the model learns nothing from them', async () => {
+  const weights = initialWeights(config, 2, device);
+  for (const weight of weights.values()) t.keep(weight);
+  const model = createModel(config, weights, 64);
+  const shape = { tokens: 16, sequences: 3, longest: 16, columns: ['weight'] as const, aheadDepth: 1 };
+  const ids = Int32Array.from({ length: 14 }, (_, j) => (j * j * 7 + 3) % 40);
+  const sequences = toSequences([{ ids, mask: ids.map((_, j) => Number(j >= 4)) }]);
+  const gradients = async (mtpWeight: number) => {
+    const objective = new SftObjective(model, shape, { policy: precisions.f32, mtpWeight });
+    const step = new TrainStep(config, weights, adamw, 'sum', objective);
+    const found = await t.asyncScope(async (inside) => {
+      const tensors = inside(() => step.gradients(sequenceInputs(sequences, shape, device)));
+      return Promise.all(tensors.map((tensor) => tensor.read()));
+    });
+    step.dispose();
+    return found;
+  };
+  const [without, half, whole] = [await gradients(0), await gradients(0.5), await gradients(1)];
+  const names = [...weights.keys()].filter((name) => !name.endsWith('e_score_correction_bias'));
+  assert.equal(names.length, without.length);
+  const isAhead = (name: string) => name.startsWith(`model.layers.${config.numHiddenLayers}.`);
+  assert.ok(names.some(isAhead));
+  for (const [i, name] of names.entries()) {
+    if (!isAhead(name)) assert.deepEqual(half[i], without[i], name);
+    else
+      assert.ok(
+        whole[i].every((value, j) => Math.abs(value - 2 * half[i][j]) <= 1e-6),
+        name,
+      );
+  }
+  const size = names.flatMap((name, i) => (isAhead(name) ? [...whole[i]] : [])).reduce((sum, g) => sum + g * g, 0);
+  assert.ok(size > 0);
 });
 
 test('every epoch holds every example once, in its own order', () => {

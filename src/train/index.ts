@@ -1,5 +1,7 @@
 // The train module: what every run shares (run/), the training step, and pretraining.
+
 export { type AblationRecipe, type Arm, type ArmResult, runAblation } from './ablation.ts';
+export { aheadLoss } from './ahead-loss.ts';
 export { TrainError } from './errors.ts';
 export { type PretrainEvent, pretrainEvents } from './events.ts';
 export { worstViolation } from './load.ts';
