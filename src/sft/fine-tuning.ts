@@ -40,8 +40,8 @@ export const fineTuningFields = {
   finalShare: fraction.default(0.1),
   warmupSteps: z.number().int().nonnegative().default(10),
   optimizer: optimizerSchema.prefault({ weightDecay: 0 }),
-  /** The weight of the MTP loss, which only MTP modules learn from, so that drafts follow the model. */
-  mtpWeight: nonnegative.default(0.1),
+  /** The weight of the MTP loss, from which MTP modules alone learn; small, so that it does not clip the others. */
+  mtpWeight: nonnegative.default(0.01),
   /** Rows of a micro-batch. */
   microBatchTokens: count.default(4096),
   /** Whether blocks are computed again in backward instead of keeping their intermediate results: the same bits. */
