@@ -8,7 +8,10 @@ async function solves(model: ServedModel, { task, problem }: TaskProblem, option
   for await (const event of model.chat([{ role: 'user', content: problem.prompt }], options))
     if (event.type === 'part') text[event.channel] += event.text;
     else if (event.error) throw event.error;
-  const response = await gradeAnswer({ task, problem, reasoning_content: text.thinking, content: text.answer });
+  const response = await gradeAnswer(
+    { tasks: [] },
+    { task, problem, reasoning_content: text.thinking, content: text.answer },
+  );
   return ((await response.json()) as TaskVerdict).correct;
 }
 

@@ -16,6 +16,7 @@ const usage: Examples = {
       line: 'serve my-model --dtype int8 --cache-dtype fp8 --context 8192',
       about: 'less memory',
     },
+    { line: 'serve my-model --task ./my-task.ts', about: 'the app offers problems of your own task, with verdicts' },
     { line: 'serve my-model --host 0.0.0.0 --key secret --no-runs', about: 'open to the network, with an API key' },
   ],
   convert: [
@@ -34,6 +35,7 @@ const others: Examples = {
   speedrun: [
     { line: 'speedrun', about: 'from random weights to a model that thinks, with a report' },
     { line: 'speedrun runs/second --seed 2', about: 'again, with another random seed' },
+    { line: 'speedrun --task ./my-task.ts', about: 'the same on a task of your own' },
   ],
   eval: [
     { line: 'eval my-model --task countdown', about: 'pass@1 and cons@k on held-out problems' },

@@ -15,6 +15,7 @@ import { withRunsFlags } from './runs-flags.ts';
 import { withServerFlags } from './server-flags.ts';
 
 const checkpoint = 'a checkpoint folder, a .gguf file, or a name on the hub: org/name, org/name-GGUF:Q4_K_M';
+const ownTask = 'a file that exports one with steps, or a bundled one';
 const tasks = `${[...bundledFacts.keys()].join(', ')}, or a file that exports a task; name:4 sets the difficulty`;
 
 /** Returns the action of a command, whose file is loaded when it runs. */
@@ -43,6 +44,7 @@ function use(program: Command): void {
     .option('--name <name>', 'model name in the API (default: the name of the folder)', parseText)
     .option('--parallel <n>', 'max sequences that run at once', parsePositive, 64)
     .option('--runs <folder>', 'training runs that the app shows and starts', 'runs')
+    .option('--task <files...>', 'tasks of your own that the app offers, and whose answers it grades')
     .option('--strict', 'refuse requests with fields that nobody knows, such as a misspelled one')
     .option('--no-runs', 'serve without training runs')
     .action(later<typeof import('./serve.ts')>('serve', (serve) => serve.serveCommand));
@@ -101,7 +103,9 @@ function addTraining(program: Command, { runKinds, addRunCommands }: TrainingCom
   program
     .command('speedrun')
     .description('run the whole recipe: base, R1-Zero, a distilled student, evaluation, report.html')
-    .argument('[folder]', 'folder of its runs; finished stages are not repeated', 'runs/speedrun')
+    .argument('[folder]', 'folder of its runs; finished stages are not repeated (default: runs/speedrun, runs/<task>)')
+    .option('--task <task>', `one task instead of Countdown: ${ownTask}; name:4 sets the difficulty`)
+    .option('--set <path=value...>', 'replace fields of stages, as in base.steps=3000 zero.steps=80')
     .option('--results <folder>', 'add the result to a page of results')
     .option('--seed <n>', 'random seed of every stage (default: as in the recipe)', parseInteger)
     .addHelpText('after', exitCodesHelp)

@@ -4,7 +4,9 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { listen, readTaskResults } from '../server/index.ts';
+import { bundledFacts, type Grading, isTaskFile, openTask } from '../tasks/index.ts';
 import type { EngineFlags } from './engine-flags.ts';
+import { UsageError } from './exit-codes.ts';
 import { findModel } from './find-model.ts';
 import { loadModel } from './load-model.ts';
 import type { RunsFlags } from './runs-flags.ts';
@@ -15,6 +17,8 @@ export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
   readonly name?: string;
   readonly parallel: number;
   readonly strict?: boolean;
+  /** Files of the user's tasks. */
+  readonly task?: readonly string[];
   readonly runs: string | false;
 }
 
@@ -22,9 +26,30 @@ export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
 const isTrainable = (path: string) =>
   ['model.safetensors', 'model.safetensors.index.json'].some((file) => existsSync(join(path, file)));
 
+/** Opens tasks that the app offers beside the bundled ones. Throws MinkeError, TaskError. */
+async function openServedTasks(files: readonly string[]): Promise<Grading[]> {
+  const tasks: Grading[] = [];
+  for (const file of files) {
+    const task = await openTask(file);
+    tasks.push(task);
+    if (
+      !isTaskFile(file) ||
+      bundledFacts.has(task.name) ||
+      tasks.some((each) => each !== task && each.name === task.name)
+    )
+      throw new UsageError(
+        '--task',
+        `${file} is the task ${task.name}, which is served already`,
+        'name files of your own, each task with its own name',
+      );
+  }
+  return tasks;
+}
+
 export async function serveCommand(target: string, flags: ServeFlags): Promise<void> {
   const options = serverOptions(flags);
   await requirePort(flags);
+  const tasks = await openServedTasks(flags.task ?? []);
   const found = await findModel(target, flags);
   const { path } = found;
   const model = await loadModel(found, flags, {
@@ -38,6 +63,7 @@ export async function serveCommand(target: string, flags: ServeFlags): Promise<v
     ...options,
     ...(flags.strict && { strict: true }),
     ...(runs && { routes: [runs.routes] }),
+    ...(tasks.length > 0 && { tasks }),
     ...(results && { taskResults: { [model.name]: results } }),
   });
   if (flags.app) console.log(`web app: ${server.url}`);
@@ -47,5 +73,6 @@ export async function serveCommand(target: string, flags: ServeFlags): Promise<v
   closeOnSignals(async () => {
     await Promise.all([server.close(), runs?.close()]);
     await model.close();
+    await Promise.all(tasks.map((task) => task.close()));
   });
 }

@@ -29,7 +29,7 @@ function table(folder: string, speedrun: Speedrun, evaluations: StageEvaluations
       `${(60 * lineages[i].hours).toFixed(1)} min`,
     ];
   });
-  const [{ task, difficulty, samples }] = speedrun.evaluations;
+  const [{ task, difficulty, samples }] = evaluations[speedrun.best];
   const heading = [`${task} ${difficulty}, held out`, 'pass@1', `cons@${samples}`, 'well-formed', 'tokens', 'training'];
   return [heading, ...rows];
 }
@@ -42,18 +42,24 @@ function describeCost(folder: string, speedrun: Speedrun): string {
   return `${(60 * hours).toFixed(1)} minutes of training, ${cost.toPrecision(2)} ${lineages[0].cost.currency} in total`;
 }
 
-/** Returns the section of a speedrun for a page of results. */
-export function speedrunPart(folder: string, speedrun: Speedrun, evaluations: StageEvaluations): ResultPart {
+/** Returns the section of a speedrun for a page of results. `options`: those of its command, besides the seed. */
+export function speedrunPart(
+  folder: string,
+  speedrun: Speedrun,
+  evaluations: StageEvaluations,
+  options: string,
+): ResultPart {
   const name = basename(folder);
   const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
   const [heading, ...rows] = table(folder, speedrun, evaluations);
   const { seed } = readLineages(folder, speedrun)[0];
+  const again = `npx minke speedrun runs/${name} --seed ${seed}${options}`;
   return {
     name,
     paragraphs: [
       `## From nothing to a model that reasons: ${name}`,
       [heading, heading.map(() => '---'), ...rows].map(line).join('\n'),
-      `${describeCost(folder, speedrun)}, seed ${seed}. Again: \`npx minke speedrun runs/${name} --seed ${seed}\`.`,
+      `${describeCost(folder, speedrun)}, seed ${seed}. Again: \`${again}\`.`,
     ],
     svg: readReport(join(folder, speedrun.best)).draw(name),
   };

@@ -2,10 +2,19 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatPercent } from '../math/index.ts';
+import { isTaskFile } from '../tasks/index.ts';
 import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
 import { speedrunPage, speedrunPart } from './speedrun-page.ts';
 import { findStageModel, type Pipeline, type PipelineOptions, runPipeline, untilStopped } from './stage-runner.ts';
+import {
+  defaultFolder,
+  expectSameBeginning,
+  readSpeedrunTask,
+  type SpeedrunTask,
+  setStages,
+  withTask,
+} from './task-speedrun.ts';
 
 export interface Speedrun extends Pipeline {
   /** The stage to chat with. */
@@ -20,21 +29,38 @@ export async function runSpeedrun(speedrun: Speedrun, folder: string, options: P
 }
 
 export interface SpeedrunCommand {
+  /** A task instead of the recipe's, `name:4` for a difficulty. */
+  readonly task?: string;
+  /** Fields of stages, as in `base.steps=3000`. */
+  readonly set?: readonly string[];
   /** Replaces the seed of every stage; worked examples stay the same. */
   readonly seed?: number;
   /** The folder of a page of results to add this speedrun to. */
   readonly results?: string;
 }
 
-export async function speedrunCommand(folder: string, { seed, results }: SpeedrunCommand = {}): Promise<void> {
-  const began = performance.now();
+/** Returns the speedrun of the recipe, on the task and with the settings of the command line. */
+async function readSpeedrun(own: SpeedrunTask | null, set: readonly string[]): Promise<Speedrun> {
   const speedrun = (await loadRecipe<Speedrun>('speedrun')).recipe as Speedrun;
-  const evaluations = await untilStopped((signal) => runSpeedrun(speedrun, folder, { seed, signal }));
+  return setStages(own === null ? speedrun : withTask(speedrun, own), set);
+}
+
+export async function speedrunCommand(given: string | undefined, command: SpeedrunCommand = {}): Promise<void> {
+  const began = performance.now();
+  const { task, seed, set, results } = command;
+  const folder = given ?? defaultFolder(task);
+  const own = task === undefined ? null : await readSpeedrunTask(task);
+  const speedrun = await readSpeedrun(own, set ?? []);
+  expectSameBeginning(folder, { task, seed, set });
+  const tasks = own !== null && isTaskFile(own.task) ? [own.task] : [];
+  const evaluations = await untilStopped((signal) => runSpeedrun(speedrun, folder, { seed, signal, tasks }));
   if (evaluations === null) return;
-  if (results !== undefined) writeResult(results, speedrunPart(folder, speedrun, evaluations));
+  const again = task === undefined ? '' : ` --task ${task}`;
+  if (results !== undefined) writeResult(results, speedrunPart(folder, speedrun, evaluations, again));
   for (const { name } of speedrun.stages)
     console.log(`${name.padEnd(10)} pass@1 ${formatPercent(evaluations[name][0].passAt1.mean, 1)}`);
   console.log(`${((performance.now() - began) / 60_000).toFixed(1)} minutes, report: ${join(folder, 'report.html')}`);
   const best = await findStageModel(folder, speedrun.best);
-  console.log(`chat with it: npx minke chat ${best} --prompt "Make 24 from 3, 7, 8."`);
+  console.log(`chat with it: npx minke chat ${best} --prompt '${own?.example ?? 'Make 24 from 3, 7, 8.'}'`);
+  if (tasks.length > 0) console.log(`in the browser: npx minke serve ${best} --task ${own?.task}`);
 }

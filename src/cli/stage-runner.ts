@@ -51,6 +51,8 @@ export interface PipelineOptions {
   /** Replaces the seed of every stage. */
   readonly seed?: number | undefined;
   readonly signal?: AbortSignal;
+  /** Files of the user's tasks, which resumed stages may run. */
+  readonly tasks?: readonly string[];
 }
 
 /** Returns the folder of a stage's last checkpoint. Throws TrainError where it has none. */
@@ -68,7 +70,8 @@ async function readRecipe({ recipe, from = {} }: Stage, root: string, seed?: num
   return fields;
 }
 
-async function runStage(stage: Stage, root: string, device: Device, { seed, signal }: PipelineOptions): Promise<void> {
+async function runStage(stage: Stage, root: string, device: Device, pipeline: PipelineOptions): Promise<void> {
+  const { seed, signal, tasks = [] } = pipeline;
   const folder = join(root, stage.name);
   if (readLineage(folder)?.status === 'completed') return;
   const kind = runKinds.find(({ name }) => name === stage.kind);
@@ -81,7 +84,8 @@ async function runStage(stage: Stage, root: string, device: Device, { seed, sign
     notice: (message: string) => console.error(message),
     ...(signal && { signal }),
   };
-  if (holdsRun(folder, kind)) await resumeRun(kind, { ...options, permit: permitResume(kind, {}) });
+  if (holdsRun(folder, kind))
+    await resumeRun(kind, { ...options, permit: permitResume(kind, tasks.length > 0 ? { task: tasks } : {}) });
   else await startRun(kind, resolveRecipe(kind, await readRecipe(stage, root, seed)), options);
 }
 

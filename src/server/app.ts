@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import type { z } from 'zod';
 import type { TextModel } from '../engine/index.ts';
+import type { Grading } from '../tasks/index.ts';
 import { type AppFiles, readAppFiles } from './app-files.ts';
 import { withBody } from './body.ts';
 import { type BodySchema, bodySchemas } from './body-schemas.ts';
@@ -40,6 +41,8 @@ export interface AppOptions extends GuardOptions {
   readonly appFolder?: string;
   /** What is known of each model's skill at the bundled tasks, by its name; see readTaskResults. @default nothing */
   readonly taskResults?: Readonly<Record<string, TaskResults>>;
+  /** Opened tasks of the owner's own, which are offered first. The caller closes them. @default none */
+  readonly tasks?: readonly Grading[];
   /** The version in /openapi.json. @default 0.0.0 */
   readonly version?: string;
   /** Further routes, with the same guard and error format; /health lists them. @default none */
@@ -148,8 +151,8 @@ function routes(context: ServerContext, files: AppFiles, version: string, more: 
   postBody('/detokenize', 'detokenize', (request) => handleDetokenize(context, request));
   app.get('/tokenizer_info', () => tokenizerInfo(context));
   app.get('/minke/tasks', (c) => listTasks(context, c.req.query('model') ?? null));
-  postBody('/minke/tasks/problem', 'problem', drawProblem);
-  postBody('/minke/tasks/grade', 'grade', gradeAnswer);
+  postBody('/minke/tasks/problem', 'problem', (request) => drawProblem(context, request));
+  postBody('/minke/tasks/grade', 'grade', (request) => gradeAnswer(context, request));
   for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(listModels(context)));
   const extra = new Set(more.flatMap((each) => each.routes.filter(isOwnRoute).map(({ path }) => path)));
   app.get('/health', () => Response.json({ status: 'ok', ...(extra.size > 0 && { routes: [...extra] }) }));
@@ -189,6 +192,7 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
     keepAliveMs: options.keepAliveMs ?? 10_000,
     stallMs: options.stallMs ?? 30_000,
     taskResults: options.taskResults ?? {},
+    tasks: options.tasks ?? [],
     ignoredFields: new IgnoredFieldsPolicy(options.strict ?? false, options.onIgnored ?? console.warn),
     startedAt: Math.floor(Date.now() / 1000),
     onError,

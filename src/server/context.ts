@@ -1,5 +1,6 @@
 // What every route knows: the models, the limits, the metrics.
 import type { TextModel } from '../engine/index.ts';
+import type { Grading } from '../tasks/index.ts';
 import { ApiError } from './errors.ts';
 import type { IgnoredFields, IgnoredFieldsPolicy } from './ignored-fields.ts';
 import type { Lease, LiveRequests } from './live.ts';
@@ -15,6 +16,8 @@ export interface ServerContext {
   readonly keepAliveMs: number;
   readonly stallMs: number;
   readonly taskResults: Readonly<Record<string, TaskResults>>;
+  /** Tasks besides the bundled ones. */
+  readonly tasks: readonly Grading[];
   readonly ignoredFields: IgnoredFieldsPolicy;
   /** Unix time in seconds. */
   readonly startedAt: number;

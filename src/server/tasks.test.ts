@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { bundledFacts, isHeldOut } from '../tasks/index.ts';
+import { bundledFacts, isHeldOut, openTask } from '../tasks/index.ts';
 import { type TaskProblem, taskList, taskProblem, taskVerdict } from './protocol-tasks.ts';
 import { readTaskResults } from './tasks.ts';
 import { assertRefused, get, json, post, serve } from './test-requests.ts';
@@ -114,10 +114,61 @@ describe('tasks to try', () => {
     assert.equal(await reason('<answer>3*8'), 'the answer is not closed');
   });
 
+  test("the owner's task is offered first, drawn, and graded; one that hangs costs its answer alone", async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'minke-tasks-'));
+    const file = join(folder, 'double.js');
+    writeFileSync(
+      file,
+      `export const task = {
+        name: 'double', description: 'Double a number.', difficulty: { from: 1, to: 3, default: 2 },
+        problem: (random) => {
+          const n = random.whole(1, 999);
+          return { prompt: 'Double ' + n + '.', key: 'n' + n, n };
+        },
+        grade: ({ n }, answer) => {
+          while (answer === '?');
+          return { correct: answer === String(2 * n), reason: 'twice' };
+        },
+      };`,
+    );
+    const own = await openTask(file, { limitMs: 200 });
+    const level = { task: 'sums', difficulty: 1, passAt1: { mean: 1 } };
+    const { app } = serve({}, { tasks: [own], taskResults: { 'test-model': { levels: [level], examples: [] } } });
+    const { tasks } = taskList.parse(await json(get(app, '/minke/tasks')));
+    assert.deepEqual(
+      tasks.map(({ name, levels }) => [name, levels]),
+      [
+        ['double', [1, 2, 3]],
+        ['sums', [1]],
+      ],
+    );
+    const drawn = taskProblem.parse(await json(post(app, '/minke/tasks/problem', { task: 'double', seed: 3 })));
+    assert.ok(isHeldOut(drawn.problem.key));
+    const answer = (text: string) =>
+      post(app, '/minke/tasks/grade', { task: 'double', problem: drawn.problem, content: `<answer>${text}</answer>` });
+    const right = String(2 * Number(drawn.problem.n));
+    assert.equal(taskVerdict.parse(await json(answer(right))).correct, true);
+    await assertRefused(
+      await answer('?'),
+      422,
+      /double cannot grade it \(it did not return within 200 ms\)/,
+      'problem',
+    );
+    assert.equal(taskVerdict.parse(await json(answer(`${right}1`))).correct, false);
+    await assertRefused(await post(app, '/minke/tasks/problem', { task: file }), 404, /use one of double, /, 'task');
+    await own.close();
+    rmSync(folder, { recursive: true });
+  });
+
   test('data that is no problem of the task is refused', async () => {
     const ask = (body: object) => post(app, '/minke/tasks/grade', { content: '<answer>3</answer>', ...body });
     const problem = { prompt: 'Make 24 from 3, 8.', key: '3 8' };
-    await assertRefused(await ask({ task: 'countdown', problem }), 422, /not one of countdown/, 'problem');
+    await assertRefused(
+      await ask({ task: 'countdown', problem }),
+      422,
+      /countdown cannot grade it \(it threw .*\): send it as it was drawn/,
+      'problem',
+    );
     await assertRefused(await ask({ task: 'countdown', problem: { prompt: '' } }), 422, /prompt/, 'problem.prompt');
     const large = { ...problem, numbers: Array(70_000).fill(1) };
     await assertRefused(await ask({ task: 'countdown', problem: large }), 422, /65536 characters/, 'problem');

@@ -1,4 +1,5 @@
-// GET /minke/tasks, POST /minke/tasks/problem and /minke/tasks/grade: the bundled tasks, for people to try a model on.
+// GET /minke/tasks, POST /minke/tasks/problem and /minke/tasks/grade: tasks for people to try a model on, the bundled
+// ones and those of the owner. The grader of the owner's task runs in a thread with a time limit for each answer.
 import { randomInt } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,37 +29,44 @@ export function readTaskResults(folder: string): TaskResults | null {
 
 /**
  * `model`: a name, null for the first model. Where its levels are measured, those that it solves at least sometimes are
- * offered, and tasks with such a level; otherwise all.
+ * offered, and tasks with such a level; otherwise all. Tasks of the owner stand first, with all levels until measured.
  */
 export function listTasks(context: ServerContext, model: string | null): Response {
   const name = context.models.length > 0 ? findModel(context, model).name : '';
   const { levels: measured, examples } = context.taskResults[name] ?? { levels: [], examples: [] };
-  const tasks = [...bundledFacts.values()].map(({ name: task, description, difficulty }): TaskSummary => {
+  const isOwn = (task: string) => context.tasks.some((own) => own.name === task);
+  const tasks = [...context.tasks, ...bundledFacts.values()].map((facts): TaskSummary => {
+    const { name: task, description, difficulty } = facts;
     const { from, to } = difficulty;
     const all = Array.from({ length: to - from + 1 }, (_, i) => from + i);
-    const solved = measured.filter((level) => level.task === task && level.passAt1.mean > 0);
+    const own = measured.filter((level) => level.task === task);
+    const solved = own.filter((level) => level.passAt1.mean > 0);
+    const isMeasured = measured.length > 0 && (own.length > 0 || !isOwn(task));
     return {
       name: task,
       description,
       difficulty,
-      levels:
-        measured.length === 0 ? all : all.filter((level) => solved.some(({ difficulty }) => difficulty === level)),
+      levels: isMeasured ? all.filter((level) => solved.some(({ difficulty }) => difficulty === level)) : all,
       example: examples.find((example) => example.task === task) ?? null,
     };
   });
   return Response.json({ tasks: tasks.filter((task) => task.levels.length > 0) });
 }
 
-/** Throws ApiError 404 for a task that is not bundled: no client may name a file. */
-function openBundledTask(name: string): Promise<Grading> {
+type Served = Pick<ServerContext, 'tasks'>;
+
+/** Throws ApiError 404 for a task that is neither bundled nor the owner's: no client may name a file. */
+async function findTask({ tasks }: Served, name: string): Promise<Grading> {
+  const own = tasks.find((task) => task.name === name);
+  if (own !== undefined) return own;
   if (bundledFacts.has(name)) return openTask(name);
-  const known = [...bundledFacts.keys()].join(', ');
+  const known = [...tasks.map((task) => task.name), ...bundledFacts.keys()].join(', ');
   throw new ApiError(404, `task ${JSON.stringify(name)} does not exist: use one of ${known}`, { param: 'task' });
 }
 
 /** Answers with a held-out problem, which no training has seen. */
-export async function drawProblem(request: ProblemRequest): Promise<Response> {
-  const task = await openBundledTask(request.task);
+export async function drawProblem(context: Served, request: ProblemRequest): Promise<Response> {
+  const task = await findTask(context, request.task);
   const difficulty = request.difficulty ?? task.difficulty.default;
   const seed = request.seed ?? randomInt(2 ** 32);
   try {
@@ -85,14 +93,16 @@ function readFinalAnswer({ reasoning_content: thinking, content }: GradeRequest)
   return { answer: boxed ?? null, problem: 'there is no answer between <answer> and </answer>' };
 }
 
-export async function gradeAnswer(request: GradeRequest): Promise<Response> {
-  const task = await openBundledTask(request.task);
+export async function gradeAnswer(context: Served, request: GradeRequest): Promise<Response> {
+  const task = await findTask(context, request.task);
   const { answer, problem: missing } = readFinalAnswer(request);
   const verdict = (correct: boolean, reason: string) =>
     Response.json({ task: task.name, answer: answer?.trim() ?? null, correct, reason } satisfies TaskVerdict);
   if (answer === null) return verdict(false, missing);
   const [{ correct, reason, fault }] = await task.grade([{ problem: request.problem, answer }]);
   if (fault !== null)
-    throw new ApiError(422, `problem: it is not one of ${task.name}: send it as it was drawn`, { param: 'problem' });
+    throw new ApiError(422, `problem: ${task.name} cannot grade it (${fault}): send it as it was drawn`, {
+      param: 'problem',
+    });
   return verdict(correct, reason);
 }

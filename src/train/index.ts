@@ -72,6 +72,7 @@ export {
   runFields,
   setArguments,
   setField,
+  setPath,
   toTaskItem,
 } from './run/recipe.ts';
 export { findRecipeFile, type RecipeFile, recipeFiles } from './run/recipe-files.ts';
