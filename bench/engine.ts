@@ -73,14 +73,23 @@ function configFor(name: ShapeName): ModelConfig {
   return readConfig({ ...common, first_k_dense_replace: 1, max_position_embeddings: 8192, ...shapes[name] }, name);
 }
 
-/** Returns a vocabulary that llama.cpp accepts: the bytes, then names. */
+/** Returns the keys of a vocabulary that llama.cpp accepts: the bytes, then names. */
 function vocabulary(size: number): Parameters<typeof ggufMetadata>[1] {
   const letter = (i: number) => {
     const printable = (i >= 0x21 && i <= 0x7e) || (i >= 0xa1 && i <= 0xac) || i >= 0xae;
     return String.fromCharCode(printable ? i : 0x100 + (i < 0x21 ? i : i < 0xa1 ? i - 0x7f + 0x21 : 0x43));
   };
   const tokens = Array.from({ length: size }, (_, i) => (i < 256 ? letter(i) : `x${i}`));
-  return { pre: 'deepseek-v3', tokens, types: new Array(size).fill(1), merges: ['a b'], bos: 0, eos: 1 };
+  return {
+    'tokenizer.ggml.model': { type: 'string', value: 'gpt2' },
+    'tokenizer.ggml.pre': { type: 'string', value: 'deepseek-v3' },
+    'tokenizer.ggml.tokens': { type: 'string', value: tokens },
+    'tokenizer.ggml.token_type': { type: 'i32', value: new Array(size).fill(1) },
+    'tokenizer.ggml.merges': { type: 'string', value: ['a b'] },
+    'tokenizer.ggml.bos_token_id': { type: 'u32', value: 0 },
+    'tokenizer.ggml.eos_token_id': { type: 'u32', value: 1 },
+    'tokenizer.ggml.add_bos_token': { type: 'bool', value: false },
+  };
 }
 
 /** Writes missing files; they depend only on the shape. */

@@ -12,7 +12,6 @@ import {
   eachServed,
   expectTensors,
   type GgmlType,
-  type GgufTokenizer,
   ggufByteLength,
   ggufMetadata,
   ggufTensors,
@@ -28,7 +27,16 @@ import {
 } from '../model/checkpoint/index.ts';
 import { isDeepseek, type ModelConfig, writeConfig } from '../model/index.ts';
 import { type PackedFormat, useDevice } from '../tensor/index.ts';
-import { loadTokenizer } from '../tokenizer/index.ts';
+import {
+  type GgufMetadata,
+  ggufTokenizerKeys,
+  hasGgufTokenizer,
+  hasTokenizer,
+  type LoadedTokenizer,
+  loadGgufTokenizer,
+  loadTokenizer,
+  saveLoadedTokenizer,
+} from '../tokenizer/index.ts';
 import { findBestCheckpoint } from '../train/index.ts';
 import type { DownloadFlags } from './download-flag.ts';
 import { findModel } from './find-model.ts';
@@ -42,7 +50,6 @@ const ggufFormats: Readonly<Record<string, GgmlType>> = Object.fromEntries(
   (['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'] as const).map((type) => [type.toLowerCase(), type]),
 );
 const torchNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16', fp8: 'bfloat16' } as const;
-const tokenTypes = { normal: 1, control: 3, added: 4, unused: 5 } as const;
 
 const isGguf = (path: string) => path.endsWith('.gguf');
 
@@ -63,38 +70,35 @@ function copyOtherFiles(from: string, to: string): void {
 
 const isFolder = (path: string) => statSync(path).isDirectory();
 
-async function open(from: string): Promise<{ config: ModelConfig; source: TensorSource }> {
-  if (isGguf(from)) return openGgufModel(from);
-  return { config: await findConfig(from), source: await openCheckpoint(from) };
+interface Opened {
+  readonly config: ModelConfig;
+  readonly source: TensorSource;
+  readonly metadata: GgufMetadata | null;
 }
 
-/** Reads the tokenizer of a checkpoint folder as GGUF stores it; undefined where there is none. */
-function readGgufTokenizer(folder: string, config: ModelConfig): GgufTokenizer | undefined {
-  if (!isFolder(folder) || !existsSync(join(folder, 'tokenizer.json'))) return undefined;
-  const { tokenizer, specialTokens } = loadTokenizer(folder);
-  const { preTokenizer, tokens, kinds, merges } = tokenizer.describe(config.vocabSize);
-  const findId = (name: string) => tokenizer.tokenToId(specialTokens[name] ?? '') ?? null;
-  return {
-    pre: preTokenizer ?? (isDeepseek(config) ? 'deepseek-v3' : config.modelType === 'qwen2' ? 'qwen2' : 'llama-bpe'),
-    tokens,
-    types: kinds.map((kind) => tokenTypes[kind]),
-    merges,
-    bos: findId('bos_token'),
-    eos: findId('eos_token'),
-  };
+async function open(from: string): Promise<Opened> {
+  if (isGguf(from)) return openGgufModel(from);
+  return { config: await findConfig(from), source: await openCheckpoint(from), metadata: null };
+}
+
+/** Reads the tokenizer of a checkpoint; null where it has none. */
+function readTokenizer(from: string, metadata: GgufMetadata | null): LoadedTokenizer | null {
+  if (metadata !== null) return hasGgufTokenizer(metadata) ? loadGgufTokenizer(metadata, from) : null;
+  return isFolder(from) && hasTokenizer(from) ? loadTokenizer(from) : null;
 }
 
 interface Conversion {
-  readonly from: string;
   readonly to: string;
+  readonly tokenizer: LoadedTokenizer | null;
   readonly config: ModelConfig;
   readonly source: TensorSource;
 }
 
-async function toGguf({ from, to, config, source }: Conversion, type: GgmlType): Promise<number> {
+async function toGguf({ to, config, source, tokenizer }: Conversion, type: GgmlType): Promise<number> {
   const tensors = ggufTensors(config, checkpointValues(config, source), type);
   const progress = new Progress(`writing ${to}`, sum(tensors.map(ggufByteLength)));
-  await writeGguf(to, ggufMetadata(config, readGgufTokenizer(from, config)), tensors, (done) => progress.advance(done));
+  const keys = tokenizer ? ggufTokenizerKeys(tokenizer, config.vocabSize) : undefined;
+  await writeGguf(to, ggufMetadata(config, keys), tensors, (done) => progress.advance(done));
   progress.end();
   return tensors.length;
 }
@@ -147,13 +151,14 @@ export async function convert(given: string, to: string, options: ConvertOptions
   if (existsSync(to)) throw new CheckpointError(to, 'exists already', 'remove it or choose another name');
   const { path } = await findModel(given, options);
   const from = best ? await findBestCheckpoint(path) : path;
-  const { config: read, source } = await open(from);
+  const { config: read, source, metadata } = await open(from);
   const config = isGguf(to) ? toGgufConfig(read, mtp) : read;
   const device = await openDeviceForLongWork();
   useDevice(device);
   try {
     await expectTensors(read, source);
-    const conversion = { from, to, config, source };
+    const tokenizer = isGguf(to) || isGguf(from) ? readTokenizer(from, metadata) : null;
+    const conversion = { to, config, source, tokenizer };
     const write = () => {
       if (ready) return toReady(conversion, dtype as PackedFormat, device);
       if (isGguf(to)) return toGguf(conversion, ggufFormats[dtype]);
@@ -161,6 +166,7 @@ export async function convert(given: string, to: string, options: ConvertOptions
     };
     const count = await write();
     if (isFolder(from) && !isGguf(to)) copyOtherFiles(from, to);
+    if (isGguf(from) && !isGguf(to) && tokenizer) saveLoadedTokenizer(to, tokenizer);
     for (const { name, why } of ignoredTensors(config, source)) console.log(`ignored ${name}: ${why}`);
     const { order, width } = device.panelLayout;
     if (ready) console.log(`${count} weights as ${dtype}, packed for ${device.isa} (${order} of ${width}), in ${to}`);

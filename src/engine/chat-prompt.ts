@@ -211,7 +211,7 @@ function appendPrefix(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message
     if (text !== '') pieces.unshift({ text: '\n</think>\n\n', trusted: true });
     pieces.unshift({ text: thought, trusted: false });
   }
-  const more = encodePieces(loaded.tokenizer, pieces, contextLength);
+  const more = encodePieces(loaded.tokenizer, pieces, contextLength, true);
   const ids = new Int32Array(prompt.ids.length + more.length);
   ids.set(prompt.ids);
   ids.set(more, prompt.ids.length);

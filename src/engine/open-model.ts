@@ -17,7 +17,13 @@ import {
 } from '../model/checkpoint/index.ts';
 import { createModel, isDeepseek, type ModelConfig, readConfig, servingPrecision } from '../model/index.ts';
 import { type PackedFormat, useDevice, type Weight } from '../tensor/index.ts';
-import { loadTokenizer } from '../tokenizer/index.ts';
+import {
+  type GgufMetadata,
+  hasGgufTokenizer,
+  type LoadedTokenizer,
+  loadGgufTokenizer,
+  loadTokenizer,
+} from '../tokenizer/index.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { ModelRunner } from './model-runner.ts';
 import { type CacheFormat, LatentPages, latentBlockBytes } from './paged-cache.ts';
@@ -51,17 +57,19 @@ interface OpenedWeights {
   readonly source: TensorSource;
   readonly format: PackedFormat;
   readonly load: () => Promise<ReadonlyMap<string, Weight>>;
+  /** The metadata of a GGUF file. */
+  readonly metadata?: GgufMetadata;
 }
 
 async function openWeights(path: string, options: OpenOptions): Promise<OpenedWeights> {
   if (!isGguf(path) && isReady(path)) return openPacked(path, options);
-  const { config, source } = isGguf(path)
+  const { config, source, metadata } = isGguf(path)
     ? await openGgufModel(path)
-    : { config: readConfigFile(path), source: await openCheckpoint(path) };
+    : { config: readConfigFile(path), source: await openCheckpoint(path), metadata: undefined };
   const format = options.format ?? storedFormat(source);
   const progress = options.progress ? { progress: options.progress } : {};
   const load = async () => (await servingWeights(config, source, { format, ...progress })).weights;
-  return { config, source, format, load };
+  return { config, source, format, load, ...(metadata && { metadata }) };
 }
 
 function readConfigFile(folder: string): ModelConfig {
@@ -123,6 +131,12 @@ function expectContextFits(path: string, config: ModelConfig, contextLength: num
   );
 }
 
+/** Opens the tokenizer that a folder holds, else the one in a GGUF file, else the one beside it. */
+function openTokenizer(path: string, folder: string | undefined, metadata: GgufMetadata | undefined): LoadedTokenizer {
+  if (folder === undefined && metadata && hasGgufTokenizer(metadata)) return loadGgufTokenizer(metadata, path);
+  return loadTokenizer(folder ?? (isGguf(path) ? dirname(path) : path));
+}
+
 /**
  * Opens a model for answering. Throws CheckpointError, ModelError or TokenizerError naming what is wrong with its
  * files.
@@ -132,9 +146,9 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
   const { cacheFormat = 'bf16', cacheBytes = 2 ** 30 } = options;
   const device = options.device ?? openDevice(options.notice ? { notice: options.notice } : {});
   useDevice(device);
-  const { config, source, format, load } = await openWeights(path, options);
+  const { config, source, format, load, metadata } = await openWeights(path, options);
   try {
-    const tokenizer = loadTokenizer(options.tokenizer ?? (isGguf(path) ? dirname(path) : path));
+    const tokenizer = openTokenizer(path, options.tokenizer, metadata);
     const contextLength = Math.min(options.contextLength ?? config.maxPositionEmbeddings, config.maxPositionEmbeddings);
     const blockBytes = latentBlockBytes(config, cacheFormat);
     const blocks = countBlocks(cacheBytes, blockBytes, contextLength);

@@ -42,10 +42,15 @@ export function checkLength(tokenizer: Tokenizer, texts: readonly string[], cont
 }
 
 /**
- * Encodes pieces. Throws RefusedError if they cannot fit into the context, TokenizerError when the vocabulary lacks a
+ * Encodes pieces; `continues`: whether they follow other tokens. Throws RefusedError if they cannot fit into the context, TokenizerError when the vocabulary lacks a
  * character.
  */
-export function encodePieces(tokenizer: Tokenizer, pieces: readonly Piece[], contextLength = Infinity): Int32Array {
+export function encodePieces(
+  tokenizer: Tokenizer,
+  pieces: readonly Piece[],
+  contextLength = Infinity,
+  continues = false,
+): Int32Array {
   const texts = pieces.map(({ text }) => text);
   checkLength(tokenizer, texts, contextLength);
   const ids: number[] = [];
@@ -55,7 +60,8 @@ export function encodePieces(tokenizer: Tokenizer, pieces: readonly Piece[], con
     let text = stripNext ? plain.trimStart() : plain;
     if (stripEnd) text = text.trimEnd();
     plain = '';
-    if (text !== '') for (const id of tokenizer.encode(text, { plain: true })) ids.push(id);
+    if (text !== '')
+      for (const id of tokenizer.encode(text, { plain: true, continues: continues || ids.length > 0 })) ids.push(id);
   };
   for (const { text, trusted } of joinNeighbors(pieces)) {
     let from = 0;
@@ -81,15 +87,17 @@ export function wellFormed(text: string): string {
 const fillIn = [
   ['<｜fim▁begin｜>', '<｜fim▁hole｜>', '<｜fim▁end｜>'],
   ['<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>'],
+  ['<fim_prefix>', '<fim_suffix>', '<fim_middle>'],
+  ['<|code_prefix|>', '<|code_suffix|>', '<|code_middle|>'],
 ] as const;
 
 /**
  * Returns the prompt that fills in between two texts (prefix first). Throws RefusedError when the vocabulary has no
  * such tokens.
  */
-export function fillInPieces({ tokenizer }: LoadedTokenizer, before: string, after: string): Piece[] {
-  const known = new Set(tokenizer.addedTokens.map(({ content }) => content));
-  const found = fillIn.find((family) => family.every((name) => known.has(name)));
+export function fillInPieces(loaded: LoadedTokenizer, before: string, after: string): Piece[] {
+  const known = new Set(loaded.tokenizer.addedTokens.map(({ content }) => content));
+  const found = loaded.fillInTokens ?? fillIn.find((family) => family.every((name) => known.has(name)));
   if (found === undefined)
     throw new RefusedError(
       'unsupported',

@@ -61,7 +61,7 @@ export class TextAssembler {
     this.#raw = raw;
     this.#minTokens = minTokens;
     this.#tags = findThinkTokens(loaded);
-    this.#utf8 = loaded.tokenizer.stream({ skipSpecialTokens: true });
+    this.#utf8 = loaded.tokenizer.stream({ skipSpecialTokens: true, continues: raw });
     this.#stops = stop.map((text) => new TextMatch(text));
     this.#thinking = startsThinking;
     this.#mayOpen = !raw && !startsThinking;

@@ -4,6 +4,7 @@
 // include the white space beside it. Left out: single_word, which is refused.
 import { kindAt, space } from './character-class.ts';
 import { malformed, TokenizerError } from './errors.ts';
+import { Trie } from './trie.ts';
 
 /** The most characters of an added token. Real ones have fewer than 100. */
 const maxUnits = 4096;
@@ -55,30 +56,22 @@ export interface AddedTokenMatch {
 }
 
 export class AddedTokens {
-  /** The trie: from node * 65536 + code unit to the next node. Node 0 is the root. One map, for 200,000 tokens. */
-  readonly #edges = new Map<number, number>();
-  /** The token that ends at a node. */
-  readonly #tokens = new Map<number, AddedToken>();
+  readonly #tokens: readonly AddedToken[];
+  readonly #trie = new Trie();
   /** 1 for each code unit that begins a token. */
   readonly #begins = new Uint8Array(65536);
-  /** The length of the longest token. */
-  readonly maxLength: number;
 
   constructor(tokens: readonly AddedToken[]) {
-    this.maxLength = tokens.reduce((max, { content }) => Math.max(max, content.length), 0);
-    let nodes = 1;
-    for (const token of tokens) {
-      let node = 0;
-      for (let i = 0; i < token.content.length; i++) {
-        const unit = token.content.charCodeAt(i);
-        if (i === 0) this.#begins[unit] = 1;
-        const edge = node * 65536 + unit;
-        const next = this.#edges.get(edge) ?? nodes;
-        if (next === nodes) this.#edges.set(edge, nodes++);
-        node = next;
-      }
-      if (!this.#tokens.has(node)) this.#tokens.set(node, token);
+    this.#tokens = tokens;
+    for (const [i, { content }] of tokens.entries()) {
+      this.#begins[content.charCodeAt(0)] = 1;
+      this.#trie.add(content, i);
     }
+  }
+
+  /** The length of the longest token. */
+  get maxLength(): number {
+    return this.#trie.maxLength;
   }
 
   /** Splits units[start, end) at added tokens. */
@@ -100,7 +93,7 @@ export class AddedTokens {
 
   /** Finds the first added token in units[start, end), without the white space beside it; null if there is none. */
   next(units: Uint16Array, start: number, end: number): AddedTokenMatch | null {
-    if (this.#tokens.size === 0) return null;
+    if (this.#tokens.length === 0) return null;
     for (let i = start; i < end; i++) {
       if (this.#begins[units[i]] === 0) continue;
       const token = this.#longestAt(units, i, end);
@@ -110,12 +103,12 @@ export class AddedTokens {
   }
 
   #longestAt(units: Uint16Array, i: number, end: number): AddedToken | undefined {
-    let token: AddedToken | undefined;
-    for (let at = i, node: number | undefined = 0; at < end; at++) {
-      node = this.#edges.get(node * 65536 + units[at]);
-      if (node === undefined) break;
-      token = this.#tokens.get(node) ?? token;
+    let longest = -1;
+    for (let at = i, node = 0; at < end; at++) {
+      node = this.#trie.step(node, units[at]);
+      if (node < 0) break;
+      if (this.#trie.value(node) >= 0) longest = this.#trie.value(node);
     }
-    return token;
+    return this.#tokens[longest];
   }
 }

@@ -1,15 +1,14 @@
-// Byte-pair encoding of one word: bytes, then merges by lowest rank, the leftmost first among equals.
+// Byte-pair encoding of one word: the symbols of an alphabet, then merges by lowest rank, the leftmost first among
+// equals.
 //
 // Short words are scanned for the lowest rank; long ones keep candidates in a heap over a linked list, so that a
 // megabyte without a border takes n log n. Encoded words are cached in a table that is emptied when it is full. Source:
 // Sennrich et al. 2016; tokenizer.json's model of type BPE.
-import { writeUtf8 } from './bytes.ts';
-import { TokenizerError } from './errors.ts';
+import type { Alphabet } from './alphabet.ts';
 import { type MergeTable, noRank } from './merge-table.ts';
-import type { Vocabulary } from './vocabulary.ts';
 import { grown, WordTable } from './word-table.ts';
 
-const maxScannedBytes = 64; // for longer words the heap is faster
+const maxScanned = 64; // for longer words the heap is faster
 const maxCachedUnits = 64; // longer words are not cached
 const maxCachedWords = 2 ** 17; // about 5 MB in natural language, 50 MB at worst
 
@@ -32,27 +31,27 @@ export class IdBuffer {
   }
 }
 
-export interface BytePairModel {
-  readonly merges: MergeTable;
-  /** The id of each byte, -1 where there is none. */
-  readonly byteIds: Int32Array;
-  /** Words that are tokens whatever the merges say (ignore_merges of tokenizer.json), in the byte alphabet. */
-  readonly wholeWords: Vocabulary | null;
-  /** Ids of added tokens, which no word is encoded to. */
-  readonly added: ReadonlySet<number>;
-  /** The id for bytes without a token; -1 if they are refused. */
-  readonly unknownId: number;
-  /** The file, for errors. */
-  readonly source: string;
+/** Encodes words: pieces of a text that its pre-tokenizer has cut. */
+export interface WordEncoder {
+  /** Appends the ids of the word units[start, end). */
+  encode(units: Uint16Array, start: number, end: number, out: IdBuffer): void;
 }
 
-export class BytePairEncoder {
+export interface BytePairModel {
+  readonly merges: MergeTable;
+  readonly alphabet: Alphabet;
+  /** Whether words that are tokens stay whole, whatever the merges say: ignore_merges of tokenizer.json. */
+  readonly ignoreMerges: boolean;
+  /** Ids of added tokens, which no word is encoded to. */
+  readonly added: ReadonlySet<number>;
+}
+
+export class BytePairEncoder implements WordEncoder {
   readonly #model: BytePairModel;
   readonly #words = new WordTable();
   /** The ids of cached word i are #ids[#idStarts[i], #idStarts[i + 1]). */
   #idStarts = new Int32Array(1025);
   #ids = new Int32Array(4096);
-  #bytes = new Uint8Array(1024);
   #parts = new Int32Array(1024);
   #ranks = new Int32Array(1024);
 
@@ -60,7 +59,6 @@ export class BytePairEncoder {
     this.#model = model;
   }
 
-  /** Appends the ids of the word units[start, end). */
   encode(units: Uint16Array, start: number, end: number, out: IdBuffer): void {
     if (end - start > maxCachedUnits) {
       const n = this.#merge(units, start, end);
@@ -91,37 +89,21 @@ export class BytePairEncoder {
 
   /** Writes the ids of a word into #parts. Returns their number. */
   #merge(units: Uint16Array, start: number, end: number): number {
-    const { byteIds, wholeWords, unknownId } = this.#model;
-    this.#reserve(3 * (end - start));
-    const [bytes, parts] = [this.#bytes, this.#parts];
-    const length = writeUtf8(units, start, end, bytes);
-    const whole = wholeWords?.findBytes(bytes, length) ?? -1;
-    if (whole >= 0 && !this.#model.added.has(whole)) {
-      parts[0] = whole;
+    const { alphabet, ignoreMerges, added } = this.#model;
+    this.#reserve(alphabet.perUnit * (end - start));
+    const whole = ignoreMerges ? alphabet.find(units, start, end) : -1;
+    if (whole >= 0 && !added.has(whole)) {
+      this.#parts[0] = whole;
       return 1;
     }
-    for (let i = 0; i < length; i++) {
-      const id = byteIds[bytes[i]];
-      if (id < 0 && unknownId < 0) this.#refuse(units, start, end, bytes[i]);
-      parts[i] = id < 0 ? unknownId : id;
-    }
-    return length <= maxScannedBytes ? this.#mergeShort(length) : this.#mergeLong(length);
+    const length = alphabet.write(units, start, end, this.#parts);
+    return length <= maxScanned ? this.#mergeShort(length) : this.#mergeLong(length);
   }
 
-  #reserve(bytes: number): void {
-    if (bytes <= this.#bytes.length) return;
-    this.#bytes = new Uint8Array(2 * bytes);
-    this.#parts = new Int32Array(2 * bytes);
-    this.#ranks = new Int32Array(2 * bytes);
-  }
-
-  #refuse(units: Uint16Array, start: number, end: number, byte: number): never {
-    const word = String.fromCharCode(...units.subarray(start, Math.min(end, start + 40)));
-    throw new TokenizerError(
-      this.#model.source,
-      `${JSON.stringify(word)}: no token for byte 0x${byte.toString(16).padStart(2, '0')}`,
-      'use a vocabulary with all 256 bytes, or keep such characters out',
-    );
+  #reserve(symbols: number): void {
+    if (symbols <= this.#parts.length) return;
+    this.#parts = new Int32Array(2 * symbols);
+    this.#ranks = new Int32Array(2 * symbols);
   }
 
   #mergeShort(length: number): number {

@@ -111,7 +111,8 @@ describe('the R1 profile', () => {
     const tokenizer = new Tokenizer(trainTokenizer(['to be'], { vocabSize: 300, specialTokens }));
     const ids = tokenizer.encode((readChatTemplate(own) as ChatTemplate).render([{ role: 'user', content: 'be' }]));
     const expected = ['<｜begin▁of▁sentence｜>', '<｜User｜>', 'b', 'e', '<｜Assistant｜>', '<think>', 'Ċ'];
-    const given = [...ids].map((id) => tokenizer.describe().tokens[id]);
+    const { vocab } = tokenizer.json.model as { vocab: Record<string, number> };
+    const given = [...ids].map((id) => Object.keys(vocab).find((token) => vocab[token] === id) as string);
     assert.deepEqual(
       given.filter((token) => token !== 'be'),
       expected.filter((token) => given.includes(token)),

@@ -18,4 +18,4 @@ export const malformed = (source: string, problem: string) =>
 
 /** Returns the error of a file that asks for what this program does not do. */
 export const unsupported = (source: string, problem: string) =>
-  new TokenizerError(source, problem, 'only byte-level BPE tokenizers are supported');
+  new TokenizerError(source, problem, 'use a model with another tokenizer, or report it with the file');

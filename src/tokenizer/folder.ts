@@ -19,6 +19,8 @@ export interface LoadedTokenizer {
   /** The ids that end a generation; empty if no file names one. */
   readonly eosIds: readonly number[];
   readonly chatTemplate: ChatTemplate | null;
+  /** Tokens for filling in, where the file names them: before the text, between it and the text after, at the end. */
+  readonly fillInTokens?: readonly [before: string, hole: string, end: string];
   /** The bytes of tokenizer.json, where it was read from a file. */
   readonly file?: Uint8Array;
 }
@@ -104,38 +106,49 @@ function findId(json: TokenizerJson, text: string): number | undefined {
   return added?.id ?? (Object.hasOwn(vocab ?? {}, text) ? vocab?.[text] : undefined);
 }
 
+interface AffixToken {
+  readonly id: number;
+  readonly text: string;
+}
+
+/** Returns a post_processor that puts tokens before and after a text; null for none. */
+export function affixesJson(before: readonly AffixToken[], after: readonly AffixToken[]): object | null {
+  if (before.length + after.length === 0) return null;
+  const steps = (tokens: readonly AffixToken[], type_id: number) =>
+    tokens.map(({ text }) => ({ SpecialToken: { id: text, type_id } }));
+  const [single, second] = ['A', 'B'].map((id, type_id) => [
+    ...steps(before, type_id),
+    { Sequence: { id, type_id } },
+    ...steps(after, type_id),
+  ]);
+  return {
+    type: 'TemplateProcessing',
+    single,
+    pair: [...single, ...second],
+    special_tokens: Object.fromEntries(
+      [...before, ...after].map(({ id, text }) => [text, { id: text, ids: [id], tokens: [text] }]),
+    ),
+  };
+}
+
 /** Writes `add_bos_token` and `add_eos_token` into the post-processor, as transformers does. */
 function withSpecialTokens(json: TokenizerJson, config: JsonObject, path: string): TokenizerJson {
   const { before, after } = readAffixes(json.post_processor, path);
   if (before.length + after.length > 0) return json; // the file adds tokens itself
   const special = readSpecialTokens(config);
-  const steps = (flag: string, name: string): { SpecialToken: { id: string; type_id: number } }[] => {
+  const tokens = (flag: string, name: string): AffixToken[] => {
     if (config[flag] !== true) return [];
     const text = special[name];
-    if (text === undefined || findId(json, text) === undefined)
-      throw new TokenizerError(
-        path,
-        `${flag}: expected a ${name} that is a token of tokenizer.json, received ${JSON.stringify(text)}`,
-        `name the ${name}, or set ${flag} to false`,
-      );
-    return [{ SpecialToken: { id: text, type_id: 0 } }];
+    const id = text === undefined ? undefined : findId(json, text);
+    if (id !== undefined) return [{ id, text }];
+    throw new TokenizerError(
+      path,
+      `${flag}: expected a ${name} that is a token of tokenizer.json, received ${JSON.stringify(text)}`,
+      `name the ${name}, or set ${flag} to false`,
+    );
   };
-  const [bos, eos] = [steps('add_bos_token', 'bos_token'), steps('add_eos_token', 'eos_token')];
-  if (bos.length + eos.length === 0) return json;
-  const [first, second] = ['A', 'B'].map((id, type_id) => [...bos, { Sequence: { id, type_id } }, ...eos]);
-  const tokens = [...bos, ...eos].map(({ SpecialToken: { id } }) => [
-    id,
-    { id, ids: [findId(json, id)], tokens: [id] },
-  ]);
-  return {
-    ...json,
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: first,
-      pair: [...first, ...second],
-      special_tokens: Object.fromEntries(tokens),
-    },
-  };
+  const own = affixesJson(tokens('add_bos_token', 'bos_token'), tokens('add_eos_token', 'eos_token'));
+  return own === null ? json : { ...json, post_processor: own };
 }
 
 /** Reads the ids that end a generation from the first file that names any; otherwise eos_token. */
@@ -158,6 +171,9 @@ function readEosIds(folder: string, tokenizer: Tokenizer, eosId: number | undefi
   return eosId === undefined ? [] : [eosId];
 }
 
+/** Whether a folder has a tokenizer. */
+export const hasTokenizer = (folder: string) => existsSync(join(folder, 'tokenizer.json'));
+
 /** Reads the tokenizer of a checkpoint folder. Throws TokenizerError naming file, field and remedy. */
 export function loadTokenizer(folder: string): LoadedTokenizer {
   const path = join(folder, 'tokenizer.json');
@@ -176,14 +192,26 @@ export function loadTokenizer(folder: string): LoadedTokenizer {
   return { tokenizer, specialTokens, bosId, padId, eosIds, chatTemplate, file: Buffer.from(text) };
 }
 
+function writeJson(folder: string, file: string, value: object): void {
+  const path = join(folder, file);
+  writeFileSync(`${path}.partial`, `${JSON.stringify(value, null, 2)}\n`);
+  renameSync(`${path}.partial`, path);
+}
+
 /** Writes tokenizer.json and tokenizer_config.json for Hugging Face's libraries. */
 export function saveTokenizer(folder: string, json: TokenizerJson, config: JsonObject = {}): void {
   mkdirSync(folder, { recursive: true });
-  const write = (file: string, value: object) => {
-    const path = join(folder, file);
-    writeFileSync(`${path}.partial`, `${JSON.stringify(value, null, 2)}\n`);
-    renameSync(`${path}.partial`, path);
-  };
-  write('tokenizer.json', json);
-  write('tokenizer_config.json', { tokenizer_class: 'PreTrainedTokenizerFast', ...config });
+  writeJson(folder, 'tokenizer.json', json);
+  writeJson(folder, 'tokenizer_config.json', { tokenizer_class: 'PreTrainedTokenizerFast', ...config });
+}
+
+/** Writes a tokenizer that was read from another kind of file, with its special tokens, ends and chat template. */
+export function saveLoadedTokenizer(folder: string, loaded: LoadedTokenizer): void {
+  const { tokenizer, specialTokens, eosIds, chatTemplate } = loaded;
+  saveTokenizer(folder, tokenizer.json, {
+    ...specialTokens,
+    clean_up_tokenization_spaces: false,
+    ...(chatTemplate && { chat_template: chatTemplate.text }),
+  });
+  if (eosIds.length > 0) writeJson(folder, 'generation_config.json', { eos_token_id: eosIds });
 }

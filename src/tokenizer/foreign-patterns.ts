@@ -13,6 +13,45 @@ export function isOneClass(pattern: string): boolean {
   return isRepeated.test(pattern);
 }
 
+const oneAtom = String.raw`\[(?:[^\[\]\\]|\\.)+\]|\\[pP]\{\w+\}|\\.|[^\\\[\](){}.*+?^$|]`;
+/** An atom, perhaps with a possessive quantifier. Classes are atoms, so what looks like one in a class is none. */
+const possessive = new RegExp(`(${oneAtom})(?:([?*+])\\+)?`, 'gsu');
+const difference = /\[((?:[^[\]\\]|\\.)+)&&\[\^((?:[^[\]\\]|\\.)+)\]\]/gs;
+
+const swapCase = (char: string) => (char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase());
+
+/** Spells out a pattern without groups in both cases of ASCII. */
+function inBothCases(pattern: string): string {
+  const parts = /\\[pP]\{\w+\}|\\.|\[((?:[^\]\\]|\\.)*)\]|[A-Za-z]/gs;
+  return pattern.replace(parts, (part, inside: string | undefined) => {
+    if (inside === undefined) return part.length > 1 ? part : `[${part.toLowerCase()}${part.toUpperCase()}]`;
+    const swapped = inside.replace(/\\[pP]\{\w+\}|\\.|[A-Za-z]/gs, (each) => (each.length > 1 ? each : swapCase(each)));
+    return `[${inside}${swapped}]`;
+  });
+}
+
+/**
+ * Translates a pattern of Oniguruma, the engine of tokenizer.json, into JavaScript: `\s` and `\d` cover all of Unicode
+ * (V8's `\s` has U+FEFF and lacks U+0085); `(?i:...)`, which V8 supports from Node 23 on, is spelled out in ASCII;
+ * scripts have their full names; classes without others (`[a&&[^b]]`) and possessive quantifiers become look-aheads.
+ */
+export function fromOniguruma(pattern: string): string {
+  const unicode = { s: 'p{White_Space}', S: 'P{White_Space}', d: 'p{Nd}', D: 'P{Nd}' } as const;
+  let atomics = 0;
+  return pattern
+    .replace(/\\(.)/gs, (whole, char: string) =>
+      char in unicode ? `\\${unicode[char as keyof typeof unicode]}` : whole,
+    )
+    .replace(/\\([pP])\{(Han|Hiragana|Katakana|Hangul|Bopomofo|Latin|Greek|Cyrillic|Arabic|Thai)\}/g, '\\$1{Script=$2}')
+    .replace(difference, '(?:(?![$2])[$1])')
+    .replace(possessive, (whole, atom: string, times: string | undefined) => {
+      if (times === undefined) return whole;
+      const name = `atomic${atomics++}`;
+      return `(?:(?=(?<${name}>${atom}${times}))\\k<${name}>)`;
+    })
+    .replace(/\(\?i:((?:[^()\\]|\\.)*)\)/g, (_, inner: string) => `(?:${inBothCases(inner)})`);
+}
+
 /** Returns a pattern that matches the text itself. */
 export function escapePattern(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');

@@ -1,61 +1,82 @@
 // The pre_tokenizer of a tokenizer.json: a function that cuts a text into words.
 //
-// Supported: Sequence, Split (behaviors Isolated and Removed), Digits, ByteLevel (its own regex, and the prefix space).
-// Words stay text until they are encoded: the byte alphabet is not applied here. Other components are refused by name.
+// Words stay text until they are encoded: the byte alphabet is not applied here. Components that are not read here are
+// refused by name.
 import { malformed, TokenizerError, unsupported } from './errors.ts';
-import { checkComponents, escapePattern, isOneClass, withinLimit } from './foreign-patterns.ts';
+import { checkComponents, escapePattern, fromOniguruma, isOneClass, withinLimit } from './foreign-patterns.ts';
+import { cutMetaspace, type Prepare, prepareMetaspace, prepareWords } from './metaspace.ts';
 import { type Cut, Pieces } from './pieces.ts';
-import { patterns, scanners } from './scanner.ts';
+import { coveringPatterns, patterns, scanners } from './scanner.ts';
 
 export interface PreTokenizer {
   readonly cut: Cut;
   /** Whether the time to cut is proportional to the text, because all patterns are known. Others have a time limit. */
   readonly isLinear: boolean;
-  /** ByteLevel's add_prefix_space: a text gets a leading space if it has none. */
-  readonly addPrefixSpace: boolean;
-}
-
-/**
- * Translates a pattern of Oniguruma, the engine of tokenizer.json, into JavaScript: `\s` and `\d` cover all of Unicode
- * (V8's `\s` has U+FEFF and lacks U+0085), and `(?i:...)`, which V8 supports from Node 23 on, is spelled out in ASCII.
- */
-function fromOniguruma(pattern: string): string {
-  const unicode = { s: 'p{White_Space}', S: 'P{White_Space}', d: 'p{Nd}', D: 'P{Nd}' } as const;
-  return pattern
-    .replace(/\\(.)/gs, (whole, char: string) =>
-      char in unicode ? `\\${unicode[char as keyof typeof unicode]}` : whole,
-    )
-    .replace(/\(\?i:((?:[^()\\]|\\.)*)\)/g, (_, inner: string) => {
-      const either = inner.replace(/(?<!\\)[A-Za-z]/g, (c) => `[${c.toLowerCase()}${c.toUpperCase()}]`);
-      return `(?:${either})`;
-    });
+  /** What is done to a text between added tokens before it is cut; null: nothing. */
+  readonly prepare: Prepare | null;
+  /** Whether no character of a text is left out. */
+  readonly isLossless: boolean;
 }
 
 /** Syntax that JavaScript and Oniguruma read differently. */
 const ambiguousSyntax = /\\[wWbB]|\[\[:|&&/;
 
-/** Returns a cut into matches and the text between them. With `keep` false, matches are left out. */
-export function cutByRegex(pattern: string, source: string, keep = true): Cut {
-  let regex: RegExp;
+function compile(pattern: string, source: string): RegExp {
   try {
-    const odd = ambiguousSyntax.exec(pattern);
+    const translated = fromOniguruma(pattern);
+    const odd = ambiguousSyntax.exec(translated);
     if (odd) throw new SyntaxError(`${odd[0]} is not supported`);
-    regex = new RegExp(fromOniguruma(pattern), 'gu');
+    return new RegExp(translated, 'gu');
   } catch (error) {
     const problem = `the pattern ${JSON.stringify(pattern)} cannot be used (${(error as Error).message})`;
     throw new TokenizerError(source, `pre_tokenizer: ${problem}`, 'report it with the tokenizer.json');
   }
+}
+
+/** What becomes of the matches of a pattern; `Inverted`: the text between them is removed. */
+type Behavior = 'Isolated' | 'Removed' | 'Inverted' | 'MergedWithPrevious' | 'MergedWithNext' | 'Contiguous';
+
+/** Returns a cut at the matches of a pattern. An empty match cuts, too. */
+export function cutByRegex(pattern: string, source: string, behavior: Behavior = 'Isolated'): Cut {
+  const regex = compile(pattern, source);
   return ({ text }, start, end, out) => {
     const part = text.slice(start, end); // look-ahead must end with the piece
+    const ranges: Range[] = [];
     let gap = 0;
     for (const { 0: match, index } of part.matchAll(regex)) {
-      if (match === '') continue;
-      if (index > gap) out.push(start + gap, start + index);
+      if (index > gap) ranges.push({ from: gap, to: index, isMatch: false });
       gap = index + match.length;
-      if (keep) out.push(start + index, start + gap);
+      if (match !== '') ranges.push({ from: index, to: gap, isMatch: true });
     }
-    if (gap < part.length) out.push(start + gap, end);
+    if (gap < part.length) ranges.push({ from: gap, to: part.length, isMatch: false });
+    for (const { from, to } of joined(ranges, behavior)) out.push(start + from, start + to);
   };
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+  readonly isMatch: boolean;
+}
+
+/** Drops or joins the ranges of a text, which follow each other. */
+function joined(ranges: readonly Range[], behavior: Behavior): readonly Range[] {
+  if (behavior === 'Isolated') return ranges;
+  if (behavior === 'Removed') return ranges.filter(({ isMatch }) => !isMatch);
+  if (behavior === 'Inverted') return ranges.filter(({ isMatch }) => isMatch);
+  const out: Range[] = [];
+  for (const range of ranges) {
+    const last = out.at(-1);
+    const isJoined =
+      behavior === 'Contiguous'
+        ? last?.isMatch === range.isMatch
+        : behavior === 'MergedWithPrevious'
+          ? last?.isMatch === false && range.isMatch
+          : last?.isMatch === true && !range.isMatch;
+    if (last && isJoined) out[out.length - 1] = { ...range, from: last.from };
+    else out.push(range);
+  }
+  return out;
 }
 
 const uncut: Cut = (_, start, end, out) => {
@@ -90,26 +111,34 @@ interface ReadCut {
   readonly isLinear: boolean;
 }
 
+function readBehavior({ behavior, invert }: Component, source: string): Behavior {
+  const known = ['Isolated', 'Removed', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous'] as const;
+  const found = known.find((name) => name === behavior);
+  if (found === undefined || (invert && found !== 'Removed' && found !== 'Isolated'))
+    throw unsupported(
+      source,
+      `pre_tokenizer Split: expected behavior ${known.join(', ')}, received ${JSON.stringify(behavior)}` +
+        (invert ? ', inverted' : ''),
+    );
+  return invert && found === 'Removed' ? 'Inverted' : found;
+}
+
 function readSplit(component: Component, source: string): ReadCut {
-  const { pattern, behavior, invert } = component as { pattern?: { Regex?: string; String?: string } } & Component;
+  const { pattern } = component as { pattern?: { Regex?: string; String?: string } };
   const text = pattern?.Regex ?? (typeof pattern?.String === 'string' ? escapePattern(pattern.String) : undefined);
   if (typeof text !== 'string')
     throw malformed(source, `pre_tokenizer Split: expected a pattern, received ${JSON.stringify(pattern)}`);
-  if (behavior !== 'Isolated' && !(behavior === 'Removed' && !invert))
-    throw unsupported(
-      source,
-      `pre_tokenizer Split: expected behavior Isolated or Removed, received ${JSON.stringify(behavior)}` +
-        (invert ? ', inverted' : ''),
-    );
-  const isKept = behavior === 'Isolated';
-  const scanner = isKept ? scanners.get(text) : undefined;
+  const behavior = readBehavior(component, source);
+  const isWhole = behavior === 'Isolated' || (behavior === 'Inverted' && coveringPatterns.has(text));
+  const scanner = isWhole ? scanners.get(text) : undefined;
   if (scanner !== undefined) return { cut: scanner, isLinear: true };
   const isPlain = pattern?.Regex === undefined;
-  return { cut: cutByRegex(text, source, isKept), isLinear: isPlain || isOneClass(text) };
+  return { cut: cutByRegex(text, source, behavior), isLinear: isPlain || isOneClass(text) };
 }
 
 function refuseComponent(type: unknown, source: string): never {
-  throw unsupported(source, `pre_tokenizer ${JSON.stringify(type)}: expected Sequence, Split, Digits or ByteLevel`);
+  const expected = 'Sequence, Split, Digits, Punctuation, WhitespaceSplit, Metaspace or ByteLevel';
+  throw unsupported(source, `pre_tokenizer ${JSON.stringify(type)}: expected ${expected}`);
 }
 
 function readCut(component: Component, source: string): ReadCut {
@@ -124,8 +153,16 @@ function readCut(component: Component, source: string): ReadCut {
       return readSplit(component, source);
     case 'Digits':
       return known(scanners.get(component.individual_digits ? patterns.oneDigit : patterns.digits));
+    case 'Punctuation': {
+      const behavior = readBehavior({ behavior: 'Isolated', ...component }, source);
+      return known(cutByRegex('[!-\\/:-@\\[-`{-~\\p{P}]', source, behavior));
+    }
+    case 'WhitespaceSplit':
+      return known(cutByRegex('\\s', source, 'Removed'));
     case 'ByteLevel':
       return known((component.use_regex ?? true) ? scanners.get(patterns.gpt2) : uncut);
+    case 'Metaspace':
+      return known(cutMetaspace(component, source));
     default:
       return refuseComponent(component?.type, source);
   }
@@ -139,18 +176,41 @@ function flattenComponents(component: Component): Component[] {
     : [component];
 }
 
+/** Reads what is done to a text before it is cut: by the first component, or by Metaspace after WhitespaceSplit. */
+function readPreparation(steps: readonly Component[], source: string): Prepare | null {
+  const at = steps.findIndex(
+    ({ type, add_prefix_space: prefix }) => type === 'Metaspace' || (type === 'ByteLevel' && prefix),
+  );
+  if (at < 0) return null;
+  const step = steps[at];
+  if (step.type === 'ByteLevel') {
+    if (at > 0) throw unsupported(source, 'pre_tokenizer ByteLevel: add_prefix_space after another component');
+    return (text) => (text.startsWith(' ') ? text : ` ${text}`);
+  }
+  if (at === 0) return prepareMetaspace(step, source);
+  if (at > 1 || steps[0].type !== 'WhitespaceSplit')
+    throw unsupported(source, 'pre_tokenizer Metaspace: after another component than WhitespaceSplit');
+  return prepareWords(step, source);
+}
+
 /** Reads a pre_tokenizer. Throws TokenizerError for an unknown component. */
 export function readPreTokenizer(json: unknown, source: string): PreTokenizer {
-  if (json === null || json === undefined) return { cut: uncut, isLinear: true, addPrefixSpace: false };
+  if (json === null || json === undefined) return { cut: uncut, isLinear: true, prepare: null, isLossless: true };
   const component = json as Component;
   checkComponents(json, source, 'pre_tokenizer', 'pretokenizers');
   const { cut: unlimited, isLinear } = readCut(component, source);
   const cut: Cut = isLinear
     ? unlimited
     : (...range) => withinLimit(source, 'pre_tokenizer', range[0].text, () => unlimited(...range));
-  const prefixed = flattenComponents(component).findIndex((step) => step.type === 'ByteLevel' && step.add_prefix_space);
-  if (prefixed > 0) throw unsupported(source, 'pre_tokenizer ByteLevel: add_prefix_space after another component');
-  return { cut, isLinear, addPrefixSpace: prefixed === 0 };
+  const steps = flattenComponents(component);
+  const isLossless = !steps.some(({ type, behavior }) => type === 'WhitespaceSplit' || behavior === 'Removed');
+  return { cut, isLinear, prepare: readPreparation(steps, source), isLossless };
+}
+
+/** Whether a pre_tokenizer has a component of this type. */
+export function hasComponent(json: unknown, type: string): boolean {
+  if (typeof json !== 'object' || json === null) return false;
+  return flattenComponents(json as Component).some((step) => step?.type === type);
 }
 
 /** Returns a pre_tokenizer: splits in sequence, then bytes. */
@@ -160,31 +220,26 @@ export function sequence(regexes: readonly string[]): object {
   return { type: 'Sequence', pretokenizers: [...splits, bytes] };
 }
 
-/** Pre-tokenizers by name, as tokenizer.json writes them. `gguf` is their name in llama.cpp. */
+/** Pre-tokenizers for new vocabularies by name, as tokenizer.json writes them. */
 export const preTokenizers = {
-  'deepseek-v3': {
-    gguf: 'deepseek-v3',
-    json: sequence([patterns.threeDigits, patterns.cjk, patterns.deepseekV3]),
-  },
-  'llama-3': { gguf: 'llama-bpe', json: sequence([patterns.llama3]) },
-  qwen2: { gguf: 'qwen2', json: sequence([patterns.qwen2]) },
-  'gpt-2': {
-    gguf: 'gpt-2',
-    json: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-  },
+  'deepseek-v3': { json: sequence([patterns.threeDigits, patterns.cjk, patterns.deepseekV3]) },
+  'llama-3': { json: sequence([patterns.llama3]) },
+  qwen2: { json: sequence([patterns.qwen2]) },
+  'gpt-2': { json: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true } },
 } as const;
 
 export type PreTokenizerName = keyof typeof preTokenizers;
 
-/** Finds the name of the known pre-tokenizer that cuts in the same way; null for others. */
-export function preTokenizerName(json: unknown): PreTokenizerName | null {
-  const meaning = (component: unknown) =>
+/** Whether two pre-tokenizers have the same components: those that matter, with the fields that matter. */
+export function hasSameCuts(a: unknown, b: unknown): boolean {
+  const meaning = (json: unknown) =>
     JSON.stringify(
-      flattenComponents(component as Component)
+      flattenComponents((json ?? {}) as Component)
         .filter(({ type, use_regex: own }) => type !== 'ByteLevel' || own !== false)
-        .map(({ type, pattern, behavior, individual_digits: single }) => ({ type, pattern, behavior, single })),
+        .map(({ type, pattern, behavior, individual_digits: single, add_prefix_space: prefix }) => {
+          const isWhole = behavior === 'Removed' && coveringPatterns.has((pattern as { Regex?: string })?.Regex ?? '');
+          return { type, pattern, behavior: isWhole ? 'Isolated' : behavior, single, prefix: prefix === true };
+        }),
     );
-  if (typeof json !== 'object' || json === null) return null;
-  const names = Object.keys(preTokenizers) as PreTokenizerName[];
-  return names.find((name) => meaning(preTokenizers[name].json) === meaning(json)) ?? null;
+  return meaning(a) === meaning(b);
 }

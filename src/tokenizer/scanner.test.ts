@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { cutByRegex, preTokenizerName, preTokenizers, readPreTokenizer } from './pre-tokenizer.ts';
+import { cutByRegex, hasSameCuts, preTokenizers, readPreTokenizer } from './pre-tokenizer.ts';
 import { scanners } from './scanner.ts';
 import { splitText, texts } from './test-texts.ts';
 
@@ -107,10 +107,15 @@ describe('pre-tokenizers', () => {
     assert.deepEqual(split({ pattern: { Regex: '(?i:B)-' }, behavior: 'Isolated' }), ['a.', 'b-', 'c']);
   });
 
-  test('names of what cuts alike', () => {
-    assert.equal(preTokenizerName(preTokenizers.qwen2.json), 'qwen2');
-    assert.equal(preTokenizerName(structuredClone(preTokenizers['gpt-2'].json)), 'gpt-2');
-    assert.equal(preTokenizerName({ type: 'Digits', individual_digits: true }), null);
-    assert.equal(preTokenizerName(null), null);
+  test('what cuts alike', () => {
+    const { qwen2 } = preTokenizers;
+    assert.ok(hasSameCuts(qwen2.json, structuredClone(qwen2.json)));
+    assert.ok(
+      hasSameCuts({ type: 'Sequence', pretokenizers: [preTokenizers['gpt-2'].json] }, preTokenizers['gpt-2'].json),
+    );
+    for (const other of [{ type: 'Digits', individual_digits: true }, preTokenizers['llama-3'].json, null])
+      assert.ok(!hasSameCuts(qwen2.json, other));
+    const prefixed = { type: 'ByteLevel', add_prefix_space: true, use_regex: true };
+    assert.ok(!hasSameCuts(preTokenizers['gpt-2'].json, prefixed));
   });
 });

@@ -136,8 +136,9 @@ function gpt2(units: Uint16Array, i: number, end: number): number {
   return blanks(units, i, end);
 }
 
+const blanksTail = '|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 /** The end of the patterns of Llama 3 and Qwen2. */
-const llamaTail = ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+const llamaTail = ` ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*${blanksTail}`;
 
 export const patterns = {
   gpt2: "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
@@ -152,6 +153,9 @@ export const patterns = {
   digits: '\\p{N}+',
   character: '[\\s\\S]',
 } as const;
+
+/** Patterns that leave no text between their matches. */
+export const coveringPatterns: ReadonlySet<string> = new Set([patterns.llama3, patterns.qwen2, patterns.gpt2]);
 
 /** The scanner of each regex. */
 export const scanners: ReadonlyMap<string, Cut> = new Map<string, Cut>([

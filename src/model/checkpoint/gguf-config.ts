@@ -22,20 +22,7 @@ import type { TypedValue } from './gguf-writer.ts';
 
 const gating = { softmax: 1, sigmoid: 2 } as const;
 
-/** A vocabulary to be written: GGUF keeps it beside the weights. */
-export interface GgufTokenizer {
-  /** llama.cpp's name of the pre-tokenizer, such as deepseek-v3, llama-bpe, qwen2 */
-  readonly pre: string;
-  /** By id, in the byte alphabet. */
-  readonly tokens: readonly string[];
-  /** 1 normal, 3 control, 4 added by a user, 5 unused */
-  readonly types: readonly number[];
-  readonly merges: readonly string[];
-  readonly bos: number | null;
-  readonly eos: number | null;
-}
-
-type GgufKeys = Record<string, TypedValue>;
+type GgufKeys = Readonly<Record<string, TypedValue>>;
 type KeyRow = readonly [key: string, field: string, type: 'u32' | 'f32' | 'bool', otherwise?: GgufValue | null];
 
 /** Keys with the field of config.json that they mean; with `otherwise` they may be absent. */
@@ -81,19 +68,6 @@ function toKeys(rows: readonly KeyRow[], fields: Readonly<Record<string, unknown
   return Object.fromEntries(present.map(([key, field, type]) => [key, { type, value: fields[field] as GgufValue }]));
 }
 
-function tokenizerKeys({ pre, tokens, types, merges, bos, eos }: GgufTokenizer): GgufKeys {
-  return {
-    'tokenizer.ggml.model': text('gpt2'),
-    'tokenizer.ggml.pre': text(pre),
-    'tokenizer.ggml.tokens': text(tokens),
-    'tokenizer.ggml.token_type': { type: 'i32', value: types },
-    'tokenizer.ggml.merges': text(merges),
-    ...(bos !== null && { 'tokenizer.ggml.bos_token_id': u32(bos) }),
-    ...(eos !== null && { 'tokenizer.ggml.eos_token_id': u32(eos) }),
-    'tokenizer.ggml.add_bos_token': { type: 'bool', value: false },
-  };
-}
-
 function toDeepseekKeys(c: DeepseekConfig, fields: Readonly<Record<string, unknown>>): GgufKeys {
   const isGrouped = c.topkMethod !== 'greedy';
   const { ropeScaling: yarn } = c;
@@ -135,8 +109,11 @@ function toDenseKeys(config: DenseConfig, fields: Readonly<Record<string, unknow
   };
 }
 
-/** Returns the metadata of a configuration; without a tokenizer, of a model whose vocabulary is unknown. */
-export function ggufMetadata(config: ModelConfig, tokenizer?: GgufTokenizer): Map<string, TypedValue> {
+/** The keys of a model whose vocabulary is unknown. */
+const noTokenizer: GgufKeys = { 'tokenizer.ggml.model': text('none') };
+
+/** Returns the metadata of a configuration and of its tokenizer's keys. */
+export function ggufMetadata(config: ModelConfig, tokenizer: GgufKeys = noTokenizer): Map<string, TypedValue> {
   const architecture = isDeepseek(config) ? 'deepseek2' : config.modelType;
   const fields = writeConfig(config);
   const own: GgufKeys = {
@@ -148,7 +125,7 @@ export function ggufMetadata(config: ModelConfig, tokenizer?: GgufTokenizer): Ma
     ['general.architecture', text(architecture)],
     ['general.alignment', u32(32)],
     ...Object.entries(own).map(([key, value]) => [`${architecture}.${key}`, value] as const),
-    ...Object.entries(tokenizer ? tokenizerKeys(tokenizer) : { 'tokenizer.ggml.model': text('none') }),
+    ...Object.entries(tokenizer),
   ]);
 }
 

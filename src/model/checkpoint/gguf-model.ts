@@ -12,7 +12,7 @@ import { countElements, hasExperts, listParameters } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
 import { sharedByTwo, type TensorValues } from './export.ts';
 import { type GgmlType, ggmlTypes } from './ggml-blocks.ts';
-import { openGguf } from './gguf.ts';
+import { type GgufHeader, openGguf } from './gguf.ts';
 import { readGgufConfig } from './gguf-config.ts';
 import { frequencyFactors, ropeFreqs } from './gguf-rope.ts';
 import type { GgufTensor } from './gguf-writer.ts';
@@ -205,8 +205,14 @@ interface StoredTensor {
   readonly read: (range: ElementRange) => Promise<Uint8Array>;
 }
 
+export interface GgufModel {
+  readonly config: ModelConfig;
+  readonly source: TensorSource;
+  readonly metadata: GgufHeader['metadata'];
+}
+
 /** Opens a GGUF file under checkpoint names, with its configuration. */
-export async function openGgufModel(path: string): Promise<{ config: ModelConfig; source: TensorSource }> {
+export async function openGgufModel(path: string): Promise<GgufModel> {
   const file = await openGguf(path);
   try {
     const factors = await readFactors(file);
@@ -222,7 +228,7 @@ export async function openGgufModel(path: string): Promise<{ config: ModelConfig
       },
       close: () => file.close(),
     };
-    return { config, source };
+    return { config, source, metadata: file.metadata };
   } catch (error) {
     await file.close();
     throw error;

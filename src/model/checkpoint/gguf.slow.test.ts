@@ -14,9 +14,9 @@ import { CheckpointError } from './errors.ts';
 import { weightValues } from './export.ts';
 import { encodeGgml, type GgmlType } from './ggml-blocks.ts';
 import { openGguf, parseGguf } from './gguf.ts';
-import { type GgufTokenizer, ggufMetadata } from './gguf-config.ts';
+import { ggufMetadata } from './gguf-config.ts';
 import { ggufTensors, openGgufModel } from './gguf-model.ts';
-import { writeGguf } from './gguf-writer.ts';
+import { type TypedValue, writeGguf } from './gguf-writer.ts';
 import { importWeights } from './import.ts';
 import { decode } from './source.ts';
 import { bytesOnly, configs, v3 } from './test-gguf-models.ts';
@@ -34,7 +34,12 @@ after(async () => {
   await device.close();
 });
 
-async function write(config: ModelConfig, type: GgmlType, name: string, tokenizer?: GgufTokenizer) {
+async function write(
+  config: ModelConfig,
+  type: GgmlType,
+  name: string,
+  tokenizer?: Readonly<Record<string, TypedValue>>,
+) {
   const weights = initialWeights(config, 7);
   for (const [key, tensor] of weights)
     if (/bias$/.test(key)) tensor.write(Float32Array.from({ length: tensor.size }, (_, i) => Math.sin(i) / 4));

@@ -13,7 +13,7 @@ export {
 export { openCheckpoint, readJson, writeCheckpoint } from './folder.ts';
 export type { GgmlType } from './ggml-blocks.ts';
 export { openGguf } from './gguf.ts';
-export { type GgufTokenizer, ggufMetadata } from './gguf-config.ts';
+export { ggufMetadata } from './gguf-config.ts';
 export { ggufTensors, openGgufModel } from './gguf-model.ts';
 export { ggufByteLength, writeGguf } from './gguf-writer.ts';
 export { type ImportedTensor, ignoredTensors, importWeights } from './import.ts';

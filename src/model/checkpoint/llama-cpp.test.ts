@@ -107,7 +107,8 @@ describe('llama.cpp reads what minke writes', { skip }, () => {
       const config = configs[name];
       const path = join(folder, `greedy-${name}.gguf`);
       const tensors = ggufTensors(config, weightValues(config, await taught(config)), 'BF16');
-      await writeGguf(path, ggufMetadata(config, { ...bytesOnly, pre: 'gpt-2' }), tensors);
+      const pre = { type: 'string', value: 'gpt-2' } as const;
+      await writeGguf(path, ggufMetadata(config, { ...bytesOnly, 'tokenizer.ggml.pre': pre }), tensors);
       const { source } = await openGgufModel(path);
       const { weights } = await importWeights(config, source, { dtype: 'f32' });
       await source.close();

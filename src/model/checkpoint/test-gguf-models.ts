@@ -1,6 +1,6 @@
 // Small models and a vocabulary of bytes, for the tests of GGUF.
 import { type ModelConfig, readConfig } from '../config.ts';
-import type { GgufTokenizer } from './gguf-config.ts';
+import type { TypedValue } from './gguf-writer.ts';
 
 export const v3 = {
   model_type: 'deepseek_v3',
@@ -60,15 +60,19 @@ export const configs: Record<string, ModelConfig> = {
   'qwen2-yarn': readConfig({ ...dense, model_type: 'qwen2', rope_scaling: { ...yarn, mscale: 1, mscale_all_dim: 0 } }),
 };
 
-/** The 256 bytes, one token each. */
-export const bytesOnly: GgufTokenizer = {
-  pre: 'deepseek-v3',
-  tokens: Array.from({ length: 256 }, (_, i) => {
-    const printable = (i >= 0x21 && i <= 0x7e) || (i >= 0xa1 && i <= 0xac) || i >= 0xae;
-    return String.fromCharCode(printable ? i : 0x100 + (i < 0x21 ? i : i < 0xa1 ? i - 0x7f + 0x21 : 0x43));
-  }),
-  types: new Array(256).fill(1),
-  merges: ['a b'],
-  bos: 0,
-  eos: 1,
+const bytes = Array.from({ length: 256 }, (_, i) => {
+  const printable = (i >= 0x21 && i <= 0x7e) || (i >= 0xa1 && i <= 0xac) || i >= 0xae;
+  return String.fromCharCode(printable ? i : 0x100 + (i < 0x21 ? i : i < 0xa1 ? i - 0x7f + 0x21 : 0x43));
+});
+
+/** The keys of a tokenizer of the 256 bytes, one token each. */
+export const bytesOnly: Readonly<Record<string, TypedValue>> = {
+  'tokenizer.ggml.model': { type: 'string', value: 'gpt2' },
+  'tokenizer.ggml.pre': { type: 'string', value: 'deepseek-v3' },
+  'tokenizer.ggml.tokens': { type: 'string', value: bytes },
+  'tokenizer.ggml.token_type': { type: 'i32', value: new Array(256).fill(1) },
+  'tokenizer.ggml.merges': { type: 'string', value: ['a b'] },
+  'tokenizer.ggml.bos_token_id': { type: 'u32', value: 0 },
+  'tokenizer.ggml.eos_token_id': { type: 'u32', value: 1 },
+  'tokenizer.ggml.add_bos_token': { type: 'bool', value: false },
 };
