@@ -42,8 +42,8 @@ export function checkLength(tokenizer: Tokenizer, texts: readonly string[], cont
 }
 
 /**
- * Encodes pieces; `continues`: whether they follow other tokens. Throws RefusedError if they cannot fit into the context, TokenizerError when the vocabulary lacks a
- * character.
+ * Encodes pieces; `continues`: whether they follow other tokens. Throws RefusedError if they cannot fit into the
+ * context, TokenizerError when the vocabulary lacks a character.
  */
 export function encodePieces(
   tokenizer: Tokenizer,

@@ -1,8 +1,8 @@
 // The character map of SentencePiece (normalizer Precompiled): a trie from texts to their replacements.
 //
 // The file has it in base64: the size of the trie in bytes, the trie as a double array of 32-bit units, then the
-// replacements, each ended by a zero byte. A unit has a label (bits 0 to 7 and 31), whether a value follows (bit 8), and
-// the offset of its children (bits 10 to 31, times 256 where bit 9 is set); a value unit has the place of the
+// replacements, each ended by a zero byte. A unit has a label (bits 0 to 7 and 31), whether a value follows (bit 8),
+// and the offset of its children (bits 10 to 31, times 256 where bit 9 is set); a value unit has the place of the
 // replacement. As in Hugging Face's reader, a grapheme of fewer than 6 bytes is looked up whole, then each character;
 // the shortest entry that begins a text replaces all of it. Sources: Yata's darts-clone; spm_precompiled.
 import { malformed } from './errors.ts';

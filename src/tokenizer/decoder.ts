@@ -2,7 +2,8 @@
 //
 // All decoders that are read here join the bytes of tokens: those of the byte alphabet (ByteLevel), or text in which a
 // character stands for the space (Replace, Metaspace) and `<0x0A>` for a byte (ByteFallback). Bytes that form no
-// character become U+FFFD where the text is made. Others are refused by name. Source: github.com/huggingface/tokenizers.
+// character become U+FFFD where the text is made. Others are refused by name. Source:
+// github.com/huggingface/tokenizers.
 import { writeTokenBytes, writeUtf8 } from './bytes.ts';
 import { malformed, unsupported } from './errors.ts';
 import { readMetaspace } from './metaspace.ts';

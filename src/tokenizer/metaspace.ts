@@ -1,8 +1,8 @@
 // Metaspace, the white space of SentencePiece: spaces become a character of their own (`▁`), and a text gets one in
 // front.
 //
-// `prepend_scheme` says where: `always` on each text between added tokens, `first` where the whole text begins, `never`.
-// With `split` (the default) each such character begins a word. Source: github.com/huggingface/tokenizers.
+// `prepend_scheme` says where: `always` on each text between added tokens, `first` where the whole text begins, or
+// `never`. With `split` (the default) each such character begins a word. Source: github.com/huggingface/tokenizers.
 import { malformed } from './errors.ts';
 import type { Cut } from './pieces.ts';
 

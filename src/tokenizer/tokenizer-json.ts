@@ -1,8 +1,8 @@
 // The contents of a tokenizer.json, and its post-processor: the tokens that are put before and after a text.
 //
-// The other parts have files of their own: normalizer, pre-tokenizer, model, decoder, added tokens. What a file asks for
-// and this program does not support is refused by name. Source: the format of github.com/huggingface/tokenizers. Left
-// out: truncation and padding, which transformers sets again for every call.
+// The other parts have files of their own: normalizer, pre-tokenizer, model, decoder, added tokens. What a file asks
+// for and this program does not support is refused by name. Source: the format of github.com/huggingface/tokenizers.
+// Left out: truncation and padding, which transformers sets again for every call.
 import { malformed, unsupported } from './errors.ts';
 
 /** The contents of a tokenizer.json. */

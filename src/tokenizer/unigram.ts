@@ -22,7 +22,7 @@ export class UnigramEncoder implements WordEncoder {
   readonly #scores: Float64Array;
   readonly #unknownScore: number;
   readonly #alphabet: CharacterAlphabet;
-  /** The best cut of the word up to each place: its score, the id of its last token (-1: unknown), where that begins. */
+  /** The best cut up to each place: its score, the id of its last token (-1: unknown), and where that begins. */
   #best = new Float64Array(256);
   #ids = new Int32Array(256);
   #starts = new Int32Array(256);
