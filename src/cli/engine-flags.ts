@@ -7,7 +7,7 @@ import { type DownloadFlags, withDownloadFlag } from './download-flag.ts';
 export interface EngineFlags extends DownloadFlags {
   readonly dtype?: PackedFormat;
   readonly cacheDtype: CacheFormat;
-  readonly cacheMemory: number;
+  readonly cacheMemory?: number;
   readonly context?: number;
   readonly tokenizer?: string;
   readonly mtp: boolean;
@@ -56,8 +56,8 @@ export function withEngineFlags(command: Command): Command {
   return withDownloadFlag(command)
     .addOption(new Option('--dtype <format>', 'weight format (default: as stored)').choices(formats))
     .addOption(new Option('--cache-dtype <format>', 'KV cache format').choices(cacheFormats).default('bf16'))
-    .option('--cache-memory <MiB>', 'KV cache memory, at least one full context', parsePositive, 1024)
-    .option('--context <tokens>', "max tokens of prompt and answer (default: the model's limit)", parsePositive)
+    .option('--cache-memory <MiB>', 'KV cache memory (default: 1024, or half of what is free)', parsePositive)
+    .option('--context <tokens>', 'max tokens of prompt and answer (default: what fits)', parsePositive)
     .option('--tokenizer <folder>', "folder or hub name of the tokenizer (default: the model's)")
     .option('--no-mtp', 'disable speculative decoding with MTP');
 }

@@ -19,6 +19,7 @@ export async function loadModel(
     notice: (text) => console.error(text),
   });
   progress.end();
+  console.error(model.cache);
   return model;
 }
 
@@ -27,7 +28,7 @@ export async function engineOptions(flags: EngineFlags): Promise<OpenOptions> {
   const { dtype, cacheDtype, cacheMemory, context, tokenizer, mtp } = flags;
   return {
     cacheFormat: cacheDtype,
-    cacheBytes: cacheMemory * 2 ** 20,
+    ...(cacheMemory !== undefined && { cacheBytes: cacheMemory * 2 ** 20 }),
     ...(dtype !== undefined && { format: dtype }),
     ...(context !== undefined && { contextLength: context }),
     ...(tokenizer !== undefined && { tokenizer: (await findModel(tokenizer, { ...flags, weights: false })).path }),

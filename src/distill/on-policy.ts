@@ -13,6 +13,7 @@ import {
   evaluationEvent,
   expectVerdicts,
   type Judgement,
+  longestTrainingPrompt,
   openQuestions,
   type QuestionSource,
   type RolloutAnswer,
@@ -65,6 +66,7 @@ export async function openOnPolicy(
     policy: precisions[config.precision],
     maxSequences: parallel,
     contextLength,
+    cacheLength: (await longestTrainingPrompt(questions, tokenizer)) + maxTokens,
     endId,
     banned: unusedIds(tokenizer, vocabSize),
   });

@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { blockTokens, type Device, describeMachine, openDevice } from '../kernels/index.ts';
+import { type Device, describeMemory, openDevice } from '../kernels/index.ts';
+import { sum } from '../math/index.ts';
 import {
   CheckpointError,
   isReady,
@@ -24,6 +25,7 @@ import {
   loadGgufTokenizer,
   loadTokenizer,
 } from '../tokenizer/index.ts';
+import { describeCache, sizeCache } from './cache-size.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { ModelRunner } from './model-runner.ts';
 import { type CacheFormat, LatentPages, latentBlockBytes } from './paged-cache.ts';
@@ -37,7 +39,10 @@ export interface OpenOptions extends Partial<Omit<EngineOptions, 'blocks'>> {
   readonly format?: PackedFormat;
   /** The format of the cache: bf16, or fp8 as in FlashMLA (MLA only). @default bf16 */
   readonly cacheFormat?: CacheFormat;
-  /** Memory for the cache. @default 1 GiB, but at least one whole context */
+  /**
+   * Memory for the cache. At least one whole context is taken. @default 1 GiB, or half of what is free beside the
+   * weights where that is less
+   */
   readonly cacheBytes?: number;
   /** Whether multi-token prediction drafts. @default where the model has it */
   readonly speculate?: boolean;
@@ -112,23 +117,22 @@ function computeFingerprint(source: TensorSource, device: Device, ...settings: r
   return `fp_${weights}_${isa}_${arithmetic}${lanes}`;
 }
 
-/** Returns the number of cache blocks that fit the memory, at least those of one whole sequence. */
-function countBlocks(bytes: number, each: number, contextLength: number): number {
-  return Math.max(Math.ceil((contextLength + 1) / blockTokens), Math.floor(bytes / each));
+/** Bytes of a weight in memory, with its scales. Other formats are kept as the file has them. */
+const bytesEach: Readonly<Record<string, number>> = { f32: 4, bf16: 2, fp8: 1.04, int8: 1.125, int4: 0.625 };
+
+/** Estimates the bytes that weights take in memory. */
+function estimateWeightBytes({ source, format }: OpenedWeights): number {
+  const entries = [...source.entries.values()];
+  const files = new Set(entries.map(({ file }) => file));
+  const each = bytesEach[format];
+  if (each === undefined) return sum([...files].map((file) => statSync(file).size));
+  return each * sum(entries.map(({ shape }) => shape.reduce((product, n) => product * n, 1)));
 }
 
-/** Throws CheckpointError unless the cache and the rotary tables of a context fit this machine's memory. */
-function expectContextFits(path: string, config: ModelConfig, contextLength: number, cacheBytes: number): void {
-  const rotary = isDeepseek(config) ? config.qkRopeHeadDim : config.headDim;
-  const needed = cacheBytes + 4 * rotary * contextLength;
-  const { memoryBytes } = describeMachine();
-  if (needed <= memoryBytes) return;
-  const [takes, has] = [needed, memoryBytes].map((bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`);
-  throw new CheckpointError(
-    path,
-    `a context of ${contextLength} tokens takes ${takes} of cache, this machine has ${has}`,
-    'open it with a shorter one: --context, contextLength',
-  );
+/** Returns the bytes that are free beside the weights, before they are loaded. */
+function freeBesideWeights(opened: OpenedWeights, device: Device): number {
+  const { reserved, limit } = device.memory;
+  return Math.min(describeMemory().freeBytes, limit - reserved) - estimateWeightBytes(opened);
 }
 
 /** Opens the tokenizer that a folder holds, else the one in a GGUF file, else the one beside it. */
@@ -143,16 +147,20 @@ function openTokenizer(path: string, folder: string | undefined, metadata: GgufM
  * @example const model = await openModel('my-model'); for await (const event of model.chat(messages)) ...
  */
 export async function openModel(path: string, options: OpenOptions = {}): Promise<ServedModel> {
-  const { cacheFormat = 'bf16', cacheBytes = 2 ** 30 } = options;
+  const { cacheFormat = 'bf16', contextLength: requested, cacheBytes } = options;
   const device = options.device ?? openDevice(options.notice ? { notice: options.notice } : {});
   useDevice(device);
-  const { config, source, format, load, metadata } = await openWeights(path, options);
+  const opened = await openWeights(path, options);
+  const { config, source, format, load, metadata } = opened;
   try {
     const tokenizer = openTokenizer(path, options.tokenizer, metadata);
-    const contextLength = Math.min(options.contextLength ?? config.maxPositionEmbeddings, config.maxPositionEmbeddings);
+    const maxContext = config.maxPositionEmbeddings;
     const blockBytes = latentBlockBytes(config, cacheFormat);
-    const blocks = countBlocks(cacheBytes, blockBytes, contextLength);
-    expectContextFits(path, config, contextLength, blocks * blockBytes);
+    const positionBytes = 4 * (isDeepseek(config) ? config.qkRopeHeadDim : config.headDim);
+    const free = freeBesideWeights(opened, device);
+    const demand = { maxContext, blockBytes, positionBytes, contextLength: requested, cacheBytes };
+    const size = sizeCache(demand, free, path);
+    const { contextLength, blocks } = size;
     const weights = await load();
     const model = createModel(config, weights, contextLength + 1);
     const cache = new LatentPages(config, blocks, cacheFormat);
@@ -165,6 +173,7 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
       tokenizer,
       fingerprint: computeFingerprint(source, device, format, cacheFormat),
       engine: new Engine(runner, { ...options, blocks, contextLength }),
+      cache: describeCache(size, maxContext, free),
       free: async () => {
         await device.flush();
         model.dispose();

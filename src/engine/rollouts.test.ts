@@ -2,7 +2,7 @@
 // changed before. npm test -- engine/rollouts
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { openDevice } from '../kernels/index.ts';
+import { OutOfMemoryError, openDevice } from '../kernels/index.ts';
 import {
   createModel,
   initialWeights,
@@ -143,4 +143,14 @@ test('a packed copy computes the bits of its model, and keeps them until it is r
   assert.notDeepEqual(after, before);
   assert.deepEqual(await logits(copy.model), after);
   copy.dispose();
+});
+
+test('a cache for which there is no memory is refused with what makes it smaller', () => {
+  const { model } = open(qwen);
+  const options = { policy: precisions.bf16, maxSequences: 6, contextLength: 200, cacheLength: 60, endId: 3 };
+  const fail = () => {
+    throw new OutOfMemoryError('zeros', 'no memory', 'none');
+  };
+  const message = /^\[rollouts\] no memory for the cache of 6 sequences of 64 tokens; lower parallel or maxTokens, /;
+  assert.throws(() => new Rollouts(model, options, fail), { name: 'OutOfMemoryError', message });
 });

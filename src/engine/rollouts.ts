@@ -5,7 +5,7 @@
 // while none is generated and a weight has changed. A prompt that several responses share is computed once. Contract: a
 // response depends on its prompt, its options and the weights alone, not on what else is generated at the same time.
 import { setMaxListeners } from 'node:events';
-import { blockTokens } from '../kernels/index.ts';
+import { blockTokens, OutOfMemoryError } from '../kernels/index.ts';
 import { type Model, PackedCopy, type PrecisionPolicy } from '../model/index.ts';
 import { Engine } from './engine.ts';
 import type { SamplingOptions } from './generation.ts';
@@ -43,6 +43,20 @@ export interface Rollout {
   readonly isEnded: boolean;
 }
 
+/** Opens a cache. Throws OutOfMemoryError with what makes it smaller. */
+function openWithin(open: () => PagedCache, sizes: string): PagedCache {
+  try {
+    return open();
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    throw new OutOfMemoryError(
+      'rollouts',
+      `no memory for the cache of ${sizes}`,
+      'lower parallel or maxTokens, choose a smaller model, or raise MINKE_MEMORY (MiB)',
+    );
+  }
+}
+
 export class Rollouts {
   readonly #copy: PackedCopy;
   readonly #runner: ModelRunner;
@@ -66,7 +80,7 @@ export class Rollouts {
     this.#vocabSize = model.config.vocabSize;
     this.#copy = new PackedCopy(model, policy);
     this.#runner = new ModelRunner(this.#copy.model, {
-      cache: openCache(blocks),
+      cache: openWithin(() => openCache(blocks), `${maxSequences} sequences of ${each * blockTokens} tokens`),
       policy,
       speculate: false,
       logprobTemperature,

@@ -22,6 +22,8 @@ export interface ServedModelOptions {
   readonly tokenizer: LoadedTokenizer;
   readonly fingerprint: string;
   readonly engine: Engine;
+  /** A sentence about its context and its cache, and what they were chosen from. @default none */
+  readonly cache?: string;
   /** Frees weights and device, once the engine is closed. */
   readonly free: () => Promise<void>;
 }
@@ -36,15 +38,18 @@ export class ServedModel implements TextModel {
   readonly vocabSize: number;
   readonly tokenizer: LoadedTokenizer;
   readonly fingerprint: string;
+  /** How long its context is, how large its cache, and what they were chosen from. */
+  readonly cache: string;
   readonly #engine: Engine;
   readonly #free: () => Promise<void>;
   #closing: Promise<void> | null = null;
 
-  constructor({ name, vocabSize, tokenizer, fingerprint, engine, free }: ServedModelOptions) {
+  constructor({ name, vocabSize, tokenizer, fingerprint, engine, cache = '', free }: ServedModelOptions) {
     this.name = name;
     this.vocabSize = vocabSize;
     this.tokenizer = tokenizer;
     this.fingerprint = fingerprint;
+    this.cache = cache;
     this.#engine = engine;
     this.#free = free;
   }

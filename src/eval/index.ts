@@ -35,6 +35,7 @@ export {
 } from './grader-faults.ts';
 export { type Judgement, judge } from './judge.ts';
 export {
+  longestTrainingPrompt,
   openQuestions,
   type Question,
   type QuestionConfig,

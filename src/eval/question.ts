@@ -77,6 +77,15 @@ export async function trainingQuestions(source: QuestionSource, from: number, to
   return each.flat();
 }
 
+/** Questions whose longest prompt decides how much room a cache has for prompts. */
+const measuredQuestions = 64;
+
+/** Returns the tokens of the longest prompt of the first training questions. Longer ones are met later, and fit too. */
+export async function longestTrainingPrompt(source: QuestionSource, tokenizer: Tokenizer): Promise<number> {
+  const asked = await trainingQuestions(source, 0, measuredQuestions);
+  return Math.max(...asked.map(({ prompt }) => encodePrompt(tokenizer, prompt).length));
+}
+
 function checkLength(prompt: PromptParts, tokens: number, maxTokens: number): void {
   if (tokens <= maxTokens) return;
   throw new EvaluationError(

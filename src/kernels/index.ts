@@ -31,6 +31,7 @@ export {
 export { type Computation, isSameComputation } from './instruction-sets.ts';
 export type { Place } from './kernel.ts';
 export { describeMachine, type Machine } from './machine.ts';
+export { describeMemory, type Memory } from './memory.ts';
 export { type CompileOptions, compileFirst, nativeFailure } from './native-build.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
 export {

@@ -1,6 +1,7 @@
 // What the operating system reports about this machine: the line above every measurement.
 import { existsSync, readFileSync } from 'node:fs';
-import { arch, availableParallelism, cpus, loadavg, platform, totalmem } from 'node:os';
+import { arch, availableParallelism, cpus, loadavg, platform } from 'node:os';
+import { describeMemory } from './memory.ts';
 
 export interface Machine {
   readonly cpu: string;
@@ -9,6 +10,7 @@ export interface Machine {
   readonly cores: number;
   /** Cores' worth of time that a container grants, or Infinity. */
   readonly coreQuota: number;
+  /** Of the machine, or of the container that it is. */
   readonly memoryBytes: number;
   /** Running processes, averaged over the last minute; 0 where the system does not say. */
   readonly load: number;
@@ -21,7 +23,7 @@ export function describeMachine(): Machine {
     platform: `${platform()} ${arch()}`,
     cores: availableParallelism(),
     coreQuota: coreQuota(),
-    memoryBytes: totalmem(),
+    memoryBytes: describeMemory().totalBytes,
     load: loadavg()[0] ?? 0,
     node: process.version,
   };

@@ -1,12 +1,13 @@
 // Chooses a device: the best native build, else WebAssembly; MINKE_DEVICE, MINKE_ISA, MINKE_ARITHMETIC, MINKE_THREADS
 // and MINKE_MEMORY (MiB) force one. A native build that is missing is compiled: beside, or at once where it was forced.
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { type Arithmetic, arithmetics } from './arithmetic.ts';
 import type { DeviceName } from './backend.ts';
 import { bestNativeIsa, cpuIsas, isasWith, nativeIsas } from './cpu.ts';
 import { Device } from './device.ts';
 import { DeviceError } from './errors.ts';
 import { nativeArithmetic, requestedArithmetic } from './instruction-sets.ts';
+import { describeMemory } from './memory.ts';
 import { openNative } from './native.ts';
 import { compileBeside, compileNamed, type Notice } from './native-build.ts';
 import { openReference } from './reference.ts';
@@ -22,7 +23,7 @@ export interface DeviceOptions {
   arithmetic?: Arithmetic;
   /** @default all cores */
   threads?: number;
-  /** The limit of reserved bytes. @default 90 % of the machine's memory */
+  /** The limit of reserved bytes. @default 90 % of the machine's memory, or of its container's */
   memoryBytes?: number;
   /** Called with a sentence about what is compiled here. @default console.error */
   notice?: Notice;
@@ -37,7 +38,7 @@ export function openDevice(options: DeviceOptions = {}): Device {
   const device = chosen ?? chooseDevice(isa, arithmetic, notice);
   const threads = options.threads ?? positive('MINKE_THREADS') ?? availableParallelism();
   const mebibytes = positive('MINKE_MEMORY');
-  const memory = options.memoryBytes ?? (mebibytes ? mebibytes * 2 ** 20 : 0.9 * totalmem());
+  const memory = options.memoryBytes ?? (mebibytes ? mebibytes * 2 ** 20 : 0.9 * describeMemory().totalBytes);
   switch (device) {
     case 'native': {
       const name = requireNative(arithmetic === undefined ? isa : requireArithmetic(arithmetic, isa, notice), notice);

@@ -1,12 +1,11 @@
 // What a run of reinforcement learning trains and samples with: models, rollouts, questions and rewards.
 import { join } from 'node:path';
-import { type BaseVocabulary, encodePrompt, loadBaseVocabulary } from '../corpus/index.ts';
+import { type BaseVocabulary, loadBaseVocabulary } from '../corpus/index.ts';
 import { unusedIds } from '../engine/index.ts';
-import { openQuestions, type QuestionSource, trainingQuestions } from '../eval/index.ts';
+import { longestTrainingPrompt, openQuestions } from '../eval/index.ts';
 import { openCheckpoint, openSafetensors } from '../model/checkpoint/index.ts';
 import { createModel, type Model, precisions, type WeightMap } from '../model/index.ts';
 import { toChatTemplate } from '../tasks/index.ts';
-import type { Tokenizer } from '../tokenizer/index.ts';
 import { loadWeights, type Run, readBaseConfig, TunedModel } from '../train/index.ts';
 import type { RolloutSource } from './collect.ts';
 import type { RlEvent } from './events.ts';
@@ -23,14 +22,6 @@ export interface RlParts extends RolloutSource {
   readonly tuned: TunedModel<GrpoColumn>;
   readonly reference: { readonly model: Model; readonly weights: WeightMap };
   readonly rollouts: PolicyRollouts;
-}
-
-/** Questions whose longest prompt decides how much room the cache has for prompts. */
-const measuredQuestions = 64;
-
-async function longestPrompt(questions: QuestionSource, tokenizer: Tokenizer): Promise<number> {
-  const asked = await trainingQuestions(questions, 0, measuredQuestions);
-  return Math.max(...asked.map(({ prompt }) => encodePrompt(tokenizer, prompt).length));
 }
 
 /** Opens models and tasks. Throws TrainError, TaskError, EvaluationError or CheckpointError. */
@@ -60,7 +51,7 @@ export async function openRlParts(config: RlConfig, run: Run<RlEvent>): Promise<
     temperature: config.temperature,
     banned: unusedIds(tokenizer, base.vocabSize),
   };
-  const room = { promptTokens: await longestPrompt(questions, tokenizer), budget: maxTokens };
+  const room = { promptTokens: await longestTrainingPrompt(questions, tokenizer), budget: maxTokens };
   const rollouts = new PolicyRollouts(tuned.model, tokenizer, options, room);
   return { vocabulary, tuned, reference, rollouts, questions, answer: rollouts.answer, rewards: openRewards(config) };
 }
