@@ -15,6 +15,9 @@ export class UsageError extends MinkeError {}
 /** Ended by SIGINT, in a command that saves nothing. */
 export const interrupted = 130;
 
+/** Ended by SIGTERM, in the same. */
+export const terminated = 143;
+
 /** What a stopped command returns, for its help. */
 export const exitCodesHelp =
   '\nExit codes: 0 all steps are done; 129, 130 or 143 stopped by SIGHUP, SIGINT (Ctrl-C) or SIGTERM and saved;\n' +

@@ -15,6 +15,7 @@ import {
 import { formatSize } from '../math/index.ts';
 import type { DownloadFlags } from './download-flag.ts';
 import { DownloadProgress } from './download-progress.ts';
+import { interrupted, terminated } from './exit-codes.ts';
 
 export interface FoundModel {
   readonly path: string;
@@ -22,11 +23,16 @@ export interface FoundModel {
   readonly name: string | null;
 }
 
-/** Asks at the terminal, or says that nobody can be asked: null. */
+/** Asks at the terminal, or says that nobody can be asked: null. Ctrl-D is a no. */
 export async function askYes(question: string): Promise<boolean | null> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return null;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`${question} [Y/n] `).finally(() => terminal.close());
+  terminal.on('SIGINT', () => process.exit(interrupted));
+  const answer = await new Promise<string>((resolve) => {
+    terminal.on('close', () => resolve('n'));
+    void terminal.question(`${question} [Y/n] `).then(resolve);
+  });
+  terminal.close();
   return /^(y|yes|)$/i.test(answer.trim());
 }
 
@@ -52,7 +58,7 @@ export async function downloadModel(name: ModelName, options: DownloadOptions): 
     stopping.abort();
     progress?.end();
     console.error(`stopped; the same command continues${progress === null ? '' : ` after ${progress.describe()}`}`);
-    process.exit(signal === 'SIGINT' ? 130 : 143);
+    process.exit(signal === 'SIGINT' ? interrupted : terminated);
   };
   const confirm = async (plan: DownloadPlan) => {
     console.error(`downloading ${describePlan(plan)}`);

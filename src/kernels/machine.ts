@@ -10,7 +10,7 @@ export interface Machine {
   readonly cores: number;
   /** Cores' worth of time that a container grants, or Infinity. */
   readonly coreQuota: number;
-  /** Of the machine, or of the container that it is. */
+  /** The memory of the machine, or of its container. */
   readonly memoryBytes: number;
   /** Running processes, averaged over the last minute; 0 where the system does not say. */
   readonly load: number;
