@@ -4,6 +4,7 @@ import { recipe as base } from './00-countdown-base.ts';
 import { recipe as zero } from './10-countdown-zero.ts';
 import { recipe as student } from './25-countdown-student.ts';
 import { recipe as distilled } from './30-countdown-distilled.ts';
+import { recipe as onPolicy } from './35-countdown-on-policy.ts';
 import { recipe as evaluation } from './40-countdown-eval.ts';
 
 export const recipe: Speedrun = {
@@ -13,10 +14,17 @@ export const recipe: Speedrun = {
     { name: 'student', title: 'dense student before', kind: 'pretrain', recipe: student },
     {
       name: 'distilled',
-      title: 'dense student, distilled',
+      title: 'dense student, taught by traces',
       kind: 'distill',
       recipe: distilled,
       from: { student: 'student', teacher: 'zero' },
+    },
+    {
+      name: 'on-policy',
+      title: 'dense student, corrected on its own answers',
+      kind: 'distill',
+      recipe: onPolicy,
+      from: { student: 'distilled', teacher: 'zero' },
     },
   ],
   evaluations: [evaluation],

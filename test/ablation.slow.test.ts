@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { EvaluationRecipe } from '../src/cli/eval.ts';
 import { lineChart } from '../src/cli/line-chart.ts';
+import type { PipelineAblationRecipe } from '../src/cli/pipeline-ablation.ts';
 import { loadRecipe } from '../src/cli/recipe.ts';
 import type { Speedrun } from '../src/cli/speedrun.ts';
 import { packageRoot } from '../src/kernels/root.ts';
@@ -137,10 +138,25 @@ describe('recipes of this package', () => {
     assert.ok(stages.some(({ name }) => name === best));
   }
 
+  function checkPipelineAblation({ stages, arms, reference }: PipelineAblationRecipe): void {
+    assert.ok(Object.hasOwn(arms, reference));
+    for (const { recipe, kind, from = {}, scaled } of Object.values(arms)) {
+      checkRun({ ...recipe, ...from }, kind);
+      for (const stage of Object.values(from)) assert.ok(stages.some(({ name }) => name === stage));
+      const value = scaled
+        .split('.')
+        .reduce<unknown>((at, name) => (at as typeof given | undefined)?.[name as 'number'], recipe);
+      assert.equal(typeof value, 'number', scaled);
+    }
+  }
+
   for (const name of names.filter((name) => name !== 'shared'))
     test(`${name} resolves, in every arm`, async () => {
-      const { recipe, kind } = await loadRecipe<AblationRecipe | Speedrun | EvaluationRecipe>(name);
-      if ('arms' in recipe) checkAblation(recipe);
+      const { recipe, kind } = await loadRecipe<AblationRecipe | PipelineAblationRecipe | Speedrun | EvaluationRecipe>(
+        name,
+      );
+      if ('arms' in recipe && 'stages' in recipe) checkPipelineAblation(recipe);
+      else if ('arms' in recipe) checkAblation(recipe);
       else if ('stages' in recipe) checkSpeedrun(recipe);
       else if ('problems' in recipe) assert.ok(bundledTasks.has(recipe.task) && recipe.problems > 0);
       else checkRun(recipe, kind);

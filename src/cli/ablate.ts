@@ -4,15 +4,19 @@ import { describeMachine } from '../kernels/index.ts';
 import { formatMillions, formatPercent, mean, sampleVariance } from '../math/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { type AblationRecipe, type ArmResult, pretrain, runAblation, smoothed, TrainError } from '../train/index.ts';
+import { UsageError } from './exit-codes.ts';
 import { lineChart } from './line-chart.ts';
 import { openDeviceForLongWork } from './long-work.ts';
+import { type PipelineAblationRecipe, runPipelineAblation } from './pipeline-ablation.ts';
+import { describePipelineAblation } from './pipeline-ablation-result.ts';
 import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
 import { RunConsole } from './run-console.ts';
+import { untilStopped } from './stage-runner.ts';
 import { StopRequest } from './stop-request.ts';
 
 export interface AblateCommand {
-  readonly data: string[];
+  readonly data?: string[];
   readonly runs: string;
   readonly results?: string;
 }
@@ -71,11 +75,38 @@ function chart(name: string, { plot, seeds }: AblationRecipe, results: readonly 
   return lineChart(lines, { title: `${name}, mean of ${seeds.length} seed(s)`, xLabel: 'tokens', yLabel });
 }
 
-export async function ablate(target: string, { data, runs, results: kept }: AblateCommand): Promise<void> {
-  const recipe = (await loadRecipe<AblationRecipe>(target)).recipe as AblationRecipe;
+/** Compares pipelines that continue from the same stages. */
+async function ablatePipelines(
+  name: string,
+  recipe: PipelineAblationRecipe,
+  { runs, results }: AblateCommand,
+): Promise<void> {
+  const folder = join(runs, name);
+  const found = await untilStopped((signal) => runPipelineAblation(recipe, { folder, signal }));
+  if (found === null) return;
+  const { cpu, cores } = describeMachine();
+  const { paragraphs, svg } = describePipelineAblation(name, recipe, found, `${cpu}, ${cores} cores`);
+  console.log(paragraphs.join('\n\n'));
+  writeResult(results ?? join(folder, 'result'), { name, paragraphs, svg });
+}
+
+export async function ablate(target: string, command: AblateCommand): Promise<void> {
+  const { recipe } = await loadRecipe<AblationRecipe | PipelineAblationRecipe>(target);
   if (!('arms' in recipe))
     throw new TrainError(target, 'is no ablation: it has no arms', 'use minke pretrain, or a recipe with arms');
   const name = basename(target).replace(/\.\w+$/, '');
+  if ('stages' in recipe) return ablatePipelines(name, recipe, command);
+  return ablatePretraining(name, recipe, command);
+}
+
+/** Compares variants of a recipe of pretraining. */
+async function ablatePretraining(
+  name: string,
+  recipe: AblationRecipe,
+  { data, runs, results: kept }: AblateCommand,
+): Promise<void> {
+  if (data === undefined)
+    throw new UsageError('--data', 'is missing', 'add --data and the text, JSONL or Parquet files to train on');
   const stop = new StopRequest();
   const device = await openDeviceForLongWork();
   useDevice(device);

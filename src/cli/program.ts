@@ -143,7 +143,7 @@ function measuring(program: Command): void {
     .command('ablate')
     .description('compare variants of a recipe: a table and a plot')
     .argument('<recipe>', 'an ablation of recipes/ablations, or a file that exports one')
-    .requiredOption('--data <files...>', 'text, JSONL or Parquet files')
+    .option('--data <files...>', 'text, JSONL or Parquet files; an ablation of pipelines makes its own')
     .option('--runs <folder>', 'folder of its runs; finished runs are used again', 'runs')
     .option('--results <folder>', 'write table and plot there (default: beside the runs)')
     .addHelpText('after', exitCodesHelp)

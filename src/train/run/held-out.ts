@@ -118,10 +118,10 @@ export class HeldOutHistory {
     return margin === null ? write(value) : `${write(value)} ± ${write(margin)}`;
   }
 
-  /** Says which evaluation was the best one, and where its checkpoint is. */
+  /** Says which evaluation was the best one, and where its checkpoint is; null where nothing was reached. */
   describeBest(): string | null {
     const { best, metric } = this;
-    if (best === undefined) return null;
+    if (best === undefined || (metric.isHigherBetter && this.score(best) === 0)) return null;
     const score = this.describe({ value: this.score(best), margin: null });
     const place =
       best.step === 0 ? 'that of the model that the run began from' : `in checkpoints/${checkpointName(best.step)}`;
