@@ -1,7 +1,8 @@
 // The base for R1-Zero on Countdown: a small V3 that reads worked examples and is never taught to answer.
 //
 // The tokenizer splits numbers into digits: sums and differences of two digits are then learned within ten million
-// tokens.
+// tokens. User and Assistant are among the names of those who ask and answer, in either role: to a base that has never
+// read them the template is strange, and with some seeds it then closes no tag (docs/log.md).
 
 import type { PretrainRecipe } from '../src/train/index.ts';
 
@@ -26,7 +27,7 @@ export const recipe: PretrainRecipe = {
     topk_group: 1,
   },
   data: {
-    inputs: [{ workedExamples: 'countdown', seed: 1, count: 120_000 }],
+    inputs: [{ workedExamples: 'countdown', seed: 1, count: 120_000, speakers: 'roles' }],
     tokenizer: { size: 384, preTokenizer: 'qwen2' },
     validationFraction: 0.01,
   },

@@ -26,6 +26,11 @@ export function parseInteger(text: string): number {
   throw new InvalidArgumentError('Expected a whole number.');
 }
 
+/** Reads whole numbers with commas between them. */
+export function parseIntegers(text: string): number[] {
+  return text.split(',').map(parseInteger);
+}
+
 export function parseText(text: string): string {
   if (text.trim() !== '') return text;
   throw new InvalidArgumentError('Expected a text.');

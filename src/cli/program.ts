@@ -7,7 +7,14 @@ import { phrasingNames } from '../tasks/phrasing.ts';
 import { templateNames } from '../tasks/template.ts';
 import type { RunKind } from '../train/index.ts';
 import { withDownloadFlag } from './download-flag.ts';
-import { parseInteger, parsePositive, parseText, withEngineFlags, withSamplingFlags } from './engine-flags.ts';
+import {
+  parseInteger,
+  parseIntegers,
+  parsePositive,
+  parseText,
+  withEngineFlags,
+  withSamplingFlags,
+} from './engine-flags.ts';
 import { commandExamples, overviewExamples } from './examples.ts';
 import { evalExitCodesHelp, exitCodesHelp } from './exit-codes.ts';
 import { loadModule } from './load-module.ts';
@@ -107,7 +114,12 @@ function addTraining(program: Command, { runKinds, addRunCommands }: TrainingCom
     .option('--task <task>', `one task instead of Countdown: ${ownTask}; name:4 sets the difficulty`)
     .option('--set <path=value...>', 'replace fields of stages, as in base.steps=3000 zero.steps=80')
     .option('--results <folder>', 'add the result to a page of results')
-    .option('--seed <n>', 'random seed of every stage (default: as in the recipe)', parseInteger)
+    .addOption(
+      new Option('--seed <n>', 'random seed of every stage (default: as in the recipe)')
+        .argParser(parseInteger)
+        .conflicts('seeds'),
+    )
+    .option('--seeds <n,n,...>', 'the whole of it with each of these seeds, and a table of them', parseIntegers)
     .addHelpText('after', exitCodesHelp)
     .action(later<typeof import('./speedrun.ts')>('speedrun', (speedrun) => speedrun.speedrunCommand));
 }

@@ -6,6 +6,7 @@ import { isTaskFile } from '../tasks/index.ts';
 import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
 import { speedrunPage, speedrunPart } from './speedrun-page.ts';
+import { runSeeds, seedsPart, seedTable } from './speedrun-seeds.ts';
 import { findStageModel, type Pipeline, type PipelineOptions, runPipeline, untilStopped } from './stage-runner.ts';
 import {
   defaultFolder,
@@ -33,6 +34,8 @@ export interface SpeedrunCommand {
   readonly task?: string;
   /** Fields of stages, as in `base.steps=3000`. */
   readonly set?: readonly string[];
+  /** Runs all of it with each of these seeds, in folders of their own. */
+  readonly seeds?: readonly number[];
   /** Replaces the seed of every stage; worked examples stay the same. */
   readonly seed?: number;
   /** The folder of a page of results to add this speedrun to. */
@@ -45,15 +48,35 @@ async function readSpeedrun(own: SpeedrunTask | null, set: readonly string[]): P
   return setStages(own === null ? speedrun : withTask(speedrun, own), set);
 }
 
+type RunInFolder = (folder: string, options: PipelineOptions) => ReturnType<typeof runSpeedrun>;
+
+interface SeedsCommand {
+  readonly seeds: readonly number[];
+  readonly results: string | undefined;
+  readonly run: RunInFolder;
+}
+
+async function runEachSeed(speedrun: Speedrun, folder: string, { seeds, results, run }: SeedsCommand): Promise<void> {
+  const found = await untilStopped((signal) => runSeeds(speedrun, folder, { seeds, signal, run }));
+  if (found === null) return;
+  for (const row of seedTable(speedrun, found)) console.log(row.join('  '));
+  if (results !== undefined) writeResult(results, seedsPart(folder, speedrun, found));
+  if (found.some(({ problem }) => problem !== null)) process.exitCode = 1;
+}
+
 export async function speedrunCommand(given: string | undefined, command: SpeedrunCommand = {}): Promise<void> {
   const began = performance.now();
-  const { task, seed, set, results } = command;
+  const { task, seed, seeds, set, results } = command;
   const folder = given ?? defaultFolder(task);
   const own = task === undefined ? null : await readSpeedrunTask(task);
   const speedrun = await readSpeedrun(own, set ?? []);
-  expectSameBeginning(folder, { task, seed, set });
   const tasks = own !== null && isTaskFile(own.task) ? [own.task] : [];
-  const evaluations = await untilStopped((signal) => runSpeedrun(speedrun, folder, { seed, signal, tasks }));
+  const run: RunInFolder = (root, options) => {
+    expectSameBeginning(root, { task, seed: options.seed, set });
+    return runSpeedrun(speedrun, root, { ...options, tasks });
+  };
+  if (seeds !== undefined) return runEachSeed(speedrun, folder, { seeds, results, run });
+  const evaluations = await untilStopped((signal) => run(folder, { seed, signal }));
   if (evaluations === null) return;
   const again = task === undefined ? '' : ` --task ${task}`;
   if (results !== undefined) writeResult(results, speedrunPart(folder, speedrun, evaluations, again));

@@ -47,24 +47,28 @@ export function writeFormattedCorpus(folder: string): string {
 }
 
 /** Trains a model on well-formed answers, so that some of its own are well-formed; returns its checkpoint. */
-export async function trainFormattedModel(folder: string, device: Device): Promise<string> {
+export async function trainFormattedModel(
+  folder: string,
+  device: Device,
+  { steps = 150, mtpModules = 0 } = {},
+): Promise<string> {
   const corpus = writeFormattedCorpus(folder);
-  const fields = { preset: 'nano', num_nextn_predict_layers: 0 };
+  const fields = { preset: 'nano', num_nextn_predict_layers: mtpModules };
   const run = join(folder, 'base');
   await startRun(
     pretrain,
     resolveRecipe(pretrain, {
       model: fields,
       data: { inputs: [corpus], tokenizer: 'characters', validationFraction: 0 },
-      steps: 150,
+      steps,
       batchSize: 16,
       sequenceLength: 96,
-      every: { evaluate: 150, sample: 150, save: 150 },
+      every: { evaluate: steps, sample: steps, save: steps },
       schedule: { learningRate: 4e-3, minLearningRate: 1e-3, warmupSteps: 10 },
     }),
     { folder: run, device },
   );
-  return join(run, 'checkpoints', 'step-00000150');
+  return join(run, 'checkpoints', `step-${`${steps}`.padStart(8, '0')}`);
 }
 
 /** Returns the recipe of four steps on it. */

@@ -2,8 +2,8 @@
 //
 // Half of the documents carry tags, each two or three of the author's own choice, and in half of these two people with
 // names ask and answer. So a base model learns that a tag is closed by its own name and that another may follow, but
-// not who User and Assistant are, nor that thinking comes before an answer. That, and what is worth doing, is left to
-// reinforcement learning. No held-out problem appears.
+// not that User asks and Assistant answers, nor that thinking comes before an answer. That, and what is worth doing, is
+// left to reinforcement learning. No held-out problem appears.
 import type { Random } from '../../math/index.ts';
 import { drawProblem, type Phrasing, type Problem, phrase, type Task, type WorkedProblem } from '../../tasks/index.ts';
 import { joinLines, type Solution } from './scratchpad.ts';
@@ -25,24 +25,36 @@ export type DocumentGenerator = (random: Random) => string;
 /** The share of documents that carry tags. */
 export const taggedShare = 0.5;
 const tags = ['think', 'work', 'note', 'result', 'answer', 'try', 'said'] as const;
-const names = ['Ada', 'Ben', 'Chloe', 'Dev', 'Emil', 'Fay', 'Gus', 'Hana'] as const;
+const people = ['Ada', 'Ben', 'Chloe', 'Dev', 'Emil', 'Fay', 'Gus', 'Hana'] as const;
+/** The names of the two who ask and answer. roles: User and Assistant are among them, each in either role. */
+export const speakerNames = ['people', 'roles'] as const;
+export type SpeakerNames = (typeof speakerNames)[number];
+const namesBy: Readonly<Record<SpeakerNames, readonly string[]>> = { people, roles: [...people, 'User', 'Assistant'] };
 
-function tagged(random: Random, { text, answer }: Solution, phrase: () => string): string {
+function tagged(random: Random, { text, answer }: Solution, speakers: SpeakerNames, phrase: () => string): string {
   const [workTag, answerTag, problemTag] = random.shuffled(tags);
-  const [asker, answerer] = random.shuffled(names);
+  const [asker, answerer] = random.shuffled(namesBy[speakers]);
   const [question, reply] = random.chance(0.5) ? [`${asker}: `, `${answerer}: `] : ['', ''];
   const problem = random.chance(0.5) ? `<${problemTag}>${phrase()}</${problemTag}>` : phrase();
   const end = answer === null ? '' : `<${answerTag}>${answer}</${answerTag}>\n`;
   return `${question}${problem}\n${reply}<${workTag}>\n${text}</${workTag}>\n${end}`;
 }
 
+/** How a document is written. */
+interface Composition {
+  readonly difficulty: number;
+  readonly isTagged: boolean;
+  /** @default 'people' */
+  readonly speakers?: SpeakerNames | undefined;
+}
+
 export function compose<P extends Problem>(
   { solve, phrase, conclusion }: Pick<WorkedExamples<P>, 'solve' | 'phrase' | 'conclusion'>,
   random: Random,
-  { problem, difficulty, isTagged }: { readonly problem: P; readonly difficulty: number; readonly isTagged: boolean },
+  { problem, difficulty, isTagged, speakers = 'people' }: { readonly problem: P } & Composition,
 ): string {
   const solution = solve(random, problem, difficulty);
-  if (isTagged) return tagged(random, solution, () => phrase(random, problem));
+  if (isTagged) return tagged(random, solution, speakers, () => phrase(random, problem));
   const { text, answer } = solution;
   const end = answer === null ? '' : `${random.pick([answer, `so ${answer}`, conclusion(problem, answer)])}\n`;
   return `${phrase(random, problem)}\n${text}${end}`;
@@ -66,11 +78,11 @@ export function fromSteps<P extends Problem>(task: Task<P>): WorkedExamples<P> {
 export function composeWorked(
   random: Random,
   { problem, steps, answer }: WorkedProblem,
-  { difficulty, isTagged }: { readonly difficulty: number; readonly isTagged: boolean },
+  composition: Composition,
 ): string {
   const solution = { text: joinLines(steps), answer };
   const examples = { solve: () => solution, phrase: () => problem.prompt, conclusion: answerIs };
-  return compose(examples, random, { problem, difficulty, isTagged });
+  return compose(examples, random, { problem, ...composition });
 }
 
 export interface DocumentOptions {
@@ -78,11 +90,12 @@ export interface DocumentOptions {
   readonly difficulty?: number | undefined;
   /** `varied`: the phrasings of the task that are not held out. @default 'canonical': the author's words */
   readonly phrasing?: Phrasing | undefined;
+  readonly speakers?: SpeakerNames | undefined;
 }
 
 export function toDocuments<P extends Problem>(
   examples: WorkedExamples<P>,
-  { difficulty: level, phrasing }: DocumentOptions = {},
+  { difficulty: level, phrasing, speakers }: DocumentOptions = {},
 ): DocumentGenerator {
   const { task } = examples;
   const worded: WorkedExamples<P> =
@@ -93,6 +106,6 @@ export function toDocuments<P extends Problem>(
     const difficulty = level ?? examples.difficulty(random);
     const isTagged = random.chance(taggedShare);
     const problem = drawProblem(task, random, difficulty, 'train');
-    return compose(worded, random, { problem, difficulty, isTagged });
+    return compose(worded, random, { problem, difficulty, isTagged, speakers });
   };
 }

@@ -8,7 +8,7 @@ import { bundledTasks, isTaskFile, type Problem, phrasingNames, taskFile } from 
 import type { Synthetic } from '../documents.ts';
 import { arithmeticExamples } from './arithmetic.ts';
 import { countdownExamples } from './countdown.ts';
-import { type DocumentGenerator, fromSteps, toDocuments, type WorkedExamples } from './document.ts';
+import { type DocumentGenerator, fromSteps, speakerNames, toDocuments, type WorkedExamples } from './document.ts';
 import { describeTaskFile, ownDocuments } from './own-task.ts';
 import { sequenceExamples } from './sequence.ts';
 import { workedWordProblems } from './word-problems.ts';
@@ -37,6 +37,8 @@ const shared = {
   difficulty: z.number().int().optional(),
   /** @default 'canonical' */
   phrasing: z.enum(phrasingNames).optional(),
+  /** roles: User and Assistant are among the names of those who ask and answer, in either role. @default 'people' */
+  speakers: z.enum(speakerNames).optional(),
 };
 
 const isLevel = (input: { readonly workedExamples: string; readonly difficulty?: number | undefined }) => {
@@ -57,17 +59,17 @@ export const workedExamplesInput = z
   .refine(({ workedExamples, file }) => (workedExamples === 'word-problems') === (file !== undefined), {
     message: 'word-problems need a file, and nothing else does',
   })
-  .refine(({ file, phrasing }) => file === undefined || phrasing === undefined, {
-    message: 'word-problems have the words of their file: leave phrasing out',
+  .refine(({ file, phrasing, speakers }) => file === undefined || (phrasing === undefined && speakers === undefined), {
+    message: 'word-problems have the words of their file: leave phrasing and speakers out',
   })
   .refine(isLevel, { message: 'the task has no such difficulty: leave it out, or choose one of its levels' });
 
 export function toSynthetic(input: z.output<typeof workedExamplesInput>): Synthetic {
-  const { seed, count, difficulty, phrasing } = input;
+  const { seed, count, difficulty, phrasing, speakers } = input;
   const { source, documents } = openSource(input);
   const level = difficulty === undefined ? '' : `, difficulty ${difficulty}`;
   return {
-    name: `worked examples of ${source}${level}${phrasing === 'varied' ? ', varied phrasings' : ''}`,
+    name: `worked examples of ${source}${level}${phrasing === 'varied' ? ', varied phrasings' : ''}${speakers === 'roles' ? ', User and Assistant' : ''}`,
     seed,
     count,
     documents,
@@ -77,14 +79,14 @@ export function toSynthetic(input: z.output<typeof workedExamplesInput>): Synthe
 type Source = Pick<Synthetic, 'documents'> & { readonly source: string };
 
 function openSource(input: z.output<typeof workedExamplesInput>): Source {
-  const { workedExamples: task, file, seed, difficulty, phrasing } = input;
+  const { workedExamples: task, file, seed, difficulty, phrasing, speakers } = input;
   if (isTaskFile(task)) {
-    const examples = { file: task, seed, difficulty, phrasing };
+    const examples = { file: task, seed, difficulty, phrasing, speakers };
     return { source: describeTaskFile(task), documents: (from, to) => ownDocuments(examples, from, to) };
   }
   if (file === undefined) {
     const examples = workedExamples.get(task) as WorkedExamples<Problem>;
-    return { source: task, documents: generated(toDocuments(examples, { difficulty, phrasing }), seed) };
+    return { source: task, documents: generated(toDocuments(examples, { difficulty, phrasing, speakers }), seed) };
   }
   const hash = createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
   return { source: `${task} ${hash}`, documents: generated(workedWordProblems(file), seed) };

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Random } from '../../math/index.ts';
 import { type Grading, openTask, type Phrasing, type ProblemPlace, type WorkedProblem } from '../../tasks/index.ts';
 import { CorpusError } from '../errors.ts';
-import { composeWorked, taggedShare } from './document.ts';
+import { composeWorked, type SpeakerNames, taggedShare } from './document.ts';
 
 export interface OwnExamples {
   /** The file that exports the task. */
@@ -17,6 +17,8 @@ export interface OwnExamples {
   readonly difficulty?: number | undefined;
   /** @default 'canonical' */
   readonly phrasing?: Phrasing | undefined;
+  /** @default 'people' */
+  readonly speakers?: SpeakerNames | undefined;
 }
 
 /** Problems that the thread works at once. */
@@ -68,5 +70,9 @@ export async function* workOwnTask(examples: OwnExamples, from: number, to: numb
 /** Writes examples `from` to `to` as documents, without the last. Throws TaskError. */
 export async function* ownDocuments(examples: OwnExamples, from: number, to: number): AsyncGenerator<string> {
   for await (const { random, difficulty, worked } of workOwnTask(examples, from, to))
-    yield composeWorked(random, worked, { difficulty, isTagged: random.chance(taggedShare) });
+    yield composeWorked(random, worked, {
+      difficulty,
+      isTagged: random.chance(taggedShare),
+      speakers: examples.speakers,
+    });
 }

@@ -168,9 +168,25 @@ describe('worked examples as an input', () => {
     const refused = [
       { workedExamples: 'sums', difficulty: 9, count: 1 },
       { workedExamples: 'word-problems', file: 'a.jsonl', phrasing: 'varied', count: 1 },
+      { workedExamples: 'word-problems', file: 'a.jsonl', speakers: 'roles', count: 1 },
       { workedExamples: 'gossip', count: 1 },
     ];
     for (const each of refused) assert.equal(workedExamplesInput.safeParse(each).success, false, JSON.stringify(each));
+  });
+
+  test('User and Assistant are two of the names where a recipe says so, in either role', async () => {
+    const speaking = async (speakers?: 'people' | 'roles') => {
+      const input = workedExamplesInput.parse({ workedExamples: 'countdown', seed: 4, count: 1500, speakers });
+      const all = await make(input, 0, 1500);
+      return ['User', 'Assistant'].flatMap((name) => [
+        all.filter((text) => text.startsWith(`${name}: `)).length,
+        all.filter((text) => text.includes(`\n${name}: <`)).length,
+      ]);
+    };
+    // A quarter of the documents have names, each of ten in a tenth of those: about 37.
+    for (const count of await speaking('roles')) assert.ok(count > 12 && count < 70, `${count}`);
+    assert.deepEqual(await speaking(), [0, 0, 0, 0]);
+    assert.deepEqual(await speaking('people'), [0, 0, 0, 0]);
   });
 
   test('the earlier key names the same documents', () => {
