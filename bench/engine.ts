@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine, LatentPages, ModelRunner, type SequenceOptions } from '../src/engine/index.ts';
 import {
-  type GgmlType,
   ggufMetadata,
   ggufTensors,
   openGgufModel,
   servingWeights,
+  type WritableType,
   weightValues,
   writeGguf,
 } from '../src/model/checkpoint/index.ts';
@@ -24,7 +24,7 @@ import {
   precisions,
   readConfig,
 } from '../src/model/index.ts';
-import { type PackedFormat, useDevice } from '../src/tensor/index.ts';
+import { type PackableFormat, useDevice } from '../src/tensor/index.ts';
 import type { Bench, Required } from './harness.ts';
 import { type EnginePeer, isBatched, measureBatchedRates, measureRate } from './llama.ts';
 
@@ -62,7 +62,7 @@ const shapes = {
 export type ShapeName = keyof typeof shapes;
 export const shapeNames = Object.keys(shapes) as ShapeName[];
 
-const formats: readonly { readonly packed: PackedFormat; readonly stored: GgmlType }[] = [
+const formats: readonly { readonly packed: PackableFormat; readonly stored: WritableType }[] = [
   { packed: 'int4', stored: 'Q4_0' },
   { packed: 'int8', stored: 'Q8_0' },
   { packed: 'bf16', stored: 'BF16' },
@@ -142,7 +142,7 @@ class OwnEngine {
     this.#free = free;
   }
 
-  static async open(path: string, format: PackedFormat): Promise<OwnEngine> {
+  static async open(path: string, format: PackableFormat): Promise<OwnEngine> {
     const { config, source } = await openGgufModel(path);
     const { weights } = await servingWeights(config, source, { format });
     await source.close();
@@ -209,7 +209,7 @@ interface EngineTest {
   readonly amount: number;
   readonly args: readonly string[];
   readonly ours: (engine: OwnEngine) => Promise<number>;
-  readonly required: Readonly<Partial<Record<PackedFormat, Required>>>;
+  readonly required: Readonly<Partial<Record<PackableFormat, Required>>>;
 }
 
 const decodedTokens = 48;
@@ -247,7 +247,7 @@ const tests: readonly EngineTest[] = [
 async function benchFormat(
   bench: Bench,
   path: string,
-  format: PackedFormat,
+  format: PackableFormat,
   label: string,
   allPeers: readonly EnginePeer[],
 ): Promise<void> {

@@ -11,7 +11,6 @@ import {
   convertCheckpoint,
   eachServed,
   expectTensors,
-  type GgmlType,
   ggufByteLength,
   ggufMetadata,
   ggufTensors,
@@ -21,12 +20,13 @@ import {
   quantizationConfig,
   type TensorSource,
   type WeightFormat,
+  type WritableType,
   writeCheckpoint,
   writeGguf,
   writeReady,
 } from '../model/checkpoint/index.ts';
 import { isDeepseek, type ModelConfig, writeConfig } from '../model/index.ts';
-import { type PackedFormat, useDevice } from '../tensor/index.ts';
+import { type PackableFormat, useDevice } from '../tensor/index.ts';
 import {
   type GgufMetadata,
   ggufTokenizerKeys,
@@ -46,7 +46,7 @@ import { Progress } from './progress.ts';
 
 const folderFormats: readonly string[] = ['f32', 'f16', 'bf16', 'fp8'];
 const readyFormats: readonly string[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
-const ggufFormats: Readonly<Record<string, GgmlType>> = Object.fromEntries(
+const ggufFormats: Readonly<Record<string, WritableType>> = Object.fromEntries(
   (['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'] as const).map((type) => [type.toLowerCase(), type]),
 );
 const torchNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16', fp8: 'bfloat16' } as const;
@@ -94,7 +94,7 @@ interface Conversion {
   readonly source: TensorSource;
 }
 
-async function toGguf({ to, config, source, tokenizer }: Conversion, type: GgmlType): Promise<number> {
+async function toGguf({ to, config, source, tokenizer }: Conversion, type: WritableType): Promise<number> {
   const tensors = ggufTensors(config, checkpointValues(config, source), type);
   const progress = new Progress(`writing ${to}`, sum(tensors.map(ggufByteLength)));
   const keys = tokenizer ? ggufTokenizerKeys(tokenizer, config.vocabSize) : undefined;
@@ -114,7 +114,7 @@ async function toFolder({ to, config, source }: Conversion, format: WeightFormat
   return tensors.length;
 }
 
-async function toReady({ to, config, source }: Conversion, format: PackedFormat, device: Device): Promise<number> {
+async function toReady({ to, config, source }: Conversion, format: PackableFormat, device: Device): Promise<number> {
   const progress = new Progress(`writing ${to}`, 1);
   let count = 0;
   const options = { format, device, progress: (done: number, total: number) => progress.reach(done / total) };
@@ -160,7 +160,7 @@ export async function convert(given: string, to: string, options: ConvertOptions
     const tokenizer = isGguf(to) || isGguf(from) ? readTokenizer(from, metadata) : null;
     const conversion = { to, config, source, tokenizer };
     const write = () => {
-      if (ready) return toReady(conversion, dtype as PackedFormat, device);
+      if (ready) return toReady(conversion, dtype as PackableFormat, device);
       if (isGguf(to)) return toGguf(conversion, ggufFormats[dtype]);
       return toFolder(conversion, dtype as WeightFormat);
     };

@@ -1,11 +1,11 @@
 // Flags of the engine and of sampling, shared by `minke chat`, `minke serve` and `minke eval`.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CacheFormat } from '../engine/index.ts';
-import type { PackedFormat } from '../tensor/index.ts';
+import type { PackableFormat } from '../tensor/index.ts';
 import { type DownloadFlags, withDownloadFlag } from './download-flag.ts';
 
 export interface EngineFlags extends DownloadFlags {
-  readonly dtype?: PackedFormat;
+  readonly dtype?: PackableFormat;
   readonly cacheDtype: CacheFormat;
   readonly cacheMemory?: number;
   readonly context?: number;
@@ -56,7 +56,7 @@ function parseProbability(text: string): number {
 
 /** Adds the flags of the engine to a command. */
 export function withEngineFlags(command: Command): Command {
-  const formats = ['f32', 'bf16', 'fp8', 'int8', 'int4'] satisfies PackedFormat[];
+  const formats = ['f32', 'bf16', 'fp8', 'int8', 'int4'] satisfies PackableFormat[];
   const cacheFormats = ['f32', 'bf16', 'fp8'] satisfies CacheFormat[];
   return withDownloadFlag(command)
     .addOption(new Option('--dtype <format>', 'weight format (default: as stored)').choices(formats))

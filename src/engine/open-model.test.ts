@@ -9,12 +9,12 @@ import { type Device, isSameLayout } from '../kernels/index.ts';
 import { bestDevices } from '../kernels/test-devices.ts';
 import { eachServed, exportWeights, openCheckpoint, writeCheckpoint, writeReady } from '../model/checkpoint/index.ts';
 import { initialWeights, readConfig, writeConfig } from '../model/index.ts';
-import { type PackedFormat, useDevice } from '../tensor/index.ts';
+import { type PackableFormat, useDevice } from '../tensor/index.ts';
 import { characterTokenizer, saveTokenizer } from '../tokenizer/index.ts';
 import type { GenerationEvent } from './generation.ts';
 import { type OpenOptions, openModel } from './open-model.ts';
 
-const formats: readonly PackedFormat[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
+const formats: readonly PackableFormat[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
 const config = readConfig({
   model_type: 'deepseek_v3',
   vocab_size: 64,
@@ -58,7 +58,7 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function write(device: Device, format: PackedFormat): Promise<string> {
+async function write(device: Device, format: PackableFormat): Promise<string> {
   const path = join(folder, `${device.isa}-${format}`);
   useDevice(device);
   const source = await openCheckpoint(plain);

@@ -12,12 +12,13 @@ import {
   openGgufModel,
   openReady,
   readJson,
+  type ServingFormat,
   servingWeights,
   storedFormat,
   type TensorSource,
 } from '../model/checkpoint/index.ts';
 import { createModel, isDeepseek, type ModelConfig, readConfig, servingPrecision } from '../model/index.ts';
-import { type PackedFormat, useDevice, type Weight } from '../tensor/index.ts';
+import { type PackableFormat, useDevice, type Weight } from '../tensor/index.ts';
 import {
   type GgufMetadata,
   hasGgufTokenizer,
@@ -36,7 +37,7 @@ export interface OpenOptions extends Partial<Omit<EngineOptions, 'blocks'>> {
   /** @default the name of the folder or file */
   readonly name?: string;
   /** The format of matrices. @default the checkpoint's */
-  readonly format?: PackedFormat;
+  readonly format?: PackableFormat;
   /** The format of the cache: bf16, or fp8 as in FlashMLA (MLA only). @default bf16 */
   readonly cacheFormat?: CacheFormat;
   /**
@@ -60,7 +61,7 @@ const isGguf = (path: string) => path.endsWith('.gguf');
 interface OpenedWeights {
   readonly config: ModelConfig;
   readonly source: TensorSource;
-  readonly format: PackedFormat;
+  readonly format: ServingFormat;
   readonly load: () => Promise<ReadonlyMap<string, Weight>>;
   /** The metadata of a GGUF file. */
   readonly metadata?: GgufMetadata;

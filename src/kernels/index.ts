@@ -1,6 +1,7 @@
 // The kernels module: where the math runs. It opens devices; all other modules use them through Device.
 export { type Arithmetic, arithmetics } from './arithmetic.ts';
 export type { DeviceName } from './backend.ts';
+export { type BlockFormat, type BlockType, blockFormats, decodeBlocks } from './block-formats.ts';
 export type { Mapping } from './buffer.ts';
 export { type Cpu, examineCpu, howToCompute, nativeCompiler, nativeIsas } from './cpu.ts';
 export { Buffer, Device } from './device.ts';
@@ -28,6 +29,7 @@ export {
   ShapeError,
   ValueError,
 } from './errors.ts';
+export { halfValues } from './half.ts';
 export { type Computation, isSameComputation } from './instruction-sets.ts';
 export type { Place } from './kernel.ts';
 export { describeMachine, type Machine } from './machine.ts';
@@ -35,6 +37,8 @@ export { describeMemory, type Memory } from './memory.ts';
 export { type CompileOptions, compileFirst, nativeFailure } from './native-build.ts';
 export { type DeviceOptions, openDevice } from './open.ts';
 export {
+  blockPanelBytes,
+  blockSize,
   isSameLayout,
   type PanelFormat,
   type PanelLayout,
@@ -64,7 +68,9 @@ export {
   groupBlockBytes,
   groupSize,
   maxListed,
+  type PackedBlocks,
   type PoolFormat,
+  packedBlocks,
   pagedAttentionWorkspaceBytes,
   poolFormat,
   recordBytes,

@@ -7,8 +7,16 @@
 // f32 lies in steps under both names. int8 and int4 lie by groups of 32 (cpp/group-dot.h), columns side by side, under
 // both names too. Columns are filled up to whole panels. cpp/gemm-panel.h writes these layouts; panel-layout.test.ts
 // checks every device against them. A changed layout needs a new name.
+import { type BlockFormat, blockFormats } from './block-formats.ts';
 import { dtypeBytes } from './dtype.ts';
-import { type GroupFormat, groupBlockBytes, groupSize } from './sizes.ts';
+import {
+  type GroupFormat,
+  groupBlockBytes,
+  groupSize,
+  type PackedBlocks,
+  packedBlocks,
+  panelColumnBytes,
+} from './sizes.ts';
 
 export const panelOrders = ['rows', 'steps', 'pairs'] as const;
 export type PanelOrder = (typeof panelOrders)[number];
@@ -25,7 +33,7 @@ export function isSameLayout(format: PanelFormat, a: PanelLayout, b: PanelLayout
   return format !== 'bf16' && format !== 'e4m3' && a.order !== 'rows' && b.order !== 'rows';
 }
 
-/** The contents of panels: numbers, FP8 codes, or ggml's blocks. */
+/** The contents of panels that can be unpacked: numbers, FP8 codes, or groups of 32. */
 export type PanelFormat = 'f32' | 'bf16' | 'e4m3' | GroupFormat;
 
 const isGroups = (format: PanelFormat): format is GroupFormat => format === 'int8' || format === 'int4';
@@ -33,6 +41,18 @@ const isGroups = (format: PanelFormat): format is GroupFormat => format === 'int
 /** Bytes of rows [n, k] before they are packed. */
 export function unpackedBytes(format: PanelFormat, n: number, k: number): number {
   return isGroups(format) ? ((n * k) / groupSize) * groupBlockBytes[format] : n * k * dtypeBytes[format];
+}
+
+/** The values of a block in a format, and its bytes in a file. */
+export function blockSize(format: PackedBlocks): { readonly values: number; readonly bytes: number } {
+  const { values, bytes }: BlockFormat = blockFormats[packedBlocks[format]];
+  return { values, bytes };
+}
+
+/** Bytes of `groups` weights [n, k] of whole blocks in panels. */
+export function blockPanelBytes(format: PackedBlocks, n: number, k: number, width: number, groups = 1): number {
+  const columns = Math.ceil(n / width) * width;
+  return groups * columns * (k / blockSize(format).values) * panelColumnBytes[format];
 }
 
 /** Bytes of `groups` weights [n, k] in panels: columns filled up to whole panels, k to an even number. */

@@ -2,6 +2,7 @@
 //
 // cpp/sizes.h holds the same. A device that opens compares the two (checkSizes), formulas by one example each, so that
 // neither side changes alone.
+import type { BlockType } from './block-formats.ts';
 import { dtypeCode } from './dtype.ts';
 import { DeviceError } from './errors.ts';
 
@@ -13,14 +14,25 @@ export function tilesIn(length: number): number {
   return Math.ceil(length / tileSize);
 }
 
-/** Formats of weights with a scale for each group of values along the reduction. */
+/** Formats of weights that are made here, with a scale for each group of values along the reduction. */
 export type GroupFormat = 'int8' | 'int4';
 
-/** Values that share a scale of an int8 or int4 weight. */
+/** Values that share a scale of an int8 or int4 weight; the reduction of every product in blocks is whole groups. */
 export const groupSize = 32;
 
 /** Bytes of a group's block: an f16 scale and 32 codes. */
 export const groupBlockBytes: Readonly<Record<GroupFormat, number>> = { int8: 34, int4: 18 };
+
+/** Formats of weights that are multiplied as files have them, and the blocks that they hold (block-formats.ts). */
+export const packedBlocks = {
+  int8: 'Q8_0',
+  int4: 'Q4_0',
+} as const satisfies Record<string, BlockType>;
+
+export type PackedBlocks = keyof typeof packedBlocks;
+
+/** Bytes that a panel keeps of a block's column. */
+export const panelColumnBytes: Readonly<Record<PackedBlocks, number>> = groupBlockBytes;
 
 /** Bytes of the workspace of any GEMM: packed A, its scales, row blocks. `m` rows of C (all groups), reduction `k`. */
 export function gemmWorkspaceBytes(m: number, k: number, groups = 1): number {

@@ -66,6 +66,8 @@ export {
 export { swiglu } from './ops/swiglu.ts';
 export { copy, narrow, reshape } from './ops/view.ts';
 export {
+  isPackable,
+  type PackableFormat,
   type PackedFormat,
   PackedWeight,
   packBlocks,

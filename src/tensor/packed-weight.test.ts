@@ -7,7 +7,7 @@ import { bestDevices } from '../kernels/test-devices.ts';
 import * as t from './index.ts';
 
 type Tensor = t.Tensor;
-const formats: readonly t.PackedFormat[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
+const formats: readonly t.PackableFormat[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
 const plain = ['f32', 'bf16', 'fp8'] as const;
 
 async function same(received: Tensor, expected: Tensor, what?: string): Promise<void> {

@@ -1,17 +1,21 @@
-// A weight for serving: [N, K] or experts [E, N, K], packed for the device's kernels, in one of five formats.
+// A weight for serving: [N, K] or experts [E, N, K], packed for the device's kernels: f32, bf16, fp8, or ggml's blocks.
 //
 // Contract: changed by repackWeight alone; linear and groupedLinear take it in place of a tensor, and the format is the
 // arithmetic too. f32, bf16 and fp8 give the bits of the plain weight in that precision; int8 and int4 are groups of 32
-// along K, ggml's Q8_0 and Q4_0, with activations quantized to int8 in the same groups. Several weights with the same
-// inputs (gate and up) join along N into one, which changes no bit. No gradients. Left out: unpacking.
+// along K, ggml's Q8_0 and Q4_0, with activations quantized to int8 in the same groups. Blocks of ggml are packed as
+// files have them; only those two are made here. Several weights with the same inputs (gate and up) join along N into
+// one, which changes no bit. No gradients. Left out: unpacking.
 import {
   type Buffer,
+  blockPanelBytes,
+  blockSize,
   type Device,
   DisposedError,
   dtypeCode,
   type GroupFormat,
   groupBlockBytes,
   groupSize,
+  type PackedBlocks,
   panelBytes,
   ShapeError,
   tileSize,
@@ -26,7 +30,14 @@ import { elementCount, expectDType, expectFloat, expectSameDType, formatShape, l
 import { noGrad } from './tape.ts';
 import { empty, type Tensor } from './tensor.ts';
 
-export type PackedFormat = 'f32' | 'bf16' | 'fp8' | 'int8' | 'int4';
+/** Formats that any weight can be packed in. */
+export type PackableFormat = 'f32' | 'bf16' | 'fp8' | GroupFormat;
+
+export type PackedFormat = PackableFormat | PackedBlocks;
+
+const packable: readonly string[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'] satisfies PackableFormat[];
+
+export const isPackable = (format: PackedFormat): format is PackableFormat => packable.includes(format);
 
 export class PackedWeight extends Resource {
   readonly format: PackedFormat;
@@ -127,10 +138,10 @@ function packPanels(w: Tensor, dtype: 'f32' | 'bf16' | 'e4m3'): Buffer {
   return panels;
 }
 
-function packGroups(blocks: Tensor, format: GroupFormat, shape: Shape): PackedWeight {
+function packGroups(blocks: Tensor, format: PackedBlocks, shape: Shape): PackedWeight {
   const { device } = blocks;
   const [groups, n, k] = weightSizes(shape);
-  const panels = device.alloc(panelBytes(format, n, k, device.panelWidth, groups), 'packBlocks');
+  const panels = device.alloc(blockPanelBytes(format, n, k, device.panelWidth, groups), 'packBlocks');
   device.run(`pack_panels_${format}`, { blocks, panels, n, k, groups });
   return new PackedWeight(format, shape, panels, null);
 }
@@ -163,7 +174,7 @@ function quantized(w: Tensor): Quantized {
  * int8 and int4 need K in whole groups of 32; fp8 joins only after rows in whole blocks of 128.
  * @example const gateUp = packWeight([gate, up], 'int8'); const h = linear(x, gateUp);
  */
-export function packWeight(w: Tensor | readonly Tensor[], format: PackedFormat): PackedWeight {
+export function packWeight(w: Tensor | readonly Tensor[], format: PackableFormat): PackedWeight {
   const parts = [w].flat();
   checkParts('packWeight', parts);
   for (const part of parts) expectFloat(part, 'packWeight', 'w');
@@ -183,8 +194,11 @@ export function packWeight(w: Tensor | readonly Tensor[], format: PackedFormat):
  */
 export function repackWeight(packed: PackedWeight, w: Tensor | readonly Tensor[]): void {
   packed.use('repackWeight');
+  const { format } = packed;
+  if (!isPackable(format))
+    throw new ValueError('repackWeight', `${packed} is as a file has it`, 'open the model in f32, bf16, int8 or int4');
   scope(() => {
-    const fresh = packWeight(w, packed.format);
+    const fresh = packWeight(w, format);
     if (formatShape(fresh.shape) !== formatShape(packed.shape))
       throw new ShapeError(
         'repackWeight',
@@ -238,27 +252,27 @@ export function packCodes(w: Quantized | readonly Quantized[]): PackedWeight {
 }
 
 /**
- * ggml's blocks as they are stored: u8 [N, K / 32 * 34] of Q8_0 (int8) or [N, K / 32 * 18] of Q4_0 (int4), or with
- * experts in front. Nothing is rounded. Several weights join along N.
+ * ggml's blocks as they are stored: u8 [N, bytes of K / 32 or K / 256 blocks], or with experts in front. Nothing is
+ * rounded. Several weights join along N.
  */
-export function packBlocks(blocks: Tensor | readonly Tensor[], format: GroupFormat): PackedWeight {
+export function packBlocks(blocks: Tensor | readonly Tensor[], format: PackedBlocks): PackedWeight {
   const op = 'packBlocks';
   const parts = [blocks].flat();
+  const { values, bytes } = blockSize(format);
   checkParts(op, parts);
   for (const part of parts) {
     expectDType(part, 'u8', op, 'blocks');
-    if (lastDim(part.shape) % groupBlockBytes[format] !== 0)
+    if (lastDim(part.shape) % bytes !== 0)
       throw new ShapeError(
         op,
-        `expected rows of whole blocks of ${groupBlockBytes[format]} bytes (${format}), ` +
-          `received ${formatShape(part.shape)}`,
-        'check the format and that K is a multiple of 32',
+        `expected rows of whole blocks of ${bytes} bytes (${format}), received ${formatShape(part.shape)}`,
+        `check the format and that K is a multiple of ${values}`,
       );
   }
   return noGrad(() =>
     scope(() => {
       const whole = joined(parts);
-      const k = (lastDim(whole.shape) / groupBlockBytes[format]) * groupSize;
+      const k = (lastDim(whole.shape) / bytes) * values;
       return packGroups(whole, format, [...whole.shape.slice(0, -1), k]);
     }),
   );

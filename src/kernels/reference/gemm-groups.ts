@@ -1,13 +1,17 @@
-// int8 and int4 weights with a scale for each 32 of the reduction, defined: how they are made, and their products.
+// Weights in blocks along the reduction, defined: how int8 and int4 are made, and the products of all block formats.
 //
 // A group is 32 values of one row as a block of ggml: an f16 scale, then Q8_0's 32 signed bytes (amax / 127) or Q4_0's
 // 16 bytes (value j low in byte j, value j + 16 high, plus 8; the scale makes the value of largest magnitude -8);
 // rounding half away from zero, by the scale before it is rounded itself. Activations are quantized to int8 in the same
-// groups: scale amax / 127 in f32, nearest even. A group's product is an exact integer, times (a_scale * w_scale),
-// added in ascending order. k is a multiple of 32. Source: ggml-quants.c. Left out: groups of other sizes, f32 scales.
-import { fromF16, roundEven, toF16 } from '../dtype.ts';
+// groups: scale amax / 127 in f32, nearest even. The products of codes that share a scale add up to an exact integer;
+// that, times (a_scale * w_scale), is added in ascending order, then minus the sum of a's codes times (a_scale *
+// minimum) where weights have minimums. What blocks mean: block-formats.ts. k is whole blocks. Source: ggml-quants.c.
+import { type BlockFormat, type BlockValues, blockFormats } from '../block-formats.ts';
+import { roundEven, toF16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
-import { type GroupFormat, groupBlockBytes, groupSize } from '../sizes.ts';
+import { blockSize } from '../panel-layout.ts';
+import { type GroupFormat, groupBlockBytes, groupSize, type PackedBlocks, packedBlocks } from '../sizes.ts';
+import { fma } from './dots.ts';
 import { numbersIn } from './formats.ts';
 import { checkOffsets, result } from './gemm.ts';
 
@@ -73,29 +77,37 @@ function quantizedRow(values: Float32Array): QuantizedRow {
   return { codes, scales };
 }
 
-/** QuantizedRow `row` of blocks as they are stored. */
-function weightRow(format: GroupFormat, blocks: Uint8Array, row: number, k: number): QuantizedRow {
-  const bytes = groupBlockBytes[format];
-  const scales = new Float32Array(k / groupSize);
-  const codes = new Int32Array(k);
-  for (let g = 0; g < scales.length; g++) {
-    const at = (row * scales.length + g) * bytes;
-    const block = new DataView(blocks.buffer, blocks.byteOffset + at, bytes);
-    scales[g] = fromF16(block.getUint16(0, true));
-    for (let i = 0; i < groupSize; i++) {
-      if (format === 'int8') codes[groupSize * g + i] = block.getInt8(2 + i);
-      else codes[groupSize * g + i] = ((block.getUint8(2 + (i % 16)) >> (i < 16 ? 0 : 4)) & 15) - 8;
-    }
-  }
-  return { codes, scales };
+/** A row of weights: codes, and the scale and minimum of each 16 of them. */
+interface WeightRow extends BlockValues {
+  /** Codes that are added up as integers. */
+  readonly shared: number;
+  readonly hasMinimums: boolean;
 }
 
-function product(a: QuantizedRow, b: QuantizedRow, start: number): number {
+/** Row `row` of blocks as they are stored. */
+function weightRow(format: PackedBlocks, blocks: Uint8Array, row: number, k: number): WeightRow {
+  const { values, bytes, shared, hasMinimums, read }: BlockFormat = blockFormats[packedBlocks[format]];
+  const whole = { codes: new Int32Array(k), scales: new Float32Array(k / 16), minimums: new Float32Array(k / 16) };
+  for (let from = 0; from < k; from += values)
+    read(blocks, ((row * k + from) / values) * bytes, {
+      codes: whole.codes.subarray(from, from + values),
+      scales: whole.scales.subarray(from / 16, (from + values) / 16),
+      minimums: whole.minimums.subarray(from / 16, (from + values) / 16),
+    });
+  return { ...whole, shared, hasMinimums };
+}
+
+function product(a: QuantizedRow, b: WeightRow, start: number): number {
   let total = start;
-  for (let g = 0; g < a.scales.length; g++) {
-    let sum = 0;
-    for (let i = groupSize * g; i < groupSize * (g + 1); i++) sum += a.codes[i] * b.codes[i];
-    total = fround(total + sum * fround(a.scales[g] * b.scales[g]));
+  for (let first = 0; first < b.codes.length; first += b.shared) {
+    let [sum, ownSum] = [0, 0];
+    for (let i = first; i < first + b.shared; i++) {
+      sum += a.codes[i] * b.codes[i];
+      ownSum += a.codes[i];
+    }
+    const scale = a.scales[Math.floor(first / groupSize)];
+    total = fma(sum, fround(scale * b.scales[first / 16]), total);
+    if (b.hasMinimums) total = fma(-ownSum, fround(scale * b.minimums[first / 16]), total);
   }
   return total;
 }
@@ -114,7 +126,7 @@ interface PanelProduct {
 }
 
 /** Rows `first` to `last` of A times the `group`-th weight. */
-function multiply(format: GroupFormat, p: PanelProduct, group: number, first: number, last: number): void {
+function multiply(format: PackedBlocks, p: PanelProduct, group: number, first: number, last: number): void {
   const from = numbersIn(p.a, p.aType);
   const to = numbersIn(p.c, p.cType);
   if (first === last) return;
@@ -129,13 +141,14 @@ function multiply(format: GroupFormat, p: PanelProduct, group: number, first: nu
 }
 
 /** Panels, here: the blocks as they are. */
-function packPanels(format: GroupFormat) {
+function packPanels(format: PackedBlocks) {
   return kernel('blocks:u8 panels:u8! n:int k:int groups:int', (blocks, panels, n, k, groups) => {
-    panels.set(blocks.subarray(0, groups * n * (k / groupSize) * groupBlockBytes[format]));
+    const { values, bytes } = blockSize(format);
+    panels.set(blocks.subarray(0, groups * n * (k / values) * bytes));
   });
 }
 
-function panel(format: GroupFormat) {
+function panel(format: PackedBlocks) {
   return kernel(
     `a:any panels:u8 ${result} lda:int ldc:int a_type:int c_type:int accumulate:int`,
     (a, blocks, c, _workspace, m, n, k, lda, ldc, aType, cType, accumulate) =>
@@ -143,7 +156,7 @@ function panel(format: GroupFormat) {
   );
 }
 
-function groupedPanel(format: GroupFormat) {
+function groupedPanel(format: PackedBlocks) {
   return kernel(
     `a:any panels:u8 offsets:i32 ${result} groups:int a_type:int c_type:int accumulate:int`,
     (a, blocks, offsets, c, _workspace, m, n, k, groups, aType, cType, accumulate) => {
@@ -154,13 +167,22 @@ function groupedPanel(format: GroupFormat) {
   );
 }
 
+type BlockKernels = {
+  [F in PackedBlocks as `pack_panels_${F}`]: ReturnType<typeof packPanels>;
+} & { [F in PackedBlocks as `gemm_panel_${F}`]: ReturnType<typeof panel> } & {
+  [F in PackedBlocks as `grouped_gemm_panel_${F}`]: ReturnType<typeof groupedPanel>;
+};
+
+const formats = Object.keys(packedBlocks) as PackedBlocks[];
+
 export const gemmGroups = {
   quantize_groups_int8: quantizeGroups('int8'),
   quantize_groups_int4: quantizeGroups('int4'),
-  pack_panels_int8: packPanels('int8'),
-  pack_panels_int4: packPanels('int4'),
-  gemm_panel_int8: panel('int8'),
-  gemm_panel_int4: panel('int4'),
-  grouped_gemm_panel_int8: groupedPanel('int8'),
-  grouped_gemm_panel_int4: groupedPanel('int4'),
+  ...(Object.fromEntries(
+    formats.flatMap((format) => [
+      [`pack_panels_${format}`, packPanels(format)],
+      [`gemm_panel_${format}`, panel(format)],
+      [`grouped_gemm_panel_${format}`, groupedPanel(format)],
+    ]),
+  ) as BlockKernels),
 };

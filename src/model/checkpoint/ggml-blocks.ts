@@ -1,21 +1,48 @@
-// The ggml number formats that minke reads and writes: F32, F16, BF16 and the block formats Q8_0 and Q4_0.
+// The ggml number formats of files: plain ones, and blocks (src/kernels/block-formats.ts), which are decoded here;
+// F32, F16, BF16, Q8_0 and Q4_0 are written.
 //
-// A block is 32 values of one row. Q8_0: a binary16 step and 32 signed bytes. Q4_0: a binary16 step and 16 bytes, value
-// j in the low half of byte j, value j + 16 in the high half, both plus 8; the step makes the value of largest
-// magnitude -8. Rounding as in ggml: half away from zero, by the step before it is rounded itself. Source:
-// ggml-quants.c.
-import { toBf16, toF16 } from '../../kernels/index.ts';
-import { halfValues } from './half.ts';
+// Rounding as in ggml: half away from zero, by the step before it is rounded itself. Q4_0's step makes the value of
+// largest magnitude -8. Source: ggml-quants.c.
+import { type BlockFormat, type BlockType, blockFormats, toBf16, toF16 } from '../../kernels/index.ts';
 
-export const ggmlTypes = {
+interface GgmlFormat {
+  /** The number of the type in a file. */
+  readonly id: number;
+  /** Values of a block, all of one row, and its bytes. */
+  readonly block: number;
+  readonly bytes: number;
+}
+
+export type GgmlType = 'F32' | 'F16' | 'BF16' | BlockType;
+
+export type WritableType = 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0';
+
+const inBlocks = Object.entries<BlockFormat>(blockFormats).map(([name, { id, values, bytes }]) => [
+  name,
+  { id, block: values, bytes },
+]);
+
+export const ggmlTypes: Readonly<Record<GgmlType, GgmlFormat>> = {
   F32: { id: 0, block: 1, bytes: 4 },
   F16: { id: 1, block: 1, bytes: 2 },
-  Q4_0: { id: 2, block: 32, bytes: 18 },
-  Q8_0: { id: 8, block: 32, bytes: 34 },
   BF16: { id: 30, block: 1, bytes: 2 },
-} as const;
+  ...(Object.fromEntries(inBlocks) as Record<BlockType, GgmlFormat>),
+};
 
-export type GgmlType = keyof typeof ggmlTypes;
+/** Types that are not read, by number: their name, bits of a weight, and the smallest type to take instead. */
+export const unreadTypes: Readonly<Record<number, readonly [name: string, bits: number, instead: BlockType]>> = {
+  16: ['IQ2_XXS', 2.0625, 'Q2_K'],
+  17: ['IQ2_XS', 2.3125, 'Q2_K'],
+  18: ['IQ3_XXS', 3.0625, 'Q3_K'],
+  19: ['IQ1_S', 1.5625, 'Q2_K'],
+  21: ['IQ3_S', 3.4375, 'IQ4_XS'],
+  22: ['IQ2_S', 2.5625, 'Q2_K'],
+  29: ['IQ1_M', 1.75, 'Q2_K'],
+  31: ['Q4_0_4_4', 4.5, 'Q4_0'],
+  32: ['Q4_0_4_8', 4.5, 'Q4_0'],
+  33: ['Q4_0_8_8', 4.5, 'Q4_0'],
+  36: ['IQ4_NL_4_4', 4.5, 'IQ4_NL'],
+};
 
 export function ggmlBytes(type: GgmlType, elements: number): number {
   const { block, bytes } = ggmlTypes[type];
@@ -48,7 +75,7 @@ function encodeQ4(x: Float32Array, at: number, out: DataView, to: number): void 
 }
 
 /** Encodes whole blocks of values. */
-export function encodeGgml(type: GgmlType, x: Float32Array): Uint8Array {
+export function encodeGgml(type: WritableType, x: Float32Array): Uint8Array {
   if (type === 'F32') return new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
   if (type === 'F16') return new Uint8Array(Uint16Array.from(x, toF16).buffer);
   if (type === 'BF16') return new Uint8Array(Uint16Array.from(x, toBf16).buffer);
@@ -57,28 +84,4 @@ export function encodeGgml(type: GgmlType, x: Float32Array): Uint8Array {
   const encode = type === 'Q8_0' ? encodeQ8 : encodeQ4;
   for (let block = 0; block < x.length / 32; block++) encode(x, 32 * block, view, ggmlTypes[type].bytes * block);
   return bytes;
-}
-
-export function decodeQ8(bytes: Uint8Array): Float32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const x = new Float32Array((bytes.length / 34) * 32);
-  for (let block = 0; block < bytes.length / 34; block++) {
-    const step = halfValues()[view.getUint16(34 * block, true)];
-    for (let i = 0; i < 32; i++) x[32 * block + i] = step * view.getInt8(34 * block + 2 + i);
-  }
-  return x;
-}
-
-export function decodeQ4(bytes: Uint8Array): Float32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const x = new Float32Array((bytes.length / 18) * 32);
-  for (let block = 0; block < bytes.length / 18; block++) {
-    const step = halfValues()[view.getUint16(18 * block, true)];
-    for (let i = 0; i < 16; i++) {
-      const byte = view.getUint8(18 * block + 2 + i);
-      x[32 * block + i] = step * ((byte & 15) - 8);
-      x[32 * block + i + 16] = step * ((byte >> 4) - 8);
-    }
-  }
-  return x;
 }

@@ -39,7 +39,6 @@ const deepseekKeys: readonly KeyRow[] = [
   ['leading_dense_block_count', 'first_k_dense_replace', 'u32'],
   ['attention.q_lora_rank', 'q_lora_rank', 'u32', null],
   ['attention.kv_lora_rank', 'kv_lora_rank', 'u32'],
-  ['attention.value_length_mla', 'v_head_dim', 'u32'],
   ['expert_count', 'n_routed_experts', 'u32'],
   ['expert_used_count', 'num_experts_per_tok', 'u32'],
   ['expert_shared_count', 'n_shared_experts', 'u32', 0],
@@ -76,6 +75,7 @@ function toDeepseekKeys(c: DeepseekConfig, fields: Readonly<Record<string, unkno
     'attention.key_length': u32(c.kvLoraRank + c.qkRopeHeadDim),
     'attention.value_length': u32(c.kvLoraRank),
     'attention.key_length_mla': u32(c.qkNopeHeadDim + c.qkRopeHeadDim),
+    'attention.value_length_mla': u32(c.vHeadDim),
     ...toKeys(deepseekKeys, {
       ...fields,
       n_shared_experts: c.nSharedExperts ?? 0,
@@ -198,6 +198,8 @@ function expectNeutral(metadata: ReadonlyMap<string, GgufValue>, architecture: s
   }
 }
 
+const expandedWidths = ['attention.key_length', 'attention.value_length'];
+
 function readDeepseekFields(keys: KeyReader, names: ReadonlySet<string>): object {
   const hasBias = [...names].some((name) => name.endsWith('exp_probs_b.bias'));
   const function_ = keys.find('expert_gating_func') ?? gating.softmax;
@@ -209,13 +211,21 @@ function readDeepseekFields(keys: KeyReader, names: ReadonlySet<string>): object
   const mscale = keys.find(logMultiplier) === undefined ? 0 : decimal(10 * decimal(keys.number(logMultiplier)));
   const fields = keys.fields(deepseekKeys);
   const { kv_lora_rank: kv, qk_rope_head_dim: rope } = fields as Record<string, number>;
-  keys.expect('attention.head_count_kv', 1);
-  keys.expect('attention.key_length', kv + rope);
-  keys.expect('attention.value_length', kv);
+  const isSplit = keys.find('attention.key_length_mla') !== undefined;
+  const heads = keys.number('attention.head_count');
+  // Files from before llama.cpp split attn_kv_b have the expanded widths, and as many key heads as heads.
+  const widths = isSplit ? ['attention.key_length_mla', 'attention.value_length_mla'] : expandedWidths;
+  const [keyWidth, valueWidth] = widths.map((key) => keys.number(key)) as [number, number];
+  keys.expect('attention.head_count_kv', isSplit ? 1 : heads);
+  if (isSplit) {
+    keys.expect('attention.key_length', kv + rope);
+    keys.expect('attention.value_length', kv);
+  }
   return {
     model_type: hasBias || isSigmoid ? 'deepseek_v3' : 'deepseek_v2',
     ...fields,
-    qk_nope_head_dim: keys.number('attention.key_length_mla') - rope,
+    qk_nope_head_dim: keyWidth - rope,
+    v_head_dim: valueWidth,
     scoring_func: isSigmoid ? 'sigmoid' : 'softmax',
     topk_method: hasBias ? 'noaux_tc' : keys.find('expert_group_count') ? 'group_limited_greedy' : 'greedy',
     rope_scaling: scaling && { ...scaling, mscale, mscale_all_dim: mscale },
@@ -265,9 +275,6 @@ function expectWhole(metadata: ReadonlyMap<string, GgufValue>, file: string): vo
   const type = metadata.get('general.type') ?? 'model';
   if (type !== 'model')
     throw new CheckpointError(file, `general.type: expected "model", received ${showValue(type)}`, 'name the model');
-  const parts = metadata.get('split.count') ?? 1;
-  if (parts !== 1 && parts !== 0)
-    throw new CheckpointError(file, `is one of ${showValue(parts)} parts`, 'join them first: llama-gguf-split --merge');
 }
 
 /**

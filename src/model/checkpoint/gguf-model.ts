@@ -11,7 +11,7 @@ import { type DeepseekConfig, type DenseConfig, isDeepseek, type ModelConfig } f
 import { countElements, hasExperts, listParameters } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
 import { sharedByTwo, type TensorValues } from './export.ts';
-import { type GgmlType, ggmlTypes } from './ggml-blocks.ts';
+import { type GgmlType, ggmlBytes, ggmlTypes, type WritableType } from './ggml-blocks.ts';
 import { type GgufHeader, openGguf } from './gguf.ts';
 import { readGgufConfig } from './gguf-config.ts';
 import { frequencyFactors, ropeFreqs } from './gguf-rope.ts';
@@ -27,10 +27,10 @@ import {
   type TensorSource,
 } from './source.ts';
 
-/** Another order of rows in the file. */
+/** Another order of rows in the file. Rows are values, or bytes as they are stored. */
 interface RowOrder {
-  readonly toFile: (values: Float32Array) => Float32Array;
-  readonly fromFile: (values: Float32Array) => Float32Array;
+  readonly toFile: (rows: Float32Array) => Float32Array;
+  readonly fromFile: (rows: Uint8Array) => Uint8Array;
 }
 
 interface Mapping {
@@ -41,9 +41,10 @@ interface Mapping {
   readonly order?: RowOrder;
 }
 
-/** Swaps two axes of [a, b, c, d]: to [a, c, b, d]. */
-function swapMiddle(values: Float32Array, [a, b, c, d]: readonly [number, number, number, number]): Float32Array {
-  const out = new Float32Array(values.length);
+/** Swaps two axes of [a, b, c, d]: to [a, c, b, d]; d is what remains. */
+function swapMiddle<T extends Float32Array | Uint8Array>(values: T, [a, b, c]: readonly [number, number, number]): T {
+  const out = values.slice() as T;
+  const d = values.length / (a * b * c);
   for (let i = 0; i < a; i++)
     for (let j = 0; j < b; j++)
       for (let k = 0; k < c; k++)
@@ -52,11 +53,11 @@ function swapMiddle(values: Float32Array, [a, b, c, d]: readonly [number, number
 }
 
 /** Reorders the rows of each head from halves to neighbors. */
-function interleave(heads: number, width: number, columns: number): RowOrder {
+function interleave(heads: number, width: number): RowOrder {
   const half = width / 2;
   return {
-    toFile: (values) => swapMiddle(values, [heads, 2, half, columns]),
-    fromFile: (values) => swapMiddle(values, [heads, half, 2, columns]),
+    toFile: (rows) => swapMiddle(rows, [heads, 2, half]),
+    fromFile: (rows) => swapMiddle(rows, [heads, half, 2]),
   };
 }
 
@@ -103,6 +104,9 @@ const gqa = (['q', 'k', 'v'] as const).flatMap((which) =>
   (['weight', 'bias'] as const).map((part) => [`attn_${which}.${part}`, `self_attn.${which}_proj.${part}`] as const),
 );
 
+/** What attn_k_b and attn_v_b were before llama.cpp split them. */
+const [combinedKvB, ownKvB] = ['attn_kv_b.weight', 'self_attn.kv_b_proj.weight'] as const;
+
 function expertMappings(c: DeepseekConfig, i: number): Mapping[] {
   const { nRoutedExperts: E, moeIntermediateSize: F, hiddenSize: D } = c;
   return (['gate', 'up', 'down'] as const).map((which) => ({
@@ -116,7 +120,8 @@ function expertMappings(c: DeepseekConfig, i: number): Mapping[] {
 const countBlocks = (config: ModelConfig) =>
   config.numHiddenLayers + (isDeepseek(config) ? config.numNextnPredictLayers : 0);
 
-function listMappings(config: ModelConfig): Mapping[] {
+/** Lists the tensors of a file. `names`: what an existing one has. */
+function listMappings(config: ModelConfig, names: ReadonlySet<string> | null = null): Mapping[] {
   const shapes = new Map(listParameters(config).map(({ name, shape }) => [name, shape]));
   const rename = (pairs: readonly NamePair[], gguf = '', huggingFace = '') =>
     pairs.flatMap(([name, own]): Mapping[] => {
@@ -127,7 +132,10 @@ function listMappings(config: ModelConfig): Mapping[] {
   const layers = Array.from({ length: countBlocks(config) }, (_, i): Mapping[] => {
     const pairs = [...everywhere, ...(isDeepseek(config) ? mla : gqa)];
     const own = rename(pairs, `blk.${i}.`, `model.layers.${i}.`);
-    if (isDeepseek(config)) return hasExperts(config, i) ? [...own, ...expertMappings(config, i)] : own;
+    const combined = names?.has(`blk.${i}.${combinedKvB}`)
+      ? rename([[combinedKvB, ownKvB]], `blk.${i}.`, `model.layers.${i}.`)
+      : [];
+    if (isDeepseek(config)) return [...own, ...combined, ...(hasExperts(config, i) ? expertMappings(config, i) : [])];
     return own.map((mapping) => ({ ...mapping, ...llamaRowOrder(config, mapping) }));
   });
   return [...rename(outside), ...layers.flat()];
@@ -137,7 +145,7 @@ function llamaRowOrder(config: ModelConfig, { name, shape }: Mapping): { order?:
   const isReordered = config.modelType === 'llama' && /attn_[qk]\./.test(name);
   if (!isReordered || isDeepseek(config)) return {};
   const { headDim } = config;
-  return { order: interleave(shape[0] / headDim, headDim, shape[1] ?? 1) };
+  return { order: interleave(shape[0] / headDim, headDim) };
 }
 
 /** Splits kv_b_proj [H (N + V), C] into attn_k_b [H, C, N] and attn_v_b [H, V, C]. */
@@ -164,7 +172,7 @@ function joinKvB(c: DeepseekConfig, k: Float32Array, v: Float32Array): Float32Ar
   return kvB;
 }
 
-function storedType(name: string, shape: readonly number[], type: GgmlType): GgmlType {
+function storedType(name: string, shape: readonly number[], type: WritableType): WritableType {
   if (shape.length === 1 || name.includes('ffn_gate_inp')) return 'F32';
   return (shape.at(-1) as number) % ggmlTypes[type].block === 0 ? type : 'F16';
 }
@@ -177,7 +185,7 @@ function ropeTensors({ headDim, ropeTheta, ropeScaling }: DenseConfig): GgufTens
 }
 
 /** Returns the tensors of a GGUF file from values under checkpoint names. */
-export function ggufTensors(config: ModelConfig, values: readonly TensorValues[], type: GgmlType): GgufTensor[] {
+export function ggufTensors(config: ModelConfig, values: readonly TensorValues[], type: WritableType): GgufTensor[] {
   const byName = new Map(values.map((value) => [value.name, value]));
   const read = (name: string) => (byName.get(name) as TensorValues).read();
   const plain = listMappings(config).map(({ name, shape, from, order }): GgufTensor => {
@@ -199,7 +207,7 @@ export function ggufTensors(config: ModelConfig, values: readonly TensorValues[]
   return [...plain, ...split.flat()];
 }
 
-/** A tensor under its checkpoint name: as it is stored, or F32 where llama.cpp orders rows differently. */
+/** A tensor under its checkpoint name: as it is stored, or F32 where it is made of two. */
 interface StoredTensor {
   readonly entry: TensorEntry;
   readonly read: (range: ElementRange) => Promise<Uint8Array>;
@@ -259,7 +267,8 @@ function expectNoOthers(config: ModelConfig, file: TensorSource, path: string): 
     `blk.${i}.attn_k_b.weight`,
     `blk.${i}.attn_v_b.weight`,
   ]);
-  const used = new Set([...listMappings(config).map(({ name }) => name), ...(isDeepseek(config) ? halves.flat() : [])]);
+  const mapped = listMappings(config, new Set(file.entries.keys())).map(({ name }) => name);
+  const used = new Set([...mapped, ...(isDeepseek(config) ? halves.flat() : [])]);
   const others = [...file.entries.keys()].filter((name) => !used.has(name) && !isNeutral(config, name, file));
   if (others.length === 0) return;
   const more = others.length > 1 ? ` (and ${others.length - 1} others)` : '';
@@ -268,6 +277,13 @@ function expectNoOthers(config: ModelConfig, file: TensorSource, path: string): 
     `${others[0]}${more}: no part of this ${config.modelType}, and it may change the result`,
     'use another model, or its safetensors',
   );
+}
+
+/** Reads a range of a tensor whose rows come in another order. */
+function reordered({ type }: TensorEntry, order: RowOrder, readAll: () => Promise<Uint8Array>): StoredTensor['read'] {
+  const bytes = (elements: number) => ggmlBytes(type as GgmlType, elements);
+  return async ({ offset, length }) =>
+    order.fromFile(await readAll()).subarray(bytes(offset), bytes(offset) + bytes(length));
 }
 
 /** Maps checkpoint names to the file's tensors. Throws CheckpointError unless all are there in their shapes. */
@@ -297,18 +313,24 @@ function storedTensors(config: ModelConfig, file: TensorSource, path: string): M
       return new Uint8Array(all.buffer, all.byteOffset + 4 * offset, 4 * length);
     });
   };
-  for (const { name, shape, from, order } of listMappings(config)) {
+  for (const { name, shape, from, order } of listMappings(config, new Set(file.entries.keys()))) {
     const entry = expect(name, shape);
     const length = countElements(shape) / from.length;
     from.forEach((target, i) => {
       const read: StoredTensor['read'] = (range) => file.read(name, { ...range, offset: i * length + range.offset });
-      if (order) addValues(target, async () => order.fromFile(decode(entry, await read({ offset: 0, length }))));
+      if (order)
+        add(
+          target,
+          entry.type,
+          reordered(entry, order, () => file.read(name)),
+        );
       else add(target, entry.type, read);
     });
   }
   if (!isDeepseek(config)) return stored;
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
   for (let i = 0; i < countBlocks(config); i++) {
+    if (file.entries.has(`blk.${i}.${combinedKvB}`)) continue;
     const k = expect(`blk.${i}.attn_k_b.weight`, [H, C, N]);
     const v = expect(`blk.${i}.attn_v_b.weight`, [H, V, C]);
     addValues(`model.layers.${i}.self_attn.kv_b_proj.weight`, async () =>

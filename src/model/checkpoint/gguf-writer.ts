@@ -5,7 +5,7 @@
 import { countElements } from '../parameters.ts';
 import { writeWhole } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
-import { encodeGgml, type GgmlType, ggmlBytes, ggmlTypes } from './ggml-blocks.ts';
+import { encodeGgml, ggmlBytes, ggmlTypes, type WritableType } from './ggml-blocks.ts';
 import { type GgufValue, padded, typeIds } from './gguf.ts';
 
 /** A value with its type, which the meaning of its key decides. */
@@ -17,7 +17,7 @@ export interface TypedValue {
 /** A tensor to be written, in parts of whole rows; each part is read when its turn comes. */
 export interface GgufTensor {
   readonly name: string;
-  readonly type: GgmlType;
+  readonly type: WritableType;
   readonly shape: readonly number[];
   readonly parts: readonly (() => Promise<Float32Array>)[];
 }

@@ -12,7 +12,7 @@ import { type ModelConfig, readConfig } from '../config.ts';
 import { initialWeights } from '../weights.ts';
 import { CheckpointError } from './errors.ts';
 import { weightValues } from './export.ts';
-import { encodeGgml, type GgmlType } from './ggml-blocks.ts';
+import { encodeGgml, type WritableType } from './ggml-blocks.ts';
 import { openGguf, parseGguf } from './gguf.ts';
 import { ggufMetadata } from './gguf-config.ts';
 import { ggufTensors, openGgufModel } from './gguf-model.ts';
@@ -36,7 +36,7 @@ after(async () => {
 
 async function write(
   config: ModelConfig,
-  type: GgmlType,
+  type: WritableType,
   name: string,
   tokenizer?: Readonly<Record<string, TypedValue>>,
 ) {
@@ -94,6 +94,54 @@ describe('round trips', () => {
       assert.ok(values.subarray(0, 32).every((v) => v === 0));
       assert.deepEqual(encodeGgml(type, values), bytes);
     }
+  });
+
+  test('parts of a model open by the first; a missing, a repeated and a later part are refused', async () => {
+    const config = configs.qwen2;
+    const weights = initialWeights(config, 7);
+    const tensors = ggufTensors(config, weightValues(config, weights), 'F32');
+    const part = (i: number) => join(folder, `parts-0000${i + 1}-of-00002.gguf`);
+    const writePart = (i: number, own: typeof tensors) => {
+      const metadata = i === 0 ? ggufMetadata(config) : new Map();
+      for (const [key, value] of Object.entries({ no: i, count: 2, 'tensors.count': tensors.length }))
+        metadata.set(`split.${key}`, { type: 'u32', value });
+      return writeGguf(part(i), metadata, own);
+    };
+    await writePart(0, tensors.slice(0, 5));
+    await assert.rejects(openGguf(part(0)), /parts-00002-of-00002/);
+    await writePart(1, tensors.slice(5));
+    const again = await read(part(0));
+    assert.deepEqual(await arrays(again.weights), await arrays(weights));
+    await assert.rejects(openGguf(part(1)), /is not the first of its parts; name parts-00001-of-00002\.gguf/);
+    await writePart(1, tensors.slice(4));
+    await assert.rejects(openGguf(part(0)), /a tensor is in two of its parts/);
+    await writePart(1, tensors.slice(6));
+    await assert.rejects(openGguf(part(0)), /its parts have \d+ tensors, \d+ are claimed/);
+  });
+
+  test('attn_kv_b from before llama.cpp split it, with the widths of expanded heads', async () => {
+    const config = configs.v3;
+    const weights = initialWeights(config, 7);
+    const values = weightValues(config, weights);
+    const metadata = ggufMetadata(config);
+    const change = (key: string, value: number) => metadata.set(`deepseek2.attention.${key}`, { type: 'u32', value });
+    change('head_count_kv', config.numAttentionHeads);
+    change('key_length', 64);
+    change('value_length', 32);
+    for (const key of ['key_length_mla', 'value_length_mla']) metadata.delete(`deepseek2.attention.${key}`);
+    const tensors = ggufTensors(config, values, 'F32').flatMap((tensor) => {
+      const name = tensor.name.replace('attn_k_b', 'attn_kv_b');
+      if (tensor.name.includes('attn_v_b')) return [];
+      if (name === tensor.name) return [tensor];
+      const layer = /\d+/.exec(name)?.[0];
+      const own = values.find((value) => value.name === `model.layers.${layer}.self_attn.kv_b_proj.weight`);
+      return own ? [{ ...tensor, name, shape: own.shape, parts: [own.read] }] : [];
+    });
+    const path = join(folder, 'combined.gguf');
+    await writeGguf(path, metadata, tensors);
+    const again = await read(path);
+    assert.deepEqual({ ...again.config, initializerRange: config.initializerRange }, config);
+    assert.deepEqual(await arrays(again.weights), await arrays(weights));
   });
 
   test('MTP modules of any depth, as further blocks', async () => {
@@ -198,8 +246,18 @@ const lies: [what: string, file: Buffer, message: RegExp][] = [
   ],
   [
     'an unknown format',
-    padded(Buffer.concat([start(1n, 0n), tensor('t', [4n], 12, 0n)]), 32),
-    /t: expected a format of F32.*received number 12/,
+    padded(Buffer.concat([start(1n, 0n), tensor('t', [4n], 99, 0n)]), 32),
+    /t: expected a format of F32.*received number 99/,
+  ],
+  [
+    'a format that needs a grid',
+    padded(Buffer.concat([start(1n, 0n), tensor('t', [256n], 17, 0n)]), 128),
+    /t: is IQ2_XS, 2\.3125 bits a weight, which is not read; get the file in Q2_K \(about .* GB\) or larger/,
+  ],
+  [
+    'rows that are no super-blocks',
+    padded(Buffer.concat([start(1n, 0n), tensor('t', [128n], 12, 0n)]), 128),
+    /t: rows of 128 are not whole blocks of 256/,
   ],
   [
     'a product beyond all numbers',

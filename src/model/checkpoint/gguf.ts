@@ -3,10 +3,12 @@
 // Contract of the reader: one cursor checks every length and count against the bytes that are left in the file before
 // it reads or allocates; tensors follow each other, aligned, without overlap, and end within the file. Dimensions are
 // given slowest first, as everywhere in minke (the file has them the other way round). Left out: big-endian files.
+import { basename } from 'node:path';
+import { showValue } from '../errors.ts';
 import { countElements } from '../parameters.ts';
 import { type BinaryFile, opened } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
-import { type GgmlType, ggmlBytes, ggmlTypes } from './ggml-blocks.ts';
+import { type GgmlType, ggmlBytes, ggmlTypes, unreadTypes } from './ggml-blocks.ts';
 import { findEntry, resolveRange, type TensorEntry, type TensorSource } from './source.ts';
 
 /** Arrays of numbers and booleans are typed arrays, no larger than in the file. */
@@ -64,7 +66,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 class Cursor {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #fileSize: number;
+  readonly fileSize: number;
   readonly #file: string;
   #items = 0;
   at = 0;
@@ -72,7 +74,7 @@ class Cursor {
   constructor(bytes: Uint8Array, fileSize: number, file: string) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#fileSize = fileSize;
+    this.fileSize = fileSize;
     this.#file = file;
   }
 
@@ -83,8 +85,8 @@ class Cursor {
   /** Returns the offset of the next `bytes`, after a check that the file has them. */
   #take(bytes: number, what: string): number {
     const from = this.at;
-    if (from + bytes > this.#fileSize)
-      this.refuse(`${what}: needs ${bytes} bytes at ${from}, the file ends at ${this.#fileSize}`);
+    if (from + bytes > this.fileSize)
+      this.refuse(`${what}: needs ${bytes} bytes at ${from}, the file ends at ${this.fileSize}`);
     if (from + bytes > this.#bytes.length) throw new NeedsMore();
     this.at += bytes;
     return from;
@@ -103,8 +105,8 @@ class Cursor {
   count(what: string, minBytes: number, max = Number.POSITIVE_INFINITY): number {
     const count = this.u64(what);
     if (count > max) this.refuse(`${what}: ${count} claimed, expected at most ${max}`);
-    if (count * minBytes > this.#fileSize - this.at)
-      this.refuse(`${what}: ${count} claimed, but only ${this.#fileSize - this.at} bytes follow`);
+    if (count * minBytes > this.fileSize - this.at)
+      this.refuse(`${what}: ${count} claimed, but only ${this.fileSize - this.at} bytes follow`);
     return count;
   }
 
@@ -159,6 +161,25 @@ class Cursor {
 
 const typeNames = new Map(Object.entries(ggmlTypes).map(([name, { id }]) => [id as number, name as GgmlType]));
 
+/** Says which format is not read, and how large the file is in the smallest that is. */
+function unreadType(file: string, name: string, id: number, fileSize: number): CheckpointError {
+  const unread = unreadTypes[id];
+  if (unread === undefined)
+    return new CheckpointError(
+      file,
+      `${name}: expected a format of ${[...typeNames.values()].join(', ')}, received number ${id}`,
+      'get the file in one of these',
+    );
+  const [type, bits, instead] = unread;
+  const { block, bytes } = ggmlTypes[instead];
+  const size = ((fileSize / bits) * ((8 * bytes) / block)) / 1e9;
+  return new CheckpointError(
+    file,
+    `${name}: is ${type}, ${bits} bits a weight, which is not read`,
+    `get the file in ${instead} (about ${size.toPrecision(2)} GB) or larger, such as Q4_K_M`,
+  );
+}
+
 function readTensor(cursor: Cursor, file: string): GgufEntry {
   const name = cursor.string('a tensor name', maxNameBytes);
   const rank = cursor.u32(name);
@@ -166,12 +187,7 @@ function readTensor(cursor: Cursor, file: string): GgufEntry {
   const shape = Array.from({ length: rank }, () => cursor.u64(`${name}, a dimension`)).reverse();
   const id = cursor.u32(name);
   const type = typeNames.get(id);
-  if (type === undefined)
-    throw new CheckpointError(
-      file,
-      `${name}: expected a format of ${[...typeNames.values()].join(', ')}, received number ${id}`,
-      'requantize the file to one of these',
-    );
+  if (type === undefined) throw unreadType(file, name, id, cursor.fileSize);
   const elements = countElements(shape);
   if (!Number.isSafeInteger(elements)) cursor.refuse(`${name}: [${shape}] is too large`);
   if ((shape.at(-1) ?? 1) % ggmlTypes[type].block !== 0)
@@ -240,8 +256,12 @@ async function readHeader(file: BinaryFile): Promise<GgufHeader> {
   throw new CheckpointError(file.path, `the header takes more than ${maxHeaderBytes} bytes`, remedy);
 }
 
-/** Opens a GGUF file: its tensors under their own names, and its metadata. */
-export function openGguf(path: string): Promise<TensorSource & { readonly metadata: GgufHeader['metadata'] }> {
+/** A file with its tensors under their own names. */
+export interface GgufFile extends TensorSource {
+  readonly metadata: GgufHeader['metadata'];
+}
+
+function openPart(path: string): Promise<GgufFile> {
   return opened(path, async (file) => {
     const { metadata, entries, dataStart } = await readHeader(file);
     return {
@@ -255,4 +275,46 @@ export function openGguf(path: string): Promise<TensorSource & { readonly metada
       close: () => file.close(),
     };
   });
+}
+
+/** More parts are refused; DeepSeek-R1 in BF16 has 30. */
+const maxParts = 999;
+
+/** Opens a GGUF file, or all parts of a model whose first part is named: its tensors and its metadata. */
+export async function openGguf(path: string): Promise<GgufFile> {
+  const first = await openPart(path);
+  const parts = [first];
+  const close = async () => {
+    for (const part of parts) await part.close();
+  };
+  try {
+    for (const next of otherParts(path, first.metadata)) parts.push(await openPart(next));
+    const byName = new Map(parts.flatMap((part) => [...part.entries.keys()].map((name) => [name, part] as const)));
+    const total = parts.reduce((sum, part) => sum + part.entries.size, 0);
+    if (byName.size !== total) throw new CheckpointError(path, 'a tensor is in two of its parts', remedy);
+    const expected = parts.length > 1 ? (first.metadata.get('split.tensors.count') ?? total) : total;
+    if (expected !== total)
+      throw new CheckpointError(path, `its parts have ${total} tensors, ${showValue(expected)} are claimed`, remedy);
+    const entries = new Map(parts.flatMap((part) => [...part.entries]));
+    const read: GgufFile['read'] = (name, range) => findEntry(byName, name, path).read(name, range);
+    return { metadata: first.metadata, entries, read, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Lists the files of the second to the last part; none where the model is one file. */
+function otherParts(path: string, metadata: GgufHeader['metadata']): string[] {
+  const count = metadata.get('split.count') ?? 1;
+  if (count === 1 || count === 0) return [];
+  const numbers = /-(\d{5})-of-(\d{5})\.gguf$/.exec(path);
+  if (typeof count !== 'number' || !(count > 1 && count <= maxParts) || Number(numbers?.[2] ?? count) !== count)
+    throw new CheckpointError(path, `split.count: ${showValue(count)} does not fit the file's name`, remedy);
+  if (!numbers) throw new CheckpointError(path, `is one of ${count} parts`, 'name its parts NAME-00001-of-0000N.gguf');
+  const stem = path.slice(0, numbers.index);
+  const named = (part: number) => `${stem}-${String(part).padStart(5, '0')}-of-${numbers[2]}.gguf`;
+  if (Number(numbers[1]) !== 1 || metadata.get('split.no') !== 0)
+    throw new CheckpointError(path, 'is not the first of its parts', `name ${basename(named(1))}`);
+  return Array.from({ length: count - 1 }, (_, i) => named(i + 2));
 }

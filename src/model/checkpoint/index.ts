@@ -11,7 +11,7 @@ export {
   weightValues,
 } from './export.ts';
 export { openCheckpoint, readJson, writeCheckpoint } from './folder.ts';
-export type { GgmlType } from './ggml-blocks.ts';
+export type { WritableType } from './ggml-blocks.ts';
 export { openGguf } from './gguf.ts';
 export { ggufMetadata } from './gguf-config.ts';
 export { ggufTensors, openGgufModel } from './gguf-model.ts';
@@ -21,5 +21,5 @@ export { openReady, type ReadyCheckpoint } from './ready.ts';
 export { isReady } from './ready-format.ts';
 export { type ReadyOptions, writeReady } from './ready-writer.ts';
 export { byteLength, openSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
-export { eachServed, type ServingOptions, servingWeights, storedFormat } from './serving.ts';
+export { eachServed, type ServingFormat, type ServingOptions, servingWeights, storedFormat } from './serving.ts';
 export { decode, type TensorEntry, type TensorSource } from './source.ts';

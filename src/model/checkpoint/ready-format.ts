@@ -16,7 +16,7 @@ import {
   panelOrders,
   tilesIn,
 } from '../../kernels/index.ts';
-import { elementCount, formatShape, type PackedFormat, weightSizes } from '../../tensor/index.ts';
+import { elementCount, formatShape, type PackableFormat, weightSizes } from '../../tensor/index.ts';
 import { CheckpointError } from './errors.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 
@@ -38,7 +38,7 @@ export const paddingName = (i: number) => `padding.${i}`;
 const isPadding = (name: string) => /^padding\.\d+$/.test(name);
 
 export interface PackedShape {
-  readonly format: PackedFormat;
+  readonly format: PackableFormat;
   /** [N, K] or [E, N, K]. */
   readonly shape: readonly number[];
 }
@@ -46,12 +46,12 @@ export interface PackedShape {
 /** The metadata of a file. */
 export interface ReadyContents {
   /** The format that the model was packed in; single weights may differ, as the router's f32. */
-  readonly format: PackedFormat;
+  readonly format: PackableFormat;
   readonly layout: PanelLayout;
   readonly packed: ReadonlyMap<string, PackedShape>;
 }
 
-const panelFormats: Readonly<Record<PackedFormat, PanelFormat>> = {
+const panelFormats: Readonly<Record<PackableFormat, PanelFormat>> = {
   f32: 'f32',
   bf16: 'bf16',
   fp8: 'e4m3',
@@ -59,7 +59,7 @@ const panelFormats: Readonly<Record<PackedFormat, PanelFormat>> = {
   int4: 'int4',
 };
 
-export function toPanelFormat(format: PackedFormat): PanelFormat {
+export function toPanelFormat(format: PackableFormat): PanelFormat {
   return panelFormats[format];
 }
 
@@ -108,7 +108,7 @@ function readPacked(file: string, text: string | undefined): Map<string, PackedS
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     return refuse(file, 'packed in its metadata: expected weights by name');
-  const formats = Object.keys(panelFormats) as PackedFormat[];
+  const formats = Object.keys(panelFormats) as PackableFormat[];
   const entries = Object.entries(json).map(([name, value]): [string, PackedShape] => {
     const { format, shape } = (value ?? {}) as { format?: string; shape?: unknown };
     if (!(Array.isArray(shape) && (shape.length === 2 || shape.length === 3) && shape.every(isSize)))
@@ -138,7 +138,7 @@ export function readContents({ entries, metadata }: SafetensorsFile, file: strin
   const width = Number(metadata.panel_width);
   if (!isSize(width)) refuse(file, `panel_width in its metadata: expected a count, received ${metadata.panel_width}`);
   const contents: ReadyContents = {
-    format: expectChoice(file, 'weights', metadata.weights, Object.keys(panelFormats) as PackedFormat[]),
+    format: expectChoice(file, 'weights', metadata.weights, Object.keys(panelFormats) as PackableFormat[]),
     layout: { order, width },
     packed: readPacked(file, metadata.packed),
   };

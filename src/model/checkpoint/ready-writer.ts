@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert, type Buffer, type Device } from '../../kernels/index.ts';
-import { type PackedFormat, PackedWeight, type Weight } from '../../tensor/index.ts';
+import { isPackable, type PackableFormat, PackedWeight, type Weight } from '../../tensor/index.ts';
 import { type ModelConfig, writeConfig } from '../config.ts';
 import { listParameters } from '../parameters.ts';
 import { writeJson, writeWhole } from './binary-file.ts';
@@ -22,7 +22,7 @@ import { encodeHeader, type SafetensorsEntry } from './safetensors.ts';
 
 export interface ReadyOptions {
   /** The format that the weights were packed in. */
-  readonly format: PackedFormat;
+  readonly format: PackableFormat;
   /** The device that they are on. */
   readonly device: Device;
   readonly written?: (bytes: number) => void;
@@ -94,7 +94,11 @@ export async function writeReady(
     };
     for await (const [name, weight] of weights) {
       try {
-        if (weight instanceof PackedWeight) packed.set(name, { format: weight.format, shape: weight.shape });
+        if (weight instanceof PackedWeight) {
+          const { format: own, shape } = weight;
+          assert(isPackable(own), `${name} is in ${own}, which ready checkpoints do not have`);
+          packed.set(name, { format: own, shape });
+        }
         for (const part of listParts(name, weight)) await put(part);
       } finally {
         weight.dispose();

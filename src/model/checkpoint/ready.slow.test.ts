@@ -22,7 +22,7 @@ import {
   weightStride,
 } from '../../kernels/index.ts';
 import { testDevices } from '../../kernels/test-devices.ts';
-import { type PackedFormat, PackedWeight, useDevice, type Weight, weightSizes } from '../../tensor/index.ts';
+import { type PackableFormat, PackedWeight, useDevice, type Weight, weightSizes } from '../../tensor/index.ts';
 import { type ModelConfig, readConfig, writeConfig } from '../config.ts';
 import { initialWeights } from '../weights.ts';
 import { exportWeights } from './export.ts';
@@ -34,7 +34,7 @@ import { encodeHeader, openSafetensors, type SafetensorsEntry } from './safetens
 import { eachServed, servingWeights } from './serving.ts';
 import { v3 } from './test-gguf-models.ts';
 
-const formats: readonly PackedFormat[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
+const formats: readonly PackableFormat[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
 /** Widths that fill no panel, no group of 32 and no block of 128. */
 const odd = readConfig({
   ...v3,
@@ -76,10 +76,10 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const readyPath = (device: Device, name: string, format: PackedFormat) =>
+const readyPath = (device: Device, name: string, format: PackableFormat) =>
   join(folder, `${name}-${device.isa}-${format}`);
 
-async function write(device: Device, name: string, config: ModelConfig, format: PackedFormat): Promise<string> {
+async function write(device: Device, name: string, config: ModelConfig, format: PackableFormat): Promise<string> {
   const path = readyPath(device, name, format);
   if (isReady(path)) return path;
   useDevice(device);
@@ -97,7 +97,7 @@ async function contents(weight: Weight): Promise<unknown[]> {
     weight.buffers.map((buffer: DeviceBuffer) => device.read(buffer, new Uint8Array(buffer.bytes))),
   );
   const [groups, n, k] = weightSizes(shape);
-  const format = toPanelFormat(weight.format);
+  const format = toPanelFormat(weight.format as PackableFormat);
   const stride = weightStride(format, n, k, device.panelLayout);
   const rows = Array.from({ length: groups }, (_, group) =>
     unpackPanels(

@@ -17,7 +17,7 @@ import {
 import {
   currentDevice,
   keep,
-  type PackedFormat,
+  type PackableFormat,
   PackedWeight,
   packBlocks,
   packCodes,
@@ -42,7 +42,7 @@ import { findEntry, storedWidths, type TensorSource } from './source.ts';
 
 export interface ReadyCheckpoint extends TensorSource {
   /** The format that the model was packed in. */
-  readonly format: PackedFormat;
+  readonly format: PackableFormat;
   /** Loads the weights of the serving model onto the current device; the caller disposes them. */
   weights(options?: ReadyWeightsOptions): Promise<Map<string, Weight>>;
 }
@@ -107,7 +107,7 @@ class ReadyLoader {
   }
 
   /** Whether the panels of a format lie as this device reads them. */
-  #fits(format: PackedFormat): boolean {
+  #fits(format: PackableFormat): boolean {
     return isSameLayout(toPanelFormat(format), this.#device.panelLayout, this.#contents.layout);
   }
 

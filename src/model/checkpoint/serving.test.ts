@@ -7,7 +7,15 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { tolerance } from '../../kernels/cases/tolerance.ts';
 import { type Device, openDevice } from '../../kernels/index.ts';
-import { groupedLinear, linear, type PackedFormat, randn, range, type Tensor, useDevice } from '../../tensor/index.ts';
+import {
+  groupedLinear,
+  linear,
+  type PackableFormat,
+  randn,
+  range,
+  type Tensor,
+  useDevice,
+} from '../../tensor/index.ts';
 import { readConfig, writeConfig } from '../config.ts';
 import { initialWeights } from '../weights.ts';
 import { exportWeights, weightValues } from './export.ts';
@@ -17,7 +25,7 @@ import { ggufTensors, openGgufModel } from './gguf-model.ts';
 import { writeGguf } from './gguf-writer.ts';
 import { importWeights } from './import.ts';
 import { servingWeights } from './serving.ts';
-import { bytesOnly, v3 } from './test-gguf-models.ts';
+import { bytesOnly, configs, v3 } from './test-gguf-models.ts';
 
 let device: Device;
 let folder: string;
@@ -35,7 +43,7 @@ const config = readConfig({ ...v3, hidden_size: 128, moe_intermediate_size: 128,
 const expert = 'model.layers.1.mlp.experts.down_proj';
 const dense = 'model.layers.0.self_attn.o_proj.weight';
 
-async function sourceIn(format: PackedFormat) {
+async function sourceIn(format: PackableFormat) {
   const weights = initialWeights(config, 5);
   if (format === 'fp8') {
     await writeCheckpoint(join(folder, 'fp8'), writeConfig(config), exportWeights(config, weights, 'fp8'));
@@ -78,3 +86,34 @@ for (const [format, limit] of [
     const grouped = groupedLinear(rows, weights.get(expert) as Tensor, offsets);
     assert.ok((await difference(grouped, groupedLinear(rows, stack, offsets))) < limit);
   });
+
+test('a file of several formats: each weight in its own, joined only with its like, heads in our order', async () => {
+  const model = configs['llama-biases'];
+  const values = weightValues(model, initialWeights(model, 5));
+  const path = join(folder, 'mixed.gguf');
+  const tensors = ggufTensors(model, values, 'Q4_0').map((tensor) => {
+    if (tensor.name === 'blk.1.attn_v.weight' || tensor.name === 'output.weight')
+      return { ...tensor, type: 'Q8_0' as const };
+    return tensor.name === 'blk.1.ffn_up.weight' ? { ...tensor, type: 'F16' as const } : tensor;
+  });
+  await writeGguf(path, ggufMetadata(model, bytesOnly), tensors);
+  const { source } = await openGgufModel(path);
+  const { weights } = await servingWeights(model, source);
+  const plain = (await importWeights(model, source, { dtype: 'f32' })).weights;
+  await source.close();
+  const format = (name: string) => (weights.get(name) as { format?: string } | undefined)?.format;
+  const [first, second] = ['model.layers.0.', 'model.layers.1.'];
+  assert.equal(format(`${first}self_attn.qkv_proj.weight`), 'int4');
+  assert.equal(format(`${second}self_attn.qkv_proj.weight`), undefined);
+  assert.equal(format(`${second}self_attn.q_proj.weight`), 'int4');
+  assert.equal(format(`${second}self_attn.v_proj.weight`), 'int8');
+  assert.ok(weights.has(`${second}self_attn.q_proj.bias`) && weights.has(`${first}self_attn.qkv_proj.bias`));
+  assert.equal(format(`${second}mlp.up_proj.weight`), 'f32');
+  assert.equal(format('lm_head.weight'), 'int8');
+  for (const name of [`${second}self_attn.k_proj.weight`, 'lm_head.weight', `${second}mlp.down_proj.weight`]) {
+    const whole = plain.get(name) as Tensor;
+    const x = randn([5, whole.shape[1]], 1, 1);
+    const own = weights.get(name) as Tensor;
+    assert.ok((await difference(linear(x, own), linear(x, whole))) < tolerance.bf16, name);
+  }
+});

@@ -1,11 +1,13 @@
 // Loads a checkpoint for serving: matrices packed and fused (fusion.ts), one after another.
 //
-// Contract: memory beyond the packed weights is the largest matrix. Formats: packing.ts. The halves of kv_b_proj are
-// bf16 where the model is FP8, as DeepSeek's own code reads them.
+// Contract: memory beyond the packed weights is the largest matrix. Formats: packing.ts; a file in ggml's blocks is
+// served in them, each weight in its own (stored-weights.ts), with the embedding and what kernels do not read in bf16.
+// The halves of kv_b_proj are bf16 where the model is FP8, as DeepSeek's own code reads them.
 import {
   concat,
+  isPackable,
   keep,
-  type PackedFormat,
+  type PackableFormat,
   type PackedWeight,
   packWeight,
   scope,
@@ -18,22 +20,23 @@ import { fittingFormat, listJoinedWeights, packedFormat } from '../packing.ts';
 import type { Parameter } from '../parameters.ts';
 import { expectTensors, sourcePieces } from './expected-tensors.ts';
 import { type ImportedTensor, importParameter, listIgnored, plainFormat } from './import.ts';
-import type { TensorSource } from './source.ts';
-import { packStored } from './stored-weights.ts';
+import { isInBlocks, type TensorSource } from './source.ts';
+import { joinedAsStored, packStored, toStoredFormat } from './stored-weights.ts';
+
+/** A format for all matrices, or each in the blocks of the file. */
+export type ServingFormat = PackableFormat | 'stored';
 
 export interface ServingOptions {
-  /** The format of matrices. @default the checkpoint's: fp8, int8 (Q8_0), int4 (Q4_0), else bf16 or f32 */
-  readonly format?: PackedFormat;
+  /** The format of matrices. @default the checkpoint's: ggml's blocks as they are stored, fp8, else bf16 or f32 */
+  readonly format?: ServingFormat;
   readonly progress?: (done: number, total: number) => void;
 }
 
 /** Returns the format that the matrices of a checkpoint are stored in. */
-export function storedFormat(source: TensorSource): PackedFormat {
+export function storedFormat(source: TensorSource): ServingFormat {
   const stored = [...source.entries.values()].filter(({ shape }) => shape.length > 1).map(({ type }) => type);
   if (stored.includes('F8_E4M3')) return 'fp8';
-  if (stored.includes('Q4_0')) return 'int4';
-  if (stored.includes('Q8_0')) return 'int8';
-  return plainFormat(source);
+  return stored.some(isInBlocks) ? 'stored' : plainFormat(source);
 }
 
 /**
@@ -65,15 +68,19 @@ export async function* eachServed(
   report: ImportedTensor[],
 ): AsyncGenerator<[name: string, weight: Weight]> {
   await expectTensors(config, source);
-  const groups = listJoinedWeights(config, format);
+  const groups =
+    format === 'stored' ? joinedAsStored(source, listJoinedWeights(config, 'f32')) : listJoinedWeights(config, format);
   for (const [i, group] of groups.entries()) {
-    const stored = await packStored(source, group.parts, format, report);
-    if (stored) yield [group.name, stored];
+    const isEmbedding = group.parts[0].group === 'embedding';
+    const own = format === 'stored' ? toStoredFormat(source, group.parts) : format;
+    const stored = isEmbedding && !config.tieWordEmbeddings ? null : await packStored(source, group.parts, own, report);
+    if (stored && !isEmbedding) yield [group.name, stored];
     else {
       const parts: Tensor[] = [];
-      const dtype = plainDType(source, group.parts);
-      for (const part of group.parts) parts.push(await importParameter(source, part, dtype, report));
-      yield* toServedWeights(config, group, parts, format);
+      const dtype = format === 'stored' && own !== 'f32' ? 'bf16' : plainDType(source, group.parts);
+      for (const part of group.parts) parts.push(await importParameter(source, part, dtype, stored ? [] : report));
+      const fallback = isPackable(own) && format !== 'stored' ? own : dtype;
+      yield* toServedWeights(config, group, parts, fallback, stored);
     }
     progress(i + 1, groups.length);
   }
@@ -85,19 +92,22 @@ function plainDType(source: TensorSource, parts: readonly Parameter[]): 'f32' | 
   return pieces.every(({ name }) => source.entries.get(name)?.type === 'BF16') ? 'bf16' : 'f32';
 }
 
-/** Packs one weight; its parts are disposed unless they serve as they are. */
+/** Packs one weight; its parts are disposed unless they serve as they are. `head`: a tied one, as it is stored. */
 function toServedWeights(
   config: ModelConfig,
   { name, parts }: { name: string; parts: readonly Parameter[] },
   tensors: readonly Tensor[],
-  format: PackedFormat,
+  format: PackableFormat,
+  head: PackedWeight | null,
 ): [string, Weight][] {
   const [parameter] = parts as [Parameter];
   const [first] = tensors as [Tensor];
   if (parameter.group === 'embedding') {
-    const head = config.tieWordEmbeddings ? [first] : [];
-    const packed = head.map((tensor): [string, Weight] => ['lm_head.weight', pack([tensor], format, parameter)]);
-    return [[name, first], ...packed];
+    if (!config.tieWordEmbeddings) return [[name, first]];
+    return [
+      [name, first],
+      ['lm_head.weight', head ?? pack([first], format, parameter)],
+    ];
   }
   if (parameter.kind !== 'matrix') return [[name, joined(tensors)]];
   const own: [string, Weight][] = [[name, pack(tensors, format, parameter)]];
@@ -106,12 +116,12 @@ function toServedWeights(
   return own;
 }
 
-function pack(tensors: readonly Tensor[], format: PackedFormat, parameter: Parameter): PackedWeight {
+function pack(tensors: readonly Tensor[], format: PackableFormat, parameter: Parameter): PackedWeight {
   return keep(packWeight(tensors, packedFormat(parameter, format)));
 }
 
 /** Packs the halves of kv_b_proj for the absorbed form: in bf16 where the model is FP8. */
-function halves(config: DeepseekConfig, name: string, kvBProj: Tensor, format: PackedFormat): [string, Weight][] {
+function halves(config: DeepseekConfig, name: string, kvBProj: Tensor, format: PackableFormat): [string, Weight][] {
   const own = format === 'fp8' ? 'bf16' : format;
   const prefix = name.slice(0, -'kv_b_proj.weight'.length);
   return scope(() => {

@@ -2,11 +2,9 @@
 //
 // Contract: opening reads headers only; read() reads exactly one tensor's bytes, never beyond the file. Values come as
 // float32 through `decode`, the only place that knows how each stored format is read.
-import { fromE4m3 } from '../../kernels/index.ts';
+import { type BlockType, blockFormats, decodeBlocks, fromE4m3, halfValues } from '../../kernels/index.ts';
 import { countElements } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
-import { decodeQ4, decodeQ8 } from './ggml-blocks.ts';
-import { halfValues } from './half.ts';
 
 /** Bytes of an element in the formats of safetensors; those with a decoder below can become weights. */
 export const storedWidths = {
@@ -30,8 +28,8 @@ export const storedWidths = {
 /** Formats whose elements have a fixed width. */
 export type PlainType = keyof typeof storedWidths;
 
-/** Formats with fixed widths, and ggml's blocks of 32. */
-export type StoredType = PlainType | 'Q8_0' | 'Q4_0';
+/** Formats with fixed widths, and ggml's blocks. */
+export type StoredType = PlainType | BlockType;
 
 export interface TensorEntry {
   readonly name: string;
@@ -87,7 +85,7 @@ function bf16Values(codes: Uint16Array): Float32Array {
   return new Float32Array(bits.buffer);
 }
 
-const decoders: Partial<Record<StoredType, (bytes: Uint8Array) => Float32Array>> = {
+const decoders: Partial<Record<PlainType, (bytes: Uint8Array) => Float32Array>> = {
   F32: (bytes) => new Float32Array(aligned(bytes, 4)),
   F16: (bytes) => {
     const values = halfValues();
@@ -96,17 +94,19 @@ const decoders: Partial<Record<StoredType, (bytes: Uint8Array) => Float32Array>>
   BF16: (bytes) => bf16Values(new Uint16Array(aligned(bytes, 2))),
   F8_E4M3: (bytes) => Float32Array.from(bytes, fromE4m3),
   F64: (bytes) => Float32Array.from(new Float64Array(aligned(bytes, 8))),
-  Q8_0: decodeQ8,
-  Q4_0: decodeQ4,
 };
+
+/** Whether a format is one of ggml's blocks. */
+export const isInBlocks = (type: StoredType): type is BlockType => type in blockFormats;
 
 /** Decodes the values of a tensor. Throws CheckpointError for formats that hold no weights. */
 export function decode(entry: TensorEntry, bytes: Uint8Array): Float32Array {
-  const decoder = decoders[entry.type];
+  const { type } = entry;
+  const decoder = isInBlocks(type) ? (all: Uint8Array) => decodeBlocks(type, all) : decoders[type];
   if (!decoder)
     throw new CheckpointError(
       entry.file,
-      `${entry.name}: expected weights in ${Object.keys(decoders).join(', ')}, received ${entry.type}`,
+      `${entry.name}: expected weights in ${Object.keys(decoders).join(', ')}, received ${type}`,
       'convert the checkpoint to one of these',
     );
   return decoder(bytes);

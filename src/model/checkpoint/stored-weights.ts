@@ -1,8 +1,8 @@
 // Packs matrices that a checkpoint stores in the format they are served in, without decoding them.
 //
-// ggml's blocks (Q8_0, Q4_0) become int8 and int4, DeepSeek's FP8 codes with their scales become fp8. kv_b_proj is
-// left out, because the absorbed form needs it in two halves.
-import { groupBlockBytes, groupSize, tileSize } from '../../kernels/index.ts';
+// ggml's blocks keep their format (Q8_0 and Q4_0 are int8 and int4), DeepSeek's FP8 codes with their scales become fp8.
+// kv_b_proj is left out, because the absorbed form needs it in two halves.
+import { blockSize, type PackedBlocks, packedBlocks, tileSize } from '../../kernels/index.ts';
 import {
   keep,
   narrow,
@@ -16,6 +16,7 @@ import {
   type Tensor,
   zeros,
 } from '../../tensor/index.ts';
+import type { JoinedWeight } from '../packing.ts';
 import type { Parameter } from '../parameters.ts';
 import { scaleSuffix, sourcePieces } from './expected-tensors.ts';
 import type { ImportedTensor } from './import.ts';
@@ -23,23 +24,52 @@ import type { CheckpointPiece } from './pieces.ts';
 import { scaleShape } from './ready-format.ts';
 import { decode, type StoredType, type TensorEntry, type TensorSource } from './source.ts';
 
-const storedAs: Readonly<Partial<Record<PackedFormat, StoredType>>> = { int8: 'Q8_0', int4: 'Q4_0', fp8: 'F8_E4M3' };
+const storedAs: Readonly<Partial<Record<PackedFormat, StoredType>>> = { ...packedBlocks, fp8: 'F8_E4M3', bf16: 'BF16' };
+const packedAs = new Map(Object.entries(storedAs).map(([format, type]) => [type, format as PackedFormat]));
+
+/** The formats that are read from a checkpoint without decoding. */
+const isBlocks = (format: PackedFormat): format is PackedBlocks => format in packedBlocks;
+
+/** Returns the format in which a parameter of a file in blocks is served: its own, or else bf16, or f32. */
+function servedFormat(source: TensorSource, parameter: Parameter): PackedFormat {
+  const types = new Set(sourcePieces(parameter, source).map(({ name }) => source.entries.get(name)?.type));
+  const [type] = types;
+  if (parameter.name.endsWith('.kv_b_proj.weight')) return 'bf16'; // decoded: its halves are other matrices
+  if (parameter.group === 'router' || types.has('F32') || types.has('F16')) return 'f32';
+  return (types.size === 1 && type && packedAs.get(type)) || 'bf16';
+}
+
+/** Returns the format in which parameters that are joined are served. */
+export function toStoredFormat(source: TensorSource, parameters: readonly Parameter[]): PackedFormat {
+  return servedFormat(source, parameters[0] as Parameter);
+}
+
+/** Takes weights apart whose parts are stored in different formats, and their biases with them. */
+export function joinedAsStored(source: TensorSource, joined: readonly JoinedWeight[]): JoinedWeight[] {
+  const isMixed = ({ parts }: JoinedWeight) => new Set(parts.map((part) => servedFormat(source, part))).size > 1;
+  const mixed = new Set(joined.filter(isMixed).map(({ name }) => name));
+  return joined.flatMap((weight) => {
+    const isApart = mixed.has(weight.name.replace(/bias$/, 'weight')) || mixed.has(weight.name);
+    return isApart ? weight.parts.map((part) => ({ name: part.name, parts: [part] })) : [weight];
+  });
+}
 
 /** Writes bytes at an offset of a u8 or e4m3 tensor. */
 function place(tensor: Tensor, bytes: Uint8Array, at: number): void {
   scope(() => narrow(reshape(tensor, [tensor.bytes]), at, bytes.length).write(bytes as Uint8Array<ArrayBuffer>));
 }
 
-/** Reads all pieces of a parameter in ggml's blocks: u8 [.., bytes of K / 32 blocks]. */
+/** Reads all pieces of a parameter in ggml's blocks: u8 [.., bytes of a row's blocks]. */
 async function readBlocks(
   source: TensorSource,
   { shape }: Parameter,
   pieces: readonly CheckpointPiece[],
-  bytes: number,
+  format: PackedBlocks,
 ): Promise<Tensor> {
-  const width = ((shape.at(-1) as number) / groupSize) * bytes;
+  const { values, bytes } = blockSize(format);
+  const width = ((shape.at(-1) as number) / values) * bytes;
   const blocks = keep(zeros([...shape.slice(0, -1), width], { dtype: 'u8' }));
-  for (const { name, offset } of pieces) place(blocks, await source.read(name), (offset / groupSize) * bytes);
+  for (const { name, offset } of pieces) place(blocks, await source.read(name), (offset / values) * bytes);
   return blocks;
 }
 
@@ -90,8 +120,9 @@ export async function packStored(
     const entry = source.entries.get(name);
     return entry?.type === type && entry?.shape.join() === shape.join();
   };
-  const [{ group, name }] = parameters as [Parameter];
-  if (group === 'embedding' || name.endsWith('.kv_b_proj.weight') || !pieces.flat().every(isStored)) return null;
+  const [{ name }] = parameters as [Parameter];
+  if (format !== 'fp8' && !isBlocks(format)) return null;
+  if (name.endsWith('.kv_b_proj.weight') || !pieces.flat().every(isStored)) return null;
   if (format === 'fp8' && !parameters.every((p, i) => scalesFit(source, p, pieces[i]))) return null;
   for (const piece of pieces.flat()) {
     report.push({ name: piece.name, how: 'used', why: '' });
@@ -106,10 +137,9 @@ export async function packStored(
       }
       return keep(packCodes(parts));
     }
-    const own = format as 'int8' | 'int4';
     for (const [i, parameter] of parameters.entries())
-      made.push(await readBlocks(source, parameter, pieces[i], groupBlockBytes[own]));
-    return keep(packBlocks(made, own));
+      made.push(await readBlocks(source, parameter, pieces[i], format));
+    return keep(packBlocks(made, format));
   } finally {
     for (const tensor of made) tensor.dispose();
   }

@@ -1,5 +1,5 @@
 // The values of binary16 (F16) codes, as a table: Node 20 has no Float16Array.
-import { fromF16 } from '../../kernels/index.ts';
+import { fromF16 } from './dtype.ts';
 
 let halfTable: Float32Array | undefined;
 
