@@ -50,6 +50,7 @@ const others: Examples = {
     { line: 'report runs/mine --results docs/results', about: 'write table and plot to a folder' },
   ],
   doctor: [{ line: 'doctor', about: 'what computes here, and how fast' }],
+  verify: [{ line: 'verify my-model', about: 'whether its files belong together' }],
   inspect: [
     { line: 'inspect deepseek-v3', about: 'parameters, compute and memory' },
     { line: 'inspect my-model --tensors', about: 'the tensors of a checkpoint' },

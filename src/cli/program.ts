@@ -189,6 +189,13 @@ function looking(program: Command): void {
     .option('--tensors', 'list the tensors of a checkpoint')
     .action(later<typeof import('./inspect.ts')>('inspect', (inspect) => inspect.inspect));
 
+  withDownloadFlag(
+    program.command('verify').description('check that weights, tokenizer and chat template belong together'),
+  )
+    .argument('<model>', checkpoint)
+    .option('--tokenizer <folder>', "folder with tokenizer.json (default: the model's folder)")
+    .action(later<typeof import('./verify.ts')>('verify', (verify) => verify.verify));
+
   const watch = program.command('watch').description('watch, start and stop training runs in the browser');
   withRunsFlags(withServerFlags(watch))
     .argument('[runs]', 'folder of the runs', 'runs')

@@ -28,8 +28,10 @@ import {
 } from '../tokenizer/index.ts';
 import { describeCache, sizeCache } from './cache-size.ts';
 import { Engine, type EngineOptions } from './engine.ts';
+import { loadSamplingDefaults } from './generation-config.ts';
 import { ModelRunner } from './model-runner.ts';
 import { type CacheFormat, LatentPages, latentBlockBytes } from './paged-cache.ts';
+import { expectTokenizerBelongs } from './self-test.ts';
 import { ServedModel } from './served-model.ts';
 import { unusedIds } from './unused-ids.ts';
 
@@ -137,7 +139,7 @@ function freeBesideWeights(opened: OpenedWeights, device: Device): number {
 }
 
 /** Opens the tokenizer that a folder holds, else the one in a GGUF file, else the one beside it. */
-function openTokenizer(path: string, folder: string | undefined, metadata: GgufMetadata | undefined): LoadedTokenizer {
+export function openTokenizer(path: string, folder?: string, metadata?: GgufMetadata): LoadedTokenizer {
   if (folder === undefined && metadata && hasGgufTokenizer(metadata)) return loadGgufTokenizer(metadata, path);
   return loadTokenizer(folder ?? (isGguf(path) ? dirname(path) : path));
 }
@@ -155,6 +157,8 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
   const { config, source, format, load, metadata } = opened;
   try {
     const tokenizer = openTokenizer(path, options.tokenizer, metadata);
+    expectTokenizerBelongs(tokenizer, config.vocabSize);
+    const defaults = isGguf(path) ? {} : loadSamplingDefaults(path, options.notice);
     const maxContext = config.maxPositionEmbeddings;
     const blockBytes = latentBlockBytes(config, cacheFormat);
     const positionBytes = 4 * (isDeepseek(config) ? config.qkRopeHeadDim : config.headDim);
@@ -172,6 +176,7 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
       name: options.name ?? basename(path).replace(/\.gguf$/, ''),
       vocabSize: config.vocabSize,
       tokenizer,
+      defaults,
       fingerprint: computeFingerprint(source, device, format, cacheFormat),
       engine: new Engine(runner, { ...options, blocks, contextLength }),
       cache: describeCache(size, maxContext, free),

@@ -4,6 +4,7 @@
 // was expected and what was received. Ranges are those of the OpenAI and DeepSeek APIs where these have one; a
 // temperature below 1e-5 is 0, as in vLLM, because logits divided by it leave the range of f32.
 import { type GenerateOptions, RefusedError } from './generation.ts';
+import type { SamplingDefaults } from './generation-config.ts';
 
 /** SamplingOptions with every default filled in. */
 export interface ResolvedSampling {
@@ -44,6 +45,8 @@ interface OptionLimits {
   readonly room: number;
   /** The model's own end tokens. @default none */
   readonly eosIds?: readonly number[];
+  /** What holds where a request says nothing. @default none */
+  readonly defaults?: SamplingDefaults;
 }
 
 /** The kernels give at most this number of alternatives. */
@@ -142,21 +145,39 @@ function resolveEnding(options: GenerateOptions, { vocabSize, room, eosIds = [] 
 
 type Choice = Omit<ResolvedSampling, 'minTokens' | 'endIds'>;
 
-function resolveChoice(options: GenerateOptions, vocabSize: number): Choice {
+function resolveChoice(options: GenerateOptions, { vocabSize, defaults = {} }: OptionLimits): Choice {
   const finite = 'a finite number from 0';
-  const temperature = readNumber(options, 'temperature', 1, finite, within(0, Number.MAX_VALUE));
+  const temperature = readNumber(
+    options,
+    'temperature',
+    defaults.temperature ?? 1,
+    finite,
+    within(0, Number.MAX_VALUE),
+  );
   const penalty = 'a number from -2 to 2';
   return {
     temperature: temperature < minTemperature ? 0 : temperature,
     topK: Math.min(
-      readNumber(options, 'topK', 0, 'a whole number from 0', wholeWithin(0, Number.MAX_SAFE_INTEGER)),
+      readNumber(options, 'topK', defaults.topK ?? 0, 'a whole number from 0', wholeWithin(0, Number.MAX_SAFE_INTEGER)),
       vocabSize,
     ),
-    topP: readNumber(options, 'topP', 1, 'a number above 0 and up to 1', (value) => value > 0 && value <= 1),
-    minP: readNumber(options, 'minP', 0, 'a number from 0 to 1', within(0, 1)),
+    topP: readNumber(
+      options,
+      'topP',
+      defaults.topP ?? 1,
+      'a number above 0 and up to 1',
+      (value) => value > 0 && value <= 1,
+    ),
+    minP: readNumber(options, 'minP', defaults.minP ?? 0, 'a number from 0 to 1', within(0, 1)),
     presencePenalty: readNumber(options, 'presencePenalty', 0, penalty, within(-2, 2)),
     frequencyPenalty: readNumber(options, 'frequencyPenalty', 0, penalty, within(-2, 2)),
-    repetitionPenalty: readNumber(options, 'repetitionPenalty', 1, 'a number from 0.01 to 100', within(0.01, 100)),
+    repetitionPenalty: readNumber(
+      options,
+      'repetitionPenalty',
+      defaults.repetitionPenalty ?? 1,
+      'a number from 0.01 to 100',
+      within(0.01, 100),
+    ),
     seed: readNumber(options, 'seed', newSeed(), 'a whole number from 0 to 2^32 - 1', wholeWithin(0, 2 ** 32 - 1)),
     logitBias: readLogitBias(options.logitBias, vocabSize),
   };
@@ -166,7 +187,7 @@ function resolveChoice(options: GenerateOptions, vocabSize: number): Choice {
 export function resolveOptions(options: GenerateOptions, limits: OptionLimits): ResolvedOptions {
   const any = Number.MAX_SAFE_INTEGER;
   return {
-    ...resolveChoice(options, limits.vocabSize),
+    ...resolveChoice(options, limits),
     ...resolveEnding(options, limits),
     stop: readStopTexts(options.stop),
     raw: readFlag(options, 'raw'),

@@ -9,6 +9,7 @@ import {
   RefusedError,
   type TextModel,
 } from './generation.ts';
+import type { SamplingDefaults } from './generation-config.ts';
 import { GenerationStream } from './generation-stream.ts';
 import { type EncodeLimits, promptEncoder } from './prompt-encoder.ts';
 import { ReasoningBudget } from './reasoning-budget.ts';
@@ -20,6 +21,8 @@ export interface ServedModelOptions {
   readonly name: string;
   readonly vocabSize: number;
   readonly tokenizer: LoadedTokenizer;
+  /** What requests sample with where they say nothing. @default none */
+  readonly defaults?: SamplingDefaults;
   readonly fingerprint: string;
   readonly engine: Engine;
   /** A sentence about its context and its cache, and what they were chosen from. @default none */
@@ -37,6 +40,7 @@ export class ServedModel implements TextModel {
   readonly name: string;
   readonly vocabSize: number;
   readonly tokenizer: LoadedTokenizer;
+  readonly defaults: SamplingDefaults;
   readonly fingerprint: string;
   /** How long its context is, how large its cache, and what they were chosen from. */
   readonly cache: string;
@@ -44,10 +48,12 @@ export class ServedModel implements TextModel {
   readonly #free: () => Promise<void>;
   #closing: Promise<void> | null = null;
 
-  constructor({ name, vocabSize, tokenizer, fingerprint, engine, cache = '', free }: ServedModelOptions) {
+  constructor(options: ServedModelOptions) {
+    const { name, vocabSize, tokenizer, defaults = {}, fingerprint, engine, cache = '', free } = options;
     this.name = name;
     this.vocabSize = vocabSize;
     this.tokenizer = tokenizer;
+    this.defaults = defaults;
     this.fingerprint = fingerprint;
     this.cache = cache;
     this.#engine = engine;
@@ -66,7 +72,8 @@ export class ServedModel implements TextModel {
   generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): AsyncIterable<GenerationEvent> {
     this.#checkIds(prompt);
     const room = Math.max(1, this.contextLength - prompt.length);
-    const resolved = resolveOptions(options, { vocabSize: this.vocabSize, room, eosIds: this.tokenizer.eosIds });
+    const { vocabSize, defaults, tokenizer } = this;
+    const resolved = resolveOptions(options, { vocabSize, room, eosIds: tokenizer.eosIds, defaults });
     const { reasoningBudget, startsThinking } = resolved;
     const closing = reasoningBudget === null ? [] : closingIds(this.tokenizer);
     return new GenerationStream(this.#engine, prompt, resolved, {

@@ -1,10 +1,11 @@
-// The tokenizer files of a checkpoint: tokenizer.json, tokenizer_config.json and perhaps chat_template.jinja. The
-// tokens that end a generation come from generation_config.json or config.json.
+// The tokenizer files of a checkpoint: tokenizer.json or tiktoken.model, tokenizer_config.json and perhaps
+// chat_template.jinja. The tokens that end a generation come from generation_config.json or config.json.
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileError, nestingDepth, readTextFile } from '../untrusted/index.ts';
 import { ChatTemplate, readChatTemplate, readSpecialTokens } from './chat-template.ts';
 import { TokenizerError } from './errors.ts';
+import { readTiktoken } from './tiktoken.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { readAffixes, type TokenizerJson } from './tokenizer-json.ts';
 
@@ -172,15 +173,24 @@ function readEosIds(folder: string, tokenizer: Tokenizer, eosId: number | undefi
 }
 
 /** Whether a folder has a tokenizer. */
-export const hasTokenizer = (folder: string) => existsSync(join(folder, 'tokenizer.json'));
+export const hasTokenizer = (folder: string) =>
+  ['tokenizer.json', 'tiktoken.model'].some((file) => existsSync(join(folder, file)));
+
+/** Reads tokenizer.json, or tiktoken.model where a folder has only that. `text`: the bytes of tokenizer.json. */
+function readJsonOrTiktoken(folder: string, config: JsonObject) {
+  const [path, tiktoken] = [join(folder, 'tokenizer.json'), join(folder, 'tiktoken.model')];
+  if (!existsSync(path) && existsSync(tiktoken))
+    return { json: readTiktoken(readText(tiktoken), config, tiktoken), source: tiktoken, text: null };
+  const text = readText(path);
+  return { json: readObject(path, text), source: path, text };
+}
 
 /** Reads the tokenizer of a checkpoint folder. Throws TokenizerError naming file, field and remedy. */
 export function loadTokenizer(folder: string): LoadedTokenizer {
-  const path = join(folder, 'tokenizer.json');
   const configPath = join(folder, 'tokenizer_config.json');
   const config = existsSync(configPath) ? readObject(configPath) : {};
-  const text = readText(path);
-  const tokenizer = new Tokenizer(withSpecialTokens(readObject(path, text), config, configPath), path);
+  const { json, source, text } = readJsonOrTiktoken(folder, config);
+  const tokenizer = new Tokenizer(withSpecialTokens(json, config, configPath), source);
   const specialTokens = readSpecialTokens(config);
   const ids = idsByName(tokenizer, specialTokens, configPath);
   const jinja = join(folder, 'chat_template.jinja');
@@ -189,7 +199,8 @@ export function loadTokenizer(folder: string): LoadedTokenizer {
     : readChatTemplate(config, configPath);
   const [bosId, padId] = [ids.get('bos_token') ?? null, ids.get('pad_token') ?? null];
   const eosIds = readEosIds(folder, tokenizer, ids.get('eos_token'));
-  return { tokenizer, specialTokens, bosId, padId, eosIds, chatTemplate, file: Buffer.from(text) };
+  const file = text === null ? {} : { file: Buffer.from(text) };
+  return { tokenizer, specialTokens, bosId, padId, eosIds, chatTemplate, ...file };
 }
 
 function writeJson(folder: string, file: string, value: object): void {
