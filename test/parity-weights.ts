@@ -1,5 +1,7 @@
 // The weights of the parity fixtures: every value follows from its tensor's name and index, as in
 // scripts/parity/make.py.
+import { architectureFor } from '../src/model/architecture/index.ts';
+import { listJoinedParts } from '../src/model/checkpoint/model-names.ts';
 import { listParameters, type ModelConfig } from '../src/model/index.ts';
 import { fromArray, type Tensor } from '../src/tensor/index.ts';
 
@@ -25,13 +27,22 @@ function scaleValue(name: string, unit: number, width: number): number {
 
 /** `shift` is added to every correction bias. */
 export function parityWeights(config: ModelConfig, shift: number): Map<string, Tensor> {
+  const joined = new Map(listJoinedParts(config).map((part) => [part.parameter.name, part]));
+  const { gainOffset } = architectureFor(config);
   const entries = listParameters(config).map(({ name, shape, kind }) => {
-    const add = kind === 'correction' ? shift : 0;
+    const { whole, offset } = joined.get(name) ?? { whole: name, offset: 0 };
+    const add = kind === 'correction' ? shift : kind === 'gain' ? gainOffset : 0;
     const size = shape.reduce((product, n) => product * n, 1);
-    const seed = hashName(name);
+    const seed = hashName(whole);
     const width = shape.at(-1) as number;
-    const values = Float32Array.from({ length: size }, (_, i) => add + scaleValue(name, unitAt(seed, i), width));
-    return [name, fromArray(values, shape)] as const;
+    const value = (i: number) => scaleValue(whole, unitAt(seed, offset + i), width);
+    return [
+      name,
+      fromArray(
+        Float32Array.from({ length: size }, (_, i) => value(i) + add),
+        shape,
+      ),
+    ] as const;
   });
   return new Map(entries);
 }

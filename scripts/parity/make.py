@@ -50,6 +50,33 @@ CASES = {
     "qwen2-yarn": ("qwen2", {**DENSE, "rope_scaling": dict(rope_type="yarn", factor=4.0,
                                                            original_max_position_embeddings=16)}),
 }
+QWEN3 = {**DENSE, "head_dim": 12, "rms_norm_eps": 1e-6}
+GLM = dict(
+    **DENSE, head_dim=12, moe_intermediate_size=24, n_routed_experts=8, num_experts_per_tok=3, n_shared_experts=1,
+    first_k_dense_replace=1, routed_scaling_factor=1.5, norm_topk_prob=True, attention_bias=True, use_qk_norm=True,
+)
+LONGROPE = dict(rope_type="longrope", short_factor=[1.0, 1.1, 1.5], long_factor=[1.0, 2.0, 4.0])
+CASES |= {
+    "kimi-k2": ("deepseek_v3", {**DEEPSEEK, "n_group": 1, "topk_group": 1, "routed_scaling_factor": 2.827,
+                                "rope_theta": 50000.0, "rope_scaling": {**YARN, "beta_fast": 1.0}}),
+    "qwen3": ("qwen3", {**QWEN3, "tie_word_embeddings": True, "rope_theta": 1e6}),
+    "qwen3-moe": ("qwen3_moe", {**QWEN3, "num_experts": 8, "num_experts_per_tok": 3, "moe_intermediate_size": 24,
+                                "norm_topk_prob": True, "mlp_only_layers": [1]}),
+    "mistral": ("mistral", {**DENSE, "head_dim": 12, "sliding_window": None}),
+    "smollm3": ("smollm3", {**DENSE, "no_rope_layers": [1, 0, 1], "tie_word_embeddings": True, "pad_token_id": 0}),
+    "phi3": ("phi3", {**DENSE, "pad_token_id": None}),
+    "phi4-mini-short": ("phi3", {**DENSE, "pad_token_id": None, "partial_rotary_factor": 0.75, "rope_scaling": LONGROPE,
+                                 "original_max_position_embeddings": 32, "tie_word_embeddings": True}),
+    "phi4-mini-long": ("phi3", {**DENSE, "pad_token_id": None, "partial_rotary_factor": 0.75, "rope_scaling": LONGROPE,
+                                "original_max_position_embeddings": 16, "tie_word_embeddings": True}),
+    "gemma3": ("gemma3_text", {**QWEN3, "query_pre_attn_scalar": 16, "sliding_window": 32, "pad_token_id": None,
+                               "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+                               "rope_parameters": {
+                                   "full_attention": dict(rope_type="linear", factor=8.0, rope_theta=1e6),
+                                   "sliding_attention": dict(rope_type="default", rope_theta=1e4)}}),
+    "glm4-moe": ("glm4_moe", GLM),
+}
+MODEL_TYPES = {"kimi-k2": "kimi_k2"}  # where the fixture's is not that of transformers
 MTP_WEIGHT = 0.15  # of each module's loss beside the main one
 
 
@@ -139,7 +166,8 @@ def make(case, model_type, fields, shift=0.0):
     experts = [sorted(row) for layer in chosen for row in layer.reshape(SEQUENCES * TOKENS, -1).tolist()]
     result = dict(
         versions=dict(torch=torch.__version__, transformers=transformers.__version__),
-        config={"model_type": model_type, **fields}, correction_bias_shift=shift, ids=ids.tolist(),
+        config={"model_type": MODEL_TYPES.get(case, model_type), **fields}, correction_bias_shift=shift,
+        ids=ids.tolist(),
         loss=out.loss.item(),
         logits=[float(f"{x:.8g}") for x in out.logits.detach().reshape(-1).tolist()],
         gradient_norms=norms, experts=experts,

@@ -17,6 +17,7 @@ import {
   ignoredTensors,
   openCheckpoint,
   openGgufModel,
+  openModelFolder,
   quantizationConfig,
   type TensorSource,
   type WeightFormat,
@@ -25,7 +26,7 @@ import {
   writeGguf,
   writeReady,
 } from '../model/checkpoint/index.ts';
-import { isDeepseek, type ModelConfig, writeConfig } from '../model/index.ts';
+import { type ModelConfig, withoutModules, writeConfig } from '../model/index.ts';
 import { type PackableFormat, useDevice } from '../tensor/index.ts';
 import {
   type GgufMetadata,
@@ -78,6 +79,7 @@ interface Opened {
 
 async function open(from: string): Promise<Opened> {
   if (isGguf(from)) return openGgufModel(from);
+  if (isFolder(from)) return { ...(await openModelFolder(from, console.error)), metadata: null };
   return { config: await findConfig(from), source: await openCheckpoint(from), metadata: null };
 }
 
@@ -131,7 +133,7 @@ async function toReady({ to, config, source }: Conversion, format: PackableForma
 
 /** Removes MTP modules unless they are to be kept: llama.cpp's deepseek2 refuses files that have them. */
 function toGgufConfig(config: ModelConfig, keepsMtp: boolean): ModelConfig {
-  return isDeepseek(config) && !keepsMtp ? { ...config, numNextnPredictLayers: 0 } : config;
+  return keepsMtp ? config : withoutModules(config);
 }
 
 export interface ConvertOptions extends DownloadFlags {

@@ -1,8 +1,15 @@
 // minke inspect: parameters, compute and memory of a configuration or a checkpoint. Reads headers only.
 import { existsSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { formatMillions, formatSize } from '../math/index.ts';
-import { openCheckpoint, openGguf, openGgufModel, readJson, type TensorSource } from '../model/checkpoint/index.ts';
+import {
+  findConfigFile,
+  openGguf,
+  openGgufModel,
+  openTensors,
+  readJson,
+  type TensorSource,
+} from '../model/checkpoint/index.ts';
 import {
   cacheBytesPerToken,
   countParameters,
@@ -34,7 +41,7 @@ export async function findConfig(target: string): Promise<ModelConfig> {
     throw new ModelError(target, 'no such file, folder or preset', `presets are ${presetNames.join(', ')}`);
   }
   const isFolder = statSync(target).isDirectory();
-  const path = target.endsWith('.json') ? target : join(isFolder ? target : dirname(target), 'config.json');
+  const path = target.endsWith('.json') ? target : findConfigFile(isFolder ? target : dirname(target));
   return readConfig(readJson(path), path);
 }
 
@@ -93,7 +100,7 @@ export async function inspect(given: string, flags: InspectFlags): Promise<void>
   const { path: target } = await findModel(given, { ...flags, weights: tensors });
   for (const text of describeConfig(await findConfig(target), context)) console.log(text);
   if (!tensors) return;
-  const source = await (target.endsWith('.gguf') ? openGguf(target) : openCheckpoint(target));
+  const source = await (target.endsWith('.gguf') ? openGguf(target) : openTensors(target));
   try {
     for (const text of describeTensors(source)) console.log(text);
   } finally {

@@ -3,7 +3,7 @@
 // A decode step of a given shape (chunks, rows of each, table width) is recorded once and replayed with new inputs:
 // main model, draws and drafts in one command list. Drafts and their verification share the passes over the weights.
 // The cache that it is given decides which bits attention computes (paged-cache.ts). Contract: see runner.ts.
-import { Deepseek, type Model, type PrecisionPolicy } from '../model/index.ts';
+import type { Model, PrecisionPolicy } from '../model/index.ts';
 import {
   asyncScope,
   fromArray,
@@ -63,7 +63,7 @@ export class ModelRunner implements Runner {
   /** `model` stays the caller's. */
   constructor(model: Model, options: ModelRunnerOptions) {
     const { cache, policy, speculate = true, logprobTemperature = 1, banned = new Int32Array() } = options;
-    this.maxDrafts = model instanceof Deepseek && model.mtp.length > 0 && speculate ? 1 : 0;
+    this.maxDrafts = model.mtp.length > 0 && speculate ? 1 : 0;
     const { device } = model.embedTokens;
     const ids = unscoped(() => keep(fromArray(banned, [banned.length], { device })));
     this.#step = { model, cache, policy, logprobTemperature, banned: ids };

@@ -8,8 +8,8 @@ import { sum } from '../math/index.ts';
 import {
   CheckpointError,
   isReady,
-  openCheckpoint,
   openGgufModel,
+  openModelFolder,
   openReady,
   readJson,
   type ServingFormat,
@@ -17,7 +17,14 @@ import {
   storedFormat,
   type TensorSource,
 } from '../model/checkpoint/index.ts';
-import { createModel, isDeepseek, type ModelConfig, readConfig, servingPrecision } from '../model/index.ts';
+import {
+  createModel,
+  describeBlocks,
+  longestContext,
+  type ModelConfig,
+  readConfig,
+  servingPrecision,
+} from '../model/index.ts';
 import { type PackableFormat, useDevice, type Weight } from '../tensor/index.ts';
 import {
   type GgufMetadata,
@@ -73,7 +80,7 @@ async function openWeights(path: string, options: OpenOptions): Promise<OpenedWe
   if (!isGguf(path) && isReady(path)) return openPacked(path, options);
   const { config, source, metadata } = isGguf(path)
     ? await openGgufModel(path)
-    : { config: readConfigFile(path), source: await openCheckpoint(path), metadata: undefined };
+    : { ...(await openModelFolder(path, options.notice)), metadata: undefined };
   const format = options.format ?? storedFormat(source);
   const progress = options.progress ? { progress: options.progress } : {};
   const load = async () => (await servingWeights(config, source, { format, ...progress })).weights;
@@ -159,9 +166,13 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
     const tokenizer = openTokenizer(path, options.tokenizer, metadata);
     expectTokenizerBelongs(tokenizer, config.vocabSize);
     const defaults = isGguf(path) ? {} : loadSamplingDefaults(path, options.notice);
-    const maxContext = config.maxPositionEmbeddings;
+    const maxContext = longestContext(config);
+    if (maxContext < config.maxPositionEmbeddings)
+      options.notice?.(
+        `${path}: the context is one sliding window, ${maxContext} of ${config.maxPositionEmbeddings} tokens`,
+      );
     const blockBytes = latentBlockBytes(config, cacheFormat);
-    const positionBytes = 4 * (isDeepseek(config) ? config.qkRopeHeadDim : config.headDim);
+    const positionBytes = 4 * describeBlocks(config).rotaryDim;
     const free = freeBesideWeights(opened, device);
     const demand = { maxContext, blockBytes, positionBytes, contextLength: requested, cacheBytes };
     const size = sizeCache(demand, free, path);

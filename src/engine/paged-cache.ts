@@ -2,7 +2,7 @@
 // layout: LatentPages serves, HeadPages gives exact rollouts.
 //
 // Both write fresh rows to their slots. A chunk of a prompt sees the same rows however the prompt was cut.
-import { type Cache, cacheWidth, type FreshTokens, isDeepseek, type ModelConfig } from '../model/index.ts';
+import { type Cache, cacheWidth, describeBlocks, type FreshTokens, isMla, type ModelConfig } from '../model/index.ts';
 import {
   attention,
   type CachePool,
@@ -36,11 +36,11 @@ export interface PagedCache {
 
 /** The number of layers with a cache. */
 function countLayers(config: ModelConfig): number {
-  return config.numHiddenLayers + (isDeepseek(config) ? config.numNextnPredictLayers : 0);
+  return config.numHiddenLayers + describeBlocks(config).mtpModules;
 }
 
 function poolOptions(config: ModelConfig, format: CacheFormat) {
-  const codes = format === 'fp8' && isDeepseek(config) ? { codes: config.kvLoraRank } : {};
+  const codes = format === 'fp8' && isMla(config) ? { codes: config.kvLoraRank } : {};
   return { format, width: cacheWidth(config), ...codes };
 }
 
@@ -110,8 +110,7 @@ export class LatentPages extends Pools<PagedPool> implements PagedCache {
 }
 
 function headWidths(config: ModelConfig) {
-  if (!isDeepseek(config))
-    return { heads: config.numKeyValueHeads, keyWidth: config.headDim, valueWidth: config.headDim };
+  if (!isMla(config)) return { heads: config.numKeyValueHeads, keyWidth: config.headDim, valueWidth: config.headDim };
   const { numAttentionHeads: heads, qkNopeHeadDim, qkRopeHeadDim, vHeadDim: valueWidth } = config;
   return { heads, keyWidth: qkNopeHeadDim + qkRopeHeadDim, valueWidth };
 }

@@ -2,7 +2,7 @@
 //
 // Everything is queued from step inputs on the device and nothing is read back, so that a step can be recorded. Shape
 // letters: T rows, R sampled rows, V vocabulary, D hidden.
-import { Deepseek, type Model, type PrecisionPolicy } from '../model/index.ts';
+import type { Model, PrecisionPolicy } from '../model/index.ts';
 import { type SampledTokens, sampleTokens, scale, type Tensor, targetLogprobs, zeros } from '../tensor/index.ts';
 import type { PagedCache } from './paged-cache.ts';
 import type { Phase } from './runner.ts';
@@ -54,7 +54,7 @@ export function runStep(
   const logits = shape.sampledRows > 0 ? model.logits(hidden, rows, policy) : null;
   const drawn = logits && withTemperature(logits, sampleTokens(logits, views.settings, edits), logprobTemperature);
   let drafts: Tensor | null = null;
-  if (isDrafting && model instanceof Deepseek) {
+  if (isDrafting) {
     const next = rows || !drawn ? withDrawn(views.nextIds, drawn?.tokens ?? null, sampledRows) : drawn.tokens;
     const { out } = model.predictAhead(0, hidden, next, batch, options);
     const unedited = { ...edits, starts: zeros([shape.sampledRows + 1], { dtype: 'i32', device: edits.ids.device }) };

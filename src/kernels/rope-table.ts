@@ -2,7 +2,8 @@
 //
 // Angles are float64 until the last rounding. YaRN blends each frequency with itself divided by `factor`, by how many
 // turns it makes within the original context: fast ones (beta_fast turns and more) stay, slow ones (beta_slow and
-// fewer) are divided. Llama 3 does the same by wavelength, without a magnitude; linear scaling divides all of them.
+// fewer) are divided. Llama 3 does the same by wavelength, without a magnitude; linear scaling divides all of them,
+// LongRoPE each by its own factor.
 // Left out: the softmax scale, which is the model's (it multiplies by yarnMagnitude squared).
 import { ValueError } from './errors.ts';
 
@@ -28,15 +29,24 @@ interface Llama3Config {
   readonly highFreqFactor: number;
 }
 
+/** LongRoPE (Ding et al. 2024): each frequency has a divisor of its own. */
+interface LongRopeConfig {
+  /** [dim / 2] */
+  readonly factors: readonly number[];
+  /** What cos and sin are multiplied by. */
+  readonly magnitude: number;
+}
+
 export interface RopeConfig {
   /** Rotary elements of a head, R. */
   readonly dim: number;
   /** `rope_theta` */
   readonly base: number;
-  /** At most one of the three may be given. */
+  /** At most one of the four may be given. */
   readonly yarn?: YarnConfig;
   readonly llama3?: Llama3Config;
   readonly linear?: { readonly factor: number };
+  readonly longrope?: LongRopeConfig;
 }
 
 export interface RopeTable {
@@ -52,7 +62,7 @@ export function yarnMagnitude(factor: number, mscale: number): number {
 }
 
 /** Radians per position of each pair: [dim / 2], float64. */
-export function inverseFrequencies({ dim, base, yarn, llama3, linear }: RopeConfig): Float64Array {
+export function inverseFrequencies({ dim, base, yarn, llama3, linear, longrope }: RopeConfig): Float64Array {
   if (!(Number.isInteger(dim) && dim > 0 && dim % 2 === 0))
     throw new ValueError(
       'ropeTable',
@@ -61,6 +71,7 @@ export function inverseFrequencies({ dim, base, yarn, llama3, linear }: RopeConf
     );
   const plain = Float64Array.from({ length: dim / 2 }, (_, i) => base ** ((-2 * i) / dim));
   if (llama3) return plain.map((f) => stretchLlama3(f, llama3));
+  if (longrope) return plain.map((f, i) => f / longrope.factors[i]);
   if (linear) return plain.map((f) => f / linear.factor);
   if (!yarn) return plain;
   const { factor, originalMaxPositionEmbeddings: length, betaFast = 32, betaSlow = 1 } = yarn;
@@ -83,14 +94,19 @@ function stretchLlama3(f: number, { factor, originalMaxPositionEmbeddings: lengt
   return (1 - share) * (f / factor) + share * f;
 }
 
-/** cos and sin of positions 0 to length - 1, times YaRN's magnitude (1 where mscale equals mscaleAllDim). */
+/** Returns what cos and sin are multiplied by: 1 in YaRN where mscale equals mscaleAllDim. */
+function magnitudeFor({ yarn, longrope }: RopeConfig): number {
+  if (longrope) return longrope.magnitude;
+  if (!yarn) return 1;
+  return yarnMagnitude(yarn.factor, yarn.mscale ?? 1) / yarnMagnitude(yarn.factor, yarn.mscaleAllDim ?? 0);
+}
+
+/** cos and sin of positions 0 to length - 1, times the magnitude of YaRN or LongRoPE. */
 export function ropeTable(config: RopeConfig & { readonly length: number }): RopeTable {
-  const { length, yarn } = config;
+  const { length } = config;
   const frequencies = inverseFrequencies(config);
   const pairs = frequencies.length;
-  const magnitude = yarn
-    ? yarnMagnitude(yarn.factor, yarn.mscale ?? 1) / yarnMagnitude(yarn.factor, yarn.mscaleAllDim ?? 0)
-    : 1;
+  const magnitude = magnitudeFor(config);
   const cos = new Float32Array(length * pairs);
   const sin = new Float32Array(length * pairs);
   for (let position = 0; position < length; position++)

@@ -1,4 +1,4 @@
-// A Transformer block of either family: x += attention(norm(x)), then x += feed-forward(norm(x)).
+// A Transformer block: x += attention(norm(x)), then x += feed-forward(norm(x)); in a sandwich, norms follow both too.
 //
 // The residual stream travels in two parts, the sum so far and the output of the last layer, so that the next norm adds
 // and normalizes in one pass (addRmsNorm). Shape letters: T tokens, D hidden.
@@ -24,7 +24,8 @@ export interface AttentionOptions {
 }
 
 interface Attention {
-  forward(x: Tensor, batch: Batch, table: RopeTensors, options: AttentionOptions): Tensor;
+  /** `table`: null where a layer has no rotary embedding. */
+  forward(x: Tensor, batch: Batch, table: RopeTensors | null, options: AttentionOptions): Tensor;
 }
 
 interface FeedForward {
@@ -52,8 +53,10 @@ export class Block {
   /** [D] */
   readonly inputLayernorm: Tensor;
   readonly selfAttn: Attention;
-  /** [D] */
+  /** [D], before the feed-forward; in a sandwich after attention */
   readonly postAttentionLayernorm: Tensor;
+  /** [D] each, of a sandwich */
+  readonly feedforwardLayernorms: { readonly pre: Tensor; readonly post: Tensor } | null;
   readonly mlp: FeedForward;
   readonly #eps: number;
 
@@ -61,6 +64,8 @@ export class Block {
     this.#eps = eps;
     this.inputLayernorm = weights.take('input_layernorm.weight');
     this.postAttentionLayernorm = weights.take('post_attention_layernorm.weight');
+    const pre = weights.find('pre_feedforward_layernorm.weight');
+    this.feedforwardLayernorms = pre && { pre, post: weights.take('post_feedforward_layernorm.weight') };
     this.selfAttn = selfAttn;
     this.mlp = mlp;
   }
@@ -69,7 +74,7 @@ export class Block {
   forward(
     { residual, hidden }: ResidualStream,
     batch: Batch,
-    table: RopeTensors,
+    table: RopeTensors | null,
     options: AttentionOptions,
   ): BlockOutput {
     return recomputable([residual, hidden], (residual, hidden) =>
@@ -77,13 +82,21 @@ export class Block {
     );
   }
 
-  #run(stream: ResidualStream, batch: Batch, table: RopeTensors, options: AttentionOptions): BlockOutput {
+  #run(stream: ResidualStream, batch: Batch, table: RopeTensors | null, options: AttentionOptions): BlockOutput {
     const { policy } = options;
+    const between = this.feedforwardLayernorms;
     const { residual, out } = addAndNorm(stream, this.inputLayernorm, this.#eps, policy);
-    const attended = this.selfAttn.forward(out, batch, table, options);
-    const after = addAndNorm({ residual, hidden: attended }, this.postAttentionLayernorm, this.#eps, policy);
+    const own = this.selfAttn.forward(out, batch, table, options);
+    const attended = between ? this.#norm(own, this.postAttentionLayernorm, policy) : own;
+    const gain = between?.pre ?? this.postAttentionLayernorm;
+    const after = addAndNorm({ residual, hidden: attended }, gain, this.#eps, policy);
     const fed = this.mlp.forward(after.out, policy);
-    const [hidden, routing] = 'routing' in fed ? [fed.out, fed.routing] : [fed, null];
+    const [whole, routing] = 'routing' in fed ? [fed.out, fed.routing] : [fed, null];
+    const hidden = between ? this.#norm(whole, between.post, policy) : whole;
     return { stream: { residual: after.residual, hidden }, routing };
+  }
+
+  #norm(x: Tensor, gain: Tensor, { activations }: PrecisionPolicy): Tensor {
+    return rmsNorm(x, gain, this.#eps, activations);
   }
 }

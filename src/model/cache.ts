@@ -19,7 +19,8 @@ import {
   type Tensor,
   zeros,
 } from '../tensor/index.ts';
-import { type AttentionForm, isDeepseek, type ModelConfig } from './config.ts';
+import { describeBlocks } from './architecture/index.ts';
+import type { AttentionForm, ModelConfig } from './config.ts';
 import { cacheWidth } from './cost.ts';
 import { ModelError } from './errors.ts';
 
@@ -106,8 +107,8 @@ export class ContiguousCache implements Cache {
     this.#device = device;
     this.#form = form;
     const shape = [capacity, cacheWidth(config)];
-    const modules = isDeepseek(config) ? config.numNextnPredictLayers : 0;
-    this.#layers = Array.from({ length: config.numHiddenLayers + modules }, () => keep(zeros(shape, { device })));
+    const { mtpModules } = describeBlocks(config);
+    this.#layers = Array.from({ length: config.numHiddenLayers + mtpModules }, () => keep(zeros(shape, { device })));
   }
 
   /** The number of tokens in the cache. */

@@ -4,23 +4,15 @@
 // of them. A field whose name speaks of the model's arithmetic must be listed here, with the values that leave it as it
 // is; others are descriptions. Sources: PretrainedConfig and its subclasses in transformers; the released config.json
 // files of DeepSeek, Moonlight, Llama, SmolLM2, and Qwen 2.5.
+import {
+  type Architecture,
+  describeBlocks,
+  type FieldRule,
+  type MlaConfig,
+  type ModelConfig,
+} from './architecture/index.ts';
 import type { Refusal } from './errors.ts';
 import { checkQuantization } from './quantization-config.ts';
-
-/** What the rules ask of a configuration. */
-interface CheckedConfig {
-  readonly modelType: keyof typeof classes;
-  readonly maxPositionEmbeddings: number;
-  readonly numAttentionHeads: number;
-  /** The fields outside the schema. */
-  readonly extra: Readonly<Record<string, unknown>>;
-}
-
-type MlaSizes = Readonly<Record<'qkNopeHeadDim' | 'qkRopeHeadDim' | 'vHeadDim', number>>;
-interface GqaSizes {
-  readonly headDim: number;
-  readonly attentionBias?: boolean;
-}
 
 /** Training, generation and bookkeeping: whatever their values, the forward pass is the same. */
 const harmless = new Set(
@@ -53,10 +45,9 @@ const isEmpty = (value: unknown) => typeof value === 'object' && value !== null 
 const near = (expected: number) => (value: unknown) =>
   typeof value === 'number' && Math.abs(value - expected) <= 1e-6 * expected;
 
-type Rules = Readonly<Record<string, Rule>>;
-type Rule = readonly [accepts: (value: unknown) => boolean, expected: string];
+type Rules = Readonly<Record<string, FieldRule>>;
 
-const factorOfOne: Rule = [one, '1'];
+const factorOfOne: FieldRule = [one, '1'];
 
 const fixedRules: Rules = {
   ...Object.fromEntries(
@@ -88,18 +79,10 @@ const fixedRules: Rules = {
   quantization_config: [() => true, ''], // checkQuantization reads it
 };
 
-/** Names of the classes that compute what minke computes. */
-const classes = {
-  deepseek_v3: ['DeepseekV3ForCausalLM'],
-  deepseek_v2: ['DeepseekV2ForCausalLM'],
-  llama: ['LlamaForCausalLM', 'LLaMAForCausalLM'],
-  qwen2: ['Qwen2ForCausalLM'],
-} as const;
+const any: FieldRule = [() => true, ''];
+const same = (expected: number): FieldRule => [near(expected), `${expected}`];
 
-const any: Rule = [() => true, ''];
-const same = (expected: number): Rule => [near(expected), `${expected}`];
-
-function mlaRules({ numAttentionHeads, qkNopeHeadDim, qkRopeHeadDim, vHeadDim }: CheckedConfig & MlaSizes): Rules {
+function mlaRules({ numAttentionHeads, qkNopeHeadDim, qkRopeHeadDim, vHeadDim }: MlaConfig): Rules {
   const width = qkNopeHeadDim + qkRopeHeadDim;
   return {
     num_key_value_heads: [near(numAttentionHeads), `num_attention_heads = ${numAttentionHeads} (MLA shares no keys)`],
@@ -108,20 +91,19 @@ function mlaRules({ numAttentionHeads, qkNopeHeadDim, qkRopeHeadDim, vHeadDim }:
   };
 }
 
-function gqaRules({ modelType, headDim, attentionBias }: CheckedConfig & GqaSizes): Rules {
-  const isQwen = modelType === 'qwen2'; // its biases do not depend on attention_bias
-  const hasBias = isQwen || attentionBias === true;
+function attentionRules(config: ModelConfig): Rules {
+  const { gqa, rotaryDim } = describeBlocks(config);
+  if (gqa === null) return mlaRules(config as MlaConfig);
   return {
-    ...(isQwen && { attention_bias: any, sliding_window: any, max_window_layers: any }),
-    qkv_bias: [(value) => value === hasBias, `${hasBias}`],
-    rotary_dim: same(headDim),
-    query_pre_attn_scalar: same(headDim),
-    attention_multiplier: same(headDim ** -0.5),
+    qkv_bias: [(value) => value === gqa.qkvBias, `${gqa.qkvBias}`],
+    rotary_dim: same(rotaryDim),
+    query_pre_attn_scalar: same(Number((gqa.scale ** -2).toPrecision(12))),
+    attention_multiplier: same(gqa.scale),
   };
 }
 
-function rulesFor(config: CheckedConfig & (MlaSizes | GqaSizes)): Rules {
-  const known: readonly string[] = classes[config.modelType];
+function rulesFor(config: ModelConfig, { classes, unread }: Architecture): Rules {
+  const known: readonly string[] = classes;
   const positions = config.maxPositionEmbeddings;
   return {
     ...fixedRules,
@@ -130,7 +112,8 @@ function rulesFor(config: CheckedConfig & (MlaSizes | GqaSizes)): Rules {
       known[0],
     ],
     sliding_window: [(value) => typeof value === 'number' && value >= positions, `at least ${positions}, or none`],
-    ...('headDim' in config ? gqaRules(config) : mlaRules(config)),
+    ...attentionRules(config),
+    ...Object.fromEntries(unread.map((field) => [field, any])),
   };
 }
 
@@ -139,8 +122,8 @@ const speaksOfArithmetic = (field: string) => field.split(/[^a-z]+/).some((word)
 const removal = 'remove it from config.json if the model computes the same without it';
 
 /** Finds a field outside the schema that would change the result. */
-export function findUncomputedField(config: CheckedConfig & (MlaSizes | GqaSizes)): Refusal | null {
-  const rules = rulesFor(config);
+export function findUncomputedField(config: ModelConfig, architecture: Architecture): Refusal | null {
+  const rules = rulesFor(config, architecture);
   for (const [field, value] of Object.entries(config.extra)) {
     if (value === null) continue;
     if (Object.hasOwn(rules, field)) {

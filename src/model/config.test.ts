@@ -1,7 +1,8 @@
 // Configurations: the published counts to the digit, Hugging Face's defaults, refusals. npm test -- config
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type DeepseekConfig, readConfig, writeConfig } from './config.ts';
+import { modelTypes } from './architecture/index.ts';
+import { longestContext, type MlaConfig, readConfig, writeConfig } from './config.ts';
 import { cacheBytesPerToken, countParameters, flopsPerToken, weightBytes } from './cost.ts';
 import { ModelError } from './errors.ts';
 import { countElements, listParameters } from './parameters.ts';
@@ -77,8 +78,26 @@ describe('config.json', () => {
       assert.deepEqual(readConfig(JSON.parse(JSON.stringify(writeConfig(readConfig(written))))).extra, extra);
     });
 
+  for (const model_type of modelTypes)
+    test(`${model_type}: its defaults are read, written, and read again`, () => {
+      const sizes = { hidden_size: 4096, num_attention_heads: 32 };
+      const experts = model_type === 'deepseek_v2' ? { num_experts_per_tok: 6 } : {}; // has no default
+      const config = readConfig({ model_type, ...sizes, ...experts });
+      const { extra, ...fields } = readConfig(JSON.parse(JSON.stringify(writeConfig(config))));
+      const { extra: none, ...expected } = config;
+      assert.deepEqual([fields, none], [expected, {}]);
+      assert.ok(listParameters(config).length > 0);
+      assert.match(String(writeConfig(config).architectures), /ForCausalLM/);
+    });
+
+  test('a window is no refusal: it bounds the context', () => {
+    assert.equal(longestContext(readConfig({ model_type: 'mistral' })), 4096);
+    assert.equal(longestContext(readConfig({ model_type: 'mistral', sliding_window: null })), 131_072);
+    assert.equal(longestContext(readConfig({ model_type: 'gemma3_text', sliding_window: 512 })), 512);
+  });
+
   test("Hugging Face's defaults", () => {
-    const config = readConfig({ model_type: 'deepseek_v3' }) as DeepseekConfig;
+    const config = readConfig({ model_type: 'deepseek_v3' }) as MlaConfig;
     assert.equal(config.nRoutedExperts, 256);
     assert.equal(config.ropeScaling, null);
     const llama = readConfig({ model_type: 'llama', hidden_size: 64, num_attention_heads: 4 });
@@ -102,7 +121,7 @@ describe('config.json', () => {
     const nulls = { num_key_value_heads: null, head_dim: null, rope_scaling: null, rms_norm_eps: null };
     const { extra, ...config } = readConfig({ model_type: 'llama', ...nulls });
     assert.deepEqual({ extra, ...config }, readConfig({ model_type: 'llama' }));
-    const v3 = readConfig({ model_type: 'deepseek_v3', q_lora_rank: null, norm_topk_prob: null }) as DeepseekConfig;
+    const v3 = readConfig({ model_type: 'deepseek_v3', q_lora_rank: null, norm_topk_prob: null }) as MlaConfig;
     assert.deepEqual([v3.qLoraRank, v3.normTopkProb], [null, true]);
   });
 
@@ -167,6 +186,11 @@ describe('config.json', () => {
   const v3 = { model_type: 'deepseek_v3' };
   const yarn = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 64 };
   const blocks = { quant_method: 'fp8', weight_block_size: [128, 128] };
+  const compressed = (weights = {}) => ({
+    quant_method: 'compressed-tensors',
+    format: 'float-quantized',
+    config_groups: { group_0: { weights: { num_bits: 8, type: 'float', symmetric: true, ...weights } } },
+  });
   const changed: [base: object, fields: Record<string, unknown>, received: RegExp][] = [
     [llama, { partial_rotary_factor: 0.5 }, /partial_rotary_factor: expected 1, received 0.5/],
     [llama, { rope_parameters: { rope_type: 'default', partial_rotary_factor: 0.5 } }, /rope_scaling/],
@@ -192,13 +216,28 @@ describe('config.json', () => {
     [llama, { architectures: ['LlamaForSequenceClassification'] }, /architectures: expected LlamaForCausalLM/],
     [llama, { hidden_activation: 'gelu' }, /hidden_activation/],
     [llama, { head_dim: 1, hidden_size: 2 }, /head_dim: expected an even number/],
-    [llama, { quantization_config: { quant_method: 'awq', bits: 4 } }, /quant_method.*received "awq"; use the unq/],
-    [llama, { quantization_config: { quant_method: 'gptq' } }, /received "gptq"/],
     [llama, { quantization_config: { quant_method: 'bitsandbytes', load_in_4bit: true } }, /received "bitsandbytes"/],
-    [llama, { quantization_config: { quant_method: 'compressed-tensors' } }, /received "compressed-tensors"/],
-    [llama, { quantization_config: { quant_method: 'fbgemm_fp8' } }, /received "fbgemm_fp8"/],
     [llama, { quantization_config: { quant_algo: 'FP8', producer: { name: 'modelopt' } } }, /received .*modelopt/],
-    [llama, { quantization_config: { quant_method: 'fp8' } }, /weight_block_size: expected \[128, 128\]/],
+    [llama, { quantization_config: { quant_method: 'awq', bits: 3 } }, /bits: expected 4, received 3; use the unq/],
+    [llama, { quantization_config: { quant_method: 'awq', bits: 4, version: 'gemv' } }, /version: expected "gemm"/],
+    [llama, { quantization_config: { quant_method: 'gptq', bits: 3 } }, /bits: expected 4 or 8, received 3/],
+    [
+      llama,
+      { quantization_config: { quant_method: 'gptq', bits: 4, checkpoint_format: 'marlin' } },
+      /checkpoint_format/,
+    ],
+    [
+      llama,
+      { quantization_config: { quant_method: 'compressed-tensors', format: 'nvfp4-pack-quantized' } },
+      /format: ex/,
+    ],
+    [llama, { quantization_config: compressed({ symmetric: false }) }, /group_0\.weights\.symmetric: expected true/],
+    [llama, { quantization_config: compressed({ num_bits: 4 }) }, /num_bits: expected 8, received 4/],
+    [
+      llama,
+      { quantization_config: { ...compressed(), kv_cache_scheme: { num_bits: 8 } } },
+      /kv_cache_scheme: expected no/,
+    ],
     [v3, { quantization_config: { ...blocks, weight_block_size: [64, 64] } }, /weight_block_size/],
     [v3, { quantization_config: { ...blocks, fmt: 'e5m2' } }, /fmt/],
     [v3, { quantization_config: { ...blocks, activation_scheme: 'static' } }, /activation_scheme/],

@@ -4,7 +4,8 @@
 // numExpertsPerTok of the routed experts; a multiply-add is 2 FLOPs; training is 3 forward passes; causal
 // attention scores over T keys cost T / 2 on average; embedding look-ups cost nothing, the head costs a GEMM.
 // Sources: DeepSeek-V3 report section 2 and 4.1; Insights into DeepSeek-V3 (arXiv 2505.09343), table 4.
-import { type AttentionForm, type DeepseekConfig, isDeepseek, type ModelConfig } from './config.ts';
+import { describeBlocks } from './architecture/index.ts';
+import { type AttentionForm, isMla, type MlaConfig, type ModelConfig } from './config.ts';
 import { countElements, isFp8, listParameters, type Parameter, type ParameterGroup } from './parameters.ts';
 
 export interface ParameterCounts {
@@ -30,7 +31,8 @@ const groups: readonly ParameterGroup[] = [
 ];
 
 function activeShare(config: ModelConfig, group: ParameterGroup): number {
-  return isDeepseek(config) && group === 'routed' ? config.numExpertsPerTok / config.nRoutedExperts : 1;
+  const { experts } = describeBlocks(config);
+  return experts && group === 'routed' ? experts.router.numExpertsPerTok / experts.routed : 1;
 }
 
 export function countParameters(config: ModelConfig): ParameterCounts {
@@ -53,17 +55,18 @@ export function countParameters(config: ModelConfig): ParameterCounts {
 /** Returns the multiply-adds of a token with one key, all heads and layers. */
 function scoreWork(config: ModelConfig, form: AttentionForm): number {
   const { numHiddenLayers: L, numAttentionHeads: H } = config;
-  if (!isDeepseek(config)) return L * H * 2 * config.headDim;
+  if (!isMla(config)) return L * H * 2 * config.headDim;
   const { qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V, kvLoraRank: C } = config;
   return L * H * (form === 'expanded' ? N + R + V : C + R + C);
 }
 
 /** Returns the forward FLOPs of a token in all MTP modules: active matrices, a layer's scores, the head once more. */
 function mtpWork(config: ModelConfig, context: number): number {
-  if (!isDeepseek(config) || config.numNextnPredictLayers === 0) return 0;
+  const { mtpModules: modules } = describeBlocks(config);
+  if (modules === 0) return 0;
   const own = listParameters(config).filter(({ mtp }) => mtp);
   const active = own.reduce((sum, { group, shape }) => sum + countElements(shape) * activeShare(config, group), 0);
-  const { numNextnPredictLayers: modules, numHiddenLayers: L, vocabSize: V, hiddenSize: D } = config;
+  const { numHiddenLayers: L, vocabSize: V, hiddenSize: D } = config;
   return 2 * (active + modules * V * D) + (modules / L) * scoreWork(config, 'expanded') * context;
 }
 
@@ -96,18 +99,18 @@ export function flopsPerToken(config: ModelConfig, context: number): FlopsPerTok
 
 /** Returns the numbers in the cache for one token in one layer: latent and rotary key, or keys and values. */
 export function cacheWidth(config: ModelConfig): number {
-  return isDeepseek(config) ? config.kvLoraRank + config.qkRopeHeadDim : 2 * config.numKeyValueHeads * config.headDim;
+  return isMla(config) ? config.kvLoraRank + config.qkRopeHeadDim : 2 * config.numKeyValueHeads * config.headDim;
 }
 
 /** Returns the bytes of FlashMLA's record: codes with a scale for each 128, the rotary part in BF16. */
-function fp8CacheBytes(config: DeepseekConfig): number {
+function fp8CacheBytes(config: MlaConfig): number {
   return config.kvLoraRank + 4 * Math.ceil(config.kvLoraRank / 128) + 2 * config.qkRopeHeadDim;
 }
 
 /** Returns the cache bytes of one token in all layers. fp8: as FlashMLA stores latents; null where there are none. */
 export function cacheBytesPerToken(config: ModelConfig): { readonly bf16: number; readonly fp8: number | null } {
   const { numHiddenLayers: L } = config;
-  return { bf16: 2 * L * cacheWidth(config), fp8: isDeepseek(config) ? L * fp8CacheBytes(config) : null };
+  return { bf16: 2 * L * cacheWidth(config), fp8: isMla(config) ? L * fp8CacheBytes(config) : null };
 }
 
 function bytesAs(format: 'bf16' | 'fp8', parameter: Parameter): number {

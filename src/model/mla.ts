@@ -27,7 +27,7 @@ import {
 import type { Batch } from './batch.ts';
 import type { AttentionOptions } from './block.ts';
 import type { FreshTokens, HeadRows, RowLayout } from './cache.ts';
-import type { DeepseekConfig } from './config.ts';
+import type { MlaConfig } from './config.ts';
 import { ModelError } from './errors.ts';
 import type { PrecisionPolicy } from './precision.ts';
 import { softmaxScale } from './rope.ts';
@@ -55,10 +55,10 @@ export class MultiHeadLatentAttention {
   /** W_O: [D, H V] */
   readonly oProj: Weight;
   readonly #absorbed: () => AbsorbedWeights;
-  readonly #config: DeepseekConfig;
+  readonly #config: MlaConfig;
   readonly #layer: number;
 
-  constructor(config: DeepseekConfig, weights: Weights, layer: number) {
+  constructor(config: MlaConfig, weights: Weights, layer: number) {
     this.#config = config;
     this.#layer = layer;
     const isCompressed = config.qLoraRank !== null;
@@ -76,7 +76,8 @@ export class MultiHeadLatentAttention {
   }
 
   /** x [T, D] to [T, D]. */
-  forward(x: Tensor, batch: Batch, table: RopeTensors, { policy, cache }: AttentionOptions): Tensor {
+  forward(x: Tensor, batch: Batch, table: RopeTensors | null, { policy, cache }: AttentionOptions): Tensor {
+    if (table === null) throw new ModelError('mla', 'no rotary table', 'report it');
     const { numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V } = this.#config;
     const T = x.shape[0];
     const { linear: precision, activations } = policy;
@@ -144,13 +145,13 @@ export class MultiHeadLatentAttention {
   }
 }
 
-function splitUnpacked(config: DeepseekConfig, kvBProj: Weight): AbsorbedWeights {
+function splitUnpacked(config: MlaConfig, kvBProj: Weight): AbsorbedWeights {
   if (kvBProj instanceof Tensor) return splitKvB(config, kvBProj);
   throw new ModelError('mla', 'kv_b_proj is packed, k_b_proj and v_b_proj are missing', 'pack them too');
 }
 
 /** Splits kv_b_proj [H (N + V), C] into W_UK, transposed [H, C, N], and W_UV [H, V, C]. */
-export function splitKvB(config: DeepseekConfig, kvBProj: Tensor): { keys: Tensor; values: Tensor } {
+export function splitKvB(config: MlaConfig, kvBProj: Tensor): { keys: Tensor; values: Tensor } {
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
   const turned = permute(reshape(kvBProj, [H, N + V, C]), [0, 2, 1]); // [H, C, N + V]
   const [keys, values] = split(turned, [N, V]) as [Tensor, Tensor];

@@ -12,13 +12,12 @@ import {
   type RouterConfig,
   type Routing,
   router,
-  swiglu,
   type Tensor,
   unpermuteRows,
   type Weight,
 } from '../tensor/index.ts';
-import type { DeepseekConfig } from './config.ts';
-import { Mlp } from './mlp.ts';
+import type { Experts } from './architecture/index.ts';
+import { type Activation, gated, Mlp } from './mlp.ts';
 import type { PrecisionPolicy } from './precision.ts';
 import type { Weights } from './weights.ts';
 
@@ -28,29 +27,10 @@ export interface LayerRouting extends Routing {
   readonly offsets: Tensor;
 }
 
-/**
- * Returns how a configuration chooses experts. V2 ranks groups by their best score, V3 by their two best; V2 scales
- * weights or makes them sum to one, V3 does both (DeepSeek's modeling code; transformers' V2 never makes them sum to
- * one).
- */
-function toRouterConfig(config: DeepseekConfig): RouterConfig {
-  const grouped = config.topkMethod !== 'greedy';
-  const nGroup = grouped ? (config.nGroup ?? 1) : 1;
-  return {
-    numExpertsPerTok: config.numExpertsPerTok,
-    nGroup,
-    topkGroup: grouped ? (config.topkGroup ?? nGroup) : 1,
-    groupBest: config.topkMethod === 'noaux_tc' ? Math.min(2, config.nRoutedExperts / nGroup) : 1,
-    scoringFunc: config.scoringFunc,
-    normTopkProb: config.normTopkProb,
-    routedScalingFactor: config.modelType === 'deepseek_v2' && config.normTopkProb ? 1 : config.routedScalingFactor,
-  };
-}
-
 export class MixtureOfExperts {
   /** [E, D] */
   readonly gate: Weight;
-  /** [E] f32, updated by the balancing rule, not by gradients; V3 only */
+  /** [E] f32, updated by the balancing rule, not by gradients; null where none takes part in the choice */
   readonly eScoreCorrectionBias: Tensor | null;
   /** [E, 2 F, D]: gate rows, then up rows */
   readonly gateUpProj: Weight;
@@ -58,14 +38,16 @@ export class MixtureOfExperts {
   readonly downProj: Weight;
   readonly sharedExperts: Mlp | null;
   readonly #router: RouterConfig;
+  readonly #activation: Activation;
 
-  constructor(config: DeepseekConfig, weights: Weights) {
-    this.#router = toRouterConfig(config);
+  constructor(experts: Experts, weights: Weights, activation: Activation) {
+    this.#router = experts.router;
+    this.#activation = activation;
     this.gate = weights.matrix('gate.weight');
     this.eScoreCorrectionBias = weights.find('gate.e_score_correction_bias');
     this.gateUpProj = weights.matrix('experts.gate_up_proj');
     this.downProj = weights.matrix('experts.down_proj');
-    this.sharedExperts = config.nSharedExperts ? new Mlp(weights.at('shared_experts')) : null;
+    this.sharedExperts = experts.sharedWidth > 0 ? new Mlp(weights.at('shared_experts'), activation) : null;
   }
 
   /** x [T, D] to [T, D], and the routing. */
@@ -75,7 +57,8 @@ export class MixtureOfExperts {
     const routing = router(logits, this.eScoreCorrectionBias, this.#router);
     const plan = dispatchPlan(routing.indices, this.gate.shape[0]);
     const rows = permuteRows(x, plan); // [T K, D]
-    const inner = swiglu(groupedLinear(rows, this.gateUpProj, plan.offsets, { precision })); // [T K, F]
+    const gateUp = groupedLinear(rows, this.gateUpProj, plan.offsets, { precision }); // [T K, 2 F]
+    const inner = gated(gateUp, this.#activation); // [T K, F]
     const outer = groupedLinear(inner, this.downProj, plan.offsets, { precision }); // [T K, D]
     const shared = this.sharedExperts?.forward(x, policy);
     const out = unpermuteRows(outer, plan, routing.weights, shared);

@@ -4,7 +4,7 @@
 // embedding before hidden state is that of the released weights, the reverse of the report's equation 21. h of module 1
 // is the main model's output after its final norm, as engines that serve the release do (the report does not say); h of
 // later modules is the previous block's output without a norm. Embedding and head are the main model's.
-import { concat, embedding, linear, type RopeTensors, rmsNorm, type Tensor, type Weight } from '../tensor/index.ts';
+import { concat, linear, type RopeTensors, rmsNorm, type Tensor, type Weight } from '../tensor/index.ts';
 import type { Batch } from './batch.ts';
 import { addAndNorm, type Block } from './block.ts';
 import type { Cache } from './cache.ts';
@@ -41,17 +41,16 @@ export class MultiTokenPrediction {
     this.sharedHeadNorm = weights.take('shared_head.norm.weight');
   }
 
-  /** hidden [T, D], and ids [T] of the tokens k ahead. */
+  /** hidden [T, D], and the embeddings [T, D] of the tokens k ahead. */
   forward(
     hidden: Tensor,
-    ids: Tensor,
-    embedTokens: Tensor,
+    embedded: Tensor,
     batch: Batch,
-    table: RopeTensors,
+    table: RopeTensors | null,
     policy: PrecisionPolicy,
     cache: Cache,
   ): MtpOutput {
-    const known = rmsNorm(embedding(ids, embedTokens), this.enorm, this.#eps, policy.activations);
+    const known = rmsNorm(embedded, this.enorm, this.#eps, policy.activations);
     const seen = rmsNorm(hidden, this.hnorm, this.#eps, policy.activations);
     const joined = linear(concat([known, seen]), this.ehProj, { precision: policy.ehProj, out: 'f32' });
     const { stream, routing } = this.block.forward({ residual: null, hidden: joined }, batch, table, { policy, cache });

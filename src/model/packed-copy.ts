@@ -34,7 +34,7 @@ export class PackedCopy {
     }
     this.#shared = [...weights.values()].filter((weight) => weight instanceof Tensor);
     this.#sharedVersion = sumVersions(this.#shared);
-    this.model = createModel(source.config, weights, source.ropeTable.cos.shape[0]);
+    this.model = createModel(source.config, weights, source.context);
   }
 
   /** Queues the copying of what has changed. Returns whether anything has. */

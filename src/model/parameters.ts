@@ -4,7 +4,8 @@
 // mlp.experts.down_proj [E, D, F]; checkpoints store them one by one. MTP module k is layer numHiddenLayers + k, named
 // as DeepSeek's release does; it shares embedding and head with the main model, so they are not listed again.
 // Source: DeepSeek-V3 report section 2, README_WEIGHTS; facts of shapes in transformers' modeling_deepseek_v3.py.
-import { type DeepseekConfig, type DenseConfig, isDeepseek, type ModelConfig } from './config.ts';
+import { describeBlocks, type Experts, type Gqa, type GqaConfig } from './architecture/index.ts';
+import type { MlaConfig, ModelConfig } from './config.ts';
 
 export type ParameterGroup =
   | 'embedding'
@@ -30,7 +31,7 @@ export interface Parameter {
 
 type ParameterSpec = readonly [name: string, shape: readonly number[], group: ParameterGroup, kind?: Parameter['kind']];
 
-function mla(c: DeepseekConfig): ParameterSpec[] {
+function mla(c: MlaConfig): ParameterSpec[] {
   const { hiddenSize: D, numAttentionHeads: H, qkNopeHeadDim: N, qkRopeHeadDim: R, vHeadDim: V } = c;
   const { qLoraRank: Q, kvLoraRank: C } = c;
   const query: ParameterSpec[] =
@@ -50,19 +51,20 @@ function mla(c: DeepseekConfig): ParameterSpec[] {
   ];
 }
 
-function gqa(c: DenseConfig): ParameterSpec[] {
+function gqa(c: GqaConfig, { qkvBias, outBias, qkNorm }: Gqa): ParameterSpec[] {
   const { hiddenSize: D, numAttentionHeads: H, numKeyValueHeads: G, headDim: N } = c;
-  const all = c.modelType === 'llama' && c.attentionBias;
   const projection = (name: string, out: number, inner: number, bias: boolean): ParameterSpec[] => [
     [`${name}.weight`, [out, inner], 'attention'],
     ...(bias ? [[`${name}.bias`, [out], 'attention', 'bias'] as const] : []),
   ];
-  const qkv = all || c.modelType === 'qwen2';
+  const norm = (name: string): ParameterSpec[] => (qkNorm ? [[`${name}.weight`, [N], 'attention', 'gain']] : []);
   return [
-    ...projection('q_proj', H * N, D, qkv),
-    ...projection('k_proj', G * N, D, qkv),
-    ...projection('v_proj', G * N, D, qkv),
-    ...projection('o_proj', D, H * N, all),
+    ...projection('q_proj', H * N, D, qkvBias),
+    ...projection('k_proj', G * N, D, qkvBias),
+    ...projection('v_proj', G * N, D, qkvBias),
+    ...projection('o_proj', D, H * N, outBias),
+    ...norm('q_norm'),
+    ...norm('k_norm'),
   ];
 }
 
@@ -78,35 +80,44 @@ function under(prefix: string, locals: readonly ParameterSpec[]): ParameterSpec[
   return locals.map(([name, ...rest]) => [`${prefix}.${name}`, ...rest] as ParameterSpec);
 }
 
-function experts(c: DeepseekConfig): ParameterSpec[] {
-  const { hiddenSize: D, moeIntermediateSize: F, nRoutedExperts: E } = c;
-  const correction: ParameterSpec[] =
-    c.topkMethod === 'noaux_tc' ? [['gate.e_score_correction_bias', [E], 'router', 'correction']] : [];
+function experts(D: number, { routed: E, width: F, sharedWidth, hasCorrection }: Experts): ParameterSpec[] {
+  const correction: ParameterSpec[] = hasCorrection
+    ? [['gate.e_score_correction_bias', [E], 'router', 'correction']]
+    : [];
   return [
     ['gate.weight', [E, D], 'router'],
     ...correction,
     ['experts.gate_up_proj', [E, 2 * F, D], 'routed'],
     ['experts.down_proj', [E, D, F], 'routed'],
-    ...(c.nSharedExperts ? under('shared_experts', swiglu(D, F * c.nSharedExperts, 'shared')) : []),
+    ...(sharedWidth > 0 ? under('shared_experts', swiglu(D, sharedWidth, 'shared')) : []),
   ];
 }
 
-/** Whether main layer `i` has experts; MTP layers always do. */
+/** Whether layer `i` has experts; MTP modules, which follow the main layers, always do. */
 export function hasExperts(config: ModelConfig, i: number): boolean {
-  return isDeepseek(config) && i >= config.firstKDenseReplace;
+  const { experts, hasExperts } = describeBlocks(config);
+  return experts !== null && hasExperts(i);
+}
+
+/** Counts the main layers that have experts. */
+export function countMoeLayers(config: ModelConfig): number {
+  return Array.from({ length: config.numHiddenLayers }, (_, i) => hasExperts(config, i)).filter(Boolean).length;
 }
 
 function layer(c: ModelConfig, i: number): ParameterSpec[] {
   const D = c.hiddenSize;
+  const { gqa: grouped, experts: mixture, norms } = describeBlocks(c);
+  const norm = (name: string): ParameterSpec => [`${name}_layernorm.weight`, [D], 'norm', 'gain'];
   return [
-    ['input_layernorm.weight', [D], 'norm', 'gain'],
-    ...under('self_attn', isDeepseek(c) ? mla(c) : gqa(c)),
-    ['post_attention_layernorm.weight', [D], 'norm', 'gain'],
-    ...under('mlp', isDeepseek(c) && hasExperts(c, i) ? experts(c) : swiglu(D, c.intermediateSize, 'dense')),
+    norm('input'),
+    ...under('self_attn', grouped === null ? mla(c as MlaConfig) : gqa(c as GqaConfig, grouped)),
+    norm('post_attention'),
+    ...(norms === 'sandwich' ? [norm('pre_feedforward'), norm('post_feedforward')] : []),
+    ...under('mlp', mixture && hasExperts(c, i) ? experts(D, mixture) : swiglu(D, c.intermediateSize, 'dense')),
   ];
 }
 
-function mtp(c: DeepseekConfig, i: number): ParameterSpec[] {
+function mtp(c: ModelConfig, i: number): ParameterSpec[] {
   const D = c.hiddenSize;
   return [
     ['enorm.weight', [D], 'mtp', 'gain'],
@@ -123,10 +134,8 @@ export function listParameters(config: ModelConfig): Parameter[] {
   const made = (locals: readonly ParameterSpec[], isMtp = false): Parameter[] =>
     locals.map(([name, shape, group, kind = 'matrix']) => ({ name, shape, group, kind, mtp: isMtp }));
   const layers = Array.from({ length: L }, (_, i) => under(`model.layers.${i}`, layer(config, i))).flat();
-  const modules = isDeepseek(config) ? config.numNextnPredictLayers : 0;
-  const next = Array.from({ length: modules }, (_, k) =>
-    under(`model.layers.${L + k}`, mtp(config as DeepseekConfig, L + k)),
-  );
+  const { mtpModules } = describeBlocks(config);
+  const next = Array.from({ length: mtpModules }, (_, k) => under(`model.layers.${L + k}`, mtp(config, L + k)));
   return [
     ...made([['model.embed_tokens.weight', [V, D], 'embedding']]),
     ...made(layers),

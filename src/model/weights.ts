@@ -5,7 +5,7 @@
 // (fusion.ts). Modules see part of the map: at('self_attn').take('o_proj.weight').
 import type { Device } from '../kernels/index.ts';
 import { formatShape, full, randn, Tensor, type Weight } from '../tensor/index.ts';
-import { isDeepseek, type ModelConfig } from './config.ts';
+import { isMla, type ModelConfig } from './config.ts';
 import { ModelError } from './errors.ts';
 import { joinWeights, listFusions } from './fusion.ts';
 import { expectMemory } from './memory.ts';
@@ -93,7 +93,7 @@ export function checkWeights(config: ModelConfig, map: ModelWeights): void {
 /** Whether a serving model has the tensor besides its parameters. */
 function isServed(config: ModelConfig, name: string): boolean {
   if (name === 'lm_head.weight') return config.tieWordEmbeddings; // the embedding again, packed
-  return isDeepseek(config) && /\.self_attn\.[kv]_b_proj$/.test(name);
+  return isMla(config) && /\.self_attn\.[kv]_b_proj$/.test(name);
 }
 
 /** Hashes a name into a seed (FNV-1a, 32 bits). */

@@ -170,7 +170,7 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
       f: (x: Tensor, y: Tensor, gain: Tensor) => addRmsNorm(x, y, gain, 1).out,
     },
   ],
-  rope: [ropeSample(4, false), ropeSample(4, true), ropeSample(7, false)],
+  rope: [ropeSample(4, false), ropeSample(4, true), ropeSample(7, false), ropeSample(7, true)],
   swiglu: [one(swiglu, normal([3, 6], 4))],
   embedding: [
     {

@@ -1,6 +1,6 @@
 // What MTP modules learn from sequences after pretraining: the learned tokens, from detached hidden states, embedding
 // and head. Drafts follow the model, and the model learns nothing from its drafts.
-import { Deepseek, type LayerRouting, type Model, type PrecisionPolicy } from '../model/index.ts';
+import type { LayerRouting, Model, PrecisionPolicy } from '../model/index.ts';
 import { add, logprobs, mul, noGrad, scale, sum, type Tensor } from '../tensor/index.ts';
 import type { SequenceBatch } from './sequence-batch.ts';
 
@@ -26,7 +26,7 @@ export function aheadLoss(
   out: Tensor,
   { policy, temperature = 1 }: AheadLossOptions,
 ): AheadLoss | null {
-  if (ahead.length === 0 || !(model instanceof Deepseek)) return null;
+  if (ahead.length === 0) return null;
   const routings: LayerRouting[] = [];
   let hidden = out.alias(); // another handle has no gradient
   const each = ahead.map(({ ids, targets }, k) => {

@@ -6,7 +6,8 @@
 import type { Device } from '../kernels/index.ts';
 import {
   type Batch,
-  isDeepseek,
+  countMoeLayers,
+  describeBlocks,
   type LayerRouting,
   type Model,
   type ModelConfig,
@@ -46,7 +47,7 @@ export interface ObjectiveOptions {
 }
 
 function mtpDepth(config: ModelConfig): number {
-  return isDeepseek(config) ? config.numNextnPredictLayers : 0;
+  return describeBlocks(config).mtpModules;
 }
 
 /** Returns the tokens of a window: those of its sequence, a target, and one more for each MTP module. */
@@ -80,7 +81,7 @@ export class PretrainObjective implements Objective<readonly [Tensor]> {
     const { device } = model.embedTokens;
     const { sequences: B, sequenceLength: S } = options;
     const { config } = model;
-    const withExperts = isDeepseek(config) && config.firstKDenseReplace < config.numHiddenLayers;
+    const withExperts = countMoeLayers(config) > 0;
     this.metricNames = [
       'loss',
       ...(mtpDepth(config) > 0 ? ['mtpLoss'] : []),

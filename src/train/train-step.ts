@@ -8,7 +8,7 @@
 // A kernel that meets a number it cannot use (a router whose logits are not finite) rejects the step, and the weights
 // are not to be used any more. Left out: shapes that change from step to step.
 import { OutOfMemoryError } from '../kernels/index.ts';
-import { isDeepseek, type LayerRouting, listParameters, type ModelConfig, type WeightMap } from '../model/index.ts';
+import { describeBlocks, type LayerRouting, listParameters, type ModelConfig, type WeightMap } from '../model/index.ts';
 import {
   balanceBias,
   concat,
@@ -129,7 +129,7 @@ export class TrainStep<Inputs extends readonly Tensor[] = readonly Tensor[]> {
     this.#gates = trained.flatMap(({ name }, i) => (name.endsWith('mlp.gate.weight') ? [i] : []));
     this.optimizer = new Optimizer(this.#trained, optimizer);
     this.#rate = keep(zeros([1], { device }));
-    const shape = [this.#gates.length, isDeepseek(config) ? config.nRoutedExperts : 0];
+    const shape = [this.#gates.length, describeBlocks(config).experts?.routed ?? 0];
     this.#counts = this.#gates.length > 0 ? keep(zeros(shape, { dtype: 'i32', device })) : null;
   }
 

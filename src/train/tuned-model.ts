@@ -2,10 +2,22 @@
 //
 // Its weights, and the moments of its optimizer, come from the run's last checkpoint or from the one it begins with.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Device } from '../kernels/index.ts';
-import { importWeights, openCheckpoint, readJson, type TensorSource } from '../model/checkpoint/index.ts';
-import { createModel, isDeepseek, type Model, type ModelConfig, readConfig, type WeightMap } from '../model/index.ts';
+import {
+  findConfigFile,
+  importWeights,
+  openCheckpoint,
+  readJson,
+  type TensorSource,
+} from '../model/checkpoint/index.ts';
+import {
+  createModel,
+  describeBlocks,
+  type Model,
+  type ModelConfig,
+  readConfig,
+  type WeightMap,
+} from '../model/index.ts';
 import { scope } from '../tensor/index.ts';
 import { TrainError } from './errors.ts';
 import type { OptimizerOptions } from './optimizer.ts';
@@ -23,7 +35,7 @@ import { type Objective, type Rates, type StepReport, TrainStep } from './train-
 
 /** Reads the configuration of a checkpoint. Throws TrainError or ModelError where a folder is none. */
 export function readBaseConfig(folder: string): ModelConfig {
-  const file = join(folder, 'config.json');
+  const file = findConfigFile(folder);
   if (!existsSync(file)) throw new TrainError(folder, 'has no config.json', 'name the folder of a checkpoint');
   return readConfig(readJson(file), file);
 }
@@ -62,7 +74,7 @@ export class TunedModel<Column extends string> {
     this.device = device;
     this.weights = weights;
     this.model = createModel(config, weights, context);
-    const depth = trainsAhead && isDeepseek(config) ? config.numNextnPredictLayers : 0;
+    const depth = trainsAhead ? describeBlocks(config).mtpModules : 0;
     this.shape = batchShape(microBatchTokens, context, columns, depth);
     const objective = options.objective(this.model, this.shape);
     this.trainStep = new TrainStep(config, weights, optimizer, 'sum', objective, { gradientCheckpointing });

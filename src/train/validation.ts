@@ -1,7 +1,7 @@
 // Validation: the main loss and the load of the experts over fixed windows. The forward pass is recorded once.
 import type { Device } from '../kernels/index.ts';
 import { estimateMean } from '../math/index.ts';
-import { isDeepseek, type ModelConfig } from '../model/index.ts';
+import { countMoeLayers, describeBlocks, type ModelConfig } from '../model/index.ts';
 import {
   copy,
   countExperts,
@@ -42,8 +42,8 @@ export class Validation {
     this.#objective = objective;
     this.#device = device;
     this.#sequenceLength = sequenceLength;
-    const layers = isDeepseek(config) ? config.numHiddenLayers - config.firstKDenseReplace : 0;
-    const shape = [layers, isDeepseek(config) ? config.nRoutedExperts : 0];
+    const layers = countMoeLayers(config);
+    const shape = [layers, describeBlocks(config).experts?.routed ?? 0];
     this.#counts = layers > 0 ? keep(zeros(shape, { dtype: 'i32', device })) : null;
   }
 

@@ -42,6 +42,8 @@ const configs: Record<string, ModelConfig> = {
   moonlight: readConfig({ ...v3, q_lora_rank: null, n_group: 1, topk_group: 1, num_nextn_predict_layers: 0 }),
   llama: readConfig({ ...dense, model_type: 'llama', num_key_value_heads: 2, attention_bias: true }),
   qwen2: readConfig({ ...dense, model_type: 'qwen2', num_key_value_heads: 2, tie_word_embeddings: true }),
+  phi3: readConfig({ ...dense, model_type: 'phi3', num_key_value_heads: 2 }), // joined projections
+  gemma3: readConfig({ ...dense, model_type: 'gemma3_text', num_key_value_heads: 2, head_dim: 8 }), // gains less one
 };
 
 let device: Device;

@@ -2,7 +2,7 @@
 //
 // Contract: a tensor that the model would not use is a tensor of another model (a bias, a norm, an adapter, the
 // scales of a quantization), so the checkpoint is refused by its name: read without it, it would answer nonsense.
-import { isDeepseek, type ModelConfig } from '../config.ts';
+import { isMla, type ModelConfig } from '../config.ts';
 import { listParameters, type Parameter } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
 import { type CheckpointPiece, listPieces } from './pieces.ts';
@@ -24,7 +24,7 @@ export function reasonToIgnore(name: string, config: ModelConfig, { entries }: T
   if (/^(vision|visual|audio|image|multi_modal)/.test(name))
     return 'not part of the language model: texts do not pass it';
   const layer = Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1);
-  const isModule = isDeepseek(config) && entries.has(`model.layers.${layer}.eh_proj.weight`);
+  const isModule = isMla(config) && entries.has(`model.layers.${layer}.eh_proj.weight`);
   if (layer < config.numHiddenLayers || !isModule) return null;
   if (/\.(embed_tokens|shared_head\.head)\.weight$/.test(name))
     return 'a copy: MTP shares embedding and head with the main model';

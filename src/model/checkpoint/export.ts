@@ -5,11 +5,13 @@
 // tensor is in memory at a time; each is read when it is written.
 import { toBf16, toF16 } from '../../kernels/index.ts';
 import { asyncScope, copy, fromArray, narrow, quantizeBlocks, reshape, type Tensor } from '../../tensor/index.ts';
+import { architectureFor } from '../architecture/index.ts';
 import type { ModelConfig } from '../config.ts';
 import { countElements, isFp8, listParameters, type Parameter } from '../parameters.ts';
 import type { WeightMap } from '../weights.ts';
 import { scaleSuffix } from './expected-tensors.ts';
 import { readValues } from './import.ts';
+import { listJoinedParts } from './model-names.ts';
 import { type CheckpointPiece, listPieces } from './pieces.ts';
 import type { TensorToWrite } from './safetensors.ts';
 import { decode, type PlainType, type TensorEntry, type TensorSource } from './source.ts';
@@ -69,8 +71,38 @@ function asBlocks({ name, shape, read }: TensorValues): TensorToWrite[] {
   ];
 }
 
-function toTensors(values: readonly TensorValues[], format: WeightFormat): TensorToWrite[] {
-  return values.flatMap((value): TensorToWrite[] => {
+/** Returns values as the family stores them: some parameters joined to one tensor, gains without their offset. */
+function asStored(config: ModelConfig, values: readonly TensorValues[]): TensorValues[] {
+  const { gainOffset } = architectureFor(config);
+  const joined = new Map(listJoinedParts(config).map((part) => [part.parameter.name, part]));
+  const byWhole = new Map<string, TensorValues[]>();
+  for (const value of values) {
+    const whole = joined.get(value.name)?.whole ?? value.name;
+    byWhole.set(whole, [...(byWhole.get(whole) ?? []), value]);
+  }
+  return [...byWhole].map(([name, parts]) => {
+    const [first] = parts as [TensorValues];
+    const shape = joined.get(first.name)?.shape ?? first.shape;
+    const read = parts.length === 1 ? first.read : () => readAll(parts);
+    if (gainOffset === 0 || first.parameter.kind !== 'gain') return { ...first, name, shape, read };
+    return { ...first, read: async () => (await first.read()).map((gain) => gain - gainOffset) };
+  });
+}
+
+/** Reads tensors one below another. */
+async function readAll(parts: readonly TensorValues[]): Promise<Float32Array> {
+  const all = new Float32Array(parts.reduce((sum, { shape }) => sum + countElements(shape), 0));
+  let at = 0;
+  for (const { read } of parts) {
+    const values = await read();
+    all.set(values, at);
+    at += values.length;
+  }
+  return all;
+}
+
+function toTensors(config: ModelConfig, values: readonly TensorValues[], format: WeightFormat): TensorToWrite[] {
+  return asStored(config, values).flatMap((value): TensorToWrite[] => {
     const { name, shape, parameter, read } = value;
     if (format === 'fp8' && isFp8(parameter)) return asBlocks(value);
     const type = parameter.kind === 'correction' ? 'F32' : storedAs[format];
@@ -105,7 +137,7 @@ export function weightValues(config: ModelConfig, weights: WeightMap): TensorVal
 
 /** Returns the tensors to write for a model's weights. */
 export function exportWeights(config: ModelConfig, weights: WeightMap, format: WeightFormat): TensorToWrite[] {
-  return toTensors(weightValues(config, weights), format);
+  return toTensors(config, weightValues(config, weights), format);
 }
 
 /** Returns another checkpoint's weights under these names. Stacked experts are split. */
@@ -121,7 +153,7 @@ export function checkpointValues(config: ModelConfig, source: TensorSource): Ten
 
 /** Returns the tensors to write for another checkpoint in another format. */
 export function convertCheckpoint(config: ModelConfig, source: TensorSource, format: WeightFormat): TensorToWrite[] {
-  return toTensors(checkpointValues(config, source), format);
+  return toTensors(config, checkpointValues(config, source), format);
 }
 
 /** Returns config.json's quantization_config of FP8 checkpoints; null removes it. */

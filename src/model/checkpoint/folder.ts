@@ -2,9 +2,15 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { FileError, readJsonFile } from '../../untrusted/index.ts';
+import { architectureFor, describeBlocks } from '../architecture/index.ts';
+import { type ModelConfig, readConfig, withoutModules } from '../config.ts';
+import { readQuantization } from '../quantization-config.ts';
+import { findAdapter, withAdapter } from './adapter.ts';
 import { writeJson } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
+import { readJson } from './json.ts';
+import { withModelNames } from './model-names.ts';
+import { withPlainMatrices } from './quantized.ts';
 import { isReady, readyFile } from './ready-format.ts';
 import { byteLength, openSafetensors, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 import { findEntry, type TensorEntry, type TensorSource } from './source.ts';
@@ -12,44 +18,87 @@ import { findEntry, type TensorEntry, type TensorSource } from './source.ts';
 const single = 'model.safetensors';
 const index = 'model.safetensors.index.json';
 
-/** The index of DeepSeek-V3's 163 shards has 9 MB. */
-const maxJsonBytes = 2 ** 26;
-
-/**
- * Parses a JSON file of a checkpoint. Throws CheckpointError when it is missing, not a file, too large or deep, or not
- * JSON.
- */
-export function readJson(path: string): unknown {
-  try {
-    const json = readJsonFile(path, { maxBytes: maxJsonBytes, followsLinks: true });
-    if (json === undefined) throw new CheckpointError(path, 'is missing', 'check the folder');
-    return json;
-  } catch (error) {
-    if (error instanceof FileError) throw new CheckpointError(path, error.problem, error.remedy);
-    throw error;
-  }
-}
-
 /** Files beside the weights that say that these are not to be read as they are. */
 const foreignFiles: readonly [file: string, problem: string, remedy: string][] = [
-  ['adapter_config.json', 'holds an adapter', 'merge the adapter into its base model, and open the result'],
   ['hf_quant_config.json', 'is quantized by ModelOpt, which is not read', 'use the unquantized checkpoint'],
-  ['quantize_config.json', 'is quantized by GPTQ, which is not read', 'use the unquantized checkpoint'],
-  ['quant_config.json', 'is quantized by AWQ, which is not read', 'use the unquantized checkpoint'],
+  ['quantize_config.json', 'is quantized by GPTQ, and config.json does not say how', 'name it in quantization_config'],
+  ['quant_config.json', 'is quantized by AWQ, and config.json does not say how', 'name it in quantization_config'],
 ];
 
 /** Weights of other formats, by the beginnings of their names. */
 const otherWeights = /^(pytorch_model|consolidated|tf_model|flax_model|model.*\.(bin|pt|pth)$)/;
 
+/** Whether config.json says how matrices are quantized, so that another file may say it too. */
+function isDeclared(folder: string): boolean {
+  const file = join(folder, 'config.json');
+  const { quantization_config: given } = (existsSync(file) ? (readJson(file) ?? {}) : {}) as Record<string, unknown>;
+  return given !== undefined && given !== null;
+}
+
 function expectNative(folder: string): void {
   for (const [file, problem, remedy] of foreignFiles)
-    if (existsSync(join(folder, file))) throw new CheckpointError(folder, `${problem} (${file})`, remedy);
+    if (existsSync(join(folder, file)) && !isDeclared(folder))
+      throw new CheckpointError(folder, `${problem} (${file})`, remedy);
   if (existsSync(join(folder, index)) && existsSync(join(folder, single)))
     throw new CheckpointError(folder, `holds both ${single} and ${index}`, 'remove the one that is out of date');
 }
 
-/** Opens the tensors of a folder, or of one .safetensors file. Only headers are read. */
+/** Returns the path of a folder's config.json: that of its base where it holds an adapter. */
+export function findConfigFile(folder: string): string {
+  return join(findAdapter(folder)?.base ?? folder, 'config.json');
+}
+
+/** Returns matrices that are quantized as plain ones, but FP8 in blocks, which is served as it is stored. */
+function withPlainWeights(config: ModelConfig, source: TensorSource): TensorSource {
+  const quantization = readQuantization(config.extra.quantization_config);
+  if (quantization === null) return source;
+  const isJoined = Object.keys(architectureFor(config).joined).length > 0; // parts are no whole blocks
+  const isStored = quantization.scheme === 'blocks' && !isJoined;
+  return isStored
+    ? source
+    : withPlainMatrices(
+        { ...quantization, scheme: quantization.scheme === 'blocks' ? 'scaled' : quantization.scheme },
+        source,
+      );
+}
+
+/**
+ * Opens the tensors of a folder, or of one .safetensors file, as the model names and reads them: an adapter merged into
+ * its base, matrices of other programs decoded. Only headers are read.
+ */
 export async function openCheckpoint(path: string): Promise<TensorSource> {
+  const adapter = path.endsWith('.safetensors') ? null : findAdapter(path);
+  const folder = adapter?.base ?? path;
+  const file = join(folder, 'config.json');
+  const source = await openTensors(folder);
+  if (path.endsWith('.safetensors') || !existsSync(file)) return source;
+  try {
+    const config = readConfig(readJson(file), file);
+    const plain = withPlainWeights(config, source);
+    return withModelNames(config, adapter ? await withAdapter(adapter, plain) : plain);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** Opens a model's folder. `notice` is called with what config.json counts and the weights lack. */
+export async function openModelFolder(
+  path: string,
+  notice: (text: string) => void = () => undefined,
+): Promise<{ config: ModelConfig; source: TensorSource }> {
+  const file = findConfigFile(path);
+  const config = readConfig(readJson(file), file);
+  const source = await openCheckpoint(path);
+  const { mtpModules } = describeBlocks(config);
+  const { numHiddenLayers: L } = config;
+  if (mtpModules === 0 || source.entries.has(`model.layers.${L}.eh_proj.weight`)) return { config, source };
+  notice(`${file} counts ${mtpModules} MTP modules, the weights have none: they are left out`);
+  return { config: withoutModules(config), source };
+}
+
+/** Opens the tensors of a folder, or of one .safetensors file, as they are stored. Only headers are read. */
+export async function openTensors(path: string): Promise<TensorSource> {
   if (path.endsWith('.safetensors')) return openSafetensors(path);
   expectNative(path);
   if (existsSync(join(path, index))) return openShards(path);

@@ -6,14 +6,9 @@
 // Fields that GGUF has no key for come back as Hugging Face's defaults. A key of the architecture that is not read must
 // have the value that changes nothing, else the file is refused. Sources: llama.cpp's src/llama-arch.cpp and conversion
 // scripts.
-import {
-  type DeepseekConfig,
-  type DenseConfig,
-  isDeepseek,
-  type ModelConfig,
-  readConfig,
-  writeConfig,
-} from '../config.ts';
+
+import { architectureFor } from '../architecture/index.ts';
+import { type GqaConfig, isMla, type MlaConfig, type ModelConfig, readConfig, writeConfig } from '../config.ts';
 import { showValue } from '../errors.ts';
 import { CheckpointError } from './errors.ts';
 import type { GgufValue } from './gguf.ts';
@@ -21,6 +16,9 @@ import { decimal, findLlama3, isWritable, readRopeScaling, ropeFreqs, unread } f
 import type { TypedValue } from './gguf-writer.ts';
 
 const gating = { softmax: 1, sigmoid: 2 } as const;
+
+/** Values of general.architecture whose keys and tensors are known. */
+const writable = ['deepseek2', 'llama', 'qwen2'];
 
 type GgufKeys = Readonly<Record<string, TypedValue>>;
 type KeyRow = readonly [key: string, field: string, type: 'u32' | 'f32' | 'bool', otherwise?: GgufValue | null];
@@ -67,7 +65,7 @@ function toKeys(rows: readonly KeyRow[], fields: Readonly<Record<string, unknown
   return Object.fromEntries(present.map(([key, field, type]) => [key, { type, value: fields[field] as GgufValue }]));
 }
 
-function toDeepseekKeys(c: DeepseekConfig, fields: Readonly<Record<string, unknown>>): GgufKeys {
+function toDeepseekKeys(c: MlaConfig, fields: Readonly<Record<string, unknown>>): GgufKeys {
   const isGrouped = c.topkMethod !== 'greedy';
   const { ropeScaling: yarn } = c;
   return {
@@ -92,7 +90,7 @@ function toDeepseekKeys(c: DeepseekConfig, fields: Readonly<Record<string, unkno
   };
 }
 
-function toDenseKeys(config: DenseConfig, fields: Readonly<Record<string, unknown>>): GgufKeys {
+function toDenseKeys(config: GqaConfig, fields: Readonly<Record<string, unknown>>): GgufKeys {
   const { ropeScaling: scaling, numKeyValueHeads, headDim } = config;
   if (!isWritable(config))
     throw new CheckpointError('gguf', 'rope_scaling with mscale has no keys in GGUF', 'keep it in safetensors');
@@ -114,12 +112,14 @@ const noTokenizer: GgufKeys = { 'tokenizer.ggml.model': text('none') };
 
 /** Returns the metadata of a configuration and of its tokenizer's keys. */
 export function ggufMetadata(config: ModelConfig, tokenizer: GgufKeys = noTokenizer): Map<string, TypedValue> {
-  const architecture = isDeepseek(config) ? 'deepseek2' : config.modelType;
+  const { architecture } = architectureFor(config).gguf;
+  if (!writable.includes(architecture))
+    throw new CheckpointError('gguf', `${config.modelType} is not written as GGUF`, 'write safetensors');
   const fields = writeConfig(config);
   const own: GgufKeys = {
     ...toKeys(commonKeys, fields),
     vocab_size: u32(config.vocabSize),
-    ...(isDeepseek(config) ? toDeepseekKeys(config, fields) : toDenseKeys(config, fields)),
+    ...(isMla(config) ? toDeepseekKeys(config, fields) : toDenseKeys(config, fields)),
   };
   return new Map([
     ['general.architecture', text(architecture)],

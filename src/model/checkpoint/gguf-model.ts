@@ -7,7 +7,8 @@
 // where a row is not whole blocks. MTP modules follow as further blocks with llama.cpp's names (nextn); llama.cpp's
 // deepseek2 has none and refuses files with unknown tensors, so write a file for it from a configuration without
 // modules.
-import { type DeepseekConfig, type DenseConfig, isDeepseek, type ModelConfig } from '../config.ts';
+import { architectureFor } from '../architecture/index.ts';
+import { type GqaConfig, isMla, type MlaConfig, type ModelConfig } from '../config.ts';
 import { countElements, hasExperts, listParameters } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
 import { sharedByTwo, type TensorValues } from './export.ts';
@@ -107,7 +108,7 @@ const gqa = (['q', 'k', 'v'] as const).flatMap((which) =>
 /** What attn_k_b and attn_v_b were before llama.cpp split them. */
 const [combinedKvB, ownKvB] = ['attn_kv_b.weight', 'self_attn.kv_b_proj.weight'] as const;
 
-function expertMappings(c: DeepseekConfig, i: number): Mapping[] {
+function expertMappings(c: MlaConfig, i: number): Mapping[] {
   const { nRoutedExperts: E, moeIntermediateSize: F, hiddenSize: D } = c;
   return (['gate', 'up', 'down'] as const).map((which) => ({
     name: `blk.${i}.ffn_${which}_exps.weight`,
@@ -118,7 +119,7 @@ function expertMappings(c: DeepseekConfig, i: number): Mapping[] {
 
 /** Counts main layers and MTP modules. */
 const countBlocks = (config: ModelConfig) =>
-  config.numHiddenLayers + (isDeepseek(config) ? config.numNextnPredictLayers : 0);
+  config.numHiddenLayers + (isMla(config) ? config.numNextnPredictLayers : 0);
 
 /** Lists the tensors of a file. `names`: what an existing one has. */
 function listMappings(config: ModelConfig, names: ReadonlySet<string> | null = null): Mapping[] {
@@ -130,26 +131,26 @@ function listMappings(config: ModelConfig, names: ReadonlySet<string> | null = n
       return shape ? [{ name: gguf + name, shape, from: [from] }] : [];
     });
   const layers = Array.from({ length: countBlocks(config) }, (_, i): Mapping[] => {
-    const pairs = [...everywhere, ...(isDeepseek(config) ? mla : gqa)];
+    const pairs = [...everywhere, ...(isMla(config) ? mla : gqa)];
     const own = rename(pairs, `blk.${i}.`, `model.layers.${i}.`);
     const combined = names?.has(`blk.${i}.${combinedKvB}`)
       ? rename([[combinedKvB, ownKvB]], `blk.${i}.`, `model.layers.${i}.`)
       : [];
-    if (isDeepseek(config)) return [...own, ...combined, ...(hasExperts(config, i) ? expertMappings(config, i) : [])];
+    if (isMla(config)) return [...own, ...combined, ...(hasExperts(config, i) ? expertMappings(config, i) : [])];
     return own.map((mapping) => ({ ...mapping, ...llamaRowOrder(config, mapping) }));
   });
   return [...rename(outside), ...layers.flat()];
 }
 
 function llamaRowOrder(config: ModelConfig, { name, shape }: Mapping): { order?: RowOrder } {
-  const isReordered = config.modelType === 'llama' && /attn_[qk]\./.test(name);
-  if (!isReordered || isDeepseek(config)) return {};
+  const isReordered = architectureFor(config).gguf.ordersPairs && /attn_[qk]\./.test(name);
+  if (!isReordered || isMla(config)) return {};
   const { headDim } = config;
   return { order: interleave(shape[0] / headDim, headDim) };
 }
 
 /** Splits kv_b_proj [H (N + V), C] into attn_k_b [H, C, N] and attn_v_b [H, V, C]. */
-function splitKvBValues(c: DeepseekConfig, kvB: Float32Array): { k: Float32Array; v: Float32Array } {
+function splitKvBValues(c: MlaConfig, kvB: Float32Array): { k: Float32Array; v: Float32Array } {
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = c;
   const k = new Float32Array(H * C * N);
   const v = new Float32Array(H * V * C);
@@ -161,7 +162,7 @@ function splitKvBValues(c: DeepseekConfig, kvB: Float32Array): { k: Float32Array
   return { k, v };
 }
 
-function joinKvB(c: DeepseekConfig, k: Float32Array, v: Float32Array): Float32Array {
+function joinKvB(c: MlaConfig, k: Float32Array, v: Float32Array): Float32Array {
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = c;
   const kvB = new Float32Array(H * (N + V) * C);
   for (let h = 0; h < H; h++) {
@@ -178,7 +179,7 @@ function storedType(name: string, shape: readonly number[], type: WritableType):
 }
 
 /** Lists Llama 3's factors of frequencies, which have no keys. */
-function ropeTensors({ headDim, ropeTheta, ropeScaling }: DenseConfig): GgufTensor[] {
+function ropeTensors({ headDim, ropeTheta, ropeScaling }: GqaConfig): GgufTensor[] {
   if (ropeScaling?.type !== 'llama3') return [];
   const factors = frequencyFactors(headDim, ropeTheta, ropeScaling);
   return [{ name: ropeFreqs, type: 'F32', shape: [factors.length], parts: [async () => factors] }];
@@ -192,7 +193,7 @@ export function ggufTensors(config: ModelConfig, values: readonly TensorValues[]
     const parts = from.map((source) => async () => (order ? order.toFile(await read(source)) : read(source)));
     return { name, type: storedType(name, shape, type), shape, parts };
   });
-  if (!isDeepseek(config)) return [...plain, ...ropeTensors(config)];
+  if (!isMla(config)) return [...plain, ...ropeTensors(config)];
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
   const split = Array.from({ length: countBlocks(config) }, (_, i): GgufTensor[] => {
     const both = sharedByTwo(async () =>
@@ -253,11 +254,11 @@ async function readFactors(file: TensorSource): Promise<Float32Array | null> {
 
 /** Tensors that change nothing: angles from the configuration, and what multi-token prediction shares or lacks. */
 function isNeutral(config: ModelConfig, name: string, { entries }: TensorSource): boolean {
-  if (name === ropeFreqs) return !isDeepseek(config); // readGgufConfig has read it
+  if (name === ropeFreqs) return !isMla(config); // readGgufConfig has read it
   if (/^blk\.\d+\.attn_rot_embd\.weight$/.test(name)) return true;
   const block = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1);
   const isModule = block >= config.numHiddenLayers && entries.has(`blk.${block}.nextn.eh_proj.weight`);
-  if (!isDeepseek(config) || !isModule) return false;
+  if (!isMla(config) || !isModule) return false;
   return block >= countBlocks(config) || /\.nextn\.(embed_tokens|shared_head_head)\.weight$/.test(name);
 }
 
@@ -268,7 +269,7 @@ function expectNoOthers(config: ModelConfig, file: TensorSource, path: string): 
     `blk.${i}.attn_v_b.weight`,
   ]);
   const mapped = listMappings(config, new Set(file.entries.keys())).map(({ name }) => name);
-  const used = new Set([...mapped, ...(isDeepseek(config) ? halves.flat() : [])]);
+  const used = new Set([...mapped, ...(isMla(config) ? halves.flat() : [])]);
   const others = [...file.entries.keys()].filter((name) => !used.has(name) && !isNeutral(config, name, file));
   if (others.length === 0) return;
   const more = others.length > 1 ? ` (and ${others.length - 1} others)` : '';
@@ -327,7 +328,7 @@ function storedTensors(config: ModelConfig, file: TensorSource, path: string): M
       else add(target, entry.type, read);
     });
   }
-  if (!isDeepseek(config)) return stored;
+  if (!isMla(config)) return stored;
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
   for (let i = 0; i < countBlocks(config); i++) {
     if (file.entries.has(`blk.${i}.${combinedKvB}`)) continue;

@@ -5,7 +5,7 @@
 // are refused. YaRN's factor on cos and sin is 0.1 ln(factor) + 1, as in transformers. Sources: llama.cpp's
 // llama-model.cpp, llama-context.cpp, rope_yarn in ops.cpp, and its conversion of LlamaForCausalLM.
 import { inverseFrequencies } from '../../kernels/index.ts';
-import type { DenseConfig, ModelConfig } from '../config.ts';
+import type { GqaConfig, ModelConfig } from '../config.ts';
 import { showValue } from '../errors.ts';
 import { CheckpointError } from './errors.ts';
 import type { GgufValue } from './gguf.ts';
@@ -78,6 +78,7 @@ export function readRopeScaling({ find, number, refuse }: RopeKeys): Record<stri
 }
 
 /** Whether GGUF can say a scaling of a dense model: YaRN has the magnitude of llama.cpp there. */
-export function isWritable({ ropeScaling: scaling }: DenseConfig): boolean {
+export function isWritable({ ropeScaling: scaling }: GqaConfig): boolean {
+  if (scaling?.type === 'longrope') return false;
   return scaling?.type !== 'yarn' || (scaling.mscale === 1 && scaling.mscaleAllDim === 0);
 }

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { CheckpointError } from './errors.ts';
-import { openCheckpoint, readJson } from './folder.ts';
+import { openCheckpoint } from './folder.ts';
+import { readJson } from './json.ts';
 import { openSafetensors, parseHeader, writeSafetensors } from './safetensors.ts';
 import { decode } from './source.ts';
 
@@ -106,7 +107,10 @@ describe('files that lie', () => {
     });
 
   const foreign: [files: Record<string, string>, message: RegExp][] = [
-    [{ 'adapter_config.json': '{}', 'model.safetensors': '' }, /holds an adapter .*; merge the adapter/],
+    [
+      { 'adapter_config.json': '{}', 'model.safetensors': '' },
+      /peft_type: expected "LORA", received nothing; merge the adapter/,
+    ],
     [{ 'hf_quant_config.json': '{}', 'model.safetensors': '' }, /quantized by ModelOpt/],
     [{ 'quantize_config.json': '{}', 'model.safetensors': '' }, /quantized by GPTQ/],
     [{ 'pytorch_model.bin': '' }, /holds pytorch_model\.bin, which is not read; save the model as safetensors/],

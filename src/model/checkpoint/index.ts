@@ -10,13 +10,14 @@ export {
   type WeightFormat,
   weightValues,
 } from './export.ts';
-export { openCheckpoint, readJson, writeCheckpoint } from './folder.ts';
+export { findConfigFile, openCheckpoint, openModelFolder, openTensors, writeCheckpoint } from './folder.ts';
 export type { WritableType } from './ggml-blocks.ts';
 export { openGguf } from './gguf.ts';
 export { ggufMetadata } from './gguf-config.ts';
 export { ggufTensors, openGgufModel } from './gguf-model.ts';
 export { ggufByteLength, writeGguf } from './gguf-writer.ts';
 export { type ImportedTensor, ignoredTensors, importWeights } from './import.ts';
+export { readJson } from './json.ts';
 export { openReady, type ReadyCheckpoint } from './ready.ts';
 export { isReady } from './ready-format.ts';
 export { type ReadyOptions, writeReady } from './ready-writer.ts';

@@ -14,7 +14,7 @@ import {
   type Tensor,
   type Weight,
 } from '../../tensor/index.ts';
-import { type DeepseekConfig, isDeepseek, type ModelConfig } from '../config.ts';
+import { isMla, type MlaConfig, type ModelConfig } from '../config.ts';
 import { splitKvB } from '../mla.ts';
 import { fittingFormat, listJoinedWeights, packedFormat } from '../packing.ts';
 import type { Parameter } from '../parameters.ts';
@@ -111,7 +111,7 @@ function toServedWeights(
   }
   if (parameter.kind !== 'matrix') return [[name, joined(tensors)]];
   const own: [string, Weight][] = [[name, pack(tensors, format, parameter)]];
-  if (name.endsWith('.kv_b_proj.weight') && isDeepseek(config)) own.push(...halves(config, name, first, format));
+  if (name.endsWith('.kv_b_proj.weight') && isMla(config)) own.push(...halves(config, name, first, format));
   for (const tensor of tensors) tensor.dispose();
   return own;
 }
@@ -121,7 +121,7 @@ function pack(tensors: readonly Tensor[], format: PackableFormat, parameter: Par
 }
 
 /** Packs the halves of kv_b_proj for the absorbed form: in bf16 where the model is FP8. */
-function halves(config: DeepseekConfig, name: string, kvBProj: Tensor, format: PackableFormat): [string, Weight][] {
+function halves(config: MlaConfig, name: string, kvBProj: Tensor, format: PackableFormat): [string, Weight][] {
   const own = format === 'fp8' ? 'bf16' : format;
   const prefix = name.slice(0, -'kv_b_proj.weight'.length);
   return scope(() => {

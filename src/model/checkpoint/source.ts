@@ -20,6 +20,7 @@ export const storedWidths = {
   U16: 2,
   F8_E4M3: 1,
   F8_E5M2: 1,
+  F8_E8M0: 1,
   I8: 1,
   U8: 1,
   BOOL: 1,
@@ -93,6 +94,7 @@ const decoders: Partial<Record<PlainType, (bytes: Uint8Array) => Float32Array>> 
   },
   BF16: (bytes) => bf16Values(new Uint16Array(aligned(bytes, 2))),
   F8_E4M3: (bytes) => Float32Array.from(bytes, fromE4m3),
+  F8_E8M0: (bytes) => Float32Array.from(bytes, (code) => (code === 255 ? Number.NaN : 2 ** (code - 127))),
   F64: (bytes) => Float32Array.from(new Float64Array(aligned(bytes, 8))),
 };
 

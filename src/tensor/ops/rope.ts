@@ -1,4 +1,4 @@
-// Rotary position embedding of the last elements of each head, with or without YaRN's stretched frequencies.
+// Rotary position embedding of the last or first elements of each head, with or without YaRN's stretched frequencies.
 import {
   ropeTable as computeRopeTable,
   type Device,
@@ -22,7 +22,7 @@ export interface RopeOps {
   rope: Rope;
 }
 
-/** Turns the last R elements of each head of x into out, the others as they are. */
+/** Turns R elements of each head of x into out: the last ones, in halves the first ones. The others are copied. */
 function turn(
   device: Device,
   x: Tensor,
@@ -33,8 +33,8 @@ function turn(
 ): void {
   const [T, H, D] = x.shape as [number, number, number];
   const [length, pairs] = cos.shape as [number, number];
-  const skip = (D - 2 * pairs) * dtypeBytes[x.dtype];
-  if (skip > 0) device.run('copy_bytes', { from: x, to: out, n: x.bytes });
+  const skip = half ? 0 : (D - 2 * pairs) * dtypeBytes[x.dtype];
+  if (D > 2 * pairs) device.run('copy_bytes', { from: x, to: out, n: x.bytes });
   device.run('rope', {
     x: x.address + skip,
     out: out.address + skip,
@@ -99,8 +99,9 @@ export function ropeTable(config: RopeConfig & { readonly length: number }, opti
 }
 
 /**
- * Turns the last R elements of each head by its token's position (R: twice the table's width): x [T, H, D], positions
- * [T] i32. Pairs are neighbors as in DeepSeek's weights, or with `half` element i and i + R/2 (Llama, Qwen).
+ * Turns R elements of each head by its token's position (R: twice the table's width): x [T, H, D], positions [T] i32.
+ * Pairs are neighbors among the last R elements as in DeepSeek's weights, or with `half` elements i and i + R/2 of the
+ * first R (Llama, Qwen, Phi).
  */
 export function rope(x: Tensor, positions: Tensor, { cos, sin }: RopeTensors, half = false): Tensor {
   return apply(ropes.rope, [x, positions, cos, sin], { half })[0];

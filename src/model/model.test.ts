@@ -1,5 +1,5 @@
 // What must be equal in a DeepSeek model: attention forms, cache, order of experts, batches, formats; and that it
-// learns. npm test -- model/deepseek
+// learns. npm test -- model/model
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Device, openDevice } from '../kernels/index.ts';
@@ -24,10 +24,9 @@ import {
 } from '../tensor/index.ts';
 import { packDocuments, packSequences } from './batch.ts';
 import { batchAlone, ContiguousCache } from './cache.ts';
-import { type AttentionForm, type DeepseekConfig, readConfig } from './config.ts';
-import type { ForwardOptions } from './decoder.ts';
-import { Deepseek } from './deepseek.ts';
+import { type AttentionForm, type MlaConfig, readConfig } from './config.ts';
 import { ModelError } from './errors.ts';
+import { createModel, type ForwardOptions, type Model } from './model.ts';
 import { listParameters } from './parameters.ts';
 import { type PrecisionPolicy, precisions } from './precision.ts';
 import { initialWeights } from './weights.ts';
@@ -55,7 +54,7 @@ const json = {
   initializer_range: 0.15,
   rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 16, mscale: 1, mscale_all_dim: 1 },
 };
-const config = readConfig(json) as DeepseekConfig;
+const config = readConfig(json) as MlaConfig;
 const text = (length: number, seed: number) => Array.from({ length }, (_, i) => (i * i * 3 + i * seed + seed) % 40);
 
 /** |a - b| over |b|, of whole vectors. */
@@ -66,17 +65,17 @@ function relative(a: readonly number[], b: readonly number[]): number {
 
 let device: Device;
 let weights: Map<string, Tensor>;
-let model: Deepseek;
+let model: Model;
 
 before(() => {
   device = openDevice();
   useDevice(device);
   weights = initialWeights(config, 1);
-  model = new Deepseek(config, weights);
+  model = createModel(config, weights);
 });
 after(() => device.close());
 
-async function computeLogits(ids: number[][], options: ForwardOptions = {}, of: Deepseek = model): Promise<number[]> {
+async function computeLogits(ids: number[][], options: ForwardOptions = {}, of: Model = model): Promise<number[]> {
   return asyncScope(async (inside) =>
     inside(() => of.logits(of.forward(packSequences(ids), options).out, undefined, options.policy)).toArray(),
   );
@@ -179,7 +178,7 @@ describe('one model, many ways to the same numbers', () => {
       const isOfExperts = /mlp\.(experts|gate\.)/.test(name);
       permuted.set(name, fromArray(Float32Array.from(isOfExperts ? turned : values), shape));
     }
-    const a = await computeLogits([text(20, 3)], {}, new Deepseek(config, permuted));
+    const a = await computeLogits([text(20, 3)], {}, createModel(config, permuted));
     const b = await computeLogits([text(20, 3)]);
     assert.ok(relative(a, b) < 1e-5, `${relative(a, b)}`);
   });
@@ -279,9 +278,9 @@ describe('multi-token prediction', () => {
     await asyncScope(async (inside) => {
       const [ours, theirs] = inside(() => {
         const batch = packDocuments(documents, 2);
-        const { mtp } = new Deepseek(config, changed).loss(batch);
+        const { mtp } = createModel(config, changed).loss(batch);
         const { ids, targets, count } = batch.ahead[0];
-        const single = new Deepseek(one as DeepseekConfig, own).loss({ ...batch, ids, targets, count, ahead: [] });
+        const single = createModel(one as MlaConfig, own).loss({ ...batch, ids, targets, count, ahead: [] });
         return [mtp[0], single.main];
       });
       assert.ok(Math.abs((await ours.item()) / (await theirs.item()) - 1) < 1e-5);
@@ -316,14 +315,11 @@ describe('weights', () => {
   test('missing, misshapen and surplus tensors are refused by name', () => {
     const without = new Map(weights);
     without.delete('model.layers.1.mlp.experts.down_proj');
-    assert.throws(() => new Deepseek(config, without), /layers\.1\.mlp\.experts\.down_proj \[8, 64, 32\] is missing/);
+    assert.throws(() => createModel(config, without), /layers\.1\.mlp\.experts\.down_proj \[8, 64, 32\] is missing/);
     const wrong = new Map(weights).set('model.norm.weight', zeros([65]));
-    assert.throws(
-      () => new Deepseek(config, wrong),
-      /model\.norm\.weight: expected \[64\] in f32, received f32 \[65\]/,
-    );
+    assert.throws(() => createModel(config, wrong), /model\.norm\.weight: expected \[64\] in f32, received f32 \[65\]/);
     const more = new Map(weights).set('model.layers.9.norm', zeros([1]));
-    assert.throws(() => new Deepseek(config, more), /model\.layers\.9\.norm: not in this configuration/);
+    assert.throws(() => createModel(config, more), /model\.layers\.9\.norm: not in this configuration/);
   });
 
   test('a batch and a module that are too shallow say so', () => {
@@ -342,7 +338,7 @@ describe('weights', () => {
 
 test('the bias balances the load: the fullest expert comes within a tenth of the mean', async () => {
   const own = initialWeights(config, 5);
-  const student = new Deepseek(config, own);
+  const student = createModel(config, own);
   const batch = packSequences([text(60, 3), text(60, 7), text(60, 11)]);
   const bias = own.get('model.layers.1.mlp.gate.e_score_correction_bias') as Tensor;
   const rate = fromArray([0.002], [1]);
@@ -370,7 +366,7 @@ test('it learns: loss of main model, MTP and balance falls in 30 steps, in every
     const learnt = names.map(({ name }) => own.get(name) as Tensor);
     const moment = (weight: Tensor) => keep(zeros(weight.shape));
     const states = learnt.map((weight) => ({ weight, m: moment(weight), v: moment(weight) }));
-    const student = new Deepseek(config, own);
+    const student = createModel(config, own);
     const hyper = keep(zeros([8]));
     const history: number[] = [];
     for (let step = 1; step <= 30; step++)
