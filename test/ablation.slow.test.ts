@@ -10,6 +10,8 @@ import { lineChart } from '../src/cli/line-chart.ts';
 import type { PipelineAblationRecipe } from '../src/cli/pipeline-ablation.ts';
 import { loadRecipe } from '../src/cli/recipe.ts';
 import type { Speedrun } from '../src/cli/speedrun.ts';
+import { isRun, type RunStage } from '../src/cli/stage-runner.ts';
+import { collectionSchema } from '../src/distill/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import { runKinds } from '../src/runs/index.ts';
 import { bundledTasks } from '../src/tasks/index.ts';
@@ -130,10 +132,22 @@ describe('recipes of this package', () => {
     assert.ok(resolveRecipe(kind, fields).seed > 0);
   }
 
+  /** Returns the recipe of a stage with names in place of the models and data that it starts from. */
+  function withModels({ recipe, from = {}, data = [] }: RunStage): object {
+    const fields = structuredClone(recipe) as Record<string, unknown>;
+    for (const [path, stage] of Object.entries(from)) setField(fields, path, stage);
+    if (data.length > 0) fields.data = [...data, ...((fields.data ?? []) as unknown[])];
+    return fields;
+  }
+
   function checkSpeedrun({ stages, best }: Speedrun): void {
-    for (const { recipe, kind, from = {} } of stages) {
-      checkRun({ ...recipe, ...from }, kind);
-      for (const stage of Object.values(from)) assert.ok(stages.some(({ name }) => name === stage));
+    const known: string[] = [];
+    for (const stage of stages) {
+      const needed = isRun(stage) ? [...Object.values(stage.from ?? {}), ...(stage.data ?? [])] : [stage.teacher];
+      for (const name of needed) assert.ok(known.includes(name), `${stage.name} needs ${name} before it`);
+      known.push(stage.name);
+      if (!isRun(stage)) assert.ok(collectionSchema.parse(stage.recipe).tasks.length > 0);
+      else checkRun(withModels(stage), stage.kind);
     }
     assert.ok(stages.some(({ name }) => name === best));
   }

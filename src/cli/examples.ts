@@ -37,6 +37,14 @@ const others: Examples = {
     { line: 'speedrun runs/second --seed 2', about: 'again, with another random seed' },
     { line: 'speedrun --task ./my-task.ts', about: 'the same on a task of your own' },
   ],
+  r1: [
+    { line: 'r1', about: 'R1-Zero, cold start, RL, rejection sampling, RL for all, students' },
+    { line: 'r1 --run runs/r1-2 --seed 2', about: 'again, with another random seed; a stopped one continues' },
+    {
+      line: 'r1 ./my-pipeline.ts --accept cold-start',
+      about: 'stages of your own, one of which need not pass its gate',
+    },
+  ],
   eval: [
     { line: 'eval my-model --task countdown', about: 'pass@1 and cons@k on held-out problems' },
     { line: 'eval my-model countdown-eval', about: 'what the speedrun asks' },

@@ -10,9 +10,9 @@ import { rl } from '../rl/index.ts';
 import { eventsNamed, readEvents, readLineage, runFiles, setField, TrainError } from '../train/index.ts';
 import type { EvaluationRecipe } from './eval.ts';
 import { countRunFlops, type RunFlops } from './run-flops.ts';
-import { runPipeline, type Stage, type StageEvaluations } from './stage-runner.ts';
+import { type RunStage, runPipeline, type Stage, type StageEvaluations } from './stage-runner.ts';
 
-export interface PipelineArm extends Omit<Stage, 'title'> {
+export interface PipelineArm extends Omit<RunStage, 'title'> {
   /** The field of its recipe that its FLOPs are in proportion to: steps, or the number of traces. */
   readonly scaled: string;
 }
@@ -57,7 +57,7 @@ const totalFlops = ({ student, teacher }: RunFlops): number => student + teacher
 
 const scaledName = (arm: PipelineArm) => `${arm.name}-at-equal-flops`;
 
-const toStage = (title: string, { scaled: _, ...arm }: PipelineArm): Stage => ({ ...arm, title });
+const toStage = (title: string, { scaled: _, ...arm }: PipelineArm): RunStage => ({ ...arm, title });
 
 /** Returns the value of a field by its path. */
 function fieldAt(recipe: object, path: string): number {
@@ -69,7 +69,7 @@ function fieldAt(recipe: object, path: string): number {
 }
 
 /** Returns the stage of an arm with its FLOPs multiplied. */
-function toScaledStage(title: string, arm: PipelineArm, factor: number): Stage {
+function toScaledStage(title: string, arm: PipelineArm, factor: number): RunStage {
   const recipe = structuredClone(arm.recipe) as Record<string, unknown>;
   setField(recipe, arm.scaled, Math.max(1, Math.round(factor * fieldAt(recipe, arm.scaled))));
   return { ...toStage(title, arm), name: scaledName(arm), recipe };
@@ -83,14 +83,14 @@ function readCurve(run: string, kind: string): ArmRun['curve'] {
   return evaluated.map(({ step, passAt1 }) => [last === 0 ? 1 : step / last, passAt1]);
 }
 
-async function readArmRun(folder: string, stage: Stage, evaluations: StageEvaluations): Promise<ArmRun> {
+async function readArmRun(folder: string, stage: RunStage, evaluations: StageEvaluations): Promise<ArmRun> {
   const run = join(folder, stage.name);
   const { passAt1, format, tokens } = evaluations[stage.name][0];
   const hours = readLineage(run)?.hours ?? 0;
   return { passAt1, format, tokens, flops: await countRunFlops(run), hours, curve: readCurve(run, stage.kind) };
 }
 
-async function readArmRuns(folder: string, stages: readonly Stage[], evaluations: StageEvaluations) {
+async function readArmRuns(folder: string, stages: readonly RunStage[], evaluations: StageEvaluations) {
   const runs = new Map<string, ArmRun>();
   for (const stage of stages) runs.set(stage.title, await readArmRun(folder, stage, evaluations));
   return runs;

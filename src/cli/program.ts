@@ -122,6 +122,17 @@ function addTraining(program: Command, { runKinds, addRunCommands }: TrainingCom
     .option('--seeds <n,n,...>', 'the whole of it with each of these seeds, and a table of them', parseIntegers)
     .addHelpText('after', exitCodesHelp)
     .action(later<typeof import('./speedrun.ts')>('speedrun', (speedrun) => speedrun.speedrunCommand));
+
+  program
+    .command('r1')
+    .description('run the stages of R1, each behind the gate of the one before: report.md with table, curves, samples')
+    .argument('[recipe]', 'a pipeline of recipes/, or a file that exports one', 'r1')
+    .option('--run <folder>', 'folder of its stages; finished stages are not repeated', 'runs/r1')
+    .option('--seed <n>', 'random seed of every stage (default: as in the recipe)', parseInteger)
+    .option('--accept <stages...>', 'go on after these stages even where their gates are not passed')
+    .option('--results <folder>', 'add the result to a page of results')
+    .addHelpText('after', exitCodesHelp)
+    .action(later<typeof import('./r1.ts')>('r1', (r1) => r1.r1Command));
 }
 
 function measuring(program: Command): void {

@@ -5,20 +5,20 @@ import { type Lineage, readLineage } from '../train/index.ts';
 import { readReport } from './report.ts';
 import { factTable, type ResultPart } from './results.ts';
 import type { Speedrun } from './speedrun.ts';
-import type { StageEvaluations } from './stage-runner.ts';
+import { answeringStages, type Stage, type StageEvaluations } from './stage-runner.ts';
 import { escapeXml } from './xml.ts';
 
 const style =
   'body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}svg{max-width:100%}' +
   'td,th{padding:.2rem .8rem .2rem 0;text-align:left}pre{background:#f1f5f9;padding:.8rem;overflow:auto}';
 
-const readLineages = (folder: string, { stages }: Speedrun) =>
-  stages.map(({ name }) => readLineage(join(folder, name)) as Lineage);
+const readLineages = (folder: string, speedrun: Speedrun) =>
+  answeringStages(speedrun).map(({ name }) => readLineage(join(folder, name)) as Lineage);
 
 /** Returns the table of evaluations, its heading first. */
 function table(folder: string, speedrun: Speedrun, evaluations: StageEvaluations): string[][] {
   const lineages = readLineages(folder, speedrun);
-  const rows = speedrun.stages.map(({ name, title }, i) => {
+  const rows = answeringStages(speedrun).map(({ name, title }, i) => {
     const { passAt1, consensus, format, tokens } = evaluations[name][0];
     return [
       title,
@@ -66,7 +66,7 @@ export function speedrunPart(
 }
 
 /** Returns a stage's facts, charts and excerpts as HTML. */
-function stageHtml(folder: string, { name, title }: Speedrun['stages'][number]): string {
+function stageHtml(folder: string, { name, title }: Stage): string {
   const { facts, excerpts, draw } = readReport(join(folder, name));
   const texts = excerpts.map((excerpt) => `<p>${escapeXml(excerpt.title)}:</p><pre>${escapeXml(excerpt.text)}</pre>`);
   return `<h2>${name}: ${title}</h2><pre>${escapeXml(factTable(facts))}</pre>${draw(title)}${texts.join('')}`;
@@ -82,5 +82,7 @@ export function speedrunPage(folder: string, speedrun: Speedrun, evaluations: St
 <p>${describeCost(folder, speedrun)}.</p>
 <table>${line('th', heading)}
 ${rows.map((texts) => line('td', texts)).join('\n')}</table>
-${speedrun.stages.map((stage) => stageHtml(folder, stage)).join('\n')}</html>\n`;
+${answeringStages(speedrun)
+  .map((stage) => stageHtml(folder, stage))
+  .join('\n')}</html>\n`;
 }

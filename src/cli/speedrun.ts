@@ -7,7 +7,14 @@ import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
 import { speedrunPage, speedrunPart } from './speedrun-page.ts';
 import { runSeeds, seedsPart, seedTable } from './speedrun-seeds.ts';
-import { findStageModel, type Pipeline, type PipelineOptions, runPipeline, untilStopped } from './stage-runner.ts';
+import {
+  answeringStages,
+  findStageModel,
+  type Pipeline,
+  type PipelineOptions,
+  runPipeline,
+  untilStopped,
+} from './stage-runner.ts';
 import {
   defaultFolder,
   expectSameBeginning,
@@ -80,7 +87,7 @@ export async function speedrunCommand(given: string | undefined, command: Speedr
   if (evaluations === null) return;
   const again = task === undefined ? '' : ` --task ${task}`;
   if (results !== undefined) writeResult(results, speedrunPart(folder, speedrun, evaluations, again));
-  for (const { name } of speedrun.stages)
+  for (const { name } of answeringStages(speedrun))
     console.log(`${name.padEnd(10)} pass@1 ${formatPercent(evaluations[name][0].passAt1.mean, 1)}`);
   console.log(`${((performance.now() - began) / 60_000).toFixed(1)} minutes, report: ${join(folder, 'report.html')}`);
   const best = await findStageModel(folder, speedrun.best);

@@ -8,6 +8,7 @@ import { after, test } from 'node:test';
 import { recipe } from '../../recipes/speedrun.ts';
 import { runKinds } from '../runs/index.ts';
 import { resolveRecipe } from '../train/index.ts';
+import { answeringStages } from './stage-runner.ts';
 import { taskText } from './task-scaffold.ts';
 import { defaultFolder, expectSameBeginning, readSpeedrunTask, setStages, withTask } from './task-speedrun.ts';
 
@@ -26,7 +27,7 @@ test('every stage reads and practices the task, and every model is asked it in h
     { ...recipe.evaluations[0], task: file, difficulty: 2, phrasing: 'varied', maxTokens: 64 },
   ]);
   const models = { model: 'a-base', student: 'a-student', teacher: 'a-teacher' };
-  for (const stage of speedrun.stages) {
+  for (const stage of answeringStages(speedrun)) {
     const kind = runKinds.find(({ name }) => name === stage.kind);
     assert.ok(kind);
     const from = Object.fromEntries(Object.keys(stage.from ?? {}).map((field) => [field, models[field as 'model']]));

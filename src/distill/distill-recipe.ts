@@ -86,6 +86,20 @@ export const distillSchema = z.strictObject({
   evaluation: evaluationSchema.prefault({}),
 });
 
+/** What a collection of traces needs: a teacher, tasks, and how many answers of it are kept. */
+export const collectionSchema = distillSchema.pick({
+  teacher: true,
+  tasks: true,
+  template: true,
+  traces: true,
+  minAcceptance: true,
+  api: true,
+  seed: true,
+});
+
+export type CollectionConfig = z.infer<typeof collectionSchema>;
+export type CollectionRecipe = z.input<typeof collectionSchema>;
+
 export type DistillConfig = z.infer<typeof distillSchema>;
 export type DistillRecipe = z.input<typeof distillSchema>;
 

@@ -4,14 +4,14 @@ import { basename, join } from 'node:path';
 import { hashFile } from '../corpus/index.ts';
 import { isAddress, type OpenedAnswerer, openAnswerer } from '../eval/index.ts';
 import type { Device } from '../kernels/index.ts';
-import type { DistillConfig } from './distill-recipe.ts';
+import type { CollectionConfig } from './distill-recipe.ts';
 
 export interface Teacher extends OpenedAnswerer {
   /** sha256 of its weights; null behind an API, and where they are split into several files. */
   readonly weights: string | null;
 }
 
-export async function openTeacher({ teacher, api, traces }: DistillConfig, device: Device): Promise<Teacher> {
+export async function openTeacher({ teacher, api, traces }: CollectionConfig, device: Device): Promise<Teacher> {
   const { model, keyVariable, attempts, waitMs, timeoutMs } = api;
   const weights = isAddress(teacher) ? null : await hashOfWeights(teacher);
   const key = process.env[keyVariable] ?? null;

@@ -24,7 +24,7 @@ import {
 import { deriveSeed, formatPercent, sum } from '../math/index.ts';
 import { type ChosenTask, closeTasks, drawTask, openTasks, type Problem, toPrompt } from '../tasks/index.ts';
 import { cutPartialLine, readJsonLines, TrainError } from '../train/index.ts';
-import type { DistillConfig } from './distill-recipe.ts';
+import type { CollectionConfig } from './distill-recipe.ts';
 import type { Teacher } from './teacher.ts';
 
 export const traceFiles = { traces: 'traces.jsonl', asked: 'asked.jsonl' } as const;
@@ -101,7 +101,7 @@ export const readAnswered = (folder: string) =>
 
 class Collector {
   readonly #folder: string;
-  readonly #config: DistillConfig;
+  readonly #config: CollectionConfig;
   readonly #teacher: Teacher;
   readonly #tasks: readonly ChosenTask[];
   readonly #options: CollectOptions;
@@ -123,7 +123,13 @@ class Collector {
   #next = 0;
   #faults: GraderFaults = { graded: 0, faults: 0, fault: null };
 
-  constructor(folder: string, config: DistillConfig, teacher: Teacher, tasks: ChosenTask[], options: CollectOptions) {
+  constructor(
+    folder: string,
+    config: CollectionConfig,
+    teacher: Teacher,
+    tasks: ChosenTask[],
+    options: CollectOptions,
+  ) {
     this.#folder = folder;
     this.#config = config;
     this.#teacher = teacher;
@@ -315,7 +321,7 @@ class Collector {
 /** Collects traces into a folder until there are as many as wanted, the problems are used up or the signal aborts. */
 export async function collectTraces(
   folder: string,
-  config: DistillConfig,
+  config: CollectionConfig,
   teacher: Teacher,
   options: CollectOptions = {},
 ): Promise<CollectProgress> {

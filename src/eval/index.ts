@@ -43,7 +43,7 @@ export {
   readQuestions,
   trainingQuestions,
 } from './question.ts';
-export { gradeReply, openRunTasks, smallTalkTask } from './small-talk.ts';
+export { gradeReply, openRunTasks } from './small-talk.ts';
 export {
   evaluateInTraining,
   openTrainingEvaluation,

@@ -14,11 +14,10 @@ import {
   type StepOutcome,
   type StepRequest,
   type StepRunner,
+  smallTalkTask,
   type Verdict,
 } from '../tasks/index.ts';
 import { EvaluationError } from './errors.ts';
-
-export const smallTalkTask = 'small-talk';
 
 /** The longest reply that counts as short, in characters. */
 const maxLength = 240;

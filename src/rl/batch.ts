@@ -9,6 +9,8 @@ import type { GrpoColumn } from './grpo-objective.ts';
 import type { RlConfig } from './rl-recipe.ts';
 
 export interface ScoredResponse extends RolloutAnswer, Judgement {
+  /** The score of each reward, by its name. */
+  readonly scores: Readonly<Record<string, number>>;
   readonly reward: number;
 }
 
@@ -130,6 +132,7 @@ export function summarize(groups: readonly RolloutGroup[], pilotResponses: numbe
     reward: average(({ reward }) => reward),
     accuracy: share(({ isCorrect }) => isCorrect),
     format: share(({ isWellFormed }) => isWellFormed),
+    language: average(({ language }) => language),
     tokens: average(({ ids }) => ids.length),
     tokensRight: meanLength(({ isCorrect }) => isCorrect),
     tokensWrong: meanLength(({ isCorrect }) => !isCorrect),

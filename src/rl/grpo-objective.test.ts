@@ -150,6 +150,7 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
       isWellFormed: true,
       formatProblem: null,
       language: 1,
+      scores: {},
       isFault: false,
       text: '',
       tokens: 0,

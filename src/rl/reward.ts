@@ -17,13 +17,14 @@ export interface Reward {
 }
 
 /** Returns a reward that is computed for each response by itself. */
-function rule(holds: (response: Answered['responses'][number]) => boolean): Reward['score'] {
-  return async (answered) => answered.map(({ responses }) => responses.map((each) => (holds(each) ? 1 : 0)));
+function rule(score: (response: Answered['responses'][number]) => number): Reward['score'] {
+  return async (answered) => answered.map(({ responses }) => responses.map(score));
 }
 
 const scores: Readonly<Record<keyof RlConfig['rewards'], Reward['score']>> = {
-  accuracy: rule(({ isCorrect }) => isCorrect),
-  format: rule(({ isWellFormed }) => isWellFormed),
+  accuracy: rule(({ isCorrect }) => (isCorrect ? 1 : 0)),
+  format: rule(({ isWellFormed }) => (isWellFormed ? 1 : 0)),
+  language: rule(({ language }) => language),
 };
 
 /** Returns the rewards of a recipe that have a weight. */
@@ -42,6 +43,7 @@ export async function toGroups(answered: readonly Answered[], rewards: readonly 
     weight: 1,
     responses: responses.map((response, r) => ({
       ...response,
+      scores: Object.fromEntries(rewards.map(({ name }, n) => [name, each[n][q][r]])),
       reward: rewards.reduce((sum, { weight }, n) => sum + weight * each[n][q][r], 0),
     })),
   }));

@@ -5,12 +5,14 @@ import { unusedIds } from '../engine/index.ts';
 import { longestTrainingPrompt, openQuestions } from '../eval/index.ts';
 import { openCheckpoint, openSafetensors } from '../model/checkpoint/index.ts';
 import { createModel, type Model, precisions, type WeightMap } from '../model/index.ts';
+import { RewardModel } from '../reward/index.ts';
 import { toChatTemplate } from '../tasks/index.ts';
 import { loadWeights, type Run, readBaseConfig, TunedModel } from '../train/index.ts';
 import type { RolloutSource } from './collect.ts';
 import type { RlEvent } from './events.ts';
 import { type GrpoColumn, GrpoObjective, grpoColumns } from './grpo-objective.ts';
 import { PolicyRollouts } from './policy-rollouts.ts';
+import { replyReward } from './reply-reward.ts';
 import { openRewards } from './reward.ts';
 import type { RlConfig } from './rl-recipe.ts';
 
@@ -22,6 +24,13 @@ export interface RlParts extends RolloutSource {
   readonly tuned: TunedModel<GrpoColumn>;
   readonly reference: { readonly model: Model; readonly weights: WeightMap };
   readonly rollouts: PolicyRollouts;
+  readonly rewardModel: RewardModel | null;
+}
+
+function openRewardModel(config: RlConfig, { device }: Run<RlEvent>): Promise<RewardModel> | null {
+  const { rewardModel, model: scored, precision, microBatchTokens } = config;
+  if (rewardModel === undefined) return null;
+  return RewardModel.open(rewardModel.model, { scored, precision, microBatchTokens, device });
 }
 
 /** Opens models and tasks. Throws TrainError, TaskError, EvaluationError or CheckpointError. */
@@ -53,5 +62,8 @@ export async function openRlParts(config: RlConfig, run: Run<RlEvent>): Promise<
   };
   const room = { promptTokens: await longestTrainingPrompt(questions, tokenizer), budget: maxTokens };
   const rollouts = new PolicyRollouts(tuned.model, tokenizer, options, room);
-  return { vocabulary, tuned, reference, rollouts, questions, answer: rollouts.answer, rewards: openRewards(config) };
+  const rewardModel = await openRewardModel(config, run);
+  const rewards = openRewards(config);
+  if (rewardModel) rewards.push(replyReward(rewardModel, config.rewardModel?.weight ?? 0));
+  return { vocabulary, tuned, reference, rollouts, rewardModel, questions, answer: rollouts.answer, rewards };
 }

@@ -5,7 +5,7 @@
 // renewed every 400 steps. The learning rate is higher and clipping narrower, because models here are small.
 import { z } from 'zod';
 import { evaluationSchema } from '../eval/index.ts';
-import { taskChoice, templateNames } from '../tasks/index.ts';
+import { smallTalkTask, taskChoice, templateNames } from '../tasks/index.ts';
 import { count, fraction, nonnegative, optimizerSchema, runFields, TrainError } from '../train/index.ts';
 
 /** A cut of the distribution, which keeps its neutral value. */
@@ -74,7 +74,18 @@ export const rlSchema = z.strictObject({
   learningRate: z.number().positive().default(2e-4),
   warmupSteps: z.number().int().nonnegative().default(5),
   optimizer: optimizerSchema.prefault({ weightDecay: 0 }),
-  rewards: z.strictObject({ accuracy: nonnegative.default(1), format: nonnegative.default(1) }).prefault({}),
+  /** language: the share of the thinking's words in the language of the problem (R1 adds it after the cold start). */
+  rewards: z
+    .strictObject({
+      accuracy: nonnegative.default(1),
+      format: nonnegative.default(1),
+      language: nonnegative.default(0),
+    })
+    .prefault({}),
+  /** A checkpoint of minke reward, whose score of a reply to small talk is added to the rewards. */
+  rewardModel: z
+    .strictObject({ model: z.string().meta({ names: 'checkpoint' }), weight: z.number().positive().default(1) })
+    .optional(),
   /** deviation: GRPO; none: Dr. GRPO. */
   advantage: z.enum(['deviation', 'none']).default('deviation'),
   /** response: GRPO; token: DAPO; constant: Dr. GRPO. */
@@ -138,5 +149,10 @@ export function checkRl(config: RlConfig): void {
     pilot.responses > 0 && questions * pilot.keep < updates,
     `pilot.keep: ${pilot.keep}, of ${questions} questions`,
     'raise it, so that some groups are whole in every step',
+  );
+  refuse(
+    config.rewardModel !== undefined && config.tasks.every(({ task }) => task !== smallTalkTask),
+    `rewardModel: it scores replies to ${smallTalkTask}, which is no task of the run`,
+    `add { task: '${smallTalkTask}' } to the tasks, or leave rewardModel out`,
   );
 }

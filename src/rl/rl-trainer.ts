@@ -34,6 +34,8 @@ import type { GrpoColumn } from './grpo-objective.ts';
 import { LengthBudget, type LengthBudgetState } from './length-budget.ts';
 import { NoSignal } from './no-signal.ts';
 import { describePlateau } from './plateau.ts';
+import { summarizeReplies } from './reply-reward.ts';
+import { RewardHackingWatch, type RewardHistory } from './reward-hacking.ts';
 import { type RlParts, referenceFile } from './rl-parts.ts';
 import type { RlConfig } from './rl-recipe.ts';
 
@@ -48,6 +50,8 @@ interface RlState {
   readonly length: LengthBudgetState;
   /** Steps in a row without signal. */
   readonly silentSteps: number;
+  /** What the reward model and rules gave in the last steps. */
+  readonly rewards: RewardHistory;
 }
 
 /** Adds up the loads of experts over a step's updates. */
@@ -85,6 +89,7 @@ export class RlTrainer implements Trainer {
   readonly #curriculum: Curriculum;
   readonly #length: LengthBudget;
   readonly #noSignal: NoSignal;
+  readonly #hacking: RewardHackingWatch;
   #steps: number;
   #questionsConsumed: number;
   /** How graders did in the last steps. */
@@ -103,8 +108,9 @@ export class RlTrainer implements Trainer {
     this.#length = new LengthBudget(config, state.length);
     this.#noSignal = new NoSignal(config.noSignal, state.silentSteps);
     parts.rollouts.resize(this.#length.maxTokens);
+    this.#hacking = new RewardHackingWatch(state.rewards);
     const isLearned = config.noSignal.steps > 0 && this.#noSignal.count >= config.noSignal.steps;
-    this.#steps = isLearned ? (run.checkpoint?.state.step ?? steps) : steps;
+    this.#steps = isLearned || this.#hacking.isGamed ? (run.checkpoint?.state.step ?? steps) : steps;
     this.every = every;
     this.origin = { initial: model };
     const parameters = countParameters(parts.tuned.model.config).total;
@@ -150,6 +156,7 @@ export class RlTrainer implements Trainer {
       ...summarize(groups, this.#config.pilot.responses),
       ...statistics,
       ...report,
+      ...(this.#config.rewardModel && summarizeReplies(groups, this.#config.rewardModel.weight)),
       maxTokens: this.#length.maxTokens,
       learningRate,
       rolloutSeconds: (rolled - began) / 1000,
@@ -163,6 +170,7 @@ export class RlTrainer implements Trainer {
     this.#adapt(step, collected, event.truncated);
     if (step % this.#config.referenceEvery === 0) await this.#renewReference();
     this.#expectSignal(step, event);
+    this.#watchRewards(step, event);
     return tokens;
   }
 
@@ -200,6 +208,7 @@ export class RlTrainer implements Trainer {
       learnability: this.#curriculum.estimates,
       length: this.#length.state,
       silentSteps: this.#noSignal.count,
+      rewards: this.#hacking.history,
     };
     return {
       config,
@@ -214,8 +223,9 @@ export class RlTrainer implements Trainer {
   }
 
   async close(): Promise<void> {
-    const { rollouts, tuned, reference, questions } = this.#parts;
-    for (const owned of [rollouts, tuned, reference.model, ...reference.weights.values()]) owned.dispose();
+    const { rollouts, tuned, reference, rewardModel, questions } = this.#parts;
+    for (const owned of [rollouts, tuned, rewardModel, reference.model, ...reference.weights.values()])
+      owned?.dispose();
     await closeTasks(questions.tasks);
   }
 
@@ -256,6 +266,15 @@ export class RlTrainer implements Trainer {
     const { kind, problem, remedy } = cause;
     if (kind !== 'no-signal-easy') throw new TrainError(`step ${step}`, problem, `${remedy} (noSignal.steps)`);
     this.#run.emit({ event: 'alarm', step, kind: 'learned', message: `${problem}: the run ends here; ${remedy}` });
+    this.#steps = step;
+  }
+
+  /** Ends a run whose reward model is gamed, as completed: what it has learned so far is sound. */
+  #watchRewards(step: number, { replyScore, ruleReward }: Pick<RlStepEvent, 'replyScore' | 'ruleReward'>): void {
+    if (this.#parts.rewardModel === null || replyScore === undefined || ruleReward === undefined) return;
+    const message = this.#hacking.see(replyScore, ruleReward);
+    if (message === null) return;
+    this.#run.emit({ event: 'alarm', step, kind: 'reward-hacking', message });
     this.#steps = step;
   }
 

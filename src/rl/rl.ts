@@ -32,6 +32,7 @@ const accuracyLines = [
   stepLine('accuracy', 'accuracy'),
   stepLine('well-formed', 'format', { tone: 'good' }),
   stepLine('zero-variance groups', 'silentGroups'),
+  stepLine('language consistency', 'language'),
   heldOutLine,
 ];
 
@@ -73,6 +74,8 @@ export const rl: RunKind<RlConfig, RlEvent> = {
       stepLine('limit', 'maxTokens', { smooth: false }),
     ]),
     chart('practice', 'Accuracy in training', 'share of responses', [practiceLine('accuracy')], { format: 'percent' }),
+    chart('replies', 'Replies to small talk', "the reward model's score", [stepLine('score', 'replyScore')]),
+    chart('rules', 'Reward by rules', 'beside a reward model', [stepLine('reward', 'ruleReward')]),
     chart('curriculum', 'Share of questions', 'of the next step', [practiceLine('share')], { format: 'percent' }),
     chart('entropy', 'Entropy', 'nats per token', [stepLine('entropy', 'entropy')]),
     chart('kl', 'KL to the reference', 'nats per token', [stepLine('KL', 'kl')], { hideZeros: true }),

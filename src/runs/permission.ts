@@ -7,7 +7,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { basename, extname, isAbsolute, join, relative, resolve } from 'node:path';
 import { defaultKeyVariable } from '../distill/index.ts';
 import { packageRoot } from '../kernels/index.ts';
-import { bundledFacts } from '../tasks/index.ts';
+import { bundledFacts, smallTalkTask } from '../tasks/index.ts';
 import {
   findNamedThings,
   type KindArgument,
@@ -64,8 +64,9 @@ export interface PermissionFlags {
   readonly folder: string | null;
 }
 
+const isBundled = (task: string) => bundledFacts.has(task) || task === smallTalkTask;
 /** Whether a task is a file that is executed; others are bundled, or texts of word problems. */
-const isProgram = (task: string) => !bundledFacts.has(task) && extname(task) !== '.jsonl';
+const isProgram = (task: string) => !isBundled(task) && extname(task) !== '.jsonl';
 
 const quoted = (text: string) => JSON.stringify(text.slice(0, 200));
 
@@ -102,7 +103,7 @@ class Check {
 
   #expectTask(thing: NamedThing): void {
     const { value } = thing;
-    if (bundledFacts.has(value)) return;
+    if (isBundled(value)) return;
     if (!isProgram(value)) {
       this.#expectReadable(thing); // word problems
       return;

@@ -4,6 +4,9 @@ import { Random } from '../math/index.ts';
 import { type Grading, openTask } from './grading.ts';
 import { type Phrasing, phrasingNames } from './phrasing.ts';
 
+/** What people say besides problems, as a task: it needs the conversations of a higher module (eval/small-talk.ts). */
+export const smallTalkTask = 'small-talk';
+
 /** A task of a recipe. */
 export const taskChoice = z.strictObject({
   /** The name of a bundled task, or a file that exports a task. */

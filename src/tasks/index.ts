@@ -1,6 +1,6 @@
 // The tasks module: problems whose answers can be checked, generated and graded.
 export { type Calculation, formatCalculation, type Operation } from './calculation.ts';
-export { type ChosenTask, closeTasks, drawTask, openTasks, taskChoice } from './choice.ts';
+export { type ChosenTask, closeTasks, drawTask, openTasks, smallTalkTask, taskChoice } from './choice.ts';
 export {
   addInColumns,
   computeInColumns,
