@@ -67,7 +67,7 @@ function rlTime(checkout: string, scratch: string, model: string): number {
 
 export async function revision(bench: Bench, other: string): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), 'minke-bench-'));
-  const model = join(packageRoot(), 'models/minke-zero');
+  const model = join(packageRoot(), 'models/minke');
   const script = join(fileURLToPath(new URL('.', import.meta.url)), 'revision-process.js');
   writeFileSync(
     join(scratch, 'text.txt'),

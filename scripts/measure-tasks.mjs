@@ -1,7 +1,7 @@
 // Writes MODEL/tasks.json, from which the server knows what to offer of the bundled tasks: pass@1 of every level on
-// held-out problems, and for each given level one held-out problem that the model solves with each of 64 seeds.
+// held-out problems in held-out phrasings, and for each given level one held-out problem that the model solves with each of 64 seeds.
 //
-//   node scripts/measure-tasks.mjs models/minke-zero countdown:3 arithmetic:4 sequence:1     takes six minutes
+//   node scripts/measure-tasks.mjs models/minke countdown:3 arithmetic:4 sequence:1     takes six minutes
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const maxProblems = 500;
 const levelNames = [...bundledTasks.values()].flatMap(({ name, difficulty: { from, to } }) =>
   Array.from({ length: to - from + 1 }, (_, i) => `${name}:${from + i}`),
 );
-const options = ['--problems', '200', '--samples', '4', '--max-tokens', '384', '--json'];
+const options = ['--problems', '100', '--samples', '4', '--max-tokens', '384', '--phrasing', 'varied', '--json'];
 const lines = execFileSync('node', ['dist/src/cli/main.js', 'eval', folder, '--task', ...levelNames, ...options], {
   encoding: 'utf8',
   stdio: ['ignore', 'pipe', 'inherit'],

@@ -28,7 +28,7 @@ function taskFile(name: string, grade: string): string {
 
 function evaluate(...tasks: string[]): { code: number | null; stdout: string; stderr: string } {
   const main = join(packageRoot(), 'dist', 'src', 'cli', 'main.js');
-  const model = join(packageRoot(), 'models', 'minke-zero');
+  const model = join(packageRoot(), 'models', 'minke');
   const sizes = ['--problems', '4', '--samples', '1', '--seed', '3', '--json'];
   const args = [main, 'eval', model, '--task', ...tasks, ...sizes];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });

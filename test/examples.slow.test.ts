@@ -11,7 +11,7 @@ import { type TaskResults, taskList } from '../src/server/protocol-tasks.ts';
 import { parseCommandLine, splitWords } from './command-lines.ts';
 import { countSolved } from './solve-example.ts';
 
-const folder = join(packageRoot(), 'models', 'minke-zero');
+const folder = join(packageRoot(), 'models', 'minke');
 const results = readTaskResults(folder) as TaskResults;
 const card = readFileSync(join(folder, 'README.md'), 'utf8');
 const readme = readFileSync(join(packageRoot(), 'README.md'), 'utf8');
@@ -28,7 +28,7 @@ async function listAppExamples() {
 }
 
 describe('examples of the bundled model', () => {
-  const chatLines = readme.split('\n').filter((line) => /^npx minke chat models\/minke-zero /.test(line));
+  const chatLines = readme.split('\n').filter((line) => /^npx minke chat models\/minke /.test(line));
   const cardPrompts = [...card.matchAll(/^- `(.+)`$/gm)].map(([, prompt]) => prompt);
 
   test('README and card show examples of the app', async () => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../src/kernels/root.ts';
 import type { Random } from '../src/math/index.ts';
 
-const bundled = join(packageRoot(), 'models/minke-zero');
+const bundled = join(packageRoot(), 'models/minke');
 type Files = Readonly<Record<'tokenizer' | 'config', Record<string, unknown>>>;
 
 const split = { type: 'Split', pattern: { Regex: '(a+)+$' }, behavior: 'Isolated', invert: false };

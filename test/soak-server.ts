@@ -36,7 +36,7 @@ const countHandles = () => (process.platform === 'linux' ? readdirSync('/proc/se
 async function main(folder: string, hostile: readonly string[]): Promise<void> {
   const device = openDevice();
   const open = (name: string, tokenizer?: string): Promise<ServedModel> =>
-    openModel(join(packageRoot(), 'models/minke-zero'), {
+    openModel(join(packageRoot(), 'models/minke'), {
       name,
       device,
       cacheBytes: 2 ** 24,

@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { packageRoot } from '../kernels/root.ts';
 
 const main = join(packageRoot(), 'dist/src/cli/main.js');
-const model = join(packageRoot(), 'models/minke-zero');
+const model = join(packageRoot(), 'models/minke');
 const isPosix = process.platform !== 'win32';
 
 let folder: string;

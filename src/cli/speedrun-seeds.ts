@@ -1,7 +1,7 @@
 // The same speedrun with several seeds, one after another, each in its own folder: a table of what each came to.
 //
-// Contract: finished stages are not repeated. A seed that fails in words (a base that does not pass the gate) is a row of
-// the table, and the others are run; a stop ends all.
+// Contract: finished stages are not repeated. A seed that fails in words (a base that does not pass the gate) is a row
+// of the table, and the others are run; a stop ends all.
 import { basename, join } from 'node:path';
 import { MinkeError } from '../kernels/index.ts';
 import { formatPercent, mean } from '../math/index.ts';

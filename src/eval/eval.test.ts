@@ -119,7 +119,7 @@ describe('the bundled model', () => {
   const sampling = { temperature: 0.6, topP: 0.95, maxTokens: 250, seed: 1 };
   let opened: OpenedAnswerer;
   before(async () => {
-    opened = await openAnswerer(join(packageRoot(), 'models/minke-zero'), { api: { model: '', key: null } });
+    opened = await openAnswerer(join(packageRoot(), 'models/minke'), { api: { model: '', key: null } });
   });
   after(() => opened.close());
 

@@ -68,8 +68,10 @@ export function toSynthetic(input: z.output<typeof workedExamplesInput>): Synthe
   const { seed, count, difficulty, phrasing, speakers } = input;
   const { source, documents } = openSource(input);
   const level = difficulty === undefined ? '' : `, difficulty ${difficulty}`;
+  const words = phrasing === 'varied' ? ', varied phrasings' : '';
+  const people = speakers === 'roles' ? ', User and Assistant' : '';
   return {
-    name: `worked examples of ${source}${level}${phrasing === 'varied' ? ', varied phrasings' : ''}${speakers === 'roles' ? ', User and Assistant' : ''}`,
+    name: `worked examples of ${source}${level}${words}${people}`,
     seed,
     count,
     documents,
