@@ -31,6 +31,12 @@ const usage: Examples = {
 };
 
 const others: Examples = {
+  examples: [
+    {
+      line: 'examples ./my-task.ts --teacher https://example.org/v1 --model big --count 500 --price 0.28/0.42',
+      about: 'worked examples for a base, written by a teacher',
+    },
+  ],
   new: [{ line: 'new task my-task', about: 'a task of your own, with worked examples and a test' }],
   speedrun: [
     { line: 'speedrun', about: 'from random weights to a model that thinks, with a report' },

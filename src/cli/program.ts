@@ -10,6 +10,7 @@ import { withDownloadFlag } from './download-flag.ts';
 import {
   parseInteger,
   parseIntegers,
+  parseNumber,
   parsePositive,
   parseText,
   withEngineFlags,
@@ -106,6 +107,24 @@ function addTraining(program: Command, { runKinds, addRunCommands }: TrainingCom
     .addArgument(new Argument('<what>', 'what to write').choices(['task']))
     .argument('<name>', 'its name, as in my-task; also the name of its file')
     .action(later<typeof import('./new.ts')>('new', (module) => module.newCommand));
+
+  program
+    .command('examples')
+    .description('collect worked examples of a task from a teacher, for a base to read, and print the bill')
+    .argument('<task>', 'a file that exports a task, or a bundled one; name:4 sets the difficulty')
+    .requiredOption(
+      '--teacher <model>',
+      "an OpenAI-compatible API's address, whose key is MINKE_TEACHER_KEY, or a folder",
+    )
+    .option('--model <name>', 'model name at the API', 'default')
+    .option('--to <folder>', 'where they are kept; the same command continues', 'examples')
+    .option('--count <n>', 'examples to keep: correct and well-formed ones', parsePositive, 500)
+    .option('--samples <k>', 'answers to each problem', parsePositive, 2)
+    .option('--max-tokens <n>', 'max tokens of an answer', parsePositive, 512)
+    .addOption(new Option('--template <name>', 'full says what is expected').choices(templateNames).default('full'))
+    .option('--min-acceptance <share>', 'the collection ends below this share of accepted answers', parseNumber, 0.1)
+    .option('--price <read/written>', 'dollars for a million tokens, as in 0.28/0.42')
+    .action(later<typeof import('./collect-examples.ts')>('collect-examples', (module) => module.examplesCommand));
 
   program
     .command('speedrun')

@@ -45,6 +45,8 @@ const answeredSchema = z.object({
   kept: z.number(),
   /** The tokens of all responses. */
   tokens: z.number().default(0),
+  /** The tokens of their prompts, where an API counts them. */
+  promptTokens: z.number().default(0),
   responses: z.number().default(0),
   /** Those that ended, are correct and well-formed, whether they were kept or not. */
   accepted: z.number().default(0),
@@ -240,7 +242,8 @@ class Collector {
         this.#answered.add(index);
         const [responses, accepted] = [reply.responses.length, reply.responses.filter(isAccepted).length];
         const tokens = sum(reply.responses.map((response) => response.tokens));
-        this.#append(traceFiles.asked, { index, kept, responses, accepted, tokens });
+        const promptTokens = sum(reply.responses.map((response) => response.promptTokens ?? 0));
+        this.#append(traceFiles.asked, { index, kept, responses, accepted, tokens, promptTokens });
         this.#countAccepted(responses, accepted);
       }
     }

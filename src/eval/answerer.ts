@@ -19,6 +19,8 @@ export interface Answer {
   readonly text: string;
   /** Generated tokens, with the end token; 0 where an API does not count them. */
   readonly tokens: number;
+  /** Tokens of the prompt, where they are counted. */
+  readonly promptTokens?: number;
   /** Whether the model ended the answer itself. */
   readonly isEnded: boolean;
 }

@@ -43,6 +43,8 @@ export interface Completion {
   readonly text: string;
   /** Generated tokens as the API counts them; 0 where it does not. */
   readonly tokens: number;
+  /** Tokens of the prompt as the API counts them; 0 where it does not. */
+  readonly promptTokens: number;
   /** Whether the model ended the text itself. */
   readonly isEnded: boolean;
 }
@@ -68,7 +70,8 @@ function readCompletion(body: string): Completion | null {
   try {
     const { choices, usage } = JSON.parse(body);
     const { text, finish_reason: reason } = choices[0];
-    if (typeof text === 'string') return { text, tokens: usage?.completion_tokens ?? 0, isEnded: reason !== 'length' };
+    const { completion_tokens: tokens = 0, prompt_tokens: promptTokens = 0 } = usage ?? {};
+    if (typeof text === 'string') return { text, tokens, promptTokens, isEnded: reason !== 'length' };
   } catch {
     // not a completion: falls through
   }

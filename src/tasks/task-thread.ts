@@ -9,7 +9,8 @@ import type { TaskFacts } from './task.ts';
 import type { StepOutcome, StepRequest, StepRunner } from './task-step.ts';
 import type { Loaded, ThreadStart } from './task-worker.ts';
 
-const loadLimitMs = 10_000;
+/** Long, because a busy machine may take seconds to start a thread. */
+const loadLimitMs = 60_000;
 const memoryMb = 512;
 /** The number of restarts for one request: a task that fails at every item must not stop the run. */
 const maxStarts = 20;

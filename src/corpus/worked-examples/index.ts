@@ -11,6 +11,7 @@ import { countdownExamples } from './countdown.ts';
 import { type DocumentGenerator, fromSteps, speakerNames, toDocuments, type WorkedExamples } from './document.ts';
 import { describeTaskFile, ownDocuments } from './own-task.ts';
 import { sequenceExamples } from './sequence.ts';
+import { tracedDocuments } from './traces.ts';
 import { workedWordProblems } from './word-problems.ts';
 
 export type { WorkedExamples } from './document.ts';
@@ -26,9 +27,14 @@ export const workedExamples: ReadonlyMap<string, WorkedExamples<Problem>> = new 
   [...searched, ...straight].map((examples) => [examples.task.name, examples]),
 );
 
-const name = z.enum(['word-problems', ...workedExamples.keys()]);
-const noTask = `expected a file that exports a task, word-problems, or ${[...workedExamples.keys()].join(', ')}`;
-/** `file`: word problems in the form of GSM8K (tasks/word-problems.ts). */
+/** Worked examples that are read from a file: solved word problems, and a teacher's traces. */
+const fileReaders = { 'word-problems': workedWordProblems, traces: tracedDocuments } as const;
+type FileSort = keyof typeof fileReaders;
+const isFileSort = (name: string): name is FileSort => Object.hasOwn(fileReaders, name);
+
+const name = z.enum([...(Object.keys(fileReaders) as FileSort[]), ...workedExamples.keys()]);
+const noTask = `expected a file with a task, word-problems, traces, or ${[...workedExamples.keys()].join(', ')}`;
+/** `file`: word problems in the form of GSM8K (tasks/word-problems.ts), or traces.jsonl. */
 const shared = {
   file: z.string().meta({ names: 'file' }).optional(),
   seed: z.number().int().default(1),
@@ -48,19 +54,19 @@ const isLevel = (input: { readonly workedExamples: string; readonly difficulty?:
 };
 
 /**
- * An input of a recipe: `count` worked examples of a bundled task, of a user's task by its file, or of the word
- * problems in a file. Run folders and recipes from before 0.2 say `pages`.
+ * An input of a recipe: `count` worked examples of a bundled task, of a user's task by its file, of the word problems
+ * in a file, or of a teacher's traces in a file. Run folders and recipes from before 0.2 say `pages`.
  */
 export const workedExamplesInput = z
   .union([
     z.strictObject({ workedExamples: z.union([name, taskFile], noTask), ...shared }),
     z.strictObject({ pages: name, ...shared }).transform(({ pages, ...rest }) => ({ workedExamples: pages, ...rest })),
   ])
-  .refine(({ workedExamples, file }) => (workedExamples === 'word-problems') === (file !== undefined), {
-    message: 'word-problems need a file, and nothing else does',
+  .refine(({ workedExamples, file }) => isFileSort(workedExamples) === (file !== undefined), {
+    message: 'word-problems and traces need a file, and nothing else does',
   })
   .refine(({ file, phrasing, speakers }) => file === undefined || (phrasing === undefined && speakers === undefined), {
-    message: 'word-problems have the words of their file: leave phrasing and speakers out',
+    message: 'a file has its own words: leave phrasing and speakers out',
   })
   .refine(isLevel, { message: 'the task has no such difficulty: leave it out, or choose one of its levels' });
 
@@ -86,12 +92,12 @@ function openSource(input: z.output<typeof workedExamplesInput>): Source {
     const examples = { file: task, seed, difficulty, phrasing, speakers };
     return { source: describeTaskFile(task), documents: (from, to) => ownDocuments(examples, from, to) };
   }
-  if (file === undefined) {
+  if (file === undefined || !isFileSort(task)) {
     const examples = workedExamples.get(task) as WorkedExamples<Problem>;
     return { source: task, documents: generated(toDocuments(examples, { difficulty, phrasing, speakers }), seed) };
   }
   const hash = createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
-  return { source: `${task} ${hash}`, documents: generated(workedWordProblems(file), seed) };
+  return { source: `${task} ${hash}`, documents: generated(fileReaders[task](file), seed) };
 }
 
 /** Makes each document from a stream of random numbers of its own. */
