@@ -1,7 +1,8 @@
 // Writes MODEL/tasks.json, from which the server knows what to offer of the bundled tasks: pass@1 of every level on
-// held-out problems in held-out phrasings, and for each given level one held-out problem that the model solves with each of 64 seeds.
+// held-out problems in held-out phrasings, and for each given level one held-out problem that the model solves with
+// each of 64 seeds. Prints the levels as the model's card shows them.
 //
-//   node scripts/measure-tasks.mjs models/minke countdown:3 arithmetic:4 sequence:1     takes six minutes
+//   node scripts/measure-tasks.mjs models/minke countdown:3 sums:2 products:3     takes six minutes
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +19,7 @@ const maxProblems = 500;
 const levelNames = [...bundledTasks.values()].flatMap(({ name, difficulty: { from, to } }) =>
   Array.from({ length: to - from + 1 }, (_, i) => `${name}:${from + i}`),
 );
-const options = ['--problems', '100', '--samples', '4', '--max-tokens', '384', '--phrasing', 'varied', '--json'];
+const options = ['--problems', '50', '--samples', '4', '--max-tokens', '384', '--phrasing', 'varied', '--json'];
 const lines = execFileSync('node', ['dist/src/cli/main.js', 'eval', folder, '--task', ...levelNames, ...options], {
   encoding: 'utf8',
   stdio: ['ignore', 'pipe', 'inherit'],
@@ -48,4 +49,9 @@ await model.close();
 const rows = (values) => values.map((value) => `    ${JSON.stringify(value)}`).join(',\n');
 const json = `{\n  "levels": [\n${rows(levels)}\n  ],\n  "examples": [\n${rows(examples)}\n  ]\n}\n`;
 writeFileSync(join(folder, 'tasks.json'), json);
-for (const { problem } of examples) console.log(problem.prompt);
+for (const { task, difficulty, passAt1, format } of levels) {
+  const percent = (share) => (100 * share).toFixed(1);
+  const accuracy = `pass@1 ${percent(passAt1.mean)} % ± ${percent(passAt1.margin)}`;
+  console.log(`${task} ${difficulty}: ${accuracy}, well-formed ${percent(format)} %`);
+}
+for (const { problem } of examples) console.log(`- \`${problem.prompt}\``);

@@ -1,7 +1,7 @@
 // Whether a chat model answers people acceptably: 224 prompts as people type them, none of which any training has seen
 // (natural-prompts.json): problems, greetings, abilities, what is out of scope, second turns, system texts.
 //
-// Acceptable is any correct final answer, any reply in words to small talk, and any plain refusal of what is out of scope.
+// Acceptable is a correct final answer, a reply in words to small talk, and a plain refusal of what is out of scope.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
