@@ -110,7 +110,7 @@ describe('chat on a pipe', () => {
   });
 
   test('bytes that are no text are refused', () =>
-    assertRefused(minke(flags, Buffer.from([0xff, 0x0a])), 1, /^\[chat\] the input is not valid UTF-8; /));
+    assertRefused(minke(flags, Buffer.from([0xff, 0x0a])), 1, /^\[chat\] the input is not valid UTF-8; /m));
 
   test('SIGINT ends it with 130', { skip: !isPosix }, async () => {
     const child = spawn(process.execPath, [main, ...flags], { stdio: ['pipe', 'pipe', 'ignore'] });
