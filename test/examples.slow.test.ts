@@ -33,7 +33,7 @@ describe('examples of the bundled model', () => {
 
   test('README and card show examples of the app', async () => {
     const prompts = (await listAppExamples()).map(({ problem }) => problem.prompt);
-    assert.equal(prompts.length, 3);
+    assert.ok(prompts.length >= 6);
     assert.deepEqual(cardPrompts, prompts);
     assert.ok(chatLines.length > 0);
     for (const line of chatLines)
@@ -50,7 +50,7 @@ describe('examples of the bundled model', () => {
   });
 
   test('the card shows the measured levels', () => {
-    const shown = [...card.matchAll(/^(\w+) (\d): pass@1 ([\d.]+) %/gm)].map((match) => match.slice(1));
+    const shown = [...card.matchAll(/^([\w-]+) (\d): pass@1 ([\d.]+) %/gm)].map((match) => match.slice(1));
     const measured = results.levels.map(({ task, difficulty, passAt1: { mean } }) => [
       task,
       `${difficulty}`,

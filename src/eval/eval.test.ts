@@ -94,7 +94,7 @@ describe('an API', () => {
       { status: 503, body: 'no' },
       { body: '', hangUp: true },
     ];
-    const answer = { text: 'yes', tokens: 3, isEnded: true };
+    const answer = { text: 'yes', tokens: 3, promptTokens: 0, isEnded: true };
     assert.deepEqual(await answerFrom([...failures, completion('yes')]), answer);
     assert.deepEqual(await answerFrom([completion('yes', 'length')]), { ...answer, isEnded: false });
   });

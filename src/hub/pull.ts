@@ -8,10 +8,11 @@ import { ModelCache, partialEnding, readShards } from './cache.ts';
 import { chooseFiles, type ModelFiles, smallFiles } from './choose-files.ts';
 import { type DownloadOptions, downloadFile } from './download.ts';
 import { HubError } from './errors.ts';
-import { defaultPatience, HttpClient, type Patience } from './http.ts';
+import { HttpClient } from './http.ts';
 import { fileAddress, listFiles, type RemoteFile } from './listing.ts';
 import { withFolderLock } from './lock.ts';
 import { formatModelName, type ModelName } from './model-name.ts';
+import { defaultPatience, type Patience } from './patience.ts';
 import type { HubSettings } from './settings.ts';
 
 /** What is about to be downloaded. */

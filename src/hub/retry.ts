@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatDuration } from '../math/index.ts';
 import { HubError, RetriableError } from './errors.ts';
-import type { Patience } from './http.ts';
+import type { Patience } from './patience.ts';
 
 /** Milliseconds of a Retry-After header: seconds, or a date. Null where there is none. */
 export function retryAfterMs(header: string | undefined, now = Date.now()): number | null {

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach } from 'node:test';
 import { Random } from '../math/index.ts';
-import type { Patience } from './http.ts';
 import {
   type HubSettings,
   type ModelName,
@@ -15,6 +14,7 @@ import {
   pullModel,
   readHubSettings,
 } from './index.ts';
+import type { Patience } from './patience.ts';
 import { commitOne, FakeHub } from './test-hub.ts';
 
 export const patience: Patience = { idleMs: 300, backoffMs: 1, attempts: 3, maxWaitMs: 2000 };

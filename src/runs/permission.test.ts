@@ -41,10 +41,12 @@ describe('the texts of a recipe', () => {
         'data.inputs.*: file',
         'data.inputs.*.workedExamples: task',
         'data.inputs.*.file: file',
+        'data.inputs.*.task: task',
         'data.tokenizer: checkpoint',
       ],
       sft: ['model: checkpoint', 'data.*: file', 'data.*.task: task'],
-      rl: ['model: checkpoint', 'tasks.*.task: task'],
+      reward: ['model: checkpoint'],
+      rl: ['model: checkpoint', 'tasks.*.task: task', 'rewardModel.model: checkpoint'],
       distill: [
         'student: checkpoint',
         'teacher: model',

@@ -69,6 +69,8 @@ export async function makeRuns(root: string): Promise<number> {
     const recipe = {
       model,
       tasks: [{ task: 'countdown', difficulty: 2 }],
+      gate: { samples: 0 },
+      noSignal: { steps: 0 },
       steps: 12,
       questions: 2,
       groupSize: 2,

@@ -166,7 +166,7 @@ describe('the train page', { skip: why ?? false }, () => {
 
   test('starts a fine-tuning on a file of conversations, and follows it to its end', () =>
     onPage(toUrl('/%2B'), async (page) => {
-      await page.getByRole('radio', { name: 'Supervised fine-tuning' }).check();
+      await page.getByRole('radio', { name: /^chat-sft/ }).check();
       await page.locator('[name="--model"]').selectOption('base');
       await page.locator('[name="--data"]').fill('conversations.jsonl');
       await page.getByLabel('Name').fill('assistant');

@@ -2,6 +2,7 @@
 
 import { numberIn } from '../../src/runs/chart-data.ts';
 import type { AnyEvent, RunSummary } from '../../src/runs/protocol.ts';
+import { Scroll } from './scroll.tsx';
 
 interface Finding {
   readonly step: number | null;
@@ -49,17 +50,19 @@ export function Diagnosis({ run, events }: { readonly run: RunSummary; readonly 
   return (
     <section class="card" aria-labelledby="diagnosis-title" data-part="diagnosis">
       <h3 id="diagnosis-title">Diagnosis</h3>
-      <ul class="findings">
-        {findings(run, events).map(({ step, message, tone }) => (
-          <li key={`${step} ${message}`}>
-            <span class={`badge ${tone}`}>{labels[tone]}</span>
-            <span>
-              {step !== null && <span class="quiet">step {step}: </span>}
-              {message}
-            </span>
-          </li>
-        ))}
-      </ul>
+      <Scroll name="Findings">
+        <ul class="findings">
+          {findings(run, events).map(({ step, message, tone }) => (
+            <li key={`${step} ${message}`}>
+              <span class={`badge ${tone}`}>{labels[tone]}</span>
+              <span>
+                {step !== null && <span class="quiet">step {step}: </span>}
+                {message}
+              </span>
+            </li>
+          ))}
+        </ul>
+      </Scroll>
     </section>
   );
 }

@@ -17,7 +17,16 @@ export const greetings: readonly Exchange[] = [
     says: [
       ...['Hello', 'Hi', 'Hey', 'Hello!', 'Hi there!', 'Hey there', 'Hi minke', 'Hello minke!', 'Hello there.', 'Heya'],
       ...['Howdy', 'Greetings', 'Hiya', 'Hello again', 'Hi again!', 'Good day', 'Hey minke', 'Hi, anyone there?'],
-      ...['Hello friend', 'Hi friend!', 'Hello world', 'Hey you', 'Yo', 'Hello minke.', 'Hi, I am new here', 'Hey hey'],
+      ...[
+        'Hello friend',
+        'Hi friend!',
+        'Hello world',
+        'Hey you',
+        'Yo',
+        'Hello minke AI',
+        'Hi, I am new here',
+        'Hey hey',
+      ],
       ...['Hi, my name is Ada', 'Hello, I am Ben', 'Hello assistant', 'Hallo', 'hi hi', 'Hello everyone', 'Hey buddy'],
     ],
     replies: offered(['Hello!', 'Hi!', 'Hello there!']),
