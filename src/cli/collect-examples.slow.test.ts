@@ -23,7 +23,6 @@ const teacher = await startApi((prompt) => {
   const answer = numbers[0] % 2 === 0 ? sum : sum + 1;
   return completion(`${numbers.join('+')}=${sum}\n</think>\n<answer>${answer}</answer>`);
 });
-after(() => teacher.close());
 
 const flags = (more: Partial<ExamplesFlags> = {}): ExamplesFlags => ({
   teacher: teacher.url,
@@ -61,9 +60,9 @@ test('what the grader accepts is kept, everything is on the bill, and a base rea
       text,
     );
   }
-  const asked = teacher.prompts.length;
+  await teacher.close(); // what is kept already needs no teacher
   await examplesCommand(`${file}:2`, flags());
-  assert.equal(teacher.prompts.length, asked);
+  assert.deepEqual(readFileSync(join(to, 'traces.jsonl'), 'utf8').trim().split('\n'), kept);
   await assert.rejects(
     examplesCommand(file, flags()),
     /holds examples of another task, teacher, or template; name another/,
