@@ -42,9 +42,13 @@ const small = [
   ...['gate.samples=0', 'steps=1', 'warmupSteps=0', 'questions=2', 'groupSize=2', 'maxTokens=8'].map(
     (s) => `zero.${s}`,
   ),
-  ...['problems=2', 'samples=1'].flatMap((s) => [`zero.evaluation.${s}`, `distilled.evaluation.${s}`]),
-  ...['method=on-policy', 'onPolicy.steps=1', 'onPolicy.questions=2', 'onPolicy.maxTokens=8'].map(
-    (s) => `distilled.${s}`,
+  ...['zero', 'distilled', 'on-policy'].flatMap((stage) => [
+    `${stage}.evaluation.problems=2`,
+    `${stage}.evaluation.samples=1`,
+  ]),
+  'distilled.method=on-policy',
+  ...['distilled', 'on-policy'].flatMap((stage) =>
+    ['onPolicy.steps=1', 'onPolicy.questions=2', 'onPolicy.maxTokens=8'].map((setting) => `${stage}.${setting}`),
   ),
   ...['problems=2', 'samples=2', 'maxTokens=8'].map((s) => `evaluation.${s}`),
 ];

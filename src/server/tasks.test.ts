@@ -55,6 +55,14 @@ describe('tasks to try', () => {
       assert.deepEqual([tasks[0].example, tasks[1].example], [example, null]);
     }
     await assertRefused(await get(app, '/minke/tasks?model=shark'), 404, /"shark" is not served/, 'model');
+    const sum = { task: 'sums', difficulty: 1, problem: { prompt: 'What is 1 + 1?', key: '1 + 1' } };
+    const other = serve({}, { taskResults: { 'test-model': { levels, examples: [sum] } } });
+    const { tasks } = taskList.parse(await json(get(other.app, '/minke/tasks')));
+    assert.deepEqual(
+      tasks.map(({ name }) => name),
+      ['sums', 'countdown'],
+      'a task with an example comes first',
+    );
   });
 
   test('the results of a model are a file in its folder', () => {

@@ -29,7 +29,8 @@ export function readTaskResults(folder: string): TaskResults | null {
 
 /**
  * `model`: a name, null for the first model. Where its levels are measured, those that it solves at least sometimes are
- * offered, and tasks with such a level; otherwise all. Tasks of the owner stand first, with all levels until measured.
+ * offered, and tasks with such a level; otherwise all. Tasks of the owner stand first, with all levels until measured,
+ * then those with an example.
  */
 export function listTasks(context: ServerContext, model: string | null): Response {
   const name = context.models.length > 0 ? findModel(context, model).name : '';
@@ -50,7 +51,9 @@ export function listTasks(context: ServerContext, model: string | null): Respons
       example: examples.find((example) => example.task === task) ?? null,
     };
   });
-  return Response.json({ tasks: tasks.filter((task) => task.levels.length > 0) });
+  const offered = tasks.filter((task) => task.levels.length > 0);
+  const rank = ({ name, example }: TaskSummary) => (isOwn(name) ? 0 : example === null ? 2 : 1);
+  return Response.json({ tasks: offered.sort((a, b) => rank(a) - rank(b)) });
 }
 
 type Served = Pick<ServerContext, 'tasks'>;
