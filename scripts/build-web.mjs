@@ -10,7 +10,9 @@ const out = join(root, 'dist', 'web');
 const targets = [join(out, 'index.html')];
 const own = readFileSync(fileURLToPath(import.meta.url));
 // The page has code of these modules in it.
-const shared = ['src/math', 'src/runs', 'src/train/run'].map((folder) => buildKey(join(root, folder), []));
+const shared = ['src/math', 'src/model', 'src/planner', 'src/runs', 'src/train/run'].map((folder) =>
+  buildKey(join(root, folder), []),
+);
 const key = buildKey(join(root, 'web'), [], own, readFileSync(join(root, 'package-lock.json')), ...shared);
 
 // Types of the server's protocol may have changed where nothing of web/ did.

@@ -19,7 +19,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   tensor: ['kernels'],
   corpus: ['tokenizer', 'tasks'],
   model: ['kernels', 'tensor'],
-  train: ['kernels', 'tensor', 'model', 'corpus'],
+  planner: ['kernels', 'model'],
+  train: ['kernels', 'tensor', 'model', 'corpus', 'planner'],
   engine: ['kernels', 'tensor', 'model', 'tokenizer'],
   eval: ['kernels', 'model', 'engine', 'corpus', 'tasks', 'tokenizer'],
   sft: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer'],
@@ -40,6 +41,8 @@ const browserSafe = [
   'model/config.ts',
   'model/parameters.ts',
   'model/cost.ts',
+  'model/presets.ts',
+  'planner/index.ts',
   'train/run/description.ts',
   'train/run/series.ts',
   'runs/chart-data.ts',
@@ -51,7 +54,7 @@ const tops = ['src/cli', 'recipes', 'test', 'bench'];
 /** The app: nothing imports it. It imports types of the protocols, and the code that turns events into charts. */
 const web = 'web/';
 const seenByWeb = {
-  code: /^src\/(math\/|train\/run\/series\.ts$|runs\/chart-data\.ts$)/,
+  code: /^src\/(math\/|planner\/|train\/run\/series\.ts$|runs\/chart-data\.ts$)/,
   types: /^src\/(server|runs)\/protocol[a-z-]*\.ts$/,
 };
 
