@@ -19,15 +19,16 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   tensor: ['kernels'],
   corpus: ['tokenizer', 'tasks'],
   model: ['kernels', 'tensor'],
+  grammar: ['tokenizer'],
   planner: ['kernels', 'model'],
   train: ['kernels', 'tensor', 'model', 'corpus', 'planner'],
-  engine: ['kernels', 'tensor', 'model', 'tokenizer'],
+  engine: ['kernels', 'tensor', 'model', 'tokenizer', 'grammar'],
   eval: ['kernels', 'model', 'engine', 'corpus', 'tasks', 'tokenizer'],
   sft: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer'],
   reward: ['kernels', 'tensor', 'model', 'train', 'corpus', 'tasks', 'tokenizer', 'sft'],
   rl: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer', 'eval', 'reward'],
   distill: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer', 'eval', 'sft'],
-  server: ['engine', 'tokenizer', 'tasks'],
+  server: ['engine', 'tokenizer', 'grammar', 'tasks'],
   runs: ['kernels', 'model', 'tasks', 'train', 'sft', 'reward', 'rl', 'distill', 'server'],
 };
 

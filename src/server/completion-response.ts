@@ -3,11 +3,13 @@
 // A format writes the events of one choice as the fields of its route; the object is its chunks put together. In a
 // stream, usage is on the last chunk; stream_options.include_usage moves it to one of its own without choices (true) or
 // leaves it out (false). An error that happens after the first byte is a last event instead of a status.
-import type { GenerateOptions, GenerationEnd, GenerationPart, TextModel } from '../engine/index.ts';
+import type { TextModel } from '../engine/index.ts';
+import type { IndexedAnswerEvent } from './answering.ts';
 import type { Call, ServerContext } from './context.ts';
+import type { AnswerEnd, AnswerEvent } from './conversation.ts';
 import { toApiError } from './errors.ts';
 import { dataFrame, eventStream, streamHeaders } from './event-stream.ts';
-import { type IndexedEvent, startGenerations, toFailure, totalUsage } from './generating.ts';
+import { totalUsage } from './generating.ts';
 import { jsonPieces, jsonResponse } from './json-response.ts';
 import type { CompletionRequest } from './protocol.ts';
 
@@ -15,51 +17,39 @@ import type { CompletionRequest } from './protocol.ts';
 export interface ChoiceFormat<Chunk extends object = object> {
   /** The chunk before anything is generated; null: there is none. */
   readonly first: Chunk | null;
-  /** The chunk of a part; null: the part holds nothing that a client reads. */
-  part(part: GenerationPart): Chunk | null;
+  /** The chunk of an event; null: the event holds nothing that a client reads. */
+  part(event: Exclude<AnswerEvent, AnswerEnd>): Chunk | null;
   /** The chunk that carries the finish reason. A promise where it takes long, so that others have their turn. */
-  last(end: GenerationEnd): Chunk | Promise<Chunk>;
+  last(end: AnswerEnd): Chunk | Promise<Chunk>;
   /** The fields of the choice in a single object. */
   join(chunks: readonly Chunk[]): object;
 }
 
-export interface Generation<Chunk extends object> {
-  readonly prompt: ArrayLike<number>;
-  readonly options: GenerateOptions;
-  readonly format: ChoiceFormat<Chunk>;
-}
-
 export interface ResponseSpec<Chunk extends object> {
   readonly model: TextModel;
+  readonly events: AsyncIterable<IndexedAnswerEvent>;
   /** One for each choice: the choices of the first prompt, those of the second, ... */
-  readonly generations: readonly Generation<Chunk>[];
+  readonly formats: readonly ChoiceFormat<Chunk>[];
   readonly choicesPerPrompt: number;
   readonly idPrefix: string;
   /** The `object` fields of a single response and of a chunk. */
   readonly objects: { readonly whole: string; readonly chunk: string };
 }
 
-type Choices<Chunk extends object> = AsyncIterable<readonly [index: number, chunk: Chunk | null, end?: GenerationEnd]>;
+type Choices<Chunk extends object> = AsyncIterable<readonly [index: number, chunk: Chunk | null, end?: AnswerEnd]>;
 
 /** Yields the chunks of all choices as they arrive. Throws the error of a generation that fails or is aborted. */
-async function* generateChunks<Chunk extends object>(
-  { metrics }: ServerContext,
-  { lease }: Call,
-  { model, generations }: ResponseSpec<Chunk>,
-  events: AsyncIterable<IndexedEvent>,
-): Choices<Chunk> {
+async function* writeChunks<Chunk extends object>({ events, formats }: ResponseSpec<Chunk>): Choices<Chunk> {
   for await (const [index, event] of events) {
-    const { format } = generations[index];
-    if (event.type === 'part') {
-      yield [index, format.part(event)];
-      continue;
-    }
-    metrics.observe(model.name, event);
-    const failure = toFailure(event, lease);
-    if (failure !== null) throw failure;
-    yield [index, await format.last(event), event];
+    const format = formats[index];
+    if (event.type === 'end') yield [index, await format.last(event), event];
+    else yield [index, format.part(event)];
   }
 }
+
+/** The reason in the API's words: an answer that calls functions stops for their results. */
+const finishReason = ({ finishReason: reason, calls }: AnswerEnd) =>
+  reason === 'stop' && calls > 0 ? 'tool_calls' : reason;
 
 /** Returns the fields at the front of the object or of every chunk. */
 function newHead(prefix: string, object: string, { name, fingerprint }: TextModel): object {
@@ -69,7 +59,7 @@ function newHead(prefix: string, object: string, { name, fingerprint }: TextMode
 
 async function* frames<Chunk extends object>(
   { onError }: ServerContext,
-  { model, generations, choicesPerPrompt, idPrefix, objects }: ResponseSpec<Chunk>,
+  { model, formats, choicesPerPrompt, idPrefix, objects }: ResponseSpec<Chunk>,
   chunks: Choices<Chunk>,
   includeUsage: boolean | null,
 ): AsyncGenerator<string> {
@@ -80,8 +70,8 @@ async function* frames<Chunk extends object>(
     return dataFrame(`${front},"choices":${JSON.stringify(choices)}${end}}`);
   };
   const noUsage = includeUsage ? null : undefined;
-  const ends: GenerationEnd[] = [];
-  const opening = generations.flatMap(({ format: { first } }, index) =>
+  const ends: AnswerEnd[] = [];
+  const opening = formats.flatMap(({ first }, index) =>
     first === null ? [] : frame([{ index, ...first, finish_reason: null }], noUsage),
   );
   try {
@@ -89,9 +79,9 @@ async function* frames<Chunk extends object>(
     for await (const [index, chunk, end] of chunks) {
       if (chunk === null) continue;
       if (end !== undefined) ends[index] = end;
-      const isLast = end !== undefined && Object.keys(ends).length === generations.length;
+      const isLast = end !== undefined && Object.keys(ends).length === formats.length;
       const usage = isLast && includeUsage === null ? totalUsage(ends, choicesPerPrompt) : noUsage;
-      yield frame([{ index, ...chunk, finish_reason: end?.finishReason ?? null }], usage);
+      yield frame([{ index, ...chunk, finish_reason: end ? finishReason(end) : null }], usage);
     }
     if (includeUsage) yield frame([], totalUsage(ends, choicesPerPrompt));
     yield dataFrame('[DONE]');
@@ -103,32 +93,31 @@ async function* frames<Chunk extends object>(
 }
 
 async function whole<Chunk extends object>(
-  { model, generations, choicesPerPrompt, idPrefix, objects }: ResponseSpec<Chunk>,
+  { model, formats, choicesPerPrompt, idPrefix, objects }: ResponseSpec<Chunk>,
   chunks: Choices<Chunk>,
 ): Promise<object> {
-  const parts: Chunk[][] = generations.map(({ format: { first } }) => (first === null ? [] : [first]));
-  const ends: GenerationEnd[] = [];
+  const parts: Chunk[][] = formats.map(({ first }) => (first === null ? [] : [first]));
+  const ends: AnswerEnd[] = [];
   for await (const [index, chunk, end] of chunks) {
     if (chunk !== null) parts[index].push(chunk);
     if (end !== undefined) ends[index] = end;
   }
-  const choices = generations.map(({ format }, index) => ({
+  const choices = formats.map((format, index) => ({
     index,
     ...format.join(parts[index]),
-    finish_reason: ends[index].finishReason,
+    finish_reason: finishReason(ends[index]),
   }));
   return { ...newHead(idPrefix, objects.whole, model), choices, usage: totalUsage(ends, choicesPerPrompt) };
 }
 
-/** Generates all choices and answers with them. Throws RefusedError when the engine refuses one of them at once. */
+/** Writes all choices as one object or as a stream. */
 export async function completionResponse<Chunk extends object>(
   context: ServerContext,
   call: Call,
   spec: ResponseSpec<Chunk>,
   { stream, stream_options: options }: Pick<CompletionRequest, 'stream' | 'stream_options'>,
 ): Promise<Response> {
-  const events = startGenerations(spec.model, spec.generations, call.lease);
-  const chunks = generateChunks(context, call, spec, events);
+  const chunks = writeChunks(spec);
   if (!stream) return jsonResponse(jsonPieces(await whole(spec, chunks)));
   const body = eventStream(frames(context, spec, chunks, options?.include_usage ?? null), {
     keepAliveMs: context.keepAliveMs,

@@ -7,13 +7,13 @@ import {
   endsInThinking,
   type GeneratedToken,
   type GenerateOptions,
-  type GenerationEnd,
-  type GenerationPart,
   promptEncoder,
   type TextModel,
 } from '../engine/index.ts';
+import { answerPrompts } from './answering.ts';
 import { type ChoiceFormat, completionResponse } from './completion-response.ts';
 import { type Call, findModel, type ServerContext } from './context.ts';
+import type { AnswerEnd, AnswerEvent } from './conversation.ts';
 import { ApiError } from './errors.ts';
 import { checkSampling, clampMaxTokens, toGenerateOptions } from './generating.ts';
 import type { CompletionRequest } from './protocol.ts';
@@ -102,7 +102,9 @@ class CompletionFormat implements ChoiceFormat<CompletionChunk> {
     return text === '' ? null : { text, logprobs: null };
   }
 
-  part({ text, tokens }: GenerationPart): CompletionChunk | null {
+  part(event: Exclude<AnswerEvent, AnswerEnd>): CompletionChunk | null {
+    if (event.type !== 'part') return null;
+    const { text, tokens } = event;
     if (this.#request.max_tokens === 0) return null;
     if (this.#request.echo) this.#later.push(...tokens);
     else for (const token of tokens) this.#table?.add(token);
@@ -110,7 +112,7 @@ class CompletionFormat implements ChoiceFormat<CompletionChunk> {
     return text === '' && (logprobs?.tokens.length ?? 0) === 0 ? null : { text, logprobs };
   }
 
-  async last({ promptLogprobs }: GenerationEnd): Promise<CompletionChunk> {
+  async last({ promptLogprobs }: AnswerEnd): Promise<CompletionChunk> {
     const table = this.#table;
     if (table === null || !this.#request.echo) return { text: '', logprobs: null };
     if (this.#prompt.length > 0) table.addFirst(this.#prompt[0]);
@@ -176,14 +178,16 @@ export async function handleCompletion(
         ...(scores && { logprobs }),
         ...(scores && echo && { promptLogprobs: logprobs }),
       };
-      return { prompt, options, format: new CompletionFormat(prompt, request, model) };
+      return { prompt, options };
     }),
   );
+  const formats = generations.map(({ prompt }) => new CompletionFormat(prompt, request, model));
+  const events = answerPrompts(context, call, model, generations);
   const objects = { whole: 'text_completion', chunk: 'text_completion' };
   return completionResponse(
     context,
     call,
-    { model, generations, choicesPerPrompt, idPrefix: 'cmpl', objects },
+    { model, events, formats, choicesPerPrompt, idPrefix: 'cmpl', objects },
     request,
   );
 }

@@ -30,7 +30,7 @@ export const chatLogprobs = z.object({
   reasoning_content: z.array(tokenLogprob).nullable(),
 });
 
-const finishReason = z.enum(['stop', 'length']);
+const finishReason = z.enum(['stop', 'length', 'tool_calls']);
 const head = { id: z.string(), created: z.int(), model: z.string(), system_fingerprint: z.string() };
 
 export const chatCompletion = z

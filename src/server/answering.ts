@@ -1,0 +1,64 @@
+// From a conversation to the events of its answer, whatever protocol asks and writes them.
+import type { GenerateOptions, GenerationEvent, TextModel } from '../engine/index.ts';
+import { type Call, findModel, type ServerContext } from './context.ts';
+import type { AnswerEvent, Conversation } from './conversation.ts';
+import { renderConversation } from './conversation-prompt.ts';
+import { checkSampling, clampMaxTokens, startGenerations, toFailure, toGenerateOptions } from './generating.ts';
+
+export type IndexedAnswerEvent = readonly [choice: number, event: AnswerEvent];
+
+export interface Answer {
+  readonly model: TextModel;
+  readonly promptTokens: number;
+  /** Whether the prompt ends inside the thinking. */
+  readonly startsThinking: boolean;
+  /** The events of all choices as they arrive; each choice ends with `end`. Throws what fails later. */
+  readonly events: AsyncIterable<IndexedAnswerEvent>;
+}
+
+/** A prompt, and how it is continued. */
+export interface Generation {
+  readonly prompt: ArrayLike<number>;
+  readonly options: GenerateOptions;
+}
+
+/** Starts generations, one for each choice. Throws RefusedError when the engine refuses one of them at once. */
+export function answerPrompts(
+  { metrics }: ServerContext,
+  { lease }: Call,
+  model: TextModel,
+  generations: readonly Generation[],
+): AsyncGenerator<IndexedAnswerEvent> {
+  const events = startGenerations(model, generations, lease);
+  const read = (event: GenerationEvent): AnswerEvent[] => (event.type === 'end' ? [{ ...event, calls: 0 }] : [event]);
+  async function* readAll(): AsyncGenerator<IndexedAnswerEvent> {
+    for await (const [index, event] of events) {
+      if (event.type === 'end') {
+        metrics.observe(model.name, event);
+        const failure = toFailure(event, lease);
+        if (failure !== null) throw failure;
+      }
+      for (const each of read(event)) yield [index, each];
+    }
+  }
+  return readAll();
+}
+
+/** Starts the answers to a conversation. Throws ApiError, RefusedError or TokenizerError; see toApiError. */
+export async function answer(context: ServerContext, conversation: Conversation, call: Call): Promise<Answer> {
+  const model = findModel(context, conversation.model);
+  const { sampling, maxTokens, logprobs } = conversation;
+  checkSampling(sampling, model);
+  const { ids, startsThinking } = await renderConversation(conversation, model, call);
+  const generations = Array.from({ length: sampling.n ?? 1 }, (_, choice): Generation => {
+    const options = {
+      ...toGenerateOptions(sampling, choice),
+      startsThinking,
+      maxTokens: clampMaxTokens(maxTokens, ids.length, model),
+      ...(logprobs !== null && { logprobs }),
+    };
+    return { prompt: ids, options };
+  });
+  const events = answerPrompts(context, call, model, generations);
+  return { model, promptTokens: ids.length, startsThinking, events };
+}
