@@ -58,6 +58,12 @@ export function expressionPhrasings(text: string): string[] {
     `What does ${text} equal?`,
     `Please calculate ${tight}.`,
     `Give me the answer to ${typeset}.`,
+    `What is the value of ${text}?`,
+    `Find ${tight}.`,
+    `Evaluate ${typeset}.`,
+    `Value of ${tight}`,
+    `What is the result of ${tight}?`,
+    `Do ${text} for me.`,
   ];
 }
 
@@ -78,6 +84,15 @@ const asked: Readonly<Record<'+' | '-' | '*' | '/', Asked>> = {
     `If I have ${a} and get ${b} more, how many do I have?`,
     `${first} plus ${second}`,
     `${first} plus ${second} is?`,
+    `sum of ${a} and ${b}`,
+    `What is ${b} more than ${a}?`,
+    `How much do ${a} and ${b} make together?`,
+    `Add up ${a} and ${b}.`,
+    `${a} increased by ${b}`,
+    `Add ${second} to ${first}.`,
+    `What do ${a} and ${b} add up to?`,
+    `${a} and ${b} together?`,
+    `What is the total of ${a} and ${b}?`,
   ],
   '-': (a, b, first, second) => [
     `What is ${first} minus ${second}?`,
@@ -92,6 +107,22 @@ const asked: Readonly<Record<'+' | '-' | '*' | '/', Asked>> = {
     `What is ${a} take away ${b}?`,
     `${first} minus ${second}`,
     `${first} minus ${second} is?`,
+    `What is ${a} less ${b}?`,
+    `If I take ${b} off ${a}, what do I get?`,
+    `Reduce ${a} by ${b}.`,
+    `${first} take away ${second}`,
+    `Please subtract ${second} from ${first}.`,
+    `What is ${b} less than ${a}?`,
+    ...(a < b
+      ? []
+      : [
+          `What is the difference of ${a} and ${b}?`,
+          `How much larger is ${a} than ${b}?`,
+          `By how much is ${a} greater than ${b}?`,
+          `How far is it from ${b} to ${a}?`,
+          `What must be added to ${b} to get ${a}?`,
+          `What is missing from ${b} to ${a}?`,
+        ]),
   ],
   '*': (a, b, first, second) => [
     `What is ${first} times ${second}?`,
@@ -106,6 +137,15 @@ const asked: Readonly<Record<'+' | '-' | '*' | '/', Asked>> = {
     `What is ${a} x ${b}?`,
     `${first} times ${second}`,
     `${first} times ${second} is?`,
+    `product of ${a} and ${b}`,
+    `Multiply ${first} and ${second}.`,
+    `What do ${a} and ${b} multiply to?`,
+    `${a} multiplied by ${b}`,
+    `How much are ${a} groups of ${b}?`,
+    `What are ${first} times ${second}?`,
+    ...(a === 2 ? [`Double ${b}.`, `What is twice ${b}?`, `What is ${second} doubled?`] : []),
+    ...(a === 3 ? [`Triple ${b}.`, `What is three times ${b}?`, `What is ${second} tripled?`] : []),
+    ...(a === b ? [`What is ${a} squared?`, `Square ${a}.`, `What is the square of ${first}?`] : []),
   ],
   '/': (a, b, first, second) => [
     `What is ${first} divided by ${second}?`,
@@ -120,6 +160,18 @@ const asked: Readonly<Record<'+' | '-' | '*' | '/', Asked>> = {
     `If ${b} people share ${a} coins equally, how many does each get?`,
     `${first} divided by ${second}`,
     `${first} divided by ${second} is?`,
+    `How often does ${b} fit into ${a}?`,
+    `Split ${a} among ${b}. How much does each get?`,
+    `Please divide ${first} by ${second}.`,
+    `A rope of ${a} meters is cut into pieces of ${b} meters. How many pieces are there?`,
+    `${a} eggs go into boxes of ${b}. How many boxes are needed?`,
+    `At ${b} kilometers a day, how many days do ${a} kilometers take?`,
+    `${b} tickets cost ${a} euros. What does one cost?`,
+    `In groups of ${b}, how many groups do ${a} people form?`,
+    `Into ${b} equal parts, ${a} gives how much each?`,
+    ...(b === 2 ? [`What is half of ${a}?`, `Halve ${a}.`, `How much is one half of ${a}?`] : []),
+    ...(b === 3 ? [`What is a third of ${a}?`, `one third of ${a}`, `How much is a third of ${a}?`] : []),
+    ...(b === 4 ? [`What is a quarter of ${a}?`, `one quarter of ${a}`, `How much is a fourth of ${a}?`] : []),
   ],
 };
 
@@ -133,10 +185,34 @@ export function operationPhrasings(a: number, operator: '+' | '-' | '*' | '/', b
   return [...expressionPhrasings(`${a} ${operator} ${b}`), ...inWords];
 }
 
+/** Returns the numbers of a sum such as 3 + 4 + 5; null where there is another operator. */
+function addends(calculation: Calculation): number[] | null {
+  if (typeof calculation === 'number') return [calculation];
+  const [left, operator, right] = calculation;
+  const [first, second] = operator === '+' ? [addends(left), addends(right)] : [null, null];
+  return first && second && [...first, ...second];
+}
+
+function sumPhrasings(numbers: readonly number[]): string[] {
+  const list = numbers.join(', ');
+  const listed = `${numbers.slice(0, -1).join(', ')} and ${numbers[numbers.length - 1]}`;
+  return [
+    `Add ${listed}.`,
+    `What is the sum of ${listed}?`,
+    `How much are ${listed} in total?`,
+    `Add up ${list}.`,
+    `sum of ${list}`,
+    `What do ${listed} add up to?`,
+    `What is the total of ${listed}?`,
+    `Add these: ${list}`,
+    `How much is ${listed} together?`,
+  ];
+}
+
 /** Returns the phrasings of a calculation: what `prompt` asks, in the words of different people. */
 export function calculationPhrasings(calculation: Operation): string[] {
   const [left, operator, right] = calculation;
-  return typeof left === 'number' && typeof right === 'number'
-    ? operationPhrasings(left, operator, right)
-    : expressionPhrasings(formatCalculation(calculation));
+  if (typeof left === 'number' && typeof right === 'number') return operationPhrasings(left, operator, right);
+  const numbers = addends(calculation);
+  return [...expressionPhrasings(formatCalculation(calculation)), ...(numbers === null ? [] : sumPhrasings(numbers))];
 }

@@ -12,6 +12,7 @@ export {
   type Written,
 } from './columns.ts';
 export { expectContract, type TaskPromise, taskContract } from './contract.ts';
+export { makeWord } from './english-words.ts';
 export { TaskError } from './errors.ts';
 export { type Expression, type ParsedExpression, readExpression } from './expression.ts';
 export { type ArithmeticProblem, arithmetic } from './families/arithmetic.ts';

@@ -4,7 +4,7 @@
 // is held out, so that phrasings are only ever added at the end. With `varied`, training problems have the phrasings
 // that are not held out, and held-out problems have those that are; with `canonical`, all have the prompt. A phrasing
 // changes nothing but the prompt: key, split, and grading stay. One in four is typed in haste: without a capital
-// letter at the beginning and without the last period or question mark.
+// letter at the beginning and without the last period or question mark. One in five comes with a greeting or thanks.
 import type { Random } from '../math/index.ts';
 import type { Problem, Split, Task } from './task.ts';
 
@@ -23,10 +23,33 @@ export function typeInHaste(text: string): string {
   return /^[A-Z][a-z]/.test(open) ? open[0].toLowerCase() + open.slice(1) : open;
 }
 
+const mannersShare = 1 / 5;
+const openings = [
+  'Hi, ',
+  'Hello, ',
+  'Hey, ',
+  'Please: ',
+  'Quick question: ',
+  'Tell me: ',
+  'Ok, ',
+  'So, ',
+  'Hi! ',
+  'Next: ',
+];
+const closings = [' Thanks!', ' Thank you.', ', please', ' please', ', thanks', ' Thanks', '!', ' Can you tell me?'];
+
+/** Returns the text with words of courtesy before or after it. */
+function withManners(random: Random, text: string): string {
+  if (!random.chance(0.5)) return random.pick(openings) + text;
+  const closing = random.pick(closings);
+  return /^ [A-Z]/.test(closing) ? text + closing : `${text.replace(/(?<!\.)[.?]$/, '')}${closing}`;
+}
+
 /** Words a problem as people do. All randomness comes from `random`. */
 export function phrase<P extends Problem>(task: Task<P>, problem: P, random: Random, split: Split): string {
   const all = task.phrasings?.(problem) ?? [problem.prompt];
   const own = all.filter((_, i) => isHeldOutPhrasing(i) === (split === 'held-out'));
   const text = random.pick(own.length > 0 ? own : all);
-  return random.chance(hasteShare) ? typeInHaste(text) : text;
+  const typed = random.chance(hasteShare) ? typeInHaste(text) : text;
+  return random.chance(mannersShare) ? withManners(random, typed) : typed;
 }

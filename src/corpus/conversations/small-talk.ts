@@ -1,6 +1,10 @@
 // Greetings, thanks, and questions about the assistant itself.
 import type { Exchange } from './conversation.ts';
 
+/** Each beginning with each ending. */
+const joined = (beginnings: readonly string[], endings: readonly string[]) =>
+  beginnings.flatMap((beginning) => endings.map((ending) => `${beginning}${ending}`));
+
 /** What the assistant offers. Every reply that mentions its abilities says one of these. */
 export const abilities = [
   'I can compute, solve equations, sort, count letters, spell words backward, and solve small puzzles.',
@@ -27,6 +31,10 @@ export const greetings: readonly Exchange[] = [
         'Hi, I am new here',
         'Hey hey',
       ],
+      ...joined(
+        ['Hello', 'Hi', 'Hey'],
+        [' again minke', ', can we start?', ', are you there?', ' bot', ', good to see you', '!!'],
+      ),
       ...['Hi, my name is Ada', 'Hello, I am Ben', 'Hello assistant', 'Hallo', 'hi hi', 'Hello everyone', 'Hey buddy'],
     ],
     replies: offered(['Hello!', 'Hi!', 'Hello there!']),
@@ -69,6 +77,10 @@ export const greetings: readonly Exchange[] = [
         'How is your day?',
         "What's new?",
         'How do you feel?',
+        ...joined(
+          ['How are things', 'How is everything', 'How is life', "How's your day"],
+          ['?', ' today?', ', minke?', ' going?'],
+        ),
       ],
     ],
     replies: offered(['I am fine, thank you.', 'Fine, thanks!']),
@@ -84,6 +96,29 @@ export const greetings: readonly Exchange[] = [
     ],
     replies: offered(['Nice to meet you too!']),
   },
+];
+
+const farewells = [
+  ...joined(
+    ['Bye', 'Goodbye', 'Bye bye', 'Good night', 'Take care'],
+    ['', ' all', ' minke', ' then', ' for now', ', thanks'],
+  ),
+  ...joined(['See you', 'Until'], [' later!', ' tomorrow', ' soon', ' next time', ' then']),
+  ...joined(
+    ['I have to go', 'I must leave', 'I am off', "That's all"],
+    ['', ', bye', ' now', ' for today', '. Goodbye!'],
+  ),
+  ...joined(['Have a nice', 'Have a good', 'Enjoy your'], [' day', ' evening!', ' weekend', ' time']),
+  ...['Ciao', 'Later!', 'So long', 'Catch you later', 'I am done, bye', 'Ok bye now', 'Thanks, bye!', 'Bye, thank you'],
+];
+
+const praise = [
+  ...joined(['Well done', 'Good job', 'Good work', 'Nice work', 'Very good'], ['', ', minke', ', thank you', ' there']),
+  ...joined(
+    ['Great', 'Nice', 'Excellent', 'Super', 'Wow', 'Cool', 'Perfect', 'Amazing'],
+    ['', ' answer', ', that is right', ' work there'],
+  ),
+  ...['That is right', 'Correct!', 'You are right', 'That was fast', 'You are good at this', 'I like it', 'Impressive'],
 ];
 
 export const thanks: readonly Exchange[] = [
@@ -106,37 +141,68 @@ export const thanks: readonly Exchange[] = [
         'Thanks so much',
         'thank you for your help',
         'Awesome, thanks',
+        ...joined(
+          ['Thanks', 'Thank you'],
+          [' for that', ', that was useful', ', you helped me', ' minke!', ', very kind', ' again'],
+        ),
+        ...joined(
+          ['That helped', 'This helps', 'That is useful'],
+          ['', ', thanks', ' a lot, thank you', ' me, thanks!'],
+        ),
+        ...[
+          'Much appreciated',
+          'I am grateful',
+          'ty',
+          'Ok, thank you',
+          'Good, thanks',
+          'Fine, thank you',
+          'Super, thanks!',
+        ],
       ],
     ],
     replies: ['You are welcome!', 'You are welcome. Is there another problem?', 'Glad to help!'],
   },
+  { says: farewells, replies: ['Goodbye!', 'Goodbye! Come back with another problem.'] },
   {
-    says: [
-      'Bye',
-      'Goodbye',
-      'See you',
-      'Bye!',
-      'Goodbye!',
-      'See you later',
-      'Good night',
-      "That's all, bye",
-      'Bye bye',
+    says: praise,
+    replies: ['Thank you! Shall I solve another one?', 'Thanks! Give me another problem.'],
+  },
+];
+
+/** What somebody may ask whether the assistant can do it, and the answer. */
+const skills = [
+  {
+    does: [
+      'compute',
+      'calculate',
+      'do arithmetic',
+      'add',
+      'multiply',
+      'do math problems',
+      'work with numbers',
+      'subtract',
     ],
-    replies: ['Goodbye!', 'Goodbye! Come back with another problem.'],
+    reply: 'Yes, I compute. Try: What is 347 + 58?',
   },
   {
-    says: [
-      'Well done',
-      'Good job',
-      'Good work!',
-      'Great!',
-      'Nice',
-      'Excellent',
-      'That is right',
-      'Correct!',
-      'You are right',
-    ],
-    replies: ['Thank you! Shall I solve another one?', 'Thanks! Give me another problem.'],
+    does: ['solve equations', 'do algebra', 'find x', 'solve for an unknown'],
+    reply: 'Yes, I solve equations. Try: Solve 3x + 4 = 19.',
+  },
+  {
+    does: ['sort', 'put numbers in order', 'order words', 'sort words by the alphabet', 'arrange a list'],
+    reply: 'Yes, I sort numbers and words. Try: Sort 41, 7, 23 in ascending order.',
+  },
+  {
+    does: ['count letters', 'spell backward', 'reverse a word', 'spell', 'count the letters in words'],
+    reply: 'Yes, I count letters and reverse words. Try: How many times does the letter r occur in strawberry?',
+  },
+  {
+    does: ['solve puzzles', 'solve a sudoku', 'play countdown', 'solve mazes', 'do riddles with numbers'],
+    reply: 'Yes, I solve small puzzles. Try: Make 24 from 3, 7, 11.',
+  },
+  {
+    does: ['convert units', 'tell me the weekday', 'compute with times', 'convert to binary', 'do fractions'],
+    reply: 'Yes, I can do that. Try: How many minutes are in 3 hours?',
   },
 ];
 
@@ -171,6 +237,21 @@ export const questions: readonly Exchange[] = [
         'What are you for?',
         'Can you help me?',
         'I need help',
+        ...joined(
+          ['What', 'Which things', 'What kinds of problems'],
+          [' can I give you?', ' do you understand?', ' did you learn?'],
+        ),
+        ...joined(
+          ['What type of questions', 'Which questions'],
+          [' do you answer?', ' may I ask?', ' are you made for?'],
+        ),
+        ...[
+          'What else can you do?',
+          'List your skills',
+          'Explain what you can do',
+          'your abilities?',
+          'So what can you do',
+        ],
       ],
     ],
     replies: abilities,
@@ -192,6 +273,17 @@ export const questions: readonly Exchange[] = [
         'Do you have a name?',
         'Are you human?',
         'And who are you?',
+        ...joined(
+          ['Are you', 'So you are'],
+          [' a person?', ' a machine?', ' a language model?', ' a computer?', ' a bot?', ' real?'],
+        ),
+        ...[
+          'Say something about yourself',
+          'Describe yourself',
+          'What exactly are you?',
+          'Please introduce yourself',
+          'Your name?',
+        ],
       ],
     ],
     replies: abilities.map((text) => `I am minke, a small language model. ${text}`),
@@ -234,6 +326,16 @@ export const questions: readonly Exchange[] = [
         'Do you have an example?',
         'Name an example',
         'Any examples?',
+        ...joined(
+          ['Give me', 'Show me', 'Tell me'],
+          [' a problem that you can solve', ' a sample question', ' one thing to ask you'],
+        ),
+        ...[
+          'What is a good question?',
+          'What could I ask, for example?',
+          'I do not know what to ask',
+          'Suggest something',
+        ],
       ],
     ],
     replies: [
@@ -242,4 +344,11 @@ export const questions: readonly Exchange[] = [
       'For example: How many times does the letter r occur in strawberry?',
     ],
   },
+  ...skills.map(({ does, reply }) => ({
+    says: joined(
+      ['Can you ', 'Do you know how to ', 'Are you able to ', 'Could you ', 'Are you good enough to '],
+      does,
+    ).map((text) => `${text}?`),
+    replies: [reply],
+  })),
 ];

@@ -1,28 +1,22 @@
 // Conversations under a system text: a name to use, a name to have, or words that change nothing.
 import type { Random } from '../../math/index.ts';
-import type { Split } from '../../tasks/index.ts';
+import { makeWord, type Split } from '../../tasks/index.ts';
 import { assistant, type Conversation, exchange, say, system, user } from './conversation.ts';
 import { outOfScope } from './out-of-scope.ts';
 import { abilities, greetings, questions } from './small-talk.ts';
 import { workedProblem } from './worked-problems.ts';
 
 const people = [
-  'Ada',
-  'Ben',
-  'Carl',
-  'Dora',
-  'Emma',
-  'Finn',
-  'Grace',
-  'Hugo',
-  'Ida',
-  'Jack',
-  'Lily',
-  'Max',
-  'Nora',
-  'Tom',
+  ...['Ada', 'Ben', 'Carl', 'Dora', 'Emma', 'Finn', 'Grace', 'Hugo', 'Ida', 'Jack', 'Lily', 'Max', 'Nora', 'Tom'],
+  ...['Robo', 'Pip', 'Luna', 'Otto', 'Kim', 'Sage', 'Iris', 'Rex', 'Milo', 'Zed', 'Omar', 'Yuki', 'Elif', 'Sven'],
 ];
-const assistants = ['Robo', 'Pip', 'Luna', 'Max', 'Nova', 'Otto', 'Kim', 'Sage', 'Iris', 'Rex', 'Milo', 'Zed'];
+
+/** Draws a name. Most are made up: names must be read, not remembered. */
+function drawName(random: Random): string {
+  if (random.chance(0.3)) return random.pick(people);
+  const name = makeWord(random, random.whole(1, 3));
+  return name[0].toUpperCase() + name.slice(1);
+}
 
 /** System texts that change nothing. */
 const plain = [
@@ -55,7 +49,7 @@ function underPlainText(random: Random, split: Split): Conversation {
 }
 
 function namedUser(random: Random, split: Split): Conversation {
-  const name = random.pick(people);
+  const name = drawName(random);
   const texts = [
     ...[
       `The user's name is ${name}.`,
@@ -70,6 +64,9 @@ function namedUser(random: Random, split: Split): Conversation {
       `${name} is the user.`,
     ],
     `You speak with ${name}.`,
+    `${name} is talking to you.`,
+    `The person here is called ${name}.`,
+    `My name is ${name}. Be kind.`,
   ];
   const asks = [
     'What is my name?',
@@ -78,6 +75,12 @@ function namedUser(random: Random, split: Split): Conversation {
     'Who am I?',
     'Tell me my name.',
     'And my name is?',
+    'Can you tell me my name?',
+    'Say my name.',
+    'What am I called?',
+    'You know who I am?',
+    'Who is talking to you?',
+    'Which name do I have?',
   ];
   const [hello] = greetings;
   const [said, reply] = random.chance(0.5)
@@ -87,15 +90,27 @@ function namedUser(random: Random, split: Split): Conversation {
 }
 
 function namedAssistant(random: Random, split: Split): Conversation {
-  const name = random.pick(assistants);
+  const name = drawName(random);
   const texts = [
     ...[`Your name is ${name}.`, `You are ${name}.`, `You are an assistant called ${name}.`, `You are called ${name}.`],
     ...[`You are ${name}, a helpful assistant.`, `Call yourself ${name}.`, `You have the name ${name}.`, `Be ${name}.`],
     `The assistant's name is ${name}.`,
+    `You are a helper with the name ${name}.`,
+    `Your name is ${name}. Answer in a friendly way.`,
+    `From now on you are called ${name}.`,
+    `You are ${name}. Help the user.`,
   ];
   const asks = [
     ...['Who are you?', "What's your name?", 'What is your name?', 'Do you have a name?', 'How are you called?'],
     'Who am I talking to?',
+    ...[
+      'And you are?',
+      'Tell me your name.',
+      'What should I call you?',
+      'Your name?',
+      'Say your name.',
+      'Hi, who are you?',
+    ],
   ];
   const reply = random.chance(0.5) ? `I am ${name}. ${random.pick(abilities)}` : `My name is ${name}.`;
   return [system(say(random, texts, split)), user(say(random, asks, split)), assistant(reply)];

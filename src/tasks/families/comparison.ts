@@ -89,6 +89,12 @@ function phrasings({ prompt, numbers, asksLarger }: ComparisonProblem): string[]
     `${larger}: ${or}?`,
     `Which has the ${greater} value, ${or}?`,
     `Pick the ${larger} number from ${plain}.`,
+    `What's the ${larger} number, ${or}?`,
+    `${plain}: which is ${larger}?`,
+    `Compare ${and}. Which is ${bigger}?`,
+    `Find the ${larger} of ${plain}.`,
+    `Which of the numbers ${and} is ${bigger}?`,
+    `Out of ${and}, which one is ${greater}?`,
   ];
 }
 

@@ -96,6 +96,7 @@ export function gradeCountdown(
 
 function phrasings({ prompt, numbers, target }: CountdownProblem): string[] {
   const list = numbers.join(', ');
+  const spaced = numbers.join(' ');
   const listed = `${numbers.slice(0, -1).join(', ')} and ${numbers[numbers.length - 1]}`;
   return [
     prompt,
@@ -116,6 +117,18 @@ function phrasings({ prompt, numbers, target }: CountdownProblem): string[] {
     `Write ${target} with ${listed}, each used once.`,
     `Countdown: ${list}, target ${target}.`,
     `How do you get ${target} from ${listed}?`,
+    `Make ${target} from ${spaced}.`,
+    `I want ${target}. My numbers are ${list}.`,
+    `Which expression with ${listed} gives ${target}?`,
+    `Goal: ${target}, numbers: ${spaced}`,
+    `Make ${target} with ${list}.`,
+    `Hit ${target} using ${listed}.`,
+    `Play countdown with ${list}. The target is ${target}.`,
+    `${target} with ${spaced}`,
+    `Form ${target} from ${listed} with plus, minus, times and divide.`,
+    `How do I get to ${target} with ${listed}?`,
+    `Use each of ${listed} once to reach ${target}.`,
+    `My numbers: ${list}. I need ${target}.`,
   ];
 }
 

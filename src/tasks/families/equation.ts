@@ -102,6 +102,22 @@ function problem(random: Random, difficulty: number): EquationProblem {
   return { prompt: `Solve ${named}.`, key: equation, letter, equation: named, value, working: lines };
 }
 
+/** The equation without its sign: "a number times 3 plus 4 is 19". None where the unknown occurs twice. */
+function inWords(letter: string, equation: string): string[] {
+  const [, factor, term, total] = /^(\d*)[a-z](?: ([+-] \d+))? = (-?\d+)$/.exec(equation) ?? [];
+  if (total === undefined) return [];
+  const product = factor === '' ? '' : ` times ${factor}`;
+  const sum = term === undefined ? '' : term.replace('+', ' plus').replace('-', ' minus');
+  return [
+    `A number${product}${sum} is ${total}. What is the number?`,
+    `I think of a number. The number${product}${sum} is ${total}. Which number is it?`,
+    `Which number${product}${sum} gives ${total}?`,
+    `What value of ${letter} gives ${equation}?`,
+    `Some number${product}${sum} makes ${total}. Find it.`,
+    `What number${product}${sum} equals ${total}?`,
+  ];
+}
+
 function phrasings({ prompt, letter, equation }: EquationProblem): string[] {
   const tight = equation.replaceAll(' ', '');
   const times = equation.replace(/(\d)([a-z(])/g, '$1 * $2');
@@ -124,6 +140,7 @@ function phrasings({ prompt, letter, equation }: EquationProblem): string[] {
     `What number is ${letter} when ${equation}?`,
     `What is ${letter} in ${equation}?`,
     `I need ${letter} from ${tight}.`,
+    ...inWords(letter, equation),
   ];
 }
 

@@ -34,6 +34,8 @@ const sorted = ({ numbers, isDescending }: NumberSortingProblem): number[] =>
 
 function phrasings({ prompt, numbers, isDescending }: NumberSortingProblem): string[] {
   const list = numbers.join(', ');
+  const spaced = numbers.join(' ');
+  const [low, high] = isDescending ? ['high', 'low'] : ['low', 'high'];
   const [order, from, to] = isDescending ? ['descending', 'largest', 'smallest'] : ['ascending', 'smallest', 'largest'];
   return [
     prompt,
@@ -54,6 +56,12 @@ function phrasings({ prompt, numbers, isDescending }: NumberSortingProblem): str
     `Can you sort ${list} from ${from} to ${to}?`,
     `Sort from ${from} to ${to}: ${list}`,
     `Write ${list} from ${from} to ${to}.`,
+    `Sort ${spaced} in ${order} order.`,
+    `Sort ${list} from ${low} to ${high}.`,
+    `Bring ${list} into ${order} order.`,
+    `${spaced} in ${order} order`,
+    `Put the numbers ${list} in order, ${from} first.`,
+    `Rank ${list} from ${low} to ${high}.`,
   ];
 }
 

@@ -107,6 +107,7 @@ function problem(random: Random, difficulty: number): SequenceProblem {
 
 function phrasings({ prompt, numbers }: SequenceProblem): string[] {
   const list = numbers.join(', ');
+  const spaced = numbers.join(' ');
   return [
     prompt,
     `What comes next? ${list}`,
@@ -126,6 +127,12 @@ function phrasings({ prompt, numbers }: SequenceProblem): string[] {
     `I see the numbers ${list}. What is next?`,
     `Which number is next in the sequence ${list}?`,
     `The sequence is ${list}. What comes next?`,
+    `${list}: what is the next number?`,
+    `What would come next in ${list}?`,
+    `The next number of ${list} is?`,
+    `${spaced} ...`,
+    `Numbers: ${list}. Which one is next?`,
+    `Which number should follow ${spaced}?`,
   ];
 }
 

@@ -21,8 +21,27 @@ export interface StoryProblem extends Problem, Facts {
   readonly kind: keyof typeof kinds;
 }
 
-const names = ['Ada', 'Ben', 'Carl', 'Dora', 'Emma', 'Finn', 'Grace', 'Hugo', 'Ida', 'Jack', 'Lily', 'Max'] as const;
-const things = ['apples', 'books', 'coins', 'pens', 'stamps', 'cards', 'cookies', 'marbles', 'shells', 'eggs'] as const;
+const names = [
+  ...['Ada', 'Ben', 'Carl', 'Dora', 'Emma', 'Finn', 'Grace', 'Hugo', 'Ida', 'Jack', 'Lily', 'Max', 'Sara', 'Paul'],
+  ...['Omar', 'Yuki', 'Elif', 'Noah', 'Vera', 'Igor', 'Rosa', 'Sven', 'Zoe', 'Kai', 'Anna', 'Leo', 'Ivy', 'Otis'],
+] as const;
+const things = [
+  ...['apples', 'books', 'coins', 'pens', 'stamps', 'cards', 'cookies', 'marbles', 'shells', 'eggs', 'tickets', 'nuts'],
+  ...[
+    'stickers',
+    'candles',
+    'buttons',
+    'stones',
+    'flowers',
+    'oranges',
+    'balls',
+    'cups',
+    'cakes',
+    'hats',
+    'keys',
+    'toys',
+  ],
+] as const;
 
 interface Kind {
   readonly calculate: (facts: Facts) => Calculation;
@@ -47,6 +66,12 @@ const sum: Kind = {
     `${other} gave ${b} ${things} to ${name}, who had ${a}. How many ${things} has ${name} now?`,
     `A jar has ${a} ${things}. ${name} adds ${b}. How many ${things} are in the jar?`,
     `${name} counts ${a} ${things} and ${other} counts ${b} others. How many ${things} do they count?`,
+    `${name} paid ${a} euros for ${things} and ${b} euros for a bag. How much did ${name} pay?`,
+    `There were ${a} ${things}, then ${b} more came. How many are there now?`,
+    `${name} is ${a} years old. How old will ${name} be in ${b} years?`,
+    `A bus has ${a} people in it. At the next stop ${b} get on. How many people are on the bus?`,
+    `${a} red and ${b} blue ${things}: how many ${things} is that?`,
+    `I have ${a} ${things} here and ${b} at home, how many do I have in total?`,
   ],
 };
 
@@ -68,6 +93,12 @@ const difference: Kind = {
     `${name} has ${a} ${things} and sells ${b}. How many ${things} are left?`,
     `If ${b} of ${a} ${things} break, how many ${things} are whole?`,
     `${name} starts with ${a} ${things} and uses ${b}. How many ${things} remain?`,
+    `${name} has ${a} euros and spends ${b}. How many euros are left?`,
+    `A bus has ${a} people in it and ${b} get off. How many people are still on it?`,
+    `${name} is ${a} and ${other} is ${b}. How many years older is ${name}?`,
+    `A book has ${a} pages and ${name} has read ${b}. How many pages are left?`,
+    `${name} had ${a} ${things} and ate or lost ${b} of them. How many are left now?`,
+    `There were ${a} ${things}, ${b} were sold. How many are there now?`,
   ],
 };
 
@@ -89,6 +120,12 @@ const product: Kind = {
     `${name} packs ${a} ${things} into each of ${b} bags. How many ${things} are packed?`,
     `How many ${things} are ${b} boxes of ${a} ${things}?`,
     `Every day for ${b} days ${name} finds ${a} ${things}. How many ${things} are found?`,
+    `${b} tickets cost ${a} euros each. How much are they together?`,
+    `One ticket costs ${a} dollars. What do ${b} tickets cost?`,
+    `${name} buys ${b} hats for ${a} euros each. How much does ${name} pay?`,
+    `${name} runs ${a} kilometers a day. How far is that in ${b} days?`,
+    `A car has ${a} seats. How many people fit into ${b} cars?`,
+    `${name} works ${a} hours a day for ${b} days. How many hours is that?`,
   ],
 };
 
@@ -110,6 +147,12 @@ const productAndSum: Kind = {
     `${name} packs ${b} bags with ${a} ${things} each; ${c} are left over. How many ${things} were there?`,
     `${name} has ${c} ${things}. ${other} brings ${b} bags with ${a} each. How many ${things} are there now?`,
     `How many ${things} are ${b} packs of ${a} ${things} and ${c} more?`,
+    `${name} buys ${b} tickets for ${a} dollars each and a drink for ${c} dollars. How much is it in all?`,
+    `${b} hats for ${a} euros each and a bag for ${c} euros: what does it cost?`,
+    `${name} pays ${a} euros for each of ${b} books and ${c} euros for a map. What did ${name} pay in all?`,
+    `${name} runs ${a} kilometers on each of ${b} days, then ${c} more. How many kilometers is that?`,
+    `I buy ${b} cups at ${a} euros each and one plate at ${c} euros, how much do I pay?`,
+    `A hall has ${b} rows of ${a} seats and ${c} seats at the side. How many seats does it have?`,
   ],
 };
 
@@ -131,6 +174,12 @@ const sumAndDifference: Kind = {
     `${name} starts with ${a} ${things}, adds ${c} and removes ${b}. How many ${things} are there at the end?`,
     `In a jar are ${a} ${things}. ${other} adds ${c}, ${name} takes ${b}. How many ${things} are in the jar?`,
     `${name} and ${other} bring ${a} and ${c} ${things} and use ${b}. How many ${things} remain?`,
+    `A bus has ${a} people in it. ${c} get on and ${b} get off. How many people are on the bus now?`,
+    `${name} has ${a} euros, earns ${c} and spends ${b}. How many euros does ${name} have?`,
+    `A farm has ${a} hens, buys ${c} and sells ${b}. How many hens are there then?`,
+    `${name} makes ${a} ${things}, then ${c} more, and sells ${b}. How many are left?`,
+    `There are ${a} people in a room. ${c} come in and ${b} leave. How many are there?`,
+    `${name} picks ${a} flowers, then ${c}, and gives ${b} to ${other}. How many flowers are left?`,
   ],
 };
 
