@@ -2,7 +2,8 @@
 import type { Random } from '../../math/index.ts';
 import { computeInColumns, divideInColumns, type Split, toWords } from '../../tasks/index.ts';
 import { assistant, type Conversation, exchange, type Message, say, user } from './conversation.ts';
-import { thanks } from './small-talk.ts';
+import { outOfScope } from './out-of-scope.ts';
+import { greetings, questions, thanks } from './small-talk.ts';
 import { thoughtAndAnswer, workedProblem } from './worked-problems.ts';
 
 /** What is done with the last answer: how people ask, and the steps. */
@@ -132,6 +133,19 @@ export function doubt(random: Random, split: Split): Conversation {
 /** A problem, then another one that has nothing to do with it. */
 export function changeOfSubject(random: Random, split: Split): Conversation {
   return [...workedProblem(random, split), ...workedProblem(random, split)];
+}
+
+/** A problem before or after words that have nothing to do with it. */
+export function aside(random: Random, split: Split): Conversation {
+  const talk = random.pick([
+    outOfScope,
+    outOfScope,
+    (draw: Random) => exchange(draw, greetings, split),
+    (draw: Random) => exchange(draw, questions, split),
+    (draw: Random) => exchange(draw, thanks, split),
+  ])(random, split);
+  const worked = workedProblem(random, split);
+  return random.chance(0.5) ? [...worked, ...talk] : [...talk, ...worked];
 }
 
 /** A problem, then thanks or good-bye. */

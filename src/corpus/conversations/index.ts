@@ -8,7 +8,7 @@ import { Random } from '../../math/index.ts';
 import { isTaskFile, type Split, taskFile } from '../../tasks/index.ts';
 import { describeTaskFile, workedExamples } from '../worked-examples/index.ts';
 import type { Conversation, ConversationGenerator } from './conversation.ts';
-import { changeOfSubject, doubt, followUp, thankedProblem } from './follow-ups.ts';
+import { aside, changeOfSubject, doubt, followUp, thankedProblem } from './follow-ups.ts';
 import { smallTalk } from './preferences.ts';
 import { underSystemText } from './system-texts.ts';
 import { ownProblems, type ProblemChoice, workedProblem } from './worked-problems.ts';
@@ -24,6 +24,7 @@ const generators = {
   'thanked-problems': thankedProblem,
   'system-texts': underSystemText,
   problems: workedProblem,
+  asides: aside,
 } satisfies Record<string, ConversationGenerator>;
 
 export type ConversationSort = keyof typeof generators;
