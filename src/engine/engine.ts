@@ -191,6 +191,7 @@ export class Engine {
         'too-long',
         `the prompt has ${promptLength} tokens, the context holds ${this.contextLength} with the answer: shorten it`,
         'prompt',
+        { promptTokens: promptLength, contextLength: this.contextLength },
       );
     const { waiting } = this.#scheduler;
     const tokens = waiting.reduce((sum, { length }) => sum + length, 0);

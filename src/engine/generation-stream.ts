@@ -32,13 +32,13 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
     options: ResolvedOptions,
     { assembler, budget }: { assembler: TextAssembler; budget: ReasoningBudget },
   ) {
-    const { maxTokens, logprobs, promptLogprobs, signal, ...sampling } = options;
+    const { maxTokens, logprobs, promptLogprobs, cacheScope, signal, ...sampling } = options;
     this.#engine = engine;
     this.#assembler = assembler;
     this.#budget = budget;
     this.#signal = signal;
     if (promptLogprobs !== null) this.#promptLogprobs = [];
-    this.#sequence = engine.add(prompt, { sampling, maxTokens, logprobs, promptLogprobs }, this);
+    this.#sequence = engine.add(prompt, { sampling, maxTokens, logprobs, promptLogprobs, cacheScope }, this);
     if (signal) setMaxListeners(0, signal); // all answers of a request listen to it
     if (signal?.aborted) this.#abort();
     else signal?.addEventListener('abort', this.#abort, { once: true });

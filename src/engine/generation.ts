@@ -48,6 +48,8 @@ export interface GenerateOptions extends SamplingOptions {
   readonly startsThinking?: boolean;
   /** The maximum number of thinking tokens; then the closing tag is forced. @default no limit */
   readonly reasoningBudget?: number;
+  /** Only requests of the same scope share what the prefix cache holds of their prompts. @default '' */
+  readonly cacheScope?: string;
   /** Ends the generation with reason `abort`. */
   readonly signal?: AbortSignal;
 }
@@ -108,17 +110,26 @@ export type GenerationEvent = GenerationPart | GenerationEnd;
 /** Why a request is refused: the queue is full, the engine closes, or the request can never run. */
 export type RefusalKind = 'overloaded' | 'closing' | 'too-long' | 'invalid' | 'unsupported';
 
+/** Why a prompt is too long, in tokens; a prompt that was not encoded has at least `promptTokens`. */
+export interface PromptSizes {
+  readonly promptTokens: number;
+  readonly contextLength: number;
+}
+
 /** Thrown for a request that the engine refuses. */
 export class RefusedError extends Error {
   readonly kind: RefusalKind;
   /** The option that is wrong, where there is one. */
   readonly field: string | null;
+  /** With kind `too-long`. */
+  readonly sizes: PromptSizes | null;
 
-  constructor(kind: RefusalKind, message: string, field: string | null = null) {
+  constructor(kind: RefusalKind, message: string, field: string | null = null, sizes: PromptSizes | null = null) {
     super(message);
     this.name = 'RefusedError';
     this.kind = kind;
     this.field = field;
+    this.sizes = sizes;
   }
 }
 

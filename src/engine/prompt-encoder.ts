@@ -92,7 +92,7 @@ export class PromptEncoder {
         ? doPromptJob(this.#loaded, job)
         : await this.#isolated(isShort ? this.#shortSandbox : this.#longSandbox, job, size, signal);
     if ('ids' in outcome) return outcome;
-    throw new RefusedError(outcome.refusal, outcome.message, outcome.field);
+    throw new RefusedError(outcome.refusal, outcome.message, outcome.field, outcome.sizes);
   }
 
   async #isolated(

@@ -1,7 +1,7 @@
 // From what a client sends to token ids, as jobs: plain data in, plain data out, so that any process can do them.
 import { type LoadedTokenizer, TokenizerError } from '../tokenizer/index.ts';
 import { type ChatMessage, type ChatPrompt, chatPrompt, type TemplateVariables } from './chat-prompt.ts';
-import { type RefusalKind, RefusedError } from './generation.ts';
+import { type PromptSizes, type RefusalKind, RefusedError } from './generation.ts';
 import { checkLength, encodePieces, fillInPieces, wellFormed } from './prompt-text.ts';
 
 export interface TextOptions {
@@ -20,7 +20,12 @@ export type PromptJob = { readonly contextLength: number } & (
 /** The ids, or why there are none. */
 export type PromptOutcome =
   | ChatPrompt
-  | { readonly refusal: RefusalKind; readonly message: string; readonly field: string | null };
+  | {
+      readonly refusal: RefusalKind;
+      readonly message: string;
+      readonly field: string | null;
+      readonly sizes: PromptSizes | null;
+    };
 
 function encodeJob(loaded: LoadedTokenizer, job: PromptJob): ChatPrompt {
   const { tokenizer } = loaded;
@@ -40,10 +45,11 @@ export function doPromptJob(loaded: LoadedTokenizer, job: PromptJob): PromptOutc
     return encodeJob(loaded, job);
   } catch (error) {
     if (error instanceof RefusedError) {
-      const { kind: refusal, message, field } = error;
-      return { refusal, message, field };
+      const { kind: refusal, message, field, sizes } = error;
+      return { refusal, message, field, sizes };
     }
-    if (error instanceof TokenizerError) return { refusal: 'invalid', message: error.publicMessage, field: null };
+    if (error instanceof TokenizerError)
+      return { refusal: 'invalid', message: error.publicMessage, field: null, sizes: null };
     throw error;
   }
 }

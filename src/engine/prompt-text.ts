@@ -38,6 +38,7 @@ export function checkLength(tokenizer: Tokenizer, texts: readonly string[], cont
     'too-long',
     `the prompt is too long: ${size}, the context holds ${contextLength} with the answer: shorten it`,
     'prompt',
+    { promptTokens: tokens, contextLength },
   );
 }
 

@@ -35,6 +35,7 @@ export interface ResolvedOptions extends ResolvedSampling {
   readonly promptLogprobs: number | null;
   readonly startsThinking: boolean;
   readonly reasoningBudget: number | null;
+  readonly cacheScope: string;
   readonly signal: AbortSignal | null;
 }
 
@@ -122,6 +123,12 @@ function readFlag(options: GenerateOptions, field: 'ignoreEos' | 'startsThinking
   return value;
 }
 
+function readText(options: GenerateOptions, field: 'cacheScope'): string {
+  const value: unknown = options[field] ?? '';
+  if (typeof value !== 'string') refuse(field, 'a text', value);
+  return value;
+}
+
 function readSignal(signal: unknown): AbortSignal | null {
   if (signal === undefined || signal === null) return null;
   if (!(signal instanceof AbortSignal)) refuse('signal', 'an AbortSignal', signal);
@@ -195,6 +202,7 @@ export function resolveOptions(options: GenerateOptions, limits: OptionLimits): 
     promptLogprobs: readCount(options, 'promptLogprobs', 0, maxLogprobs),
     startsThinking: readFlag(options, 'startsThinking'),
     reasoningBudget: readCount(options, 'reasoningBudget', 0, any),
+    cacheScope: readText(options, 'cacheScope'),
     signal: readSignal(options.signal),
   };
 }

@@ -32,6 +32,7 @@ describe('options', () => {
       promptLogprobs: null,
       startsThinking: false,
       reasoningBudget: null,
+      cacheScope: '',
       signal: null,
     });
   });

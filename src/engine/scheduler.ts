@@ -115,10 +115,11 @@ export class Scheduler {
   cacheBlocks(sequence: Sequence): void {
     const { prefixCache, reuseGenerated } = this.options;
     if (!prefixCache) return;
-    const { blocks, computed, promptLength, prefixKeys: own } = sequence;
+    const { blocks, computed, promptLength, prefixKeys: own, options } = sequence;
     const known = reuseGenerated ? computed : Math.min(computed, promptLength);
     const full = Math.floor(known / blockTokens);
-    const keys = full * blockTokens <= promptLength ? own : prefixKeys(sequence.tokens.slice(0, full * blockTokens));
+    const isKnown = full * blockTokens <= promptLength;
+    const keys = isKnown ? own : prefixKeys(sequence.tokens.slice(0, full * blockTokens), options.cacheScope);
     for (let i = 0; i < full; i++) this.pool.setKey(blocks[i], keys[i]);
     if (computed >= promptLength && full === own.length - 1) this.pool.setKey(blocks[full], own[full]);
   }

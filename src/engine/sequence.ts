@@ -15,6 +15,8 @@ export interface SequenceOptions {
   readonly logprobs: number | null;
   /** The number of alternatives with each prompt token; null: no log-probabilities of the prompt. */
   readonly promptLogprobs: number | null;
+  /** Prompts share cached blocks within a scope. @default '' */
+  readonly cacheScope?: string;
 }
 
 /** Whether a sequence continues after a token. */
@@ -79,7 +81,7 @@ export class Sequence {
 
   /** Keys of the prompt's blocks, the last of which may not be full. */
   get prefixKeys(): readonly string[] {
-    this.#prefixKeys ??= prefixKeys(this.prompt);
+    this.#prefixKeys ??= prefixKeys(this.prompt, this.options.cacheScope);
     return this.#prefixKeys;
   }
 

@@ -25,7 +25,7 @@ export interface Generation {
 /** Starts generations, one for each choice. Throws RefusedError when the engine refuses one of them at once. */
 export function answerPrompts(
   { metrics }: ServerContext,
-  { lease }: Call,
+  { lease, record }: Call,
   model: TextModel,
   generations: readonly Generation[],
 ): AsyncGenerator<IndexedAnswerEvent> {
@@ -35,6 +35,7 @@ export function answerPrompts(
     for await (const [index, event] of events) {
       if (event.type === 'end') {
         metrics.observe(model.name, event);
+        record.add(model.name, event);
         const failure = toFailure(event, lease);
         if (failure !== null) throw failure;
       }
@@ -52,7 +53,7 @@ export async function answer(context: ServerContext, conversation: Conversation,
   const { ids, startsThinking } = await renderConversation(conversation, model, call);
   const generations = Array.from({ length: sampling.n ?? 1 }, (_, choice): Generation => {
     const options = {
-      ...toGenerateOptions(sampling, choice),
+      ...toGenerateOptions(sampling, choice, call),
       startsThinking,
       maxTokens: clampMaxTokens(maxTokens, ids.length, model),
       ...(logprobs !== null && { logprobs }),

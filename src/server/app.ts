@@ -17,6 +17,7 @@ import { LiveRequests } from './live.ts';
 import { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import type { TaskResults } from './protocol-tasks.ts';
+import { RequestRecord } from './request-log.ts';
 import { drawProblem, gradeAnswer, listTasks } from './tasks.ts';
 import { handleDetokenize, handleTokenize, tokenizerInfo } from './tokens.ts';
 
@@ -35,6 +36,8 @@ export interface AppOptions extends GuardOptions {
   readonly onError?: (error: unknown) => void;
   /** Refuses requests with fields that nobody knows. @default false: such fields are listed in a response header */
   readonly strict?: boolean;
+  /** Receives a line for each request but those for /health and the app's files: what it was, what it cost. */
+  readonly onRequest?: (line: string) => void;
   /** Receives a sentence the first time that a request has a field that nobody knows. @default console.warn */
   readonly onIgnored?: (message: string) => void;
   /** Folder of the built app, which is served at `/`. @default none: only the API is served */
@@ -66,7 +69,7 @@ export interface App {
 /** Time for clients to read that their answer was cut off, in milliseconds. */
 const closingNoticeMs = 1000;
 
-type Bindings = { Bindings: Connection };
+type Bindings = { Bindings: Connection & { readonly record: RequestRecord } };
 
 /** Validates a body, answers, and lists the ignored fields of the body in a header. */
 async function answerBody<S extends z.ZodType>(
@@ -91,16 +94,17 @@ async function runGeneration<S extends BodySchema>(
   schema: S,
   route: (context: ServerContext, request: Checked<S>, call: Call) => Promise<Response>,
   request: Request,
-  connection: Connection,
+  { drop, record }: Bindings['Bindings'],
 ): Promise<Response> {
   context.live.checkCapacity(); // before the body is read: a slow upload must not occupy a slot
   return withBody(request, context.maxBodyBytes, schema, async (body) => {
     const lease = context.live.acquire(request.signal);
     try {
       const response = await answerBody(context, bodySchemas[schema], request, body, (given, ignored) =>
-        route(context, given as Checked<S>, { lease, drop: connection.drop, ignored }),
+        route(context, given as Checked<S>, { lease, drop, ignored, record }),
       );
-      if (!response.headers.get('content-type')?.startsWith('text/event-stream')) lease.release();
+      record.isStreaming = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
+      if (!record.isStreaming) lease.release();
       return response;
     } catch (error) {
       const reported = lease.signal.aborted ? toAborted(lease) : error;
@@ -132,10 +136,8 @@ function routes(context: ServerContext, files: AppFiles, version: string, more: 
   const app = new Hono<Bindings>();
   for (const [path, file] of files) app.get(path, (c) => file.respond(c.req.raw));
   for (const prefix of ['', '/v1', '/beta']) {
-    app.post(`${prefix}/chat/completions`, (c) => runGeneration(context, 'chat', handleChat, c.req.raw, c.env ?? {}));
-    app.post(`${prefix}/completions`, (c) =>
-      runGeneration(context, 'completion', handleCompletion, c.req.raw, c.env ?? {}),
-    );
+    app.post(`${prefix}/chat/completions`, (c) => runGeneration(context, 'chat', handleChat, c.req.raw, c.env));
+    app.post(`${prefix}/completions`, (c) => runGeneration(context, 'completion', handleCompletion, c.req.raw, c.env));
   }
   const postBody = <S extends BodySchema>(
     path: string,
@@ -182,7 +184,7 @@ function routes(context: ServerContext, files: AppFiles, version: string, more: 
  * Serves models; the first answers requests that name none. The list may be empty. The caller closes the models.
  */
 export function createApp(models: TextModel | readonly TextModel[], options: AppOptions = {}): App {
-  const { onError = console.error } = options;
+  const { onError = console.error, onRequest = () => undefined } = options;
   const context: ServerContext = {
     models: [models].flat(),
     aliases: options.aliases ?? {},
@@ -210,18 +212,23 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
   return {
     async fetch(request, connection = {}) {
       const path = new URL(request.url).pathname;
+      const isQuiet = path === '/health' || files.has(path);
+      const record = new RequestRecord(request, isQuiet ? () => undefined : onRequest);
       let response: Response;
       try {
         const preflight = guard.preflight(request);
-        if (preflight === null) guard.check(request, path === '/health' || files.has(path));
-        response = preflight ?? (await app.fetch(request, connection));
+        if (preflight === null) record.scope = guard.check(request, isQuiet);
+        response = preflight ?? (await app.fetch(request, { ...connection, record }));
       } catch (error) {
         response = toErrorResponse(error);
       }
       if (request.method === 'HEAD') response = new Response(null, response);
       for (const [name, value] of Object.entries(guard.corsHeaders(request))) response.headers.set(name, value);
+      response.headers.set('x-request-id', record.id);
       const label = files.has(path) ? '/' : path; // the names of the app's files contain hashes
-      context.metrics.countResponse(paths.has(label) && label !== '*' ? label : 'other', response.status);
+      const route = paths.has(label) && label !== '*' ? label : 'other';
+      context.metrics.countResponse(route, response.status);
+      record.answered(route, response.status);
       return response;
     },
     get live() {

@@ -123,7 +123,10 @@ export async function completionResponse<Chunk extends object>(
     keepAliveMs: context.keepAliveMs,
     stallMs: context.stallMs,
     onAbort: (reason) => call.lease.abort(reason),
-    onEnd: () => call.lease.release(),
+    onEnd: () => {
+      call.lease.release();
+      call.record.end();
+    },
     drop: call.drop,
   });
   return new Response(body, { headers: streamHeaders });

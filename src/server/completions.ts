@@ -65,7 +65,11 @@ async function readPrompts(request: CompletionRequest, model: TextModel, signal:
       throw new ApiError(
         400,
         `the prompt has ${given.length} tokens, the context holds ${model.contextLength} with the answer: shorten it`,
-        { param: 'prompt', code: 'context_length_exceeded' },
+        {
+          param: 'prompt',
+          code: 'context_length_exceeded',
+          sizes: { promptTokens: given.length, contextLength: model.contextLength },
+        },
       );
     const unknown = given.find((id) => id >= model.vocabSize);
     if (unknown !== undefined) refuse(`token ${unknown} does not exist: ids are 0 to ${model.vocabSize - 1}`);
@@ -171,7 +175,7 @@ export async function handleCompletion(
   const generations = prompts.flatMap(({ ids: prompt, startsThinking }) =>
     Array.from({ length: choicesPerPrompt }, (_, choice) => {
       const options: GenerateOptions = {
-        ...toGenerateOptions(request, choice),
+        ...toGenerateOptions(request, choice, call),
         raw: true,
         startsThinking,
         maxTokens: clampMaxTokens(Math.max(1, request.max_tokens ?? defaultMaxTokens), prompt.length, model),

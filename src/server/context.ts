@@ -6,6 +6,7 @@ import type { IgnoredFields, IgnoredFieldsPolicy } from './ignored-fields.ts';
 import type { Lease, LiveRequests } from './live.ts';
 import type { Metrics } from './metrics.ts';
 import type { TaskResults } from './protocol-tasks.ts';
+import type { RequestRecord } from './request-log.ts';
 
 export interface ServerContext {
   readonly models: readonly TextModel[];
@@ -32,6 +33,7 @@ export interface Call {
   readonly drop: (() => void) | undefined;
   /** The fields of the request that are not used. */
   readonly ignored: IgnoredFields;
+  readonly record: RequestRecord;
 }
 
 const noModel = { code: 'model_not_found' } as const;

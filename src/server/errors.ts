@@ -4,7 +4,7 @@
 // 429 too many requests, 500 faults of the server, 503 shutting down.
 // Source: api-docs.deepseek.com/quick_start/error_codes.
 import type { z } from 'zod';
-import { type RefusalKind, RefusedError } from '../engine/index.ts';
+import { type PromptSizes, type RefusalKind, RefusedError } from '../engine/index.ts';
 import { TokenizerError } from '../tokenizer/index.ts';
 import { hidePaths } from '../untrusted/index.ts';
 import type { UnknownField } from './ignored-fields.ts';
@@ -34,6 +34,8 @@ const retryHeaders = { 'retry-after': '1' };
 export interface ErrorDetails {
   readonly param?: string | null;
   readonly code?: string;
+  /** Why a prompt is too long. */
+  readonly sizes?: PromptSizes | null;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -50,8 +52,9 @@ export class ApiError extends Error {
 
   get body(): ErrorBody {
     const [type, code] = errorTypes[this.status];
-    const { param = null, code: own = code } = this.details;
-    return { error: { message: this.message, type, param, code: own } };
+    const { param = null, code: own = code, sizes } = this.details;
+    const counts = sizes ? { n_prompt_tokens: sizes.promptTokens, n_ctx: sizes.contextLength } : {};
+    return { error: { message: this.message, type, param, code: own, ...counts } };
   }
 
   get response(): Response {
@@ -71,11 +74,11 @@ const refusalStatus: Readonly<Record<RefusalKind, readonly [ErrorStatus, string]
 /** Returns the parameter of the API that sets an engine option: max_tokens for maxTokens. */
 const parameterName = (option: string) => option.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-function fromRefusal({ kind, message, field }: RefusedError): ApiError {
+function fromRefusal({ kind, message, field, sizes }: RefusedError): ApiError {
   const [status, code] = refusalStatus[kind];
   const param = field === null ? null : parameterName(field);
   const own = field !== null && message.startsWith(`${field}: `) ? `${param}${message.slice(field.length)}` : message;
-  return new ApiError(status, own, { param, code });
+  return new ApiError(status, own, { param, code, sizes });
 }
 
 /** Formats a path as JavaScript does: messages[0].content. */

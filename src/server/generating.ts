@@ -1,9 +1,11 @@
 // From a request to generations, and from their ends to usage: what chat and completions share.
 import type { GenerateOptions, GenerationEnd, GenerationEvent, TextModel } from '../engine/index.ts';
+import type { Call } from './context.ts';
 import { ApiError } from './errors.ts';
 import type { Lease } from './live.ts';
 import type { SamplingRequest } from './protocol.ts';
 import type { Usage } from './protocol-responses.ts';
+import type { RequestRecord } from './request-log.ts';
 
 /** Leaves out fields that are null or undefined. */
 function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
@@ -11,8 +13,12 @@ function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[
   return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> };
 }
 
+/** Requests share cached prefixes that have the same key of the server and the same salt. */
+const cacheScope = ({ cache_salt: salt }: SamplingRequest, { scope }: RequestRecord): string | null =>
+  salt ? `${scope} ${salt}` : scope || null;
+
 /** Returns the options of one choice of a request. Each choice has its own seed. */
-export function toGenerateOptions(request: SamplingRequest, choice: number): GenerateOptions {
+export function toGenerateOptions(request: SamplingRequest, choice: number, { record }: Call): GenerateOptions {
   const { stop, logit_bias: bias, seed, top_k: topK, top_p: topP } = request;
   const stops = (typeof stop === 'string' ? [stop] : (stop ?? [])).filter((text) => text !== '');
   return present({
@@ -29,6 +35,7 @@ export function toGenerateOptions(request: SamplingRequest, choice: number): Gen
     stop: stops.length > 0 ? stops : null,
     stopIds: request.stop_token_ids,
     minTokens: request.min_tokens,
+    cacheScope: cacheScope(request, record),
     logitBias: bias ? new Map(Object.entries(bias).map(([id, value]) => [Number(id), value])) : null,
   });
 }

@@ -8,7 +8,7 @@ import { ApiError } from './errors.ts';
 import { ignoredHeader } from './ignored-fields.ts';
 
 export interface GuardOptions {
-  /** Bearer keys. Every route except /health and the app's files requires one of them. @default none: no key needed */
+  /** Keys: bearer token or `x-api-key`. All routes but /health and the app's files require one. @default none */
   readonly keys?: readonly string[];
   /** Allowed names in the Host header, besides loopback names and addresses. @default none */
   readonly hosts?: readonly string[];
@@ -27,7 +27,7 @@ function hostName(host: string): string {
   return host.replace(/:\d*$/, '').toLowerCase();
 }
 
-const allowedHeaders = 'authorization, content-type, x-requested-with';
+const allowedHeaders = 'authorization, content-type, x-api-key, x-request-id, x-requested-with';
 
 export class Guard {
   readonly #keys: readonly Buffer[];
@@ -40,11 +40,13 @@ export class Guard {
     this.#origins = new Set(origins.map((origin) => origin.replace(/\/$/, '').toLowerCase()));
   }
 
-  /** `isOpen`: no key is needed. Throws ApiError 401 or 403. */
-  check(request: Request, isOpen: boolean): void {
+  /**
+   * `isOpen`: no key is needed. Returns a name for the key of the request, '' without one. Throws ApiError 401 or 403.
+   */
+  check(request: Request, isOpen: boolean): string {
     this.#checkHost(request);
     this.#checkOrigin(request);
-    if (!isOpen) this.#checkKey(request);
+    return isOpen ? '' : this.#checkKey(request);
   }
 
   /** Returns the response to a CORS preflight request; null for other requests. */
@@ -64,7 +66,7 @@ export class Guard {
     return {
       'access-control-allow-origin': origin,
       vary: 'origin',
-      'access-control-expose-headers': `retry-after, ${ignoredHeader}`,
+      'access-control-expose-headers': `retry-after, x-request-id, ${ignoredHeader}`,
     };
   }
 
@@ -77,7 +79,8 @@ export class Guard {
     if (name === 'localhost' || name.endsWith('.localhost') || isAddress(name) || this.#hosts.has(name)) return;
     throw new ApiError(
       403,
-      `Host ${JSON.stringify(name.slice(0, 100))} is not served: use localhost or the address, or allow this name`,
+      `Host ${JSON.stringify(name.slice(0, 100))} is not served: ` +
+        'use localhost or the address, or allow it with --host-name',
       { code: 'foreign_host' },
     );
   }
@@ -94,17 +97,22 @@ export class Guard {
     );
   }
 
-  #checkKey(request: Request): void {
-    if (this.#keys.length === 0) return;
-    const [, key = ''] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? [];
+  #checkKey({ headers: sent }: Request): string {
+    if (this.#keys.length === 0) return '';
+    const [, bearer] = /^Bearer +(.+)$/i.exec(sent.get('authorization') ?? '') ?? [];
+    const key = bearer ?? sent.get('x-api-key') ?? '';
     const given = digest(key.trim());
     let isKnown = false;
     for (const each of this.#keys) isKnown = timingSafeEqual(each, given) || isKnown; // all: the time reveals nothing
-    if (isKnown) return;
+    if (isKnown) return given.toString('base64');
     const headers = { 'www-authenticate': 'Bearer' };
     const problem = key === '' ? 'the key is missing' : 'the key is wrong';
-    throw new ApiError(401, `${problem}: send the header "Authorization: Bearer KEY" with one of the server's keys`, {
-      headers,
-    });
+    throw new ApiError(
+      401,
+      `${problem}: send the header "Authorization: Bearer KEY" with one of the server's keys, or "x-api-key: KEY"`,
+      {
+        headers,
+      },
+    );
   }
 }

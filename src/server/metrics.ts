@@ -32,7 +32,7 @@ const gauges: readonly Row[] = [
   ['minke_running', 'Sequences that run.', ({ running }) => running],
   ['minke_waiting', 'Sequences that wait.', ({ waiting }) => waiting],
   ['minke_blocks_used', 'Blocks of the KV cache in use.', ({ blocksUsed }) => blocksUsed],
-  ['minke_blocks_total', 'Blocks of the KV cache.', ({ blocksTotal }) => blocksTotal],
+  ['minke_blocks', 'Blocks of the KV cache.', ({ blocksTotal }) => blocksTotal],
   ['minke_drafting', 'Whether drafting is on (1) or off (0).', ({ speculation }) => speculation && +speculation.isOn],
   [
     'minke_draft_acceptance',

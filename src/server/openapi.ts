@@ -79,8 +79,11 @@ export function openApiDocument(version: string): object {
     paths: Object.fromEntries(paths),
     components: {
       schemas: components(),
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        key: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+      },
     },
-    security: [{}, { bearer: [] }],
+    security: [{}, { bearer: [] }, { key: [] }],
   };
 }

@@ -114,7 +114,6 @@ const refusals: readonly Refusal[] = [
 
   ['lora', leaveOut, []],
   ['lora_path lora_request adapter adapter_id', 'serve the adapted model'],
-  ['cache_salt', 'the prefix cache is shared; start another server for prompts that must not share it'],
   ['kv_transfer_params ec_transfer_params session_params', leaveOut],
   ['bootstrap_host bootstrap_port bootstrap_room routed_dp_rank data_parallel_rank disagg_prefill_dp_rank', leaveOut],
   ['moderation safety_model', leaveOut],

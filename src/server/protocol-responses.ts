@@ -102,7 +102,14 @@ export const completion = z
 
 export const errorBody = z
   .object({
-    error: z.object({ message: z.string(), type: z.string(), param: z.string().nullable(), code: z.string() }),
+    error: z.object({
+      message: z.string(),
+      type: z.string(),
+      param: z.string().nullable(),
+      code: z.string(),
+      n_prompt_tokens: count.optional().describe('Where the context is exceeded: the length of the prompt, in tokens.'),
+      n_ctx: count.optional().describe('Where the context is exceeded: its length, in tokens.'),
+    }),
   })
   .meta({ id: 'Error' });
 

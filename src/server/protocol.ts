@@ -92,6 +92,11 @@ const sampling = {
   ).nullish(),
   ignore_eos: z.boolean().nullish().describe('Extension: continue after end tokens.'),
   reasoning_budget: z.int().min(0).nullish().describe('Extension: max thinking tokens.'),
+  cache_salt: z
+    .string()
+    .max(1024)
+    .nullish()
+    .describe('Extension: only requests with the same salt and the same key share cached prefixes.'),
 };
 
 const templateVariables = z

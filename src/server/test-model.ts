@@ -92,7 +92,10 @@ export class TestModel implements TextModel {
     if (this.isClosed) throw new RefusedError('closing', 'the engine is shutting down: ask another one');
     if (prompt.length === 0) throw new RefusedError('invalid', 'the prompt is empty: expected a token', 'prompt');
     if (prompt.length >= this.contextLength)
-      throw new RefusedError('too-long', `the prompt has ${prompt.length} tokens: shorten it`, 'prompt');
+      throw new RefusedError('too-long', `the prompt has ${prompt.length} tokens: shorten it`, 'prompt', {
+        promptTokens: prompt.length,
+        contextLength: this.contextLength,
+      });
     if (this.live >= (this.options.capacity ?? 1024))
       throw new RefusedError('overloaded', 'the queue is full: try again later');
     const refusal = this.options.refusals?.[this.#refused++];
