@@ -10,6 +10,8 @@ import { handleChat } from './chat.ts';
 import { handleCompletion } from './completions.ts';
 import type { Call, ServerContext } from './context.ts';
 import { ApiError, toApiError, validate } from './errors.ts';
+import { errorResponse, errorShape } from './faces/error-shapes.ts';
+import { handleCountTokens, handleMessages } from './faces/messages.ts';
 import { toAborted } from './generating.ts';
 import { Guard, type GuardOptions } from './guard.ts';
 import { IgnoredFields, IgnoredFieldsPolicy, ignoredHeader } from './ignored-fields.ts';
@@ -103,7 +105,6 @@ async function runGeneration<S extends BodySchema>(
       const response = await answerBody(context, bodySchemas[schema], request, body, (given, ignored) =>
         route(context, given as Checked<S>, { lease, drop, ignored, record }),
       );
-      record.isStreaming = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
       if (!record.isStreaming) lease.release();
       return response;
     } catch (error) {
@@ -138,6 +139,11 @@ function routes(context: ServerContext, files: AppFiles, version: string, more: 
   for (const prefix of ['', '/v1', '/beta']) {
     app.post(`${prefix}/chat/completions`, (c) => runGeneration(context, 'chat', handleChat, c.req.raw, c.env));
     app.post(`${prefix}/completions`, (c) => runGeneration(context, 'completion', handleCompletion, c.req.raw, c.env));
+  }
+  for (const prefix of ['', '/anthropic']) {
+    const path = `${prefix}/v1/messages`;
+    app.post(path, (c) => runGeneration(context, 'messages', handleMessages, c.req.raw, c.env));
+    app.post(`${path}/count_tokens`, (c) => runGeneration(context, 'countTokens', handleCountTokens, c.req.raw, c.env));
   }
   const postBody = <S extends BodySchema>(
     path: string,
@@ -203,12 +209,12 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
   const files: AppFiles = options.appFolder === undefined ? new Map() : readAppFiles(options.appFolder);
   const app = routes(context, files, options.version ?? '0.0.0', options.routes ?? []);
   const paths = new Set(app.routes.map(({ path }) => path));
-  const toErrorResponse = (error: unknown): Response => {
+  const toErrorResponse = (error: unknown, path: string, requestId: string): Response => {
     const problem = toApiError(error);
     if (problem.status === 500) onError(error);
-    return problem.response;
+    return errorResponse(errorShape(path), problem, requestId);
   };
-  app.onError(toErrorResponse);
+  app.onError((error, c) => toErrorResponse(error, c.req.path, c.env.record.id));
   return {
     async fetch(request, connection = {}) {
       const path = new URL(request.url).pathname;
@@ -220,11 +226,12 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
         if (preflight === null) record.scope = guard.check(request, isQuiet);
         response = preflight ?? (await app.fetch(request, { ...connection, record }));
       } catch (error) {
-        response = toErrorResponse(error);
+        response = toErrorResponse(error, path, record.id);
       }
       if (request.method === 'HEAD') response = new Response(null, response);
       for (const [name, value] of Object.entries(guard.corsHeaders(request))) response.headers.set(name, value);
       response.headers.set('x-request-id', record.id);
+      if (errorShape(path) === 'anthropic') response.headers.set('request-id', record.id);
       const label = files.has(path) ? '/' : path; // the names of the app's files contain hashes
       const route = paths.has(label) && label !== '*' ? label : 'other';
       context.metrics.countResponse(route, response.status);

@@ -1,5 +1,6 @@
 // Bodies as jobs: bytes in, checked data out, so that any process can do them.
 import { ApiError, type ErrorDetails, type ErrorStatus, fromIssues } from './errors.ts';
+import { countTokensRequest, messagesRequest } from './faces/messages-protocol.ts';
 import { listUnknown, type UnknownField } from './ignored-fields.ts';
 import { chatRequest, completionRequest, detokenizeRequest, tokenizeRequest } from './protocol.ts';
 import { gradeRequest, problemRequest } from './protocol-tasks.ts';
@@ -11,6 +12,8 @@ export const bodySchemas = {
   detokenize: detokenizeRequest,
   problem: problemRequest,
   grade: gradeRequest,
+  messages: messagesRequest,
+  countTokens: countTokensRequest,
 } as const;
 
 export type BodySchema = keyof typeof bodySchemas;
@@ -24,6 +27,8 @@ export type BodyOutcome =
   | { readonly data: unknown; readonly unknown: readonly UnknownField[] }
   | { readonly status: ErrorStatus; readonly message: string; readonly details: ErrorDetails };
 
+/** Bodies with token ids. In others a list of numbers may be a part of a schema or of a call's arguments. */
+const withIds: ReadonlySet<BodySchema> = new Set(['completion', 'detokenize']);
 /** Lists of at least this many numbers travel as typed arrays. */
 const minPacked = 64;
 
@@ -58,7 +63,8 @@ export function doBodyJob({ bytes, schema }: BodyJob): BodyOutcome {
   try {
     const body = parseBody(bytes);
     const result = bodySchemas[schema].safeParse(body);
-    if (result.success) return { data: packIds(result.data), unknown: listUnknown(bodySchemas[schema], body) };
+    const data = withIds.has(schema) ? packIds(result.data) : result.data;
+    if (result.success) return { data, unknown: listUnknown(bodySchemas[schema], body) };
     throw fromIssues(result.error.issues);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

@@ -8,10 +8,11 @@ import type { IndexedAnswerEvent } from './answering.ts';
 import type { Call, ServerContext } from './context.ts';
 import type { AnswerEnd, AnswerEvent } from './conversation.ts';
 import { toApiError } from './errors.ts';
-import { dataFrame, eventStream, streamHeaders } from './event-stream.ts';
+import { dataFrame, serverSentEvents } from './event-stream.ts';
 import { totalUsage } from './generating.ts';
 import { jsonPieces, jsonResponse } from './json-response.ts';
 import type { CompletionRequest } from './protocol.ts';
+import { streamResponse } from './stream-response.ts';
 
 /** Writes one choice. `Chunk` holds the fields of a choice in a chunk, without its index and finish_reason. */
 export interface ChoiceFormat<Chunk extends object = object> {
@@ -119,15 +120,5 @@ export async function completionResponse<Chunk extends object>(
 ): Promise<Response> {
   const chunks = writeChunks(spec);
   if (!stream) return jsonResponse(jsonPieces(await whole(spec, chunks)));
-  const body = eventStream(frames(context, spec, chunks, options?.include_usage ?? null), {
-    keepAliveMs: context.keepAliveMs,
-    stallMs: context.stallMs,
-    onAbort: (reason) => call.lease.abort(reason),
-    onEnd: () => {
-      call.lease.release();
-      call.record.end();
-    },
-    drop: call.drop,
-  });
-  return new Response(body, { headers: streamHeaders });
+  return streamResponse(context, call, frames(context, spec, chunks, options?.include_usage ?? null), serverSentEvents);
 }

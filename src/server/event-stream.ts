@@ -3,6 +3,8 @@
 // A frame is made when the reader asks for one. While none is ready, a comment goes out every few seconds, so that
 // proxies keep the connection open. The frames end at once when the reader leaves or reads nothing during `stallMs`.
 export interface EventStreamOptions {
+  /** Written while no frame is ready. @default a comment of server-sent events */
+  readonly keepAlive?: string;
   readonly keepAliveMs: number;
   readonly stallMs: number;
   /** Called when the reader leaves or stalls. */
@@ -13,17 +15,34 @@ export interface EventStreamOptions {
   readonly drop?: (() => void) | undefined;
 }
 
-const keepAlive = ': keep-alive\n\n';
 const encoder = new TextEncoder();
 
-export const streamHeaders = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache, no-transform',
-  'x-accel-buffering': 'no',
+const unbuffered = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' };
+
+export const streamHeaders = { 'content-type': 'text/event-stream; charset=utf-8', ...unbuffered };
+
+/** How the frames of a stream are told apart. */
+export interface Framing {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Nothing to a client. */
+  readonly keepAlive: string;
+}
+
+export const serverSentEvents: Framing = { headers: streamHeaders, keepAlive: ': keep-alive\n\n' };
+
+/** A JSON value on each line. */
+export const jsonLines: Framing = {
+  headers: { 'content-type': 'application/x-ndjson', ...unbuffered },
+  keepAlive: ' ',
 };
 
 export function dataFrame(json: string): string {
   return `data: ${json}\n\n`;
+}
+
+/** An event with its name beside its data. */
+export function namedFrame(event: { readonly type: string }): string {
+  return `event: ${event.type}\n${dataFrame(JSON.stringify(event))}`;
 }
 
 /** The underlying source of the stream. `frames` must not reject: an error is a frame too. */
@@ -47,7 +66,7 @@ class Writer {
   }
 
   start(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    const { keepAliveMs, stallMs, drop } = this.#options;
+    const { keepAlive = serverSentEvents.keepAlive, keepAliveMs, stallMs, drop } = this.#options;
     this.#controller = controller;
     this.#late = setTimeout(() => this.#resume !== null && this.#write(keepAlive), keepAliveMs);
     this.#stall = setTimeout(() => {

@@ -8,7 +8,7 @@
 import type { z } from 'zod';
 
 /** Names, separated by spaces; what to do instead; values that change nothing. */
-type Refusal = readonly [names: string, remedy: string, ...neutral: unknown[]];
+export type Refusal = readonly [names: string, remedy: string, ...neutral: unknown[]];
 
 const leaveOut = 'leave it out';
 const askInWords = 'it needs constrained decoding; leave it out, and ask for the format in words';
@@ -176,7 +176,8 @@ export function withUnhonored<S extends z.ZodType>(schema: S, table: Unhonored):
 /** Returns the unhonored parameters of a schema: none without `withUnhonored`. */
 export const unhonoredIn = (schema: z.core.$ZodType): Unhonored => tables.get(schema) ?? none;
 
-function unhonored(refusals: readonly Refusal[], accepted = ''): Unhonored {
+/** Refused parameters, and the names of accepted ones, separated by spaces. */
+export function unhonored(refusals: readonly Refusal[], accepted = ''): Unhonored {
   const rows = refusals.flatMap(([names, remedy, ...neutral]) =>
     names.split(' ').map((name) => [name, { remedy, neutral }] as const),
   );
