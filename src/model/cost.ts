@@ -35,8 +35,17 @@ function activeShare(config: ModelConfig, group: ParameterGroup): number {
   return experts && group === 'routed' ? experts.router.numExpertsPerTok / experts.routed : 1;
 }
 
+const listed = new WeakMap<ModelConfig, readonly Parameter[]>();
+
+/** Lists the tensors of a configuration once for each object: a plan asks often, and a large model has many. */
+function parametersFor(config: ModelConfig): readonly Parameter[] {
+  const parameters = listed.get(config) ?? listParameters(config);
+  listed.set(config, parameters);
+  return parameters;
+}
+
 export function countParameters(config: ModelConfig): ParameterCounts {
-  const all = listParameters(config);
+  const all = parametersFor(config);
   const main = all.filter(({ mtp }) => !mtp);
   const groupTotal = (part: ParameterGroup) =>
     main.reduce((sum, p) => sum + (p.group === part ? countElements(p.shape) : 0), 0);
@@ -64,7 +73,7 @@ function scoreWork(config: ModelConfig, form: AttentionForm): number {
 function mtpWork(config: ModelConfig, context: number): number {
   const { mtpModules: modules } = describeBlocks(config);
   if (modules === 0) return 0;
-  const own = listParameters(config).filter(({ mtp }) => mtp);
+  const own = parametersFor(config).filter(({ mtp }) => mtp);
   const active = own.reduce((sum, { group, shape }) => sum + countElements(shape) * activeShare(config, group), 0);
   const { numHiddenLayers: L, vocabSize: V, hiddenSize: D } = config;
   return 2 * (active + modules * V * D) + (modules / L) * scoreWork(config, 'expanded') * context;
@@ -130,7 +139,7 @@ export function weightBytes(config: ModelConfig): {
   readonly bf16: number;
   readonly fp8: number;
 } {
-  const all = listParameters(config);
+  const all = parametersFor(config);
   const count = all.reduce((sum, { shape }) => sum + countElements(shape), 0);
   const total = (format: 'bf16' | 'fp8') => all.reduce((sum, parameter) => sum + bytesAs(format, parameter), 0);
   return { f32: 4 * count, bf16: total('bf16'), fp8: total('fp8') };

@@ -1,8 +1,8 @@
 // A figure: a quantity with its unit, and where it comes from: a source, or a formula over other figures.
 //
-// Contract: an unknown input makes an unknown result (null, never 0). A result is a band where an input is one: least
-// and greatest value over all ends of the inputs' bands, exact where the formula is monotone in each of them. A result
-// has the significant digits of its least precise input, and is never NaN or infinite: that is refused by name.
+// Contract: an unknown input makes an unknown result (null, never 0). A result is a band where what it rests on is one:
+// each given figure goes to the end that lowers, or raises, the result, the same everywhere; exact where the result is
+// monotone in each. It has the digits of its least precise input. NaN and infinity are refused by name.
 import { type Band, expectBand, point } from './band.ts';
 import { PlanError } from './errors.ts';
 
@@ -37,16 +37,11 @@ export function given(name: string, value: number | Band | null, { unit = '', so
   return { name, unit, value: band, digits, formula: '', inputs: {}, source };
 }
 
+type Compute = (values: Record<string, number>) => number;
 type Values<Inputs> = { readonly [Key in keyof Inputs]: number };
 
-/** Every choice of an end for each input that has a width. */
-function corners(bands: readonly (readonly [string, Band])[]): Record<string, number>[] {
-  return bands.reduce<Record<string, number>[]>(
-    (partial, [key, { low, high }]) =>
-      (low === high ? [low] : [low, high]).flatMap((end) => partial.map((values) => ({ ...values, [key]: end }))),
-    [{}],
-  );
-}
+/** How each derived figure follows from its inputs. Apart, so that a figure is plain data. */
+const computes = new WeakMap<Figure, Compute>();
 
 /** Returns the figure that a formula gives. `formula` says in words what `compute` does with the inputs' keys. */
 export function derive<Inputs extends Readonly<Record<string, Figure>>>(
@@ -56,36 +51,59 @@ export function derive<Inputs extends Readonly<Record<string, Figure>>>(
   inputs: Inputs,
   compute: (values: Values<Inputs>) => number,
 ): Figure {
-  const bands: [string, Band][] = [];
-  let digits = exact;
-  for (const [key, { value, digits: own }] of Object.entries(inputs)) {
-    digits = Math.min(digits, own);
-    if (value !== null) bands.push([key, value]);
-  }
-  const isKnown = bands.length === Object.keys(inputs).length;
-  return {
-    name,
-    unit,
-    value: isKnown ? evaluate(name, bands, compute as Compute) : null,
-    digits,
-    formula,
-    inputs,
-    source: '',
-  };
+  const all = Object.values(inputs);
+  const digits = Math.min(exact, ...all.map((input) => input.digits));
+  const figure = { name, unit, value: null as Band | null, digits, formula, inputs, source: '' };
+  computes.set(figure, compute as Compute);
+  if (all.every(({ value }) => value !== null)) figure.value = findBand(figure);
+  return figure;
 }
 
-type Compute = (values: Record<string, number>) => number;
+/** Returns the same figure with another name, or with digits that are known better than those of its inputs. */
+export function relabel(figure: Figure, changes: Partial<Pick<Figure, 'name' | 'digits' | 'unit'>>): Figure {
+  const copy = { ...figure, ...changes };
+  const compute = computes.get(figure);
+  if (compute) computes.set(copy, compute);
+  return copy;
+}
 
-function evaluate(name: string, bands: readonly (readonly [string, Band])[], compute: Compute): Band {
-  const at = (values: Record<string, number>) => {
-    const result = compute(values);
-    if (Number.isFinite(result)) return result;
-    const inputs = Object.entries(values).map(([key, value]) => `${key} ${value}`);
-    throw new PlanError(name, `is no number with ${inputs.join(', ')}`, 'correct these quantities');
-  };
-  const middle = at(Object.fromEntries(bands.map(([key, band]) => [key, band.middle])));
-  const ends = corners(bands).map(at);
-  return { low: Math.min(middle, ...ends), middle, high: Math.max(middle, ...ends) };
+type End = 'low' | 'middle' | 'high';
+
+/** Evaluates a figure with each given one at the end that `choose` says. */
+function evaluate(figure: Figure, choose: (leaf: Figure) => End, known = new Map<Figure, number>()): number {
+  const before = known.get(figure);
+  if (before !== undefined) return before;
+  const compute = computes.get(figure);
+  const values: Record<string, number> = {};
+  for (const [key, input] of Object.entries(figure.inputs)) values[key] = evaluate(input, choose, known);
+  const result = compute ? compute(values) : (figure.value?.[choose(figure)] ?? Number.NaN);
+  if (!Number.isFinite(result)) {
+    const received = Object.entries(values).map(([key, value]) => `${key} ${value}`);
+    throw new PlanError(figure.name, `is no number with ${received.join(', ')}`, 'correct these quantities');
+  }
+  known.set(figure, result);
+  return result;
+}
+
+/** Finds the given figures with a width that a figure rests on. */
+function wideLeaves(figure: Figure, seen = new Set<Figure>()): Figure[] {
+  if (seen.has(figure)) return [];
+  seen.add(figure);
+  if (computes.has(figure)) return Object.values(figure.inputs).flatMap((input) => wideLeaves(input, seen));
+  return figure.value !== null && figure.value.low !== figure.value.high ? [figure] : [];
+}
+
+/** Moves each given figure to the end that lowers, and then raises, the result. */
+function findBand(figure: Figure): Band {
+  const middle = evaluate(figure, () => 'middle');
+  const rising = new Map<Figure, boolean>();
+  for (const leaf of wideLeaves(figure)) {
+    const at = (end: End) => evaluate(figure, (each) => (each === leaf ? end : 'middle'));
+    rising.set(leaf, at('high') >= at('low'));
+  }
+  const low = evaluate(figure, (leaf) => (rising.get(leaf) ? 'low' : 'high'));
+  const high = evaluate(figure, (leaf) => (rising.get(leaf) ? 'high' : 'low'));
+  return { low: Math.min(low, middle), middle, high: Math.max(high, middle) };
 }
 
 /** Returns the sum of figures of one unit; unknown where one of them is. */

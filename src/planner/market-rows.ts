@@ -25,7 +25,7 @@ function gpu(
     name,
     kind: 'gpu',
     flops: { bf16: bf16 * T, fp8: fp8 === null ? null : fp8 * T },
-    memoryBytes: gigabytes * G,
+    memoryBytes: gigabytes * 2 ** 30, // what vendors call GB of memory is GiB
     bandwidth: terabytes * T,
     linkBandwidth: null,
     networkBandwidth: null,

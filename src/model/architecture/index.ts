@@ -46,7 +46,11 @@ export function architectureFor({ modelType }: ModelConfig): Architecture {
   return byType.get(modelType) as Architecture;
 }
 
-/** Returns what the model of a configuration computes. */
+const described = new WeakMap<ModelConfig, Blocks>();
+
+/** Returns what the model of a configuration computes; described once for each object, which every layer asks. */
 export function describeBlocks(config: ModelConfig): Blocks {
-  return architectureFor(config).blocks(config);
+  const blocks = described.get(config) ?? architectureFor(config).blocks(config);
+  described.set(config, blocks);
+  return blocks;
 }
