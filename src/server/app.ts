@@ -12,6 +12,8 @@ import type { Call, ServerContext } from './context.ts';
 import { ApiError, toApiError, validate } from './errors.ts';
 import { errorResponse, errorShape } from './faces/error-shapes.ts';
 import { handleCountTokens, handleMessages } from './faces/messages.ts';
+import { ResponseStore } from './faces/response-store.ts';
+import { deleteResponse, handleResponses, showResponse } from './faces/responses.ts';
 import { toAborted } from './generating.ts';
 import { Guard, type GuardOptions } from './guard.ts';
 import { IgnoredFields, IgnoredFieldsPolicy, ignoredHeader } from './ignored-fields.ts';
@@ -138,6 +140,9 @@ function routes(context: ServerContext, files: AppFiles, version: string, more: 
   for (const [path, file] of files) app.get(path, (c) => file.respond(c.req.raw));
   for (const prefix of ['', '/v1', '/beta']) {
     app.post(`${prefix}/chat/completions`, (c) => runGeneration(context, 'chat', handleChat, c.req.raw, c.env));
+    app.post(`${prefix}/responses`, (c) => runGeneration(context, 'responses', handleResponses, c.req.raw, c.env));
+    app.get(`${prefix}/responses/:id`, (c) => showResponse(context, c.env.record.scope, c.req.param('id')));
+    app.delete(`${prefix}/responses/:id`, (c) => deleteResponse(context, c.env.record.scope, c.req.param('id')));
     app.post(`${prefix}/completions`, (c) => runGeneration(context, 'completion', handleCompletion, c.req.raw, c.env));
   }
   for (const prefix of ['', '/anthropic']) {
@@ -202,6 +207,7 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
     taskResults: options.taskResults ?? {},
     tasks: options.tasks ?? [],
     ignoredFields: new IgnoredFieldsPolicy(options.strict ?? false, options.onIgnored ?? console.warn),
+    responses: new ResponseStore(),
     startedAt: Math.floor(Date.now() / 1000),
     onError,
   };

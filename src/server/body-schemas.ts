@@ -1,6 +1,7 @@
 // Bodies as jobs: bytes in, checked data out, so that any process can do them.
 import { ApiError, type ErrorDetails, type ErrorStatus, fromIssues } from './errors.ts';
 import { countTokensRequest, messagesRequest } from './faces/messages-protocol.ts';
+import { responsesRequest } from './faces/responses-protocol.ts';
 import { listUnknown, type UnknownField } from './ignored-fields.ts';
 import { chatRequest, completionRequest, detokenizeRequest, tokenizeRequest } from './protocol.ts';
 import { gradeRequest, problemRequest } from './protocol-tasks.ts';
@@ -13,6 +14,7 @@ export const bodySchemas = {
   problem: problemRequest,
   grade: gradeRequest,
   messages: messagesRequest,
+  responses: responsesRequest,
   countTokens: countTokensRequest,
 } as const;
 

@@ -2,6 +2,7 @@
 import type { TextModel } from '../engine/index.ts';
 import type { Grading } from '../tasks/index.ts';
 import { ApiError } from './errors.ts';
+import type { ResponseStore } from './faces/response-store.ts';
 import type { IgnoredFields, IgnoredFieldsPolicy } from './ignored-fields.ts';
 import type { Lease, LiveRequests } from './live.ts';
 import type { Metrics } from './metrics.ts';
@@ -20,6 +21,8 @@ export interface ServerContext {
   /** Tasks besides the bundled ones. */
   readonly tasks: readonly Grading[];
   readonly ignoredFields: IgnoredFieldsPolicy;
+  /** Answers that later requests may continue. */
+  readonly responses: ResponseStore;
   /** Unix time in seconds. */
   readonly startedAt: number;
   /** Receives errors that are the server's fault. */

@@ -41,7 +41,7 @@ export function dataFrame(json: string): string {
 }
 
 /** An event with its name beside its data. */
-export function namedFrame(event: { readonly type: string }): string {
+export function namedFrame(event: { readonly type: string; readonly [field: string]: unknown }): string {
   return `event: ${event.type}\n${dataFrame(JSON.stringify(event))}`;
 }
 

@@ -55,7 +55,7 @@ export class Guard {
     this.#checkHost(request);
     this.#checkOrigin(request);
     const requested = request.headers.get('access-control-request-headers') ?? allowedHeaders;
-    const headers = { 'access-control-allow-methods': 'GET, POST', 'access-control-max-age': '600' };
+    const headers = { 'access-control-allow-methods': 'GET, POST, DELETE', 'access-control-max-age': '600' };
     return new Response(null, { status: 204, headers: { ...headers, 'access-control-allow-headers': requested } });
   }
 
