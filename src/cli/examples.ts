@@ -69,6 +69,16 @@ const others: Examples = {
     { line: 'inspect deepseek-v3', about: 'parameters, compute and memory' },
     { line: 'inspect my-model --tensors', about: 'the tensors of a checkpoint' },
   ],
+  plan: [
+    { line: 'plan claim deepseek-v3', about: 'the 5.6 million, opened: its parts, and what they leave out' },
+    {
+      line: 'plan train moonlight-16b-a3b --tokens 1T --target days=30 --price 3',
+      about: 'how many devices, divided how, for what band of money',
+    },
+    { line: 'plan serve deepseek-v3 --device h200 --weights fp8 --api deepseek-r1', about: 'speed, price, break-even' },
+    { line: 'plan rl deepseek-v3 --device h800 --devices 512 --steps 10400 --at-once 8192', about: 'R1-Zero' },
+    { line: 'plan market', about: 'the tables of prices, with dates and sources' },
+  ],
   watch: [
     { line: 'watch', about: 'training runs in the browser' },
     { line: 'watch --allow-task ./my-task.js', about: 'the page may start runs on your own task, which is a program' },

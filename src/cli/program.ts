@@ -19,6 +19,7 @@ import {
 import { commandExamples, overviewExamples } from './examples.ts';
 import { evalExitCodesHelp, exitCodesHelp } from './exit-codes.ts';
 import { loadModule } from './load-module.ts';
+import { parseAmount, planNames } from './plan-options.ts';
 import { withRunsFlags } from './runs-flags.ts';
 import { withServerFlags } from './server-flags.ts';
 
@@ -201,6 +202,49 @@ function measuring(program: Command): void {
     .action(later<typeof import('./report.ts')>('report', (report) => report.report));
 }
 
+function planning(program: Command): void {
+  program
+    .command('plan')
+    .description('plan what a model costs to train, serve, or teach; open a published claim of cost')
+    .addArgument(new Argument('<what>', 'what to plan').choices(planNames))
+    .argument('[model]', 'a preset, a config.json, or a checkpoint; of a claim, its name')
+    .option('--tokens <n>', 'train: tokens, as in 14.8T', parseAmount)
+    .option('--context <n>', 'train: tokens of a sequence', parsePositive)
+    .option('--target <key=value>', 'train: days=30 finds the devices, money=1000000 the tokens')
+    .option('--parallel <layout>', 'train: pp=16,tp=1,ep=64,schedule=dualpipe (default: the one that waits least)')
+    .option('--utilization <share>', 'train: of the BF16 peak (default: that of published runs)', parseNumber)
+    .addOption(new Option('--recompute <what>', 'train: in backward').choices(['none', 'selective', 'full']))
+    .option('--batch <n>', 'train: sequences of a step; serve: sequences at once', parsePositive)
+    .option('--device <name>', 'a device of the hardware table (default: h100)')
+    .option('--devices <n>', 'how many (default: 8)', parsePositive)
+    .option('--price <usd>', 'an hour of one device (default: the band of the price table)', parseNumber)
+    .option('--date <date>', 'prices as they were known then')
+    .option('--input <n>', 'serve, rl, distill: tokens of a prompt', parsePositive)
+    .option('--output <n>', 'serve, rl, distill: tokens of an answer', parsePositive)
+    .option('--hits <share>', 'serve: of the prompt that is in the cache', parseNumber)
+    .option('--acceptance <share>', "serve: of MTP's drafts that are right", parseNumber)
+    .addOption(new Option('--weights <format>', 'serve').choices(['f32', 'bf16', 'fp8']))
+    .addOption(new Option('--cache <format>', 'serve').choices(['bf16', 'fp8']))
+    .option('--api <model>', 'serve: break-even against this row of the price table')
+    .addOption(new Option('--period <name>', 'serve: of the API').choices(['all', 'peak', 'off-peak']))
+    .option('--steps <n>', 'rl: steps', parsePositive)
+    .option('--questions <n>', 'rl: questions of a step', parsePositive)
+    .option('--group <n>', 'rl: answers to a question', parsePositive)
+    .option('--at-once <n>', 'rl: answers that are generated at once', parsePositive)
+    .option('--without-reference', 'rl: no reference model reads the answers')
+    .option('--teacher <model>', 'distill: what writes the examples (default: the model itself)')
+    .option('--examples <n>', 'distill: examples that are kept', parseAmount)
+    .option('--keep <share>', 'distill: of answers that pass the grader', parseNumber)
+    .option('--epochs <n>', 'distill: passes over the examples', parsePositive)
+    .addOption(new Option('--prices <when>', 'claim: those of its day, or of the table').choices(['launch', 'today']))
+    .option('--assume <name=value...>', 'claim: replace an assumption, as in people=50:150:300')
+    .option('--compare <models...>', 'other models beside it')
+    .option('--market <file>', 'rows over the tables of hardware and prices; minke plan market --json has the form')
+    .option('--json', 'every figure with its formula, inputs, and source')
+    .option('--explain', 'where every figure comes from')
+    .action(later<typeof import('./plan.ts')>('plan', (plan) => plan.planCommand));
+}
+
 function looking(program: Command): void {
   program.commandsGroup('Inspect:');
   program
@@ -219,6 +263,8 @@ function looking(program: Command): void {
     .option('--context <tokens>', 'tokens of a sequence', parsePositive, 4096)
     .option('--tensors', 'list the tensors of a checkpoint')
     .action(later<typeof import('./inspect.ts')>('inspect', (inspect) => inspect.inspect));
+
+  planning(program);
 
   withDownloadFlag(
     program.command('verify').description('check that weights, tokenizer and chat template belong together'),
