@@ -15,9 +15,9 @@ import {
 } from '../engine/index.ts';
 import { MinkeError } from '../kernels/index.ts';
 import { formatPercent } from '../math/index.ts';
-import type { EngineFlags, SamplingFlags } from './engine-flags.ts';
+import { chooseSampling, type EngineFlags, type SamplingFlags } from './engine-flags.ts';
 import { failed, interrupted } from './exit-codes.ts';
-import { findModel } from './find-model.ts';
+import { findTrainedModel } from './find-trained-model.ts';
 import { loadModel } from './load-model.ts';
 
 export interface ChatFlags extends EngineFlags, SamplingFlags {
@@ -164,14 +164,13 @@ async function answerLines(conversation: Conversation, lines: AsyncIterable<stri
 }
 
 export async function chatCommand(target: string, flags: ChatFlags): Promise<void> {
-  const { temperature, topP, seed, maxTokens, prompt, system } = flags;
+  const { seed, maxTokens, prompt, system } = flags;
+  const model = await loadModel(await findTrainedModel(target, flags), flags, { maxSequences: 1 });
   const options: GenerateOptions = {
-    temperature,
-    topP,
+    ...chooseSampling(flags, model.defaults),
     ...(seed !== undefined && { seed }),
     ...(maxTokens !== undefined && { maxTokens }),
   };
-  const model = await loadModel(await findModel(target, flags), flags);
   const conversation = new Conversation(model, options, system);
   if (prompt !== undefined) await answerLines(conversation, [prompt]);
   else if (process.stdin.isTTY) await talk(conversation, model.name);

@@ -1,6 +1,6 @@
 // Flags of the engine and of sampling, shared by `minke chat`, `minke serve` and `minke eval`.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { CacheFormat } from '../engine/index.ts';
+import type { CacheFormat, SamplingDefaults } from '../engine/index.ts';
 import type { PackableFormat } from '../tensor/index.ts';
 import { type DownloadFlags, withDownloadFlag } from './download-flag.ts';
 
@@ -61,20 +61,36 @@ export function withEngineFlags(command: Command): Command {
   return withDownloadFlag(command)
     .addOption(new Option('--dtype <format>', 'weight format (default: as stored)').choices(formats))
     .addOption(new Option('--cache-dtype <format>', 'KV cache format').choices(cacheFormats).default('bf16'))
-    .option('--cache-memory <MiB>', 'KV cache memory (default: 1024, or half of what is free)', parsePositive)
+    .option('--cache-memory <MiB>', 'KV cache memory (default: what fits)', parsePositive)
     .option('--context <tokens>', 'max tokens of prompt and answer (default: what fits)', parsePositive)
     .option('--tokenizer <folder>', "folder or hub name of the tokenizer (default: the model's)")
     .option('--no-mtp', 'disable speculative decoding with MTP');
 }
 
+/** Undefined: the model's own, else usualSampling. */
 export interface SamplingFlags {
-  readonly temperature: number;
-  readonly topP: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+}
+
+/** Where neither a flag nor the model's generation_config.json says anything. Source: DeepSeek-R1's model card. */
+const usualSampling = { temperature: 0.6, topP: 0.95 };
+
+/** Returns how answers are sampled: by a flag, else by the model's generation_config.json, else as usual. */
+export function chooseSampling({ temperature, topP }: SamplingFlags, defaults: SamplingDefaults) {
+  return {
+    temperature: temperature ?? defaults.temperature ?? usualSampling.temperature,
+    topP: topP ?? defaults.topP ?? usualSampling.topP,
+  };
 }
 
 /** Adds the flags of sampling to a command. */
 export function withSamplingFlags(command: Command): Command {
   return command
-    .option('--temperature <t>', 'sampling temperature; 0 is greedy', parseTemperature, 0.6)
-    .option('--top-p <p>', 'sample from the most probable tokens up to this total probability', parseProbability, 0.95);
+    .option('--temperature <t>', "sampling temperature; 0 is greedy (default: the model's, else 0.6)", parseTemperature)
+    .option(
+      '--top-p <p>',
+      "nucleus sampling: the most probable tokens up to p (default: the model's, else 0.95)",
+      parseProbability,
+    );
 }

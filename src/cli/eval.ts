@@ -11,9 +11,9 @@ import {
 import { type Estimate, formatPercent } from '../math/index.ts';
 import { closeTasks, type Phrasing, type TemplateName, taskChoice } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
-import type { EngineFlags, SamplingFlags } from './engine-flags.ts';
+import { chooseSampling, type EngineFlags, type SamplingFlags } from './engine-flags.ts';
 import { UsageError } from './exit-codes.ts';
-import { findModel } from './find-model.ts';
+import { findTrainedModel } from './find-trained-model.ts';
 import { engineOptions } from './load-model.ts';
 import { compileKernels } from './long-work.ts';
 import { Progress } from './progress.ts';
@@ -80,9 +80,12 @@ export async function evaluateByRecipe(
   }
 }
 
+/** A recipe whose sampling follows from flags and the model where it is left out. */
+type AskedRecipe = Omit<EvaluationRecipe, keyof SamplingFlags> & SamplingFlags;
+
 /** Reads what is asked: a recipe of its own, or the tasks and options of the command line. Throws TrainError. */
-async function readRecipes(target: string | undefined, flags: EvalFlags): Promise<EvaluationRecipe[]> {
-  const { task: tasks = [], problems, samples, temperature, topP, maxTokens, seed, template, phrasing } = flags;
+async function readRecipes(target: string | undefined, flags: EvalFlags): Promise<AskedRecipe[]> {
+  const { task: tasks = [], problems, samples, maxTokens, seed, template, phrasing } = flags;
   if ((target === undefined) === (tasks.length === 0))
     throw new UsageError('eval', 'expected either a recipe or tasks', 'as in: minke eval my-model --task countdown');
   if (target === undefined)
@@ -90,8 +93,6 @@ async function readRecipes(target: string | undefined, flags: EvalFlags): Promis
       ...parseTask(text),
       problems,
       samples,
-      temperature,
-      topP,
       maxTokens,
       template,
       phrasing,
@@ -107,13 +108,14 @@ export async function evalCommand(target: string, recipe: string | undefined, fl
   const key = process.env.OPENAI_API_KEY ?? null;
   const api = { model: flags.model ?? 'default', key, keySource: 'OPENAI_API_KEY' };
   const isApi = isAddress(target);
-  const path = isApi ? target : (await findModel(target, flags)).path;
+  const path = isApi ? target : (await findTrainedModel(target, flags)).path;
   if (!isApi) await compileKernels();
-  const { answer, close } = await openAnswerer(path, { engine: await engineOptions(flags), api });
+  const { answer, defaults, close } = await openAnswerer(path, { engine: await engineOptions(flags), api });
   const evaluations: Evaluation[] = [];
   try {
     for (const each of recipes) {
-      const evaluation = await evaluateByRecipe(answer, each);
+      const sampling = chooseSampling({ ...flags, ...each }, defaults);
+      const evaluation = await evaluateByRecipe(answer, { ...each, ...sampling });
       evaluations.push(evaluation);
       console.log(flags.json ? JSON.stringify(evaluation) : toLine(evaluation));
       if (evaluation.fault !== null) console.error(evaluation.fault);

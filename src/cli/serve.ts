@@ -7,7 +7,7 @@ import { listen, readTaskResults } from '../server/index.ts';
 import { bundledFacts, type Grading, isTaskFile, openTask } from '../tasks/index.ts';
 import type { EngineFlags } from './engine-flags.ts';
 import { UsageError } from './exit-codes.ts';
-import { findModel } from './find-model.ts';
+import { findTrainedModel } from './find-trained-model.ts';
 import { loadModel } from './load-model.ts';
 import type { RunsFlags } from './runs-flags.ts';
 import { closeOnSignals, requirePort, type ServerFlags, serverOptions } from './server-flags.ts';
@@ -52,7 +52,7 @@ export async function serveCommand(target: string, flags: ServeFlags): Promise<v
   const options = serverOptions(flags);
   await requirePort(flags);
   const tasks = await openServedTasks(flags.task ?? []);
-  const found = await findModel(target, flags);
+  const found = await findTrainedModel(target, flags);
   const { path } = found;
   const model = await loadModel(found, flags, {
     ...(flags.name !== undefined && { name: flags.name }),

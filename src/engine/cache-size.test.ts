@@ -6,7 +6,7 @@ import { type CacheDemand, describeCache, sizeCache } from './cache-size.ts';
 const GB = 1e9;
 /** R1-Distill-Qwen-1.5B: 28 layers with 2 heads of 128 for keys and for values, in bf16. */
 const tokenBytes = 28 * 2 * 2 * 128 * 2;
-const qwen: CacheDemand = { maxContext: 131_072, blockBytes: 64 * tokenBytes, positionBytes: 512 };
+const qwen: CacheDemand = { maxContext: 131_072, blockBytes: 64 * tokenBytes, positionBytes: 512, sequences: 64 };
 const size = (demand: Partial<CacheDemand>, freeBytes: number) =>
   sizeCache({ ...qwen, ...demand }, freeBytes, 'a model');
 
@@ -23,9 +23,10 @@ describe('a cache', () => {
     }
   });
 
-  test('of a short context holds many, up to 1 GiB and half of what is free', () => {
+  test('of a short context holds as many as run at once, up to 1 GiB and half of what is free', () => {
     const short = { maxContext: 512 };
-    assert.equal(size(short, 100 * GB).blocks, Math.floor(2 ** 30 / qwen.blockBytes));
+    for (const sequences of [1, 2, 64]) assert.equal(size({ ...short, sequences }, 100 * GB).blocks, 9 * sequences);
+    assert.equal(size({ ...short, sequences: 100 }, 100 * GB).blocks, Math.floor(2 ** 30 / qwen.blockBytes));
     assert.equal(size(short, GB).blocks, Math.floor(GB / 2 / qwen.blockBytes));
   });
 

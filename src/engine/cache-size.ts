@@ -15,6 +15,8 @@ export interface CacheDemand {
   readonly positionBytes: number;
   /** Requested: nothing else is then opened. */
   readonly contextLength?: number | undefined;
+  /** Sequences that run at once: more contexts than these are not kept by default. */
+  readonly sequences: number;
   /** Requested memory for the cache; at least one whole context is taken. */
   readonly cacheBytes?: number | undefined;
 }
@@ -25,7 +27,7 @@ export interface CacheSize {
   readonly bytes: number;
 }
 
-/** The cache of many short sequences, where memory is plenty and the context short. */
+/** The most that is taken by default for more sequences than one. */
 const usualBytes = 2 ** 30;
 /** The shortest context that is opened by default. */
 const minContext = 256;
@@ -46,13 +48,14 @@ export function sizeCache(demand: CacheDemand, freeBytes: number, where: string)
     Math.min(maxContext, roundContext(bytes / (blockBytes / blockTokens + positionBytes)));
   const contextLength = Math.min(maxContext, demand.contextLength ?? fitting(free / 2));
   const needed = Math.ceil((contextLength + 1) / blockTokens);
-  const blocks = Math.max(needed, Math.floor((cacheBytes ?? Math.min(usualBytes, free / 2)) / blockBytes));
+  const usual = () => Math.min(usualBytes, free / 2, demand.sequences * needed * blockBytes);
+  const blocks = Math.max(needed, Math.floor((cacheBytes ?? usual()) / blockBytes));
   const bytes = blocks * blockBytes;
   if (demand.contextLength === undefined && contextLength < Math.min(minContext, maxContext))
     throw new CheckpointError(
       where,
       `no room for a context: ${formatSize(free)} are free beside its weights`,
-      'end other programs, or open it in fewer bits: --dtype int4, --cache-dtype fp8',
+      'end other programs, or open it in fewer bits: --dtype int4, --cache-dtype int8',
     );
   if (bytes + contextLength * positionBytes > free) {
     const longest = Math.max(blockTokens, fitting(free / 2));

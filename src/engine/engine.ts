@@ -16,7 +16,7 @@ export interface EngineOptions {
   readonly blocks: number;
   /** The length of the longest sequence. */
   readonly contextLength: number;
-  /** Sequences that run at once. @default 64 */
+  /** Sequences that run at once. @default usualSequences */
   readonly maxSequences?: number;
   /** Prefill tokens of a step. @default 512 */
   readonly maxStepTokens?: number;
@@ -39,6 +39,9 @@ export interface EngineOptions {
   /** Returns milliseconds, for measurements. @default performance.now */
   readonly clock?: () => number;
 }
+
+/** Sequences that run at once where nothing is said. */
+export const usualSequences = 64;
 
 /** Chunks of one phase that run in one call. */
 interface StepBatch {
@@ -70,7 +73,13 @@ export class Engine {
   #loop: Promise<void> | null = null;
 
   constructor(runner: Runner, options: EngineOptions) {
-    const { blocks, maxSequences = 64, maxStepTokens = 512, prefixCache = true, reuseGenerated = false } = options;
+    const {
+      blocks,
+      maxSequences = usualSequences,
+      maxStepTokens = 512,
+      prefixCache = true,
+      reuseGenerated = false,
+    } = options;
     const { drafting = 'measured', clock = () => performance.now() } = options;
     const { maxDrafts } = runner;
     this.contextLength = Math.min(options.contextLength, blocks * blockTokens - maxDrafts);

@@ -17,14 +17,7 @@ import {
   storedFormat,
   type TensorSource,
 } from '../model/checkpoint/index.ts';
-import {
-  createModel,
-  describeBlocks,
-  longestContext,
-  type ModelConfig,
-  readConfig,
-  servingPrecision,
-} from '../model/index.ts';
+import { createModel, describeBlocks, type ModelConfig, readConfig, servingPrecision } from '../model/index.ts';
 import { type PackableFormat, useDevice, type Weight } from '../tensor/index.ts';
 import {
   type GgufMetadata,
@@ -34,7 +27,7 @@ import {
   loadTokenizer,
 } from '../tokenizer/index.ts';
 import { describeCache, sizeCache } from './cache-size.ts';
-import { Engine, type EngineOptions } from './engine.ts';
+import { Engine, type EngineOptions, usualSequences } from './engine.ts';
 import { loadSamplingDefaults } from './generation-config.ts';
 import { ModelRunner } from './model-runner.ts';
 import { type CacheFormat, LatentPages, latentBlockBytes } from './paged-cache.ts';
@@ -50,8 +43,8 @@ export interface OpenOptions extends Partial<Omit<EngineOptions, 'blocks'>> {
   /** The format of the cache: bf16, or fp8 as in FlashMLA (MLA only). @default bf16 */
   readonly cacheFormat?: CacheFormat;
   /**
-   * Memory for the cache. At least one whole context is taken. @default 1 GiB, or half of what is free beside the
-   * weights where that is less
+   * Memory for the cache. At least one whole context is taken. @default contexts of all sequences that run at once, but
+   * at most 1 GiB and half of what is free beside the weights
    */
   readonly cacheBytes?: number;
   /** Whether multi-token prediction drafts. @default where the model has it */
@@ -166,15 +159,12 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
     const tokenizer = openTokenizer(path, options.tokenizer, metadata);
     expectTokenizerBelongs(tokenizer, config.vocabSize);
     const defaults = isGguf(path) ? {} : loadSamplingDefaults(path, options.notice);
-    const maxContext = longestContext(config);
-    if (maxContext < config.maxPositionEmbeddings)
-      options.notice?.(
-        `${path}: the context is one sliding window, ${maxContext} of ${config.maxPositionEmbeddings} tokens`,
-      );
+    const { maxPositionEmbeddings: maxContext } = config;
     const blockBytes = latentBlockBytes(config, cacheFormat);
     const positionBytes = 4 * describeBlocks(config).rotaryDim;
     const free = freeBesideWeights(opened, device);
-    const demand = { maxContext, blockBytes, positionBytes, contextLength: requested, cacheBytes };
+    const sequences = options.maxSequences ?? usualSequences;
+    const demand = { maxContext, blockBytes, positionBytes, contextLength: requested, sequences, cacheBytes };
     const size = sizeCache(demand, free, path);
     const { contextLength, blocks } = size;
     const weights = await load();

@@ -9,6 +9,7 @@ import {
   RefusedError,
   type Rollout,
   type Rollouts,
+  type SamplingDefaults,
   type ServedModel,
 } from '../engine/index.ts';
 import type { PromptParts } from '../tasks/index.ts';
@@ -79,6 +80,8 @@ export const isAddress = (target: string) => /^https?:\/\//.test(target);
 export interface OpenedAnswerer {
   readonly name: string;
   readonly answer: Answerer;
+  /** How the model's authors sample it; none of an API. */
+  readonly defaults: SamplingDefaults;
   close(): Promise<void>;
 }
 
@@ -89,8 +92,9 @@ export async function openAnswerer(
 ): Promise<OpenedAnswerer> {
   if (isAddress(target)) {
     const name = `${api.model} at ${new URL(target).host}`;
-    return { name, answer: apiAnswerer({ base: target, ...api }), close: async () => undefined };
+    return { name, answer: apiAnswerer({ base: target, ...api }), defaults: {}, close: async () => undefined };
   }
   const model = await openModel(target, engine);
-  return { name: model.name, answer: modelAnswerer(model), close: () => model.close() };
+  const { name, defaults } = model;
+  return { name, defaults, answer: modelAnswerer(model), close: () => model.close() };
 }
