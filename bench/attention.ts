@@ -11,7 +11,7 @@ function attentionWork(bench: Bench, Dk: number, Dv: number): Work {
   const [q, k, v] = [Dk, Dk, Dv].map((width) => bench.random('f32', T * H * width));
   const [start, position] = [bench.put(Int32Array.of(0, T)), bench.put(Int32Array.of(0))];
   const starts = { query_start: start, key_start: start, first_position: position };
-  const sizes = { B: 1, max_queries: T, T, S: T, Hq: H, Hkv: H, Dk, Dv, causal: 1, scale: Dk ** -0.5 };
+  const sizes = { B: 1, max_queries: T, T, S: T, Hq: H, Hkv: H, Dk, Dv, causal: 1, window: 0, scale: Dk ** -0.5 };
   const keys = { q_row: H * Dk, q_head: Dk, k_row: H * Dk, k_head: Dk };
   const values = { v_row: H * Dv, v_head: Dv, o_row: H * Dv, o_head: Dv };
   const outputs = { o: bench.alloc(4 * T * H * Dv), lse: bench.alloc(4 * T * H) };

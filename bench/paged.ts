@@ -48,7 +48,7 @@ function decodeWork(bench: Bench, { format, sequences: B, tokens, heads: H, quer
   const T = B * queries;
   const workspace = pagedAttentionWorkspaceBytes(T, H, C, each);
   const sizes = { B, T, max_queries: queries, max_blocks: each, Hq: H, Hkv: 1, Dk: width, Dv: C };
-  const places = { k_offset: 0, k_head: width, v_offset: 0, v_head: C, scale: width ** -0.5 };
+  const places = { k_offset: 0, k_head: width, v_offset: 0, v_head: C, window: 0, scale: width ** -0.5 };
   const args = {
     q: bench.random('f32', T * H * width),
     q_type: dtypeCode.f32,

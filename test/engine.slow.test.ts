@@ -315,14 +315,19 @@ describe('engine over packed weights', () => {
         for (const weight of [...weights.values(), ...plain.values()]) weight.dispose();
       });
 
-  for (const model_type of ['llama', 'qwen2'])
-    test(`${model_type}: greedy tokens among others are those of the model`, async () => {
+  for (const family of [
+    { model_type: 'llama' },
+    { model_type: 'qwen2' },
+    { model_type: 'mistral', sliding_window: 28 },
+  ])
+    test(`${family.model_type}: greedy tokens among others are those of the model`, async () => {
       const sizes = { vocab_size: 300, hidden_size: 64, intermediate_size: 96, num_hidden_layers: 2 };
       const heads = { num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 512 };
-      const config = readConfig({ model_type, ...sizes, ...heads, initializer_range: 0.2, tie_word_embeddings: true });
+      const config = readConfig({ ...family, ...sizes, ...heads, initializer_range: 0.2, tie_word_embeddings: true });
       const plain = initialWeights(config, 4, device);
       const { weights } = await servingWeights(config, toSource(config, plain), { format: 'f32' });
-      const engine = start(createModel(config, weights), { openCache: latentPages('f32') }, { contextLength: 512 });
+      const pieces = { contextLength: 512, maxStepTokens: 48 };
+      const engine = start(createModel(config, weights), { openCache: latentPages('f32') }, pieces);
       const prompts = [makePrompt(70, 1), makePrompt(3, 2)];
       const own = createModel(config, plain);
       const answers = await Promise.all(prompts.map((prompt) => ask(engine, prompt, { maxTokens: 20 })));

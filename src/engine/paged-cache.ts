@@ -91,11 +91,10 @@ export class LatentPages extends Pools<PagedPool> implements PagedCache {
     return {
       attend: (layer, q, fresh) => {
         fresh.write(this.pools[layer], inputs.slots);
-        const { scale } = fresh;
         if (phase === 'prefill') return this.#attendExpanded(layer, q, fresh, shape, inputs);
         const sequences = viewSequences(shape, inputs);
         return fresh.absorb(q, (own, layout) =>
-          pagedAttention(own, this.pools[layer], sequences, { ...layout, scale }),
+          pagedAttention(own, this.pools[layer], sequences, { ...layout, ...fresh.mask }),
         );
       },
     };
@@ -105,7 +104,7 @@ export class LatentPages extends Pools<PagedPool> implements PagedCache {
     const { tables, keyStarts, first } = inputs;
     const { keys, values } = fresh.expand(readCache(this.pools[layer], tables, keyStarts, shape.keys));
     const sequences = { ...fresh.sequences, keyStart: keyStarts, firstPosition: first };
-    return attention(q, keys, values, sequences, { scale: fresh.scale });
+    return attention(q, keys, values, sequences, fresh.mask);
   }
 }
 
@@ -131,7 +130,7 @@ export class HeadPages extends Pools<HeadPool> implements PagedCache {
       attend: (layer, q, fresh) => {
         const { keys, values } = fresh.heads();
         writeHeads(this.pools[layer], keys, values, inputs.slots);
-        return headAttention(q, this.pools[layer], viewSequences(shape, inputs), fresh.scale);
+        return headAttention(q, this.pools[layer], viewSequences(shape, inputs), fresh.mask);
       },
     };
   }

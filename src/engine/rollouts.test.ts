@@ -23,8 +23,7 @@ useDevice(device);
 after(() => device.close());
 
 const deepseek = preset('nano', { vocabSize: 61 });
-const qwen = readConfig({
-  model_type: 'qwen2',
+const sizes = {
   vocab_size: 61,
   hidden_size: 64,
   intermediate_size: 96,
@@ -33,7 +32,9 @@ const qwen = readConfig({
   num_key_value_heads: 2,
   max_position_embeddings: 256,
   tie_word_embeddings: true,
-});
+};
+const qwen = readConfig({ model_type: 'qwen2', ...sizes });
+const mistral = readConfig({ model_type: 'mistral', ...sizes, sliding_window: 40 });
 
 function open(config: ModelConfig) {
   const weights = initialWeights(config, 5, device);
@@ -101,6 +102,7 @@ for (const [family, config, formats, changed] of [
   ['deepseek', deepseek, ['bf16', 'fp8'], 'model.layers.0.mlp.gate_proj.weight'],
   ['qwen2', qwen, ['bf16'], 'model.layers.1.self_attn.k_proj.bias'],
   ['qwen2', qwen, ['f32'], 'model.norm.weight'],
+  ['mistral', mistral, ['bf16'], 'model.norm.weight'],
 ] as const)
   for (const precision of formats)
     test(`${family} in ${precision}: a group's responses are those of each alone, and of training`, async () => {

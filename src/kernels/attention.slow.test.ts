@@ -17,6 +17,8 @@ interface Heads {
   Hkv: number;
   Dk: number;
   Dv: number;
+  /** @default 0: none */
+  window?: number;
 }
 
 /** What a call sees: queries of some sequences behind what their caches already hold. */
@@ -101,6 +103,7 @@ function words(batch: Batch) {
     v_row: batch.v_row ?? Hkv * Dv,
     v_head: batch.v_head ?? Dv,
     causal: 1,
+    window: batch.window ?? 0,
     scale: Dk ** -0.5,
   };
 }
@@ -221,8 +224,10 @@ function repeatHeads(data: Float32Array, heads: number, width: number, times: nu
 
 const grouped: Heads = { format: 'f32', Hq: 6, Hkv: 2, Dk: 48, Dv: 40 };
 const expanded: Heads = { format: 'f32', Hq: 2, Hkv: 2, Dk: 192, Dv: 128 };
+const windowed: Heads = { ...grouped, window: 70 };
+const narrow: Heads = { ...grouped, Hq: 4, window: 5 };
 const absorbed: Heads = { format: 'f32', Hq: 5, Hkv: 1, Dk: 576, Dv: 512 };
-const shapes = Object.entries({ grouped, expanded, absorbed }).flatMap(([name, heads]) => [
+const shapes = Object.entries({ grouped, expanded, absorbed, windowed, narrow }).flatMap(([name, heads]) => [
   { name, heads },
   { name: `${name} in bf16`, heads: { ...heads, format: 'bf16' as const } },
 ]);
@@ -303,6 +308,19 @@ for (const device of testDevices().filter((d) => d.name !== 'reference')) {
       const latent = { ...own, v: own.k, v_row: absorbed.Dk, v_head: absorbed.Dk };
       const front = Array.from({ length: 70 }, (_, t) => own.k.slice(t * 576, t * 576 + 512));
       assertSame(await forward(device, latent), await forward(device, { ...own, v: concat(...front) }));
+    });
+
+    test('an infinite key or value in front of the window does not reach a query', async () => {
+      for (const format of ['f32', 'bf16'] as const)
+        for (const window of [5, 8]) {
+          const clean = { ...sequence(grouped, 90, 3), format, window };
+          const [k, v] = [clean.k.slice(), clean.v.slice()];
+          k.fill(Number.POSITIVE_INFINITY, 0, 13 * grouped.Hkv * grouped.Dk);
+          v.fill(Number.NaN, 0, 13 * grouped.Hkv * grouped.Dv);
+          const last = (o: Float32Array) => tokens(o, grouped.Hq * grouped.Dv, 12 + window, 90);
+          const want = last((await forward(device, clean)).o);
+          assertSame({ o: last((await forward(device, { ...clean, k, v })).o) }, { o: want });
+        }
     });
 
     test('an infinite key or value behind a query does not reach it', async () => {

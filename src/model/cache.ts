@@ -38,11 +38,18 @@ export interface HeadRows {
   readonly values: Tensor;
 }
 
+/** What softmax is taken of. */
+export interface AttentionMask {
+  /** The factor of the products of queries and keys. */
+  readonly scale: number;
+  /** How many keys a query sees, itself included; null: all up to its own. */
+  readonly window: number | null;
+}
+
 /** The batch's own tokens as one attention layer hands them to a cache, and the two ways to attend to rows. */
 export interface FreshTokens {
   readonly sequences: Sequences;
-  /** The factor of the products of queries and keys. */
-  readonly scale: number;
+  readonly mask: AttentionMask;
   /** Computes the rows [T, W] to be kept, f32 or in the format of the queries. */
   rows(): Tensor;
   /** Writes the same rows to slots [T] i32 of a pool, in one pass. */
@@ -61,7 +68,7 @@ export interface Cache {
 }
 
 /** Attends to rows [S, W] that lie in a tensor, in the format of q. */
-function attendRows(q: Tensor, rows: Tensor, layout: RowLayout, sequences: Sequences, scale: number): Tensor {
+function attendRows(q: Tensor, rows: Tensor, layout: RowLayout, sequences: Sequences, mask: AttentionMask): Tensor {
   const { keyHeads: G, keyWidth, valueWidth, valueOffset } = layout;
   const [S, width] = rows.shape as [number, number];
   const [keys, values] =
@@ -70,18 +77,18 @@ function attendRows(q: Tensor, rows: Tensor, layout: RowLayout, sequences: Seque
       : split(rows, [valueOffset, width - valueOffset]);
   const [k, v] = [reshape(keys, [S, G, keyWidth]), reshape(values, [S, G, valueWidth])];
   const [own, behind] = [k, v].map((x) => cast(x, q.dtype as 'f32' | 'bf16')) as [Tensor, Tensor];
-  return attention(q, own, behind, sequences, { scale });
+  return attention(q, own, behind, sequences, mask);
 }
 
 /** No cache: the batch is all there is. */
 export function batchAlone(form: AttentionForm = 'expanded'): Cache {
   return {
     attend: (_, q, fresh) => {
-      const { sequences, scale } = fresh;
+      const { sequences, mask } = fresh;
       if (form === 'absorbed')
-        return fresh.absorb(q, (queries, layout) => attendRows(queries, fresh.rows(), layout, sequences, scale));
+        return fresh.absorb(q, (queries, layout) => attendRows(queries, fresh.rows(), layout, sequences, mask));
       const { keys, values } = fresh.heads();
-      return attention(q, keys, values, sequences, { scale });
+      return attention(q, keys, values, sequences, mask);
     },
   };
 }
@@ -121,11 +128,11 @@ export class ContiguousCache implements Cache {
     const i32 = (...values: number[]) => fromArray(Int32Array.from(values), [values.length], { device: this.#device });
     const keyStart = i32(0, rows.shape[0]);
     const sequences = { ...fresh.sequences, keyStart, firstPosition: i32(this.#length) };
-    const { scale } = fresh;
+    const { mask } = fresh;
     if (this.#form === 'absorbed')
-      return fresh.absorb(q, (queries, layout) => attendRows(queries, rows, layout, sequences, scale));
+      return fresh.absorb(q, (queries, layout) => attendRows(queries, rows, layout, sequences, mask));
     const { keys, values } = fresh.expand(rows);
-    return attention(q, keys, values, sequences, { scale });
+    return attention(q, keys, values, sequences, mask);
   }
 
   /** Adds rows [T, W] to a layer; returns all of its rows. */

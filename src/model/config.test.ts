@@ -1,8 +1,8 @@
 // Configurations: the published counts to the digit, Hugging Face's defaults, refusals. npm test -- config
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { modelTypes } from './architecture/index.ts';
-import { longestContext, type MlaConfig, readConfig, writeConfig } from './config.ts';
+import { describeBlocks, modelTypes } from './architecture/index.ts';
+import { type MlaConfig, readConfig, writeConfig } from './config.ts';
 import { cacheBytesPerToken, countParameters, flopsPerToken, weightBytes } from './cost.ts';
 import { ModelError } from './errors.ts';
 import { countElements, listParameters } from './parameters.ts';
@@ -90,10 +90,16 @@ describe('config.json', () => {
       assert.match(String(writeConfig(config).architectures), /ForCausalLM/);
     });
 
-  test('a window is no refusal: it bounds the context', () => {
-    assert.equal(longestContext(readConfig({ model_type: 'mistral' })), 4096);
-    assert.equal(longestContext(readConfig({ model_type: 'mistral', sliding_window: null })), 131_072);
-    assert.equal(longestContext(readConfig({ model_type: 'gemma3_text', sliding_window: 512 })), 512);
+  test('windows of layers', () => {
+    const windows = (json: object, layers = 7) => {
+      const { window } = describeBlocks(readConfig(json));
+      return Array.from({ length: layers }, (_, layer) => window(layer));
+    };
+    assert.deepEqual(windows({ model_type: 'mistral' }, 2), [4096, 4096]);
+    assert.deepEqual(windows({ model_type: 'mistral', sliding_window: null }, 2), [null, null]);
+    assert.deepEqual(windows({ model_type: 'phi3', sliding_window: 2047 }, 2), [2047, 2047]);
+    const gemma = [512, 512, 512, 512, 512, null, 512];
+    assert.deepEqual(windows({ model_type: 'gemma3_text', sliding_window: 512 }), gemma);
   });
 
   test("Hugging Face's defaults", () => {

@@ -152,13 +152,6 @@ function findInconsistency(config: ModelConfig, { check }: Architecture): Refusa
   return found ?? check(config);
 }
 
-/** Returns the longest context that is computed: every query sees all of its keys, so no window may be shorter. */
-export function longestContext(config: ModelConfig): number {
-  const { numHiddenLayers: depth, maxPositionEmbeddings: context } = config;
-  const { window } = describeBlocks(config);
-  return Math.min(context, ...Array.from({ length: depth }, (_, layer) => window(layer) ?? context));
-}
-
 /** Returns the configuration of the main model alone, without modules of multi-token prediction. */
 export function withoutModules(config: ModelConfig): ModelConfig {
   return 'numNextnPredictLayers' in config ? { ...config, numNextnPredictLayers: 0 } : config;

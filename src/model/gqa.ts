@@ -20,7 +20,7 @@ import {
 import type { Gqa } from './architecture/index.ts';
 import type { Batch } from './batch.ts';
 import type { AttentionOptions } from './block.ts';
-import type { HeadRows } from './cache.ts';
+import type { AttentionMask, HeadRows } from './cache.ts';
 import type { GqaConfig } from './config.ts';
 import type { PrecisionPolicy } from './precision.ts';
 import type { Weights } from './weights.ts';
@@ -58,12 +58,12 @@ export class GroupedQueryAttention {
   /** [N] each, null where heads are not normed. */
   readonly norms: { readonly q: Tensor; readonly k: Tensor } | null;
   readonly #config: GqaConfig;
-  readonly #scale: number;
+  readonly #mask: AttentionMask;
   readonly #layer: number;
 
-  constructor(config: GqaConfig, { qkNorm, scale }: Gqa, weights: Weights, layer: number) {
+  constructor(config: GqaConfig, { qkNorm, scale }: Gqa, window: number | null, weights: Weights, layer: number) {
     this.#config = config;
-    this.#scale = scale;
+    this.#mask = { scale, window };
     this.#layer = layer;
     const names = weights.findMatrix('qkv_proj.weight') ? ['qkv_proj'] : ['q_proj', 'k_proj', 'v_proj'];
     this.qkvProj = new Projection(names.map((name) => weights.at(name)));
@@ -80,7 +80,7 @@ export class GroupedQueryAttention {
     const layout = { keyHeads: G, keyWidth: N, valueWidth: N, valueOffset: G * N };
     const heads = cache.attend(this.#layer, q, {
       sequences: batch.sequences,
-      scale: this.#scale,
+      mask: this.#mask,
       rows,
       write: (pool, slots) => writeCache(pool, rows(), slots),
       heads: () => ({ keys, values: reshape(values, [T, G, N]) }),

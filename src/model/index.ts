@@ -6,7 +6,6 @@ export {
   type AttentionForm,
   type GqaConfig,
   isMla,
-  longestContext,
   type MlaConfig,
   type ModelConfig,
   readConfig,

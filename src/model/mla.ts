@@ -106,7 +106,7 @@ export class MultiHeadLatentAttention {
     const rows = () => this.#latent(kv, positions, table);
     return {
       sequences,
-      scale: softmaxScale(this.#config),
+      mask: { scale: softmaxScale(this.#config), window: null },
       rows,
       write: (pool, slots) => writeLatentCache(pool, kv, this.kvALayernorm, positions, slots, table, innerEps),
       heads: () => this.#expand(rows(), policy),

@@ -19,7 +19,7 @@ import { type Blocks, describeBlocks } from './architecture/index.ts';
 import type { Batch, TrainingBatch } from './batch.ts';
 import { addAndNorm, Block, type ResidualStream } from './block.ts';
 import { batchAlone, type Cache } from './cache.ts';
-import { type GqaConfig, longestContext, type MlaConfig, type ModelConfig } from './config.ts';
+import type { GqaConfig, MlaConfig, ModelConfig } from './config.ts';
 import { ModelError } from './errors.ts';
 import { GroupedQueryAttention } from './gqa.ts';
 import { MultiHeadLatentAttention } from './mla.ts';
@@ -76,7 +76,6 @@ export class Model {
 
   /** `weights` stay the caller's. Throws ModelError when they do not fit. */
   constructor(config: ModelConfig, weights: ModelWeights, context: number) {
-    expectContext(config, context);
     checkWeights(config, weights);
     const all = new Weights(weights);
     const model = all.at('model');
@@ -181,23 +180,12 @@ export function createModel(
   return new Model(config, weights, context);
 }
 
-/** Throws ModelError where a window would hide keys of a context; tables have one position more than it. */
-function expectContext(config: ModelConfig, context: number): void {
-  const longest = longestContext(config);
-  if (longest === config.maxPositionEmbeddings || context - 1 <= longest) return;
-  throw new ModelError(
-    config.modelType,
-    `a context of ${context} tokens is longer than the sliding window of ${longest}, which is not computed`,
-    `use --context ${longest}, or set max_position_embeddings to ${longest} in config.json`,
-  );
-}
-
 /** Makes layer `i`: attention, then a dense feed-forward or experts. */
 function makeBlock(config: ModelConfig, blocks: Blocks, weights: Weights, i: number): Block {
-  const { gqa, experts, hasExperts, activation } = blocks;
+  const { gqa, experts, hasExperts, activation, window } = blocks;
   const own = weights.at('self_attn');
   const attention = gqa
-    ? new GroupedQueryAttention(config as GqaConfig, gqa, own, i)
+    ? new GroupedQueryAttention(config as GqaConfig, gqa, window(i), own, i)
     : new MultiHeadLatentAttention(config as MlaConfig, own, i);
   const inner = weights.at('mlp');
   const feedForward =

@@ -30,6 +30,8 @@ const kinds: Kind[] = [
   { name: 'fp8 latent, 40 heads', format: 'fp8', width: 48, codes: 32, Hq: 40, Dk: 48, heads: latent(32) },
   { name: 'f32 latent, 3 heads', format: 'f32', width: 48, Hq: 3, Dk: 48, heads: latent(32) },
   { name: 'bf16 grouped', format: 'bf16', width: 72, Hq: 6, Dk: 16, heads: grouped },
+  { name: 'bf16 grouped, a window', format: 'bf16', width: 72, Hq: 6, Dk: 16, heads: { ...grouped, window: 130 } },
+  { name: 'f32 grouped, a narrow window', format: 'f32', width: 72, Hq: 6, Dk: 16, heads: { ...grouped, window: 9 } },
   { name: 'f32 heads of their own', format: 'f32', width: 60, Hq: 3, Dk: 12, heads: own },
 ];
 
@@ -179,10 +181,9 @@ for (const device of testDevices()) {
           const behind = valueOffset === 0 ? rows : t.split(rows, [valueOffset, width - valueOffset])[1];
           const [values] = t.split(behind, [keyHeads * Dv, behind.shape[1] - keyHeads * Dv]) as [t.Tensor];
           const rounded = kind.format === 'f32' ? caches.q(all) : t.cast(t.cast(caches.q(all), 'bf16'), 'f32');
-          const want = t.attention(rounded, t.reshape(keys, [S, keyHeads, Dk]), t.reshape(values, [S, keyHeads, Dv]), {
-            queryStart,
-            maxQueries: Math.max(...lengths),
-          });
+          const sequences = { queryStart, maxQueries: Math.max(...lengths) };
+          const [k, v] = [t.reshape(keys, [S, keyHeads, Dk]), t.reshape(values, [S, keyHeads, Dv])];
+          const want = t.attention(rounded, k, v, sequences, { window: heads.window ?? null });
           assert.deepEqual(want.shape, [S, Hq, Dv]);
           const [expected, received] = [await want.read(), await caches.attend(all)];
           // Weights rounded to bf16 err by the values' size, which the first queries' outputs have and most have not.

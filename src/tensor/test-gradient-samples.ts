@@ -73,11 +73,10 @@ const heads = (T: number, Hq: number, Hkv: number, Dk: number, Dv: number) => [
   normal([T, Hkv, Dk], 9),
   normal([T, Hkv, Dv], 10),
 ];
-const attend = (what: string, points: Point[], starts: Point, maxQueries: number, causal = true): Sample => ({
+const attend = (what: string, points: Point[], starts: Point, maxQueries: number, mask = {}): Sample => ({
   what,
   points: [...points, starts],
-  f: (q: Tensor, k: Tensor, v: Tensor, queryStart: Tensor) =>
-    attention(q, k, v, { queryStart, maxQueries }, { causal }),
+  f: (q: Tensor, k: Tensor, v: Tensor, queryStart: Tensor) => attention(q, k, v, { queryStart, maxQueries }, mask),
 });
 
 /** Logits apart by 0.3 at least within a token; the sums that rank the groups of three by 0.1. */
@@ -192,7 +191,8 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
   attention: [
     attend('causal', heads(4, 2, 2, 3, 2), whole(0, 4), 4),
     attend('grouped heads, packed documents', heads(5, 4, 2, 2, 3), whole(0, 2, 2, 5), 3),
-    attend('not causal', heads(4, 1, 1, 3, 3), whole(0, 4), 4, false),
+    attend('not causal', heads(4, 1, 1, 3, 3), whole(0, 4), 4, { causal: false }),
+    attend('a window', heads(5, 2, 1, 2, 3), whole(0, 5), 5, { window: 2 }),
     attend('rows outside every sequence', heads(4, 1, 1, 2, 2), whole(1, 3), 2),
   ],
 

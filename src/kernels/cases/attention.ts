@@ -15,6 +15,7 @@ interface Shape {
   Dk: number;
   Dv: number;
   causal?: 0 | 1;
+  window?: number;
   scale?: number;
   /** `mla`: k and v of a head side by side in one row; `absorbed`: v is the front of k; `equal`: all scores 0. */
   layout?: 'mla' | 'absorbed' | 'equal';
@@ -29,7 +30,7 @@ const starts = (counts: number[]) => {
 };
 
 function words(shape: Shape) {
-  const { queries, keys = queries, Hq, Hkv, Dk, Dv, causal = 1, layout } = shape;
+  const { queries, keys = queries, Hq, Hkv, Dk, Dv, causal = 1, window = 0, layout } = shape;
   const queryStart = starts(queries);
   const keyStart = starts(keys);
   const T = queryStart.at(-1) as number;
@@ -48,11 +49,11 @@ function words(shape: Shape) {
     o_head: Dv,
   };
   const first = Int32Array.from(queries, (n, b) => keys[b] - n);
-  return { queryStart, keyStart, first, sizes, strides, causal, scale: shape.scale ?? Dk ** -0.5 };
+  return { queryStart, keyStart, first, sizes, strides, causal, window, scale: shape.scale ?? Dk ** -0.5 };
 }
 
 function inputs(shape: Shape, random: Random) {
-  const { queryStart, keyStart, first, sizes, strides, causal, scale } = words(shape);
+  const { queryStart, keyStart, first, sizes, strides, causal, window, scale } = words(shape);
   const { T, S, Hkv, Dk, Dv } = sizes;
   const q = random.normals(T * strides.q_row);
   const k = random.normals(S * strides.k_row);
@@ -61,7 +62,7 @@ function inputs(shape: Shape, random: Random) {
   // that keeps the strides, since a case's arguments are separate buffers.
   const v = shape.layout === 'absorbed' ? k : random.normals(S === 0 ? 0 : S * strides.v_row - (strides.v_head - Dv));
   const starts = { query_start: queryStart, key_start: keyStart, first_position: first };
-  return { ...sizes, ...strides, ...starts, q, k, v, causal, scale, Hkv, Dk };
+  return { ...sizes, ...strides, ...starts, q, k, v, causal, window, scale, Hkv, Dk };
 }
 
 type Format = 'f32' | 'bf16';
@@ -134,6 +135,25 @@ const shapes: Shape[] = [
     layout: 'absorbed',
   },
   { name: 'MLA absorbed, prompt', queries: [66], Hq: 3, Hkv: 1, Dk: 576, Dv: 512, layout: 'absorbed' },
+  ...[1, 2, 5, 63, 64, 65, 200].map((window) => ({
+    name: `a window of ${window}`,
+    queries: [150],
+    Hq: 2,
+    Hkv: 1,
+    Dk: 16,
+    Dv: 24,
+    window,
+  })),
+  ...[3, 70].map((window) => ({
+    name: `a serving batch, a window of ${window}`,
+    queries: [1, 70, 9, 1],
+    keys: [300, 129, 9, 1],
+    Hq: 4,
+    Hkv: 2,
+    Dk: 33,
+    Dv: 17,
+    window,
+  })),
   { name: 'equal scores', queries: [100], Hq: 2, Hkv: 2, Dk: 16, Dv: 16, layout: 'equal' },
   // Scores of +-1e4: an f32 score carries an error of 1e4 * 2^-24, the weights e^ of that; the gradients of nearly
   // one-hot weights are differences of nearly equal numbers, times the scale.

@@ -16,6 +16,7 @@ interface Shape {
   readonly Dk: number;
   readonly Dv: number;
   readonly padding?: number;
+  readonly window?: number;
 }
 
 const shapes: Shape[] = [
@@ -32,6 +33,16 @@ const shapes: Shape[] = [
   { name: 'a prompt', lengths: [150], queries: [70], Hq: 2, Hkv: 1, Dk: 64, Dv: 48 },
   { name: 'as wide as MLA', lengths: [70, 3], queries: [2, 3], Hq: 2, Hkv: 2, Dk: 192, Dv: 128 },
   { name: 'batch with gaps', lengths: [5, 0, 129], queries: [1, 0, 2], Hq: 2, Hkv: 2, Dk: 16, Dv: 16, padding: 3 },
+  ...[1, 5, 64, 90].map((window) => ({
+    name: `a window of ${window}`,
+    lengths: [150, 300],
+    queries: [70, 1],
+    Hq: 4,
+    Hkv: 2,
+    Dk: 20,
+    Dv: 33,
+    window,
+  })),
   { name: 'no queries', lengths: [9], queries: [0], Hq: 2, Hkv: 1, Dk: 16, Dv: 16 },
 ];
 
@@ -61,7 +72,7 @@ function makePool(shape: Shape, format: Format, blocks: number): Uint8Array {
 }
 
 function attend(shape: Shape, format: Format): Case {
-  const { lengths, queries, Hq, Hkv, Dk, Dv, padding = 0 } = shape;
+  const { lengths, queries, Hq, Hkv, Dk, Dv, padding = 0, window = 0 } = shape;
   const B = lengths.length;
   const max_blocks = Math.max(1, ...lengths.map((n) => Math.ceil(n / 64)));
   const blocks = B * max_blocks + 1;
@@ -90,6 +101,7 @@ function attend(shape: Shape, format: Format): Case {
       Hkv,
       Dk,
       Dv,
+      window,
       scale: Dk ** -0.5,
       blocks,
     },
@@ -116,7 +128,7 @@ export const headPages: Case[] = formats.flatMap((format) => {
   const row = attend(small, format);
   return [
     ...shapes.map((shape) => attend(shape, format)),
-    ...shapes.slice(-5, -2).map((shape) => {
+    ...shapes.slice(6, 9).map((shape) => {
       const filled = new Uint8Array(poolBytes(format, 2, shape)).fill(7);
       return write(shape, format, slots(70, -1, 3, 127, 0), filled, 2);
     }),

@@ -102,6 +102,7 @@ interface Attention {
   readonly latent: boolean;
   readonly padding?: number;
   readonly scale?: number;
+  readonly window?: number;
 }
 
 const attentions: Attention[] = [
@@ -130,6 +131,27 @@ const attentions: Attention[] = [
     latent: true,
     padding: 3,
   },
+  ...[1, 5, 127, 128, 130].map((window) => ({
+    name: `a window of ${window}`,
+    lengths: [330, 700, 40],
+    queries: [70, 1, 3],
+    Hq: 6,
+    Hkv: 2,
+    Dk: 20,
+    Dv: 40,
+    latent: false,
+    window,
+  })),
+  ...[6, 140].map((window) => ({
+    name: `3 queries behind a window of ${window}`,
+    lengths: [300, 700],
+    queries: [3, 1],
+    Hq: 40,
+    Dk: 48,
+    Dv: 32,
+    latent: true,
+    window,
+  })),
   { name: 'no queries', lengths: [9], queries: [0], Hq: 2, Dk: 48, Dv: 32, latent: true },
 ];
 
@@ -175,6 +197,7 @@ function attentionRows(shape: Attention, format: number): [split: Case, walking:
       k_head: Dk,
       v_offset: latent ? 0 : Hkv * Dk,
       v_head: latent ? 0 : Dv,
+      window: shape.window ?? 0,
       scale: shape.scale ?? Dk ** -0.5,
       ...words(layout, blocks),
     },

@@ -28,7 +28,7 @@ struct GradientTiles {
   float *p_pairs, *ds_pairs;    // [64 / each, 64 keys], words along the rows
   float *lse, *delta;           // [64]
   float** dq;                   // [64] where a row's gradient stands
-  i64* sees;                    // [64] keys of this tile that a row sees, may be negative
+  i64 *hides, *sees;            // [64] a row sees keys hides to sees of this tile; either may lie outside it
   i64 k_width, v_width;         // row lengths of f32 and of words along rows or keys
   i64 key_words, value_words;   // words of a width
   i64 q_words, dout_words;      // row lengths of words along the width
@@ -62,6 +62,7 @@ struct GradientTiles {
     lse = scratch.floats(kBlockRows);
     delta = scratch.floats(kBlockRows);
     dq = reinterpret_cast<float**>(scratch.floats(2 * kBlockRows));
+    hides = reinterpret_cast<i64*>(scratch.floats(2 * kBlockRows));
     sees = reinterpret_cast<i64*>(scratch.floats(2 * kBlockRows));
   }
 
@@ -71,7 +72,7 @@ struct GradientTiles {
     const vi lanes = lane_index();
     for (i64 j = 0; j < keys; j += kPanel) {
       vf s[R][2] = {}, d[R][2] = {};
-      if (j < sees[r0 + R - 1]) {
+      if (j < sees[r0 + R - 1] && j + kPanel > hides[r0]) {
         fold<F, R, 1>(q + r0 * q_words, q_words, 1, kt + j * key_words, kPanel, 0, key_words, s);
         fold<F, R, 1>(dout + r0 * dout_words, dout_words, 1, vt + j * value_words, kPanel, 0, value_words, d);
       }
@@ -80,7 +81,7 @@ struct GradientTiles {
 #pragma GCC unroll 8
         for (int c = 0; c < 2; c++) {
           i64 row = r0 + r, at = row * kKeys + j + c * W;
-          vi seen = lanes + int(j) + c * W < int(sees[row]);
+          vi key = lanes + int(j) + c * W, seen = (key < int(sees[row])) & (key >= int(hides[row]));
           vf x = exp_below(s[r][c] * set1(scale) - set1(lse[row]));
           vf slope = x * (d[r][c] - set1(delta[row])) * set1(scale);
           store(p + at, seen ? F::round(x) : vf{});
@@ -152,7 +153,7 @@ struct attention_backward : AttentionBatch {
     w(q, k, v, query_start, key_start, first_position, o, lse, dout, delta);
     if constexpr (sizeof(E) == 2) w(dq_sum);
     w(dq, dk, dv, B, max_queries, T, S, Hq, Hkv, Dk, Dv, q_row, q_head, k_row, k_head, v_row, v_head, o_row, o_head,
-      dq_row, dq_head, dk_row, dk_head, dv_row, dv_head, causal, scale);
+      dq_row, dq_head, dk_row, dk_head, dv_row, dv_head, causal, window, scale);
   }
 
   float* sum_of(i64 token, i64 head) const {
@@ -245,10 +246,16 @@ struct attention_backward : AttentionBatch {
   }
 
   void scores(const Sequence& s, i64 first, i64 key, GradientTiles<F>& t) const {
-    for (i64 r = 0; r < t.rows; r++) t.sees[r] = visible(s, first + r) - key;
+    for (i64 r = 0; r < t.rows; r++) {
+      t.hides[r] = hidden(s, first + r) - key;
+      t.sees[r] = visible(s, first + r) - key;
+    }
     for_row_tiles(t.rows, [&]<int R>(i64 r) { t.template scores<R>(r); });
     t.pair_scores();
   }
+
+  // Position of the first key tile that a block of rows sees.
+  i64 first_tile(const Sequence& s, i64 first) const { return hidden(s, first) / kKeys * kKeys; }
 
   // One key tile over all rows that see it: its dk and dv, and the tile's part of dq.
   void walk_rows(const Sequence& s, i64 h, i64 key, bool with_dq, GradientTiles<F>& t) const {
@@ -257,12 +264,13 @@ struct attention_backward : AttentionBatch {
     __builtin_memset(t.dv, 0, size_t(kKeys * t.v_width) * 4);
     i64 seeing = causal ? larger(0, key - s.first) * group() : 0;
     for (i64 first = seeing / kBlockRows * kBlockRows; first < s.queries * group(); first += kBlockRows) {
+      if (first_tile(s, first) > key) break;
       load_rows(s, h, first, t);
       scores(s, first, key, t);
       pair_rows(s, h, first, t);
       t.add_to_keys(t.p_pairs, t.dout_pairs, Dv, t.v_width, t.dv);
       t.add_to_keys(t.ds_pairs, t.q_pairs, Dk, t.k_width, t.dk);
-      if (with_dq) t.add_to_rows(key == 0);
+      if (with_dq) t.add_to_rows(key == first_tile(s, first));
     }
     for (i64 j = 0; j < t.keys; j++) {
       E* dk_at = dk + (s.key + key + j) * dk_row + h * dk_head;
@@ -280,10 +288,10 @@ struct attention_backward : AttentionBatch {
       t.keys = 0;
       t.add_to_rows(true);
     }
-    for (i64 key = 0; key < last; key += kKeys) {
+    for (i64 start = first_tile(s, first), key = start; key < last; key += kKeys) {
       load_keys(s, h, key, t);
       scores(s, first, key, t);
-      t.add_to_rows(key == 0);
+      t.add_to_rows(key == start);
     }
     round_rows(s, h, first, t.rows);
   }
@@ -311,7 +319,7 @@ struct attention_backward_f32 : attention_backward<Singles<float>> {
       "q:f32 k:f32 v:f32 query_start:i32 key_start:i32 first_position:i32 o:f32 lse:f32 dout:f32 delta:f32! dq:f32! "
       "dk:f32! dv:f32! B:int max_queries:int T:int S:int Hq:int Hkv:int Dk:int Dv:int q_row:int q_head:int k_row:int "
       "k_head:int v_row:int v_head:int o_row:int o_head:int dq_row:int dq_head:int dk_row:int dk_head:int dv_row:int "
-      "dv_head:int causal:int scale:float";
+      "dv_head:int causal:int window:int scale:float";
 };
 
 struct attention_backward_bf16 : attention_backward<Bf16Words> {
@@ -319,7 +327,7 @@ struct attention_backward_bf16 : attention_backward<Bf16Words> {
       "q:bf16 k:bf16 v:bf16 query_start:i32 key_start:i32 first_position:i32 o:bf16 lse:f32 dout:bf16 delta:f32! "
       "dq_sum:f32! dq:bf16! dk:bf16! dv:bf16! B:int max_queries:int T:int S:int Hq:int Hkv:int Dk:int Dv:int q_row:int "
       "q_head:int k_row:int k_head:int v_row:int v_head:int o_row:int o_head:int dq_row:int dq_head:int dk_row:int "
-      "dk_head:int dv_row:int dv_head:int causal:int scale:float";
+      "dk_head:int dv_row:int dv_head:int causal:int window:int scale:float";
 };
 
 constexpr Kernel attention_backward_kernels[] = {

@@ -31,12 +31,12 @@ template <class F>
 struct RowBlock {
   i64 n, Dk, Dv, q_width, o_width;
   float scale;
-  float* q;    // [n, q_width]
-  float* o;    // [n, o_width], not yet divided by sum
-  float* max;  // [n] largest score so far
-  float* sum;  // [n] of e^(score - max)
-  float* p;    // [rows of a register tile, 64] scores, then probabilities
-  i64* visible;
+  float* q;               // [n, q_width]
+  float* o;               // [n, o_width], not yet divided by sum
+  float* max;             // [n] largest score so far
+  float* sum;             // [n] of e^(score - max)
+  float* p;               // [rows of a register tile, 64] scores, then probabilities
+  i64 *hidden, *visible;  // a row sees keys hidden to visible; both ascend
 
   RowBlock(Scratch& scratch, i64 rows, i64 key_width, i64 value_width, float factor)
       : n(rows),
@@ -50,16 +50,21 @@ struct RowBlock {
     max = scratch.floats(n);
     sum = scratch.floats(n);
     p = scratch.floats(kTall * kKeys);
+    hidden = reinterpret_cast<i64*>(scratch.floats(2 * n));
     visible = reinterpret_cast<i64*>(scratch.floats(2 * n));
     __builtin_memset(o, 0, size_t(n * o_width) * 4);
   }
 
-  void set(i64 r, const typename F::Element* from, i64 sees) const {
+  void set(i64 r, const typename F::Element* from, i64 hides, i64 sees) const {
     pack_row<typename F::Rows>(from, Dk, q + r * q_width);
     max[r] = -__builtin_inff();
     sum[r] = 0;
+    hidden[r] = hides;
     visible[r] = sees;
   }
+
+  // Position of the first tile that any row sees.
+  i64 first_tile() const { return hidden[0] / kKeys * kKeys; }
 
   void fold_tile(const KeyTile& tile) const {
     for_row_tiles(n, [&]<int R>(i64 r) { fold_rows<R>(r, tile); });
@@ -73,15 +78,23 @@ struct RowBlock {
     }
   }
 
+  // Keys of a tile: begin to end that any of some rows sees, from to to that all of them see.
+  struct Span {
+    i64 begin, from, to, end;
+  };
+  Span span(i64 r0, i64 n, i64 start) const {
+    auto inside = [&](i64 key) { return smaller(kKeys, larger(0, key - start)); };
+    return {inside(hidden[r0]), inside(hidden[r0 + n - 1]), inside(visible[r0]), inside(visible[r0 + n - 1])};
+  }
+
   template <int R>
   void fold_rows(i64 r0, const KeyTile& tile) const {
-    i64 least = smaller(kKeys, larger(0, visible[r0] - tile.start));
-    i64 most = smaller(kKeys, visible[r0 + R - 1] - tile.start);
-    if (most <= 0) return;
-    multiply_keys<R>(r0, tile, most);
+    Span keys = span(r0, R, tile.start);
+    if (keys.begin >= keys.end) return;
+    multiply_keys<R>(r0, tile, keys.end);
     alignas(64) float rescale[R > W ? R : W];
     soften<R>(r0, tile.start, rescale);
-    for_panels<R>(Dv, [&]<int P>(i64 c) { add_values<R, P>(r0, tile, c, least, most, rescale); });
+    for_panels<R>(Dv, [&]<int P>(i64 c) { add_values<R, P>(r0, tile, c, keys, rescale); });
   }
 
   template <int R>
@@ -107,22 +120,26 @@ struct RowBlock {
     const vf never = set1(-__builtin_inff());
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
-      int sees = int(smaller(kKeys, visible[r0 + r] - start));
+      int hides = int(hidden[r0 + r] - start), sees = int(smaller(kKeys, visible[r0 + r] - start));
       vf top = set1(max[r0 + r]);
-      for (int j = 0; j < kKeys; j += W) top = vmax(lanes + j < sees ? load(p + r * kKeys + j) : never, top);
+      for (int j = 0; j < kKeys; j += W) {
+        vf x = lanes + j < sees ? load(p + r * kKeys + j) : never;
+        top = vmax(lanes + j < hides ? never : x, top);
+      }
       highest[r] = fold_lanes(top, [](vf a, vf b) { return vmax(a, b); })[0];
     }
     for (int r = 0; r < R; r += W) {
-      vf before = load_n(max + r0 + r, R - r);
-      store(rescale + r, exp_below(before - load(highest + r)));
+      vf before = load_n(max + r0 + r, R - r), high = load(highest + r);
+      store(rescale + r, exp_below(before == high ? vf{} : before - high));  // also before a row sees its first key
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
-      int sees = int(smaller(kKeys, visible[r0 + r] - start));
+      int hides = int(hidden[r0 + r] - start), sees = int(smaller(kKeys, visible[r0 + r] - start));
       vf top = set1(highest[r]), total = {};
       for (int j = 0; j < kKeys; j += W) {
         vf x = exp_below(load(p + r * kKeys + j) - top);
         x = lanes + j < sees ? x : vf{};
+        x = lanes + j < hides ? vf{} : x;
         store(p + r * kKeys + j, F::round(x));
         total = total + x;
       }
@@ -134,7 +151,7 @@ struct RowBlock {
   }
 
   template <int R, int P>
-  MINKE_INLINE void add_values(i64 r0, const KeyTile& tile, i64 c, i64 least, i64 most, const float* rescale) const {
+  MINKE_INLINE void add_values(i64 r0, const KeyTile& tile, i64 c, const Span& keys, const float* rescale) const {
     constexpr i64 each = F::kEach, step = F::kRowWords;
     float* to = o + r0 * o_width + c;
     vf acc[R][2 * P];
@@ -142,19 +159,26 @@ struct RowBlock {
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
       for (int i = 0; i < 2 * P; i++) acc[r][i] = load(to + r * o_width + i * W) * set1(rescale[r]);
-    fold<F, R, P>(p, kKeys, 1, tile.v + c, tile.v_row, kPanel, least / each, acc);
-    for (i64 j = least / each; j < blocks(most, each); j++)  // keys that not all rows of the block see
+    auto some = [&](i64 j, i64 stop) __attribute__((always_inline)) {  // words that not all rows see in whole
+      for (; j < stop; j++)
 #pragma GCC unroll 8
-      for (int r = 0; r < R; r++) {
-        i64 left = visible[r0 + r] - tile.start - j * each;
-        if (left <= 0) continue;
+        for (int r = 0; r < R; r++) {
+          i64 before = hidden[r0 + r] - tile.start - j * each, left = visible[r0 + r] - tile.start - j * each;
+          if (left <= 0 || before >= each) continue;
 #pragma GCC unroll 4
-        for (int i = 0; i < 2 * P; i++) {
-          vf y = load(tile.v + j * tile.v_row + c + i * W);
-          if (left < each) y = floats(bits(y) & 0xffff);
-          acc[r][i] = F::fold(p + r * kKeys + j * step, 1, y, acc[r][i]);
+          for (int i = 0; i < 2 * P; i++) {
+            vf y = load(tile.v + j * tile.v_row + c + i * W);
+            if (left < each) y = floats(bits(y) & 0xffff);
+            if (before > 0) y = floats(bits(y) & int32_t(0xffff0000));
+            acc[r][i] = F::fold(p + r * kKeys + j * step, 1, y, acc[r][i]);
+          }
         }
-      }
+    };
+    i64 end = blocks(keys.end, each), from = smaller(blocks(keys.from, each), end),
+        n = larger(0, keys.to / each - from);
+    some(keys.begin / each, from);
+    fold<F, R, P>(p + from * step, kKeys, 1, tile.v + from * tile.v_row + c, tile.v_row, kPanel, n, acc);
+    some(from + n, end);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 8

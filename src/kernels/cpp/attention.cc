@@ -18,7 +18,7 @@ struct attention : AttentionBatch {
 
   void fields(Words& w) {
     w(q, k, v, query_start, key_start, first_position, o, lse, B, max_queries, T, S, Hq, Hkv, Dk, Dv, q_row, q_head,
-      k_row, k_head, v_row, v_head, o_row, o_head, causal, scale);
+      k_row, k_head, v_row, v_head, o_row, o_head, causal, window, scale);
   }
 
   i64 task_rows() const { return rows_of_task(max_queries * group(), B * Hkv); }
@@ -42,10 +42,10 @@ struct attention : AttentionBatch {
     KeyTile tile = {panels, values, kPanel, kPanel * words, rows.o_width, 0};
     for (i64 r = 0; r < n; r++) {
       i64 i = (r0 + r) / group(), head = h * group() + (r0 + r) % group();
-      rows.set(r, q + (s.query + i) * q_row + head * q_head, visible(s, r0 + r));
+      rows.set(r, q + (s.query + i) * q_row + head * q_head, hidden(s, r0 + r), visible(s, r0 + r));
     }
     i64 last = rows.visible[n - 1];
-    for (tile.start = 0; tile.start < last; tile.start += kKeys) {
+    for (tile.start = rows.first_tile(); tile.start < last; tile.start += kKeys) {
       i64 keys = smaller(kKeys, last - tile.start), key = s.key + tile.start;
       pack_transposed<F>(k + key * k_row + h * k_head, k_row, keys, Dk, panels);
       pack_values(v + key * v_row + h * v_head, keys, n, values, tile);
@@ -77,14 +77,14 @@ struct attention_f32 : attention<Singles<float>> {
   static constexpr const char* signature =
       "q:f32 k:f32 v:f32 query_start:i32 key_start:i32 first_position:i32 o:f32! lse:f32! B:int max_queries:int T:int "
       "S:int Hq:int Hkv:int Dk:int Dv:int q_row:int q_head:int k_row:int k_head:int v_row:int v_head:int o_row:int "
-      "o_head:int causal:int scale:float";
+      "o_head:int causal:int window:int scale:float";
 };
 
 struct attention_bf16 : attention<Bf16Words> {
   static constexpr const char* signature =
       "q:bf16 k:bf16 v:bf16 query_start:i32 key_start:i32 first_position:i32 o:bf16! lse:f32! B:int max_queries:int "
       "T:int S:int Hq:int Hkv:int Dk:int Dv:int q_row:int q_head:int k_row:int k_head:int v_row:int v_head:int "
-      "o_row:int o_head:int causal:int scale:float";
+      "o_row:int o_head:int causal:int window:int scale:float";
 };
 
 constexpr Kernel attention_kernels[] = {

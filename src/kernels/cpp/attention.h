@@ -242,11 +242,15 @@ inline void pack_transposed(const E* from, i64 row, i64 n, i64 width, float* to)
   }
 }
 
+// Keys in front of a window that ends at `visible`; a window of 0 has no bound.
+inline i64 hidden_keys(i64 visible, i64 window) { return window > 0 ? larger(0, visible - window) : 0; }
+
 // The batch: sequence b has queries query_start[b] to query_start[b + 1] and keys likewise; its first query is at
-// first_position[b] of its keys. Causal query i sees keys 0 to first_position[b] + i, others see all.
+// first_position[b] of its keys. Causal query i sees keys up to first_position[b] + i, the last `window` of them where
+// it is not 0; others see all.
 struct AttentionBatch {
   const int32_t *query_start, *key_start, *first_position;
-  i64 B, max_queries, T, S, Hq, Hkv, Dk, Dv, causal;
+  i64 B, max_queries, T, S, Hq, Hkv, Dk, Dv, causal, window;
 
   struct Sequence {
     i64 query, queries, key, keys, first;
@@ -273,8 +277,9 @@ struct AttentionBatch {
     return true;
   }
 
-  // Keys that a row of the sequence sees.
+  // A row of the sequence sees keys hidden to visible.
   i64 visible(const Sequence& s, i64 r) const { return causal ? s.first + r / group() + 1 : s.keys; }
+  i64 hidden(const Sequence& s, i64 r) const { return causal ? hidden_keys(visible(s, r), window) : 0; }
 };
 
 // Hands out pieces of a worker's scratch, 64-byte aligned.

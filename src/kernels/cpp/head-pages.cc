@@ -59,10 +59,11 @@ struct head_attention {
   E* out;
   i64 B, T, max_queries, max_blocks, Hq;
   HeadLayout<F> layout;
+  i64 window;
   float scale;
   void fields(Words& w) {
     w(q, pool, tables, lengths, query_start, out, B, T, max_queries, max_blocks, Hq, layout.Hkv, layout.Dk, layout.Dv,
-      scale, layout.blocks);
+      window, scale, layout.blocks);
   }
 
   i64 group() const { return Hq / larger(1, layout.Hkv); }
@@ -84,8 +85,11 @@ struct head_attention {
     auto place = [&](i64 r) { return (query + (r0 + r) / group()) * Hq + h * group() + (r0 + r) % group(); };
     Scratch scratch(worker);
     RowBlock<F> rows(scratch, n, layout.Dk, layout.Dv, scale);
-    for (i64 r = 0; r < n; r++) rows.set(r, q + place(r) * layout.Dk, length - queries + (r0 + r) / group() + 1);
-    KeyTile tile = {nullptr, nullptr, kBlockTokens, kPanel, layout.Dv, 0};
+    for (i64 r = 0; r < n; r++) {
+      i64 visible = length - queries + (r0 + r) / group() + 1;
+      rows.set(r, q + place(r) * layout.Dk, hidden_keys(visible, window), visible);
+    }
+    KeyTile tile = {nullptr, nullptr, kBlockTokens, kPanel, layout.Dv, rows.first_tile()};
     for (i64 last = rows.visible[n - 1]; tile.start < last; tile.start += kKeys) {
       i64 at = b * max_blocks + tile.start / kBlockTokens, id = tables[at];
       if (id < 0 || id >= layout.blocks) return worker.fail(kIndexOutOfRange, at, id, layout.blocks);
@@ -131,13 +135,13 @@ struct head_cache_write_bf16 : head_cache_write<StoredPairs> {
 struct head_attention_f32 : head_attention<Singles<float>> {
   static constexpr const char* signature =
       "q:f32 pool:u8 tables:i32 lengths:i32 query_start:i32 out:f32! B:int T:int max_queries:int max_blocks:int Hq:int "
-      "Hkv:int Dk:int Dv:int scale:float blocks:int";
+      "Hkv:int Dk:int Dv:int window:int scale:float blocks:int";
 };
 
 struct head_attention_bf16 : head_attention<StoredPairs> {
   static constexpr const char* signature =
       "q:bf16 pool:u8 tables:i32 lengths:i32 query_start:i32 out:bf16! B:int T:int max_queries:int max_blocks:int "
-      "Hq:int Hkv:int Dk:int Dv:int scale:float blocks:int";
+      "Hq:int Hkv:int Dk:int Dv:int window:int scale:float blocks:int";
 };
 
 constexpr Kernel head_page_kernels[] = {

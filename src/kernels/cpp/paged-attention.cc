@@ -20,18 +20,18 @@ struct paged_attention {
   const uint8_t* pool;
   const int32_t *tables, *lengths, *query_start;
   float *partial, *out;
-  i64 B, T, max_queries, max_blocks, Hq, Hkv, Dk, Dv, q_type, k_offset, k_head, v_offset, v_head;
+  i64 B, T, max_queries, max_blocks, Hq, Hkv, Dk, Dv, q_type, k_offset, k_head, v_offset, v_head, window;
   float scale;
   PoolLayout layout;
   static constexpr int phases = 2;
   static constexpr const char* signature =
       "q:any pool:u8 tables:i32 lengths:i32 query_start:i32 partial:f32! out:f32! B:int T:int max_queries:int "
       "max_blocks:int Hq:int Hkv:int Dk:int Dv:int q_type:int k_offset:int k_head:int v_offset:int "
-      "v_head:int scale:float "
+      "v_head:int window:int scale:float "
       "blocks:int width:int codes:int format:int";
   void fields(Words& w) {
     w(q, pool, tables, lengths, query_start, partial, out, B, T, max_queries, max_blocks, Hq, Hkv, Dk, Dv, q_type,
-      k_offset, k_head, v_offset, v_head, scale, layout.blocks, layout.width, layout.codes, layout.format);
+      k_offset, k_head, v_offset, v_head, window, scale, layout.blocks, layout.width, layout.codes, layout.format);
   }
 
   struct Sequence {
@@ -69,7 +69,9 @@ struct paged_attention {
   struct Plan {
     i64 chunks, most, rows;  // `most` chunks of one sequence
   };
-  i64 chunks_of(const Sequence& s) const { return splits() ? blocks(s.length, kChunkKeys) : 1; }
+  // The first chunk that any query of the sequence sees.
+  i64 first_chunk(const Sequence& s) const { return hidden_keys(s.length - s.queries + 1, window) / kChunkKeys; }
+  i64 chunks_of(const Sequence& s) const { return splits() ? blocks(s.length, kChunkKeys) - first_chunk(s) : 1; }
   Plan plan() const {
     Plan p = {splits() ? 0 : B, 1, 0};
     for (i64 b = 0; b < B && splits(); b++) {
@@ -126,7 +128,7 @@ struct paged_attention {
     unit.first = block * p.rows;
     unit.rows = smaller(p.rows, unit.s.queries * group() - unit.first);
     unit.head = task / count % Hkv;
-    unit.chunk = task / count / Hkv;
+    unit.chunk = first_chunk(unit.s) + task / count / Hkv;
     unit.alone = chunks_of(unit.s) == 1;
     if (layout.format == kPoolF32)
       attend<Singles<float>>(unit, worker);
@@ -160,6 +162,7 @@ struct paged_attention {
     if (scaled || F::kEach == 2) rows.weights = scratch.floats(n * kChunkKeys / F::kEach);
     rows.top = scratch.floats(n);
     rows.sum = scratch.floats(n);
+    rows.hidden = reinterpret_cast<i64*>(scratch.floats(2 * n));
     rows.visible = reinterpret_cast<i64*>(scratch.floats(2 * n));
     float* panel = scratch.floats(kChunkKeys / F::kEach * kPanel);
     float* tops = scratch.floats(n);
@@ -176,6 +179,7 @@ struct paged_attention {
       });
       pack_row<F>(static_cast<const E*>(rounded), Dk, rows.q + r * rows.q_width);
       rows.visible[r] = visible(unit, r);
+      rows.hidden[r] = hidden_keys(rows.visible[r], window);
       tops[r] = -__builtin_inff();
       sums[r] = 0;
     }
@@ -185,7 +189,9 @@ struct paged_attention {
     chunk.v_at = v_offset + unit.head * v_head;
     chunk.codes = layout.codes;
     i64 last = rows.visible[n - 1];
-    i64 from = unit.alone ? 0 : unit.chunk * kChunkKeys, to = unit.alone ? last : smaller(last, from + kChunkKeys);
+    i64 first = rows.hidden[0] / kChunkKeys * kChunkKeys;
+    i64 from = unit.alone ? first : larger(first, unit.chunk * kChunkKeys);
+    i64 to = unit.alone ? last : smaller(last, (unit.chunk + 1) * kChunkKeys);
     for (chunk.start = from; chunk.start < to; chunk.start += kChunkKeys) {
       chunk.keys = smaller(kChunkKeys, last - chunk.start);
       if (!find_chunk(unit, chunk, scales, decoded, worker)) return;
@@ -197,7 +203,7 @@ struct paged_attention {
                         if (columns > W) store_n(o + W, acc[1], columns - W);
                       });
         for (i64 r = 0; r < n; r++) {
-          if (rows.seen(r, chunk.start) == 0) continue;
+          if (!rows.sees(r, chunk.start)) continue;
           float* statistics = statistics_of(row_of(unit, r), unit.chunk);
           statistics[0] = rows.top[r];
           statistics[1] = rows.sum[r];
@@ -231,11 +237,11 @@ struct paged_attention {
     auto emit = [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
       if (!ready)
         for (i64 i = 0; i < rows.n; i++)
-          if (rows.seen(i, chunk.start) > 0) joins[i] = join(tops[i], sums[i], rows.top[i], rows.sum[i]);
+          if (rows.sees(i, chunk.start)) joins[i] = join(tops[i], sums[i], rows.top[i], rows.sum[i]);
       ready = true;
       float* o = out + row_of(unit, r) * Dv + c;
       for (int v = 0; v < 2 && columns > v * W; v++) {
-        vf before = chunk.start == 0 ? vf{} : at(o + v * W, columns - v * W);
+        vf before = rows.hidden[r] >= chunk.start ? vf{} : at(o + v * W, columns - v * W);
         put(o + v * W, joined(before, acc[v], joins[r]), columns - v * W);
       }
     };
@@ -251,7 +257,9 @@ struct paged_attention {
     i64 b = unit.b, from = start + kChunkKeys, length = unit.s.length;
     if (from >= length) {
       if (++b >= B) return {};
-      from = 0, length = smaller(lengths[b], max_blocks * kBlockTokens);
+      from = larger(0, first_chunk(sequence(b))) * kChunkKeys;
+      length = smaller(lengths[b], max_blocks * kBlockTokens);
+      if (from >= length) return {};
     }
     i64 whole = kBlockTokens * layout.record_bytes();
     Prefetch next;
@@ -313,19 +321,21 @@ struct paged_attention {
       if (b == B || t < query_start[b]) {
         __builtin_memset(out + row * Dv, 0, size_t(4 * Dv));
       } else if (chunks_of(sequence(b)) > 1) {
-        merge_row(row, lengths[b] - query_start[b + 1] + t + 1);
+        i64 visible = lengths[b] - query_start[b + 1] + t + 1;
+        merge_row(row, hidden_keys(visible, window) / kChunkKeys, visible);
       }
     }
   }
 
-  void merge_row(i64 row, i64 visible) const {
+  void merge_row(i64 row, i64 first, i64 visible) const {
     float* o = out + row * Dv;
     float top = -__builtin_inff(), sum = 0;
-    for (i64 chunk = 0; chunk * kChunkKeys < visible; chunk++) {
+    for (i64 chunk = first; chunk * kChunkKeys < visible; chunk++) {
       const float *statistics = statistics_of(row, chunk), *part = partial_of(row, chunk);
       Join j = join(top, sum, statistics[0], statistics[1]);
-      for_vectors(0, Dv,
-                  [&](i64 c, i64 n) { put(o + c, joined(chunk == 0 ? vf{} : at(o + c, n), at(part + c, n), j), n); });
+      for_vectors(0, Dv, [&](i64 c, i64 n) {
+        put(o + c, joined(chunk == first ? vf{} : at(o + c, n), at(part + c, n), j), n);
+      });
     }
     divide(o, sum);
   }

@@ -47,16 +47,19 @@ struct Prefetch {
   }
 };
 
-// A block of rows in ascending order of position.
+// A block of rows in ascending order of position. A row sees keys hidden to visible.
 struct PagedRows {
   i64 n, q_width;
-  float* q;        // [n, q_width] packed
-  i64* visible;    // keys that a row sees, from position 0
+  float* q;  // [n, q_width] packed
+  i64 *hidden, *visible;
   float* p;        // [n, kChunkKeys]: scores, then weights
   float* weights;  // [n, kChunkKeys / each]: weights as words; p itself where they are f32 without scales
   float *top, *sum;
 
-  i64 seen(i64 r, i64 start) const { return larger(0, smaller(kChunkKeys, visible[r] - start)); }
+  // Keys of a chunk that a row sees: from(r) to to(r).
+  i64 from(i64 r, i64 start) const { return larger(0, smaller(kChunkKeys, hidden[r] - start)); }
+  i64 to(i64 r, i64 start) const { return larger(0, smaller(kChunkKeys, visible[r] - start)); }
+  bool sees(i64 r, i64 start) const { return from(r, start) < to(r, start); }
 };
 
 // Lane i: the sum of the lanes of v[i], in a fixed tree.
@@ -130,7 +133,8 @@ template <class F, class E>
 inline void all_few_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk, i64 width, float scale,
                            Prefetch& next) {
   Prefetch ahead = next;
-  for (i64 group = 0; group < chunk.keys; group += kKeyGroup) {
+  i64 first = rows.from(r0, chunk.start) / kKeyGroup * kKeyGroup;
+  for (i64 group = first; group < chunk.keys; group += kKeyGroup) {
     auto pass = [&]<int R>(i64 r) {
       for (i64 j = group; j < smaller(chunk.keys, group + kKeyGroup); j += W / R) {
         const E* soon = r == r0 && !chunk.scales && j + kSoon < chunk.keys ? chunk.at(j + kSoon) + chunk.k_at : nullptr;
@@ -152,7 +156,7 @@ template <class F, class E>
 inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk, i64 width, float scale, float* tile,
                             Prefetch next) {
   i64 words = blocks(width, F::kEach);
-  for (i64 start = 0; start < chunk.keys; start += kKeys) {
+  for (i64 start = rows.from(r0, chunk.start) / kKeys * kKeys; start < chunk.keys; start += kKeys) {
     i64 n = smaller(kKeys, chunk.keys - start);
     pack_transposed<F>(chunk.at(start) + chunk.k_at, chunk.row, n, width, tile);
     for_row_tiles(rows.n - r0, [&]<int R>(i64 i) {
@@ -188,16 +192,17 @@ inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk
   }
 }
 
-// Scores to weights e^(score - top) of the keys that the row sees; zeros after them up to `end`.
-inline void soften(float* p, i64 seen, i64 end, float& top, float& sum) {
+// Scores to weights e^(score - top) of keys from to to, which the row sees; zeros beside them up to `end`.
+inline void soften(float* p, i64 from, i64 to, i64 end, float& top, float& sum) {
   const vi lanes = lane_index();
   const vf never = set1(-__builtin_inff());
   vf high = never, total = {};
-  for (i64 j = 0; j < seen; j += W) high = vmax(lanes + int(j) < int(seen) ? load(p + j) : never, high);
+  auto seen = [&](i64 j) { return (lanes + int(j) < int(to)) & (lanes + int(j) >= int(from)); };
+  for (i64 j = from / W * W; j < to; j += W) high = vmax(seen(j) ? load(p + j) : never, high);
   high = fold_lanes(high, [](vf a, vf b) { return vmax(a, b); });
   for (i64 j = 0; j < end; j += W) {
-    vf x = j < seen ? exp_below(load(p + j) - high) : vf{};
-    x = lanes + int(j) < int(seen) ? x : vf{};
+    vf x = j < to && j + W > from ? exp_below(load(p + j) - high) : vf{};
+    x = seen(j) ? x : vf{};
     store(p + j, x);
     total = total + x;
   }
@@ -258,26 +263,43 @@ inline void pack_value_panel(const Chunk<E>& chunk, i64 c, i64 columns, float* t
   }
 }
 
+// Words of a chunk: begin to end that any of some rows sees, from to to that all of them see in whole.
+struct Span {
+  i64 begin, from, to, end;
+};
+
+template <int each>
+inline Span span_of(const PagedRows& rows, i64 r0, i64 n, i64 start) {
+  i64 end = blocks(rows.to(r0 + n - 1, start), each);
+  i64 from = smaller(end, blocks(rows.from(r0 + n - 1, start), each));
+  return {rows.from(r0, start) / each, from, larger(from, rows.to(r0, start) / each), end};
+}
+
 // acc[r] = chain over the keys that row r0 + r sees.
 template <class F, int R>
 MINKE_INLINE void fold_values(const PagedRows& rows, i64 r0, i64 start, const float* panel, vf (&acc)[R][2]) {
   constexpr i64 each = F::kEach, p_row = kChunkKeys / each;
   const float* p = rows.weights + r0 * p_row;
-  i64 least = rows.seen(r0, start), most = rows.seen(r0 + R - 1, start);
-  fold<F, R, 1>(p, p_row, 1, panel, kPanel, 0, least / each, acc);
-  for (i64 j = least / each; j < blocks(most, each); j++)  // keys that not all rows of the tile see
+  const Span words = span_of<each>(rows, r0, R, start);
+  auto some = [&](i64 j, i64 end) __attribute__((always_inline)) {  // words that not all rows see in whole
+    for (; j < end; j++)
 #pragma GCC unroll 8
-    for (int r = 0; r < R; r++) {
-      i64 left = rows.visible[r0 + r] - start - j * each;
-      if (left <= 0) continue;
-      const float* x = p + r * p_row + j;
+      for (int r = 0; r < R; r++) {
+        i64 before = rows.hidden[r0 + r] - start - j * each, left = rows.visible[r0 + r] - start - j * each;
+        if (left <= 0 || before >= each) continue;
+        const float* x = p + r * p_row + j;
 #pragma GCC unroll 2
-      for (int v = 0; v < 2; v++) {
-        vf y = load(panel + j * kPanel + v * W);
-        if (left < each) y = floats(bits(y) & 0xffff);
-        acc[r][v] = F::fold(x, 1, y, acc[r][v]);
+        for (int v = 0; v < 2; v++) {
+          vf y = load(panel + j * kPanel + v * W);
+          if (left < each) y = floats(bits(y) & 0xffff);
+          if (before > 0) y = floats(bits(y) & int32_t(0xffff0000));
+          acc[r][v] = F::fold(x, 1, y, acc[r][v]);
+        }
       }
-    }
+  };
+  some(words.begin, words.from);
+  fold<F, R, 1>(p + words.from, p_row, 1, panel + words.from * kPanel, kPanel, 0, words.to - words.from, acc);
+  some(words.to, words.end);
 }
 
 #if defined(MINKE_BF16)
@@ -288,11 +310,28 @@ inline __attribute__((noinline)) void fold_stored(const PagedRows& rows, i64 r0,
   Prefetch ahead = next;
   constexpr i64 p_row = kChunkKeys / 2;
   const float* p = rows.weights + r0 * p_row;
-  i64 least = rows.seen(r0, chunk.start) / 2, most = blocks(rows.seen(r0 + R - 1, chunk.start), 2);
+  const Span words = span_of<2>(rows, r0, R, chunk.start);
   vf acc[R][2] = {};
-  for (i64 start = 0; start < least; start += kKeys / 2) {
-    const bf16* from = chunk.block[start / (kKeys / 2)] + chunk.v_at + c;
-    for (i64 j = start, end = smaller(least, start + kKeys / 2); j < end; j++, from += 2 * chunk.row) {
+  auto some = [&](i64 j, i64 end) __attribute__((always_inline)) {  // pairs that not all rows see in whole
+    for (; j < end; j++) {
+      const bf16* from = chunk.at(2 * j) + chunk.v_at + c;
+#pragma GCC unroll 8
+      for (int r = 0; r < R; r++) {
+        i64 before = rows.hidden[r0 + r] - chunk.start - 2 * j, left = rows.visible[r0 + r] - chunk.start - 2 * j;
+        if (left <= 0 || before >= 2) continue;
+        vf y[2], x = broadcast(p + r * p_row + j);
+        join_keys(before > 0 ? _mm512_setzero_si512() : _mm512_loadu_si512(from),
+                  left < 2 ? _mm512_setzero_si512() : _mm512_loadu_si512(from + chunk.row), y);
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; v++) acc[r][v] = Pairs::fold(x, y[v], acc[r][v]);
+      }
+    }
+  };
+  some(words.begin, words.from);
+  for (i64 start = words.from; start < words.to;) {
+    const bf16* from = chunk.at(2 * start) + chunk.v_at + c;
+    i64 end = smaller(words.to, (start / (kKeys / 2) + 1) * (kKeys / 2)), j = start;
+    for (start = end; j < end; j++, from += 2 * chunk.row) {
       vf y[2];
       ahead.step();
       join_keys(_mm512_loadu_si512(from), _mm512_loadu_si512(from + chunk.row), y);
@@ -304,18 +343,7 @@ inline __attribute__((noinline)) void fold_stored(const PagedRows& rows, i64 r0,
       }
     }
   }
-  for (i64 j = least; j < most; j++) {  // keys that not all rows see
-    const bf16* from = chunk.at(2 * j) + chunk.v_at + c;
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) {
-      i64 left = rows.visible[r0 + r] - chunk.start - 2 * j;
-      if (left <= 0) continue;
-      vf y[2], x = broadcast(p + r * p_row + j);
-      join_keys(_mm512_loadu_si512(from), left < 2 ? _mm512_setzero_si512() : _mm512_loadu_si512(from + chunk.row), y);
-#pragma GCC unroll 2
-      for (int v = 0; v < 2; v++) acc[r][v] = Pairs::fold(x, y[v], acc[r][v]);
-    }
-  }
+  some(words.to, words.end);
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 2
@@ -326,16 +354,17 @@ inline __attribute__((noinline)) void fold_stored(const PagedRows& rows, i64 r0,
 
 // One chunk for all rows of a block. emit(r, column, columns, sums) takes row r's outputs, two vectors at a time.
 template <class F, class E, class Emit>
-inline void fold_chunk(const PagedRows& rows, const Chunk<E>& chunk, i64 key_width, i64 value_width, bool few,
-                       float scale, float* keys, float* panel, Prefetch next, Emit emit) {
+inline void fold_chunk(PagedRows rows, const Chunk<E>& chunk, i64 key_width, i64 value_width, bool few, float scale,
+                       float* keys, float* panel, Prefetch next, Emit emit) {
   i64 r0 = 0, end = blocks(chunk.keys, 2 * W) * 2 * W;
-  while (rows.seen(r0, chunk.start) == 0) r0++;
+  while (rows.to(r0, chunk.start) == 0) r0++;
+  while (rows.from(rows.n - 1, chunk.start) == kChunkKeys) rows.n--;
   if (few)
     all_few_scores<F>(rows, r0, chunk, key_width, scale, next);
   else
     all_many_scores<F>(rows, r0, chunk, key_width, scale, keys, next);
   for (i64 r = r0; r < rows.n; r++)
-    soften(rows.p + r * kChunkKeys, rows.seen(r, chunk.start), end, rows.top[r], rows.sum[r]);
+    soften(rows.p + r * kChunkKeys, rows.from(r, chunk.start), rows.to(r, chunk.start), end, rows.top[r], rows.sum[r]);
   if (!chunk.scales && F::kEach == 2) weigh<F>(rows, r0, end, nullptr);
   for (i64 c = 0; c < value_width; c += kPanel) {
     i64 columns = smaller(kPanel, value_width - c);

@@ -1,13 +1,14 @@
 // Causal attention, defined: o = softmax(scale * q k^T) v over the keys a query may see.
 //
 // q [T, Hq, Dk], k [S, Hkv, Dk], v [S, Hkv, Dv], o [T, Hq, Dv], each with its own distance between tokens (`_row`) and
-// between heads (`_head`), so that slices of wider rows need no copy; lse [T, Hq] is the log-sum-exp of a query's
-// scores. Query head h reads key head floor(h / (Hq / Hkv)). Sequence b owns queries query_start[b] to query_start[b +
-// 1] and keys key_start[b] to key_start[b + 1]; several of them are packed documents or a serving batch. Its first
-// query stands at first_position[b] of its keys (absent: 0); with `causal`, query i sees keys 0 to first_position[b] +
-// i, else all. Rows outside every sequence are not written. bf16: scores and softmax are f32; a probability is rounded
-// to bf16 where it multiplies values (relative to the highest score so far, by tiles of 64 keys) or the gradient of o,
-// and so is the gradient of a score; sums are f32. Source: DeepSeek-V3 section 2.1.1, FlashAttention.
+// between heads (`_head`); lse [T, Hq] is the log-sum-exp of a query's scores. Query head h reads key head floor(h /
+// (Hq / Hkv)). Sequence b owns queries query_start[b] to query_start[b + 1] and keys key_start[b] to key_start[b + 1];
+// (packed documents, a serving batch). Its first query stands at first_position[b] of its keys (absent: 0); with
+// `causal`, query i sees keys up to its own, first_position[b] + i, and the last `window` of them where that is not 0;
+// else it sees all. Rows outside every sequence are not written. bf16: scores and softmax are f32; a probability is
+// rounded to bf16 where it multiplies values (relative to the highest score so far, by tiles of 64 keys) or the
+// gradient of o, and so is the gradient of a score; sums are f32. Sources: DeepSeek-V3 section 2.1.1, FlashAttention,
+// Mistral 7B.
 import { fromBf16, toBf16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
 
@@ -16,7 +17,7 @@ type Data = ArrayLike<number>;
 const shape = 'B:int max_queries:int T:int S:int Hq:int Hkv:int Dk:int Dv:int';
 const strides = 'q_row:int q_head:int k_row:int k_head:int v_row:int v_head:int o_row:int o_head:int';
 const gradientStrides = 'dq_row:int dq_head:int dk_row:int dk_head:int dv_row:int dv_head:int';
-const mask = 'causal:int scale:float';
+const mask = 'causal:int window:int scale:float';
 const starts = 'query_start:i32 key_start:i32 first_position:i32';
 const bf16Gradients = 'dq_sum:f32! dq:bf16! dk:bf16! dv:bf16!';
 const forwardSizes = `${shape} ${strides} ${mask}` as const;
@@ -40,13 +41,14 @@ function checkStarts(start: Data, b: number, limit: number, longest: number): vo
   if (to < from || to > limit || to - from > longest) throw new KernelFault('badOffsets', b + 1, to, limit);
 }
 
-/** One query of one head: token t, head h reading key head kv, and the keys it sees, key to key + keys. */
+/** One query of one head: token t, head h reading key head kv, and the keys it sees, key + from to key + to. */
 interface QueryRow {
   readonly t: number;
   readonly h: number;
   readonly kv: number;
   readonly key: number;
-  readonly keys: number;
+  readonly from: number;
+  readonly to: number;
 }
 
 function listRows(queryStart: Data, keyStart: Data, firstPosition: Data, n: Sizes<typeof forwardSizes>): QueryRow[] {
@@ -61,9 +63,11 @@ function listRows(queryStart: Data, keyStart: Data, firstPosition: Data, n: Size
     const first = firstPosition[b] ?? 0;
     if (n.causal && queries > 0 && (first < 0 || first + queries > keys))
       throw new KernelFault('badOffsets', b, first, keys - queries);
-    for (let i = 0; i < queries; i++)
-      for (let h = 0; h < n.Hq; h++)
-        rows.push({ t: query + i, h, kv: Math.floor((h * n.Hkv) / n.Hq), key, keys: n.causal ? first + i + 1 : keys });
+    for (let i = 0; i < queries; i++) {
+      const to = n.causal ? first + i + 1 : keys;
+      const from = n.causal && n.window > 0 ? Math.max(0, to - n.window) : 0;
+      for (let h = 0; h < n.Hq; h++) rows.push({ t: query + i, h, kv: Math.floor((h * n.Hkv) / n.Hq), key, from, to });
+    }
   }
   return rows;
 }
@@ -79,10 +83,11 @@ function addTo(to: Float64Array, toAt: number, factor: number, from: Data, fromA
   for (let d = 0; d < width; d++) to[toAt + d] = to[toAt + d] + factor * from[fromAt + d];
 }
 
+/** Scores of the keys from `row.from` on. */
 function computeScores(q: Data, k: Data, row: QueryRow, n: Sizes<typeof forwardSizes>): number[] {
   const qAt = row.t * n.q_row + row.h * n.q_head;
-  const kAt = (j: number) => (row.key + j) * n.k_row + row.kv * n.k_head;
-  return Array.from({ length: row.keys }, (_, j) => n.scale * dot(q, qAt, k, kAt(j), n.Dk));
+  const kAt = (j: number) => (row.key + row.from + j) * n.k_row + row.kv * n.k_head;
+  return Array.from({ length: row.to - row.from }, (_, j) => n.scale * dot(q, qAt, k, kAt(j), n.Dk));
 }
 
 /** A gradient summed in float64; `assign` rounds the rows that belong to a sequence into their place. */
@@ -131,24 +136,24 @@ function forward(
     const out = new Float64Array(n.Dv);
     let max = Number.NEGATIVE_INFINITY;
     let sum = 0;
-    for (let tile = 0; tile < row.keys; tile += tileKeys) {
-      const part = scores.slice(tile, tile + tileKeys);
+    for (let start = row.from; start < row.to; start += tileKeys - (start % tileKeys)) {
+      const part = scores.slice(start - row.from, start - row.from + tileKeys - (start % tileKeys));
       const before = max;
       max = Math.max(before, ...part);
-      const rescale = tile === 0 ? 0 : Math.exp(before - max);
+      const rescale = start === row.from ? 0 : Math.exp(before - max);
       const weights = part.map((x) => Math.exp(x - max));
       sum = weights.reduce((a, b) => a + b, sum * rescale);
       out.forEach((x, d) => {
         out[d] = x * rescale;
       });
       for (const [j, weight] of weights.entries())
-        addTo(out, 0, round(weight), v, (row.key + tile + j) * n.v_row + row.kv * n.v_head, n.Dv);
+        addTo(out, 0, round(weight), v, (row.key + start + j) * n.v_row + row.kv * n.v_head, n.Dv);
     }
     o.set(
-      out.map((x) => (row.keys === 0 ? 0 : x / sum)),
+      out.map((x) => (row.to === 0 ? 0 : x / sum)),
       row.t * n.o_row + row.h * n.o_head,
     );
-    if (lse.length > 0) lse[row.t * n.Hq + row.h] = row.keys === 0 ? Number.NEGATIVE_INFINITY : max + Math.log(sum);
+    if (lse.length > 0) lse[row.t * n.Hq + row.h] = row.to === 0 ? Number.NEGATIVE_INFINITY : max + Math.log(sum);
   }
 }
 
@@ -182,7 +187,7 @@ function backward(
     const delta = dot(dout, oAt, o, oAt, n.Dv);
     to.delta[row.t * n.Hq + row.h] = delta;
     computeScores(q, k, row, n).forEach((score, j) => {
-      const key = row.key + j;
+      const key = row.key + row.from + j;
       const p = Math.exp(score - lse[row.t * n.Hq + row.h]);
       const dp = dot(dout, oAt, v, key * n.v_row + row.kv * n.v_head, n.Dv);
       const ds = round(p * (dp - delta) * n.scale);

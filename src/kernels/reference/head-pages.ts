@@ -1,11 +1,11 @@
 // Pages of heads, defined: keys and values of every head in blocks of 64 tokens, and attention over them.
 //
-// A pool is [blocks, Hkv] pieces of 32-bit words: keys [words of the width, 64 tokens], then values [64 / each, Dv].
-// In f32 a word is a number (each = 1). In bf16 a word of a key is two neighbors of the width (a zero beside the last
-// of an odd width), a word of values the same column of two neighboring tokens, the first one below. Slot s is token s
-// % 64 of block s / 64; a slot of -1 is a padding row and is not written. Attention has the bits of attention_f32 and
-// attention_bf16 over the same keys and values: queries query_start[b] to query_start[b + 1] are the last of sequence
-// b's lengths[b] tokens. Rows of no sequence are zeros.
+// A pool is [blocks, Hkv] pieces of 32-bit words: keys [words of the width, 64 tokens], then values [64 / each, Dv]. In
+// f32 a word is a number (each = 1). In bf16 a word of a key is two neighbors of the width (a zero beside the last of
+// an odd width), a word of values the same column of two neighboring tokens, the first one below. Slot s is token s %
+// 64 of block s / 64; a slot of -1 is a padding row and is not written. Attention has the bits of attention_f32 and
+// attention_bf16 over the same keys and values, with the same `window`: queries query_start[b] to query_start[b + 1]
+// are the last of sequence b's lengths[b] tokens. Rows of no sequence are zeros.
 import { newData } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
 import { blockTokens } from '../sizes.ts';
@@ -90,7 +90,7 @@ function attend(format: Format) {
     lengths: Int32Array,
     queryStart: Int32Array,
     out: Float32Array | Uint16Array,
-    ...[B, T, maxQueries, maxBlocks, Hq, Hkv, Dk, Dv, scale, blocks]: number[]
+    ...[B, T, maxQueries, maxBlocks, Hq, Hkv, Dk, Dv, window, scale, blocks]: number[]
   ) => {
     const numbers = viewPool(pool, format);
     const layout = new Layout({ Hkv, Dk, Dv }, format);
@@ -113,7 +113,7 @@ function attend(format: Format) {
       const n = end - from;
       const starts = [Int32Array.of(0, n), Int32Array.of(0, length), Int32Array.of(length - n)];
       const strides = [Hq * Dk, Dk, Hkv * Dk, Dk, Hkv * Dv, Dv, Hq * Dv, Dv];
-      const words = [1, n, n, length, Hq, Hkv, Dk, Dv, ...strides, 1, scale];
+      const words = [1, n, n, length, Hq, Hkv, Dk, Dv, ...strides, 1, window, scale];
       const o = out.subarray(from * Hq * Dv, end * Hq * Dv);
       attention[`attention_${format}`].define(own, k, v, ...starts, o, new Float32Array(0), ...words);
     }
@@ -122,7 +122,7 @@ function attend(format: Format) {
 
 const heads = 'Hkv:int Dk:int Dv:int';
 const sequences = 'tables:i32 lengths:i32 query_start:i32';
-const sizes = `B:int T:int max_queries:int max_blocks:int Hq:int ${heads} scale:float blocks:int` as const;
+const sizes = `B:int T:int max_queries:int max_blocks:int Hq:int ${heads} window:int scale:float blocks:int` as const;
 
 export const headPages = {
   head_cache_write_f32: kernel(

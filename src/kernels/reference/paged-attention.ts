@@ -1,11 +1,11 @@
 // Attention over the paged cache, defined: softmax(scale * q k^T) v, causal, keys and values read from records.
 //
 // Sequence b owns queries query_start[b] to query_start[b + 1] of q [T, Hq, Dk]: the last of its lengths[b] tokens, so
-// query i of n sees keys 0 to lengths[b] - n + i. Key head g = floor(h / (Hq / Hkv)) of a record stands at k_offset +
-// g * k_head, its values at v_offset + g * v_head (absorbed MLA: one head, values are the front of the key). Queries
-// are rounded to bf16 unless the pool is f32. out [T, Hq, Dv]; rows of no
-// sequence are zeros. `partial` is a workspace (pagedAttentionWorkspaceBytes) or absent; it changes no bit, only how
-// the work is split over threads.
+// query i of n sees keys up to lengths[b] - n + i, itself, and the last `window` of them where that is not 0. Key head
+// g = floor(h / (Hq / Hkv)) of a record stands at k_offset + g * k_head, its values at v_offset + g * v_head (absorbed
+// MLA: one head, values are the front of the key). Queries are rounded to bf16 unless the pool is f32. out [T, Hq, Dv];
+// rows of no sequence are zeros. `partial` is a workspace (pagedAttentionWorkspaceBytes) or absent; it changes no bit,
+// only how the work is split over threads.
 import { fromBf16, toBf16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
 import { blockTokens, poolFormat } from '../sizes.ts';
@@ -46,14 +46,15 @@ function attend(q: Float32Array, records: readonly Float32Array[], out: Float32A
 }
 
 const sizes = 'B:int T:int max_queries:int max_blocks:int Hq:int Hkv:int Dk:int Dv:int';
-const places = 'q_type:int k_offset:int k_head:int v_offset:int v_head:int scale:float';
+const places = 'q_type:int k_offset:int k_head:int v_offset:int v_head:int window:int scale:float';
 const layout = 'blocks:int width:int codes:int format:int';
 
 export const pagedAttention = {
   paged_attention: kernel(
     `q:any pool:u8 tables:i32 lengths:i32 query_start:i32 partial:f32! out:f32! ${sizes} ${places} ${layout}`,
     (q, pool, tables, lengths, queryStart, _partial, out, B, T, maxQueries, maxBlocks, ...rest) => {
-      const [Hq, Hkv, Dk, Dv, qType, kOffset, kHead, vOffset, vHead, scale, blocks, width, codes, format] = rest;
+      const [Hq, Hkv, Dk, Dv, qType, kOffset, kHead, vOffset, vHead, window, scale, blocks, width, codes, format] =
+        rest;
       const heads = { Hq, Hkv, Dk, Dv, kOffset, kHead, vOffset, vHead, scale };
       const queries = numbersIn(q, qType);
       out.fill(0, 0, T * Hq * Dv);
@@ -75,7 +76,9 @@ export const pagedAttention = {
             row.forEach((x, i) => {
               row[i] = fromBf16(toBf16(x));
             });
-          attend(row, records.slice(0, length - end + t + 1), out.subarray(t * Hq * Dv, (t + 1) * Hq * Dv), heads);
+          const seen = length - end + t + 1;
+          const first = window > 0 ? Math.max(0, seen - window) : 0;
+          attend(row, records.slice(first, seen), out.subarray(t * Hq * Dv, (t + 1) * Hq * Dv), heads);
         }
       }
     },

@@ -29,6 +29,8 @@ interface AttentionParams {
   readonly maxQueries: number;
   readonly scale: number;
   readonly causal: boolean;
+  /** null: none */
+  readonly window: number | null;
 }
 
 type Attention = Op<
@@ -79,7 +81,17 @@ function sharedArguments([q, k, v, queryStart, keyStart, firstPosition]: Inputs,
   const sizes = { B: queryStart.size - 1, max_queries: params.maxQueries, T, S, Hq, Hkv, Dk, Dv };
   const inputStrides = { q_row: Hq * Dk, q_head: Dk, k_row: Hkv * Dk, k_head: Dk, v_row: Hkv * Dv, v_head: Dv };
   const strides = { ...inputStrides, o_row: Hq * Dv, o_head: Dv };
-  return { q, k, v, ...starts, ...sizes, ...strides, causal: params.causal ? 1 : 0, scale: params.scale };
+  return {
+    q,
+    k,
+    v,
+    ...starts,
+    ...sizes,
+    ...strides,
+    causal: params.causal ? 1 : 0,
+    window: params.window ?? 0,
+    scale: params.scale,
+  };
 }
 
 /** Rows outside every sequence are not written by the kernels: they must be zeros. */
@@ -135,19 +147,19 @@ export const attentions: OpRows<AttentionOps> = {
  * softmax(scale * q k^T) v for every query over the keys it may see: q [T, Hq, Dk], k [S, Hkv, Dk], v [S, Hkv, Dv] to
  * [T, Hq, Dv], all f32 or all bf16. In bf16, scores, softmax and sums are f32, and probabilities and gradients of
  * scores are rounded to bf16 where they enter products. Query head h reads key head floor(h / (Hq / Hkv)). Causal: a
- * query sees its sequence's keys up to its own position. Bad starts are reported by the next read. Rows outside every
- * sequence are zeros.
+ * query sees its sequence's keys up to its own position, of which a window leaves the last ones. Bad starts are
+ * reported by the next read. Rows outside every sequence are zeros.
  */
 export function attention(
   q: Tensor,
   k: Tensor,
   v: Tensor,
   sequences: Sequences,
-  options: { scale?: number; causal?: boolean } = {},
+  options: { scale?: number; causal?: boolean; window?: number | null } = {},
 ): Tensor {
   const { queryStart, keyStart = queryStart, firstPosition = null, maxQueries } = sequences;
-  const { scale = (q.shape[2] ?? 1) ** -0.5, causal = true } = options;
-  const params = { maxQueries, scale, causal };
+  const { scale = (q.shape[2] ?? 1) ** -0.5, causal = true, window = null } = options;
+  const params = { maxQueries, scale, causal, window };
   const [out, lse] = apply(attentions.attention, [q, k, v, queryStart, keyStart, firstPosition], params);
   lse.dispose();
   return out;

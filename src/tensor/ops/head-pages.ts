@@ -13,6 +13,7 @@ interface HeadAttentionParams {
   readonly pool: HeadPool;
   readonly maxQueries: number;
   readonly scale: number;
+  readonly window: number | null;
 }
 
 type HeadAttention = Op<
@@ -63,10 +64,10 @@ export const headPages: OpRows<HeadPageOps> = {
       expectTensor(queryStart, 'i32', [B + 1], 'headAttention', 'queryStart');
       return [{ shape: [T, Hq, pool.valueWidth], dtype: pool.format }];
     },
-    forward: (device, [q, tables, lengths, queryStart, records], [out], { pool, maxQueries, scale }) => {
+    forward: (device, [q, tables, lengths, queryStart, records], [out], { pool, maxQueries, scale, window }) => {
       const [T, Hq] = q.shape as [number, number, number];
       const [B, maxBlocks] = tables.shape as [number, number];
-      const sizes = { B, T, max_queries: maxQueries, max_blocks: maxBlocks, Hq, scale };
+      const sizes = { B, T, max_queries: maxQueries, max_blocks: maxBlocks, Hq, window: window ?? 0, scale };
       const given = { q, pool: records, tables, lengths, query_start: queryStart, out };
       device.run(`head_attention_${pool.format}`, { ...given, ...sizes, ...pool.layout });
     },
@@ -82,15 +83,16 @@ export function writeHeads(pool: HeadPool, keys: Tensor, values: Tensor, slots: 
 
 /**
  * Causal attention of q [T, Hq, Dk] over a pool, all in the pool's format: [T, Hq, Dv], with the bits of `attention`
- * over the same keys and values. Query i of a sequence's n sees its tokens 0 to length - n + i, which must have been
- * written. Rows of no sequence are zeros. @default scale: 1 / sqrt(Dk)
+ * over the same keys and values. Query i of a sequence's n sees its tokens up to length - n + i, which must have been
+ * written, and the last ones of them where there is a window. Rows of no sequence are zeros. @default scale: 1 /
+ * sqrt(Dk), window: none
  */
 export function headAttention(
   q: Tensor,
   pool: HeadPool,
   { tables, lengths, queryStart, maxQueries }: PagedSequences,
-  scale: number = pool.keyWidth ** -0.5,
+  { scale = pool.keyWidth ** -0.5, window = null }: { scale?: number; window?: number | null } = {},
 ): Tensor {
-  const params = { pool, maxQueries, scale };
+  const params = { pool, maxQueries, scale, window };
   return apply(headPages.headAttention, [q, tables, lengths, queryStart, pool.records], params)[0];
 }

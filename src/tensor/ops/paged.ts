@@ -51,6 +51,8 @@ export interface PagedHeads {
   readonly valueStride?: number;
   /** @default 1 / sqrt(width of a key) */
   readonly scale?: number;
+  /** How many keys a query sees, itself included. @default all */
+  readonly window?: number | null;
 }
 
 type PagedAttention = Op<
@@ -172,14 +174,16 @@ export const pages: OpRows<PagedOps> = {
       return [{ shape: [q.shape[0], q.shape[1], heads.valueWidth], dtype: 'f32' }];
     },
     forward: (device, [q, tables, lengths, queryStart, records], [out], heads) => {
-      const { pool, maxQueries, keyHeads, valueWidth, keyOffset, keyStride, valueOffset, valueStride, scale } = heads;
+      const { pool, maxQueries, keyHeads, valueWidth, keyOffset, keyStride, valueOffset, valueStride } = heads;
+      const { scale, window } = heads;
       const [T, Hq, Dk] = q.shape as [number, number, number];
       const [B, maxBlocks] = tables.shape as [number, number];
       const workspaceBytes = pagedAttentionWorkspaceBytes(T, Hq, valueWidth, maxBlocks);
       const isSplit = maxQueries <= fewQueries && workspaceBytes <= maxWorkspaceBytes;
       const partial = isSplit ? device.alloc(workspaceBytes, 'pagedAttention') : null;
       const sizes = { B, T, max_queries: maxQueries, max_blocks: maxBlocks, Hq, Hkv: keyHeads, Dk, Dv: valueWidth };
-      const places = { k_offset: keyOffset, k_head: keyStride, v_offset: valueOffset, v_head: valueStride, scale };
+      const places = { k_offset: keyOffset, k_head: keyStride, v_offset: valueOffset, v_head: valueStride };
+      const mask = { window: window ?? 0, scale };
       const given = {
         q,
         q_type: dtypeCode[q.dtype],
@@ -190,7 +194,7 @@ export const pages: OpRows<PagedOps> = {
         partial,
         out,
       };
-      device.run('paged_attention', { ...given, ...sizes, ...places, ...pool.layout });
+      device.run('paged_attention', { ...given, ...sizes, ...places, ...mask, ...pool.layout });
       partial?.free();
     },
     save: saveNothing,
@@ -231,15 +235,15 @@ export function readCache(pool: PagedPool, tables: Tensor, starts: Tensor, rows:
 
 /**
  * Causal attention of q [T, Hq, Dk], f32 or bf16, over a pool: [T, Hq, Dv] f32. Query i of a sequence's n sees its
- * tokens 0 to length - n + i, which must have been written. Queries are rounded to bf16 unless the pool is f32. A row's
- * bits depend on its own query and keys alone. Rows of no sequence are zeros.
+ * tokens up to length - n + i, which must have been written. Queries are rounded to bf16 unless the pool is f32. A
+ * row's bits depend on its own query and keys alone. Rows of no sequence are zeros.
  */
 export function pagedAttention(q: Tensor, pool: PagedPool, sequences: PagedSequences, heads: PagedHeads): Tensor {
   const { tables, lengths, queryStart, maxQueries } = sequences;
   const Dk = q.shape[2] ?? 1;
   const { valueWidth, keyHeads = 1, keyOffset = 0, keyStride = Dk, valueOffset = 0, valueStride = valueWidth } = heads;
-  const { scale = Dk ** -0.5 } = heads;
-  const places = { valueWidth, keyHeads, keyOffset, keyStride, valueOffset, valueStride, scale };
+  const { scale = Dk ** -0.5, window = null } = heads;
+  const places = { valueWidth, keyHeads, keyOffset, keyStride, valueOffset, valueStride, scale, window };
   const params = { ...places, pool, maxQueries };
   return apply(pages.pagedAttention, [q, tables, lengths, queryStart, pool.records], params)[0];
 }
