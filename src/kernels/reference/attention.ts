@@ -7,8 +7,7 @@
 // `causal`, query i sees keys up to its own, first_position[b] + i, and the last `window` of them where that is not 0;
 // else it sees all. Rows outside every sequence are not written. bf16: scores and softmax are f32; a probability is
 // rounded to bf16 where it multiplies values (relative to the highest score so far, by tiles of 64 keys) or the
-// gradient of o, and so is the gradient of a score; sums are f32. Sources: DeepSeek-V3 section 2.1.1, FlashAttention,
-// Mistral 7B.
+// gradient of o, and so is the gradient of a score; sums are f32. Sources: DeepSeek-V3 section 2.1.1, FlashAttention.
 import { fromBf16, toBf16 } from '../dtype.ts';
 import { KernelFault, kernel } from '../kernel.ts';
 
