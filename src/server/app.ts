@@ -1,29 +1,19 @@
 // The server without sockets: a function from Request to Response, and how it shuts down.
-import { Hono } from 'hono';
-import type { z } from 'zod';
+import type { Hono } from 'hono';
 import type { TextModel } from '../engine/index.ts';
 import type { Grading } from '../tasks/index.ts';
 import { type AppFiles, readAppFiles } from './app-files.ts';
-import { withBody } from './body.ts';
-import { type BodySchema, bodySchemas } from './body-schemas.ts';
-import { handleChat } from './chat.ts';
-import { handleCompletion } from './completions.ts';
-import type { Call, ServerContext } from './context.ts';
-import { ApiError, toApiError, validate } from './errors.ts';
+import type { ServerContext } from './context.ts';
+import { toApiError } from './errors.ts';
 import { errorResponse, errorShape } from './faces/error-shapes.ts';
-import { handleCountTokens, handleMessages } from './faces/messages.ts';
 import { ResponseStore } from './faces/response-store.ts';
-import { deleteResponse, handleResponses, showResponse } from './faces/responses.ts';
-import { toAborted } from './generating.ts';
 import { Guard, type GuardOptions } from './guard.ts';
-import { IgnoredFields, IgnoredFieldsPolicy, ignoredHeader } from './ignored-fields.ts';
+import { IgnoredFieldsPolicy } from './ignored-fields.ts';
 import { LiveRequests } from './live.ts';
 import { Metrics } from './metrics.ts';
-import { openApiDocument } from './openapi.ts';
 import type { TaskResults } from './protocol-tasks.ts';
 import { RequestRecord } from './request-log.ts';
-import { drawProblem, gradeAnswer, listTasks } from './tasks.ts';
-import { handleDetokenize, handleTokenize, tokenizerInfo } from './tokens.ts';
+import { type Connection, createRoutes } from './routes.ts';
 
 export interface AppOptions extends GuardOptions {
   /** Other names of a model: `{ 'deepseek-reasoner': 'my-model' }`. @default none */
@@ -56,12 +46,6 @@ export interface AppOptions extends GuardOptions {
   readonly routes?: readonly Hono[];
 }
 
-/** What the socket layer knows about a request. */
-export interface Connection {
-  /** Closes the connection at once. */
-  readonly drop?: () => void;
-}
-
 export interface App {
   fetch(request: Request, connection?: Connection): Promise<Response>;
   /** The number of generation requests in progress. */
@@ -72,124 +56,6 @@ export interface App {
 
 /** Time for clients to read that their answer was cut off, in milliseconds. */
 const closingNoticeMs = 1000;
-
-type Bindings = { Bindings: Connection & { readonly record: RequestRecord } };
-
-/** Validates a body, answers, and lists the ignored fields of the body in a header. */
-async function answerBody<S extends z.ZodType>(
-  context: ServerContext,
-  schema: S,
-  { url }: Request,
-  body: unknown,
-  answer: (given: z.output<S>, ignored: IgnoredFields) => Response | Promise<Response>,
-): Promise<Response> {
-  const given = validate(schema, body);
-  const ignored = new IgnoredFields(context.ignoredFields, new URL(url).pathname);
-  ignored.check(schema, body);
-  const response = await answer(given, ignored);
-  if (ignored.header !== null) response.headers.set(ignoredHeader, ignored.header);
-  return response;
-}
-
-type Checked<S extends BodySchema> = z.output<(typeof bodySchemas)[S]>;
-
-async function runGeneration<S extends BodySchema>(
-  context: ServerContext,
-  schema: S,
-  route: (context: ServerContext, request: Checked<S>, call: Call) => Promise<Response>,
-  request: Request,
-  { drop, record }: Bindings['Bindings'],
-): Promise<Response> {
-  context.live.checkCapacity(); // before the body is read: a slow upload must not occupy a slot
-  return withBody(request, context.maxBodyBytes, schema, async (body) => {
-    const lease = context.live.acquire(request.signal);
-    try {
-      const response = await answerBody(context, bodySchemas[schema], request, body, (given, ignored) =>
-        route(context, given as Checked<S>, { lease, drop, ignored, record }),
-      );
-      if (!record.isStreaming) lease.release();
-      return response;
-    } catch (error) {
-      const reported = lease.signal.aborted ? toAborted(lease) : error;
-      lease.abort('client');
-      lease.release();
-      throw reported;
-    }
-  });
-}
-
-function listModels({ models, aliases, startedAt }: ServerContext): object {
-  const entry = (id: string, { contextLength }: TextModel) => ({
-    id,
-    object: 'model',
-    created: startedAt,
-    owned_by: 'minke',
-    max_model_len: contextLength,
-  });
-  const others = Object.entries(aliases).flatMap(([alias, name]) =>
-    models.filter((model) => model.name === name).map((model) => entry(alias, model)),
-  );
-  return { object: 'list', data: [...models.map((model) => entry(model.name, model)), ...others] };
-}
-
-/** Hono lists middleware as a route of all methods. */
-const isOwnRoute = ({ method }: { readonly method: string }) => method !== 'ALL';
-
-function routes(context: ServerContext, files: AppFiles, version: string, more: readonly Hono[]): Hono<Bindings> {
-  const app = new Hono<Bindings>();
-  for (const [path, file] of files) app.get(path, (c) => file.respond(c.req.raw));
-  for (const prefix of ['', '/v1', '/beta']) {
-    app.post(`${prefix}/chat/completions`, (c) => runGeneration(context, 'chat', handleChat, c.req.raw, c.env));
-    app.post(`${prefix}/responses`, (c) => runGeneration(context, 'responses', handleResponses, c.req.raw, c.env));
-    app.get(`${prefix}/responses/:id`, (c) => showResponse(context, c.env.record.scope, c.req.param('id')));
-    app.delete(`${prefix}/responses/:id`, (c) => deleteResponse(context, c.env.record.scope, c.req.param('id')));
-    app.post(`${prefix}/completions`, (c) => runGeneration(context, 'completion', handleCompletion, c.req.raw, c.env));
-  }
-  for (const prefix of ['', '/anthropic']) {
-    const path = `${prefix}/v1/messages`;
-    app.post(path, (c) => runGeneration(context, 'messages', handleMessages, c.req.raw, c.env));
-    app.post(`${path}/count_tokens`, (c) => runGeneration(context, 'countTokens', handleCountTokens, c.req.raw, c.env));
-  }
-  const postBody = <S extends BodySchema>(
-    path: string,
-    schema: S,
-    answer: (given: Checked<S>, signal: AbortSignal) => Response | Promise<Response>,
-  ) =>
-    app.post(path, ({ req: { raw } }) =>
-      withBody(raw, context.maxBodyBytes, schema, (body) =>
-        answerBody(context, bodySchemas[schema], raw, body, (given) => answer(given as Checked<S>, raw.signal)),
-      ),
-    );
-  postBody('/tokenize', 'tokenize', (request, signal) => handleTokenize(context, request, signal));
-  postBody('/detokenize', 'detokenize', (request) => handleDetokenize(context, request));
-  app.get('/tokenizer_info', () => tokenizerInfo(context));
-  app.get('/minke/tasks', (c) => listTasks(context, c.req.query('model') ?? null));
-  postBody('/minke/tasks/problem', 'problem', (request) => drawProblem(context, request));
-  postBody('/minke/tasks/grade', 'grade', (request) => gradeAnswer(context, request));
-  for (const path of ['/models', '/v1/models']) app.get(path, () => Response.json(listModels(context)));
-  const extra = new Set(more.flatMap((each) => each.routes.filter(isOwnRoute).map(({ path }) => path)));
-  app.get('/health', () => Response.json({ status: 'ok', ...(extra.size > 0 && { routes: [...extra] }) }));
-  let document: object | undefined;
-  app.get('/openapi.json', () => {
-    document ??= openApiDocument(version);
-    return Response.json(document);
-  });
-  app.get('/metrics', () => {
-    const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
-    return new Response(context.metrics.text(context.models, context.live.count), { headers });
-  });
-  for (const each of more) app.route('/', each);
-  const methods = new Map<string, string>();
-  for (const { path, method } of app.routes.filter(isOwnRoute))
-    methods.set(path, methods.has(path) ? `${methods.get(path)}, ${method}` : method);
-  app.all('*', (c) => {
-    const method = methods.get(c.req.path);
-    if (method === undefined)
-      throw new ApiError(404, `${c.req.path.slice(0, 200)} does not exist: /openapi.json lists the routes`);
-    throw new ApiError(405, `${c.req.path} takes ${method}, not ${c.req.method}`, { headers: { allow: method } });
-  });
-  return app;
-}
 
 /**
  * Serves models; the first answers requests that name none. The list may be empty. The caller closes the models.
@@ -213,7 +79,7 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
   };
   const guard = new Guard(options);
   const files: AppFiles = options.appFolder === undefined ? new Map() : readAppFiles(options.appFolder);
-  const app = routes(context, files, options.version ?? '0.0.0', options.routes ?? []);
+  const app = createRoutes(context, files, options.version ?? '0.0.0', options.routes ?? []);
   const paths = new Set(app.routes.map(({ path }) => path));
   const toErrorResponse = (error: unknown, path: string, requestId: string): Response => {
     const problem = toApiError(error);

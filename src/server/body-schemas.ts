@@ -1,9 +1,17 @@
 // Bodies as jobs: bytes in, checked data out, so that any process can do them.
 import { ApiError, type ErrorDetails, type ErrorStatus, fromIssues } from './errors.ts';
 import { countTokensRequest, messagesRequest } from './faces/messages-protocol.ts';
+import { ollamaChatRequest, ollamaGenerateRequest, ollamaShowRequest } from './faces/ollama-protocol.ts';
 import { responsesRequest } from './faces/responses-protocol.ts';
 import { listUnknown, type UnknownField } from './ignored-fields.ts';
-import { chatRequest, completionRequest, detokenizeRequest, tokenizeRequest } from './protocol.ts';
+import {
+  applyTemplateRequest,
+  chatRequest,
+  completionRequest,
+  detokenizeRequest,
+  embeddingsRequest,
+  tokenizeRequest,
+} from './protocol.ts';
 import { gradeRequest, problemRequest } from './protocol-tasks.ts';
 
 export const bodySchemas = {
@@ -11,10 +19,15 @@ export const bodySchemas = {
   completion: completionRequest,
   tokenize: tokenizeRequest,
   detokenize: detokenizeRequest,
+  applyTemplate: applyTemplateRequest,
+  embeddings: embeddingsRequest,
   problem: problemRequest,
   grade: gradeRequest,
   messages: messagesRequest,
   responses: responsesRequest,
+  ollamaChat: ollamaChatRequest,
+  ollamaGenerate: ollamaGenerateRequest,
+  ollamaShow: ollamaShowRequest,
   countTokens: countTokensRequest,
 } as const;
 

@@ -1,5 +1,5 @@
 // The server module: the API of DeepSeek and OpenAI over any TextModel, as a function and on a socket.
-export { type App, type AppOptions, type Connection, createApp } from './app.ts';
+export { type App, type AppOptions, createApp } from './app.ts';
 export { readJson as readBody } from './body.ts';
 export { ApiError, type ErrorStatus, validate } from './errors.ts';
 export { dataFrame, type EventStreamOptions, eventStream, streamHeaders } from './event-stream.ts';
@@ -25,4 +25,5 @@ export type {
   Usage,
 } from './protocol-responses.ts';
 export type { TaskResults } from './protocol-tasks.ts';
+export type { Connection } from './routes.ts';
 export { readTaskResults } from './tasks.ts';

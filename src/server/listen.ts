@@ -5,8 +5,9 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { promptEncoder, type TextModel } from '../engine/index.ts';
-import { type App, type AppOptions, type Connection, createApp } from './app.ts';
+import { type App, type AppOptions, createApp } from './app.ts';
 import { ApiError } from './errors.ts';
+import type { Connection } from './routes.ts';
 
 /** The options of `minke serve`. */
 export interface ServerOptions extends AppOptions {

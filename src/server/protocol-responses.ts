@@ -113,20 +113,21 @@ export const errorBody = z
   })
   .meta({ id: 'Error' });
 
-export const modelList = z
+export const modelFacts = z
   .object({
-    object: z.literal('list'),
-    data: z.array(
-      z.object({
-        id: z.string(),
-        object: z.literal('model'),
-        created: z.int(),
-        owned_by: z.string(),
-        max_model_len: z.int(),
-      }),
-    ),
+    id: z.string(),
+    object: z.literal('model'),
+    created: z.int(),
+    owned_by: z.string(),
+    max_model_len: z.int(),
   })
-  .meta({ id: 'ModelList' });
+  .meta({ id: 'Model' });
+
+export const modelList = z.object({ object: z.literal('list'), data: z.array(modelFacts) }).meta({ id: 'ModelList' });
+
+export const appliedTemplate = z
+  .object({ prompt: z.string(), tokens: z.array(z.int()) })
+  .meta({ id: 'AppliedTemplate' });
 
 export const tokenized = z
   .object({ tokens: z.array(z.int()), count, max_model_len: z.int() })

@@ -169,6 +169,21 @@ export const tokenizeRequest = withUnhonored(
   unhonoredOnTokenize,
 );
 
+export const applyTemplateRequest = withUnhonored(
+  z
+    .object({
+      model: sampling.model,
+      messages: z.array(chatMessage).min(1, 'expected one message or more').max(4096),
+      chat_template_kwargs: templateVariables,
+    })
+    .meta({ id: 'ApplyTemplateRequest' }),
+  unhonoredOnTokenize,
+);
+
+export const embeddingsRequest = z
+  .looseObject({ model: sampling.model })
+  .meta({ id: 'EmbeddingsRequest', description: 'Refused: no model that is served was trained for embeddings.' });
+
 export const detokenizeRequest = z
   .object({ model: sampling.model, tokens: tokenIds })
   .meta({ id: 'DetokenizeRequest' });
@@ -177,6 +192,8 @@ export type ChatMessage = z.output<typeof chatMessage>;
 export type ChatRequest = z.output<typeof chatRequest>;
 export type CompletionRequest = z.output<typeof completionRequest>;
 export type TokenizeRequest = z.output<typeof tokenizeRequest>;
+export type ApplyTemplateRequest = z.output<typeof applyTemplateRequest>;
+export type EmbeddingsRequest = z.output<typeof embeddingsRequest>;
 export type DetokenizeRequest = z.output<typeof detokenizeRequest>;
 /** The fields that chat and completions share. */
 export type SamplingRequest = Pick<CompletionRequest, keyof typeof sampling>;

@@ -33,7 +33,7 @@ const block = withUnhonored(
   unhonored([['citations', 'leave it out', []]], 'cache_control caller'),
 );
 
-const message = z
+export const anthropicMessageParam = z
   .object({
     role: z.enum(['user', 'assistant', 'system']),
     content: z.union([text, z.array(block).max(4096)], { error: 'expected a text or a list of blocks' }),
@@ -56,7 +56,7 @@ const tool = withUnhonored(
 
 const fields = {
   model: z.string().max(256),
-  messages: z.array(message).min(1, 'expected one message or more').max(4096),
+  messages: z.array(anthropicMessageParam).min(1, 'expected one message or more').max(4096),
   system: z.union([text, z.array(textBlock).max(1024)], { error: 'expected a text or text blocks' }).nullish(),
   tools: z.array(tool).max(128).nullish(),
   tool_choice: z
@@ -165,7 +165,7 @@ export const anthropicError = z
 export type MessagesRequest = z.output<typeof messagesRequest>;
 export type CountTokensRequest = z.output<typeof countTokensRequest>;
 export type AnthropicBlock = z.output<typeof block>;
-export type AnthropicMessageParam = z.output<typeof message>;
+export type AnthropicMessageParam = z.output<typeof anthropicMessageParam>;
 export type AnswerBlock = z.output<typeof answerBlock>;
 export type AnthropicMessage = z.output<typeof anthropicMessage>;
 export type AnthropicUsage = z.output<typeof usage>;
