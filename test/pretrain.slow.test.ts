@@ -10,7 +10,7 @@ import { holdsRun, type Lineage, type PretrainEvent, pretrain, readEvents, readL
 import { lastWeights, liveAndDie, signalAt, startMinke } from './run-process.ts';
 
 /** Kills of a run: the long check's, and the sample of `npm test`. */
-const lives = process.env.MINKE_LONG ? 20 : 5;
+const lives = process.env.MINKE_LONG ? 20 : 3;
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-pretrain-'));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -90,7 +90,7 @@ export async function liveAndDie({ count, folder, next, signals, bytes }: Lives)
   const size = () => (existsSync(events) ? statSync(events).size : 0);
   let deaths = 0;
   for (let life = 0; life < count; life++) {
-    const isInSetUp = life % 5 === 4;
+    const isInSetUp = life % 3 === 2;
     const wanted = size() + bytes * new Random(11, life).uniform();
     const laterMs = (isInSetUp ? 300 : 15) * new Random(12, life).uniform();
     const sent = signals[life % signals.length];
