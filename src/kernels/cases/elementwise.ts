@@ -60,13 +60,11 @@ const scaled = lengths.flatMap((n): Case[] => {
   const random = new Random(n + 3);
   return (['f32', 'bf16'] as const).flatMap((format): Case[] => {
     const x = toFormat(format, random.normals(n));
-    const b = toFormat(format, random.normals(n));
     const out = newData(format, n);
     const name = `${n} elements`;
     return [
       { kernel: `scale_${format}`, name, args: { x, out, n, s: 0.3 }, exact: true },
       { kernel: `scale_by_${format}`, name, args: { x, s: Float32Array.of(-1.7), out, n }, exact: true },
-      { kernel: `add_scaled_${format}`, name, args: { a: x, b, out, n, s: -0.3 } },
       { kernel: `fill_${format}`, name, args: { out, n, value: 0.3 }, exact: true },
     ];
   });

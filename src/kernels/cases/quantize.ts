@@ -1,6 +1,6 @@
 // Rows of FP8: every code and midpoint, ragged tiles and blocks, scales that are powers of two, NaN and infinity.
 import { Random } from '../../math/index.ts';
-import { type DType, dtypeCode, fromE4m3 } from '../dtype.ts';
+import { dtypeCode, fromE4m3 } from '../dtype.ts';
 import { tilesIn } from '../sizes.ts';
 import { type Case, toFormat } from './case.ts';
 
@@ -96,23 +96,6 @@ const shapes: [number, number][] = [
   [300, 576], // ragged in both: kv_a_proj has 576 columns
 ];
 
-const casts = (['f32', 'bf16'] as DType[]).flatMap((format) =>
-  [0, 1, 256, 70_001].map(
-    (n): Case => ({
-      kernel: 'cast_e4m3',
-      name: `${n} codes to ${format}${n === 256 ? ', every code' : ''}`,
-      args: {
-        codes: n === 256 ? Uint8Array.from({ length: n }, (_, i) => i) : allCodes(n),
-        out: toFormat(format, new Float32Array(n)),
-        out_type: dtypeCode[format],
-        n,
-      },
-      formats: { out: format },
-      exact: true,
-    }),
-  ),
-);
-
 const edgeValues = edges();
 
 export const quantize: Case[] = [
@@ -135,5 +118,4 @@ export const quantize: Case[] = [
       ]),
     ),
   ),
-  ...casts,
 ];

@@ -98,55 +98,9 @@ struct cross_entropy_backward_f32 {
   }
 };
 
-// out[r, j] = log-probability of ids[r, j]: the top-k lists of a teacher, several candidates of a sampler.
-struct gather_logprobs_f32 {
-  const float *logits, *lse;
-  const int32_t* ids;
-  float* out;
-  i64 rows, V, count;
-  static constexpr const char* signature = "logits:f32 lse:f32 ids:i32 out:f32! rows:int V:int count:int";
-  void fields(Words& w) { w(logits, lse, ids, out, rows, V, count); }
-  i64 tasks() const { return blocks(rows, rows_a_task(count)); }
-  void run(i64 task, Worker& worker) const {
-    i64 end = smaller(rows, (task + 1) * rows_a_task(count));
-    for (i64 r = task * rows_a_task(count); r < end; r++)
-      for (i64 j = r * count; j < (r + 1) * count; j++) {
-        if (refuse_id(worker, j, ids[j], V)) return;
-        out[j] = logits[r * V + ids[j]] - lse[r];
-      }
-  }
-};
-
-// dlogits[r] = sum over j of grad[r, j] * (onehot(ids[r, j]) - softmax[r]); j ascending, an id may come twice.
-struct gather_logprobs_backward_f32 {
-  const float *logits, *lse;
-  const int32_t* ids;
-  const float* grad;
-  float* dlogits;
-  i64 rows, V, count;
-  static constexpr const char* signature = "logits:f32 lse:f32 ids:i32 grad:f32 dlogits:f32! rows:int V:int count:int";
-  void fields(Words& w) { w(logits, lse, ids, grad, dlogits, rows, V, count); }
-  i64 tasks() const { return blocks(rows, rows_a_task(V)); }
-  void run(i64 task, Worker& worker) const {
-    i64 end = smaller(rows, (task + 1) * rows_a_task(V));
-    for (i64 r = task * rows_a_task(V); r < end; r++) {
-      float total = 0;
-      for (i64 j = r * count; j < (r + 1) * count; j++) {
-        if (refuse_id(worker, j, ids[j], V)) return;
-        total += grad[j];
-      }
-      for_vectors(r * V, (r + 1) * V,
-                  [&](i64 i, i64 n) { store_n(dlogits + i, set1(-total) * vexp(load_n(logits + i, n) - lse[r]), n); });
-      for (i64 j = r * count; j < (r + 1) * count; j++) dlogits[r * V + ids[j]] += grad[j];
-    }
-  }
-};
-
 constexpr Kernel cross_entropy_kernels[] = {
     row<cross_entropy_f32>("cross_entropy_f32"),
     row<cross_entropy_backward_f32>("cross_entropy_backward_f32"),
-    row<gather_logprobs_f32>("gather_logprobs_f32"),
-    row<gather_logprobs_backward_f32>("gather_logprobs_backward_f32"),
 };
 
 }  // namespace minke::MINKE_ISA

@@ -106,21 +106,6 @@ struct scale_by {
 };
 
 template <class T>
-struct add_scaled {
-  const T *a, *b;
-  T* out;
-  i64 n;
-  float s;
-  static constexpr const char* signature =
-      is_f32<T> ? "a:f32 b:f32 out:f32! n:int s:float" : "a:bf16 b:bf16 out:bf16! n:int s:float";
-  void fields(Words& w) { w(a, b, out, n, s); }
-  i64 tasks() const { return blocks(n, kGrain); }
-  void run(i64 task, Worker&) const {
-    for_elements(task, n, [&](i64 i, i64 m) { put(out + i, fma(at(b + i, m), set1(s), at(a + i, m)), m); });
-  }
-};
-
-template <class T>
 struct fill {
   T* out;
   i64 n;
@@ -206,8 +191,6 @@ constexpr Kernel elementwise_kernels[] = {
     row<scale<bf16>>("scale_bf16"),
     row<scale_by<float>>("scale_by_f32"),
     row<scale_by<bf16>>("scale_by_bf16"),
-    row<add_scaled<float>>("add_scaled_f32"),
-    row<add_scaled<bf16>>("add_scaled_bf16"),
     row<fill<float>>("fill_f32"),
     row<fill<bf16>>("fill_bf16"),
     row<cast<float, bf16>>("cast_f32_bf16"),

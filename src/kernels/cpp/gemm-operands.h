@@ -55,9 +55,9 @@ struct Operands {
     if constexpr (layout == Layout::panel) {
       return unpack_panel<mode>(panel_at<mode>(b, group, n, k, column), step, steps, scratch.words_of_panel(p));
     } else {
-      Source source = {weights(group), ldb, b_type, layout != Layout::nt};
-      pack<mode>(source, column, smaller(kPanel, n - column), start(group) + step, steps, scratch.words_of_panel(p),
-                 kPanel, scratch.scales_of(p), scratch.temporary);
+      Source source = {weights(group), ldb, b_type};
+      pack<mode, layout != Layout::nt>(source, column, smaller(kPanel, n - column), start(group) + step, steps,
+                                       scratch.words_of_panel(p), kPanel, scratch.scales_of(p), scratch.temporary);
       return scratch.words_of_panel(p);
     }
   }

@@ -23,7 +23,6 @@ struct Source {
   const void* data;
   i64 ld;
   i64 type;  // kTypeF32 and so on
-  bool across;
 };
 
 template <class F>
@@ -227,13 +226,13 @@ inline void pack_across(const T* from, i64 ld, i64 lanes, i64 k, float* to, i64 
   }
 }
 
-// lanes from `lane`, k values from `start`, into words [words][stride].
-template <Mode mode>
-inline void pack(const Source& source, i64 lane, i64 lanes, i64 start, i64 k, float* to, i64 stride, float* scales,
-                 float* temporary) {
+// lanes from `lane`, k values from `start`, into words [words][stride]. Compiled once for all layouts.
+template <Mode mode, bool across>
+inline __attribute__((noinline)) void pack(const Source& source, i64 lane, i64 lanes, i64 start, i64 k, float* to,
+                                           i64 stride, float* scales, float* temporary) {
   with_type(source.type, [&](auto* typed) {
     auto* data = static_cast<decltype(typed)>(source.data);
-    if (source.across)
+    if constexpr (across)
       pack_across<mode>(data + start * source.ld + lane, source.ld, lanes, k, to, stride, scales);
     else
       pack_along<mode>(data + lane * source.ld + start, source.ld, lanes, k, to, stride, scales, temporary);

@@ -187,14 +187,14 @@ struct PackPanels {
     GemmScratch& scratch = *reinterpret_cast<GemmScratch*>(worker.scratch);
     char* panel = panels + task * panel_bytes<mode>(k);
     const char* data = static_cast<const char*>(b) + group(task) * n * k * (b_type == kTypeF32 ? 4 : 2);
-    Source source = {data, k, b_type, false};
+    Source source = {data, k, b_type};
     constexpr bool as_words = mode == Mode::f32 || kPairs;
     for (i64 step = 0; step < k; step += kBlockWords) {
       i64 steps = smaller(kBlockWords, k - step);
       float* words = as_words ? reinterpret_cast<float*>(panel) + words_of<mode>(step) * kPanel : scratch.words[0];
       __builtin_memset(words, 0, size_t(words_of<mode>(steps) * kPanel * 4));
-      pack<mode>(source, column(task), smaller(kPanel, n - column(task)), step, steps, words, kPanel, nullptr,
-                 scratch.temporary);
+      pack<mode, false>(source, column(task), smaller(kPanel, n - column(task)), step, steps, words, kPanel, nullptr,
+                        scratch.temporary);
       if constexpr (!as_words) {
         bf16* to = reinterpret_cast<bf16*>(panel) + step * kPanel;
         for (i64 i = 0; i < steps * kPanel; i += W) store(to + i, load(words + i));

@@ -82,14 +82,14 @@ struct Gemm : Operands<layout, mode> {
   }
 
   void pack_rows(const Rows& rows, float* temporary) const {
-    Source source = {a, lda, a_type, by_reduction};
+    Source source = {a, lda, a_type};
     i64 length = reduction(rows.group);
     for (i64 step = 0; step < length; step += kPackSteps)
       for (i64 row = rows.first; row < rows.first + rows.count; row += kRows) {
         i64 lanes = smaller(kRows, rows.first + rows.count - row);
-        pack<mode>(source, row, lanes, start(rows.group) + step, smaller(kPackSteps, length - step),
-                   packed(rows.group, row) + words_of<mode>(step) * lanes, lanes,
-                   packed_scales(rows.group, row) + step / kTile * lanes, temporary);
+        pack<mode, by_reduction>(source, row, lanes, start(rows.group) + step, smaller(kPackSteps, length - step),
+                                 packed(rows.group, row) + words_of<mode>(step) * lanes, lanes,
+                                 packed_scales(rows.group, row) + step / kTile * lanes, temporary);
       }
   }
 

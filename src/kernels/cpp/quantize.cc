@@ -158,29 +158,11 @@ struct dequantize_blocks_e4m3 {
   void run(i64 task, Worker&) const { dequantize_tiles(codes, scales, out, out_type, N, K, kTile, task); }
 };
 
-struct cast_e4m3 {
-  const e4m3* codes;
-  void* out;
-  i64 out_type, n;
-  static constexpr const char* signature = "codes:e4m3 out:any! out_type:int n:int";
-  static constexpr i64 kGrain = kTilesATask * kTile;
-  void fields(Words& w) { w(codes, out, out_type, n); }
-  i64 tasks() const { return blocks(n, kGrain); }
-  void run(i64 task, Worker&) const {
-    in_format(out_type, [&](auto format) {
-      auto* to = static_cast<decltype(format)*>(out);
-      for_vectors(task * kGrain, smaller(n, (task + 1) * kGrain),
-                  [&](i64 i, i64 left) { store_n(to + i, decode_n(codes + i, left), left); });
-    });
-  }
-};
-
 constexpr Kernel quantize_kernels[] = {
     row<quantize_tiles_e4m3>("quantize_tiles_e4m3"),
     row<quantize_blocks_e4m3>("quantize_blocks_e4m3"),
     row<dequantize_tiles_e4m3>("dequantize_tiles_e4m3"),
     row<dequantize_blocks_e4m3>("dequantize_blocks_e4m3"),
-    row<cast_e4m3>("cast_e4m3"),
 };
 
 }  // namespace minke::MINKE_ISA

@@ -75,14 +75,9 @@ struct row_dot {
   }
 };
 
-// The largest element of a row and the lowest index that holds it. A row with a NaN has the value NaN and the index of
-// its first one; a row of nothing has minus infinity and index 0.
-struct RowMaximum {
-  float value;
-  int32_t index;
-};
+// The lowest index that holds the largest element of a row; of a row with a NaN that of its first one, of nothing 0.
 template <class T>
-inline RowMaximum row_maximum(const T* row, i64 cols) {
+inline int32_t index_of_maximum(const T* row, i64 cols) {
   const vi lane = lane_numbers();
   vf best = set1(-__builtin_inff());
   vi where = {}, odd = {};
@@ -98,25 +93,13 @@ inline RowMaximum row_maximum(const T* row, i64 cols) {
   if (any) {
     i64 c = 0;
     while (to_float(row[c]) == to_float(row[c])) c++;
-    return {__builtin_nanf(""), int32_t(c)};
+    return int32_t(c);
   }
-  RowMaximum result = {best[0], where[0]};
+  int first = 0;
   for (int k = 1; k < W; k++)
-    if (best[k] > result.value || (best[k] == result.value && where[k] < result.index)) result = {best[k], where[k]};
-  return result;
+    if (best[k] > best[first] || (best[k] == best[first] && where[k] < where[first])) first = k;
+  return where[first];
 }
-
-struct row_max {
-  const void* x;
-  float* out;
-  i64 rows, cols, x_ld, x_type;
-  static constexpr const char* signature = "x:any out:f32! rows:int cols:int x_ld:int x_type:int";
-  void fields(Words& w) { w(x, out, rows, cols, x_ld, x_type); }
-  i64 tasks() const { return row_tasks(rows, cols); }
-  void run(i64 task, Worker&) const {
-    for_typed_rows(task, x, rows, cols, x_ld, x_type, [&](auto row, i64 r) { out[r] = row_maximum(row, cols).value; });
-  }
-};
 
 struct row_argmax {
   const void* x;
@@ -126,7 +109,7 @@ struct row_argmax {
   void fields(Words& w) { w(x, out, rows, cols, x_ld, x_type); }
   i64 tasks() const { return row_tasks(rows, cols); }
   void run(i64 task, Worker&) const {
-    for_typed_rows(task, x, rows, cols, x_ld, x_type, [&](auto row, i64 r) { out[r] = row_maximum(row, cols).index; });
+    for_typed_rows(task, x, rows, cols, x_ld, x_type, [&](auto row, i64 r) { out[r] = index_of_maximum(row, cols); });
   }
 };
 
@@ -158,10 +141,8 @@ struct column_sum {
 };
 
 constexpr Kernel reduction_kernels[] = {
-    row<sum_of<Plain>>("sum"),     row<sum_of<Square>>("sum_squares"),
-    row<row_sum>("row_sum"),       row<row_dot>("row_dot"),
-    row<row_max>("row_max"),       row<row_argmax>("row_argmax"),
-    row<column_sum>("column_sum"),
+    row<sum_of<Plain>>("sum"), row<sum_of<Square>>("sum_squares"), row<row_sum>("row_sum"),
+    row<row_dot>("row_dot"),   row<row_argmax>("row_argmax"),      row<column_sum>("column_sum"),
 };
 
 }  // namespace minke::MINKE_ISA

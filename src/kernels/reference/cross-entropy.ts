@@ -44,31 +44,4 @@ export const crossEntropy = {
       }
     },
   ),
-
-  gather_logprobs_f32: kernel(
-    'logits:f32 lse:f32 ids:i32 out:f32! rows:int V:int count:int',
-    (logits, lse, ids, out, rows, V, count) => {
-      for (let r = 0; r < rows; r++)
-        for (let j = r * count; j < (r + 1) * count; j++) {
-          checkId(j, ids[j], V);
-          out[j] = logits[r * V + ids[j]] - lse[r];
-        }
-    },
-  ),
-
-  gather_logprobs_backward_f32: kernel(
-    'logits:f32 lse:f32 ids:i32 grad:f32 dlogits:f32! rows:int V:int count:int',
-    (logits, lse, ids, grad, dlogits, rows, V, count) => {
-      for (let r = 0; r < rows; r++) {
-        const gradient = new Float64Array(V);
-        let total = 0;
-        for (let j = r * count; j < (r + 1) * count; j++) {
-          checkId(j, ids[j], V);
-          gradient[ids[j]] += grad[j];
-          total += grad[j];
-        }
-        for (let i = 0; i < V; i++) dlogits[r * V + i] = gradient[i] - total * Math.exp(logits[r * V + i] - lse[r]);
-      }
-    },
-  ),
 };

@@ -32,15 +32,6 @@ function scaleBy(format: Format) {
   });
 }
 
-function addScaled(format: Format) {
-  return kernel(
-    `a:${format} b:${format} out:${format}! n:int s:float`,
-    (a: Values, b: Values, out: Values, n: number, s: number) => {
-      for (let i = 0; i < n; i++) out[i] = round[format](widen[format](a[i]) + s * widen[format](b[i]));
-    },
-  );
-}
-
 function fill(format: Format) {
   return kernel(`out:${format}! n:int value:float`, (out: Values, n: number, value: number) => {
     out.fill(round[format](value), 0, n);
@@ -100,9 +91,6 @@ export const elementwise = {
   /** The factor is a number that an earlier command computed. */
   scale_by_f32: scaleBy('f32'),
   scale_by_bf16: scaleBy('bf16'),
-  /** out = a + s * b */
-  add_scaled_f32: addScaled('f32'),
-  add_scaled_bf16: addScaled('bf16'),
   fill_f32: fill('f32'),
   fill_bf16: fill('bf16'),
   cast_f32_bf16: cast('f32', 'bf16'),

@@ -87,9 +87,4 @@ export const quantizeKernels = {
     'codes:e4m3 scales:f32 out:any! out_type:int N:int K:int',
     (codes, scales, out, outType, N, K) => dequantize(codes, scales, numbersIn(out, outType), N, K, tileSize),
   ),
-
-  cast_e4m3: kernel('codes:e4m3 out:any! out_type:int n:int', (codes, out, outType, n) => {
-    const to = numbersIn(out, outType);
-    for (let i = 0; i < n; i++) to.set(i, fromE4m3(codes[i]));
-  }),
 };

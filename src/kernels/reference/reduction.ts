@@ -54,13 +54,6 @@ export const reduction = {
     },
   ),
 
-  row_max: kernel('x:any out:f32! rows:int cols:int x_ld:int x_type:int', (x, out, rows, cols, ld, type) => {
-    const { get } = numbersIn(x, type);
-    for (let r = 0; r < rows; r++) {
-      out[r] = cols > 0 ? get(r * ld + argmax(get, r * ld, cols)) : Number.NEGATIVE_INFINITY;
-    }
-  }),
-
   row_argmax: kernel('x:any out:i32! rows:int cols:int x_ld:int x_type:int', (x, out, rows, cols, ld, type) => {
     const { get } = numbersIn(x, type);
     for (let r = 0; r < rows; r++) out[r] = argmax(get, r * ld, cols);
