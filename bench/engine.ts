@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine, LatentPages, ModelRunner, type SequenceOptions } from '../src/engine/index.ts';
 import {
+  type GgufFormat,
   ggufMetadata,
   ggufTensors,
   openGgufModel,
   servingWeights,
-  type WritableType,
   weightValues,
   writeGguf,
 } from '../src/model/checkpoint/index.ts';
@@ -62,7 +62,7 @@ const shapes = {
 export type ShapeName = keyof typeof shapes;
 export const shapeNames = Object.keys(shapes) as ShapeName[];
 
-const formats: readonly { readonly packed: PackableFormat; readonly stored: WritableType }[] = [
+const formats: readonly { readonly packed: PackableFormat; readonly stored: GgufFormat }[] = [
   { packed: 'int4', stored: 'Q4_0' },
   { packed: 'int8', stored: 'Q8_0' },
   { packed: 'bf16', stored: 'BF16' },

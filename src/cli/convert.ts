@@ -11,17 +11,15 @@ import {
   convertCheckpoint,
   eachServed,
   expectTensors,
+  type GgufFormat,
   ggufByteLength,
   ggufMetadata,
+  ggufMixes,
   ggufTensors,
   ignoredTensors,
-  openCheckpoint,
-  openGgufModel,
-  openModelFolder,
   quantizationConfig,
   type TensorSource,
   type WeightFormat,
-  type WritableType,
   writeCheckpoint,
   writeGguf,
   writeReady,
@@ -40,16 +38,17 @@ import {
 } from '../tokenizer/index.ts';
 import { findBestCheckpoint } from '../train/index.ts';
 import type { DownloadFlags } from './download-flag.ts';
+import { openForReading } from './find-config.ts';
 import { findModel } from './find-model.ts';
-import { findConfig } from './inspect.ts';
 import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
 
 const folderFormats: readonly string[] = ['f32', 'f16', 'bf16', 'fp8'];
 const readyFormats: readonly string[] = ['f32', 'bf16', 'fp8', 'int8', 'int4'];
-const ggufFormats: Readonly<Record<string, WritableType>> = Object.fromEntries(
-  (['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'] as const).map((type) => [type.toLowerCase(), type]),
-);
+const ggufFormats: Readonly<Record<string, GgufFormat>> = Object.fromEntries([
+  ...(['F32', 'F16', 'BF16', 'Q8_0', 'Q6_K', 'Q4_0'] as const).map((type) => [type.toLowerCase(), type]),
+  ...ggufMixes.map((mix) => [mix, mix]),
+]);
 const torchNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16', fp8: 'bfloat16' } as const;
 
 const isGguf = (path: string) => path.endsWith('.gguf');
@@ -71,18 +70,6 @@ function copyOtherFiles(from: string, to: string): void {
 
 const isFolder = (path: string) => statSync(path).isDirectory();
 
-interface Opened {
-  readonly config: ModelConfig;
-  readonly source: TensorSource;
-  readonly metadata: GgufMetadata | null;
-}
-
-async function open(from: string): Promise<Opened> {
-  if (isGguf(from)) return openGgufModel(from);
-  if (isFolder(from)) return { ...(await openModelFolder(from, console.error)), metadata: null };
-  return { config: await findConfig(from), source: await openCheckpoint(from), metadata: null };
-}
-
 /** Reads the tokenizer of a checkpoint; null where it has none. */
 function readTokenizer(from: string, metadata: GgufMetadata | null): LoadedTokenizer | null {
   if (metadata !== null) return hasGgufTokenizer(metadata) ? loadGgufTokenizer(metadata, from) : null;
@@ -96,8 +83,8 @@ interface Conversion {
   readonly source: TensorSource;
 }
 
-async function toGguf({ to, config, source, tokenizer }: Conversion, type: WritableType): Promise<number> {
-  const tensors = ggufTensors(config, checkpointValues(config, source), type);
+async function toGguf({ to, config, source, tokenizer }: Conversion, format: GgufFormat): Promise<number> {
+  const tensors = ggufTensors(config, checkpointValues(config, source), format);
   const progress = new Progress(`writing ${to}`, sum(tensors.map(ggufByteLength)));
   const keys = tokenizer ? ggufTokenizerKeys(tokenizer, config.vocabSize) : undefined;
   await writeGguf(to, ggufMetadata(config, keys), tensors, (done) => progress.advance(done));
@@ -153,7 +140,7 @@ export async function convert(given: string, to: string, options: ConvertOptions
   if (existsSync(to)) throw new CheckpointError(to, 'exists already', 'remove it or choose another name');
   const { path } = await findModel(given, options);
   const from = best ? await findBestCheckpoint(path) : path;
-  const { config: read, source, metadata } = await open(from);
+  const { config: read, source, metadata } = await openForReading(from);
   const config = isGguf(to) ? toGgufConfig(read, mtp) : read;
   const device = await openDeviceForLongWork();
   useDevice(device);

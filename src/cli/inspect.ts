@@ -1,49 +1,17 @@
-// minke inspect: parameters, compute and memory of a configuration or a checkpoint. Reads headers only.
-import { existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+// minke inspect: parameters, compute and memory of a configuration or a checkpoint. Reads headers only, except for
+// --quality.
 import { formatMillions, formatSize } from '../math/index.ts';
-import {
-  findConfigFile,
-  openGguf,
-  openGgufModel,
-  openTensors,
-  readJson,
-  type TensorSource,
-} from '../model/checkpoint/index.ts';
-import {
-  cacheBytesPerToken,
-  countParameters,
-  flopsPerToken,
-  type ModelConfig,
-  ModelError,
-  preset,
-  presetNames,
-  readConfig,
-  weightBytes,
-} from '../model/index.ts';
+import { openGguf, openTensors, type TensorSource } from '../model/checkpoint/index.ts';
+import { cacheBytesPerToken, countParameters, flopsPerToken, type ModelConfig, weightBytes } from '../model/index.ts';
 import type { DownloadFlags } from './download-flag.ts';
+import { findConfig } from './find-config.ts';
 import { findModel } from './find-model.ts';
+import { showQuality } from './quality.ts';
 
 const formatWhole = (n: number) => Math.round(n).toLocaleString('en-US');
 const formatCount = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} B` : formatMillions(n));
 const formatFlops = (flops: number) =>
   flops >= 1e9 ? `${(flops / 1e9).toFixed(1)} GFLOP` : `${(flops / 1e6).toFixed(1)} MFLOP`;
-
-/** Reads the configuration of a preset, a config.json, a checkpoint folder or file, or a GGUF file. */
-export async function findConfig(target: string): Promise<ModelConfig> {
-  if (target.endsWith('.gguf')) {
-    const { config, source } = await openGgufModel(target);
-    await source.close();
-    return config;
-  }
-  if (!existsSync(target)) {
-    if ((presetNames as string[]).includes(target)) return preset(target);
-    throw new ModelError(target, 'no such file, folder or preset', `presets are ${presetNames.join(', ')}`);
-  }
-  const isFolder = statSync(target).isDirectory();
-  const path = target.endsWith('.json') ? target : findConfigFile(isFolder ? target : dirname(target));
-  return readConfig(readJson(path), path);
-}
 
 function line(label: string, value: string): string {
   return `  ${label.padEnd(26)} ${value}`;
@@ -93,12 +61,15 @@ function describeTensors(source: TensorSource): string[] {
 export interface InspectFlags extends DownloadFlags {
   readonly context: number;
   readonly tensors?: boolean;
+  /** A file of text, on which every format of the weights is measured. */
+  readonly quality?: string;
 }
 
 export async function inspect(given: string, flags: InspectFlags): Promise<void> {
-  const { context, tensors = false } = flags;
-  const { path: target } = await findModel(given, { ...flags, weights: tensors });
+  const { context, tensors = false, quality } = flags;
+  const { path: target } = await findModel(given, { ...flags, weights: tensors || quality !== undefined });
   for (const text of describeConfig(await findConfig(target), context)) console.log(text);
+  if (quality !== undefined) await showQuality(target, quality);
   if (!tensors) return;
   const source = await (target.endsWith('.gguf') ? openGguf(target) : openTensors(target));
   try {

@@ -24,7 +24,7 @@ import {
   today,
   tokensForMoney,
 } from '../planner/index.ts';
-import { findConfig } from './inspect.ts';
+import { findConfig } from './find-config.ts';
 import {
   expectUsed,
   findPrice,

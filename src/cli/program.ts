@@ -64,7 +64,8 @@ function use(program: Command): void {
     .argument('<to>', 'a new folder or .gguf file')
     .requiredOption(
       '--dtype <format>',
-      'f32, f16, bf16; fp8 (128 x 128 blocks, as DeepSeek releases them); q8_0, q4_0 (GGUF only); ' +
+      'f32, f16, bf16; fp8 (128 x 128 blocks, as DeepSeek releases them); q8_0, q6_k, q5_k_m, q5_k_s, ' +
+        'q4_k_m, q4_k_s, q4_0 (GGUF only); ' +
         'int8, int4 (--ready only)',
     )
     .option('--ready', 'pack weights for this device, so that chat and serve map them into memory')
@@ -262,6 +263,7 @@ function looking(program: Command): void {
     )
     .option('--context <tokens>', 'tokens of a sequence', parsePositive, 4096)
     .option('--tensors', 'list the tensors of a checkpoint')
+    .option('--quality <text>', 'measure perplexity and divergence of each format of the weights on a text file')
     .action(later<typeof import('./inspect.ts')>('inspect', (inspect) => inspect.inspect));
 
   planning(program);

@@ -2,8 +2,8 @@
 import { loadSamplingDefaults, openTokenizer, testTokenizer } from '../engine/index.ts';
 import { expectTensors, openCheckpoint, openGgufModel } from '../model/checkpoint/index.ts';
 import type { DownloadFlags } from './download-flag.ts';
+import { findConfig } from './find-config.ts';
 import { findModel } from './find-model.ts';
-import { findConfig } from './inspect.ts';
 
 export interface VerifyFlags extends DownloadFlags {
   readonly tokenizer?: string;

@@ -31,4 +31,5 @@ export { PackedCopy } from './packed-copy.ts';
 export { countMoeLayers, listParameters, type Parameter, type ParameterGroup } from './parameters.ts';
 export { type PrecisionName, type PrecisionPolicy, precisions, servingPrecision } from './precision.ts';
 export { type PresetName, preset, presetNames } from './presets.ts';
+export { measureQuality, type Quality } from './quality.ts';
 export { checkWeights, initialWeights, type ModelWeights, type WeightMap } from './weights.ts';

@@ -36,6 +36,14 @@ type Read<F extends Fields> = z.infer<z.ZodObject<F>> & { readonly modelType: st
 /** A value of a field outside the schema, and whether it leaves the result as it is. */
 export type FieldRule = readonly [accepts: (value: unknown) => boolean, expected: string];
 
+/** A key of GGUF below the architecture's name, the field of config.json that it means, and the value if absent. */
+export type GgufKeyRow = readonly [
+  key: string,
+  field: string,
+  type: 'u32' | 'f32' | 'bool',
+  otherwise?: number | boolean | null,
+];
+
 /** How llama.cpp names and orders a family in GGUF files. */
 export interface GgufNames {
   /** general.architecture */
@@ -44,6 +52,10 @@ export interface GgufNames {
   readonly ordersPairs?: boolean;
   /** Names in a layer that differ from Llama's (gguf-model.ts): Hugging Face's, and llama.cpp's. */
   readonly tensors?: Readonly<Record<string, string>>;
+  /** Its keys beside those of all families (gguf-config.ts). */
+  readonly keys?: readonly GgufKeyRow[];
+  /** Fields of config.json that have no key: what llama.cpp computes with, from the fields that have one. */
+  readonly implied?: (fields: Readonly<Record<string, number>>) => Readonly<Record<string, unknown>>;
 }
 
 export interface Declaration<F extends Fields> {

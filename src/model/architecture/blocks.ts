@@ -2,7 +2,7 @@
 //
 // An architecture says with them what its model computes; parameters, cost, and the model itself read nothing else of
 // it. Shape letters: H query heads, N head width, E routed experts, F width of an expert.
-import type { GqaConfig, MlaConfig, RopeScaling } from './architecture.ts';
+import type { GgufKeyRow, GqaConfig, MlaConfig, RopeScaling } from './architecture.ts';
 
 /** Grouped-query attention. */
 export interface Gqa {
@@ -84,6 +84,20 @@ export const ggufHeadNorms = {
   'self_attn.q_norm.weight': 'attn_q_norm.weight',
   'self_attn.k_norm.weight': 'attn_k_norm.weight',
 };
+
+/** llama.cpp's keys of DeepSeek's experts and MTP modules. */
+export const ggufExpertKeys: readonly GgufKeyRow[] = [
+  ['leading_dense_block_count', 'first_k_dense_replace', 'u32'],
+  ['expert_count', 'n_routed_experts', 'u32'],
+  ['expert_used_count', 'num_experts_per_tok', 'u32'],
+  ['expert_shared_count', 'n_shared_experts', 'u32', 0],
+  ['expert_feed_forward_length', 'moe_intermediate_size', 'u32'],
+  ['expert_weights_scale', 'routed_scaling_factor', 'f32', 1],
+  ['expert_weights_norm', 'norm_topk_prob', 'bool', false],
+  ['expert_group_count', 'n_group', 'u32', 1],
+  ['expert_group_used_count', 'topk_group', 'u32', 1],
+  ['nextn_predict_layers', 'num_nextn_predict_layers', 'u32', 0],
+];
 
 type GqaOptions = Partial<Gqa & Omit<Blocks, 'gqa' | 'ropes'>> & { readonly localRope?: RopeSpec };
 

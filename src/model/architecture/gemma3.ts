@@ -20,6 +20,13 @@ export const gemma3 = architecture({
       'pre_feedforward_layernorm.weight': 'ffn_norm.weight',
       'post_feedforward_layernorm.weight': 'post_ffw_norm.weight',
     },
+    keys: [
+      ['attention.sliding_window', 'sliding_window', 'u32', null],
+      ['rope.freq_base_swa', 'rope_local_base_freq', 'f32', 10000],
+    ],
+    implied: ({ num_hidden_layers: depth, hidden_size: D, num_attention_heads: heads, head_dim }) => ({
+      query_pre_attn_scalar: depth === 62 ? D / heads : head_dim, // 62 layers: 27B
+    }),
   },
   fields: {
     ...withDefaults(gqaFields, {

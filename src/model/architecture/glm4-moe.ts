@@ -3,7 +3,7 @@
 // Source: configuration_glm4_moe.py and modeling_glm4_moe.py.
 import { z } from 'zod';
 import { architecture } from './architecture.ts';
-import { deepseekExperts, ggufHeadNorms, gqa } from './blocks.ts';
+import { deepseekExperts, ggufExpertKeys, ggufHeadNorms, gqa } from './blocks.ts';
 import { findDenseInconsistency, findGroupInconsistency, findTooManyExperts } from './checks.ts';
 import { expertFields, gqaFields, withDefaults } from './fields.ts';
 
@@ -13,6 +13,7 @@ export const glm4Moe = architecture({
   gguf: {
     architecture: 'glm4moe',
     tensors: { ...ggufHeadNorms, 'post_attention_layernorm.weight': 'post_attention_norm.weight' },
+    keys: ggufExpertKeys,
   },
   fields: {
     ...withDefaults(

@@ -13,8 +13,16 @@ import { qwen3 } from './qwen3.ts';
 import { qwen3Moe } from './qwen3-moe.ts';
 import { smollm3 } from './smollm3.ts';
 
-export type { Architecture, FieldRule, GqaConfig, MlaConfig, ModelConfig, RopeScaling } from './architecture.ts';
-export type { Blocks, Experts, Gqa, RopeName, RopeSpec } from './blocks.ts';
+export type {
+  Architecture,
+  FieldRule,
+  GgufKeyRow,
+  GqaConfig,
+  MlaConfig,
+  ModelConfig,
+  RopeScaling,
+} from './architecture.ts';
+export { type Blocks, type Experts, type Gqa, ggufExpertKeys, type RopeName, type RopeSpec } from './blocks.ts';
 
 const architectures: readonly Architecture[] = [
   deepseekV3,
@@ -39,6 +47,14 @@ export const modelTypes: readonly string[] = architectures.map(({ modelType }) =
 /** Returns the architecture of a model_type, undefined where it is not known. */
 export function findArchitecture(modelType: unknown): Architecture | undefined {
   return byType.get(modelType);
+}
+
+/** The values of general.architecture in GGUF that are known. */
+export const ggufNames: readonly string[] = [...new Set(architectures.map(({ gguf }) => gguf.architecture))];
+
+/** Returns the family of a value of general.architecture: the first one that is stored under it. */
+export function findGgufArchitecture(name: unknown): Architecture | undefined {
+  return architectures.find(({ gguf }) => gguf.architecture === name);
 }
 
 /** Returns the architecture of a configuration that has been read. */

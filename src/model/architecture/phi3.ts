@@ -12,6 +12,7 @@ export const phi3 = architecture({
   gguf: {
     architecture: 'phi3',
     tensors: { 'self_attn.qkv_proj.weight': 'attn_qkv.weight', 'mlp.gate_up_proj.weight': 'ffn_up.weight' },
+    keys: [['attention.sliding_window', 'sliding_window', 'u32', null]],
   },
   fields: {
     ...withDefaults(gqaFields, {

@@ -10,7 +10,16 @@ import { atLeastZero, count, gqaFields, withDefaults } from './fields.ts';
 export const qwen3Moe = architecture({
   modelType: 'qwen3_moe',
   classes: ['Qwen3MoeForCausalLM'],
-  gguf: { architecture: 'qwen3moe', tensors: ggufHeadNorms },
+  gguf: {
+    architecture: 'qwen3moe',
+    tensors: ggufHeadNorms,
+    keys: [
+      ['expert_count', 'num_experts', 'u32'],
+      ['expert_used_count', 'num_experts_per_tok', 'u32'],
+      ['expert_feed_forward_length', 'moe_intermediate_size', 'u32'],
+    ],
+    implied: () => ({ norm_topk_prob: true }),
+  },
   fields: {
     ...withDefaults(gqaFields, {
       vocabSize: 151936,

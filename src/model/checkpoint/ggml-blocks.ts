@@ -1,9 +1,10 @@
-// The ggml number formats of files: plain ones, and blocks (src/kernels/block-formats.ts), which are decoded here;
-// F32, F16, BF16, Q8_0 and Q4_0 are written.
+// The ggml number formats of files: plain ones, and blocks (src/kernels/block-formats.ts), of which some are written.
 //
-// Rounding as in ggml: half away from zero, by the step before it is rounded itself. Q4_0's step makes the value of
-// largest magnitude -8. Source: ggml-quants.c.
+// Blocks of 32 round as in ggml: half away from zero, by the step before it is rounded itself. Q4_0's step makes the
+// value of largest magnitude -8, Q5_0's -16; Q5_1 spans the values from the least to the largest. K blocks:
+// k-quants.ts. Source: ggml-quants.c.
 import { type BlockFormat, type BlockType, blockFormats, toBf16, toF16 } from '../../kernels/index.ts';
+import { encodeQ4K, encodeQ5K, encodeQ6K } from './k-quants.ts';
 
 interface GgmlFormat {
   /** The number of the type in a file. */
@@ -15,7 +16,7 @@ interface GgmlFormat {
 
 export type GgmlType = 'F32' | 'F16' | 'BF16' | BlockType;
 
-export type WritableType = 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0';
+export type WritableType = 'F32' | 'F16' | 'BF16' | keyof typeof encoders;
 
 const inBlocks = Object.entries<BlockFormat>(blockFormats).map(([name, { id, values, bytes }]) => [
   name,
@@ -49,39 +50,76 @@ export function ggmlBytes(type: GgmlType, elements: number): number {
   return (elements / block) * bytes;
 }
 
-function encodeQ8(x: Float32Array, at: number, out: DataView, to: number): void {
-  let max = 0;
-  for (let i = 0; i < 32; i++) max = Math.max(max, Math.abs(x[at + i]));
-  const step = Math.fround(max / 127);
+function encodeQ8(x: Float32Array, block: DataView): void {
+  const step = Math.fround(x.reduce((max, value) => Math.max(max, Math.abs(value)), 0) / 127);
   const inverse = step === 0 ? 0 : Math.fround(1 / step);
-  out.setUint16(to, toF16(step), true);
+  block.setUint16(0, toF16(step), true);
   for (let i = 0; i < 32; i++) {
-    const scaled = Math.fround(x[at + i] * inverse);
-    out.setInt8(to + 2 + i, Math.sign(scaled) * Math.floor(Math.abs(scaled) + 0.5));
+    const scaled = Math.fround(x[i] * inverse);
+    block.setInt8(2 + i, Math.sign(scaled) * Math.floor(Math.abs(scaled) + 0.5));
   }
 }
 
-function encodeQ4(x: Float32Array, at: number, out: DataView, to: number): void {
-  let top = 0;
-  for (let i = 0; i < 32; i++) {
-    const value = x[at + i];
-    if (Math.abs(value) > Math.abs(top) || Number.isNaN(value)) top = value; // nothing exceeds NaN
+/** Returns the value of largest magnitude; nothing exceeds NaN. */
+const farthest = (x: Float32Array) =>
+  x.reduce((top, value) => (Math.abs(value) > Math.abs(top) || Number.isNaN(value) ? value : top), 0);
+
+/** Writes codes of 4 or 5 bits: their low halves, after a word of fifth bits where there are some. */
+function writeCodes(code: (i: number) => number, block: DataView, head: number, fifth: boolean): void {
+  const at = fifth ? head + 4 : head;
+  let bits = 0;
+  for (let i = 0; i < 16; i++) {
+    const [low, high] = [code(i), code(i + 16)];
+    block.setUint8(at + i, (low & 15) | ((high & 15) << 4));
+    bits |= ((low >> 4) << i) | ((high >> 4) << (i + 16));
   }
-  const step = Math.fround(top / -8);
-  const inverse = step === 0 ? 0 : Math.fround(1 / step);
-  out.setUint16(to, toF16(step), true);
-  const code = (i: number) => Math.min(15, Math.trunc(Math.fround(Math.fround(x[at + i] * inverse) + 8.5)));
-  for (let i = 0; i < 16; i++) out.setUint8(to + 2 + i, code(i) | (code(i + 16) << 4));
+  if (fifth) block.setUint32(head, bits >>> 0, true);
 }
 
-/** Encodes whole blocks of values. */
-export function encodeGgml(type: WritableType, x: Float32Array): Uint8Array {
+function encodeSigned(x: Float32Array, block: DataView, bits: 4 | 5): void {
+  const half = 2 ** (bits - 1);
+  const step = Math.fround(farthest(x) / -half);
+  const inverse = step === 0 ? 0 : Math.fround(1 / step);
+  block.setUint16(0, toF16(step), true);
+  const code = (i: number) => Math.min(2 * half - 1, Math.trunc(Math.fround(Math.fround(x[i] * inverse) + half + 0.5)));
+  writeCodes(code, block, 2, bits === 5);
+}
+
+function encodeSpan(x: Float32Array, block: DataView): void {
+  const [low, high] = [x.reduce((a, b) => Math.min(a, b)), x.reduce((a, b) => Math.max(a, b))];
+  const step = Math.fround(Math.fround(high - low) / 31);
+  const inverse = step === 0 ? 0 : Math.fround(1 / step);
+  block.setUint16(0, toF16(step), true);
+  block.setUint16(2, toF16(low), true);
+  writeCodes((i) => Math.trunc(Math.fround(Math.fround(Math.fround(x[i] - low) * inverse) + 0.5)), block, 4, true);
+}
+
+type Encoder = (x: Float32Array, block: DataView, importance: Float32Array | null) => void;
+
+const encoders = {
+  Q8_0: encodeQ8,
+  Q4_0: (x, block) => encodeSigned(x, block, 4),
+  Q5_0: (x, block) => encodeSigned(x, block, 5),
+  Q5_1: encodeSpan,
+  Q4_K: (x, block, importance) => encodeQ4K(x, importance, block),
+  Q5_K: (x, block, importance) => encodeQ5K(x, importance, block),
+  Q6_K: (x, block, importance) => encodeQ6K(x, importance, block),
+} as const satisfies Readonly<Record<string, Encoder>>;
+
+/**
+ * Encodes whole rows of blocks. `importance`: how much an error counts in each column of a row; K formats read it.
+ */
+export function encodeGgml(type: WritableType, x: Float32Array, importance: Float32Array | null = null): Uint8Array {
   if (type === 'F32') return new Uint8Array(x.buffer, x.byteOffset, x.byteLength);
   if (type === 'F16') return new Uint8Array(Uint16Array.from(x, toF16).buffer);
   if (type === 'BF16') return new Uint8Array(Uint16Array.from(x, toBf16).buffer);
-  const bytes = new Uint8Array(ggmlBytes(type, x.length));
-  const view = new DataView(bytes.buffer);
-  const encode = type === 'Q8_0' ? encodeQ8 : encodeQ4;
-  for (let block = 0; block < x.length / 32; block++) encode(x, 32 * block, view, ggmlTypes[type].bytes * block);
-  return bytes;
+  const encode: Encoder = encoders[type];
+  const { block: values, bytes } = ggmlTypes[type];
+  const out = new Uint8Array(ggmlBytes(type, x.length));
+  for (let at = 0, to = 0; at < x.length; at += values, to += bytes) {
+    const column = importance ? at % importance.length : 0;
+    const own = importance?.subarray(column, column + values) ?? null;
+    encode(x.subarray(at, at + values), new DataView(out.buffer, to, bytes), own);
+  }
+  return out;
 }

@@ -30,7 +30,8 @@ function reread(
   for (const [key, value] of Object.entries(changes))
     if (value === undefined) metadata.delete(key);
     else metadata.set(key, value);
-  return readGgufConfig(metadata, tensorNames, 'x.gguf', factors);
+  const values = new Map(factors ? [['rope_freqs.weight', factors]] : []);
+  return readGgufConfig(metadata, { names: tensorNames, factors: values }, 'x.gguf');
 }
 
 describe('rope', () => {
@@ -214,5 +215,34 @@ describe('tensors that would change the result', () => {
 
   test('a missing tensor is named before others', async () => {
     await assert.rejects(open(configs.llama, ['blk.0.ffn_up.bias'], 'blk.0.ffn_up.weight'), /ffn_up\.weight: expected/);
+  });
+});
+
+describe('what a file cannot say is not written', () => {
+  const experts = { num_experts: 8, num_experts_per_tok: 2, moe_intermediate_size: 32 };
+  const small = { vocab_size: 256, hidden_size: 64, num_attention_heads: 4, num_hidden_layers: 8, head_dim: 16 };
+  const heads = { num_key_value_heads: 4 };
+  const unsayable: [fields: Record<string, unknown>, message: RegExp][] = [
+    [
+      { model_type: 'qwen3_moe', ...experts, norm_topk_prob: false },
+      /qwen3_moe: experts\.router\.normTopkProb = false/,
+    ],
+    [{ model_type: 'qwen3_moe', ...experts, norm_topk_prob: true, mlp_only_layers: [1] }, /layers_with_experts/],
+    [{ model_type: 'smollm3', no_rope_layer_interval: 3 }, /smollm3: rope_of_layers/],
+    [{ model_type: 'gemma3_text', query_pre_attn_scalar: 64 }, /gemma3_text: attention\.scale = 0\.125/],
+    [{ model_type: 'gemma3_text', query_pre_attn_scalar: 16, sliding_window_pattern: 4 }, /gemma3_text: .*of_layers/],
+  ];
+  for (const [fields, message] of unsayable)
+    test(`${JSON.stringify(fields)}`, () => {
+      const remedy = /cannot be said in GGUF, where \w+ has .*; keep it in safetensors/;
+      assert.throws(() => ggufMetadata(readConfig({ ...small, ...fields })), message);
+      assert.throws(() => ggufMetadata(readConfig({ ...small, ...fields })), remedy);
+    });
+
+  test("Mistral is a llama whose context ends with its window; Gemma's and Phi's windows have a key", () => {
+    const mistral = ggufMetadata(readConfig({ ...small, ...heads, model_type: 'mistral', sliding_window: 512 }));
+    assert.deepEqual(mistral.get('llama.context_length')?.value, 512);
+    const phi = ggufMetadata(readConfig({ ...small, ...heads, model_type: 'phi3', sliding_window: 512 }));
+    assert.deepEqual(phi.get('phi3.attention.sliding_window')?.value, 512);
   });
 });

@@ -1,22 +1,23 @@
 // A model's tensors as GGUF stores them, and back: llama.cpp's names, experts stacked, MLA's kv_b_proj in two halves.
 //
 // One table for both directions: each GGUF tensor is made of checkpoint tensors (Hugging Face names), perhaps
-// reordered. llama's queries and keys are stored with the halves of each head interleaved, because llama.cpp rotates
-// neighbors there; deepseek2 rotates neighbors by itself and qwen2 rotates halves. attn_k_b [H, C, N] is W_UK
-// transposed, attn_v_b [H, V, C] is W_UV. Norms, biases and the router are F32, and a block format falls back to F16
-// where a row is not whole blocks. MTP modules follow as further blocks with llama.cpp's names (nextn); llama.cpp's
-// deepseek2 has none and refuses files with unknown tensors, so write a file for it from a configuration without
-// modules.
-import { architectureFor } from '../architecture/index.ts';
+// reordered: queries and keys of some families are stored with the halves of each head interleaved, because llama.cpp
+// rotates neighbors there; deepseek2 rotates neighbors by itself, the others rotate halves. attn_k_b [H, C, N] is W_UK
+// transposed, attn_v_b [H, V, C] is W_UV. Types: gguf-mixes.ts. MTP modules follow as further blocks with llama.cpp's
+// names (nextn); llama.cpp's deepseek2 has none and refuses files with unknown tensors, so write a file for it from a
+// configuration without modules.
+import { architectureFor, describeBlocks, type Experts } from '../architecture/index.ts';
 import { type GqaConfig, isMla, type MlaConfig, type ModelConfig } from '../config.ts';
 import { countElements, hasExperts, listParameters } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
 import { sharedByTwo, type TensorValues } from './export.ts';
-import { type GgmlType, ggmlBytes, ggmlTypes, type WritableType } from './ggml-blocks.ts';
+import { type GgmlType, ggmlBytes } from './ggml-blocks.ts';
 import { type GgufHeader, openGguf } from './gguf.ts';
 import { readGgufConfig } from './gguf-config.ts';
-import { frequencyFactors, ropeFreqs } from './gguf-rope.ts';
+import { type GgufFormat, typeToWrite } from './gguf-mixes.ts';
+import { type RopeTensorValues, ropeFreqs, ropeTensorNames, ropeValues } from './gguf-rope.ts';
 import type { GgufTensor } from './gguf-writer.ts';
+import { listJoinedParts } from './model-names.ts';
 import { listPieces } from './pieces.ts';
 import {
   decode,
@@ -62,10 +63,8 @@ function interleave(heads: number, width: number): RowOrder {
   };
 }
 
-/** The factors of rope_freqs.weight that are read: more than any head has pairs. */
+/** The factors of frequencies that are read: more than any head has pairs. */
 const maxRopePairs = 2 ** 12;
-
-type NamePair = readonly [gguf: string, huggingFace: string];
 
 const outside: readonly NamePair[] = [
   ['token_embd.weight', 'model.embed_tokens.weight'],
@@ -73,43 +72,47 @@ const outside: readonly NamePair[] = [
   ['output.weight', 'lm_head.weight'],
 ];
 
-const everywhere = [
-  ['attn_norm.weight', 'input_layernorm.weight'],
-  ['ffn_norm.weight', 'post_attention_layernorm.weight'],
-  ['attn_output.weight', 'self_attn.o_proj.weight'],
-  ['attn_output.bias', 'self_attn.o_proj.bias'],
-  ['ffn_gate.weight', 'mlp.gate_proj.weight'],
-  ['ffn_up.weight', 'mlp.up_proj.weight'],
-  ['ffn_down.weight', 'mlp.down_proj.weight'],
-] as const;
+type NamePair = readonly [gguf: string, huggingFace: string];
 
-const mla = [
-  ['attn_q.weight', 'self_attn.q_proj.weight'],
-  ['attn_q_a.weight', 'self_attn.q_a_proj.weight'],
-  ['attn_q_a_norm.weight', 'self_attn.q_a_layernorm.weight'],
-  ['attn_q_b.weight', 'self_attn.q_b_proj.weight'],
-  ['attn_kv_a_mqa.weight', 'self_attn.kv_a_proj_with_mqa.weight'],
-  ['attn_kv_a_norm.weight', 'self_attn.kv_a_layernorm.weight'],
-  ['ffn_gate_inp.weight', 'mlp.gate.weight'],
-  ['exp_probs_b.bias', 'mlp.gate.e_score_correction_bias'],
-  ['ffn_gate_shexp.weight', 'mlp.shared_experts.gate_proj.weight'],
-  ['ffn_up_shexp.weight', 'mlp.shared_experts.up_proj.weight'],
-  ['ffn_down_shexp.weight', 'mlp.shared_experts.down_proj.weight'],
-  ['nextn.enorm.weight', 'enorm.weight'],
-  ['nextn.hnorm.weight', 'hnorm.weight'],
-  ['nextn.eh_proj.weight', 'eh_proj.weight'],
-  ['nextn.shared_head_norm.weight', 'shared_head.norm.weight'],
-] as const;
+/** llama.cpp's names in a layer by Hugging Face's; a family declares those that differ. */
+const everywhere: Readonly<Record<string, string>> = {
+  'input_layernorm.weight': 'attn_norm.weight',
+  'post_attention_layernorm.weight': 'ffn_norm.weight',
+  'self_attn.o_proj.weight': 'attn_output.weight',
+  'self_attn.o_proj.bias': 'attn_output.bias',
+  'mlp.gate_proj.weight': 'ffn_gate.weight',
+  'mlp.up_proj.weight': 'ffn_up.weight',
+  'mlp.down_proj.weight': 'ffn_down.weight',
+  'mlp.gate.weight': 'ffn_gate_inp.weight',
+  'mlp.gate.e_score_correction_bias': 'exp_probs_b.bias',
+  'mlp.shared_experts.gate_proj.weight': 'ffn_gate_shexp.weight',
+  'mlp.shared_experts.up_proj.weight': 'ffn_up_shexp.weight',
+  'mlp.shared_experts.down_proj.weight': 'ffn_down_shexp.weight',
+  'enorm.weight': 'nextn.enorm.weight',
+  'hnorm.weight': 'nextn.hnorm.weight',
+  'eh_proj.weight': 'nextn.eh_proj.weight',
+  'shared_head.norm.weight': 'nextn.shared_head_norm.weight',
+};
 
-const gqa = (['q', 'k', 'v'] as const).flatMap((which) =>
-  (['weight', 'bias'] as const).map((part) => [`attn_${which}.${part}`, `self_attn.${which}_proj.${part}`] as const),
+const mla: Readonly<Record<string, string>> = {
+  'self_attn.q_proj.weight': 'attn_q.weight',
+  'self_attn.q_a_proj.weight': 'attn_q_a.weight',
+  'self_attn.q_a_layernorm.weight': 'attn_q_a_norm.weight',
+  'self_attn.q_b_proj.weight': 'attn_q_b.weight',
+  'self_attn.kv_a_proj_with_mqa.weight': 'attn_kv_a_mqa.weight',
+  'self_attn.kv_a_layernorm.weight': 'attn_kv_a_norm.weight',
+};
+
+const gqa: Readonly<Record<string, string>> = Object.fromEntries(
+  (['q', 'k', 'v'] as const).flatMap((which) =>
+    (['weight', 'bias'] as const).map((part) => [`self_attn.${which}_proj.${part}`, `attn_${which}.${part}`]),
+  ),
 );
 
 /** What attn_k_b and attn_v_b were before llama.cpp split them. */
 const [combinedKvB, ownKvB] = ['attn_kv_b.weight', 'self_attn.kv_b_proj.weight'] as const;
 
-function expertMappings(c: MlaConfig, i: number): Mapping[] {
-  const { nRoutedExperts: E, moeIntermediateSize: F, hiddenSize: D } = c;
+function expertMappings({ hiddenSize: D }: ModelConfig, { routed: E, width: F }: Experts, i: number): Mapping[] {
   return (['gate', 'up', 'down'] as const).map((which) => ({
     name: `blk.${i}.ffn_${which}_exps.weight`,
     shape: which === 'down' ? [E, D, F] : [E, F, D],
@@ -118,31 +121,44 @@ function expertMappings(c: MlaConfig, i: number): Mapping[] {
 }
 
 /** Counts main layers and MTP modules. */
-const countBlocks = (config: ModelConfig) =>
-  config.numHiddenLayers + (isMla(config) ? config.numNextnPredictLayers : 0);
+const countBlocks = (config: ModelConfig) => config.numHiddenLayers + describeBlocks(config).mtpModules;
 
 /** Lists the tensors of a file. `names`: what an existing one has. */
 function listMappings(config: ModelConfig, names: ReadonlySet<string> | null = null): Mapping[] {
   const shapes = new Map(listParameters(config).map(({ name, shape }) => [name, shape]));
+  const joined = listJoinedParts(config);
+  for (const { parameter, whole, shape } of joined) {
+    shapes.delete(parameter.name);
+    shapes.set(whole, shape);
+  }
+  const listParts = (whole: string) => joined.filter((part) => part.whole === whole).map((part) => part.parameter.name);
   const rename = (pairs: readonly NamePair[], gguf = '', huggingFace = '') =>
     pairs.flatMap(([name, own]): Mapping[] => {
       const from = huggingFace + own;
       const shape = shapes.get(from);
-      return shape ? [{ name: gguf + name, shape, from: [from] }] : [];
+      const parts = listParts(from);
+      return shape ? [{ name: gguf + name, shape, from: parts.length > 0 ? parts : [from] }] : [];
     });
+  const { experts } = describeBlocks(config);
+  const pairs = listPairs(config);
   const layers = Array.from({ length: countBlocks(config) }, (_, i): Mapping[] => {
-    const pairs = [...everywhere, ...(isMla(config) ? mla : gqa)];
-    const own = rename(pairs, `blk.${i}.`, `model.layers.${i}.`);
-    const combined = names?.has(`blk.${i}.${combinedKvB}`)
-      ? rename([[combinedKvB, ownKvB]], `blk.${i}.`, `model.layers.${i}.`)
-      : [];
-    if (isMla(config)) return [...own, ...combined, ...(hasExperts(config, i) ? expertMappings(config, i) : [])];
-    return own.map((mapping) => ({ ...mapping, ...llamaRowOrder(config, mapping) }));
+    const combined = names?.has(`blk.${i}.${combinedKvB}`) ? [[combinedKvB, ownKvB] as const] : [];
+    return [
+      ...rename([...pairs, ...combined], `blk.${i}.`, `model.layers.${i}.`),
+      ...(experts && hasExperts(config, i) ? expertMappings(config, experts, i) : []),
+    ].map((mapping) => ({ ...mapping, ...rowOrder(config, mapping) }));
   });
   return [...rename(outside), ...layers.flat()];
 }
 
-function llamaRowOrder(config: ModelConfig, { name, shape }: Mapping): { order?: RowOrder } {
+/** Lists the names in a layer; the family's own come last. */
+function listPairs(config: ModelConfig): NamePair[] {
+  const { tensors = {} } = architectureFor(config).gguf;
+  const all = { ...everywhere, ...(isMla(config) ? mla : gqa), ...tensors };
+  return Object.entries(all).map(([own, name]) => [name, own]);
+}
+
+function rowOrder(config: ModelConfig, { name, shape }: Mapping): { order?: RowOrder } {
   const isReordered = architectureFor(config).gguf.ordersPairs && /attn_[qk]\./.test(name);
   if (!isReordered || isMla(config)) return {};
   const { headDim } = config;
@@ -173,25 +189,20 @@ function joinKvB(c: MlaConfig, k: Float32Array, v: Float32Array): Float32Array {
   return kvB;
 }
 
-function storedType(name: string, shape: readonly number[], type: WritableType): WritableType {
-  if (shape.length === 1 || name.includes('ffn_gate_inp')) return 'F32';
-  return (shape.at(-1) as number) % ggmlTypes[type].block === 0 ? type : 'F16';
-}
-
-/** Lists Llama 3's factors of frequencies, which have no keys. */
-function ropeTensors({ headDim, ropeTheta, ropeScaling }: GqaConfig): GgufTensor[] {
-  if (ropeScaling?.type !== 'llama3') return [];
-  const factors = frequencyFactors(headDim, ropeTheta, ropeScaling);
-  return [{ name: ropeFreqs, type: 'F32', shape: [factors.length], parts: [async () => factors] }];
+/** Lists the factors of frequencies, which have no keys. */
+function ropeTensors(config: GqaConfig): GgufTensor[] {
+  return [...ropeValues(config)].map(([name, values]) => {
+    return { name, type: 'F32', shape: [values.length], parts: [async () => values] };
+  });
 }
 
 /** Returns the tensors of a GGUF file from values under checkpoint names. */
-export function ggufTensors(config: ModelConfig, values: readonly TensorValues[], type: WritableType): GgufTensor[] {
+export function ggufTensors(config: ModelConfig, values: readonly TensorValues[], format: GgufFormat): GgufTensor[] {
   const byName = new Map(values.map((value) => [value.name, value]));
   const read = (name: string) => (byName.get(name) as TensorValues).read();
   const plain = listMappings(config).map(({ name, shape, from, order }): GgufTensor => {
     const parts = from.map((source) => async () => (order ? order.toFile(await read(source)) : read(source)));
-    return { name, type: storedType(name, shape, type), shape, parts };
+    return { name, type: typeToWrite(config, name, shape, format), shape, parts };
   });
   if (!isMla(config)) return [...plain, ...ropeTensors(config)];
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;
@@ -201,8 +212,18 @@ export function ggufTensors(config: ModelConfig, values: readonly TensorValues[]
     );
     const [k, v] = [`blk.${i}.attn_k_b.weight`, `blk.${i}.attn_v_b.weight`];
     return [
-      { name: k, type: storedType(k, [H, C, N], type), shape: [H, C, N], parts: [async () => (await both()).k] },
-      { name: v, type: storedType(v, [H, V, C], type), shape: [H, V, C], parts: [async () => (await both()).v] },
+      {
+        name: k,
+        type: typeToWrite(config, k, [H, C, N], format),
+        shape: [H, C, N],
+        parts: [async () => (await both()).k],
+      },
+      {
+        name: v,
+        type: typeToWrite(config, v, [H, V, C], format),
+        shape: [H, V, C],
+        parts: [async () => (await both()).v],
+      },
     ];
   });
   return [...plain, ...split.flat()];
@@ -224,8 +245,8 @@ export interface GgufModel {
 export async function openGgufModel(path: string): Promise<GgufModel> {
   const file = await openGguf(path);
   try {
-    const factors = await readFactors(file);
-    const config = readGgufConfig(file.metadata, new Set(file.entries.keys()), path, factors);
+    const contents = { names: new Set(file.entries.keys()), factors: await readFactors(file) };
+    const config = readGgufConfig(file.metadata, contents, path);
     const stored = storedTensors(config, file, path);
     expectNoOthers(config, file, path);
     const entries = new Map([...stored].map(([name, { entry }]) => [name, entry]));
@@ -244,21 +265,26 @@ export async function openGgufModel(path: string): Promise<GgufModel> {
   }
 }
 
-/** Reads rope_freqs.weight, null where there is none. */
-async function readFactors(file: TensorSource): Promise<Float32Array | null> {
-  const entry = file.entries.get(ropeFreqs);
-  if (!entry) return null;
-  const length = Math.min(countElements(entry.shape), maxRopePairs);
-  return decode(entry, await file.read(ropeFreqs, { offset: 0, length }));
+/** Reads the factors of frequencies. */
+async function readFactors(file: TensorSource): Promise<RopeTensorValues> {
+  const factors = new Map<string, Float32Array>();
+  for (const name of ropeTensorNames) {
+    const entry = file.entries.get(name);
+    if (!entry) continue;
+    const length = Math.min(countElements(entry.shape), maxRopePairs);
+    factors.set(name, decode(entry, await file.read(name, { offset: 0, length })));
+  }
+  return factors;
 }
 
 /** Tensors that change nothing: angles from the configuration, and what multi-token prediction shares or lacks. */
 function isNeutral(config: ModelConfig, name: string, { entries }: TensorSource): boolean {
   if (name === ropeFreqs) return !isMla(config); // readGgufConfig has read it
+  if (ropeTensorNames.includes(name)) return config.ropeScaling?.type === 'longrope';
   if (/^blk\.\d+\.attn_rot_embd\.weight$/.test(name)) return true;
   const block = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1);
   const isModule = block >= config.numHiddenLayers && entries.has(`blk.${block}.nextn.eh_proj.weight`);
-  if (!isMla(config) || !isModule) return false;
+  if (!('numNextnPredictLayers' in config) || !isModule) return false;
   return block >= countBlocks(config) || /\.nextn\.(embed_tokens|shared_head_head)\.weight$/.test(name);
 }
 
@@ -316,17 +342,14 @@ function storedTensors(config: ModelConfig, file: TensorSource, path: string): M
   };
   for (const { name, shape, from, order } of listMappings(config, new Set(file.entries.keys()))) {
     const entry = expect(name, shape);
-    const length = countElements(shape) / from.length;
-    from.forEach((target, i) => {
-      const read: StoredTensor['read'] = (range) => file.read(name, { ...range, offset: i * length + range.offset });
-      if (order)
-        add(
-          target,
-          entry.type,
-          reordered(entry, order, () => file.read(name)),
-        );
-      else add(target, entry.type, read);
-    });
+    let start = 0;
+    for (const target of from) {
+      const at = start;
+      const read: StoredTensor['read'] = (range) => file.read(name, { ...range, offset: at + range.offset });
+      const readAll = () => file.read(name);
+      add(target, entry.type, order ? reordered(entry, order, readAll) : read);
+      start += countElements(shapes.get(target) as readonly number[]);
+    }
   }
   if (!isMla(config)) return stored;
   const { numAttentionHeads: H, qkNopeHeadDim: N, vHeadDim: V, kvLoraRank: C } = config;

@@ -20,6 +20,8 @@ export interface GgufTensor {
   readonly type: WritableType;
   readonly shape: readonly number[];
   readonly parts: readonly (() => Promise<Float32Array>)[];
+  /** How much an error counts in each column: [K], or [parts, K]. @default by the values alone */
+  readonly importance?: Float32Array;
 }
 
 export function ggufByteLength({ type, shape }: Pick<GgufTensor, 'type' | 'shape'>): number {
@@ -103,6 +105,15 @@ function encodeGgufHeader(metadata: ReadonlyMap<string, TypedValue>, tensors: re
   return header.bytes();
 }
 
+/** Returns the importance of the columns of a part. */
+function columnImportance({ importance, shape, parts }: GgufTensor, part: number): Float32Array | null {
+  const width = shape.at(-1) as number;
+  if (importance === undefined) return null;
+  return importance.length === width * parts.length
+    ? importance.subarray(part * width, (part + 1) * width)
+    : importance;
+}
+
 /** Writes a GGUF file, a part of a tensor at a time; `written` is called with the bytes of each. */
 export async function writeGguf(
   path: string,
@@ -116,8 +127,8 @@ export async function writeGguf(
     let at = header.length;
     for (const tensor of tensors) {
       const end = at + ggufByteLength(tensor);
-      for (const part of tensor.parts) {
-        const bytes = encodeGgml(tensor.type, await part());
+      for (const [i, part] of tensor.parts.entries()) {
+        const bytes = encodeGgml(tensor.type, await part(), columnImportance(tensor, i));
         await write(bytes, at);
         at += bytes.length;
         written(bytes.length);

@@ -11,9 +11,10 @@ export {
   weightValues,
 } from './export.ts';
 export { findConfigFile, openCheckpoint, openModelFolder, openTensors, writeCheckpoint } from './folder.ts';
-export type { WritableType } from './ggml-blocks.ts';
+
 export { openGguf } from './gguf.ts';
 export { ggufMetadata } from './gguf-config.ts';
+export { type GgufFormat, ggufMixes } from './gguf-mixes.ts';
 export { ggufTensors, openGgufModel } from './gguf-model.ts';
 export { ggufByteLength, writeGguf } from './gguf-writer.ts';
 export { type ImportedTensor, ignoredTensors, importWeights } from './import.ts';

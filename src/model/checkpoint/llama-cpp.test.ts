@@ -22,10 +22,10 @@ import {
   zeros,
 } from '../../tensor/index.ts';
 import { packDocuments, packSequences } from '../batch.ts';
-import { type ModelConfig, readConfig, writeConfig } from '../config.ts';
+import { type ModelConfig, readConfig, withoutModules, writeConfig } from '../config.ts';
 import { createModel } from '../model.ts';
 import { listParameters } from '../parameters.ts';
-import { precisions } from '../precision.ts';
+import { servingPrecision } from '../precision.ts';
 import { initialWeights } from '../weights.ts';
 import { weightValues } from './export.ts';
 import { ggufMetadata } from './gguf-config.ts';
@@ -78,23 +78,22 @@ async function taught(config: ModelConfig): Promise<Map<string, Tensor>> {
   return weights;
 }
 
-/** Greedy continuation by minke, one forward pass over everything for each token, and the least lead of a winner. */
+/** Greedy continuation by minke, a forward pass over everything for each token, as far as the winners lead clearly. */
 async function continued(config: ModelConfig, weights: Map<string, Tensor>, prompt: readonly number[], steps: number) {
   const model = createModel(config, weights);
   const ids = [...prompt];
-  let lead = Number.POSITIVE_INFINITY;
   for (let i = 0; i < steps; i++) {
     const logits = await asyncScope(async (inside) =>
       inside(() => {
-        const { out } = model.forward(packSequences([ids]), { policy: precisions.bf16 });
-        return model.logits(out, fromArray(Int32Array.of(ids.length - 1), [1]), precisions.bf16);
+        const { out } = model.forward(packSequences([ids]), { policy: servingPrecision });
+        return model.logits(out, fromArray(Int32Array.of(ids.length - 1), [1]), servingPrecision);
       }).toArray(),
     );
     const [first, second] = [...logits].sort((a, b) => b - a) as [number, number];
-    lead = Math.min(lead, first - second);
+    if (first - second < 0.1) break;
     ids.push(logits.indexOf(first));
   }
-  return { ids: ids.slice(prompt.length), lead };
+  return ids.slice(prompt.length);
 }
 
 const llamaFolder = process.env.MINKE_NODE_LLAMA_CPP;
@@ -102,9 +101,21 @@ const skip = llamaFolder ? false : 'set MINKE_NODE_LLAMA_CPP to a folder with no
 
 describe('llama.cpp reads what minke writes', { skip }, () => {
   // Without q_lora_rank llama.cpp knows only models of 26 or 27 layers, so V2-Lite and Moonlight are not tried here.
-  for (const name of ['v3', 'v3-yarn-groups', 'llama', 'qwen2'] as const)
-    test(`${name} in BF16: the same greedy tokens for 64 steps`, async () => {
-      const config = configs[name];
+  for (const name of [
+    'v3',
+    'v3-yarn-groups',
+    'llama',
+    'qwen2',
+    'qwen3',
+    'qwen3-moe',
+    'smollm3',
+    'phi3',
+    'phi3-long',
+    'gemma3',
+    'glm4-moe',
+  ])
+    test(`${name} in BF16: the same greedy tokens, up to 64`, async () => {
+      const config = withoutModules(configs[name]);
       const path = join(folder, `greedy-${name}.gguf`);
       const tensors = ggufTensors(config, weightValues(config, await taught(config)), 'BF16');
       const pre = { type: 'string', value: 'gpt-2' } as const;
@@ -113,8 +124,8 @@ describe('llama.cpp reads what minke writes', { skip }, () => {
       const { weights } = await importWeights(config, source, { dtype: 'f32' });
       await source.close();
       const prompt = trainingText(6, 11);
-      const { ids, lead } = await continued(config, weights, prompt, 64);
-      assert.ok(lead > 0.2, `a winner leads by ${lead} only`);
+      const ids = await continued(config, weights, prompt, 64);
+      assert.ok(ids.length >= 16, `only ${ids.length} tokens lead clearly`);
       const require = createRequire(join(resolve(llamaFolder as string), 'package.json'));
       const { getLlama } = await import(pathToFileURL(require.resolve('node-llama-cpp')).href);
       const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error', maxThreads: 1 });
@@ -129,7 +140,7 @@ describe('llama.cpp reads what minke writes', { skip }, () => {
       const theirs: number[] = [];
       for await (const token of context.getSequence().evaluate(prompt, { temperature: 0 })) {
         theirs.push(token);
-        if (theirs.length === 64) break;
+        if (theirs.length === ids.length) break;
       }
       await llama.dispose();
       assert.deepEqual(theirs, ids);

@@ -41,6 +41,33 @@ const llama3 = {
   low_freq_factor: 1,
   high_freq_factor: 4,
 };
+const qwenExperts = { num_experts: 8, num_experts_per_tok: 2, moe_intermediate_size: 32, norm_topk_prob: true };
+const gemma = {
+  head_dim: 16,
+  query_pre_attn_scalar: 16,
+  sliding_window: 256,
+  rope_local_base_freq: 5000,
+  rope_theta: 1e6,
+  rope_scaling: { type: 'linear', factor: 8 },
+};
+const glm = {
+  n_routed_experts: 8,
+  num_experts_per_tok: 2,
+  moe_intermediate_size: 32,
+  routed_scaling_factor: 1.5,
+  first_k_dense_replace: 1,
+  use_qk_norm: true,
+  attention_bias: true,
+  num_nextn_predict_layers: 1,
+};
+const longrope = {
+  original_max_position_embeddings: 128,
+  rope_scaling: {
+    type: 'longrope',
+    short_factor: [1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75],
+    long_factor: [1, 2, 3, 4, 5, 6, 7, 8],
+  },
+};
 export const configs: Record<string, ModelConfig> = {
   v3: readConfig(v3),
   'v3-yarn-groups': readConfig({ ...v3, rope_scaling: yarn, n_group: 4, topk_group: 2 }),
@@ -57,6 +84,13 @@ export const configs: Record<string, ModelConfig> = {
   llama3: readConfig({ ...dense, model_type: 'llama', rope_scaling: llama3 }),
   linear: readConfig({ ...dense, model_type: 'llama', rope_scaling: { type: 'linear', factor: 2.5 } }),
   qwen2: readConfig({ ...dense, model_type: 'qwen2', tie_word_embeddings: true }),
+  qwen3: readConfig({ ...dense, model_type: 'qwen3', head_dim: 32 }),
+  'qwen3-moe': readConfig({ ...dense, ...qwenExperts, model_type: 'qwen3_moe', head_dim: 16 }),
+  smollm3: readConfig({ ...dense, model_type: 'smollm3', num_hidden_layers: 4, tie_word_embeddings: false }),
+  phi3: readConfig({ ...dense, model_type: 'phi3', partial_rotary_factor: 0.75, head_dim: 16 }),
+  'phi3-long': readConfig({ ...dense, ...longrope, model_type: 'phi3' }),
+  gemma3: readConfig({ ...dense, ...gemma, model_type: 'gemma3_text', num_hidden_layers: 6 }),
+  'glm4-moe': readConfig({ ...dense, ...glm, model_type: 'glm4_moe', num_hidden_layers: 3, head_dim: 16 }),
   'qwen2-yarn': readConfig({ ...dense, model_type: 'qwen2', rope_scaling: { ...yarn, mscale: 1, mscale_all_dim: 0 } }),
 };
 
