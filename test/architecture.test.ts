@@ -55,7 +55,7 @@ const tops = ['src/cli', 'recipes', 'test', 'bench'];
 /** The app: nothing imports it. It imports types of the protocols, and the code that turns events into charts. */
 const web = 'web/';
 const seenByWeb = {
-  code: /^src\/(math\/|planner\/|train\/run\/series\.ts$|runs\/chart-data\.ts$)/,
+  code: /^src\/(math\/|planner\/index\.ts$|model\/(config|presets)\.ts$|train\/run\/series\.ts$|runs\/chart-data\.ts$)/,
   types: /^src\/(server|runs)\/protocol[a-z-]*\.ts$/,
 };
 

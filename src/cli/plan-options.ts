@@ -12,6 +12,7 @@ import {
   PlanError,
   type PriceBand,
   type Recompute,
+  readAmount,
   rentBand,
   type ScheduleName,
   scheduleNames,
@@ -98,13 +99,10 @@ export function expectUsed(what: PlanName, flags: PlanFlags): void {
   throw new PlanError(flag, `is not used by plan ${what}, but by ${others.join(', ')}`, 'leave it out');
 }
 
-const letters: Readonly<Record<string, number>> = { '': 1, K: 1e3, M: 1e6, B: 1e9, T: 1e12 };
-
 /** Reads a quantity: 14.8T, 500M, 4096. Throws InvalidArgumentError. */
 export function parseAmount(text: string): number {
-  const [, digits, letter] = /^([\d.]+(?:e\d+)?)([KMBT]?)$/i.exec(text.trim()) ?? [];
-  const value = Number(digits) * letters[letter?.toUpperCase() ?? ''];
-  if (Number.isFinite(value) && value > 0) return value;
+  const value = readAmount(text);
+  if (value !== null) return value;
   throw new InvalidArgumentError('Expected a number above 0, as in 14.8T, 500M, or 4096.');
 }
 

@@ -78,3 +78,12 @@ export function formatBand({ low, middle, high }: Band, unit: string, digits = m
 export function formatFigure({ value, unit, digits }: Figure): string {
   return value === null ? 'unknown' : formatBand(value, unit, digits);
 }
+
+const letters: Readonly<Record<string, number>> = { '': 1, K: 1e3, M: 1e6, B: 1e9, T: 1e12 };
+
+/** Reads a quantity with a letter: 14.8T, 500M, 4096; null where the text is none, or not above 0. */
+export function readAmount(text: string): number | null {
+  const [, digits, letter] = /^([\d.]+(?:e\d+)?)([KMBT]?)$/i.exec(text.trim()) ?? [];
+  const value = Number(digits) * letters[letter?.toUpperCase() ?? ''];
+  return Number.isFinite(value) && value > 0 ? value : null;
+}

@@ -33,7 +33,7 @@ export {
 } from './economics.ts';
 export { PlanError } from './errors.ts';
 export { derive, exact, type Figure, type Given, given, total } from './figure.ts';
-export { formatBand, formatFigure, formatValue } from './format.ts';
+export { formatBand, formatFigure, formatValue, readAmount } from './format.ts';
 export {
   type ApiPrice,
   apiPrice,

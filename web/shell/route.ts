@@ -1,19 +1,20 @@
-// The place in the app as the hash of its address: `#/chat`, `#/chat/ID`, `#/train`, `#/train/RUN`.
+// The place in the app as the hash of its address: `#/chat`, `#/chat/ID`, `#/train`, `#/train/RUN`,
+// `#/plan/STATE`.
 import { signal } from '@preact/signals';
 
-export type PageName = 'chat' | 'train';
+export type PageName = 'chat' | 'train' | 'plan';
 
 /** Stands in the address for the form that starts a run; no run can have this name. */
 export const startId = '+';
 
 export interface Route {
   readonly page: PageName;
-  /** What is open on the page: a conversation or a run; null: nothing. */
+  /** What is open on the page: a conversation, a run, or the choices of a plan; null: nothing. */
   readonly id: string | null;
 }
 
 export function readRoute(hash: string): Route {
-  const [, page, id] = /^#\/(chat|train)(?:\/([^/]+))?$/.exec(hash) ?? [];
+  const [, page, id] = /^#\/(chat|train|plan)(?:\/([^/]+))?$/.exec(hash) ?? [];
   return { page: (page ?? 'chat') as PageName, id: id === undefined ? null : decodeURIComponent(id) };
 }
 

@@ -11,7 +11,9 @@ import { Whale } from './whale.tsx';
 
 const loadTrain = () => import('../train/train-page.tsx').then(({ TrainPage }) => TrainPage);
 
-const names: Readonly<Record<PageName, string>> = { chat: 'Chat', train: 'Train' };
+const loadPlan = () => import('../plan/plan-page.tsx').then(({ PlanPage }) => PlanPage);
+
+const names: Readonly<Record<PageName, string>> = { chat: 'Chat', train: 'Train', plan: 'Plan' };
 
 function Pages() {
   return (
@@ -35,7 +37,8 @@ function ThemeSwitch() {
 function useTitle(): void {
   useSignalEffect(() => {
     const { page, id } = route.value;
-    const open = page === 'chat' ? openConversation.value?.title : id === startId ? 'Start a run' : id;
+    const run = page === 'train' ? id : null;
+    const open = page === 'chat' ? openConversation.value?.title : run === startId ? 'Start a run' : run;
     document.title = [...(open ? [open] : []), names[page], 'minke'].join(' · ');
   });
 }
@@ -57,7 +60,9 @@ export function Shell() {
         <ThemeSwitch />
       </header>
       <main id="main" class="shell-main" tabIndex={-1}>
-        {page === 'chat' ? <ChatPage /> : <LazyPage name="Train" load={loadTrain} />}
+        {page === 'chat' && <ChatPage />}
+        {page === 'train' && <LazyPage key="train" name="Train" load={loadTrain} />}
+        {page === 'plan' && <LazyPage key="plan" name="Plan" load={loadPlan} />}
       </main>
     </div>
   );

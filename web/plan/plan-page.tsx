@@ -1,0 +1,20 @@
+// The plan page: a published claim of cost, opened; and your own model beside it. All formulas run in the page.
+import './plan.css';
+import { ClaimSection } from './claim-section.tsx';
+import { FigureDialog } from './figure-button.tsx';
+import { ModelSection } from './model-section.tsx';
+
+export function PlanPage() {
+  return (
+    <div class="plan">
+      <h1>Plan</h1>
+      <p class="quiet">
+        What a model costs to train and to serve. Each number opens its formula, inputs, and source; the address keeps
+        your choices. Assumptions are marked so, and unknown prices stay unknown.
+      </p>
+      <ClaimSection />
+      <ModelSection />
+      <FigureDialog />
+    </div>
+  );
+}
