@@ -79,6 +79,7 @@ const others: Examples = {
     { line: 'plan rl deepseek-v3 --device h800 --devices 512 --steps 10400 --at-once 8192', about: 'R1-Zero' },
     { line: 'plan market', about: 'the tables of prices, with dates and sources' },
   ],
+  probe: [{ line: 'probe machine.json', about: 'then: minke plan train tiny --market machine.json ...' }],
   watch: [
     { line: 'watch', about: 'training runs in the browser' },
     { line: 'watch --allow-task ./my-task.js', about: 'the page may start runs on your own task, which is a program' },

@@ -52,6 +52,8 @@ function expectGiven(flag: string, value: number | undefined): number {
 
 /** Tokens that a step reads where none are stated: about 4 million, as large runs do. */
 const stepTokens = 4e6;
+/** The same on one machine. */
+const machineTokens = 8192;
 
 /** Returns the question with what --target solves for. */
 function solveTarget(question: TrainingQuestion, flags: PlanFlags, rows: Market) {
@@ -68,8 +70,9 @@ function solveTarget(question: TrainingQuestion, flags: PlanFlags, rows: Market)
 }
 
 function reportTraining({ name, config }: Subject, flags: PlanFlags, rows: Market): PlanReport {
-  const { context = Math.min(4096, config.maxPositionEmbeddings), device = 'h100', devices = 8, target } = flags;
+  const { context = Math.min(4096, config.maxPositionEmbeddings), device = 'h100', target } = flags;
   const hardware = findHardware(rows, device);
+  const { devices = hardware.devicesPerNode } = flags;
   const one: Parallelism = { pipeline: 1, tensor: 1, expert: 1, schedule: '1f1b' };
   const isBudget = target !== undefined && 'money' in readTarget(target);
   const asked: TrainingQuestion = {
@@ -80,7 +83,7 @@ function reportTraining({ name, config }: Subject, flags: PlanFlags, rows: Marke
     devices,
     parallelism: flags.parallel === undefined ? one : readParallelism(flags.parallel),
     recompute: flags.recompute ?? 'selective',
-    batch: flags.batch ?? Math.max(1, Math.round(stepTokens / context)),
+    batch: flags.batch ?? Math.max(1, Math.round((hardware.measured === null ? stepTokens : machineTokens) / context)),
     microBatch: 1,
     utilization: flags.utilization ?? null,
     price: findPrice(rows, device, flags),
@@ -108,8 +111,9 @@ function reportTraining({ name, config }: Subject, flags: PlanFlags, rows: Marke
 }
 
 function reportServing({ name, config }: Subject, flags: PlanFlags, rows: Market): PlanReport {
-  const { device = 'h100', devices = 8, input = 2000, output = 500, hits = 0, acceptance = 0 } = flags;
+  const { device = 'h100', input = 2000, output = 500, hits = 0, acceptance = 0 } = flags;
   const hardware = findHardware(rows, device);
+  const { devices = hardware.devicesPerNode } = flags;
   const price = findPrice(rows, device, flags);
   const { weights = 'bf16', cache = 'bf16', batch = null, period = 'all', date = today } = flags;
   const plan = planServing({
@@ -143,8 +147,9 @@ async function reportPostTraining(
   flags: PlanFlags,
   rows: Market,
 ): Promise<PlanReport> {
-  const { device = 'h100', devices = 8, input = 200, output = 4000 } = flags;
+  const { device = 'h100', input = 200, output = 4000 } = flags;
   const hardware = findHardware(rows, device);
+  const { devices = hardware.devicesPerNode } = flags;
   const setting = { hardware, devices, input, output, price: findPrice(rows, device, flags) };
   const { steps = 1000, questions = 32, group = 16, atOnce = questions * group } = flags;
   const { teacher, examples = 800_000, keep = 0.5, epochs = 2 } = flags;

@@ -217,7 +217,7 @@ function planning(program: Command): void {
     .addOption(new Option('--recompute <what>', 'train: in backward').choices(['none', 'selective', 'full']))
     .option('--batch <n>', 'train: sequences of a step; serve: sequences at once', parsePositive)
     .option('--device <name>', 'a device of the hardware table (default: h100)')
-    .option('--devices <n>', 'how many (default: 8)', parsePositive)
+    .option('--devices <n>', 'how many (default: a node)', parsePositive)
     .option('--price <usd>', 'an hour of one device (default: the band of the price table)', parseNumber)
     .option('--date <date>', 'prices as they were known then')
     .option('--input <n>', 'serve, rl, distill: tokens of a prompt', parsePositive)
@@ -247,6 +247,12 @@ function planning(program: Command): void {
 }
 
 function looking(program: Command): void {
+  program
+    .command('probe')
+    .description('measure this machine for minke plan, in about a minute')
+    .argument('[file]', 'where its row of the hardware table is written', 'machine.json')
+    .action(later<typeof import('./probe.ts')>('probe', (probe) => probe.probeCommand));
+
   program.commandsGroup('Inspect:');
   program
     .command('doctor')

@@ -96,7 +96,7 @@ function hourFigures({ parts }: ClaimData): Figure[] {
   // Table 1 of V3 gives thousands: its sum has the four digits of its largest part.
   const figures = parts.map(({ name, hours, digits, source }) => given(name, hours, { unit: 'h', digits, source }));
   const digits = Math.max(...parts.map((part) => part.digits));
-  const sum = relabel(total('all of it', figures), { digits });
+  const sum = relabel(total('all device hours', figures), { digits });
   return [...figures, sum];
 }
 
@@ -231,9 +231,10 @@ export function openClaim({ name, prices, own }: ClaimQuestion, market: Market):
   const price = claimPrice(data, prices, market);
   const hours = hourFigures(data);
   const published = hours.map((each) => paid(each, price));
+  published.push(relabel(published.pop() as Figure, { name: 'as published' }));
   const rent = published.at(-1) as Figure;
   const leftOut = leftOutFigures(data, price, rent, own);
-  const whole = total('all of it', [relabel(rent, { name: 'as published' }), ...leftOut]);
+  const whole = total('all of it', [rent, ...leftOut]);
   const comparisons = [
     claimShare(name, 'llama-3.1-405b', 'hours'),
     claimShare(name, 'llama-3.1-405b', 'flops'),
@@ -249,7 +250,7 @@ export function openClaim({ name, prices, own }: ClaimQuestion, market: Market):
     leftOut,
     total: whole,
     multiple: derive(
-      'in published figures',
+      'the whole, in published figures',
       '',
       'whole / published',
       { whole, published: rent },

@@ -1,6 +1,6 @@
 // Figures as people read them: no more digits than a figure has, a band with both of its ends, unknown as a word.
 import type { Band } from './band.ts';
-import type { Figure } from './figure.ts';
+import { exact, type Figure } from './figure.ts';
 
 /** Digits that a text shows at most; a JSON has all. */
 const maxShown = 4;
@@ -54,6 +54,7 @@ function duration(seconds: number, digits: number): string {
 /** Formats one value of a unit: "$5.576M", "38.9 %", "250.5 GFLOP/token", "14.76 ms", "27.4x". */
 export function formatValue(value: number, unit: string, digits = maxShown): string {
   const shown = Math.max(1, Math.min(digits, maxShown));
+  if (digits === exact && Number.isInteger(value) && value < 1e5 && unit === '') return value.toLocaleString('en-US');
   if (unit === 'share') return `${significant(100 * value, shown)} %`;
   if (unit === 'x') return `${significant(value, shown)}x`;
   if (unit === 's') return duration(value, shown);
@@ -63,9 +64,9 @@ export function formatValue(value: number, unit: string, digits = maxShown): str
   }
   const amount = scaled(value, shown, scales).join('');
   if (!/^[A-Z]{3}($|\/)/.test(unit)) return [amount, unit].filter((part) => part !== '').join(' ');
-  const [currency, per] = unit.split('/');
+  const [currency, per = null] = unit.split('/');
   const text = currency === 'USD' ? `$${amount}` : `${amount} ${currency}`;
-  return per === undefined ? text : `${text}/${per}`;
+  return per === null ? text : `${text}/${per}`;
 }
 
 /** Formats a band: its middle, and its ends where they differ. */

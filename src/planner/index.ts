@@ -40,6 +40,7 @@ export {
   findHardware,
   type Hardware,
   type Market,
+  type MeasuredStep,
   market,
   moneyBand,
   rentBand,
@@ -47,6 +48,7 @@ export {
   today,
   withRows,
 } from './market.ts';
+export { countedTokenBytes, interpolateSteps } from './measured.ts';
 export { allToAllShare, type DecodeExchange, decodeCeiling, dispatchBytes, gradientSum } from './network.ts';
 export { devicesForDays, searchParallelism, tokensForMoney } from './parallelism-search.ts';
 export { bubbleShare, type ChunkTimes, type ScheduleName, scheduleNames, usualTimes } from './pipeline.ts';

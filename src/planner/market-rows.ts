@@ -32,6 +32,7 @@ function gpu(
     devicesPerNode: 8,
     watts: null,
     price: null,
+    measured: null,
     source: sheet,
     ...rest,
   };

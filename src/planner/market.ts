@@ -7,6 +7,22 @@ import { marketRows } from './market-rows.ts';
 const positive = z.number().positive().finite();
 const date = z.string().regex(/^\d{4}(-\d\d(-\d\d)?)?$/, 'expected a date: 2026, 2026-11, or 2026-11-09');
 const band = z.strictObject({ low: positive, middle: positive, high: positive });
+/** A training step of a small model, as `minke probe` measured it. */
+const measuredStep = z.strictObject({
+  /** Whether its layers have experts. */
+  experts: z.boolean(),
+  /** The hidden size. */
+  width: positive,
+  /** FLOP/s of a token's forward and backward. */
+  flops: positive,
+  /** What a step takes for each parameter, however many tokens it reads: the optimizer. */
+  secondsPerParameter: z.number().nonnegative(),
+  /** Memory of a parameter: weights, gradients, moments, copies. */
+  bytesPerParameter: positive,
+  /** Memory of a token of a micro-batch, as a multiple of what is counted for it. */
+  activationRatio: positive,
+});
+
 const row = { date, source: z.string().min(1) };
 
 const marketSchema = z.strictObject({
@@ -26,6 +42,8 @@ const marketSchema = z.strictObject({
       watts: positive.nullable(),
       /** What one costs to buy, USD. */
       price: band.nullable(),
+      /** Null where nothing was measured: every device of the bundled table. */
+      measured: z.array(measuredStep).min(1).nullable(),
       ...row,
     }),
   ),
@@ -47,6 +65,7 @@ const marketSchema = z.strictObject({
 
 export type Market = z.infer<typeof marketSchema>;
 export type Hardware = Market['hardware'][number];
+export type MeasuredStep = z.infer<typeof measuredStep>;
 export type ApiPrice = Market['api'][number];
 
 /** The bundled tables. */

@@ -14,6 +14,7 @@ const powers = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const tensorCost = 0.05;
 
 function candidates({ config, devices, hardware }: TrainingQuestion): Parallelism[] {
+  if (hardware.measured !== null) return [{ pipeline: 1, tensor: 1, expert: 1, schedule: '1f1b' }];
   const { experts } = describeBlocks(config);
   const found: Parallelism[] = [];
   for (const pipeline of powers.filter((p) => p <= config.numHiddenLayers && devices % p === 0))

@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { countParameters } from '../model/cost.ts';
 import { preset } from '../model/presets.ts';
 import { openClaim } from './claim.ts';
 import { breakEven } from './economics.ts';
 import type { Figure } from './figure.ts';
 import { formatFigure, formatValue } from './format.ts';
 import { apiPrice, findHardware, market, rentBand, statedPrice } from './market.ts';
+import { interpolateSteps } from './measured.ts';
 import { devicesForDays, searchParallelism, tokensForMoney } from './parallelism-search.ts';
 import { bubbleShare } from './pipeline.ts';
 import { planExamples, planRl } from './post-training.ts';
@@ -234,5 +236,49 @@ describe('any plan', () => {
     assert.equal(formatValue(0.0904, 'share', 3), '9.04 %');
     assert.equal(formatValue(27.37, 'x', 3), '27.4x');
     assert.equal(formatValue(0, 'USD'), '$0');
+  });
+});
+
+describe('a machine that was measured', () => {
+  const step = { experts: true, flops: 1e10, secondsPerParameter: 1e-9, bytesPerParameter: 16, activationRatio: 2 };
+  const cpu = {
+    ...h100,
+    name: 'this-machine',
+    devicesPerNode: 1,
+    measured: [
+      { ...step, width: 64 },
+      { ...step, width: 256, flops: 4e10, activationRatio: 4 },
+      { ...step, width: 512, experts: false, flops: 9e10 },
+    ],
+  };
+  const question = {
+    ...moonlight,
+    config: preset('tiny'),
+    hardware: cpu,
+    devices: 1,
+    tokens: 1e7,
+    context: 256,
+    batch: 8,
+  };
+
+  test('rates are those measured, and between widths on a line of logarithms', () => {
+    const at = (width: number, experts = true) => interpolateSteps(cpu.measured, width, experts);
+    assert.deepEqual([at(64).flops, at(32).flops, at(256).flops, at(4096).flops], [1e10, 1e10, 4e10, 4e10]);
+    assert.ok(Math.abs(at(128).flops / 2e10 - 1) < 1e-9);
+    assert.equal(at(100, false).flops, 9e10);
+  });
+
+  test('the time is that of the tokens and of the optimizer; memory that of parameters and of a micro-batch', () => {
+    const { cost, memory } = planTraining(question, market);
+    const { total, mtp } = countParameters(question.config);
+    const rate = interpolateSteps(cpu.measured, 192, true).flops;
+    const seconds = (1e7 * middle(cost.flopsPerToken)) / rate + Math.ceil(1e7 / 2048) * (total + mtp) * 1e-9;
+    assert.ok(Math.abs((3600 * middle(cost.deviceHours)) / seconds - 1) < 1e-9);
+    assert.equal(middle(memory[0]), 16 * (total + mtp));
+    assert.equal(memory.length, 3);
+  });
+
+  test('it is one machine', () => {
+    assert.throws(() => planTraining({ ...question, devices: 2 }, market), /2 of this-machine, which is one machine/);
   });
 });

@@ -6,6 +6,7 @@ import type { ModelConfig } from '../model/config.ts';
 import { type Band, type PriceBand, point } from './band.ts';
 import { derive, type Figure, given } from './figure.ts';
 import type { Hardware, Market } from './market.ts';
+import { machineHours, machineMemory } from './measured.ts';
 import { allToAllShare, dispatchBytes, gradientSum } from './network.ts';
 import { bubbleShare } from './pipeline.ts';
 import { dataRanks, mixedFormats, type Parallelism, type Recompute, trainingMemory } from './training-memory.ts';
@@ -94,9 +95,18 @@ export function energyFigures(deviceHours: Figure, { watts, source }: Hardware, 
   return { energy, electricity: money };
 }
 
+/** The utilization that is asked for, or else that of published runs. */
+function usualShare(stated: number | null): Figure {
+  return given('utilization', stated === null ? publishedUtilization : point(stated), {
+    unit: 'share',
+    digits: 2,
+    source: stated === null ? utilizationSource : 'asked',
+  });
+}
+
 type CostQuestion = Pick<
   TrainingQuestion,
-  'config' | 'tokens' | 'context' | 'hardware' | 'devices' | 'utilization' | 'price'
+  'config' | 'tokens' | 'context' | 'hardware' | 'devices' | 'utilization' | 'price' | 'batch'
 >;
 
 /** Returns FLOPs, hours, days, money, and energy of training on `tokens`, however the devices are divided. */
@@ -122,18 +132,26 @@ export function trainingCost(question: CostQuestion, market: Market): CostFigure
     { tokens: count, each: flopsPerToken },
     (v) => v.tokens * v.each,
   );
-  const utilization = given('utilization', stated === null ? publishedUtilization : point(stated), {
-    unit: 'share',
-    digits: 2,
-    source: stated === null ? utilizationSource : 'asked',
-  });
-  const deviceHours = derive(
-    'device hours',
-    'h',
-    'flops / (peak x utilization) / 3600',
-    { flops, peak: given('BF16 peak', hardware.flops.bf16, { unit: 'FLOP/s', source: hardware.source }), utilization },
-    (v) => v.flops / (v.peak * v.utilization) / 3600,
-  );
+  const peak = given('BF16 peak', hardware.flops.bf16, { unit: 'FLOP/s', source: hardware.source });
+  const isMeasured = hardware.measured !== null && stated === null;
+  const deviceHours = isMeasured
+    ? machineHours(question)
+    : derive(
+        'device hours',
+        'h',
+        'flops / (peak x utilization) / 3600',
+        { flops, peak, utilization: usualShare(stated) },
+        (v) => v.flops / (v.peak * v.utilization) / 3600,
+      );
+  const utilization = isMeasured
+    ? derive(
+        'utilization',
+        'share',
+        'flops / hours / 3600 / peak',
+        { flops, hours: deviceHours, peak },
+        (v) => v.flops / v.hours / 3600 / v.peak,
+      )
+    : deviceHours.inputs.utilization;
   const number = given('devices', devices, { source: 'asked' });
   const days = derive(
     'days',
@@ -192,18 +210,15 @@ export function planTraining(question: TrainingQuestion, market: Market): Traini
   const tokensPerSecond = derive(
     'tokens a second and device',
     'token/s',
-    'peak x utilization / each',
-    { peak: cost.deviceHours.inputs.peak, utilization: cost.utilization, each: cost.flopsPerToken },
-    (v) => (v.peak * v.utilization) / v.each,
+    'tokens / hours / 3600',
+    { hours: cost.deviceHours, tokens: cost.flops.inputs.tokens },
+    (v) => v.tokens / v.hours / 3600,
   );
-  const memory = trainingMemory({
-    config,
-    devices,
-    parallelism,
-    formats: mixedFormats,
-    recompute,
-    microBatchTokens: microBatch * context,
-  });
+  const microBatchTokens = microBatch * context;
+  const memory =
+    hardware.measured === null
+      ? trainingMemory({ config, devices, parallelism, formats: mixedFormats, recompute, microBatchTokens })
+      : machineMemory(question, microBatchTokens);
   const microBatches = Math.max(1, Math.ceil(batch / (ranks * microBatch)));
   const { pipeline, schedule } = parallelism;
   const schedules =

@@ -1,16 +1,23 @@
 // A number that says where it comes from: its button opens a dialog with formula, inputs, and source.
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { type Figure, formatFigure } from '../../src/planner/index.ts';
+import { type Figure, formatFigure, formatValue } from '../../src/planner/index.ts';
 import { IconButton } from '../shell/icon.tsx';
 
 /** The figures that were opened one from the other; the last one is shown. */
 const opened = signal<readonly Figure[]>([]);
 
-export function FigureButton({ figure }: { readonly figure: Figure }) {
+interface FigureButtonProps {
+  readonly figure: Figure;
+  /** Whether it shows its middle alone. */
+  readonly isShort?: boolean;
+}
+
+export function FigureButton({ figure, isShort = false }: FigureButtonProps) {
+  const { value, unit, digits } = figure;
   return (
     <button type="button" class="figure-button" onClick={() => (opened.value = [figure])}>
-      {formatFigure(figure)}
+      {isShort && value !== null ? formatValue(value.middle, unit, digits) : formatFigure(figure)}
       <span class="visually-hidden">: where {figure.name} comes from</span>
     </button>
   );

@@ -6,6 +6,7 @@ import {
   breakEven,
   findHardware,
   market,
+  type Parallelism,
   parameterFigures,
   planServing,
   readAmount,
@@ -175,6 +176,10 @@ function ModelChoice() {
   );
 }
 
+function describeLayout({ pipeline, tensor, expert, schedule }: Parallelism): string {
+  return `${pipeline} pipeline stages (${schedule}), ${tensor} tensor ranks, ${expert} expert ranks`;
+}
+
 function Training() {
   const found = attempt(trainingPlan);
   return (
@@ -192,10 +197,7 @@ function Training() {
             <FigureTable title="Cost" figures={[...Object.values(found.plan.cost), found.plan.tokensPerSecond]} />
           </div>
           <div class="card">
-            <p>
-              The layout that waits least: {found.parallelism.pipeline} pipeline stages ({found.parallelism.schedule}),{' '}
-              {found.parallelism.tensor} tensor ranks, {found.parallelism.expert} expert ranks.
-            </p>
+            <p>The layout that waits least: {describeLayout(found.parallelism)}.</p>
             <FigureTable title="Memory of the fullest device" figures={found.plan.memory} />
             <FigureTable
               title="Network and pipeline"
@@ -227,7 +229,7 @@ function SpeedTable({ plans }: { readonly plans: ReturnType<typeof sweepBatch> }
           <tr key={batch.value?.middle}>
             {[batch, tokensPerSecondUser, decodeSpeed, outputPrice].map((figure) => (
               <td key={figure.name}>
-                <FigureButton figure={figure} />
+                <FigureButton figure={figure} isShort />
               </td>
             ))}
           </tr>

@@ -1,4 +1,5 @@
 // The plan page: a published claim of cost, opened; and your own model beside it. All formulas run in the page.
+import './no-eval.ts';
 import './plan.css';
 import { ClaimSection } from './claim-section.tsx';
 import { FigureDialog } from './figure-button.tsx';

@@ -1,0 +1,163 @@
+// minke probe: measures this machine for `minke plan`, in about a minute, and writes a row of the hardware table.
+//
+// Arithmetic and memory are those of `minke doctor`. Training is measured on two-layer models of several widths, with
+// experts and without, each with two sizes of micro-batch: the difference is what tokens take, the rest what a step
+// takes for its parameters. Memory is what the device has reserved after each.
+import { writeFileSync } from 'node:fs';
+import { type Device, describeMachine, measure, openDevice, openYardsticks } from '../kernels/index.ts';
+import { formatBytes, median, Random } from '../math/index.ts';
+import {
+  countParameters,
+  createModel,
+  flopsPerToken,
+  initialWeights,
+  type ModelConfig,
+  precisions,
+  preset,
+  readConfig,
+  writeConfig,
+} from '../model/index.ts';
+import { countedTokenBytes, type Market, type MeasuredStep } from '../planner/index.ts';
+import { scope, useDevice } from '../tensor/index.ts';
+import { PretrainObjective, shiftedWindows, TrainStep, windowLength } from '../train/index.ts';
+import { compileKernels } from './long-work.ts';
+
+/** Tokens of a sequence in the measured steps. */
+export const sequence = 256;
+const layers = 2;
+/** Sequences of the two micro-batches. */
+const sizes = [1, 4] as const;
+
+/** A preset with two layers and without MTP modules. */
+function shallow(name: string): ModelConfig {
+  const fields = name === 'smollm2-135m' ? {} : { num_nextn_predict_layers: 0 };
+  return readConfig({ ...writeConfig(preset(name)), ...fields, num_hidden_layers: layers }, name);
+}
+
+/** SmolLM2's layers at another width, with a vocabulary of bytes. */
+function dense(width: number): ModelConfig {
+  const heads = width / 64;
+  const shape = { hidden_size: width, intermediate_size: Math.round(2.7 * width), num_attention_heads: heads };
+  const fields = { ...writeConfig(preset('smollm2-135m')), ...shape, num_key_value_heads: heads, vocab_size: 256 };
+  return readConfig({ ...fields, num_hidden_layers: layers }, `dense ${width}`);
+}
+
+interface Sample {
+  readonly seconds: number;
+  readonly bytes: number;
+}
+
+/** Trains a few steps on random ids, each of one micro-batch of `batch` sequences. */
+export async function sampleSteps(config: ModelConfig, batch: number, steps: number): Promise<Sample> {
+  const device = openDevice();
+  try {
+    useDevice(device);
+    const weights = initialWeights(config, 1, device);
+    const objective = new PretrainObjective(createModel(config, weights, sequence), {
+      sequences: batch,
+      sequenceLength: sequence,
+      policy: precisions.bf16,
+      balance: 'bias',
+      alpha: 1e-4,
+    });
+    const adamw = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, maxGradNorm: 1, moments: 'f32' } as const;
+    const trainStep = new TrainStep(config, weights, adamw, 1, objective);
+    const random = new Random(1);
+    const seconds: number[] = [];
+    for (let step = 1; step <= steps + 1; step++) {
+      const windows = Array.from({ length: batch }, () =>
+        Int32Array.from({ length: windowLength(config, sequence) }, () => random.below(config.vocabSize)),
+      );
+      const start = performance.now();
+      const { report } = scope(() => ({
+        report: trainStep.run([[shiftedWindows(windows, sequence, device)]], {
+          step,
+          learningRate: 1e-4,
+          biasUpdateSpeed: 0.001,
+        }),
+      }));
+      await report;
+      if (step > 1) seconds.push((performance.now() - start) / 1000); // the first one records
+    }
+    return { seconds: median(seconds), bytes: device.memory.reserved };
+  } finally {
+    await device.close();
+  }
+}
+
+/** Returns what a step of a configuration takes for its tokens, and for its parameters. */
+async function measureStep(config: ModelConfig, experts: boolean): Promise<MeasuredStep> {
+  const [few, many] = [await sampleSteps(config, sizes[0], 5), await sampleSteps(config, sizes[1], 5)];
+  const tokens = (sizes[1] - sizes[0]) * sequence;
+  const { total, mtp } = countParameters(config);
+  const parameters = total + mtp;
+  const perToken = Math.max(1e-12, (many.seconds - few.seconds) / tokens);
+  const bytesPerToken = Math.max(1, (many.bytes - few.bytes) / tokens);
+  const once = few.seconds - perToken * sizes[0] * sequence;
+  return {
+    experts,
+    width: config.hiddenSize,
+    flops: flopsPerToken(config, sequence).training / perToken,
+    secondsPerParameter: Math.max(0, once) / parameters,
+    bytesPerParameter: Math.max(1, few.bytes - bytesPerToken * sizes[0] * sequence) / parameters,
+    activationRatio: bytesPerToken / countedTokenBytes(config),
+  };
+}
+
+async function measureRates(device: Device) {
+  const yardsticks = openYardsticks(device);
+  try {
+    const [arithmetic, read] = await measure(device, [
+      yardsticks.arithmetic('probe_dot_bf16', device.threads),
+      yardsticks.read(device.threads),
+    ]);
+    return { flops: arithmetic.median, bandwidth: read.median };
+  } finally {
+    yardsticks.free();
+  }
+}
+
+const round = (value: number) => Number(value.toPrecision(3));
+
+export async function probeCommand(file: string): Promise<void> {
+  const machine = describeMachine();
+  await compileKernels(true);
+  const device = openDevice();
+  const rates = await measureRates(device);
+  const memoryBytes = device.memory.limit;
+  await device.close();
+  const measured: MeasuredStep[] = [];
+  for (const name of ['nano', 'tiny', 'small']) measured.push(await measureStep(shallow(name), true));
+  for (const width of [128, 576]) measured.push(await measureStep(dense(width), false));
+  const row: Market['hardware'][number] = {
+    name: 'this-machine',
+    kind: 'cpu',
+    flops: { bf16: round(rates.flops), fp8: null },
+    memoryBytes,
+    bandwidth: round(rates.bandwidth),
+    linkBandwidth: null,
+    networkBandwidth: null,
+    devicesPerNode: 1,
+    watts: null,
+    price: null,
+    measured: measured.map(({ experts, width, ...numbers }) => ({
+      experts,
+      width,
+      flops: round(numbers.flops),
+      secondsPerParameter: round(numbers.secondsPerParameter),
+      bytesPerParameter: round(numbers.bytesPerParameter),
+      activationRatio: round(numbers.activationRatio),
+    })),
+    date: new Date().toISOString().slice(0, 10),
+    source: `${machine.cpu}, ${device.threads} threads`,
+  };
+  writeFileSync(file, `${JSON.stringify({ hardware: [row] }, null, 2)}\n`);
+  console.log(`${row.source}: ${round(rates.flops / 1e9)} GFLOP/s in BF16, ${round(rates.bandwidth / 1e9)} GB/s read`);
+  for (const { experts, width, flops, activationRatio } of row.measured ?? [])
+    console.log(
+      `  ${experts ? 'experts' : 'dense'.padEnd(7)} ${String(width).padStart(4)} wide: training ` +
+        `${round(flops / 1e9)} GFLOP/s, memory ${activationRatio}x of what is counted for a token`,
+    );
+  console.log(`${formatBytes(memoryBytes)} of memory; written to ${file}`);
+  console.log(`next: minke plan train tiny --tokens 10M --market ${file} --device this-machine`);
+}
