@@ -202,6 +202,30 @@ function renderTranscript(
   return { ids: encodePieces(tokenizer, all, contextLength), startsThinking: false, unread: [] };
 }
 
+/** What a prompt does about the thinking, whatever its template does: `open` begins it, `closed` leaves it empty. */
+export type ThinkingStart = 'open' | 'closed';
+
+/** Opens or closes the thinking at the end of a prompt, by the tags as R1's template and its releases write them. */
+function startThinking(
+  loaded: LoadedTokenizer,
+  prompt: ChatPrompt,
+  start: ThinkingStart,
+  contextLength: number,
+): ChatPrompt {
+  const isOpen = start === 'open';
+  if (prompt.startsThinking === isOpen && isOpen) return prompt;
+  const text = isOpen ? '<think>\n' : prompt.startsThinking ? '\n</think>\n\n' : '<think>\n\n</think>\n\n';
+  const more = encodePieces(loaded.tokenizer, [{ text, trusted: true }], contextLength, true);
+  return { ...prompt, ids: concatenate(prompt.ids, more), startsThinking: isOpen };
+}
+
+function concatenate(before: Int32Array, after: Int32Array): Int32Array {
+  const ids = new Int32Array(before.length + after.length);
+  ids.set(before);
+  ids.set(after, before.length);
+  return ids;
+}
+
 /** Appends the beginning of an answer to a prompt. */
 function appendPrefix(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message, contextLength: number): ChatPrompt {
   const thought = (last.reasoning_content as string | undefined) ?? '';
@@ -212,9 +236,7 @@ function appendPrefix(loaded: LoadedTokenizer, prompt: ChatPrompt, last: Message
     pieces.unshift({ text: thought, trusted: false });
   }
   const more = encodePieces(loaded.tokenizer, pieces, contextLength, true);
-  const ids = new Int32Array(prompt.ids.length + more.length);
-  ids.set(prompt.ids);
-  ids.set(more, prompt.ids.length);
+  const ids = concatenate(prompt.ids, more);
   return { ids, startsThinking: prompt.startsThinking && text === '', unread: prompt.unread };
 }
 
@@ -224,6 +246,7 @@ export function chatPrompt(
   messages: readonly ChatMessage[],
   variables: TemplateVariables = {},
   contextLength = Infinity,
+  thinking: ThinkingStart | null = null,
 ): ChatPrompt {
   const template = loaded.chatTemplate;
   const knowsThinking = template?.text.includes('</think>') ?? false;
@@ -236,9 +259,10 @@ export function chatPrompt(
     );
   const plain = messages.map((message) => plainMessage(message, knowsThinking));
   const complete = hasPrefix ? plain.slice(0, -1) : plain;
-  const prompt =
+  const rendered =
     template === null
       ? renderTranscript(loaded, complete, contextLength)
       : renderPrompt(loaded, template, complete, variables, contextLength);
+  const prompt = thinking === null ? rendered : startThinking(loaded, rendered, thinking, contextLength);
   return hasPrefix ? appendPrefix(loaded, prompt, plain.at(-1) as Message, contextLength) : prompt;
 }

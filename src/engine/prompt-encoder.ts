@@ -5,7 +5,7 @@
 // places do the same job, so the ids do not depend on the place.
 import { type LoadedTokenizer, packTokenizer } from '../tokenizer/index.ts';
 import { Sandbox, SandboxError } from '../untrusted/index.ts';
-import type { ChatMessage, ChatPrompt, TemplateVariables } from './chat-prompt.ts';
+import type { ChatMessage, ChatPrompt, TemplateVariables, ThinkingStart } from './chat-prompt.ts';
 import { RefusedError } from './generation.ts';
 import { doPromptJob, type PromptJob, type PromptOutcome, type TextOptions } from './prompt-jobs.ts';
 
@@ -54,11 +54,14 @@ export class PromptEncoder {
   }
 
   /** Encodes a conversation by the model's chat template. Rejects with RefusedError. */
-  chat(messages: readonly ChatMessage[], variables: TemplateVariables = {}, limits?: EncodeLimits) {
-    return this.#encode(
-      { kind: 'chat', messages, variables, contextLength: limits?.contextLength ?? Infinity },
-      limits,
-    );
+  chat(
+    messages: readonly ChatMessage[],
+    variables: TemplateVariables = {},
+    limits?: EncodeLimits,
+    thinking: ThinkingStart | null = null,
+  ) {
+    const contextLength = limits?.contextLength ?? Infinity;
+    return this.#encode({ kind: 'chat', messages, variables, thinking, contextLength }, limits);
   }
 
   /** Encodes a text. Rejects with RefusedError. */

@@ -1,6 +1,12 @@
 // From what a client sends to token ids, as jobs: plain data in, plain data out, so that any process can do them.
 import { type LoadedTokenizer, TokenizerError } from '../tokenizer/index.ts';
-import { type ChatMessage, type ChatPrompt, chatPrompt, type TemplateVariables } from './chat-prompt.ts';
+import {
+  type ChatMessage,
+  type ChatPrompt,
+  chatPrompt,
+  type TemplateVariables,
+  type ThinkingStart,
+} from './chat-prompt.ts';
 import { type PromptSizes, type RefusalKind, RefusedError } from './generation.ts';
 import { checkLength, encodePieces, fillInPieces, wellFormed } from './prompt-text.ts';
 
@@ -12,7 +18,12 @@ export interface TextOptions {
 }
 
 export type PromptJob = { readonly contextLength: number } & (
-  | { readonly kind: 'chat'; readonly messages: readonly ChatMessage[]; readonly variables: TemplateVariables }
+  | {
+      readonly kind: 'chat';
+      readonly messages: readonly ChatMessage[];
+      readonly variables: TemplateVariables;
+      readonly thinking: ThinkingStart | null;
+    }
   | { readonly kind: 'text'; readonly text: string; readonly options: TextOptions }
   | { readonly kind: 'fill-in'; readonly before: string; readonly after: string }
 );
@@ -30,7 +41,7 @@ export type PromptOutcome =
 function encodeJob(loaded: LoadedTokenizer, job: PromptJob): ChatPrompt {
   const { tokenizer } = loaded;
   const { contextLength } = job;
-  if (job.kind === 'chat') return chatPrompt(loaded, job.messages, job.variables, contextLength);
+  if (job.kind === 'chat') return chatPrompt(loaded, job.messages, job.variables, contextLength, job.thinking);
   if (job.kind === 'fill-in') {
     const pieces = fillInPieces(loaded, wellFormed(job.before), wellFormed(job.after));
     return { ids: encodePieces(tokenizer, pieces, contextLength), startsThinking: false, unread: [] };

@@ -50,11 +50,12 @@ export async function answer(context: ServerContext, conversation: Conversation,
   const model = findModel(context, conversation.model);
   const { sampling, maxTokens, logprobs } = conversation;
   checkSampling(sampling, model);
-  const { ids, startsThinking } = await renderConversation(conversation, model, call);
+  const { ids, startsThinking, reasoningBudget } = await renderConversation(conversation, model, call);
   const generations = Array.from({ length: sampling.n ?? 1 }, (_, choice): Generation => {
     const options = {
       ...toGenerateOptions(sampling, choice, call),
       startsThinking,
+      ...(reasoningBudget !== null && { reasoningBudget }),
       maxTokens: clampMaxTokens(maxTokens, ids.length, model),
       ...(logprobs !== null && { logprobs }),
     };

@@ -36,7 +36,7 @@ describe('chat', () => {
       const head =
         '{"id":"ID","object":"chat.completion.chunk","created":0,"model":"test-model","system_fingerprint":"fp_test"';
       const usage = /"usage":(\{"prompt_tokens".*?\}\})/.exec(text)?.[1] as string;
-      const no = include ? ',"usage":null' : '';
+      const no = ',"usage":null';
       const chunk = (delta: string, end = 'null', last = no) =>
         `data: ${head},"choices":[{"index":0,"delta":${delta},"logprobs":null,"finish_reason":${end}}]${last}}\n\n`;
       assert.equal(

@@ -70,7 +70,7 @@ async function* frames<Chunk extends object>(
     const end = usage === undefined ? '' : `,"usage":${JSON.stringify(usage)}`;
     return dataFrame(`${front},"choices":${JSON.stringify(choices)}${end}}`);
   };
-  const noUsage = includeUsage ? null : undefined;
+  const noUsage = includeUsage === false ? undefined : null;
   const ends: AnswerEnd[] = [];
   const opening = formats.flatMap(({ first }, index) =>
     first === null ? [] : frame([{ index, ...first, finish_reason: null }], noUsage),

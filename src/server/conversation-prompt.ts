@@ -1,6 +1,5 @@
-// The prompt of a conversation by the model's chat template. A switch of the thinking is refused where the model has
-// none.
-import { type ChatPrompt, promptEncoder, type TextModel } from '../engine/index.ts';
+// The prompt of a conversation by the model's chat template, with its thinking on, off, or limited.
+import { type ChatPrompt, promptEncoder, type TextModel, type ThinkingStart } from '../engine/index.ts';
 import type { Call } from './context.ts';
 import type { Conversation } from './conversation.ts';
 import { ApiError } from './errors.ts';
@@ -51,40 +50,73 @@ function templateVariables(
 
 const isEqual = (a: Int32Array, b: Int32Array) => a.length === b.length && a.every((id, i) => id === b[i]);
 
+/** The most thinking tokens for an effort, where the template has no variable for it. Source: Gemini's OpenAI API. */
+const effortBudgets: Readonly<Record<string, number | null>> = {
+  none: null,
+  minimal: 512,
+  low: 1024,
+  medium: 8192,
+  high: 24_576,
+  xhigh: null,
+  max: null,
+};
+
+/** Whether a template names a variable. */
+const hasVariable = (template: string, name: string) => new RegExp(`\\b${name}\\b`).test(template);
+
+const knowsThinking = (template: string) => /<\/?think>/.test(template);
+
 /**
- * Renders the conversation. Throws ApiError 400 for an effort that the template does not know, and for a switch of the
- * thinking without effect on a model that does otherwise. Other unknown variables are ignored fields, and so are
- * messages that the template leaves out.
+ * Returns the most thinking tokens: of reasoning_budget, of thinking.budget_tokens, or of reasoning_effort where the
+ * template does not read it; null: no limit. Throws ApiError 400 for two that differ.
+ */
+function readBudget({ thinking: given, sampling }: Conversation, template: string): number | null {
+  const { thinking, reasoning_effort: effort } = given;
+  const [own, other] = [sampling.reasoning_budget, thinking?.budget_tokens];
+  if (typeof own === 'number' && typeof other === 'number' && own !== other)
+    refuse('reasoning_budget', 'differs from thinking.budget_tokens: send one of them');
+  const explicit = own ?? other;
+  if (typeof explicit === 'number' || !effort) return explicit ?? null;
+  if (!knowsThinking(template) || hasVariable(template, 'reasoning_effort')) return null;
+  return effortBudgets[effort] ?? null;
+}
+
+export interface ConversationPrompt extends ChatPrompt {
+  /** The most thinking tokens; null: no limit. */
+  readonly reasoningBudget: number | null;
+}
+
+/**
+ * Renders the conversation. Where the template has no switch of the thinking, an open or a closed thinking follows it.
+ * Throws ApiError 400 for thinking or effort on a model that does not think. Other unknown variables are ignored
+ * fields, and so are messages that the template leaves out.
  */
 export async function renderConversation(
-  { messages, thinking }: Conversation,
+  conversation: Conversation,
   model: TextModel,
   { lease, ignored }: Call,
-): Promise<ChatPrompt> {
+): Promise<ConversationPrompt> {
+  const { messages, thinking } = conversation;
   const { tokenizer, contextLength } = model;
   const { reasoning_effort: effort, chat_template_kwargs: kwargs } = thinking;
   const template = tokenizer.chatTemplate?.text ?? '';
-  const words = new Set(template.match(/\w+/g));
-  const isVariable = (name: string) => words.has(name);
-  if (effort && !['none', 'medium', 'high'].includes(effort) && !isVariable('reasoning_effort'))
-    refuse('reasoning_effort', 'this model has one effort of thinking: leave it out, or set reasoning_budget');
   const given = readSwitch(thinking);
   const limits = { contextLength, signal: lease.signal };
-  const render = (isOn = given?.isOn) =>
-    promptEncoder(tokenizer).chat(messages, templateVariables(thinking, isOn === true, given?.names), limits);
-  const prompt = await render();
-  const thinks = prompt.startsThinking || /<\/?think>/.test(template);
-  if (given !== null && (thinks ? !given.isOn : given.isOn)) {
+  const render = (isOn = given?.isOn, start: ThinkingStart | null = null) =>
+    promptEncoder(tokenizer).chat(messages, templateVariables(thinking, isOn === true, given?.names), limits, start);
+  let prompt = await render();
+  const thinks = prompt.startsThinking || knowsThinking(template);
+  const isNeutral = !effort || ['none', 'medium', 'high'].includes(effort);
+  if (!thinks && !isNeutral && !hasVariable(template, 'reasoning_effort'))
+    refuse('reasoning_effort', 'this model does not think: leave it out');
+  if (given !== null && (thinks ? !(given.isOn && prompt.startsThinking) : given.isOn)) {
     const hasSwitch = !isEqual(prompt.ids, (await render(!given.isOn)).ids);
-    if (!hasSwitch || (prompt.startsThinking && !given.isOn))
-      refuse(
-        given.param,
-        thinks
-          ? 'this model always thinks: leave it out, or set reasoning_budget to 0'
-          : 'this model does not think: leave it out',
-      );
+    if (!thinks && !hasSwitch) refuse(given.param, 'this model does not think: leave it out');
+    if (thinks && (prompt.startsThinking || !hasSwitch))
+      prompt = await render(given.isOn, given.isOn ? 'open' : 'closed');
   }
-  for (const name of Object.keys(kwargs ?? {})) if (!isVariable(name)) ignored.add('chat_template_kwargs', name, []);
+  for (const name of Object.keys(kwargs ?? {}))
+    if (!hasVariable(template, name)) ignored.add('chat_template_kwargs', name, []);
   for (const message of prompt.unread) ignored.addUnread(message);
-  return prompt;
+  return { ...prompt, reasoningBudget: readBudget(conversation, template) };
 }

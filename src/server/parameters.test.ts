@@ -107,8 +107,8 @@ describe('parameters that are not honored', () => {
     );
     const streamed = await stream({ include_obfuscation: false, include_usage: true });
     assert.equal((await events(streamed)).at(-1), '[DONE]');
-    const thinking = await chat({ thinking: { type: 'enabled', budget_tokens: 5 } });
-    await assertRefused(thinking, 400, /use reasoning_budget/, 'thinking.budget_tokens');
+    const thinking = await chat({ thinking: { type: 'enabled', effort: 'low' } });
+    await assertRefused(thinking, 400, /use reasoning_effort/, 'thinking.effort');
     const part = { type: 'text', text: 'a', cache_control: {}, annotation: 1 };
     const parts = await chat({ messages: [{ role: 'user', content: [part, part] }] });
     assert.equal(parts.headers.get(header), 'messages[].content[].annotation (annotations?)');
@@ -292,38 +292,64 @@ describe('honored as others do', () => {
   });
 });
 
-describe('the switch of the thinking', () => {
-  const always = serve({ ...thinker, profile: 'deepseek-r1' }).app;
-  const never = serve({ profile: 'deepseek-v3' }).app;
-  const chat = (app: typeof always, more: object) => post(app, '/v1/chat/completions', chatBody(more));
+describe('the thinking', () => {
+  const always = serve({ ...thinker, profile: 'deepseek-r1' });
+  const never = serve({ profile: 'deepseek-v3' });
+  const chat = ({ app }: typeof always, more: object) => post(app, '/v1/chat/completions', chatBody(more));
+  /** Returns the end of the prompt, as text, and whether the answer begins inside the thinking. */
+  const asked = async (served: typeof always, more: object) => {
+    assert.equal((await chat(served, more)).status, 200, JSON.stringify(more));
+    const { model } = served;
+    const prompt = model.tokenizer.tokenizer.decode(model.prompts.at(-1) ?? []);
+    const { startsThinking, reasoningBudget } = model.requestedOptions.at(-1) ?? {};
+    return { end: prompt.slice(prompt.lastIndexOf('<｜Assistant｜>')), startsThinking, reasoningBudget };
+  };
 
-  test('is refused by name where the template has none and the model would answer otherwise', async () => {
-    const disabled = { thinking: { type: 'disabled' } };
-    await assertRefused(await chat(always, disabled), 400, /always thinks.*reasoning_budget/, 'thinking');
-    await assertRefused(await chat(always, { reasoning_effort: 'none' }), 400, /always thinks/, 'reasoning_effort');
-    const kwargs = { chat_template_kwargs: { enable_thinking: false } };
-    await assertRefused(await chat(always, kwargs), 400, /always thinks/, 'chat_template_kwargs');
-    await assertRefused(await chat(never, { thinking: { type: 'enabled' } }), 400, /does not think/, 'thinking');
-    for (const [app, more] of [
-      [always, { thinking: { type: 'enabled' } }],
-      [never, disabled],
-      [never, { reasoning_effort: 'none' }],
-    ] as const)
-      assert.equal((await chat(app, more)).status, 200, JSON.stringify(more));
-    const both = { ...kwargs, thinking: { type: 'enabled' } };
-    await assertRefused(await chat(always, both), 400, /contradicts thinking/, 'chat_template_kwargs');
+  test('is turned off where the template begins it: by each of the three parameters', async () => {
+    const on = { end: '<｜Assistant｜><think>\n', startsThinking: true, reasoningBudget: undefined };
+    assert.deepEqual(await asked(always, {}), on);
+    assert.deepEqual(await asked(always, { thinking: { type: 'enabled' } }), on);
+    for (const more of [
+      { thinking: { type: 'disabled' } },
+      { reasoning_effort: 'none' },
+      { chat_template_kwargs: { enable_thinking: false } },
+    ])
+      assert.deepEqual(await asked(always, more), {
+        end: '<｜Assistant｜><think>\n\n</think>\n\n',
+        startsThinking: false,
+        reasoningBudget: undefined,
+      });
   });
 
-  test('an effort is one that exists, and one that the template knows', async () => {
+  test('is refused by name on a model that does not think', async () => {
+    await assertRefused(await chat(never, { thinking: { type: 'enabled' } }), 400, /does not think/, 'thinking');
+    for (const effort of ['minimal', 'low', 'xhigh', 'max'])
+      await assertRefused(await chat(never, { reasoning_effort: effort }), 400, /does not think/, 'reasoning_effort');
+    for (const more of [{ thinking: { type: 'disabled' } }, { reasoning_effort: 'none' }, { reasoning_effort: 'high' }])
+      assert.equal((await asked(never, more)).reasoningBudget, undefined);
+  });
+
+  test('has a budget: its own, of thinking, or of an effort that the template does not read', async () => {
+    const budget = async (more: object) => (await asked(always, more)).reasoningBudget;
+    assert.equal(await budget({ reasoning_budget: 7 }), 7);
+    assert.equal(await budget({ thinking: { type: 'enabled', budget_tokens: 8 } }), 8);
+    const efforts = ['minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
+    const budgets = [];
+    for (const effort of efforts) budgets.push(await budget({ reasoning_effort: effort }));
+    assert.deepEqual(budgets, [512, 1024, 8192, 24576, undefined, undefined]);
+    assert.equal(await budget({ reasoning_effort: 'low', reasoning_budget: 7 }), 7);
+    const two = { reasoning_budget: 7, thinking: { type: 'enabled', budget_tokens: 8 } };
+    await assertRefused(await chat(always, two), 400, /differs from thinking\.budget_tokens/, 'reasoning_budget');
+  });
+
+  test('an effort is one that exists; switches that contradict each other are refused', async () => {
     await assertRefused(
       await chat(always, { reasoning_effort: 'nonsense' }),
       422,
       /reasoning_effort/,
       'reasoning_effort',
     );
-    for (const effort of ['minimal', 'low', 'xhigh', 'max'])
-      await assertRefused(await chat(always, { reasoning_effort: effort }), 400, /one effort/, 'reasoning_effort');
-    for (const effort of ['medium', 'high', null])
-      assert.equal((await chat(always, { reasoning_effort: effort })).status, 200);
+    const both = { thinking: { type: 'enabled' }, chat_template_kwargs: { enable_thinking: false } };
+    await assertRefused(await chat(always, both), 400, /contradicts thinking/, 'chat_template_kwargs');
   });
 });

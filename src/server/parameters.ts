@@ -215,7 +215,6 @@ export const unhonoredInMessages = unhonored(
 export const unhonoredInParts = unhonored([], 'cache_control annotations');
 export const unhonoredInStreamOptions = unhonored([['include_obfuscation continuous_usage_stats', leaveOut, false]]);
 export const unhonoredInThinking = unhonored([
-  ['budget_tokens', useBudget],
   ['reasoning_effort effort', 'use reasoning_effort beside it', 'medium', 'high'],
   ['clear_thinking', leaveOut, false],
 ]);

@@ -117,14 +117,21 @@ export const chatRequest = withUnhonored(
         .boolean()
         .nullish()
         .describe('Extension. true: return the thinking as `reasoning` too; false: leave it out.'),
-      thinking: withUnhonored(z.object({ type: z.enum(['enabled', 'disabled']) }), unhonoredInThinking)
+      thinking: withUnhonored(
+        z.object({
+          type: z.enum(['enabled', 'disabled']),
+          budget_tokens: z.int().min(0).nullish().describe('Extension: the most thinking tokens.'),
+        }),
+        unhonoredInThinking,
+      )
         .nullish()
-        .describe('Refused for a model whose template has no switch, where it would change the answer.'),
+        .describe('Works with every template that knows thinking; refused for a model that does not think.'),
       reasoning_effort: z
         .enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])
         .nullish()
         .describe(
-          'none: no thinking. Others than medium and high are refused if the chat template has no such variable.',
+          'none: no thinking. Others are a variable of the chat template or, where it has none, a budget of tokens: ' +
+            'minimal 512, low 1,024, medium 8,192, high 24,576; xhigh and max: no limit.',
         ),
       chat_template_kwargs: templateVariables,
     })

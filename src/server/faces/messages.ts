@@ -118,7 +118,10 @@ function readShared(request: CountTokensRequest): Omit<Conversation, 'sampling' 
     format: schema ? { constraint: { kind: 'schema', schema }, path: 'output_config.format.schema' } : null,
     thinking: {
       // adaptive: the model decides
-      thinking: thinking && thinking.type !== 'adaptive' ? { type: isOn ? 'enabled' : 'disabled' } : null,
+      thinking:
+        thinking && thinking.type !== 'adaptive'
+          ? { type: isOn ? 'enabled' : 'disabled', budget_tokens: thinking.budget_tokens }
+          : null,
       reasoning_effort: output?.effort,
     },
     logprobs: null,
@@ -134,7 +137,6 @@ function toConversation(request: MessagesRequest): Conversation {
       top_k: request.top_k,
       stop: request.stop_sequences,
       stream: request.stream,
-      reasoning_budget: request.thinking?.budget_tokens,
     },
     maxTokens: request.max_tokens,
   };
