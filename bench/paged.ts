@@ -37,7 +37,7 @@ function records(bench: Bench, bytes: number): number {
 
 function decodeWork(bench: Bench, { format, sequences: B, tokens, heads: H, queries = 1, unit }: Decode): Work {
   const { device } = bench;
-  const layout = { width, codes: format === 'fp8' ? C : 0, format: poolFormat[format] };
+  const layout = { width, codes: format === 'fp8' ? C : 0, tile: 128, format: poolFormat[format] };
   const bytes = recordBytes(layout);
   const pool = format === 'fp8' ? records(bench, bytes) : bench.random('bf16', (poolBlocks * 64 * bytes) / 2);
   const each = tokens / 64;

@@ -315,6 +315,34 @@ describe('engine over packed weights', () => {
         for (const weight of [...weights.values(), ...plain.values()]) weight.dispose();
       });
 
+  for (const cacheFormat of ['fp8', 'int8'] as const)
+    test(`qwen2 with a cache of ${cacheFormat}: the same tokens alone and among others`, async () => {
+      const sizes = { vocab_size: 300, hidden_size: 64, intermediate_size: 96, num_hidden_layers: 2 };
+      const heads = { num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 512 };
+      const model = makeModel({ model_type: 'qwen2', ...sizes, ...heads, initializer_range: 0.2 });
+      const prompts = [makePrompt(90, 1), makePrompt(3, 2), makePrompt(130, 4)];
+      const run = async (format: CacheFormat, isBatched: boolean) => {
+        const engine = start(model, { openCache: latentPages(format) }, { contextLength: 512, maxStepTokens: 70 });
+        const answer = (prompt: number[]) => ask(engine, prompt, { maxTokens: 20 });
+        const all: GeneratedToken[][] = [];
+        if (isBatched) all.push(...(await Promise.all(prompts.map(answer))));
+        else for (const prompt of prompts) all.push(await answer(prompt));
+        await engine.close();
+        return all.map((tokens) => tokens.map(({ id, logprob }) => ({ id, logprob })));
+      };
+      const alone = await run(cacheFormat, false);
+      assert.deepEqual(await run(cacheFormat, true), alone);
+      const nearest = cacheFormat === 'int8' ? await run('f32', false) : []; // three bits of mantissa are far off here
+      for (const [i, exact] of nearest.entries()) {
+        const other = exact.findIndex(({ id }, t) => id !== alone[i][t].id);
+        const same = other < 0 ? exact.length : other;
+        assert.ok(same > 0, `prompt ${i} gives another first token`);
+        const gaps = exact.slice(0, same).map(({ logprob }, t) => Math.abs(logprob - alone[i][t].logprob));
+        assert.ok(Math.max(...gaps) < 0.2, `log-probabilities of prompt ${i} are ${gaps} off`);
+      }
+      model.dispose();
+    });
+
   for (const family of [
     { model_type: 'llama' },
     { model_type: 'qwen2' },

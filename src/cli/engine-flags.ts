@@ -57,7 +57,7 @@ function parseProbability(text: string): number {
 /** Adds the flags of the engine to a command. */
 export function withEngineFlags(command: Command): Command {
   const formats = ['f32', 'bf16', 'fp8', 'int8', 'int4'] satisfies PackableFormat[];
-  const cacheFormats = ['f32', 'bf16', 'fp8'] satisfies CacheFormat[];
+  const cacheFormats = ['f32', 'bf16', 'fp8', 'int8'] satisfies CacheFormat[];
   return withDownloadFlag(command)
     .addOption(new Option('--dtype <format>', 'weight format (default: as stored)').choices(formats))
     .addOption(new Option('--cache-dtype <format>', 'KV cache format').choices(cacheFormats).default('bf16'))

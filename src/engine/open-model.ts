@@ -40,7 +40,7 @@ export interface OpenOptions extends Partial<Omit<EngineOptions, 'blocks'>> {
   readonly name?: string;
   /** The format of matrices. @default the checkpoint's */
   readonly format?: PackableFormat;
-  /** The format of the cache: bf16, or fp8 as in FlashMLA (MLA only). @default bf16 */
+  /** The format of the cache: f32, bf16, or codes of a byte with scales, fp8 or int8. @default bf16 */
   readonly cacheFormat?: CacheFormat;
   /**
    * Memory for the cache. At least one whole context is taken. @default contexts of all sequences that run at once, but

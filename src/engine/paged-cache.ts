@@ -2,6 +2,8 @@
 // layout: LatentPages serves, HeadPages gives exact rollouts.
 //
 // Both write fresh rows to their slots. A chunk of a prompt sees the same rows however the prompt was cut.
+
+import type { PoolFormat } from '../kernels/index.ts';
 import { type Cache, cacheWidth, describeBlocks, type FreshTokens, isMla, type ModelConfig } from '../model/index.ts';
 import {
   attention,
@@ -20,7 +22,7 @@ import {
 import type { Phase } from './runner.ts';
 import type { StepInputViews, StepShape } from './step-inputs.ts';
 
-export type CacheFormat = 'f32' | 'bf16' | 'fp8';
+export type CacheFormat = PoolFormat;
 
 /** Blocks of cache for all layers of a model. */
 export interface PagedCache {
@@ -39,9 +41,13 @@ function countLayers(config: ModelConfig): number {
   return config.numHiddenLayers + describeBlocks(config).mtpModules;
 }
 
+/** In fp8 and int8, MLA's latent has a scale for each 128 numbers, a head of keys or values one of its own. */
 function poolOptions(config: ModelConfig, format: CacheFormat) {
-  const codes = format === 'fp8' && isMla(config) ? { codes: config.kvLoraRank } : {};
-  return { format, width: cacheWidth(config), ...codes };
+  const width = cacheWidth(config);
+  if (format === 'f32' || format === 'bf16') return { format, width };
+  return isMla(config)
+    ? { format, width, codes: config.kvLoraRank }
+    : { format, width, codes: width, tile: config.headDim };
 }
 
 /** Returns the bytes of one block of LatentPages in all layers. */

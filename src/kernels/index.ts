@@ -73,6 +73,7 @@ export {
   packedBlocks,
   pagedAttentionWorkspaceBytes,
   poolFormat,
+  type RecordLayout,
   recordBytes,
   samplingWorkspaceBytes,
   squarePartials,

@@ -61,23 +61,25 @@ export function squarePartials(n: number): number {
 export const blockTokens = 64;
 
 /** Codes of a pool's format. */
-export const poolFormat = { f32: 0, bf16: 1, fp8: 2 } as const;
+export const poolFormat = { f32: 0, bf16: 1, fp8: 2, int8: 3 } as const;
 export type PoolFormat = keyof typeof poolFormat;
 
 export interface RecordLayout {
   /** Numbers of a token. */
   readonly width: number;
-  /** How many of them are E4M3 codes; 0 unless the format is fp8. */
+  /** How many of them, the first ones, are codes of a byte; 0 unless the format is fp8 or int8. */
   readonly codes: number;
+  /** How many codes share a scale. */
+  readonly tile: number;
   /** A value of poolFormat. */
   readonly format: number;
 }
 
 /** Bytes that a pool keeps of a token. */
-export function recordBytes({ width, codes, format }: RecordLayout): number {
+export function recordBytes({ width, codes, tile, format }: RecordLayout): number {
   if (format === poolFormat.f32) return 4 * width;
   if (format === poolFormat.bf16) return 2 * width;
-  return codes + 4 * tilesIn(codes) + 2 * (width - codes);
+  return codes + 4 * Math.ceil(codes / tile) + 2 * (width - codes);
 }
 
 /** Keys whose softmax is one piece of paged attention; pieces begin at multiples of it. */
@@ -123,6 +125,7 @@ export const agreedSizes: Readonly<Record<string, number>> = {
   'poolFormat f32': poolFormat.f32,
   'poolFormat bf16': poolFormat.bf16,
   'poolFormat fp8': poolFormat.fp8,
+  'poolFormat int8': poolFormat.int8,
   samplingScratchBytes,
   'squarePartials(200000)': squarePartials(200000),
   'sumWorkspaceBytes(10000)': sumWorkspaceBytes(10000),
@@ -130,9 +133,15 @@ export const agreedSizes: Readonly<Record<string, number>> = {
   'gemmWorkspaceBytes(5, 300, 3)': gemmWorkspaceBytes(5, 300, 3),
   'pagedAttentionWorkspaceBytes(3, 5, 7, 9)': pagedAttentionWorkspaceBytes(3, 5, 7, 9),
   'samplingWorkspaceBytes(2, 20000)': samplingWorkspaceBytes(2, 20000),
-  'recordBytes of 576 f32': recordBytes({ width: 576, codes: 0, format: poolFormat.f32 }),
-  'recordBytes of 576 bf16': recordBytes({ width: 576, codes: 0, format: poolFormat.bf16 }),
-  'recordBytes of 512 codes and 64 bf16': recordBytes({ width: 576, codes: 512, format: poolFormat.fp8 }),
+  'recordBytes of 576 f32': recordBytes({ width: 576, codes: 0, tile: 1, format: poolFormat.f32 }),
+  'recordBytes of 576 bf16': recordBytes({ width: 576, codes: 0, tile: 1, format: poolFormat.bf16 }),
+  'recordBytes of 512 codes and 64 bf16': recordBytes({
+    width: 576,
+    codes: 512,
+    tile: tileSize,
+    format: poolFormat.fp8,
+  }),
+  'recordBytes of 4 heads of 80 in int8': recordBytes({ width: 320, codes: 320, tile: 80, format: poolFormat.int8 }),
 };
 
 /** Throws DeviceError unless a build's sizes ([name, value, ...]) are those of this file. */

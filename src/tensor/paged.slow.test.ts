@@ -14,6 +14,7 @@ interface Kind {
   readonly format: PoolFormat;
   readonly width: number;
   readonly codes?: number;
+  readonly tile?: number;
   readonly Hq: number;
   readonly Dk: number;
   readonly heads: t.PagedHeads;
@@ -21,6 +22,7 @@ interface Kind {
 
 const latent = (C: number) => ({ valueWidth: C });
 const grouped = { valueWidth: 20, keyHeads: 2, valueOffset: 32 };
+const tiled = { valueWidth: 16, keyHeads: 2, valueOffset: 32 };
 const own = { valueWidth: 8, keyHeads: 3, valueOffset: 36 };
 
 const kinds: Kind[] = [
@@ -32,6 +34,9 @@ const kinds: Kind[] = [
   { name: 'bf16 grouped', format: 'bf16', width: 72, Hq: 6, Dk: 16, heads: grouped },
   { name: 'bf16 grouped, a window', format: 'bf16', width: 72, Hq: 6, Dk: 16, heads: { ...grouped, window: 130 } },
   { name: 'f32 grouped, a narrow window', format: 'f32', width: 72, Hq: 6, Dk: 16, heads: { ...grouped, window: 9 } },
+  { name: 'int8 grouped', format: 'int8', width: 64, codes: 64, tile: 16, Hq: 6, Dk: 16, heads: tiled },
+  { name: 'fp8 grouped', format: 'fp8', width: 64, codes: 64, tile: 16, Hq: 6, Dk: 16, heads: tiled },
+  { name: 'int8 latent, 8 heads', format: 'int8', width: 576, codes: 512, Hq: 8, Dk: 576, heads: latent(512) },
   { name: 'f32 heads of their own', format: 'f32', width: 60, Hq: 3, Dk: 12, heads: own },
 ];
 
@@ -55,12 +60,12 @@ class Caches {
   constructor(kind: Kind, device: Device, lengths: readonly number[], order: (block: number) => number = (b) => b) {
     this.kind = kind;
     this.device = device;
-    const { format, width, codes = 0, Hq, Dk } = kind;
+    const { format, width, codes = 0, tile = 128, Hq, Dk } = kind;
     let next = 0;
     for (const length of lengths) {
       this.blocks.push(Array.from({ length: t.blocksFor(length) }, () => next++));
     }
-    this.pool = new t.PagedPool({ format, width, codes, blocks: next, device });
+    this.pool = new t.PagedPool({ format, width, codes, tile, blocks: next, device });
     for (const [b, length] of lengths.entries()) {
       this.blocks[b] = this.blocks[b].map(order);
       const rows = normals([length, width], 10 + b, device);

@@ -244,7 +244,7 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
     [
       () => attendPaged(f(2, 3, 6), { valueWidth: 6 }, pool('fp8')),
       ShapeError,
-      /one key of width 6 with 4 values in front, received keys of 6 and values of 6/,
+      /fp8 records have 4 codes in tiles of 128, received keys of 6 from 0 on and values of 6 from 0 on; make a pool/,
     ],
     [
       () => {

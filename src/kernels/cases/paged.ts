@@ -12,14 +12,23 @@ interface Shape extends RecordLayout {
 }
 
 const layouts: Shape[] = [
-  { name: 'f32', width: 48, codes: 0, format: poolFormat.f32 },
-  { name: 'bf16', width: 48, codes: 0, format: poolFormat.bf16 },
-  { name: 'fp8, V3', width: 576, codes: 512, format: poolFormat.fp8 },
-  { name: 'fp8, nano', width: 48, codes: 32, format: poolFormat.fp8 },
-  { name: 'fp8, a short last tile', width: 214, codes: 202, format: poolFormat.fp8 },
+  { name: 'f32', width: 48, codes: 0, tile: 128, format: poolFormat.f32 },
+  { name: 'bf16', width: 48, codes: 0, tile: 128, format: poolFormat.bf16 },
+  { name: 'fp8, V3', width: 576, codes: 512, tile: 128, format: poolFormat.fp8 },
+  { name: 'fp8, nano', width: 48, codes: 32, tile: 128, format: poolFormat.fp8 },
+  { name: 'fp8, a short last tile', width: 214, codes: 202, tile: 128, format: poolFormat.fp8 },
+  { name: 'fp8, heads', width: 80, codes: 80, tile: 20, format: poolFormat.fp8 },
+  { name: 'int8, V3', width: 576, codes: 512, tile: 128, format: poolFormat.int8 },
+  { name: 'int8, heads', width: 80, codes: 80, tile: 20, format: poolFormat.int8 },
 ];
 
-const words = ({ width, codes, format }: RecordLayout, blocks: number) => ({ blocks, width, codes, format });
+const words = ({ width, codes, tile, format }: RecordLayout, blocks: number) => ({
+  blocks,
+  width,
+  codes,
+  tile,
+  format,
+});
 
 function rotation(rows: number, rotary: number) {
   const angles = Float32Array.from({ length: rows * (rotary / 2) }, (_, i) => Math.sin(i) * 3);
@@ -37,7 +46,7 @@ function writes(layout: Shape): Case[] {
   const slots = Int32Array.of(70, -1, 3, 191, 0);
   const pool = new Uint8Array(3 * blockTokens * recordBytes(layout)).fill(7);
   const { width, name } = layout;
-  const latent = layout.codes || width - 16;
+  const latent = layout.codes === width ? width - 16 : layout.codes || width - 16;
   const shared = { slots, pool, tokens: 5, ...words(layout, 3) };
   const norm = {
     gain: random.normals(latent),
@@ -120,6 +129,8 @@ const attentions: Attention[] = [
   { name: 'many heads', lengths: [300, 70], queries: [1, 2], Hq: 40, Dk: 214, Dv: 202, latent: true },
   { name: 'a prompt', lengths: [330], queries: [70], Hq: 3, Dk: 48, Dv: 32, latent: true },
   { name: 'grouped heads', lengths: [90, 260], queries: [1, 4], Hq: 6, Hkv: 2, Dk: 16, Dv: 20, latent: false },
+  { name: 'heads as tiles', lengths: [90, 260], queries: [1, 4], Hq: 6, Hkv: 2, Dk: 20, Dv: 20, latent: false },
+  { name: 'wide heads', lengths: [140], queries: [3], Hq: 2, Hkv: 2, Dk: 160, Dv: 160, latent: false, window: 60 },
   { name: 'heads of their own', lengths: [66], queries: [5], Hq: 3, Hkv: 3, Dk: 10, Dv: 7, latent: false },
   {
     name: 'batch with gaps',
@@ -160,7 +171,8 @@ function attentionRows(shape: Attention, format: number): [split: Case, walking:
   const { lengths, queries, Hq, Hkv = 1, Dk, Dv, latent, padding = 0 } = shape;
   const random = new Random(Hq + Dk);
   const width = latent ? Dk : Hkv * (Dk + Dv);
-  const layout = { width, codes: format === poolFormat.fp8 ? Dv : 0, format };
+  const hasCodes = format === poolFormat.fp8 || format === poolFormat.int8;
+  const layout = { width, codes: hasCodes ? (latent ? Dv : width) : 0, tile: latent ? 128 : Dk, format };
   const B = lengths.length;
   const max_blocks = Math.max(1, ...lengths.map((n) => Math.ceil(n / blockTokens)));
   const blocks = B * max_blocks + 1;
@@ -245,9 +257,9 @@ function refused(): Case[] {
 }
 
 const attention = attentions.flatMap((shape) =>
-  [poolFormat.f32, poolFormat.bf16, ...(shape.latent ? [poolFormat.fp8] : [])].flatMap((format) =>
-    attentionRows(shape, format),
-  ),
+  Object.values(poolFormat)
+    .filter((format) => format < poolFormat.fp8 || shape.latent || shape.Dk === shape.Dv)
+    .flatMap((format) => attentionRows(shape, format)),
 );
 
 export const paged: Case[] = [...layouts.flatMap(writes), ...layouts.flatMap(reads), ...attention, ...refused()];

@@ -28,10 +28,11 @@ struct paged_attention {
       "q:any pool:u8 tables:i32 lengths:i32 query_start:i32 partial:f32! out:f32! B:int T:int max_queries:int "
       "max_blocks:int Hq:int Hkv:int Dk:int Dv:int q_type:int k_offset:int k_head:int v_offset:int "
       "v_head:int window:int scale:float "
-      "blocks:int width:int codes:int format:int";
+      "blocks:int width:int codes:int tile:int format:int";
   void fields(Words& w) {
     w(q, pool, tables, lengths, query_start, partial, out, B, T, max_queries, max_blocks, Hq, Hkv, Dk, Dv, q_type,
-      k_offset, k_head, v_offset, v_head, window, scale, layout.blocks, layout.width, layout.codes, layout.format);
+      k_offset, k_head, v_offset, v_head, window, scale, layout.blocks, layout.width, layout.codes, layout.tile,
+      layout.format);
   }
 
   struct Sequence {
@@ -158,7 +159,7 @@ struct paged_attention {
     rows.q = scratch.floats(n * rows.q_width);
     rows.p = scratch.floats(n * kChunkKeys);
     rows.weights = rows.p;
-    bool scaled = layout.format == kPoolFp8;
+    bool scaled = layout.tiles() > 0;
     if (scaled || F::kEach == 2) rows.weights = scratch.floats(n * kChunkKeys / F::kEach);
     rows.top = scratch.floats(n);
     rows.sum = scratch.floats(n);
@@ -168,8 +169,7 @@ struct paged_attention {
     float* tops = scratch.floats(n);
     float* sums = scratch.floats(n);
     float* transposed = few() ? nullptr : scratch.floats(kKeys * blocks(Dk, F::kEach));
-    float* scales = scaled ? scratch.floats(blocks(layout.codes, kTile) * kChunkKeys) : nullptr;
-    E* decoded = scaled ? reinterpret_cast<E*>(scratch.floats(kChunkKeys / 2 * layout.width)) : nullptr;
+    Decoded<E> decoded = scaled ? prepare_decoded<E>(unit, scratch) : Decoded<E>{};
 
     for (i64 r = 0; r < n; r++) {
       E rounded[kWidestHead];
@@ -185,16 +185,17 @@ struct paged_attention {
     }
 
     Chunk<E> chunk = {};
-    chunk.k_at = k_offset + unit.head * k_head;
-    chunk.v_at = v_offset + unit.head * v_head;
-    chunk.codes = layout.codes;
+    chunk.k_at = scaled ? 0 : k_offset + unit.head * k_head;
+    chunk.v_at = scaled ? decoded.v_at : v_offset + unit.head * v_head;
+    chunk.tile = layout.tile;
+    chunk.codes = decoded.key.codes;
     i64 last = rows.visible[n - 1];
     i64 first = rows.hidden[0] / kChunkKeys * kChunkKeys;
     i64 from = unit.alone ? first : larger(first, unit.chunk * kChunkKeys);
     i64 to = unit.alone ? last : smaller(last, (unit.chunk + 1) * kChunkKeys);
     for (chunk.start = from; chunk.start < to; chunk.start += kChunkKeys) {
       chunk.keys = smaller(kChunkKeys, last - chunk.start);
-      if (!find_chunk(unit, chunk, scales, decoded, worker)) return;
+      if (!find_chunk(unit, chunk, decoded, worker)) return;
       if (!unit.alone) {
         fold_chunk<F>(rows, chunk, Dk, Dv, few(), scale, transposed, panel, after(unit, chunk.start),
                       [&](i64 r, i64 c, i64 columns, vf(&acc)[2]) {
@@ -272,44 +273,89 @@ struct paged_attention {
     return next;
   }
 
-  // Where the chunk's records lie; FP8 records are decoded into `decoded`, their scales turned to [tiles][keys].
+  // A head's numbers in a record, the first of them codes, and their scales in a chunk: [tiles][kChunkKeys].
+  struct Part {
+    i64 from, width, codes;
+    float* scales;
+    i64 tiles(i64 tile) const { return blocks(codes, tile); }
+  };
+  // One head of a chunk as bf16: rows of a key, then its value where that is no part of the key.
   template <class E>
-  bool find_chunk(const Unit& unit, Chunk<E>& chunk, float* scales, E* decoded, Worker& worker) const {
+  struct Decoded {
+    E* rows;
+    i64 width, v_at;
+    Part key, value;
+  };
+  template <class E>
+  Decoded<E> prepare_decoded(const Unit& unit, Scratch& scratch) const {
+    auto part = [&](i64 from, i64 width) {
+      i64 codes = larger(0, smaller(width, layout.codes - from));
+      return Part{from, width, codes, scratch.floats(blocks(codes, layout.tile) * kChunkKeys)};
+    };
+    i64 k_at = k_offset + unit.head * k_head, v_at = v_offset + unit.head * v_head;
+    bool within = v_at >= k_at && v_at + Dv <= k_at + Dk;
+    Decoded<E> d = {nullptr, within ? Dk : Dk + Dv, within ? v_at - k_at : Dk, part(k_at, Dk), {}};
+    d.value = part(v_at, Dv);
+    d.rows = reinterpret_cast<E*>(scratch.floats(blocks(kChunkKeys * d.width, 2)));
+    return d;
+  }
+
+  // Where the chunk's records lie. Codes are decoded, their scales turned to [tiles][keys].
+  template <class E>
+  bool find_chunk(const Unit& unit, Chunk<E>& chunk, const Decoded<E>& decoded, Worker& worker) const {
     // Weights after the last key are zeros: their scales must be numbers.
-    if (scales && chunk.keys < kChunkKeys)
-      __builtin_memset(scales, 0, size_t(blocks(layout.codes, kTile) * kChunkKeys * 4));
+    if (decoded.rows && chunk.keys < kChunkKeys) {
+      clear_scales(decoded.key);
+      clear_scales(decoded.value);
+    }
     for (i64 i = 0; i * kKeys < chunk.keys; i++) {
       i64 at = unit.b * max_blocks + chunk.start / kKeys + i;
       const uint8_t* block = block_of(layout, pool, tables, at, worker);
       if (!block) return false;
-      if (!scales) {
+      if (!decoded.rows) {
         chunk.block[i] = reinterpret_cast<const E*>(block);
         continue;
       }
       if constexpr (sizeof(E) == 2) {
         i64 keys = smaller(kKeys, chunk.keys - i * kKeys);
-        E* to = decoded + i * kKeys * layout.width;
-        for (i64 j = 0; j < keys; j++)
-          decode(block + j * layout.record_bytes(), to + j * layout.width, scales + i * kKeys + j);
-        chunk.block[i] = to;
+        E* to = decoded.rows + i * kKeys * decoded.width;
+        for (i64 j = 0; j < keys; j++, to += decoded.width) {
+          const uint8_t* record = block + j * layout.record_bytes();
+          decode(record, decoded.key, to);
+          if (decoded.v_at == Dk) decode(record, decoded.value, to + Dk);
+          turn_scales(record, decoded.key, i * kKeys + j);
+          turn_scales(record, decoded.value, i * kKeys + j);
+        }
+        chunk.block[i] = decoded.rows + i * kKeys * decoded.width;
       }
     }
-    chunk.row = layout.width;
-    chunk.scales = scales;
+    chunk.row = decoded.rows ? decoded.width : layout.width;
+    chunk.scales = decoded.key.scales;
+    chunk.value_scales = decoded.value.scales;
     return true;
   }
 
-  // One FP8 record: codes as bf16, which is exact, and the rest as it is.
-  void decode(const uint8_t* record, bf16* to, float* scales) const {
-    for (i64 tile = 0; tile * kTile < layout.codes; tile++)
-      scales[tile * kChunkKeys] = PoolLayout::scale_at(record, layout.codes, tile);
+  void clear_scales(const Part& part) const {
+    __builtin_memset(part.scales, 0, size_t(part.tiles(layout.tile) * kChunkKeys * 4));
+  }
+
+  void turn_scales(const uint8_t* record, const Part& part, i64 key) const {
+    for (i64 tile = 0; tile < part.tiles(layout.tile); tile++)
+      part.scales[tile * kChunkKeys + key] = layout.scale_at(record, part.from / layout.tile + tile);
+  }
+
+  // A part of a record: codes as bf16, which is exact, and the rest as it is.
+  void decode(const uint8_t* record, const Part& part, bf16* to) const {
+    const uint8_t* from = record + part.from;
     i64 c = 0;
 #if defined(MINKE_BF16)
     const E4m3Table& table = e4m3_table();
-    for (; c + 64 <= layout.codes; c += 64) decode_codes(table, _mm512_loadu_si512(record + c), to + c);
+    if (layout.format == kPoolFp8)
+      for (; c + 64 <= part.codes; c += 64) decode_codes(table, _mm512_loadu_si512(from + c), to + c);
 #endif
-    for_vectors(c, layout.codes, [&](i64 i, i64 n) { put(to + i, decode_n(record + i, n), n); });
-    __builtin_memcpy(to + layout.codes, layout.rest(record), size_t(2 * (layout.width - layout.codes)));
+    for_vectors(c, part.codes, [&](i64 i, i64 n) { put(to + i, layout.decode(from + i, n), n); });
+    __builtin_memcpy(to + part.codes, layout.rest(record) + larger(0, part.from - layout.codes),
+                     size_t(2 * (part.width - part.codes)));
   }
 
   // Rows of no sequence are zeros; those whose keys were split are the sums of their chunks.

@@ -21,12 +21,12 @@ constexpr i64 kSoon = 8;         // keys ahead whose scores come next and that a
 template <class E>
 struct Chunk {
   const E* block[kChunkKeys / kKeys];
-  i64 row;              // elements between the records
-  i64 k_at, v_at;       // where keys and values begin in a record
-  const float* scales;  // [tiles][kChunkKeys] of FP8, or null
-  i64 codes;            // leading elements of a record that have scales
-  i64 start;            // position of the first key
-  i64 keys;             // that any row sees
+  i64 row;                             // elements between the records
+  i64 k_at, v_at;                      // where keys and values begin in a record
+  const float *scales, *value_scales;  // [tiles][kChunkKeys] of codes, or null
+  i64 codes, tile;                     // leading elements of a key that have scales, and how many share one
+  i64 start;                           // position of the first key
+  i64 keys;                            // that any row sees
   const E* at(i64 j) const { return block[j / kKeys] + j % kKeys * row; }
 };
 
@@ -113,12 +113,12 @@ MINKE_INLINE void few_scores(const float* q, i64 q_row, const Chunk<E>& chunk, i
   if (!chunk.scales) {
     dot_tile<F, R, K>(q, q_row, keys, chunk.row, 0, width, total, soon, next);
   } else {
-    for (i64 c = 0; c < width; c = c < chunk.codes ? smaller(chunk.codes, c + kTile) : width) {
+    for (i64 c = 0; c < width; c = c < chunk.codes ? smaller(chunk.codes, c + chunk.tile) : width) {
       vf acc[W] = {};
       bool scaled = c < chunk.codes;
-      dot_tile<F, R, K>(q, q_row, keys, chunk.row, c, scaled ? smaller(chunk.codes, c + kTile) : width, acc, soon,
+      dot_tile<F, R, K>(q, q_row, keys, chunk.row, c, scaled ? smaller(chunk.codes, c + chunk.tile) : width, acc, soon,
                         next);
-      const float* scales = chunk.scales + c / kTile * kChunkKeys + j;
+      const float* scales = chunk.scales + c / chunk.tile * kChunkKeys + j;
 #pragma GCC unroll 16
       for (int i = 0; i < W; i++) total[i] = scaled ? fma(acc[i], set1(scales[i % K]), total[i]) : total[i] + acc[i];
     }
@@ -169,12 +169,12 @@ inline void all_many_scores(const PagedRows& rows, i64 r0, const Chunk<E>& chunk
         if (!chunk.scales) {
           fold<F, R, P>(q, rows.q_width, 1, panel, kPanel, kPanel * words, words, total);
         } else {
-          for (i64 c = 0; c < width; c = c < chunk.codes ? smaller(chunk.codes, c + kTile) : width) {
+          for (i64 c = 0; c < width; c = c < chunk.codes ? smaller(chunk.codes, c + chunk.tile) : width) {
             vf acc[R][2 * P] = {};
             i64 from = c / F::kEach;
-            i64 end = c < chunk.codes ? smaller(chunk.codes, c + kTile) / F::kEach : words;
+            i64 end = c < chunk.codes ? smaller(chunk.codes, c + chunk.tile) / F::kEach : words;
             fold<F, R, P>(q + from, rows.q_width, 1, panel + from * kPanel, kPanel, kPanel * words, end - from, acc);
-            const float* scales = chunk.scales + c / kTile * kChunkKeys + start + j;
+            const float* scales = chunk.scales + c / chunk.tile * kChunkKeys + start + j;
 #pragma GCC unroll 8
             for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
@@ -368,7 +368,7 @@ inline void fold_chunk(PagedRows rows, const Chunk<E>& chunk, i64 key_width, i64
   if (!chunk.scales && F::kEach == 2) weigh<F>(rows, r0, end, nullptr);
   for (i64 c = 0; c < value_width; c += kPanel) {
     i64 columns = smaller(kPanel, value_width - c);
-    if (chunk.scales && c % kTile == 0) weigh<F>(rows, r0, end, chunk.scales + c / kTile * kChunkKeys);
+    if (chunk.scales && c % chunk.tile == 0) weigh<F>(rows, r0, end, chunk.value_scales + c / chunk.tile * kChunkKeys);
     bool stored = F::kEach == 2 && rows.n - r0 <= kStoredRows && columns == kPanel;
     if (!stored) pack_value_panel<F>(chunk, c, columns, panel);
     for_row_tiles(rows.n - r0, [&]<int R>(i64 i) {

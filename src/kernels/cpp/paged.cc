@@ -1,20 +1,43 @@
 // The paged cache: rows into records of a pool, and records back into rows. reference/paged.ts says what a record is.
 //
-// FP8 records have the bits of quantize_tiles_e4m3; mla_cache_write has those of rms_norm, rope and cache_write.
+// FP8 records have the bits of quantize_tiles_e4m3, with tiles of their own length; mla_cache_write has those of
+// rms_norm, rope and cache_write.
 #include "paged.h"
 
 namespace minke::MINKE_ISA {
+
+// The scale that makes the largest number 127; NaN, with codes of 0, where one is not finite.
+inline float int8_scale(const float* x, i64 n, float top) {
+  vf total = {};
+  for_vectors(0, n, [&](i64 i, i64 left) { total = total + at(x + i, left) * 0.0f; });
+  return (top > 0 ? top / 127.0f : 1.0f) + fold_lanes(total, [](vf a, vf b) { return a + b; })[0];
+}
+
+// x / scale to nearest, ties to even: 1.5 * 2^23 leaves no bit behind the point.
+inline void encode_int8(const float* x, i64 n, float scale, uint8_t* codes) {
+  const vf magic = set1(12582912.0f);
+  for_vectors(0, n, [&](i64 i, i64 left) {
+    vf y = at(x + i, left) / set1(scale);
+    store_codes(codes + i, to_ints(y == y ? (y + magic) - magic : vf{}), left);
+  });
+}
 
 inline void write_record(const PoolLayout& pool, const float* row, uint8_t* to) {
   if (pool.format == kPoolF32) {
     __builtin_memcpy(to, row, size_t(4 * pool.width));
     return;
   }
-  for (i64 c = 0; c < pool.codes; c += kTile) {
-    i64 n = smaller(kTile, pool.codes - c);
-    float scale = scale_of(reduce_max(abs_max(row + c, n, vf{})), false);
-    encode_run(row + c, n, set1(scale), to + c);
-    __builtin_memcpy(to + pool.codes + c / kTile * 4, &scale, 4);
+  for (i64 tile = 0; tile < pool.tiles(); tile++) {
+    i64 c = tile * pool.tile, n = smaller(pool.tile, pool.codes - c);
+    float top = reduce_max(abs_max(row + c, n, vf{})), scale;
+    if (pool.format == kPoolInt8) {
+      scale = int8_scale(row + c, n, top);
+      encode_int8(row + c, n, scale, to + c);
+    } else {
+      scale = scale_of(top, false);
+      encode_run(row + c, n, set1(scale), to + c);
+    }
+    __builtin_memcpy(to + pool.codes + 4 * tile, &scale, 4);
   }
   bf16* rest = reinterpret_cast<bf16*>(to + pool.codes + pool.scales_bytes());
   for_vectors(pool.codes, pool.width, [&](i64 c, i64 n) { put(rest + c - pool.codes, at(row + c, n), n); });
@@ -25,10 +48,10 @@ inline void read_record(const PoolLayout& pool, const uint8_t* record, float* to
     __builtin_memcpy(to, record, size_t(4 * pool.width));
     return;
   }
-  for (i64 c = 0; c < pool.codes; c += kTile) {
-    vf scale = set1(PoolLayout::scale_at(record, pool.codes, c / kTile));
-    for_vectors(c, smaller(pool.codes, c + kTile),
-                [&](i64 i, i64 n) { put(to + i, decode_n(record + i, n) * scale, n); });
+  for (i64 tile = 0; tile < pool.tiles(); tile++) {
+    vf scale = set1(pool.scale_at(record, tile));
+    for_vectors(tile * pool.tile, smaller(pool.codes, (tile + 1) * pool.tile),
+                [&](i64 i, i64 n) { put(to + i, pool.decode(record + i, n) * scale, n); });
   }
   const bf16* rest = pool.rest(record);
   for_vectors(pool.codes, pool.width, [&](i64 c, i64 n) { put(to + c, at(rest + c - pool.codes, n), n); });
@@ -41,9 +64,11 @@ struct cache_write {
   i64 tokens, row_ld, rows_type;
   PoolLayout layout;
   static constexpr const char* signature =
-      "rows:any slots:i32 pool:u8! tokens:int row_ld:int rows_type:int blocks:int width:int codes:int format:int";
+      "rows:any slots:i32 pool:u8! tokens:int row_ld:int rows_type:int blocks:int width:int codes:int tile:int "
+      "format:int";
   void fields(Words& w) {
-    w(rows, slots, pool, tokens, row_ld, rows_type, layout.blocks, layout.width, layout.codes, layout.format);
+    w(rows, slots, pool, tokens, row_ld, rows_type, layout.blocks, layout.width, layout.codes, layout.tile,
+      layout.format);
   }
   i64 tasks() const { return row_tasks(tokens, layout.width); }
   void run(i64 task, Worker& worker) const {
@@ -73,10 +98,10 @@ struct mla_cache_write {
   PoolLayout layout;
   static constexpr const char* signature =
       "x:f32 gain:f32 cos:f32 sin:f32 positions:i32 slots:i32 pool:u8! tokens:int latent:int table_length:int "
-      "eps:float blocks:int width:int codes:int format:int";
+      "eps:float blocks:int width:int codes:int tile:int format:int";
   void fields(Words& w) {
     w(x, gain, cos, sin, positions, slots, pool, tokens, latent, table_length, eps, layout.blocks, layout.width,
-      layout.codes, layout.format);
+      layout.codes, layout.tile, layout.format);
   }
   i64 tasks() const { return row_tasks(tokens, layout.width); }
   void run(i64 task, Worker& worker) const {
@@ -102,9 +127,11 @@ struct cache_read {
   i64 B, S, max_blocks;
   PoolLayout layout;
   static constexpr const char* signature =
-      "pool:u8 tables:i32 starts:i32 out:f32! B:int S:int max_blocks:int blocks:int width:int codes:int format:int";
+      "pool:u8 tables:i32 starts:i32 out:f32! B:int S:int max_blocks:int blocks:int width:int codes:int tile:int "
+      "format:int";
   void fields(Words& w) {
-    w(pool, tables, starts, out, B, S, max_blocks, layout.blocks, layout.width, layout.codes, layout.format);
+    w(pool, tables, starts, out, B, S, max_blocks, layout.blocks, layout.width, layout.codes, layout.tile,
+      layout.format);
   }
   // The first task also checks the starts, so that bad ones are found even where there are no rows.
   i64 tasks() const { return larger(1, row_tasks(S, layout.width)); }

@@ -5,19 +5,31 @@
 
 namespace minke::MINKE_ISA {
 
-struct PoolLayout {
-  i64 blocks, width, codes, format;
+inline vf decode_int8(const uint8_t* codes, i64 n) {
+  vi lanes = {};
+  if (n >= W)
+    lanes = widen(codes);
+  else
+    for (i64 i = 0; i < n; i++) lanes[i] = codes[i];
+  return to_floats((lanes << 24) >> 24);
+}
 
-  i64 scales_bytes() const { return 4 * minke::blocks(codes, kTile); }
-  i64 record_bytes() const { return minke::record_bytes(width, codes, format); }
+struct PoolLayout {
+  i64 blocks, width, codes, tile, format;
+
+  i64 tiles() const { return codes > 0 ? minke::blocks(codes, tile) : 0; }
+  i64 scales_bytes() const { return 4 * tiles(); }
+  i64 record_bytes() const { return minke::record_bytes(width, codes, larger(1, tile), format); }
   i64 slots() const { return blocks * kBlockTokens; }
 
   // f32 scales may lie at any even address.
-  static float scale_at(const uint8_t* record, i64 codes, i64 tile) {
+  float scale_at(const uint8_t* record, i64 tile) const {
     float scale;
     __builtin_memcpy(&scale, record + codes + 4 * tile, 4);
     return scale;
   }
+  // The values of n codes, without their scale.
+  vf decode(const uint8_t* from, i64 n) const { return format == kPoolInt8 ? decode_int8(from, n) : decode_n(from, n); }
   const bf16* rest(const uint8_t* record) const {
     return reinterpret_cast<const bf16*>(record + codes + scales_bytes());
   }

@@ -20,7 +20,7 @@ constexpr i64 kSquaresPerBlock = 65536;  // values of a partial sum of squares
 constexpr i64 kBlockTokens = 64;         // tokens of a block of the paged cache
 constexpr i64 kChunkKeys = 128;          // keys whose softmax is one piece of paged attention
 constexpr i64 kMaxListed = 20;           // tokens that top_logprobs lists at most
-constexpr i64 kPoolF32 = 0, kPoolBf16 = 1, kPoolFp8 = 2;
+constexpr i64 kPoolF32 = 0, kPoolBf16 = 1, kPoolFp8 = 2, kPoolInt8 = 3;
 
 // What a product may use: packed A, in f32 or as bf16 filled up to blocks of 32, its scales, and the list of row
 // blocks. m rows of C in all groups, reduction k.
@@ -36,10 +36,10 @@ constexpr i64 partial_words(i64 T, i64 Hq, i64 Dv, i64 max_blocks) {
 }
 
 // Bytes of a token's record in a paged pool: numbers as they are, or codes with their scales and the rest as bf16.
-constexpr i64 record_bytes(i64 width, i64 codes, i64 format) {
+constexpr i64 record_bytes(i64 width, i64 codes, i64 tile, i64 format) {
   if (format == kPoolF32) return 4 * width;
   if (format == kPoolBf16) return 2 * width;
-  return codes + 4 * blocks(codes, kTile) + 2 * (width - codes);
+  return codes + 4 * blocks(codes, tile) + 2 * (width - codes);
 }
 
 // A row of logits in sampling: pieces of kPiece logits, each with its maxima and a record.
@@ -70,6 +70,7 @@ constexpr Size kSizes[] = {
     {"poolFormat f32", kPoolF32},
     {"poolFormat bf16", kPoolBf16},
     {"poolFormat fp8", kPoolFp8},
+    {"poolFormat int8", kPoolInt8},
     {"samplingScratchBytes", kSamplingScratchBytes},
     {"squarePartials(200000)", blocks(200000, kSquaresPerBlock)},
     {"sumWorkspaceBytes(10000)", 4 * blocks(10000, kSumBlock)},
@@ -77,9 +78,10 @@ constexpr Size kSizes[] = {
     {"gemmWorkspaceBytes(5, 300, 3)", gemm_workspace_bytes(5, 300, 3)},
     {"pagedAttentionWorkspaceBytes(3, 5, 7, 9)", 4 * partial_words(3, 5, 7, 9)},
     {"samplingWorkspaceBytes(2, 20000)", 2 * 4 * sampling_row_words(20000)},
-    {"recordBytes of 576 f32", record_bytes(576, 0, kPoolF32)},
-    {"recordBytes of 576 bf16", record_bytes(576, 0, kPoolBf16)},
-    {"recordBytes of 512 codes and 64 bf16", record_bytes(576, 512, kPoolFp8)},
+    {"recordBytes of 576 f32", record_bytes(576, 0, 1, kPoolF32)},
+    {"recordBytes of 576 bf16", record_bytes(576, 0, 1, kPoolBf16)},
+    {"recordBytes of 512 codes and 64 bf16", record_bytes(576, 512, kTile, kPoolFp8)},
+    {"recordBytes of 4 heads of 80 in int8", record_bytes(320, 320, 80, kPoolInt8)},
 };
 constexpr int kSizeCount = sizeof(kSizes) / sizeof(kSizes[0]);
 

@@ -47,14 +47,30 @@ function attend(q: Float32Array, records: readonly Float32Array[], out: Float32A
 
 const sizes = 'B:int T:int max_queries:int max_blocks:int Hq:int Hkv:int Dk:int Dv:int';
 const places = 'q_type:int k_offset:int k_head:int v_offset:int v_head:int window:int scale:float';
-const layout = 'blocks:int width:int codes:int format:int';
+const layout = 'blocks:int width:int codes:int tile:int format:int';
 
 export const pagedAttention = {
   paged_attention: kernel(
     `q:any pool:u8 tables:i32 lengths:i32 query_start:i32 partial:f32! out:f32! ${sizes} ${places} ${layout}`,
     (q, pool, tables, lengths, queryStart, _partial, out, B, T, maxQueries, maxBlocks, ...rest) => {
-      const [Hq, Hkv, Dk, Dv, qType, kOffset, kHead, vOffset, vHead, window, scale, blocks, width, codes, format] =
-        rest;
+      const [
+        Hq,
+        Hkv,
+        Dk,
+        Dv,
+        qType,
+        kOffset,
+        kHead,
+        vOffset,
+        vHead,
+        window,
+        scale,
+        blocks,
+        width,
+        codes,
+        tile,
+        format,
+      ] = rest;
       const heads = { Hq, Hkv, Dk, Dv, kOffset, kHead, vOffset, vHead, scale };
       const queries = numbersIn(q, qType);
       out.fill(0, 0, T * Hq * Dv);
@@ -68,7 +84,7 @@ export const pagedAttention = {
         if (length < end - query || length > maxBlocks * blockTokens)
           throw new KernelFault('badOffsets', b, length, maxBlocks * blockTokens);
         const records = Array.from({ length }, (_, j) =>
-          readRecord(pool, findSlot(tables, b, j, maxBlocks, blocks), { width, codes, format }),
+          readRecord(pool, findSlot(tables, b, j, maxBlocks, blocks), { width, codes, tile, format }),
         );
         for (let t = query; t < end; t++) {
           const row = Float32Array.from({ length: Hq * Dk }, (_, i) => queries.get(t * Hq * Dk + i));

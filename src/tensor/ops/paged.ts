@@ -73,7 +73,16 @@ const fewQueries = 8;
 /** Bytes that the workspace of a split may take; beyond it there are rows enough for all threads. */
 const maxWorkspaceBytes = 2 ** 26;
 
-/** Heads of a record must lie within it; FP8 records hold one key, with the values in front. */
+/** Widths that a kernel adds up at once divide by this number or are smaller. */
+const widestPanel = 32;
+
+/** Whether a head of codes has scales of its own: it begins with a tile, and no piece of a sum has two. */
+function fitsTiles({ codes, tile }: PagedPool, offset: number, stride: number, heads: number, width: number): boolean {
+  const starts = offset % tile === 0 && (heads === 1 || stride % tile === 0);
+  return offset >= codes || (starts && (width <= tile || tile % widestPanel === 0));
+}
+
+/** Heads of a record must lie within it, and in records of codes at tiles. */
 function checkHeads(q: Tensor, heads: PagedAttention['params']): void {
   const { pool, keyHeads, keyOffset, keyStride, valueOffset, valueStride, valueWidth } = heads;
   const [, Hq, Dk] = q.shape as [number, number, number];
@@ -90,13 +99,16 @@ function checkHeads(q: Tensor, heads: PagedAttention['params']): void {
       `keys end at ${ends[0]} and values at ${ends[1]} of records of width ${pool.width}`,
       'correct the offsets and strides of the heads',
     );
-  const isLatent = keyHeads === 1 && keyOffset === 0 && valueOffset === 0 && Dk === pool.width;
-  if (pool.format === 'fp8' && !(isLatent && valueWidth <= pool.codes))
+  const fits =
+    fitsTiles(pool, keyOffset, keyStride, keyHeads, Dk) &&
+    fitsTiles(pool, valueOffset, valueStride, keyHeads, valueWidth) &&
+    ends[1] <= pool.codes;
+  if (pool.codes > 0 && !fits)
     throw new ShapeError(
       'pagedAttention',
-      `fp8 records hold one key of width ${pool.width} with ${pool.codes} values in front, ` +
-        `received keys of ${Dk} and values of ${valueWidth}`,
-      'use format bf16 for other heads',
+      `${pool.format} records have ${pool.codes} codes in tiles of ${pool.tile}, ` +
+        `received keys of ${Dk} from ${keyOffset} on and values of ${valueWidth} from ${valueOffset} on`,
+      'make a pool whose tiles are the heads, or use format bf16',
     );
 }
 
