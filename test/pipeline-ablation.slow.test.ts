@@ -1,22 +1,21 @@
 // An ablation of pipelines on small stages: FLOPs as counted by hand, arms at equal FLOPs, nothing done twice.
 // npm test -- pipeline-ablation
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { estimateOverSeeds, type PipelineAblationRecipe, runPipelineAblation } from '../src/cli/pipeline-ablation.ts';
 import { describeOrder, describePipelineAblation } from '../src/cli/pipeline-ablation-result.ts';
-import { countRunFlops } from '../src/cli/run-flops.ts';
+import { readRunFlops } from '../src/cli/run-flops.ts';
 import { findStageModel } from '../src/cli/stage-runner.ts';
 import { encodePrompt } from '../src/corpus/index.ts';
-import { distill } from '../src/distill/index.ts';
 import { trainingQuestions } from '../src/eval/index.ts';
-import { mean } from '../src/math/index.ts';
-import { flopsPerToken } from '../src/model/index.ts';
+import { sum } from '../src/math/index.ts';
+import { sequenceFlops } from '../src/model/index.ts';
 import { openTasks, taskChoice } from '../src/tasks/index.ts';
 import { loadTokenizer } from '../src/tokenizer/index.ts';
-import { readBaseConfig, readRunRecipe, resolveRecipe } from '../src/train/index.ts';
+import { readBaseConfig, readLineage } from '../src/train/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-pipeline-ablation-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -118,43 +117,29 @@ describe('an ablation of pipelines', () => {
   test('FLOPs are those of the tokens that each model reads, generates and learns from', async () => {
     const student = await findStageModel(seed, 'base');
     const { tokenizer } = loadTokenizer(student);
-    const source = {
-      tasks: await openTasks(
-        tasks.map((each) => taskChoice.parse(each)),
-        1,
-      ),
-      seed: 1,
-      template: 'short',
-    } as const;
-    const prompt = mean(
-      (await trainingQuestions(source, 0, 64)).map((question) => encodePrompt(tokenizer, question.prompt).length),
+    const tasksOfRun = await openTasks(
+      tasks.map((each) => taskChoice.parse(each)),
+      1,
     );
+    const source = { tasks: tasksOfRun, seed: 1, template: 'short' } as const;
+    const asked = await trainingQuestions(source, 0, 8);
+    const prompts = asked.map(({ prompt }) => encodePrompt(tokenizer, prompt).length);
     const run = join(seed, 'corrected');
     const steps = readFileSync(join(run, 'events.jsonl'), 'utf8')
       .split('\n')
       .flatMap((line) => (line.includes('"event":"step"') ? [JSON.parse(line) as { tokens: number }] : []));
-    const generated = steps.reduce((sum, { tokens }) => sum + 4 * tokens, 0);
-    const read = generated + 4 * 4 * prompt;
-    const cost = flopsPerToken(readBaseConfig(student), read / 16);
-    const flops = await countRunFlops(run);
-    const near = (value: number, expected: number) => assert.ok(Math.abs(value / expected - 1) < 1e-9, `${value}`);
-    near(flops.teacher, read * cost.prefill);
-    near(flops.student, (generated + 4 * 2 * prompt) * cost.prefill + read * cost.training);
-
-    const traces = join(folder, 'traces');
-    mkdirSync(traces);
-    const teaching = { student, teacher: student, tasks, epochs: 2, method: 'logits', seed: 1 };
-    writeFileSync(join(traces, distill.recipeFile), JSON.stringify(resolveRecipe(distill, teaching)));
-    const counts = { parameters: 1, steps: 1, epochs: 2, traces: 5, tooLong: 0, tokens: 100 };
-    writeFileSync(join(traces, 'events.jsonl'), `${JSON.stringify({ event: 'training', time: 1, ...counts })}\n`);
-    writeFileSync(join(traces, 'asked.jsonl'), '{"index":0,"kept":5,"tokens":300}\n{"index":1,"kept":0,"tokens":90}\n');
-    assert.equal(readRunRecipe(distill, traces).method, 'logits');
-    const epoch = 100 + 5 * prompt;
-    const own = flopsPerToken(readBaseConfig(student), epoch / 5);
-    const counted = await countRunFlops(traces);
-    near(counted.student, 2 * epoch * own.training);
-    near(counted.teacher, (390 + 2 * prompt + 2 * epoch) * own.prefill);
-    await assert.rejects(countRunFlops(join(seed, 'base')), /is neither a distillation nor reinforcement learning/);
+    const { forward, training } = sequenceFlops(readBaseConfig(student));
+    const { student: own, teacher } = readRunFlops(run);
+    const { generated = 0 } = readLineage(run)?.work ?? {};
+    // 4 steps of 2 questions with 2 responses each; the last token of a response is not read.
+    const responses = prompts.flatMap((prompt, q) => [0, 1].map(() => prompt + steps[q >> 1].tokens - 1));
+    const near = (value: number, expected: number) => assert.ok(Math.abs(value / expected - 1) < 1e-3, `${value}`);
+    near(teacher, sum(responses.map((rows) => forward(rows))));
+    const shared = sum(prompts.map((prompt) => forward(prompt - 1)));
+    const learned = sum(responses.map(training));
+    assert.ok(Math.abs(own - learned - (sum(responses.map((rows) => forward(rows))) - shared)) < 0.02 * own, `${own}`);
+    assert.ok(generated >= sum(steps.map(({ tokens }) => 4 * tokens)));
+    assert.throws(() => readRunFlops(join(seed, 'base')), /is neither a distillation nor reinforcement learning/);
   });
 
   test('intervals are over seeds, and the order says where they overlap', () => {

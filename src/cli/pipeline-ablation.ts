@@ -9,7 +9,7 @@ import { mean, sampleVariance } from '../math/index.ts';
 import { rl } from '../rl/index.ts';
 import { eventsNamed, readEvents, readLineage, runFiles, setField, TrainError } from '../train/index.ts';
 import type { EvaluationRecipe } from './eval.ts';
-import { countRunFlops, type RunFlops } from './run-flops.ts';
+import { type RunFlops, readRunFlops } from './run-flops.ts';
 import { type RunStage, runPipeline, type Stage, type StageEvaluations } from './stage-runner.ts';
 
 export interface PipelineArm extends Omit<RunStage, 'title'> {
@@ -83,17 +83,15 @@ function readCurve(run: string, kind: string): ArmRun['curve'] {
   return evaluated.map(({ step, passAt1 }) => [last === 0 ? 1 : step / last, passAt1]);
 }
 
-async function readArmRun(folder: string, stage: RunStage, evaluations: StageEvaluations): Promise<ArmRun> {
+function readArmRun(folder: string, stage: RunStage, evaluations: StageEvaluations): ArmRun {
   const run = join(folder, stage.name);
   const { passAt1, format, tokens } = evaluations[stage.name][0];
   const hours = readLineage(run)?.hours ?? 0;
-  return { passAt1, format, tokens, flops: await countRunFlops(run), hours, curve: readCurve(run, stage.kind) };
+  return { passAt1, format, tokens, flops: readRunFlops(run), hours, curve: readCurve(run, stage.kind) };
 }
 
-async function readArmRuns(folder: string, stages: readonly RunStage[], evaluations: StageEvaluations) {
-  const runs = new Map<string, ArmRun>();
-  for (const stage of stages) runs.set(stage.title, await readArmRun(folder, stage, evaluations));
-  return runs;
+function readArmRuns(folder: string, stages: readonly RunStage[], evaluations: StageEvaluations) {
+  return new Map(stages.map((stage) => [stage.title, readArmRun(folder, stage, evaluations)]));
 }
 
 /** Runs all arms with one seed. Returns the run of each arm at equal data and at equal FLOPs. */
@@ -102,7 +100,7 @@ async function runSeed(recipe: PipelineAblationRecipe, folder: string, seed: num
   const evaluations = [evaluation];
   const options = { seed, ...(signal && { signal }) };
   const own = Object.entries(arms).map(([title, arm]) => toStage(title, arm));
-  const data = await readArmRuns(
+  const data = readArmRuns(
     folder,
     own,
     await runPipeline({ stages: [...stages, ...own], evaluations }, folder, options),
@@ -112,7 +110,7 @@ async function runSeed(recipe: PipelineAblationRecipe, folder: string, seed: num
   const scaled = Object.entries(arms).flatMap(([title, arm]) =>
     title === reference ? [] : [toScaledStage(title, arm, budget / totalFlops(armRun(title).flops))],
   );
-  const again = await readArmRuns(
+  const again = readArmRuns(
     folder,
     scaled,
     await runPipeline({ stages: [...stages, ...scaled], evaluations }, folder, options),

@@ -17,6 +17,7 @@ interface CommonFields {
   readonly message?: string;
   readonly status?: string;
   readonly reason?: string;
+  readonly bill?: string;
   /** How far long work is, of `total`. */
   readonly done?: number;
   readonly total?: number;
@@ -53,7 +54,7 @@ export class RunConsole<Event extends RunEvent> {
 
   #line(event: Event): string | null {
     const { step } = event;
-    const { run, secondsLeft, folder, kind, message, status, reason } = event as CommonFields;
+    const { run, secondsLeft, folder, kind, message, status, reason, bill } = event as CommonFields;
     switch (event.event) {
       case 'resumed':
         return `resumed after step ${step}`;
@@ -63,7 +64,7 @@ export class RunConsole<Event extends RunEvent> {
         this.#alarms.add(`${kind} at step ${step}`);
         return `ALARM at step ${step} (${kind}): ${message}`;
       case 'ended':
-        return [`${status} after step ${step}: ${reason}`, ...this.#summary()].join('\n');
+        return [`${status} after step ${step}: ${reason}`, ...(bill ? [bill] : []), ...this.#summary()].join('\n');
     }
     const line = this.#kind.line(event);
     if (line === null) return null;

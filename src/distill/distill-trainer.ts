@@ -18,11 +18,22 @@ import {
 import { countParameters } from '../model/index.ts';
 import { countLearned, FineTuning, type SftExample } from '../sft/index.ts';
 import { closeTasks, openTasks, toChatTemplate } from '../tasks/index.ts';
-import { type Run, readBaseConfig, readLineage, type Snapshot, TrainError, type Trainer } from '../train/index.ts';
+import {
+  counting,
+  type Prediction,
+  type Run,
+  readBaseConfig,
+  readLineage,
+  readTeacher,
+  type Snapshot,
+  TrainError,
+  type Trainer,
+} from '../train/index.ts';
 import type { DistillEvent } from './distill-events.ts';
 import type { DistillConfig } from './distill-recipe.ts';
 import { openOnPolicy } from './on-policy.ts';
 import { openTeacher } from './teacher.ts';
+import { countAnswers } from './teacher-flops.ts';
 import { expectSameVocabulary, openLearner, type TeacherModel } from './teacher-model.ts';
 import { collectTraces, readTraces, type Trace, traceFiles } from './traces.ts';
 
@@ -105,7 +116,10 @@ class DistillTrainer implements Trainer {
   }
 
   async evaluate(step: number): Promise<void> {
-    const evaluations = (await this.#evaluation?.run(this.#run.signal)) ?? [];
+    const evaluation = this.#evaluation;
+    if (evaluation === null) return;
+    const ask = () => evaluation.run(this.#run.signal);
+    const evaluations = await counting(this.#run, 'evaluation', evaluation, ask);
     for (const each of evaluations) this.#run.emit({ event: 'evaluated', step, ...evaluationEvent(each) });
     expectVerdicts(sumFaults(evaluations));
   }
@@ -131,7 +145,8 @@ class DistillTrainer implements Trainer {
     const { from } = this.#config.traces;
     if (from !== undefined) {
       await copyFile(join(from, traceFiles.traces), join(folder, traceFiles.traces));
-      await this.#run.annotate({ teachers: readLineage(from)?.teachers ?? [] });
+      const { teachers = [], ancestors = [] } = readLineage(from) ?? {};
+      await this.#run.annotate({ teachers, ancestors });
       return;
     }
     const alarm = (kind: string, message: string) => this.#run.emit({ event: 'alarm', step: 0, kind, message });
@@ -150,7 +165,15 @@ class DistillTrainer implements Trainer {
     const { tokenizer } = this.#vocabulary;
     const count = (text: string) => tokenizer.encode(text, { plain: true }).length;
     const tokens = readTraces(folder).reduce((sum, { response }) => sum + count(response), 0);
-    await this.#run.annotate({ teachers: [{ name: teacher.name, weights: teacher.weights, tokens }] });
+    const { teacher: path } = this.#config;
+    this.#run.count({ teacher: (await countAnswers(folder, path)) - (this.#run.work?.teacher ?? 0) });
+    await this.#run.annotate(await readTeacher(teacher.name, isAddress(path) ? null : path, tokens));
+  }
+
+  /** Records what the steps are predicted to compute, beside what the teacher has computed already. */
+  #predict({ flops, hours, assumes }: Prediction): Promise<void> {
+    const asked = this.#run.work?.teacher ?? 0;
+    return this.#run.annotate({ predicted: { flops: flops + asked, hours, assumes } });
   }
 
   /** Throws if the checkpoint learned from other traces. */
@@ -178,7 +201,9 @@ class DistillTrainer implements Trainer {
     await this.#expectSameTraces();
     const { tuned, teacher } = await openLearner(this.#config, this.#run);
     this.#teacher = teacher;
-    this.#tuning = new FineTuning(tuned, examples, { ...this.#config, batchSize }, this.#run);
+    const readByTeacher = teacher ? (read: readonly SftExample[]) => teacher.flops(read) : undefined;
+    this.#tuning = new FineTuning(tuned, examples, { ...this.#config, batchSize }, this.#run, readByTeacher);
+    if (this.#run.checkpoint === null) await this.#predict(this.#tuning.predicted);
     const { maxTokens } = this.#config.traces;
     this.#evaluation = await openTrainingEvaluation({ ...this.#config, maxTokens }, tuned.model, this.#vocabulary);
     this.#run.emit({

@@ -7,12 +7,15 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hashFile } from '../corpus/index.ts';
+import { isAddress } from '../eval/index.ts';
 import type { Device } from '../kernels/index.ts';
-import { TrainError } from '../train/index.ts';
+import { sum } from '../math/index.ts';
+import { Job, readTeacher, TrainError, writeLineage } from '../train/index.ts';
 import type { CollectionConfig } from './distill-recipe.ts';
 import { type ReadableOptions, toReadableExamples } from './readable.ts';
 import { openTeacher } from './teacher.ts';
-import { type CollectOptions, collectTraces, readTraces } from './traces.ts';
+import { countAnswers } from './teacher-flops.ts';
+import { type CollectOptions, collectTraces, readAnswered, readTraces } from './traces.ts';
 
 /** The files of a collection besides its traces. */
 export const collectionFiles = { conversations: 'conversations.jsonl', record: 'collection.json' } as const;
@@ -46,6 +49,8 @@ export async function collectExamples(
   { device, ...options }: CollectOptions & ReadableOptions & { readonly device: Device },
 ): Promise<CollectionRecord> {
   const began = performance.now();
+  const { seed, ...asked } = config;
+  const job = new Job({ kind: 'collection', device, seed, config: asked, origin: { initial: null }, runs: null });
   mkdirSync(folder, { recursive: true });
   const teacher = await openTeacher(config, device);
   try {
@@ -72,6 +77,12 @@ export async function collectExamples(
     sha256: await hashFile(file),
     seconds: (performance.now() - began) / 1000,
   };
+  const data = { hash: record.sha256, tokenizer: '', documents: examples.length, tokens: 0, sources: [] };
+  const tokens = sum(readAnswered(folder).map((each) => each.tokens));
+  const path = isAddress(config.teacher) ? null : config.teacher;
+  const changes = { data, ...(await readTeacher(teacher.name, path, tokens)) };
+  const work = { teacher: await countAnswers(folder, config.teacher) };
+  await writeLineage(folder, await job.end({ status: 'completed', reason: 'collected', work, changes }));
   writeFileSync(join(folder, collectionFiles.record), JSON.stringify(record));
   return record;
 }

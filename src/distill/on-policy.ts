@@ -27,17 +27,19 @@ import { countParameters, precisions } from '../model/index.ts';
 import { countLearned, type SftExample, toSequences } from '../sft/index.ts';
 import { closeTasks } from '../tasks/index.ts';
 import {
+  counting,
   expectFinite,
   finite,
   learningRateAt,
+  type Prediction,
   type Run,
   readBaseConfig,
+  readTeacher,
   type Snapshot,
   type Trainer,
 } from '../train/index.ts';
 import type { DistillEvent } from './distill-events.ts';
 import type { DistillConfig } from './distill-recipe.ts';
-import { hashOfWeights } from './teacher.ts';
 import { type Learner, openLearner } from './teacher-model.ts';
 
 /** The stream of random numbers of a run's rollouts; its evaluations have another. */
@@ -49,6 +51,8 @@ interface Parts {
   readonly questions: QuestionSource;
   readonly rollouts: Rollouts;
   readonly answer: Answerer<RolloutAnswer>;
+  /** The length of a long prompt. */
+  readonly promptTokens: number;
 }
 
 /** Opens both models and the tasks. Throws TrainError, TaskError or EvaluationError. */
@@ -62,15 +66,16 @@ export async function openOnPolicy(
   const { maxTokens, parallel } = config.onPolicy;
   const questions = await openQuestions(config, tokenizer, contextLength - maxTokens);
   const learner = await openLearner(config, run);
+  const promptTokens = await longestTrainingPrompt(questions, tokenizer);
   const rollouts = new Rollouts(learner.tuned.model, {
     policy: precisions[config.precision],
     maxSequences: parallel,
     contextLength,
-    cacheLength: (await longestTrainingPrompt(questions, tokenizer)) + maxTokens,
+    cacheLength: promptTokens + maxTokens,
     endId,
     banned: unusedIds(tokenizer, vocabSize),
   });
-  const parts = { learner, questions, rollouts, answer: rolloutAnswerer(rollouts, tokenizer) };
+  const parts = { learner, questions, rollouts, answer: rolloutAnswerer(rollouts, tokenizer), promptTokens };
   return new OnPolicyTrainer(config, run, vocabulary, parts);
 }
 
@@ -78,6 +83,20 @@ const toExample = ({ prompt, ids }: RolloutAnswer): SftExample => ({
   ids: [...prompt, ...ids],
   mask: [...prompt.map(() => 0), ...Array<number>(ids.length).fill(1)],
 });
+
+/** Returns what all steps are predicted to compute, before the first answer. */
+function predictOnPolicy({ onPolicy }: DistillConfig, { learner, promptTokens }: Parts): Prediction {
+  const { steps, questions, samples, maxTokens } = onPolicy;
+  const { tuned, teacher } = learner;
+  const response = maxTokens / 2;
+  const example = { ids: { length: promptTokens + response + 1 } };
+  const { forward } = tuned.flops;
+  const shared = forward(promptTokens);
+  const own = forward(promptTokens + response) - shared + tuned.trainingFlops([example]);
+  const each = own + (teacher?.flops([example]) ?? 0);
+  const assumes = [`responses of ${response} tokens, half of maxTokens`];
+  return { flops: steps * questions * (shared + samples * each), hours: null, assumes };
+}
 
 export class OnPolicyTrainer implements Trainer {
   readonly origin: Trainer['origin'];
@@ -98,7 +117,7 @@ export class OnPolicyTrainer implements Trainer {
     this.#parts = parts;
     const state = run.checkpoint?.state.data as { readonly tokens?: number } | undefined;
     this.#tokens = state?.tokens ?? 0;
-    this.origin = { initial: config.student };
+    this.origin = { initial: config.student, predicted: predictOnPolicy(config, parts) };
     this.started = { teacher: config.teacher, parameters: countParameters(parts.learner.tuned.model.config).total };
     this.steps = config.onPolicy.steps;
     this.every = { evaluate: config.evaluateEvery, save: config.saveEvery };
@@ -106,7 +125,8 @@ export class OnPolicyTrainer implements Trainer {
 
   async step(step: number): Promise<number | null> {
     const began = performance.now();
-    const responses = await this.#answers(step).catch((error: unknown) => {
+    const answers = () => this.#answers(step);
+    const responses = await counting(this.#run, 'inference', this.#parts.rollouts, answers).catch((error: unknown) => {
       if (this.#run.signal.aborted) return null;
       throw error;
     });
@@ -116,6 +136,8 @@ export class OnPolicyTrainer implements Trainer {
     const learningRate = this.#learningRate(step);
     const rates = { step, learningRate, biasUpdateSpeed: 0 };
     const { metrics, gradientNorm } = await this.#parts.learner.tuned.train(toSequences(examples), rates);
+    const { tuned, teacher } = this.#parts.learner;
+    this.#run.count({ training: tuned.trainingFlops(examples), teacher: teacher?.flops(examples) ?? 0 });
     const learned = countLearned(examples);
     this.#tokens += learned;
     const { secondsPerStep, secondsLeft } = this.#run.endStep();
@@ -144,10 +166,10 @@ export class OnPolicyTrainer implements Trainer {
     const { answer, questions } = this.#parts;
     const { evaluation, onPolicy, teacher } = this.#config;
     const { signal } = this.#run;
-    const weights = await hashOfWeights(teacher);
-    await this.#run.annotate({ teachers: [{ name: basename(teacher), weights, tokens: this.#tokens }] });
+    await this.#run.annotate(await readTeacher(basename(teacher), teacher, this.#tokens));
     const { maxTokens } = onPolicy;
-    const evaluations = await evaluateInTraining(answer, questions, { ...evaluation, maxTokens, signal });
+    const ask = () => evaluateInTraining(answer, questions, { ...evaluation, maxTokens, signal });
+    const evaluations = await counting(this.#run, 'evaluation', this.#parts.rollouts, ask);
     for (const each of evaluations) this.#run.emit({ event: 'evaluated', step, ...evaluationEvent(each) });
     expectVerdicts(sumFaults(evaluations));
   }

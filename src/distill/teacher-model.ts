@@ -1,8 +1,9 @@
 // A teacher whose distributions are learned: it runs beside the student, on the same device, over the same tokens.
 import { join } from 'node:path';
 import { hashFile } from '../corpus/index.ts';
+import { sum } from '../math/index.ts';
 import { openCheckpoint } from '../model/checkpoint/index.ts';
-import { createModel, type Model, precisions } from '../model/index.ts';
+import { createModel, type Model, precisions, sequenceFlops } from '../model/index.ts';
 import { openTunedModel, type SftColumn } from '../sft/index.ts';
 import { loadWeights, type Run, readBaseConfig, TrainError, TunedModel } from '../train/index.ts';
 import type { DistillConfig } from './distill-recipe.ts';
@@ -10,6 +11,8 @@ import { DivergenceObjective } from './divergence-objective.ts';
 
 export interface TeacherModel {
   readonly model: Model;
+  /** The FLOPs of reading examples, whose last token is only a target. */
+  flops(examples: readonly { readonly ids: ArrayLike<number> }[]): number;
   dispose(): void;
 }
 
@@ -29,8 +32,10 @@ async function openTeacherModel(folder: string): Promise<TeacherModel> {
   const config = readBaseConfig(folder);
   const weights = await loadWeights(config, openCheckpoint(folder));
   const model = createModel(config, weights, config.maxPositionEmbeddings);
+  const { forward } = sequenceFlops(config);
   return {
     model,
+    flops: (examples) => sum(examples.map(({ ids }) => forward(ids.length - 1))),
     dispose: () => {
       for (const owned of [model, ...weights.values()]) owned.dispose();
     },

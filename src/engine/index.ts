@@ -8,7 +8,7 @@ export { type OpenOptions, openModel, openTokenizer } from './open-model.ts';
 export { type CacheFormat, HeadPages, LatentPages, type PagedCache } from './paged-cache.ts';
 export { type EncodeLimits, PromptEncoder, promptEncoder } from './prompt-encoder.ts';
 export { addedTokensIn, encodePieces, fillInPieces, type Piece, wellFormed } from './prompt-text.ts';
-export { type Rollout, type RolloutOptions, type RolloutSampling, Rollouts } from './rollouts.ts';
+export { type Rollout, type RolloutOptions, type RolloutSampling, Rollouts, type RolloutWork } from './rollouts.ts';
 export { type ResolvedSampling, resolveOptions } from './sampling-options.ts';
 export { testTokenizer } from './self-test.ts';
 export type { Sequence, SequenceListener, SequenceOptions, TokenDecision } from './sequence.ts';

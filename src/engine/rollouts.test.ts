@@ -12,6 +12,7 @@ import {
   type PrecisionPolicy,
   packDocuments,
   precisions,
+  sequenceFlops,
   preset,
   readConfig,
 } from '../model/index.ts';
@@ -155,4 +156,21 @@ test('a cache for which there is no memory is refused with what makes it smaller
   };
   const message = /^\[rollouts\] no memory for the cache of 6 sequences of 64 tokens; lower parallel or maxTokens, /;
   assert.throws(() => new Rollouts(model, options, fail), { name: 'OutOfMemoryError', message });
+});
+
+test('what rollouts compute: rows that were not in the cache, and the tokens that came out', async () => {
+  const { model } = open(deepseek);
+  const rollouts = openRollouts(model, precisions.f32);
+  const { forward } = sequenceFlops(deepseek);
+  const prompt = asks[8].prompt; // longer than a block of the cache
+  const options = { temperature: 1, seed: 1, maxTokens: 6 };
+  const first = await rollouts.generate(prompt, options);
+  const length = prompt.length + first.ids.length;
+  assert.deepEqual(rollouts.work, { flops: forward(length - 1), generated: first.ids.length });
+  const second = await rollouts.generate(prompt, { ...options, seed: 2 });
+  const { flops, generated } = rollouts.work;
+  assert.equal(generated, first.ids.length + second.ids.length);
+  const rest = forward(prompt.length + second.ids.length - 1);
+  assert.ok(flops > forward(length - 1) && flops < forward(length - 1) + rest, 'a known prompt is not computed again');
+  rollouts.dispose();
 });

@@ -6,13 +6,13 @@
 // response depends on its prompt, its options and the weights alone, not on what else is generated at the same time.
 import { setMaxListeners } from 'node:events';
 import { blockTokens, OutOfMemoryError } from '../kernels/index.ts';
-import { type Model, PackedCopy, type PrecisionPolicy } from '../model/index.ts';
+import { type Model, PackedCopy, type PrecisionPolicy, type SequenceFlops, sequenceFlops } from '../model/index.ts';
 import { Engine } from './engine.ts';
 import type { SamplingOptions } from './generation.ts';
 import { ModelRunner } from './model-runner.ts';
 import { HeadPages, type PagedCache } from './paged-cache.ts';
 import { resolveOptions } from './sampling-options.ts';
-import type { SequenceListener } from './sequence.ts';
+import type { Sequence, SequenceListener } from './sequence.ts';
 
 export interface RolloutOptions {
   readonly policy: PrecisionPolicy;
@@ -57,12 +57,20 @@ function openWithin(open: () => PagedCache, sizes: string): PagedCache {
   }
 }
 
+/** What rollouts have computed: FLOPs of rows that were not in the cache, and tokens generated. */
+export interface RolloutWork {
+  readonly flops: number;
+  readonly generated: number;
+}
+
 export class Rollouts {
   readonly #copy: PackedCopy;
   readonly #runner: ModelRunner;
   readonly #engine: Engine;
   readonly #options: RolloutOptions;
   readonly #vocabSize: number;
+  readonly #flops: SequenceFlops;
+  #work: RolloutWork = { flops: 0, generated: 0 };
   #running = 0;
 
   /** `openCache`: another cache, for comparison. @default HeadPages, which give the bits of training */
@@ -77,6 +85,7 @@ export class Rollouts {
     const each = blocksFor(Math.min(contextLength, options.cacheLength ?? contextLength));
     const blocks = Math.max((maxSequences + 1) * each, blocksFor(contextLength));
     this.#options = options;
+    this.#flops = sequenceFlops(model.config);
     this.#vocabSize = model.config.vocabSize;
     this.#copy = new PackedCopy(model, policy);
     this.#runner = new ModelRunner(this.#copy.model, {
@@ -94,6 +103,11 @@ export class Rollouts {
       maxWaiting: Number.MAX_SAFE_INTEGER,
       maxWaitingTokens: Number.MAX_SAFE_INTEGER,
     });
+  }
+
+  /** What all responses so far took, also those that were stopped. */
+  get work(): RolloutWork {
+    return this.#work;
   }
 
   /** Generates one response from the weights as they are when the first of those that run together is asked for. */
@@ -120,6 +134,7 @@ export class Rollouts {
         onEnd: (reason, error) => {
           signal?.removeEventListener('abort', abort);
           this.#running--;
+          this.#count(sequence);
           if (reason === 'error' || reason === 'abort') reject(error ?? new Error('the rollout was stopped'));
           const isEnded = reason === 'stop';
           resolve({ prompt, ids: Int32Array.from(ids), logprobs: Float32Array.from(logprobs), isEnded });
@@ -133,6 +148,12 @@ export class Rollouts {
       this.#running++;
       signal?.addEventListener('abort', abort);
     });
+  }
+
+  #count({ length, outputLength, cachedTokens }: Sequence): void {
+    if (outputLength === 0) return; // it ended before it began
+    const flops = this.#flops.forward(length - 1, cachedTokens); // the last token is not read
+    this.#work = { flops: this.#work.flops + flops, generated: this.#work.generated + outputLength };
   }
 
   dispose(): void {

@@ -39,7 +39,8 @@ export function modelAnswerer(model: ServedModel): Answerer {
   return async (prompt, options, signal) => {
     const ids: number[] = [];
     let isEnded = false;
-    for await (const event of model.generate(encodePrompt(tokenizer, prompt), {
+    const promptIds = encodePrompt(tokenizer, prompt);
+    for await (const event of model.generate(promptIds, {
       ...options,
       ...(signal && { signal }),
     }))
@@ -48,7 +49,8 @@ export function modelAnswerer(model: ServedModel): Answerer {
       else isEnded = event.finishReason === 'stop';
     signal?.throwIfAborted();
     const hasEndToken = eosIds.includes(ids.at(-1) as number);
-    return { text: tokenizer.decode(hasEndToken ? ids.slice(0, -1) : ids), tokens: ids.length, isEnded };
+    const text = tokenizer.decode(hasEndToken ? ids.slice(0, -1) : ids);
+    return { text, tokens: ids.length, promptTokens: promptIds.length, isEnded };
   };
 }
 

@@ -3,7 +3,7 @@
 // Rollouts read the tensors that the optimizer changes, so nothing is copied. Responses have at most `maxTokens`
 // tokens, or as many as fit the model's context. Without tasks there is no evaluation.
 import { type BaseVocabulary, encodePrompt } from '../corpus/index.ts';
-import { Rollouts, unusedIds } from '../engine/index.ts';
+import { Rollouts, type RolloutWork, unusedIds } from '../engine/index.ts';
 import { deriveSeed } from '../math/index.ts';
 import { type Model, type PrecisionName, precisions } from '../model/index.ts';
 import { closeTasks } from '../tasks/index.ts';
@@ -22,6 +22,8 @@ export interface TrainingEvaluationConfig extends QuestionConfig {
 export interface TrainingEvaluation {
   /** Evaluates the current weights on each task. Rejects when the signal aborts. */
   run(signal: AbortSignal): Promise<Evaluation[]>;
+  /** What all evaluations computed. */
+  readonly work: RolloutWork;
   close(): Promise<void>;
 }
 
@@ -54,6 +56,9 @@ export async function openTrainingEvaluation(
     const rollouts = new Rollouts(model, { policy, maxSequences, contextLength, endId, banned });
     const answer = rolloutAnswerer(rollouts, tokenizer);
     return {
+      get work() {
+        return rollouts.work;
+      },
       run: (signal) => evaluateInTraining(answer, questions, { ...evaluation, maxTokens, signal }),
       close: async () => {
         rollouts.dispose();

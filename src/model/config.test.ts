@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { describeBlocks, modelTypes } from './architecture/index.ts';
 import { type MlaConfig, readConfig, writeConfig } from './config.ts';
-import { cacheBytesPerToken, countParameters, flopsPerToken, weightBytes } from './cost.ts';
+import { cacheBytesPerToken, countParameters, flopsPerToken, sequenceFlops, weightBytes } from './cost.ts';
 import { ModelError } from './errors.ts';
 import { countElements, listParameters } from './parameters.ts';
 import { preset, presetNames } from './presets.ts';
@@ -22,6 +22,12 @@ describe('counts', () => {
     assert.equal(cacheBytesPerToken(config).bf16, 70_272);
     assert.equal(cacheBytesPerToken(config).fp8, 61 * 656); // FlashMLA's record
     assert.equal((flopsPerToken(config, 4096).training / 1e9).toFixed(1), '250.5');
+    const { forward, training, mtpTraining, generation } = sequenceFlops(config);
+    assert.equal(generation(4095, 2), 2 * flopsPerToken(config, 4096).decode);
+    const each = flopsPerToken(config, 4096);
+    assert.deepEqual([forward(4096), training(4096)], [4096 * each.prefill, 4096 * each.training]);
+    assert.equal(mtpTraining(4096), 4096 * each.mtpTraining);
+    assert.equal(forward(4096, 1024) + forward(1024), forward(4096));
   });
 
   test('V2, V2-Lite and Moonlight', () => {

@@ -106,6 +106,39 @@ export function flopsPerToken(config: ModelConfig, context: number): FlopsPerTok
   return { training: 3 * prefill, mtpTraining, prefill, decode: linear + 2 * scoreWork(config, 'absorbed') * context };
 }
 
+/** Returns the share of the FLOPs of training in matrices that FP8 training multiplies in FP8. */
+export function fp8Share(config: ModelConfig, context: number): number {
+  const { training, mtpTraining } = flopsPerToken(config, context);
+  const codes = listParameters(config).filter(isFp8);
+  const active = codes.reduce((sum, { group, shape }) => sum + countElements(shape) * activeShare(config, group), 0);
+  return (6 * active) / (training + mtpTraining);
+}
+
+/** The FLOPs of whole sequences, from the numbers of their rows. */
+export interface SequenceFlops {
+  /** A forward pass over the rows `from` to `to` of a sequence, which attend to all rows before. @default from 0 */
+  forward(to: number, from?: number): number;
+  /** Generation of `tokens` after `prompt` others, with absorbed attention. */
+  generation(prompt: number, tokens: number): number;
+  /** Forward and backward over a sequence. */
+  training(rows: number): number;
+  /** What training the MTP modules adds to it. */
+  mtpTraining(rows: number): number;
+}
+
+/** Returns the FLOPs of sequences of a model: those of flopsPerToken, which grow linearly with the context. */
+export function sequenceFlops(config: ModelConfig): SequenceFlops {
+  const [none, one] = [flopsPerToken(config, 0), flopsPerToken(config, 1)];
+  const total = (name: 'prefill' | 'training' | 'mtpTraining', rows: number) =>
+    rows * (none[name] + rows * (one[name] - none[name]));
+  return {
+    forward: (to, from = 0) => total('prefill', to) - total('prefill', from),
+    generation: (prompt, tokens) => tokens * (none.decode + (prompt + tokens / 2) * (one.decode - none.decode)),
+    training: (rows) => total('training', rows),
+    mtpTraining: (rows) => total('mtpTraining', rows),
+  };
+}
+
 /** Returns the numbers in the cache for one token in one layer: latent and rotary key, or keys and values. */
 export function cacheWidth(config: ModelConfig): number {
   return isMla(config) ? config.kvLoraRank + config.qkRopeHeadDim : 2 * config.numKeyValueHeads * config.headDim;

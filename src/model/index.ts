@@ -18,7 +18,10 @@ export {
   countParameters,
   type FlopsPerToken,
   flopsPerToken,
+  fp8Share,
   type ParameterCounts,
+  type SequenceFlops,
+  sequenceFlops,
   weightBytes,
 } from './cost.ts';
 export { ModelError } from './errors.ts';

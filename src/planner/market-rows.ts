@@ -118,6 +118,12 @@ export const marketRows: Market = {
       ['RunPod', 0.69],
     ]),
     ...quotes('rtx-5090', '2026-05', sily, [['Vast', 0.91]]),
+    // an hour of one hardware thread of a rented server
+    ...quotes('vcpu', '2026-06', 'list price of m7g.large, us-east-1, for each of 2', [['AWS m7g', 0.0408]]),
+    ...quotes('vcpu', '2024', 'list prices of 2024, not checked since, for each of 2', [
+      ['AWS c7i.large', 0.0446],
+      ['Hetzner CCX13', 0.011],
+    ]),
   ],
   // USD a million tokens from a date on. hit: of input that is in the provider's cache.
   api: [

@@ -5,11 +5,20 @@
 import { join } from 'node:path';
 import { hashFile } from '../corpus/index.ts';
 import type { Device } from '../kernels/index.ts';
+import { sum } from '../math/index.ts';
 import { openCheckpoint } from '../model/checkpoint/index.ts';
-import { createModel, type Model, type PrecisionName, precisions, type WeightMap } from '../model/index.ts';
+import {
+  createModel,
+  type Model,
+  type PrecisionName,
+  precisions,
+  type SequenceFlops,
+  sequenceFlops,
+  type WeightMap,
+} from '../model/index.ts';
 import { copy, noGrad, type Replay, record, scope, type Tensor } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
-import { loadWeights, readBaseConfig, readLineage, TrainError } from '../train/index.ts';
+import { loadWeights, readBaseConfig, readLineage, TrainError, trainedKind } from '../train/index.ts';
 import { computeScores, type ScoreOptions } from './score.ts';
 import { packTexts, type ScoreInputs, scoreInputs, scoreShape } from './score-batch.ts';
 
@@ -18,11 +27,15 @@ export class Scorer {
   readonly #model: Model;
   readonly #options: ScoreOptions;
   readonly #device: Device;
+  readonly #flops: SequenceFlops;
+  /** FLOPs of all texts so far. */
+  flops = 0;
   #replay: Replay<ScoreInputs, Tensor> | null = null;
 
   constructor(model: Model, options: ScoreOptions, device: Device) {
     this.#model = model;
     this.#options = options;
+    this.#flops = sequenceFlops(model.config);
     this.#device = device;
   }
 
@@ -34,6 +47,7 @@ export class Scorer {
       const { read } = scope(() => ({ read: this.#run(scoreInputs(bin, shape, this.#device)) }));
       scores.push(...Array.from(await read).slice(0, bin.length));
     }
+    this.flops += sum(texts.map(({ length }) => this.#flops.forward(length)));
     return scores;
   }
 
@@ -72,8 +86,7 @@ export class RewardModel {
   static async open(folder: string, options: RewardModelOptions): Promise<RewardModel> {
     const { scored, precision, microBatchTokens, device } = options;
     const config = readBaseConfig(folder);
-    if (readLineage(folder)?.kind !== 'reward')
-      throw new TrainError(folder, 'is no reward model', 'name a checkpoint of minke reward');
+    if (!isRewardModel(folder)) throw new TrainError(folder, 'is no reward model', 'name a checkpoint of minke reward');
     const [own, other] = await Promise.all([folder, scored].map((path) => hashFile(join(path, 'tokenizer.json'))));
     if (own !== other)
       throw new TrainError(
@@ -89,6 +102,11 @@ export class RewardModel {
     return new RewardModel(scorer, model, weights);
   }
 
+  /** FLOPs of all scores so far. */
+  get flops(): number {
+    return this.#scorer.flops;
+  }
+
   /** Returns a score from 0 to 1 for each prompt with its response and end token. */
   async score(texts: readonly ArrayLike<number>[]): Promise<number[]> {
     return (await this.#scorer.score(texts)).map((logit) => 1 / (1 + Math.exp(-logit)));
@@ -97,4 +115,10 @@ export class RewardModel {
   dispose(): void {
     for (const owned of [this.#scorer, this.#model, ...this.#weights.values()]) owned.dispose();
   }
+}
+
+/** Whether a folder holds weights that `minke reward` trained, converted or not. */
+function isRewardModel(folder: string): boolean {
+  const lineage = readLineage(folder);
+  return lineage !== null && trainedKind(lineage) === 'reward';
 }

@@ -4,9 +4,9 @@
 // would have learned.
 import { type BaseVocabulary, loadBaseVocabulary } from '../corpus/index.ts';
 import type { Device } from '../kernels/index.ts';
-import { estimateMean, mean } from '../math/index.ts';
+import { estimateMean, mean, sum } from '../math/index.ts';
 import { openCheckpoint } from '../model/checkpoint/index.ts';
-import { countParameters, createModel, type Model, precisions, type WeightMap } from '../model/index.ts';
+import { countParameters, createModel, type Model, precisions, sequenceFlops, type WeightMap } from '../model/index.ts';
 import { examplesForStep, stepsPerEpoch } from '../sft/index.ts';
 import { toChatTemplate } from '../tasks/index.ts';
 import { fromArray, scope } from '../tensor/index.ts';
@@ -91,9 +91,16 @@ export class RewardTrainer implements Trainer {
     this.#scorer = new Scorer(model, options, run.device);
     this.steps = config.epochs * stepsPerEpoch(training.length, config.batchSize);
     this.every = config.every;
-    this.origin = { initial: config.model };
+    const predicted = { flops: config.epochs * this.#flops(training, 'training'), hours: null, assumes: [] };
+    this.origin = { initial: config.model, predicted };
     const parameters = countParameters(model.config).total;
     this.started = { parameters, steps: this.steps, pairs: training.length, tooLong };
+  }
+
+  /** The FLOPs of passes over both texts of each pair. */
+  #flops(pairs: readonly EncodedPair[], pass: 'training' | 'forward'): number {
+    const flops = sequenceFlops(this.#parts.model.config);
+    return sum(pairs.flatMap(({ good, bad }) => [flops[pass](good.length), flops[pass](bad.length)]));
   }
 
   restore(folder: string): Promise<void> {
@@ -107,6 +114,7 @@ export class RewardTrainer implements Trainer {
     const schedule = { learningRate: peak, minLearningRate: finalShare * peak, warmupSteps } as const;
     const learningRate = learningRateAt({ ...schedule, decay: 'cosine', decayFrom: 0 }, step, this.steps);
     const { metrics, gradientNorm } = await this.#train(pairs, { step, learningRate, biasUpdateSpeed: 0 });
+    this.#run.count({ training: this.#flops(pairs, 'training') });
     const { secondsPerStep, secondsLeft } = this.#run.endStep();
     const tokens = pairs.reduce((sum, { good, bad }) => sum + good.length + bad.length, 0);
     this.#run.emit({
@@ -127,6 +135,7 @@ export class RewardTrainer implements Trainer {
     const { heldOut } = this.#parts;
     if (heldOut.length === 0) return;
     const scores = await this.#scorer.score(heldOut.flatMap(({ good, bad }) => [good, bad]));
+    this.#run.count({ evaluation: this.#flops(heldOut, 'forward') });
     this.#run.signal.throwIfAborted();
     const correct = heldOut.map((_, i) => (scores[2 * i] > scores[2 * i + 1] ? 1 : 0));
     const byFault = (fault: string) => mean(correct.filter((_, i) => heldOut[i].fault === fault));

@@ -5,10 +5,12 @@
 // budget and the count of steps without signal.
 import { join } from 'node:path';
 import { evaluateInTraining, evaluationEvent, expectVerdicts, type GraderFaults, sumFaults } from '../eval/index.ts';
+import { sum } from '../math/index.ts';
 import { exportWeights, writeSafetensors } from '../model/checkpoint/index.ts';
 import { countParameters } from '../model/index.ts';
 import { closeTasks } from '../tasks/index.ts';
 import {
+  counting,
   eventsNamed,
   expectFinite,
   finite,
@@ -34,6 +36,7 @@ import type { GrpoColumn } from './grpo-objective.ts';
 import { LengthBudget, type LengthBudgetState } from './length-budget.ts';
 import { NoSignal } from './no-signal.ts';
 import { describePlateau } from './plateau.ts';
+import { predictRl } from './predict.ts';
 import { summarizeReplies } from './reply-reward.ts';
 import { RewardHackingWatch, type RewardHistory } from './reward-hacking.ts';
 import { type RlParts, referenceFile } from './rl-parts.ts';
@@ -112,7 +115,12 @@ export class RlTrainer implements Trainer {
     const isLearned = config.noSignal.steps > 0 && this.#noSignal.count >= config.noSignal.steps;
     this.#steps = isLearned || this.#hacking.isGamed ? (run.checkpoint?.state.step ?? steps) : steps;
     this.every = every;
-    this.origin = { initial: model };
+    const { rewardModel } = config;
+    this.origin = {
+      initial: model,
+      others: rewardModel ? [{ role: 'reward model', path: rewardModel.model }] : [],
+      predicted: predictRl(config, parts),
+    };
     const parameters = countParameters(parts.tuned.model.config).total;
     this.started = { parameters, steps, responsesPerStep: questions * groupSize };
   }
@@ -129,7 +137,8 @@ export class RlTrainer implements Trainer {
     if (checkpoint !== null || gate.samples === 0) return true;
     const progress = (done: number) => this.#run.progress('gate', done, gate.samples);
     const options = { maxTokens: this.#length.maxTokens, signal, progress };
-    const result = await takeGate(this.#config, this.#parts, options).catch((error: unknown) => {
+    const take = () => takeGate(this.#config, this.#parts, options);
+    const result = await counting(this.#run, 'evaluation', this.#parts.rollouts, take).catch((error: unknown) => {
       if (signal.aborted) return null;
       throw error;
     });
@@ -179,7 +188,8 @@ export class RlTrainer implements Trainer {
     const { evaluation } = this.#config;
     const { signal } = this.#run;
     const options = { ...evaluation, maxTokens: this.#length.maxTokens, signal };
-    const evaluations = await evaluateInTraining(answer, questions, options);
+    const ask = () => evaluateInTraining(answer, questions, options);
+    const evaluations = await counting(this.#run, 'evaluation', this.#parts.rollouts, ask);
     for (const each of evaluations) this.#run.emit({ event: 'evaluated', step, ...evaluationEvent(each) });
     expectVerdicts(sumFaults(evaluations));
     if (step === this.#steps) this.#fit(step);
@@ -240,10 +250,16 @@ export class RlTrainer implements Trainer {
       maxTokens: this.#length.maxTokens,
       signal,
     };
-    return collectGroups(this.#config, source, position).catch((error: unknown) => {
-      if (signal.aborted) return null;
-      throw error;
-    });
+    const { rewardModel } = this.#parts;
+    const scored = rewardModel?.flops ?? 0;
+    const collect = () => collectGroups(this.#config, source, position);
+    const collected = counting(this.#run, 'inference', this.#parts.rollouts, collect);
+    return collected
+      .finally(() => this.#run.count({ inference: (rewardModel?.flops ?? 0) - scored }))
+      .catch((error: unknown) => {
+        if (signal.aborted) return null;
+        throw error;
+      });
   }
 
   /** Changes what the next step is asked, and for how long, by what this one gave. */
@@ -298,6 +314,12 @@ export class RlTrainer implements Trainer {
       reports.push(await this.#parts.tuned.train(sequences, rates));
     }
     const all = updates.flat();
+    const { tuned } = this.#parts;
+    const readByReference = this.#config.klBeta === 0 ? [] : all;
+    this.#run.count({
+      training: tuned.trainingFlops(all),
+      inference: sum(readByReference.map(({ ids }) => tuned.flops.forward(ids.length - 1))),
+    });
     const tokens = all.reduce((sum, { ids, promptLength }) => sum + ids.length - promptLength, 0);
     return { tokens, report: mergeReports(reports, tokens, all.length) };
   }

@@ -19,6 +19,7 @@ import {
   type NewEvent,
   nonnegative,
   optimizerSchema,
+  type Prediction,
   type Run,
   runFields,
   type Snapshot,
@@ -99,18 +100,28 @@ export class FineTuning {
   readonly #examples: readonly SftExample[];
   readonly #config: Fields & { readonly batchSize: number };
   readonly #run: Run;
+  readonly #teacherFlops: (examples: readonly SftExample[]) => number;
 
+  /** `teacherFlops`: of a teacher that reads the examples of a step too. @default none does */
   constructor(
     tuned: TunedModel<SftColumn>,
     examples: readonly SftExample[],
     config: Fields & { readonly batchSize: number },
     run: Run,
+    teacherFlops: (examples: readonly SftExample[]) => number = () => 0,
   ) {
     this.tuned = tuned;
+    this.#teacherFlops = teacherFlops;
     this.steps = config.epochs * stepsPerEpoch(examples.length, config.batchSize);
     this.#examples = examples;
     this.#config = config;
     this.#run = run;
+  }
+
+  /** What all steps are predicted to compute. */
+  get predicted(): Prediction {
+    const flops = this.#config.epochs * (this.tuned.trainingFlops(this.#examples) + this.#teacherFlops(this.#examples));
+    return { flops, hours: null, assumes: [] };
   }
 
   /** Takes a step, emits its event, and returns the number of tokens learned. */
@@ -121,6 +132,7 @@ export class FineTuning {
     const learningRate = learningRateAt({ ...schedule, decay: 'cosine', decayFrom: 0 }, step, this.steps);
     const rates = { step, learningRate, biasUpdateSpeed: 0 };
     const { metrics, gradientNorm }: StepReport = await this.tuned.train(toSequences(own), rates);
+    this.#run.count({ training: this.tuned.trainingFlops(own), teacher: this.#teacherFlops(own) });
     const { secondsPerStep, secondsLeft } = this.#run.endStep();
     const event: NewEvent<FineTuningStep> = {
       event: 'step',

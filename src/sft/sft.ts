@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { describeConversations, hashFile, loadBaseVocabulary, pauses, toConversations } from '../corpus/index.ts';
 import { promptEncoder } from '../engine/index.ts';
-import { formatMillions, Random } from '../math/index.ts';
+import { formatMillions, Random, sum } from '../math/index.ts';
 import { countParameters } from '../model/index.ts';
 import { toChatTemplate } from '../tasks/index.ts';
 import { ChatTemplate, loadTokenizer } from '../tokenizer/index.ts';
@@ -20,6 +20,7 @@ import {
   type Run,
   type RunKind,
   readBaseConfig,
+  readCollectors,
   TrainError,
   type Trainer,
   validationLoss,
@@ -160,7 +161,7 @@ async function openSft(config: SftConfig, run: Run<SftEvent>): Promise<Trainer> 
   const tuning = new FineTuning(tuned, training, config, run);
   const measurement = validation.length > 0 ? new SftValidation(tuned, validation, config.precision) : null;
   return {
-    origin: { initial: model, data },
+    origin: { initial: model, data, predicted: tuning.predicted, written: await readCollectors(config.data) },
     started: {
       parameters: countParameters(base).total,
       steps: tuning.steps,
@@ -173,7 +174,10 @@ async function openSft(config: SftConfig, run: Run<SftEvent>): Promise<Trainer> 
     every: config.every,
     step: (n) => tuning.step(n),
     evaluate: async (step) => {
-      if (measurement) run.emit({ event: 'evaluated', step, ...(await measurement.run(run.signal)) });
+      if (measurement === null) return;
+      const found = await measurement.run(run.signal);
+      run.count({ evaluation: sum(validation.map(({ ids }) => tuned.flops.forward(ids.length - 1))) });
+      run.emit({ event: 'evaluated', step, ...found });
     },
     snapshot: () => tuning.snapshot({ hash: data.hash }, vocabulary.save),
     close: async () => {

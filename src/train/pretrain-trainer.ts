@@ -11,6 +11,7 @@ import {
   flopsPerToken,
   initialWeights,
   precisions,
+  sequenceFlops,
   type WeightMap,
 } from '../model/index.ts';
 import { keep, linear, scope, type Tensor, unscoped, zeros } from '../tensor/index.ts';
@@ -25,6 +26,7 @@ import { loadMoments } from './run/checkpoint.ts';
 import { finite } from './run/event-schema.ts';
 import type { Run, Snapshot, Trainer } from './run/kind.ts';
 import type { Lineage } from './run/lineage.ts';
+import type { Prediction } from './run/work.ts';
 import { sampleIds } from './sample.ts';
 import { learningRateAt, switched } from './schedule.ts';
 import { type Rates, type StepReport, TrainStep } from './train-step.ts';
@@ -111,7 +113,7 @@ class PretrainTrainer implements Trainer {
     this.#stream = openStream(config, corpus);
     this.steps = config.steps;
     this.every = config.every;
-    this.origin = { initial: config.initial, data: describeData(dataset), flopsPerToken: this.#flopsPerToken };
+    this.origin = { initial: config.initial, data: describeData(dataset), predicted: this.#predict() };
     const { total, active, mtp } = countParameters(model);
     this.started = {
       parameters: { total, active, mtp },
@@ -120,6 +122,11 @@ class PretrainTrainer implements Trainer {
       steps: config.steps,
       gemmRate,
     };
+  }
+
+  #predict(): Prediction {
+    const { steps, batchSize, sequenceLength } = this.#config;
+    return { flops: steps * batchSize * sequenceLength * this.#flopsPerToken, hours: null, assumes: [] };
   }
 
   async restore(folder: string, position: BatchState): Promise<void> {
@@ -159,6 +166,7 @@ class PretrainTrainer implements Trainer {
     };
     const batches = validationBatches(dataset.validation, shape, evaluateTokens);
     const { load, ...measured } = await this.#validation.run(batches, this.#run.signal);
+    this.#run.count({ evaluation: (measured.tokens * this.#flopsPerToken) / 3 }); // forward, MTP modules included
     if (measured.tokens > 0) this.#run.emit({ event: 'evaluated', step, ...measured, maxVio: worstViolation(load) });
   }
 
@@ -180,6 +188,8 @@ class PretrainTrainer implements Trainer {
       endId,
       signal: this.#run.signal,
     });
+    const evaluation = sequenceFlops(this.#corpus.model).forward(ids.length + sampled.length);
+    this.#run.count({ evaluation, generated: sampled.length });
     this.#run.emit({ event: 'sampled', step, prompt: tokenizer.decode(ids), text: tokenizer.decode(sampled) });
   }
 
@@ -219,6 +229,7 @@ class PretrainTrainer implements Trainer {
     const { secondsPerStep, secondsLeft } = this.#run.endStep();
     const tokensPerStep = this.#config.batchSize * this.#config.sequenceLength;
     const tokensPerSecond = tokensPerStep / secondsPerStep;
+    this.#run.count({ training: tokensPerStep * this.#flopsPerToken });
     const { loss, mtpLoss, balanceLoss } = report.metrics;
     this.#run.emit({
       event: 'step',

@@ -99,7 +99,6 @@ function facts(events: readonly PretrainEvent[], lineage: Lineage): Fact[] {
       `${best.loss.toFixed(4)} on ${best.tokens} tokens, step ${best.step}, ` +
         `after ${formatDuration(secondsUntil(best, events, lineage))}`,
     ],
-    ['FLOPs', lineage.flops.toExponential(2)],
     ...lineageFacts(lineage),
   ];
   return rows.filter((row) => row !== undefined);

@@ -3,6 +3,7 @@
 // Its weights, and the moments of its optimizer, come from the run's last checkpoint or from the one it begins with.
 import { existsSync } from 'node:fs';
 import type { Device } from '../kernels/index.ts';
+import { sum } from '../math/index.ts';
 import {
   findConfigFile,
   importWeights,
@@ -16,6 +17,8 @@ import {
   type Model,
   type ModelConfig,
   readConfig,
+  type SequenceFlops,
+  sequenceFlops,
   type WeightMap,
 } from '../model/index.ts';
 import { scope } from '../tensor/index.ts';
@@ -67,12 +70,14 @@ export class TunedModel<Column extends string> {
   readonly weights: WeightMap;
   readonly shape: BatchShape<Column>;
   readonly trainStep: TrainStep<SequenceInputs>;
+  readonly flops: SequenceFlops;
 
   private constructor(config: ModelConfig, weights: WeightMap, options: TunedModelOptions<Column>, device: Device) {
     const { optimizer, microBatchTokens, columns, gradientCheckpointing, trainsAhead = false } = options;
     const context = config.maxPositionEmbeddings;
     this.device = device;
     this.weights = weights;
+    this.flops = sequenceFlops(config);
     this.model = createModel(config, weights, context);
     const depth = trainsAhead ? describeBlocks(config).mtpModules : 0;
     this.shape = batchShape(microBatchTokens, context, columns, depth);
@@ -91,6 +96,13 @@ export class TunedModel<Column extends string> {
     const tuned = new TunedModel(config, weights, options, device);
     if (checkpoint) await loadMoments(checkpoint.folder, tuned.trainStep.optimizer);
     return tuned;
+  }
+
+  /** Returns the FLOPs of learning from sequences, whose last token is only a target. */
+  trainingFlops(sequences: readonly { readonly ids: ArrayLike<number> }[]): number {
+    const { training, mtpTraining } = this.flops;
+    const learnsAhead = this.shape.aheadDepth > 0;
+    return sum(sequences.map(({ ids }) => training(ids.length - 1) + (learnsAhead ? mtpTraining(ids.length - 1) : 0)));
   }
 
   /** Takes one optimizer step on all of the sequences, in as many micro-batches as they need. */

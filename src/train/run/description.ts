@@ -8,6 +8,8 @@ export interface RunEvent {
   /** Milliseconds since 1970. */
   readonly time: number;
   readonly step?: number | undefined;
+  /** FLOPs of all work of the run until then. */
+  readonly flops?: number | undefined;
 }
 
 /** The name of the folder of a checkpoint. */

@@ -5,7 +5,11 @@ const time = z.number().describe('milliseconds since 1970');
 const step = z.number().int().nonnegative();
 
 /** The first fields of each event: what it is, and when. */
-export const eventHead = <Name extends string>(event: Name) => ({ event: z.literal(event), time });
+export const eventHead = <Name extends string>(event: Name) => ({
+  event: z.literal(event),
+  time,
+  flops: z.number().optional().describe('of all work of the run until then'),
+});
 
 /** The same for events that belong to a step. */
 export const stepHead = <Name extends string>(event: Name) => ({ ...eventHead(event), step });
@@ -18,7 +22,12 @@ export const sharedEvents = [
   z.object({ ...stepHead('resumed'), steps: z.number().optional() }),
   z.object({ ...stepHead('saved'), folder: z.string(), sha256: z.string() }),
   z.object({ ...stepHead('alarm'), kind: z.string(), message: z.string() }),
-  z.object({ ...stepHead('ended'), status: z.enum(['completed', 'stopped', 'failed']), reason: z.string() }),
+  z.object({
+    ...stepHead('ended'),
+    status: z.enum(['completed', 'stopped', 'failed']),
+    reason: z.string(),
+    bill: z.string().optional().describe('what was predicted, counted and paid, in words'),
+  }),
 ] as const;
 
 export type SharedEvent = z.infer<(typeof sharedEvents)[number]>;

@@ -1,5 +1,6 @@
 // Rows that the reports of several kinds of run have.
-import { formatDuration, formatPercent } from '../../math/index.ts';
+import { formatPercent } from '../../math/index.ts';
+import { billFacts } from './bill-line.ts';
 import type { Fact, RunEvent } from './description.ts';
 import type { TaskEvaluated } from './event-schema.ts';
 import { HeldOutHistory } from './held-out.ts';
@@ -22,11 +23,11 @@ export function secondsUntil(event: RunEvent, events: readonly RunEvent[], { hou
   return Math.min(milliseconds / 1000, 3600 * hours); // a clock may have jumped; the sessions are measured
 }
 
-/** What the run cost, its weights and its machine. */
-export function lineageFacts({ hours, cost, weights, sessions }: Lineage): Fact[] {
+/** What the run computed and cost, its weights and its machine. */
+export function lineageFacts(lineage: Lineage): Fact[] {
+  const { weights, sessions } = lineage;
   return [
-    ['total time', formatDuration(3600 * hours)],
-    ['cost', `${cost.amount.toPrecision(2)} ${cost.currency} at ${cost.pricePerHour} per hour`],
+    ...billFacts(lineage),
     ['weights', weights ?? 'none saved'],
     ['machine', sessions.map(({ machine, device }) => `${machine}; ${device}`).at(-1) ?? ''],
   ];

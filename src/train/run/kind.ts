@@ -11,7 +11,9 @@ import type { Optimizer } from '../optimizer.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Fact, RunDescription, RunEvent } from './description.ts';
 import type { HeldOutMetric } from './held-out.ts';
-import type { Lineage, Origin } from './lineage.ts';
+import type { Lineage } from './lineage.ts';
+import type { Origin } from './lineage-session.ts';
+import type { Work } from './work.ts';
 
 /** What the recipes of all kinds have in common, once they are resolved. */
 export interface RunRecipe {
@@ -19,8 +21,8 @@ export interface RunRecipe {
   readonly keepCheckpoints: number;
   readonly saveMinutes: number;
   readonly earlyStopping?: { readonly patience: number } | undefined;
-  /** The price of one hour of this machine, for the lineage. */
-  readonly pricePerHour: number;
+  /** The price of one hour of this machine. @default what its threads cost to rent, a band */
+  readonly pricePerHour?: number | undefined;
   readonly currency: string;
 }
 
@@ -84,7 +86,11 @@ export interface Run<Event extends RunEvent = RunEvent> {
   readonly signal: AbortSignal;
   /** Appends an event to the log. Not while the trainer is opened. */
   emit(event: NewEvent<Event>): void;
-  /** Changes the lineage. Not while the trainer is opened. */
+  /** What the run has computed, in all sessions; null where its beginning was not counted. */
+  readonly work: Work | null;
+  /** Adds to what the run has computed. Not while the trainer is opened. */
+  count(added: Partial<Work>): void;
+  /** Changes the lineage. Records of ancestors are added to those that it has. Not while the trainer is opened. */
   annotate(changes: Partial<Lineage>): Promise<void>;
   /** Marks the end of a step. */
   endStep(): Pace;

@@ -24,8 +24,8 @@ export const runFields = {
   /** A checkpoint is saved at least this often, whatever the period in steps is. Minutes. */
   saveMinutes: z.number().positive().default(5),
   seed: z.number().int().default(1337),
-  /** The price of one hour of this machine, for the lineage. */
-  pricePerHour: nonnegative.default(0.1),
+  /** The price of one hour of this machine. @default what its threads cost to rent, a band with date and source */
+  pricePerHour: nonnegative.optional(),
   currency: z.string().meta({ names: 'text' }).default('USD'),
 };
 

@@ -37,7 +37,7 @@ describe('the records of a run', () => {
       device,
       kind,
       recipe,
-      origin: { initial: null, flopsPerToken: 2 },
+      origin: { initial: null, predicted: { flops: 100, hours: null, assumes: [] } },
       resume,
       began: performance.now() - hour,
     });
@@ -60,11 +60,14 @@ describe('the records of a run', () => {
     const options = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, maxGradNorm: 1, moments: 'f32' } as const;
     const optimizer = new Optimizer(trained, options);
     const snapshot: Snapshot = { config, weights, optimizer, data: {}, writeBeside: () => undefined };
+    records.count({ training: 80, generated: 3 });
     await records.save(snapshot, { step: 4, tokens: 40 }, 2);
+    records.count({ training: 40, evaluation: 7 });
     await records.end({ step: 6, tokens: 60 }, 'failed', 'the roof fell in');
     const [inside, own] = [readLineage(join(folder, 'checkpoints/step-00000004')), readLineage(folder)];
     assert.deepEqual([inside?.status, inside?.steps, inside?.tokens, inside?.flops], ['running', 4, 40, 80]);
-    assert.deepEqual([own?.status, own?.reason, own?.steps, own?.flops], ['failed', 'the roof fell in', 6, 120]);
+    assert.deepEqual([own?.status, own?.reason, own?.steps, own?.flops], ['failed', 'the roof fell in', 6, 127]);
+    assert.equal(own?.work?.generated, 3);
     assert.equal(own?.weights, inside?.weights);
     const found = events().map((event) => [event.event, 'step' in event && event.step]);
     assert.deepEqual(found, [
@@ -79,7 +82,7 @@ describe('the records of a run', () => {
     const records = await open({ checkpoint, damaged: ['step-00000006 is half a file'] });
     assert.equal(records.isResumed, true);
     const lineage = readLineage(folder);
-    assert.deepEqual([lineage?.status, lineage?.sessions.at(-1)?.fromStep, lineage?.flops], ['running', 4, 120]);
+    assert.deepEqual([lineage?.status, lineage?.sessions.at(-1)?.fromStep, lineage?.flops], ['running', 4, 127]);
     assert.ok((lineage?.sessions.length as number) > 1);
     await records.end({ step: 4, tokens: 40 }, 'stopped', 'asked to stop');
     const last = events().slice(-2);

@@ -7,20 +7,17 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device } from '../../kernels/index.ts';
 import { writeJson } from '../../model/checkpoint/index.ts';
+import { describeBill } from './bill-line.ts';
 import { type Checkpoint, saveCheckpoint } from './checkpoint.ts';
 import type { RunEvent } from './description.ts';
-import { EventLog, readEvents } from './event-log.ts';
+import { EnergyMeter } from './energy.ts';
+import { EventLog, readEvents, readJsonLines } from './event-log.ts';
 import type { SharedEvent } from './event-schema.ts';
 import type { NewEvent, RunKind, RunRecipe, Snapshot } from './kind.ts';
-import {
-  type Lineage,
-  newLineage,
-  type Origin,
-  readLineage,
-  resumedLineage,
-  withSeconds,
-  writeLineage,
-} from './lineage.ts';
+import { type Lineage, readLineage, withSeconds, writeLineage } from './lineage.ts';
+import { mergeRecords } from './lineage-record.ts';
+import { newLineage, type Origin, resumedLineage } from './lineage-session.ts';
+import { addWork, totalFlops, type Work } from './work.ts';
 
 /** The names of files in the folder of any run. */
 export const runFiles = { events: 'events.jsonl' } as const;
@@ -62,18 +59,17 @@ export class Records<E extends RunEvent> {
   readonly logged: ReadonlySet<string>;
   readonly #folder: string;
   readonly #began: number;
-  readonly #flopsPerToken: number;
+  readonly #energy = new EnergyMeter();
   #lineage: Lineage;
 
   private constructor(
-    { folder, began, origin, resume }: RecordsOptions<E>,
+    { folder, began, resume }: RecordsOptions<E>,
     log: EventLog<E>,
     before: readonly E[],
     lineage: Lineage,
   ) {
     this.#folder = folder;
     this.#began = began;
-    this.#flopsPerToken = origin.flopsPerToken ?? 0;
     this.log = log;
     const resumed = resume.checkpoint?.state.step ?? 0;
     this.isResumed = before.length > 0;
@@ -92,9 +88,9 @@ export class Records<E extends RunEvent> {
     const events = readEvents(path, kind.events);
     const before = readLineage(folder);
     const step = resume.checkpoint?.state.step ?? 0;
-    const beginning = { kind: kind.name, recipe, origin, device };
+    const beginning = { folder, kind: kind.name, recipe, origin, device };
     const lineage = before
-      ? resumedLineage(before, { ...beginning, fromStep: step, lastEvent: events.at(-1)?.time ?? 0 })
+      ? resumedLineage(before, { ...beginning, fromStep: step, ...lastCounts(path, kind.events) })
       : await newLineage(beginning);
     const records = new Records(options, log, events, lineage);
     await records.write({});
@@ -104,12 +100,31 @@ export class Records<E extends RunEvent> {
   }
 
   get lineage(): Lineage {
-    return withSeconds(this.#lineage, (performance.now() - this.#began) / 1000);
+    return withSeconds(this.#lineage, (performance.now() - this.#began) / 1000, this.#energy.joules);
+  }
+
+  get work(): Work | null {
+    return this.#lineage.work;
+  }
+
+  /** Adds to what the run has computed; nothing where its beginning was not counted. */
+  count(added: Partial<Work>): void {
+    const { work: before } = this.#lineage;
+    if (before === null) return;
+    const work = addWork(before, added);
+    this.#lineage = { ...this.#lineage, work, flops: totalFlops(work) };
+  }
+
+  /** Appends an event with what the run has computed until then. */
+  emit(event: NewEvent<E>): void {
+    const { work, flops } = this.#lineage;
+    this.log.append(work === null ? event : { ...event, flops });
   }
 
   /** Writes the lineage with some changes. */
   write(changes: Partial<Lineage>): Promise<void> {
-    this.#lineage = { ...this.#lineage, ...changes };
+    const ancestors = mergeRecords(this.#lineage.ancestors, changes.ancestors ?? []);
+    this.#lineage = { ...this.#lineage, ...changes, ancestors };
     return writeLineage(this.#folder, this.lineage);
   }
 
@@ -117,25 +132,30 @@ export class Records<E extends RunEvent> {
   async save(snapshot: Snapshot, at: RunPosition, keep: number, best: number | null = null): Promise<void> {
     const writeBeside = async (aside: string, weights: string) => {
       await snapshot.writeBeside(aside);
-      const own = { ...this.lineage, ...this.#totals(at), weights, reason: 'checkpoint of a run' };
+      const own = { ...this.lineage, ...toTotals(at), weights, reason: 'checkpoint of a run' };
       await writeLineage(aside, own);
     };
     const { folder, sha256 } = await saveCheckpoint(this.#folder, { ...snapshot, ...at, writeBeside }, keep, best);
-    await this.write({ ...this.#totals(at), weights: sha256 });
+    await this.write({ ...toTotals(at), weights: sha256 });
     this.#append({ event: 'saved', step: at.step, folder, sha256 });
   }
 
   /** Closes the lineage and reports the end. */
   async end(at: RunPosition, status: 'completed' | 'stopped' | 'failed', reason: string): Promise<void> {
-    await this.write({ ...this.#totals(at), status, reason });
-    this.#append({ event: 'ended', step: at.step, status, reason });
-  }
-
-  #totals({ step, tokens }: RunPosition): Pick<Lineage, 'steps' | 'tokens' | 'flops'> {
-    return { steps: step, tokens, flops: tokens * this.#flopsPerToken };
+    await this.write({ ...toTotals(at), status, reason });
+    this.#append({ event: 'ended', step: at.step, status, reason, bill: describeBill(this.lineage) });
+    this.#energy.close();
   }
 
   #append(event: NewEvent<SharedEvent>): void {
     this.log.append(event);
   }
+}
+
+const toTotals = ({ step, tokens }: RunPosition): Pick<Lineage, 'steps' | 'tokens'> => ({ steps: step, tokens });
+
+/** Returns the time of the last event, and what the run had computed by then, also in steps that were lost. */
+function lastCounts<E extends RunEvent>(path: string, schema: RecordsOptions<E>['kind']['events']) {
+  const events = readJsonLines(path, schema, 'event');
+  return { lastEvent: events.at(-1)?.time ?? 0, lastFlops: events.findLast(({ flops }) => flops)?.flops ?? 0 };
 }

@@ -14,11 +14,13 @@ import { expectSameBits } from './computation.ts';
 import type { RunEvent } from './description.ts';
 import { type HeldOutAlarm, HeldOutWatch } from './held-out-watch.ts';
 import type { NewEvent, Pace, Run, RunKind, RunRecipe, Trainer } from './kind.ts';
-import { describeDevice, generator, type Lineage, readLineage } from './lineage.ts';
+import { type Lineage, readLineage } from './lineage.ts';
+import { describeDevice, generator } from './lineage-session.ts';
 import { withRunLock } from './lock.ts';
 import { expectUnfixed, resolveRecipe } from './recipe.ts';
 import { Records, type ResumePoint, type RunPosition } from './records.ts';
 import { expectOwnFiles, readRunJson } from './run-file.ts';
+import type { Work } from './work.ts';
 import { asWriteFailure } from './write-failure.ts';
 
 export type Outcome = 'completed' | 'stopped';
@@ -232,12 +234,20 @@ export class Session<R extends RunRecipe, E extends RunEvent> implements Run<E> 
   }
 
   emit(event: NewEvent<E>): void {
-    this.#opened.log.append(event);
+    this.#opened.emit(event);
     this.#heldOut?.add({ time: 0, ...event });
   }
 
   annotate(changes: Partial<Lineage>): Promise<void> {
     return this.#opened.write(changes);
+  }
+
+  get work(): Work | null {
+    return this.#opened.work;
+  }
+
+  count(added: Partial<Work>): void {
+    this.#opened.count(added);
   }
 
   endStep(): Pace {
