@@ -22,6 +22,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   grammar: ['tokenizer'],
   planner: ['kernels', 'model'],
   train: ['kernels', 'tensor', 'model', 'corpus', 'planner'],
+  ledger: ['planner', 'train'],
   engine: ['kernels', 'tensor', 'model', 'tokenizer', 'grammar'],
   eval: ['kernels', 'model', 'engine', 'corpus', 'tasks', 'tokenizer'],
   sft: ['kernels', 'tensor', 'model', 'train', 'engine', 'corpus', 'tasks', 'tokenizer'],

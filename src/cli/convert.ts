@@ -1,7 +1,7 @@
 // minke convert: writes a checkpoint in another file or number format, one tensor at a time, with its tokenizer.
 // With --ready it writes the weights as the engine holds them in memory, so that opening maps them.
 import { copyFileSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Device } from '../kernels/index.ts';
 import { sum } from '../math/index.ts';
 import {
@@ -36,7 +36,7 @@ import {
   loadTokenizer,
   saveLoadedTokenizer,
 } from '../tokenizer/index.ts';
-import { findBestCheckpoint } from '../train/index.ts';
+import { findBestCheckpoint, findRunAbove, hashWeights, Job, readLineage, writeLineage } from '../train/index.ts';
 import type { DownloadFlags } from './download-flag.ts';
 import { openForReading } from './find-config.ts';
 import { findModel } from './find-model.ts';
@@ -144,6 +144,15 @@ export async function convert(given: string, to: string, options: ConvertOptions
   const config = isGguf(to) ? toGgufConfig(read, mtp) : read;
   const device = await openDeviceForLongWork();
   useDevice(device);
+  const made = findRunAbove(from);
+  const job = new Job({
+    kind: 'convert',
+    device,
+    seed: readLineage(from)?.seed ?? 0,
+    config: { dtype, ready, mtp },
+    origin: { initial: from },
+    runs: made && dirname(made),
+  });
   try {
     await expectTensors(read, source);
     const tokenizer = isGguf(to) || isGguf(from) ? readTokenizer(from, metadata) : null;
@@ -156,6 +165,8 @@ export async function convert(given: string, to: string, options: ConvertOptions
     const count = await write();
     if (isFolder(from) && !isGguf(to)) copyOtherFiles(from, to);
     if (isGguf(from) && !isGguf(to) && tokenizer) saveLoadedTokenizer(to, tokenizer);
+    const reason = `converted to ${dtype}${ready ? ', packed' : ''}`;
+    await writeLineage(to, await job.end({ status: 'completed', reason, weights: await hashWeights(to) }));
     for (const { name, why } of ignoredTensors(config, source)) console.log(`ignored ${name}: ${why}`);
     const { order, width } = device.panelLayout;
     if (ready) console.log(`${count} weights as ${dtype}, packed for ${device.isa} (${order} of ${width}), in ${to}`);

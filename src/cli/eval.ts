@@ -5,6 +5,7 @@ import {
   evaluate,
   expectVerdicts,
   isAddress,
+  type OpenedAnswerer,
   openAnswerer,
   openRunTasks,
 } from '../eval/index.ts';
@@ -12,10 +13,11 @@ import { type Estimate, formatPercent } from '../math/index.ts';
 import { closeTasks, type Phrasing, type TemplateName, taskChoice } from '../tasks/index.ts';
 import { TrainError } from '../train/index.ts';
 import { chooseSampling, type EngineFlags, type SamplingFlags } from './engine-flags.ts';
+import { recordEvaluation } from './evaluation-record.ts';
 import { UsageError } from './exit-codes.ts';
 import { findTrainedModel } from './find-trained-model.ts';
 import { engineOptions } from './load-model.ts';
-import { compileKernels } from './long-work.ts';
+import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
 import { loadRecipe, parseTask } from './recipe.ts';
 
@@ -109,19 +111,38 @@ export async function evalCommand(target: string, recipe: string | undefined, fl
   const api = { model: flags.model ?? 'default', key, keySource: 'OPENAI_API_KEY' };
   const isApi = isAddress(target);
   const path = isApi ? target : (await findTrainedModel(target, flags)).path;
-  if (!isApi) await compileKernels();
-  const { answer, defaults, close } = await openAnswerer(path, { engine: await engineOptions(flags), api });
-  const evaluations: Evaluation[] = [];
+  const device = isApi ? null : await openDeviceForLongWork();
   try {
-    for (const each of recipes) {
-      const sampling = chooseSampling({ ...flags, ...each }, defaults);
-      const evaluation = await evaluateByRecipe(answer, { ...each, ...sampling });
-      evaluations.push(evaluation);
-      console.log(flags.json ? JSON.stringify(evaluation) : toLine(evaluation));
-      if (evaluation.fault !== null) console.error(evaluation.fault);
+    const engine = await engineOptions(flags);
+    const opened = await openAnswerer(path, { engine: device ? { ...engine, device } : engine, api });
+    const about = [...new Set(recipes.map(({ task }) => task))].join(', ');
+    const work = device && { path, device, seed: recipes[0].seed, about };
+    const ask = (answer: Answerer) => evaluateAll(answer, opened.defaults, recipes, flags);
+    try {
+      const evaluations = await (work ? recordEvaluation(work, opened.answer, ask) : ask(opened.answer));
+      for (const evaluation of evaluations) expectVerdicts(evaluation);
+    } finally {
+      await opened.close();
     }
-    for (const evaluation of evaluations) expectVerdicts(evaluation);
   } finally {
-    await close();
+    await device?.close();
   }
+}
+
+/** Evaluates by each of the recipes and prints what came of it. */
+async function evaluateAll(
+  answer: Answerer,
+  defaults: OpenedAnswerer['defaults'],
+  recipes: readonly AskedRecipe[],
+  flags: EvalFlags,
+): Promise<Evaluation[]> {
+  const evaluations: Evaluation[] = [];
+  for (const each of recipes) {
+    const sampling = chooseSampling({ ...flags, ...each }, defaults);
+    const evaluation = await evaluateByRecipe(answer, { ...each, ...sampling });
+    evaluations.push(evaluation);
+    console.log(flags.json ? JSON.stringify(evaluation) : toLine(evaluation));
+    if (evaluation.fault !== null) console.error(evaluation.fault);
+  }
+  return evaluations;
 }

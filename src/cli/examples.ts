@@ -63,6 +63,11 @@ const others: Examples = {
     { line: 'report runs/mine', about: 'curves, validation loss, time and cost of a run' },
     { line: 'report runs/mine --results docs/results', about: 'write table and plot to a folder' },
   ],
+  cost: [
+    { line: 'cost my-model', about: 'what it cost, with all that it goes back to' },
+    { line: 'cost runs/mine --price 0.02/0.05/0.1 --json', about: 'at another price of an hour, as JSON' },
+    { line: 'cost my-model --runs runs --save --card', about: 'keep failed runs in its lineage, the bill in its card' },
+  ],
   doctor: [{ line: 'doctor', about: 'what computes here, and how fast' }],
   verify: [{ line: 'verify my-model', about: 'whether its files belong together' }],
   inspect: [

@@ -201,6 +201,19 @@ function measuring(program: Command): void {
     .option('--name <name>', 'name of the result (default: the name of the folder)')
     .option('--results <folder>', 'write table and plot there')
     .action(later<typeof import('./report.ts')>('report', (report) => report.report));
+
+  program
+    .command('cost')
+    .description('show what a model cost to make: its run, with ancestors, teachers and failed runs')
+    .argument('<model>', 'folder of a run, a checkpoint, or a converted model')
+    .option('--runs <folder>', "runs beside it, some of which may have failed for its sake (default: its run's folder)")
+    .option('--charge <runs...>', 'runs that it pays for whatever they were for')
+    .option('--save', 'keep what was found in --runs and --charge in its lineage.json')
+    .option('--card', 'write the bill into its README.md')
+    .option('--price <price>', 'price of an hour of the machine: 0.05, or low/middle/high')
+    .option('--currency <name>', 'currency of --price')
+    .option('--json', 'print one JSON object')
+    .action(later<typeof import('./cost.ts')>('cost', (cost) => cost.costCommand));
 }
 
 function planning(program: Command): void {

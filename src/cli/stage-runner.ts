@@ -16,7 +16,7 @@ import {
   readCollection,
 } from '../distill/index.ts';
 import { openModel } from '../engine/index.ts';
-import { type Evaluation, expectVerdicts, modelAnswerer } from '../eval/index.ts';
+import { type Answerer, type Evaluation, expectVerdicts, modelAnswerer } from '../eval/index.ts';
 import type { Device } from '../kernels/index.ts';
 import { formatPercent } from '../math/index.ts';
 import { permitResume, runKinds } from '../runs/index.ts';
@@ -32,6 +32,7 @@ import {
   TrainError,
 } from '../train/index.ts';
 import { type EvaluationRecipe, evaluateByRecipe } from './eval.ts';
+import { recordEvaluation } from './evaluation-record.ts';
 import { checkGate, expectPassed, type Finding, type Requirement } from './gates.ts';
 import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
@@ -208,10 +209,13 @@ class EvaluationFile {
     this.#known[stage] ??= [];
     const known = this.#known[stage];
     if (known.length >= recipes.length) return;
-    const model = await openModel(await findStageModel(folder, stage), { device: options.device });
+    const path = await findStageModel(folder, stage);
+    const model = await openModel(path, { device: options.device });
     try {
       for (const recipe of recipes.slice(known.length)) {
-        const evaluation = await evaluateByRecipe(modelAnswerer(model), recipe, options.signal);
+        const work = { path, device: options.device, seed: recipe.seed, about: recipe.task };
+        const ask = (answer: Answerer) => evaluateByRecipe(answer, recipe, options.signal);
+        const evaluation = await recordEvaluation(work, modelAnswerer(model), ask);
         expectVerdicts(evaluation);
         known.push(evaluation);
         writeFileSync(this.#file, JSON.stringify(this.#known));
