@@ -25,7 +25,7 @@ import { median, Random } from '../src/math/index.ts';
 const unitScale = { 'GFLOP/s': 1e9, 'GB/s': 1e9, 'MB/s': 1e6, 'tokens/s': 1 } as const;
 type RateUnit = keyof typeof unitScale;
 
-type Unit = RateUnit | 'ns' | 'us' | 'ms' | 'MB' | 'x' | 'ticks/s';
+type Unit = RateUnit | 'GFLOP' | 'min' | 'ns' | 'us' | 'ms' | 'MB' | 'x' | 'ticks/s';
 
 /** What the issue asks of a figure: of its ratio where there is a yardstick, else of its median. */
 export interface Required {

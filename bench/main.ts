@@ -6,6 +6,7 @@
 // npm run bench -- serve                    streams through the server beside the bare engine
 // npm run bench -- revision CHECKOUT        this revision beside another one that is built in its own folder
 // npm run bench -- load                     a ready checkpoint of 5 GB, from openModel to its first token
+// npm run bench -- predictions RUNS...      what finished runs were predicted to compute and take, and did
 // npm run bench -- overview                 bench/results/overview.md, from the pages; a run of all families writes one
 import { Command } from 'commander';
 import { openDevice } from '../src/kernels/index.ts';
@@ -18,6 +19,7 @@ import { loading, loadShapes } from './load.ts';
 import { writeOverview } from './overview.ts';
 import { paged } from './paged.ts';
 import { onnxProducts, torchProducts } from './peers.ts';
+import { predictions } from './predictions.ts';
 import { queue } from './queue.ts';
 import { describe, keep, line, newReport } from './report.ts';
 import { revision } from './revision.ts';
@@ -119,6 +121,14 @@ program
       bench.family('train', (inFamily) => training(inFamily, chosen, python)),
     );
   });
+
+program
+  .command('predictions')
+  .description('what finished runs were predicted to compute and take, beside what they did')
+  .argument('<runs...>', 'folders of runs')
+  .action((runs: string[]) =>
+    collect('predictions', 1, true, (bench) => bench.family('predictions', (inFamily) => predictions(inFamily, runs))),
+  );
 
 program.command('overview').description('the newest figures of each kind of machine').action(writeOverview);
 

@@ -4,6 +4,7 @@ import { describeMachine } from '../kernels/index.ts';
 import { formatMillions, formatPercent, mean, sampleVariance } from '../math/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { type AblationRecipe, type ArmResult, pretrain, runAblation, smoothed, TrainError } from '../train/index.ts';
+import { computeChart, describeCompute } from './compute-to-loss.ts';
 import { UsageError } from './exit-codes.ts';
 import { lineChart } from './line-chart.ts';
 import { openDeviceForLongWork } from './long-work.ts';
@@ -64,6 +65,7 @@ function table(results: readonly ArmResult[]): string {
 }
 
 function chart(name: string, { plot, seeds }: AblationRecipe, results: readonly ArmResult[]): string {
+  if (plot === 'compute') return computeChart(`${name}, mean of ${seeds.length} seed(s)`, results);
   const lines = results
     .filter(({ curve }) => curve[plot].some(Number.isFinite))
     .map(({ name, curve }) => {
@@ -130,6 +132,7 @@ async function ablatePretraining(
     const paragraphs = [
       `## ${recipe.question}`,
       table(results),
+      ...(recipe.plot === 'compute' ? describeCompute(results) : []),
       `Published: ${recipe.published}`,
       `${recipe.seeds.length} seed(s), ${steps} steps of ${batchSize} x ${sequenceLength} tokens, ${cpu}, ` +
         `${cores} cores, ${device.isa}. Again: \`npx minke ablate ${name} --data <file>\`.`,

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import type { Device } from '../kernels/index.ts';
 import { mean, median } from '../math/index.ts';
 import { readJson } from '../model/checkpoint/index.ts';
-import { cacheBytesPerToken, countParameters, type ModelConfig, readConfig } from '../model/index.ts';
+import { cacheBytesPerToken, countParameters, fp8Share, type ModelConfig, readConfig } from '../model/index.ts';
 import type { PretrainEvent } from './events.ts';
 import { worstViolation } from './load.ts';
 import { pretrain } from './pretrain.ts';
@@ -17,7 +17,7 @@ import { eventsNamed } from './run/facts.ts';
 import { readLineage } from './run/lineage.ts';
 import { resolveRecipe } from './run/recipe.ts';
 import { runFiles } from './run/records.ts';
-import { holdsRun, resumeRun, startRun } from './run/run.ts';
+import { holdsRun, readRunRecipe, resumeRun, startRun } from './run/run.ts';
 
 export interface Arm {
   /** Replaces the base's model. */
@@ -34,8 +34,8 @@ export interface AblationRecipe {
   /** The others are compared with the first. */
   readonly arms: Readonly<Record<string, Arm>>;
   readonly seeds: readonly number[];
-  /** What the plot shows over the tokens. */
-  readonly plot: 'loss' | 'maxVio';
+  /** What the plot shows over the tokens; compute: the validation loss over FLOPs, and FLOPs to equal loss. */
+  readonly plot: 'loss' | 'maxVio' | 'compute';
 }
 
 export interface Curve {
@@ -44,10 +44,20 @@ export interface Curve {
   readonly maxVio: readonly number[];
 }
 
+/** A measured validation loss, and the FLOPs of training until then. */
+export interface LossAtCompute {
+  readonly flops: number;
+  readonly loss: number;
+}
+
 /** The results of one arm, a number for each seed. */
 export interface ArmResult {
   readonly name: string;
   readonly validation: readonly number[];
+  /** All evaluations after the first step, for each seed. */
+  readonly progress: readonly (readonly LossAtCompute[])[];
+  /** The share of its FLOPs in products of FP8 matrices; 0 unless it trains in FP8. */
+  readonly fp8Share: number;
   /** MaxVio of the worst layer, over the summed loads of the last quarter of the steps; empty without experts. */
   readonly maxVio: readonly number[];
   /** MaxVio over the validation text, which may have other topics. */
@@ -83,6 +93,13 @@ function meanCurve(curves: readonly Curve[]): Curve {
   return { tokens, loss: average((c) => c.loss), maxVio: average((c) => c.maxVio) };
 }
 
+function toProgress(events: readonly PretrainEvent[]): LossAtCompute[] {
+  const [started] = eventsNamed(events, 'started');
+  const flopsPerStep = (started?.tokensPerStep ?? 0) * (started?.flopsPerToken ?? 0);
+  const evaluated = eventsNamed(events, 'evaluated').filter(({ step }) => step > 0);
+  return evaluated.map(({ step, loss }) => ({ flops: step * flopsPerStep, loss }));
+}
+
 /** Returns MaxVio of the loads of the last quarter of the steps, summed. */
 function lateViolation(events: readonly PretrainEvent[]): number[] {
   const steps = eventsNamed(events, 'step');
@@ -98,9 +115,12 @@ function summarizeArm(name: string, folders: readonly string[]): ArmResult {
   const last = events.map((each) => eventsNamed(each, 'evaluated').at(-1));
   const config = readModelConfig(folders[0]);
   const { total, active } = countParameters(config);
+  const { precision, sequenceLength } = readRunRecipe(pretrain, folders[0]);
   return {
     name,
     validation: last.map((event) => event?.loss ?? Number.NaN),
+    progress: events.map(toProgress),
+    fp8Share: precision === 'fp8' ? fp8Share(config, sequenceLength) : 0,
     maxVio: events.flatMap(lateViolation),
     validationMaxVio: last.flatMap((event) => event?.maxVio ?? []),
     tokensPerSecond: events.map((each) => median(eventsNamed(each, 'step').map((step) => step.tokensPerSecond))),
