@@ -41,7 +41,7 @@ const isaFlags = {
   neon: '-DMINKE_NEON',
 };
 /** The sources with kernels, the slowest to compile first. */
-const kernelSources = ['isa', 'attention-backward', 'attention', 'head-pages', 'gemm', 'gemm-groups'];
+const kernelSources = ['isa', 'attention-backward', 'attention', 'head-pages', 'gemm', 'gemm-groups', 'gemm-blocks'];
 
 /** Ends the build with a sentence. */
 class BuildError extends Error {}

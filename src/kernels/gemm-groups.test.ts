@@ -1,24 +1,27 @@
-// int8 and int4 products: equal to the definition, to dequantized weights times quantized activations, and the same
-// bits whatever the rows beside, the threads and the groups. npm test -- gemm-groups
+// Products of weights in blocks: equal to the definition, to dequantized weights times quantized activations, and the
+// same bits whatever the rows beside, the threads and the groups; rows by id. npm test -- gemm-groups
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { Random } from '../math/index.ts';
+import { decodeBlocks } from './block-formats.ts';
 import { toFormat } from './cases/case.ts';
 import { define } from './cases/define.ts';
 import { randomBlocks } from './cases/gemm-groups.ts';
 import { difference } from './cases/tolerance.ts';
 import type { Device } from './device.ts';
-import { type Data, dtypeCode, fromF16, newData } from './dtype.ts';
+import { type Data, dtypeCode, newData } from './dtype.ts';
 import { ValueError } from './errors.ts';
-import { panelBytes } from './panel-layout.ts';
-import { type GroupFormat, gemmWorkspaceBytes, groupBlockBytes } from './sizes.ts';
+import { blockPanelBytes, blockSize } from './panel-layout.ts';
+import { gemmWorkspaceBytes, type PackedBlocks, packedBlocks } from './sizes.ts';
 import { testDevices } from './test-devices.ts';
 
-const formats: readonly GroupFormat[] = ['int8', 'int4'];
+const formats = Object.keys(packedBlocks) as PackedBlocks[];
+/** Formats of each kind of block: factors, minimums, integer scales of 32 and of 16. */
+const kinds: readonly PackedBlocks[] = ['int8', 'int4', 'q4_1', 'q4_K', 'q6_K'];
 
 interface Product {
-  readonly format: GroupFormat;
+  readonly format: PackedBlocks;
   readonly x: Float32Array;
   readonly n: number;
   readonly k: number;
@@ -37,7 +40,7 @@ async function multiply(device: Device, p: Product): Promise<Data> {
   const m = x.length / k;
   const buffers = [
     toFormat(aType, x),
-    new Uint8Array(panelBytes(format, n, k, device.panelWidth, groups)),
+    new Uint8Array(blockPanelBytes(format, n, k, device.panelWidth, groups)),
     offsets ?? new Int32Array(0),
     start ? toFormat(cType, start) : newData(cType, m * n),
     new Uint8Array(gemmWorkspaceBytes(m, k, groups)),
@@ -60,19 +63,37 @@ async function multiply(device: Device, p: Product): Promise<Data> {
   }
 }
 
-/** Weights as numbers, [rows, k]. */
-function dequantized(format: GroupFormat, blocks: Uint8Array): Float64Array {
-  const bytes = groupBlockBytes[format];
-  const values = new Float64Array((blocks.length / bytes) * 32);
-  const view = new DataView(blocks.buffer);
-  for (let i = 0; i < values.length; i++) {
-    const at = Math.floor(i / 32) * bytes;
-    const j = i % 32;
-    const code =
-      format === 'int8' ? view.getInt8(at + 2 + j) : ((view.getUint8(at + 2 + (j % 16)) >> (j < 16 ? 0 : 4)) & 15) - 8;
-    values[i] = code * fromF16(view.getUint16(at, true));
+interface LookUp {
+  readonly ids: Int32Array;
+  readonly n: number;
+  readonly k: number;
+  readonly blocks: Uint8Array;
+}
+
+/** Rows `ids` of a table in panels. */
+async function lookUp(
+  device: Device,
+  format: PackedBlocks,
+  { ids, n, k, blocks }: LookUp,
+  outType: 'f32' | 'bf16',
+): Promise<Data> {
+  const result = newData(outType, ids.length * k);
+  const buffers = [ids, new Uint8Array(blockPanelBytes(format, n, k, device.panelWidth)), result, blocks].map(
+    (data) => {
+      const buffer = device.alloc(data.byteLength);
+      device.write(buffer, data);
+      return buffer;
+    },
+  );
+  const [idBuffer, panels, out, from] = buffers;
+  device.run(`pack_panels_${format}`, { blocks: from, panels, n, k, groups: 1 });
+  const sizes = { tokens: ids.length, vocab: n, cols: k, out_type: dtypeCode[outType] };
+  device.run(`embedding_panel_${format}`, { ids: idBuffer, panels, out, ...sizes });
+  try {
+    return await device.read(out, result);
+  } finally {
+    for (const buffer of buffers) buffer.free();
   }
-  return values;
 }
 
 /** What the product sees of activations: int8 codes times their group's scale. */
@@ -97,7 +118,10 @@ for (const device of testDevices()) {
     after(() => device.close());
 
     for (const format of formats) {
-      for (const [m, n, k] of [
+      const wide = (least: number) => Math.ceil(least / blockSize(format).values) * blockSize(format).values;
+      const isKind = kinds.includes(format);
+
+      for (const [m, n, least] of [
         [0, 5, 32],
         [1, 1, 32],
         [1, 200, 320],
@@ -107,12 +131,13 @@ for (const device of testDevices()) {
         [12, 31, 544],
         [13, 40, 1120],
         [29, 66, 576],
-      ] as const)
-        test(`${format}: ${m} x ${n} x ${k} is dequantized weights times quantized activations`, async () => {
+      ].filter(([m]) => isKind || m === 1 || m === 7) as [number, number, number][])
+        test(`${format}: ${m} x ${n} x ${wide(least)} is dequantized weights times quantized activations`, async () => {
+          const k = wide(least);
           const x = new Random(m + 1).normals(m * k);
           const blocks = randomBlocks(format, n, k, n + k);
           const received = await multiply(device, { format, x, n, k, blocks });
-          const [a, w] = [seen(x), dequantized(format, blocks)];
+          const [a, w] = [seen(x), decodeBlocks(packedBlocks[format], blocks)];
           const expected = Float32Array.from({ length: m * n }, (_, at) => {
             const [i, j] = [Math.floor(at / n), at % n];
             let sum = 0;
@@ -124,7 +149,7 @@ for (const device of testDevices()) {
         });
 
       test(`${format}: bf16 in, bf16 out, added to what stands there`, async () => {
-        const [m, n, k] = [9, 50, 96];
+        const [m, n, k] = [9, 50, wide(96)];
         const p: Product = {
           format,
           n,
@@ -151,7 +176,7 @@ for (const device of testDevices()) {
         });
         await fc.assert(
           fc.asyncProperty(arbitrary, async ({ counts, n, groups, seed }) => {
-            const k = 32 * groups;
+            const k = blockSize(format).values * (isKind ? groups : 1 + (groups % 2));
             const offsets = Int32Array.from([
               0,
               ...counts.map((_, g) => counts.slice(0, g + 1).reduce((s, c) => s + c)),
@@ -167,12 +192,26 @@ for (const device of testDevices()) {
               }
             }
           }),
-          { numRuns: device.name === 'native' ? 40 : 8 },
+          { numRuns: !isKind ? 4 : device.name === 'native' ? 24 : 8 },
         );
       });
 
+      test(`${format}: rows by id are the decoded values, in f32 and bf16; an id outside is refused`, async () => {
+        const [n, k] = [70, wide(96)];
+        const blocks = randomBlocks(format, n, k, 9);
+        const rows = decodeBlocks(packedBlocks[format], blocks);
+        const ids = Int32Array.of(69, 0, 31, 32, 31, 7, 50, 33, 8);
+        const expected = Float32Array.from(
+          { length: ids.length * k },
+          (_, i) => rows[ids[Math.floor(i / k)] * k + (i % k)],
+        );
+        assert.deepEqual(await lookUp(device, format, { ids, n, k, blocks }, 'f32'), expected);
+        assert.deepEqual(await lookUp(device, format, { ids, n, k, blocks }, 'bf16'), toFormat('bf16', expected));
+        await assert.rejects(lookUp(device, format, { ids: Int32Array.of(3, n), n, k, blocks }, 'f32'), ValueError);
+      });
+
       test(`${format}: zeros give zeros, a NaN or an infinity spoils its row alone`, async () => {
-        const [n, k] = [40, 64];
+        const [n, k] = [40, wide(64)];
         const x = new Random(2).normals(3 * k);
         x.fill(0, 0, k);
         x[k + 5] = Number.NaN;
@@ -183,7 +222,7 @@ for (const device of testDevices()) {
       });
 
       test(`${format}: offsets that do not cover the rows are refused`, async () => {
-        const [n, k] = [8, 32];
+        const [n, k] = [8, wide(32)];
         const p = { format, n, k, x: new Float32Array(5 * k), blocks: randomBlocks(format, 3 * n, k, 1) };
         for (const offsets of [Int32Array.of(0, 2, 3, 4), Int32Array.of(0, 6, 3, 5), Int32Array.of(1, 2, 3, 5)])
           await assert.rejects(multiply(device, { ...p, offsets }), ValueError);
@@ -193,7 +232,8 @@ for (const device of testDevices()) {
 }
 
 test('one thread and two give the same bits', async () => {
-  const [one, two] = [testDevices(1), testDevices(2)];
+  const ofThreads = (threads: number) => testDevices(threads).filter(({ name }) => name !== 'reference');
+  const [one, two] = [ofThreads(1), ofThreads(2)];
   for (const format of formats) {
     const [m, n, k] = [150, 300, 512];
     const p = { format, n, k, x: new Random(3).normals(m * k), blocks: randomBlocks(format, n, k, 7) };

@@ -67,6 +67,7 @@ export {
   gemmWorkspaceBytes,
   groupBlockBytes,
   groupSize,
+  isBlocks,
   maxListed,
   type PackedBlocks,
   type PoolFormat,

@@ -9,6 +9,7 @@ import { difference } from './cases/tolerance.ts';
 import type { Device } from './device.ts';
 import { type Data, type DType, fromBf16 } from './dtype.ts';
 import { ValueError } from './errors.ts';
+import { packedBlocks } from './sizes.ts';
 import { kernelNames } from './table.ts';
 import { isOwnCode, productDevices } from './test-devices.ts';
 
@@ -53,12 +54,14 @@ const elsewhere: Record<string, string> = {
   grouped_gemm_panel_f32: 'gemm.test.ts',
   grouped_gemm_panel_bf16: 'gemm.test.ts',
   grouped_gemm_panel_fp8: 'gemm.test.ts',
-  pack_panels_int8: 'gemm-groups.test.ts',
-  pack_panels_int4: 'gemm-groups.test.ts',
-  gemm_panel_int8: 'gemm-groups.test.ts',
-  gemm_panel_int4: 'gemm-groups.test.ts',
-  grouped_gemm_panel_int8: 'gemm-groups.test.ts',
-  grouped_gemm_panel_int4: 'gemm-groups.test.ts',
+  ...Object.fromEntries(
+    Object.keys(packedBlocks).flatMap((format) =>
+      ['pack_panels', 'gemm_panel', 'grouped_gemm_panel', 'embedding_panel'].map((name) => [
+        `${name}_${format}`,
+        'gemm-groups.test.ts',
+      ]),
+    ),
+  ),
 };
 
 test('every kernel has cases', () => {

@@ -27,12 +27,40 @@ export const groupBlockBytes: Readonly<Record<GroupFormat, number>> = { int8: 34
 export const packedBlocks = {
   int8: 'Q8_0',
   int4: 'Q4_0',
+  q4_1: 'Q4_1',
+  q5_0: 'Q5_0',
+  q5_1: 'Q5_1',
+  q2_K: 'Q2_K',
+  q3_K: 'Q3_K',
+  q4_K: 'Q4_K',
+  q5_K: 'Q5_K',
+  q6_K: 'Q6_K',
+  iq4_nl: 'IQ4_NL',
+  mxfp4: 'MXFP4',
+  iq4_xs: 'IQ4_XS',
 } as const satisfies Record<string, BlockType>;
 
 export type PackedBlocks = keyof typeof packedBlocks;
 
+export const isBlocks = (format: string): format is PackedBlocks => format in packedBlocks;
+
+/** Bytes that a panel keeps of a block's column: as in the file, but integer scales and short codes are widened. */
+const ownColumnBytes = {
+  q4_1: 20,
+  q5_0: 22,
+  q5_1: 24,
+  q2_K: 164,
+  q3_K: 146,
+  q4_K: 148,
+  q5_K: 180,
+  q6_K: 210,
+  iq4_nl: 18,
+  mxfp4: 18,
+  iq4_xs: 138,
+} as const satisfies Readonly<Record<Exclude<PackedBlocks, GroupFormat>, number>>;
+
 /** Bytes that a panel keeps of a block's column. */
-export const panelColumnBytes: Readonly<Record<PackedBlocks, number>> = groupBlockBytes;
+export const panelColumnBytes: Readonly<Record<PackedBlocks, number>> = { ...groupBlockBytes, ...ownColumnBytes };
 
 /** Bytes of the workspace of any GEMM: packed A, its scales, row blocks. `m` rows of C (all groups), reduction `k`. */
 export function gemmWorkspaceBytes(m: number, k: number, groups = 1): number {
@@ -110,7 +138,7 @@ export function samplingWorkspaceBytes(R: number, V: number): number {
   return isShared ? R * rowBytes : 0;
 }
 
-/** The same list as kSizes of cpp/sizes.h. */
+/** The same list as that of cpp/agreed-sizes.h. */
 export const agreedSizes: Readonly<Record<string, number>> = {
   'dtypeCode f32': dtypeCode.f32,
   'dtypeCode bf16': dtypeCode.bf16,
@@ -119,6 +147,7 @@ export const agreedSizes: Readonly<Record<string, number>> = {
   groupSize,
   'groupBlockBytes int8': groupBlockBytes.int8,
   'groupBlockBytes int4': groupBlockBytes.int4,
+  ...Object.fromEntries(Object.entries(ownColumnBytes).map(([name, bytes]) => [`panelColumnBytes ${name}`, bytes])),
   blockTokens,
   chunkKeys,
   maxListed,

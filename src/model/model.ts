@@ -64,7 +64,7 @@ export class Model {
   /** The longest sequence. */
   readonly context: number;
   /** [V, D] */
-  readonly embedTokens: Tensor;
+  readonly embedTokens: Weight;
   readonly layers: readonly Block[];
   /** [D] */
   readonly norm: Tensor;
@@ -85,7 +85,7 @@ export class Model {
     this.config = config;
     this.weights = weights;
     this.context = context;
-    this.embedTokens = model.take('embed_tokens.weight');
+    this.embedTokens = model.matrix('embed_tokens.weight');
     this.layers = Array.from({ length: L }, (_, i) => makeBlock(config, blocks, layers.at(i), i));
     this.norm = model.take('norm.weight');
     this.lmHead = all.findMatrix('lm_head.weight') ?? this.embedTokens;
@@ -122,7 +122,8 @@ export class Model {
     const module = this.mtp[k];
     if (!module) throw new ModelError('mtp', `module ${k} of ${this.mtp.length}`, 'use a model with more modules');
     const { policy = precisions.f32, cache = batchAlone(), isDetached = false } = options;
-    const embedTokens = isDetached ? this.embedTokens.alias() : this.embedTokens; // another handle has no gradient
+    const own = this.embedTokens;
+    const embedTokens = isDetached && own instanceof Tensor ? own.alias() : own; // another handle has no gradient
     const table = this.#tableFor(this.config.numHiddenLayers + k);
     return module.forward(hidden, this.#embed(ids, embedTokens), batch, table, policy, cache);
   }

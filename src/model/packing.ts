@@ -1,8 +1,8 @@
 // How a model's matrices are packed: which of them join into one, and the format of each.
 //
 // Formats: bf16 and f32 as training computes; fp8 as DeepSeek's release keeps it (embedding, head, eh_proj in bf16, as
-// its own code reads them); int8 and int4 in ggml's groups of 32, where the inner width is whole groups, else bf16. The
-// router is always f32.
+// its own code reads them); int8 and int4 in ggml's groups of 32, where the inner width is whole groups, else bf16.
+// With int4, embedding and head are int8: they are what 4 bits hurt most. The router is always f32.
 import { groupSize, tileSize } from '../kernels/index.ts';
 import type { PackableFormat } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
@@ -19,6 +19,7 @@ export interface JoinedWeight {
 export function packedFormat(parameter: Parameter, format: PackableFormat): PackableFormat {
   if (parameter.group === 'router') return 'f32';
   if (format === 'fp8') return isFp8(parameter) ? 'fp8' : 'bf16';
+  if (format === 'int4' && ['embedding', 'head'].includes(parameter.group)) return packedFormat(parameter, 'int8');
   return fittingFormat(parameter.shape.at(-1) as number, format);
 }
 

@@ -42,7 +42,7 @@ export class Weights {
     return this.#map.get(this.#prefix + name) ?? null;
   }
 
-  /** Returns a tensor that is never packed: gains, biases, the embedding. */
+  /** Returns a tensor that is never packed: gains, biases. */
   take(name: string): Tensor {
     const weight = this.matrix(name);
     if (weight instanceof Tensor) return weight;

@@ -90,6 +90,9 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
   ],
   swiglu: [[() => t.swiglu(f(2, 5)), ShapeError, /expected x \[\.\., 2F\], received \[2, 5\]/]],
   embedding: [[() => t.embedding(f(2), f(4, 3)), DTypeError, /ids has the wrong format: expected i32, received f32/]],
+  packedEmbedding: [
+    [() => t.embedding(i(2), packed(5, 4)), ValueError, /bf16 \[5, 4\] has no rows of blocks; pass a tensor, or pack/],
+  ],
   linear: [
     [() => t.linear(f(2, 3), f(5, 4)), ShapeError, wrongInner],
     [() => t.linear(f(2, 4), f(4)), ShapeError, /w has 1 dimensions: expected 2, received \[4\]/],

@@ -270,6 +270,7 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
   quantizeBlocks: 'no gradient',
   dequantizeTiles: 'no gradient',
   dequantizeBlocks: 'no gradient',
+  packedEmbedding: 'no gradient',
   packedLinear: 'no gradient',
   groupedPackedLinear: 'no gradient',
 };

@@ -1,7 +1,8 @@
 // Rows for int8 and int4 weights as blocks. Their panels are each device's own: gemm-groups.test.ts multiplies by them.
 import { Random } from '../../math/index.ts';
 import { dtypeCode, toF16 } from '../dtype.ts';
-import { type GroupFormat, groupBlockBytes } from '../sizes.ts';
+import { blockSize } from '../panel-layout.ts';
+import { type GroupFormat, groupBlockBytes, type PackedBlocks } from '../sizes.ts';
 import { type Case, toFormat } from './case.ts';
 
 const formats: readonly GroupFormat[] = ['int8', 'int4'];
@@ -53,14 +54,27 @@ export const gemmGroups: Case[] = formats.flatMap((format) => [
   }),
 ]);
 
-/** Random blocks [rows][k / 32]: every code that occurs in files, scales of either sign. */
-export function randomBlocks(format: GroupFormat, rows: number, k: number, seed: number): Uint8Array {
+/** Where blocks have f16 factors. */
+const factorPlaces: Readonly<Partial<Record<PackedBlocks, readonly number[]>>> = {
+  q4_1: [0, 2],
+  q5_1: [0, 2],
+  q2_K: [80, 82],
+  q3_K: [108],
+  q4_K: [0, 2],
+  q5_K: [0, 2],
+  q6_K: [208],
+  mxfp4: [],
+};
+
+/** Random blocks [rows][k / 32 or k / 256]: every code that occurs in files, factors of either sign. */
+export function randomBlocks(format: PackedBlocks, rows: number, k: number, seed: number): Uint8Array {
   const random = new Random(seed);
-  const blocks = new Uint8Array(((rows * k) / 32) * groupBlockBytes[format]);
+  const { values, bytes } = blockSize(format);
+  const blocks = Uint8Array.from({ length: ((rows * k) / values) * bytes }, () => random.below(256));
   const view = new DataView(blocks.buffer);
-  for (let at = 0; at < blocks.length; at += groupBlockBytes[format]) {
-    view.setUint16(at, toF16(random.normal(0.01)), true);
-    for (let i = 2; i < groupBlockBytes[format]; i++) blocks[at + i] = random.below(256);
+  for (let at = 0; at < blocks.length; at += bytes) {
+    for (const place of factorPlaces[format] ?? [0]) view.setUint16(at + place, toF16(random.normal(0.01)), true);
+    if (format === 'mxfp4') blocks[at] = 118 + (blocks[at] % 8);
   }
   return blocks;
 }

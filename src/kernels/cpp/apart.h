@@ -10,7 +10,7 @@ extern const Kernel head_page_kernels[4];
 
 namespace gemm {
 extern const Kernel gemm_kernels[25];
-extern const Kernel group_kernels[8];
+extern const Kernel group_kernels[10];
 }  // namespace gemm
 
 }  // namespace minke::MINKE_ISA

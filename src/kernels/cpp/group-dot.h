@@ -184,8 +184,9 @@ inline void widen_groups(const char* panel, i64 groups, char* to) {
 
 constexpr float kSmallestGroup = 7.888609052210118e-31f;  // 2^-100: below, the inverse might overflow and codes are 0
 
-// One group of one row into its place among R rows. A NaN or an infinity makes the scale NaN.
-template <class T>
+// One group of one row into its place among R rows, with minus the bias times the sum of the codes of each part. A NaN
+// or an infinity makes the scale NaN.
+template <int parts, class T>
 inline void quantize_group(const T* from, int bias, int32_t* to, i64 rows, i64 row) {
   constexpr int count = kGroupSize / W;
   vf x[count], amax = {}, poison = {};
@@ -199,11 +200,11 @@ inline void quantize_group(const T* from, int bias, int32_t* to, i64 rows, i64 r
   float scale = most / 127.0f + reduce_add(poison);
   float inverse = most >= kSmallestGroup ? 127.0f / most : 0.0f;
   alignas(64) int8_t codes[kGroupSize];
-  vi total = {};
+  vi total[parts] = {};
 #pragma GCC unroll 8
   for (int v = 0; v < count; v++) {
     vi code = bits(x[v] * inverse + 12582912.0f) - 0x4b400000;
-    total += code;
+    total[v * parts / count] += code;
     *reinterpret_cast<vb_at*>(codes + v * W) = narrow_bytes(code);
   }
   for (int q = 0; q < kQuads; q++) {
@@ -217,7 +218,8 @@ inline void quantize_group(const T* from, int bias, int32_t* to, i64 rows, i64 r
   }
   i64 after = kQuads * kQuadWords * rows;
   __builtin_memcpy(to + after + row, &scale, 4);
-  to[after + rows + row] = -bias * int32_t(reduce_add(to_floats(total)));
+  for (int part = 0; part < parts; part++)
+    to[after + (1 + part) * rows + row] = -bias * int32_t(reduce_add(to_floats(total[part])));
 }
 
 }  // namespace minke::MINKE_ISA::gemm

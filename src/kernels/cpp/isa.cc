@@ -1,5 +1,6 @@
 // All kernel families, built once for each instruction set: -DMINKE_ISA=name plus one of the macros of simd.h. Those
 // of apart.h are compiled on their own.
+#include "apart-blocks.h"
 #include "apart.h"
 #include "copy.cc"
 #include "cross-entropy.cc"
@@ -26,29 +27,18 @@
 namespace minke::MINKE_ISA {
 
 constexpr Family families[] = {
-    family(attention_kernels),
-    family(attention_backward_kernels),
-    family(head_page_kernels),
-    family(copy_kernels),
-    family(elementwise_kernels),
-    family(probe_kernels),
-    family(quantize_kernels),
-    family(cross_entropy_kernels),
-    family(divergence_kernels),
-    family(optimizer_kernels),
-    family(router_kernels),
-    family(dispatch_kernels),
-    family(gemm::gemm_kernels),
-    family(gemm::group_kernels),
-    family(embedding_kernels),
-    family(norm_kernels),
-    family(random_kernels),
-    family(reduction_kernels),
-    family(rope_kernels),
-    family(swiglu_kernels),
-    family(sampling_kernels),
-    family(paged_kernels),
-    family(paged_attention_kernels),
+    family(attention_kernels),   family(attention_backward_kernels),
+    family(head_page_kernels),   family(copy_kernels),
+    family(elementwise_kernels), family(probe_kernels),
+    family(quantize_kernels),    family(cross_entropy_kernels),
+    family(divergence_kernels),  family(optimizer_kernels),
+    family(router_kernels),      family(dispatch_kernels),
+    family(gemm::gemm_kernels),  family(gemm::group_kernels),
+    family(gemm::block_kernels), family(embedding_kernels),
+    family(norm_kernels),        family(random_kernels),
+    family(reduction_kernels),   family(rope_kernels),
+    family(swiglu_kernels),      family(sampling_kernels),
+    family(paged_kernels),       family(paged_attention_kernels),
     family(policy_kernels),
 };
 

@@ -2,9 +2,9 @@
 #pragma once
 #include <node_api.h>
 
+#include "agreed-sizes.h"
 #include "cpu-rates.h"
 #include "kernel.h"
-#include "sizes.h"
 
 namespace minke {
 
@@ -84,9 +84,9 @@ napi_value cpu_isas(napi_env env, napi_callback_info info) {
 // sizes() -> [name, value, name, value, ...] of sizes.h
 napi_value sizes(napi_env env, napi_callback_info) {
   List list(env);
-  for (int i = 0; i < kSizeCount; i++) {
-    list.add(kSizes[i].name);
-    list.add(double(kSizes[i].value));
+  for (int i = 0; i < kAgreedCount; i++) {
+    list.add(agreed_size(i).name);
+    list.add(double(agreed_size(i).value));
   }
   return list.array;
 }

@@ -5,8 +5,10 @@
 // memory every thread is an instance of the module in a worker, with its own stack and scratch over the same memory;
 // without, `run_one` computes a list on the caller's thread. Static data is set up once, by whichever instance
 // comes first (wasm-ld's passive segments).
+#include "agreed-sizes.h"
 #include "attention-backward.cc"
 #include "attention.cc"
+#include "gemm-blocks.cc"
 #include "gemm-groups.cc"
 #include "gemm.cc"
 #include "head-pages.cc"
@@ -62,9 +64,9 @@ MINKE_EXPORT(max_jobs)()->int { return kMaxJobs; }
 MINKE_EXPORT(kernel_count)()->int { return pool.kernel_count; }
 MINKE_EXPORT(kernel_name)(int i)->const char* { return pool.kernels[i]->name; }
 MINKE_EXPORT(kernel_signature)(int i)->const char* { return pool.kernels[i]->signature; }
-MINKE_EXPORT(size_count)()->int { return kSizeCount; }
-MINKE_EXPORT(size_name)(int i)->const char* { return kSizes[i].name; }
-MINKE_EXPORT(size_value)(int i)->double { return double(kSizes[i].value); }
+MINKE_EXPORT(size_count)()->int { return kAgreedCount; }
+MINKE_EXPORT(size_name)(int i)->const char* { return agreed_size(i).name; }
+MINKE_EXPORT(size_value)(int i)->double { return double(agreed_size(i).value); }
 MINKE_EXPORT(scratch_bytes)()->int { return int(kScratchBytes); }
 MINKE_EXPORT(completions)()->Completions* { return &completions; }
 MINKE_EXPORT(submit)(const double* words, double count, double id)->int {

@@ -1,9 +1,9 @@
 // Which block format each tensor of a GGUF file is written in: one for all, or llama.cpp's mixes of K formats.
 //
 // _M spends more bits on what 4 and 5 bits hurt most: values and down projections of the first, the last, and every
-// third layer between, embedding if it is the head, and the head. Norms, biases, and the router are F32. A row that is not
-// whole super-blocks falls back to the format of 32 values next above, one that is not whole blocks to F16. Source:
-// llama-quant.cpp.
+// third layer between, embedding if it is the head, and the head. Norms, biases, and the router are F32. A row that
+// is not whole super-blocks falls back to the format of 32 values next above, one that is not whole blocks to F16.
+// Source: llama-quant.cpp.
 import { describeBlocks } from '../architecture/index.ts';
 import type { ModelConfig } from '../config.ts';
 import { ggmlTypes, type WritableType } from './ggml-blocks.ts';

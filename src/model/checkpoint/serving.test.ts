@@ -1,13 +1,15 @@
 // Weights to serve from checkpoints that store them in the very format: products as those of the decoded weights, each
 // within its format, and every tensor reported. npm test -- checkpoint/serving
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { tolerance } from '../../kernels/cases/tolerance.ts';
 import { type Device, openDevice } from '../../kernels/index.ts';
 import {
+  embedding,
+  fromArray,
   groupedLinear,
   linear,
   type PackableFormat,
@@ -16,7 +18,9 @@ import {
   type Tensor,
   useDevice,
 } from '../../tensor/index.ts';
+import { packSequences } from '../batch.ts';
 import { readConfig, writeConfig } from '../config.ts';
+import { createModel } from '../model.ts';
 import { initialWeights } from '../weights.ts';
 import { exportWeights, weightValues } from './export.ts';
 import { openCheckpoint, writeCheckpoint } from './folder.ts';
@@ -116,4 +120,40 @@ test('a file of several formats: each weight in its own, joined only with its li
     const own = weights.get(name) as Tensor;
     assert.ok((await difference(linear(x, own), linear(x, whole))) < tolerance.bf16, name);
   }
+});
+
+test('K blocks as they are stored: as many bytes, rows of the embedding, and a tied one is the head', async () => {
+  const model = readConfig({
+    model_type: 'llama',
+    vocab_size: 256,
+    hidden_size: 256,
+    intermediate_size: 512,
+    num_hidden_layers: 8,
+    num_attention_heads: 4,
+    max_position_embeddings: 64,
+    tie_word_embeddings: true,
+  });
+  const path = join(folder, 'k.gguf');
+  await writeGguf(
+    path,
+    ggufMetadata(model),
+    ggufTensors(model, weightValues(model, initialWeights(model, 5)), 'q4_k_m'),
+  );
+  const { source } = await openGgufModel(path);
+  const { weights } = await servingWeights(model, source);
+  const plain = (await importWeights(model, source, { dtype: 'f32' })).weights;
+  await source.close();
+  const formats = [...weights.values()].flatMap((weight) => ('panels' in weight ? [weight.format] : []));
+  assert.deepEqual([...new Set(formats)].sort(), ['q4_K', 'q6_K']);
+  const bytes = [...weights.values()].reduce((sum, weight) => sum + weight.bytes, 0);
+  assert.ok(bytes < 1.05 * statSync(path).size, `${bytes} bytes of weights, ${statSync(path).size} of the file`);
+  assert.ok(!weights.has('lm_head.weight'));
+  const [table, whole] = ['model.embed_tokens.weight'].flatMap((name) => [weights.get(name), plain.get(name)]);
+  const ids = fromArray(Int32Array.of(255, 0, 31, 32, 7), [5]);
+  assert.deepEqual(await embedding(ids, table as Tensor).toArray(), await embedding(ids, whole as Tensor).toArray());
+  const [own, exact] = [createModel(model, weights), createModel(model, plain)].map((each) => {
+    const { out } = each.forward(packSequences([[1, 2, 3, 250, 9]]));
+    return each.logits(out);
+  }) as [Tensor, Tensor];
+  assert.ok((await difference(own, exact)) < 0.05);
 });

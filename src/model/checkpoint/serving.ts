@@ -1,8 +1,9 @@
 // Loads a checkpoint for serving: matrices packed and fused (fusion.ts), one after another.
 //
 // Contract: memory beyond the packed weights is the largest matrix. Formats: packing.ts; a file in ggml's blocks is
-// served in them, each weight in its own (stored-weights.ts), with the embedding and what kernels do not read in bf16.
+// served in them, each weight in its own (stored-weights.ts), the embedding too; what kernels do not read is bf16.
 // The halves of kv_b_proj are bf16 where the model is FP8, as DeepSeek's own code reads them.
+import { isBlocks } from '../../kernels/index.ts';
 import {
   concat,
   isPackable,
@@ -71,19 +72,25 @@ export async function* eachServed(
   const groups =
     format === 'stored' ? joinedAsStored(source, listJoinedWeights(config, 'f32')) : listJoinedWeights(config, format);
   for (const [i, group] of groups.entries()) {
-    const isEmbedding = group.parts[0].group === 'embedding';
-    const own = format === 'stored' ? toStoredFormat(source, group.parts) : format;
-    const stored = isEmbedding && !config.tieWordEmbeddings ? null : await packStored(source, group.parts, own, report);
-    if (stored && !isEmbedding) yield [group.name, stored];
+    const [first] = group.parts as [Parameter];
+    const own = format === 'stored' ? toStoredFormat(source, group.parts) : inBlocks(first, format);
+    const isTable = first.group === 'embedding' && !isBlocks(own);
+    const stored = isTable ? null : await packStored(source, group.parts, own, report);
+    if (stored) yield [group.name, stored];
     else {
       const parts: Tensor[] = [];
       const dtype = format === 'stored' && own !== 'f32' ? 'bf16' : plainDType(source, group.parts);
-      for (const part of group.parts) parts.push(await importParameter(source, part, dtype, stored ? [] : report));
+      for (const part of group.parts) parts.push(await importParameter(source, part, dtype, report));
       const fallback = isPackable(own) && format !== 'stored' ? own : dtype;
-      yield* toServedWeights(config, group, parts, fallback, stored);
+      yield* toServedWeights(config, group, parts, fallback);
     }
     progress(i + 1, groups.length);
   }
+}
+
+/** Returns the format of a parameter where the model's is int8 or int4; any other format as it is. */
+function inBlocks(parameter: Parameter, format: PackableFormat): PackableFormat {
+  return isBlocks(format) ? packedFormat(parameter, format) : format;
 }
 
 /** Returns bf16 where all pieces are stored so, which avoids a conversion; else f32. */
@@ -92,23 +99,22 @@ function plainDType(source: TensorSource, parts: readonly Parameter[]): 'f32' | 
   return pieces.every(({ name }) => source.entries.get(name)?.type === 'BF16') ? 'bf16' : 'f32';
 }
 
-/** Packs one weight; its parts are disposed unless they serve as they are. `head`: a tied one, as it is stored. */
+/** Packs one weight; its parts are disposed unless they serve as they are. */
 function toServedWeights(
   config: ModelConfig,
   { name, parts }: { name: string; parts: readonly Parameter[] },
   tensors: readonly Tensor[],
   format: PackableFormat,
-  head: PackedWeight | null,
 ): [string, Weight][] {
   const [parameter] = parts as [Parameter];
   const [first] = tensors as [Tensor];
-  if (parameter.group === 'embedding') {
-    if (!config.tieWordEmbeddings) return [[name, first]];
+  const isTable = parameter.group === 'embedding' && !isBlocks(packedFormat(parameter, format));
+  if (isTable && !config.tieWordEmbeddings) return [[name, first]];
+  if (isTable)
     return [
       [name, first],
-      ['lm_head.weight', head ?? pack([first], format, parameter)],
+      ['lm_head.weight', pack([first], format, parameter)],
     ];
-  }
   if (parameter.kind !== 'matrix') return [[name, joined(tensors)]];
   const own: [string, Weight][] = [[name, pack(tensors, format, parameter)]];
   if (name.endsWith('.kv_b_proj.weight') && isMla(config)) own.push(...halves(config, name, first, format));

@@ -2,7 +2,7 @@
 //
 // ggml's blocks keep their format (Q8_0 and Q4_0 are int8 and int4), DeepSeek's FP8 codes with their scales become fp8.
 // kv_b_proj is left out, because the absorbed form needs it in two halves.
-import { blockSize, type PackedBlocks, packedBlocks, tileSize } from '../../kernels/index.ts';
+import { blockSize, isBlocks, type PackedBlocks, packedBlocks, tileSize } from '../../kernels/index.ts';
 import {
   keep,
   narrow,
@@ -26,9 +26,6 @@ import { decode, type StoredType, type TensorEntry, type TensorSource } from './
 
 const storedAs: Readonly<Partial<Record<PackedFormat, StoredType>>> = { ...packedBlocks, fp8: 'F8_E4M3', bf16: 'BF16' };
 const packedAs = new Map(Object.entries(storedAs).map(([format, type]) => [type, format as PackedFormat]));
-
-/** The formats that are read from a checkpoint without decoding. */
-const isBlocks = (format: PackedFormat): format is PackedBlocks => format in packedBlocks;
 
 /** Returns the format in which a parameter of a file in blocks is served: its own, or else bf16, or f32. */
 function servedFormat(source: TensorSource, parameter: Parameter): PackedFormat {
