@@ -336,12 +336,8 @@ describe('a run', () => {
     const answerTokens = readTraces(whole).reduce((sum, { response }) => sum + 1 + response.length - 4, 0);
     assert.equal(training?.event === 'training' && training.tokens, answerTokens);
     assert.deepEqual(JSON.parse(readFileSync(join(answers, 'lineage.json'), 'utf8')).teachers, teachers);
-    assert.deepEqual(teachers[0], {
-      name: `default at ${new URL(server.url).host}`,
-      weights: null,
-      tokens,
-      record: null,
-    });
+    const name = `default at ${new URL(server.url).host}`;
+    assert.deepEqual(teachers[0], { name, weights: null, tokens, record: null });
   });
 
   test('a checkpoint teaches through the engine; one that knows nothing leaves nothing to learn', async () => {
