@@ -29,6 +29,7 @@ const smallTalk = { task: 'small-talk', share: 3, phrasing: 'canonical' as const
 
 const rl = {
   tasks,
+  curriculum: 'success' as const,
   questions: 32,
   groupSize: 16,
   maxTokens: 320,
@@ -194,6 +195,7 @@ export const recipe: R1Pipeline = {
       recipe: {
         ...rl,
         tasks: [...tasks, smallTalk],
+        curriculum: 'fixed' as const, // small talk is never simply right, so it would come a tenth as often
         steps: 100,
         temperature: 0.7,
         rewards: { accuracy: 1, format: 1, language: 1 },
