@@ -25,6 +25,8 @@ import { compileKernels } from './long-work.ts';
 /** Tokens of a sequence in the measured steps. */
 export const sequence = 256;
 const layers = 2;
+const round = (value: number) => Number(value.toPrecision(3));
+
 /** Sequences of the two micro-batches. */
 const sizes = [1, 4] as const;
 
@@ -94,14 +96,19 @@ async function measureStep(config: ModelConfig, experts: boolean): Promise<Measu
   const perToken = Math.max(1e-12, (many.seconds - few.seconds) / tokens);
   const bytesPerToken = Math.max(1, (many.bytes - few.bytes) / tokens);
   const once = few.seconds - perToken * sizes[0] * sequence;
-  return {
+  const step = {
     experts,
     width: config.hiddenSize,
-    flops: flopsPerToken(config, sequence).training / perToken,
-    secondsPerParameter: Math.max(0, once) / parameters,
-    bytesPerParameter: Math.max(1, few.bytes - bytesPerToken * sizes[0] * sequence) / parameters,
-    activationRatio: bytesPerToken / countedTokenBytes(config),
+    flops: round(flopsPerToken(config, sequence).training / perToken),
+    secondsPerParameter: round(Math.max(0, once) / parameters),
+    bytesPerParameter: round(Math.max(1, few.bytes - bytesPerToken * sizes[0] * sequence) / parameters),
+    activationRatio: round(bytesPerToken / countedTokenBytes(config)),
   };
+  console.log(
+    `  ${(experts ? 'experts' : 'dense').padEnd(7)} ${String(step.width).padStart(4)} wide: training ` +
+      `${round(step.flops / 1e9)} GFLOP/s, memory ${step.activationRatio}x of what is counted for a token`,
+  );
+  return step;
 }
 
 async function measureRates(device: Device) {
@@ -117,8 +124,6 @@ async function measureRates(device: Device) {
   }
 }
 
-const round = (value: number) => Number(value.toPrecision(3));
-
 export async function probeCommand(file: string): Promise<void> {
   const machine = describeMachine();
   await compileKernels(true);
@@ -126,6 +131,8 @@ export async function probeCommand(file: string): Promise<void> {
   const rates = await measureRates(device);
   const memoryBytes = device.memory.limit;
   await device.close();
+  const threads = `${machine.cpu}, ${device.threads} threads`;
+  console.log(`${threads}: ${round(rates.flops / 1e9)} GFLOP/s in BF16, ${round(rates.bandwidth / 1e9)} GB/s read`);
   const measured: MeasuredStep[] = [];
   for (const name of ['nano', 'tiny', 'small']) measured.push(await measureStep(shallow(name), true));
   for (const width of [128, 576]) measured.push(await measureStep(dense(width), false));
@@ -140,24 +147,11 @@ export async function probeCommand(file: string): Promise<void> {
     devicesPerNode: 1,
     watts: null,
     price: null,
-    measured: measured.map(({ experts, width, ...numbers }) => ({
-      experts,
-      width,
-      flops: round(numbers.flops),
-      secondsPerParameter: round(numbers.secondsPerParameter),
-      bytesPerParameter: round(numbers.bytesPerParameter),
-      activationRatio: round(numbers.activationRatio),
-    })),
+    measured,
     date: new Date().toISOString().slice(0, 10),
-    source: `${machine.cpu}, ${device.threads} threads`,
+    source: threads,
   };
   writeFileSync(file, `${JSON.stringify({ hardware: [row] }, null, 2)}\n`);
-  console.log(`${row.source}: ${round(rates.flops / 1e9)} GFLOP/s in BF16, ${round(rates.bandwidth / 1e9)} GB/s read`);
-  for (const { experts, width, flops, activationRatio } of row.measured ?? [])
-    console.log(
-      `  ${experts ? 'experts' : 'dense'.padEnd(7)} ${String(width).padStart(4)} wide: training ` +
-        `${round(flops / 1e9)} GFLOP/s, memory ${activationRatio}x of what is counted for a token`,
-    );
   console.log(`${formatBytes(memoryBytes)} of memory; written to ${file}`);
   console.log(`next: minke plan train tiny --tokens 10M --market ${file} --device this-machine`);
 }
