@@ -16,6 +16,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   tokenizer: [],
   tasks: [],
   hub: [],
+  conformance: [],
   tensor: ['kernels'],
   corpus: ['tokenizer', 'tasks'],
   model: ['kernels', 'tensor'],

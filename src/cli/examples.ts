@@ -69,6 +69,7 @@ const others: Examples = {
     { line: 'cost my-model --runs runs --save --card', about: 'keep failed runs in its lineage, the bill in its card' },
   ],
   doctor: [{ line: 'doctor', about: 'what computes here, and how fast' }],
+  conformance: [{ line: 'conformance --base-url http://127.0.0.1:8000', about: 'what holds of a server' }],
   verify: [{ line: 'verify my-model', about: 'whether its files belong together' }],
   inspect: [
     { line: 'inspect deepseek-v3', about: 'parameters, compute and memory' },

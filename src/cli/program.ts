@@ -294,6 +294,15 @@ function looking(program: Command): void {
     .option('--tokenizer <folder>', "folder with tokenizer.json (default: the model's folder)")
     .action(later<typeof import('./verify.ts')>('verify', (verify) => verify.verify));
 
+  program
+    .command('conformance')
+    .description('check which promises of the APIs of DeepSeek, OpenAI, Anthropic and Ollama a server keeps')
+    .requiredOption('--base-url <url>', 'address of the server; its key is read from OPENAI_API_KEY')
+    .option('--model <name>', 'model name at the server (default: the first that it lists)')
+    .option('--timeout <seconds>', 'most time for a request', parsePositive, 120)
+    .option('--json', 'print one list of JSON objects')
+    .action(later<typeof import('./conformance.ts')>('conformance', (module) => module.conformanceCommand));
+
   const watch = program.command('watch').description('watch, start and stop training runs in the browser');
   withRunsFlags(withServerFlags(watch))
     .argument('[runs]', 'folder of the runs', 'runs')
