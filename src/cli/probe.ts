@@ -111,6 +111,17 @@ async function measureStep(config: ModelConfig, experts: boolean): Promise<Measu
   return step;
 }
 
+/**
+ * Returns rows with the memory that a further parameter takes, from the least and the largest model: what the device
+ * reserves for any model, some 50 MB, is no part of it.
+ */
+function withoutBase(steps: readonly MeasuredStep[], [least, largest]: readonly ModelConfig[]): MeasuredStep[] {
+  const counts = [least, largest].map((config) => countParameters(config).total);
+  const bytes = [steps[0], steps[steps.length - 1]].map((step, i) => step.bytesPerParameter * counts[i]);
+  const each = Math.max(1, (bytes[1] - bytes[0]) / (counts[1] - counts[0]));
+  return steps.map((step) => ({ ...step, bytesPerParameter: round(each) }));
+}
+
 async function measureRates(device: Device) {
   const yardsticks = openYardsticks(device);
   try {
@@ -133,9 +144,14 @@ export async function probeCommand(file: string): Promise<void> {
   await device.close();
   const threads = `${machine.cpu}, ${device.threads} threads`;
   console.log(`${threads}: ${round(rates.flops / 1e9)} GFLOP/s in BF16, ${round(rates.bandwidth / 1e9)} GB/s read`);
-  const measured: MeasuredStep[] = [];
-  for (const name of ['nano', 'tiny', 'small']) measured.push(await measureStep(shallow(name), true));
-  for (const width of [128, 576]) measured.push(await measureStep(dense(width), false));
+  const experts: MeasuredStep[] = [];
+  for (const name of ['nano', 'tiny', 'small']) experts.push(await measureStep(shallow(name), true));
+  const plain: MeasuredStep[] = [];
+  for (const width of [128, 576]) plain.push(await measureStep(dense(width), false));
+  const measured = [
+    ...withoutBase(experts, ['nano', 'small'].map(shallow)),
+    ...withoutBase(plain, [128, 576].map(dense)),
+  ];
   const row: Market['hardware'][number] = {
     name: 'this-machine',
     kind: 'cpu',
