@@ -38,3 +38,22 @@ test('one conversation has the same tokens through all protocols', async () => {
   const plain = model.requestedOptions.map(({ signal: _, ...options }) => options);
   for (const options of plain) assert.deepEqual(options, plain[0]);
 });
+
+test('functions and formats are refused by each of them, not ignored', async () => {
+  const { app } = serve();
+  const tool = { name: 'add', input_schema: { type: 'object' } };
+  const called = { type: 'function', name: 'add', parameters: { type: 'object' } };
+  const schema = { type: 'object' };
+  const refused = async (path: string, body: object) => {
+    const response = await post(app, path, { model: name, messages, ...body });
+    assert.equal(response.status, 400);
+    assert.match(await response.text(), /(tools|format\.schema|format) is not supported yet/);
+  };
+  await refused('/v1/messages', { max_tokens: 9, tools: [tool] });
+  await refused('/v1/messages/count_tokens', { tools: [tool] });
+  await refused('/api/chat', { tools: [{ type: 'function', function: { name: 'add' } }] });
+  await refused('/api/generate', { messages: undefined, prompt: 'a', format: schema });
+  const responses = { messages: undefined, input: 'a' };
+  await refused('/v1/responses', { ...responses, tools: [called] });
+  await refused('/v1/responses', { ...responses, text: { format: { type: 'json_schema', name: 'a', schema } } });
+});

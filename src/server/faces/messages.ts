@@ -19,6 +19,7 @@ import type {
   MessagesRequest,
 } from './messages-protocol.ts';
 import { messageEvents, wholeMessage } from './messages-writer.ts';
+import { withoutConstraints } from './not-yet.ts';
 
 const joinTexts = (content: string | readonly { readonly text?: string | null | undefined }[] | null | undefined) =>
   typeof content === 'string' ? content : (content ?? []).map(({ text }) => text ?? '').join('');
@@ -144,7 +145,7 @@ function toConversation(request: MessagesRequest): Conversation {
 
 /** Throws ApiError, RefusedError or TokenizerError; see toApiError. */
 export async function handleMessages(context: ServerContext, request: MessagesRequest, call: Call): Promise<Response> {
-  const given = await answer(context, toConversation(request), call);
+  const given = await answer(context, withoutConstraints(toConversation(request)), call);
   if (!request.stream) return jsonResponse(jsonPieces(await wholeMessage(given)));
   async function* frames(): AsyncGenerator<string> {
     try {
@@ -163,7 +164,7 @@ export async function handleCountTokens(
   request: CountTokensRequest,
   call: Call,
 ): Promise<Response> {
-  const conversation = { ...readShared(request), sampling: {}, maxTokens: null };
+  const conversation = withoutConstraints({ ...readShared(request), sampling: {}, maxTokens: null });
   const { ids } = await renderConversation(conversation, findModel(context, request.model), call);
   return Response.json({ input_tokens: ids.length });
 }

@@ -13,6 +13,7 @@ import { checkSampling, clampMaxTokens, toGenerateOptions } from '../generating.
 import { jsonPieces, jsonResponse } from '../json-response.ts';
 import { streamResponse } from '../stream-response.ts';
 import { errorBody } from './error-shapes.ts';
+import { withoutConstraints } from './not-yet.ts';
 import type {
   OllamaChatRequest,
   OllamaGenerateRequest,
@@ -134,7 +135,7 @@ export async function handleOllamaChat(
     tools,
     toolChoice: tools.length > 0 ? 'auto' : 'none',
   };
-  return respond(context, request, call, await answer(context, conversation, call), writeMessage);
+  return respond(context, request, call, await answer(context, withoutConstraints(conversation), call), writeMessage);
 }
 
 /** Continues a prompt that is not put in the template, or fills in before a suffix. */
@@ -177,7 +178,7 @@ export async function handleOllamaGenerate(
     tools: [],
     toolChoice: 'none',
   };
-  return respond(context, request, call, await answer(context, conversation, call), writeResponse);
+  return respond(context, request, call, await answer(context, withoutConstraints(conversation), call), writeResponse);
 }
 
 const details = { parent_model: '', format: '', family: '', families: [], parameter_size: '', quantization_level: '' };
