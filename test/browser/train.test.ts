@@ -29,8 +29,8 @@ before(async () => {
   server = await watchRuns(root);
 });
 after(async () => {
+  await browser?.close(); // first: where the runs could not be made, there is no server, and a browser left open hangs
   await server.close();
-  await browser?.close();
   rmSync(root, { recursive: true, force: true });
 });
 
