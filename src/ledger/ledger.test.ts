@@ -178,6 +178,8 @@ describe('the bill of a chain', () => {
     assert.match(bill.findings[0], /^the initial weights of sft sft \(base, a{12}\) have no lineage: what made them/);
     assert.deepEqual(bill.totals.own.unknown, ['the FLOPs of sft sft, which is older than the count']);
     assert.equal((await openBill(old, { ...alone, runs: project })).totals.ancestors.hours, 5);
+    const later = await writeRun('old/rl', { ...(await from(old)), kind: 'rl', weights: hash('8'), at: 30 });
+    assert.equal((await openBill(later, { ...alone, runs: project })).totals.ancestors.hours, 6);
   });
 });
 

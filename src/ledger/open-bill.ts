@@ -85,6 +85,8 @@ function withFoundParents(lineage: Lineage, runs: readonly FoundRun[]): Lineage 
   };
   const parents = lineage.parents.map((each) => ({ ...each, record: each.record ?? resolve(each.weights) }));
   const teachers = lineage.teachers.map((each) => ({ ...each, record: each.record ?? resolve(each.weights) }));
+  // Links of ancestors stay as they are written: they lead to the found record of the same weights.
+  for (const link of lineage.ancestors.flatMap((each) => each.parents)) if (link.record === null) resolve(link.weights);
   return { ...lineage, parents, teachers, ancestors: mergeRecords(lineage.ancestors, found) };
 }
 
