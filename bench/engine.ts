@@ -183,6 +183,7 @@ class OwnEngine {
           times.push(performance.now());
           return 'continue';
         },
+        constraint: null,
         forcedToken: () => null,
         tokensUntilForced: Number.POSITIVE_INFINITY,
         onPromptLogprobs: () => undefined,

@@ -35,6 +35,8 @@ export async function sampling(bench: Bench): Promise<void> {
       factors: none,
       offsets: none,
       banned: null,
+      maskRows: null,
+      masks: null,
     };
     const given = { logits, workspace: samplingWorkspaceBytes(R, V) > 0 ? workspace : null, logprobs, R, V };
     const compare = async (name: string, encode: () => void) => {
@@ -45,7 +47,7 @@ export async function sampling(bench: Bench): Promise<void> {
     for (const [name, setting] of Object.entries(settings)) {
       const rows = bench.put(Float32Array.from(Array.from({ length: R }, () => setting).flat()));
       await compare(name, () =>
-        device.run('sample_tokens', { ...given, ...edits, settings: rows, tokens: ids, M: 1, N: 0 }),
+        device.run('sample_tokens', { ...given, ...edits, settings: rows, tokens: ids, M: 1, N: 0, K: 0 }),
       );
     }
     await compare('top 20', () => device.run('top_logprobs', { ...given, ids, count: maxListed }));

@@ -109,6 +109,7 @@ function ask(
           tokens.push(token);
           return 'continue';
         },
+        constraint: null,
         forcedToken: () => null,
         tokensUntilForced: Number.POSITIVE_INFINITY,
         onPromptLogprobs: (tokens) => seen.push(...tokens),
@@ -215,6 +216,7 @@ describe('engine over a V3-shaped model', () => {
                 if (++count === cut) engine.abort(sequence);
                 return 'continue';
               },
+              constraint: null,
               forcedToken: () => null,
               tokensUntilForced: Number.POSITIVE_INFINITY,
               onPromptLogprobs: () => undefined,

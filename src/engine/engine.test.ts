@@ -109,6 +109,7 @@ describe('engine', () => {
               budget.onToken(!tokens.includes(7777));
               return 'continue';
             },
+            constraint: null,
             forcedToken: () => budget.forcedToken(),
             get tokensUntilForced() {
               return budget.tokensUntilForced;

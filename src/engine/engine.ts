@@ -149,6 +149,7 @@ export class Engine {
 
   /** Runs one step: schedule, run, sample, commit. */
   async step(): Promise<void> {
+    await this.#prepareMasks();
     const plan = this.#scheduler.schedule();
     const batches = this.#toBatches(plan);
     this.#runner.copyBlocks(plan.copies);
@@ -165,6 +166,22 @@ export class Engine {
         }
       }),
     );
+  }
+
+  /** Waits for the masks of all sequences with a constraint, also of those that are added meanwhile. */
+  async #prepareMasks(): Promise<void> {
+    for (;;) {
+      const all = [...this.#scheduler.running, ...this.#scheduler.waiting];
+      const stale = all.filter(({ listener: { constraint } }) => constraint?.isStale);
+      if (stale.length === 0) return;
+      await Promise.all(
+        stale.map((sequence) =>
+          sequence.listener.constraint
+            ?.prepare(this.#speculation.draft(sequence))
+            .catch((error: Error) => this.#end(sequence, 'error', error)),
+        ),
+      );
+    }
   }
 
   #toBatches({ decode, prefill, recompute }: StepPlan): StepBatch[] {

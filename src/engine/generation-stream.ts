@@ -4,6 +4,7 @@
 // aborts. Contract: every event comes once, and `end` comes last; leaving early frees the sequence before the promise
 // of `return` resolves.
 import { setMaxListeners } from 'node:events';
+import type { AnswerConstraint } from './answer-constraint.ts';
 import type { Engine } from './engine.ts';
 import type { FinishReason, GeneratedToken, GenerationEnd, GenerationEvent } from './generation.ts';
 import type { ReasoningBudget } from './reasoning-budget.ts';
@@ -11,10 +12,19 @@ import type { ResolvedOptions } from './sampling-options.ts';
 import type { Sequence, SequenceListener, TokenDecision } from './sequence.ts';
 import type { TextAssembler } from './text-assembler.ts';
 
+/** What reads and guides the tokens of one generation. */
+export interface GenerationParts {
+  readonly assembler: TextAssembler;
+  readonly budget: ReasoningBudget;
+  /** null: any token may come. */
+  readonly constraint: AnswerConstraint | null;
+}
+
 export class GenerationStream implements AsyncIterable<GenerationEvent>, SequenceListener {
   readonly #engine: Engine;
   readonly #assembler: TextAssembler;
   readonly #budget: ReasoningBudget;
+  readonly constraint: AnswerConstraint | null;
   readonly #signal: AbortSignal | null;
   readonly #started = performance.now();
   readonly #events: GenerationEvent[] = [];
@@ -30,9 +40,10 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
     engine: Engine,
     prompt: ArrayLike<number>,
     options: ResolvedOptions,
-    { assembler, budget }: { assembler: TextAssembler; budget: ReasoningBudget },
+    { assembler, budget, constraint }: GenerationParts,
   ) {
     const { maxTokens, logprobs, promptLogprobs, cacheScope, signal, ...sampling } = options;
+    this.constraint = constraint;
     this.#engine = engine;
     this.#assembler = assembler;
     this.#budget = budget;
@@ -48,6 +59,7 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
     this.#firstTokenMs ||= performance.now() - this.#started;
     this.#emit(this.#assembler.push(token));
     this.#budget.onToken(this.#assembler.thinking);
+    this.constraint?.push(token.id, this.#assembler.ended);
     return this.#assembler.ended ? 'stop' : 'continue';
   }
 
@@ -66,6 +78,7 @@ export class GenerationStream implements AsyncIterable<GenerationEvent>, Sequenc
   onEnd(reason: FinishReason, error?: Error): void {
     this.#signal?.removeEventListener('abort', this.#abort);
     this.#hasEnded = true;
+    this.constraint?.close();
     this.#emit(this.#assembler.end());
     const isStopped = reason === 'length' && this.#assembler.stopText !== null;
     this.#emit([this.#endEvent(isStopped ? 'stop' : reason, error)]);

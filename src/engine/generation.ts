@@ -3,6 +3,7 @@
 // A generation is an async iterable of parts (text of the thinking or of the answer, with its tokens) and ends with one
 // `end` event. Leaving the loop or aborting the signal frees its memory at once. Ids and log-probabilities are those of
 // the sampled tokens; text comes in whole characters, so that a part may lag a token behind.
+import type { CompiledConstraint } from '../grammar/index.ts';
 import type { LoadedTokenizer } from '../tokenizer/index.ts';
 import type { SpeculationStats } from './speculation.ts';
 
@@ -50,6 +51,8 @@ export interface GenerateOptions extends SamplingOptions {
   readonly reasoningBudget?: number;
   /** Only requests of the same scope share what the prefix cache holds of their prompts. @default '' */
   readonly cacheScope?: string;
+  /** What the answer must be, from its first token after the thinking; see `constraintCompiler`. @default any text */
+  readonly constraint?: CompiledConstraint;
   /** Ends the generation with reason `abort`. */
   readonly signal?: AbortSignal;
 }

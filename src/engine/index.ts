@@ -1,4 +1,5 @@
 // The inference engine: many requests over one model, each with the result that it would have alone.
+export { constraintCompiler } from './answer-constraint.ts';
 export { type ChatMessage, type ChatPrompt, chatPrompt, type ThinkingStart } from './chat-prompt.ts';
 export { Engine, type EngineOptions } from './engine.ts';
 export * from './generation.ts';

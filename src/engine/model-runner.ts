@@ -18,7 +18,14 @@ import {
 import type { GeneratedToken } from './generation.ts';
 import type { PagedCache } from './paged-cache.ts';
 import type { BlockCopy, ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
-import { collectLogitEdits, exactShape, type StepShape, stepInputsSize, writeStepInputs } from './step-inputs.ts';
+import {
+  collectLogitEdits,
+  countMasks,
+  exactShape,
+  type StepShape,
+  stepInputsSize,
+  writeStepInputs,
+} from './step-inputs.ts';
 import { runStep, type StepModel, type StepOutputs } from './step-model.ts';
 import { queueAlternatives, queuePromptLogprobs } from './token-logprobs.ts';
 
@@ -91,7 +98,7 @@ export class ModelRunner implements Runner {
   /** Runs chunks of any length: prefill, or the output of preempted sequences. */
   #compute(phase: Phase, chunks: readonly ScheduledChunk[], drafts: boolean): Promise<ChunkResult[]> {
     const edits = collectLogitEdits(chunks, null);
-    const shape = { ...exactShape(chunks), edits: Math.max(1, edits.ids.length) };
+    const shape = { ...exactShape(chunks), edits: Math.max(1, edits.ids.length), ...countMasks(edits) };
     const { device } = this.#step.model.embedTokens;
     return asyncScope(async (inside) => {
       const { drawn, alternatives, prompts } = inside(() => {
@@ -117,6 +124,7 @@ export class ModelRunner implements Runner {
     const edits = collectLogitEdits(chunks, rowsEach);
     const count = roundUpChunks(chunks.length);
     const rows = count * rowsEach;
+    const { masks, maskWords } = countMasks(edits);
     const shape = {
       chunks: count,
       rows,
@@ -126,6 +134,8 @@ export class ModelRunner implements Runner {
       keys: 0,
       tableWidth: roundUpToPower(exact.tableWidth, 4, this.#step.cache.blocks),
       edits: roundUpToPower(Math.max(1, edits.ids.length), 16),
+      masks: masks === 0 ? 0 : roundUpToPower(masks, 4, rows),
+      maskWords,
     };
     const { replay, inputs } = this.#recording(shape, drafts);
     inputs.write(writeStepInputs(shape, chunks, edits));

@@ -124,6 +124,7 @@ export class Rollouts {
       const abort = () => this.#engine.abort(sequence);
       const listener: SequenceListener = {
         tokensUntilForced: Number.POSITIVE_INFINITY,
+        constraint: null,
         forcedToken: () => null,
         onPromptLogprobs: () => undefined,
         onToken: ({ id, logprob }) => {

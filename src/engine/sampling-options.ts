@@ -190,9 +190,17 @@ function resolveChoice(options: GenerateOptions, { vocabSize, defaults = {} }: O
   };
 }
 
+/** An answer with a constraint ends where it is complete, and there alone. */
+function checkConstraint({ constraint, ignoreEos = false, minTokens = 0 }: GenerateOptions): void {
+  if (constraint === undefined) return;
+  if (ignoreEos) refuse('ignoreEos', 'false, because the answer is constrained', ignoreEos);
+  if (minTokens > 0) refuse('minTokens', '0, because the answer is constrained', minTokens);
+}
+
 /** Checks the options of a request and fills in defaults. Throws RefusedError('invalid') naming the field. */
 export function resolveOptions(options: GenerateOptions, limits: OptionLimits): ResolvedOptions {
   const any = Number.MAX_SAFE_INTEGER;
+  checkConstraint(options);
   return {
     ...resolveChoice(options, limits),
     ...resolveEnding(options, limits),

@@ -22,7 +22,19 @@ export interface SequenceOptions {
 /** Whether a sequence continues after a token. */
 export type TokenDecision = 'continue' | 'stop';
 
+/** Which tokens a sequence may have next. Masks have bit i % 32 of word i / 32, rounded down, for token i. */
+export interface TokenConstraint {
+  /** Whether tokens came since masks were prepared. */
+  readonly isStale: boolean;
+  /** Finds out what may come next, and after the draft. Rejects if nothing may, or if a token was not allowed. */
+  prepare(draft: number | null): Promise<void>;
+  /** The mask of the next token (0) or of the one after the draft (1); null: any token. Valid after `prepare`. */
+  mask(ahead: number): Int32Array | null;
+}
+
 export interface SequenceListener {
+  /** null: any token may come. */
+  readonly constraint: TokenConstraint | null;
   /** Called with each committed token. */
   onToken(token: GeneratedToken): TokenDecision;
   /** Returns the id that must come next, whatever the model says (to close the thinking), or null. */

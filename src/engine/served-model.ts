@@ -1,5 +1,6 @@
 // A model ready to answer: weights, tokenizer and engine behind the library's interface (generation.ts).
 import type { LoadedTokenizer } from '../tokenizer/index.ts';
+import { AnswerConstraint, constraintCompiler } from './answer-constraint.ts';
 import type { ChatMessage } from './chat-prompt.ts';
 import type { Engine } from './engine.ts';
 import {
@@ -15,7 +16,7 @@ import { type EncodeLimits, promptEncoder } from './prompt-encoder.ts';
 import { ReasoningBudget } from './reasoning-budget.ts';
 import { resolveOptions } from './sampling-options.ts';
 import { TextAssembler } from './text-assembler.ts';
-import { closingIds } from './think-tags.ts';
+import { closingIds, findThinkTokens } from './think-tags.ts';
 
 export interface ServedModelOptions {
   readonly name: string;
@@ -79,6 +80,7 @@ export class ServedModel implements TextModel {
     return new GenerationStream(this.#engine, prompt, resolved, {
       assembler: new TextAssembler(this.tokenizer, resolved),
       budget: new ReasoningBudget(reasoningBudget, closing, startsThinking),
+      constraint: this.#constraint(options, prompt),
     });
   }
 
@@ -105,13 +107,24 @@ export class ServedModel implements TextModel {
     yield* this.generate(prompt.ids, { startsThinking: prompt.startsThinking, ...rest });
   }
 
+  #constraint({ constraint, startsThinking = false }: GenerateOptions, prompt: ArrayLike<number>) {
+    if (constraint === undefined) return null;
+    const tags = findThinkTokens(this.tokenizer);
+    const last = Array.from({ length: 8 }, (_, i) => prompt[prompt.length - 1 - i]);
+    const isClosed = tags !== null && last.includes(tags.close);
+    return new AnswerConstraint({ compiled: constraint, tags, startsThinking, mayThink: !isClosed });
+  }
+
   #limits({ signal }: GenerateOptions): EncodeLimits {
     return { contextLength: this.contextLength, ...(signal && { signal }) };
   }
 
   close(graceMs = 0): Promise<void> {
     promptEncoder(this.tokenizer).close();
-    this.#closing ??= this.#engine.close(graceMs).then(this.#free);
+    this.#closing ??= this.#engine.close(graceMs).then(() => {
+      constraintCompiler(this.tokenizer, this.vocabSize).close();
+      return this.#free();
+    });
     return this.#closing;
   }
 

@@ -134,6 +134,7 @@ test('a sequence with many draftless tokens is not draftable, also through share
   const speculation = new Speculation({ maxDrafts: 1, drafting: 'always', clock: () => 0 });
   const listener = {
     onToken: () => 'continue' as const,
+    constraint: null,
     forcedToken: () => null,
     tokensUntilForced: Number.POSITIVE_INFINITY,
     onPromptLogprobs: () => undefined,

@@ -221,6 +221,11 @@ export class Speculation {
     return chunks.some(({ sequence }) => this.isDraftable(sequence));
   }
 
+  /** The draft of the next token, or null. */
+  draft(sequence: Sequence): number | null {
+    return this.#state(sequence).draft;
+  }
+
   /** The ids that a decode step runs: the last token and, where one is to be verified, the draft after it. */
   decodeIds(sequence: Sequence, drafts: boolean): Int32Array {
     const last = sequence.token(sequence.length - 1);

@@ -4,7 +4,7 @@
 // of them sampled; a shorter chunk repeats its last token, and chunks beyond those given repeat the first, with slots
 // of -1, so that the copies choose the same experts, write nothing and are dropped. The position of a token in its
 // sequence decides its draw (uniformAt). Shape letters: B chunks, T rows, W blocks of a table, R sampled rows, M logit
-// edits.
+// edits, K masks.
 import { blockTokens } from '../kernels/index.ts';
 import { uniformAt } from '../math/index.ts';
 import { elementCount, narrow, reshape, Tensor } from '../tensor/index.ts';
@@ -23,13 +23,17 @@ export interface StepShape {
   readonly keys: number;
   /** Room for logit edits. */
   readonly edits: number;
+  /** Room for masks of tokens, and the words of each. */
+  readonly masks: number;
+  readonly maskWords: number;
 }
 
 /** The numbers of a row of settings: temperature, top-k, top-p, min-p, draw. */
 const drawSettings = 5;
 
 /** Type and dimensions of each section. */
-function stepSections({ chunks: B, rows: T, tableWidth: W, sampledRows: R, edits: M }: StepShape) {
+function stepSections(shape: StepShape) {
+  const { chunks: B, rows: T, tableWidth: W, sampledRows: R, edits: M, masks: K } = shape;
   return {
     ids: ['i32', [T]],
     positions: ['i32', [T]],
@@ -49,6 +53,9 @@ function stepSections({ chunks: B, rows: T, tableWidth: W, sampledRows: R, edits
     editIds: ['i32', [M]],
     editScales: ['f32', [M]],
     editAdds: ['f32', [M]],
+    /** The mask of each row; -1: none */
+    maskRows: ['i32', [R]],
+    masks: ['i32', [K, shape.maskWords]],
   } as const satisfies Record<string, readonly ['i32' | 'f32', readonly number[]]>;
 }
 
@@ -86,7 +93,7 @@ export function viewStepInputs(shape: StepShape, inputs: Tensor): StepInputViews
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 /** Returns the shape that holds these chunks exactly. */
-export function exactShape(chunks: readonly ScheduledChunk[]): Omit<StepShape, 'edits'> {
+export function exactShape(chunks: readonly ScheduledChunk[]): Omit<StepShape, 'edits' | 'masks' | 'maskWords'> {
   const lengths = chunks.map(({ ids }) => ids.length);
   const ends = chunks.map(({ from, ids }) => from + ids.length);
   return {
@@ -103,10 +110,18 @@ export function exactShape(chunks: readonly ScheduledChunk[]): Omit<StepShape, '
 /** Edits of the logits of all sampled rows, in their order; those of row r end at ends[r]. */
 export interface StepLogitEdits extends LogitEditArrays {
   readonly ends: readonly number[];
+  /** The mask of each row; null: none. */
+  readonly masks: readonly (Int32Array | null)[];
+}
+
+/** Returns the masks of edits, and the words of each. */
+export function countMasks({ masks }: StepLogitEdits): Pick<StepShape, 'masks' | 'maskWords'> {
+  const given = masks.filter((mask) => mask !== null);
+  return { masks: given.length, maskWords: given[0]?.length ?? 0 };
 }
 
 /**
- * Collects penalties, biases and forced tokens of the sampled rows. `rowsEach`: rows of each chunk in a fixed shape.
+ * Collects penalties, biases, forced tokens and masks of the sampled rows. `rowsEach`: rows of each chunk in a fixed shape.
  */
 export function collectLogitEdits(chunks: readonly ScheduledChunk[], rowsEach: number | null): StepLogitEdits {
   const room = sum(
@@ -114,6 +129,7 @@ export function collectLogitEdits(chunks: readonly ScheduledChunk[], rowsEach: n
   );
   const arrays = { ids: new Int32Array(room), scales: new Float32Array(room), adds: new Float32Array(room) };
   const ends: number[] = [];
+  const masks: (Int32Array | null)[] = [];
   let at = 0;
   for (const { sequence, ids, sampleFrom } of chunks) {
     const { logitsProcessor, listener } = sequence;
@@ -129,11 +145,13 @@ export function collectLogitEdits(chunks: readonly ScheduledChunk[], rowsEach: n
         at = logitsProcessor.write(arrays, at);
         for (const id of drafts) logitsProcessor.pop(id);
       }
+      const isFree = forced !== null || row >= ids.length;
+      masks.push(isFree ? null : (listener.constraint?.mask(row - sampleFrom) ?? null));
       ends.push(at);
     }
   }
   const { ids, scales, adds } = arrays;
-  return { ids: ids.subarray(0, at), scales: scales.subarray(0, at), adds: adds.subarray(0, at), ends };
+  return { ids: ids.subarray(0, at), scales: scales.subarray(0, at), adds: adds.subarray(0, at), ends, masks };
 }
 
 /** Writes chunks and the logit edits of their sampled rows as the inputs of a step. */
@@ -180,5 +198,11 @@ export function writeStepInputs(
   sections.editIds.set(edits.ids);
   sections.editScales.set(edits.scales);
   sections.editAdds.set(edits.adds);
+  let masks = 0;
+  for (let r = 0; r < shape.sampledRows; r++) {
+    const mask = edits.masks[r] ?? null;
+    if (mask !== null) sections.masks.set(mask, masks * shape.maskWords);
+    sections.maskRows[r] = mask === null ? -1 : masks++;
+  }
   return inputs;
 }

@@ -3,7 +3,15 @@
 // Everything is queued from step inputs on the device and nothing is read back, so that a step can be recorded. Shape
 // letters: T rows, R sampled rows, V vocabulary, D hidden.
 import type { Model, PrecisionPolicy } from '../model/index.ts';
-import { type SampledTokens, sampleTokens, scale, type Tensor, targetLogprobs, zeros } from '../tensor/index.ts';
+import {
+  type SampledTokens,
+  sampleTokens,
+  scale,
+  type Tensor,
+  type TokenMasks,
+  targetLogprobs,
+  zeros,
+} from '../tensor/index.ts';
 import type { PagedCache } from './paged-cache.ts';
 import type { Phase } from './runner.ts';
 import { type StepShape, viewStepInputs } from './step-inputs.ts';
@@ -51,14 +59,16 @@ export function runStep(
   const rows = shape.sampledRows === shape.rows ? undefined : views.sampledRows;
   const { editStarts: starts, editIds, editScales: factors, editAdds: offsets } = views;
   const edits = { starts, ids: editIds, factors, offsets, banned };
+  const masks: TokenMasks | undefined = shape.masks > 0 ? { rows: views.maskRows, words: views.masks } : undefined;
   const logits = shape.sampledRows > 0 ? model.logits(hidden, rows, policy) : null;
-  const drawn = logits && withTemperature(logits, sampleTokens(logits, views.settings, edits), logprobTemperature);
+  const drawn =
+    logits && withTemperature(logits, sampleTokens(logits, views.settings, edits, masks), logprobTemperature);
   let drafts: Tensor | null = null;
   if (isDrafting) {
     const next = rows || !drawn ? withDrawn(views.nextIds, drawn?.tokens ?? null, sampledRows) : drawn.tokens;
     const { out } = model.predictAhead(0, hidden, next, batch, options);
     const unedited = { ...edits, starts: zeros([shape.sampledRows + 1], { dtype: 'i32', device: edits.ids.device }) };
-    // Drafts are drawn without penalties: a wrong draft costs a row, not a bit.
+    // Drafts are drawn without penalties and masks: a wrong draft costs a row, not a bit.
     if (logits) drafts = sampleTokens(model.logits(out, rows, policy), views.draftSettings, unedited).tokens;
   }
   return { drawn: drawn && joinOutputs(drawn.tokens, drawn.logprobs, drafts), logits, hidden };

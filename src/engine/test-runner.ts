@@ -109,6 +109,7 @@ export function ask(engine: Engine, prompt: readonly number[], options: Partial<
         outcome.tokens.push(id);
         return outcome.tokens.length === stopAt ? 'stop' : 'continue';
       },
+      constraint: null,
       forcedToken: () => null,
       tokensUntilForced: Number.POSITIVE_INFINITY,
       onPromptLogprobs: () => undefined,

@@ -1,5 +1,10 @@
-// What an answer must be: the texts that a constraint allows, as data.
+// What an answer must be, as data; and its rules.
+import { readGrammar } from './ebnf.ts';
+import { GrammarError } from './errors.ts';
 import type { JsonSchema } from './json-schema.ts';
+import { jsonRules, matchPattern } from './json-text.ts';
+import { checkSize, choice, type Expression, empty, prune, type Rules, rule, sequence, text } from './rules.ts';
+import { schemaRules } from './schema-rules.ts';
 
 export type Constraint =
   /** Any JSON object. */
@@ -11,4 +16,92 @@ export type Constraint =
   /** One of several texts. */
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
   /** A text of the rule `root` of a grammar in EBNF or llama.cpp's GBNF. */
-  | { readonly kind: 'grammar'; readonly text: string };
+  | { readonly kind: 'grammar'; readonly text: string }
+  | CallConstraint;
+
+/** Calls of functions in the syntax of a model. */
+export interface CallConstraint {
+  readonly kind: 'calls';
+  readonly syntax: CallSyntax;
+  readonly functions: readonly CallableFunction[];
+  /** Whether the answer is calls and nothing else. */
+  readonly isRequired: boolean;
+  /** Whether there may be several calls. */
+  readonly isParallel: boolean;
+}
+
+/** A function and the schema of its arguments, an object; null: any object. */
+export interface CallableFunction {
+  readonly name: string;
+  readonly schema: JsonSchema | null;
+}
+
+/** How a model writes calls: `open` (never empty, it announces them), calls with `between` them, `close`. */
+export interface CallSyntax {
+  readonly open: string;
+  readonly between: string;
+  readonly close: string;
+  /** The text before and after the name, and after the arguments. */
+  readonly beforeName: string;
+  readonly afterName: string;
+  readonly afterArguments: string;
+}
+
+/** Copies rules under new names, and returns the expression of their root. */
+function embed(rules: Rules, prefix: string, into: Map<string, Expression>): Expression {
+  const rename = (expression: Expression): Expression => {
+    if (expression.type === 'rule') return rule(prefix + expression.name);
+    if (expression.type === 'repeat') return { ...expression, item: rename(expression.item) };
+    if (expression.type === 'sequence' || expression.type === 'choice')
+      return { ...expression, items: expression.items.map(rename) };
+    return expression;
+  };
+  for (const [name, expression] of rules) into.set(prefix + name, rename(expression));
+  return rule(`${prefix}root`);
+}
+
+const objectRules = (): Rules => new Map([['root', rule('object')], ...jsonRules]);
+
+function callRules({ syntax, functions, isRequired, isParallel }: CallConstraint): Rules {
+  if (functions.length === 0) throw new GrammarError('there is no function to call');
+  const rules = new Map<string, Expression>();
+  const calls = functions.map(({ name, schema }, i) => {
+    const own = schema === null ? objectRules() : schemaRules(schema);
+    const inside = embed(own, `f${i}_`, rules);
+    return sequence(text(syntax.beforeName + name + syntax.afterName), inside, text(syntax.afterArguments));
+  });
+  rules.set('call', choice(...calls));
+  const more: Expression = { type: 'repeat', item: sequence(text(syntax.between), rule('call')), min: 0, max: null };
+  rules.set('calls', sequence(rule('call'), isParallel ? more : empty, text(syntax.close)));
+  const tags = [{ begin: syntax.open, rule: 'calls' }];
+  rules.set('root', isRequired ? sequence(text(syntax.open), rule('calls')) : { type: 'dispatch', tags });
+  return rules;
+}
+
+/** Returns the rules of a constraint. Throws GrammarError. */
+export function constraintRules(constraint: Constraint): Rules {
+  const rules = rulesWithoutLimit(constraint);
+  checkSize(rules);
+  return rules;
+}
+
+function rulesWithoutLimit(constraint: Constraint): Rules {
+  switch (constraint.kind) {
+    case 'object':
+      return objectRules();
+    case 'schema':
+      return schemaRules(constraint.schema);
+    case 'regex': {
+      const rules = prune(new Map([['root', matchPattern(constraint.pattern, empty)]]));
+      if (!rules.has('root')) throw new GrammarError('no text matches the pattern: loosen it');
+      return rules;
+    }
+    case 'choice':
+      if (constraint.choices.length === 0) throw new GrammarError('the list of choices is empty: give one or more');
+      return new Map([['root', choice(...constraint.choices.map(text))]]);
+    case 'grammar':
+      return readGrammar(constraint.text);
+    case 'calls':
+      return callRules(constraint);
+  }
+}

@@ -1,3 +1,5 @@
-// The grammar module: what an answer must be, from a schema, a pattern, or a grammar.
-export type { Constraint } from './constraint.ts';
+// The grammar module: what an answer must be (a schema, a pattern, a grammar, calls of functions) as masks of tokens.
+export { type CompiledConstraint, type CompilerOptions, ConstraintCompiler, type TokenMatcher } from './compiler.ts';
+export type { CallableFunction, CallConstraint, CallSyntax, Constraint } from './constraint.ts';
+export { GrammarError } from './errors.ts';
 export type { JsonSchema } from './json-schema.ts';

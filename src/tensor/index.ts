@@ -60,6 +60,7 @@ export {
   type LogitAdjustments,
   type SampledTokens,
   sampleTokens,
+  type TokenMasks,
   targetLogprobs,
   topLogprobs,
 } from './ops/sampling.ts';

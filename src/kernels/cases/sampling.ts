@@ -11,16 +11,23 @@ interface Edit {
   readonly offset?: number;
 }
 
+interface Row {
+  readonly settings?: Partial<Settings>;
+  readonly edits?: readonly Edit[];
+  /** The ids that the row may have. */
+  readonly allowed?: (id: number) => boolean;
+}
+
 const plain: Settings = { temperature: 1, topK: 0, topP: 1, minP: 0, draw: 0.5 };
 
-function edited(row: Float32Array, edits: readonly Edit[], banned: readonly number[]): Float32Array {
+function edited(row: Float32Array, { edits = [], allowed }: Row, banned: readonly number[]): Float32Array {
   const result = row.slice();
   for (const { id, factor = 1, offset = 0 } of edits) {
     const x = result[id];
     result[id] = Math.fround(x > 0 ? x / factor : x * factor) + offset;
   }
   for (const id of banned) result[id] = Number.NEGATIVE_INFINITY;
-  return result;
+  return allowed ? result.map((x, id) => (allowed(id) ? x : Number.NEGATIVE_INFINITY)) : result;
 }
 
 /** A draw for the largest share among the tokens that `settings.draw` lies near. */
@@ -37,15 +44,20 @@ function centred(row: Float32Array, settings: Settings): number {
   return draw;
 }
 
-interface Row {
-  readonly settings?: Partial<Settings>;
-  readonly edits?: readonly Edit[];
-}
-
 /** A workspace where one is needed; `shared` gives one where none is: the arithmetic must be the same. */
 function workspaceFor(R: number, V: number, shared: boolean): Float32Array | null {
   const bytes = samplingWorkspaceBytes(R, V) || (shared ? samplingWorkspaceBytes(1, 20_000) : 0);
   return bytes > 0 ? new Float32Array(bytes / 4) : null;
+}
+
+/** The masks of the rows that have one, the last first; a row without has -1. */
+function masksFor(rows: readonly Row[], V: number) {
+  const masked = rows.filter(({ allowed }) => allowed !== undefined).reverse();
+  const width = Math.ceil(V / 32);
+  const masks = new Int32Array(masked.length * width);
+  for (const [k, { allowed }] of masked.entries())
+    for (let id = 0; id < V; id++) if (allowed?.(id)) masks[k * width + (id >> 5)] |= 1 << (id & 31);
+  return { maskRows: Int32Array.from(rows, (row) => masked.indexOf(row)), masks, K: masked.length };
 }
 
 function sample(
@@ -62,7 +74,7 @@ function sample(
   for (const row of rows) starts.push((starts.at(-1) as number) + (row.edits?.length ?? 0));
   const settings = rows.flatMap((row, r) => {
     const own = { ...plain, ...row.settings };
-    const draw = centred(edited(logits.subarray(r * V, (r + 1) * V), row.edits ?? [], banned), own);
+    const draw = centred(edited(logits.subarray(r * V, (r + 1) * V), row, banned), own);
     return [own.temperature, own.topK, own.topP, own.minP, draw];
   });
   const padded = [...edits, { id: -7 }]; // behind the last start: not read
@@ -78,6 +90,7 @@ function sample(
       factors: Float32Array.from(padded, ({ factor = 1 }: Edit) => factor),
       offsets: Float32Array.from(padded, ({ offset = 0 }: Edit) => offset),
       banned: Int32Array.from(banned),
+      ...masksFor(rows, V),
       workspace,
       tokens: new Int32Array(R).fill(-1),
       logprobs: new Float32Array(R).fill(7),
@@ -187,6 +200,14 @@ const special: Case[] = [
     const rows = kinds(V).filter(({ settings }, r) => settings?.temperature !== 1e-3 && (V < 1000 || r < 3));
     return sample('half of the ids banned in every row', normals(rows.length, V), rows, V < 60, [...last, 0]);
   }),
+  ...[5, 57, 300, 20_000].map((V) => {
+    const allowed = (r: number) => (id: number) => (id * (r + 3) + r) % 5 < 2 || id === V - 1;
+    const rows = kinds(V)
+      .filter(({ settings }, r) => settings?.temperature !== 1e-3 && (V < 1000 || r < 3))
+      .map((row, r) => (r % 3 === 1 ? row : { ...row, allowed: allowed(r) }));
+    return sample('masks of some rows', normals(rows.length, V), rows, V < 60, [0]);
+  }),
+  one('a mask that allows one token', five, { settings: { draw: 0.99 }, allowed: (id) => id === 3 }),
   sample('no rows', new Float32Array(0), []),
 ];
 
@@ -213,6 +234,11 @@ const refusals: Case[] = [
   refused('a start below zero', 'badOffsets', { starts: Int32Array.of(-1, 0, 1) }),
   ...[-1, 9].map((id) => refused(`a ban of ${id} in 9`, 'indexOutOfRange', { banned: Int32Array.of(3, id), N: 2 })),
   ...[-1, 9].map((id) => refused(`edit of ${id} in 9`, 'indexOutOfRange', { ids: Int32Array.of(1, id, 0) })),
+  refused('a mask that is not there', 'indexOutOfRange', {
+    maskRows: Int32Array.of(-1, 1),
+    masks: new Int32Array(1),
+    K: 1,
+  }),
   { ...top('a NaN logit', spoilt(nan), 2, 3), fault: 'notFinite' },
   { ...top('an infinite logit', spoilt(POSITIVE_INFINITY), 2, 3), fault: 'notFinite' },
 ];

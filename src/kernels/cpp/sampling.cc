@@ -33,16 +33,18 @@ struct sample_tokens {
   const int32_t *starts, *edited_ids;
   const float *factors, *offsets;
   const int32_t* banned;
+  const int32_t *mask_rows, *masks;
   float* workspace;
   int32_t* tokens;
   float* logprobs;
-  i64 R, V, M, N;
+  i64 R, V, M, N, K;
   static constexpr int phases = kSteps;
   static constexpr const char* signature =
-      "logits:f32 settings:f32 starts:i32 ids:i32 factors:f32 offsets:f32 banned:i32 workspace:f32! tokens:i32! "
-      "logprobs:f32! R:int V:int M:int N:int";
+      "logits:f32 settings:f32 starts:i32 ids:i32 factors:f32 offsets:f32 banned:i32 maskRows:i32 masks:i32 "
+      "workspace:f32! tokens:i32! logprobs:f32! R:int V:int M:int N:int K:int";
   void fields(Words& w) {
-    w(logits, settings, starts, edited_ids, factors, offsets, banned, workspace, tokens, logprobs, R, V, M, N);
+    w(logits, settings, starts, edited_ids, factors, offsets, banned, mask_rows, masks, workspace, tokens, logprobs);
+    w(R, V, M, N, K);
   }
   i64 tasks(int phase) const { return tasks_of_step(*this, phase); }
   void run(int phase, i64 task, Worker& worker) const { run_step(*this, phase, task, worker); }
@@ -58,7 +60,8 @@ struct sample_tokens {
     return true;
   }
 
-  bool is_edited(i64 r) const { return starts[r] < starts[r + 1] || N > 0; }
+  bool is_edited(i64 r) const { return starts[r] < starts[r + 1] || N > 0 || is_masked(r); }
+  bool is_masked(i64 r) const { return K > 0 && mask_rows[r] >= 0; }
 
   bool check(i64 r, i64 p, Worker& worker) const {
     i64 from = starts[r], to = starts[r + 1];
@@ -76,6 +79,10 @@ struct sample_tokens {
         worker.fail(kIndexOutOfRange, i, banned[i], V);
         return false;
       }
+    if (K > 0 && mask_rows[r] >= K) {
+      worker.fail(kIndexOutOfRange, r, mask_rows[r], K);
+      return false;
+    }
     for (i64 i = r * 5; i < r * 5 + 5; i++)
       if (settings[i] != settings[i]) {
         worker.fail(kNotFinite, r, 0, 0);
@@ -100,11 +107,23 @@ struct sample_tokens {
       }
       for (i64 i = 0; i < N; i++)
         if (banned[i] >= begin && banned[i] < begin + size) row.edited[banned[i]] = -__builtin_inff();
+      if (is_masked(row.r)) mask(row.edited, masks + mask_rows[row.r] * ((V + 31) / 32), begin, begin + size);
       good = scan(row.edited + begin, size, maxima, piece.top, piece.best);
     }
     piece.best += int32_t(begin);
     if (!good) worker.fail(kNotFinite, row.r, 0, 0);
     return good;
+  }
+
+  // Forbids the ids from `begin`, a multiple of 32, to `end` whose bit is 0.
+  static void mask(float* x, const int32_t* words, i64 begin, i64 end) {
+    for (i64 first = begin; first < end; first += 32) {
+      uint32_t word = uint32_t(words[first / 32]);
+      if (word == ~uint32_t(0)) continue;
+      i64 n = smaller(32, end - first);
+      for (i64 i = 0; i < n; i++)
+        if (!(word >> i & 1)) x[first + i] = -__builtin_inff();
+    }
   }
 
   bool sum(const Row& row, i64 p, const Settings& settings, Worker& worker) const {

@@ -1,5 +1,6 @@
 // From logits to tokens, defined. For each row of logits [R, V]:
-//   1. edits, in order: l' = (l > 0 ? l / factor : l * factor) + offset, in f32; -Infinity for ids banned in every row
+//   1. edits, in order: l' = (l > 0 ? l / factor : l * factor) + offset, in f32; -Infinity for ids banned in every row,
+//      and for those whose bit is 0 in the row's mask: bit i % 32 of masks[maskRows[r], i / 32]; maskRows -1: no mask
 //   2. temperature 0 (or less): the largest l', of equals the lowest id. Otherwise p = softmax(l' / T), cut by
 //   3. top-k: the k largest (none or 0: all), then
 //   4. top-p: the fewest of these, largest first, that hold topP of their sum; at least one, then
@@ -68,12 +69,38 @@ function computeLogSum(row: Float32Array, r: number): number {
   return top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0));
 }
 
+/** Forbids the ids whose bit is 0. */
+function applyMask(logits: Float32Array, words: Int32Array): void {
+  for (let id = 0; id < logits.length; id++)
+    if (((words[id >> 5] >>> (id & 31)) & 1) === 0) logits[id] = Number.NEGATIVE_INFINITY;
+}
+
 const edits = 'starts:i32 ids:i32 factors:f32 offsets:f32';
+const given = 'maskRows:i32 masks:i32 workspace:f32!';
+const sizes = 'R:int V:int M:int N:int K:int';
 
 export const sampling = {
   sample_tokens: kernel(
-    `logits:f32 settings:f32 ${edits} banned:i32 workspace:f32! tokens:i32! logprobs:f32! R:int V:int M:int N:int`,
-    (logits, settings, starts, ids, factors, offsets, banned, _workspace, tokens, logprobs, R, V, M, N) => {
+    `logits:f32 settings:f32 ${edits} banned:i32 ${given} tokens:i32! logprobs:f32! ${sizes}`,
+    (
+      logits,
+      settings,
+      starts,
+      ids,
+      factors,
+      offsets,
+      banned,
+      maskRows,
+      masks,
+      _workspace,
+      tokens,
+      logprobs,
+      R,
+      V,
+      M,
+      N,
+      K,
+    ) => {
       const never = banned.subarray(0, N);
       never.forEach((id, i) => {
         if (id < 0 || id >= V) throw new KernelFault('indexOutOfRange', i, id, V);
@@ -93,6 +120,9 @@ export const sampling = {
           edited[id] = fround(x > 0 ? x / factor : x * factor) + offsets[i];
         }
         for (const id of never) edited[id] = Number.NEGATIVE_INFINITY;
+        const k = K > 0 ? maskRows[r] : -1;
+        if (k >= K) throw new KernelFault('indexOutOfRange', r, k, K);
+        if (k >= 0) applyMask(edited, masks.subarray(k * Math.ceil(V / 32), (k + 1) * Math.ceil(V / 32)));
         if (edited.some(Number.isNaN)) throw new KernelFault('notFinite', r, 0, 0);
         const [temperature, topK, topP, minP, draw] = own as unknown as [number, number, number, number, number];
         const token = choose(edited, { temperature, topK, topP, minP, draw });

@@ -14,6 +14,8 @@ type SampleTokens = Op<
     factors: Tensor,
     offsets: Tensor,
     banned: Tensor,
+    maskRows: Tensor,
+    masks: Tensor,
   ],
   null,
   readonly [tokens: Tensor, logprobs: Tensor]
@@ -52,8 +54,8 @@ function withWorkspace(device: Device, logits: Tensor, op: string, body: (worksp
 export const samplers: OpRows<SamplingOps> = {
   sampleTokens: {
     name: 'sampleTokens',
-    shape: ([logits, settings, starts, ids, factors, offsets, banned]) => {
-      const [R] = expectLogits(logits, 'sampleTokens');
+    shape: ([logits, settings, starts, ids, factors, offsets, banned, maskRows, masks]) => {
+      const [R, V] = expectLogits(logits, 'sampleTokens');
       expectTensor(settings, 'f32', [R, 5], 'sampleTokens', 'settings', 'a row: temperature, topK, topP, minP, draw');
       expectTensor(starts, 'i32', [R + 1], 'sampleTokens', 'starts');
       expectDType(ids, 'i32', 'sampleTokens', 'ids');
@@ -63,16 +65,23 @@ export const samplers: OpRows<SamplingOps> = {
       }
       expectDType(banned, 'i32', 'sampleTokens', 'banned');
       expectRank(banned, 1, 'sampleTokens', 'banned');
+      expectTensor(maskRows, 'i32', [R], 'sampleTokens', 'maskRows');
+      expectTensor(masks, 'i32', [masks.shape[0] ?? 0, Math.ceil(V / 32)], 'sampleTokens', 'masks');
       return [
         { shape: [R], dtype: 'i32' },
         { shape: [R], dtype: 'f32' },
       ];
     },
-    forward: (device, [logits, settings, starts, ids, factors, offsets, banned], [tokens, logprobs]) => {
+    forward: (
+      device,
+      [logits, settings, starts, ids, factors, offsets, banned, maskRows, masks],
+      [tokens, logprobs],
+    ) => {
       const [R, V] = logits.shape as [number, number];
       withWorkspace(device, logits, 'sampleTokens', (workspace) => {
-        const given = { logits, settings, starts, ids, factors, offsets, banned, R, V, M: ids.size, N: banned.size };
-        device.run('sample_tokens', { ...given, workspace, tokens, logprobs });
+        const edits = { starts, ids, factors, offsets, banned, maskRows, masks };
+        const sizes = { R, V, M: ids.size, N: banned.size, K: masks.shape[0] as number };
+        device.run('sample_tokens', { logits, settings, ...edits, ...sizes, workspace, tokens, logprobs });
       });
     },
     save: saveNothing,
@@ -134,6 +143,14 @@ export interface LogitAdjustments {
   readonly banned?: Tensor | undefined;
 }
 
+/** The tokens that rows may have: token i is allowed by bit i % 32 of word i / 32, rounded down. */
+export interface TokenMasks {
+  /** [R] i32: the mask of each row; -1: none. */
+  readonly rows: Tensor;
+  /** [K, V / 32 rounded up] i32 */
+  readonly words: Tensor;
+}
+
 /** [R] i32, and [R] f32 of the raw logits: before edits and temperature. */
 export interface SampledTokens {
   readonly tokens: Tensor;
@@ -143,11 +160,19 @@ export interface SampledTokens {
 /**
  * One token for each row of logits [R, V] f32. settings [R, 5] f32: temperature (0: the largest edited logit), topK (0:
  * all), topP (1: all), minP (0: none), draw in [0, 1). Cuts act in this order, top-p on what top-k left; equals go by
- * lowest id. A row's bits do not depend on the others. The next read reports NaN, by row.
+ * lowest id. A row's bits do not depend on the others. The next read reports NaN, by row. masks: @default none
  */
-export function sampleTokens(logits: Tensor, settings: Tensor, edits: LogitAdjustments): SampledTokens {
-  const { starts, ids, factors, offsets, banned = empty([0], 'i32', logits.device, 'sampleTokens') } = edits;
-  const inputs = [logits, settings, starts, ids, factors, offsets, banned] as const;
+export function sampleTokens(
+  logits: Tensor,
+  settings: Tensor,
+  edits: LogitAdjustments,
+  masks?: TokenMasks,
+): SampledTokens {
+  const [R, V] = expectLogits(logits, 'sampleTokens');
+  const none = (shape: readonly number[]) => empty(shape, 'i32', logits.device, 'sampleTokens');
+  const { starts, ids, factors, offsets, banned = none([0]) } = edits;
+  const { rows, words } = masks ?? { rows: none([R]), words: none([0, Math.ceil(V / 32)]) };
+  const inputs = [logits, settings, starts, ids, factors, offsets, banned, rows, words] as const;
   const [tokens, logprobs] = apply(samplers.sampleTokens, inputs, null);
   return { tokens, logprobs };
 }

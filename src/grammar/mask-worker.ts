@@ -1,0 +1,91 @@
+// The thread that compiles grammars and makes masks, so that nobody waits for a compiler.
+import { parentPort, workerData } from 'node:worker_threads';
+import type { FromMaskWorker, MaskReply, MaskRequest, MaskVocabulary, ToMaskWorker } from './worker-messages.ts';
+import { type Compiler, loadXGrammar, type Matcher } from './xgrammar.ts';
+
+/** The letters for bytes in byte-level vocabularies (GPT-2): printable ones are themselves. */
+function byteLetters(): string[] {
+  const isPrintable = (byte: number) => (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+  let next = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
+}
+
+const xgrammar = loadXGrammar();
+const grammars = new Map<number, { dispose(): void }>();
+const matchers = new Map<number, Matcher>();
+const compiler = openCompiler(workerData as MaskVocabulary);
+
+async function openCompiler({ bytes, starts, endIds, size }: MaskVocabulary): Promise<Compiler> {
+  const letters = byteLetters();
+  const texts = Array.from({ length: starts.length - 1 }, (_, id) => {
+    let text = '';
+    for (let i = starts[id]; i < starts[id + 1]; i++) text += letters[bytes[i]];
+    return text;
+  });
+  const info = await xgrammar.TokenizerInfo.createTokenizerInfo(texts, 'byte_level', false, size, endIds);
+  return xgrammar.GrammarCompiler.createGrammarCompiler(info, false);
+}
+
+const isEmpty = (mask: Int32Array) => mask.every((word) => word === 0);
+
+async function compile(grammar: number, ebnf: string): Promise<Int32Array<ArrayBuffer>> {
+  const opened = await compiler; // first: two calls at once would load the library twice
+  const parsed = await xgrammar.Grammar.fromEBNF(ebnf);
+  const compiled = await opened.compileGrammar(parsed);
+  parsed.dispose();
+  grammars.set(grammar, compiled);
+  const matcher = await xgrammar.GrammarMatcher.createGrammarMatcher(compiled);
+  const mask = await matcher.getNextTokenBitmask();
+  matcher.dispose();
+  return mask;
+}
+
+async function makeMasks({ matcher: id, tokens, draft }: MaskRequest): Promise<MaskReply> {
+  const matcher = matchers.get(id);
+  if (matcher === undefined) return { failure: 'the answer is not known' };
+  for (const token of tokens)
+    if (!matcher.acceptToken(token)) return { failure: `token ${token} does not continue the answer` };
+  const mask = await matcher.getNextTokenBitmask();
+  if (isEmpty(mask)) return { failure: 'no token of the vocabulary continues the answer' };
+  const isAllowed = draft !== null && ((mask[draft >> 5] >>> (draft & 31)) & 1) === 1;
+  if (!isAllowed || !matcher.acceptToken(draft)) return { masks: [mask, null] };
+  const after = matcher.isTerminated() ? mask : await matcher.getNextTokenBitmask();
+  matcher.rollBack(1);
+  return { masks: [mask, after] };
+}
+
+async function answer(message: ToMaskWorker): Promise<FromMaskWorker | null> {
+  switch (message.kind) {
+    case 'compile':
+      return { id: message.id, mask: await compile(message.grammar, message.ebnf) };
+    case 'open': {
+      const compiled = grammars.get(message.grammar);
+      if (compiled) matchers.set(message.matcher, await xgrammar.GrammarMatcher.createGrammarMatcher(compiled));
+      return null;
+    }
+    case 'masks': {
+      const replies: MaskReply[] = [];
+      for (const request of message.requests) replies.push(await makeMasks(request));
+      return { id: message.id, replies };
+    }
+    case 'close':
+      matchers.get(message.matcher)?.dispose();
+      matchers.delete(message.matcher);
+      return null;
+    case 'forget':
+      grammars.get(message.grammar)?.dispose();
+      grammars.delete(message.grammar);
+      return null;
+  }
+}
+
+/** Messages are answered one after another: a mask follows what was taken before. */
+let last: Promise<void> = Promise.resolve();
+parentPort?.on('message', (message: ToMaskWorker) => {
+  last = last.then(async () => {
+    const reply = await answer(message).catch((error: unknown) =>
+      'id' in message ? { id: message.id, failure: (error as Error).message } : null,
+    );
+    if (reply !== null) parentPort?.postMessage(reply);
+  });
+});
