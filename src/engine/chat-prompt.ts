@@ -33,6 +33,12 @@ interface ToolCall {
   readonly function: { readonly name: string; readonly arguments: string };
 }
 
+/** A function that the model may call, as templates read it. */
+export interface ToolDefinition {
+  readonly type: 'function';
+  readonly function: { readonly name: string; readonly description: string; readonly parameters: unknown };
+}
+
 export interface ChatPrompt {
   readonly ids: Int32Array;
   /** Whether the prompt ends inside the thinking. */
@@ -44,6 +50,11 @@ export interface ChatPrompt {
 /** Variables of a chat template. */
 export type TemplateVariables = Readonly<Record<string, boolean | number | string>>;
 
+interface TemplateInputs {
+  readonly variables: TemplateVariables;
+  readonly tools: readonly ToolDefinition[];
+}
+
 /** Splits an answer into its thinking and its text, for models whose template knows thinking. */
 function splitThinking(content: string, given: string): [string, string] {
   const end = content.lastIndexOf('</think>');
@@ -52,8 +63,24 @@ function splitThinking(content: string, given: string): [string, string] {
   return [given === '' ? before.trim() : given, content.slice(end + '</think>'.length)];
 }
 
+/** Whether a template writes arguments itself, so that it expects them as an object. */
+const writesArguments = (template: string) =>
+  /arguments'?\]?\s*\|\s*tojson/.test(template) && !/arguments'?\]?\s+is\s+string/.test(template);
+
+/** Returns the arguments of a call as a template expects them. */
+function readArguments(text: string, isObject: boolean): unknown {
+  if (!isObject) return wellFormed(text);
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : wellFormed(text);
+  } catch {
+    return wellFormed(text);
+  }
+}
+
 /** Converts a message for templates: one text, the thinking beside it, no absent fields. */
-function plainMessage(message: ChatMessage, knowsThinking: boolean): Message {
+function plainMessage(message: ChatMessage, template: string): Message {
+  const knowsThinking = template.includes('</think>');
   const { content: given, name, tool_calls: calls, tool_call_id: callId } = message;
   let content = wellFormed(typeof given === 'string' ? given : (given ?? []).map(({ text }) => text).join(''));
   let thought = wellFormed(message.reasoning_content ?? message.reasoning ?? '');
@@ -68,7 +95,7 @@ function plainMessage(message: ChatMessage, knowsThinking: boolean): Message {
     ...(hasCalls && {
       tool_calls: calls.map(({ id, function: { name: called, arguments: args } }) => ({
         type: 'function',
-        function: { name: wellFormed(called), arguments: wellFormed(args) },
+        function: { name: wellFormed(called), arguments: readArguments(args, writesArguments(template)) },
         ...(typeof id === 'string' && { id: wellFormed(id) }),
       })),
     }),
@@ -101,15 +128,28 @@ class Mask {
   }
 
   hide(value: unknown, field = ''): unknown {
+    if (field === 'arguments' && typeof value === 'object') return this.#hideJson(value);
     if (Array.isArray(value)) return value.map((each) => this.hide(each));
     if (typeof value === 'object' && value !== null)
       return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, this.hide(each, key)]));
     if (typeof value !== 'string' || field === 'role' || field === 'type') return value;
     const text = value.trim();
     if (text === '') return value;
-    const word = `q${this.#nonce}x${this.#texts.push(text) - 1}z`;
     const at = value.indexOf(text);
-    return value.slice(0, at) + word + value.slice(at + text.length);
+    return value.slice(0, at) + this.#word(text) + value.slice(at + text.length);
+  }
+
+  #word(text: string): string {
+    return `q${this.#nonce}x${this.#texts.push(text) - 1}z`;
+  }
+
+  /** Hides the names and texts of arguments that the template writes as JSON; they come back as JSON has them. */
+  #hideJson(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map((each) => this.#hideJson(each));
+    if (typeof value === 'string')
+      return value === '' ? '' : this.#word(JSON.stringify(wellFormed(value)).slice(1, -1));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [this.#hideJson(key), this.#hideJson(each)]));
   }
 
   read(rendered: string): RenderedPieces {
@@ -134,11 +174,13 @@ const join = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text
 function renderMasked(
   template: ChatTemplate,
   messages: readonly Message[],
-  variables: TemplateVariables,
+  { variables, tools }: TemplateInputs,
 ): RenderedPieces {
   const masked = (): RenderedPieces => {
     const mask = new Mask();
-    return mask.read(template.render(mask.hideMessages(messages) as Message[], { variables }));
+    return mask.read(
+      template.render(mask.hideMessages(messages) as Message[], { variables, ...(tools.length > 0 && { tools }) }),
+    );
   };
   try {
     const [{ pieces, unread }, { pieces: again }] = [masked(), masked()];
@@ -164,11 +206,14 @@ function renderPrompt(
   { tokenizer }: LoadedTokenizer,
   template: ChatTemplate,
   messages: readonly Message[],
-  variables: TemplateVariables,
+  { variables, tools }: TemplateInputs,
   contextLength: number,
 ): ChatPrompt {
-  const whole = template.render(messages, { variables });
-  const { pieces, unread } = renderMasked(template, messages, variables);
+  const [forged] = addedTokensIn(tokenizer, tools.length > 0 ? JSON.stringify(tools) : '');
+  if (forged !== undefined)
+    throw new RefusedError('invalid', `tools: ${forged} is a token of this model's template: leave it out`, 'tools');
+  const whole = template.render(messages, { variables, ...(tools.length > 0 && { tools }) });
+  const { pieces, unread } = renderMasked(template, messages, { variables, tools });
   const own = pieces.filter(({ trusted }) => trusted).map(({ text }) => text);
   const last = pieces.at(-1);
   const startsThinking = last?.trusted === true && /<think>\s*$/.test(last.text);
@@ -247,9 +292,9 @@ export function chatPrompt(
   variables: TemplateVariables = {},
   contextLength = Infinity,
   thinking: ThinkingStart | null = null,
+  tools: readonly ToolDefinition[] = [],
 ): ChatPrompt {
   const template = loaded.chatTemplate;
-  const knowsThinking = template?.text.includes('</think>') ?? false;
   const hasPrefix = messages.at(-1)?.prefix === true;
   if (messages.some(({ prefix, role }, i) => prefix && (role !== 'assistant' || i < messages.length - 1)))
     throw new RefusedError(
@@ -257,12 +302,12 @@ export function chatPrompt(
       'messages: prefix is for the last message, of the assistant: leave it out elsewhere',
       'messages',
     );
-  const plain = messages.map((message) => plainMessage(message, knowsThinking));
+  const plain = messages.map((message) => plainMessage(message, template?.text ?? ''));
   const complete = hasPrefix ? plain.slice(0, -1) : plain;
   const rendered =
     template === null
       ? renderTranscript(loaded, complete, contextLength)
-      : renderPrompt(loaded, template, complete, variables, contextLength);
+      : renderPrompt(loaded, template, complete, { variables, tools }, contextLength);
   const prompt = thinking === null ? rendered : startThinking(loaded, rendered, thinking, contextLength);
   return hasPrefix ? appendPrefix(loaded, prompt, plain.at(-1) as Message, contextLength) : prompt;
 }

@@ -1,6 +1,12 @@
 // The inference engine: many requests over one model, each with the result that it would have alone.
 export { constraintCompiler } from './answer-constraint.ts';
-export { type ChatMessage, type ChatPrompt, chatPrompt, type ThinkingStart } from './chat-prompt.ts';
+export {
+  type ChatMessage,
+  type ChatPrompt,
+  chatPrompt,
+  type ThinkingStart,
+  type ToolDefinition,
+} from './chat-prompt.ts';
 export { Engine, type EngineOptions } from './engine.ts';
 export * from './generation.ts';
 export { loadSamplingDefaults, type SamplingDefaults } from './generation-config.ts';

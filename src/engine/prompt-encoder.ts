@@ -5,7 +5,7 @@
 // places do the same job, so the ids do not depend on the place.
 import { type LoadedTokenizer, packTokenizer } from '../tokenizer/index.ts';
 import { Sandbox, SandboxError } from '../untrusted/index.ts';
-import type { ChatMessage, ChatPrompt, TemplateVariables, ThinkingStart } from './chat-prompt.ts';
+import type { ChatMessage, ChatPrompt, TemplateVariables, ThinkingStart, ToolDefinition } from './chat-prompt.ts';
 import { RefusedError } from './generation.ts';
 import { doPromptJob, type PromptJob, type PromptOutcome, type TextOptions } from './prompt-jobs.ts';
 
@@ -36,6 +36,7 @@ function measure(job: PromptJob): number {
     }
   };
   add(job.messages);
+  add(job.tools);
   return size;
 }
 
@@ -53,15 +54,16 @@ export class PromptEncoder {
     this.#isLinear = { text, chat: text && (loaded.chatTemplate?.isLinear ?? true) };
   }
 
-  /** Encodes a conversation by the model's chat template. Rejects with RefusedError. */
+  /** Encodes a conversation by the model's chat template. `tools`: what it offers. Rejects with RefusedError. */
   chat(
     messages: readonly ChatMessage[],
     variables: TemplateVariables = {},
     limits?: EncodeLimits,
     thinking: ThinkingStart | null = null,
+    tools: readonly ToolDefinition[] = [],
   ) {
     const contextLength = limits?.contextLength ?? Infinity;
-    return this.#encode({ kind: 'chat', messages, variables, thinking, contextLength }, limits);
+    return this.#encode({ kind: 'chat', messages, variables, thinking, tools, contextLength }, limits);
   }
 
   /** Encodes a text. Rejects with RefusedError. */

@@ -6,6 +6,7 @@ import {
   chatPrompt,
   type TemplateVariables,
   type ThinkingStart,
+  type ToolDefinition,
 } from './chat-prompt.ts';
 import { type PromptSizes, type RefusalKind, RefusedError } from './generation.ts';
 import { checkLength, encodePieces, fillInPieces, wellFormed } from './prompt-text.ts';
@@ -23,6 +24,7 @@ export type PromptJob = { readonly contextLength: number } & (
       readonly messages: readonly ChatMessage[];
       readonly variables: TemplateVariables;
       readonly thinking: ThinkingStart | null;
+      readonly tools: readonly ToolDefinition[];
     }
   | { readonly kind: 'text'; readonly text: string; readonly options: TextOptions }
   | { readonly kind: 'fill-in'; readonly before: string; readonly after: string }
@@ -41,7 +43,7 @@ export type PromptOutcome =
 function encodeJob(loaded: LoadedTokenizer, job: PromptJob): ChatPrompt {
   const { tokenizer } = loaded;
   const { contextLength } = job;
-  if (job.kind === 'chat') return chatPrompt(loaded, job.messages, job.variables, contextLength, job.thinking);
+  if (job.kind === 'chat') return chatPrompt(loaded, job.messages, job.variables, contextLength, job.thinking, job.tools);
   if (job.kind === 'fill-in') {
     const pieces = fillInPieces(loaded, wellFormed(job.before), wellFormed(job.after));
     return { ids: encodePieces(tokenizer, pieces, contextLength), startsThinking: false, unread: [] };

@@ -3,8 +3,7 @@
 // Contract: an answer whose tokens are all within its masks is a whole text of the constraint once an end token comes.
 // A constraint that cannot be enforced, or that the vocabulary cannot write, is refused with a GrammarError.
 import type { Tokenizer } from '../tokenizer/index.ts';
-import { type Constraint, constraintRules } from './constraint.ts';
-import { toEbnf } from './ebnf-text.ts';
+import type { Constraint } from './constraint.ts';
 import { GrammarError } from './errors.ts';
 import { MaskThread } from './mask-thread.ts';
 import type { MaskVocabulary } from './worker-messages.ts';
@@ -95,11 +94,10 @@ export class ConstraintCompiler {
       this.#thread = null;
       this.#kept.clear();
     }
-    const ebnf = toEbnf(constraintRules(constraint));
-    const known = this.#kept.get(ebnf);
-    const compiled = known ?? this.#compile(ebnf);
-    this.#kept.delete(ebnf);
-    this.#kept.set(ebnf, compiled);
+    const key = JSON.stringify(constraint);
+    const compiled = this.#kept.get(key) ?? this.#compile(constraint);
+    this.#kept.delete(key);
+    this.#kept.set(key, compiled);
     return compiled;
   }
 
@@ -111,18 +109,18 @@ export class ConstraintCompiler {
   #forgetOldest(thread: MaskThread): void {
     const [oldest] = this.#kept.size >= maxKept ? this.#kept : [];
     if (oldest === undefined) return;
-    const [ebnf, compiled] = oldest;
-    this.#kept.delete(ebnf);
+    const [key, compiled] = oldest;
+    this.#kept.delete(key);
     const forget = ({ grammar }: CompiledConstraint) => thread.send({ kind: 'forget', grammar });
     compiled.then(forget, () => {});
   }
 
-  async #compile(ebnf: string): Promise<CompiledConstraint> {
+  async #compile(constraint: Constraint): Promise<CompiledConstraint> {
     this.#thread ??= new MaskThread(readVocabulary(this.#tokenizer, this.#options));
     const thread = this.#thread;
     const grammar = this.#nextGrammar++;
     this.#forgetOldest(thread);
-    const first = await thread.compile(grammar, ebnf);
+    const first = await thread.compile(grammar, constraint);
     if (first.every((word) => word === 0))
       throw new GrammarError('the vocabulary of this model cannot write it: allow other characters');
     return {

@@ -28,12 +28,16 @@ export interface CallConstraint {
   readonly isRequired: boolean;
   /** Whether there may be several calls. */
   readonly isParallel: boolean;
+  /** What an answer without calls must be, where it may have none; null: any text. */
+  readonly otherwise: Constraint | null;
 }
 
-/** A function and the schema of its arguments, an object; null: any object. */
+/** A function and the schema of its arguments, an object. */
 export interface CallableFunction {
   readonly name: string;
-  readonly schema: JsonSchema | null;
+  readonly schema: JsonSchema;
+  /** Whether a schema that cannot be enforced is refused; else its arguments are any object then. */
+  readonly isStrict: boolean;
 }
 
 /** How a model writes calls: `open` (never empty, it announces them), calls with `between` them, `close`. */
@@ -62,19 +66,32 @@ function embed(rules: Rules, prefix: string, into: Map<string, Expression>): Exp
 
 const objectRules = (): Rules => new Map([['root', rule('object')], ...jsonRules]);
 
-function callRules({ syntax, functions, isRequired, isParallel }: CallConstraint): Rules {
+function argumentRules({ name, schema, isStrict }: CallableFunction): Rules {
+  const whole = typeof schema === 'object' && schema.type === undefined ? { ...schema, type: 'object' } : schema;
+  try {
+    return schemaRules(whole === true ? { type: 'object' } : whole);
+  } catch (error) {
+    if (!(error instanceof GrammarError)) throw error;
+    if (isStrict) throw new GrammarError(error.problem, error.pointer, name);
+    return objectRules();
+  }
+}
+
+function callRules({ syntax, functions, isRequired, isParallel, otherwise }: CallConstraint): Rules {
   if (functions.length === 0) throw new GrammarError('there is no function to call');
   const rules = new Map<string, Expression>();
-  const calls = functions.map(({ name, schema }, i) => {
-    const own = schema === null ? objectRules() : schemaRules(schema);
-    const inside = embed(own, `f${i}_`, rules);
-    return sequence(text(syntax.beforeName + name + syntax.afterName), inside, text(syntax.afterArguments));
+  const calls = functions.map((each, i) => {
+    const inside = embed(argumentRules(each), `f${i}_`, rules);
+    return sequence(text(syntax.beforeName + each.name + syntax.afterName), inside, text(syntax.afterArguments));
   });
   rules.set('call', choice(...calls));
   const more: Expression = { type: 'repeat', item: sequence(text(syntax.between), rule('call')), min: 0, max: null };
   rules.set('calls', sequence(rule('call'), isParallel ? more : empty, text(syntax.close)));
   const tags = [{ begin: syntax.open, rule: 'calls' }];
-  rules.set('root', isRequired ? sequence(text(syntax.open), rule('calls')) : { type: 'dispatch', tags });
+  const onlyCalls = sequence(text(syntax.open), rule('calls'));
+  if (isRequired) rules.set('root', onlyCalls);
+  else if (otherwise === null) rules.set('root', { type: 'dispatch', tags });
+  else rules.set('root', choice(onlyCalls, embed(constraintRules(otherwise), 'o_', rules)));
   return rules;
 }
 

@@ -1,5 +1,5 @@
 // Rules as a text in the notation of XGrammar, which compiles them.
-import type { Expression, Rules } from './rules.ts';
+import { beyondAscii, complement, type Expression, type Range, type Rules } from './rules.ts';
 
 const code = (point: number): string => `\\U${point.toString(16).toUpperCase().padStart(8, '0')}`;
 
@@ -7,12 +7,24 @@ const code = (point: number): string => `\\U${point.toString(16).toUpperCase().p
 const escaped = (value: string): string =>
   [...value].map((c) => (/[A-Za-z0-9 ]/.test(c) ? c : code(c.codePointAt(0) as number))).join('');
 
+const writeRanges = (ranges: readonly Range[]) =>
+  ranges.map(([from, to]) => (from === to ? code(from) : `${code(from)}-${code(to)}`)).join('');
+
+/** Characters beyond ASCII are there all or not at all: as what is not excluded. */
+function writeClass(ranges: readonly Range[]): string {
+  const hasOthers = ranges.some(([, to]) => to > 0x7f);
+  if (!hasOthers) return `[${writeRanges(ranges)}]`;
+  const excluded = complement([...ranges, ...beyondAscii]);
+  // A class that excludes nothing has no notation: NUL, which no text has, is left out.
+  return `[^${excluded.length === 0 ? code(0) : writeRanges(excluded)}]`;
+}
+
 function write(expression: Expression): string {
   switch (expression.type) {
     case 'text':
       return `"${escaped(expression.text)}"`;
     case 'characters':
-      return `[${expression.ranges.map(([from, to]) => (from === to ? code(from) : `${code(from)}-${code(to)}`)).join('')}]`;
+      return writeClass(expression.ranges);
     case 'sequence':
       return `(${expression.items.map(write).join(' ')})`;
     case 'choice':

@@ -6,11 +6,14 @@ export class GrammarError extends Error {
   readonly pointer: string | null;
   /** What is wrong and what to do, without the place. */
   readonly problem: string;
+  /** The function whose schema it is; null: it is no function's. */
+  readonly callee: string | null;
 
-  constructor(problem: string, pointer: string | null = null) {
+  constructor(problem: string, pointer: string | null = null, callee: string | null = null) {
     super(pointer === null ? problem : `${pointer === '' ? 'the schema' : pointer}: ${problem}`);
     this.name = 'GrammarError';
     this.problem = problem;
     this.pointer = pointer;
+    this.callee = callee;
   }
 }

@@ -11,7 +11,7 @@ const anyDigits = (count: number): Expression => repeat(digits(0, 9), count, cou
 
 /** Digits of equal length from `low` to `high`. */
 function sameLength(low: string, high: string): Expression {
-  if (low === '') return text('');
+  if (/^0*$/.test(low) && /^9*$/.test(high)) return anyDigits(low.length);
   const [from, to] = [Number(low[0]), Number(high[0])];
   const rest = low.length - 1;
   if (from === to) return sequence(digits(from, from), sameLength(low.slice(1), high.slice(1)));

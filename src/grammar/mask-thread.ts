@@ -1,5 +1,6 @@
 // The other end of mask-worker.ts: a thread that is started when it is needed, and ended when it no longer answers.
 import { Worker } from 'node:worker_threads';
+import type { Constraint } from './constraint.ts';
 import { GrammarError } from './errors.ts';
 import type { FromMaskWorker, MaskReply, MaskRequest, MaskVocabulary, ToMaskWorker } from './worker-messages.ts';
 
@@ -33,9 +34,10 @@ export class MaskThread {
   }
 
   /** Compiles a grammar; resolves with the mask of first tokens. Rejects with GrammarError where it is too much. */
-  async compile(grammar: number, ebnf: string): Promise<Int32Array<ArrayBuffer>> {
-    const reply = await this.#ask((id) => ({ kind: 'compile', id, grammar, ebnf }));
+  async compile(grammar: number, constraint: Constraint): Promise<Int32Array<ArrayBuffer>> {
+    const reply = await this.#ask((id) => ({ kind: 'compile', id, grammar, constraint }));
     if ('mask' in reply) return reply.mask;
+    if ('refusal' in reply) throw new GrammarError(reply.refusal.problem, reply.refusal.pointer, reply.refusal.callee);
     throw new GrammarError(`it cannot be compiled (${'failure' in reply ? reply.failure : ''}): simplify it`);
   }
 

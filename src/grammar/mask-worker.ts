@@ -1,5 +1,8 @@
 // The thread that compiles grammars and makes masks, so that nobody waits for a compiler.
 import { parentPort, workerData } from 'node:worker_threads';
+import { type Constraint, constraintRules } from './constraint.ts';
+import { toEbnf } from './ebnf-text.ts';
+import { GrammarError } from './errors.ts';
 import type { FromMaskWorker, MaskReply, MaskRequest, MaskVocabulary, ToMaskWorker } from './worker-messages.ts';
 import { type Compiler, loadXGrammar, type Matcher } from './xgrammar.ts';
 
@@ -28,7 +31,8 @@ async function openCompiler({ bytes, starts, endIds, size }: MaskVocabulary): Pr
 
 const isEmpty = (mask: Int32Array) => mask.every((word) => word === 0);
 
-async function compile(grammar: number, ebnf: string): Promise<Int32Array<ArrayBuffer>> {
+async function compile(grammar: number, constraint: Constraint): Promise<Int32Array<ArrayBuffer>> {
+  const ebnf = toEbnf(constraintRules(constraint));
   const opened = await compiler; // first: two calls at once would load the library twice
   const parsed = await xgrammar.Grammar.fromEBNF(ebnf);
   const compiled = await opened.compileGrammar(parsed);
@@ -57,7 +61,7 @@ async function makeMasks({ matcher: id, tokens, draft }: MaskRequest): Promise<M
 async function answer(message: ToMaskWorker): Promise<FromMaskWorker | null> {
   switch (message.kind) {
     case 'compile':
-      return { id: message.id, mask: await compile(message.grammar, message.ebnf) };
+      return { id: message.id, mask: await compile(message.grammar, message.constraint) };
     case 'open': {
       const compiled = grammars.get(message.grammar);
       if (compiled) matchers.set(message.matcher, await xgrammar.GrammarMatcher.createGrammarMatcher(compiled));
@@ -79,12 +83,18 @@ async function answer(message: ToMaskWorker): Promise<FromMaskWorker | null> {
   }
 }
 
+function toFailure(id: number, error: unknown): FromMaskWorker {
+  if (!(error instanceof GrammarError)) return { id, failure: (error as Error).message };
+  const { problem, pointer, callee } = error;
+  return { id, refusal: { problem, pointer, callee } };
+}
+
 /** Messages are answered one after another: a mask follows what was taken before. */
 let last: Promise<void> = Promise.resolve();
 parentPort?.on('message', (message: ToMaskWorker) => {
   last = last.then(async () => {
     const reply = await answer(message).catch((error: unknown) =>
-      'id' in message ? { id: message.id, failure: (error as Error).message } : null,
+      'id' in message ? toFailure(message.id, error) : null,
     );
     if (reply !== null) parentPort?.postMessage(reply);
   });

@@ -2,8 +2,19 @@
 //
 // Supported: literals, escapes, classes, groups, alternatives, repetitions (lazy ones match the same texts), `.` and
 // anchors at the ends of a pattern or of its alternatives. Refused by name: look-around, back-references, \b, \p.
+// Narrower than JavaScript's: \s and \S are of ASCII. Wider: `.` matches the separators U+2028 and U+2029.
 import { GrammarError } from './errors.ts';
-import { characters, choice, complement, type Expression, type Range, repeat, sequence, text } from './rules.ts';
+import {
+  characters,
+  choice,
+  complement,
+  type Expression,
+  intersect,
+  type Range,
+  repeat,
+  sequence,
+  text,
+} from './rules.ts';
 
 /** A pattern; with both anchors a whole text must match it. */
 export interface Pattern {
@@ -18,22 +29,14 @@ export interface AnchoredPattern {
 
 const digits: readonly Range[] = [[0x30, 0x39]];
 const words: readonly Range[] = [...digits, [0x41, 0x5a], [0x5f, 0x5f], [0x61, 0x7a]];
+/** White space of ASCII: the rest is neither \s nor \S here. */
 const spaces: readonly Range[] = [
   [0x09, 0x0d],
   [0x20, 0x20],
-  [0xa0, 0xa0],
-  [0x1680, 0x1680],
-  [0x2000, 0x200a],
-  [0x2028, 0x2029],
-  [0x202f, 0x202f],
-  [0x205f, 0x205f],
-  [0x3000, 0x3000],
-  [0xfeff, 0xfeff],
 ];
 const lineEnds: readonly Range[] = [
   [0x0a, 0x0a],
   [0x0d, 0x0d],
-  [0x2028, 0x2029],
 ];
 
 const classes: Readonly<Record<string, readonly Range[]>> = {
@@ -42,7 +45,7 @@ const classes: Readonly<Record<string, readonly Range[]>> = {
   w: words,
   W: complement(words),
   s: spaces,
-  S: complement(spaces),
+  S: intersect(complement(spaces), [[0, 0x7f]]),
 };
 const controls: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13, 0: 0 };
 

@@ -80,10 +80,30 @@ export function complement(ranges: readonly Range[]): Range[] {
 export const intersect = (a: readonly Range[], b: readonly Range[]): Range[] =>
   complement([...complement(a), ...complement(b)]);
 
-/** Characters of the ranges; none if there are none. */
+const ascii: readonly Range[] = [[0, 0x7f]];
+/** All characters beyond ASCII. */
+export const beyondAscii: readonly Range[] = complement(ascii);
+/** Characters beyond ASCII that are written one by one. */
+const maxListed = 512;
+
+/**
+ * Characters of the ranges; none if there are none. Beyond ASCII all, or a few: XGrammar 0.1.27 takes wrong characters
+ * for other ranges (masks.test.ts). Throws GrammarError.
+ */
 export function characters(ranges: readonly Range[]): Expression {
-  const whole = intersect(ranges, [[0, maxCodePoint]]);
-  return whole.length === 0 ? none : { type: 'characters', ranges: whole };
+  const others = intersect(ranges, beyondAscii);
+  const count = others.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  const isAll = complement([...others, ...ascii]).length === 0;
+  if (count > maxListed && !isAll)
+    throw new GrammarError(
+      `a class has ${count} characters beyond ASCII: it can have all of them, or at most ${maxListed}`,
+    );
+  const own = intersect(ranges, isAll ? [[0, maxCodePoint]] : ascii);
+  const listed = isAll ? [] : others.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
+  return choice(
+    own.length === 0 ? none : { type: 'characters', ranges: own },
+    ...listed.map((point) => text(String.fromCodePoint(point))),
+  );
 }
 
 const maxRules = 4000;

@@ -1,4 +1,6 @@
 // What a compiler and its worker say to each other: plain data.
+import type { Constraint } from './constraint.ts';
+import type { GrammarError } from './errors.ts';
 
 /** A vocabulary as bytes: token i has those from starts[i] to starts[i + 1]; none: it never comes in a text. */
 export interface MaskVocabulary {
@@ -24,7 +26,7 @@ export type MaskReply =
   { readonly masks: readonly [Int32Array<ArrayBuffer>, Int32Array<ArrayBuffer> | null] } | { readonly failure: string };
 
 export type ToMaskWorker =
-  | { readonly kind: 'compile'; readonly id: number; readonly grammar: number; readonly ebnf: string }
+  | { readonly kind: 'compile'; readonly id: number; readonly grammar: number; readonly constraint: Constraint }
   | { readonly kind: 'forget'; readonly grammar: number }
   | { readonly kind: 'open'; readonly matcher: number; readonly grammar: number }
   | { readonly kind: 'masks'; readonly id: number; readonly requests: readonly MaskRequest[] }
@@ -33,4 +35,5 @@ export type ToMaskWorker =
 export type FromMaskWorker =
   | { readonly id: number; readonly mask: Int32Array<ArrayBuffer> }
   | { readonly id: number; readonly replies: readonly MaskReply[] }
+  | { readonly id: number; readonly refusal: Pick<GrammarError, 'problem' | 'pointer' | 'callee'> }
   | { readonly id: number; readonly failure: string };

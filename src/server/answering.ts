@@ -1,9 +1,11 @@
 // From a conversation to the events of its answer, whatever protocol asks and writes them.
 import type { GenerateOptions, GenerationEvent, TextModel } from '../engine/index.ts';
+import { compileConstraint, offeredTools } from './answer-constraint.ts';
 import { type Call, findModel, type ServerContext } from './context.ts';
 import type { AnswerEvent, Conversation } from './conversation.ts';
 import { renderConversation } from './conversation-prompt.ts';
 import { checkSampling, clampMaxTokens, startGenerations, toFailure, toGenerateOptions } from './generating.ts';
+import { ToolCallReader } from './tool-calls.ts';
 
 export type IndexedAnswerEvent = readonly [choice: number, event: AnswerEvent];
 
@@ -20,6 +22,8 @@ export interface Answer {
 export interface Generation {
   readonly prompt: ArrayLike<number>;
   readonly options: GenerateOptions;
+  /** Finds calls of functions in the answer. @default there are none */
+  readonly calls?: ToolCallReader | undefined;
 }
 
 /** Starts generations, one for each choice. Throws RefusedError when the engine refuses one of them at once. */
@@ -30,7 +34,8 @@ export function answerPrompts(
   generations: readonly Generation[],
 ): AsyncGenerator<IndexedAnswerEvent> {
   const events = startGenerations(model, generations, lease);
-  const read = (event: GenerationEvent): AnswerEvent[] => (event.type === 'end' ? [{ ...event, calls: 0 }] : [event]);
+  const plain = (event: GenerationEvent): AnswerEvent[] => (event.type === 'end' ? [{ ...event, calls: 0 }] : [event]);
+  const readers = generations.map(({ calls }) => (calls ? (event: GenerationEvent) => calls.read(event) : plain));
   async function* readAll(): AsyncGenerator<IndexedAnswerEvent> {
     for await (const [index, event] of events) {
       if (event.type === 'end') {
@@ -39,7 +44,7 @@ export function answerPrompts(
         const failure = toFailure(event, lease);
         if (failure !== null) throw failure;
       }
-      for (const each of read(event)) yield [index, each];
+      for (const each of readers[index](event)) yield [index, each];
     }
   }
   return readAll();
@@ -50,6 +55,8 @@ export async function answer(context: ServerContext, conversation: Conversation,
   const model = findModel(context, conversation.model);
   const { sampling, maxTokens, logprobs } = conversation;
   checkSampling(sampling, model);
+  const tools = offeredTools(conversation, model);
+  const constraint = await compileConstraint(conversation, tools, model);
   const { ids, startsThinking, reasoningBudget } = await renderConversation(conversation, model, call);
   const generations = Array.from({ length: sampling.n ?? 1 }, (_, choice): Generation => {
     const options = {
@@ -58,8 +65,10 @@ export async function answer(context: ServerContext, conversation: Conversation,
       ...(reasoningBudget !== null && { reasoningBudget }),
       maxTokens: clampMaxTokens(maxTokens, ids.length, model),
       ...(logprobs !== null && { logprobs }),
+      ...(constraint !== null && { constraint }),
     };
-    return { prompt: ids, options };
+    const names = tools?.functions.map(({ name }) => name) ?? [];
+    return { prompt: ids, options, calls: tools ? new ToolCallReader(tools.syntax, names) : undefined };
   });
   const events = answerPrompts(context, call, model, generations);
   return { model, promptTokens: ids.length, startsThinking, events };

@@ -2,19 +2,49 @@
 //
 // Chunks: the role alone, `reasoning_content` with content null, `content` with reasoning_content null, then the finish
 // reason.
+import type { z } from 'zod';
 import type { GenerationPart, TextModel } from '../engine/index.ts';
 import { answer } from './answering.ts';
 import { type ChoiceFormat, completionResponse } from './completion-response.ts';
 import type { Call, ServerContext } from './context.ts';
-import type { AnswerEnd, AnswerEvent, Conversation } from './conversation.ts';
+import type {
+  AnswerEnd,
+  AnswerEvent,
+  Conversation,
+  ToolCallArguments,
+  ToolCallStart,
+  ToolChoice,
+} from './conversation.ts';
 import { ApiError } from './errors.ts';
 import type { ChatRequest } from './protocol.ts';
-import type { ChatDelta, ChatLogprobs } from './protocol-responses.ts';
+import type { ChatDelta, ChatLogprobs, toolCall } from './protocol-responses.ts';
+import { readFormat } from './response-format.ts';
 import { chatToken } from './token-text.ts';
 
 interface ChatChoiceChunk {
   readonly delta: ChatDelta;
   readonly logprobs: ChatLogprobs | null;
+}
+
+type CallDelta = NonNullable<ChatDelta['tool_calls']>[number];
+
+function writeCall(event: ToolCallStart | ToolCallArguments): CallDelta {
+  if (event.type === 'tool-arguments') return { index: event.index, function: { arguments: event.text } };
+  return { index: event.index, id: event.id, type: 'function', function: { name: event.name, arguments: '' } };
+}
+
+/** Puts the parts of calls together. */
+function joinCalls(parts: readonly CallDelta[]): z.output<typeof toolCall>[] {
+  const calls: z.output<typeof toolCall>[] = [];
+  for (const {
+    index,
+    id = '',
+    function: { name, arguments: more },
+  } of parts) {
+    if (name !== undefined) calls[index] = { id, type: 'function', function: { name, arguments: '' } };
+    calls[index].function.arguments += more;
+  }
+  return calls;
 }
 
 class ChatFormat implements ChoiceFormat<ChatChoiceChunk> {
@@ -35,7 +65,8 @@ class ChatFormat implements ChoiceFormat<ChatChoiceChunk> {
   }
 
   part(event: Exclude<AnswerEvent, AnswerEnd>): ChatChoiceChunk | null {
-    if (event.type !== 'part') return null;
+    if (event.type === 'tool-end') return null;
+    if (event.type !== 'part') return { delta: { tool_calls: [writeCall(event)] }, logprobs: null };
     const { channel, text, tokens } = event;
     const isThinking = channel === 'thinking';
     if (isThinking && this.#request.include_reasoning === false) return null;
@@ -53,13 +84,19 @@ class ChatFormat implements ChoiceFormat<ChatChoiceChunk> {
   join(chunks: readonly ChatChoiceChunk[]): object {
     const content = chunks.map(({ delta }) => delta.content ?? '').join('');
     const reasoning = chunks.map(({ delta }) => delta.reasoning_content ?? '').join('');
+    const calls = joinCalls(chunks.flatMap(({ delta }) => delta.tool_calls ?? []));
     const tokens = (field: keyof ChatLogprobs) => chunks.flatMap(({ logprobs }) => logprobs?.[field] ?? []);
     const logprobs = {
       content: tokens('content'),
       reasoning_content: this.#thinks ? tokens('reasoning_content') : null,
     };
     return {
-      message: { role: 'assistant', content, ...(this.#thinks && this.#reasoning(reasoning)) },
+      message: {
+        role: 'assistant',
+        content: calls.length > 0 && content === '' ? null : content,
+        ...(this.#thinks && this.#reasoning(reasoning)),
+        ...(calls.length > 0 && { tool_calls: calls }),
+      },
       logprobs: this.#request.logprobs ? logprobs : null,
     };
   }
@@ -80,6 +117,11 @@ class ChatFormat implements ChoiceFormat<ChatChoiceChunk> {
   }
 }
 
+function readToolChoice({ tools, tool_choice: choice }: ChatRequest): ToolChoice {
+  if (typeof choice === 'object' && choice !== null) return { name: choice.function.name };
+  return choice ?? (tools && tools.length > 0 ? 'auto' : 'none');
+}
+
 function toConversation(request: ChatRequest): Conversation {
   const { max_tokens: maxTokens, max_completion_tokens: maxCompletionTokens } = request;
   if (request.top_logprobs && !request.logprobs)
@@ -88,13 +130,20 @@ function toConversation(request: ChatRequest): Conversation {
     throw new ApiError(422, 'max_tokens: differs from max_completion_tokens; send one of them', {
       param: 'max_tokens',
     });
+  const tools = (request.tools ?? []).map(({ function: { name, description, parameters, strict } }, i) => ({
+    name,
+    description: description ?? null,
+    parameters: parameters ?? { type: 'object', properties: {} },
+    isStrict: strict ?? false,
+    path: `tools[${i}].function.parameters`,
+  }));
   return {
     model: request.model,
     messages: request.messages,
-    tools: [],
-    toolChoice: 'none',
-    parallelToolCalls: true,
-    format: null,
+    tools,
+    toolChoice: readToolChoice(request),
+    parallelToolCalls: request.parallel_tool_calls ?? true,
+    format: readFormat(request),
     thinking: request,
     sampling: request,
     maxTokens: maxCompletionTokens ?? maxTokens,

@@ -10,6 +10,7 @@ import {
   promptEncoder,
   type TextModel,
 } from '../engine/index.ts';
+import { compileConstraint } from './answer-constraint.ts';
 import { answerPrompts } from './answering.ts';
 import { type ChoiceFormat, completionResponse } from './completion-response.ts';
 import { type Call, findModel, type ServerContext } from './context.ts';
@@ -18,6 +19,7 @@ import { ApiError } from './errors.ts';
 import { checkSampling, clampMaxTokens, toGenerateOptions } from './generating.ts';
 import type { CompletionRequest } from './protocol.ts';
 import type { CompletionLogprobs } from './protocol-responses.ts';
+import { readFormat } from './response-format.ts';
 import { joinLogprobs, TokenTable } from './token-text.ts';
 
 const defaultMaxTokens = 16;
@@ -172,6 +174,11 @@ export async function handleCompletion(
       `logprobs: ${scored} log-probabilities of prompts, at most ${maxScored} at a time: send fewer prompts`,
       { param: 'logprobs' },
     );
+  const constraint = await compileConstraint(
+    { format: readFormat(request), tools: [], sampling: request },
+    null,
+    model,
+  );
   const generations = prompts.flatMap(({ ids: prompt, startsThinking }) =>
     Array.from({ length: choicesPerPrompt }, (_, choice) => {
       const options: GenerateOptions = {
@@ -180,6 +187,7 @@ export async function handleCompletion(
         startsThinking,
         maxTokens: clampMaxTokens(Math.max(1, request.max_tokens ?? defaultMaxTokens), prompt.length, model),
         ...(scores && { logprobs }),
+        ...(constraint !== null && { constraint }),
         ...(scores && echo && { promptLogprobs: logprobs }),
       };
       return { prompt, options };

@@ -1,5 +1,12 @@
 // The prompt of a conversation by the model's chat template, with its thinking on, off, or limited.
-import { type ChatPrompt, promptEncoder, type TextModel, type ThinkingStart } from '../engine/index.ts';
+import {
+  type ChatPrompt,
+  promptEncoder,
+  type TextModel,
+  type ThinkingStart,
+  type ToolDefinition,
+} from '../engine/index.ts';
+import { findCallSyntax } from './call-syntax.ts';
 import type { Call } from './context.ts';
 import type { Conversation } from './conversation.ts';
 import { ApiError } from './errors.ts';
@@ -66,6 +73,28 @@ const hasVariable = (template: string, name: string) => new RegExp(`\\b${name}\\
 
 const knowsThinking = (template: string) => /<\/?think>/.test(template);
 
+/** Offers functions by the template, or in the system message where the template has no place for them. */
+function offerTools({ messages, tools, toolChoice }: Conversation, template: string) {
+  const syntax = findCallSyntax(template);
+  if (tools.length === 0 || toolChoice === 'none' || syntax === null) return { messages, tools: [] };
+  const definitions = tools.map(({ name, description, parameters }): ToolDefinition => {
+    return { type: 'function', function: { name, description: description ?? '', parameters } };
+  });
+  if (/\btools\b/.test(template)) return { messages, tools: definitions };
+  const { open, beforeName, afterName, afterArguments, close } = syntax;
+  const example = `${open}${beforeName}NAME${afterName}{"argument": "value"}${afterArguments}${close}`;
+  const offer = [
+    '## Tools\n\nYou may call these functions. To call one, write',
+    `${example}\n`,
+    ...definitions.map((each) => JSON.stringify(each)),
+  ].join('\n');
+  const [first] = messages;
+  if (first?.role !== 'system') return { messages: [{ role: 'system', content: offer }, ...messages], tools: [] };
+  const parts = typeof first.content === 'string' ? [{ text: first.content }] : (first.content ?? []);
+  const system = { ...first, content: [...parts, { text: `\n\n${offer}` }] };
+  return { messages: [system, ...messages.slice(1)], tools: [] };
+}
+
 /**
  * Returns the most thinking tokens: of reasoning_budget, of thinking.budget_tokens, or of reasoning_effort where the
  * template does not read it; null: no limit. Throws ApiError 400 for two that differ.
@@ -96,14 +125,21 @@ export async function renderConversation(
   model: TextModel,
   { lease, ignored }: Call,
 ): Promise<ConversationPrompt> {
-  const { messages, thinking } = conversation;
+  const { thinking } = conversation;
   const { tokenizer, contextLength } = model;
   const { reasoning_effort: effort, chat_template_kwargs: kwargs } = thinking;
   const template = tokenizer.chatTemplate?.text ?? '';
+  const { messages, tools } = offerTools(conversation, template);
   const given = readSwitch(thinking);
   const limits = { contextLength, signal: lease.signal };
   const render = (isOn = given?.isOn, start: ThinkingStart | null = null) =>
-    promptEncoder(tokenizer).chat(messages, templateVariables(thinking, isOn === true, given?.names), limits, start);
+    promptEncoder(tokenizer).chat(
+      messages,
+      templateVariables(thinking, isOn === true, given?.names),
+      limits,
+      start,
+      tools,
+    );
   let prompt = await render();
   const thinks = prompt.startsThinking || knowsThinking(template);
   const isNeutral = !effort || ['none', 'medium', 'high'].includes(effort);

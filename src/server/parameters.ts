@@ -11,7 +11,7 @@ import type { z } from 'zod';
 export type Refusal = readonly [names: string, remedy: string, ...neutral: unknown[]];
 
 const leaveOut = 'leave it out';
-const askInWords = 'it needs constrained decoding; leave it out, and ask for the format in words';
+const useFormat = 'use response_format';
 const useThinking = 'use thinking: {"type": "enabled" | "disabled"}';
 const useBudget = 'use reasoning_budget';
 const useMaxTokens = 'use max_tokens';
@@ -20,13 +20,9 @@ const renderYourself = 'render the conversation yourself and send it to /v1/comp
 
 /** Parameters of both generation routes. */
 const refusals: readonly Refusal[] = [
-  ['response_format', askInWords, { type: 'text' }],
-  ['grammar json_schema guided_json guided_regex guided_choice guided_grammar regex ebnf guideline', askInWords, ''],
-  ['structured_outputs structural_tag response_schema format tool_prompt grammar_type', askInWords, ''],
-  ['grammar_lazy', askInWords, false],
-  ['grammar_triggers', askInWords, []],
-  ['tools functions', 'describe the functions in a system message', []],
-  ['tool_choice function_call', leaveOut, 'none', 'auto'],
+  ['guideline structural_tag response_schema format tool_prompt grammar_type', useFormat, ''],
+  ['grammar_lazy', useFormat, false],
+  ['grammar_triggers', useFormat, []],
   ['web_search_options search_parameters search_settings data_sources mcp_servers nvext', leaveOut],
   ['enable_search deferred background safe_prompt', leaveOut, false],
 
@@ -120,6 +116,8 @@ const refusals: readonly Refusal[] = [
 ];
 
 const chatRefusals: readonly Refusal[] = [
+  ['functions', 'use tools', []],
+  ['function_call', 'use tool_choice', 'none', 'auto'],
   ['prompt', 'use messages, or /v1/completions'],
   ['suffix', 'use /v1/completions'],
   ['echo add_special_tokens parse_special', 'use /v1/completions', false],
@@ -129,6 +127,8 @@ const chatRefusals: readonly Refusal[] = [
 ];
 
 const completionRefusals: readonly Refusal[] = [
+  ['tools functions', 'use /v1/chat/completions', []],
+  ['tool_choice function_call', 'use /v1/chat/completions', 'none', 'auto'],
   ['messages', 'use /v1/chat/completions'],
   ['thinking reasoning_effort chat_template_kwargs', 'it is for /v1/chat/completions; write it into the prompt'],
   ['include_reasoning', 'the text contains the thinking', true],
@@ -138,7 +138,7 @@ const completionRefusals: readonly Refusal[] = [
 
 const accepted =
   'user metadata store service_tier safety_identifier prompt_cache_key prompt_cache_retention prompt_cache_options ' +
-  'parallel_tool_calls prediction request_id rid session_id extra_key custom_labels priority keep_alive cache_prompt ' +
+  'prediction request_id rid session_id extra_key custom_labels priority keep_alive cache_prompt ' +
   'id_slot timeout request_timeout num_retries max_retries provider route usage trace debug tags cache_control ' +
   'sse_ping_interval stream_interval guided_decoding_backend guided_whitespace_pattern truncation_side ' +
   'xtc_threshold dynatemp_exponent dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breakers ' +
@@ -202,7 +202,10 @@ export function describeUnhonored({ refused, accepted }: Unhonored): Record<stri
 }
 
 export const unhonoredOnChat = unhonored([...refusals, ...chatRefusals], accepted);
-export const unhonoredOnCompletions = unhonored([...refusals, ...completionRefusals], accepted);
+export const unhonoredOnCompletions = unhonored(
+  [...refusals, ...completionRefusals],
+  `${accepted} parallel_tool_calls`,
+);
 export const unhonoredInMessages = unhonored(
   [
     ['function_call', 'use tool_calls'],

@@ -33,6 +33,12 @@ export const chatLogprobs = z.object({
 const finishReason = z.enum(['stop', 'length', 'tool_calls']);
 const head = { id: z.string(), created: z.int(), model: z.string(), system_fingerprint: z.string() };
 
+export const toolCall = z.object({
+  id: z.string(),
+  type: z.literal('function'),
+  function: z.object({ name: z.string(), arguments: z.string() }),
+});
+
 export const chatCompletion = z
   .object({
     ...head,
@@ -42,9 +48,10 @@ export const chatCompletion = z
         index: z.int(),
         message: z.object({
           role: z.literal('assistant'),
-          content: z.string(),
+          content: z.string().nullable(),
           reasoning_content: z.string().optional(),
           reasoning: z.string().optional(),
+          tool_calls: z.array(toolCall).optional(),
         }),
         logprobs: chatLogprobs.nullable(),
         finish_reason: finishReason,
@@ -59,6 +66,16 @@ export const chatDelta = z.object({
   content: z.string().nullable().optional(),
   reasoning_content: z.string().nullable().optional(),
   reasoning: z.string().nullable().optional(),
+  tool_calls: z
+    .array(
+      z.object({
+        index: z.int(),
+        id: z.string().optional(),
+        type: z.literal('function').optional(),
+        function: z.object({ name: z.string().optional(), arguments: z.string() }),
+      }),
+    )
+    .optional(),
 });
 
 export const chatChunk = z

@@ -28,6 +28,72 @@ const contentPart = withUnhonored(
   unhonoredInParts,
 );
 
+const jsonSchema = z.union([z.boolean(), z.record(z.string(), z.unknown())], {
+  error: 'expected a JSON Schema: an object, true or false',
+});
+
+/** What the answer must be: OpenAI's field, and those of vLLM, SGLang and llama.cpp. */
+const formats = {
+  response_format: z
+    .object({
+      type: z.enum(['text', 'json_object', 'json_schema', 'regex', 'choice', 'grammar']),
+      json_schema: z
+        .object({
+          name: z.string().max(256).nullish(),
+          description: text.nullish(),
+          schema: jsonSchema.nullish(),
+          strict: z.boolean().nullish(),
+        })
+        .nullish(),
+      schema: jsonSchema.nullish().describe('With json_object: as llama.cpp has it.'),
+      pattern: text.nullish().describe('Extension, with regex: what the whole answer matches.'),
+      choices: z.array(text).max(1024).nullish().describe('Extension, with choice.'),
+      grammar: text.nullish().describe('Extension, with grammar: EBNF or GBNF.'),
+    })
+    .nullish()
+    .describe('The answer after the thinking is held to it token by token. What cannot be enforced is refused.'),
+  structured_outputs: z
+    .object({
+      json: jsonSchema.nullish(),
+      json_object: z.boolean().nullish(),
+      regex: text.nullish(),
+      choice: z.array(text).max(1024).nullish(),
+      grammar: text.nullish(),
+    })
+    .nullish()
+    .describe("vLLM's response_format."),
+  guided_json: jsonSchema.nullish().describe("vLLM's earlier name of response_format json_schema."),
+  guided_regex: text.nullish().describe("vLLM's earlier name of response_format regex."),
+  guided_choice: z.array(text).max(1024).nullish().describe("vLLM's earlier name of response_format choice."),
+  guided_grammar: text.nullish().describe("vLLM's earlier name of response_format grammar."),
+  json_schema: jsonSchema.nullish().describe("llama.cpp's response_format json_schema."),
+  grammar: text.nullish().describe("llama.cpp's response_format grammar, in GBNF."),
+  regex: text.nullish().describe("SGLang's response_format regex."),
+  ebnf: text.nullish().describe("SGLang's response_format grammar."),
+};
+
+const tool = z.object({
+  type: z.literal('function', { error: 'expected "function": this server runs no tools of its own' }),
+  function: z.object({
+    name: z.string().max(128),
+    description: text.nullish(),
+    parameters: jsonSchema.nullish(),
+    strict: z.boolean().nullish().describe('Arguments are held to the schema; one that cannot be is refused.'),
+  }),
+});
+
+const toolChoice = z
+  .union(
+    [
+      z.enum(['none', 'auto', 'required']),
+      z.object({ type: z.literal('function'), function: z.object({ name: z.string().max(128) }) }),
+    ],
+    {
+      error: 'expected none, auto, required, or {"type": "function", "function": {"name": ...}}',
+    },
+  )
+  .nullish();
+
 const toolCall = z.object({
   index: z.int().nullish(),
   id: z.string().max(256).nullish(),
@@ -109,6 +175,10 @@ export const chatRequest = withUnhonored(
     .object({
       messages: z.array(chatMessage).min(1, 'expected one message or more').max(4096),
       ...sampling,
+      ...formats,
+      tools: z.array(tool).max(128).nullish(),
+      tool_choice: toolChoice,
+      parallel_tool_calls: z.boolean().nullish().describe('false: at most one call in an answer.'),
       max_tokens: z.int().min(1).nullish(),
       max_completion_tokens: z.int().min(1).nullish(),
       logprobs: z.boolean().nullish(),
@@ -146,6 +216,7 @@ export const completionRequest = withUnhonored(
         error: 'expected a text, a list of token ids, or a list of such',
       }),
       ...sampling,
+      ...formats,
       suffix: text.nullish().describe('The text that follows; the model fills in the middle.'),
       max_tokens: z.int().min(0).nullish().describe('Default: 16, as in OpenAI.'),
       logprobs: z.int().min(0).max(20).nullish().describe('The number of alternatives to return with each token.'),
@@ -202,5 +273,7 @@ export type TokenizeRequest = z.output<typeof tokenizeRequest>;
 export type ApplyTemplateRequest = z.output<typeof applyTemplateRequest>;
 export type EmbeddingsRequest = z.output<typeof embeddingsRequest>;
 export type DetokenizeRequest = z.output<typeof detokenizeRequest>;
+/** The fields that say what an answer must be. */
+export type FormatRequest = Pick<CompletionRequest, keyof typeof formats>;
 /** The fields that chat and completions share. */
 export type SamplingRequest = Pick<CompletionRequest, keyof typeof sampling>;

@@ -48,7 +48,7 @@ export function withChunk(answer: Answer, { choices, usage }: ChatChunk, elapsed
     },
     firstMs: answer.firstMs ?? (hasText ? elapsedMs : null),
     thinkingMs: answer.thinkingMs ?? (text !== '' && answer.thinking !== '' ? elapsedMs : null),
-    state: choice?.finish_reason ?? answer.state,
+    state: choice?.finish_reason === 'tool_calls' ? 'stop' : (choice?.finish_reason ?? answer.state),
     totalMs: elapsedMs,
     usage: usage ?? answer.usage,
   };
