@@ -1,15 +1,15 @@
-// Constraints in the engine: every answer fits, alone or in a crowd, with and without drafts. npm test -- engine/constraint
+// Constraints in the engine: every answer fits, alone or in a crowd, with and without drafts. npm test -- test/constraint
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { writeSmallModel } from '../../test/small-model.ts';
-import type { Constraint } from '../grammar/index.ts';
-import { constraintCompiler } from './answer-constraint.ts';
-import type { GenerateOptions } from './generation.ts';
-import { openModel } from './open-model.ts';
-import type { ServedModel } from './served-model.ts';
+import { writeSmallModel } from './small-model.ts';
+import type { Constraint } from '../src/grammar/index.ts';
+import { constraintCompiler } from '../src/engine/answer-constraint.ts';
+import type { GenerateOptions } from '../src/engine/generation.ts';
+import { openModel } from '../src/engine/open-model.ts';
+import type { ServedModel } from '../src/engine/served-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-constraint-'));
 let [model, plain]: [ServedModel | null, ServedModel | null] = [null, null];
