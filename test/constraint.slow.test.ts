@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { writeSmallModel } from './small-model.ts';
-import type { Constraint } from '../src/grammar/index.ts';
 import { constraintCompiler } from '../src/engine/answer-constraint.ts';
 import type { GenerateOptions } from '../src/engine/generation.ts';
 import { openModel } from '../src/engine/open-model.ts';
 import type { ServedModel } from '../src/engine/served-model.ts';
+import type { Constraint } from '../src/grammar/index.ts';
+import { writeSmallModel } from './small-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'minke-constraint-'));
 let [model, plain]: [ServedModel | null, ServedModel | null] = [null, null];
