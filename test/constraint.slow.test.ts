@@ -1,4 +1,4 @@
-// Constraints in the engine: every answer fits, alone or in a crowd, with and without drafts. npm test -- test/constraint
+// Constraints in the engine: every answer fits, alone or in a crowd, with and without drafts.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -85,9 +85,9 @@ describe('constraints', () => {
     }));
     const alone = [];
     for (const { constraint, options } of asked) alone.push(await answer(plain, constraint, options));
-    const together = await Promise.all(asked.map(({ constraint, options }) => answer(model, constraint, options)));
+    const inCrowd = await Promise.all(asked.map(({ constraint, options }) => answer(model, constraint, options)));
     for (const [i, { constraint }] of asked.entries()) {
-      assert.deepEqual(together[i], alone[i], `request ${i}`);
+      assert.deepEqual(inCrowd[i], alone[i], `request ${i}`);
       if (constraint === null || alone[i].reason !== 'stop') continue;
       assert.ok(fits(constraint, alone[i].answer.replace(/^\s+/, '')), `${constraint.kind}: ${alone[i].answer}`);
     }

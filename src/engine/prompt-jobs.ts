@@ -43,7 +43,8 @@ export type PromptOutcome =
 function encodeJob(loaded: LoadedTokenizer, job: PromptJob): ChatPrompt {
   const { tokenizer } = loaded;
   const { contextLength } = job;
-  if (job.kind === 'chat') return chatPrompt(loaded, job.messages, job.variables, contextLength, job.thinking, job.tools);
+  if (job.kind === 'chat')
+    return chatPrompt(loaded, job.messages, job.variables, contextLength, job.thinking, job.tools);
   if (job.kind === 'fill-in') {
     const pieces = fillInPieces(loaded, wellFormed(job.before), wellFormed(job.after));
     return { ids: encodePieces(tokenizer, pieces, contextLength), startsThinking: false, unread: [] };

@@ -12,9 +12,9 @@ import {
   type PrecisionPolicy,
   packDocuments,
   precisions,
-  sequenceFlops,
   preset,
   readConfig,
+  sequenceFlops,
 } from '../model/index.ts';
 import { asyncScope, keep, logprobs, type Tensor, useDevice } from '../tensor/index.ts';
 import { type Rollout, Rollouts } from './index.ts';

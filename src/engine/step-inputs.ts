@@ -121,7 +121,7 @@ export function countMasks({ masks }: StepLogitEdits): Pick<StepShape, 'masks' |
 }
 
 /**
- * Collects penalties, biases, forced tokens and masks of the sampled rows. `rowsEach`: rows of each chunk in a fixed shape.
+ * Collects penalties, biases, forced tokens, and masks of sampled rows. `rowsEach`: rows of a chunk in a fixed shape.
  */
 export function collectLogitEdits(chunks: readonly ScheduledChunk[], rowsEach: number | null): StepLogitEdits {
   const room = sum(

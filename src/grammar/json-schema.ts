@@ -1,7 +1,7 @@
 // JSON Schemas: drafts 2020-12 and 7 as one conjunction of keywords at each place, with references followed.
 //
-// `allOf`, `$ref` beside other keywords, and what stands beside `anyOf` are merged. A keyword that cannot be enforced is
-// refused with its JSON pointer; keywords that assert nothing (title, default, format of other things) are left out.
+// `allOf`, `$ref` beside other keywords, and what stands beside `anyOf` are merged. A keyword that cannot be enforced
+// is refused with its JSON pointer; keywords that assert nothing (title, default, format of other things) are left out.
 import { GrammarError } from './errors.ts';
 import { mergeKeywords } from './schema-merge.ts';
 

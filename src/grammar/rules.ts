@@ -1,7 +1,8 @@
 // Context-free grammars as data: what schemas, patterns, and grammars of users become, and what masks are made from.
 //
-// Characters are code points. `none` matches nothing. A dispatch is any text, until one of certain
-// beginnings: what follows it is a text of its rule, and the end. Sizes are limited here, because masks are compiled from expanded repetitions.
+// Characters are code points. `none` matches nothing. A dispatch is any text, until one of certain beginnings: what
+// follows it is a text of its rule, and the end. Sizes are limited here, because masks are compiled from expanded
+// repetitions.
 import { GrammarError } from './errors.ts';
 
 /** Code points from and to, inclusive. */

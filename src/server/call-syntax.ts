@@ -1,4 +1,4 @@
-// How a model writes calls of functions, recognized by its chat template: that of DeepSeek's, Qwen's, and Llama's models.
+// How a model writes calls of functions, recognized by its chat template: DeepSeek's, Qwen's, and Llama's.
 //
 // Sources: the chat templates of DeepSeek V3, R1, V3.1, Qwen 2.5 and 3 (Hermes' format), Llama 3.1 to 3.3.
 import type { CallSyntax } from '../grammar/index.ts';

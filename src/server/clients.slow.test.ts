@@ -190,7 +190,10 @@ describe('openai', () => {
       return true;
     });
     await assert.rejects(create({ temperature: 9 }), OpenAI.UnprocessableEntityError);
-    await assert.rejects(create({ tools: [{ type: 'function', function: { name: 'not a name' } }] }), OpenAI.BadRequestError);
+    await assert.rejects(
+      create({ tools: [{ type: 'function', function: { name: 'not a name' } }] }),
+      OpenAI.BadRequestError,
+    );
     const stranger = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'wrong' });
     await assert.rejects(stranger.models.list(), OpenAI.AuthenticationError);
     const ids = (await openai.models.list()).data.map(({ id }) => id);

@@ -102,8 +102,8 @@ export class ToolCallReader {
   #findOpening(): boolean {
     const { open } = this.#syntax;
     const at = this.#buffer.indexOf(open);
-    const held = at < 0 ? overlap(this.#buffer, open) : 0;
-    const before = at < 0 ? this.#buffer.slice(0, this.#buffer.length - held) : this.#buffer.slice(0, at);
+    const kept = at < 0 ? overlap(this.#buffer, open) : 0;
+    const before = at < 0 ? this.#buffer.slice(0, this.#buffer.length - kept) : this.#buffer.slice(0, at);
     const text = before.trimEnd();
     this.#text(text);
     this.#buffer = this.#buffer.slice(text.length);

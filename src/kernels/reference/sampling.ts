@@ -2,8 +2,7 @@
 //   1. edits, in order: l' = (l > 0 ? l / factor : l * factor) + offset, in f32; -Infinity for ids banned in every row,
 //      and for those whose bit is 0 in the row's mask: bit i % 32 of masks[maskRows[r], i / 32]; maskRows -1: no mask
 //   2. temperature 0 (or less): the largest l', of equals the lowest id. Otherwise p = softmax(l' / T), cut by
-//   3. top-k: the k largest (none or 0: all), then
-//   4. top-p: the fewest of these, largest first, that hold topP of their sum; at least one, then
+//   3. top-k: the k largest (0: all), then 4. top-p: the fewest of these that hold topP of their sum, at least one;
 //   5. min-p: those with at least minP times the probability of the likeliest
 //   6. of the tokens that remain, in ascending id, the first whose running sum exceeds draw times the whole.
 // The order of the cuts is that of Hugging Face transformers; equals are taken by lowest id. Tokens of +Infinity share
