@@ -2,7 +2,9 @@
 //
 // Tokens are bytes and the R1 profile's tokens. It answers with the script's text; every token has the log-probability
 // -(id % 7) / 8 and alternatives that follow from it. It queues, refuses, stops, aborts and counts as an engine does.
+// A text that does not fit the constraint of its answer fails.
 import {
+  constraintCompiler,
   type EngineStats,
   type FinishReason,
   type GeneratedToken,
@@ -120,6 +122,7 @@ export class TestModel implements TextModel {
 
   async close(): Promise<void> {
     this.isClosed = true;
+    constraintCompiler(this.tokenizer, this.vocabSize).close();
   }
 
   scored(id: number, top: number): GeneratedToken {
@@ -160,6 +163,17 @@ export class TestModel implements TextModel {
     }
   }
 
+  /** Rejects where a token of the answer, or its end, is not within the masks. */
+  async #checkFit(ids: ArrayLike<number>, { constraint }: GenerateOptions): Promise<void> {
+    if (constraint === undefined) return;
+    const matcher = constraint.matcher();
+    for (const id of Array.from(ids)) matcher.push(id);
+    const [mask] = await matcher.masks(null);
+    matcher.close();
+    const end = this.tokenizer.eosIds[0];
+    if (((mask[end >> 5] >>> (end & 31)) & 1) === 0) throw new Error('the answer does not end where its text ends');
+  }
+
   async *#parts(prompt: number[], options: GenerateOptions) {
     const { tokenizer, eosIds } = this.tokenizer;
     const {
@@ -195,6 +209,7 @@ export class TestModel implements TextModel {
         yield { type: 'part' as const, channel, text: stream.push(id), tokens };
       }
       if (stopText !== null) return ended('stop', stopText);
+      if (channel === 'answer') await this.#checkFit(tokenizer.encode(text, { plain: true }), options);
     }
     if (count >= limit) return ended('length');
     count++;

@@ -6,6 +6,20 @@ import { type ScriptedAnswer, TestModel, type TestModelOptions } from './test-mo
 
 export const thinker = { script: (): ScriptedAnswer => ({ thinking: 'Hm, 1+1.', answer: 'It is 2.' }) };
 
+/** Calls `add` twice in the syntax of R1's template, then tells the results; answers in JSON where it is asked to. */
+export const caller = {
+  script: (prompt: string): ScriptedAnswer => {
+    const results = [...prompt.matchAll(/<｜tool▁output▁begin｜>(.*?)<｜tool▁output▁end｜>/g)].map(([, text]) => text);
+    if (results.length > 0) return { answer: `It is ${results.join(' and ')}.` };
+    if (prompt.includes('JSON')) return { answer: '{"sum": 2}' };
+    if (!prompt.includes('"add"')) return { answer: 'I have no functions.' };
+    const call = (text: string) =>
+      `<｜tool▁call▁begin｜>function<｜tool▁sep｜>add\n\`\`\`json\n${text}\n\`\`\`<｜tool▁call▁end｜>`;
+    const calls = `${call('{"a": 1, "b": 2}')}\n${call('{"a": 3, "b": 4}')}`;
+    return { thinking: 'Hm.', answer: `<｜tool▁calls▁begin｜>${calls}<｜tool▁calls▁end｜>` };
+  },
+};
+
 export function serve(model: TestModelOptions | TestModel = thinker, options: AppOptions = {}) {
   const own = model instanceof TestModel ? model : new TestModel(model);
   const errors: unknown[] = [];

@@ -39,21 +39,23 @@ test('one conversation has the same tokens through all protocols', async () => {
   for (const options of plain) assert.deepEqual(options, plain[0]);
 });
 
-test('functions and formats are refused by each of them, not ignored', async () => {
+test('functions and formats that cannot be are refused by each of them, with the place', async () => {
   const { app } = serve();
-  const tool = { name: 'add', input_schema: { type: 'object' } };
-  const called = { type: 'function', name: 'add', parameters: { type: 'object' } };
-  const schema = { type: 'object' };
-  const refused = async (path: string, body: object) => {
+  const schema = { type: 'object', properties: { a: { not: { type: 'string' } } } };
+  const refused = async (path: string, body: object, message: RegExp) => {
     const response = await post(app, path, { model: name, messages, ...body });
     assert.equal(response.status, 400);
-    assert.match(await response.text(), /(tools|format\.schema|format) is not supported yet/);
+    assert.match(await response.text(), message);
   };
-  await refused('/v1/messages', { max_tokens: 9, tools: [tool] });
-  await refused('/v1/messages/count_tokens', { tools: [tool] });
-  await refused('/api/chat', { tools: [{ type: 'function', function: { name: 'add' } }] });
-  await refused('/api/generate', { messages: undefined, prompt: 'a', format: schema });
+  const tools = [{ name: 'add', input_schema: schema, strict: true }];
+  await refused('/v1/messages', { max_tokens: 9, tools }, /tools\[0\]\.input_schema#\/properties\/a/);
+  await refused('/v1/messages', { max_tokens: 9, tool_choice: { type: 'any' } }, /tool_choice: needs tools/);
+  const choice = { tools, tool_choice: { type: 'tool', name: 'sub' } };
+  await refused('/v1/messages/count_tokens', choice, /there is no function \\"sub\\" in tools/);
+  await refused('/api/generate', { messages: undefined, prompt: 'a', format: schema }, /format#\/properties\/a/);
+  await refused('/api/chat', { format: schema }, /format#\/properties\/a/);
   const responses = { messages: undefined, input: 'a' };
-  await refused('/v1/responses', { ...responses, tools: [called] });
-  await refused('/v1/responses', { ...responses, text: { format: { type: 'json_schema', name: 'a', schema } } });
+  await refused('/v1/responses', { ...responses, tool_choice: 'required' }, /tool_choice: needs tools/);
+  const text = { format: { type: 'json_schema', name: 'a', schema } };
+  await refused('/v1/responses', { ...responses, text }, /text\.format\.schema#\/properties\/a/);
 });

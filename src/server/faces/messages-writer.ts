@@ -125,10 +125,19 @@ interface GrowingBlock {
   signature: string;
 }
 
+/** Arguments that max_tokens or a stop text cut off are none; the message says so in its stop_reason. */
+function readInput(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
 function finish({ block, text, signature }: GrowingBlock): AnswerBlock {
   if (block.type === 'thinking') return { ...block, thinking: text, signature };
   if (block.type === 'text') return { ...block, text };
-  return { ...block, input: JSON.parse(text === '' ? '{}' : text) };
+  return { ...block, input: readInput(text) };
 }
 
 export async function wholeMessage(answer: Answer): Promise<AnthropicMessage> {

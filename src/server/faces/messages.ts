@@ -3,6 +3,7 @@
 // Thinking is a block of its own; its signature is the fingerprint of the model. A last message of the assistant is
 // continued, as Anthropic's prefill is. input_tokens are those that were not in the prefix cache.
 import type { ChatMessage } from '../../engine/index.ts';
+import { offeredTools } from '../answer-constraint.ts';
 import { answer } from '../answering.ts';
 import { type Call, findModel, type ServerContext } from '../context.ts';
 import type { Conversation, Tool, ToolChoice } from '../conversation.ts';
@@ -19,7 +20,6 @@ import type {
   MessagesRequest,
 } from './messages-protocol.ts';
 import { messageEvents, wholeMessage } from './messages-writer.ts';
-import { withoutConstraints } from './not-yet.ts';
 
 const joinTexts = (content: string | readonly { readonly text?: string | null | undefined }[] | null | undefined) =>
   typeof content === 'string' ? content : (content ?? []).map(({ text }) => text ?? '').join('');
@@ -98,8 +98,7 @@ const readTools = (tools: CountTokensRequest['tools']): Tool[] =>
     path: `tools[${i}].input_schema`,
   }));
 
-function readToolChoice({ tools, tool_choice: choice }: CountTokensRequest): ToolChoice {
-  if (!tools || tools.length === 0) return 'none';
+function readToolChoice({ tool_choice: choice }: CountTokensRequest): ToolChoice {
   if (!choice) return 'auto';
   if (choice.type === 'tool') return { name: need(choice.name, 'tool_choice', 'name') };
   return choice.type === 'any' ? 'required' : choice.type;
@@ -145,7 +144,7 @@ function toConversation(request: MessagesRequest): Conversation {
 
 /** Throws ApiError, RefusedError or TokenizerError; see toApiError. */
 export async function handleMessages(context: ServerContext, request: MessagesRequest, call: Call): Promise<Response> {
-  const given = await answer(context, withoutConstraints(toConversation(request)), call);
+  const given = await answer(context, toConversation(request), call);
   if (!request.stream) return jsonResponse(jsonPieces(await wholeMessage(given)));
   async function* frames(): AsyncGenerator<string> {
     try {
@@ -164,7 +163,9 @@ export async function handleCountTokens(
   request: CountTokensRequest,
   call: Call,
 ): Promise<Response> {
-  const conversation = withoutConstraints({ ...readShared(request), sampling: {}, maxTokens: null });
-  const { ids } = await renderConversation(conversation, findModel(context, request.model), call);
+  const conversation = { ...readShared(request), sampling: {}, maxTokens: null };
+  const model = findModel(context, request.model);
+  offeredTools(conversation, model); // refuses what a message would be refused for
+  const { ids } = await renderConversation(conversation, model, call);
   return Response.json({ input_tokens: ids.length });
 }

@@ -4,7 +4,9 @@
 // its family) is left out or empty.
 import { createHash } from 'node:crypto';
 import { type ChatMessage, promptEncoder, type TextModel } from '../../engine/index.ts';
+import { compileConstraint } from '../answer-constraint.ts';
 import { type Answer, answer, answerPrompts } from '../answering.ts';
+import { findCallSyntax } from '../call-syntax.ts';
 import { type Call, findModel, type ServerContext } from '../context.ts';
 import type { Conversation } from '../conversation.ts';
 import { ApiError, toApiError } from '../errors.ts';
@@ -13,7 +15,6 @@ import { checkSampling, clampMaxTokens, toGenerateOptions } from '../generating.
 import { jsonPieces, jsonResponse } from '../json-response.ts';
 import { streamResponse } from '../stream-response.ts';
 import { errorBody } from './error-shapes.ts';
-import { withoutConstraints } from './not-yet.ts';
 import type {
   OllamaChatRequest,
   OllamaGenerateRequest,
@@ -135,19 +136,20 @@ export async function handleOllamaChat(
     tools,
     toolChoice: tools.length > 0 ? 'auto' : 'none',
   };
-  return respond(context, request, call, await answer(context, withoutConstraints(conversation), call), writeMessage);
+  return respond(context, request, call, await answer(context, conversation, call), writeMessage);
 }
 
 /** Continues a prompt that is not put in the template, or fills in before a suffix. */
 async function continuePrompt(context: ServerContext, request: OllamaGenerateRequest, call: Call): Promise<Given> {
   const { model: name, sampling, maxTokens, logprobs, format, thinking } = readShared(context, request);
   const model = findModel(context, name);
-  const field = request.system ? 'system' : format ? 'format' : request.think ? 'think' : null;
+  const field = request.system ? 'system' : request.think ? 'think' : null;
   if (field !== null || thinking.reasoning_effort)
     throw new ApiError(400, `${field ?? 'think'}: cannot be combined with raw or suffix: leave it out`, {
       param: field ?? 'think',
     });
   checkSampling(sampling, model);
+  const constraint = await compileConstraint({ format, tools: [], sampling }, null, model);
   const limits = { contextLength: model.contextLength, signal: call.lease.signal };
   const encoder = promptEncoder(model.tokenizer);
   const prompt =
@@ -159,6 +161,7 @@ async function continuePrompt(context: ServerContext, request: OllamaGenerateReq
     raw: true,
     maxTokens: clampMaxTokens(maxTokens, prompt.length, model),
     ...(logprobs !== null && { logprobs }),
+    ...(constraint !== null && { constraint }),
   };
   return { model, events: answerPrompts(context, call, model, [{ prompt, options }]) };
 }
@@ -178,7 +181,7 @@ export async function handleOllamaGenerate(
     tools: [],
     toolChoice: 'none',
   };
-  return respond(context, request, call, await answer(context, withoutConstraints(conversation), call), writeResponse);
+  return respond(context, request, call, await answer(context, conversation, call), writeResponse);
 }
 
 const details = { parent_model: '', format: '', family: '', families: [], parameter_size: '', quantization_level: '' };
@@ -209,7 +212,7 @@ export function showOllamaModel(context: ServerContext, request: OllamaShowReque
     capabilities: [
       'completion',
       ...(template.includes('think') ? ['thinking'] : []),
-      ...(template.includes('tools') ? ['tools'] : []),
+      ...(findCallSyntax(template) !== null ? ['tools'] : []),
     ],
     modified_at,
   });

@@ -71,8 +71,7 @@ export function readItems(items: readonly ResponseItem[]): ChatMessage[] {
   return messages;
 }
 
-function readToolChoice({ tools, tool_choice: choice }: ResponsesRequest): ToolChoice {
-  if (!tools || tools.length === 0) return 'none';
+function readToolChoice({ tool_choice: choice }: ResponsesRequest): ToolChoice {
   return choice && typeof choice === 'object' ? { name: choice.name } : (choice ?? 'auto');
 }
 

@@ -9,7 +9,6 @@ import { dataFrame, namedFrame, serverSentEvents } from '../event-stream.ts';
 import { totalUsage } from '../generating.ts';
 import { jsonPieces, jsonResponse } from '../json-response.ts';
 import { streamResponse } from '../stream-response.ts';
-import { withoutConstraints } from './not-yet.ts';
 import type { ResponseStore } from './response-store.ts';
 import { toConversation } from './responses-input.ts';
 import type { ResponseItem, Response as ResponseObject, ResponsesRequest } from './responses-protocol.ts';
@@ -137,7 +136,7 @@ export async function handleResponses(
 ): Promise<Response> {
   const { scope } = call.record;
   const items = readAll(context.responses, request, scope);
-  const conversation = withoutConstraints(toConversation(request, items));
+  const conversation = toConversation(request, items);
   const given = await answer(context, conversation, call);
   const making: Making = {
     request,
