@@ -42,13 +42,13 @@ const expected = [
   ['add', { a: 1, b: 2 }],
   ['add', { a: 3, b: 4 }],
 ];
-const told = 'It is 3 and 7.';
+const summary = 'It is 3 and 7.';
 
 test('openai, chat completions: runTools, whole and streamed; parse', async () => {
   const tool = { name: 'add', description, parameters: schema, strict: true, parse: JSON.parse, function: add };
   const asked = { model, messages, tools: [{ type: 'function' as const, function: tool }] };
   const runner = openai.chat.completions.runTools(asked);
-  assert.equal(await runner.finalContent(), told);
+  assert.equal(await runner.finalContent(), summary);
   assert.deepEqual(
     runner.messages.map(({ role, content }) => [role, role === 'assistant' ? content : `${content}`]),
     [
@@ -56,10 +56,10 @@ test('openai, chat completions: runTools, whole and streamed; parse', async () =
       ['assistant', null],
       ['tool', '3'],
       ['tool', '7'],
-      ['assistant', told],
+      ['assistant', summary],
     ],
   );
-  assert.equal(await openai.chat.completions.runTools({ ...asked, stream: true }).finalContent(), told);
+  assert.equal(await openai.chat.completions.runTools({ ...asked, stream: true }).finalContent(), summary);
   const response_format = zodResponseFormat(z.object({ sum: z.number() }), 'sums');
   const parsed = await openai.chat.completions.parse({ model, messages: inJson, response_format });
   assert.deepEqual(parsed.choices[0]?.message.parsed, { sum: 2 });
@@ -79,7 +79,7 @@ test('openai, responses: calls, whole and streamed; their results; parse', async
     return [{ type: 'function_call_output' as const, call_id: item.call_id, output }];
   });
   const second = await openai.responses.create({ model, tools, input, previous_response_id: first.id });
-  assert.equal(second.output_text, told);
+  assert.equal(second.output_text, summary);
   const text = { format: zodTextFormat(z.object({ sum: z.number() }), 'sums') };
   assert.deepEqual((await openai.responses.parse({ model, input: 'In JSON.', text })).output_parsed, { sum: 2 });
 });
@@ -107,7 +107,7 @@ test('@anthropic-ai/sdk: calls, whole and streamed; their results; a format', as
   const last = (message: typeof first) => message.content.at(-1);
   assert.deepEqual(last(await client.messages.create({ ...asked, messages: turns })), {
     type: 'text',
-    text: told,
+    text: summary,
     citations: null,
   });
   const output_config = { format: { type: 'json_schema' as const, schema: sums } };
@@ -130,7 +130,7 @@ test('ollama: calls, whole and streamed; their results; formats', async () => {
     return { role: 'tool', tool_name: name, content: add(given as Parameters<typeof add>[0]) };
   });
   const last = await client.chat({ model, messages: [...messages, whole.message, ...results], tools });
-  assert.equal(last.message.content, told);
+  assert.equal(last.message.content, summary);
   assert.equal((await client.chat({ model, messages: inJson, format: sums })).message.content, '{"sum": 2}');
   const prompt = 'In JSON.';
   for (const raw of [false, true])
