@@ -1,7 +1,7 @@
 // The gated feed-forward (SwiGLU, GeGLU) of dense layers and of shared experts.
 //
 // Shape letters: T tokens, D hidden, F inner width.
-import { add, linear, mul, scale, sigmoid, split, swiglu, type Tensor, type Weight } from '../tensor/index.ts';
+import { add, cast, linear, mul, scale, sigmoid, split, swiglu, type Tensor, type Weight } from '../tensor/index.ts';
 import type { Blocks } from './architecture/index.ts';
 import type { PrecisionPolicy } from './precision.ts';
 import type { Weights } from './weights.ts';
@@ -14,10 +14,12 @@ const gelu = { scale: Math.sqrt(8 / Math.PI), cube: 0.044715 };
 export function gated(x: Tensor, activation: Activation): Tensor {
   if (activation === 'silu') return swiglu(x);
   const width = (x.shape.at(-1) as number) / 2;
-  const [gate, up] = split(x, [width, width]) as [Tensor, Tensor];
+  const isHalf = x.dtype === 'bf16';
+  const [gate, up] = split(isHalf ? cast(x, 'f32') : x, [width, width]) as [Tensor, Tensor];
   // GELU by its tanh is gate sigmoid(z), z = sqrt(8 / pi) (gate + 0.044715 gate^3).
   const z = scale(add(gate, scale(mul(gate, mul(gate, gate)), gelu.cube)), gelu.scale);
-  return mul(mul(gate, sigmoid(z)), up);
+  const y = mul(mul(gate, sigmoid(z)), up);
+  return isHalf ? cast(y, 'bf16') : y;
 }
 
 export class Mlp {

@@ -6,6 +6,9 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { Random } from '../math/index.ts';
 import { createApp } from './app.ts';
+import { errorShape } from './faces/error-shapes.ts';
+import { anthropicError } from './faces/messages-protocol.ts';
+import { ollamaError } from './faces/ollama-protocol.ts';
 import { openApiDocument } from './openapi.ts';
 import { chatChunk, chatCompletion, completion, errorBody } from './protocol-responses.ts';
 import { TestModel } from './test-model.ts';
@@ -131,6 +134,7 @@ function checkAnswer(text: string, path: string): void {
   else if (path.endsWith('completions')) completion.parse(value);
 }
 
+const errorBodies = { openai: errorBody, anthropic: anthropicError, ollama: ollamaError };
 const statuses = new Map<number, number>();
 
 async function one(seed: number): Promise<void> {
@@ -167,7 +171,7 @@ async function one(seed: number): Promise<void> {
   for (const found of text.match(/mark\d+z/g) ?? []) assert.ok(own.includes(found), `${found} is another's prompt`);
   if (isStream) checkEvents(text, path, cut);
   else if (request.method === 'HEAD') assert.equal(text, '');
-  else if (response.status >= 400) errorBody.parse(JSON.parse(text));
+  else if (response.status >= 400) errorBodies[errorShape(path)].parse(JSON.parse(text));
   else if (type.startsWith('application/json')) checkAnswer(text, path);
 }
 
