@@ -1,12 +1,12 @@
-// The bill of an evaluation: a record beside the lineage of the model that was asked, or of the run that made it.
+// The bill of an evaluation: a record beside the lineage of the run whose checkpoint was asked.
 //
-// Models without lineage, of the hub or behind an API, get none: nothing is written into folders of others. Nor does
-// one that cannot be written to, which is said.
+// A model outside of its run gets none: nothing is written into models that were converted, fetched, or bundled. Nor
+// does a run that cannot be written to, which is said.
 import { basename, resolve } from 'node:path';
 import type { Answerer } from '../eval/index.ts';
 import type { Device } from '../kernels/index.ts';
 import { sequenceFlops } from '../model/index.ts';
-import { addEvaluation, findRunAbove, Job, readBaseConfig, readLineage, toRecord } from '../train/index.ts';
+import { addEvaluation, findRunAbove, Job, readBaseConfig, toRecord } from '../train/index.ts';
 
 export interface EvaluationWork {
   /** Folder of the model. */
@@ -23,8 +23,8 @@ export async function recordEvaluation<T>(
   answer: Answerer,
   evaluate: (answer: Answerer) => Promise<T>,
 ): Promise<T> {
-  const folder = findRunAbove(path) ?? path;
-  if (path.endsWith('.gguf') || readLineage(folder) === null) return evaluate(answer);
+  const folder = findRunAbove(path);
+  if (folder === null) return evaluate(answer);
   const job = new Job({ kind: 'eval', device, seed, config: { about }, origin: { initial: null }, runs: null });
   const { forward, generation } = sequenceFlops(readBaseConfig(path));
   let [evaluation, generated] = [0, 0];
