@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { chooseSampling } from '../src/cli/engine-flags.ts';
 import { openModel } from '../src/engine/index.ts';
 import { packageRoot } from '../src/kernels/root.ts';
 import { createApp, readTaskResults } from '../src/server/index.ts';
@@ -42,7 +43,7 @@ describe('examples of the bundled model', () => {
 
   test('each is solved with at least 15 of 16 seeds by the defaults of minke chat', async () => {
     const { options } = await parseCommandLine(splitWords(chatLines[0]).slice(2));
-    const sampling = { temperature: Number(options.temperature), topP: Number(options.topP) };
+    const sampling = chooseSampling(options, model.defaults);
     for (const example of await listAppExamples()) {
       const solved = await countSolved(model, example, sampling, seeds);
       assert.ok(solved >= 15, `${example.problem.prompt} ${solved} of ${seeds.length}`);

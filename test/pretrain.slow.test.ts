@@ -153,8 +153,10 @@ describe('minke pretrain', () => {
     const child = join(folder, 'runs', 'child');
     const started = await run([parent, '--data', corpus, '--run', child, ...small]);
     assert.equal(started.code, 0, started.said);
-    const { parents } = readLineage(child) as Lineage;
-    assert.deepEqual(parents, [{ role: 'initial weights', weights: lastWeights(whole) }]);
+    const { parents, ancestors } = readLineage(child) as Lineage;
+    const [{ record, ...link }] = parents;
+    assert.deepEqual(link, { role: 'initial weights', name: 'whole/step-00000200', weights: lastWeights(whole) });
+    assert.deepEqual([parents.length, ancestors.map(({ digest }) => digest)], [1, [record]]);
   });
 
   const small = ['--set', 'steps=12', 'batchSize=2', 'sequenceLength=16', 'schedule.warmupSteps=2'];
