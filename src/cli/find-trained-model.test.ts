@@ -45,4 +45,7 @@ test('the best checkpoint of a run, else its last one, and why', async () => {
 
 test('other paths stay as they are', async () => {
   assert.deepEqual(await findTrainedModel(root, {}), { path: root, name: null });
+  const path = join(root, 'model.gguf');
+  writeFileSync(path, 'GGUF');
+  assert.deepEqual(await findTrainedModel(path, {}), { path, name: null });
 });

@@ -1,5 +1,6 @@
 // The model that chat, serve, and eval open: also the folder of a run, of which the checkpoint with the best held-out
 // score is taken, else the last one. A line says which.
+import { statSync } from 'node:fs';
 import { findBestCheckpoint, hasCheckpoint, latestCheckpoint, readBestCheckpoint } from '../train/index.ts';
 import { type DownloadOptions, type FoundModel, findModel } from './find-model.ts';
 
@@ -22,5 +23,6 @@ async function findCheckpoint(run: string): Promise<string> {
 /** Finds a model by its path or name, or by the folder of the run that trained it. */
 export async function findTrainedModel(text: string, options: DownloadOptions): Promise<FoundModel> {
   const found = await findModel(text, options);
-  return hasCheckpoint(found.path) ? { ...found, path: await findCheckpoint(found.path) } : found;
+  const isFolder = statSync(found.path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return isFolder && hasCheckpoint(found.path) ? { ...found, path: await findCheckpoint(found.path) } : found;
 }
