@@ -9,7 +9,7 @@ export interface ConformanceFlags {
   readonly json?: boolean;
 }
 
-const width = 66;
+const width = 68;
 
 function line({ group, name, result, reason }: Outcome, previous: string): string {
   const shown = group === previous ? '' : group;
