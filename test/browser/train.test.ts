@@ -48,7 +48,7 @@ const choices = [
 ].join('\n');
 
 /** Enough for a dozen drawings of the chart. */
-const liveSeconds = 3;
+const liveSeconds = 10;
 /** A time limit for a machine that does other things too. */
 const timeoutMs = 240_000;
 
