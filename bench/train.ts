@@ -44,24 +44,7 @@ const nanoGpt = readConfig(
   'nanoGPT',
 );
 
-/** SmolLM2-135M's config.json. */
-const smolLm2 = readConfig(
-  {
-    model_type: 'llama',
-    vocab_size: 49152,
-    hidden_size: 576,
-    intermediate_size: 1536,
-    num_hidden_layers: 30,
-    num_attention_heads: 9,
-    num_key_value_heads: 3,
-    max_position_embeddings: 8192,
-    rope_theta: 100000,
-    rms_norm_eps: 1e-5,
-    tie_word_embeddings: true,
-  },
-  'SmolLM2-135M',
-);
-
+const smolLm2 = preset('smollm2-135m');
 const tiny = withoutMtp(preset('tiny'));
 const small = withoutMtp(preset('small'));
 

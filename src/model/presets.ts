@@ -107,6 +107,7 @@ const presetFiles = {
     num_key_value_heads: 3,
     max_position_embeddings: 8192,
     rope_theta: 100000,
+    rms_norm_eps: 1e-5,
     tie_word_embeddings: true,
     bos_token_id: 0,
     eos_token_id: 0,
