@@ -7,7 +7,7 @@ import type { PriceBand } from './band.ts';
 import { derive, type Figure, given, total } from './figure.ts';
 import type { Hardware } from './market.ts';
 import { planServing } from './serving.ts';
-import { priceFigure, publishedUtilization } from './training.ts';
+import { daysAndRent, publishedUtilization } from './training.ts';
 import { expectCount, expectPositive, inferenceFlops, trainingFlops } from './work.ts';
 
 interface Setting {
@@ -93,25 +93,9 @@ function passHours(name: string, tokens: Figure, flops: Figure, hardware: Hardwa
   );
 }
 
-function summed(parts: readonly Figure[], { hardware, devices, price }: Setting) {
+function summed(parts: readonly Figure[], setting: Setting) {
   const deviceHours = total('device hours', parts);
-  const number = given('devices', devices, asked);
-  const days = derive(
-    'days',
-    'days',
-    'hours / devices / 24',
-    { hours: deviceHours, devices: number },
-    (v) => v.hours / v.devices / 24,
-  );
-  const rent = priceFigure(`an hour of ${hardware.name}`, price);
-  const money = derive(
-    'rent',
-    price?.currency ?? 'USD',
-    'hours x price',
-    { hours: deviceHours, price: rent },
-    (v) => v.hours * v.price,
-  );
-  return { deviceHours, days, money };
+  return { deviceHours, ...daysAndRent(deviceHours, setting) };
 }
 
 /** Plans reinforcement learning with groups: each answer is generated once, read by the reference, and learned from. */

@@ -67,6 +67,34 @@ export function priceFigure(name: string, price: PriceBand | null): Figure {
   return given(name, price, { unit: `${currency}/h`, digits: 3, source: `${source}, ${date}` });
 }
 
+/** Returns how long so many device hours take on `devices` of a kind, and what renting these costs. */
+export function daysAndRent(
+  deviceHours: Figure,
+  {
+    hardware,
+    devices,
+    price,
+  }: { readonly hardware: Hardware; readonly devices: number; readonly price: PriceBand | null },
+) {
+  const number = given('devices', devices, { source: 'asked' });
+  const days = derive(
+    'days',
+    'days',
+    'hours / devices / 24',
+    { hours: deviceHours, devices: number },
+    (v) => v.hours / v.devices / 24,
+  );
+  const rent = priceFigure(`an hour of ${hardware.name}`, price);
+  const money = derive(
+    'rent',
+    price?.currency ?? 'USD',
+    'hours x price',
+    { hours: deviceHours, price: rent },
+    (v) => v.hours * v.price,
+  );
+  return { days, money };
+}
+
 /** Returns the energy of device hours, and what it costs, with that of the building. */
 export function energyFigures(deviceHours: Figure, { watts, source }: Hardware, { electricity }: Market) {
   const energy = derive(
@@ -152,22 +180,7 @@ export function trainingCost(question: CostQuestion, market: Market): CostFigure
         (v) => v.flops / v.hours / 3600 / v.peak,
       )
     : deviceHours.inputs.utilization;
-  const number = given('devices', devices, { source: 'asked' });
-  const days = derive(
-    'days',
-    'days',
-    'hours / devices / 24',
-    { hours: deviceHours, devices: number },
-    (v) => v.hours / v.devices / 24,
-  );
-  const rent = priceFigure(`an hour of ${hardware.name}`, price);
-  const money = derive(
-    'rent',
-    price?.currency ?? 'USD',
-    'hours x price',
-    { hours: deviceHours, price: rent },
-    (v) => v.hours * v.price,
-  );
+  const { days, money } = daysAndRent(deviceHours, { hardware, devices, price });
   return {
     flopsPerToken,
     flops,
