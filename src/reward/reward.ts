@@ -6,6 +6,7 @@ import {
   evaluationLine,
   eventsNamed,
   type Fact,
+  type HeldOutMetric,
   type Lineage,
   lineageFacts,
   modelArgument,
@@ -14,6 +15,16 @@ import {
 import { type RewardEvent, rewardEvents } from './reward-events.ts';
 import { type RewardConfig, rewardSchema } from './reward-recipe.ts';
 import { openRewardTraining } from './reward-trainer.ts';
+
+/** The share of held-out pairs whose good reply scores higher. */
+const pairwiseAccuracy: HeldOutMetric = {
+  label: 'pairwise accuracy',
+  field: 'accuracy',
+  isHigherBetter: true,
+  format: 'percent',
+  groupBy: [],
+  remedy: 'take the best checkpoint, end the run there (earlyStopping), or train on more pairs',
+};
 
 export const reward: RunKind<RewardConfig, RewardEvent> = {
   name: 'reward',
@@ -41,6 +52,7 @@ export const reward: RunKind<RewardConfig, RewardEvent> = {
     { label: 'Pairwise accuracy', event: 'evaluated', field: 'accuracy', format: 'percent' },
     ...fineTuningHeadline,
   ],
+  heldOut: pairwiseAccuracy,
   open: openRewardTraining,
   facts,
   line,

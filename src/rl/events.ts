@@ -62,6 +62,8 @@ export const rlEvents = z.discriminatedUnion('event', [
       .describe('tokens more than 20 nats from the reference or the rollout, over all updates'),
     gradientNorm: measured,
     learningRate: z.number(),
+    changed: share.optional().describe("tokens where the policy's most probable one is not the reference's"),
+    draftAcceptance: share.optional().describe('tokens of responses that the first MTP module predicts'),
     mtpLoss: measured.optional().describe('of the MTP modules on the responses, nats per token'),
     maxVio: measured,
     load: z.array(z.array(z.number())).optional().describe('tokens of each expert, by MoE layer'),

@@ -72,6 +72,16 @@ async function expectedLogprobs(
   });
 }
 
+/** Finds the token with the largest logit after each token of a sequence. */
+async function bestTokens(model: Model, ids: Int32Array): Promise<number[]> {
+  const policy = precisions.f32;
+  const best = t.scope(() => {
+    const { out } = model.forward(packSequences([[...ids]], [0], device), { policy });
+    return t.argmax(model.logits(out, undefined, policy));
+  });
+  return [...(await best.read())];
+}
+
 const trainedWeights = (weights: WeightMap) =>
   [...weights].filter(([name]) => !name.endsWith('e_score_correction_bias')).map(([, weight]) => weight);
 
@@ -224,6 +234,24 @@ describe('a batch, from its rewards: the loss, the gradient of every weight, wha
       const off = lengths.filter((_, r) => method.ratios[r] !== 1).reduce((sum, length) => sum + length, 0);
       assert.equal(metrics.mismatch, off);
     });
+
+  test("tokens whose best one is not the reference's are counted", async () => {
+    const { model, weights } = made(1, device);
+    const other = made(2, device).model;
+    const ids = Int32Array.from({ length: 20 }, (_, i) => (i * 7 + 2) % vocabulary);
+    const columns = columnsFor(16, { rolloutLogprob: -1, weight: 1, mask: 1 });
+    const options = { shape, policy: precisions.f32, temperature: 1, clipLow: 0.2, clipHigh: 0.2, mtpWeight: 0 };
+    const count = async (reference: Model) =>
+      (
+        await computeMetrics(weights, new GrpoObjective(model, reference, { ...options, klBeta: 0.1 }), [
+          { ids, promptLength: 4, columns },
+        ])
+      ).changed;
+    const [own, others] = [await bestTokens(model, ids), await bestTokens(other, ids)];
+    const expected = own.filter((id, i) => i >= 3 && i < 19 && id !== others[i]).length;
+    assert.ok(expected > 0);
+    assert.deepEqual([await count(model), await count(other)], [0, expected]);
+  });
 
   test('tokens of weight 0 count as nothing', async () => {
     const { model, weights } = made(1, device);

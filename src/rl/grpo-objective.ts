@@ -7,7 +7,7 @@
 // from detached hidden states, embedding and head, so that the policy learns from rewards alone. Source: DeepSeekMath
 // 4.1, DeepSeek-R1 2.2.
 import type { Batch, Model, PrecisionPolicy } from '../model/index.ts';
-import { add, logprobs, mul, noGrad, policyLoss, scale, sum, type Tensor } from '../tensor/index.ts';
+import { add, bestAndLogprobs, differing, mul, noGrad, policyLoss, scale, sum, type Tensor } from '../tensor/index.ts';
 import {
   aheadLoss,
   type BatchShape,
@@ -44,8 +44,9 @@ export class GrpoObjective implements Objective<SequenceInputs> {
     this.#model = model;
     this.#reference = reference;
     this.#options = options;
-    const ahead = options.shape.aheadDepth > 0 ? ['mtpLoss'] : [];
-    this.metricNames = ['loss', 'kl', 'clipped', 'mismatch', 'entropy', 'bounded', ...ahead];
+    const ahead = options.shape.aheadDepth > 0 ? ['mtpLoss', 'rejected'] : [];
+    const changed = options.klBeta > 0 ? ['changed'] : [];
+    this.metricNames = ['loss', 'kl', 'clipped', 'mismatch', 'entropy', 'bounded', ...changed, ...ahead];
   }
 
   losses(...inputs: SequenceInputs): Losses {
@@ -55,8 +56,8 @@ export class GrpoObjective implements Objective<SequenceInputs> {
     const { rolloutLogprob, advantage, weight, mask } = columns;
     const { out, routings } = this.#model.forward(batch, { policy });
     const own = this.#logprobs(this.#model, out, targets);
-    const reference = klBeta === 0 ? rolloutLogprob : noGrad(() => this.#referenceLogprobs(batch, targets));
-    const terms = policyLoss(own.logprobs, rolloutLogprob, reference, advantage, weight, {
+    const reference = klBeta === 0 ? null : noGrad(() => this.#referenceLogprobs(batch, targets));
+    const terms = policyLoss(own.logprobs, rolloutLogprob, reference?.logprobs ?? rolloutLogprob, advantage, weight, {
       clipLow,
       clipHigh,
       beta: klBeta,
@@ -69,24 +70,29 @@ export class GrpoObjective implements Objective<SequenceInputs> {
       mismatch: sum(terms.differs),
       entropy: noGrad(() => sum(mul(own.entropy, mask))),
       bounded: sum(terms.bounded),
+      ...(reference && { changed: noGrad(() => sum(differing(own.best, reference.best, mask))) }),
     };
     const ahead = aheadLoss(this.#model, given, out, { policy, temperature });
     if (ahead === null) return { total: loss, metrics, routings };
     return {
       total: add(loss, scale(ahead.loss, mtpWeight)),
-      metrics: { ...metrics, mtpLoss: ahead.total },
+      metrics: {
+        ...metrics,
+        mtpLoss: ahead.total,
+        rejected: noGrad(() => sum(differing(ahead.drafts, given.ahead[0].targets, mask))),
+      },
       routings: [...routings, ...ahead.routings],
     };
   }
 
-  #referenceLogprobs(batch: Batch, targets: Tensor): Tensor {
+  #referenceLogprobs(batch: Batch, targets: Tensor) {
     const { policy } = this.#options;
     const { out } = this.#reference.forward(batch, { policy });
-    return this.#logprobs(this.#reference, out, targets).logprobs;
+    return this.#logprobs(this.#reference, out, targets);
   }
 
   #logprobs(model: Model, hidden: Tensor, targets: Tensor) {
     const { policy, temperature } = this.#options;
-    return logprobs(hidden, model.unpackedHead, targets, { precision: policy.head, temperature });
+    return bestAndLogprobs(hidden, model.unpackedHead, targets, { precision: policy.head, temperature });
   }
 }

@@ -66,6 +66,7 @@ function sumLoads(reports: readonly StepReport[]): number[][] {
 /** Merges the reports of a step's updates; the mismatch is that of the first one, whose weights made the rollouts. */
 function mergeReports(reports: readonly StepReport[], tokens: number, responses: number) {
   const [first, last] = [reports[0], reports[reports.length - 1]];
+  const ahead = Math.max(1, tokens - responses); // tokens that an MTP module can predict
   const sum = (name: string) => reports.reduce((total, { metrics }) => total + metrics[name], 0);
   return {
     loss: finite(sum('loss') / reports.length),
@@ -74,7 +75,11 @@ function mergeReports(reports: readonly StepReport[], tokens: number, responses:
     entropy: finite(sum('entropy') / tokens),
     mismatch: first.metrics.mismatch,
     bounded: sum('bounded'),
-    ...('mtpLoss' in first.metrics && { mtpLoss: finite(sum('mtpLoss') / (tokens - responses)) }),
+    ...('changed' in first.metrics && { changed: sum('changed') / tokens }),
+    ...('mtpLoss' in first.metrics && {
+      mtpLoss: finite(sum('mtpLoss') / ahead),
+      draftAcceptance: (tokens - sum('rejected')) / ahead,
+    }),
     gradientNorm: finite(Math.max(...reports.map(({ gradientNorm }) => gradientNorm))),
     maxVio: worstViolation(last.load),
     ...(last.load.length > 0 && { load: sumLoads(reports) }),

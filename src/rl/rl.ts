@@ -81,6 +81,12 @@ export const rl: RunKind<RlConfig, RlEvent> = {
     chart('kl', 'KL to the reference', 'nats per token', [stepLine('KL', 'kl')], { hideZeros: true }),
     chart('checks', 'Verification phrases', 'words per response', [stepLine('words', 'checks')]),
     throughputChart('rollouts', 'tokens per second', 'rolloutTokensPerSecond'),
+    chart('changed', 'Changed best tokens', 'share of tokens', [stepLine('policy against reference', 'changed')], {
+      format: 'percent',
+    }),
+    chart('drafts', 'Draft acceptance', 'share of tokens', [stepLine('first MTP module', 'draftAcceptance')], {
+      format: 'percent',
+    }),
     chart('mtp', 'MTP loss', 'nats per token', [stepLine('responses', 'mtpLoss')]),
     balanceChart(stepLine('training', 'maxVio')),
   ],

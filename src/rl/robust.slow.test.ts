@@ -104,6 +104,7 @@ describe('a run with all of it', () => {
         [0, 0],
       );
       assert.ok(steps.every(({ mtpLoss }) => (mtpLoss ?? 0) > 0));
+      assert.ok(steps.every(({ draftAcceptance = -1 }) => draftAcceptance >= 0 && draftAcceptance < 1));
     });
 
   test('without a weight MTP modules keep their bits', async () => {
@@ -147,6 +148,7 @@ test('MTP learns the responses, and nothing else does from it', async () => {
   };
   const before = await readAll();
   const losses: number[] = [];
+  const rejected: number[] = [];
   for (let n = 1; n <= 12; n++) {
     const { report } = t.scope(() => ({
       report: step.run([sequenceInputs([{ ids, promptLength: 4, columns }], ownShape, device)], {
@@ -155,9 +157,12 @@ test('MTP learns the responses, and nothing else does from it', async () => {
         biasUpdateSpeed: 0,
       }),
     }));
-    losses.push((await report).metrics.mtpLoss / 15);
+    const { metrics } = await report;
+    losses.push(metrics.mtpLoss / 15);
+    rejected.push(metrics.rejected);
   }
   assert.ok(losses[11] < 0.7 * losses[0], `${losses}`);
+  assert.ok(rejected[11] < rejected[0] && rejected[11] >= 1, `the last token has no draft: ${rejected}`);
   const after = await readAll();
   for (const [name, value] of before) if (!isAhead(name)) assert.deepEqual(after.get(name), value, name);
   const moved = [...before].filter(([name, value]) => String(after.get(name)) !== String(value));

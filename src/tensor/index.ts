@@ -12,7 +12,7 @@ export { embedding } from './ops/embedding.ts';
 export { headAttention, writeHeads } from './ops/head-pages.ts';
 export { concat, concatRows, permute, repeatRow, split } from './ops/layout.ts';
 export { groupedLinear, type LinearOptions, linear, type Precision, type Weight } from './ops/linear.ts';
-export { crossEntropy, ignoreIndex, logprobs } from './ops/loss.ts';
+export { bestAndLogprobs, crossEntropy, ignoreIndex, logprobs } from './ops/loss.ts';
 export { addRmsNorm, rmsNorm } from './ops/norm.ts';
 export {
   type AdamwConfig,
@@ -35,7 +35,7 @@ export {
   writeCache,
   writeLatentCache,
 } from './ops/paged.ts';
-export { type PolicyTerms, policyLoss } from './ops/policy.ts';
+export { differing, type PolicyTerms, policyLoss } from './ops/policy.ts';
 export {
   dequantizeBlocks,
   dequantizeTiles,

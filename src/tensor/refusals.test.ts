@@ -165,6 +165,10 @@ const refusals: { readonly [Name in OpName]: readonly Refusal[] } = {
       /clipLow is -1/,
     ],
   ],
+  differing: [
+    [() => t.differing(i(3), i(4), f(3)), ShapeError, /b has the wrong shape: expected \[3\], received \[4\]/],
+    [() => t.differing(i(3), f(3), f(3)), DTypeError, /b .*expected i32, received f32/],
+  ],
   addEach: [
     [() => t.addEach([{ out: f(4), a: f(3), b: null }]), ShapeError, /a and out differ in shape: \[3\] and \[4\]/],
     [() => t.addEach([{ out: f(3), a: f(3), b: f(4) }]), ShapeError, /a and b differ in shape: \[3\] and \[4\]/],

@@ -252,6 +252,7 @@ export const samples: { readonly [Name in OpName]: readonly Sample[] | 'no gradi
         policyLoss(p, old, reference, advantage, weight, { clipLow: 50, clipHigh: 50, beta: 0.3 }).loss,
     },
   ],
+  differing: 'no gradient',
   addEach: 'no gradient',
   adamwStep: 'no gradient',
   muonMomentum: 'no gradient',

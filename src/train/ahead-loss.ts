@@ -1,7 +1,7 @@
 // What MTP modules learn from sequences after pretraining: the learned tokens, from detached hidden states, embedding
 // and head. Drafts follow the model, and the model learns nothing from its drafts.
 import type { LayerRouting, Model, PrecisionPolicy } from '../model/index.ts';
-import { add, logprobs, mul, noGrad, scale, sum, type Tensor } from '../tensor/index.ts';
+import { add, bestAndLogprobs, mul, noGrad, scale, sum, type Tensor } from '../tensor/index.ts';
 import type { SequenceBatch } from './sequence-batch.ts';
 
 /** The loss of MTP modules, a mean over modules. */
@@ -10,6 +10,8 @@ interface AheadLoss {
   readonly loss: Tensor;
   /** [], summed over tokens: a metric. */
   readonly total: Tensor;
+  /** [T] i32, the token that the first module finds most probable: a draft. */
+  readonly drafts: Tensor;
   readonly routings: readonly LayerRouting[];
 }
 
@@ -34,8 +36,12 @@ export function aheadLoss(
     if (step.routing) routings.push(step.routing);
     hidden = step.hidden;
     const head = model.unpackedHead.alias();
-    const own = logprobs(step.out, head, targets, { precision: policy.head, temperature });
-    return { loss: sum(mul(own.logprobs, columns.weight)), total: noGrad(() => sum(own.logprobs)) };
+    const own = bestAndLogprobs(step.out, head, targets, { precision: policy.head, temperature });
+    return {
+      loss: sum(mul(own.logprobs, columns.weight)),
+      total: noGrad(() => sum(own.logprobs)),
+      drafts: own.best,
+    };
   });
   const average = (terms: readonly Tensor[]) =>
     scale(
@@ -45,6 +51,7 @@ export function aheadLoss(
   return {
     loss: average(each.map(({ loss }) => loss)),
     total: noGrad(() => average(each.map(({ total }) => total))),
+    drafts: each[0].drafts,
     routings,
   };
 }

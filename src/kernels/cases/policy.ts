@@ -40,7 +40,20 @@ function lossCase(n: number, low: number, high: number, beta: number, distance =
   };
 }
 
+function differsCase(n: number): Case {
+  const random = new Random(n);
+  const ids = () => Int32Array.from({ length: n }, () => random.below(3) - 1);
+  const mask = random.normals(n).map((x, i) => (i % 4 === 3 ? 0 : x));
+  return {
+    kernel: 'token_differs',
+    name: `${n} tokens`,
+    args: { a: ids(), b: ids(), mask, out: new Float32Array(n), n },
+    exact: true,
+  };
+}
+
 export const policy: Case[] = [
+  ...[0, 1, 37, 5000].map(differsCase),
   lossCase(0, 0.2, 0.2, 0.1),
   lossCase(1, 0.2, 0.2, 0.1),
   lossCase(37, 0.2, 0.28, 0),

@@ -1,5 +1,5 @@
-// The loss of policy optimization: clipped surrogate and KL penalty of each token, with its slope. Tokens are
-// independent.
+// The loss of policy optimization: clipped surrogate and KL penalty of each token, with its slope; and which tokens two
+// lists name differently. Tokens are independent.
 #include "rows.h"
 
 namespace minke::MINKE_ISA {
@@ -46,6 +46,22 @@ struct policy_loss_f32 {
   }
 };
 
-constexpr Kernel policy_kernels[] = {row<policy_loss_f32>("policy_loss_f32")};
+struct token_differs {
+  const int32_t *a, *b;
+  const float* mask;
+  float* out;
+  i64 n;
+  static constexpr const char* signature = "a:i32 b:i32 mask:f32 out:f32! n:int";
+  void fields(Words& w) { w(a, b, mask, out, n); }
+  i64 tasks() const { return blocks(n, kGrain); }
+  void run(i64 task, Worker&) const {
+    for (i64 i = task * kGrain; i < smaller(n, (task + 1) * kGrain); i++) out[i] = mask[i] != 0 && a[i] != b[i];
+  }
+};
+
+constexpr Kernel policy_kernels[] = {
+    row<policy_loss_f32>("policy_loss_f32"),
+    row<token_differs>("token_differs"),
+};
 
 }  // namespace minke::MINKE_ISA

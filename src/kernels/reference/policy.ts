@@ -55,4 +55,12 @@ export const policy = {
       }
     },
   ),
+
+  /** out[i] = 1 where mask[i] is not 0 and a[i] is not b[i], else 0. */
+  token_differs: kernel(
+    'a:i32 b:i32 mask:f32 out:f32! n:int',
+    (a: Int32Array, b: Int32Array, mask: Float32Array, out: Float32Array, n: number) => {
+      for (let i = 0; i < n; i++) out[i] = mask[i] !== 0 && a[i] !== b[i] ? 1 : 0;
+    },
+  ),
 };

@@ -28,12 +28,14 @@ interface LogprobsParams {
   /** Logits are divided by it; at 1 they keep their bits. */
   readonly temperature: number;
   readonly ignoreIndex: number;
+  /** Whether the most probable token of each row is found. */
+  readonly findsBest: boolean;
 }
 
 type Logprobs = Op<
   readonly [x: Tensor, head: Tensor, targets: Tensor],
   LogprobsParams,
-  readonly [logprobs: Tensor, lse: Tensor, entropy: Tensor]
+  readonly [logprobs: Tensor, lse: Tensor, entropy: Tensor, best: Tensor]
 >;
 
 export interface LossOps {
@@ -89,9 +91,9 @@ export const losses: OpRows<LossOps> = {
       const T = x.shape[0];
       expectShape(targets, [T], 'logprobs', 'targets');
       const each = { shape: [T], dtype: 'f32' } as const;
-      return [each, each, each];
+      return [each, each, each, { shape: [T], dtype: 'i32' }];
     },
-    forward: (device, inputs, [logprobs, lse, entropy], params) => {
+    forward: (device, inputs, [logprobs, lse, entropy, best], params) => {
       const [, head, targets] = inputs;
       const V = head.shape[0];
       forChunks(device, inputs, params, ({ start, rows, logits }) => {
@@ -105,6 +107,9 @@ export const losses: OpRows<LossOps> = {
           V,
           ignore: params.ignoreIndex,
         });
+        if (!params.findsBest) return;
+        const out = best.address + 4 * start;
+        device.run('row_argmax', { x: logits, out, rows, cols: V, x_ld: V, x_type: dtypeCode.f32 });
       });
     },
     save: (inputs, [, lse]) => [...inputs, lse],
@@ -147,6 +152,12 @@ export const losses: OpRows<LossOps> = {
   },
 };
 
+export interface LogprobsOptions {
+  readonly precision?: 'f32' | 'bf16';
+  readonly ignoreIndex?: number;
+  readonly temperature?: number;
+}
+
 /**
  * Log-probability of each token's target, and the entropy of its distribution in nats (a metric, no gradient):
  * x [T, D] and head [V, D] f32 or bf16, targets [T] i32, to [T] f32 each. Targets of `ignoreIndex` are skipped.
@@ -157,13 +168,24 @@ export function logprobs(
   x: Tensor,
   head: Tensor,
   targets: Tensor,
-  options: { precision?: 'f32' | 'bf16'; ignoreIndex?: number; temperature?: number } = {},
+  options: LogprobsOptions = {},
 ): { logprobs: Tensor; entropy: Tensor } {
+  const { best, ...found } = logprobsWithBest(x, head, targets, options, false);
+  best.dispose();
+  return found;
+}
+
+/** The same with the most probable token of each row: best [T] i32, no gradient. */
+export function bestAndLogprobs(x: Tensor, head: Tensor, targets: Tensor, options: LogprobsOptions = {}) {
+  return logprobsWithBest(x, head, targets, options, true);
+}
+
+function logprobsWithBest(x: Tensor, head: Tensor, targets: Tensor, options: LogprobsOptions, findsBest: boolean) {
   const { precision = 'f32', temperature = 1, ignoreIndex: ignored = ignoreIndex } = options;
-  const params = { precision, temperature, ignoreIndex: ignored };
-  const [logprobs, lse, entropy] = apply(losses.logprobs, [x, head, targets], params);
+  const params = { precision, temperature, ignoreIndex: ignored, findsBest };
+  const [logprobs, lse, entropy, best] = apply(losses.logprobs, [x, head, targets], params);
   lse.dispose();
-  return { logprobs, entropy };
+  return { logprobs, entropy, best };
 }
 
 /**

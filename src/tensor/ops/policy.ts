@@ -1,6 +1,6 @@
 // The loss of policy optimization from log-probabilities: one op, so that ratio, clip and KL have one definition.
 import { ValueError } from '../../kernels/index.ts';
-import { apply, type Op, type OpRows } from '../op.ts';
+import { apply, type Op, type OpRows, saveNothing } from '../op.ts';
 import { expectRank, expectTensor } from '../shape.ts';
 import { emptyLike, type Tensor } from '../tensor.ts';
 
@@ -16,8 +16,11 @@ type PolicyLoss = Op<
   readonly [loss: Tensor, slope: Tensor, kl: Tensor, clipped: Tensor, differs: Tensor, bounded: Tensor]
 >;
 
+type Differing = Op<readonly [a: Tensor, b: Tensor, mask: Tensor], null, readonly [Tensor]>;
+
 export interface PolicyOps {
   policyLoss: PolicyLoss;
+  differing: Differing;
 }
 
 const names = ['logprob', 'old', 'reference', 'advantage', 'weight'] as const;
@@ -49,7 +52,26 @@ export const policies: OpRows<PolicyOps> = {
       return [out, null, null, null, null];
     },
   },
+
+  differing: {
+    name: 'differing',
+    shape: ([a, b, mask]) => {
+      expectRank(a, 1, 'differing', 'a');
+      expectTensor(a, 'i32', a.shape, 'differing', 'a');
+      expectTensor(b, 'i32', a.shape, 'differing', 'b');
+      expectTensor(mask, 'f32', a.shape, 'differing', 'mask');
+      return [mask];
+    },
+    forward: (device, [a, b, mask], [out]) => device.run('token_differs', { a, b, mask, out, n: out.size }),
+    save: saveNothing,
+    vjp: null,
+  },
 };
+
+/** 1 where two lists of ids differ and the mask is not 0, else 0: a, b [T] i32 and mask [T] f32, to [T] f32. */
+export function differing(a: Tensor, b: Tensor, mask: Tensor): Tensor {
+  return apply(policies.differing, [a, b, mask], null)[0];
+}
 
 /** The terms of each token, [T] f32. */
 export interface PolicyTerms {
