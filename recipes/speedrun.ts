@@ -10,7 +10,22 @@ import { recipe as evaluation } from './40-countdown-eval.ts';
 export const recipe: Speedrun = {
   stages: [
     { name: 'base', title: 'base, never taught to answer', kind: 'pretrain', recipe: base },
-    { name: 'zero', title: 'base after R1-Zero', kind: 'rl', recipe: zero, from: { model: 'base' } },
+    {
+      name: 'zero',
+      title: 'base after R1-Zero',
+      kind: 'rl',
+      recipe: zero,
+      from: { model: 'base' },
+      // A teacher that is rarely right has nothing to teach.
+      gate: [
+        {
+          measure: { of: 'accuracy' },
+          name: 'accuracy',
+          atLeast: 0.2,
+          remedy: 'take more steps, an easier level, or shorter worked examples',
+        },
+      ],
+    },
     { name: 'student', title: 'dense student before', kind: 'pretrain', recipe: student },
     {
       name: 'distilled',

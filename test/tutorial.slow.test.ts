@@ -65,7 +65,13 @@ test('the task of the page passes the test of the page', () => {
 
 test('the speedrun of the page runs through on it, and names the model to serve', () => {
   const [line] = lines.filter((each) => each.startsWith('npx minke speedrun'));
-  const { status, stdout, stderr } = minke(line, '--set', ...small);
+  const refused = minke(line, '--set', ...small);
+  assert.equal(refused.status, 1);
+  assert.match(
+    refused.stderr,
+    /\[gate of zero\] accuracy [\d.]+ % after zero, at least 20\.0 % expected; .*--accept zero/,
+  );
+  const { status, stdout, stderr } = minke(line, '--accept', 'zero', '--set', ...small);
   assert.equal(status, 0, stderr);
   assert.match(stdout, /^zero +pass@1 [\d.]+ %$/m);
   assert.match(

@@ -24,6 +24,7 @@ import { withRunsFlags } from './runs-flags.ts';
 import { withServerFlags } from './server-flags.ts';
 
 const checkpoint = 'a checkpoint folder, a .gguf file, or a name on the hub: org/name, org/name-GGUF:Q4_K_M';
+const acceptAbout = 'go on after these stages even where their gates are not passed';
 const ownTask = 'a file that exports one with steps, or a bundled one';
 const tasks = `${[...bundledFacts.keys()].join(', ')}, or a file that exports a task; name:4 sets the difficulty`;
 
@@ -142,6 +143,7 @@ function addTraining(program: Command, { runKinds, addRunCommands }: TrainingCom
         .conflicts('seeds'),
     )
     .option('--seeds <n,n,...>', 'the whole of it with each of these seeds, and a table of them', parseIntegers)
+    .option('--accept <stages...>', acceptAbout)
     .addHelpText('after', exitCodesHelp)
     .action(later<typeof import('./speedrun.ts')>('speedrun', (speedrun) => speedrun.speedrunCommand));
 
@@ -151,7 +153,7 @@ function addTraining(program: Command, { runKinds, addRunCommands }: TrainingCom
     .argument('[recipe]', 'a pipeline of recipes/, or a file that exports one', 'r1')
     .option('--run <folder>', 'folder of its stages; finished stages are not repeated', 'runs/r1')
     .option('--seed <n>', 'random seed of every stage (default: as in the recipe)', parseInteger)
-    .option('--accept <stages...>', 'go on after these stages even where their gates are not passed')
+    .option('--accept <stages...>', acceptAbout)
     .option('--results <folder>', 'add the result to a page of results')
     .addHelpText('after', exitCodesHelp)
     .action(later<typeof import('./r1.ts')>('r1', (r1) => r1.r1Command));

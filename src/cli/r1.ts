@@ -5,7 +5,14 @@ import { TrainError } from '../train/index.ts';
 import { writeR1Report } from './r1-report.ts';
 import { loadRecipe } from './recipe.ts';
 import { writeResult } from './results.ts';
-import { findStageModel, type Pipeline, type PipelineOptions, runPipeline, untilStopped } from './stage-runner.ts';
+import {
+  expectStages,
+  findStageModel,
+  type Pipeline,
+  type PipelineOptions,
+  runPipeline,
+  untilStopped,
+} from './stage-runner.ts';
 
 export interface R1Pipeline extends Pipeline {
   /** The stage to chat with. */
@@ -31,10 +38,8 @@ async function loadPipeline(name: string, accept: readonly string[]): Promise<R1
   const { recipe } = await loadRecipe<R1Pipeline>(name);
   if (!('stages' in recipe))
     throw new TrainError(name, 'is the recipe of one run, not of a pipeline', 'take r1, or a file that exports stages');
-  const names = recipe.stages.map((stage) => stage.name);
-  const unknown = accept.find((stage) => !names.includes(stage));
-  if (unknown === undefined) return recipe;
-  throw new TrainError('--accept', `there is no stage ${unknown}`, `stages are ${names.join(', ')}`);
+  expectStages(recipe, accept);
+  return recipe;
 }
 
 export async function r1Command(name: string, { run: folder, seed, accept = [], results }: R1Command): Promise<void> {

@@ -9,6 +9,7 @@ import { speedrunPage, speedrunPart } from './speedrun-page.ts';
 import { runSeeds, seedsPart, seedTable } from './speedrun-seeds.ts';
 import {
   answeringStages,
+  expectStages,
   findStageModel,
   type Pipeline,
   type PipelineOptions,
@@ -45,6 +46,8 @@ export interface SpeedrunCommand {
   readonly seeds?: readonly number[];
   /** Replaces the seed of every stage; worked examples stay the same. */
   readonly seed?: number;
+  /** Stages that need not pass their gates. */
+  readonly accept?: readonly string[];
   /** The folder of a page of results to add this speedrun to. */
   readonly results?: string;
 }
@@ -73,14 +76,15 @@ async function runEachSeed(speedrun: Speedrun, folder: string, { seeds, results,
 
 export async function speedrunCommand(given: string | undefined, command: SpeedrunCommand = {}): Promise<void> {
   const began = performance.now();
-  const { task, seed, seeds, set, results } = command;
+  const { task, seed, seeds, set, accept = [], results } = command;
   const folder = given ?? defaultFolder(task);
   const own = task === undefined ? null : await readSpeedrunTask(task);
   const speedrun = await readSpeedrun(own, set ?? []);
+  expectStages(speedrun, accept);
   const tasks = own !== null && isTaskFile(own.task) ? [own.task] : [];
   const run: RunInFolder = (root, options) => {
     expectSameBeginning(root, { task, seed: options.seed, set });
-    return runSpeedrun(speedrun, root, { ...options, tasks });
+    return runSpeedrun(speedrun, root, { ...options, tasks, accept });
   };
   if (seeds !== undefined) return runEachSeed(speedrun, folder, { seeds, results, run });
   const evaluations = await untilStopped((signal) => run(folder, { seed, signal }));

@@ -84,6 +84,14 @@ export const isRun = (stage: Stage): stage is RunStage => stage.kind !== 'collec
 export const answeringStages = ({ stages }: Pipeline): RunStage[] =>
   stages.filter(isRun).filter(({ isScorer }) => !isScorer);
 
+/** Throws TrainError where a stage that is accepted is not one of the pipeline's. */
+export function expectStages({ stages }: Pipeline, accept: readonly string[]): void {
+  const names = stages.map(({ name }) => name);
+  const unknown = accept.find((stage) => !names.includes(stage));
+  if (unknown !== undefined)
+    throw new TrainError('--accept', `there is no stage ${unknown}`, `stages are ${names.join(', ')}`);
+}
+
 /** The evaluations of each stage, in the order of the pipeline's. */
 export type StageEvaluations = Readonly<Record<string, readonly Evaluation[]>>;
 

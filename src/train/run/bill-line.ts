@@ -24,6 +24,11 @@ export function predictionError(predicted: number, measured: number): string {
   return `${error < 0 ? '-' : '+'}${formatPercent(Math.abs(error), 1)}`;
 }
 
+/** Returns what a prediction of the whole run was worth; a run that stopped early is not compared with it. */
+function comparePrediction({ status }: Lineage, predicted: number, measured: number): string {
+  return status === 'completed' ? predictionError(predicted, measured) : 'for all steps';
+}
+
 const formatFlops = (flops: number): string => flops.toExponential(2);
 
 /** Returns what an amount of the lineage's money is at the low, middle and high price. */
@@ -54,13 +59,13 @@ export function billFacts(lineage: Lineage): Fact[] {
   if (work && work.generated > 0) rows.push(['tokens generated', `${work.generated}`]);
   if (predicted) {
     const own = predictedFlops(lineage);
+    const error = comparePrediction(lineage, predicted.flops, own);
     const assumed = predicted.assumes.length > 0 ? `, assuming ${predicted.assumes.join(', ')}` : '';
-    const error = predictionError(predicted.flops, own);
     rows.push(['FLOPs predicted', `${formatFlops(predicted.flops)}, of ${formatFlops(own)}: ${error}${assumed}`]);
     if (predicted.hours !== null)
       rows.push([
         'time predicted',
-        `${formatDuration(3600 * predicted.hours)}: ${predictionError(predicted.hours, hours)}`,
+        `${formatDuration(3600 * predicted.hours)}: ${comparePrediction(lineage, predicted.hours, hours)}`,
       ]);
   }
   rows.push(['total time', formatDuration(3600 * hours)]);
@@ -76,15 +81,16 @@ export function billFacts(lineage: Lineage): Fact[] {
 export function describeBill(lineage: Lineage): string {
   const { flops, predicted, hours, cost, energy } = lineage;
   const own = predictedFlops(lineage);
-  const ahead = predicted
-    ? ` (${formatFlops(predicted.flops)} predicted, ${predictionError(predicted.flops, own)})`
-    : '';
+  const compare = (text: string, ...[expected, measured]: readonly [number, number]) =>
+    ` (${text} predicted, ${comparePrediction(lineage, expected, measured)})`;
+  const ahead = predicted ? compare(formatFlops(predicted.flops), predicted.flops, own) : '';
+  const beside = own < flops ? ` and ${formatFlops(flops - own)} for evaluations and lost steps` : '';
   const time =
     predicted && predicted.hours !== null
-      ? ` (${formatDuration(3600 * predicted.hours)} predicted, ${predictionError(predicted.hours, hours)})`
+      ? compare(formatDuration(3600 * predicted.hours), predicted.hours, hours)
       : '';
   return [
-    `${formatFlops(flops)} FLOPs${ahead}`,
+    `${formatFlops(own)} FLOPs${ahead}${beside}`,
     `${formatDuration(3600 * hours)}${time}`,
     ...(energy ? [formatEnergy(energy)] : []),
     formatMoney(costBand(lineage), cost.currency),

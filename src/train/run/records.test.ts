@@ -74,6 +74,9 @@ describe('the records of a run', () => {
       ['saved', 4],
       ['ended', 6],
     ]);
+    const end = events().find((event) => event.event === 'ended');
+    const bill = '1.20e+2 FLOPs (1.00e+2 predicted, for all steps) and 7.00e+0 for evaluations and lost steps; ';
+    assert.ok(end?.bill?.startsWith(bill), end?.bill);
   });
 
   test('resumed: another session, and damaged checkpoints are reported', async () => {
