@@ -17,9 +17,11 @@ import {
   ggufMixes,
   ggufTensors,
   ignoredTensors,
+  type NamedImportance,
   quantizationConfig,
   type TensorSource,
   type WeightFormat,
+  withImportance,
   writeCheckpoint,
   writeGguf,
   writeReady,
@@ -40,6 +42,7 @@ import { findBestCheckpoint, findRunAbove, hashWeights, Job, readLineage, writeL
 import type { DownloadFlags } from './download-flag.ts';
 import { openForReading } from './find-config.ts';
 import { findModel } from './find-model.ts';
+import { findImportance, identify } from './importance.ts';
 import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
 
@@ -49,6 +52,8 @@ const ggufFormats: Readonly<Record<string, GgufFormat>> = Object.fromEntries([
   ...(['F32', 'F16', 'BF16', 'Q8_0', 'Q6_K', 'Q4_0'] as const).map((type) => [type.toLowerCase(), type]),
   ...ggufMixes.map((mix) => [mix, mix]),
 ]);
+/** Formats that search the scale of each group, and weigh errors for it. */
+const weighted: readonly string[] = ['q6_k', ...ggufMixes];
 const torchNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16', fp8: 'bfloat16' } as const;
 
 const isGguf = (path: string) => path.endsWith('.gguf');
@@ -81,10 +86,13 @@ interface Conversion {
   readonly tokenizer: LoadedTokenizer | null;
   readonly config: ModelConfig;
   readonly source: TensorSource;
+  readonly importance: NamedImportance | null;
 }
 
-async function toGguf({ to, config, source, tokenizer }: Conversion, format: GgufFormat): Promise<number> {
-  const tensors = ggufTensors(config, checkpointValues(config, source), format);
+async function toGguf(conversion: Conversion, format: GgufFormat): Promise<number> {
+  const { to, config, source, tokenizer, importance } = conversion;
+  const plain = ggufTensors(config, checkpointValues(config, source), format);
+  const tensors = importance ? withImportance(plain, importance) : plain;
   const progress = new Progress(`writing ${to}`, sum(tensors.map(ggufByteLength)));
   const keys = tokenizer ? ggufTokenizerKeys(tokenizer, config.vocabSize) : undefined;
   await writeGguf(to, ggufMetadata(config, keys), tensors, (done) => progress.advance(done));
@@ -127,20 +135,36 @@ export interface ConvertOptions extends DownloadFlags {
   readonly dtype: string;
   readonly mtp?: boolean;
   readonly ready?: boolean;
+  /** A text, or an importance matrix of llama.cpp, by which K formats weigh their errors. */
+  readonly importance?: string;
   /** Whether `from` is the folder of a run, whose best checkpoint is converted. */
   readonly best?: boolean;
 }
 
-export async function convert(given: string, to: string, options: ConvertOptions): Promise<void> {
-  const { dtype, mtp = false, ready = false, best = false } = options;
+/** Refuses what cannot be written, before anything is read. */
+function expectWritable(to: string, { dtype, ready = false, importance }: ConvertOptions): void {
   if (ready && isGguf(to)) throw new CheckpointError('convert', `--ready: ${to} is not a folder`, 'name a folder');
   if (ready) checkFormat(dtype, readyFormats, 'a ready folder');
   else if (isGguf(to)) checkFormat(dtype, Object.keys(ggufFormats), 'GGUF');
   else checkFormat(dtype, folderFormats, 'a folder');
+  if (importance !== undefined && !(isGguf(to) && weighted.includes(dtype)))
+    throw new CheckpointError(
+      'convert',
+      `--importance: ${dtype} in ${to} has no scales that are searched`,
+      `write a .gguf file with --dtype ${weighted.join(', ')}, or leave it out`,
+    );
+  if (importance !== undefined && !existsSync(importance))
+    throw new CheckpointError(importance, 'is missing', 'name a file of plain text, or an importance matrix (.gguf)');
   if (existsSync(to)) throw new CheckpointError(to, 'exists already', 'remove it or choose another name');
+}
+
+export async function convert(given: string, to: string, options: ConvertOptions): Promise<void> {
+  const { dtype, mtp = false, ready = false, best = false, importance } = options;
+  expectWritable(to, options);
   const { path } = await findModel(given, options);
   const from = best ? await findBestCheckpoint(path) : path;
-  const { config: read, source, metadata } = await openForReading(from);
+  const opened = await openForReading(from);
+  const { config: read, source, metadata } = opened;
   const config = isGguf(to) ? toGgufConfig(read, mtp) : read;
   const device = await openDeviceForLongWork();
   useDevice(device);
@@ -149,14 +173,15 @@ export async function convert(given: string, to: string, options: ConvertOptions
     kind: 'convert',
     device,
     seed: readLineage(from)?.seed ?? 0,
-    config: { dtype, ready, mtp },
+    config: { dtype, ready, mtp, ...(importance !== undefined && { importance: identify(importance) }) },
     origin: { initial: from },
     runs: made && dirname(made),
   });
   try {
     await expectTensors(read, source);
     const tokenizer = isGguf(to) || isGguf(from) ? readTokenizer(from, metadata) : null;
-    const conversion = { to, config, source, tokenizer };
+    const measured = importance === undefined ? null : await findImportance(importance, from, opened);
+    const conversion = { to, config, source, tokenizer, importance: measured };
     const write = () => {
       if (ready) return toReady(conversion, dtype as PackableFormat, device);
       if (isGguf(to)) return toGguf(conversion, ggufFormats[dtype]);

@@ -21,6 +21,7 @@ const usage: Examples = {
   ],
   convert: [
     { line: 'convert my-model my-model.gguf --dtype q8_0', about: 'for llama.cpp' },
+    { line: 'convert my-model my-model.gguf --dtype q4_k_m --importance text.txt', about: 'best on such texts' },
     { line: 'convert my-model my-model-fp8 --dtype fp8', about: 'FP8 blocks, as DeepSeek releases them' },
     { line: 'convert runs/mine my-model --best --dtype bf16', about: 'the checkpoint of a run with the best score' },
     { line: 'convert my-model my-model-ready --ready --dtype int4', about: 'opens at once in chat and serve' },

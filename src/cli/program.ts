@@ -71,6 +71,7 @@ function use(program: Command): void {
     )
     .option('--ready', 'pack weights for this device, so that chat and serve map them into memory')
     .option('--best', '<from> is the folder of a run: convert its checkpoint with the best held-out score')
+    .option('--importance <file>', 'a text of the use to come, or an imatrix .gguf: where q4_k_m and kin must be exact')
     .option('--mtp', 'keep MTP modules in a GGUF file; llama.cpp does not load such files')
     .action(later<typeof import('./convert.ts')>('convert', (convert) => convert.convert));
 }

@@ -1,25 +1,18 @@
 // minke inspect --quality: what each format of the weights costs, measured on a text: perplexity, and the divergence
 // from the best format of the file.
-import { existsSync, readFileSync } from 'node:fs';
 import { openTokenizer } from '../engine/index.ts';
 import { formatPercent, formatSize, sum } from '../math/index.ts';
-import { CheckpointError, type ServingFormat, servingWeights, storedFormat } from '../model/checkpoint/index.ts';
+import { type ServingFormat, servingWeights, storedFormat } from '../model/checkpoint/index.ts';
 import { createModel, type Model, measureQuality, type Quality } from '../model/index.ts';
 import { useDevice } from '../tensor/index.ts';
 import { type OpenedModel, openForReading } from './find-config.ts';
+import { bestFormat } from './importance.ts';
 import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
+import { readWindows, windowTokens } from './text-windows.ts';
 
-/** Tokens of a window, and how many windows are read at most. */
-const windowTokens = 256;
+/** Windows of the text that are read at most. */
 const maxWindows = 16;
-
-/** Cuts a text's ids into windows of which each has a token to predict. */
-function toWindows(ids: Int32Array): number[][] {
-  const count = Math.min(maxWindows, Math.ceil(ids.length / windowTokens));
-  const windows = Array.from({ length: count }, (_, i) => [...ids.subarray(i * windowTokens, (i + 1) * windowTokens)]);
-  return windows.filter(({ length }) => length > 1);
-}
 
 interface Opened {
   readonly model: Model;
@@ -51,7 +44,6 @@ function describe(name: string, { bytes }: Opened, quality: Quality): string {
 
 /** Prints a line for each format: the best one of the file, the blocks that it has, int8, int4. */
 export async function showQuality(path: string, textFile: string): Promise<void> {
-  if (!existsSync(textFile)) throw new CheckpointError(textFile, 'is missing', 'name a file of plain text');
   const device = await openDeviceForLongWork();
   useDevice(device);
   const opened = await openForReading(path);
@@ -59,12 +51,9 @@ export async function showQuality(path: string, textFile: string): Promise<void>
   let best: Opened | null = null;
   try {
     const { tokenizer } = openTokenizer(path, undefined, metadata ?? undefined);
-    const windows = toWindows(tokenizer.encode(readFileSync(textFile, 'utf8')));
-    if (windows.length === 0) throw new CheckpointError(textFile, 'has fewer than two tokens', 'name a longer text');
-    const own = storedFormat(source);
-    const isSmall = own === 'stored' || own === 'fp8';
-    const first: ServingFormat = isSmall ? 'bf16' : own;
-    const formats = [first, ...(isSmall ? [own] : []), 'int8', 'int4'] as ServingFormat[];
+    const windows = readWindows(tokenizer, textFile, maxWindows);
+    const [own, first] = [storedFormat(source), bestFormat(source)];
+    const formats: ServingFormat[] = [first, ...(own === first ? [] : [own]), 'int8', 'int4'];
     const tokens = sum(windows.map(({ length }) => length - 1));
     console.log(`quality on ${textFile}: ${tokens} tokens in windows of ${windowTokens}`);
     console.log(`  ${'format'.padEnd(34)}     weights  perplexity   KL (nats) same choice`);

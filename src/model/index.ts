@@ -26,6 +26,7 @@ export {
 } from './cost.ts';
 export { ModelError } from './errors.ts';
 export { joinWeights } from './fusion.ts';
+export { type InputSquares, measureInputSquares } from './importance.ts';
 export { expectMemory } from './memory.ts';
 export { createModel, type ForwardOptions, type ForwardOutput, type Model, type ModelLosses } from './model.ts';
 export type { LayerRouting } from './moe.ts';

@@ -36,6 +36,7 @@ export {
   writeLatentCache,
 } from './ops/paged.ts';
 export { differing, type PolicyTerms, policyLoss } from './ops/policy.ts';
+export { type ProductWatcher, watchProducts } from './ops/product-watcher.ts';
 export {
   dequantizeBlocks,
   dequantizeTiles,

@@ -124,7 +124,7 @@ function expertMappings({ hiddenSize: D }: ModelConfig, { routed: E, width: F }:
 const countBlocks = (config: ModelConfig) => config.numHiddenLayers + describeBlocks(config).mtpModules;
 
 /** Lists the tensors of a file. `names`: what an existing one has. */
-function listMappings(config: ModelConfig, names: ReadonlySet<string> | null = null): Mapping[] {
+export function listMappings(config: ModelConfig, names: ReadonlySet<string> | null = null): Mapping[] {
   const shapes = new Map(listParameters(config).map(({ name, shape }) => [name, shape]));
   const joined = listJoinedParts(config);
   for (const { parameter, whole, shape } of joined) {

@@ -14,6 +14,7 @@ export { findConfigFile, openCheckpoint, openModelFolder, openTensors, writeChec
 
 export { openGguf } from './gguf.ts';
 export { ggufMetadata } from './gguf-config.ts';
+export { ggufImportance, type NamedImportance, readImportance, withImportance } from './gguf-importance.ts';
 export { type GgufFormat, ggufMixes } from './gguf-mixes.ts';
 export { ggufTensors, openGgufModel } from './gguf-model.ts';
 export { ggufByteLength, writeGguf } from './gguf-writer.ts';

@@ -28,6 +28,7 @@ import {
 import { emptyLike, Tensor } from '../tensor.ts';
 import { concat, concatRows } from './layout.ts';
 import { groupedPackedLinear, packedLinear } from './packed-linear.ts';
+import { tellProduct } from './product-watcher.ts';
 import { quantizeWeight } from './quantize.ts';
 
 export type Precision = 'f32' | 'bf16' | 'fp8';
@@ -246,9 +247,15 @@ function areOneProduct(parts: readonly Weight[], precision: Precision | undefine
 export function linear(x: Tensor, w: Weight | readonly Weight[], options: LinearOptions = {}): Tensor {
   if (!(w instanceof Tensor || w instanceof PackedWeight)) {
     if (w.length === 1) return linear(x, w[0], options);
-    if (areOneProduct(w, options.precision)) return linear(x, concatRows(w), options);
-    return concat(w.map((part) => linear(x, part, options)));
+    if (!areOneProduct(w, options.precision)) return concat(w.map((part) => linear(x, part, options)));
+    tellProduct(x, w, null);
+    return multiply(x, concatRows(w), options);
   }
+  tellProduct(x, [w], null);
+  return multiply(x, w, options);
+}
+
+function multiply(x: Tensor, w: Weight, options: LinearOptions): Tensor {
   if (w instanceof PackedWeight) return packedLinear(x, w, toParams(x, options).out);
   const [out, ...weight] = apply(linears.linear, [x, w], toParams(x, options));
   for (const tensor of weight) tensor.dispose();
@@ -260,6 +267,7 @@ export function linear(x: Tensor, w: Weight | readonly Weight[], options: Linear
  * expert e owns rows offsets[e] to offsets[e + 1] (dispatchPlan makes them); they must cover all rows.
  */
 export function groupedLinear(x: Tensor, w: Weight, offsets: Tensor, options: LinearOptions = {}): Tensor {
+  tellProduct(x, [w], offsets);
   if (w instanceof PackedWeight) return groupedPackedLinear(x, w, offsets, toParams(x, options).out);
   const [out, ...weight] = apply(linears.groupedLinear, [x, w, offsets], toParams(x, options));
   for (const tensor of weight) tensor.dispose();

@@ -1,0 +1,25 @@
+// Hearing what each linear map multiplies: for statistics of its inputs.
+import type { PackedWeight } from '../packed-weight.ts';
+import type { Tensor } from '../tensor.ts';
+
+/**
+ * Hears the input x [.., K] and the weights of each linear map; `offsets`: those of rows by expert, null where there is
+ * one weight for all rows. Tensors live only as long as the map's own: retain with alias().
+ */
+export type ProductWatcher = (x: Tensor, weights: readonly (Tensor | PackedWeight)[], offsets: Tensor | null) => void;
+
+let watcher: ProductWatcher | null = null;
+
+/** For linear and groupedLinear. */
+export const tellProduct: ProductWatcher = (x, weights, offsets) => watcher?.(x, weights, offsets);
+
+/** Runs `body`; `hear` is called before each of its products. */
+export function watchProducts<T>(hear: ProductWatcher, body: () => T): T {
+  const before = watcher;
+  watcher = hear;
+  try {
+    return body();
+  } finally {
+    watcher = before;
+  }
+}
