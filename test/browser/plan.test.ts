@@ -81,6 +81,20 @@ describe('the plan page', { skip: why ?? false }, () => {
     await close();
   });
 
+  test('what an address says wrongly is said, and the usual is shown', async () => {
+    const { page, close } = await open('/claim%3Dgpt-9%26people%3Dmany%26speed%3D3%26prices%3Dtoday');
+    for (const text of [
+      'In this address, claim=gpt-9 is none of deepseek-v3, ',
+      'In this address, people=many is no number from 0; shown is the usual band.',
+      'In this address, speed is no choice of this page.',
+    ])
+      await page.getByText(text).waitFor();
+    assert.equal(await page.getByLabel('Prices').inputValue(), 'today');
+    await page.getByLabel('Prices').selectOption('launch');
+    assert.equal(await page.getByText('In this address').count(), 0);
+    await close();
+  });
+
   test('your own config.json is planned; what does not fit is said in words', async () => {
     const { page, close } = await open('/tokens%3D2T');
     const config = JSON.stringify(writeConfig(preset('deepseek-v2-lite')));

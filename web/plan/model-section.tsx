@@ -13,12 +13,11 @@ import {
   rentBand,
   searchParallelism,
   sweepBatch,
-  type WeightFormat,
 } from '../../src/planner/index.ts';
 import { Notice } from '../shell/notice.tsx';
 import { FigureButton } from './figure-button.tsx';
 import { FigureTable } from './figure-table.tsx';
-import { change, type PlanState, planState } from './plan-state.ts';
+import { change, type PlanState, planState, weightFormats } from './plan-state.ts';
 import { SpeedChart } from './speed-chart.tsx';
 
 type TextField = Exclude<keyof PlanState, 'claim' | 'prices' | 'own' | 'model'>;
@@ -87,7 +86,7 @@ function servingQuestion() {
     config: readModel(model),
     hardware: findHardware(market, device),
     devices: amount('devices'),
-    weights: weights as WeightFormat,
+    weights,
     cache: 'bf16' as const,
     input: amount('input'),
     output: amount('output'),
@@ -258,7 +257,7 @@ function Serving() {
     <section class="plan-section" aria-labelledby="plan-serve">
       <h2 id="plan-serve">Serve it</h2>
       <div class="plan-choices">
-        <Select name="weights" label="Weights" options={['bf16', 'fp8', 'f32']} />
+        <Select name="weights" label="Weights" options={weightFormats} />
         <Field name="input" label="Tokens of a prompt" />
         <Field name="output" label="Tokens of an answer" />
         <Field name="hits" label="Share of the prompt in the cache" />

@@ -1,7 +1,15 @@
 // The choices of the plan page, kept in its address, so that a link opens the same plan.
 import { signal } from '@preact/signals';
-import { type AssumptionName, assumptionNames, type ClaimName, claimNames } from '../../src/planner/index.ts';
+import {
+  type AssumptionName,
+  assumptionNames,
+  type ClaimName,
+  claimNames,
+  type WeightFormat,
+} from '../../src/planner/index.ts';
 import { goTo, route } from '../shell/route.ts';
+
+export const weightFormats = ['bf16', 'fp8', 'f32'] as const satisfies readonly WeightFormat[];
 
 export interface PlanState {
   readonly claim: ClaimName;
@@ -14,7 +22,7 @@ export interface PlanState {
   readonly device: string;
   readonly devices: string;
   readonly context: string;
-  readonly weights: string;
+  readonly weights: WeightFormat;
   readonly input: string;
   readonly output: string;
   readonly hits: string;
@@ -44,22 +52,46 @@ const texts = [
   ...(['input', 'output', 'hits', 'acceptance', 'api'] as const),
 ];
 
-/** Reads the state of an address; what it does not say, or says wrongly, is as in `defaults`. */
-export function readState(id: string | null): PlanState {
-  const words = new URLSearchParams(id ?? '');
-  const claim = words.get('claim') as ClaimName;
-  const own: Partial<Record<AssumptionName, number>> = {};
-  for (const name of assumptionNames) {
-    const value = Number(words.get(name) ?? Number.NaN);
-    if (Number.isFinite(value) && value >= 0) own[name] = value;
+/** What some words of an address may say. */
+const choices = { claim: claimNames, prices: ['launch', 'today'], weights: weightFormats } as const;
+
+const isChoice = (name: string): name is keyof typeof choices => Object.hasOwn(choices, name);
+
+const isAssumption = (name: string): name is AssumptionName => (assumptionNames as readonly string[]).includes(name);
+
+/** Returns why a word of an address cannot be used; null where it can. */
+function refuse(name: string, value: string): string | null {
+  if (isChoice(name)) {
+    const options: readonly string[] = choices[name];
+    const none = `${name}=${value} is none of ${options.join(', ')}; shown is ${defaults[name]}`;
+    return options.includes(value) ? null : none;
   }
-  const given = texts.map((name) => [name, words.get(name) ?? defaults[name]] as const);
+  if (isAssumption(name)) {
+    const isAmount = value.trim() !== '' && Number.isFinite(Number(value)) && Number(value) >= 0;
+    return isAmount ? null : `${name}=${value} is no number from 0; shown is the usual band`;
+  }
+  return (texts as readonly string[]).includes(name) ? null : `${name} is no choice of this page`;
+}
+
+interface Address {
+  readonly state: PlanState;
+  /** What it says and cannot be used, in words. */
+  readonly refused: readonly string[];
+}
+
+/** Reads the state of an address; what it does not say, or says wrongly, is as in `defaults`. */
+export function readState(id: string | null): Address {
+  const words = [...new URLSearchParams(id ?? '')].map(([name, value]) => ({
+    name,
+    value,
+    problem: refuse(name, value),
+  }));
+  const used = words.filter(({ problem }) => problem === null).map(({ name, value }) => [name, value] as const);
+  const own = used.filter(([name]) => isAssumption(name)).map(([name, value]) => [name, Number(value)]);
+  const given = used.filter(([name]) => !isAssumption(name));
   return {
-    ...defaults,
-    ...(Object.fromEntries(given) as Partial<PlanState>),
-    claim: claimNames.includes(claim) ? claim : defaults.claim,
-    prices: words.get('prices') === 'today' ? 'today' : 'launch',
-    own,
+    state: { ...defaults, ...(Object.fromEntries(given) as Partial<PlanState>), own: Object.fromEntries(own) },
+    refused: words.flatMap(({ problem }) => problem ?? []),
   };
 }
 
@@ -73,13 +105,20 @@ export function writeState(state: PlanState): string | null {
   return text === '' ? null : text;
 }
 
-export const planState = signal(readState(route.peek().page === 'plan' ? route.peek().id : null));
+const opened = readState(route.peek().page === 'plan' ? route.peek().id : null);
+export const planState = signal(opened.state);
+/** What the address that was opened says and cannot be used. */
+export const refusedWords = signal(opened.refused);
 route.subscribe(({ page, id }) => {
-  if (page === 'plan' && id !== writeState(planState.peek())) planState.value = readState(id);
+  if (page !== 'plan' || id === writeState(planState.peek())) return;
+  const { state, refused } = readState(id);
+  planState.value = state;
+  refusedWords.value = refused;
 });
 
 /** Changes some of the choices, and the address. */
 export function change(changes: Partial<PlanState>): void {
   planState.value = { ...planState.peek(), ...changes };
+  refusedWords.value = [];
   goTo('plan', writeState(planState.peek()), true);
 }
