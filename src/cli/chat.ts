@@ -39,13 +39,17 @@ function describeDrafts({ draftedTokens, acceptedTokens }: Usage, speculation: S
   return [...accepted, `drafting is off: ${formatPercent(acceptance)} were accepted recently${cost}`];
 }
 
+/** Below this, an answer came in one burst, and its speed says nothing. */
+const measurableMs = 50;
+
 type GenerationEnd = Extract<GenerationEvent, { type: 'end' }>;
 
 function describeAnswer(model: ServedModel, { usage, totalMs, firstTokenMs, finishReason }: GenerationEnd): string {
-  const rate = ((usage.completionTokens - 1) / Math.max(1e-3, totalMs - firstTokenMs)) * 1000;
+  const ms = totalMs - firstTokenMs;
+  const rate = ms >= measurableMs ? [`${(((usage.completionTokens - 1) / ms) * 1000).toFixed(1)} tokens/s`] : [];
   return [
     `${usage.completionTokens} tokens`,
-    `${rate.toFixed(1)} tokens/s`,
+    ...rate,
     `first token after ${firstTokenMs.toFixed(0)} ms`,
     ...describeDrafts(usage, model.stats.speculation),
     ...(usage.cachedTokens > 0 ? [`${usage.cachedTokens} of ${usage.promptTokens} prompt tokens cached`] : []),

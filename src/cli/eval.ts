@@ -53,11 +53,13 @@ export interface EvalFlags extends EngineFlags, SamplingFlags {
 const formatEstimate = ({ mean, margin }: Estimate) => `${formatPercent(mean, 1)} ± ${(100 * margin).toFixed(1)}`;
 
 function toLine(evaluation: Evaluation): string {
-  const { task, difficulty, problems, samples, passAt1, consensus, format, tokens, faults, graded } = evaluation;
+  const { task, difficulty, problems, samples, passAt1, consensus, format, tokens, draftAcceptance } = evaluation;
+  const { faults, graded } = evaluation;
   const estimates = `pass@1 ${formatEstimate(passAt1)}, cons@${samples} ${formatEstimate(consensus)}`;
   const form = `well-formed ${formatPercent(format, 1)}, ${tokens.toFixed(0)} tokens`;
+  const drafts = draftAcceptance === null ? '' : `, ${formatPercent(draftAcceptance)} of drafts accepted`;
   const graders = faults > 0 ? `, ${faults} of ${graded} graded answers without a verdict` : '';
-  return `${task} ${difficulty}: ${estimates}, ${form} (${problems} held-out problems)${graders}`;
+  return `${task} ${difficulty}: ${estimates}, ${form}${drafts} (${problems} held-out problems)${graders}`;
 }
 
 /** Evaluates an answerer by a recipe. */

@@ -24,6 +24,8 @@ export interface Answer {
   readonly promptTokens?: number;
   /** Whether the model ended the answer itself. */
   readonly isEnded: boolean;
+  /** Tokens that multi-token prediction drafted and that were accepted, where the model drafts. */
+  readonly drafts?: { readonly drafted: number; readonly accepted: number };
 }
 
 /** Answers one prompt. Rejects when the signal aborts, or with the error of the model or API. */
@@ -39,6 +41,7 @@ export function modelAnswerer(model: ServedModel): Answerer {
   return async (prompt, options, signal) => {
     const ids: number[] = [];
     let isEnded = false;
+    let drafts = { drafted: 0, accepted: 0 };
     const promptIds = encodePrompt(tokenizer, prompt);
     for await (const event of model.generate(promptIds, {
       ...options,
@@ -46,11 +49,14 @@ export function modelAnswerer(model: ServedModel): Answerer {
     }))
       if (event.type === 'part') ids.push(...event.tokens.map(({ id }) => id));
       else if (event.error) throw event.error;
-      else isEnded = event.finishReason === 'stop';
+      else {
+        isEnded = event.finishReason === 'stop';
+        drafts = { drafted: event.usage.draftedTokens, accepted: event.usage.acceptedTokens };
+      }
     signal?.throwIfAborted();
     const hasEndToken = eosIds.includes(ids.at(-1) as number);
     const text = tokenizer.decode(hasEndToken ? ids.slice(0, -1) : ids);
-    return { text, tokens: ids.length, promptTokens: promptIds.length, isEnded };
+    return { text, tokens: ids.length, promptTokens: promptIds.length, isEnded, drafts };
   };
 }
 

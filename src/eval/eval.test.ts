@@ -55,6 +55,16 @@ describe('evaluate', () => {
     assert.deepEqual([result.passAt1.mean, result.consensus.mean], [0.75, 1]);
   });
 
+  test('drafts are counted over all answers; without any there is no share', async () => {
+    let calls = 0;
+    const drafting: Answerer = async () => {
+      const drafts = calls++ % 2 === 0 ? { drafted: 9, accepted: 6 } : { drafted: 1, accepted: 1 };
+      return { text: '', tokens: 9, isEnded: true, drafts };
+    };
+    assert.equal((await evaluate(drafting, source, chosen, options)).draftAcceptance, 0.7);
+    assert.equal((await evaluate(await solver(() => false), source, chosen, options)).draftAcceptance, null);
+  });
+
   test('answers that hide in the thinking do not count', async () => {
     const hidden: Answerer = async () => ({ text: '<answer>1</answer>', tokens: 1, isEnded: true });
     const result = await evaluate(hidden, source, chosen, options);

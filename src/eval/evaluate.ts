@@ -3,7 +3,7 @@
 // Contract: the same source, task and options ask the same questions with the same seeds, so that only the model
 // differs.
 import { z } from 'zod';
-import { deriveSeed, type Estimate, estimateMean, mean } from '../math/index.ts';
+import { deriveSeed, type Estimate, estimateMean, mean, sum } from '../math/index.ts';
 import type { ChosenTask } from '../tasks/index.ts';
 import type { Answer, Answerer } from './answerer.ts';
 import type { CompletionOptions } from './completion-api.ts';
@@ -102,6 +102,8 @@ export interface Evaluation extends GraderFaults {
   readonly tokens: number;
   /** Language consistency: the mean share of words in the language of the problem. */
   readonly language: number;
+  /** The share of drafted tokens that were accepted; null where none was drafted. */
+  readonly draftAcceptance: number | null;
   /** Half of the widths of the 95 % intervals of these means. */
   readonly margins: { readonly format: number; readonly tokens: number; readonly language: number };
 }
@@ -122,6 +124,8 @@ export async function evaluate(
   const format = estimate(({ isWellFormed }) => (isWellFormed ? 1 : 0));
   const tokens = estimate((response) => response.tokens);
   const language = estimate((response) => response.language);
+  const drafts = answered.flatMap(({ responses }) => responses.flatMap((response) => response.drafts ?? []));
+  const drafted = sum(drafts.map((each) => each.drafted));
   return {
     task: chosen.task.name,
     difficulty: chosen.difficulty,
@@ -132,6 +136,7 @@ export async function evaluate(
     format: format.mean,
     tokens: tokens.mean,
     language: language.mean,
+    draftAcceptance: drafted > 0 ? sum(drafts.map(({ accepted }) => accepted)) / drafted : null,
     margins: { format: format.margin, tokens: tokens.margin, language: language.margin },
     ...countFaults(answered),
   };
@@ -144,6 +149,7 @@ export function evaluationEvent({
   graded: __,
   fault: ___,
   margins: ____,
+  draftAcceptance: _____,
   ...fields
 }: Evaluation) {
   return { ...fields, passAt1: passAt1.mean, margin: passAt1.margin };

@@ -4,11 +4,14 @@ import { formatPercent } from '../../src/math/index.ts';
 import type { Answer } from './conversation.ts';
 import { seconds, tokens } from './figures.ts';
 
+/** Below this, an answer came in one burst, and its speed says nothing. */
+const measurableMs = 50;
+
 /** Returns each fact as its text and its explanation. */
 function listFacts({ usage, chunks, firstMs, totalMs }: Answer): [text: string, title: string][] {
   const facts: [string, string][] = [];
   const count = usage?.completion_tokens ?? chunks.thinking + chunks.text;
-  if (usage !== null && firstMs !== null && totalMs !== null && count > 1 && totalMs > firstMs) {
+  if (usage !== null && firstMs !== null && totalMs !== null && totalMs - firstMs >= measurableMs) {
     const rate = ((count - 1) * 1000) / (totalMs - firstMs);
     facts.push([`${rate.toFixed(rate < 10 ? 1 : 0)} tokens/s`, 'Speed from the first token to the last']);
   }
