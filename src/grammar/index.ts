@@ -3,3 +3,4 @@ export { type CompiledConstraint, type CompilerOptions, ConstraintCompiler, type
 export type { CallableFunction, CallConstraint, CallSyntax, Constraint } from './constraint.ts';
 export { GrammarError } from './errors.ts';
 export type { JsonSchema } from './json-schema.ts';
+export { isValid } from './validity.ts';

@@ -24,7 +24,9 @@ function ends(expression: Expression, points: readonly number[], starts: Readonl
       let at: ReadonlySet<number> = starts;
       for (let i = 1; i <= Math.min(max ?? Infinity, min + points.length + 1) && at.size > 0; i++) {
         at = ends(item, points, at);
-        if (i >= min) for (const each of at) found.add(each);
+        if (i < min) continue;
+        at = new Set([...at].filter((each) => !found.has(each)));
+        for (const each of at) found.add(each);
       }
       return found;
     }

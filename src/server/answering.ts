@@ -67,8 +67,7 @@ export async function answer(context: ServerContext, conversation: Conversation,
       ...(logprobs !== null && { logprobs }),
       ...(constraint !== null && { constraint }),
     };
-    const names = tools?.functions.map(({ name }) => name) ?? [];
-    return { prompt: ids, options, calls: tools ? new ToolCallReader(tools.syntax, names) : undefined };
+    return { prompt: ids, options, calls: tools ? new ToolCallReader(tools) : undefined };
   });
   const events = answerPrompts(context, call, model, generations);
   return { model, promptTokens: ids.length, startsThinking, events };

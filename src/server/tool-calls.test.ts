@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { GenerationEnd } from '../engine/index.ts';
+import type { CallConstraint } from '../grammar/index.ts';
 import { findCallSyntax } from './call-syntax.ts';
 import { ToolCallReader } from './tool-calls.ts';
 
@@ -44,11 +45,21 @@ const answers: Readonly<Record<keyof typeof templates, string>> = {
   'Llama 3': `{"name": "weather", "parameters": ${args}}; {"name": "time", "parameters": {}}`,
 };
 
-function read(template: string, parts: readonly string[]) {
+const functions = [
+  {
+    name: 'weather',
+    schema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+    isStrict: false,
+  },
+  { name: 'time', schema: true, isStrict: false },
+];
+
+function read(template: string, parts: readonly string[], more: Partial<CallConstraint> = {}, reason = end) {
   const syntax = findCallSyntax(template);
   assert.ok(syntax);
   let id = 0;
-  const reader = new ToolCallReader(syntax, ['weather', 'time'], () => `call_${id++}`);
+  const offered = { kind: 'calls', syntax, functions, isRequired: false, isParallel: true, otherwise: null } as const;
+  const reader = new ToolCallReader({ ...offered, ...more }, () => `call_${id++}`);
   const calls: { id: string; name: string; text: string; isDone: boolean }[] = [];
   let [text, count] = ['', 0];
   for (const each of parts)
@@ -63,12 +74,16 @@ function read(template: string, parts: readonly string[]) {
       if (event.type === 'tool-arguments') calls[event.index].text += event.text;
       if (event.type === 'tool-end') calls[event.index].isDone = true;
     }
-  for (const event of reader.read(end)) {
+  const held = text;
+  for (const event of reader.read(reason)) {
     if (event.type === 'part') text += event.text;
+    if (event.type === 'tool-call') calls[event.index] = { id: event.id, name: event.name, text: '', isDone: false };
+    if (event.type === 'tool-arguments') calls[event.index].text += event.text;
+    if (event.type === 'tool-end') calls[event.index].isDone = true;
     if (event.type === 'end') assert.equal(event.calls, calls.length);
   }
   assert.equal(count, parts.length, 'each token comes once');
-  return { text, calls };
+  return { text, calls, held };
 }
 
 /** Cuts a text at random places. */
@@ -124,5 +139,91 @@ describe('calls in an answer', () => {
   test('a template without calls has no syntax, nor one in XML', () => {
     assert.equal(findCallSyntax('{{ messages }}'), null);
     assert.equal(findCallSyntax('<tool_call>\\n<function=NAME>'), null);
+  });
+});
+
+const hermes = templates['Qwen 2.5 and 3'];
+const one = `{"name": "weather", "arguments": ${args}}`;
+const two = '{ "name" : "time" ,\n "parameters": {} }';
+const bare: Readonly<Record<string, readonly string[]>> = {
+  [one]: [args],
+  [`\n${one}\n`]: [args],
+  [`\`\`\`json\n${one}\n\`\`\``]: [args],
+  [`\`\`\`\n${one}\n\`\`\`\n`]: [args],
+  [`${one}\n${two}`]: [args, '{}'],
+  [`[${one}, ${two}]`]: [args, '{}'],
+  [`\`\`\`json\n[\n${one},\n${two}\n]\n\`\`\``]: [args, '{}'],
+};
+
+describe('calls without the syntax', () => {
+  for (const [answer, expected] of Object.entries(bare))
+    test(`are calls where they are the whole answer: ${JSON.stringify(answer)}`, () => {
+      fc.assert(
+        fc.property(cuts(answer), (parts) => {
+          const { text, calls } = read(hermes, parts);
+          assert.equal(text, '');
+          assert.deepEqual(
+            calls.map((call) => call.text),
+            expected,
+          );
+          assert.ok(calls.every(({ isDone }) => isDone));
+        }),
+        { numRuns: 20 },
+      );
+    });
+
+  const others = [
+    `Here: ${one}`,
+    `${one} is the call.`,
+    `${one}\n{"temperature": 21}`,
+    `\`\`\`json\n${one}`,
+    `[${one}`,
+    one.slice(0, -1),
+    one.replace('weather', 'wealth'),
+    one.replace('city', 'town'),
+    one.replace('"A } \\" {"', '7'),
+    one.replace('"arguments"', '"args"'),
+    one.replace('[1, {}]', '[1 {}]'),
+    '{"name": "weather", "arguments": []}',
+    '{"answer": 1}',
+    '```js\nf()\n```',
+  ];
+  for (const other of others)
+    test(`are text where they are not, unchanged: ${JSON.stringify(other)}`, () => {
+      fc.assert(
+        fc.property(cuts(other), (parts) => {
+          const { text, calls } = read(hermes, parts);
+          assert.deepEqual([text, calls], [other, []]);
+        }),
+        { numRuns: 20 },
+      );
+    });
+
+  test('text is held only while it can become one', () => {
+    for (const [text, held] of [
+      ['{"name": "w', ''],
+      ['{"name": "wi', '{"name": "wi'],
+      ['{ "nom', '{ "nom'],
+      ['Hello', 'Hello'],
+      ['```jso', ''],
+      ['```ja', '```ja'],
+      [`${one}\nIt`, `${one}\nIt`],
+    ])
+      assert.equal(read(hermes, [text]).held, held);
+  });
+
+  test('are text where the answer is cut off, has a format, or is one call at most', () => {
+    const cut = { ...end, finishReason: 'length' as const };
+    assert.deepEqual(read(hermes, [one], {}, cut), { text: one, calls: [], held: '' });
+    assert.equal(read(hermes, [one], { otherwise: { kind: 'object' } }).text, one);
+    assert.equal(read(hermes, [`${one}\n${two}`], { isParallel: false }).calls.length, 0);
+    assert.equal(read(hermes, [one], { isParallel: false }).calls.length, 1);
+  });
+
+  test('tags in arguments of a call that is none are read as tags', () => {
+    const wrong = '{"name": "weather", "arguments": {"a": "';
+    const { text, calls } = read(hermes, [`${wrong}${answers['Qwen 2.5 and 3']}`]);
+    assert.equal(text, wrong);
+    assert.equal(calls.length, 2);
   });
 });

@@ -1,10 +1,13 @@
 // Calls of functions found in the text of an answer, as it arrives.
 //
 // Contract: the events do not depend on where tokens end. Text that turns out to be no call comes as text, unchanged.
-// White space before a call is no text of the answer. Arguments are JSON text as the model writes it.
+// White space before a call is no text of the answer. Arguments are JSON text as the model writes it. An answer that is
+// nothing but calls in plain JSON is those calls: bare-calls.ts.
 import type { GeneratedToken, GenerationEvent } from '../engine/index.ts';
-import type { CallSyntax } from '../grammar/index.ts';
+import type { CallConstraint, CallSyntax } from '../grammar/index.ts';
+import { type BareCall, BareCallReader } from './bare-calls.ts';
 import type { AnswerEvent } from './conversation.ts';
+import { ObjectEnd } from './object-end.ts';
 
 /** The length of the longest end of a text that a word begins with. */
 function overlap(text: string, word: string): number {
@@ -13,60 +16,45 @@ function overlap(text: string, word: string): number {
   return 0;
 }
 
-/** Finds the end of an object in JSON text that comes in parts. */
-class ObjectEnd {
-  #depth = 0;
-  #inText = false;
-  #isEscaped = false;
-
-  /** Returns the place after the end of the object, or -1. */
-  find(text: string): number {
-    for (const [i, unit] of text.split('').entries()) {
-      if (this.#isEscaped) this.#isEscaped = false;
-      else if (this.#inText) {
-        this.#isEscaped = unit === '\\';
-        this.#inText = unit !== '"';
-      } else if (unit === '"') this.#inText = true;
-      else if (unit === '{' || unit === '[') this.#depth++;
-      else if ((unit === '}' || unit === ']') && --this.#depth === 0) return i + 1;
-    }
-    return -1;
-  }
-}
-
-type State = 'text' | 'name' | 'arguments' | 'after' | 'done' | 'plain';
+type State = 'start' | 'text' | 'name' | 'arguments' | 'after' | 'done' | 'plain';
 
 export class ToolCallReader {
   readonly #syntax: CallSyntax;
   readonly #names: ReadonlySet<string>;
   readonly #newId: () => string;
-  #state: State = 'text';
+  readonly #isParallel: boolean;
+  /** Reads calls without the syntax; null: there are none, because the answer is held to a constraint, or to calls. */
+  readonly #bare: BareCallReader | null;
+  #state: State;
   /** Text that is not an event yet; in `name` and `after` from the beginning of the syntax on. */
   #buffer = '';
   #calls = 0;
   #end = new ObjectEnd();
   #events: AnswerEvent[] = [];
 
-  /** `names`: the functions that may be called. */
   constructor(
-    syntax: CallSyntax,
-    names: Iterable<string>,
+    { syntax, functions, isRequired, isParallel, otherwise }: CallConstraint,
     newId = () => `call_${crypto.randomUUID().replaceAll('-', '').slice(0, 24)}`,
   ) {
     this.#syntax = syntax;
-    this.#names = new Set(names);
+    this.#names = new Set(functions.map(({ name }) => name));
     this.#newId = newId;
+    this.#isParallel = isParallel;
+    const mayBeBare = !isRequired && otherwise === null && !syntax.open.startsWith('{');
+    this.#bare = mayBeBare ? new BareCallReader(functions) : null;
+    this.#state = mayBeBare ? 'start' : 'text';
   }
 
   /** Returns what an event of the generation becomes. */
   read(event: GenerationEvent): AnswerEvent[] {
     this.#events = [];
     if (event.type === 'end') {
-      this.#finish();
+      this.#finish(event.finishReason === 'stop');
       this.#events.push({ ...event, calls: this.#calls });
     } else if (event.channel === 'thinking') this.#events.push(event);
     else {
       this.#buffer += event.text;
+      if (this.#state === 'start' && this.#bare?.push(event.text) !== true) this.#state = 'text';
       while (this.#step());
       this.#attach(event.tokens);
     }
@@ -88,6 +76,7 @@ export class ToolCallReader {
 
   /** Takes what the buffer allows; returns whether there may be more. */
   #step(): boolean {
+    if (this.#state === 'start') return false;
     if (this.#state === 'text') return this.#findOpening();
     if (this.#state === 'name') return this.#readName();
     if (this.#state === 'arguments') return this.#readArguments();
@@ -169,10 +158,29 @@ export class ToolCallReader {
     return true;
   }
 
-  #finish(): void {
+  /** `isWhole`: nothing cut the answer off. */
+  #finish(isWhole: boolean): void {
+    if (this.#state === 'start') {
+      const calls = (isWhole && this.#bare?.finish()) || [];
+      if (calls.length > 0 && (this.#isParallel || calls.length === 1)) {
+        for (const call of calls) this.#addWhole(call);
+        return;
+      }
+      this.#state = 'text';
+      while (this.#step());
+    }
     const { afterArguments } = this.#syntax;
     const isComplete = this.#state === 'done' || (this.#state === 'after' && this.#buffer.startsWith(afterArguments));
     if (!isComplete && this.#state !== 'arguments') this.#text(this.#buffer);
     this.#buffer = '';
+  }
+
+  #addWhole({ name, arguments: text }: BareCall): void {
+    const index = this.#calls++;
+    this.#events.push(
+      { type: 'tool-call', index, id: this.#newId(), name },
+      { type: 'tool-arguments', index, text },
+      { type: 'tool-end', index },
+    );
   }
 }
