@@ -1,10 +1,13 @@
 // A tokenizer as the keys of a GGUF file, as llama.cpp reads them: vocabulary, special tokens, chat template.
 //
-// The pre-tokenizer gets the name under which llama.cpp does the same; a tokenizer that cuts in a way without a name is
-// refused, because the file would be read wrongly.
+// The pre-tokenizer of byte-level BPE gets the name under which llama.cpp does the same; a tokenizer that cuts in a way
+// without a name is refused, because the file would be read wrongly. SentencePiece: gguf-sentencepiece.ts; what is
+// written is read back, and must cut sample texts in the same way.
 import { TokenizerError } from './errors.ts';
 import type { LoadedTokenizer } from './folder.ts';
 import { ggufPreTokenizers } from './gguf-pre-tokenizers.ts';
+import { hasSpacePrefix, isSentencePiece, scoreTokens } from './gguf-sentencepiece.ts';
+import { loadGgufTokenizer } from './gguf-tokenizer.ts';
 import { tokenTypes } from './gguf-vocabulary.ts';
 import { hasSameCuts } from './pre-tokenizer.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -12,7 +15,7 @@ import { readAffixes } from './tokenizer-json.ts';
 
 /** A value with its type in GGUF. */
 export interface GgufKey {
-  readonly type: 'u32' | 'i32' | 'bool' | 'string';
+  readonly type: 'u32' | 'i32' | 'f32' | 'bool' | 'string';
   readonly value: number | boolean | string | readonly number[] | readonly string[];
 }
 
@@ -56,31 +59,66 @@ function listTokens({ json, addedTokens, source, vocabSize }: Tokenizer, size: n
   return { tokens, types };
 }
 
+const texts = (value: readonly string[]): GgufKey => ({ type: 'string', value });
+const text = (value: string): GgufKey => ({ type: 'string', value });
+const flag = (value: boolean): GgufKey => ({ type: 'bool', value });
+const u32 = (value: number): GgufKey => ({ type: 'u32', value });
+
+function bytePairKeys(tokenizer: Tokenizer, { tokens, types }: TokenLists): Record<string, GgufKey> {
+  const { merges } = tokenizer.json.model as { merges: (string | string[])[] };
+  return {
+    model: text('gpt2'),
+    pre: text(findName(tokenizer)),
+    tokens: texts(tokens),
+    token_type: { type: 'i32', value: types },
+    merges: texts(merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' ')))),
+  };
+}
+
+function sentencePieceKeys({ json, source }: Tokenizer, { tokens, types }: TokenLists): Record<string, GgufKey> {
+  const scored = scoreTokens(json, tokens, types, source);
+  return {
+    model: text('llama'),
+    pre: text('default'),
+    tokens: texts(tokens),
+    token_type: { type: 'i32', value: scored.types },
+    scores: { type: 'f32', value: scored.scores },
+    add_space_prefix: flag(hasSpacePrefix(json, source)),
+  };
+}
+
+/** Texts in which tokenizers differ: spaces, lines, digits, characters without a token. */
+const samples = ['Hello, world! ', '  two  spaces\n\n\tand 12,345.67', "It's naïve 你好 👍🏽\u0301", '<s>x</s> y'];
+
+/** Throws TokenizerError unless what was written cuts texts as the tokenizer does. */
+function expectSameCuts({ tokenizer }: LoadedTokenizer, keys: Readonly<Record<string, GgufKey>>): void {
+  const typed = Object.entries(keys).map(([key, { type, value }]): [string, unknown] => {
+    const numbers = type === 'i32' ? Int32Array : type === 'f32' ? Float32Array : null;
+    return [key, numbers && Array.isArray(value) ? numbers.from(value as number[]) : value];
+  });
+  const again = loadGgufTokenizer(new Map(typed), tokenizer.source).tokenizer;
+  const added = tokenizer.addedTokens.map(({ content }) => `a ${content} b${content}`).slice(0, 64);
+  const other = [...samples, ...added].find((sample) => `${again.encode(sample)}` !== `${tokenizer.encode(sample)}`);
+  if (other === undefined) return;
+  const problem = `llama.cpp would cut ${JSON.stringify(other)} in another way`;
+  throw new TokenizerError(tokenizer.source, problem, 'keep the model in safetensors');
+}
+
 /** Returns the keys of a tokenizer for a model with a vocabulary of `size` tokens. Throws TokenizerError. */
 export function ggufTokenizerKeys(loaded: LoadedTokenizer, size: number): Record<string, GgufKey> {
   const { tokenizer, specialTokens, eosIds, chatTemplate } = loaded;
-  const { model, post_processor, decoder } = tokenizer.json as Record<string, { type?: string; merges?: unknown }>;
-  if (model.type === 'Unigram' || (decoder && decoder.type !== 'ByteLevel'))
+  const { model, post_processor, decoder } = tokenizer.json as Record<string, { type?: string }>;
+  const hasScores = isSentencePiece(tokenizer.json);
+  if (!hasScores && (model.type === 'Unigram' || (decoder && decoder.type !== 'ByteLevel')))
     throw new TokenizerError(
       tokenizer.source,
-      'only byte-level BPE can be written to GGUF',
+      'only BPE, byte-level or with byte fallback, can be written to GGUF',
       'keep the model in safetensors',
     );
-  const { tokens, types } = listTokens(tokenizer, size);
+  const lists = listTokens(tokenizer, size);
   const { before, after } = readAffixes(post_processor, tokenizer.source);
-  const u32 = (value: number): GgufKey => ({ type: 'u32', value });
-  const flag = (value: boolean): GgufKey => ({ type: 'bool', value });
   const keys: Record<string, GgufKey> = {
-    model: { type: 'string', value: 'gpt2' },
-    pre: { type: 'string', value: findName(tokenizer) },
-    tokens: { type: 'string', value: tokens },
-    token_type: { type: 'i32', value: types },
-    merges: {
-      type: 'string',
-      value: (model.merges as (string | string[])[]).map((merge) =>
-        typeof merge === 'string' ? merge : merge.join(' '),
-      ),
-    },
+    ...(hasScores ? sentencePieceKeys(tokenizer, lists) : bytePairKeys(tokenizer, lists)),
     add_bos_token: flag(before.length > 0),
     add_eos_token: flag(after.length > 0),
   };
@@ -98,6 +136,8 @@ export function ggufTokenizerKeys(loaded: LoadedTokenizer, size: number): Record
   const turn = [eos, ...others].find((id) => id !== undefined && id !== named);
   if (turn !== undefined) keys.eot_token_id = u32(turn);
   const all = Object.entries(keys).map(([key, value]) => [`tokenizer.ggml.${key}`, value] as const);
-  const template: GgufKey | null = chatTemplate && { type: 'string', value: chatTemplate.text };
-  return Object.fromEntries(template ? [...all, ['tokenizer.chat_template', template] as const] : all);
+  const template = chatTemplate && text(chatTemplate.text);
+  const written = Object.fromEntries(template ? [...all, ['tokenizer.chat_template', template] as const] : all);
+  if (hasScores) expectSameCuts(loaded, written);
+  return written;
 }

@@ -2,6 +2,7 @@
 // npm test -- gguf-tokenizer
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { LoadedTokenizer } from './folder.ts';
 import { ggufTokenizerKeys } from './gguf-keys.ts';
 import { ggufPreTokenizers } from './gguf-pre-tokenizers.ts';
 import { hasGgufTokenizer, loadGgufTokenizer } from './gguf-tokenizer.ts';
@@ -72,6 +73,43 @@ describe('SentencePiece', () => {
     const { fillInTokens, chatTemplate } = load({ ...fim, 'tokenizer.chat_template': '{{ bos_token }}!' });
     assert.deepEqual(fillInTokens, ['▁a', 'ab', '<hole>']);
     assert.equal(chatTemplate?.render([]), '<s>!');
+  });
+});
+
+describe('SentencePiece that is written', () => {
+  const written = (loaded: LoadedTokenizer) => {
+    const keys = Object.entries(ggufTokenizerKeys(loaded, 270)).map(([key, { type, value }]): [string, unknown] => {
+      if (type === 'i32') return [key, Int32Array.from(value as number[])];
+      return [key, type === 'f32' ? Float32Array.from(value as number[]) : value];
+    });
+    return loadGgufTokenizer(new Map(keys), 'again.gguf');
+  };
+
+  test('is read back: cuts, special tokens, types, with a space in front or without', () => {
+    for (const add_space_prefix of [true, false]) {
+      const loaded = load({ add_space_prefix, 'tokenizer.chat_template': '{{ bos_token }}!' });
+      const again = written(loaded);
+      for (const text of ['ab', 'aab abab', ' a  é\n', 'a<hole>b</s> b<|im_end|>a', 'bbaab'])
+        assert.deepEqual(again.tokenizer.encode(text), loaded.tokenizer.encode(text), text);
+      assert.deepEqual(again.specialTokens, loaded.specialTokens);
+      assert.deepEqual([again.eosIds, again.bosId], [loaded.eosIds, loaded.bosId]);
+      assert.equal(again.chatTemplate?.render([]), '<s>!');
+      assert.ok(!again.tokenizer.has(268));
+    }
+  });
+
+  test('is refused where scores cannot say it', () => {
+    const loaded = load();
+    const { json } = loaded.tokenizer;
+    const changed = (change: object) => ({ ...loaded, tokenizer: new Tokenizer({ ...json, ...change }) });
+    const model = json.model as { merges: [string, string][] };
+    const metaspace = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: false };
+    const refused: [change: object, message: RegExp][] = [
+      [{ model: { ...model, merges: model.merges.slice(1) } }, /model.merges lacks "a b": GGUF cannot say it; keep/],
+      [{ normalizer: { type: 'NFC' } }, /normalizer NFC: GGUF cannot say it/],
+      [{ normalizer: null, pre_tokenizer: metaspace }, /Metaspace with prepend_scheme "first" and split false/],
+    ];
+    for (const [change, message] of refused) assert.throws(() => ggufTokenizerKeys(changed(change), 270), message);
   });
 });
 
