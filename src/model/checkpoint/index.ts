@@ -18,6 +18,7 @@ export { ggufImportance, type NamedImportance, readImportance, withImportance } 
 export { type GgufFormat, ggufMixes } from './gguf-mixes.ts';
 export { ggufTensors, openGgufModel } from './gguf-model.ts';
 export { ggufByteLength, writeGguf } from './gguf-writer.ts';
+export { compareGolden, computeGolden, type GoldenLogits, goldenSchema } from './golden.ts';
 export { type ImportedTensor, ignoredTensors, importWeights } from './import.ts';
 export { readJson } from './json.ts';
 export { openReady, type ReadyCheckpoint } from './ready.ts';
