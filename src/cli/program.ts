@@ -2,6 +2,7 @@
 // has the examples of the help.
 import { Argument, Command, Option } from 'commander';
 import { packageVersion } from '../kernels/root.ts';
+import type { ProfileName } from '../server/index.ts';
 import { bundledFacts } from '../tasks/families/index.ts';
 import { phrasingNames } from '../tasks/phrasing.ts';
 import { templateNames } from '../tasks/template.ts';
@@ -57,6 +58,11 @@ function use(program: Command): void {
     .option('--runs <folder>', 'training runs that the app shows and starts', 'runs')
     .option('--task <files...>', 'tasks of your own that the app offers, and whose answers it grades')
     .option('--strict', 'refuse requests with fields that nobody knows, such as a misspelled one')
+    .addOption(
+      new Option('--profile <api>', 'where APIs differ: thinking shown, thinking sent back, usage in streams')
+        .choices(['deepseek', 'deepseek-v3.1', 'deepseek-r1', 'openai'] satisfies ProfileName[])
+        .default('deepseek'),
+    )
     .option('--no-runs', 'serve without training runs')
     .action(later<typeof import('./serve.ts')>('serve', (serve) => serve.serveCommand));
 

@@ -3,7 +3,7 @@
 // Ctrl-C lets running requests finish; a second one exits.
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { listen, readTaskResults } from '../server/index.ts';
+import { listen, type ProfileName, readTaskResults } from '../server/index.ts';
 import { bundledFacts, type Grading, isTaskFile, openTask } from '../tasks/index.ts';
 import type { EngineFlags } from './engine-flags.ts';
 import { UsageError } from './exit-codes.ts';
@@ -19,6 +19,7 @@ export interface ServeFlags extends EngineFlags, ServerFlags, RunsFlags {
   readonly alias?: readonly string[];
   readonly parallel: number;
   readonly strict?: boolean;
+  readonly profile: ProfileName;
   /** Files of the user's tasks. */
   readonly task?: readonly string[];
   readonly runs: string | false;
@@ -63,6 +64,7 @@ export async function serveCommand(target: string, flags: ServeFlags): Promise<v
   const results = readTaskResults(path);
   const server = await listen(model, {
     ...options,
+    profile: flags.profile,
     ...(flags.strict && { strict: true }),
     ...(flags.alias && { aliases: Object.fromEntries(flags.alias.map((alias) => [alias, model.name])) }),
     ...(runs && { routes: [runs.routes] }),

@@ -11,7 +11,7 @@ export type IndexedAnswerEvent = readonly [choice: number, event: AnswerEvent];
 
 export interface Answer {
   readonly model: TextModel;
-  readonly promptTokens: number;
+  readonly prompt: Int32Array;
   /** Whether the prompt ends inside the thinking. */
   readonly startsThinking: boolean;
   /** The events of all choices as they arrive; each choice ends with `end`. Throws what fails later. */
@@ -53,7 +53,7 @@ export function answerPrompts(
 /** Starts the answers to a conversation. Throws ApiError, RefusedError or TokenizerError; see toApiError. */
 export async function answer(context: ServerContext, conversation: Conversation, call: Call): Promise<Answer> {
   const model = findModel(context, conversation.model);
-  const { sampling, maxTokens, logprobs } = conversation;
+  const { sampling, maxTokens, logprobs, promptLogprobs } = conversation;
   checkSampling(sampling, model);
   const tools = offeredTools(conversation, model);
   const constraint = await compileConstraint(conversation, tools, model);
@@ -65,10 +65,11 @@ export async function answer(context: ServerContext, conversation: Conversation,
       ...(reasoningBudget !== null && { reasoningBudget }),
       maxTokens: clampMaxTokens(maxTokens, ids.length, model),
       ...(logprobs !== null && { logprobs }),
+      ...(typeof promptLogprobs === 'number' && { promptLogprobs }),
       ...(constraint !== null && { constraint }),
     };
     return { prompt: ids, options, calls: tools ? new ToolCallReader(tools) : undefined };
   });
   const events = answerPrompts(context, call, model, generations);
-  return { model, promptTokens: ids.length, startsThinking, events };
+  return { model, prompt: ids, startsThinking, events };
 }

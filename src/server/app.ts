@@ -11,6 +11,7 @@ import { Guard, type GuardOptions } from './guard.ts';
 import { IgnoredFieldsPolicy } from './ignored-fields.ts';
 import { LiveRequests } from './live.ts';
 import { Metrics } from './metrics.ts';
+import { type ProfileName, profiles } from './profiles.ts';
 import type { TaskResults } from './protocol-tasks.ts';
 import { RequestRecord } from './request-log.ts';
 import { type Connection, createRoutes } from './routes.ts';
@@ -30,6 +31,8 @@ export interface AppOptions extends GuardOptions {
   readonly onError?: (error: unknown) => void;
   /** Refuses requests with fields that nobody knows. @default false: such fields are listed in a response header */
   readonly strict?: boolean;
+  /** The API that clients expect, where APIs differ. @default deepseek */
+  readonly profile?: ProfileName;
   /** Receives a line for each request but those for /health and the app's files: what it was, what it cost. */
   readonly onRequest?: (line: string) => void;
   /** Receives a sentence the first time that a request has a field that nobody knows. @default console.warn */
@@ -73,6 +76,7 @@ export function createApp(models: TextModel | readonly TextModel[], options: App
     taskResults: options.taskResults ?? {},
     tasks: options.tasks ?? [],
     ignoredFields: new IgnoredFieldsPolicy(options.strict ?? false, options.onIgnored ?? console.warn),
+    profile: profiles[options.profile ?? 'deepseek'],
     responses: new ResponseStore(),
     startedAt: Math.floor(Date.now() / 1000),
     onError,

@@ -4,7 +4,7 @@
 // reason.
 import type { z } from 'zod';
 import type { GenerationPart, TextModel } from '../engine/index.ts';
-import { answer } from './answering.ts';
+import { type Answer, answer } from './answering.ts';
 import { type ChoiceFormat, completionResponse } from './completion-response.ts';
 import type { Call, ServerContext } from './context.ts';
 import type {
@@ -16,14 +16,19 @@ import type {
   ToolChoice,
 } from './conversation.ts';
 import { ApiError } from './errors.ts';
+import { toTimings } from './generating.ts';
+import type { Profile } from './profiles.ts';
 import type { ChatRequest } from './protocol.ts';
 import type { ChatDelta, ChatLogprobs, toolCall } from './protocol-responses.ts';
+import { continuedMessages, withEarlierThinking } from './request-messages.ts';
 import { readFormat } from './response-format.ts';
-import { chatToken } from './token-text.ts';
+import { chatToken, promptTable } from './token-text.ts';
 
 interface ChatChoiceChunk {
   readonly delta: ChatDelta;
   readonly logprobs: ChatLogprobs | null;
+  /** With return_token_ids. */
+  readonly token_ids?: readonly number[];
 }
 
 type CallDelta = NonNullable<ChatDelta['tool_calls']>[number];
@@ -50,13 +55,15 @@ function joinCalls(parts: readonly CallDelta[]): z.output<typeof toolCall>[] {
 class ChatFormat implements ChoiceFormat<ChatChoiceChunk> {
   readonly #model: TextModel;
   readonly #request: ChatRequest;
+  readonly #showsThinking: boolean;
   /** Whether the chunks have fields for thinking: the template starts with it, or some has arrived. */
   #thinks: boolean;
 
-  constructor(model: TextModel, request: ChatRequest, startsThinking: boolean) {
+  constructor({ model, startsThinking }: Answer, request: ChatRequest, { showsThinking }: Profile) {
     this.#model = model;
     this.#request = request;
-    this.#thinks = startsThinking && request.include_reasoning !== false;
+    this.#showsThinking = request.include_reasoning ?? showsThinking;
+    this.#thinks = startsThinking && this.#showsThinking;
   }
 
   get first(): ChatChoiceChunk {
@@ -69,12 +76,13 @@ class ChatFormat implements ChoiceFormat<ChatChoiceChunk> {
     if (event.type !== 'part') return { delta: { tool_calls: [writeCall(event)] }, logprobs: null };
     const { channel, text, tokens } = event;
     const isThinking = channel === 'thinking';
-    if (isThinking && this.#request.include_reasoning === false) return null;
+    const ids = this.#request.return_token_ids && tokens.length > 0 ? { token_ids: tokens.map(({ id }) => id) } : null;
+    if (isThinking && !this.#showsThinking) return ids && { delta: {}, logprobs: null, ...ids };
     if (isThinking) this.#thinks = true;
     const logprobs = this.#logprobs(isThinking, tokens);
-    if (text === '' && logprobs === null) return null;
-    if (!isThinking) return { delta: this.#content(text), logprobs };
-    return { delta: { content: null, ...this.#reasoning(text) }, logprobs };
+    if (text === '' && logprobs === null && ids === null) return null;
+    if (!isThinking) return { delta: this.#content(text), logprobs, ...ids };
+    return { delta: { content: null, ...this.#reasoning(text) }, logprobs, ...ids };
   }
 
   last(): ChatChoiceChunk {
@@ -98,6 +106,7 @@ class ChatFormat implements ChoiceFormat<ChatChoiceChunk> {
         ...(calls.length > 0 && { tool_calls: calls }),
       },
       logprobs: this.#request.logprobs ? logprobs : null,
+      ...(this.#request.return_token_ids && { token_ids: chunks.flatMap(({ token_ids: ids = [] }) => ids) }),
     };
   }
 
@@ -122,13 +131,17 @@ function readToolChoice({ tools, tool_choice: choice }: ChatRequest): ToolChoice
   return choice ?? (tools && tools.length > 0 ? 'auto' : 'none');
 }
 
-function toConversation(request: ChatRequest): Conversation {
+function toConversation(request: ChatRequest, profile: Profile): Conversation {
   const { max_tokens: maxTokens, max_completion_tokens: maxCompletionTokens } = request;
   if (request.top_logprobs && !request.logprobs)
     throw new ApiError(422, 'top_logprobs: needs logprobs: true', { param: 'top_logprobs' });
   if (maxTokens && maxCompletionTokens && maxTokens !== maxCompletionTokens)
     throw new ApiError(422, 'max_tokens: differs from max_completion_tokens; send one of them', {
       param: 'max_tokens',
+    });
+  if (request.stream && typeof request.prompt_logprobs === 'number')
+    throw new ApiError(400, 'prompt_logprobs: come with the whole answer: leave out stream', {
+      param: 'prompt_logprobs',
     });
   const tools = (request.tools ?? []).map(({ function: { name, description, parameters, strict } }, i) => ({
     name,
@@ -139,7 +152,7 @@ function toConversation(request: ChatRequest): Conversation {
   }));
   return {
     model: request.model,
-    messages: request.messages,
+    messages: withEarlierThinking(continuedMessages(request), profile),
     tools,
     toolChoice: readToolChoice(request),
     parallelToolCalls: request.parallel_tool_calls ?? true,
@@ -148,15 +161,25 @@ function toConversation(request: ChatRequest): Conversation {
     sampling: request,
     maxTokens: maxCompletionTokens ?? maxTokens,
     logprobs: request.logprobs ? (request.top_logprobs ?? 0) : null,
+    promptLogprobs: request.prompt_logprobs,
   };
 }
 
 /** Throws ApiError, RefusedError or TokenizerError; see toApiError. */
 export async function handleChat(context: ServerContext, request: ChatRequest, call: Call): Promise<Response> {
-  const { model, startsThinking, events } = await answer(context, toConversation(request), call);
+  const given = await answer(context, toConversation(request, context.profile), call);
+  const { model, prompt, events } = given;
   const choicesPerPrompt = request.n ?? 1;
-  const formats = Array.from({ length: choicesPerPrompt }, () => new ChatFormat(model, request, startsThinking));
+  const formats = Array.from({ length: choicesPerPrompt }, () => new ChatFormat(given, request, context.profile));
   const objects = { whole: 'chat.completion', chunk: 'chat.completion.chunk' };
-  const spec = { model, events, formats, choicesPerPrompt, idPrefix: 'chatcmpl', objects };
+  const front = request.return_token_ids ? { prompt_token_ids: [...prompt] } : {};
+  const back = (ends: readonly AnswerEnd[]) => {
+    const scored = ends[0]?.promptLogprobs ?? null;
+    return {
+      ...(scored && { prompt_logprobs: promptTable(model.tokenizer.tokenizer, scored) }),
+      ...(request.timings && { timings: toTimings(ends, choicesPerPrompt) }),
+    };
+  };
+  const spec = { model, events, formats, choicesPerPrompt, idPrefix: 'chatcmpl', objects, front, back };
   return completionResponse(context, call, spec, request);
 }

@@ -1,8 +1,8 @@
 // The answer to a generation request, as one JSON object or as server-sent events: what chat and completions share.
 //
 // A format writes the events of one choice as the fields of its route; the object is its chunks put together. In a
-// stream, usage is on the last chunk; stream_options.include_usage moves it to one of its own without choices (true) or
-// leaves it out (false). An error that happens after the first byte is a last event instead of a status.
+// stream, usage is on the last chunk, unless the profile has none; stream_options.include_usage moves it to one of its own
+// without choices (true) or leaves it out (false). An error that happens after the first byte is a last event instead of a status.
 import type { TextModel } from '../engine/index.ts';
 import type { IndexedAnswerEvent } from './answering.ts';
 import type { Call, ServerContext } from './context.ts';
@@ -35,6 +35,9 @@ export interface ResponseSpec<Chunk extends object> {
   readonly idPrefix: string;
   /** The `object` fields of a single response and of a chunk. */
   readonly objects: { readonly whole: string; readonly chunk: string };
+  /** Further fields of the object: those of the first chunk, and those of the last. @default none */
+  readonly front?: object;
+  readonly back?: (ends: readonly AnswerEnd[]) => object;
 }
 
 type Choices<Chunk extends object> = AsyncIterable<readonly [index: number, chunk: Chunk | null, end?: AnswerEnd]>;
@@ -60,20 +63,21 @@ function newHead(prefix: string, object: string, { name, fingerprint }: TextMode
 
 async function* frames<Chunk extends object>(
   { onError }: ServerContext,
-  { model, formats, choicesPerPrompt, idPrefix, objects }: ResponseSpec<Chunk>,
+  { model, formats, choicesPerPrompt, idPrefix, objects, front: fields = {}, back }: ResponseSpec<Chunk>,
   chunks: Choices<Chunk>,
   includeUsage: boolean | null,
 ): AsyncGenerator<string> {
   const front = JSON.stringify(newHead(idPrefix, objects.chunk, model)).slice(0, -1);
   /** `usage` undefined: the chunk has no such field. */
-  const frame = (choices: readonly object[], usage?: object | null) => {
-    const end = usage === undefined ? '' : `,"usage":${JSON.stringify(usage)}`;
-    return dataFrame(`${front},"choices":${JSON.stringify(choices)}${end}}`);
+  const frame = (choices: readonly object[], usage?: object | null, more: object = {}) => {
+    const end = { ...(usage !== undefined && { usage }), ...more };
+    const rest = Object.keys(end).length === 0 ? '}' : `,${JSON.stringify(end).slice(1)}`;
+    return dataFrame(`${front},"choices":${JSON.stringify(choices)}${rest}`);
   };
   const noUsage = includeUsage === false ? undefined : null;
   const ends: AnswerEnd[] = [];
   const opening = formats.flatMap(({ first }, index) =>
-    first === null ? [] : frame([{ index, ...first, finish_reason: null }], noUsage),
+    first === null ? [] : frame([{ index, ...first, finish_reason: null }], noUsage, index === 0 ? fields : {}),
   );
   try {
     if (opening.length > 0) yield opening.join('');
@@ -82,7 +86,8 @@ async function* frames<Chunk extends object>(
       if (end !== undefined) ends[index] = end;
       const isLast = end !== undefined && Object.keys(ends).length === formats.length;
       const usage = isLast && includeUsage === null ? totalUsage(ends, choicesPerPrompt) : noUsage;
-      yield frame([{ index, ...chunk, finish_reason: end ? finishReason(end) : null }], usage);
+      const more = isLast && back !== undefined ? back(ends) : {};
+      yield frame([{ index, ...chunk, finish_reason: end ? finishReason(end) : null }], usage, more);
     }
     if (includeUsage) yield frame([], totalUsage(ends, choicesPerPrompt));
     yield dataFrame('[DONE]');
@@ -94,7 +99,7 @@ async function* frames<Chunk extends object>(
 }
 
 async function whole<Chunk extends object>(
-  { model, formats, choicesPerPrompt, idPrefix, objects }: ResponseSpec<Chunk>,
+  { model, formats, choicesPerPrompt, idPrefix, objects, front = {}, back }: ResponseSpec<Chunk>,
   chunks: Choices<Chunk>,
 ): Promise<object> {
   const parts: Chunk[][] = formats.map(({ first }) => (first === null ? [] : [first]));
@@ -108,7 +113,8 @@ async function whole<Chunk extends object>(
     ...format.join(parts[index]),
     finish_reason: finishReason(ends[index]),
   }));
-  return { ...newHead(idPrefix, objects.whole, model), choices, usage: totalUsage(ends, choicesPerPrompt) };
+  const head = newHead(idPrefix, objects.whole, model);
+  return { ...head, choices, usage: totalUsage(ends, choicesPerPrompt), ...front, ...back?.(ends) };
 }
 
 /** Writes all choices as one object or as a stream. */
@@ -120,5 +126,6 @@ export async function completionResponse<Chunk extends object>(
 ): Promise<Response> {
   const chunks = writeChunks(spec);
   if (!stream) return jsonResponse(jsonPieces(await whole(spec, chunks)));
-  return streamResponse(context, call, frames(context, spec, chunks, options?.include_usage ?? null), serverSentEvents);
+  const usage = options?.include_usage ?? (context.profile.streamsUsage ? null : false);
+  return streamResponse(context, call, frames(context, spec, chunks, usage), serverSentEvents);
 }

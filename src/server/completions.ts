@@ -16,7 +16,7 @@ import { type ChoiceFormat, completionResponse } from './completion-response.ts'
 import { type Call, findModel, type ServerContext } from './context.ts';
 import type { AnswerEnd, AnswerEvent } from './conversation.ts';
 import { ApiError } from './errors.ts';
-import { checkSampling, clampMaxTokens, toGenerateOptions } from './generating.ts';
+import { checkSampling, clampMaxTokens, toGenerateOptions, toTimings } from './generating.ts';
 import type { CompletionRequest } from './protocol.ts';
 import type { CompletionLogprobs } from './protocol-responses.ts';
 import { readFormat } from './response-format.ts';
@@ -84,6 +84,9 @@ async function readPrompts(request: CompletionRequest, model: TextModel, signal:
 interface CompletionChunk {
   readonly text: string;
   readonly logprobs: CompletionLogprobs | null;
+  /** With return_token_ids. */
+  readonly token_ids?: readonly number[];
+  readonly prompt_token_ids?: readonly number[];
 }
 
 class CompletionFormat implements ChoiceFormat<CompletionChunk> {
@@ -102,9 +105,12 @@ class CompletionFormat implements ChoiceFormat<CompletionChunk> {
     this.#table = typeof logprobs === 'number' ? new TokenTable(model.tokenizer.tokenizer, logprobs) : null;
   }
 
-  /** The text of the prompt, with echo. */
+  /** The text of the prompt, with echo: without the tokens by which it asks for the middle. */
   get first(): CompletionChunk | null {
-    const text = this.#request.echo ? this.#model.tokenizer.tokenizer.decode(this.#prompt) : '';
+    const { echo, prompt, suffix, return_token_ids: returnsIds } = this.#request;
+    const isFilling = typeof suffix === 'string' && typeof prompt === 'string';
+    const text = !echo ? '' : isFilling ? prompt : this.#model.tokenizer.tokenizer.decode(this.#prompt);
+    if (returnsIds) return { text, logprobs: null, prompt_token_ids: [...this.#prompt], token_ids: [] };
     return text === '' ? null : { text, logprobs: null };
   }
 
@@ -112,10 +118,11 @@ class CompletionFormat implements ChoiceFormat<CompletionChunk> {
     if (event.type !== 'part') return null;
     const { text, tokens } = event;
     if (this.#request.max_tokens === 0) return null;
+    const ids = this.#request.return_token_ids && tokens.length > 0 ? { token_ids: tokens.map(({ id }) => id) } : null;
     if (this.#request.echo) this.#later.push(...tokens);
     else for (const token of tokens) this.#table?.add(token);
     const logprobs = this.#table?.take() ?? null;
-    return text === '' && (logprobs?.tokens.length ?? 0) === 0 ? null : { text, logprobs };
+    return text === '' && ids === null && (logprobs?.tokens.length ?? 0) === 0 ? null : { text, logprobs, ...ids };
   }
 
   async last({ promptLogprobs }: AnswerEnd): Promise<CompletionChunk> {
@@ -132,7 +139,14 @@ class CompletionFormat implements ChoiceFormat<CompletionChunk> {
   join(chunks: readonly CompletionChunk[]): CompletionChunk {
     const tables = chunks.flatMap(({ logprobs }) => logprobs ?? []);
     const text = chunks.map((chunk) => chunk.text).join('');
-    return { text, logprobs: this.#table === null ? null : joinLogprobs(tables, this.#request.logprobs === 0) };
+    return {
+      text,
+      logprobs: this.#table === null ? null : joinLogprobs(tables, this.#request.logprobs === 0),
+      ...(this.#request.return_token_ids && {
+        prompt_token_ids: [...this.#prompt],
+        token_ids: chunks.flatMap(({ token_ids: ids = [] }) => ids),
+      }),
+    };
   }
 }
 
@@ -145,7 +159,8 @@ function refuseUnsupported(request: CompletionRequest): void {
     refuse('stream', 'the log-probabilities of the prompt come last: set stream or echo to false');
   if (typeof request.suffix === 'string' && typeof request.prompt !== 'string')
     refuse('suffix', 'needs a prompt that is one text');
-  if (typeof request.suffix === 'string' && request.echo) refuse('echo', 'cannot be combined with suffix');
+  if (typeof request.suffix === 'string' && request.echo && typeof request.logprobs === 'number')
+    refuse('logprobs', 'cannot be combined with echo and suffix: leave one of them out');
 }
 
 /** Throws ApiError, RefusedError or TokenizerError; see toApiError. */
@@ -199,7 +214,15 @@ export async function handleCompletion(
   return completionResponse(
     context,
     call,
-    { model, events, formats, choicesPerPrompt, idPrefix: 'cmpl', objects },
+    {
+      model,
+      events,
+      formats,
+      choicesPerPrompt,
+      idPrefix: 'cmpl',
+      objects,
+      ...(request.timings && { back: (ends) => ({ timings: toTimings(ends, choicesPerPrompt) }) }),
+    },
     request,
   );
 }

@@ -6,6 +6,7 @@ import type { ResponseStore } from './faces/response-store.ts';
 import type { IgnoredFields, IgnoredFieldsPolicy } from './ignored-fields.ts';
 import type { Lease, LiveRequests } from './live.ts';
 import type { Metrics } from './metrics.ts';
+import type { Profile } from './profiles.ts';
 import type { TaskResults } from './protocol-tasks.ts';
 import type { RequestRecord } from './request-log.ts';
 
@@ -21,6 +22,7 @@ export interface ServerContext {
   /** Tasks besides the bundled ones. */
   readonly tasks: readonly Grading[];
   readonly ignoredFields: IgnoredFieldsPolicy;
+  readonly profile: Profile;
   /** Answers that later requests may continue. */
   readonly responses: ResponseStore;
   /** Unix time in seconds. */

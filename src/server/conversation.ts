@@ -45,6 +45,8 @@ export interface Conversation {
   readonly maxTokens: number | null | undefined;
   /** The number of alternatives with each token; null: no log-probabilities. */
   readonly logprobs: number | null;
+  /** The same with each token of the prompt. @default none */
+  readonly promptLogprobs?: number | null | undefined;
 }
 
 /** The model calls a function; its arguments follow. */

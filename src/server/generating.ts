@@ -4,7 +4,7 @@ import type { Call } from './context.ts';
 import { ApiError } from './errors.ts';
 import type { Lease } from './live.ts';
 import type { SamplingRequest } from './protocol.ts';
-import type { Usage } from './protocol-responses.ts';
+import type { Timings, Usage } from './protocol-responses.ts';
 import type { RequestRecord } from './request-log.ts';
 
 /** Leaves out fields that are null or undefined. */
@@ -155,5 +155,28 @@ export function totalUsage(ends: readonly GenerationEnd[], choicesPerPrompt: num
       accepted_prediction_tokens: accepted,
       rejected_prediction_tokens: sum(({ usage }) => usage.draftedTokens) - accepted,
     },
+  };
+}
+
+/** Returns times and rates in llama.cpp's fields. Answers run at once: the last of their first tokens ends the prompt. */
+export function toTimings(ends: readonly GenerationEnd[], choicesPerPrompt: number): Timings {
+  const usage = totalUsage(ends, choicesPerPrompt);
+  const latest = (time: (end: GenerationEnd) => number) => Math.max(...ends.map(time));
+  const [promptMs, totalMs] = [latest(({ firstTokenMs }) => firstTokenMs), latest((end) => end.totalMs)];
+  const per = (a: number, b: number) => (b > 0 ? a / b : 0);
+  const { prompt_cache_miss_tokens: read, completion_tokens: written, completion_tokens_details: details } = usage;
+  const predictedMs = totalMs - promptMs;
+  return {
+    cache_n: usage.prompt_cache_hit_tokens,
+    prompt_n: read,
+    prompt_ms: promptMs,
+    prompt_per_token_ms: per(promptMs, read),
+    prompt_per_second: per(1000 * read, promptMs),
+    predicted_n: written,
+    predicted_ms: predictedMs,
+    predicted_per_token_ms: per(predictedMs, written),
+    predicted_per_second: per(1000 * written, predictedMs),
+    draft_n: details.accepted_prediction_tokens + details.rejected_prediction_tokens,
+    draft_n_accepted: details.accepted_prediction_tokens,
   };
 }

@@ -5,6 +5,7 @@ export { ApiError, type ErrorStatus, validate } from './errors.ts';
 export { dataFrame, type EventStreamOptions, eventStream, streamHeaders } from './event-stream.ts';
 export type { GuardOptions } from './guard.ts';
 export { listen, type RunningServer, type ServerOptions } from './listen.ts';
+export type { ProfileName } from './profiles.ts';
 export type {
   ChatMessage,
   ChatRequest,

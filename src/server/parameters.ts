@@ -65,20 +65,16 @@ const refusals: readonly Refusal[] = [
 
   ['n_probs top_logprobs_num', 'use logprobs', 0],
   ['return_logprob', 'use logprobs', false],
-  ['prompt_logprobs', 'use logprobs with echo on /v1/completions'],
   ['logprob_token_ids logprobs_mode logprob_start_len', leaveOut],
-  [
-    'post_sampling_probs return_tokens return_token_ids return_tokens_as_token_ids return_token_offsets',
-    leaveOut,
-    false,
-  ],
+  ['post_sampling_probs return_tokens return_tokens_as_token_ids return_token_offsets', 'use return_token_ids', false],
   [
     'return_prompt_text return_prompt_token_ids return_hidden_states return_routed_experts return_progress',
     leaveOut,
     false,
   ],
   ['return_meta_info return_cached_tokens_details return_full_text details decoder_input_details', leaveOut, false],
-  ['timings_per_token verbose raw_output perf_metrics_in_response incremental_output stream_tokens', leaveOut, false],
+  ['verbose raw_output perf_metrics_in_response incremental_output stream_tokens', leaveOut, false],
+  ['timings_per_token', 'use timings', false],
   ['response_fields include', leaveOut, []],
   ['result_format', leaveOut, 'message'],
   ['skip_special_tokens detokenize', leaveOut, true],
@@ -122,14 +118,13 @@ const chatRefusals: readonly Refusal[] = [
   ['suffix', 'use /v1/completions'],
   ['echo add_special_tokens parse_special', 'use /v1/completions', false],
   ['best_of', 'use n', 1],
-  ['add_generation_prompt', renderYourself, true],
-  ['continue_final_message', 'set prefix: true on the last message', false],
 ];
 
 const completionRefusals: readonly Refusal[] = [
   ['tools functions', 'use /v1/chat/completions', []],
   ['tool_choice function_call', 'use /v1/chat/completions', 'none', 'auto'],
-  ['messages', 'use /v1/chat/completions'],
+  ['messages continue_final_message add_generation_prompt', 'use /v1/chat/completions', false],
+  ['prompt_logprobs', 'use logprobs with echo'],
   ['thinking reasoning_effort chat_template_kwargs', 'it is for /v1/chat/completions; write it into the prompt'],
   ['include_reasoning', 'the text contains the thinking', true],
   ['top_logprobs', 'use logprobs', 0],
@@ -224,8 +219,6 @@ export const unhonoredInThinking = unhonored([
 export const unhonoredOnTokenize = unhonored([
   ['with_pieces return_token_strs return_token_offsets', 'use /detokenize', false],
   ['add_special', 'use add_special_tokens'],
-  ['add_generation_prompt', renderYourself, true],
-  ['continue_final_message', 'set prefix: true on the last message', false],
   ['tools', 'describe the functions in a system message', []],
   ['chat_template mm_processor_kwargs', renderYourself],
 ]);

@@ -30,6 +30,35 @@ export const chatLogprobs = z.object({
   reasoning_content: z.array(tokenLogprob).nullable(),
 });
 
+const timings = z
+  .object({
+    cache_n: count,
+    prompt_n: count,
+    prompt_ms: z.number(),
+    prompt_per_token_ms: z.number(),
+    prompt_per_second: z.number(),
+    predicted_n: count,
+    predicted_ms: z.number(),
+    predicted_per_token_ms: z.number(),
+    predicted_per_second: z.number(),
+    draft_n: count,
+    draft_n_accepted: count,
+  })
+  .meta({ id: 'Timings' });
+
+const promptLogprob = z.object({ logprob: z.number(), rank: z.int().nullable(), decoded_token: z.string() });
+
+/** Fields that a request asks for. */
+const tokenIds = z.array(z.int()).optional();
+const asked = {
+  timings: timings.optional(),
+  prompt_token_ids: tokenIds,
+  prompt_logprobs: z
+    .array(z.record(z.string(), promptLogprob).nullable())
+    .optional()
+    .describe('By token id; null for the first token. rank: from 1, null beyond the alternatives.'),
+};
+
 const finishReason = z.enum(['stop', 'length', 'tool_calls']);
 const head = { id: z.string(), created: z.int(), model: z.string(), system_fingerprint: z.string() };
 
@@ -55,9 +84,11 @@ export const chatCompletion = z
         }),
         logprobs: chatLogprobs.nullable(),
         finish_reason: finishReason,
+        token_ids: tokenIds,
       }),
     ),
     usage,
+    ...asked,
   })
   .meta({ id: 'ChatCompletion' });
 
@@ -88,9 +119,11 @@ export const chatChunk = z
         delta: chatDelta,
         logprobs: chatLogprobs.nullable(),
         finish_reason: finishReason.nullable(),
+        token_ids: tokenIds,
       }),
     ),
     usage: usage.nullable().optional(),
+    ...asked,
   })
   .meta({ id: 'ChatCompletionChunk' });
 
@@ -111,9 +144,12 @@ export const completion = z
         text: z.string(),
         logprobs: completionLogprobs.nullable(),
         finish_reason: finishReason.nullable(),
+        prompt_token_ids: tokenIds,
+        token_ids: tokenIds,
       }),
     ),
     usage: usage.nullable().optional(),
+    timings: timings.optional(),
   })
   .meta({ id: 'Completion' });
 
@@ -153,6 +189,8 @@ export const tokenized = z
 export const detokenized = z.object({ prompt: z.string() }).meta({ id: 'Detokenized' });
 
 export type Usage = z.output<typeof usage>;
+export type Timings = z.output<typeof timings>;
+export type PromptLogprobs = NonNullable<z.output<typeof chatCompletion>['prompt_logprobs']>;
 export type TokenLogprob = z.output<typeof tokenLogprob>;
 export type ChatLogprobs = z.output<typeof chatLogprobs>;
 export type ChatCompletion = z.output<typeof chatCompletion>;

@@ -165,6 +165,21 @@ const sampling = {
     .describe('Extension: only requests with the same salt and the same key share cached prefixes.'),
 };
 
+/** What an answer tells besides, in chat and completions. */
+const reports = {
+  return_token_ids: z.boolean().nullish().describe("Extension, vLLM's: the ids of prompt and answer."),
+  timings: z.boolean().nullish().describe("Extension: times and rates in llama.cpp's fields, at the end."),
+};
+
+/** How a conversation ends: vLLM's fields. */
+const finalMessage = {
+  continue_final_message: z
+    .boolean()
+    .nullish()
+    .describe('The answer continues the last message, of the assistant, as with prefix: true on it.'),
+  add_generation_prompt: z.boolean().nullish().describe('false only with continue_final_message.'),
+};
+
 const templateVariables = z
   .record(z.string().max(64), z.union([z.boolean(), z.number()], { error: 'expected a boolean or a number' }))
   .nullish()
@@ -183,6 +198,14 @@ export const chatRequest = withUnhonored(
       max_completion_tokens: z.int().min(1).nullish(),
       logprobs: z.boolean().nullish(),
       top_logprobs: z.int().min(0).max(20).nullish(),
+      prompt_logprobs: z
+        .int()
+        .min(0)
+        .max(20)
+        .nullish()
+        .describe("Extension, vLLM's: the log-probability of each token of the prompt, and of so many alternatives."),
+      ...reports,
+      ...finalMessage,
       include_reasoning: z
         .boolean()
         .nullish()
@@ -221,6 +244,7 @@ export const completionRequest = withUnhonored(
       max_tokens: z.int().min(0).nullish().describe('Default: 16, as in OpenAI.'),
       logprobs: z.int().min(0).max(20).nullish().describe('The number of alternatives to return with each token.'),
       echo: z.boolean().nullish(),
+      ...reports,
       best_of: z.int().min(1).max(16).nullish(),
       parse_special: z
         .boolean()
@@ -241,6 +265,7 @@ export const tokenizeRequest = withUnhonored(
       messages: z.array(chatMessage).max(4096).nullish(),
       add_special_tokens: z.boolean().nullish(),
       parse_special: z.boolean().nullish().describe('Default: true.'),
+      ...finalMessage,
       chat_template_kwargs: templateVariables,
     })
     .meta({ id: 'TokenizeRequest' }),
@@ -252,6 +277,7 @@ export const applyTemplateRequest = withUnhonored(
     .object({
       model: sampling.model,
       messages: z.array(chatMessage).min(1, 'expected one message or more').max(4096),
+      ...finalMessage,
       chat_template_kwargs: templateVariables,
     })
     .meta({ id: 'ApplyTemplateRequest' }),

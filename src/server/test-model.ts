@@ -205,7 +205,7 @@ export class TestModel implements TextModel {
         if (count >= limit) return ended('length');
         count++;
         if (channel === 'thinking') thought++;
-        const tokens = options.logprobs === undefined ? [] : [this.scored(id, options.logprobs)];
+        const tokens = [this.scored(id, options.logprobs ?? 0)];
         yield { type: 'part' as const, channel, text: stream.push(id), tokens };
       }
       if (stopText !== null) return ended('stop', stopText);
@@ -214,7 +214,7 @@ export class TestModel implements TextModel {
     if (count >= limit) return ended('length');
     count++;
     const end = eosIds[0];
-    const tokens = options.logprobs === undefined ? [] : [this.scored(end, options.logprobs)];
+    const tokens = [this.scored(end, options.logprobs ?? 0)];
     yield { type: 'part' as const, channel: 'answer' as const, text: '', tokens };
     return ended('stop');
   }

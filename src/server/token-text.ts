@@ -4,7 +4,7 @@
 // `bytes:\xe4\xb8`, like OpenAI. A log-probability that is not finite becomes -9999.
 import type { TokenLogprob as EngineLogprob, GeneratedToken } from '../engine/index.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
-import type { CompletionLogprobs, TokenLogprob } from './protocol-responses.ts';
+import type { CompletionLogprobs, PromptLogprobs, TokenLogprob } from './protocol-responses.ts';
 
 const lowestLogprob = -9999;
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -43,6 +43,24 @@ export function chatToken(tokenizer: Tokenizer, token: GeneratedToken, top: numb
     ...scored(tokenizer, token),
     top_logprobs: token.top.slice(0, top).map((each) => scored(tokenizer, each)),
   };
+}
+
+/** Returns the tokens of a prompt in vLLM's format; `tokens`: all but the first, which nothing precedes. */
+export function promptTable(tokenizer: Tokenizer, tokens: readonly GeneratedToken[]): PromptLogprobs {
+  const rows = tokens.map(({ id, logprob, top }) => {
+    const rank = top.findIndex((each) => each.id === id);
+    const write = (each: EngineLogprob, place: number) =>
+      [
+        each.id,
+        {
+          logprob: finite(each.logprob),
+          rank: place < 0 ? null : place + 1,
+          decoded_token: tokenName(tokenizer, each.id),
+        },
+      ] as const;
+    return Object.fromEntries([write({ id, logprob }, rank), ...top.map(write)]);
+  });
+  return [null, ...rows];
 }
 
 /** Collects tokens in the format of completions. Offsets count characters (code points) from the start of the text. */

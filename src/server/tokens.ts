@@ -6,6 +6,7 @@ import { findModel, type ServerContext } from './context.ts';
 import { ApiError } from './errors.ts';
 import { jsonResponse } from './json-response.ts';
 import type { DetokenizeRequest, TokenizeRequest } from './protocol.ts';
+import { continuedMessages } from './request-messages.ts';
 
 /** Ids that are written or decoded at once. */
 const sliceLength = 4096;
@@ -18,8 +19,9 @@ async function encode(request: TokenizeRequest, { tokenizer }: TextModel, signal
   if (given.length > 1)
     throw new ApiError(422, 'prompt: expected one of prompt, content and messages', { param: 'prompt' });
   const encoder = promptEncoder(tokenizer);
-  if (request.messages)
-    return (await encoder.chat(request.messages, request.chat_template_kwargs ?? {}, { signal })).ids;
+  const { messages, chat_template_kwargs: variables } = request;
+  if (messages)
+    return (await encoder.chat(continuedMessages({ ...request, messages }), variables ?? {}, { signal })).ids;
   const text = request.prompt ?? request.content;
   if (typeof text !== 'string')
     throw new ApiError(422, 'prompt: expected a text, or messages instead of it', { param: 'prompt' });

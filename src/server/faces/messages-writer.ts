@@ -89,7 +89,7 @@ class Blocks {
   }
 }
 
-export async function* messageEvents({ model, promptTokens, events }: Answer): AsyncGenerator<MessageEvent> {
+export async function* messageEvents({ model, prompt, events }: Answer): AsyncGenerator<MessageEvent> {
   const message: AnthropicMessage = {
     id: `msg_${crypto.randomUUID().replaceAll('-', '')}`,
     type: 'message',
@@ -99,7 +99,7 @@ export async function* messageEvents({ model, promptTokens, events }: Answer): A
     stop_reason: null,
     stop_sequence: null,
     usage: {
-      input_tokens: promptTokens,
+      input_tokens: prompt.length,
       output_tokens: 0,
       cache_read_input_tokens: 0,
       cache_creation_input_tokens: 0,

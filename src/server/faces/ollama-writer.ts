@@ -37,11 +37,11 @@ export const writeResponse: WritePiece = ({ content, thinking }) => ({
 
 const nothing: Piece = { content: '', thinking: '', calls: [], logprobs: [] };
 
-/** Reads events into pieces; a call is a piece once its arguments are complete. */
+/** Reads events into pieces; a call is a piece once its arguments are complete, or text where they are cut off. */
 class Pieces {
   readonly #model: TextModel;
   readonly #top: number | null;
-  #call = { id: '', name: '', text: '' };
+  #call: { readonly id: string; readonly name: string; text: string } | null = null;
 
   constructor(model: TextModel, top: number | null) {
     this.#model = model;
@@ -49,12 +49,7 @@ class Pieces {
   }
 
   read(event: Exclude<AnswerEvent, AnswerEnd>): Piece | null {
-    if (event.type === 'tool-call') this.#call = { id: event.id, name: event.name, text: '' };
-    else if (event.type === 'tool-arguments') this.#call.text += event.text;
-    else if (event.type === 'tool-end') {
-      const { id, name, text } = this.#call;
-      return { ...nothing, calls: [{ id, function: { name, arguments: JSON.parse(text === '' ? '{}' : text) } }] };
-    } else {
+    if (event.type === 'part') {
       const { channel, text, tokens } = event;
       const { tokenizer } = this.#model.tokenizer;
       const top = this.#top;
@@ -62,7 +57,22 @@ class Pieces {
       if (text === '' && logprobs.length === 0) return null;
       return { ...nothing, logprobs, [channel === 'thinking' ? 'thinking' : 'content']: text };
     }
+    if (event.type === 'tool-call') this.#call = { id: event.id, name: event.name, text: '' };
+    else if (this.#call === null) throw new Error(`broken invariant: ${event.type} without a call`);
+    else if (event.type === 'tool-arguments') this.#call.text += event.text;
+    else {
+      const { id, name, text } = this.#call;
+      this.#call = null;
+      return { ...nothing, calls: [{ id, function: { name, arguments: JSON.parse(text === '' ? '{}' : text) } }] };
+    }
     return null;
+  }
+
+  /** Returns the call that was cut off, as text, so that nothing is lost. */
+  rest(): Piece {
+    if (this.#call === null) return nothing;
+    const { name, text } = this.#call;
+    return { ...nothing, content: `{"name": ${JSON.stringify(name)}, "arguments": ${text}` };
   }
 }
 
@@ -93,7 +103,7 @@ export async function* answerObjects(
 ): AsyncGenerator<object> {
   const pieces = new Pieces(model, top);
   for await (const [, event] of events) {
-    if (event.type === 'end') yield { ...head(name), ...write(nothing), ...ending(event) };
+    if (event.type === 'end') yield { ...head(name), ...write(pieces.rest()), ...ending(event) };
     else {
       const piece = pieces.read(event);
       const logprobs = piece && piece.logprobs.length > 0 ? { logprobs: piece.logprobs } : {};
@@ -113,8 +123,10 @@ export async function wholeAnswer(
   const read: Piece[] = [];
   let last: object = {};
   for await (const [, event] of events)
-    if (event.type === 'end') last = ending(event);
-    else read.push(pieces.read(event) ?? nothing);
+    if (event.type === 'end') {
+      last = ending(event);
+      read.push(pieces.rest());
+    } else read.push(pieces.read(event) ?? nothing);
   const logprobs = read.flatMap((piece) => piece.logprobs);
   const all: Piece = {
     content: read.map(({ content }) => content).join(''),
