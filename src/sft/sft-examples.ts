@@ -12,7 +12,7 @@ import type { LoadedTokenizer } from '../tokenizer/index.ts';
 import { TrainError } from '../train/index.ts';
 import type { SftExample } from './sft-objective.ts';
 
-const message = z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() });
+const message = z.object({ role: z.enum(['system', 'user', 'assistant', 'tool']), content: z.string() });
 
 const conversation = z.object({
   messages: z.array(message).refine((messages) => messages.some(({ role }) => role === 'assistant'), {

@@ -3,7 +3,7 @@
 // Names follow TRL's SFTTrainer where it has them: epochs, learning rate, warm-up, the assistant's tokens alone.
 import { z } from 'zod';
 import { conversationsInput } from '../corpus/index.ts';
-import { templateNames } from '../tasks/index.ts';
+import { chatTemplateNames } from '../tasks/index.ts';
 import { count, fraction } from '../train/index.ts';
 import { fineTuningFields } from './fine-tuning.ts';
 
@@ -17,8 +17,8 @@ export const sftSchema = z.strictObject({
    * generator makes: { conversations: 'greetings', count: 500 }.
    */
   data: z.array(z.union([z.string().meta({ names: 'file' }), conversationsInput])).min(1),
-  /** The chat template of a base that has none. */
-  template: z.enum(templateNames).default('short'),
+  /** The chat template of a base that has none; `tools` has calls of functions, and no thinking. */
+  template: z.enum(chatTemplateNames).default('short'),
   /** The fraction of the conversations that only measures the validation loss. */
   validationFraction: fraction.default(0.05),
   /** Examples per step. */

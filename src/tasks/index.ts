@@ -39,5 +39,13 @@ export {
   type WorkedProblem,
 } from './task.ts';
 export type { StepOutcome, StepRequest, StepRunner, Submission } from './task-step.ts';
-export { type PromptParts, type TemplateName, templateNames, toChatTemplate, toPrompt } from './template.ts';
+export {
+  type ChatTemplateName,
+  chatTemplateNames,
+  type PromptParts,
+  type TemplateName,
+  templateNames,
+  toChatTemplate,
+  toPrompt,
+} from './template.ts';
 export { type WordProblem, wordProblems } from './word-problems.ts';

@@ -15,6 +15,9 @@ const templates = {
 
 export type TemplateName = keyof typeof templates;
 export const templateNames = Object.keys(templates) as [TemplateName, ...TemplateName[]];
+/** Templates of conversations: those of problems, and one with calls of functions and their results, without thinking. */
+export const chatTemplateNames = [...templateNames, 'tools'] as [ChatTemplateName, ...ChatTemplateName[]];
+export type ChatTemplateName = TemplateName | 'tools';
 
 /**
  * The text before the problem, the problem, and the text after it. Each is encoded separately, as in chat, where the
@@ -33,8 +36,19 @@ const earlierTurns =
   "{{ message.role | capitalize }}: {{ message.content | trim }}{{ '\\n' }}" +
   '{% endfor %}';
 
+/** Calls are written in Hermes' format, as Qwen's template does; servers offer functions in the system text. */
+const turnsWithCalls =
+  '{% for message in messages %}' +
+  '{{ message.role | capitalize }}: {% if message.content %}{{ message.content | trim }}{% endif %}' +
+  '{% if message.tool_calls %}{% for call in message.tool_calls %}' +
+  "{% if not loop.first %}{{ '\n' }}{% endif %}<tool_call>{{ '\n' }}" +
+  '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments }}' +
+  "{{ '}\n' }}</tool_call>{% endfor %}{% endif %}{{ '\n' }}" +
+  '{% endfor %}Assistant: ';
+
 /** Returns the template as a chat template (Jinja). */
-export function toChatTemplate(template: TemplateName): string {
+export function toChatTemplate(template: ChatTemplateName): string {
+  if (template === 'tools') return turnsWithCalls;
   const [before, after] = templates[template].split(question) as [string, string];
   const preamble = before.replace(/User: $/, '');
   // Jinja drops a line feed at the end of a template.

@@ -6,7 +6,7 @@ import type { Random } from '../../math/index.ts';
 import { isHeldOutPhrasing, type Split, typeInHaste } from '../../tasks/index.ts';
 
 export interface Message {
-  readonly role: 'system' | 'user' | 'assistant';
+  readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly content: string;
 }
 

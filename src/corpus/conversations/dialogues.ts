@@ -11,7 +11,7 @@ const tags = /<\/?(?:think|answer)>\n?/g;
 
 function toDialogue(random: Random, conversation: Conversation): string {
   const [asker, answerer] = random.shuffled(names);
-  const speaker = { system: 'Note', user: asker, assistant: answerer };
+  const speaker = { system: 'Note', user: asker, assistant: answerer, tool: 'Note' };
   return conversation.map(({ role, content }) => `${speaker[role]}: ${content.replace(tags, '')}\n`).join('');
 }
 

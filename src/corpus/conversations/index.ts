@@ -11,6 +11,7 @@ import type { Conversation, ConversationGenerator } from './conversation.ts';
 import { aside, changeOfSubject, doubt, followUp, thankedProblem } from './follow-ups.ts';
 import { smallTalk } from './preferences.ts';
 import { underSystemText } from './system-texts.ts';
+import { toolCalls } from './tool-calls.ts';
 import { ownProblems, type ProblemChoice, workedProblem } from './worked-problems.ts';
 
 export type { Conversation, Message } from './conversation.ts';
@@ -25,6 +26,7 @@ const generators = {
   'system-texts': underSystemText,
   problems: workedProblem,
   asides: aside,
+  'tool-calls': toolCalls,
 } satisfies Record<string, ConversationGenerator>;
 
 export type ConversationSort = keyof typeof generators;

@@ -1,0 +1,16 @@
+// A small base learns to call functions: which one, and with which arguments, from conversations that a generator
+// makes. It needs a base without a chat template of its own: minke sft --recipe recipes/tool-calls.ts --model my-base
+import type { SftRecipe } from '../src/sft/index.ts';
+
+export const kind = 'sft';
+
+export const recipe: Omit<SftRecipe, 'model'> = {
+  data: [{ conversations: 'tool-calls', count: 12_000 }],
+  template: 'tools',
+  validationFraction: 0.01,
+  epochs: 1,
+  batchSize: 32,
+  learningRate: 1e-3,
+  warmupSteps: 20,
+  every: { evaluate: 100, save: 200 },
+};
