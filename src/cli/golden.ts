@@ -52,7 +52,7 @@ export async function writeGolden(path: string): Promise<string> {
   return `golden logits of ${golden.ids.length} tokens in ${goldenPath(path)}`;
 }
 
-/** Checks a model against its golden logits, if it has some. Returns a line; throws CheckpointError where they differ. */
+/** Checks a model against its golden logits, if any. Returns a line; throws CheckpointError where they differ. */
 export async function checkGolden(path: string): Promise<string> {
   const file = goldenPath(path);
   if (!existsSync(file)) return 'logits: none are recorded (minke convert records them)';

@@ -19,7 +19,7 @@ export const goldenSchema = z.strictObject({
   minke: z.string(),
   computation: z.strictObject({ device: z.string(), isa: z.string(), arithmetic: z.string(), lanes: z.number() }),
   ids: z.array(z.int().nonnegative()).min(1).max(maxTokens),
-  /** Of all logits, f32, row after row. */
+  /** The hash of all logits, f32, row after row. */
   sha256: z.string(),
   /** Behind each token: the first choice, its logit, and how far it leads. */
   rows: z.array(z.strictObject({ first: z.int(), logit: z.number(), lead: z.number() })),
