@@ -6,6 +6,7 @@ import { asSchema, child, isObject, type PlacedSchema, readCount, type SchemaObj
 import { comma, encodeStrings, matchPattern, member } from './json-text.ts';
 import { matchesWhole } from './matches.ts';
 import {
+  beyondAscii,
   characters,
   choice,
   complement,
@@ -129,13 +130,15 @@ export class ObjectRules {
     return member(quoted(encodeStrings(choice(...found))), value);
   }
 
-  /** Names that are none of these: a tree of their characters. */
+  /** Names that are none of these: a tree of their characters; in ASCII where a class without some others would be. */
   #otherNames(names: readonly string[]): Expression {
     const any = repeat(plain, 0, null);
     const below = (prefixed: readonly string[]): Expression => {
       const heads = [...new Set(prefixed.filter((name) => name !== '').map((name) => [...name][0] as string))];
       const taken = heads.map((head) => [head.codePointAt(0), head.codePointAt(0)] as [number, number]);
-      const different = sequence(characters(complement([[0, 0x1f], [0x22, 0x22], [0x5c, 0x5c], ...taken])), any);
+      const others = taken.some(([point]) => point > 0x7f) ? beyondAscii : [];
+      const apart = complement([[0, 0x1f], [0x22, 0x22], [0x5c, 0x5c], ...taken, ...others]);
+      const different = sequence(characters(apart), any);
       const same = heads.map((head) => {
         const rest = prefixed.filter((name) => name.startsWith(head)).map((name) => name.slice(head.length));
         return sequence(/["\\\p{Cc}]/u.test(head) ? none : text(head), below(rest));

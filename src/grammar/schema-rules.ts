@@ -96,7 +96,7 @@ export class SchemaRules {
     if (this.#names.size > 2000) throw new GrammarError('it has more than 2000 schemas: simplify it', pointer);
     this.rules.set(name, none);
     const cases = this.#reader.cases({ schema, pointer });
-    this.rules.set(name, choice(...cases.map((each) => this.#case(each, pointer))));
+    this.rules.set(name, choice(...this.#located(pointer, () => cases.map((each) => this.#case(each, pointer)))));
     return rule(name);
   }
 
@@ -158,7 +158,7 @@ export class SchemaRules {
     return wholeBetween(low, bounds.isBelowMax ? Math.ceil(bounds.max) - 1 : bounds.max);
   }
 
-  #located(pointer: string, make: () => Expression): Expression {
+  #located<T>(pointer: string, make: () => T): T {
     try {
       return make();
     } catch (error) {
