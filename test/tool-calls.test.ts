@@ -1,4 +1,4 @@
-// Conversations with functions, as they are learned and as they are served: the same tokens. npm test -- test/tool-calls
+// Conversations with functions, as they are learned and as they are served. npm test -- test/tool-calls
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conversationAt } from '../src/corpus/index.ts';

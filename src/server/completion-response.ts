@@ -1,8 +1,9 @@
 // The answer to a generation request, as one JSON object or as server-sent events: what chat and completions share.
 //
 // A format writes the events of one choice as the fields of its route; the object is its chunks put together. In a
-// stream, usage is on the last chunk, unless the profile has none; stream_options.include_usage moves it to one of its own
-// without choices (true) or leaves it out (false). An error that happens after the first byte is a last event instead of a status.
+// stream, usage is on the last chunk, unless the profile has none; stream_options.include_usage moves it to one of its
+// own without choices (true) or leaves it out (false). An error that happens after the first byte is a last event
+// instead of a status.
 import type { TextModel } from '../engine/index.ts';
 import type { IndexedAnswerEvent } from './answering.ts';
 import type { Call, ServerContext } from './context.ts';

@@ -158,7 +158,7 @@ export function totalUsage(ends: readonly GenerationEnd[], choicesPerPrompt: num
   };
 }
 
-/** Returns times and rates in llama.cpp's fields. Answers run at once: the last of their first tokens ends the prompt. */
+/** Returns times and rates in llama.cpp's fields. Answers run at once: the last first token ends the prompt. */
 export function toTimings(ends: readonly GenerationEnd[], choicesPerPrompt: number): Timings {
   const usage = totalUsage(ends, choicesPerPrompt);
   const latest = (time: (end: GenerationEnd) => number) => Math.max(...ends.map(time));

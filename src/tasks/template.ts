@@ -15,7 +15,7 @@ const templates = {
 
 export type TemplateName = keyof typeof templates;
 export const templateNames = Object.keys(templates) as [TemplateName, ...TemplateName[]];
-/** Templates of conversations: those of problems, and one with calls of functions and their results, without thinking. */
+/** Templates of conversations: those of problems, and one with calls of functions, without thinking. */
 export const chatTemplateNames = [...templateNames, 'tools'] as [ChatTemplateName, ...ChatTemplateName[]];
 export type ChatTemplateName = TemplateName | 'tools';
 
