@@ -167,9 +167,12 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
     const demand = { maxContext, blockBytes, positionBytes, contextLength: requested, sequences, cacheBytes };
     const size = sizeCache(demand, free, path);
     const { contextLength, blocks } = size;
-    const weights = await load();
+    const cache = new LatentPages(config, blocks, cacheFormat); // first: it takes no memory that loading leaves touched
+    const weights = await load().catch((error: unknown) => {
+      cache.dispose();
+      throw error;
+    });
     const model = createModel(config, weights, contextLength + 1);
-    const cache = new LatentPages(config, blocks, cacheFormat);
     const banned = unusedIds(tokenizer.tokenizer, config.vocabSize);
     const { speculate } = options;
     const runner = new ModelRunner(model, { cache, policy: servingPrecision, speculate, banned });

@@ -1,17 +1,12 @@
-// Device memory in size classes over large reservations.
+// Device memory in pieces of large reservations: neighbors that are free are one piece again.
 //
-// Contract: a freed address may be reused at once. This is right for memory that only queued commands touch, because
-// commands run in order. Memory that the host writes directly comes from an arena of its own, whose blocks the device
-// frees when the command list that reads them is done. Left out: compaction.
-import { OutOfMemoryError } from './errors.ts';
-
-export interface Reserver {
-  /** Returns the 64-byte aligned address of at least `bytes` bytes, or 0 when there is no memory. */
-  reserve(bytes: number): number;
-  release(address: number): void;
-  /** Whether reserved memory is zeros, which the system makes when it is first touched. */
-  readonly givesZeros: boolean;
-}
+// So steps of one size leave nothing behind that steps of another size cannot use. Contract: a freed address may be
+// reused at once. This is right for memory that only queued commands touch, because commands run in order. Memory that
+// the host writes directly comes from an arena of its own, whose blocks the device frees when the command list that
+// reads them is done. Reservations are given back whole, while no command is in flight. Left out: moving live blocks.
+import { assert } from './errors.ts';
+import { FreePieces, type Piece, pieceUnit } from './free-pieces.ts';
+import { type MemoryBudget, Reservations, type Reserver } from './reservations.ts';
 
 const chunkBytes = 32 * 2 ** 20;
 const largeBytes = chunkBytes / 4;
@@ -21,26 +16,26 @@ const largeBytes = chunkBytes / 4;
  * weights and moments, to one of 64, so that at most 1.6 % is.
  */
 function sizeClass(bytes: number): number {
-  if (bytes <= 512) return Math.max(64, Math.ceil(bytes / 64) * 64);
+  if (bytes <= 8 * pieceUnit) return Math.max(pieceUnit, Math.ceil(bytes / pieceUnit) * pieceUnit);
   const step = 2 ** (Math.floor(Math.log2(bytes - 1)) - (bytes > largeBytes ? 6 : 3));
   return Math.ceil(bytes / step) * step;
 }
 
+const isWhole = ({ before, after }: Piece) => before === null && after === null;
+
 export class Arena {
-  readonly #reserver: Reserver;
-  readonly #budget: MemoryBudget;
+  readonly #reservations: Reservations;
   readonly #exact: boolean;
-  readonly #free = new Map<number, number[]>();
-  readonly #reservations = new Map<number, number>(); // address -> bytes
-  #chunk = 0;
-  #chunkLeft = 0;
+  readonly #free = new FreePieces();
+  readonly #used = new Map<number, Piece>(); // by address
+  /** Free pieces that are whole reservations. */
+  readonly #whole = new Set<Piece>();
   #live = 0;
   #graveyard: number[] = [];
 
   /** With `exact` every block is its own reservation, so that AddressSanitizer sees each buffer's end. */
   constructor(reserver: Reserver, budget: MemoryBudget, exact = false) {
-    this.#reserver = reserver;
-    this.#budget = budget;
+    this.#reservations = new Reservations(reserver, budget);
     this.#exact = exact;
   }
 
@@ -50,110 +45,106 @@ export class Arena {
   }
 
   alloc(bytes: number, op: string): number {
-    const size = this.#exact ? Math.max(1, bytes) : sizeClass(bytes);
-    const address = this.#exact ? this.#reserve(size, op) : (this.#free.get(size)?.pop() ?? this.#carve(size, op));
-    this.#live += size;
-    return address;
+    if (this.#exact) {
+      this.#live += bytes;
+      return this.#reservations.reserve(Math.max(1, bytes), op);
+    }
+    const size = sizeClass(bytes);
+    const found = this.#free.find(size) ?? this.#reserve(size, op);
+    this.#take(found, size);
+    return found.address;
   }
 
   /** Zeros: from the system, so that a large block costs only the pages that are touched; else by `clear`. */
   allocZeros(bytes: number, op: string, clear: (address: number) => void): number {
-    const size = this.#exact ? bytes : sizeClass(bytes);
-    const isFresh = this.#reserver.givesZeros && size >= largeBytes && !this.#free.get(size)?.length;
+    const isLarge = !this.#exact && this.#reservations.giveZeros && sizeClass(bytes) >= largeBytes;
+    const isFresh = isLarge && this.#free.find(sizeClass(bytes)) === null;
     const address = this.alloc(bytes, op);
     if (!isFresh) clear(address);
     return address;
   }
 
   free(address: number, bytes: number): void {
-    const size = this.#exact ? Math.max(1, bytes) : sizeClass(bytes);
-    this.#live -= size;
     if (this.#exact) {
+      this.#live -= bytes;
       this.#graveyard.push(address);
       return;
     }
-    const list = this.#free.get(size);
-    if (list) list.push(address);
-    else this.#free.set(size, [address]);
+    const piece = this.#used.get(address);
+    assert(piece, `${address} was freed, and is not in use`);
+    this.#used.delete(address);
+    this.#live -= piece.bytes;
+    this.#put(this.#join(piece));
   }
 
-  /** Gives large unused blocks back. Only while no command is in flight. */
-  trim(): void {
-    for (const address of this.#graveyard.splice(0)) this.#release(address);
-    for (const [size, list] of this.#free) {
-      if (size < largeBytes) continue;
-      for (const address of list) this.#release(address);
-      this.#free.delete(size);
+  /** Gives unused reservations back, the largest first, but for `keepBytes`. Only while no command is in flight. */
+  trim(keepBytes = 0): void {
+    for (const address of this.#graveyard.splice(0)) this.#reservations.release(address);
+    if (this.#free.bytes <= keepBytes || this.#whole.size === 0) return;
+    for (const piece of [...this.#whole].sort((a, b) => b.bytes - a.bytes)) {
+      if (this.#free.bytes <= keepBytes) return;
+      this.#free.remove(piece);
+      this.#whole.delete(piece);
+      this.#reservations.release(piece.address);
     }
   }
 
   /** Gives everything back, live or not. Only while no command is in flight. */
   dispose(): void {
-    for (const address of [...this.#reservations.keys()]) this.#release(address);
+    this.#reservations.releaseAll();
     this.#graveyard = [];
     this.#free.clear();
-    this.#chunk = this.#chunkLeft = this.#live = 0;
+    this.#used.clear();
+    this.#whole.clear();
+    this.#live = 0;
   }
 
-  #carve(size: number, op: string): number {
-    if (size >= largeBytes) return this.#reserve(size, op);
-    if (size > this.#chunkLeft) {
-      this.#chunk = this.#reserve(chunkBytes, op);
-      this.#chunkLeft = chunkBytes;
+  #reserve(size: number, op: string): Piece {
+    const bytes = size >= largeBytes ? size : chunkBytes;
+    const address = this.#reservations.reserve(bytes, op);
+    const piece: Piece = { address, bytes, before: null, after: null, bin: null, index: 0 };
+    this.#put(piece);
+    return piece;
+  }
+
+  #put(piece: Piece): void {
+    this.#free.add(piece);
+    if (isWhole(piece)) this.#whole.add(piece);
+  }
+
+  /** Takes the beginning of a free piece. */
+  #take(piece: Piece, size: number): void {
+    this.#free.remove(piece);
+    this.#whole.delete(piece);
+    const rest = piece.bytes - size;
+    if (rest > 0) {
+      const { address, after } = piece;
+      const remaining: Piece = { address: address + size, bytes: rest, before: piece, after, bin: null, index: 0 };
+      if (after !== null) after.before = remaining;
+      piece.after = remaining;
+      piece.bytes = size;
+      this.#free.add(remaining);
     }
-    const address = this.#chunk;
-    this.#chunk += size;
-    this.#chunkLeft -= size;
-    return address;
+    this.#used.set(piece.address, piece);
+    this.#live += size;
   }
 
-  #reserve(bytes: number, op: string): number {
-    const address = this.#budget.take(bytes) ? this.#reserver.reserve(bytes) : 0;
-    if (address === 0) {
-      const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
-      throw new OutOfMemoryError(
-        op,
-        `no memory for ${mib(bytes)}: ${mib(this.#budget.used)} of ${mib(this.#budget.limit)} are reserved`,
-        'use a smaller batch or model, free tensors sooner (scope), or raise MINKE_MEMORY (MiB)',
-      );
+  /** Joins a piece that is no longer in use with free neighbors. */
+  #join(piece: Piece): Piece {
+    const { before, after } = piece;
+    if (after !== null && after.bin !== null) {
+      this.#free.remove(after);
+      this.#absorb(piece, after);
     }
-    this.#reservations.set(address, bytes);
-    return address;
+    if (before === null || before.bin === null) return piece;
+    this.#free.remove(before);
+    this.#absorb(before, piece);
+    return before;
   }
 
-  #release(address: number): void {
-    const bytes = this.#reservations.get(address);
-    if (bytes === undefined) return;
-    this.#reservations.delete(address);
-    this.#budget.give(bytes);
-    this.#reserver.release(address);
-  }
-}
-
-/** The bytes that all arenas of a device may reserve. */
-export class MemoryBudget {
-  readonly limit: number;
-  readonly #reclaim: () => void;
-  #used = 0;
-
-  /** `reclaim` gives unused reservations back when the limit is reached. */
-  constructor(limit: number, reclaim: () => void) {
-    this.limit = limit;
-    this.#reclaim = reclaim;
-  }
-
-  get used(): number {
-    return this.#used;
-  }
-
-  take(bytes: number): boolean {
-    if (this.#used + bytes > this.limit) this.#reclaim();
-    if (this.#used + bytes > this.limit) return false;
-    this.#used += bytes;
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.#used -= bytes;
+  #absorb(piece: Piece, next: Piece): void {
+    piece.bytes += next.bytes;
+    piece.after = next.after;
+    if (next.after !== null) next.after.before = piece;
   }
 }

@@ -4,7 +4,7 @@
 // memory and submits it; the backend runs lists in order off the event loop and reports the end or fault of each.
 // Memory that only commands touch is freed in stream order (arena.ts). Data enters and leaves through staging blocks,
 // so that a pending command never sees a value written later. Left out: several queues, events between them.
-import { Arena, MemoryBudget } from './arena.ts';
+import { Arena } from './arena.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import type { Backend, Completed, DeviceName } from './backend.ts';
 import { Buffer, Mapping } from './buffer.ts';
@@ -17,6 +17,8 @@ import { type Fault, faultCode, isAddress, wordParameters } from './kernel.ts';
 import type { PanelLayout } from './panel-layout.ts';
 import { PlannedMemory } from './planned-memory.ts';
 import { Recording } from './recording.ts';
+import { MemoryBudget } from './reservations.ts';
+import { SharedMemory } from './shared-memory.ts';
 import { type CallArguments, type KernelName, kernels } from './table.ts';
 
 export { Buffer } from './buffer.ts';
@@ -29,6 +31,11 @@ interface Job {
 
 /** Words after which an open list is submitted without flush(), so that work starts while encoding continues. */
 const flushWords = 8192;
+
+/** Unused memory that an idle device keeps for the next step: so much, and a share of what is in use. */
+const keptBytes = 64 * 2 ** 20;
+const keptShare = 1 / 16;
+const keptStagingBytes = 16 * 2 ** 20;
 
 export class Device {
   readonly #backend: Backend;
@@ -199,12 +206,18 @@ export class Device {
 
   /**
    * Records the commands that `body` encodes instead of running them. Memory taken meanwhile belongs to the recording,
-   * so that what runs between two replays cannot disturb it. `inputs` are the buffers that bind() may replace.
+   * so that what runs between two replays cannot disturb it, or to `shared`. `inputs` are the buffers that bind() may
+   * replace.
    */
-  record<T>(inputs: readonly Buffer[], body: () => T): { recording: Recording; result: T } {
+  record<T>(
+    inputs: readonly Buffer[],
+    body: () => T,
+    shared: SharedMemory | null = null,
+  ): { recording: Recording; result: T } {
     this.#refuseWhileRecording('record');
     const list = new CommandList();
-    const recording = new Recording(this, new PlannedMemory(this.#backend, this.#budget, () => list.commands), inputs);
+    const memory = new PlannedMemory(this.#backend, this.#budget, () => list.commands, shared);
+    const recording = new Recording(this, memory, inputs);
     this.#recording = recording;
     this.#list = list;
     try {
@@ -218,6 +231,14 @@ export class Device {
       this.#recording = null;
       this.#list = this.#open;
     }
+  }
+
+  /** Opens memory for recordings of which one runs at a time. Its owner disposes it after them. */
+  shareMemory(): SharedMemory {
+    return new SharedMemory(this.#backend, this.#budget, (done) => {
+      this.#refuseWhenClosed('record');
+      this.#afterAll(done);
+    });
   }
 
   /** Runs a recording's block after everything encoded so far. For Recording only. */
@@ -342,18 +363,17 @@ export class Device {
       if (!this.#backend.submit(waiting.address, waiting.words, next)) break;
       this.#waiting.shift();
     }
-    if (this.#jobs.size === 0) {
-      this.#backend.hold(false);
-      if (this.#backend.exactMemory) this.#trim();
-    }
+    if (this.#jobs.size === 0) this.#backend.hold(false);
     job.done();
+    if (this.#backend.exactMemory) this.#trim();
+    else this.#trim(keptBytes + keptShare * this.#memory.liveBytes, keptStagingBytes);
   }
 
-  /** Gives unused memory back, unless a command may still touch it. */
-  #trim(): void {
+  /** Gives unused memory back but for so many bytes, unless a command may still touch it. */
+  #trim(keep = 0, keepStaging = 0): void {
     if (this.#jobs.size > 0 || this.#open.length > 0) return;
-    this.#memory.trim();
-    this.#staging.trim();
+    this.#memory.trim(keep);
+    this.#staging.trim(keepStaging);
   }
 
   #explain(job: Job, fault: Fault): MinkeError {

@@ -60,6 +60,7 @@ export {
   type YarnConfig,
   yarnMagnitude,
 } from './rope-table.ts';
+export type { SharedMemory } from './shared-memory.ts';
 export {
   blockTokens,
   columnSumWorkspaceBytes,

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from '../math/index.ts';
-import { MemoryBudget } from './arena.ts';
 import type { Device } from './device.ts';
 import { openDevice } from './open.ts';
 import { PlannedMemory } from './planned-memory.ts';
+import { MemoryBudget } from './reservations.ts';
 
 interface Taken {
   readonly address: number;
@@ -106,5 +106,47 @@ test('a recording computes in memory that its steps share, and its output is a b
   recording.replay();
   assert.deepEqual(await device.read(result, new Float32Array(n)), new Float32Array(n).fill(21));
   recording.dispose();
+  await device.close();
+});
+
+test('recordings that share memory take what the largest takes, also when that comes while others run', async () => {
+  const device = openDevice();
+  const memory = device.shareMemory();
+  const x = device.alloc(4 * 2 ** 16);
+  device.write(x, new Float32Array(2 ** 16).fill(1));
+  const record = (n: number, times: number) =>
+    device.record(
+      [x],
+      () => {
+        let sum = x;
+        for (let i = 0; i < times; i++) {
+          const out = device.alloc(4 * n);
+          device.run('add_f32', { a: sum, b: x, out, n });
+          if (sum !== x) sum.free();
+          sum = out;
+        }
+        return sum;
+      },
+      memory,
+    );
+  const value = async ({ result }: ReturnType<typeof record>, n: number) => {
+    const values = await device.read(result, new Float32Array(n));
+    assert.ok(values.every((each) => each === values[0]));
+    return values[0];
+  };
+  const small = record(1000, 500);
+  const bytes = memory.bytes;
+  small.recording.replay();
+  const [before, large] = [value(small, 1000), record(2 ** 16, 3)];
+  large.recording.replay();
+  const after = value(large, 2 ** 16);
+  small.recording.replay();
+  assert.deepEqual(await Promise.all([before, after, value(small, 1000)]), [501, 4, 501]);
+  assert.ok(memory.bytes > bytes && memory.bytes === 2 * 4 * 2 ** 16, `${memory.bytes} bytes after ${bytes}`);
+  small.recording.dispose();
+  large.recording.replay();
+  assert.equal(await value(large, 2 ** 16), 4);
+  large.recording.dispose();
+  memory.dispose();
   await device.close();
 });

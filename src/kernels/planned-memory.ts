@@ -1,12 +1,14 @@
 // The memory of a recording: every block's lifetime is known before the first replay, so all places are chosen at once.
 //
 // While a list is recorded, blocks have addresses that no memory has; place() then packs those whose lifetimes overlap
-// side by side, reserves the whole, and tells the real address of each. Lifetimes count commands. The largest blocks
-// choose first, each the lowest gap that fits (as TensorFlow Lite's greedy by size); a recorded training step then
-// takes a few percent more than its live bytes at most, where size classes took up to 70 % more.
-import { Arena, type MemoryBudget, type Reserver } from './arena.ts';
+// side by side, reserves the whole (or shares it with other recordings), and tells the real address of each. Lifetimes
+// count commands. The largest blocks choose first, each the lowest gap that fits (as TensorFlow Lite's greedy by size);
+// a recorded training step then takes a few percent more than its live bytes at most, where size classes took up to 70
+// % more.
 import { Buffer } from './buffer.ts';
 import type { Device } from './device.ts';
+import { type MemoryBudget, Reservations, type Reserver } from './reservations.ts';
+import type { SharedMemory } from './shared-memory.ts';
 
 interface Block {
   /** The address while recording. */
@@ -25,19 +27,23 @@ const firstAddress = 2 ** 51;
 const alignment = 64;
 
 export class PlannedMemory {
-  readonly #arena: Arena;
+  readonly #reservations: Reservations;
+  readonly #shared: SharedMemory | null;
   /** Whether every block is its own reservation, so that AddressSanitizer sees each buffer's end. */
   readonly #isApart: boolean;
   readonly #countCommands: () => number;
   readonly #blocks: Block[] = [];
   #next = firstAddress;
+  #moved: ((distance: number) => void) | null = null;
 
   constructor(
     reserver: Reserver & { readonly exactMemory: boolean },
     budget: MemoryBudget,
     countCommands: () => number,
+    shared: SharedMemory | null = null,
   ) {
-    this.#arena = new Arena(reserver, budget, true);
+    this.#reservations = new Reservations(reserver, budget);
+    this.#shared = shared;
     this.#isApart = reserver.exactMemory;
     this.#countCommands = countCommands;
   }
@@ -59,11 +65,14 @@ export class PlannedMemory {
     block.buffer = null;
   }
 
-  /** Reserves memory for all blocks and moves their buffers. Returns the real address for one given while recording. */
-  place(): (address: number) => number {
+  /**
+   * Gives all blocks their memory and moves their buffers. Returns the real address for one given while recording.
+   * `moved` is called when shared memory moves later, by how many bytes.
+   */
+  place(moved: (distance: number) => void = () => {}): (address: number) => number {
     const used = this.#blocks.filter(({ from, to }) => from < to);
-    if (this.#isApart) for (const block of used) block.place = this.#arena.alloc(block.bytes, 'record');
-    else this.#placeTogether(used);
+    if (this.#isApart) for (const block of used) block.place = this.#reservations.reserve(block.bytes, 'record');
+    else this.#placeTogether(used, moved);
     for (const { buffer, place } of used) buffer?.move(place);
     return (address) => {
       const block = this.#find(address);
@@ -72,13 +81,23 @@ export class PlannedMemory {
   }
 
   dispose(): void {
-    this.#arena.dispose();
+    if (this.#moved) this.#shared?.leave(this.#moved);
+    this.#reservations.releaseAll();
   }
 
-  #placeTogether(blocks: readonly Block[]): void {
+  #placeTogether(blocks: readonly Block[], moved: (distance: number) => void): void {
     const bytes = placeBlocks(blocks);
-    const base = bytes === 0 ? 0 : this.#arena.alloc(bytes, 'record');
+    if (bytes === 0) return;
+    const base = this.#shared ? this.#join(this.#shared, bytes, moved) : this.#reservations.reserve(bytes, 'record');
     for (const block of blocks) block.place += base;
+  }
+
+  #join(shared: SharedMemory, bytes: number, moved: (distance: number) => void): number {
+    this.#moved = (distance) => {
+      for (const { buffer } of this.#blocks) buffer?.move(buffer.address + distance);
+      moved(distance);
+    };
+    return shared.join(bytes, this.#moved);
   }
 
   /** Finds the block that holds an address; null for an address from elsewhere. */

@@ -1,8 +1,8 @@
 // A recorded command list: encoded once, replayed with other inputs and no work per command.
 //
-// Memory taken while recording belongs to the recording, which places it when it ends (planned-memory.ts). A block of
-// words that a replay in flight reads is never rewritten: bind() then moves the recording to a new block. Left out:
-// changing shapes, which is a new recording.
+// Memory taken while recording belongs to the recording, which places it when it ends (planned-memory.ts), or is shared
+// by several, of which one runs at a time (shared-memory.ts). A block of words that a replay in flight reads is never
+// rewritten: bind() then moves the recording to a new block. Left out: changing shapes, which is a new recording.
 import type { Buffer, Device } from './device.ts';
 import { DeviceError, DisposedError, ValueError } from './errors.ts';
 import type { PlannedMemory } from './planned-memory.ts';
@@ -14,6 +14,8 @@ export class Recording {
   readonly #inputs: readonly Buffer[];
   readonly #places = new Map<Buffer, { word: number; offset: number }[]>();
   readonly #inFlight = new Map<number, number>(); // block address -> replays not yet done
+  /** The words that hold addresses of its own memory. */
+  readonly #own: number[] = [];
   #words = new Float64Array(0);
   #block = 0;
   #stale = false;
@@ -30,13 +32,14 @@ export class Recording {
   seal(words: Float64Array<ArrayBuffer>, commands: number): void {
     this.#words = words;
     this.commands = commands;
-    const toPlace = this.memory.place();
+    const toPlace = this.memory.place((distance) => this.#move(distance));
     for (const input of this.#inputs) this.#places.set(input, []);
     for (let at = 0; at < words.length; at += 2 + words[at + 1]) {
       this.device.addressWords(words[at], words[at + 1]).forEach((address, i) => {
         if (!address) return;
         const word = at + 2 + i;
         const value = toPlace(words[word]);
+        if (value !== words[word]) this.#own.push(word);
         words[word] = value;
         const input = this.#inputs.find((b) => value >= b.address && value < b.address + b.bytes);
         if (input) this.#places.get(input)?.push({ word, offset: value - input.address });
@@ -82,6 +85,11 @@ export class Recording {
     if (this.device.closed) return;
     this.device.unstage(this.#block, this.#words.byteLength);
     this.memory.dispose();
+  }
+
+  #move(distance: number): void {
+    for (const word of this.#own) this.#words[word] += distance;
+    this.#stale = true;
   }
 
   /** Puts the changed words where no replay in flight reads them. */

@@ -4,7 +4,15 @@
 // tensors at every replay and are overwritten by the next. Everything else it touches (weights, optimizer state) is
 // baked in by address and must stay alive. Shapes and formats of the inputs are fixed. Left out: re-encoding when
 // something baked in was freed.
-import { type Buffer, DisposedError, DTypeError, type Recording, ShapeError, ValueError } from '../kernels/index.ts';
+import {
+  type Buffer,
+  DisposedError,
+  DTypeError,
+  type Recording,
+  ShapeError,
+  type SharedMemory,
+  ValueError,
+} from '../kernels/index.ts';
 import { copy } from './ops/view.ts';
 import { scope, unscoped } from './scope.ts';
 import { formatShape, sameShape } from './shape.ts';
@@ -99,11 +107,13 @@ function mapTensors(value: unknown, map: (tensor: Tensor) => Tensor): unknown {
 
 /**
  * Records what `body` queues, to be run by replay(...) any number of times. `inputs` show shapes and formats; their
- * values are not used. Tensors that `body` returns (in arrays and plain objects) are the outputs of every replay.
+ * values are not used. Tensors that `body` returns (in arrays and plain objects) are the outputs of every replay. With
+ * `memory` they hold until another function that shares it is replayed.
  */
 export function record<const Inputs extends readonly Tensor[], Result>(
   inputs: Inputs,
   body: (...inputs: Inputs) => Result,
+  memory: SharedMemory | null = null,
 ): Replay<Inputs, Result> {
   const [first] = inputs;
   if (first === undefined)
@@ -121,7 +131,7 @@ export function record<const Inputs extends readonly Tensor[], Result>(
       return outputs.at(-1) as Tensor;
     };
     const run = () => mapTensors(body(...(standIns as unknown as Inputs)), own) as Result;
-    const recorded = device.record(buffers, () => collectOverwritten(() => unscoped(() => scope(run))));
+    const recorded = device.record(buffers, () => collectOverwritten(() => unscoped(() => scope(run))), memory);
     const { result, storages } = recorded.result;
     return new Replay<Inputs, Result>(recorded.recording, standIns, storages, outputs, result);
   } catch (error) {
