@@ -12,7 +12,7 @@ import { countElements, hasExperts, listParameters } from '../parameters.ts';
 import { CheckpointError } from './errors.ts';
 import { sharedByTwo, type TensorValues } from './export.ts';
 import { type GgmlType, ggmlBytes } from './ggml-blocks.ts';
-import { type GgufHeader, openGguf } from './gguf.ts';
+import { type GgufFile, type GgufHeader, openGguf } from './gguf.ts';
 import { readGgufConfig } from './gguf-config.ts';
 import { type GgufFormat, typeToWrite } from './gguf-mixes.ts';
 import { type RopeTensorValues, ropeFreqs, ropeTensorNames, ropeValues } from './gguf-rope.ts';
@@ -22,6 +22,7 @@ import { listPieces } from './pieces.ts';
 import {
   decode,
   type ElementRange,
+  type FilePlace,
   findEntry,
   resolveRange,
   type StoredType,
@@ -233,6 +234,7 @@ export function ggufTensors(config: ModelConfig, values: readonly TensorValues[]
 interface StoredTensor {
   readonly entry: TensorEntry;
   readonly read: (range: ElementRange) => Promise<Uint8Array>;
+  readonly place: FilePlace | null;
 }
 
 export interface GgufModel {
@@ -256,6 +258,7 @@ export async function openGgufModel(path: string): Promise<GgufModel> {
         const { entry, read } = findEntry(stored, name, path);
         return read(resolveRange(entry, range));
       },
+      locate: (name) => findEntry(stored, name, path).place,
       close: () => file.close(),
     };
     return { config, source, metadata: file.metadata };
@@ -314,7 +317,7 @@ function reordered({ type }: TensorEntry, order: RowOrder, readAll: () => Promis
 }
 
 /** Maps checkpoint names to the file's tensors. Throws CheckpointError unless all are there in their shapes. */
-function storedTensors(config: ModelConfig, file: TensorSource, path: string): Map<string, StoredTensor> {
+function storedTensors(config: ModelConfig, file: GgufFile, path: string): Map<string, StoredTensor> {
   const expect = (name: string, shape: readonly number[]): TensorEntry => {
     const entry = file.entries.get(name);
     if (entry && entry.shape.join() === shape.join()) return entry;
@@ -331,8 +334,8 @@ function storedTensors(config: ModelConfig, file: TensorSource, path: string): M
       .map(({ name, shape }) => [name, shape]),
   );
   const stored = new Map<string, StoredTensor>();
-  const add = (name: string, type: StoredType, read: StoredTensor['read']) => {
-    stored.set(name, { entry: { name, shape: shapes.get(name) as readonly number[], type, file: path }, read });
+  const add = (name: string, type: StoredType, read: StoredTensor['read'], place: FilePlace | null = null) => {
+    stored.set(name, { entry: { name, shape: shapes.get(name) as readonly number[], type, file: path }, read, place });
   };
   const addValues = (name: string, values: () => Promise<Float32Array>) => {
     add(name, 'F32', async ({ offset, length }) => {
@@ -345,10 +348,16 @@ function storedTensors(config: ModelConfig, file: TensorSource, path: string): M
     let start = 0;
     for (const target of from) {
       const at = start;
+      const length = countElements(shapes.get(target) as readonly number[]);
       const read: StoredTensor['read'] = (range) => file.read(name, { ...range, offset: at + range.offset });
-      const readAll = () => file.read(name);
-      add(target, entry.type, order ? reordered(entry, order, readAll) : read);
-      start += countElements(shapes.get(target) as readonly number[]);
+      if (order)
+        add(
+          target,
+          entry.type,
+          reordered(entry, order, () => file.read(name)),
+        );
+      else add(target, entry.type, read, file.locate(name, { offset: at, length }));
+      start += length;
     }
   }
   if (!isMla(config)) return stored;

@@ -9,7 +9,14 @@ import { countElements } from '../parameters.ts';
 import { type BinaryFile, opened } from './binary-file.ts';
 import { CheckpointError } from './errors.ts';
 import { type GgmlType, ggmlBytes, ggmlTypes, unreadTypes } from './ggml-blocks.ts';
-import { findEntry, resolveRange, type TensorEntry, type TensorSource } from './source.ts';
+import {
+  type ElementRange,
+  type FilePlace,
+  findEntry,
+  resolveRange,
+  type TensorEntry,
+  type TensorSource,
+} from './source.ts';
 
 /** Arrays of numbers and booleans are typed arrays, no larger than in the file. */
 export type GgufValue = number | boolean | string | NumberArray | readonly GgufValue[];
@@ -259,18 +266,25 @@ async function readHeader(file: BinaryFile): Promise<GgufHeader> {
 /** A file with its tensors under their own names. */
 export interface GgufFile extends TensorSource {
   readonly metadata: GgufHeader['metadata'];
+  locate(name: string, range?: ElementRange): FilePlace;
 }
 
 function openPart(path: string): Promise<GgufFile> {
   return opened(path, async (file) => {
     const { metadata, entries, dataStart } = await readHeader(file);
+    const locate: GgufFile['locate'] = (name, range) => {
+      const entry = findEntry(entries, name, path);
+      const { offset, length } = resolveRange(entry, range);
+      const at = dataStart + entry.offset + ggmlBytes(entry.type, offset);
+      return { fd: file.fd, fileBytes: file.size, offset: at, bytes: ggmlBytes(entry.type, length) };
+    };
     return {
       metadata,
       entries,
+      locate,
       read: async (name, range) => {
-        const entry = findEntry(entries, name, path);
-        const { offset, length } = resolveRange(entry, range);
-        return file.read(dataStart + entry.offset + ggmlBytes(entry.type, offset), ggmlBytes(entry.type, length));
+        const { offset, bytes } = locate(name, range);
+        return file.read(offset, bytes);
       },
       close: () => file.close(),
     };
@@ -297,7 +311,8 @@ export async function openGguf(path: string): Promise<GgufFile> {
       throw new CheckpointError(path, `its parts have ${total} tensors, ${showValue(expected)} are claimed`, remedy);
     const entries = new Map(parts.flatMap((part) => [...part.entries]));
     const read: GgufFile['read'] = (name, range) => findEntry(byName, name, path).read(name, range);
-    return { metadata: first.metadata, entries, read, close };
+    const locate: GgufFile['locate'] = (name, range) => findEntry(byName, name, path).locate(name, range);
+    return { metadata: first.metadata, entries, read, locate, close };
   } catch (error) {
     await close();
     throw error;

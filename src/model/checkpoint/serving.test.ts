@@ -17,6 +17,7 @@ import {
   range,
   type Tensor,
   useDevice,
+  type Weight,
 } from '../../tensor/index.ts';
 import { packSequences } from '../batch.ts';
 import { readConfig, writeConfig } from '../config.ts';
@@ -141,8 +142,17 @@ test('K blocks as they are stored: as many bytes, rows of the embedding, and a t
   );
   const { source } = await openGgufModel(path);
   const { weights } = await servingWeights(model, source);
+  const { entries, read, close } = source;
+  const copied = (await servingWeights(model, { entries, read, close })).weights; // nothing of it is mapped
   const plain = (await importWeights(model, source, { dtype: 'f32' })).weights;
   await source.close();
+  for (const [name, weight] of weights) {
+    const [own, other] = [weight, copied.get(name) as Weight].map((each) =>
+      'panels' in each ? each.panels : each.storage.buffer,
+    );
+    const bytes = await device.read(own, new Uint8Array(own.bytes));
+    assert.deepEqual(await device.read(other, new Uint8Array(other.bytes)), bytes, name);
+  }
   const formats = [...weights.values()].flatMap((weight) => ('panels' in weight ? [weight.format] : []));
   assert.deepEqual([...new Set(formats)].sort(), ['q4_K', 'q6_K']);
   const bytes = [...weights.values()].reduce((sum, weight) => sum + weight.bytes, 0);

@@ -45,6 +45,14 @@ export interface ElementRange {
   readonly length: number;
 }
 
+/** Bytes of an open file. */
+export interface FilePlace {
+  readonly fd: number;
+  readonly fileBytes: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 export interface TensorSource {
   readonly entries: ReadonlyMap<string, TensorEntry>;
   /**
@@ -52,6 +60,8 @@ export interface TensorSource {
    * an unknown name.
    */
   read(name: string, range?: ElementRange): Promise<Uint8Array>;
+  /** Returns where the bytes of a tensor lie that `read` returns; null where these are made. @default null */
+  locate?(name: string): FilePlace | null;
   close(): Promise<void>;
 }
 

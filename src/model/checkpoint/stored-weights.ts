@@ -1,9 +1,11 @@
 // Packs matrices that a checkpoint stores in the format they are served in, without decoding them.
 //
 // ggml's blocks keep their format (Q8_0 and Q4_0 are int8 and int4), DeepSeek's FP8 codes with their scales become fp8.
-// kv_b_proj is left out, because the absorbed form needs it in two halves.
-import { blockSize, isBlocks, type PackedBlocks, packedBlocks, tileSize } from '../../kernels/index.ts';
+// Blocks are packed from the mapped file where the device maps files, a weight at a time, so that nothing of the file
+// stays in memory. kv_b_proj is left out, because the absorbed form needs it in two halves.
+import { type Buffer, blockSize, isBlocks, type PackedBlocks, packedBlocks, tileSize } from '../../kernels/index.ts';
 import {
+  currentDevice,
   keep,
   narrow,
   type PackedFormat,
@@ -14,6 +16,7 @@ import {
   reshape,
   scope,
   type Tensor,
+  tensorOver,
   zeros,
 } from '../../tensor/index.ts';
 import type { JoinedWeight } from '../packing.ts';
@@ -56,16 +59,34 @@ function place(tensor: Tensor, bytes: Uint8Array, at: number): void {
   scope(() => narrow(reshape(tensor, [tensor.bytes]), at, bytes.length).write(bytes as Uint8Array<ArrayBuffer>));
 }
 
-/** Reads all pieces of a parameter in ggml's blocks: u8 [.., bytes of a row's blocks]. */
-async function readBlocks(
+/** Maps the pieces of a parameter; null where they do not follow each other in a file that the device can map. */
+function mapPieces(source: TensorSource, pieces: readonly CheckpointPiece[]): Buffer | null {
+  const places = pieces.map(({ name }) => source.locate?.(name) ?? null);
+  const [first] = places;
+  if (!first) return null;
+  let bytes = 0;
+  for (const place of places) {
+    if (place?.fd !== first.fd || place.offset !== first.offset + bytes) return null;
+    bytes += place.bytes;
+  }
+  const mapping = currentDevice().map(first.fd, first.fileBytes);
+  const buffer = mapping?.cut(first.offset, bytes) ?? null;
+  mapping?.close(); // the buffer keeps it
+  return buffer;
+}
+
+/** Returns all pieces of a parameter in ggml's blocks, mapped or read: u8 [.., bytes of a row's blocks]. */
+async function openBlocks(
   source: TensorSource,
   { shape }: Parameter,
   pieces: readonly CheckpointPiece[],
   format: PackedBlocks,
 ): Promise<Tensor> {
   const { values, bytes } = blockSize(format);
-  const width = ((shape.at(-1) as number) / values) * bytes;
-  const blocks = keep(zeros([...shape.slice(0, -1), width], { dtype: 'u8' }));
+  const rows = [...shape.slice(0, -1), ((shape.at(-1) as number) / values) * bytes];
+  const mapped = mapPieces(source, pieces);
+  if (mapped) return keep(tensorOver(mapped, rows, 'u8'));
+  const blocks = keep(zeros(rows, { dtype: 'u8' }));
   for (const { name, offset } of pieces) place(blocks, await source.read(name), (offset / values) * bytes);
   return blocks;
 }
@@ -135,9 +156,10 @@ export async function packStored(
       return keep(packCodes(parts));
     }
     for (const [i, parameter] of parameters.entries())
-      made.push(await readBlocks(source, parameter, pieces[i], format));
+      made.push(await openBlocks(source, parameter, pieces[i], format));
     return keep(packBlocks(made, format));
   } finally {
     for (const tensor of made) tensor.dispose();
+    await currentDevice().flush(); // what was mapped for this weight leaves memory before the next one comes
   }
 }
