@@ -23,7 +23,7 @@ class ForcedRunner extends TokenRunner {
 }
 
 describe('engine', () => {
-  test('any mix of requests, pools, steps, drafts and aborts: the tokens of each alone, all blocks freed', async () => {
+  test('any mix of requests, pools, windows, drafts and aborts: the tokens of each alone, no block lost', async () => {
     const request = fc.record({
       length: fc.integer({ min: 1, max: 300 }),
       shared: fc.constantFrom('nothing', 'beginning', 'all'),
@@ -39,6 +39,7 @@ describe('engine', () => {
       prefixCache: fc.boolean(),
       reuseGenerated: fc.boolean(),
       phasesAgree: fc.boolean(),
+      window: fc.option(fc.integer({ min: 1, max: 150 }), { nil: undefined }),
       common: fc.integer({ min: 1, max: 200 }),
       drafting: fc.constantFrom('always' as const, 'measured' as const),
       cost: fc.constantFrom(1, 1.9),
@@ -47,8 +48,9 @@ describe('engine', () => {
     let cached = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 12 }), setting, async (requests, options) => {
-        const { cost, phasesAgree, common } = options;
-        const runner = new TokenRunner(options.blocks, options.drafts, { cost: () => cost, phasesAgree });
+        const { cost, phasesAgree, window, common } = options;
+        const given = { cost: () => cost, phasesAgree, ...(window && { window }) };
+        const runner = new TokenRunner(options.blocks, options.drafts, given);
         const engine = openTestEngine(runner, { ...options, contextLength: options.blocks * blockTokens });
         const answers = requests.map(({ length, shared, maxTokens, stopAt, abortAfter }, i) => {
           const own = shared === 'all' ? common : length;
@@ -64,7 +66,7 @@ describe('engine', () => {
         });
         await Promise.all(answers.map(({ ended }) => ended));
         for (const { prompt, outcome } of answers)
-          assert.deepEqual(outcome.tokens, expected(prompt, outcome.tokens.length), outcome.error?.stack);
+          assert.deepEqual(outcome.tokens, expected(prompt, outcome.tokens.length, window), outcome.error?.stack);
         answers.forEach(({ outcome }, i) => {
           const { maxTokens, stopAt, abortAfter } = requests[i];
           const limits = [maxTokens, stopAt, abortAfter].filter((n) => n !== null && n > 0) as number[];
@@ -81,6 +83,28 @@ describe('engine', () => {
       { numRuns: 120, seed: 7 },
     );
     assert.ok(preempted > 0 && cached > 0, 'the cases never preempted, or never found a prefix');
+  });
+
+  test('blocks before a window are given back: long answers in a pool that holds their windows alone', async () => {
+    const window = 100;
+    const runner = new TokenRunner(20, 0, { window });
+    const engine = openTestEngine(runner, { blocks: 20 });
+    let most = 0;
+    const answers = [1, 2, 3].map((id) => {
+      const it = ask(engine, [id, 7], { maxTokens: 1000 });
+      const { onToken } = it.sequence.listener;
+      it.sequence.listener.onToken = (token) => {
+        most = Math.max(most, engine.stats.blocksUsed);
+        return onToken(token);
+      };
+      return it;
+    });
+    await Promise.all(answers.map(({ ended }) => ended));
+    for (const [i, { outcome }] of answers.entries())
+      assert.deepEqual(outcome.tokens, expected([i + 1, 7], 1000, window));
+    const { preemptions, blocksUsed } = engine.stats;
+    assert.deepEqual({ preemptions, blocksUsed }, { preemptions: 0, blocksUsed: 0 });
+    assert.ok(most <= 3 * 3, `${most} blocks were used at once`);
   });
 
   test('correct drafts save steps and change no token', async () => {

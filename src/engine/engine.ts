@@ -87,8 +87,9 @@ export class Engine {
     this.#speculation = new Speculation({ maxDrafts, drafting, clock });
     this.#maxWaiting = options.maxWaiting ?? 1024;
     this.#maxWaitingTokens = options.maxWaitingTokens ?? 64 * this.contextLength;
-    const { phasesAgree } = runner;
-    const limits = { maxSequences, maxStepTokens, lookahead: maxDrafts, prefixCache, reuseGenerated, phasesAgree };
+    const { phasesAgree, window } = runner;
+    const cached = { lookahead: maxDrafts, prefixCache, reuseGenerated };
+    const limits = { maxSequences, maxStepTokens, ...cached, phasesAgree, window };
     this.#scheduler = new Scheduler(new BlockPool(blocks), limits);
   }
 

@@ -1,8 +1,10 @@
 // Runs a model for the engine: prefill as it comes, decode as recorded steps.
 //
 // A decode step of a given shape (chunks, rows of each, table width) is recorded once and replayed with new inputs:
-// main model, draws and drafts in one command list. Drafts and their verification share the passes over the weights.
-// The cache that it is given decides which bits attention computes (paged-cache.ts). Contract: see runner.ts.
+// main model, draws and drafts in one command list. All recordings share their memory: what a step computed is read
+// before the next is replayed. Drafts and their verification share the passes over the weights. The cache that it is
+// given decides which bits attention computes (paged-cache.ts). Contract: see runner.ts.
+import type { SharedMemory } from '../kernels/index.ts';
 import type { Model, PrecisionPolicy } from '../model/index.ts';
 import {
   asyncScope,
@@ -66,18 +68,24 @@ export class ModelRunner implements Runner {
   readonly maxDrafts: number;
   readonly #step: StepModel;
   readonly #recorded = new Map<string, RecordedStep>();
+  readonly #memory: SharedMemory;
 
   /** `model` stays the caller's. */
   constructor(model: Model, options: ModelRunnerOptions) {
     const { cache, policy, speculate = true, logprobTemperature = 1, banned = new Int32Array() } = options;
     this.maxDrafts = model.mtp.length > 0 && speculate ? 1 : 0;
     const { device } = model.embedTokens;
+    this.#memory = device.shareMemory();
     const ids = unscoped(() => keep(fromArray(banned, [banned.length], { device })));
     this.#step = { model, cache, policy, logprobTemperature, banned: ids };
   }
 
   get phasesAgree(): boolean {
     return this.#step.cache.phasesAgree;
+  }
+
+  get window(): number | null {
+    return this.#step.cache.window;
   }
 
   copyBlocks(copies: readonly BlockCopy[]): void {
@@ -91,6 +99,7 @@ export class ModelRunner implements Runner {
 
   dispose(): void {
     for (const recorded of this.#recorded.values()) disposeRecorded(recorded);
+    this.#memory.dispose();
     this.#step.cache.dispose();
     this.#step.banned.dispose();
   }
@@ -155,7 +164,7 @@ export class ModelRunner implements Runner {
       const { device } = this.#step.model.embedTokens;
       const inputs = unscoped(() => keep(zeros([stepInputsSize(shape)], { dtype: 'i32', device })));
       const replay = scope(() =>
-        record([inputs], (own) => runStep(this.#step, shape, own, { phase: 'decode', drafts })),
+        record([inputs], (own) => runStep(this.#step, shape, own, { phase: 'decode', drafts }), this.#memory),
       );
       recorded = { replay, inputs };
     }

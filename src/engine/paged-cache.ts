@@ -29,6 +29,8 @@ export interface PagedCache {
   readonly blocks: number;
   /** Whether attention computes the same bits in prefill and decode. */
   readonly phasesAgree: boolean;
+  /** How many tokens a token sees in any layer, itself included; null: all. */
+  readonly window: number | null;
   /** Queues a copy of a block in all layers. */
   copyBlock(from: number, to: number): void;
   /** Returns the cache as attention sees it during one step. */
@@ -39,6 +41,14 @@ export interface PagedCache {
 /** The number of layers with a cache. */
 function countLayers(config: ModelConfig): number {
   return config.numHiddenLayers + describeBlocks(config).mtpModules;
+}
+
+/** Returns the widest window of all layers; null where one of them sees everything. */
+function widestWindow(config: ModelConfig): number | null {
+  const { window } = describeBlocks(config);
+  const windows = Array.from({ length: countLayers(config) }, (_, i) => window(i) ?? Number.POSITIVE_INFINITY);
+  const widest = Math.max(...windows);
+  return Number.isFinite(widest) ? widest : null;
 }
 
 /** In fp8 and int8, MLA's latent has a scale for each 128 numbers, a head of keys or values one of its own. */
@@ -61,10 +71,12 @@ export function latentBlockBytes(config: ModelConfig, format: CacheFormat): numb
 /** One pool for each layer of a model. */
 class Pools<Pool extends CachePool> {
   readonly blocks: number;
+  readonly window: number | null;
   protected readonly pools: readonly Pool[];
 
   constructor(config: ModelConfig, blocks: number, open: () => Pool) {
     this.blocks = blocks;
+    this.window = widestWindow(config);
     this.pools = unscoped(() => Array.from({ length: countLayers(config) }, () => keep(open())));
   }
 

@@ -40,6 +40,8 @@ export interface Runner {
   readonly maxDrafts: number;
   /** Whether prefill and decode give the same bits, so that a prompt's last token may run with a decode batch. */
   readonly phasesAgree: boolean;
+  /** How many tokens a token sees in any layer, itself included; null: all. */
+  readonly window: number | null;
   /** Queues copies of whole blocks in all layers, one after another. */
   copyBlocks(copies: readonly BlockCopy[]): void;
   /**

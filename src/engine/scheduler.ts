@@ -23,6 +23,8 @@ export interface SchedulerOptions {
   readonly reuseGenerated: boolean;
   /** Whether the last token of a prompt may run with the decode batch. */
   readonly phasesAgree: boolean;
+  /** How many tokens a token sees, itself included; null: all. */
+  readonly window: number | null;
 }
 
 /** Tokens `from` to `to` of a sequence, which are not computed yet. */
@@ -75,6 +77,7 @@ export class Scheduler {
 
   /** Chooses what runs in the next step and allocates its blocks. */
   schedule(): StepPlan {
+    for (const sequence of this.running) this.#releaseHidden(sequence);
     this.#growDecodes();
     const copies: BlockCopy[] = [];
     const pending = new Set<string>();
@@ -115,13 +118,14 @@ export class Scheduler {
   cacheBlocks(sequence: Sequence): void {
     const { prefixCache, reuseGenerated } = this.options;
     if (!prefixCache) return;
-    const { blocks, computed, promptLength, prefixKeys: own, options } = sequence;
+    const { blocks, released, computed, promptLength, prefixKeys: own, options } = sequence;
     const known = reuseGenerated ? computed : Math.min(computed, promptLength);
     const full = Math.floor(known / blockTokens);
     const isKnown = full * blockTokens <= promptLength;
     const keys = isKnown ? own : prefixKeys(sequence.tokens.slice(0, full * blockTokens), options.cacheScope);
-    for (let i = 0; i < full; i++) this.pool.setKey(blocks[i], keys[i]);
-    if (computed >= promptLength && full === own.length - 1) this.pool.setKey(blocks[full], own[full]);
+    for (let i = released; i < full; i++) this.pool.setKey(blocks[i], keys[i]);
+    const hasLast = computed >= promptLength && full === own.length - 1 && full >= released;
+    if (hasLast) this.pool.setKey(blocks[full], own[full]);
   }
 
   #phase(sequence: Sequence): Sequence['phase'] {
@@ -204,6 +208,18 @@ export class Scheduler {
     return true;
   }
 
+  /** Gives back blocks before the window of the next token; prompts' stay in the prefix cache. */
+  #releaseHidden(sequence: Sequence): void {
+    const { blocks, computed, released } = sequence;
+    const { window } = this.options;
+    if (window === null) return;
+    const hidden = Math.floor(Math.max(0, computed + 1 - window) / blockTokens);
+    if (hidden <= released) return;
+    for (const block of blocks.slice(released, hidden)) this.pool.release(block);
+    blocks.fill(blocks[hidden], 0, hidden); // kernels want blocks, of which they use nothing
+    sequence.released = hidden;
+  }
+
   /** Returns the sequence that arrived last to the queue. */
   #preempt(): void {
     const sequence = this.running.pop() as Sequence;
@@ -217,6 +233,8 @@ export class Scheduler {
   /** Frees the blocks of a sequence; full ones stay in the prefix cache. */
   #free(sequence: Sequence): void {
     this.cacheBlocks(sequence);
-    for (const block of sequence.blocks.splice(0).reverse()) this.pool.release(block);
+    const own = sequence.blocks.splice(0).slice(sequence.released);
+    for (const block of own.reverse()) this.pool.release(block);
+    sequence.released = 0;
   }
 }

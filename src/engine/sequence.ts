@@ -54,6 +54,8 @@ export class Sequence {
   readonly logitsProcessor: LogitsProcessor;
   /** Blocks of the cache, in order of positions. */
   readonly blocks: number[] = [];
+  /** Leading blocks that were given back, because no later token sees theirs; in their places stands the first kept. */
+  released = 0;
   #prefixKeys: readonly string[] | null = null;
   state: 'waiting' | 'running' | 'finished' = 'waiting';
   /** Tokens with valid rows in the cache. */

@@ -30,12 +30,15 @@ export interface TokenRunnerOptions {
   readonly cost?: (count: number) => number;
   /** @default false */
   readonly phasesAgree?: boolean;
+  /** How many tokens the next one is a hash of. @default all */
+  readonly window?: number;
 }
 
 /** The next token is a hash of all before it, which it reads from the blocks: a wrong block gives a wrong token. */
 export class TokenRunner implements Runner {
   readonly maxDrafts: number;
   readonly phasesAgree: boolean;
+  readonly window: number | null;
   readonly #memory: Int32Array;
   readonly #options: TokenRunnerOptions;
   steps = 0;
@@ -48,6 +51,7 @@ export class TokenRunner implements Runner {
   constructor(blocks: number, maxDrafts = 0, options: TokenRunnerOptions = {}) {
     this.maxDrafts = maxDrafts;
     this.phasesAgree = options.phasesAgree ?? false;
+    this.window = options.window ?? null;
     this.#memory = new Int32Array(blocks * blockTokens).fill(-1);
     this.#options = options;
   }
@@ -76,11 +80,13 @@ export class TokenRunner implements Runner {
     const sampled: GeneratedToken[] = [];
     const drafts: number[] = [];
     for (let row = sampleFrom; row < ids.length; row++) {
-      const seen = Array.from({ length: from + row + 1 }, (_, p) => this.#memory[at(p)]);
+      const length = from + row + 1;
+      const first = Math.max(0, length - (this.window ?? length));
+      const seen = Array.from({ length: length - first }, (_, i) => this.#memory[at(first + i)]);
       const id = nextToken(seen);
       sampled.push({ id, logprob: 0, top: [] });
-      const right = nextToken([...seen, id]);
-      const isCorrect = this.#options.isRight?.(seen.length) ?? seen.length % 3 !== 0;
+      const right = nextToken([...seen, id].slice(-(this.window ?? length + 1)));
+      const isCorrect = this.#options.isRight?.(length) ?? length % 3 !== 0;
       if (hasDrafts) drafts.push(isCorrect ? right : right + 1);
     }
     return { sampled, drafts, promptLogprobs: [] };
@@ -122,9 +128,9 @@ export function ask(engine: Engine, prompt: readonly number[], options: Partial<
   return { sequence, outcome, ended };
 }
 
-export function expected(prompt: readonly number[], count: number): number[] {
+export function expected(prompt: readonly number[], count: number, window = Number.POSITIVE_INFINITY): number[] {
   const tokens = [...prompt];
-  while (tokens.length < prompt.length + count) tokens.push(nextToken(tokens));
+  while (tokens.length < prompt.length + count) tokens.push(nextToken(tokens.slice(-window)));
   return tokens.slice(prompt.length);
 }
 
