@@ -5,7 +5,7 @@
 // npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama.cpp's binaries, by shape of the model
 // npm run bench -- serve                    streams through the server beside the bare engine
 // npm run bench -- revision CHECKOUT        this revision beside another one that is built in its own folder
-// npm run bench -- load                     a ready checkpoint of 5 GB, from openModel to its first token
+// npm run bench -- load, memory FILE        5 GB from openModel to the first token; what a server over a GGUF file holds
 // npm run bench -- predictions RUNS...      what finished runs were predicted to compute and take, and did
 // npm run bench -- overview                 bench/results/overview.md, from the pages; a run of all families writes one
 import { Command } from 'commander';
@@ -16,6 +16,7 @@ import { gemm, gemv, grouped, packed } from './gemm.ts';
 import { Bench, type Result } from './harness.ts';
 import { type EnginePeer, parsePeer } from './llama.ts';
 import { loading, loadShapes } from './load.ts';
+import { serverMemory } from './memory.ts';
 import { writeOverview } from './overview.ts';
 import { paged } from './paged.ts';
 import { onnxProducts, torchProducts } from './peers.ts';
@@ -179,6 +180,16 @@ program
       bench.family('load', (inFamily) => loading(inFamily, chosen)),
     );
   });
+
+program
+  .command('memory')
+  .description('the memory of minke serve over a GGUF file, and the first prompt of a size beside the second')
+  .argument('<file>', 'a GGUF file')
+  .action((file: string) =>
+    collect('memory', Number(program.opts().rounds), true, (bench) =>
+      bench.family('memory', (inFamily) => serverMemory(inFamily, file)),
+    ),
+  );
 
 program
   .command('revision')
