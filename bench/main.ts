@@ -5,7 +5,7 @@
 // npm run bench -- engine --peer NAME=PATH  decoding and prompts beside llama.cpp's binaries, by shape of the model
 // npm run bench -- serve                    streams through the server beside the bare engine
 // npm run bench -- revision CHECKOUT        this revision beside another one that is built in its own folder
-// npm run bench -- load, memory FILE        5 GB from openModel to the first token; what a server over a GGUF file holds
+// npm run bench -- load, memory FILE        5 GB from openModel to the first token; memory of a server over a file
 // npm run bench -- predictions RUNS...      what finished runs were predicted to compute and take, and did
 // npm run bench -- overview                 bench/results/overview.md, from the pages; a run of all families writes one
 import { Command } from 'commander';
