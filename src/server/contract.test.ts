@@ -88,10 +88,10 @@ test('timings: in the fields of llama.cpp, at the end', async () => {
   assert.equal((timings?.prompt_n ?? 0) + (timings?.cache_n ?? 0), usage.prompt_tokens);
   for (const [at, body] of [[path, chatBody()] as const, ['/v1/completions', { prompt: 'a' }] as const]) {
     const frames = await events(await post(app, at, { ...body, timings: true, stream: true }));
-    const told = frames.slice(0, -1).map((frame) => 'timings' in JSON.parse(frame));
+    const marked = frames.slice(0, -1).map((frame) => 'timings' in JSON.parse(frame));
     assert.deepEqual(
-      told,
-      told.map((_, i) => i === told.length - 1),
+      marked,
+      marked.map((_, i) => i === marked.length - 1),
     );
   }
 });

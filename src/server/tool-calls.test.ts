@@ -74,7 +74,7 @@ function read(template: string, parts: readonly string[], more: Partial<CallCons
       if (event.type === 'tool-arguments') calls[event.index].text += event.text;
       if (event.type === 'tool-end') calls[event.index].isDone = true;
     }
-  const held = text;
+  const soFar = text;
   for (const event of reader.read(reason)) {
     if (event.type === 'part') text += event.text;
     if (event.type === 'tool-call') calls[event.index] = { id: event.id, name: event.name, text: '', isDone: false };
@@ -83,7 +83,7 @@ function read(template: string, parts: readonly string[], more: Partial<CallCons
     if (event.type === 'end') assert.equal(event.calls, calls.length);
   }
   assert.equal(count, parts.length, 'each token comes once');
-  return { text, calls, held };
+  return { text, calls, soFar };
 }
 
 /** Cuts a text at random places. */
@@ -200,7 +200,7 @@ describe('calls without the syntax', () => {
     });
 
   test('text is held only while it can become one', () => {
-    for (const [text, held] of [
+    for (const [text, expected] of [
       ['{"name": "w', ''],
       ['{"name": "wi', '{"name": "wi'],
       ['{ "nom', '{ "nom'],
@@ -209,12 +209,12 @@ describe('calls without the syntax', () => {
       ['```ja', '```ja'],
       [`${one}\nIt`, `${one}\nIt`],
     ])
-      assert.equal(read(hermes, [text]).held, held);
+      assert.equal(read(hermes, [text]).soFar, expected);
   });
 
   test('are text where the answer is cut off, has a format, or is one call at most', () => {
     const cut = { ...end, finishReason: 'length' as const };
-    assert.deepEqual(read(hermes, [one], {}, cut), { text: one, calls: [], held: '' });
+    assert.deepEqual(read(hermes, [one], {}, cut), { text: one, calls: [], soFar: '' });
     assert.equal(read(hermes, [one], { otherwise: { kind: 'object' } }).text, one);
     assert.equal(read(hermes, [`${one}\n${two}`], { isParallel: false }).calls.length, 0);
     assert.equal(read(hermes, [one], { isParallel: false }).calls.length, 1);
