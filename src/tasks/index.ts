@@ -24,8 +24,9 @@ export { languageConsistency } from './language.ts';
 export { importExport, isTaskFile, loadTask, readsTypeScript, taskFile } from './load-task.ts';
 export { readNumber } from './number.ts';
 export { toWords } from './number-words.ts';
-export { isHeldOutPhrasing, type Phrasing, phrase, phrasingNames, typeInHaste } from './phrasing.ts';
+export { isHeldOutPhrasing, type Phrasing, phrase, phrasingNames } from './phrasing.ts';
 export { type ParsedResponse, readReply, readResponse } from './response.ts';
+export { typeInHaste, varySurface } from './surface.ts';
 export {
   drawProblem,
   isHeldOut,

@@ -3,17 +3,20 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { Random } from '../../math/index.ts';
 import {
   bundledTasks,
   isHeldOut,
   isHeldOutPhrasing,
   type Problem,
+  phrase,
   problemAt,
   readExpression,
   readNumber,
   type Task,
   toWords,
   typeInHaste,
+  varySurface,
 } from '../index.ts';
 import { combine, formatRational, type Rational } from '../rational.ts';
 
@@ -66,12 +69,24 @@ describe('phrasings', () => {
           assert.deepEqual({ ...varied, prompt: plain.prompt }, plain);
           assert.equal(isHeldOut(varied.key), split === 'held-out');
           const all = task.phrasings?.(plain) ?? [];
-          const typed = (text: string) => [text.replace(/[.?]$/, ''), typeInHaste(text)];
-          const within = all.filter((text) => typed(text).some((words) => varied.prompt.includes(words)));
-          const longest = Math.max(...within.map(({ length }) => length));
-          const at = all.flatMap((text, i) => (within.includes(text) && text.length === longest ? [i] : []));
-          assert.ok(at.length > 0 && at.every((i) => isHeldOutPhrasing(i) === (split === 'held-out')), varied.prompt);
+          const random = new Random(4, index);
+          const still = { pick: <T>(choices: readonly T[]) => random.pick(choices), chance: () => false };
+          const text = phrase(task, plain, still, split);
+          const at = all.flatMap((each, i) => (each === text ? [i] : []));
+          assert.ok(at.length > 0 && at.every((i) => isHeldOutPhrasing(i) === (split === 'held-out')), text);
         }
+  });
+
+  test('however it is typed, numbers, signs, and quoted words stay as they are', () => {
+    const facts = (text: string) => [text.replace(/[^\d+*/×÷-]/g, ''), text.match(/"[^"]*"/g)];
+    for (const task of tasks)
+      for (const problem of problems(task))
+        for (const [i, text] of (task.phrasings?.(problem) ?? []).entries())
+          assert.deepEqual(facts(varySurface(new Random(9, i), text)), facts(text), text);
+    const typed = new Set(Array.from({ length: 300 }, (_, i) => varySurface(new Random(i), 'Add 3, 4, 5 + 6 and 7.')));
+    assert.ok(typed.size > 60);
+    for (const text of ['Could you add 3, 4, 5 + 6 and 7?', 'Add 3, 4, 5+6 and 7.', 'add 3, 4, 5 + 6 and 7'])
+      assert.ok(typed.has(text), text);
   });
 
   test('what is typed in haste has no first capital and no last period', () => {
