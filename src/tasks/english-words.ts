@@ -1,4 +1,6 @@
-// Common English words in small letters, of three to ten letters, for tasks about letters and order.
+// Common English words in small letters, of three to ten letters, for tasks about letters and order; and words that do
+// not exist, from which spelling is learned where the common ones would only be remembered.
+import type { Random } from '../math/index.ts';
 
 const text = `
 act add age ago aid aim air all ant any apple arm art ask autumn away baby back bag bake ball banana band bank barn
@@ -27,9 +29,15 @@ export const commonWords: readonly string[] = text.trim().split(/\s+/);
 
 const [starts, vowels, ends] = ['bcdfghklmnprstvwz', 'aeiou', 'bdgklmnprstx'];
 
-/** Returns the common words of so many letters. */
-export function wordsWith(length: { readonly from: number; readonly to: number }): readonly string[] {
-  return commonWords.filter((word) => word.length >= length.from && word.length <= length.to);
+const madeUpShare = 1 / 2;
+
+/** Draws a common word of so many letters, or half of the time one of that length that does not exist. */
+export function drawWord(random: Random, { from, to }: { readonly from: number; readonly to: number }): string {
+  const isMadeUp = random.chance(madeUpShare);
+  for (;;) {
+    const word = isMadeUp ? makeWord(random, Math.ceil(random.whole(from, to) / 2.4)) : random.pick(commonWords);
+    if (word.length >= from && word.length <= to) return word;
+  }
 }
 
 /** Draws a word that does not exist, of one to four syllables such as `bak` and `lo`. */

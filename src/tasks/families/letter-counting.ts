@@ -1,26 +1,35 @@
-// Counting a letter in a word. Difficulty: 1 words of up to six letters, 2 longer ones, 3 made-up words, 4 three words.
+// Counting a letter in a word, or all of its letters. Half of the words are made up. Difficulty: 1 words of up to six
+// letters, 2 longer ones, 3 long made-up ones, 4 three words.
 import type { Random } from '../../math/index.ts';
-import { commonWords, makeWord, wordsWith } from '../english-words.ts';
+import { drawWord, makeWord } from '../english-words.ts';
 import { gradeNumber } from '../number.ts';
 import type { Problem, Task } from '../task.ts';
 
 export interface LetterCountingProblem extends Problem {
   readonly text: string;
-  readonly letter: string;
+  /** null: all letters are counted. */
+  readonly letter: string | null;
 }
 
-const count = ({ text, letter }: LetterCountingProblem): number => [...text].filter((each) => each === letter).length;
+type Counted = Pick<LetterCountingProblem, 'text' | 'letter'>;
+
+const isCounted = (each: string, { letter }: Counted) => each !== ' ' && (letter === null || each === letter);
+const count = (given: Counted): number => [...given.text].filter((each) => isCounted(each, given)).length;
 
 /** Draws the text, for each difficulty from 1. */
 const texts: readonly ((random: Random) => string)[] = [
-  (random) => random.pick(wordsWith({ from: 3, to: 6 })),
-  (random) => random.pick(wordsWith({ from: 6, to: 10 })),
+  (random) => drawWord(random, { from: 3, to: 6 }),
+  (random) => drawWord(random, { from: 6, to: 10 }),
   (random) => makeWord(random, 4),
-  (random) => Array.from({ length: 3 }, () => random.pick(commonWords)).join(' '),
+  (random) => Array.from({ length: 3 }, () => drawWord(random, { from: 3, to: 8 })).join(' '),
 ];
+
+/** How often all letters are counted. */
+const wholeShare = 1 / 6;
 
 function problem(random: Random, difficulty: number): LetterCountingProblem {
   const text = texts[difficulty - 1](random);
+  if (random.chance(wholeShare)) return { prompt: `How many letters are in ${text}?`, key: text, text, letter: null };
   const letters = [...text].filter((letter) => letter !== ' ');
   const repeated = letters.filter((letter, i) => letters.indexOf(letter) !== i);
   // Half of the time a letter that occurs more than once, seldom one that does not occur.
@@ -36,6 +45,24 @@ function problem(random: Random, difficulty: number): LetterCountingProblem {
 
 function phrasings({ prompt, text, letter }: LetterCountingProblem): string[] {
   const quoted = `"${text}"`;
+  if (letter === null)
+    return [
+      prompt,
+      `Count the letters of ${text}.`,
+      `How many letters does ${text} have?`,
+      `How long is ${text} in letters?`,
+      `How many letters does ${quoted} have?`,
+      `Number of letters in ${text}`,
+      `What is the number of letters in ${quoted}?`,
+      `${text}: how many letters?`,
+      `Count all letters in ${quoted}.`,
+      `How many letters are there in ${text}?`,
+      `With how many letters is ${text} written?`,
+      `How many letters has ${text}?`,
+      `Tell me how many letters ${text} contains.`,
+      `How many letters do you need to write ${text}?`,
+      `Letters in ${quoted}?`,
+    ];
   return [
     prompt,
     `How many ${letter}'s are in ${text}?`,
@@ -62,7 +89,7 @@ function steps(given: LetterCountingProblem): string[] {
   return given.text.split(' ').map((_, i, words) => {
     let found = count({ ...given, text: words.slice(0, i).join('') });
     const letters = [...words[i]].map((letter) => {
-      if (letter === given.letter) found++;
+      if (isCounted(letter, given)) found++;
       return `${letter}:${found}`;
     });
     return letters.join(' ');
@@ -71,7 +98,7 @@ function steps(given: LetterCountingProblem): string[] {
 
 export const letterCounting: Task<LetterCountingProblem> = {
   name: 'letter-counting',
-  description: 'Count a letter in a word.',
+  description: 'Count a letter in a word, or its letters.',
   difficulty: { from: 1, to: 4, default: 2 },
   problem,
   grade: (given, answer) => gradeNumber(`${count(given)}`, answer),

@@ -1,6 +1,7 @@
-// Spelling backward. Difficulty: 1 words of up to five letters, 2 longer words, 3 made-up words, 4 the order of words.
+// Spelling backward. Half of the words are made up. Difficulty: 1 words of up to five letters, 2 longer words, 3 made-up
+// words of several syllables, 4 the order of words.
 import type { Random } from '../../math/index.ts';
-import { commonWords, makeWord, wordsWith } from '../english-words.ts';
+import { drawWord, makeWord } from '../english-words.ts';
 import type { Problem, Task } from '../task.ts';
 import { gradeText } from '../text-answer.ts';
 
@@ -11,10 +12,10 @@ export interface ReversalProblem extends Problem {
 
 /** Draws the text, for each difficulty from 1. */
 const texts: readonly ((random: Random) => string)[] = [
-  (random) => random.pick(wordsWith({ from: 3, to: 5 })),
-  (random) => random.pick(wordsWith({ from: 5, to: 10 })),
+  (random) => drawWord(random, { from: 3, to: 5 }),
+  (random) => drawWord(random, { from: 5, to: 10 }),
   (random) => makeWord(random, random.whole(2, 4)),
-  (random) => Array.from({ length: random.whole(3, 5) }, () => random.pick(commonWords)).join(' '),
+  (random) => Array.from({ length: random.whole(3, 5) }, () => drawWord(random, { from: 2, to: 8 })).join(' '),
 ];
 
 const isList = (text: string) => text.includes(' ');

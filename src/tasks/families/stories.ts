@@ -1,51 +1,26 @@
 // Short word problems from daily life. Each kind of calculation has its own list of stories, which are its phrasings.
 //
-// Difficulty: 1 small sums and differences, 2 larger ones and products, 3 two steps.
+// Difficulty: 1 small sums and differences, 2 larger ones, products and quotients, 3 two steps.
 import type { Random } from '../../math/index.ts';
 import { type Calculation, compute } from '../calculation.ts';
-import { computeInColumns } from '../columns.ts';
+import { computeInColumns, divideInColumns } from '../columns.ts';
 import { gradeNumber } from '../number.ts';
 import type { Problem, Task } from '../task.ts';
+import { drawScene, type Scene, scenes } from './story-scenes.ts';
 
-interface Facts {
-  readonly name: string;
-  readonly other: string;
-  /** What is counted, plural. */
-  readonly things: string;
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-}
-
-export interface StoryProblem extends Problem, Facts {
+export interface StoryProblem extends Problem, Scene {
   readonly kind: keyof typeof kinds;
 }
 
-const names = [
-  ...['Ada', 'Ben', 'Carl', 'Dora', 'Emma', 'Finn', 'Grace', 'Hugo', 'Ida', 'Jack', 'Lily', 'Max', 'Sara', 'Paul'],
-  ...['Omar', 'Yuki', 'Elif', 'Noah', 'Vera', 'Igor', 'Rosa', 'Sven', 'Zoe', 'Kai', 'Anna', 'Leo', 'Ivy', 'Otis'],
-] as const;
-const things = [
-  ...['apples', 'books', 'coins', 'pens', 'stamps', 'cards', 'cookies', 'marbles', 'shells', 'eggs', 'tickets', 'nuts'],
-  ...[
-    'stickers',
-    'candles',
-    'buttons',
-    'stones',
-    'flowers',
-    'oranges',
-    'balls',
-    'cups',
-    'cakes',
-    'hats',
-    'keys',
-    'toys',
-  ],
-] as const;
+/** a / b, without a rest. */
+interface Quotient {
+  readonly a: number;
+  readonly b: number;
+}
 
 interface Kind {
-  readonly calculate: (facts: Facts) => Calculation;
-  readonly stories: (facts: Facts) => string[];
+  readonly calculate: (scene: Scene) => Calculation | Quotient;
+  readonly stories: (scene: Scene) => string[];
 }
 
 const sum: Kind = {
@@ -129,6 +104,15 @@ const product: Kind = {
   ],
 };
 
+const quotient: Kind = {
+  calculate: ({ a, b }) => ({ a, b }),
+  stories: ({ name, things, a, b }) => [
+    `${name} shares ${a} ${things} equally among ${b} friends. How many ${things} does each get?`,
+    `${a} ${things} are put into ${b} boxes, the same number in each. How many ${things} are in one box?`,
+    `A rope of ${a} meters is cut into pieces of ${b} meters. How many pieces are there?`,
+  ],
+};
+
 const productAndSum: Kind = {
   calculate: ({ a, b, c }) => [[a, '*', b], '+', c],
   stories: ({ name, other, things, a, b, c }) => [
@@ -183,32 +167,39 @@ const sumAndDifference: Kind = {
   ],
 };
 
-const kinds = { sum, difference, product, productAndSum, sumAndDifference } as const;
+const kinds = { sum, difference, product, quotient, productAndSum, sumAndDifference } as const;
 
 /** The kinds and the largest numbers, for each difficulty from 1. */
 const levels = [
   { kinds: ['sum', 'difference'], number: 20, factor: 0 },
-  { kinds: ['sum', 'difference', 'product'], number: 99, factor: 12 },
+  { kinds: ['sum', 'difference', 'product', 'quotient'], number: 99, factor: 12 },
   { kinds: ['productAndSum', 'sumAndDifference'], number: 50, factor: 12 },
 ] as const;
 
 function problem(random: Random, difficulty: number): StoryProblem {
   const level = levels[difficulty - 1];
   const kind = random.pick<StoryProblem['kind']>(level.kinds);
-  const [name, other] = random.shuffled(names);
-  const isProduct = kind === 'product' || kind === 'productAndSum';
-  const draw = () => random.whole(2, isProduct ? level.factor : level.number);
-  const [x, y] = [draw(), draw()];
-  const [a, b] = isProduct ? [x, y] : [Math.max(x, y), Math.min(x, y)];
-  const facts = { name, other, things: random.pick(things), a, b, c: random.whole(2, 20) };
-  const numbers = difficulty === 3 ? `${a} ${b} ${facts.c}` : `${a} ${b}`;
-  return { prompt: kinds[kind].stories(facts)[0], key: `${kind} ${facts.things} ${numbers}`, kind, ...facts };
+  const hasFactors = kind === 'product' || kind === 'quotient' || kind === 'productAndSum';
+  const draw = () => random.whole(2, hasFactors ? level.factor : level.number);
+  const [x, y, c] = [draw(), draw(), random.whole(2, 20)];
+  const ordered = hasFactors ? [x, y] : [Math.max(x, y), Math.min(x, y)];
+  const [a, b] = kind === 'quotient' ? [x * y, y] : ordered;
+  const scene = { ...drawScene(random), a, b, c };
+  const numbers = difficulty === 3 ? `${a} ${b} ${c}` : `${a} ${b}`;
+  return { prompt: kinds[kind].stories(scene)[0], key: `${kind} ${scene.things} ${numbers}`, kind, ...scene };
 }
 
-const answer = (given: StoryProblem): number => compute(kinds[given.kind].calculate(given));
+const isQuotient = (calculation: Calculation | Quotient): calculation is Quotient =>
+  typeof calculation === 'object' && 'a' in calculation;
+
+function answer({ kind, ...scene }: StoryProblem): number {
+  const calculation = kinds[kind].calculate(scene);
+  return isQuotient(calculation) ? calculation.a / calculation.b : compute(calculation);
+}
 
 /** Computes from the inside out, in columns. */
-function work(calculation: Calculation): string[] {
+function work(calculation: Calculation | Quotient): string[] {
+  if (isQuotient(calculation)) return [divideInColumns(calculation.a, calculation.b).text];
   if (typeof calculation === 'number') return [];
   const [left, operator, right] = calculation;
   return [...work(left), ...work(right), ...computeInColumns(compute(left), operator, compute(right))];
@@ -221,6 +212,6 @@ export const stories: Task<StoryProblem> = {
   problem,
   grade: (given, text) => gradeNumber(`${answer(given)}`, text),
   solution: (given) => `${answer(given)}`,
-  phrasings: (given) => kinds[given.kind].stories(given),
+  phrasings: (given) => [...kinds[given.kind].stories(given), ...scenes[given.kind](given)],
   steps: (given) => work(kinds[given.kind].calculate(given)),
 };

@@ -1,6 +1,6 @@
-// Sorting words by the alphabet. Difficulty: how many words there are, from three to six.
+// Sorting words by the alphabet, half of them made up. Difficulty: how many words there are, from three to six.
 import type { Random } from '../../math/index.ts';
-import { commonWords } from '../english-words.ts';
+import { drawWord } from '../english-words.ts';
 import type { Problem, Task } from '../task.ts';
 import { gradeList } from '../text-answer.ts';
 import { selectionSteps } from './number-sorting.ts';
@@ -11,7 +11,7 @@ export interface WordSortingProblem extends Problem {
 
 function problem(random: Random, difficulty: number): WordSortingProblem {
   const drawn = new Set<string>();
-  while (drawn.size < difficulty + 2) drawn.add(random.pick(commonWords));
+  while (drawn.size < difficulty + 2) drawn.add(drawWord(random, { from: 2, to: 9 }));
   const words = [...drawn];
   return { prompt: `Sort ${words.join(', ')} alphabetically.`, key: [...words].sort().join('/'), words };
 }
