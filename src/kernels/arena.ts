@@ -1,9 +1,11 @@
 // Device memory in pieces of large reservations: neighbors that are free are one piece again.
 //
-// So steps of one size leave nothing behind that steps of another size cannot use. Contract: a freed address may be
-// reused at once. This is right for memory that only queued commands touch, because commands run in order. Memory that
-// the host writes directly comes from an arena of its own, whose blocks the device frees when the command list that
-// reads them is done. Reservations are given back whole, while no command is in flight. Left out: moving live blocks.
+// So steps of one size leave nothing behind that steps of another size cannot use. Small blocks share chunks, and take
+// from large reservations only where no chunk has room; large blocks the other way round. Contract: a freed address may
+// be reused at once. This is right for memory that only queued commands touch, because commands run in order. Memory
+// that the host writes directly comes from an arena of its own, whose blocks the device frees when the command list
+// that reads them is done. Reservations are given back whole, while no command is in flight. Left out: moving live
+// blocks.
 import { assert } from './errors.ts';
 import { FreePieces, type Piece, pieceUnit } from './free-pieces.ts';
 import { type MemoryBudget, Reservations, type Reserver } from './reservations.ts';
@@ -26,7 +28,9 @@ const isWhole = ({ before, after }: Piece) => before === null && after === null;
 export class Arena {
   readonly #reservations: Reservations;
   readonly #exact: boolean;
-  readonly #free = new FreePieces();
+  /** Free pieces of chunks, and of large reservations. */
+  readonly #small = new FreePieces();
+  readonly #large = new FreePieces();
   readonly #used = new Map<number, Piece>(); // by address
   /** Free pieces that are whole reservations. */
   readonly #whole = new Set<Piece>();
@@ -50,7 +54,7 @@ export class Arena {
       return this.#reservations.reserve(Math.max(1, bytes), op);
     }
     const size = sizeClass(bytes);
-    const found = this.#free.find(size) ?? this.#reserve(size, op);
+    const found = this.#find(size) ?? this.#reserve(size, op);
     this.#take(found, size);
     return found.address;
   }
@@ -58,7 +62,7 @@ export class Arena {
   /** Zeros: from the system, so that a large block costs only the pages that are touched; else by `clear`. */
   allocZeros(bytes: number, op: string, clear: (address: number) => void): number {
     const isLarge = !this.#exact && this.#reservations.giveZeros && sizeClass(bytes) >= largeBytes;
-    const isFresh = isLarge && this.#free.find(sizeClass(bytes)) === null;
+    const isFresh = isLarge && this.#find(sizeClass(bytes)) === null;
     const address = this.alloc(bytes, op);
     if (!isFresh) clear(address);
     return address;
@@ -80,10 +84,10 @@ export class Arena {
   /** Gives unused reservations back, the largest first, but for `keepBytes`. Only while no command is in flight. */
   trim(keepBytes = 0): void {
     for (const address of this.#graveyard.splice(0)) this.#reservations.release(address);
-    if (this.#free.bytes <= keepBytes || this.#whole.size === 0) return;
+    if (this.#freeBytes <= keepBytes || this.#whole.size === 0) return;
     for (const piece of [...this.#whole].sort((a, b) => b.bytes - a.bytes)) {
-      if (this.#free.bytes <= keepBytes) return;
-      this.#free.remove(piece);
+      if (this.#freeBytes <= keepBytes) return;
+      piece.home.remove(piece);
       this.#whole.delete(piece);
       this.#reservations.release(piece.address);
     }
@@ -93,37 +97,51 @@ export class Arena {
   dispose(): void {
     this.#reservations.releaseAll();
     this.#graveyard = [];
-    this.#free.clear();
+    this.#small.clear();
+    this.#large.clear();
     this.#used.clear();
     this.#whole.clear();
     this.#live = 0;
   }
 
+  get #freeBytes(): number {
+    return this.#small.bytes + this.#large.bytes;
+  }
+
+  /** Returns a free piece that fits, or null. */
+  #find(size: number): Piece | null {
+    if (size >= largeBytes) return this.#large.find(size) ?? this.#small.find(size);
+    return this.#small.find(size) ?? this.#large.find(size);
+  }
+
   #reserve(size: number, op: string): Piece {
-    const bytes = size >= largeBytes ? size : chunkBytes;
+    const isLarge = size >= largeBytes;
+    const bytes = isLarge ? size : chunkBytes;
     const address = this.#reservations.reserve(bytes, op);
-    const piece: Piece = { address, bytes, before: null, after: null, bin: null, index: 0 };
+    const home = isLarge ? this.#large : this.#small;
+    const piece: Piece = { address, bytes, home, before: null, after: null, bin: null, index: 0 };
     this.#put(piece);
     return piece;
   }
 
   #put(piece: Piece): void {
-    this.#free.add(piece);
+    piece.home.add(piece);
     if (isWhole(piece)) this.#whole.add(piece);
   }
 
   /** Takes the beginning of a free piece. */
   #take(piece: Piece, size: number): void {
-    this.#free.remove(piece);
+    piece.home.remove(piece);
     this.#whole.delete(piece);
     const rest = piece.bytes - size;
     if (rest > 0) {
-      const { address, after } = piece;
-      const remaining: Piece = { address: address + size, bytes: rest, before: piece, after, bin: null, index: 0 };
+      const { home, after } = piece;
+      const address = piece.address + size;
+      const remaining: Piece = { address, bytes: rest, home, before: piece, after, bin: null, index: 0 };
       if (after !== null) after.before = remaining;
       piece.after = remaining;
       piece.bytes = size;
-      this.#free.add(remaining);
+      home.add(remaining);
     }
     this.#used.set(piece.address, piece);
     this.#live += size;
@@ -133,11 +151,11 @@ export class Arena {
   #join(piece: Piece): Piece {
     const { before, after } = piece;
     if (after !== null && after.bin !== null) {
-      this.#free.remove(after);
+      after.home.remove(after);
       this.#absorb(piece, after);
     }
     if (before === null || before.bin === null) return piece;
-    this.#free.remove(before);
+    before.home.remove(before);
     this.#absorb(before, piece);
     return before;
   }

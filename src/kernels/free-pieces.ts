@@ -7,6 +7,8 @@
 export interface Piece {
   readonly address: number;
   bytes: number;
+  /** Where it goes when it is free. */
+  readonly home: FreePieces;
   before: Piece | null;
   after: Piece | null;
   /** Its place among the free pieces; null while it is in use. */
