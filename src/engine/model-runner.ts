@@ -4,7 +4,7 @@
 // main model, draws and drafts in one command list. All recordings share their memory: what a step computed is read
 // before the next is replayed. Drafts and their verification share the passes over the weights. The cache that it is
 // given decides which bits attention computes (paged-cache.ts). Contract: see runner.ts.
-import type { SharedMemory } from '../kernels/index.ts';
+import { blockTokens, type SharedMemory } from '../kernels/index.ts';
 import type { Model, PrecisionPolicy } from '../model/index.ts';
 import {
   asyncScope,
@@ -133,6 +133,8 @@ export class ModelRunner implements Runner {
     const edits = collectLogitEdits(chunks, rowsEach);
     const count = roundUpChunks(chunks.length);
     const rows = count * rowsEach;
+    // A chunk of fewer rows is filled up, and so is its table.
+    const longest = Math.max(...chunks.map(({ from }) => from + rowsEach));
     const { masks, maskWords } = countMasks(edits);
     const shape = {
       chunks: count,
@@ -141,7 +143,7 @@ export class ModelRunner implements Runner {
       isFixed: true,
       sampledRows: rows,
       keys: 0,
-      tableWidth: roundUpToPower(exact.tableWidth, 4, this.#step.cache.blocks),
+      tableWidth: roundUpToPower(Math.ceil(longest / blockTokens), 4, this.#step.cache.blocks),
       edits: roundUpToPower(Math.max(1, edits.ids.length), 16),
       masks: masks === 0 ? 0 : roundUpToPower(masks, 4, rows),
       maskWords,

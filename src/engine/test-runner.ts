@@ -5,7 +5,7 @@ import { blockTokens } from '../kernels/index.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import type { GeneratedToken } from './generation.ts';
 import type { BlockCopy, ChunkResult, Phase, Runner, ScheduledChunk } from './runner.ts';
-import type { Sequence, SequenceOptions, TokenDecision } from './sequence.ts';
+import { Sequence, type SequenceOptions, type TokenDecision } from './sequence.ts';
 
 const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 };
 export const defaults: SequenceOptions = {
@@ -126,6 +126,18 @@ export function ask(engine: Engine, prompt: readonly number[], options: Partial<
     },
   );
   return { sequence, outcome, ended };
+}
+
+/** Makes a sequence that no engine runs. */
+export function createSequence(prompt: readonly number[]): Sequence {
+  return new Sequence(1, prompt, defaults, {
+    constraint: null,
+    onToken: () => 'continue',
+    forcedToken: () => null,
+    tokensUntilForced: Number.POSITIVE_INFINITY,
+    onPromptLogprobs: () => undefined,
+    onEnd: () => undefined,
+  });
 }
 
 export function expected(prompt: readonly number[], count: number, window = Number.POSITIVE_INFINITY): number[] {
