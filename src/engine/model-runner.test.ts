@@ -1,5 +1,5 @@
-// A decode step whose chunks differ in rows: a chunk without a draft is filled up, and its table is wide enough for what
-// fills it. npm test -- engine/model-runner
+// A decode step whose chunks differ in rows: a chunk without a draft is filled up, and its table is wide enough for
+// what fills it. npm test -- engine/model-runner
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { blockTokens, openDevice } from '../kernels/index.ts';

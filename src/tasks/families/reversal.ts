@@ -1,5 +1,5 @@
-// Spelling backward. Half of the words are made up. Difficulty: 1 words of up to five letters, 2 longer words, 3 made-up
-// words of several syllables, 4 the order of words.
+// Spelling backward. Half of the words are made up. Difficulty: 1 words of up to five letters, 2 longer words,
+// 3 made-up words of several syllables, 4 the order of words.
 import type { Random } from '../../math/index.ts';
 import { drawWord, makeWord } from '../english-words.ts';
 import type { Problem, Task } from '../task.ts';

@@ -193,7 +193,7 @@ const productAndSum: Scenes = (scene) => {
   const [one, several] = scene.holder;
   return [
     `${capitalize(person)} has ${b} ${several} with ${a} ${things} each and ${c} more. How many is that in all?`,
-    `${name} buys ${b} ${things} for ${a} ${money} each and a bag for ${c} ${money}. What does ${pronoun} pay in total?`,
+    `${name} buys ${b} ${things} for ${a} ${money} each and a bag for ${c} ${money}. What does ${pronoun} pay?`,
     `Each ${one} holds ${a} ${things}. There are ${b} ${several} and ${c} single ones. How many are there?`,
     `${name} ${gains} ${a} ${things} a day for ${b} days, and then ${c} more. How many is that?`,
     `I bought ${b} ${things} at ${a} ${money} each and paid ${c} ${money} for the way. How much did I spend?`,
@@ -218,7 +218,7 @@ const sumAndDifference: Scenes = (scene) => {
     `A ${place} has ${a} ${things}; ${b} are sold and ${c} come in. How many are there then?`,
     `${name} makes ${a} ${things}, sells ${b} and makes ${c} more. How many does ${pronoun} have now?`,
     `We had ${a} ${things}, ${gained} ${c} and ${lost} ${b}, how many do we have?`,
-    `${capitalize(person)} starts the day with ${a} ${things}, ${lost} ${b} by noon, and ${gained} ${c} later. How many?`,
+    `${capitalize(person)} starts with ${a} ${things}, ${lost} ${b} first and ${gained} ${c} later. How many?`,
     `${a} people are in the ${place}. ${b} leave, and ${c} come. How many are there?`,
     `${name} has ${a} ${things} and ${gains} ${c}. Then ${pronoun} ${loses} ${b}. What is left?`,
     `You have ${a} ${things}, I take ${b}, ${other} gives you ${c}. How many do you have?`,
