@@ -1,5 +1,6 @@
-// A small base learns to call functions: which one, and with which arguments, from conversations that a generator
-// makes. It needs a base without a chat template of its own: minke sft --recipe recipes/tool-calls.ts --model my-base
+// A small base learns to call functions, from conversations that a generator makes: which one, and with which
+// arguments. The base has no chat template of its own.
+
 import type { SftRecipe } from '../src/sft/index.ts';
 
 export const kind = 'sft';

@@ -83,7 +83,7 @@ function open(env: NodeJS.ProcessEnv, waits: boolean): Opened {
     import { openDevice } from ${JSON.stringify(kernels)};
     const said = [];
     const device = openDevice({ notice: (text) => said.push(text), threads: 1 });
-    for (let i = 0; ${waits} && said.length < 2 && i < 200; i++) await new Promise((done) => setTimeout(done, 50));
+    for (let i = 0; ${waits} && said.length < 2 && i < 800; i++) await new Promise((done) => setTimeout(done, 50));
     console.log(JSON.stringify({ device: device.name, said }));
     await device.close();`;
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', text], {

@@ -43,7 +43,7 @@ const patient = `
 `;
 
 async function until(runs: TestRuns, name: string, state: string): Promise<RunSummary> {
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 800; i++) {
     const { runs: all } = (await (await runs.get('/runs')).json()) as RunList;
     const run = all.find((each) => each.name === name);
     if (run?.state === state) return run;
