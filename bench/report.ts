@@ -62,7 +62,7 @@ function cells(r: Result): string[] {
     digits(r.best),
     r.yardstick ? `${digits(r.yardstick.median)} ${r.yardstick.name}` : '',
     r.ratio === undefined ? '' : r.ratio.toFixed(2),
-    limit === undefined ? '' : `${sign} ${limit}`,
+    limit === undefined ? '' : `${sign} ${Number(limit.toPrecision(4))}`,
     r.passed === undefined ? '' : r.passed ? 'yes' : 'NO',
   ];
 }
@@ -71,7 +71,7 @@ const head = ['family', 'case', 'device', 'median', 'best', 'yardstick', 'ratio'
 const widths = [10, 48, 22, 15, 8, 30, 6, 9, 4];
 
 export function line(result: Result | undefined): string {
-  return (result ? cells(result) : head).map((cell, i) => cell.padEnd(widths[i])).join('');
+  return (result ? cells(result) : head).map((cell, i) => cell.padEnd(widths[i])).join(' ');
 }
 
 function markdown({ date, commit, kind, machine, rounds, results }: Report, what: string): string {
