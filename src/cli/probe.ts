@@ -1,7 +1,7 @@
 // minke probe: measures this machine for `minke plan`, in about a minute, and writes a row of the hardware table.
 //
-// Arithmetic and memory are those of `minke doctor`. Training is measured on two-layer models of several widths, with
-// experts and without, each with two sizes of micro-batch: the difference is what tokens take, the rest what a step
+// Arithmetic and memory are those of `minke doctor`. Training is measured on models of a few layers and several widths,
+// the widest too large for a cache, with experts and without, each with two sizes of micro-batch: the difference is what tokens take, the rest what a step
 // takes for its parameters. Memory is what the device has reserved after each.
 import { writeFileSync } from 'node:fs';
 import { type Device, describeMachine, measure, openDevice, openYardsticks } from '../kernels/index.ts';
@@ -24,24 +24,27 @@ import { compileKernels } from './long-work.ts';
 
 /** Tokens of a sequence in the measured steps. */
 export const sequence = 256;
-const layers = 2;
+/** Layers of narrow models, and of the widest, whose parameters come from memory as those of real ones do. */
+const layers = { few: 2, many: 8 } as const;
 const round = (value: number) => Number(value.toPrecision(3));
 
 /** Sequences of the two micro-batches. */
 const sizes = [1, 4] as const;
 
-/** A preset with two layers and without MTP modules. */
+/** A preset with few layers and without MTP modules. */
 function shallow(name: string): ModelConfig {
+  const count = name === 'small' ? layers.many : layers.few;
   const fields = name === 'smollm2-135m' ? {} : { num_nextn_predict_layers: 0 };
-  return readConfig({ ...writeConfig(preset(name)), ...fields, num_hidden_layers: layers }, name);
+  return readConfig({ ...writeConfig(preset(name)), ...fields, num_hidden_layers: count }, name);
 }
 
-/** SmolLM2's layers at another width, with a vocabulary of bytes. */
+/** SmolLM2's layers at another width; narrow models have a vocabulary of bytes, wide ones one of words. */
 function dense(width: number): ModelConfig {
+  const [count, words] = width < 512 ? [layers.few, 256] : [layers.many, 32_768];
   const heads = width / 64;
   const shape = { hidden_size: width, intermediate_size: Math.round(2.7 * width), num_attention_heads: heads };
-  const fields = { ...writeConfig(preset('smollm2-135m')), ...shape, num_key_value_heads: heads, vocab_size: 256 };
-  return readConfig({ ...fields, num_hidden_layers: layers }, `dense ${width}`);
+  const fields = { ...writeConfig(preset('smollm2-135m')), ...shape, num_key_value_heads: heads, vocab_size: words };
+  return readConfig({ ...fields, num_hidden_layers: count }, `dense ${width}`);
 }
 
 interface Sample {
