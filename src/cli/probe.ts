@@ -1,8 +1,8 @@
 // minke probe: measures this machine for `minke plan`, in about a minute, and writes a row of the hardware table.
 //
 // Arithmetic and memory are those of `minke doctor`. Training is measured on models of a few layers and several widths,
-// the widest too large for a cache, with experts and without, each with two sizes of micro-batch: the difference is what tokens take, the rest what a step
-// takes for its parameters. Memory is what the device has reserved after each.
+// the widest too large for a cache, with experts and without, each with two sizes of micro-batch: the difference is
+// what tokens take, the rest what a step takes for its parameters. Memory is what the device has reserved after each.
 import { writeFileSync } from 'node:fs';
 import { type Device, describeMachine, measure, openDevice, openYardsticks } from '../kernels/index.ts';
 import { formatBytes, median, Random } from '../math/index.ts';
