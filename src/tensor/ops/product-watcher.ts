@@ -1,6 +1,7 @@
 // Hearing what each linear map multiplies: for statistics of its inputs.
 import type { PackedWeight } from '../packed-weight.ts';
 import type { Tensor } from '../tensor.ts';
+import { Watched } from '../watch.ts';
 
 /**
  * Hears the input x [.., K] and the weights of each linear map; `offsets`: those of rows by expert, null where there is
@@ -8,18 +9,12 @@ import type { Tensor } from '../tensor.ts';
  */
 export type ProductWatcher = (x: Tensor, weights: readonly (Tensor | PackedWeight)[], offsets: Tensor | null) => void;
 
-let watcher: ProductWatcher | null = null;
+const products = new Watched<Parameters<ProductWatcher>>();
 
 /** For linear and groupedLinear. */
-export const tellProduct: ProductWatcher = (x, weights, offsets) => watcher?.(x, weights, offsets);
+export const tellProduct: ProductWatcher = (x, weights, offsets) => products.tell(x, weights, offsets);
 
 /** Runs `body`; `hear` is called before each of its products. */
 export function watchProducts<T>(hear: ProductWatcher, body: () => T): T {
-  const before = watcher;
-  watcher = hear;
-  try {
-    return body();
-  } finally {
-    watcher = before;
-  }
+  return products.during(hear, body);
 }
